@@ -1,0 +1,44 @@
+# Two commands: `make report` and `make test`. The rest is for comfort.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: report test lab check bench clean
+
+report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
+	@$(BIN)/d1lab demo --if-missing
+	@$(BIN)/d1lab run
+
+test: .venv/.test-ready         ## the whole suite
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
+	@$(BIN)/d1lab demo --if-missing
+	@$(BIN)/d1lab lab
+
+check: .venv/.test-ready        ## style, types, import layers
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
+
+bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
+	@$(BIN)/python -m bench
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.run-ready: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing d1lab (a minute or two, once) ..."
+	@$(PIP) -e '.[demo]'
+	@touch $@
+
+.venv/.test-ready: pyproject.toml constraints.txt tests/engine/package-lock.json | .venv/bin/python
+	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
+	@$(PIP) -e '.[demo,test]'
+	@cd tests/engine && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@touch .venv/.run-ready $@
+
+.venv/.bench-ready: .venv/.test-ready
+	@$(PIP) -e '.[demo,test,bench]'
+	@touch $@
+
+clean:
+	rm -rf .venv data reports tests/engine/node_modules

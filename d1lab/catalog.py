@@ -1,0 +1,223 @@
+"""Every D1 table, declared once: key, types, how a pull notices changes, what d1lab may write.
+
+Three parties write to the database, and each column has one owner:
+
+- the **app** (the default): d1lab only reads;
+- **aggregate**: counters that `d1lab aggregate` makes of `order_events`;
+- **analysis**: results that a report stages and `push` writes.
+
+A database may lack our extra columns or have more of its own: a pull takes what is there, and
+`d1lab doctor` names the migration that adds the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from d1lab.errors import UnknownName
+
+Type = Literal["integer", "real", "money", "text", "timestamp", "date", "json"]
+Owner = Literal["app", "aggregate", "analysis"]
+
+DUCKDB_TYPES: dict[Type, str] = {
+    "integer": "BIGINT",
+    "real": "DOUBLE",
+    "money": "DECIMAL(18, 6)",  # exact sums, whatever the order of the threads; no float noise
+    "text": "VARCHAR",
+    "timestamp": "TIMESTAMP",  # UTC
+    "date": "DATE",
+    "json": "VARCHAR",  # as it stands: malformed JSON is for the reader to judge
+}
+
+
+class Column(NamedTuple):
+    """One column of a D1 table."""
+
+    name: str
+    type: Type
+    owner: Owner = "app"
+
+
+class Table(NamedTuple):
+    """One D1 table.
+
+    A pull reads on from the highest rowid that it knows. `reread_days` says how much of the tail
+    it reads again, so as to notice updates and deletions there: 0 for rows that never change,
+    None for the whole table. `day` is the column whose newest value counts those days.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    reread_days: int | None = None
+    day: str | None = None
+    write: Literal["update", "upsert"] = "update"  # update: the rows are the app's
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            UnknownName: The table has none; the message proposes the nearest.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        names = [column.name for column in self.columns]
+        raise UnknownName("column", name, names, f"table {self.name!r}")
+
+    def owned(self, owner: Owner) -> tuple[str, ...]:
+        """The names of the columns that `owner` may write."""
+        return tuple(column.name for column in self.columns if column.owner == owner)
+
+
+def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
+    """Columns of one owner, by type: `text="shop sku"`, in this order."""
+    return tuple(
+        Column(name, kind, owner)  # pyright: ignore[reportArgumentType]
+        for kind, names in types.items()
+        for name in names.split()
+    )
+
+
+_TABLES = (
+    Table(
+        "order_events",
+        key=("shop", "event_id"),
+        columns=_columns(
+            integer="seq",
+            text="shop event_id type order_id customer_id sku product_title discount_id"
+            " discount_code discount_type",
+            timestamp="occurred_at",
+            money="list_price discount_amount revenue",
+        )
+        + _columns(integer="quantity"),
+        reread_days=0,  # corrections and deletions come through d1lab_changes
+        day="occurred_at",
+    ),
+    Table(
+        "discount_analytics",
+        key=("shop", "discount_id", "sku"),
+        columns=_columns(text="shop discount_id sku")
+        + _columns(
+            "aggregate",
+            text="discount_code",
+            integer="times_used unique_customers repeat_usage_count",
+            money="revenue_before_discount discount_amount revenue_after_discount",
+            timestamp="first_used_at last_used_at",
+        )
+        + _columns(timestamp="created_at"),
+        write="upsert",
+    ),
+    Table(
+        "daily_discount_stats",
+        key=("shop", "date"),
+        columns=_columns(text="shop", date="date")
+        + _columns(
+            "aggregate",
+            integer="total_discounts_used unique_customers",
+            money="total_revenue_impact",
+        ),
+        write="upsert",
+    ),
+    Table(
+        "product_performance",
+        key=("shop", "sku"),
+        columns=_columns(text="shop sku")
+        + _columns(
+            "aggregate",
+            text="product_title",
+            integer="units_sold_with_discount units_sold_without_discount",
+            money="total_discount_given revenue_with_discount revenue_without_discount",
+            timestamp="updated_at",
+        )
+        + _columns(real="view_to_purchase_rate cart_abandonment_rate"),
+        write="upsert",
+    ),
+    Table(
+        "customer_insights",
+        key=("shop", "customer_id"),
+        columns=_columns(text="shop customer_id")
+        + _columns(
+            "aggregate",
+            integer="total_discounts_used",
+            money="total_savings avg_order_value",
+            text="favorite_discount_type",
+            real="purchase_frequency",
+            timestamp="first_purchase_date last_purchase_date",
+        )
+        + _columns(
+            "analysis",
+            text="customer_segment rfm_group lifetime_value_method",
+            integer="r_score f_score m_score",
+            money="lifetime_value",
+        ),
+        write="upsert",
+    ),
+    Table(
+        "ab_test_results",
+        key=("test_id",),
+        columns=_columns(
+            text="test_id shop test_name primary_metric method source",
+            json="variant_a_config variant_b_config guardrails",
+            integer="variant_a_conversions variant_b_conversions variant_a_visitors"
+            " variant_b_visitors planned_visitors planned_looks",
+            money="variant_a_revenue variant_b_revenue variant_a_discount_cost"
+            " variant_b_discount_cost variant_a_profit variant_b_profit",
+            real="variant_a_revenue_squares variant_b_revenue_squares variant_a_profit_squares"
+            " variant_b_profit_squares share_b alpha",
+            timestamp="started_at ended_at planned_end share_declared_at",
+        )
+        + _columns(
+            "analysis",
+            real="confidence_level analysis_p_value chance_b_better",
+            text="winner analysis_status analysis_reason analysis_method analysis_version",
+            integer="analysis_look",
+        ),
+    ),
+    Table(
+        "ab_test_daily",
+        key=("test_id", "day", "variant"),
+        columns=_columns(
+            text="test_id shop variant",
+            date="day",
+            integer="visitors conversions",
+            money="revenue discount_cost profit",
+            real="revenue_squares profit_squares",
+        ),
+        reread_days=7,
+        day="day",
+    ),
+    Table(
+        "inventory_impact",
+        key=("shop", "sku", "date"),
+        columns=_columns(
+            text="shop sku",
+            date="date",
+            integer="starting_inventory units_sold_with_discount units_sold_regular_price"
+            " ending_inventory",
+        )
+        + _columns(text="source")
+        + _columns("analysis", real="days_of_supply turnover_rate"),
+        reread_days=7,
+        day="date",
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+
+CHANGES = "d1lab_changes"
+"""Our change log: triggers note each update and deletion of an order event there."""
+
+PUSHES = "d1lab_pushes"
+"""Our audit log: one row for each table of a run that `push` or `rollback` wrote."""
+
+
+def table(name: str) -> Table:
+    """The declared table of that name.
+
+    Raises:
+        UnknownName: The catalog declares none; the message proposes the nearest.
+    """
+    if name not in TABLES:
+        raise UnknownName("table", name, TABLES)
+    return TABLES[name]

@@ -1,0 +1,124 @@
+"""Settings: the only reader of the environment and of d1lab.toml.
+
+A project is a folder with `notebooks/`, `data/` and `reports/`; its optional `d1lab.toml` names
+databases. Without one there is the demo shop:
+
+    database = "live"                        # the default of every command
+
+    [databases.live]
+    url = "d1://ACCOUNT_ID/DATABASE_ID"      # no token here: see below
+    plan = "free"                            # whose prices and daily limits apply
+
+Tokens come from the environment alone: D1LAB_READ_TOKEN for reading, D1LAB_WRITE_TOKEN for
+writing, CLOUDFLARE_API_TOKEN where one of them is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from d1lab.errors import InputError, UnknownName
+
+FILE_NAME = "d1lab.toml"
+TOKEN_VARIABLES = ("D1LAB_READ_TOKEN", "D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN")
+"""Environment variables that hold secrets: never handed to a kernel."""
+
+
+class DatabaseSettings(BaseModel):
+    """One database: where it is and how Cloudflare bills it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    plan: Literal["free", "paid"] = "paid"
+
+
+class Settings(BaseSettings):
+    """All settings, from arguments, then the environment (D1LAB_*), then d1lab.toml.
+
+    Relative paths, also inside `sqlite:` and `dump:` URLs, are relative to `root`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="D1LAB_", extra="forbid", populate_by_name=True)
+
+    root: Path = Field(default_factory=lambda: find_root(Path.cwd()))
+    database: str = "demo"
+    databases: dict[str, DatabaseSettings] = {}
+    data_dir: Path = Path("data")
+    reports_dir: Path = Path("reports")
+    notebooks_dir: Path = Path("notebooks")
+    run_dir: Path | None = None  # set by the runner for the kernel: where a run stages its results
+    read_token: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("D1LAB_READ_TOKEN", "CLOUDFLARE_API_TOKEN")
+    )
+    write_token: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN")
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        root = Path(os.environ.get("D1LAB_ROOT") or find_root(Path.cwd()))
+        toml = TomlConfigSettingsSource(settings_cls, root / FILE_NAME)
+        return init_settings, env_settings, toml
+
+    def model_post_init(self, _context: object) -> None:
+        self.root = self.root.resolve()
+        for name in ("data_dir", "reports_dir", "notebooks_dir"):
+            setattr(self, name, self.root / getattr(self, name))
+        self.databases.setdefault("demo", DatabaseSettings(url="sqlite:data/demo/d1.sqlite"))
+
+    def resolve(self, database: str | None = None) -> tuple[str, DatabaseSettings]:
+        """The name and the settings of a database; the default one for None.
+
+        Raises:
+            UnknownName: d1lab.toml names no such database.
+        """
+        name = database or self.database
+        if name not in self.databases:
+            raise UnknownName("database", name, self.databases, FILE_NAME)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise InputError(f"database name {name!r}: use letters, digits, '-' and '_' only")
+        return name, self.databases[name]
+
+    def folder(self, database: str | None = None) -> Path:
+        """data/<database>: the warehouse, the runs and the archive of one database."""
+        return self.data_dir / self.resolve(database)[0]
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder upwards of `start` that holds d1lab.toml or notebooks/; else `start`."""
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file() or (folder / "notebooks").is_dir():
+            return folder
+    return start
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings, with one clear line for each that is wrong.
+
+    Raises:
+        InputError: A setting is unknown or ill-typed. Its value is not repeated.
+    """
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise InputError("settings (environment or d1lab.toml): " + "; ".join(lines)) from None

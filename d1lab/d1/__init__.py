@@ -1,0 +1,37 @@
+"""D1: the only place that speaks to a database.
+
+`open_database(url)` gives the same `Database` for each kind:
+
+    d1://ACCOUNT_ID/DATABASE_ID              Cloudflare's REST API
+    wrangler+http://127.0.0.1:PORT/DATABASE  the local engine's API (`wrangler dev`)
+    sqlite:PATH                              a SQLite file that keeps D1's limits
+    dump:PATH                                a SQL dump of `wrangler d1 export`, read-only
+"""
+
+from __future__ import annotations
+
+from d1lab.d1.database import (
+    ColumnInfo,
+    Database,
+    Meter,
+    Result,
+    Statement,
+    TableInfo,
+    Usage,
+    Value,
+    open_database,
+    quote,
+)
+
+__all__ = [
+    "ColumnInfo",
+    "Database",
+    "Meter",
+    "Result",
+    "Statement",
+    "TableInfo",
+    "Usage",
+    "Value",
+    "open_database",
+    "quote",
+]

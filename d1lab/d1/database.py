@@ -1,0 +1,186 @@
+"""What a D1 database is to the rest of d1lab: four verbs, and a meter of what they cost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from threading import Lock
+from typing import NamedTuple, Protocol
+
+from pydantic import SecretStr
+
+from d1lab.errors import InputError
+
+Value = None | int | float | str | bytes
+
+
+class Usage(NamedTuple):
+    """What calls cost, in the rows that D1 bills; sums with `+`."""
+
+    calls: int = 0
+    rows_read: int = 0
+    rows_written: int = 0
+
+    def __add__(self, other: object) -> Usage:
+        if not isinstance(other, Usage):
+            return NotImplemented
+        return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Result(NamedTuple):
+    """What one statement gave back.
+
+    Integers are exact at any size. Column names may repeat; a statement without rows has none.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Value, ...]]
+    usage: Usage
+    changes: int = 0
+
+
+class Statement(NamedTuple):
+    """SQL with `?1`-style placeholders and the values bound to them."""
+
+    sql: str
+    params: tuple[Value, ...] = ()
+
+
+class ColumnInfo(NamedTuple):
+    """A column as the database declares it; `affinity` by SQLite's rules."""
+
+    name: str
+    declared: str
+    affinity: str  # 'INTEGER', 'REAL', 'NUMERIC', 'TEXT' or 'BLOB'
+    not_null: bool
+    key_position: int  # 1-based place in the primary key; 0 outside
+
+
+class TableInfo(NamedTuple):
+    """A table as the database declares it."""
+
+    name: str
+    columns: tuple[ColumnInfo, ...]
+    has_rowid: bool
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns of the primary key, in its order; empty without one."""
+        keys = sorted((c.key_position, c.name) for c in self.columns if c.key_position)
+        return tuple(name for _, name in keys)
+
+
+class Meter:
+    """Counts usage per table, over the life of a Database. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+
+    def add(self, table: str, usage: Usage) -> None:
+        """Count `usage` for `table`; '' for what belongs to none."""
+        with self._lock:
+            self._usage[table] += usage
+
+    @property
+    def by_table(self) -> dict[str, Usage]:
+        """A copy of the counts, per table."""
+        with self._lock:
+            return dict(self._usage)
+
+    @property
+    def total(self) -> Usage:
+        """The sum over all tables."""
+        return sum(self.by_table.values(), Usage())
+
+
+class Database(Protocol):
+    """A D1 database. Safe between threads; reads may run at the same time.
+
+    `table` names the table that the meter counts a call for.
+    """
+
+    url: str  # as given to open_database; holds no secret
+    meter: Meter
+
+    def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
+        """One reading statement. Passing faults are retried: reading twice is harmless.
+
+        Raises:
+            InputError: The statement would write.
+            D1Error: As d1lab.errors draws them.
+        """
+        ...
+
+    def execute(
+        self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
+    ) -> Result:
+        """One statement that may write. Sent again after a passing fault only if `idempotent`."""
+        ...
+
+    def batch(
+        self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
+    ) -> list[Result]:
+        """Statements in one transaction: all of them take effect, or none."""
+        ...
+
+    def tables(self) -> dict[str, TableInfo]:
+        """The user's tables by name; D1's own, SQLite's own, `d1_migrations` and shadow tables
+        are left out."""
+        ...
+
+    def bookmark(self) -> str | None:
+        """An opaque mark of the database's state: equal marks, nothing changed between them.
+
+        None where the database offers none. Costs no rows.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        ...
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL, quoted: `quote('a"b')` is `"a""b"`."""
+    if "\x00" in identifier:
+        raise InputError(f"a name holds a NUL character: {identifier!r}")
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def open_database(
+    url: str,
+    *,
+    read_token: SecretStr | None = None,
+    write_token: SecretStr | None = None,
+    read_only: bool = False,
+) -> Database:
+    """Open the database at `url`; the module's docstring lists the kinds.
+
+    Args:
+        url: Where it is. Relative paths are relative to the working directory.
+        read_token: For `d1://`: what reads are sent with.
+        write_token: For `d1://`: what writes are sent with; without it they are refused.
+        read_only: Refuse every write.
+
+    Raises:
+        InputError: The URL is of no known kind, or names a file that does not exist.
+        D1AuthError: `d1://` without a token.
+    """
+    kind, _, rest = url.partition(":")
+    if kind == "sqlite":
+        from d1lab.d1.sqlite import SqliteDatabase
+
+        return SqliteDatabase(rest, url=url, read_only=read_only)
+    if kind == "dump":
+        from d1lab.d1.dump import open_dump
+
+        return open_dump(rest, url=url)
+    if kind in ("d1", "wrangler+http"):
+        from d1lab.d1.rest import RestDatabase
+
+        return RestDatabase(url, read_token=read_token, write_token=write_token, read_only=read_only)
+    raise InputError(
+        f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
+        "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"
+    )

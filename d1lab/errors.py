@@ -1,0 +1,156 @@
+"""Every error that d1lab raises on purpose.
+
+    D1labError                    exit code 1
+    ├── InputError                exit code 2: a parameter, name, file or setting is wrong
+    │   └── UnknownName           the name does not exist; the message proposes the nearest
+    ├── D1Error                   D1 answered with an error
+    │   ├── D1QueryError          the SQL or a value is wrong: never retried
+    │   ├── D1AuthError           the token is missing, wrong, or lacks the right
+    │   ├── D1LimitError          the statement breaks a limit of D1: never sent again as it is
+    │   ├── D1TooBigError         the answer or a row is too big: ask for less
+    │   ├── D1OverloadedError     too slow or too busy: ask for less, later
+    │   ├── D1UnavailableError    a passing fault: retried where sending twice is harmless
+    │   └── D1QuotaError          a daily limit is used up: `resets_at` says until when
+    ├── BudgetError               --max-rows-read would be exceeded: nothing more was read
+    ├── PushError                 results could not be written, or read back otherwise
+    ├── StaleDataError            exit code 3: data is missing or too old
+    ├── RunTimeoutError           exit code 4: a run took longer than allowed
+    └── LockedError               exit code 75: another process is at the same work
+
+A message names three things: what was asked, what was found, what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from difflib import get_close_matches
+
+
+class D1labError(Exception):
+    """The root of d1lab's errors; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class InputError(D1labError):
+    """Something the caller gave is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class UnknownName(InputError):
+    """A name that does not exist, with the nearest one that does.
+
+    Args:
+        kind: What was named: 'table', 'column', 'metric', 'parameter', ...
+        name: The name asked for.
+        known: The names that exist.
+        where: Where it was looked for, such as "report 'turnover'"; empty for anywhere.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        known = sorted(known)
+        nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+        place = f" for {where}" if where else ""
+        listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        message = f"unknown {kind} {name!r}{place}; known: {listed or 'none'}."
+        if nearest:
+            message += f" Did you mean {nearest[0]!r}?"
+        super().__init__(message)
+        self.kind, self.name, self.known = kind, name, known
+
+
+class D1Error(D1labError):
+    """D1 answered with an error.
+
+    Attributes:
+        code: Cloudflare's error code (7500 is a catch-all), or None.
+        status: The HTTP status, or None where no HTTP was involved.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
+class D1QueryError(D1Error):
+    """The SQL or a value is wrong. Never retried."""
+
+    exit_code = 2
+
+
+class D1AuthError(D1Error):
+    """The token is missing, wrong, or lacks the right."""
+
+    exit_code = 2
+
+
+class D1LimitError(D1Error):
+    """The statement breaks a limit of D1 and was not sent, or was refused for it."""
+
+    exit_code = 2
+
+
+class D1TooBigError(D1Error):
+    """The answer, a row or a value is too big: ask for less."""
+
+
+class D1OverloadedError(D1Error):
+    """The database is too busy or ran out of time or memory: ask for less, later."""
+
+
+class D1UnavailableError(D1Error):
+    """A passing fault. `retry_after_seconds` is what the server asked for, if it did."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, status=status)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class D1QuotaError(D1Error):
+    """A daily limit is used up until `resets_at` (UTC)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        resets_at: datetime,
+        code: int | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, status=status)
+        self.resets_at = resets_at
+
+
+class BudgetError(D1labError):
+    """The read would go past the budget of rows."""
+
+
+class PushError(D1labError):
+    """Results could not be written, or came back otherwise than written."""
+
+
+class StaleDataError(D1labError):
+    """The data is missing or older than allowed."""
+
+    exit_code = 3
+
+
+class RunTimeoutError(D1labError):
+    """A run took longer than allowed."""
+
+    exit_code = 4
+
+
+class LockedError(D1labError):
+    """Another process is at the same work."""
+
+    exit_code = 75
