@@ -1,0 +1,3 @@
+"""The analytics workbench beside a Cloudflare D1 database."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Ways in: order and discount events, and the demo shop."""

@@ -1,0 +1,1 @@
+"""From a run to a page: the runner, the HTML page, the charts' theme, the index."""

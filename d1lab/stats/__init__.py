@@ -1,0 +1,1 @@
+"""Pure functions: sufficient statistics in, NamedTuples out; they abstain with a reason."""

@@ -1,0 +1,28 @@
+"""Fixtures for all tests. Real data and reference numbers lie beside the repository, if at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; the test skips where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("real data (shared/data) is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracles() -> dict[str, dict]:
+    """Reference numbers by file stem: 'ab', 'customers_inventory'; skips where absent."""
+    folder = SHARED / "oracles"
+    if not folder.is_dir():
+        pytest.skip("reference numbers (shared/oracles) are not beside this checkout")
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
