@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,14 @@ def oracles() -> dict[str, dict]:
     if not folder.is_dir():
         pytest.skip("reference numbers (shared/oracles) are not beside this checkout")
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where D1LAB_TEST_REQUIRE names a marker, a skip of such a test is a failure."""
+    report = yield
+    required = os.environ.get("D1LAB_TEST_REQUIRE", "").split()
+    if report.skipped and any(item.get_closest_marker(name) for name in required):
+        report.outcome = "failed"
+        report.longrepr = f"required here, but skipped: {report.longrepr}"
+    return report

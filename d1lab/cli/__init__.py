@@ -1,0 +1,16 @@
+"""The command line: thin, each command parses, calls one function and prints what came back.
+
+    setup.py    init, demo, migrate, doctor, track, aggregate
+    data.py     pull, tables, sql, metrics
+    reports.py  run, push, rollback, lab
+    output.py   tables, JSON and progress, for people and for pipes
+
+Exit codes: 0 done, 1 failed, 2 bad input; `run` adds 3 stale or missing data, 4 time-out,
+75 locked by another process.
+"""
+
+from __future__ import annotations
+
+from d1lab.cli.main import app, main
+
+__all__ = ["app", "main"]

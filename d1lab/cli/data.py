@@ -1,0 +1,112 @@
+"""Commands that bring data here and look at it: pull, tables, sql, metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from d1lab.cli.output import (
+    DatabaseOption,
+    JsonOption,
+    print_json,
+    print_rows,
+    progress_bars,
+    say,
+)
+from d1lab.config import load_settings
+
+
+def pull(
+    table: Annotated[list[str] | None, typer.Argument(help="Only these tables.")] = None,
+    database: DatabaseOption = None,
+    full: Annotated[bool, typer.Option(help="Read every table whole, to notice all changes.")] = False,
+    max_rows_read: Annotated[
+        int | None, typer.Option(help="Refuse to read more rows, as D1 bills them.", min=0)
+    ] = None,
+    max_age: Annotated[
+        float | None, typer.Option(help="Do nothing if the last pull is younger, in seconds.", min=0)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring what is new in D1 into the warehouse."""
+    from d1lab.d1.connect import connect
+    from d1lab.d1.limits import cost
+    from d1lab.pull import pull as fetch
+
+    settings = load_settings()
+    name, _ = settings.resolve(database)
+    db = connect(settings, database)
+    with progress_bars() as progress:
+        result = fetch(
+            db,
+            settings.folder(database),
+            database=name,
+            tables=table or None,
+            full=full,
+            max_rows_read=max_rows_read,
+            max_age_seconds=max_age,
+            progress=progress,
+        )
+    if as_json:
+        print_json(result)
+        return
+    if result.skipped:
+        say("pull: nothing new; no row read")
+        return
+    print_rows(("table", "rows_pulled", "rows_read"), result.by_table)
+    say(
+        f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s; "
+        f"{db.meter.total.rows_read:,} rows read as D1 bills them "
+        f"(${cost(db.meter.total):.6f} past what the plan includes)"
+    )
+    if result.quarantined:
+        say(f"pull: {result.quarantined:,} values in quarantine; d1lab sql 'FROM d1lab.quarantine'")
+
+
+def tables(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List the warehouse's tables with rows, age, keys and columns."""
+    from d1lab.lab import open as open_lab
+
+    frame = open_lab(database).describe()
+    print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT.")],
+    database: DatabaseOption = None,
+    d1: Annotated[bool, typer.Option("--d1", help="Ask D1 itself, and say what it bills.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run SQL on the warehouse (DuckDB), or with --d1 on the database itself."""
+    if d1:
+        from d1lab.d1.connect import connect
+
+        result = connect(load_settings(), database).query(statement)
+        print_rows(result.columns, result.rows, as_json=as_json)
+        say(f"{result.usage.rows_read:,} rows read as D1 bills them")
+        return
+    from d1lab.lab import open as open_lab
+
+    relation = open_lab(database).sql(statement)
+    print_rows(relation.columns, relation.fetchall(), as_json=as_json)
+
+
+def metrics(
+    name: Annotated[str | None, typer.Argument(help="The metric to compute; all are listed without.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter: name=value.")] = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the metrics, or compute one."""
+    if name is None:
+        from d1lab.metrics import load_metrics
+
+        rows = [(m.name, m.sentence, m.unit, m.grain, " ".join(m.parameters)) for m in load_metrics().values()]
+        print_rows(("metric", "what", "unit", "grain", "parameters"), rows, as_json=as_json)
+        return
+    from d1lab.cli.reports import assignments
+    from d1lab.lab import open as open_lab
+
+    frame = open_lab(database).metric(name, **assignments(set_ or []))
+    print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)

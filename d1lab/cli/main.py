@@ -1,0 +1,72 @@
+"""The application: its commands in order, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from d1lab import __version__
+from d1lab.cli import data, reports, setup
+from d1lab.errors import D1labError
+
+app = typer.Typer(
+    name="d1lab",
+    help="The analytics workbench beside a Cloudflare D1 database.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"d1lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """The analytics workbench beside a Cloudflare D1 database."""
+
+
+_EXAMPLES = {
+    setup.init: "d1lab init --url d1://ACCOUNT_ID/DATABASE_ID",
+    setup.demo: "d1lab demo --if-missing",
+    setup.migrate: "d1lab migrate --dry-run",
+    data.pull: "d1lab pull --max-rows-read 100000",
+    data.tables: "d1lab tables --json",
+    data.sql: "d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'",
+    data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31",
+    reports.run: "d1lab run turnover --shop harbor --as-of 2017-12-31",
+    reports.push: "d1lab push 20260501T060000-turnover --dry-run",
+    reports.rollback: "d1lab rollback 20260501T060000-turnover",
+    setup.track: "d1lab track orders.jsonl",
+    setup.aggregate: "d1lab aggregate --dry-run",
+    setup.doctor: "d1lab doctor --json",
+    reports.lab: "d1lab lab",
+}
+
+for _command, _example in _EXAMPLES.items():
+    app.command(epilog=f"Example: {_example}")(_command)
+
+
+def main() -> None:
+    """Run the command line. Errors of ours are one line and an exit code, never a traceback."""
+    try:
+        app()
+    except D1labError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what was done so far is kept: run the same command again\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
+        sys.exit(0)

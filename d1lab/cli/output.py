@@ -1,0 +1,124 @@
+"""What commands print: tables for people, tab-separated text for pipes, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, every field, unrounded.")]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database", "-d", help="A name from d1lab.toml; the default one if left out."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")]
+
+Progress = Callable[[str, int, int], None]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a numpy scalar
+        return value.item()  # pyright: ignore[reportAttributeAccessIssue]
+    if hasattr(value, "model_dump"):
+        return value.model_dump()  # pyright: ignore[reportAttributeAccessIssue]
+    return str(value)
+
+
+def _fields(value: object) -> object:
+    """NamedTuples as mappings, all the way down: JSON then carries the names."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {k: _fields(v) for k, v in value._asdict().items()}  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(value, Mapping):
+        return {str(k): _fields(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_fields(v) for v in value]
+    return value
+
+
+def print_json(value: object) -> None:
+    """Any result of ours as indented JSON."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    sys.stdout.write(orjson.dumps(_fields(value), default=_plain, option=options).decode() + "\n")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
+
+
+def _one_line(text: str) -> str:
+    """No control character of a value reaches the terminal, and no tab or line end the pipe."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool = False) -> None:
+    """Rows as a table on a terminal, tab-separated in a pipe, a list of objects as JSON."""
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    if not sys.stdout.isatty():
+        for row in ([*columns], *rows):
+            sys.stdout.write("\t".join(_one_line(_cell(value)) for value in row) + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float | Decimal) for row in rows)
+        table.add_column(Text(_one_line(name)), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(_one_line(_cell(value))) for value in row))
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """One line for people, on standard error: standard output stays for data."""
+    sys.stderr.write(text + "\n")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress | None]:
+    """A `progress(name, done, expected)` that draws bars on a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(name: str, done: int, expected: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=expected)
+            bars.update(tasks[name], completed=done, total=expected)
+
+        yield progress

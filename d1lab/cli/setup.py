@@ -1,0 +1,151 @@
+"""Commands that make and check a database: init, demo, migrate, track, aggregate, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from d1lab.cli.output import (
+    DatabaseOption,
+    DryRunOption,
+    JsonOption,
+    print_json,
+    print_rows,
+    progress_bars,
+    say,
+)
+from d1lab.config import FILE_NAME, load_settings
+from d1lab.errors import InputError
+
+_TOML = """\
+# d1lab's settings. Tokens never stand here: they come from the environment
+# (D1LAB_READ_TOKEN, D1LAB_WRITE_TOKEN).
+database = "{name}"  # the default of every command
+
+[databases.{name}]
+url = "{url}"
+plan = "{plan}"  # "free" or "paid": whose prices and daily limits apply
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The project's folder.")] = Path("."),
+    url: Annotated[str, typer.Option(help="Where the database is.")] = "sqlite:data/demo/d1.sqlite",
+    name: Annotated[str, typer.Option(help="What to call it.")] = "demo",
+    plan: Annotated[str, typer.Option(help="Cloudflare's plan: free or paid.")] = "paid",
+) -> None:
+    """Start a project: d1lab.toml, the reports' notebooks, and folders for data and reports."""
+    from d1lab.reports.starter import copy_notebooks
+
+    target = folder / FILE_NAME
+    if target.exists():
+        raise InputError(f"{target} exists already; edit it, or choose another folder")
+    text = _TOML.format(name=_toml_safe(name), url=_toml_safe(url), plan=_toml_safe(plan))
+    folder.mkdir(parents=True, exist_ok=True)
+    copied = copy_notebooks(folder / "notebooks")
+    target.write_text(text)
+    load_settings(root=folder).resolve(name)
+    say(f"wrote {target} and {len(copied)} notebooks; next: d1lab doctor, then d1lab run")
+
+
+def _toml_safe(text: str) -> str:
+    if any(c in text for c in '"\\\n'):
+        raise InputError(f"{text!r} holds a quote, a backslash or a line end")
+    return text
+
+
+def demo(
+    full: Annotated[bool, typer.Option(help="Load every line of the data set.")] = False,
+    if_missing: Annotated[bool, typer.Option(help="Keep a demo that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the demo shops in an embedded D1: real transactions, simulated stock and tests."""
+    from d1lab.ingest.demo import build_demo, demo_exists
+
+    settings = load_settings()
+    if if_missing and demo_exists(settings, full=full):
+        say("demo: there already")
+        return
+    with progress_bars() as progress:
+        result = build_demo(settings, full=full, progress=progress)
+    if as_json:
+        print_json(result)
+        return
+    say(
+        f"demo: {result.events:,} order lines, {result.inventory_days:,} inventory days and "
+        f"{result.ab_tests} A/B tests (both simulated) in {result.seconds:.1f} s"
+    )
+    print_rows(("shop", "customers", "order_lines"), result.shops)
+
+
+def migrate(database: DatabaseOption = None, dry_run: DryRunOption = False) -> None:
+    """Apply the migrations that the database lacks, as `wrangler d1 migrations apply` would."""
+    from d1lab.d1.connect import connect
+    from d1lab.d1.migrate import migrate as apply
+    from d1lab.d1.migrate import pending
+
+    db = connect(load_settings(), database, write=not dry_run)
+    names = [path.name for path in pending(db)] if dry_run else apply(db)
+    for name in names:
+        typer.echo(name)
+    say(f"{len(names)} migrations {'pending' if dry_run else 'applied'}")
+
+
+def track(
+    file: Annotated[Path, typer.Argument(help="Events: .jsonl, .csv or .parquet.")],
+    database: DatabaseOption = None,
+    correct: Annotated[bool, typer.Option(help="Overwrite events whose content differs.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write order events into D1; an event that is there already is not written twice."""
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.events import read_events
+    from d1lab.ingest.events import track as write
+
+    events = read_events(file)
+    with progress_bars() as progress:
+        result = write(
+            connect(load_settings(), database, write=True), events, correct=correct, progress=progress
+        )
+    if as_json:
+        print_json(result)
+    else:
+        say(
+            f"track: {result.received:,} events, {result.written:,} written, "
+            f"{result.known:,} known already, {len(result.refused):,} refused"
+        )
+        print_rows(("event", "reason"), result.refused) if result.refused else None
+    if result.refused:
+        raise typer.Exit(1)
+
+
+def aggregate(
+    database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
+    """Make the app's counters of the order events; each event counts once."""
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.aggregate import aggregate as compute
+
+    settings = load_settings()
+    name, _ = settings.resolve(database)
+    db = connect(settings, database, write=not dry_run)
+    result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
+    if as_json:
+        print_json(result)
+        return
+    print_rows(("table", "rows_changed"), result.changed.items())
+    say(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
+
+
+def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Say what the database lacks, and which migration or command mends it."""
+    from d1lab.d1.connect import connect
+    from d1lab.ops.doctor import doctor as examine
+
+    settings = load_settings()
+    findings = examine(connect(settings, database), settings.folder(database))
+    print_rows(("level", "subject", "found", "todo"), findings, as_json=as_json)
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,68 @@
+"""The project holds together: environments, layers, style, what the repository must not name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout: tracked files are unknown")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_environment_yml_repeats_pyproject():
+    """Conda users get the dependencies that pyproject.toml lists, no more and no fewer."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    extras = PROJECT["optional-dependencies"]
+    assert sorted(pip) == sorted(
+        [*PROJECT["dependencies"], *extras["demo"], *extras["test"], "-e ."]
+    )
+    assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
+
+
+def test_constraints_pin_every_dependency():
+    """What CI installs is pinned to one version, for each package that pyproject.toml names."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if "==" in line}
+    extras = PROJECT["optional-dependencies"]
+    for requirement in [*PROJECT["dependencies"], *extras["demo"], *extras["test"]]:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        assert name, requirement
+        assert re.sub(r"[-_.]+", "-", name.group()).lower() in pinned, requirement
+
+
+def test_imports_point_down():
+    """The layers of pyproject.toml hold: cli, jobs, reports, lab, warehouse, d1, catalog."""
+    linted = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_tracked_files_name_no_registry_and_no_machine():
+    """No lock file records a download address, and no file a path of the machine it came from."""
+    forbidden = re.compile(r"registry\.npmjs|files\.pythonhosted|/root/|/home/[a-z]|\"resolved\":")
+    for path in _tracked():
+        if path.suffix in {".png", ".ipynb"} or path == Path(__file__):
+            continue
+        found = forbidden.search(path.read_text(errors="replace"))
+        assert not found, f"{path.relative_to(ROOT)}: {found and found.group()}"
