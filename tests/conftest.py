@@ -31,7 +31,9 @@ def oracles() -> dict[str, dict]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where D1LAB_TEST_REQUIRE names a marker, a skip of such a test is a failure."""
     report = yield
     required = os.environ.get("D1LAB_TEST_REQUIRE", "").split()

@@ -20,12 +20,15 @@ from d1lab.config import load_settings
 def pull(
     table: Annotated[list[str] | None, typer.Argument(help="Only these tables.")] = None,
     database: DatabaseOption = None,
-    full: Annotated[bool, typer.Option(help="Read every table whole, to notice all changes.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="Read every table whole, to notice all changes.")
+    ] = False,
     max_rows_read: Annotated[
         int | None, typer.Option(help="Refuse to read more rows, as D1 bills them.", min=0)
     ] = None,
     max_age: Annotated[
-        float | None, typer.Option(help="Do nothing if the last pull is younger, in seconds.", min=0)
+        float | None,
+        typer.Option(help="Do nothing if the last pull is younger, in seconds.", min=0),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,8 +96,12 @@ def sql(
 
 
 def metrics(
-    name: Annotated[str | None, typer.Argument(help="The metric to compute; all are listed without.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter: name=value.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The metric to compute; all are listed without.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter: name=value.")
+    ] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,7 +109,10 @@ def metrics(
     if name is None:
         from d1lab.metrics import load_metrics
 
-        rows = [(m.name, m.sentence, m.unit, m.grain, " ".join(m.parameters)) for m in load_metrics().values()]
+        rows = [
+            (m.name, m.sentence, m.unit, m.grain, " ".join(m.parameters))
+            for m in load_metrics().values()
+        ]
         print_rows(("metric", "what", "unit", "grain", "parameters"), rows, as_json=as_json)
         return
     from d1lab.cli.reports import assignments

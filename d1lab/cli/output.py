@@ -18,7 +18,9 @@ DatabaseOption = Annotated[
     str | None,
     typer.Option("--database", "-d", help="A name from d1lab.toml; the default one if left out."),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change; write nothing.")
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,7 +75,9 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool = False) -> None:
+def print_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool = False
+) -> None:
     """Rows as a table on a terminal, tab-separated in a pipe, a list of objects as JSON."""
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -112,7 +116,12 @@ def progress_bars() -> Iterator[Progress | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 

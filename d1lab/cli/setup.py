@@ -107,7 +107,10 @@ def track(
     events = read_events(file)
     with progress_bars() as progress:
         result = write(
-            connect(load_settings(), database, write=True), events, correct=correct, progress=progress
+            connect(load_settings(), database, write=True),
+            events,
+            correct=correct,
+            progress=progress,
         )
     if as_json:
         print_json(result)

@@ -1,0 +1,153 @@
+"""BG/NBD and Gamma-Gamma: the published estimates, recovery of known truths, and abstention."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from d1lab.stats import lifetime
+from d1lab.stats.lifetime import BgNbd
+
+PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, -9582.4, 2357, 2457, None, None)
+
+
+def _shipped(name: str) -> pd.DataFrame:
+    """A data set inside the `lifetimes` wheel, without importing the package."""
+    path = importlib.metadata.distribution("lifetimes").locate_file(f"lifetimes/datasets/{name}")
+    frame = pd.read_csv(str(path))
+    frame.columns = ["id", "x", "t_x", "T", "spend"][: len(frame.columns)]
+    return frame
+
+
+@pytest.fixture(scope="module")
+def cdnow() -> pd.DataFrame:
+    return _shipped("cdnow_customers_summary_with_transactions.csv")
+
+
+@pytest.fixture(scope="module")
+def model(cdnow: pd.DataFrame) -> BgNbd:
+    return lifetime.fit_bg_nbd(cdnow["x"], cdnow["t_x"], cdnow["T"])
+
+
+def _simulate(
+    seed: int, customers: int, r: float, alpha: float, a: float, b: float, spans=(20, 60)
+):
+    """Customers drawn from BG/NBD itself: x, t_x, T."""
+    random = np.random.default_rng(seed)
+    observed = random.uniform(*spans, customers)
+    x, t_x = np.zeros(customers), np.zeros(customers)
+    rates, leaving = random.gamma(r, 1 / alpha, customers), random.beta(a, b, customers)
+    for i in range(customers):
+        clock = 0.0
+        while True:
+            clock += random.exponential(1 / max(rates[i], 1e-12))
+            if clock > observed[i]:
+                break
+            x[i], t_x[i] = x[i] + 1, clock
+            if random.random() < leaving[i]:
+                break
+    return x, t_x, observed
+
+
+def test_fit_bg_nbd_gives_the_published_estimates(model: BgNbd):
+    """Fader, Hardie & Lee (2005) print these for CDNOW."""
+    assert [round(v, 3) for v in model[:4]] == list(PUBLISHED[:4])
+    assert round(model.log_likelihood, 1) == -9582.4
+    assert model.standard_errors == pytest.approx(
+        (0.012557, 0.378221, 0.185719, 0.705345), rel=1e-4
+    )
+    assert model.reason is None
+
+
+def test_expected_purchases_gives_the_published_value(model: BgNbd):
+    """The paper's spreadsheet: 1.226 purchases in 39 weeks for x = 2, t_x = 30.43, T = 38.86."""
+    expected = lifetime.expected_purchases(model, 39, 2, 30.43, 38.86)
+    assert expected.tolist() == pytest.approx([1.226], abs=1e-3)
+
+
+def test_expected_purchases_new_gives_the_published_curve(model: BgNbd):
+    """The paper's spreadsheet, for a customer just won, after 1 day ... 78 weeks."""
+    curve = lifetime.expected_purchases_new(model, [1 / 7, 1, 3, 31.8571, 32, 78]).tolist()
+    assert curve == pytest.approx([0.0078, 0.0532, 0.1506, 1.0405, 1.0437, 1.8576], abs=5e-4)
+
+
+def test_chance_alive_agrees_with_the_oracle(model: BgNbd, oracles: dict):
+    """P(alive) for four customers, as another implementation computes it."""
+    for case in oracles["customers_inventory"]["bgnbd_cdnow"]["p_alive"]:
+        alive = lifetime.chance_alive(model, case["x"], case["t_x"], case["T"])
+        assert alive.tolist() == pytest.approx([case["lifetimes"]], abs=1e-6)
+
+
+def test_forecast_total_holds_the_expected_sum(model: BgNbd, cdnow: pd.DataFrame):
+    """The total is the sum over customers (1,653 of 1,882 that came), inside its own interval."""
+    forecast = lifetime.forecast_total(model, 39, cdnow["x"], cdnow["t_x"], cdnow["T"])
+    assert forecast.expected == pytest.approx(1653.42, abs=0.01)
+    assert forecast.low < 1653 < forecast.high
+    assert forecast.high - forecast.low < 600
+
+
+def test_fit_gamma_gamma_gives_the_published_estimates(cdnow: pd.DataFrame):
+    """Fader & Hardie print p = 6.25, q = 3.74, v = 15.44 (15.45 by other optimisers)."""
+    spend = lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"])
+    assert (round(spend.p, 2), round(spend.q, 2)) == (6.25, 3.74)
+    assert spend.v == pytest.approx(15.44, abs=0.01)
+    assert spend.correlation == pytest.approx(0.11388391, abs=1e-8)
+    assert spend.reason is None
+
+
+def test_discounted_value_agrees_with_the_oracle(model: BgNbd, cdnow: pd.DataFrame, oracles: dict):
+    """Twelve months at 1 % a month, months of 30 days in weeks as the reference counts them."""
+    head = cdnow.head(5)
+    spend = lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"])
+    value = lifetime.discounted_value(
+        model, spend, head["x"], head["t_x"], head["T"], head["spend"],
+        periods=12, period=4.345, rate=0.01,
+    )  # fmt: skip
+    expected = oracles["customers_inventory"]["gamma_gamma_cdnow"]["clv"]["first5"]
+    assert value.tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_fit_bg_nbd_covers_the_truth():
+    """Log-scale 90 % intervals hold the parameters that made the data, in most of 12 shops."""
+    truth, covered = np.log([0.8, 6.0, 0.9, 2.5]), 0
+    for seed in range(12):
+        fitted = lifetime.fit_bg_nbd(*_simulate(seed, 1500, 0.8, 6.0, 0.9, 2.5))
+        assert fitted.covariance is not None
+        errors = np.sqrt(np.diag(fitted.covariance))
+        covered += int(np.sum(np.abs(np.log(fitted[:4]) - truth) < 1.645 * errors))
+    assert covered >= 38  # of 48; 43 are expected
+
+
+@pytest.mark.parametrize(
+    ("customers", "drop_out", "reason"),
+    [
+        (0, (0.9, 2.5), "too_few_customers"),
+        (60, (0.9, 2.5), "too_few_customers"),
+        (2000, (0.0005, 50.0), "drop_out_not_identified"),
+    ],
+)
+def test_fit_bg_nbd_abstains(customers: int, drop_out: tuple[float, float], reason: str):
+    """Too few customers, or nobody who seems to leave: no individual values."""
+    assert lifetime.fit_bg_nbd(*_simulate(1, customers, 0.8, 6.0, *drop_out)).reason == reason
+
+
+def test_fit_bg_nbd_abstains_without_repeats():
+    """One purchase each says nothing of the second."""
+    zeros = np.zeros(500)
+    assert lifetime.fit_bg_nbd(zeros, zeros, zeros + 10).reason == "too_few_repeats"
+
+
+def test_fit_gamma_gamma_abstains_when_spend_follows_frequency():
+    """The model's assumption fails where those who come often spend more each time."""
+    random = np.random.default_rng(4)
+    x = random.integers(1, 20, 800).astype(float)
+    spend = 10 * x + random.gamma(2, 5, 800)
+    assert lifetime.fit_gamma_gamma(x, spend).reason == "spend_related_to_frequency"
+
+
+def test_fit_gamma_gamma_abstains_without_spread():
+    """The same spend for all: no distribution to estimate."""
+    assert lifetime.fit_gamma_gamma(np.full(300, 2.0), np.full(300, 9.0)).reason == "no_spread"
