@@ -1,0 +1,159 @@
+"""Key figures: the numbers that a run is remembered by, each with its interval where it has one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any, Literal, NamedTuple, get_args
+
+from d1lab.display.values import KINDS, Kind, plain, sentence_case, show
+from d1lab.errors import InputError, UnknownName
+
+Better = Literal["higher", "lower"]
+
+
+class Figure(NamedTuple):
+    """One key figure.
+
+    `metric` and `dimension` name it from run to run. `value` is None where the report abstains;
+    `note` then says why. A percent is a ratio: 0.25 means 25 %.
+    """
+
+    metric: str
+    value: float | int | None
+    label: str
+    unit: str = ""
+    kind: Kind = "number"
+    dimension: str = ""  # what the metric is of, such as a SKU; empty for the shop
+    low: float | None = None  # the interval's ends, both or neither
+    high: float | None = None
+    level: float = 0.95  # of the interval
+    better: Better | None = None  # which way is good, where that is plain
+    note: str = ""
+
+    @classmethod
+    def of(cls, metric: str, value: object, **fields: Any) -> Figure:
+        """A checked figure; fields as in the class, each optional.
+
+        Args:
+            metric: Lower-case letters, digits and underscores.
+            value: A number of any kind; NaN counts as unknown.
+
+        Raises:
+            InputError: A field's value makes no sense, such as an interval beside its value.
+            UnknownName: There is no such field.
+        """
+        known = {**cls._field_defaults, "label": ""}
+        for name in fields:
+            if name not in known:
+                raise UnknownName("field", name, known, f"figure {metric!r}")
+        fields = {name: value for name, value in fields.items() if not _missing(value)}
+        number, low, high = (
+            _number(metric, v) for v in (value, fields.get("low"), fields.get("high"))
+        )
+        default: Kind = "integer" if isinstance(number, int) else "number"
+        made = {"label": sentence_case(metric), "kind": default, **fields, "low": low, "high": high}
+        figure = cls(metric=metric, value=number, **made)
+        _check(figure)
+        return figure
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Figure:
+        """A figure from its JSON record; fields of later versions are dropped."""
+        return cls.of(**{name: record[name] for name in cls._fields if name in record})
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names this figure from run to run."""
+        return self.metric, self.dimension
+
+    def shown(self) -> str:
+        """The value as a reader sees it."""
+        return show(self.value, self.kind, self.unit)
+
+    def interval(self) -> str:
+        """The interval as a reader sees it, with its level; empty where there is none."""
+        if self.low is None:
+            return ""
+        low, high = (show(end, self.kind, self.unit) for end in (self.low, self.high))
+        return f"{low} to {high} ({100 * self.level:g} %)"
+
+
+class Figures(NamedTuple):
+    """Key figures in the order of their weight: the page leads with the first three."""
+
+    figures: tuple[Figure, ...]
+
+    MIME = "application/vnd.d1lab.figures.v1+json"
+
+    @classmethod
+    def of(cls, *items: object) -> Figures:
+        """Figures from `Figure`s, mappings of its fields, or frames with such columns.
+
+        Raises:
+            InputError: One is none of these, or a figure is wrong.
+        """
+        return cls(tuple(figure for item in items for figure in _figures_in(item)))
+
+    @classmethod
+    def from_json(cls, bundle: Mapping[str, Any]) -> Figures:
+        """Figures from their JSON bundle."""
+        return cls(tuple(Figure.from_json(record) for record in bundle.get("figures", ())))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        lines = [(f.label, f.shown(), f.interval()) for f in self.figures]
+        rows = "".join(
+            f"<tr><td>{escape(label)}</td><td><strong>{escape(value)}</strong></td>"
+            f"<td>{escape(interval)}</td></tr>"
+            for label, value, interval in lines
+        )
+        return {
+            self.MIME: {"figures": [figure._asdict() for figure in self.figures]},
+            "text/plain": "\n".join(f"{a}: {b}  {c}".rstrip() for a, b, c in lines),
+            "text/html": f"<table>{rows}</table>",
+        }
+
+
+def _figures_in(item: object) -> Iterable[Figure]:
+    if isinstance(item, Figure):
+        return [item]
+    if isinstance(item, Mapping):
+        return [Figure.of(**item)]
+    if hasattr(item, "to_dict"):
+        return [Figure.of(**row) for row in item.to_dict("records")]  # pyright: ignore
+    raise InputError(f"a key figure is a Figure, a mapping or a frame; got {type(item).__name__}")
+
+
+def _missing(value: object) -> bool:
+    """Whether a field was left open: None, or NaN as a frame writes it."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _number(metric: str, value: object) -> int | float | None:
+    number = plain(value)
+    if number is None or (isinstance(number, int | float) and not isinstance(number, bool)):
+        return number
+    raise InputError(
+        f"key figure {metric!r}: {value!r} is not a finite number; use None and a note"
+    )
+
+
+def _check(figure: Figure) -> None:
+    """Refuse a figure that would mislead."""
+    name = f"key figure {figure.metric!r}"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", figure.metric):
+        raise InputError(f"{name}: a metric's name is lower-case letters, digits and underscores")
+    if figure.kind not in KINDS:
+        raise UnknownName("kind", figure.kind, KINDS, name)
+    if figure.better is not None and figure.better not in get_args(Better):
+        raise UnknownName("direction", figure.better, get_args(Better), name)
+    if (figure.low is None) != (figure.high is None):
+        raise InputError(f"{name}: an interval has two ends; low={figure.low}, high={figure.high}")
+    ends = sorted(end for end in (figure.low, figure.value, figure.high) if end is not None)
+    if figure.low is not None and (ends[0], ends[-1]) != (figure.low, figure.high):
+        raise InputError(
+            f"{name}: {figure.value} lies outside its interval [{figure.low}, {figure.high}]"
+        )
+    if not 0 < figure.level < 1:
+        raise InputError(f"{name}: level {figure.level} is no share between 0 and 1")

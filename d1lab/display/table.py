@@ -1,0 +1,236 @@
+"""Tables: the first rows with their columns' meaning, and the whole as CSV beside the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from html import escape
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab.display.values import (
+    CURRENCY_SIGNS,
+    KINDS,
+    NUMERIC,
+    Kind,
+    digits_for,
+    plain,
+    sentence_case,
+    show,
+)
+from d1lab.errors import InputError, UnknownName
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1_000
+
+
+class TableColumn(NamedTuple):
+    """One column: its name in the data, and how a reader meets it."""
+
+    name: str
+    label: str
+    unit: str = ""
+    kind: Kind = "text"
+    digits: int = 0
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its cells are numbers, and so aligned right."""
+        return self.kind in NUMERIC
+
+    def shown(self, value: Any) -> str:
+        """One cell as a reader sees it; the unit stands in the header."""
+        currency = self.unit if self.kind == "money" and self.unit in CURRENCY_SIGNS else ""
+        digits = 0 if self.kind == "integer" else self.digits
+        return show(value, self.kind, currency, digits)
+
+    @property
+    def header(self) -> str:
+        """Label and unit; the signs of a percent and of a currency stand at the numbers."""
+        at_number = self.kind == "percent" or (self.kind == "money" and self.unit in CURRENCY_SIGNS)
+        return self.label if at_number or not self.unit else f"{self.label} ({self.unit})"
+
+
+class DataTable(NamedTuple):
+    """The top of a frame, ready to show; `csv` names the file that holds all of it, if any."""
+
+    title: str
+    columns: tuple[TableColumn, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total_rows: int
+    csv: str | None = None
+    note: str = ""
+
+    MIME = "application/vnd.d1lab.table.v1+json"
+
+    @classmethod
+    def from_json(cls, bundle: Mapping[str, Any]) -> DataTable:
+        """A table from its JSON bundle."""
+        columns = tuple(
+            TableColumn(*(column[name] for name in TableColumn._fields))
+            for column in bundle["columns"]
+        )
+        fields = {name: bundle[name] for name in ("title", "total_rows", "csv", "note")}
+        return cls(columns=columns, rows=tuple(map(tuple, bundle["rows"])), **fields)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        title: str,
+        labels: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        kinds: Mapping[str, Kind] | None = None,
+        limit: int = DEFAULT_LIMIT,
+        name: str = "",
+        note: str = "",
+        run_dir: Path | None = None,
+    ) -> DataTable:
+        """The top of a frame; the whole goes to a CSV file where rows or texts were cut.
+
+        Args:
+            frame: A pandas or polars DataFrame, an Arrow table or a DuckDB relation, ordered.
+            title: What the table shows: its caption.
+            labels: Headers by column; the default is the column's name in words.
+            units: Units by column, such as 'days'; a currency such as 'USD' for money.
+            kinds: Kinds by column, where the type does not tell: 'money', and 'percent' for a
+                ratio. A unit that is a currency makes its column money.
+            limit: Rows to show, 1 to 1,000.
+            name: The CSV's name without '.csv'; the default is made of the title.
+            run_dir: The run's folder; None writes no file.
+
+        Raises:
+            InputError: No title, or the limit is out of range.
+            UnknownName: A label, unit or kind is for a column that the frame lacks.
+        """
+        if not title.strip():
+            raise InputError("a table needs a title that says what it shows")
+        if not 1 <= limit <= MAX_LIMIT:
+            raise InputError(f"limit={limit}: a table shows 1 to {MAX_LIMIT:,} rows; all go to CSV")
+        names, total, source = _open(frame)
+        top = list(islice(source, limit))
+        rows = tuple(tuple(plain(cell) for cell in row) for row in top)
+        columns = _columns(names, top, rows, labels or {}, units or {}, kinds or {})
+        cut = total > limit or any(_was_cut(a, b) for a, b in zip(top, rows, strict=True))
+        file = None
+        if cut and run_dir is not None:
+            stem = _slug(name or title)
+            file = _write_csv(run_dir, stem, names, chain(top, source)).name
+        return cls(title, columns, rows, total, file, note)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        data = self._asdict() | {"columns": [column._asdict() for column in self.columns]}
+        return {self.MIME: data, "text/plain": self._text(), "text/html": self._html()}
+
+    def _shown_rows(self) -> Iterator[list[str]]:
+        for row in self.rows:
+            yield [c.shown(cell) for c, cell in zip(self.columns, row, strict=True)]
+
+    def _text(self) -> str:
+        lines = ["\t".join(column.header for column in self.columns)]
+        lines += ["\t".join(row) for row in self._shown_rows()]
+        return "\n".join([f"{self.title} ({self.total_rows:,} rows)", *lines])
+
+    def _html(self) -> str:
+        head = "".join(f"<th>{escape(column.header)}</th>" for column in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._shown_rows()
+        )
+        caption = f"{self.title} (showing {len(self.rows):,} of {self.total_rows:,})"
+        return (
+            f"<table><caption>{escape(caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+
+def _open(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
+    """A frame's column names, number of rows, and its rows one by one."""
+    if hasattr(frame, "fetchall") and hasattr(frame, "df"):
+        frame = frame.df()  # a DuckDB relation
+    if hasattr(frame, "to_pylist"):
+        frame = frame.to_pandas()  # an Arrow table
+    if hasattr(frame, "itertuples"):
+        names = [str(name) for name in frame.columns]
+        return names, len(frame), iter(frame.itertuples(index=False, name=None))
+    if hasattr(frame, "iter_rows"):
+        return list(frame.columns), len(frame), frame.iter_rows()
+    raise InputError(f"a table is made of a frame or a relation; got {type(frame).__name__}")
+
+
+def _columns(
+    names: list[str],
+    top: list[Sequence[Any]],
+    rows: tuple[tuple[Any, ...], ...],
+    labels: Mapping[str, str],
+    units: Mapping[str, str],
+    kinds: Mapping[str, Kind],
+) -> tuple[TableColumn, ...]:
+    for name in chain(labels, units, kinds):
+        if name not in names:
+            raise UnknownName("column", name, names, "the table")
+    made = []
+    for position, name in enumerate(names):
+        unit = units.get(name, "")
+        kind = kinds.get(name) or _kind([row[position] for row in top], unit)
+        if kind not in KINDS:
+            raise UnknownName("kind", kind, KINDS, f"column {name!r}")
+        digits = digits_for([row[position] for row in rows], kind)
+        made.append(TableColumn(name, labels.get(name) or sentence_case(name), unit, kind, digits))
+    return tuple(made)
+
+
+def _kind(cells: list[Any], unit: str) -> Kind:
+    """A column's kind by its cells, where nobody said."""
+    known = [cell for cell in cells if plain(cell) is not None]
+    if not known:
+        return "text"
+    if all(isinstance(cell, date) for cell in known):
+        return "date"  # a timestamp is a date, too
+    values = [plain(cell) for cell in known]
+    if any(isinstance(value, str | bool) for value in values):
+        return "text"
+    if unit in CURRENCY_SIGNS:
+        return "money"
+    if any(isinstance(cell, Decimal) for cell in known):
+        return "number"
+    upcast = len(known) < len(cells)  # pandas makes floats of integers where one is missing
+    whole = all(isinstance(value, int) or (upcast and value == int(value)) for value in values)
+    return "integer" if whole else "number"
+
+
+def _was_cut(row: Sequence[Any], shown: tuple[Any, ...]) -> bool:
+    return any(isinstance(a, str) and a != b for a, b in zip(row, shown, strict=True))
+
+
+def _write_csv(run_dir: Path, stem: str, names: list[str], rows: Iterable[Sequence[Any]]) -> Path:
+    """Write all rows; another table of the same name keeps its own file."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([_defused(name) for name in names])
+    writer.writerows([_defused(cell) for cell in row] for row in rows)
+    content = text.getvalue().encode("utf-8-sig")  # with the mark by which Excel knows UTF-8
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1_000):
+        path = run_dir / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
+        if not path.exists() or path.read_bytes() == content:
+            path.write_bytes(content)
+            return path
+    raise InputError(f"{run_dir} holds 999 tables named {stem!r} already; give this one a name")
+
+
+def _defused(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return plain(cell)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "table"

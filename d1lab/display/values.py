@@ -1,0 +1,99 @@
+"""Values as a reader sees them: rounded, with units; and as JSON: exact, and always valid."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+Kind = Literal["text", "integer", "number", "money", "percent", "date"]
+KINDS: tuple[Kind, ...] = ("text", "integer", "number", "money", "percent", "date")
+NUMERIC: tuple[Kind, ...] = ("integer", "number", "money", "percent")
+UNKNOWN = "–"
+
+_MINUS = "−"
+CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "$": "$", "€": "€", "£": "£"}
+
+
+def plain(value: Any, longest: int = 1_000) -> Any:
+    """A cell as a JSON value: numbers exact, dates in ISO form, anything unknown as None.
+
+    A text over `longest` characters is cut, with its true length named. A decimal that a double
+    cannot hold stays a text of its digits; so does infinity, for which JSON has no number.
+    """
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()  # numpy's scalars
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+    if isinstance(value, Decimal):
+        return _plain_decimal(value)
+    if isinstance(value, datetime):
+        return None if value != value else value.isoformat(sep=" ")  # NaT is not itself
+    if isinstance(value, date):
+        return value.isoformat()
+    text = str(value)
+    if text in ("<NA>", "NaT") and not isinstance(value, str):
+        return None  # pandas' missing values
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+
+
+def _plain_decimal(value: Decimal) -> int | float | str | None:
+    if value.is_nan():
+        return None
+    if value == value.to_integral_value():
+        return int(value)
+    near = float(value)
+    return near if Decimal(repr(near)) == value else str(value)
+
+
+def digits_for(values: list[Any], kind: Kind) -> int:
+    """Decimals for a column of one kind, so that its numbers align: fewer the larger they are."""
+    if kind == "percent":
+        return 1
+    sizes = [abs(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    largest = max(sizes, default=0)
+    if kind == "money":
+        return 0 if largest >= 10_000 else 2
+    if kind == "integer" or largest >= 1_000:
+        return 0
+    if largest >= 1:
+        return 1 if largest >= 100 else 2
+    return 3
+
+
+def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None = None) -> str:
+    """A JSON value as a reader sees it; `UNKNOWN` for None.
+
+    Args:
+        value: As `plain` gives it. A percent is a ratio: 0.25 shows as 25.0 %.
+        kind: How to read it. A text in a numeric column is shown as it stands.
+        unit: Written after the number; a currency such as USD, EUR or GBP as its sign before it.
+        digits: Decimals; None chooses by the value's size.
+
+    >>> show(1234567.891, "money", "USD"), show(-0.0312, "percent"), show(None)
+    ('$1,234,568', '−3.1 %', '–')
+    """
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) or kind in ("text", "date"):
+        return str(value).removesuffix(" 00:00:00")
+    decimals = digits_for([value], kind) if digits is None else digits
+    scaled = value * 100 if kind == "percent" else value
+    number = f"{abs(scaled):,.{decimals}f}"
+    sign = _MINUS if scaled < 0 and any(c in "123456789" for c in number) else ""
+    if kind == "percent":
+        return f"{sign}{number} %"
+    if unit in CURRENCY_SIGNS:
+        return f"{sign}{CURRENCY_SIGNS[unit]}{number}"
+    return f"{sign}{number} {unit}".rstrip()
+
+
+def sentence_case(name: str) -> str:
+    """A column's or metric's name as a label: `net_revenue` becomes `Net revenue`."""
+    words = name.replace("_", " ").strip()
+    return {"sku": "SKU"}.get(words.lower(), words[:1].upper() + words[1:])

@@ -1,0 +1,71 @@
+"""The verdict, which answers the report's question in a sentence, and the note beside the story."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Literal, NamedTuple, get_args
+
+from d1lab.errors import UnknownName
+
+VerdictStatus = Literal["good", "bad", "neutral", "unknown"]
+Tone = Literal["note", "warning"]
+
+
+class Verdict(NamedTuple):
+    """The answer in one sentence, as plain text.
+
+    `status` says how to take it; `unknown` is the honest answer of a statistic that abstains.
+    `detail` is a second sentence: why, or how sure.
+    """
+
+    text: str
+    status: VerdictStatus = "neutral"
+    detail: str = ""
+
+    MIME = "application/vnd.d1lab.verdict.v1+json"
+
+    @classmethod
+    def of(cls, text: object, status: str = "neutral", detail: object = "") -> Verdict:
+        """A checked verdict.
+
+        Raises:
+            UnknownName: `status` is none of good, bad, neutral, unknown.
+        """
+        if status not in get_args(VerdictStatus):
+            raise UnknownName("verdict status", status, get_args(VerdictStatus))
+        return cls(str(text), status, str(detail))  # pyright: ignore[reportArgumentType]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        text = f"{self.text}\n{self.detail}".strip()
+        return {
+            self.MIME: self._asdict(),
+            "text/plain": text,
+            "text/html": f"<p><strong>{escape(self.text)}</strong><br>{escape(self.detail)}</p>",
+        }
+
+
+class Note(NamedTuple):
+    """A remark beside the story, as plain text; a `warning` stands out."""
+
+    text: str
+    tone: Tone = "note"
+
+    MIME = "application/vnd.d1lab.note.v1+json"
+
+    @classmethod
+    def of(cls, text: object, tone: str = "note") -> Note:
+        """A checked note.
+
+        Raises:
+            UnknownName: `tone` is neither note nor warning.
+        """
+        if tone not in get_args(Tone):
+            raise UnknownName("note tone", tone, get_args(Tone))
+        return cls(str(text), tone)  # pyright: ignore[reportArgumentType]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {
+            self.MIME: self._asdict(),
+            "text/plain": self.text,
+            "text/html": f"<p><em>{escape(self.text)}</em></p>",
+        }

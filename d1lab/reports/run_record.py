@@ -1,0 +1,205 @@
+"""run.json: everything about one run that is not in its notebook.
+
+A run's folder holds
+
+    run.json        RunRecord, written by the runner and read by the page, the index and `push`
+    notebook.ipynb  the executed notebook
+    results.json    the key figures (d1lab.display.Figure), one record each
+    reads.jsonl     what the notebook asked of the warehouse, one line per query
+    log.txt         the kernel's and the runner's log
+    *.csv           the whole of each table that the page shows only the top of
+    outbox/         staged results
+
+Records of older versions stay readable: unknown fields are ignored, new fields have defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from d1lab.display import Figure, Figures
+from d1lab.errors import InputError
+
+RUN_FILE = "run.json"
+NOTEBOOK_FILE = "notebook.ipynb"
+RESULTS_FILE = "results.json"
+READS_FILE = "reads.jsonl"
+LOG_FILE = "log.txt"
+
+Status = Literal["done", "failed", "skipped", "timeout"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TableState(_Record):
+    """One warehouse table as the run read it."""
+
+    name: str
+    rows: int
+    high_rowid: int | None = None  # the watermark: rows up to here are in
+    pulled_at: AwareDatetime | None = None
+    digest: str | None = None
+
+
+class DataState(_Record):
+    """The data that a run read."""
+
+    pulled_at: AwareDatetime | None = None  # when the last pull ended
+    data_as_of: date | None = None  # the last day in this shop's data
+    bookmark: str | None = None  # D1's own name for the state that was pulled
+    tables: tuple[TableState, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows in all tables together."""
+        return sum(table.rows for table in self.tables)
+
+
+class Quarantined(_Record):
+    """Values that did not fit their declared type, counted by table, column and reason."""
+
+    table: str
+    column: str
+    reason: str
+    rows: int
+
+
+class Failure(_Record):
+    """Why a run did not end well."""
+
+    kind: Literal["cell", "kernel", "timeout", "other"] = "cell"
+    cell_index: int | None = None  # in the executed notebook, from 0
+    ename: str = ""
+    message: str = ""
+    traceback: str = ""  # plain text, no ANSI codes
+
+
+class PushedTable(_Record):
+    """One table that the run's results were written to."""
+
+    table: str
+    staged: int  # rows in the outbox
+    changed: int  # rows that D1 changed
+
+
+class Pushed(_Record):
+    """What `push` wrote for this run."""
+
+    at: AwareDatetime
+    tables: tuple[PushedTable, ...] = ()
+
+
+class RunRecord(_Record):
+    """One run of one report for one shop."""
+
+    run_id: str
+    report: str  # the notebook's stem
+    title: str  # the notebook's first heading
+    shop: str
+    status: Status
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    as_of: date | None = None  # resolved: never None once the run read data
+    reason: str = ""  # one sentence: why it was skipped, failed or timed out
+    seconds: float | None = None
+    database: str = "demo"
+    url_kind: Literal["d1", "wrangler", "sqlite", "dump"] = "sqlite"
+    parameters: dict[str, Any] = {}  # all, resolved, as the notebook got them
+    given: tuple[str, ...] = ()  # the names that the caller set; the others are defaults
+    notebook_hash: str = ""
+    code_cells: int = 0
+    cells_done: int = 0  # code cells that ended well
+    data: DataState = DataState()
+    versions: dict[str, str] = {}  # d1lab, python, duckdb, ...
+    quarantined: tuple[Quarantined, ...] = ()
+    simulated: tuple[str, ...] = ()  # views read whose data is simulated
+    previous_run_id: str | None = None  # the last run of this report and shop that was done
+    error: Failure | None = None
+    staged: dict[str, int] = {}  # rows in the outbox, by table
+    pushed: Pushed | None = None
+
+    @property
+    def command(self) -> str:
+        """The one command that makes this run again, quoted for a POSIX shell."""
+        words = ["d1lab", "run", self.report, "--shop", self.shop]
+        if self.database != "demo":
+            words += ["--database", self.database]
+        if self.as_of:
+            words += ["--as-of", self.as_of.isoformat()]
+        for name in self.given:
+            if name not in ("shop", "as_of") and name in self.parameters:
+                words += ["--set", f"{name}={_setting(self.parameters[name])}"]
+        return shlex.join(words)
+
+    def age_days(self, now: datetime | None = None) -> float | None:
+        """Days since the last pull; None when nothing was pulled."""
+        if self.data.pulled_at is None:
+            return None
+        return ((now or datetime.now(UTC)) - self.data.pulled_at).total_seconds() / 86_400
+
+    def save(self, run_dir: Path) -> Path:
+        """Write run.json, whole or not at all."""
+        path = run_dir / RUN_FILE
+        aside = path.with_suffix(".json.part")
+        aside.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        return aside.replace(path)
+
+
+def _setting(value: object) -> str:
+    """A parameter's value as `--set name=value` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def load_run(run_dir: Path) -> RunRecord:
+    """Read run.json.
+
+    Raises:
+        InputError: It is missing or not a run record.
+    """
+    path = run_dir / RUN_FILE
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{run_dir} is not a run's folder: it holds no {RUN_FILE}") from None
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(f"{path} is not a run record: {lines}") from None
+
+
+def key_figures(notebook: dict[str, Any]) -> list[Figure]:
+    """The key figures that an executed notebook displayed, in order; the last of a name counts.
+
+    Args:
+        notebook: The notebook as JSON (nbformat 4).
+    """
+    found: dict[tuple[str, str], Figure] = {}
+    for cell in notebook.get("cells", ()):
+        for output in cell.get("outputs", ()):
+            bundle = output.get("data", {}).get(Figures.MIME)
+            for figure in Figures.from_json(bundle).figures if bundle else ():
+                found[figure.metric, figure.dimension] = figure
+    return list(found.values())
+
+
+def save_results(run_dir: Path, figures: list[Figure]) -> Path:
+    """Write results.json: one record per key figure."""
+    path = run_dir / RESULTS_FILE
+    path.write_bytes(orjson.dumps([f._asdict() for f in figures], option=orjson.OPT_INDENT_2))
+    return path
+
+
+def load_results(run_dir: Path) -> list[Figure]:
+    """Read results.json; an absent file means no key figures."""
+    path = run_dir / RESULTS_FILE
+    if not path.is_file():
+        return []
+    return [Figure.from_json(record) for record in orjson.loads(path.read_bytes())]
