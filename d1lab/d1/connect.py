@@ -24,7 +24,9 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
     if kind in ("sqlite", "dump"):
         file = settings.root / Path(path)
         if not file.is_file():
-            hint = "run `d1lab demo` to build it" if name == "demo" else "check its url in d1lab.toml"
+            hint = (
+                "run `d1lab demo` to build it" if name == "demo" else "check its url in d1lab.toml"
+            )
             raise InputError(f"database {name!r}: there is no file {path}; {hint}")
         url = f"{kind}:{file}"
     return open_database(

@@ -179,7 +179,9 @@ def open_database(
     if kind in ("d1", "wrangler+http"):
         from d1lab.d1.rest import RestDatabase
 
-        return RestDatabase(url, read_token=read_token, write_token=write_token, read_only=read_only)
+        return RestDatabase(
+            url, read_token=read_token, write_token=write_token, read_only=read_only
+        )
     raise InputError(
         f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
         "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"

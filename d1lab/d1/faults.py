@@ -1,0 +1,111 @@
+"""What an error message of D1 or of SQLite means: which of d1lab's errors it is.
+
+Cloudflare's code 7500 stands for everything, so the message decides, then the HTTP status.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from d1lab.errors import (
+    D1AuthError,
+    D1Error,
+    D1LimitError,
+    D1OverloadedError,
+    D1QueryError,
+    D1QuotaError,
+    D1TooBigError,
+    D1UnavailableError,
+)
+
+_QUOTA = ("daily row read", "daily row write", "daily read limit", "daily write limit")
+_TOO_BIG = ("string or blob too big", "too big", "result too large", "message too long")
+_LIMIT = (
+    "too many sql variables",
+    "too many columns",
+    "too many terms in compound",
+    "too many arguments on function",
+    "pattern too complex",
+    "statement too long",
+    "query string is too large",
+    "not authorized",
+    "sqlite_auth",
+    "expression tree is too large",
+)
+_OVERLOADED = (
+    "overloaded",
+    "exceeded timeout",
+    "exceeded its memory limit",
+    "exceeded its cpu time limit",
+    "database is locked",
+    "sqlite_busy",
+)
+_PASSING = (
+    "code was updated",
+    "starting up",
+    "caused object to be reset",
+    "network connection lost",
+    "due to transient issue",
+    "internal error",
+)
+
+
+def fault(
+    message: str,
+    *,
+    status: int | None = None,
+    code: int | None = None,
+    retry_after_seconds: float | None = None,
+) -> D1Error:
+    """The error that D1's or SQLite's `message` stands for.
+
+    Args:
+        message: What the server or SQLite said.
+        status: The HTTP status; None where no HTTP was involved.
+        code: Cloudflare's error code.
+        retry_after_seconds: What a `retry-after` header asked for.
+
+    >>> type(fault("no such table: t: SQLITE_ERROR", status=400)).__name__
+    'D1QueryError'
+    """
+    text = message.lower()
+    if any(part in text for part in _QUOTA):
+        return _quota(message, status, code)
+    for parts, error in (
+        (_TOO_BIG, D1TooBigError),
+        (_LIMIT, D1LimitError),
+        (_OVERLOADED, D1OverloadedError),
+    ):
+        if any(part in text for part in parts):
+            return error(message, status=status, code=code)
+    if status == 429 or any(part in text for part in _PASSING):
+        return D1UnavailableError(
+            message, status=status, code=code, retry_after_seconds=retry_after_seconds
+        )
+    return _by_status(message, status, code, retry_after_seconds)
+
+
+def _by_status(
+    message: str, status: int | None, code: int | None, retry_after_seconds: float | None
+) -> D1Error:
+    if status in (401, 403):
+        return D1AuthError(message, status=status, code=code)
+    if status == 413:
+        return D1TooBigError(message, status=status, code=code)
+    if status is not None and status >= 500 and "sqlite_" not in message.lower():
+        return D1UnavailableError(
+            message, status=status, code=code, retry_after_seconds=retry_after_seconds
+        )
+    return D1QueryError(message, status=status, code=code)
+
+
+def _quota(message: str, status: int | None, code: int | None) -> D1QuotaError:
+    now = datetime.now(UTC)
+    resets_at = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
+    return D1QuotaError(
+        f"{message.rstrip('.')}. D1 takes no more of these until {resets_at:%Y-%m-%d %H:%M} UTC; "
+        "run it again then, ask for less with --max-rows-read, or change to the paid plan.",
+        resets_at=resets_at,
+        status=status,
+        code=code,
+    )

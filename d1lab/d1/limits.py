@@ -1,0 +1,200 @@
+"""D1's limits and prices, and the guards that keep a statement within them before it is sent.
+
+Sources, read 2026-11-23:
+    limits   developers.cloudflare.com/d1/platform/limits
+    prices   developers.cloudflare.com/d1/platform/pricing
+    engine   measured on workerd 1.20261117 (`wrangler dev`)
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from d1lab.d1.database import Usage, Value
+from d1lab.d1.tokens import is_single, tokens, verb
+from d1lab.errors import D1LimitError, D1QueryError, D1TooBigError, InputError
+
+PARAMETERS = 100  # limits: bound parameters per query
+SQL_BYTES = 100_000  # limits: length of a statement
+VALUE_BYTES = 2_000_000  # limits: a string, a BLOB or a row. The local engine lets more through
+COLUMNS = 100  # limits: per table; engine: also per result
+FUNCTION_ARGUMENTS = 32  # limits. The local engine lets 127 through
+PATTERN_BYTES = 50  # limits: LIKE and GLOB
+COMPOUND_TERMS = 5  # engine: SELECTs joined by UNION, ...; rows of VALUES are not counted
+QUERY_SECONDS = 30  # limits: the longest that a query may run
+REQUESTS_PER_5_MINUTES = 1_200  # Cloudflare's API as a whole, per user; 429 beyond it
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SQLITE_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: VALUE_BYTES,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: SQL_BYTES,
+    sqlite3.SQLITE_LIMIT_COLUMN: COLUMNS,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: COMPOUND_TERMS,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: FUNCTION_ARGUMENTS,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: PATTERN_BYTES,
+    sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER: PARAMETERS,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+}
+"""The same limits as SQLite's own, for an embedded database."""
+
+# facts measured on the engine: `not authorized`
+FORBIDDEN_VERBS = _words("ATTACH DETACH VACUUM BEGIN COMMIT END ROLLBACK SAVEPOINT RELEASE")
+FORBIDDEN_FUNCTIONS = _words(
+    "sqlite_version sqlite_source_id sqlite_compileoption_get sqlite_compileoption_used"
+    " load_extension sqlite_log sqlite_offset fts3_tokenizer median percentile percentile_cont"
+    " percentile_disc stddev regexp generate_series"
+)
+READ_PRAGMAS = _words(
+    "table_list table_info table_xinfo index_list index_info index_xinfo foreign_key_list"
+    " foreign_key_check quick_check"
+)
+PRAGMAS = READ_PRAGMAS | {"optimize", "foreign_keys", "defer_foreign_keys"}
+_READING_VERBS = frozenset(("SELECT", "VALUES", "EXPLAIN"))
+
+
+class Plan(NamedTuple):
+    """How Cloudflare bills a plan.
+
+    On the free plan the rows included are a hard limit per day (UTC); on the paid plan they are
+    included per month, for the whole account, and what goes beyond is charged.
+    """
+
+    period: Literal["day", "month"]
+    rows_read: int
+    rows_written: int
+    dollars_per_million_read: float
+    dollars_per_million_written: float
+    database_bytes: int
+
+
+# prices, limits: the row of each plan
+PLANS = {
+    "free": Plan("day", 5_000_000, 100_000, 0.0, 0.0, 500_000_000),
+    "paid": Plan("month", 25_000_000_000, 50_000_000, 0.001, 1.0, 10_000_000_000),
+}
+
+
+def cost(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
+    """What `usage` costs in US dollars once the included rows are used up; 0 on the free plan.
+
+    Within the included rows it costs nothing: see `share_of_included`.
+
+    >>> cost(Usage(rows_read=1_000_000, rows_written=1_000))
+    0.002
+    """
+    prices = PLANS[plan]
+    dollars = usage.rows_read * prices.dollars_per_million_read
+    dollars += usage.rows_written * prices.dollars_per_million_written
+    return dollars / 1_000_000
+
+
+def share_of_included(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
+    """The larger share of the plan's included rows that `usage` takes: 1 is all, per day or month.
+
+    >>> share_of_included(Usage(rows_read=50_000, rows_written=25_000), "free")
+    0.25
+    """
+    included = PLANS[plan]
+    return max(usage.rows_read / included.rows_read, usage.rows_written / included.rows_written)
+
+
+def is_read(sql: str) -> bool:
+    """Whether the statement only reads.
+
+    >>> is_read("PRAGMA table_list"), is_read("DELETE FROM t RETURNING a")
+    (True, False)
+    """
+    kind = verb(sql)
+    return kind in _READING_VERBS or (kind == "PRAGMA" and pragma(sql) in READ_PRAGMAS)
+
+
+def pragma(sql: str) -> str:
+    """The name of the PRAGMA that `sql` calls, in small letters; '' for any other statement."""
+    words = [token.text.lower() for _, token in zip(range(4), tokens(sql), strict=False)]
+    if not words or words[0] != "pragma":
+        return ""
+    return words[3] if words[2:3] == ["."] and len(words) > 3 else "".join(words[1:2])
+
+
+def require_read(sql: str) -> None:
+    """Refuse a statement that writes.
+
+    Raises:
+        InputError: It does.
+    """
+    if not is_read(sql):
+        raise InputError(f"query() only reads, this writes: {shorten(sql)} Use execute().")
+
+
+def check(sql: str, params: Sequence[Value]) -> None:
+    """Refuse what D1 would refuse, before anything is sent.
+
+    Raises:
+        D1LimitError: The statement breaks a limit or does what D1 does not allow.
+        D1TooBigError: A value is larger than D1 takes.
+        D1QueryError: There is no statement, or more than one.
+        InputError: A value is of no type that D1 has, or NaN.
+    """
+    size = len(sql.encode("utf-8", "surrogatepass"))
+    if size > SQL_BYTES:
+        raise D1LimitError(
+            f"a statement of {size:,} bytes: D1 takes {SQL_BYTES:,}. Bind its values, or split it."
+        )
+    if len(params) > PARAMETERS:
+        raise D1LimitError(
+            f"{len(params)} parameters: D1 binds {PARAMETERS}. "
+            "Bind one JSON text and read it with json_each(?1)."
+        )
+    _check_verb(sql)
+    for position, value in enumerate(params, 1):
+        _check_value(position, value)
+
+
+def _check_verb(sql: str) -> None:
+    kind = verb(sql)
+    if not kind:
+        raise D1QueryError("there is no SQL in the statement")
+    if not is_single(sql):
+        raise D1QueryError(f"more than one statement: {shorten(sql)} Use batch().")
+    if kind in FORBIDDEN_VERBS:
+        raise D1LimitError(f"D1 does not allow {kind}. Use batch() for a transaction.")
+    if kind == "PRAGMA" and pragma(sql) not in PRAGMAS:
+        raise D1LimitError(f"D1 does not allow PRAGMA {pragma(sql)}.")
+
+
+def _check_value(position: int, value: Value) -> None:
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise InputError(f"parameter {position} does not fit 64 bits: {value}")
+    elif isinstance(value, float):
+        if math.isnan(value):
+            raise InputError(f"parameter {position} is NaN: SQLite would store NULL. Bind None.")
+    elif isinstance(value, (str, bytes)):
+        _check_text(position, value)
+    elif value is not None:
+        raise InputError(
+            f"parameter {position} is a {type(value).__name__}: "
+            "D1 takes None, int, float, str and bytes"
+        )
+
+
+def _check_text(position: int, value: str | bytes) -> None:
+    try:
+        size = len(value.encode() if isinstance(value, str) else value)
+    except UnicodeEncodeError:
+        raise InputError(f"parameter {position} is not valid Unicode: a lone surrogate") from None
+    if size > VALUE_BYTES:
+        raise D1TooBigError(f"parameter {position} has {size:,} bytes: D1 takes {VALUE_BYTES:,}")
+
+
+def shorten(sql: str, width: int = 80) -> str:
+    """The start of a statement on one line, for a message."""
+    line = " ".join(sql[: 4 * width].split())
+    return line if len(line) <= width else line[: width - 4] + " ..."

@@ -1,0 +1,67 @@
+"""What tables a database has, read with the PRAGMAs that D1 allows."""
+
+from __future__ import annotations
+
+from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
+
+_OURS = ("_cf_", "sqlite_")
+_MIGRATIONS = "d1_migrations"
+_PER_BATCH = 50
+_HIDDEN = 1  # table_xinfo: a column of a virtual table that `SELECT *` leaves out
+
+
+def affinity(declared: str) -> str:
+    """SQLite's affinity of a declared type: sqlite.org/datatype3.html, section 3.1.
+
+    >>> affinity("DECIMAL(10,2)"), affinity("VARCHAR(5)"), affinity("POINT")
+    ('NUMERIC', 'TEXT', 'INTEGER')
+    """
+    name = declared.upper()
+    if "INT" in name:
+        return "INTEGER"
+    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in name or not name:
+        return "BLOB"
+    if any(part in name for part in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+def read_tables(database: Database) -> dict[str, TableInfo]:
+    """The user's tables by name.
+
+    Left out: D1's own, SQLite's own, `d1_migrations`, and the shadow tables of virtual ones.
+    """
+    listed = database.query("PRAGMA table_list")
+    at = {name: position for position, name in enumerate(listed.columns)}
+    found = sorted(
+        (str(row[at["name"]]), not row[at["wr"]])
+        for row in listed.rows
+        if row[at["schema"]] == "main"
+        and row[at["type"]] in ("table", "virtual")
+        and _is_users(str(row[at["name"]]))
+    )
+    described: dict[str, TableInfo] = {}
+    for start in range(0, len(found), _PER_BATCH):
+        some = found[start : start + _PER_BATCH]
+        asked = [Statement(f"PRAGMA table_xinfo({quote(name)})") for name, _ in some]
+        for (name, has_rowid), result in zip(some, database.batch(asked), strict=True):
+            columns = tuple(_column(row) for row in result.rows if row[6] != _HIDDEN)
+            described[name] = TableInfo(name, columns, has_rowid)
+    return described
+
+
+def _is_users(name: str) -> bool:
+    return not name.startswith(_OURS) and name != _MIGRATIONS
+
+
+def _column(row: tuple[Value, ...]) -> ColumnInfo:
+    _, name, declared, not_null, _, key_position, *_ = row
+    return ColumnInfo(
+        str(name),
+        str(declared or ""),
+        affinity(str(declared or "")),
+        bool(not_null),
+        int(key_position or 0),
+    )

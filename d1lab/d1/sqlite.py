@@ -1,0 +1,229 @@
+"""A SQLite file that keeps D1's limits, so that what works here works on D1."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from urllib.parse import quote as quote_url
+
+from d1lab.d1 import bill, limits
+from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
+from d1lab.d1.faults import fault
+from d1lab.d1.schema import read_tables
+from d1lab.d1.tokens import verb
+from d1lab.errors import D1Error, InputError
+
+ENGINE_FOLDER = "miniflare-D1DatabaseObject"
+"""Where wrangler keeps its own files: read there, never write."""
+
+_TEMPORARY = frozenset(
+    (
+        sqlite3.SQLITE_CREATE_TEMP_INDEX,
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_TRIGGER,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
+    )
+)
+_BILLED = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"))
+
+
+class SqliteDatabase:
+    """A D1 database in a file.
+
+    Statements run one at a time, as on D1. Rows written are counted as D1 bills them (each row
+    changed, once more per index that it changes); rows read are an estimate from SQLite's query
+    plan, because Python's sqlite3 does not count the rows that it steps over: see `d1lab.d1.bill`
+    for what is exact.
+
+    Args:
+        path: The file; it must exist (`create` makes one). Wrangler's own state file is opened
+            for reading only, because its engine holds it open.
+        url: What `url` shows; by default `sqlite:PATH`.
+        read_only: Refuse every write.
+
+    Raises:
+        InputError: There is no such file, or it is no SQLite database.
+    """
+
+    def __init__(
+        self, path: str | Path, *, url: str | None = None, read_only: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self.url = url or f"sqlite:{path}"
+        self.meter = Meter()
+        self.read_only = read_only or self.path.parent.name == ENGINE_FOLDER
+        if not self.path.is_file():
+            raise InputError(f"{self.url}: there is no file {self.path}. `d1lab demo` makes one.")
+        self._lock = RLock()
+        self._touched, self._watching = bill.Touched(), False
+        self._header = os.open(
+            self.path, os.O_RDONLY
+        )  # kept: closing one would drop SQLite's locks
+        self._connection = self._connect()
+
+    @classmethod
+    def create(cls, path: str | Path, *, url: str | None = None) -> SqliteDatabase:
+        """A new, empty database file, with the folders above it.
+
+        Raises:
+            InputError: The file exists.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise InputError(f"{path} exists: it is not overwritten") from None
+        return cls(path, url=url)
+
+    def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
+        """One reading statement: see `Database.query`."""
+        limits.require_read(sql)
+        return self._call([Statement(sql, tuple(params))], table)[0]
+
+    def execute(
+        self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
+    ) -> Result:
+        """One statement that may write: see `Database.execute`."""
+        return self._call([Statement(sql, tuple(params))], table)[0]
+
+    def batch(
+        self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
+    ) -> list[Result]:
+        """Statements in one transaction: see `Database.batch`."""
+        return self._call(statements, table) if statements else []
+
+    def tables(self) -> dict[str, TableInfo]:
+        """The user's tables by name: see `Database.tables`."""
+        return read_tables(self)
+
+    def bookmark(self) -> str | None:
+        """The file's change counter, size and time; None for a file with a write-ahead log."""
+        with self._lock:
+            head = os.pread(self._header, 100, 0)
+            about = os.fstat(self._header)
+        if 2 in head[18:20]:  # a WAL database: the counter lags behind the log
+            return None
+        counter = int.from_bytes(head[24:28], "big")
+        return f"{counter}-{about.st_size}-{about.st_mtime_ns}"
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+            if self._header >= 0:
+                os.close(self._header)
+            self._header = -1
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "ro" if self.read_only else "rw"
+        try:
+            connection = sqlite3.connect(
+                f"file:{quote_url(str(self.path))}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=0,  # so that the authorizer sees each statement
+                timeout=limits.QUERY_SECONDS,
+            )
+            connection.execute("PRAGMA foreign_keys = ON")  # as D1
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        except sqlite3.Error as error:
+            os.close(self._header)
+            raise InputError(f"{self.url}: {error}") from None
+        _imitate(connection)
+        connection.set_authorizer(self._authorize)
+        return connection
+
+    def _authorize(
+        self, action: int, first: str | None, second: str | None, _: str | None, trigger: str | None
+    ) -> int:
+        if not self._watching:
+            return sqlite3.SQLITE_OK
+        self._touched.note(action, first, second, trigger)
+        forbidden = (
+            action in _TEMPORARY
+            or (action == sqlite3.SQLITE_FUNCTION and second in limits.FORBIDDEN_FUNCTIONS)
+            or (action == sqlite3.SQLITE_PRAGMA and first not in limits.PRAGMAS)
+        )
+        return sqlite3.SQLITE_DENY if forbidden else sqlite3.SQLITE_OK
+
+    def _call(self, statements: Sequence[Statement], table: str) -> list[Result]:
+        for sql, params in statements:
+            limits.check(sql, params)
+            if self.read_only and not limits.is_read(sql):
+                raise InputError(f"{self.url} is open for reading only: {limits.shorten(sql)}")
+        with self._lock, self._transaction(statements):
+            results = [self._run(sql, params) for sql, params in statements]
+        results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
+        self.meter.add(table, sum((result.usage for result in results), Usage()))
+        return results
+
+    @contextmanager
+    def _transaction(self, statements: Sequence[Statement]) -> Iterator[None]:
+        writes = not all(limits.is_read(sql) for sql, _ in statements)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _fault(error) from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _run(self, sql: str, params: Sequence[Value]) -> Result:
+        if verb(sql) not in _BILLED:
+            rows, names = self._fetch(sql, params)
+            return Result(names, rows, Usage())
+        billed = bill.Bill(self._beside, *self._explain(sql, params), params)
+        before = self._total_changes()
+        rows, names = self._fetch(sql, params)
+        total = self._total_changes() - before
+        changes = self._beside("SELECT changes()")[0][0] if total else 0
+        usage = Usage(0, billed.read(rows, changes), billed.written(changes, total - changes))
+        return Result(names, rows, usage, changes)
+
+    def _explain(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, bill.Touched]:
+        program, _ = self._fetch("EXPLAIN " + sql, params)
+        return program, self._touched
+
+    def _fetch(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, tuple[str, ...]]:
+        """Run the user's SQL, watched by the authorizer."""
+        self._touched, self._watching = bill.Touched(), True
+        try:
+            cursor = self._connection.execute(sql, params)
+            return cursor.fetchall(), tuple(column[0] for column in cursor.description or ())
+        finally:
+            self._watching = False
+
+    def _beside(self, sql: str, params: Sequence[object] = ()) -> bill.Rows:
+        return self._connection.execute(sql, params).fetchall()
+
+    def _total_changes(self) -> int:
+        return self._connection.total_changes
+
+
+def _imitate(connection: sqlite3.Connection) -> None:
+    """Set D1's limits, and add the functions of D1 that an older SQLite lacks."""
+    for limit, value in limits.SQLITE_LIMITS.items():
+        connection.setlimit(limit, value)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.SQL_BYTES + len("EXPLAIN "))
+    if sqlite3.sqlite_version_info < (3, 41):
+        connection.create_function("unhex", 1, _unhex, deterministic=True)
+
+
+def _unhex(text: str | None) -> bytes | None:
+    """SQLite's unhex: NULL for what is no hexadecimal number."""
+    if text is None or any(c not in "0123456789abcdefABCDEF" for c in str(text)):
+        return None
+    return bytes.fromhex(str(text)) if len(str(text)) % 2 == 0 else None
+
+
+def _fault(error: sqlite3.Error) -> D1Error:
+    """SQLite's error as d1lab's; the SQL's own mistakes keep SQLite's words."""
+    return fault(str(error))

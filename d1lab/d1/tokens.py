@@ -1,0 +1,95 @@
+"""SQL text cut into tokens: enough to tell what a statement does, never whether it is right.
+
+Strings, quoted names and comments are whole tokens, so nothing inside them is taken for SQL.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
+    | (?P<string>'(?:[^']|'')*(?:'|\Z))
+    | (?P<name>"(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) | \[[^\]]*(?:\]|\Z))
+    | (?P<parameter>\?\d* | [:@$]\w+)
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<number>\.?\d(?:[eE][+-]|[\w.])*)
+    | (?P<sign>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_MAIN_VERBS = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"))
+
+
+class Token(NamedTuple):
+    """A piece of SQL; `kind` is 'string', 'name', 'parameter', 'word', 'number' or 'sign'."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def tokens(sql: str) -> Iterator[Token]:
+    """The tokens of `sql` in their order, without white space and comments.
+
+    >>> [token.text for token in tokens("SELECT 'a;b' -- note")]
+    ['SELECT', "'a;b'"]
+    """
+    for match in _TOKEN.finditer(sql):
+        if match.lastgroup != "space":
+            yield Token(str(match.lastgroup), match.group(), match.start())
+
+
+def verb(sql: str) -> str:
+    """What the statement does, in capitals: 'SELECT', 'INSERT', 'CREATE', ...; '' for no SQL.
+
+    A WITH clause is looked through.
+
+    >>> verb("WITH q AS (SELECT 1) INSERT INTO t SELECT * FROM q")
+    'INSERT'
+    """
+    depth = 0
+    first = ""
+    for token in tokens(sql):
+        word = token.text.upper()
+        first = first or word
+        if first != "WITH":
+            return first
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth == 0 and token.kind == "word" and word in _MAIN_VERBS:
+            return word
+    return first
+
+
+def is_single(sql: str) -> bool:
+    """Whether `sql` is one statement at most. The body of a trigger counts as part of it.
+
+    >>> is_single("SELECT ';';"), is_single("SELECT 1; SELECT 2")
+    (True, False)
+    """
+    if ";" not in sql:
+        return True
+    return len(list(statements(sql))) <= 1
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script, each without its semicolon.
+
+    SQLite itself says where a statement is complete, because triggers hold semicolons.
+
+    >>> list(statements("CREATE TABLE t (a); -- the table\\nDELETE FROM t"))
+    ['CREATE TABLE t (a)', '-- the table\\nDELETE FROM t']
+    """
+    start = 0
+    for token in tokens(script):
+        piece = script[start : token.start + 1]
+        if token.text == ";" and sqlite3.complete_statement(piece):
+            if any(t.text != ";" for t in tokens(piece)):
+                yield piece[:-1].strip()
+            start = token.start + 1
+    if any(True for _ in tokens(script[start:])):
+        yield script[start:].strip()

@@ -1,0 +1,77 @@
+"""Migrations: ours and wrangler's agree on what was applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from d1lab.catalog import TABLES
+from d1lab.d1.migrate import migrate, pending
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import D1QueryError, InputError
+
+
+@pytest.fixture
+def db(tmp_path: Path):
+    database = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    yield database
+    database.close()
+
+
+def test_migrate_makes_every_declared_column(db: SqliteDatabase):
+    """After the migrations each column of the catalog exists."""
+    migrate(db)
+    found = db.tables()
+    for table in TABLES.values():
+        assert {c.name for c in table.columns} <= {c.name for c in found[table.name].columns}
+
+
+def test_migrate_twice_applies_nothing(db: SqliteDatabase):
+    """What is recorded is not applied again."""
+    applied = migrate(db)
+    assert applied == sorted(applied)
+    assert len(applied) >= 6
+    assert migrate(db) == []
+    assert pending(db) == []
+
+
+def test_migrate_keeps_columns_that_exist(db: SqliteDatabase):
+    """An app's table that has one of our columns keeps it, and gets the others."""
+    db.execute('CREATE TABLE customer_insights (shop TEXT, customer_id TEXT, "RFM_group" INTEGER)')
+    migrate(db)
+    columns = {column.name: column for column in db.tables()["customer_insights"].columns}
+    assert columns["RFM_group"].declared == "INTEGER"
+    assert "r_score" in columns
+
+
+def test_migrate_is_atomic(db: SqliteDatabase, tmp_path: Path):
+    """A migration that fails leaves nothing behind, and those before it stay."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_good.sql").write_text("CREATE TABLE good (a);")
+    (folder / "0002_bad.sql").write_text("CREATE TABLE half (a);\nINSERT INTO nowhere VALUES (1);")
+    with pytest.raises(D1QueryError, match=r"0002_bad\.sql failed: no such table: nowhere"):
+        migrate(db, folder)
+    assert set(db.tables()) == {"good"}
+    assert pending(db, folder) == ["0002_bad.sql"]
+
+
+def test_migrate_keeps_triggers_whole(db: SqliteDatabase, tmp_path: Path):
+    """Semicolons inside a trigger do not end the statement."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_trigger.sql").write_text(
+        "CREATE TABLE a (x); CREATE TABLE log (x);\n"
+        "CREATE TRIGGER noted AFTER INSERT ON a BEGIN\n"
+        "  INSERT INTO log VALUES (NEW.x); INSERT INTO log VALUES (';');\nEND;\n"
+    )
+    migrate(db, folder)
+    db.execute("INSERT INTO a VALUES (7)")
+    assert db.query("SELECT x FROM log").rows == [(7,), (";",)]
+
+
+def test_pending_refuses_a_folder_without_migrations(db: SqliteDatabase, tmp_path: Path):
+    """A wrong folder is not taken for nothing to do."""
+    with pytest.raises(InputError, match="holds no migrations"):
+        pending(db, tmp_path)
