@@ -101,7 +101,7 @@ _TABLES = (
         + _columns(
             "aggregate",
             text="discount_code",
-            integer="times_used unique_customers repeat_usage_count",
+            integer="times_used unique_customers repeat_usage_count event_count",
             money="revenue_before_discount discount_amount revenue_after_discount",
             timestamp="first_used_at last_used_at",
         )
@@ -114,7 +114,7 @@ _TABLES = (
         columns=_columns(text="shop", date="date")
         + _columns(
             "aggregate",
-            integer="total_discounts_used unique_customers",
+            integer="total_discounts_used unique_customers event_count",
             money="total_revenue_impact",
         ),
         write="upsert",
@@ -126,7 +126,7 @@ _TABLES = (
         + _columns(
             "aggregate",
             text="product_title",
-            integer="units_sold_with_discount units_sold_without_discount",
+            integer="units_sold_with_discount units_sold_without_discount event_count",
             money="total_discount_given revenue_with_discount revenue_without_discount",
             timestamp="updated_at",
         )
@@ -139,7 +139,7 @@ _TABLES = (
         columns=_columns(text="shop customer_id")
         + _columns(
             "aggregate",
-            integer="total_discounts_used",
+            integer="total_discounts_used event_count",
             money="total_savings avg_order_value",
             text="favorite_discount_type",
             real="purchase_frequency",
