@@ -1,0 +1,29 @@
+"""Spare every process the IRI grammar: half of altair's, papermill's and nbformat's import time.
+
+`jupyterlab` brings `jsonschema[format-nongpl]`, which imports `rfc3987_syntax`, which compiles its
+grammars on import (1-2 s). Nothing of ours checks IRIs; whoever does, waits then.
+See python-jsonschema/jsonschema issues 1428 and 1521.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec, module_from_spec
+
+_NAME = "rfc3987_syntax"
+
+
+def defer_iri_grammar() -> None:
+    """Make `rfc3987_syntax` load on its first use; call it before importing altair or papermill."""
+    spec = None if _NAME in sys.modules else find_spec(_NAME)
+    if spec is None or spec.loader is None:
+        return
+    loader, module = spec.loader, module_from_spec(spec)
+
+    def is_valid_syntax(term: str, text: str) -> bool:
+        if module.is_valid_syntax is is_valid_syntax:
+            loader.exec_module(module)  # puts the real function in our place
+        return module.is_valid_syntax(term, text)
+
+    module.is_valid_syntax = is_valid_syntax  # pyright: ignore[reportAttributeAccessIssue]
+    sys.modules[_NAME] = module
