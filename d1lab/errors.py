@@ -15,7 +15,8 @@
     ├── PushError                 results could not be written, or read back otherwise
     ├── StaleDataError            exit code 3: data is missing or too old
     ├── RunTimeoutError           exit code 4: a run took longer than allowed
-    └── LockedError               exit code 75: another process is at the same work
+    ├── LockedError               exit code 75: another process is at the same work
+    └── StopRun                   no fault: a notebook ended its run well before its last cell
 
 A message names three things: what was asked, what was found, what to do next.
 """
@@ -154,3 +155,13 @@ class LockedError(D1labError):
     """Another process is at the same work."""
 
     exit_code = 75
+
+
+class StopRun(D1labError):
+    """A notebook ended its run well before its last cell: what `lab.stop("no data")` raises."""
+
+    exit_code = 0
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [f"stopped: {self}"]
