@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab.d1.database import Database
-
-MIGRATIONS = Path(__file__).parent / "migrations"
+from d1lab.d1.migrate import FOLDER
 
 _PIECES = """
 SELECT type, tbl_name, name FROM sqlite_schema
@@ -56,7 +54,7 @@ def declared() -> dict[Piece, str]:
     pieces: dict[Piece, str] = {}
     connection = sqlite3.connect(":memory:")
     try:
-        for path in sorted(MIGRATIONS.glob("*.sql")):
+        for path in sorted(FOLDER.glob("[0-9]*.sql")):
             connection.executescript(path.read_text(encoding="utf-8"))
             for row in connection.execute(_PIECES):
                 pieces.setdefault(Piece(*row), path.name)

@@ -1,0 +1,251 @@
+"""Many rows in and out by key, each chunk as one JSON parameter read with `json_each`.
+
+The one way that is exact in every type, passes D1's cap of 100 parameters, and costs one request
+for many rows. Rows that would not change are not written, so they are not billed as written.
+"""
+
+# ruff: noqa: S608  (identifiers are quoted, values are bound)
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from d1lab.d1.database import Database, Statement, Value, quote
+from d1lab.d1.wire import encode, encoded_places, extract, plain, to_json
+from d1lab.errors import D1TooBigError, InputError
+
+CHUNK_ROWS = 10_000  # D1's advice for one mutation
+CHUNK_BYTES = 1_900_000  # a parameter holds 2,000,000
+BATCH_CHUNKS = 5  # statements in one request, which must end within 30 seconds
+FETCH_KEYS = 5_000  # rows in one answer
+
+Row = Sequence[object]
+"""The values of one row; or, where they are plain JSON already, the JSON array as a text."""
+
+
+class _Line(NamedTuple):
+    """One row as JSON, and the places in it that `encode` made objects of."""
+
+    text: str
+    places: frozenset[int]
+
+
+_NO_PLACES: frozenset[int] = frozenset()
+
+
+def upsert(
+    db: Database,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    update: Sequence[str] | None = None,
+) -> int:
+    """Insert rows, or change those whose key exists where they differ.
+
+    Args:
+        db: The database.
+        table: The table; it needs a UNIQUE index on `key`.
+        key: The columns that tell rows apart; all of them among `columns`.
+        columns: What the values of each row are, in their order.
+        rows: The rows; each key once. Values as `d1lab.d1.wire.plain` takes them.
+        update: The columns to change in an existing row; by default all but the key.
+
+    Returns:
+        The rows inserted or changed. It is too low if a fault made d1lab send a batch twice.
+
+    Raises:
+        InputError: A value is none of D1's, a key is missing or repeated.
+        D1Error: As d1lab.errors draws them. Batches before the failing one stay written.
+    """
+    changed = [c for c in columns if c not in key] if update is None else list(update)
+    sets = ", ".join(f"{quote(c)} = excluded.{quote(c)}" for c in changed)
+    differs = " OR ".join(f"excluded.{quote(c)} IS NOT {quote(table)}.{quote(c)}" for c in changed)
+    action = f"DO UPDATE SET {sets} WHERE {differs}" if changed else "DO NOTHING"
+    return _insert(db, table, key, columns, _lines(rows, key, columns, unique=True), action)
+
+
+def insert_new(
+    db: Database, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Row]
+) -> int:
+    """Insert the rows whose key is new; leave all others as they are.
+
+    Of rows with the same key the first one counts. Arguments and errors as in `upsert`.
+
+    Returns:
+        The rows inserted.
+    """
+    return _insert(db, table, key, columns, _lines(rows, key, columns), "DO NOTHING")
+
+
+def update(
+    db: Database, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Row]
+) -> int:
+    """Change existing rows where they differ; a row whose key is unknown is passed over.
+
+    Arguments and errors as in `upsert`.
+
+    Returns:
+        The rows changed.
+    """
+    target = quote(table)
+    changed = [column for column in columns if column not in key]
+    if not changed:
+        return 0
+    sets = ", ".join(f"{quote(c)} = s.{quote(c)}" for c in changed)
+    same = " AND ".join(f"{target}.{quote(c)} = s.{quote(c)}" for c in key)
+    differs = " OR ".join(f"{target}.{quote(c)} IS NOT s.{quote(c)}" for c in changed)
+
+    def sql(places: frozenset[int]) -> str:
+        source = ", ".join(
+            f"{extract('value', f'$[{i}]', i in places)} AS {quote(c)}"
+            for i, c in enumerate(columns)
+        )
+        return (
+            f"UPDATE {target} SET {sets} FROM (SELECT {source} FROM json_each(?1)) AS s "
+            f"WHERE {same} AND ({differs})"
+        )
+
+    return _send(db, table, _lines(rows, key, columns, unique=True), sql)
+
+
+def fetch(
+    db: Database,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    keys: Iterable[Row],
+) -> dict[tuple[object, ...], tuple[Value, ...]]:
+    """Read columns of the rows with the given keys, every value exact.
+
+    Args:
+        db: The database.
+        table: The table; without an index on `key` each call reads all of it.
+        key: The columns of the key.
+        columns: The columns to read, at most 49.
+        keys: The keys, each a row of values in the order of `key`.
+
+    Returns:
+        The values by key, as given; a key without a row is left out.
+    """
+    found: dict[tuple[object, ...], tuple[Value, ...]] = {}
+    asked = [tuple(row) for row in keys]
+    for start in range(0, len(asked), FETCH_KEYS):
+        some = asked[start : start + FETCH_KEYS]
+        encoded = [[encode(plain(value)) for value in row] for row in some]
+        sql = _fetch_sql(table, key, columns, _NO_PLACES.union(*map(encoded_places, encoded)))
+        for place, *cells in db.query(sql, (to_json(encoded),), table=table).rows:
+            found[some[int(str(place))]] = tuple(map(_exact, cells[::2], cells[1::2]))
+    return found
+
+
+def _fetch_sql(
+    table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int]
+) -> str:
+    """Each value beside its kind: integers as text, because JSON rounds large ones."""
+    cells = "".join(
+        f", substr(typeof(t.{name}), 1, 1) || iif(t.{name} < 0, '-', '')"
+        f", iif(typeof(t.{name}) = 'integer', CAST(t.{name} AS TEXT), t.{name})"
+        for name in map(quote, columns)
+    )
+    same = " AND ".join(
+        f"t.{quote(c)} = {extract('j.value', f'$[{i}]', i in places)}" for i, c in enumerate(key)
+    )
+    return f"SELECT j.key{cells} FROM json_each(?1) AS j CROSS JOIN {quote(table)} AS t ON {same}"
+
+
+def _exact(kind: Value, cell: Value) -> Value:
+    letter, negative = str(kind)[0], str(kind).endswith("-")
+    if letter == "i":
+        return int(str(cell))
+    if letter == "r" and cell is None:  # JSON has no infinity
+        return float("-inf" if negative else "inf")
+    return float(str(cell)) if letter == "r" else cell
+
+
+def _insert(
+    db: Database,
+    table: str,
+    key: Sequence[str],
+    columns: Sequence[str],
+    lines: Iterator[_Line],
+    action: str,
+) -> int:
+    into = f"{quote(table)} ({', '.join(map(quote, columns))})"
+    conflict = f"({', '.join(map(quote, key))})"
+
+    def sql(places: frozenset[int]) -> str:
+        values = ", ".join(extract("value", f"$[{i}]", i in places) for i in range(len(columns)))
+        return (
+            f"INSERT INTO {into} SELECT {values} FROM json_each(?1) "
+            f"WHERE true ON CONFLICT {conflict} {action}"  # WHERE true: the parser needs it
+        )
+
+    return _send(db, table, lines, sql)
+
+
+def _lines(
+    rows: Iterable[Row], key: Sequence[str], columns: Sequence[str], *, unique: bool = False
+) -> Iterator[_Line]:
+    """Each row as JSON; a row without a key, or with one seen before if `unique`, is refused."""
+    if missing := [name for name in key if name not in columns]:
+        raise InputError(f"the rows lack {', '.join(missing)} of their key")
+    at = [list(columns).index(name) for name in key]
+    seen: set[tuple[object, ...]] = set()
+    for row in rows:
+        if isinstance(row, str):
+            yield _Line(row, _NO_PLACES)
+            continue
+        values = [encode(plain(value)) for value in row]
+        own = tuple(str(values[place]) for place in at if values[place] is not None)
+        if len(values) != len(columns) or len(own) != len(key):
+            raise InputError(
+                f"a row needs {', '.join(columns)}, and a key not NULL; got {row!r:.200}"
+            )
+        if unique and own in seen:
+            raise InputError(f"the key {own} occurs twice: give each row once")
+        seen.add(own) if unique else None
+        yield _Line(to_json(values), encoded_places(values))
+
+
+def _chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
+    """Rows in groups that fit one parameter."""
+    chunk: list[_Line] = []
+    size = 2
+    for line in lines:
+        length = len(line.text.encode()) + 1
+        if length + 2 > CHUNK_BYTES:
+            raise D1TooBigError(
+                f"a row of {length:,} bytes: D1 takes 2,000,000. {line.text:.80} ..."
+            )
+        if chunk and (len(chunk) == CHUNK_ROWS or size + length > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 2
+        chunk.append(line)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _send(
+    db: Database, table: str, lines: Iterator[_Line], sql: Callable[[frozenset[int]], str]
+) -> int:
+    """Write all rows, some chunks to a batch; the rows changed.
+
+    Sending a batch twice is harmless: the second time nothing differs.
+    """
+    changed = 0
+    chunks = _chunks(lines)
+    while some := list(islice(chunks, BATCH_CHUNKS)):
+        statements = [
+            Statement(
+                sql(_NO_PLACES.union(*(line.places for line in chunk))),
+                ("[" + ",".join(line.text for line in chunk) + "]",),
+            )
+            for chunk in some
+        ]
+        results = db.batch(statements, table=table, idempotent=True)
+        changed += sum(result.changes for result in results)
+    return changed

@@ -1,0 +1,172 @@
+"""Rows by key: exact in every type, written only where they differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from d1lab.d1 import Database
+from d1lab.d1.write import CHUNK_ROWS, fetch, insert_new, update, upsert
+from d1lab.errors import D1TooBigError, InputError
+
+KEY = ["k", "n"]
+COLUMNS = ["k", "n", "v"]
+EXACT = [
+    ("above 2^53", 1, 2**53 + 1),
+    ("smallest", -(2**63), -(2**63)),
+    ("whole real", 1, 1.0),
+    ("real", 1, 0.1 + 0.2),
+    ("tiny", 1, 5e-324),
+    ("text of digits", 1, "007"),
+    ("empty text", 1, ""),
+    ("text with NUL", 1, "a\x00b"),
+    ("Unicode é 😀", 1, "ü😀\u2028"),
+    ("quote ' \" \\", 1, "'); DROP TABLE t; --"),
+    ("JSON", 1, '{"blob": "00"}'),
+    ("blob", 1, b"\x00\xff"),
+    ("empty blob", 1, b""),
+    ("null", 1, None),
+]
+
+
+@pytest.fixture
+def db(writable: Database) -> Database:
+    writable.execute("CREATE TABLE t (k TEXT, n INTEGER, v, w DEFAULT 'kept', PRIMARY KEY (k, n))")
+    return writable
+
+
+def everything(db: Database, keys: list[tuple]) -> dict:
+    return {key: value for key, (value,) in fetch(db, "t", KEY, ["v"], keys).items()}
+
+
+@pytest.mark.parametrize("send", [upsert, insert_new])
+def test_write_keeps_every_value_exact(db: Database, send):
+    """What goes in comes out, in value and type."""
+    assert send(db, "t", KEY, COLUMNS, EXACT) == len(EXACT)
+    found = everything(db, [row[:2] for row in EXACT])
+    for name, n, value in EXACT:
+        assert found[name, n] == value, name
+        assert type(found[name, n]) is type(value), name
+
+
+def test_update_keeps_every_value_exact(db: Database):
+    """An update writes each value as an upsert does."""
+    insert_new(db, "t", KEY, COLUMNS, [(k, n, "before") for k, n, _ in EXACT])
+    assert update(db, "t", KEY, COLUMNS, EXACT) == len(EXACT)
+    found = everything(db, [row[:2] for row in EXACT])
+    assert [found[row[:2]] for row in EXACT] == [row[2] for row in EXACT]
+
+
+@pytest.mark.parametrize("send", [upsert, update, insert_new])
+def test_write_of_the_same_rows_writes_nothing(db: Database, send):
+    """Rows that do not differ are neither changed nor billed as written."""
+    upsert(db, "t", KEY, COLUMNS, EXACT)
+    before = db.meter.by_table["t"].rows_written
+    assert send(db, "t", KEY, COLUMNS, EXACT) == 0
+    assert db.meter.by_table["t"].rows_written == before
+
+
+def test_upsert_changes_only_what_differs(db: Database):
+    """Of three rows one is new, one differs, one does not."""
+    upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("b", 1, 1)])
+    assert upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("b", 1, None), ("c", 1, 1)]) == 2
+    assert everything(db, [("a", 1), ("b", 1), ("c", 1)]) == {
+        ("a", 1): 1,
+        ("b", 1): None,
+        ("c", 1): 1,
+    }
+
+
+def test_upsert_leaves_other_columns(db: Database):
+    """A column that is not named keeps its value, and `update=` narrows what is changed."""
+    upsert(db, "t", KEY, COLUMNS, [("a", 1, 1)])
+    db.execute("UPDATE t SET w = 'app'")
+    upsert(db, "t", KEY, [*COLUMNS, "w"], [("a", 1, 2, "ours")], update=["v"])
+    assert db.query("SELECT v, w FROM t").rows == [(2, "app")]
+
+
+def test_update_passes_over_unknown_keys(db: Database):
+    """An update makes no rows."""
+    assert update(db, "t", KEY, COLUMNS, [("nobody", 1, 1)]) == 0
+    assert db.query("SELECT * FROM t").rows == []
+
+
+def test_insert_new_leaves_known_rows(db: Database):
+    """The first row of a key stays, within one call and over several."""
+    assert insert_new(db, "t", KEY, COLUMNS, [("a", 1, "first"), ("a", 1, "second")]) == 1
+    assert insert_new(db, "t", KEY, COLUMNS, [("a", 1, "third"), ("b", 1, "new")]) == 1
+    assert everything(db, [("a", 1), ("b", 1)]) == {("a", 1): "first", ("b", 1): "new"}
+
+
+def test_insert_takes_rows_as_json(db: Database):
+    """A row that is JSON already is sent as it is."""
+    assert insert_new(db, "t", KEY, COLUMNS, ['["a", 1, 9007199254740993]', ("b", 1, 2)]) == 2
+    assert everything(db, [("a", 1), ("b", 1)]) == {("a", 1): 2**53 + 1, ("b", 1): 2}
+
+
+def test_write_goes_in_chunks(db: Database):
+    """More rows than one statement takes, and more bytes than one parameter takes."""
+    rows = [("a", n, n) for n in range(CHUNK_ROWS + 1)]
+    assert upsert(db, "t", KEY, COLUMNS, rows) == len(rows)
+    heavy = [("b", n, "x" * 900_000) for n in range(4)]
+    assert upsert(db, "t", KEY, COLUMNS, heavy) == 4
+    assert db.query("SELECT count(*), max(n) FROM t").rows == [(len(rows) + 4, CHUNK_ROWS)]
+
+
+def test_fetch_of_many_keys_gives_those_that_exist(db: Database):
+    """Every key asked for that has a row, under the key as given."""
+    insert_new(db, "t", KEY, COLUMNS, [("a", n, -n) for n in range(6_000)])
+    found = everything(db, [("a", n) for n in range(0, 12_000, 2)])
+    assert found == {("a", n): -n for n in range(0, 6_000, 2)}
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (True, 1),
+        (Decimal("10.10"), 10.1),
+        (Decimal("9007199254740993"), 2**53 + 1),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2))), "2026-01-02 01:04:05"),
+        (datetime(2026, 1, 2, 3, 4, 5, 60, tzinfo=UTC), "2026-01-02 03:04:05.000060"),
+    ],
+)
+def test_write_turns_python_values_into_sqlites(db: Database, value, stored):
+    """Dates are text in UTC, decimals the nearest number."""
+    upsert(db, "t", KEY, COLUMNS, [("a", 1, value)])
+    assert everything(db, [("a", 1)]) == {("a", 1): stored}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("a", 1, float("nan")), "nan is no value"),
+        (("a", 1, float("inf")), "inf is no value"),
+        (("a", 1, Decimal("NaN")), "nan is no value"),
+        (("a", 1, 2**63), "64 bits"),
+        (("a", 1, object()), "a object is no value"),
+        (("a", 1, "\ud800"), "cannot be written as JSON"),
+        ((None, 1, 1), "key not NULL"),
+        (("a", 1), "a row needs k, n, v"),
+    ],
+)
+def test_write_refuses_what_it_cannot_keep(db: Database, row, message):
+    """A value that would change on its way is refused, and nothing is written."""
+    with pytest.raises(InputError, match=message):
+        upsert(db, "t", KEY, COLUMNS, [("ok", 1, 1), row])
+    assert db.query("SELECT count(*) FROM t").rows == [(0,)]
+
+
+def test_upsert_refuses_a_key_given_twice(db: Database):
+    """Two values for one key have no order: neither is written."""
+    with pytest.raises(InputError, match="occurs twice"):
+        upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("a", 1, 2)])
+
+
+def test_write_refuses_a_row_that_is_too_big(db: Database):
+    """A row above D1's limit is refused before it is sent."""
+    with pytest.raises(D1TooBigError, match="a row of"):
+        insert_new(db, "t", KEY, COLUMNS, [("a", 1, "x" * 1_950_000)])
