@@ -113,10 +113,10 @@ class DataTable(NamedTuple):
             raise InputError("a table needs a title that says what it shows")
         if not 1 <= limit <= MAX_LIMIT:
             raise InputError(f"limit={limit}: a table shows 1 to {MAX_LIMIT:,} rows; all go to CSV")
-        names, total, source = _open(frame)
+        names, total, source = read_frame(frame)
         top = list(islice(source, limit))
         rows = tuple(tuple(plain(cell) for cell in row) for row in top)
-        columns = _columns(names, top, rows, labels or {}, units or {}, kinds or {})
+        columns = describe_columns(names, top, rows, labels or {}, units or {}, kinds or {})
         cut = total > limit or any(_was_cut(a, b) for a, b in zip(top, rows, strict=True))
         file = None
         if cut and run_dir is not None:
@@ -150,8 +150,12 @@ class DataTable(NamedTuple):
         )
 
 
-def _open(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
-    """A frame's column names, number of rows, and its rows one by one."""
+def read_frame(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
+    """A frame's column names, number of rows, and its rows one by one.
+
+    Raises:
+        InputError: It is no frame, table or relation.
+    """
     if hasattr(frame, "fetchall") and hasattr(frame, "df"):
         frame = frame.df()  # a DuckDB relation
     if hasattr(frame, "to_pylist"):
@@ -164,7 +168,7 @@ def _open(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
     raise InputError(f"a table is made of a frame or a relation; got {type(frame).__name__}")
 
 
-def _columns(
+def describe_columns(
     names: list[str],
     top: list[Sequence[Any]],
     rows: tuple[tuple[Any, ...], ...],
@@ -172,6 +176,11 @@ def _columns(
     units: Mapping[str, str],
     kinds: Mapping[str, Kind],
 ) -> tuple[TableColumn, ...]:
+    """How a reader meets each column: what was said of it, and else what its cells tell.
+
+    Raises:
+        UnknownName: A label, unit or kind is for a column that is not there.
+    """
     for name in chain(labels, units, kinds):
         if name not in names:
             raise UnknownName("column", name, names, "the table")

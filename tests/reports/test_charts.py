@@ -1,0 +1,162 @@
+"""Charts: described, bounded, of inert data, and drawable."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import polars as pl
+import pytest
+import vl_convert
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.reports import charts
+from d1lab.reports.theme import MIME, PALETTE, palette_css
+
+HOSTILE = "</script><script>alert(1)</script>"
+WORDS = {"title": "Revenue doubled", "description": "A line that rises from 10 to 20."}
+
+
+def days(count: int) -> list[dt.date]:
+    return [dt.date(2026, 1, 1) + dt.timedelta(days=i) for i in range(count)]
+
+
+def svg(chart) -> str:
+    """The chart as Vega draws it on the host."""
+    spec = chart.to_dict()
+    spec["width"] = 400
+    text = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    ET.fromstring(text)
+    return text
+
+
+FRAME = pd.DataFrame({"day": days(3), "revenue": [10.0, None, 20.0], "code": ["A", "B", "A"]})
+FORMS = {
+    "line": lambda **k: charts.line(FRAME, "day", "revenue", **k),
+    "bar": lambda **k: charts.bar(FRAME, "day", "revenue", **k),
+    "lying bar": lambda **k: charts.bar(FRAME, "code", "revenue", color="code", **k),
+    "points": lambda **k: charts.points(FRAME, "day", "revenue", name="code", **k),
+    "interval": lambda **k: charts.interval(FRAME, "code", "revenue", "revenue", "revenue", **k),
+    "heatmap": lambda **k: charts.heatmap(FRAME, "code", "day", "revenue", **k),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_draws_and_describes_itself(form):
+    """Each form is valid Vega-Lite with its words on the outer chart, and draws."""
+    chart = FORMS[form](**WORDS)
+    bundle = chart._repr_mimebundle_()
+    assert set(bundle) == {MIME, "text/plain"}
+    assert bundle["text/plain"] == WORDS["description"]
+    assert bundle[MIME]["description"] == WORDS["description"]
+    json.dumps(bundle, allow_nan=False)
+    assert "<svg" in svg(chart)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("missing", ["title", "description"])
+def test_every_form_demands_words(form, missing):
+    """A chart that nobody can describe is not drawn."""
+    with pytest.raises(InputError, match="title and a description"):
+        FORMS[form](**{**WORDS, missing: " "})
+
+
+def test_unknown_column_proposes_the_nearest():
+    """A typo names the column that was meant."""
+    with pytest.raises(UnknownName, match="Did you mean 'revenue'"):
+        charts.line(FRAME, "day", "revenu", **WORDS)
+
+
+def test_too_much_to_draw_is_refused():
+    """Charts take aggregates; the error says what to do."""
+    many = pl.DataFrame({"x": range(5_001), "name": [f"n{i}" for i in range(5_001)]})
+    with pytest.raises(InputError, match=r"5,001 rows.*Aggregate"):
+        charts.line(many, "x", "x", **WORDS)
+    with pytest.raises(InputError, match="1,000"):
+        charts.points(many, "x", "x", **WORDS)
+    with pytest.raises(InputError, match="top 40"):
+        charts.bar(many.head(41), "name", "x", **WORDS)
+    with pytest.raises(InputError, match="six colours"):
+        charts.line(many.head(7), "x", "x", color="name", **WORDS)
+
+
+def test_days_are_local_days():
+    """A day must not be read as midnight UTC, which west of Greenwich is the day before."""
+    spec = charts.line(FRAME, "day", "revenue", **WORDS).to_dict()
+    assert spec["data"]["values"][0]["x"] == "2026-01-01T00:00:00"
+
+
+def test_bars_of_weeks_are_a_week_wide():
+    """The last bar is as wide as the others."""
+    weeks = pd.DataFrame({"week": days(15)[::7], "orders": [1, 2, 3]})
+    values = charts.bar(weeks, "week", "orders", **WORDS).to_dict()["data"]["values"]
+    assert [v["x_end"][:10] for v in values] == ["2026-01-08", "2026-01-15", "2026-01-22"]
+
+
+def test_hostile_names_and_values_stay_text():
+    """Neither a column's name nor a cell becomes markup, a path or a field expression."""
+    name = "a.b[0]" + HOSTILE
+    frame = pd.DataFrame({name: [HOSTILE, "x" * 5_000], "n": [1, 2]})
+    chart = charts.bar(frame, name, "n", **WORDS)
+    assert "<script" not in svg(chart)
+    assert len(chart.to_dict()["data"]["values"][1]["x"]) == 120
+
+
+def test_units_reach_axis_and_tooltip():
+    """Numbers carry their meaning where they are read."""
+    spec = charts.bar(
+        FRAME, "day", "revenue", units={"revenue": "USD"}, labels={"revenue": "Sales"}, **WORDS
+    ).to_dict()
+    encoding = spec["layer"][0]["encoding"]
+    assert encoding["y"]["axis"]["format"] == "$,.6~g"
+    assert encoding["y"]["title"] == "Sales"
+    assert encoding["tooltip"][1] == {
+        "field": "y",
+        "format": "$,.2f",
+        "title": "Sales",
+        "type": "quantitative",
+    }
+
+
+def test_numbers_come_along_for_the_page():
+    """The page can show a chart's rows: columns keep their meaning under usermeta."""
+    spec = charts.line(FRAME, "day", "revenue", units={"revenue": "USD"}, **WORDS).to_dict()
+    columns = spec["usermeta"]["d1lab"]["columns"]
+    assert [(c["name"], c["label"], c["kind"]) for c in columns] == [
+        ("x", "Day", "date"),
+        ("y", "Revenue", "money"),
+    ]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_palette_keeps_contrast(scheme):
+    """Text reaches 4.5 : 1 and marks 3 : 1, on paper and on raised paper."""
+    for ground in ("paper", "raised"):
+        paper = PALETTE[ground][scheme]
+        for name in ("ink", "muted", "accent", "bad"):
+            assert contrast(PALETTE[name][scheme], paper) >= 4.5, (name, ground)
+        for name in ("ochre", "plum", "slate", "grey"):
+            assert contrast(PALETTE[name][scheme], paper) >= 3, (name, ground)
+
+
+def test_drawn_colours_follow_the_scheme():
+    """Every colour that a chart is drawn with is one that the page can darken."""
+    css = palette_css()
+    for form in FORMS.values():
+        for part in svg(form(**WORDS)).split('="#')[1:]:
+            colour = "#" + part.split('"')[0]
+            assert f'="{colour}"]' in css, colour
