@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import workerd
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -28,6 +30,23 @@ def oracles() -> dict[str, dict]:
     if not folder.is_dir():
         pytest.skip("reference numbers (shared/oracles) are not beside this checkout")
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]:
+    """The real D1 engine; `engine.fresh()` is the URL of an empty database of it."""
+    if not workerd.WRANGLER.is_file():
+        pytest.skip("the real engine is not installed: run `make test`, or npm ci in tests/engine")
+    with workerd.running(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever uses the engine is marked, and runs in one worker: one engine per session."""
+    if "engine" in getattr(item, "fixturenames", ()):
+        item.add_marker("engine")
+    if item.get_closest_marker("engine"):
+        item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,133 @@
+"""The real D1 engine on this machine: workerd, started by wrangler, with many empty databases."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+HOME = Path(__file__).parent / "engine"
+WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
+DATABASES = 400
+START_SECONDS = 60
+
+
+class Engine:
+    """A running engine; `fresh()` gives the URL of a database that nobody used yet."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self._unused = iter(database_names())
+
+    @property
+    def address(self) -> str:
+        """Where its API listens."""
+        return f"http://127.0.0.1:{self.port}/cdn-cgi/local/explorer/api/d1/database"
+
+    def fresh(self) -> str:
+        """The URL of an empty database."""
+        return f"wrangler+http://127.0.0.1:{self.port}/{next(self._unused)}"
+
+    def file(self, url: str) -> Path:
+        """The SQLite file behind a URL of this engine, once it was written to."""
+        kind = "miniflare-D1DatabaseObject"
+        secret = hashlib.sha256(kind.encode()).digest()
+        name = hmac.digest(secret, url.rpartition("/")[2].encode(), "sha256")[:16]
+        check = hmac.digest(secret, name, "sha256")[:16]
+        return self.folder / "v3" / "d1" / kind / f"{(name + check).hex()}.sqlite"
+
+    def wrangler(self, *arguments: str) -> str:
+        """What the `wrangler` command prints, run on this engine's configuration."""
+        done = subprocess.run(
+            [*_command(), *arguments, "--config", str(self.folder / "wrangler.json")],
+            cwd=self.folder, env=_environment(self.folder),
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def database_names() -> list[str]:
+    """The names, which are the ids too, of the databases that an engine serves."""
+    return [f"test-{number:03}" for number in range(DATABASES)]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Engine]:
+    """An engine that keeps its state in `folder`; it is stopped at the end."""
+    _configure(folder)
+    port = _free_port()
+    with (folder / "engine.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*_command(), "dev", "--config", "wrangler.json", "--ip", "127.0.0.1",
+             "--port", str(port), "--inspector-port", str(_free_port()), "--persist-to", "."],
+            cwd=folder, env=_environment(folder), stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            engine = Engine(folder, port)
+            _wait(engine, process)
+            yield engine
+        finally:
+            _stop(process)
+
+
+def _configure(folder: Path) -> None:
+    config = {
+        "name": "d1lab-engine",
+        "main": str(HOME / "worker.js"),
+        "compatibility_date": "2026-11-01",
+        "d1_databases": [
+            {"binding": f"D{number}", "database_name": name, "database_id": name}
+            for number, name in enumerate(database_names())
+        ],
+    }
+    (folder / "wrangler.json").write_text(json.dumps(config))
+
+
+def _command() -> list[str]:
+    return [str(Path(sys.executable).parent / "node"), str(WRANGLER)]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    quiet = {"WRANGLER_SEND_METRICS": "false", "CI": "1", "HOME": str(folder)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, **quiet, "PATH": path}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _wait(engine: Engine, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(engine.address, timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RuntimeError("the engine did not start: " + (engine.folder / "engine.log").read_text())
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process group that `running` started, and nothing else."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
