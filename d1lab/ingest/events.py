@@ -1,0 +1,221 @@
+"""Order events into D1: checked, in batches, each counted once.
+
+An event is one line of an order, discounted or not, or one refunded line; docs/events.md gives
+its fields. `(shop, event_id)` identifies it: sending it again writes nothing, so that a load that
+died is simply run again. What the rules of sql/ingest/checked_events.sql do not let in is
+reported with its position and the reason. Mappings and tables pass the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from numbers import Integral
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.d1.database import Database
+from d1lab.d1.write import insert_new, upsert
+from d1lab.errors import InputError
+from d1lab.ingest.files import FIELDS, read_events, read_parquet, require_fields
+
+BATCH_EVENTS = 5_000
+TABLE_BATCH_EVENTS = 50_000
+
+_TABLE = catalog.table("order_events")
+_RULES = Path(__file__).parents[1] / "sql" / "ingest" / "checked_events.sql"
+_INCOMING = pa.schema([(name, pa.string()) for name in ("fault", *FIELDS)])
+
+_STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_NUMBERS = (*_STRINGS, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+_ARROW: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
+    "text": (*_STRINGS, pa.types.is_integer),  # a float is no identifier: 17850.0
+    "integer": _NUMBERS,
+    "money": _NUMBERS,
+    "timestamp": (*_STRINGS, pa.types.is_date, pa.types.is_timestamp),
+}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "text": (str, int, Integral),
+    "integer": (str, int, float, Decimal, Integral),
+    "money": (str, int, float, Decimal, Integral),
+    "timestamp": (str, date),
+}
+_TYPES = {name: _TABLE.column(name).type for name in FIELDS}
+_PYTHON_TYPES = {name: _PYTHON[kind] for name, kind in _TYPES.items()}
+
+Progress = Callable[[str, int, int], object]
+"""Called after each batch with a name, the events received and the events expected."""
+
+
+class Refusal(NamedTuple):
+    """An event that was not let in."""
+
+    position: int  # its place among the events received, from 1
+    reason: str
+
+
+class TrackResult(NamedTuple):
+    """What became of the events: received = written + known + refused."""
+
+    received: int
+    written: int  # new; with `correct`, also those whose content changed
+    known: int  # there before, and left as they were
+    refused: tuple[Refusal, ...]
+
+
+class _Checked(NamedTuple):
+    """One batch after the rules."""
+
+    rows: list[str]  # each a JSON array in the order of FIELDS
+    refused: list[Refusal]
+
+
+def track(
+    db: Database,
+    events: Iterable[Mapping[str, Any]],
+    *,
+    correct: bool = False,
+    progress: Progress | None = None,
+) -> TrackResult:
+    """Write the events that the database does not know yet.
+
+    Args:
+        db: A database with the table `order_events`.
+        events: Fields by name; read as a stream, 5,000 at a time.
+        correct: Overwrite known events whose content differs. Without it they stay as they are.
+        progress: Called after each batch.
+    """
+    stream = iter(events)
+    batches = iter(lambda: list(islice(stream, BATCH_EVENTS)), [])
+    return _write(db, map(_from_mappings, batches), correct, progress, 0)
+
+
+def track_table(
+    db: Database, source: Any, *, correct: bool = False, progress: Progress | None = None
+) -> TrackResult:
+    """Write the events of a table: the rules and the result of `track`, at several times its speed.
+
+    Args:
+        db: A database with the table `order_events`.
+        source: Anything that streams Arrow record batches: a pyarrow table or reader, a DuckDB
+            relation, a polars frame. Its columns are an event's fields; absent ones are empty.
+        correct: Overwrite known events whose content differs.
+        progress: Called after each batch.
+
+    Raises:
+        UnknownName: A column is no field of an event.
+        InputError: A column's type cannot hold its field.
+    """
+    reader = pa.RecordBatchReader.from_stream(source)
+    require_fields(reader.schema.names)
+    for field in reader.schema:
+        _require_type(field)
+    return _write(db, _slices(reader), correct, progress, getattr(source, "num_rows", 0))
+
+
+def track_file(
+    db: Database, path: Path, *, correct: bool = False, progress: Progress | None = None
+) -> TrackResult:
+    """Write the events of a .jsonl, .csv or .parquet file.
+
+    Raises:
+        InputError: As `read_events` says; a Parquet column's type cannot hold its field.
+    """
+    if path.suffix == ".parquet":
+        return track_table(db, read_parquet(path), correct=correct, progress=progress)
+    return track(db, read_events(path), correct=correct, progress=progress)
+
+
+def _write(
+    db: Database,
+    batches: Iterable[pa.RecordBatch],
+    correct: bool,
+    progress: Progress | None,
+    expected: int,
+) -> TrackResult:
+    send = upsert if correct else insert_new
+    received, sent, written = 0, 0, 0
+    refused: list[Refusal] = []
+    with _rules() as con:
+        for batch in batches:
+            checked = _check(con, batch, received)
+            written += send(db, _TABLE.name, _TABLE.key, FIELDS, checked.rows)
+            received, sent = received + batch.num_rows, sent + len(checked.rows)
+            refused += checked.refused
+            if progress:
+                progress("events", received, max(received, expected))
+    return TrackResult(received, written, sent - written, tuple(refused))
+
+
+def _rules() -> duckdb.DuckDBPyConnection:
+    """A connection that holds the rules as the view `checked_events` over `incoming`."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.register("incoming", _INCOMING.empty_table())
+    con.execute(_RULES.read_text())
+    return con
+
+
+def _check(con: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, before: int) -> _Checked:
+    con.register("incoming", pa.Table.from_batches([batch]))
+    columns = ", ".join(FIELDS)
+    checked = con.sql(f"SELECT reason, json_array({columns}) FROM checked_events")  # noqa: S608
+    reasons, rows = (column.to_pylist() for column in checked.to_arrow_table().columns)
+    refused = [Refusal(before + place, reason) for place, reason in enumerate(reasons, 1) if reason]
+    good = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
+    return _Checked(good if refused else rows, refused)
+
+
+def _from_mappings(events: Sequence[object]) -> pa.RecordBatch:
+    columns = zip(*map(_texts, events), strict=True)
+    return pa.record_batch([pa.array(c, pa.string()) for c in columns], schema=_INCOMING)
+
+
+def _texts(event: object) -> tuple[str | None, ...]:
+    """What is wrong with the event's shape, or None; then its fields as text."""
+    try:
+        if not isinstance(event, Mapping):
+            raise InputError(f"not an object of fields: {str(event)[:80]!r}")
+        require_fields(event)
+        return (None, *(_text(name, event.get(name)) for name in FIELDS))
+    except InputError as error:
+        return (str(error), *(None for _ in FIELDS))
+
+
+def _text(name: str, value: object) -> str | None:
+    if value is None or (type(value) is str and value.isascii()):  # nearly all
+        return value
+    if not isinstance(value, _PYTHON_TYPES[name]) or isinstance(value, bool):
+        raise InputError(f"{name} is of type {type(value).__name__}")
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"{name} holds half of a surrogate pair")
+    return text
+
+
+def _slices(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The reader's batches, cut to a size, as text; fields that it lacks are empty."""
+    for batch in reader:
+        for start in range(0, batch.num_rows, TABLE_BATCH_EVENTS):
+            part = batch.slice(start, TABLE_BATCH_EVENTS)
+            empty = pa.nulls(part.num_rows, pa.string())
+            columns = {name: part[name].cast(pa.string()) for name in part.schema.names}
+            arrays = [columns.get(name, empty) for name in _INCOMING.names]
+            yield pa.record_batch(arrays, schema=_INCOMING)
+
+
+def _require_type(field: pa.Field) -> None:
+    """What `_text` asks of a value, asked of a column."""
+    given = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    kinds = (pa.types.is_null, *_ARROW[_TYPES[field.name]])
+    if not any(is_kind(given) for is_kind in kinds):
+        raise InputError(
+            f"column {field.name!r} is of type {field.type}, which cannot hold "
+            f"{_TYPES[field.name]} values; cast it before tracking"
+        )

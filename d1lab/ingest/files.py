@@ -1,0 +1,109 @@
+"""Order events in files: JSON lines, CSV, Parquet; read as a stream."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from d1lab import catalog
+from d1lab.errors import InputError, UnknownName
+
+FIELDS = tuple(c.name for c in catalog.table("order_events").columns if c.name != "seq")
+"""An event's fields; D1 itself gives the sequence number."""
+
+_FIELDS = frozenset(FIELDS)
+
+
+def require_fields(names: Iterable[str]) -> None:
+    """Raise UnknownName for the first name that is no field of an event."""
+    for name in names:
+        if name not in _FIELDS:
+            raise UnknownName("field", str(name), FIELDS, "an order event")
+
+
+def read_events(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The events of a file, one at a time.
+
+    A line that is no JSON comes back as the text that it is, for `track` to refuse in its place;
+    empty lines are skipped. CSV has a header line of field names, and every cell is text.
+
+    Args:
+        path: A .jsonl (or .ndjson), .csv or .parquet file in UTF-8.
+
+    Raises:
+        InputError: There is no such file, it is of another kind, or not in UTF-8.
+        UnknownName: A CSV or Parquet column is no field of an event.
+    """
+    readers = {".jsonl": _read_json_lines, ".ndjson": _read_json_lines, ".csv": _read_csv}
+    if path.suffix == ".parquet":
+        return _read_parquet_rows(path)
+    if path.suffix not in readers:
+        raise InputError(f"{path}: expected a .jsonl, .csv or .parquet file")
+    require_file(path)
+    return readers[path.suffix](path)
+
+
+def read_parquet(path: Path) -> pa.RecordBatchReader:
+    """The events of a Parquet file as record batches.
+
+    Raises:
+        InputError: There is no such file, or it is not Parquet.
+        UnknownName: A column is no field of an event.
+    """
+    require_file(path)
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} is no Parquet file: {error}") from None
+    require_fields(file.schema_arrow.names)
+    return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
+
+
+def require_file(path: Path) -> None:
+    """Raise InputError where there is no such file."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+
+
+def _read_parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    for batch in read_parquet(path):
+        yield from batch.to_pylist()
+
+
+def _read_json_lines(path: Path) -> Iterator[Any]:
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                yield _parsed(line)
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line.decode("utf-8", errors="backslashreplace").strip()
+
+
+def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey="cell beyond the header", strict=True)
+        try:
+            _require_header(path, reader.fieldnames or ())
+            yield from reader
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not in UTF-8: {error}; convert it first") from None
+        except csv.Error as error:
+            raise InputError(f"{path}, near line {reader.reader.line_num}: {error}") from None
+
+
+def _require_header(path: Path, names: Sequence[str]) -> None:
+    require_fields(names)
+    twice = [name for name in FIELDS if list(names).count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} occurs twice in the header")

@@ -1,0 +1,97 @@
+-- checked_events: order events as they come (all text), typed; `reason` says why one is refused
+-- reads: incoming      grain: event
+-- Text is trimmed, and an empty text is a missing one. Times without an offset are UTC; fractions
+-- of a second are cut off. Money is rounded to a millionth; it is positive for refunds too.
+CREATE TEMP MACRO given(x) AS nullif(trim(x, e' \t\r\n'), '');
+CREATE TEMP MACRO whole(x) AS
+    CASE WHEN regexp_full_match(x, '[0-9]{1,9}([.]0*)?') THEN try_cast(x AS BIGINT) END;
+CREATE TEMP MACRO amount(x) AS
+    CASE WHEN regexp_full_match(x, '-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?')
+        THEN try_cast(x AS DECIMAL(18, 6)) END;
+CREATE TEMP MACRO instant(x) AS
+    CASE WHEN regexp_full_match(
+            x,
+            '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?'
+            || '( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?'
+        ) THEN date_trunc('second', try_cast(x AS TIMESTAMPTZ)::TIMESTAMP) END;
+CREATE TEMP MACRO missing(field, x) AS CASE WHEN x IS NULL THEN field || ' is missing' END;
+CREATE TEMP MACRO wrong(field, x, wanted) AS
+    field || ' ''' || left(x, 40) || ''' is not ' || wanted;
+
+CREATE TEMP VIEW checked_events AS
+WITH texts AS (
+    SELECT
+        fault,
+        given(shop)            AS shop,
+        given(event_id)        AS event_id,
+        given(type)            AS type,
+        given(order_id)        AS order_id,
+        given(customer_id)     AS customer_id,
+        given(sku)             AS sku,
+        given(product_title)   AS product_title,
+        given(quantity)        AS quantity_text,
+        given(list_price)      AS list_price_text,
+        given(discount_id)     AS discount_id,
+        given(discount_code)   AS discount_code,
+        given(discount_type)   AS discount_type,
+        given(discount_amount) AS discount_amount_text,
+        given(revenue)         AS revenue_text,
+        given(occurred_at)     AS occurred_at_text
+    FROM incoming
+),
+typed AS (
+    SELECT
+        *,
+        whole(quantity_text)                        AS quantity,
+        amount(list_price_text)                     AS list_price,
+        amount(coalesce(discount_amount_text, '0')) AS discount_amount,
+        amount(revenue_text)                        AS revenue,
+        instant(occurred_at_text)                   AS occurred_at
+    FROM texts
+),
+final AS (
+    SELECT
+        * EXCLUDE (
+            fault, quantity_text, list_price_text, discount_amount_text, revenue_text,
+            occurred_at_text
+        ),
+        coalesce(fault, nullif(concat_ws(
+            '; ',
+            missing('shop', shop),
+            missing('event_id', event_id),
+            missing('type', type),
+            CASE WHEN type NOT IN ('order', 'refund')
+                THEN wrong('type', type, '''order'' or ''refund''') END,
+            missing('order_id', order_id),
+            missing('sku', sku),
+            missing('quantity', quantity_text),
+            CASE WHEN quantity IS NULL OR quantity = 0
+                THEN wrong('quantity', quantity_text, 'a whole number above 0') END,
+            CASE WHEN list_price IS NULL OR list_price < 0
+                THEN wrong('list_price', list_price_text, 'an amount of 0 or more') END,
+            CASE WHEN discount_amount IS NULL OR discount_amount < 0
+                THEN wrong('discount_amount', discount_amount_text, 'an amount of 0 or more') END,
+            CASE WHEN discount_amount > 0 AND discount_id IS NULL
+                THEN 'discount_amount without a discount_id' END,
+            missing('revenue', revenue_text),
+            CASE WHEN revenue IS NULL OR revenue < 0
+                THEN wrong('revenue', revenue_text, 'an amount of 0 or more') END,
+            missing('occurred_at', occurred_at_text),
+            CASE WHEN occurred_at IS NULL OR year(occurred_at) NOT BETWEEN 1970 AND 2199
+                THEN wrong('occurred_at', occurred_at_text, 'an ISO 8601 time') END,
+            CASE WHEN greatest(
+                    length(shop), length(event_id), length(order_id), length(customer_id),
+                    length(sku), length(product_title), length(discount_id), length(discount_code),
+                    length(discount_type)
+                ) > 1000 THEN 'a text is longer than 1,000 characters' END,
+            CASE WHEN contains(
+                    concat_ws(
+                        '', shop, event_id, order_id, customer_id, sku, product_title, discount_id,
+                        discount_code, discount_type
+                    ),
+                    chr(0)
+                ) THEN 'a text holds a NUL character' END
+        ), '')) AS reason
+    FROM typed
+)
+SELECT * FROM final;

@@ -1,0 +1,83 @@
+"""Events come from files as they stand; what cannot be read is named, not skipped."""
+
+from __future__ import annotations
+
+import csv
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.events import track, track_file
+from d1lab.ingest.files import FIELDS, read_events
+
+
+def test_json_lines_keep_their_places(db, event, tmp_path):
+    """A line that is no JSON is refused in its place; an empty line is none."""
+    path = tmp_path / "events.jsonl"
+    lines = [orjson.dumps(event(1)), b"", b'{"shop": "har', b"[1]", orjson.dumps(event(2))]
+    path.write_bytes(b"\n".join(lines) + b"\n\n")
+    result = track_file(db, path)
+    assert result[:3] == (4, 2, 0)
+    assert [refusal.position for refusal in result.refused] == [2, 3]
+    assert '{"shop": "har' in result.refused[0].reason
+
+
+def test_csv_is_text_with_a_header(db, event, tmp_path):
+    """Cells may hold line ends and a byte order mark may lead; an empty cell is a missing value."""
+    path = tmp_path / "events.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        writer.writerow(event(1, product_title="Sock,\nwarm", customer_id=""))
+    assert track_file(db, path).written == 1
+    assert db.query("SELECT product_title, customer_id, quantity FROM order_events").rows == [
+        ("Sock,\nwarm", None, 2)
+    ]
+
+
+def test_csv_row_with_too_many_cells_is_refused(db, tmp_path):
+    """A row longer than its header is not guessed at."""
+    path = tmp_path / "events.csv"
+    path.write_text("shop,event_id\nharbor,e1,extra\n")
+    (refusal,) = track(db, read_events(path)).refused
+    assert "cell beyond the header" in refusal.reason
+
+
+def test_csv_faults_stop_the_reading(tmp_path):
+    """A wrong header, another encoding and a broken quote are errors of the whole file."""
+    path = tmp_path / "events.csv"
+    path.write_text("shop,sky\n")
+    with pytest.raises(UnknownName, match="Did you mean 'sku'"):
+        list(read_events(path))
+    path.write_text("shop,sku,shop\n")
+    with pytest.raises(InputError, match="'shop' occurs twice"):
+        list(read_events(path))
+    path.write_bytes("shop,sku\nhärbor,x\n".encode("latin-1"))
+    with pytest.raises(InputError, match="not in UTF-8"):
+        list(read_events(path))
+    path.write_text('shop,sku\n"harbor"x,y\n')
+    with pytest.raises(InputError, match="near line 2"):
+        list(read_events(path))
+
+
+def test_parquet_as_rows_and_as_table(db, event, tmp_path):
+    """The rows of a Parquet file are the same events either way."""
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.Table.from_pylist([event(1), event(2)]), path)
+    assert list(read_events(path)) == [event(1), event(2)]
+    assert track_file(db, path).written == 2
+    assert track(db, read_events(path)).known == 2
+
+
+def test_read_events_refuses_what_is_no_file_of_events(tmp_path):
+    """An absent file, an unknown kind and a false Parquet file are named."""
+    with pytest.raises(InputError, match="there is no file"):
+        read_events(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match=r"expected a \.jsonl"):
+        read_events(tmp_path / "events.xlsx")
+    (tmp_path / "false.parquet").write_text("no")
+    with pytest.raises(InputError, match="no Parquet file"):
+        track_file(None, tmp_path / "false.parquet")
