@@ -1,0 +1,108 @@
+"""What changed since the last run, and whether that is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import hypot
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+from d1lab.display import Figure, show
+
+Finding = Literal["changed", "noise", "same", "unsure", "new", "gone", "unknown"]
+
+FINDINGS: dict[Finding, str] = {
+    "changed": "more than noise",
+    "noise": "within noise",
+    "same": "unchanged",
+    "unsure": "no interval: cannot tell",
+    "new": "new",
+    "gone": "no longer reported",
+    "unknown": "unknown in one of the runs",
+}
+
+
+class Change(NamedTuple):
+    """One key figure now and in the run before.
+
+    `difference`, `low` and `high` are None where the finding does not rest on them.
+    """
+
+    figure: Figure
+    previous: Figure | None
+    finding: Finding
+    difference: float | None = None
+    low: float | None = None  # 95 % interval of the difference
+    high: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """The difference as a share of the value before; None where that is 0 or unknown."""
+        before = self.previous.value if self.previous else None
+        return self.difference / abs(before) if self.difference is not None and before else None
+
+    @property
+    def good(self) -> bool | None:
+        """Whether a real change is for the better; None where it is not real or nobody said."""
+        if self.finding != "changed" or self.figure.better is None or self.difference is None:
+            return None
+        return (self.difference > 0) == (self.figure.better == "higher")
+
+    def shown(self) -> str:
+        """The difference as a reader sees it, with its sign; empty where there is none."""
+        if self.difference is None:
+            return ""
+        sign = "+" if self.difference > 0 else ""
+        if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
+            return f"{sign}{show(100 * self.difference, digits=1)} points"
+        by = f" ({sign}{show(self.ratio, 'percent')})" if self.ratio is not None else ""
+        return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit)}{by}"
+
+    def words(self) -> str:
+        """The finding in words."""
+        return FINDINGS[self.finding]
+
+
+def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Change:
+    """One figure against its own past.
+
+    A difference is more than noise when the interval of the difference excludes 0. That interval
+    is recovered from the two figures' own intervals, which may be lopsided and of other levels
+    (Zou & Donner 2008, doi:10.1002/sim.3095); for symmetric normal intervals it is
+    d -+ 1.96 sqrt(se1^2 + se2^2). It takes the runs as independent. Where their periods overlap,
+    they are not, and the true noise is smaller: 'within noise' may then hide a small change.
+    """
+    if previous is None:
+        return Change(figure, None, "new")
+    if figure.value is None or previous.value is None or figure.unit != previous.unit:
+        return Change(figure, previous, "unknown")
+    difference = figure.value - previous.value
+    if difference == 0:
+        return Change(figure, previous, "same", 0)
+    now, before = _arms(figure, level), _arms(previous, level)
+    if now is None or before is None:
+        return Change(figure, previous, "unsure", difference)
+    low = difference - hypot(now[0], before[1])
+    high = difference + hypot(now[1], before[0])
+    return Change(
+        figure, previous, "noise" if low <= 0 <= high else "changed", difference, low, high
+    )
+
+
+def what_changed(figures: Iterable[Figure], previous: Iterable[Figure]) -> list[Change]:
+    """Each key figure against the run before, in order; then those that are no longer reported."""
+    before = {figure.key: figure for figure in previous}
+    changes = [compare(figure, before.pop(figure.key, None)) for figure in figures]
+    return changes + [Change(figure, figure, "gone") for figure in before.values()]
+
+
+def _arms(figure: Figure, level: float) -> tuple[float, float] | None:
+    """How far the interval reaches below and above its value, stretched to `level`."""
+    if figure.low is None or figure.high is None or figure.value is None:
+        return None
+    stretch = _quantile(level) / _quantile(figure.level)
+    return (figure.value - figure.low) * stretch, (figure.high - figure.value) * stretch
+
+
+def _quantile(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)
