@@ -1,0 +1,166 @@
+"""A warm process that forks kernels: started as a script, so that it never imports d1lab.
+
+    python -P fork_server.py CONTROL_FD MODULE... [--later MODULE...]
+
+It imports the modules, then waits on the control socket. Each request is one byte with two file
+descriptors: the kernel's own socket and its log. The forked child reads its orders from its
+socket, as one line of JSON `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an
+ipykernel. Over the same socket the caller reads one line each: `pid N`, `ready`, `exit CODE`.
+
+The modules after `--later` are imported one by one while nobody asks. When the caller goes away,
+its kernels are killed and the server ends. Nothing of d1lab is imported here: a kernel finds its
+code as it stands on disk.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import time
+import warnings
+from pathlib import Path
+
+
+def main(control_fd: int, modules: list[str], later: list[str]) -> None:
+    """Import, then fork a kernel for each request, until the caller goes away."""
+    fast = runpy.run_path(str(Path(__file__).with_name("fastimport.py")))  # not as d1lab's
+    fast["defer_iri_grammar"]()
+    for name in modules:
+        preload(name)
+    gc.freeze()  # keeps the collector from copying shared pages in every child
+    request = serve(socket.socket(fileno=control_fd), later)
+    if request is None:
+        os._exit(0)  # a server holds nothing that wants tidying
+    become_kernel(*request)
+    gc.unfreeze()
+
+
+def preload(name: str) -> None:
+    """Import a module, if it is there: a kernel that needs it says so better than we do."""
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        sys.stderr.write(f"fork server: {error}\n")
+
+
+def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int] | None:
+    """The server's loop. Returns in a child with its socket and log; None at the caller's end."""
+    wake, wake_writer = socket.socketpair()
+    wake.setblocking(False)
+    wake_writer.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    selector.register(control, selectors.EVENT_READ)
+    selector.register(wake, selectors.EVENT_READ)
+    kernels: dict[int, socket.socket] = {}
+    while True:
+        ready = [key.fileobj for key, _ in selector.select(0 if later else None)]
+        if control in ready:
+            message, descriptors, *_ = socket.recv_fds(control, 1, 2)
+            if not message:
+                end(kernels)
+                return None
+            own, log = socket.socket(fileno=descriptors[0]), descriptors[1]
+            if fork(kernels, own, log):
+                for inherited in (control, wake, wake_writer, selector, *kernels.values()):
+                    inherited.close()
+                return own, log
+        if wake in ready:
+            wake.recv(4096)
+            reap(kernels)
+        if later and not ready:
+            preload(later.pop(0))
+
+
+def fork(kernels: dict[int, socket.socket], own: socket.socket, log: int) -> bool:
+    """Fork one kernel; True in the child."""
+    with warnings.catch_warnings():
+        # Threads of the preloaded libraries take care of themselves across a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        return True
+    os.close(log)
+    kernels[pid] = own
+    tell(own, f"pid {pid}")
+    return False
+
+
+def tell(own: socket.socket, line: str) -> None:
+    """One line to the caller, if it still listens."""
+    try:
+        own.sendall(line.encode() + b"\n")
+    except OSError as error:
+        sys.stderr.write(f"fork server: {line}: {error}\n")
+
+
+def reap(kernels: dict[int, socket.socket]) -> None:
+    """Tell the callers of the kernels that ended how they did."""
+    while kernels:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        own = kernels.pop(pid)
+        tell(own, f"exit {os.waitstatus_to_exitcode(status)}")
+        own.close()
+
+
+def end(kernels: dict[int, socket.socket]) -> None:
+    """Kill what still runs, with the processes it has started."""
+    for pid in kernels:
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not made its own group yet, or is gone
+            os.kill(pid, signal.SIGKILL)
+
+
+def become_kernel(own: socket.socket, log: int) -> None:
+    """Turn this child into the kernel that the caller ordered, as if started afresh."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    faulthandler.enable(log)  # where a crash happened outlives the kernel
+    with own.makefile("r", encoding="utf-8") as lines:
+        orders = json.loads(lines.readline())
+    os.environ.clear()
+    os.environ.update(orders["env"])
+    time.tzset()
+    os.chdir(orders["cwd"])
+    sys.argv = [sys.argv[0]]
+    forget_randomness()
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance(parent_handle=os.getppid(), ignore_cwd=False)
+    app.initialize(orders["argv"])
+    tell(own, "ready")
+    own.close()
+    app.start()
+
+
+def forget_randomness() -> None:
+    """Seed numpy's global generator anew: children must not all draw the same numbers.
+
+    Python's own generator does so by itself after a fork.
+    """
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+if __name__ == "__main__":
+    names = sys.argv[2:]
+    split = names.index("--later") if "--later" in names else len(names)
+    main(int(sys.argv[1]), names[:split], names[split + 1 :])

@@ -1,0 +1,173 @@
+"""Kernels: forked warm, alike to plain ones, strangers to each other, and told apart when dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from d1lab.reports import kernels
+from d1lab.reports.execute import Cancellation, Execution, execute
+from d1lab.reports.kernels import ForkServer, Kernel
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+
+
+def run(name: str, log: Path, *, warm: bool = True, **options) -> tuple[Execution, Kernel]:
+    kernel = Kernel(ENVIRONMENT, NOTEBOOKS, log, warm=warm)
+    options = {"timeout_seconds": 60} | options
+    execution = execute(NOTEBOOKS / f"{name}.ipynb", {"shop": "village"}, kernel, **options)
+    return execution, kernel
+
+
+def printed(execution: Execution) -> str:
+    assert execution.notebook is not None
+    outputs = [o for cell in execution.notebook.cells for o in cell.get("outputs", ())]
+    return "".join(o["text"] for o in outputs if o.output_type == "stream")
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_kernel_runs_a_notebook(tmp_path, warm):
+    """Warm and plain kernels give the same results, and both are gone afterwards."""
+    execution, kernel = run("ends_well", tmp_path / "log", warm=warm)
+    assert execution.status == "done", execution
+    assert (execution.code_cells, execution.cells_done) == (5, 5)  # the injected one, too
+    assert printed(execution) == "village None\n"
+    assert kernel.forked is warm
+    assert kernel.process.poll() is not None
+
+
+def test_kernel_sees_nothing_of_another_run(tmp_path):
+    """Variables, patches, environment, folder and random state end with the run."""
+    first, _ = run("leaves_traces", tmp_path / "log")
+    second, _ = run("leaves_traces", tmp_path / "log")
+    for execution in (first, second):
+        assert execution.status == "done", execution
+        assert printed(execution).splitlines()[0] == str([False] * 7)
+    numbers = [printed(execution).splitlines()[1].split() for execution in (first, second)]
+    assert all(mine != other for mine, other in zip(numbers[0][:3], numbers[1][:3], strict=True))
+
+
+def test_kernel_imports_d1lab_afresh(tmp_path):
+    """The server never imports d1lab: a kernel reads its code as it stands on disk."""
+    execution, kernel = run("leaves_traces", tmp_path / "log")
+    assert kernel.forked
+    assert printed(execution).split()[-1] == "False"
+
+
+def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
+    """A fork server that cannot start costs time only."""
+    monkeypatch.setattr(kernels, "_server", None)
+    monkeypatch.setattr(kernels, "SERVER", tmp_path / "absent.py")
+    execution, kernel = run("ends_well", tmp_path / "log")
+    assert execution.status == "done", execution
+    assert not kernel.forked
+    assert "starting a plain one" in (tmp_path / "log").read_text()
+    kernels._close()
+
+
+def test_dead_kernel_is_told_from_a_failed_cell(tmp_path):
+    """A killed kernel and a raising cell fail differently; both say where."""
+    dead, _ = run("kernel_dies", tmp_path / "log")
+    assert (dead.status, dead.failure.kind, dead.failure.cell_index) == ("failed", "kernel", 4)
+    assert "SIGKILL" in dead.failure.message
+    assert printed(dead) == "before the end\n"
+    failed, _ = run("cell_raises", tmp_path / "log")
+    assert (failed.status, failed.failure.kind) == ("failed", "cell")
+    assert (failed.failure.ename, failed.failure.message) == ("KeyError", "'village'")
+    cell = failed.notebook.cells[failed.failure.cell_index]
+    assert 'amounts["village"]' in cell.source
+    assert "\x1b" not in failed.failure.traceback
+    assert (failed.code_cells, failed.cells_done) == (5, 3)
+
+
+def test_crashed_kernel_says_where(tmp_path):
+    """What a segmentation fault leaves behind is in the run's log."""
+    crashed, _ = run("kernel_crashes", tmp_path / "log")
+    assert "SIGSEGV" in crashed.failure.message
+    assert "string_at" in (tmp_path / "log").read_text()
+
+
+def test_skipped_cells_leave_no_trace(tmp_path):
+    """A cell tagged skip-run is neither run nor kept."""
+    execution, _ = run("ends_well", tmp_path / "log")
+    assert not any("this cell" in cell.source for cell in execution.notebook.cells)
+
+
+def test_stop_ends_a_run_well(tmp_path):
+    """`raise StopRun` skips the rest; no traceback is kept."""
+    stopped, _ = run("stops_early", tmp_path / "log")
+    assert (stopped.status, stopped.reason, stopped.failure) == ("skipped", "no data", None)
+    outputs = [o for cell in stopped.notebook.cells for o in cell.get("outputs", ())]
+    assert not [o for o in outputs if o.output_type == "error"]
+
+
+def test_timeout_interrupts_the_running_cell(tmp_path):
+    """The limit is for the whole run; the cell that ran is named."""
+    began = time.monotonic()
+    stopped, kernel = run("never_ends", tmp_path / "log", timeout_seconds=1.5)
+    assert time.monotonic() - began < 20
+    assert (stopped.status, stopped.failure.kind) == ("timeout", "timeout")
+    assert "stopped after 1.5 s; cell 5 was running" in stopped.reason
+    assert kernel.process.poll() is not None
+
+
+def test_timeout_kills_what_goes_on_regardless(tmp_path, monkeypatch):
+    """A cell that swallows the interrupt is killed after the grace."""
+    monkeypatch.setattr("d1lab.reports.execute.GRACE_SECONDS", 0.5)
+    stopped, kernel = run("ignores_interrupt", tmp_path / "log", timeout_seconds=1.5)
+    assert stopped.status == "timeout"
+    assert printed(stopped) == "going on\n"
+    assert kernel.process.poll() == -signal.SIGKILL
+
+
+def test_cancellation_keeps_a_kernel_from_running(tmp_path):
+    """A run that is cancelled before it begins fails as interrupted, not as a dead kernel."""
+    cancellation = Cancellation()
+    cancellation.cancel()
+    kernel = Kernel(ENVIRONMENT, NOTEBOOKS, tmp_path / "log")
+    with cancellation.covers(kernel):
+        ended = execute(NOTEBOOKS / "never_ends.ipynb", {}, kernel, timeout_seconds=60)
+    assert (ended.status, ended.failure.kind) == ("failed", "other")
+    assert "interrupted" in ended.reason
+
+
+def test_server_ends_with_its_caller(tmp_path):
+    """When the process that asked is killed, its kernels do not live on."""
+    program = f"""
+import os, pathlib
+from d1lab.reports.kernels import ForkServer
+log = os.open({str(tmp_path / "log")!r}, os.O_CREAT | os.O_WRONLY)
+argv = ["-f", {str(tmp_path / "kernel.json")!r}]
+orders = {{"argv": argv, "env": dict(os.environ), "cwd": "/"}}
+kernel = ForkServer(os.environ, [], []).start(orders, log)
+print(kernel.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=60, check=False
+    )
+    pid = int(done.stdout)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "the kernel lives on"
+        time.sleep(0.05)
+
+
+def test_process_of_a_vanished_server_counts_as_killed(tmp_path):
+    """A server that dies takes its kernels along; whoever waits hears of it."""
+    server = ForkServer(ENVIRONMENT, [], [])
+    with (tmp_path / "log").open("wb") as log:
+        orders = {"argv": ["-f", str(tmp_path / "k.json")], "env": ENVIRONMENT, "cwd": "/"}
+        process = server.start(orders, log.fileno())
+    assert process.poll() is None
+    server.close()
+    assert process.wait(10) == -signal.SIGKILL
