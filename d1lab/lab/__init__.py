@@ -1,0 +1,17 @@
+"""Lab: what an analyst and a notebook hold in hand. It reads; what it stages is pushed later.
+
+    lab = d1lab.open("demo", shop="harbor")   the warehouse of one database; no token needed
+    lab.tables.order_lines.df(100)            tables complete with Tab: views first, then raw
+    lab.sql("FROM products WHERE sku = $sku", sku="A-1").df()
+    lab.metric("turnover", since="2026-01-01", until="2026-03-31")
+    lab.describe()                            every table: rows, age, key, columns, null shares
+    lab.stage(frame, table="inventory_impact")
+
+Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), dictionary
+(describe), magic (%%d1).
+"""
+
+from d1lab.lab.session import Freshness, Lab, open
+from d1lab.lab.tables import Table, Tables
+
+__all__ = ["Freshness", "Lab", "Table", "Tables", "open"]

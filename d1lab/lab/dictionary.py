@@ -1,0 +1,112 @@
+"""The data dictionary: what each table holds, how old it is, and what is missing in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from d1lab import catalog
+from d1lab.d1.database import quote
+from d1lab.lab.query import relation_names
+from d1lab.metrics import tables_read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VIEWS = Path(__file__).parents[1] / "sql" / "views"
+
+
+def d1_table(name: str) -> str:
+    """The D1 table that a view or raw table shows; '' for one that is not D1's."""
+    if name.startswith("raw."):
+        return name.removeprefix("raw.")
+    path = VIEWS / f"{name}.sql"
+    if not path.is_file():
+        return ""
+    return tables_read(path.read_text(encoding="utf-8"))[0].removeprefix("raw.")
+
+
+def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """One row per view and raw table; reads each once."""
+    import pandas as pd
+
+    pulled = _pulled_at(con)
+    names = [n for n in relation_names(con) if not n.startswith("d1lab.")]
+    return pd.DataFrame([_table_row(con, name, pulled) for name in names])
+
+
+def _table_row(
+    con: duckdb.DuckDBPyConnection, name: str, pulled: dict[str, datetime]
+) -> dict[str, Any]:
+    rows, shares = _null_shares(con, name)
+    source = d1_table(name)
+    declared = catalog.TABLES.get(source)
+    at = pulled.get(source)
+    missing = [f"{column} {share:.0%}" for column, share in shares.items() if share > 0]
+    return {
+        "table": name,
+        "d1_table": source,
+        "rows": rows,
+        "age_hours": (datetime.now(UTC) - at).total_seconds() / 3600 if at else None,
+        "key": ", ".join(declared.key) if declared else "",
+        "columns": ", ".join(shares),
+        "null_shares": ", ".join(missing),
+    }
+
+
+def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:
+    """Rows, and the share of NULLs per column, in one scan."""
+    relation = con.table(name)
+    counts = ", ".join(f"count({quote(column)})" for column in relation.columns)
+    [(rows, *known)] = relation.aggregate(f"count(*), {counts}").fetchall()
+    shares = [1 - n / rows if rows else 0.0 for n in known]
+    return rows, dict(zip(relation.columns, shares, strict=True))
+
+
+def _pulled_at(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    found = con.sql("SELECT table_name, pulled_at FROM d1lab.tables").fetchall()
+    return {name: as_utc(at) for name, at in found if at}
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A time of the warehouse, which keeps UTC, as an aware one."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
+    """One row per column of one table: type, owner in D1, share of NULLs, values, range."""
+    import pandas as pd
+
+    relation = con.table(name)
+    parts = ", ".join(
+        f"count({c}), approx_count_distinct({c}), min({c})::VARCHAR, max({c})::VARCHAR"
+        for c in map(quote, relation.columns)
+    )
+    [(rows, *found)] = relation.aggregate(f"count(*), {parts}").fetchall()
+    owners = _owners(d1_table(name))
+    return pd.DataFrame(
+        {
+            "column": column,
+            "type": str(kind),
+            "owner": owners.get(column, ""),
+            "null_share": 1 - known / rows if rows else None,
+            "distinct_about": distinct,
+            "least": least,
+            "greatest": greatest,
+        }
+        for column, kind, (known, distinct, least, greatest) in zip(
+            relation.columns, relation.types, _by_four(found), strict=True
+        )
+    )
+
+
+def _by_four(values: list[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(values[i : i + 4]) for i in range(0, len(values), 4)]
+
+
+def _owners(source: str) -> dict[str, str]:
+    declared = catalog.TABLES.get(source)
+    return {c.name: c.owner for c in declared.columns} if declared else {}

@@ -1,0 +1,86 @@
+"""SQL on the warehouse: one reading statement, bound values, errors that name the nearest name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import duckdb
+
+from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.metrics import check_select, tables_read
+
+_UNKNOWN_TABLE = re.compile(r'Table with name "?([\w.]+)"? does not exist')
+_UNKNOWN_COLUMNS = (
+    re.compile(r'Referenced column "(.+?)" not found'),
+    re.compile(r'does not have a column named "(.+?)"'),
+    re.compile(r'Column "(.+?)" does not exist'),
+)
+
+
+def run(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object]
+) -> duckdb.DuckDBPyRelation:
+    """The relation of one SELECT; it is computed when it is read.
+
+    Raises:
+        UnknownName: A table, a column or a parameter does not exist.
+        InputError: The SQL is wrong, does more than read, or lacks a parameter.
+    """
+    takes = check_select(sql)
+    for name in params:
+        if name not in takes:
+            raise UnknownName("parameter", name, takes, "this SQL")
+    if missing := sorted(takes - set(params)):
+        raise InputError(f"this SQL lacks values for {', '.join('$' + name for name in missing)}")
+    try:
+        return con.sql(sql, params=dict(params)) if params else con.sql(sql)
+    except duckdb.Error as error:
+        raise explained(con, error, sql) from None
+
+
+def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> D1labError:
+    """DuckDB's error as ours: what was asked, what there is, what is nearest."""
+    text = str(error)
+    if match := _UNKNOWN_TABLE.search(text):
+        asked = _as_written(match[1], sql)
+        return UnknownName("table", asked, relation_names(con), "the warehouse")
+    for pattern in _UNKNOWN_COLUMNS:
+        if match := pattern.search(text):
+            return _unknown_column(con, match[1], sql)
+    return InputError(f"SQL: {text.partition('LINE ')[0].strip()}")
+
+
+def _as_written(name: str, sql: str) -> str:
+    """A table's name with the schema that the SQL gave it: DuckDB leaves it out."""
+    match = re.search(rf'\b(\w+)"?\."?{re.escape(name)}\b', sql)
+    return f"{match[1]}.{name}" if match else name
+
+
+def _unknown_column(con: duckdb.DuckDBPyConnection, column: str, sql: str) -> UnknownName:
+    tables = sorted(tables_read(sql))
+    known = {name for table in tables for name in _columns(con, table)}
+    return UnknownName("column", column, known, ", ".join(tables) or "this SQL")
+
+
+def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    schema, _, name = table.rpartition(".")
+    return [
+        column
+        for (column,) in con.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
+            [schema or "main", name],
+        ).fetchall()
+    ]
+
+
+def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Every view and table of the warehouse as SQL names it: views first, then with schema."""
+    found = con.execute(
+        """
+        SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal
+        UNION ALL SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal
+        """
+    ).fetchall()
+    names = (name if schema == "main" else f"{schema}.{name}" for schema, name in found)
+    return sorted(names, key=lambda name: ("." in name, name))

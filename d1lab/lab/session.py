@@ -1,0 +1,325 @@
+"""Lab: one warehouse, opened for reading, with the verbs of a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import duckdb
+
+from d1lab import results
+from d1lab.config import load_settings
+from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.errors import InputError, StopRun, UnknownName
+from d1lab.lab import dictionary, magic, query
+from d1lab.lab.tables import Tables
+from d1lab.metrics import Metric, as_date, evaluate, load_metrics, tables_read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STALE_AFTER = timedelta(hours=36)  # a daily pull was missed
+
+
+class Freshness(NamedTuple):
+    """How old the data is."""
+
+    pulled_at: datetime | None  # when the last pull ended, UTC
+    data_as_of: date  # the last day in the shop's data
+    age_hours: float | None  # since the last pull
+    stale: bool  # no pull within 36 hours
+
+
+def open(database: str | None = None, *, shop: str | None = None) -> Lab:
+    """Open the warehouse of a database. It only reads, and needs no token.
+
+    Args:
+        database: A name of d1lab.toml; None for the default one.
+        shop: The shop that metrics are about when they are not told otherwise.
+
+    Raises:
+        StaleDataError: Nothing was pulled yet; the message says which command does.
+        UnknownName: There is no such database or shop.
+    """
+    from d1lab.warehouse import open_warehouse
+
+    settings = load_settings()
+    name, _ = settings.resolve(database)
+    folder = settings.folder(name)
+    lab = Lab(
+        open_warehouse(folder),
+        database=name,
+        folder=folder,
+        shop=shop,
+        run_dir=settings.run_dir,
+        metrics_folder=settings.root / "metrics",
+    )
+    magic.register(lab)
+    return lab
+
+
+class Lab:
+    """A warehouse in hand: tables, SQL, metrics, and what a report shows and stages.
+
+    Args:
+        con: A read-only connection to the warehouse.
+        database: Its name.
+        folder: Where its runs are kept.
+        shop: The default shop; without it, the only one if there is but one.
+        run_dir: The run's folder, when a run opens the lab.
+        metrics_folder: The project's own metrics.
+
+    Raises:
+        UnknownName: The data has no such shop.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        database: str,
+        folder: Path,
+        shop: str | None = None,
+        run_dir: Path | None = None,
+        metrics_folder: Path | None = None,
+    ) -> None:
+        self._con, self.database, self.folder = con, database, folder
+        self._given_run_dir, self._metrics_folder = run_dir, metrics_folder
+        only = self.shops[0] if len(self.shops) == 1 else None
+        self.shop = only if shop is None else self._known_shop(shop)
+
+    def __repr__(self) -> str:
+        shops = ", ".join(self.shops) or "no shop yet"
+        return f"Lab on {self.database!r}: {shops}. Try lab.describe(), lab.metrics(), lab.tables."
+
+    # Reading
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Every table as an attribute that completes: `lab.tables.order_lines.df(100)`."""
+        return Tables(
+            self._con, query.relation_names(self._con), lambda name: self._note(None, (name,), {})
+        )
+
+    def sql(self, sql: str, **params: object) -> duckdb.DuckDBPyRelation:
+        """One SELECT on the warehouse, as a relation: `.df()`, `.pl()`, `.to_arrow_table()`.
+
+        Args:
+            sql: DuckDB's SQL, with `$name` where a value belongs.
+            params: The values.
+
+        Raises:
+            UnknownName: A table, column or parameter does not exist; the nearest is named.
+            InputError: The SQL is wrong, does more than read, or lacks a parameter.
+        """
+        relation = query.run(self._con, sql, params)
+        if self._given_run_dir:
+            self._note(None, tables_read(sql), params)
+        return relation
+
+    def metric(self, name: str, **params: object) -> pd.DataFrame:
+        """Evaluate a metric; `lab.metrics()` lists them with their parameters.
+
+        Args:
+            name: The metric's name.
+            params: Its parameters. `shop` may be left out when the lab was opened for one.
+
+        Raises:
+            UnknownName: There is no such metric, parameter or shop.
+            InputError: A parameter is missing or of the wrong type.
+        """
+        metric = self._metric(name)
+        if self.shop and "shop" in metric.parameters:
+            params.setdefault("shop", self.shop)
+        if "shop" in params:
+            self._known_shop(params["shop"])
+        frame = self._evaluated(metric, params)
+        self._note(name, metric.reads, params)
+        return frame
+
+    def _metric(self, name: str) -> Metric:
+        if name not in self._metrics:
+            raise UnknownName("metric", name, self._metrics)
+        return self._metrics[name]
+
+    def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
+        try:
+            return evaluate(self._con, metric, params).df()
+        except duckdb.CatalogException as error:
+            raise InputError(
+                f"metric {metric.name!r}: {query.explained(self._con, error, metric.sql)} "
+                "If the warehouse is older than the metric, run `d1lab pull`."
+            ) from None
+        except duckdb.Error as error:
+            raise InputError(
+                f"metric {metric.name!r} with {dict(params)}: "
+                f"{query.explained(self._con, error, metric.sql)}"
+            ) from None
+
+    @cached_property
+    def _metrics(self) -> dict[str, Metric]:
+        return load_metrics(self._metrics_folder)
+
+    def metrics(self) -> pd.DataFrame:
+        """Every metric: what it says, unit, grain, the views it reads, its parameters."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "metric": m.name,
+                "sentence": m.sentence,
+                "unit": m.unit,
+                "grain": ", ".join(m.grain),
+                "reads": ", ".join(m.reads),
+                "parameters": ", ".join(m.parameters),
+            }
+            for m in self._metrics.values()
+        )
+
+    def describe(self, table: str | None = None) -> pd.DataFrame:
+        """The data dictionary: a row per table, or a row per column of one table.
+
+        Raises:
+            UnknownName: There is no such table.
+        """
+        if table is None:
+            return dictionary.describe_tables(self._con)
+        return dictionary.describe_columns(self._con, self.tables[table].name)
+
+    # The data's age and faults
+
+    @property
+    def shops(self) -> list[str]:
+        """The shops in the data, by name."""
+        return sorted(self._days)
+
+    @cached_property
+    def _days(self) -> dict[str, tuple[date, date]]:
+        """First and last day of each shop's data."""
+        found = evaluate(self._con, self._metrics["last_day"], {}).fetchall()
+        return {shop: (first, last) for shop, first, last in found}
+
+    def _known_shop(self, shop: object) -> str:
+        if not isinstance(shop, str) or shop not in self._days:
+            raise UnknownName("shop", str(shop), self._days, f"database {self.database!r}")
+        return shop
+
+    def _shop(self, shop: str | None) -> str:
+        if shop is None and self.shop is None:
+            raise InputError(f"say which shop: one of {', '.join(self.shops)}")
+        return self._known_shop(shop or self.shop)
+
+    def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
+        """The day that a report speaks of: the one given, or the last in the shop's data.
+
+        Raises:
+            InputError: It is no date, or lies before the shop's first day.
+        """
+        first, last = self._days[self._shop(shop)]
+        if as_of is None:
+            return last
+        try:
+            day = as_date(as_of)
+        except (TypeError, ValueError):
+            raise InputError(f"as_of={as_of!r}: give a day as YYYY-MM-DD") from None
+        if day < first:
+            raise InputError(f"as_of={day}: the shop's data begins on {first}, ends on {last}")
+        return day
+
+    def freshness(self, shop: str | None = None) -> Freshness:
+        """When the data was pulled, how far it reaches, and whether that is too old."""
+        [(finished,)] = self._con.sql("SELECT max(finished_at) FROM d1lab.pull").fetchall()
+        pulled_at = dictionary.as_utc(finished) if finished else None
+        age = datetime.now(UTC) - pulled_at if pulled_at else None
+        return Freshness(
+            pulled_at,
+            self.as_of(shop),
+            age.total_seconds() / 3600 if age is not None else None,
+            age is None or age > STALE_AFTER,
+        )
+
+    def simulated(self, shop: str | None = None) -> tuple[str, ...]:
+        """The views that hold simulated rows for this shop, as their `source` says."""
+        name = self._shop(shop)
+        return tuple(self._simulated.get(name, ()))
+
+    @cached_property
+    def _simulated(self) -> dict[str, list[str]]:
+        views = self._con.sql(
+            "SELECT table_name FROM duckdb_columns() JOIN duckdb_views() AS v "
+            "ON v.view_name = table_name AND v.schema_name = 'main' "
+            "WHERE column_name = 'source' ORDER BY table_name"
+        ).fetchall()
+        by_shop: dict[str, list[str]] = {}
+        for (view,) in views:
+            relation = self._con.table(view).filter("source = 'simulated'")
+            for (shop,) in relation.select("shop").distinct().fetchall():
+                by_shop.setdefault(shop, []).append(view)
+        return by_shop
+
+    @property
+    def quarantined(self) -> pd.DataFrame:
+        """Values that did not fit their declared type, counted by table, column and reason."""
+        return self._con.sql(
+            'SELECT table_name AS "table", column_name AS "column", reason, count(*) AS rows '
+            "FROM d1lab.quarantine GROUP BY ALL ORDER BY ALL"
+        ).df()
+
+    # Showing
+
+    def verdict(self, text: object, status: str = "neutral", detail: object = "") -> Verdict:
+        """The report's answer in one sentence; status good, bad, neutral or unknown."""
+        return Verdict.of(text, status, detail)
+
+    def figures(self, *figures: object) -> Figures:
+        """Key figures: mappings of `d1lab.display.Figure`'s fields, or frames of them."""
+        return Figures.of(*figures)
+
+    def table(self, frame: Any, *, title: str, **options: Any) -> DataTable:
+        """The top of a frame as a table; options as in `d1lab.display.DataTable.from_frame`."""
+        return DataTable.from_frame(frame, title=title, run_dir=self._given_run_dir, **options)
+
+    def note(self, text: object, tone: str = "note") -> Note:
+        """A remark beside the story; tone note or warning."""
+        return Note.of(text, tone)
+
+    def stop(self, reason: object) -> NoReturn:
+        """End the run well before its last cell, such as for want of data.
+
+        Raises:
+            StopRun: Always.
+        """
+        raise StopRun(str(reason))
+
+    # Staging
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """The run's folder; an interactive lab makes one of its own when it first stages."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        return self._given_run_dir or self.folder / "runs" / f"{stamp}-interactive"
+
+    def stage(self, frame: Any, *, table: str) -> int:
+        """Put results for a D1 table into the run's outbox; nothing is written to D1.
+
+        In a run a key that is staged twice must have equal values; in interactive work the
+        later row takes the place of the earlier, so that a cell can be run again.
+
+        Returns:
+            How many rows were staged.
+
+        Raises:
+            UnknownName, InputError: As `d1lab.results.stage` draws them.
+        """
+        interactive = self._given_run_dir is None
+        return results.stage(frame, table, self.run_dir, replace=interactive)
+
+    def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
+        """Note in a run what was read, so that its page can say so."""
+        if self._given_run_dir is None:
+            return
+        record = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
+        results.note_read(self._given_run_dir, record)

@@ -1,0 +1,129 @@
+"""lab.tables: each table of the warehouse as an attribute that completes with Tab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from d1lab.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_ROWS = 5
+_LONGEST = 80
+
+
+class Table:
+    """One view or table of the warehouse: `.df()`, `.columns`, `.rows`, `.relation()`."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, name: str, note: Callable[[str], None]
+    ) -> None:
+        self._con, self.name, self._note = con, name, note
+
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """All rows, as a relation to filter and aggregate further."""
+        self._note(self.name)
+        return self._con.table(self.name)
+
+    def df(self, limit: int | None = None) -> pd.DataFrame:
+        """The rows as a DataFrame, or the first `limit` of them in no set order.
+
+        Raises:
+            InputError: `limit` is negative.
+        """
+        if limit is not None and limit < 0:
+            raise InputError(f"limit={limit}: give a number of rows, or None for all")
+        relation = self.relation()
+        return (relation if limit is None else relation.limit(limit)).df()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns."""
+        return self._con.table(self.name).columns
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        [(count,)] = self._con.table(self.name).aggregate("count(*)").fetchall()
+        return count
+
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.rows:,} rows): {', '.join(self.columns)}"
+
+    def _repr_html_(self) -> str:
+        relation = self._con.table(self.name)
+        head = _cells("th", relation.columns)
+        body = "".join(
+            f"<tr>{_cells('td', r)}</tr>" for r in relation.limit(_SHOWN_ROWS).fetchall()
+        )
+        return (
+            f"<table><caption>{escape(self.name)}, {self.rows:,} rows</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+
+def _cells(tag: str, values: list[object] | tuple[object, ...] | list[str]) -> str:
+    """Table cells; whatever stands in the data is shown, never run."""
+    texts = ("" if value is None else str(value)[:_LONGEST] for value in values)
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+
+class Tables:
+    """The warehouse's tables by name: `lab.tables.products`, `lab.tables["raw.order_events"]`.
+
+    `lab.tables.raw` holds D1's own tables, which the views rename and convert.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        names: list[str],
+        note: Callable[[str], None],
+        schema: str = "",
+    ) -> None:
+        self._con, self._all, self._note, self._schema = con, names, note, schema
+
+    def _prefix(self) -> str:
+        return f"{self._schema}." if self._schema else ""
+
+    def __iter__(self) -> Iterator[str]:
+        prefix = self._prefix()
+        inside = (n.removeprefix(prefix) for n in self._all if n.startswith(prefix))
+        return (name for name in inside if self._schema == "" or "." not in name)
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def __getitem__(self, name: str) -> Table:
+        full = self._prefix() + name
+        if full not in self._all:
+            raise UnknownName("table", full, self._all, "the warehouse")
+        return Table(self._con, full, self._note)
+
+    def __getattr__(self, name: str) -> Table | Tables:
+        if name.startswith("_"):  # what Python and IPython ask every object for
+            raise AttributeError(name)
+        if not self._schema and any(n.startswith(f"{name}.") for n in self._all):
+            return Tables(self._con, self._all, self._note, name)
+        try:
+            return self[name]
+        except UnknownName as error:
+            raise _NoSuchTable(error.kind, error.name, error.known, "the warehouse") from None
+
+    def __dir__(self) -> list[str]:
+        schemas = (
+            [] if self._schema else dict.fromkeys(n.split(".")[0] for n in self._all if "." in n)
+        )
+        return [*(name for name in self if "." not in name), *schemas]
+
+    def __repr__(self) -> str:
+        return "\n".join(self)
+
+
+class _NoSuchTable(UnknownName, AttributeError):
+    """Also an AttributeError, so that hasattr() and completion work."""

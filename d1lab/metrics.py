@@ -1,0 +1,310 @@
+"""Metrics: the .sql files of d1lab/sql/metrics, and of the project's own metrics/ folder.
+
+The folder is the registry, and a file's header its documentation:
+
+    -- stock_cover: units sold and average stock per SKU over a period
+    -- unit: units, days      grain: shop, sku      reads: inventory_days
+    -- $since: first day of the period
+    SELECT ... FROM inventory_days WHERE shop = $shop AND day >= $since::DATE ...
+
+Parameters are DuckDB's own named parameters. One that the SQL casts (`$since::DATE`) takes values
+of that type only; a missing or an unknown one is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import orjson
+
+from d1lab.errors import InputError, UnknownName
+
+FOLDER = Path(__file__).parent / "sql" / "metrics"
+
+_FIELD = re.compile(r"\b(unit|grain|reads):")
+_NOTE = re.compile(r"\$(\w+):\s*(.*)")
+
+
+class Parameter(NamedTuple):
+    """One named parameter of a metric."""
+
+    name: str
+    type: str  # what the SQL casts it to, such as 'DATE'; '' where it casts nothing
+    note: str  # from the header; '' where it says nothing
+
+
+class Metric(NamedTuple):
+    """One metric, as its file declares it."""
+
+    name: str
+    sentence: str
+    unit: str
+    grain: tuple[str, ...]
+    reads: tuple[str, ...]  # the views that the SQL reads
+    sql: str
+    parameters: dict[str, Parameter]
+
+
+def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
+    """All metrics by name: d1lab's own, then those of a project.
+
+    Args:
+        project_folder: The project's `metrics/`; None or an absent folder adds nothing.
+
+    Raises:
+        InputError: A file's header or SQL is wrong, or a project's metric takes a name of d1lab's:
+            a change of meaning is a new name, so that history stays comparable.
+    """
+    metrics = dict(_load_folder(FOLDER))
+    if project_folder and project_folder.is_dir():
+        for name, metric in _load_folder(project_folder).items():
+            if name in metrics:
+                raise InputError(
+                    f"metric {name!r} of {project_folder} is already one of d1lab's: "
+                    f"name its file {name}_v2.sql"
+                )
+            metrics[name] = metric
+    return metrics
+
+
+def _load_folder(folder: Path) -> dict[str, Metric]:
+    paths = sorted(folder.glob("*.sql"))
+    return {path.stem: _load_file(path, path.stat().st_mtime_ns) for path in paths}
+
+
+@lru_cache(maxsize=1024)
+def _load_file(path: Path, _changed_at: int) -> Metric:
+    try:
+        metric = parse_metric(path.read_text(encoding="utf-8"))
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    if metric.name != path.stem:
+        raise InputError(
+            f"{path.name}: the header names {metric.name!r}; it must be the file's stem"
+        )
+    return metric
+
+
+def parse_metric(sql: str) -> Metric:
+    """The metric that a file's text declares.
+
+    Raises:
+        InputError: The header lacks a part, notes a parameter that the SQL does not have, or the
+            SQL is not one SELECT.
+    """
+    header = [line.lstrip("- ").rstrip() for line in _header_lines(sql)]
+    name, sentence = _title(header)
+    fields = _fields(" ".join(header))
+    notes = {m[1]: m[2] for line in header if (m := _NOTE.fullmatch(line))}
+    types = _parameter_types(sql)
+    if stray := sorted(set(notes) - set(types)):
+        raise UnknownName("parameter", stray[0], types, "the header's notes")
+    order = sorted(types, key=lambda p: (p != "shop", _first_use(sql, p)))
+    return Metric(
+        name=name,
+        sentence=sentence,
+        unit=fields["unit"],
+        grain=_names(fields["grain"]),
+        reads=_names(fields["reads"]),
+        sql=sql,
+        parameters={p: Parameter(p, types[p], notes.get(p, "")) for p in order},
+    )
+
+
+def _header_lines(sql: str) -> Iterator[str]:
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            return
+        yield line
+
+
+def _title(header: list[str]) -> tuple[str, str]:
+    """Name and sentence: the lines before the one that begins with `unit:`."""
+    lines = []
+    for line in header:
+        if _FIELD.match(line) or _NOTE.match(line):
+            break
+        lines.append(line)
+    name, colon, sentence = " ".join(lines).partition(":")
+    if not (colon and name.isidentifier() and sentence.strip()):
+        raise InputError("the first line must be '-- name: what the metric says'")
+    return name, sentence.strip()
+
+
+def _fields(text: str) -> dict[str, str]:
+    parts = _FIELD.split(re.split(r"\s\$\w+:", text)[0])
+    found = {key: value.strip() for key, value in zip(parts[1::2], parts[2::2], strict=True)}
+    for key in ("unit", "grain", "reads"):
+        if not found.get(key):
+            raise InputError(f"the header lacks '{key}: ...'")
+    return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def _first_use(sql: str, parameter: str) -> int:
+    match = re.search(rf"\${parameter}\b(?!:\s)", sql)
+    return match.start() if match else len(sql)
+
+
+def _parameter_types(sql: str) -> dict[str, str]:
+    """Each named parameter, with the one type that the SQL casts it to, or ''."""
+    types = {}
+    for name in _statement(sql).named_parameters:
+        casts = {t.upper() for t in re.findall(rf"\${name}::(\w+)", sql)}
+        if len(casts) > 1:
+            raise InputError(f"parameter {name!r} is cast to {' and '.join(sorted(casts))}")
+        types[name] = casts.pop() if casts else ""
+    return types
+
+
+def _statement(sql: str) -> duckdb.Statement:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise InputError(f"the SQL cannot be read: {error}") from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        kinds = ", ".join(s.type.name for s in statements) or "nothing"
+        raise InputError(f"one SELECT is expected, not {kinds}: data is only read here")
+    return statements[0]
+
+
+def check_select(sql: str) -> set[str]:
+    """The named parameters of `sql`, which must be one reading statement.
+
+    Raises:
+        InputError: It cannot be parsed, is several statements, or does not only read.
+    """
+    return _statement(sql).named_parameters
+
+
+def tables_read(sql: str) -> tuple[str, ...]:
+    """The tables and views that one SELECT reads, as and in the order it names them; no CTEs.
+
+    >>> tables_read("WITH a AS (SELECT * FROM raw.x) SELECT * FROM a JOIN v USING (id)")
+    ('raw.x', 'v')
+    """
+    with duckdb.connect() as con:
+        [(text,)] = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    tree = orjson.loads(text)
+    if tree["error"]:
+        raise InputError(f"the SQL cannot be read: {tree['error_message']}")
+    tables: dict[str, None] = {}
+    ctes: set[str] = set()
+    for node in _nodes(tree):
+        if node.get("type") == "BASE_TABLE":
+            tables[".".join(filter(None, (node["schema_name"], node["table_name"])))] = None
+        ctes.update(cte["key"] for cte in (node.get("cte_map") or {}).get("map", ()))
+    return tuple(name for name in tables if name not in ctes)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for child in children:
+        yield from _nodes(child)
+
+
+def evaluate(
+    con: duckdb.DuckDBPyConnection, metric: Metric, params: Mapping[str, object]
+) -> duckdb.DuckDBPyRelation:
+    """The metric's rows, as a relation that is computed when it is read.
+
+    Args:
+        con: A connection to a warehouse.
+        metric: One of `load_metrics()`.
+        params: A value for each of the metric's parameters, and no others.
+
+    Raises:
+        InputError: A parameter is missing, unknown or of the wrong type.
+    """
+    checked = check_parameters(metric, params)
+    return con.sql(metric.sql, params=checked)
+
+
+def check_parameters(metric: Metric, params: Mapping[str, object]) -> dict[str, object]:
+    """`params` as the metric takes them: dates as dates, integers as integers.
+
+    Raises:
+        UnknownName: The metric has no such parameter.
+        InputError: One is missing or of the wrong type.
+    """
+    place = f"metric {metric.name!r}"
+    for name in params:
+        if name not in metric.parameters:
+            raise UnknownName("parameter", name, metric.parameters, place)
+    if missing := [p for p in metric.parameters if p not in params]:
+        raise InputError(
+            f"{place} lacks {', '.join(missing)}; it takes {', '.join(metric.parameters)}"
+        )
+    return {p.name: _check_value(place, p, params[p.name]) for p in metric.parameters.values()}
+
+
+def _check_value(place: str, parameter: Parameter, value: object) -> object:
+    check = _CHECKS.get(parameter.type)
+    if check is None:
+        return value
+    try:
+        return check(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{place}: parameter {parameter.name!r} takes a value of type {parameter.type}, "
+            f"not {value!r}"
+        ) from None
+
+
+def as_date(value: object) -> date:
+    """A date from a date, from a datetime at midnight, or from 'YYYY-MM-DD'.
+
+    Raises:
+        TypeError, ValueError: It is none of these.
+    """
+    if isinstance(value, datetime):
+        if value.time() != datetime.min.time():
+            raise ValueError(value)
+        return value.date()
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return date.fromisoformat(value)
+    raise TypeError(value)
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(value)
+    return int(value)
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        raise TypeError(value)
+    return value if isinstance(value, Decimal) else float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+_CHECKS: dict[str, Callable[[object], object]] = {
+    "DATE": as_date,
+    "INTEGER": _integer,
+    "BIGINT": _integer,
+    "DOUBLE": _number,
+    "DECIMAL": _number,
+    "VARCHAR": _text,
+    "TEXT": _text,
+}

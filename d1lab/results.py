@@ -1,0 +1,258 @@
+"""Results on their way to D1: staged as files of the run, checked before anything is written.
+
+    <run_dir>/outbox/<table>.parquet   keys and the columns that d1lab owns, one file per table
+    <run_dir>/reads.jsonl              what the run asked of the warehouse, one line per query
+
+`push` sends the outbox once the run has succeeded. Until then a run can fail, be repeated or be
+thrown away, and D1 knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from d1lab import catalog
+from d1lab.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OUTBOX = "outbox"
+READS = "reads.jsonl"
+
+
+def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> int:
+    """Put results for a D1 table into a run's outbox.
+
+    Staging a table again in the same run adds rows: the columns must be the same, and a key may
+    come twice only with equal values.
+
+    Args:
+        frame: A pandas or polars DataFrame, an Arrow table or a DuckDB relation: the table's key
+            columns, and one or more columns that d1lab owns. NaN becomes NULL.
+        table: The D1 table's name, as the catalog has it.
+        run_dir: The run's folder.
+        replace: Let a key's new row take the place of the staged one; for interactive work,
+            where a cell is run again.
+
+    Returns:
+        How many rows `frame` has.
+
+    Raises:
+        UnknownName: The catalog has no such table or column.
+        InputError: A column is the app's, a key is missing, NULL or doubled, a value does not
+            fit its declared type, or a row contradicts a staged one.
+    """
+    declared = catalog.table(table)
+    rows = _checked(_arrow(frame), declared)
+    path = run_dir / OUTBOX / f"{table}.parquet"
+    staged = _merge(_read(path), rows, declared, replace=replace) if path.exists() else rows
+    if staged.num_rows:
+        _write(staged.sort_by([(name, "ascending") for name in declared.key]), path)
+    return rows.num_rows
+
+
+def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
+    """What a run has staged, by table name; empty where it staged nothing."""
+    return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
+
+
+def note_read(run_dir: Path, record: Mapping[str, object]) -> None:
+    """Add one line to the run's record of what it read."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / READS).open("ab") as file:
+        file.write(orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def read_notes(run_dir: Path) -> list[dict[str, Any]]:
+    """What a run asked of the warehouse, in order; empty where it asked nothing."""
+    path = run_dir / READS
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow.parquet as parquet
+
+    return parquet.ParquetFile(path).read()
+
+
+def _write(rows: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    parquet.write_table(rows, aside)
+    os.replace(aside, path)
+
+
+def _arrow(frame: Any) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(frame, pa.Table):
+        return frame
+    for method in ("to_arrow_table", "to_arrow"):  # DuckDB, polars
+        if hasattr(frame, method):
+            return getattr(frame, method)()
+    if not hasattr(frame, "columns"):
+        raise InputError(f"stage takes a frame or a relation; got {type(frame).__name__}")
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except pa.ArrowException as error:
+        raise InputError(f"stage: a column holds values of several types: {error}") from None
+
+
+def _checked(frame: pa.Table, table: catalog.Table) -> pa.Table:
+    """The frame as the catalog declares it: columns in its order, keys whole and single."""
+    _check_names(frame.column_names, table)
+    import pyarrow as pa
+
+    columns = {
+        column.name: _converted(frame[column.name], column, table.name)
+        for column in table.columns
+        if column.name in frame.column_names
+    }
+    rows = pa.table(columns)
+    _check_keys(rows, table)
+    return rows
+
+
+def _check_names(names: list[str], table: catalog.Table) -> None:
+    owned = table.owned("analysis")
+    if not owned:
+        raise InputError(f"d1lab owns no column of table {table.name!r}: nothing can be staged")
+    for name in names:
+        if name not in (*table.key, *owned):
+            column = table.column(name)  # raises for an unknown name, with the nearest
+            raise InputError(
+                f"column {name!r} of table {table.name!r} belongs to the {column.owner}; "
+                f"d1lab writes only {', '.join(owned)}"
+            )
+    if missing := [name for name in table.key if name not in names]:
+        raise InputError(
+            f"stage for table {table.name!r} lacks the key {', '.join(missing)}; found "
+            f"{', '.join(names)} (is the key in the index? then use .reset_index())"
+        )
+    if len(set(names)) != len(names):
+        raise InputError(f"stage for table {table.name!r}: a column comes twice")
+    if not set(names) & set(owned):
+        raise InputError(
+            f"stage for table {table.name!r} holds keys only; give one of {', '.join(owned)}"
+        )
+
+
+def _check_keys(rows: pa.Table, table: catalog.Table) -> None:
+    for name in table.key:
+        if rows[name].null_count:
+            raise InputError(
+                f"stage for table {table.name!r}: key {name!r} is NULL in "
+                f"{rows[name].null_count:,} of {rows.num_rows:,} rows"
+            )
+    if doubled := _doubled_key(rows, table):
+        raise InputError(f"stage for table {table.name!r}: the key {doubled} comes twice")
+
+
+def _doubled_key(rows: pa.Table, table: catalog.Table) -> str:
+    import pyarrow.compute as pc
+
+    counts = rows.group_by(list(table.key)).aggregate([([], "count_all")])
+    twice = counts.filter(pc.field("count_all") > 1).slice(0, 1).to_pylist()
+    return ", ".join(f"{name}={twice[0][name]}" for name in table.key) if twice else ""
+
+
+def _merge(staged: pa.Table, new: pa.Table, table: catalog.Table, *, replace: bool) -> pa.Table:
+    import pyarrow as pa
+
+    if staged.column_names != new.column_names:
+        raise InputError(
+            f"stage for table {table.name!r} was given {', '.join(staged.column_names)} before, "
+            f"now {', '.join(new.column_names)}: stage all columns at once"
+        )
+    key = list(table.key)
+    if replace:
+        kept = staged.join(new.select(key), keys=key, join_type="left anti")
+        return pa.concat_tables([kept.select(new.column_names), new])
+    both = pa.concat_tables([staged, new])
+    distinct = both.group_by(both.column_names).aggregate([])
+    if doubled := _doubled_key(distinct, table):
+        raise InputError(
+            f"stage for table {table.name!r}: {doubled} was staged before with other values"
+        )
+    return distinct
+
+
+def _converted(values: pa.ChunkedArray, column: catalog.Column, table: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    accepts, convert, wanted = _conversions()[column.type]
+    place = f"stage for table {table!r}: column {column.name!r} takes {wanted}"
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if not (accepts(values.type) or pa.types.is_null(values.type)):
+        raise InputError(f"{place}; found {values.type}")
+    try:
+        return convert(values)
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def _conversions() -> dict[catalog.Type, tuple[Callable[..., bool], Callable[..., Any], str]]:
+    """By declared type: which Arrow types it takes, how they become it, and its name."""
+    import pyarrow as pa
+    import pyarrow.types as is_
+
+    def text(t: pa.DataType) -> bool:
+        return is_.is_string(t) or is_.is_large_string(t) or is_.is_string_view(t)
+
+    def number(t: pa.DataType) -> bool:
+        return is_.is_integer(t) or is_.is_floating(t) or is_.is_decimal(t)
+
+    def day(t: pa.DataType) -> bool:
+        return is_.is_date(t) or is_.is_timestamp(t) or text(t)
+
+    return {
+        "integer": (number, lambda v: _finite(v).cast(pa.int64()), "whole numbers"),
+        "real": (number, lambda v: _finite(v).cast(pa.float64()), "numbers"),
+        "money": (number, lambda v: _finite(v).cast(pa.decimal128(18, 6)), "amounts"),
+        "text": (text, lambda v: v.cast(pa.string()), "text"),
+        "json": (text, lambda v: v.cast(pa.string()), "JSON text"),
+        "date": (day, _dates, "dates"),
+        "timestamp": (day, _timestamps, "times (UTC)"),
+    }
+
+
+def _finite(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """NaN becomes NULL; infinity is refused: D1 would store it, and no reader expect it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as is_
+
+    if not is_.is_floating(values.type):
+        return values
+    if pc.any(pc.is_inf(values)).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+        raise ValueError("a value is infinite; say NULL where it is unknown")
+    unknown = pc.is_nan(values)  # pyright: ignore[reportAttributeAccessIssue]
+    return pc.if_else(unknown, pa.scalar(None, values.type), values)  # pyright: ignore
+
+
+def _dates(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.types as is_
+
+    days = values.cast(pa.date32())
+    if is_.is_timestamp(values.type) and not days.cast(values.type).equals(values):
+        raise ValueError("a value has a time of day; give the day alone")
+    return days
+
+
+def _timestamps(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.types as is_
+
+    if is_.is_timestamp(values.type) and values.type.tz:
+        values = values.cast(pa.timestamp("us", "UTC"))
+    return values.cast(pa.timestamp("us"))

@@ -1,0 +1,73 @@
+-- discount_dashboard: discounts in use, their uses, savings and reach over a period, and before it
+-- unit: order lines, money, customers, SKUs      grain: measure      reads: order_lines
+-- $until: last day of the period
+-- $days: its length; the period before it is as long
+--
+-- `before` is NULL where the shop's data does not reach back over the whole period before. Sums of
+-- squares are of daily amounts, for the day-to-day swing; counts of distinct things have none.
+WITH history AS (
+    SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop
+),
+lines AS (
+    SELECT *, day > $until::DATE - $days::INTEGER AS now, type = 'order' AS is_use
+    FROM order_lines
+    WHERE shop = $shop
+        AND discount_id IS NOT NULL
+        AND day BETWEEN $until::DATE - 2 * $days::INTEGER + 1 AND $until::DATE
+),
+daily AS (
+    SELECT
+        now,
+        day,
+        (count(*) FILTER (is_use))::DOUBLE AS uses,
+        sum(discount_amount)::DOUBLE       AS savings,
+        sum(revenue)::DOUBLE               AS revenue
+    FROM lines
+    GROUP BY now, day
+),
+sums AS (
+    SELECT
+        measure,
+        coalesce(sum(amount) FILTER (now), 0)               AS value,
+        coalesce(sum(amount) FILTER (NOT now), 0)           AS value_before,
+        coalesce(sum(amount * amount) FILTER (now), 0)      AS squares,
+        coalesce(sum(amount * amount) FILTER (NOT now), 0)  AS squares_before,
+        least(count(*) FILTER (now), count(*) FILTER (NOT now))  AS active_days
+    FROM daily UNPIVOT (amount FOR measure IN (uses, savings, revenue))
+    GROUP BY measure
+),
+distincts AS (
+    SELECT
+        count(DISTINCT discount_id) FILTER (now AND is_use)      AS discounts,
+        count(DISTINCT discount_id) FILTER (NOT now AND is_use)  AS discounts_before,
+        count(DISTINCT sku) FILTER (now AND is_use)              AS skus,
+        count(DISTINCT sku) FILTER (NOT now AND is_use)          AS skus_before,
+        count(DISTINCT customer_id) FILTER (now AND is_use)      AS customers,
+        count(DISTINCT customer_id) FILTER (NOT now AND is_use)  AS customers_before
+    FROM lines
+),
+measures AS (
+    SELECT order_by, measure, value, value_before, squares, squares_before, active_days
+    FROM (VALUES (2, 'uses'), (3, 'savings'), (4, 'revenue')) AS additive (order_by, measure)
+    LEFT JOIN sums USING (measure)
+    UNION ALL
+    SELECT 1, 'discounts', discounts, discounts_before, NULL, NULL, NULL FROM distincts
+    UNION ALL
+    SELECT 5, 'skus', skus, skus_before, NULL, NULL, NULL FROM distincts
+    UNION ALL
+    SELECT 6, 'customers', customers, customers_before, NULL, NULL, NULL FROM distincts
+),
+final AS (
+    SELECT
+        order_by,
+        measure,
+        coalesce(value, 0)                                                    AS value,
+        CASE WHEN first_day <= $until::DATE - 2 * $days::INTEGER + 1
+            THEN coalesce(value_before, 0) END                                AS before,
+        $days::INTEGER                                                        AS days,
+        squares,
+        squares_before,
+        active_days
+    FROM measures, history
+)
+SELECT * EXCLUDE (order_by) FROM final ORDER BY order_by

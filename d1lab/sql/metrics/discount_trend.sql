@@ -1,0 +1,29 @@
+-- discount_trend: uses, savings and discounted revenue of each day, days without any among them
+-- unit: order lines, money      grain: day      reads: order_lines
+-- $until: last day
+-- $days: how many days
+WITH days AS (
+    SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
+),
+daily AS (
+    SELECT
+        day,
+        count(*) FILTER (type = 'order' AND discount_id IS NOT NULL)  AS uses,
+        sum(discount_amount) FILTER (discount_id IS NOT NULL)         AS savings,
+        sum(revenue) FILTER (discount_id IS NOT NULL)                 AS discounted_revenue,
+        sum(revenue)                                                  AS revenue
+    FROM order_lines
+    WHERE shop = $shop AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY day
+),
+final AS (
+    SELECT
+        day,
+        coalesce(uses, 0)                AS uses,
+        coalesce(savings, 0)             AS savings,
+        coalesce(discounted_revenue, 0)  AS discounted_revenue,
+        coalesce(revenue, 0)             AS revenue
+    FROM days
+    LEFT JOIN daily USING (day)
+)
+SELECT * FROM final ORDER BY day

@@ -1,0 +1,39 @@
+-- top_codes: each discount used in a period, by its uses, with what it gave and what it sold
+-- unit: order lines, customers, money, ratio      grain: discount_id      reads: order_lines
+-- $until: last day of the period
+-- $days: its length
+WITH lines AS (
+    SELECT *, type = 'order' AS is_use
+    FROM order_lines
+    WHERE shop = $shop
+        AND discount_id IS NOT NULL
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+),
+totals AS (
+    SELECT
+        discount_id,
+        arg_max(discount_code, (occurred_at, event_id))
+            FILTER (discount_code IS NOT NULL)             AS discount_code,
+        count(*) FILTER (is_use)                           AS uses,
+        count(DISTINCT order_id) FILTER (is_use)           AS orders,
+        count(DISTINCT customer_id) FILTER (is_use)        AS customers,
+        sum(discount_amount)                               AS savings,
+        sum(revenue)                                       AS revenue
+    FROM lines
+    GROUP BY discount_id
+),
+final AS (
+    SELECT
+        discount_id,
+        coalesce(discount_code, 'automatic: ' || discount_id)  AS discount,
+        uses,
+        uses / sum(uses) OVER ()                           AS share_of_uses,
+        orders,
+        customers,
+        savings,
+        revenue,
+        savings / nullif(savings + revenue, 0)             AS depth
+    FROM totals
+    WHERE uses > 0
+)
+SELECT * FROM final ORDER BY uses DESC, discount_id

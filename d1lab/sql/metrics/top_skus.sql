@@ -1,0 +1,36 @@
+-- top_skus: each SKU sold with a discount in a period, by what was given away on it
+-- unit: units, money, ratio      grain: sku      reads: order_lines
+-- $until: last day of the period
+-- $days: its length
+WITH lines AS (
+    SELECT *, discount_id IS NOT NULL AS discounted
+    FROM order_lines
+    WHERE shop = $shop AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+),
+totals AS (
+    SELECT
+        sku,
+        arg_max(product_title, (occurred_at, event_id))
+            FILTER (product_title IS NOT NULL)                       AS product_title,
+        count(*) FILTER (discounted AND type = 'order')              AS uses,
+        coalesce(sum(units) FILTER (discounted), 0)::BIGINT          AS units_with_discount,
+        sum(units)::BIGINT                                           AS units,
+        sum(discount_amount) FILTER (discounted)                     AS savings,
+        sum(revenue) FILTER (discounted)                             AS discounted_revenue
+    FROM lines
+    GROUP BY sku
+),
+final AS (
+    SELECT
+        sku,
+        product_title,
+        uses,
+        units_with_discount,
+        units_with_discount / nullif(units, 0)                       AS share_of_units,
+        savings,
+        discounted_revenue,
+        savings / nullif(savings + discounted_revenue, 0)            AS depth
+    FROM totals
+    WHERE uses > 0
+)
+SELECT * FROM final ORDER BY savings DESC, sku

@@ -1,0 +1,70 @@
+-- turnover: each SKU's stock ledger over a period, as the counts that its rates are made of
+-- unit: units, days, money      grain: shop, sku      reads: inventory_days, products
+-- $since: first day of the period
+-- $until: last day of the period; the recent figures are of its last 28 days
+WITH known AS (
+    SELECT *
+    FROM inventory_days
+    WHERE shop = $shop
+        AND day BETWEEN $since::DATE AND $until::DATE
+        AND starting_units IS NOT NULL AND ending_units IS NOT NULL AND units_sold IS NOT NULL
+),
+-- A day counts once: of repeated rows the one written last.
+days AS (
+    SELECT *, lag(day) OVER written = day AS repeated
+    FROM known
+    WINDOW written AS (PARTITION BY sku ORDER BY day, row_id)
+    QUALIFY lead(day) OVER written IS DISTINCT FROM day
+),
+ledger AS (
+    SELECT
+        *,
+        ending_units - (starting_units - units_sold)                           AS adjustment,
+        starting_units - lag(ending_units) OVER (PARTITION BY sku ORDER BY day)  AS gap,
+        day > $until::DATE - 28                                                AS recent
+    FROM days
+),
+sums AS (
+    SELECT
+        shop,
+        sku,
+        min(day)                                                         AS first_day,
+        max(day)                                                         AS last_day,
+        date_diff('day', $since::DATE, $until::DATE) + 1                 AS period_days,
+        count(*)                                                         AS observed_days,
+        count(*) FILTER (starting_units > 0 OR units_sold > 0)           AS in_stock_days,
+        count(*) FILTER (ending_units <= 0)                              AS stockout_days,
+        count(*) FILTER (starting_units > 0 OR ending_units > 0)         AS tracked_days,
+        sum(units_sold)::BIGINT                                          AS units_sold,
+        sum(units_sold_with_discount)::BIGINT                            AS units_sold_with_discount,
+        avg(greatest(starting_units, 0) + greatest(ending_units, 0)) / 2  AS average_units,
+        arg_min(starting_units, day)                                     AS starting_units,
+        arg_max(ending_units, day)                                       AS ending_units,
+        coalesce(sum(adjustment) FILTER (adjustment > 0), 0)::BIGINT     AS received_units,
+        -coalesce(sum(adjustment) FILTER (adjustment < 0), 0)::BIGINT    AS shrunk_units,
+        count(*) FILTER (gap <> 0)                                       AS gap_days,
+        coalesce(sum(abs(gap)), 0)::BIGINT                               AS gap_units,
+        count(*) FILTER (repeated)                                       AS repeated_days,
+        count(*) FILTER (recent)                                         AS recent_days,
+        coalesce(sum(units_sold) FILTER (recent), 0)::BIGINT             AS recent_units,
+        max(day) FILTER (units_sold > 0)                                 AS last_sale_day,
+        bool_or(source = 'simulated') IS TRUE                            AS simulated
+    FROM ledger
+    GROUP BY shop, sku
+),
+prices AS (
+    SELECT
+        sku,
+        max(product_title)                                               AS product_title,
+        sum(revenue_with_discount + revenue_regular)
+            / nullif(sum(units_sold_with_discount + units_sold_regular), 0)  AS unit_price
+    FROM products
+    WHERE shop = $shop
+    GROUP BY sku
+),
+final AS (
+    SELECT sums.*, prices.product_title, prices.unit_price
+    FROM sums
+    LEFT JOIN prices USING (sku)
+)
+SELECT * FROM final ORDER BY sku

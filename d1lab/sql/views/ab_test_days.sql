@@ -1,0 +1,17 @@
+-- One row per test, day and variant. A day is simulated where its test is: the table itself does
+-- not say, and a report must.
+SELECT
+    days.shop,
+    days.test_id,
+    days.day,
+    days.variant,
+    days.visitors,
+    days.conversions,
+    days.revenue,
+    days.revenue_squares,
+    days.discount_cost,
+    days.profit,
+    days.profit_squares,
+    tests.source
+FROM raw.ab_test_daily AS days
+LEFT JOIN raw.ab_test_results AS tests USING (test_id)

@@ -1,0 +1,19 @@
+-- One row per customer. Segment, group, scores and lifetime value are d1lab's own last results.
+SELECT
+    shop,
+    customer_id,
+    total_discounts_used   AS discounts_used,
+    total_savings          AS savings,
+    favorite_discount_type,
+    avg_order_value        AS average_order_value,
+    purchase_frequency,
+    first_purchase_date    AS first_purchase_at,
+    last_purchase_date     AS last_purchase_at,
+    customer_segment,
+    rfm_group,
+    r_score,
+    f_score,
+    m_score,
+    lifetime_value,
+    lifetime_value_method
+FROM raw.customer_insights

@@ -1,0 +1,16 @@
+-- One row per SKU and day: stock before and after, and what was sold between. A count that is
+-- unknown stays NULL, and so does the sum that it belongs to.
+SELECT
+    shop,
+    sku,
+    date                        AS day,
+    starting_inventory          AS starting_units,
+    ending_inventory            AS ending_units,
+    units_sold_with_discount,
+    units_sold_regular_price    AS units_sold_regular,
+    units_sold_with_discount + units_sold_regular_price  AS units_sold,
+    days_of_supply,
+    turnover_rate,
+    source,
+    _rowid                      AS row_id
+FROM raw.inventory_impact

@@ -1,0 +1,19 @@
+-- One row per order line and per refunded line. Refunds are negative, so that sums are net.
+SELECT
+    shop,
+    event_id,
+    order_id,
+    customer_id,
+    sku,
+    product_title,
+    occurred_at::DATE                                              AS day,
+    occurred_at,
+    type,
+    CASE type WHEN 'refund' THEN -quantity ELSE quantity END       AS units,
+    list_price,
+    discount_id,
+    discount_code,
+    discount_type,
+    CASE type WHEN 'refund' THEN -discount_amount ELSE discount_amount END  AS discount_amount,
+    CASE type WHEN 'refund' THEN -revenue ELSE revenue END         AS revenue
+FROM raw.order_events
