@@ -1,0 +1,152 @@
+-- customer_scores: each customer's purchases up to a day, the R, F and M scores, and the RFM group
+-- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers
+-- $until: the last day that counts
+-- $mode: 'quintile' (ties share a score) or 'ntile' (as Shopify's own screen cuts them)
+WITH orders AS (
+    SELECT
+        customer_id,
+        order_id,
+        min(day) FILTER (type = 'order')                          AS day,
+        sum(units)                                                AS units,
+        sum(revenue)                                              AS revenue,
+        -coalesce(sum(revenue) FILTER (type = 'refund'), 0)       AS refunded,
+        bool_or(type = 'order' AND discount_amount > 0)           AS discounted
+    FROM order_lines
+    WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+    GROUP BY customer_id, order_id
+),
+-- An order whose units all came back is no purchase; one without its order line is not known.
+purchases AS (
+    SELECT *, day IS NOT NULL AND units > 0 AS kept
+    FROM orders
+),
+buyers AS (
+    SELECT
+        customer_id,
+        count(DISTINCT day) FILTER (kept)                         AS purchases,
+        min(day) FILTER (kept)                                    AS first_day,
+        max(day) FILTER (kept)                                    AS last_day,
+        coalesce(sum(revenue) FILTER (kept), 0)                   AS spend,
+        count(*) FILTER (kept)                                    AS orders,
+        count(*) FILTER (kept AND discounted)                     AS discounted_orders,
+        count(*) FILTER (NOT kept)                                AS cancelled_orders,
+        sum(refunded)                                             AS refunded
+    FROM purchases
+    GROUP BY customer_id
+),
+shop AS (
+    SELECT
+        count(*)                                                  AS buyers,
+        median(spend)                                             AS median_spend,
+        median((last_day - first_day) / (purchases - 1)) FILTER (purchases > 1)  AS median_gap_days
+    FROM buyers
+    WHERE purchases > 0
+),
+ranked AS (
+    SELECT
+        buyers.*,
+        $until::DATE - last_day                                   AS days,
+        rank() OVER (ORDER BY last_day) - 1                       AS r_worse,
+        rank() OVER (ORDER BY purchases) - 1                      AS f_worse,
+        rank() OVER (ORDER BY spend) - 1                          AS m_worse,
+        min(last_day) OVER () < max(last_day) OVER ()             AS r_says,
+        min(purchases) OVER () < max(purchases) OVER ()           AS f_says,
+        min(spend) OVER () < max(spend) OVER ()                   AS m_says,
+        ntile(5) OVER (ORDER BY last_day, customer_id)            AS r_tile,
+        ntile(5) OVER (ORDER BY purchases, customer_id)           AS f_tile,
+        ntile(5) OVER (ORDER BY spend, customer_id)               AS m_tile
+    FROM buyers
+    WHERE purchases > 0
+),
+-- Below 50 customers quintiles are noise: fixed rules, against the shop's median gap and spend.
+scored AS (
+    SELECT
+        ranked.* EXCLUDE (r_worse, f_worse, m_worse, r_tile, f_tile, m_tile),
+        shop.buyers,
+        CASE
+            WHEN NOT r_says THEN NULL
+            WHEN $mode = 'ntile' THEN r_tile
+            WHEN shop.buyers >= 50 THEN 1 + 5 * r_worse // shop.buyers
+            WHEN days <= .5 * median_gap_days THEN 5
+            WHEN days <= median_gap_days THEN 4
+            WHEN days <= 2 * median_gap_days THEN 3
+            WHEN days <= 3 * median_gap_days THEN 2
+            WHEN median_gap_days IS NOT NULL THEN 1
+        END                                                       AS r_score,
+        CASE
+            WHEN NOT f_says THEN NULL
+            WHEN $mode = 'ntile' THEN f_tile
+            WHEN shop.buyers >= 50 THEN 1 + 5 * f_worse // shop.buyers
+            WHEN purchases >= 10 THEN 5
+            WHEN purchases >= 5 THEN 4
+            WHEN purchases >= 3 THEN 3
+            ELSE purchases
+        END                                                       AS f_score,
+        CASE
+            WHEN NOT m_says THEN NULL
+            WHEN $mode = 'ntile' THEN m_tile
+            WHEN shop.buyers >= 50 THEN 1 + 5 * m_worse // shop.buyers
+            WHEN spend >= 2 * median_spend THEN 5
+            WHEN spend >= 1.25 * median_spend THEN 4
+            WHEN spend >= .8 * median_spend THEN 3
+            WHEN spend >= .5 * median_spend THEN 2
+            ELSE 1
+        END                                                       AS m_score
+    FROM ranked, shop
+),
+grouped AS (
+    SELECT
+        *,
+        CASE
+            WHEN r_score + f_score + m_score IS NULL THEN NULL
+            WHEN r_score = 5 THEN CASE
+                WHEN f_score + m_score <= 2 THEN 'New'
+                WHEN f_score + m_score <= 6 THEN 'Active'
+                ELSE 'Champions' END
+            WHEN r_score = 4 THEN CASE
+                WHEN f_score + m_score <= 2 THEN 'Promising'
+                WHEN f_score + m_score <= 6 THEN 'Active'
+                ELSE 'Loyal' END
+            WHEN r_score = 3 THEN CASE
+                WHEN f_score + m_score <= 4 THEN 'Almost lost'
+                WHEN f_score + m_score <= 6 THEN 'Needs attention'
+                ELSE 'Loyal' END
+            ELSE CASE
+                WHEN f_score + m_score <= 4 THEN 'Dormant'
+                WHEN f_score + m_score <= 8 THEN 'At risk'
+                ELSE 'Previously loyal' END
+        END                                                       AS rfm_group,
+        CASE
+            WHEN NOT r_says OR r_score IS NULL THEN 'recency_says_nothing'
+            WHEN NOT f_says THEN 'frequency_says_nothing'
+            WHEN NOT m_says THEN 'spend_says_nothing'
+        END                                                       AS reason,
+        CASE WHEN buyers < 50 THEN 'fixed_rules' WHEN buyers < 200 THEN 'low' ELSE 'normal' END
+                                                                  AS confidence
+    FROM scored
+),
+-- Who never bought, or sent everything back.
+prospects AS (
+    SELECT customer_id FROM customers WHERE shop = $shop
+    UNION
+    SELECT customer_id FROM buyers
+    EXCEPT
+    SELECT customer_id FROM grouped
+),
+final AS (
+    SELECT
+        $shop AS shop, customer_id, purchases, orders, discounted_orders, spend, first_day,
+        last_day, days, r_score, f_score, m_score, rfm_group, reason, confidence,
+        cancelled_orders, refunded
+    FROM grouped
+    UNION ALL BY NAME
+    SELECT
+        $shop AS shop, customer_id, 0 AS purchases, 0 AS orders, 0 AS discounted_orders,
+        0 AS spend, 'Prospects' AS rfm_group, coalesce(cancelled_orders, 0) AS cancelled_orders,
+        coalesce(refunded, 0) AS refunded
+    FROM prospects
+    LEFT JOIN buyers USING (customer_id)
+)
+SELECT * REPLACE (
+    r_score::BIGINT AS r_score, f_score::BIGINT AS f_score, m_score::BIGINT AS m_score
+) FROM final ORDER BY customer_id
