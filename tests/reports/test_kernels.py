@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.reports import kernels
+from d1lab.reports import warm as forking
 from d1lab.reports.execute import Cancellation, Execution, execute
-from d1lab.reports.kernels import ForkServer, Kernel
+from d1lab.reports.kernels import Kernel
+from d1lab.reports.warm import ForkServer
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
@@ -65,13 +66,13 @@ def test_kernel_imports_d1lab_afresh(tmp_path):
 
 def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
     """A fork server that cannot start costs time only."""
-    monkeypatch.setattr(kernels, "_server", None)
-    monkeypatch.setattr(kernels, "SERVER", tmp_path / "absent.py")
+    monkeypatch.setattr(forking, "_server", None)
+    monkeypatch.setattr(forking, "SERVER", tmp_path / "absent.py")
     execution, kernel = run("ends_well", tmp_path / "log")
     assert execution.status == "done", execution
     assert not kernel.forked
     assert "starting a plain one" in (tmp_path / "log").read_text()
-    kernels._close()
+    forking._close()
 
 
 def test_dead_kernel_is_told_from_a_failed_cell(tmp_path):
@@ -144,7 +145,7 @@ def test_server_ends_with_its_caller(tmp_path):
     """When the process that asked is killed, its kernels do not live on."""
     program = f"""
 import os, pathlib
-from d1lab.reports.kernels import ForkServer
+from d1lab.reports.warm import ForkServer
 log = os.open({str(tmp_path / "log")!r}, os.O_CREAT | os.O_WRONLY)
 argv = ["-f", {str(tmp_path / "kernel.json")!r}]
 orders = {{"argv": argv, "env": dict(os.environ), "cwd": "/"}}
