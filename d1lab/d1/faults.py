@@ -18,8 +18,8 @@ from d1lab.errors import (
     D1UnavailableError,
 )
 
-_QUOTA = ("daily row read", "daily row write", "daily read limit", "daily write limit")
-_TOO_BIG = ("string or blob too big", "too big", "result too large", "message too long")
+_QUOTA = ("daily row read limit", "daily row write limit", "daily limit exceeded")
+_TOO_BIG = ("too big", "too large to be", "result too large", "message too long")
 _LIMIT = (
     "too many sql variables",
     "too many columns",
@@ -28,6 +28,7 @@ _LIMIT = (
     "pattern too complex",
     "statement too long",
     "query string is too large",
+    "exceeded maximum",  # the size of a database, or an account's storage
     "not authorized",
     "sqlite_auth",
     "expression tree is too large",
@@ -47,6 +48,7 @@ _PASSING = (
     "network connection lost",
     "due to transient issue",
     "internal error",
+    "storage reset",
 )
 
 

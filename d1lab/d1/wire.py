@@ -15,7 +15,8 @@ from numbers import Integral, Real
 import orjson
 
 from d1lab.d1.database import Value
-from d1lab.errors import InputError
+from d1lab.d1.tokens import Token, statements, tokens
+from d1lab.errors import D1QueryError, InputError
 
 Encoded = None | int | float | str | dict[str, str]
 
@@ -114,3 +115,77 @@ def extract(source: str, path: str, encoded: bool) -> str:
 def encoded_places(row: Sequence[Encoded]) -> frozenset[int]:
     """The places at which a row holds an object made by `encode`."""
     return frozenset(place for place, cell in enumerate(row) if isinstance(cell, dict))
+
+
+def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
+    """A statement and its parameters as D1's API takes them: text only, every value exact.
+
+    Texts stay parameters of their own. All other values go into one JSON text, bound last, and
+    each of their placeholders is replaced by an expression that reads its value back.
+
+    >>> bind_as_text("SELECT ?1, '?', ?2", ("a", 1))
+    ("SELECT ?1, '?', json_extract(?2, '$[0]')", ['a', '[1]'])
+
+    Raises:
+        D1QueryError: The placeholders are named, or do not fit the parameters.
+    """
+    found = _placeholders(sql, len(params))
+    if all(type(value) is str for value in params):
+        return sql, list(params)  # pyright: ignore[reportReturnType]
+    texts = [value for value in params if isinstance(value, str)]
+    others = [value for value in params if not isinstance(value, str)]
+    source, spelled, at_text, at_other = f"?{len(texts) + 1}", {}, 0, 0
+    for number, value in enumerate(params, 1):
+        if isinstance(value, str):
+            at_text += 1
+            spelled[number] = f"?{at_text}"
+        else:
+            spelled[number] = extract(source, f"$[{at_other}]", isinstance(value, bytes))
+            at_other += 1
+    pieces, end = [], 0
+    for token, number in found:
+        pieces += [sql[end : token.start], spelled[number]]
+        end = token.start + len(token.text)
+    return "".join([*pieces, sql[end:]]), [*texts, to_json([encode(value) for value in others])]
+
+
+def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
+    """The placeholders and the number of the parameter that each stands for, as SQLite counts."""
+    found, highest = [], 0
+    for token in tokens(sql):
+        if token.kind != "parameter":
+            continue
+        if token.text[0] != "?":
+            raise D1QueryError(f"named placeholder {token.text}: D1 takes ?1, ?2, ...")
+        number = int(token.text[1:] or highest + 1)
+        highest = max(highest, number)
+        found.append((token, number))
+    if highest != count:
+        raise D1QueryError(f"the statement has placeholders up to ?{highest}, but {count} values")
+    return found
+
+
+def tagged(sql: str, columns: int) -> str:
+    """A read whose integers come as text 'i...' and whose texts as 't...', beyond JSON's rounding.
+
+    Args:
+        sql: A SELECT, VALUES or WITH.
+        columns: How many columns it gives.
+    """
+    names = [f"c{i}" for i in range(columns)]
+    cells = ", ".join(
+        f"CASE typeof({c}) WHEN 'integer' THEN 'i' || {c} WHEN 'text' THEN 't' || {c} "
+        f"WHEN 'real' THEN CASE {c} WHEN 9e999 THEN 'r+' WHEN -9e999 THEN 'r-' ELSE {c} END "
+        f"ELSE {c} END"
+        for c in names
+    )
+    body = next(statements(sql))  # without a semicolon, or a comment after it
+    return f"WITH q({', '.join(names)}) AS (\n{body}\n) SELECT {cells} FROM q"  # noqa: S608
+
+
+def untagged(cell: Value) -> Value:
+    """The value that a cell of a `tagged` read stands for."""
+    if isinstance(cell, str):
+        kind, text = cell[:1], cell[1:]
+        return text if kind == "t" else int(text) if kind == "i" else float(f"{text}inf")
+    return float(cell) if isinstance(cell, int) else cell

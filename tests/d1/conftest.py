@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import stamina
 
-from d1lab.d1 import Database
+from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.d1.transport import ATTEMPTS
+
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Retries happen at once."""
+    with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
+        yield
 
 
 @pytest.fixture
@@ -19,7 +28,12 @@ def embedded(tmp_path: Path) -> Iterator[SqliteDatabase]:
     database.close()
 
 
-@pytest.fixture
-def writable(embedded: SqliteDatabase) -> Database:
-    """An empty database that can be written to."""
-    return embedded
+@pytest.fixture(params=["embedded", pytest.param("engine", marks=pytest.mark.engine)])
+def writable(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database that can be written to: embedded, or of the real engine."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("embedded")
+        return
+    database = open_database(request.getfixturevalue("engine").fresh())
+    yield database
+    database.close()

@@ -1,0 +1,233 @@
+"""D1 over HTTP: Cloudflare's REST API, and the API of the local engine (`wrangler dev`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from d1lab.d1 import limits
+from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
+from d1lab.d1.schema import read_tables
+from d1lab.d1.transport import Transport
+from d1lab.d1.wire import bind_as_text, tagged, untagged
+from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, UnknownName
+
+CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/"
+EXPLORER = "/cdn-cgi/local/explorer/api/d1/database"
+SAFE = 2**53  # from here on JSON numbers of D1 are rounded
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PAGE = 100
+
+
+class RestDatabase:
+    """A D1 database behind HTTP.
+
+    Every value is exact. Integers that JSON would round are noticed and read again as text, which
+    bills the rows of that answer twice; only a whole REAL (1.0) may come back as the integer 1,
+    because D1's JSON does not tell them apart. A write whose RETURNING holds such an integer
+    raises, after it took effect: return `CAST(x AS TEXT)` instead.
+
+    D1's API binds text only: parameters of other types travel inside one JSON text, and their
+    placeholders are replaced by what reads them back exactly (see `wire.bind_as_text`). Such a
+    statement must not put a placeholder where SQL allows a bare parameter alone.
+
+    Args:
+        url: `d1://ACCOUNT_ID/DATABASE` or `wrangler+http://127.0.0.1:PORT/DATABASE`; the database
+            by id or by name.
+        read_token: What reads of `d1://` are sent with.
+        write_token: What its writes are sent with.
+        read_only: Refuse every write.
+        handler: What carries requests out; tests pass `httpx.MockTransport`.
+
+    Raises:
+        InputError: The URL is malformed, or would send plain HTTP to another machine.
+        D1AuthError: `d1://` without a token to read with.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_token: SecretStr | None = None,
+        write_token: SecretStr | None = None,
+        read_only: bool = False,
+        handler: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.url, self.read_only = url, read_only
+        self.meter = Meter()
+        self._is_local = not url.startswith("d1:")
+        base, self._name = (_local if self._is_local else _cloudflare)(url)
+        self._read_token = self._write_token = None
+        if not self._is_local:
+            self._read_token = read_token or write_token
+            self._write_token = write_token
+            if self._read_token is None:
+                raise D1AuthError(f"{url}: no token; set D1LAB_READ_TOKEN (it needs D1:Read)")
+        self._transport = Transport(base, handler=handler, trust_env=not self._is_local)
+
+    def __repr__(self) -> str:
+        return f"RestDatabase({self.url!r})"
+
+    def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
+        """One reading statement: see `Database.query`."""
+        limits.require_read(sql)
+        return self._read([Statement(sql, tuple(params))], table)[0]
+
+    def execute(
+        self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
+    ) -> Result:
+        """One statement that may write: see `Database.execute`."""
+        return self.batch([Statement(sql, tuple(params))], table=table, idempotent=idempotent)[0]
+
+    def batch(
+        self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
+    ) -> list[Result]:
+        """Statements in one transaction: see `Database.batch`."""
+        if not statements:
+            return []
+        if all(limits.is_read(sql) for sql, _ in statements):
+            return self._read(statements, table)
+        if self.read_only:
+            raise InputError(f"{self.url} is open for reading only")
+        if self._write_token is None and not self._is_local:
+            raise D1AuthError(f"{self.url}: no token; set D1LAB_WRITE_TOKEN (it needs D1:Edit)")
+        results = self._send(statements, self._write_token, table, again=idempotent)
+        if any(map(_has_rounded, results)):
+            raise D1QueryError(
+                "the write took effect, but its answer holds an integer beyond 2^53 that D1's "
+                "JSON rounds: let RETURNING give CAST(x AS TEXT)"
+            )
+        return results
+
+    def tables(self) -> dict[str, TableInfo]:
+        """The user's tables by name: see `Database.tables`."""
+        return read_tables(self)
+
+    def bookmark(self) -> str | None:
+        """D1's Time Travel bookmark; None where there is none (the local engine, an error)."""
+        if self._is_local:
+            return None
+        try:
+            path = f"{self._path}/time_travel/bookmark"
+            found = self._transport.get(path, self._read_token)["result"]
+        except D1Error:
+            return None
+        return str(found["bookmark"]) if found and found.get("bookmark") else None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    @cached_property
+    def _path(self) -> str:
+        """The database's path by its id, looked up once.
+
+        The local engine answers for any id, by making an empty database: so it is asked first.
+        """
+        if not self._is_local and _ID.fullmatch(self._name):
+            return f"/{self._name}"
+        known: dict[str, str] = {}
+        for page in range(1, 1_000):
+            found = self._transport.get("", self._read_token, page=page, per_page=_PAGE)["result"]
+            new = {str(each["name"]): str(each["uuid"]) for each in found}
+            if not new.keys() - known.keys():  # the local engine gives all of them on each page
+                break
+            known |= new
+        if self._name in known.values():
+            return f"/{self._name}"
+        if self._name not in known:
+            raise UnknownName("database", self._name, {*known, *known.values()}, self.url)
+        return f"/{known[self._name]}"
+
+    def _read(self, statements: Sequence[Statement], table: str) -> list[Result]:
+        results = self._send(statements, self._read_token, table, again=True)
+        if not any(map(_has_rounded, results)):
+            return results
+        wrapped = [
+            Statement(tagged(sql, len(result.columns)), params) if result.rows else (sql, params)
+            for (sql, params), result in zip(statements, results, strict=True)
+        ]
+        exact = self._send(
+            [Statement(*each) for each in wrapped], self._read_token, table, again=True
+        )
+        return [
+            first._replace(rows=[tuple(map(untagged, row)) for row in second.rows],
+                           usage=first.usage + second.usage)
+            for first, second in zip(results, exact, strict=True)
+        ]  # fmt: skip
+
+    def _send(
+        self,
+        statements: Sequence[Statement],
+        token: SecretStr | None,
+        table: str,
+        *,
+        again: bool,
+    ) -> list[Result]:
+        for sql, params in statements:
+            limits.check(sql, params)
+        bodies = [
+            {"sql": sql, "params": params} if params else {"sql": sql}
+            for sql, params in (bind_as_text(*statement) for statement in statements)
+        ]
+        body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
+        answer = self._transport.post(f"{self._path}/raw", token, body, again=again)["result"]
+        if len(answer) != len(statements):
+            raise D1QueryError(f"D1 gave {len(answer)} results for {len(statements)} statements")
+        results = [_result(each) for each in answer]
+        results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
+        self.meter.add(table, sum((result.usage for result in results), Usage()))
+        return results
+
+
+def _cloudflare(url: str) -> tuple[str, str]:
+    match = re.fullmatch(r"d1://([0-9A-Za-z]+)/([\w.-]+)", url)
+    if not match:
+        raise InputError(f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE")
+    return f"{CLOUDFLARE}{match[1]}/d1/database", match[2]
+
+
+def _local(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    match = re.fullmatch(r"/([\w.-]+)", parts.path)
+    if not match or not parts.port or parts.username or parts.query:
+        raise InputError(f"database URL {url!r}: expected wrangler+http://127.0.0.1:PORT/DATABASE")
+    if not _is_loopback(parts.hostname or ""):
+        raise InputError(f"{parts.hostname} is another machine: plain HTTP goes to this one only")
+    return f"http://{parts.netloc}{EXPLORER}", match[1]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _result(answer: dict[str, Any]) -> Result:
+    found, meta = answer.get("results") or {}, answer.get("meta") or {}
+    rows = [tuple(row) for row in found.get("rows") or ()]
+    if list in set(map(type, chain.from_iterable(rows))):
+        rows = [tuple(bytes(c) if type(c) is list else c for c in row) for row in rows]
+    usage = Usage(0, int(meta.get("rows_read") or 0), int(meta.get("rows_written") or 0))
+    columns = tuple(found.get("columns") or ())
+    return Result(columns, rows, usage, int(meta.get("changes") or 0))
+
+
+def _has_rounded(result: Result) -> bool:
+    """Whether some number may have been an integer that JSON rounded."""
+    return any(
+        isinstance(cell, (int, float)) and SAFE <= abs(cell) <= 2**63
+        for cell in chain.from_iterable(result.rows)
+    )

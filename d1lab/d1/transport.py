@@ -1,0 +1,145 @@
+"""HTTP to Cloudflare, or to the local engine: one request, its envelope, its faults, its retries.
+
+A request is sent again after a passing fault only where sending it twice is harmless. The waits
+grow, with a random part; what a `retry-after` header asks for is waited instead.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import orjson
+import stamina
+from pydantic import SecretStr
+
+from d1lab.d1.faults import fault
+from d1lab.errors import D1Error, D1UnavailableError
+
+ATTEMPTS = 6
+PATIENCE_SECONDS = 330.0  # Cloudflare refuses for 5 minutes once its rate limit is passed
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 seconds
+
+
+class Transport:
+    """One HTTP client for one API. Safe between threads.
+
+    Args:
+        base: The address that paths are relative to.
+        handler: What carries requests out; by default the network. Tests pass a mock.
+        trust_env: Whether proxies named in the environment apply.
+    """
+
+    def __init__(
+        self, base: str, *, handler: httpx.BaseTransport | None = None, trust_env: bool = True
+    ) -> None:
+        self._client = httpx.Client(
+            base_url=base, timeout=TIMEOUT, transport=handler, trust_env=trust_env
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, path: str, token: SecretStr | None, **params: str | int) -> dict[str, Any]:
+        """The envelope that a GET gives; repeated after passing faults."""
+        return self._send("GET", path, token, again=True, params=params)
+
+    def post(
+        self, path: str, token: SecretStr | None, body: object, *, again: bool
+    ) -> dict[str, Any]:
+        """The envelope that a POST of `body` gives.
+
+        Args:
+            path: Where to, relative to the base.
+            token: What the request is authorized with; None for the local engine.
+            body: What is sent as JSON.
+            again: Whether sending it twice is harmless.
+
+        Raises:
+            D1Error: As `d1lab.d1.faults` reads the answer.
+        """
+        content = orjson.dumps(body)
+        return self._send("POST", path, token, again=again, content=content)
+
+    def _send(
+        self, method: str, path: str, token: SecretStr | None, *, again: bool, **what: Any
+    ) -> dict[str, Any]:
+        headers = {"content-type": "application/json"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token.get_secret_value()}"
+        for attempt in stamina.retry_context(
+            on=_patience,
+            attempts=ATTEMPTS if again else 1,
+            timeout=2 * PATIENCE_SECONDS,
+            wait_initial=0.5,
+            wait_max=20.0,
+        ):
+            with attempt:
+                return self._once(method, path, headers, what)
+        raise AssertionError("stamina tries at least once")  # pragma: no cover
+
+    def _once(
+        self, method: str, path: str, headers: dict[str, str], what: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            answer = self._client.request(method, path, headers=headers, **what)
+        except httpx.HTTPError as error:  # its request holds the token: it is not passed on
+            message = f"no answer from {self._client.base_url.host}: {type(error).__name__} {error}"
+            raise D1UnavailableError(message) from None
+        return _opened(answer)
+
+
+def _patience(error: Exception) -> bool | float:
+    """Whether to try again, or after how many seconds."""
+    if not isinstance(error, D1UnavailableError):
+        return False
+    asked = error.retry_after_seconds
+    return True if asked is None else asked if asked <= PATIENCE_SECONDS else False
+
+
+def _opened(answer: httpx.Response) -> dict[str, Any]:
+    """The envelope of an answer that says success, at every level."""
+    envelope = _parsed(answer.content)
+    if not isinstance(envelope, dict):
+        raise _refused(answer, f"HTTP {answer.status_code} without D1's JSON envelope", None)
+    if not answer.is_success or not envelope.get("success"):
+        raise _refused(answer, *_told(envelope))
+    results = envelope.get("result")
+    for result in results if isinstance(results, list) else ():
+        if result.get("success") is False:
+            raise _refused(answer, str(result.get("error") or "a statement failed"), None)
+    return envelope
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass  # orjson refuses lone surrogates and infinities, which the json module reads
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _told(envelope: dict[str, Any]) -> tuple[str, int | None]:
+    errors = [error for error in envelope.get("errors") or () if isinstance(error, dict)]
+    message = "; ".join(str(error.get("message", "")) for error in errors)
+    return message or "D1 said neither success nor why not", (
+        errors[0].get("code") if errors else None
+    )
+
+
+def _refused(answer: httpx.Response, message: str, code: int | None) -> D1Error:
+    return fault(
+        message, status=answer.status_code, code=code, retry_after_seconds=_retry_after(answer)
+    )
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    try:
+        return max(0.0, float(answer.headers.get("retry-after", "")))
+    except ValueError:  # absent, or a date, which Cloudflare does not send
+        return None
