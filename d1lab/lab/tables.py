@@ -97,7 +97,7 @@ class Tables:
         return (name for name in inside if self._schema == "" or "." not in name)
 
     def __len__(self) -> int:
-        return len(list(self))
+        return sum(1 for _ in self)
 
     def __getitem__(self, name: str) -> Table:
         full = self._prefix() + name

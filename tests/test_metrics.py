@@ -1,0 +1,247 @@
+"""Metrics: their files hold together, and their parameters are checked strictly."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.lab.dictionary import VIEWS
+from d1lab.metrics import (
+    FOLDER,
+    check_parameters,
+    evaluate,
+    load_metrics,
+    parse_metric,
+    tables_read,
+)
+
+SQL = """\
+-- sold_units: units sold
+-- per SKU over a period
+-- unit: units      grain: sku, day      reads: order_lines
+-- $since: first day of the period
+SELECT sku, sum(units) FROM order_lines
+WHERE shop = $shop AND day >= $since::DATE AND units > $least::INTEGER GROUP BY sku
+"""
+
+METRICS = sorted(load_metrics())
+
+
+def test_parse_metric_reads_the_header():
+    """Name, sentence over two lines, unit, grain, reads, and parameters with type and note."""
+    metric = parse_metric(SQL)
+    assert metric.name == "sold_units"
+    assert metric.sentence == "units sold per SKU over a period"
+    assert (metric.unit, metric.grain, metric.reads) == ("units", ("sku", "day"), ("order_lines",))
+    assert [(p.name, p.type) for p in metric.parameters.values()] == [
+        ("shop", ""),
+        ("since", "DATE"),
+        ("least", "INTEGER"),
+    ]
+    assert metric.parameters["since"].note == "first day of the period"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("-- sold_units: units sold", "-- Units sold", "the first line"),
+        ("reads: order_lines", "", "lacks 'reads"),
+        ("$since: first", "$sinse: first", "Did you mean 'since'"),
+        ("SELECT sku", "DELETE FROM x; SELECT sku", "one SELECT is expected, not DELETE, SELECT"),
+        ("SELECT sku", "SELCT sku", "cannot be read"),
+        ("units > $least", "units > $since::INTEGER + $least", "cast to DATE and INTEGER"),
+    ],
+)
+def test_parse_metric_refuses(old, new, said):
+    """A header without a part, a note for no parameter, SQL that does more than read."""
+    with pytest.raises(InputError, match="(?s)" + said.replace("(", r"\(")):
+        parse_metric(SQL.replace(old, new))
+
+
+def test_load_metrics_takes_a_projects_own(tmp_path):
+    """A file in the project's metrics/ is a metric; an absent folder adds none."""
+    (tmp_path / "sold_units.sql").write_text(SQL)
+    assert load_metrics(tmp_path)["sold_units"].grain == ("sku", "day")
+    assert load_metrics(tmp_path / "absent") == load_metrics()
+
+
+def test_load_metrics_reads_a_changed_file_again(tmp_path):
+    """An analyst edits a metric and calls it again in the same session."""
+    path = tmp_path / "sold_units.sql"
+    path.write_text(SQL)
+    load_metrics(tmp_path)
+    path.write_text(SQL.replace("units sold\n", "pieces sold\n"))
+    assert load_metrics(tmp_path)["sold_units"].sentence.startswith("pieces")
+
+
+def test_load_metrics_refuses_a_name_that_is_not_the_files(tmp_path):
+    """The stem is the name everywhere."""
+    (tmp_path / "units_sold.sql").write_text(SQL)
+    with pytest.raises(InputError, match=r"units_sold\.sql: the header names 'sold_units'"):
+        load_metrics(tmp_path)
+
+
+def test_load_metrics_refuses_to_replace_one_of_ours(tmp_path):
+    """A change of meaning is a new name, so that history stays comparable."""
+    (tmp_path / "turnover.sql").write_text(SQL.replace("sold_units", "turnover"))
+    with pytest.raises(InputError, match="turnover_v2"):
+        load_metrics(tmp_path)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metric_reads_what_its_header_says(name):
+    """`reads:` is what provenance and the label 'simulated' rest on: views only, none left out."""
+    metric = load_metrics()[name]
+    assert set(metric.reads) == set(tables_read(metric.sql))
+    assert set(metric.reads) <= {path.stem for path in VIEWS.glob("*.sql")}
+
+
+GIVEN = {
+    "shop": "harbor",
+    "since": "2026-05-01",
+    "until": "2026-05-08",
+    "days": 30,
+    "mode": "quintile",
+    "test_id": "t1",
+}
+"""A value for each parameter that metrics take; a new one belongs here, too."""
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metric_casts_days_and_counts(name):
+    """Dates and numbers are typed, so that a wrong one is refused before DuckDB guesses."""
+    types = {p.name: p.type for p in load_metrics()[name].parameters.values()}
+    expected = {"since": "DATE", "until": "DATE", "days": "INTEGER"}
+    assert {p: types[p] for p in types if p in expected} == {
+        p: expected[p] for p in types if p in expected
+    }
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metric_has_one_row_per_grain_and_is_the_same_each_time(name, tiny_lab):
+    """The header's grain is a key of the result, and the order is fixed."""
+    metric = load_metrics()[name]
+    params = {p: GIVEN[p] for p in metric.parameters}
+    frame = tiny_lab.metric(name, **params)
+    assert not frame.duplicated(list(metric.grain)).any()
+    assert frame.equals(tiny_lab.metric(name, **params))
+
+
+def test_views_read_their_raw_table_only():
+    """A view renames and converts; what it reads are D1's tables."""
+    paths = sorted(VIEWS.glob("*.sql"))
+    assert paths
+    for path in paths:
+        assert all(name.startswith("raw.") for name in tables_read(path.read_text())), path.name
+    assert FOLDER.is_dir()
+
+
+def test_order_lines_make_refunds_negative(tiny_lab):
+    """Sums over order_lines are net: units, revenue and discount of a refund count against."""
+    [(units, revenue, amount, price)] = tiny_lab.sql(
+        "SELECT units, revenue, discount_amount, list_price FROM order_lines WHERE type = 'refund'"
+    ).fetchall()
+    assert (units, revenue, amount, price) == (-2, Decimal(-18), Decimal(-2), Decimal(10))
+
+
+def test_inventory_days_keep_an_unknown_sum_unknown(tiny_lab):
+    """A missing count is not a zero."""
+    rows = tiny_lab.sql(
+        "SELECT units_sold FROM inventory_days WHERE sku = 'sparse' ORDER BY day"
+    ).fetchall()
+    assert rows == [(None,), (1,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("since", "2026-05-01", date(2026, 5, 1)),
+        ("since", date(2026, 5, 1), date(2026, 5, 1)),
+        ("since", datetime(2026, 5, 1), date(2026, 5, 1)),
+        ("least", 3, 3),
+    ],
+)
+def test_check_parameters_keeps_good_values(name, value, kept):
+    """Dates as text, date or midnight; integers as integers."""
+    params = {"shop": "a", "since": "2026-01-01", "least": 0, name: value}
+    assert check_parameters(parse_metric(SQL), params)[name] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("since", "01.05.2026"),
+        ("since", "2026-5-1"),
+        ("since", "2026-02-30"),
+        ("since", datetime(2026, 5, 1, 12)),
+        ("since", 20260501),
+        ("since", None),
+        ("least", "3"),
+        ("least", 3.0),
+        ("least", True),
+    ],
+)
+def test_check_parameters_refuses_other_types(name, value):
+    """Nothing is guessed: not a date from a number, not an integer from a text or a float."""
+    params = {"shop": "a", "since": "2026-01-01", "least": 0, name: value}
+    with pytest.raises(InputError, match=f"parameter '{name}' takes a value of type"):
+        check_parameters(parse_metric(SQL), params)
+
+
+def test_evaluate_names_a_missing_and_an_unknown_parameter(tiny_lab):
+    """Both are errors that say what the metric takes."""
+    metric = load_metrics()["turnover"]
+    with duckdb.connect() as con:
+        with pytest.raises(InputError, match="lacks until; it takes shop, since, until"):
+            evaluate(con, metric, {"shop": "harbor", "since": "2026-05-01"})
+        with pytest.raises(UnknownName, match=r"'sinse' for metric 'turnover'.*mean 'since'"):
+            evaluate(con, metric, {"shop": "harbor", "sinse": "2026-05-01"})
+
+
+def test_dashboard_counts_by_hand(tiny_lab):
+    """Uses, savings and revenue of 30 days and of the 30 before, counted line by line in Python."""
+    lines = tiny_lab.sql(
+        "SELECT day, type, discount_id, sku, customer_id, discount_amount, revenue "
+        "FROM order_lines WHERE shop = 'harbor' AND discount_id IS NOT NULL"
+    ).fetchall()
+    found = tiny_lab.metric("discount_dashboard", until="2026-05-08", days=30).set_index("measure")
+    for column, first, last in (
+        ("value", date(2026, 4, 9), date(2026, 5, 8)),
+        ("before", date(2026, 3, 10), date(2026, 4, 8)),
+    ):
+        inside = [line for line in lines if first <= line[0] <= last]
+        uses = [line for line in inside if line[1] == "order"]
+        assert found.loc["uses", column] == len(uses)
+        assert found.loc["discounts", column] == len({line[2] for line in uses})
+        assert found.loc["skus", column] == len({line[3] for line in uses})
+        assert found.loc["customers", column] == len({line[4] for line in uses})
+        assert found.loc["savings", column] == sum(line[5] for line in inside)
+        assert found.loc["revenue", column] == sum(line[6] for line in inside)
+
+
+def test_dashboard_has_no_before_where_history_is_short(tiny_lab):
+    """With 97 days of data, 60 days have no whole period before them: unknown, not zero."""
+    found = tiny_lab.metric("discount_dashboard", until="2026-05-08", days=60)
+    assert found["before"].isna().all()
+    assert (found["value"] > 0).all()
+
+
+def test_trend_shows_days_without_discounts(tiny_lab):
+    """Every day of the period has its row, with zeros where nothing was discounted."""
+    trend = tiny_lab.metric("discount_trend", until="2026-05-08", days=30)
+    assert len(trend) == 30
+    assert (trend["uses"] == 0).any()
+    dashboard = tiny_lab.metric("discount_dashboard", until="2026-05-08", days=30)
+    totals = dashboard.set_index("measure")["value"]
+    assert trend["uses"].sum() == totals["uses"]
+    assert trend["savings"].sum() == pytest.approx(totals["savings"])
+
+
+def test_package_ships_its_sql():
+    """Views and metrics lie inside the package, so that a wheel has them."""
+    assert FOLDER.is_relative_to(Path(parse_metric.__code__.co_filename).parent)
