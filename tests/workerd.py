@@ -21,6 +21,7 @@ HOME = Path(__file__).parent / "engine"
 WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
 DATABASES = 400
 START_SECONDS = 60
+STATE = ".wrangler/state"  # where the `wrangler d1` commands look, too
 
 
 class Engine:
@@ -45,7 +46,7 @@ class Engine:
         secret = hashlib.sha256(kind.encode()).digest()
         name = hmac.digest(secret, url.rpartition("/")[2].encode(), "sha256")[:16]
         check = hmac.digest(secret, name, "sha256")[:16]
-        return self.folder / "v3" / "d1" / kind / f"{(name + check).hex()}.sqlite"
+        return self.folder / STATE / "v3" / "d1" / kind / f"{(name + check).hex()}.sqlite"
 
     def wrangler(self, *arguments: str) -> str:
         """What the `wrangler` command prints, run on this engine's configuration."""
@@ -71,7 +72,7 @@ def running(folder: Path) -> Iterator[Engine]:
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
             [*_command(), "dev", "--config", "wrangler.json", "--ip", "127.0.0.1",
-             "--port", str(port), "--inspector-port", str(_free_port()), "--persist-to", "."],
+             "--port", str(port), "--inspector-port", str(_free_port()), "--persist-to", STATE],
             cwd=folder, env=_environment(folder), stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip

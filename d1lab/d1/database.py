@@ -15,7 +15,7 @@ Value = None | int | float | str | bytes
 
 
 class Usage(NamedTuple):
-    """What calls cost, in the rows that D1 bills; sums with `+`."""
+    """What calls cost, in the rows that D1 bills; sums with `+`, what came since with `-`."""
 
     calls: int = 0
     rows_read: int = 0
@@ -26,11 +26,15 @@ class Usage(NamedTuple):
             return NotImplemented
         return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+
 
 class Result(NamedTuple):
     """What one statement gave back.
 
     Integers are exact at any size. Column names may repeat; a statement without rows has none.
+    `changes` are the rows inserted, updated and deleted, those by triggers too.
     """
 
     columns: tuple[str, ...]
@@ -134,6 +138,10 @@ class Database(Protocol):
 
         None where the database offers none. Costs no rows.
         """
+        ...
+
+    def size_bytes(self) -> int | None:
+        """How large the database is; None where it does not say. Costs no rows."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from d1lab.d1.database import Database, Statement, quote
-from d1lab.d1.tokens import statements, tokens
+from d1lab.d1.tokens import bare, statements, tokens
 from d1lab.errors import D1QueryError, InputError
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -88,11 +88,7 @@ def _added_column(sql: str) -> tuple[str, str]:
     if capitals[:2] != ["ALTER", "TABLE"] or capitals[3:4] != ["ADD"]:
         return "", ""
     column = words[5] if capitals[4] == "COLUMN" else words[4]
-    return _bare(words[2]), _bare(column)
-
-
-def _bare(name: str) -> str:
-    return name.strip('"`[]').lower()
+    return bare(words[2]).lower(), bare(column).lower()
 
 
 def _columns(db: Database, table: str) -> set[str]:

@@ -123,6 +123,13 @@ class RestDatabase:
             return None
         return str(found["bookmark"]) if found and found.get("bookmark") else None
 
+    def size_bytes(self) -> int | None:
+        """What Cloudflare says; None for the local engine, which does not."""
+        if self._is_local:
+            return None
+        size = self._transport.get(self._path, self._read_token)["result"].get("file_size")
+        return None if size is None else int(size)
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()

@@ -14,7 +14,7 @@ from d1lab.d1 import bill, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.faults import fault
 from d1lab.d1.schema import read_tables
-from d1lab.d1.tokens import verb
+from d1lab.d1.tokens import indexed_table, verb
 from d1lab.errors import D1Error, InputError
 
 ENGINE_FOLDER = "miniflare-D1DatabaseObject"
@@ -29,6 +29,8 @@ _TEMPORARY = frozenset(
     )
 )
 _BILLED = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"))
+
+_SCHEMA = frozenset(("CREATE", "ALTER", "DROP"))
 
 
 class SqliteDatabase:
@@ -111,6 +113,10 @@ class SqliteDatabase:
         counter = int.from_bytes(head[24:28], "big")
         return f"{counter}-{about.st_size}-{about.st_mtime_ns}"
 
+    def size_bytes(self) -> int:
+        """The file's size."""
+        return os.fstat(self._header).st_size
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -179,14 +185,18 @@ class SqliteDatabase:
     def _run(self, sql: str, params: Sequence[Value]) -> Result:
         if verb(sql) not in _BILLED:
             rows, names = self._fetch(sql, params)
-            return Result(names, rows, Usage())
+            return Result(names, rows, self._bill_of_schema(sql))
         billed = bill.Bill(self._beside, *self._explain(sql, params), params)
-        before = self._total_changes()
+        before = self._connection.total_changes
         rows, names = self._fetch(sql, params)
-        total = self._total_changes() - before
-        changes = self._beside("SELECT changes()")[0][0] if total else 0
-        usage = Usage(0, billed.read(rows, changes), billed.written(changes, total - changes))
-        return Result(names, rows, usage, changes)
+        total = self._connection.total_changes - before
+        own = self._beside("SELECT changes()")[0][0] if total else 0
+        return Result(names, rows, billed.settle(rows, own, total - own), total)
+
+    def _bill_of_schema(self, sql: str) -> Usage:
+        if verb(sql) not in _SCHEMA:
+            return Usage()
+        return bill.schema_change(self._beside, indexed_table(sql))
 
     def _explain(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, bill.Touched]:
         program, _ = self._fetch("EXPLAIN " + sql, params)
@@ -203,9 +213,6 @@ class SqliteDatabase:
 
     def _beside(self, sql: str, params: Sequence[object] = ()) -> bill.Rows:
         return self._connection.execute(sql, params).fetchall()
-
-    def _total_changes(self) -> int:
-        return self._connection.total_changes
 
 
 def _imitate(connection: sqlite3.Connection) -> None:

@@ -65,6 +65,24 @@ def verb(sql: str) -> str:
     return first
 
 
+def indexed_table(sql: str) -> str | None:
+    """The table that a CREATE INDEX names; None for any other statement.
+
+    >>> indexed_table('CREATE UNIQUE INDEX IF NOT EXISTS i ON "t" (a)')
+    't'
+    """
+    words = [token.text for _, token in zip(range(10), tokens(sql), strict=False)]
+    capitals = [word.upper() for word in words]
+    if capitals[:1] != ["CREATE"] or "INDEX" not in capitals[1:3] or "ON" not in capitals:
+        return None
+    return bare(words[capitals.index("ON") + 1])
+
+
+def bare(name: str) -> str:
+    """A name without its quotes: `"a b"`, `[a b]` and `a b` in backticks are a b."""
+    return name.strip('"`[]')
+
+
 def is_single(sql: str) -> bool:
     """Whether `sql` is one statement at most. The body of a trigger counts as part of it.
 

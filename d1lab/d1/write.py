@@ -32,6 +32,7 @@ class _Line(NamedTuple):
 
 
 _NO_PLACES: frozenset[int] = frozenset()
+_CHANGES = Statement("SELECT changes()")  # D1's own figure adds what triggers changed
 
 
 def upsert(
@@ -239,13 +240,11 @@ def _send(
     changed = 0
     chunks = _chunks(lines)
     while some := list(islice(chunks, BATCH_CHUNKS)):
-        statements = [
-            Statement(
-                sql(_NO_PLACES.union(*(line.places for line in chunk))),
-                ("[" + ",".join(line.text for line in chunk) + "]",),
-            )
-            for chunk in some
-        ]
+        statements = []
+        for chunk in some:
+            text = "[" + ",".join(line.text for line in chunk) + "]"
+            places = _NO_PLACES.union(*(line.places for line in chunk))
+            statements += [Statement(sql(places), (text,)), _CHANGES]
         results = db.batch(statements, table=table, idempotent=True)
-        changed += sum(result.changes for result in results)
+        changed += sum(int(str(result.rows[0][0])) for result in results[1::2])
     return changed
