@@ -7,12 +7,11 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
-import d1lab
 from d1lab import catalog
 from d1lab.lab import Lab
+from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests import workerd
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -39,30 +38,20 @@ def oracles() -> dict[str, dict]:
 @pytest.fixture(scope="session")
 def tiny_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a warehouse small enough to check by hand: tests/fixtures/tiny.sql says what."""
-    path = tmp_path_factory.mktemp("tiny") / "warehouse.duckdb"
-    with duckdb.connect(path) as con:
-        con.execute("CREATE SCHEMA raw; CREATE SCHEMA d1lab")
+    folder = tmp_path_factory.mktemp("tiny")
+    with next_warehouse(folder) as con:
         for table in catalog.TABLES.values():
             columns = ", ".join(f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns)
             con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
-        con.execute(
-            "CREATE TABLE d1lab.tables (table_name VARCHAR, rows BIGINT, high_rowid BIGINT, "
-            "rows_read BIGINT, pulled_at TIMESTAMP, digest VARCHAR);"
-            "CREATE TABLE d1lab.quarantine (table_name VARCHAR, key VARCHAR, column_name VARCHAR, "
-            "value VARCHAR, reason VARCHAR, found_at TIMESTAMP);"
-            "CREATE TABLE d1lab.pull (database VARCHAR, url VARCHAR, bookmark VARCHAR, "
-            "started_at TIMESTAMP, finished_at TIMESTAMP, rows_pulled BIGINT, rows_read BIGINT)"
-        )
-        for view in sorted((Path(d1lab.__file__).parent / "sql" / "views").glob("*.sql")):
-            con.execute(f"CREATE VIEW {view.stem} AS {view.read_text()}")
+        create_views(con)
         con.execute((Path(__file__).parent / "fixtures" / "tiny.sql").read_text())
-    return path
+    return folder / "warehouse.duckdb"
 
 
 @pytest.fixture
 def tiny_lab(tiny_warehouse: Path, tmp_path: Path) -> Iterator[Lab]:
     """A lab on the tiny warehouse, for shop 'harbor', as an analyst opens it."""
-    with duckdb.connect(tiny_warehouse, read_only=True) as con:
+    with open_warehouse(tiny_warehouse.parent) as con:
         yield Lab(con, database="demo", folder=tmp_path, shop="harbor")
 
 

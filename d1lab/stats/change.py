@@ -11,11 +11,33 @@ from d1lab.errors import InputError
 MIN_DAYS = 14
 
 
+REASONS = {
+    "no_history": "the data does not reach back over the period before",
+    "few_days": "fewer than 14 days saw anything, in one of the two periods",
+}
+"""Each reason to abstain, in words."""
+
+
+class Periods(NamedTuple):
+    """A sum of daily amounts in two periods of one length; numbers, or arrays of one length."""
+
+    value: Any  # over the days of the later period
+    before: Any  # over the days of the earlier one; NaN or None where unknown
+    squares: Any  # of the later daily amounts; NaN or None for what is no sum of days
+    squares_before: Any
+    days: Any  # in each period, those with nothing among them; > 1
+    active_days: Any  # days with anything in them, in the period that has fewer
+
+    @classmethod
+    def of(cls, columns: Any) -> Periods:
+        """The periods in a frame's columns of the same names, such as the metric's."""
+        return cls(*(columns[name] for name in cls._fields))
+
+
 class Change(NamedTuple):
     """How a period compares with the one before; numbers or None, or arrays with NaN for None.
 
-    `reason` is 'no_history' where the period before is not known, 'few_days' where one of the
-    periods has fewer than 14 days with anything in them; None where nothing is refused.
+    `reason` is one of `REASONS`; None where nothing is refused.
     """
 
     ratio: Any  # now / before - 1; None where before is unknown or not above 0
@@ -25,62 +47,55 @@ class Change(NamedTuple):
     reason: Any
 
 
-def change(
-    now: Any, before: Any, squares: Any, squares_before: Any, days: Any, active_days: Any
-) -> Change:
-    """The change of a sum of daily amounts between two periods of the same length.
+def change(periods: Periods) -> Change:
+    """How a sum of daily amounts changed between two periods of the same length.
 
     Args:
-        now, before: Sums over the days of each period; NaN or None where unknown.
-        squares, squares_before: Sums of the squared daily amounts; NaN or None where an amount
-            is no sum of days, such as a count of distinct things.
-        days: Days in each period, those with nothing among them; > 1.
-        active_days: Days with anything in them, in the period that has fewer.
+        periods: The sums, or arrays of them, one item per amount.
+
+    Returns:
+        Numbers for numbers, arrays for arrays.
 
     Raises:
-        InputError: `days` is not above 1.
+        InputError: The periods have fewer than two days.
 
-    Welch's t on daily amounts (Welch 1947), in per cent of the period before. It takes days as
+    Welch's t on daily amounts (Welch 1947), in shares of the period before. It takes days as
     independent: that fits periods of whole weeks or more, as they hold the same weekdays.
 
-    >>> c = change(1100, 1000, 41_000, 34_000, 30, 30)
+    >>> c = change(Periods(1100, 1000, 41_000, 34_000, days=30, active_days=30))
     >>> round(c.ratio, 3), round(c.low, 3), round(c.high, 3), c.beyond_swing
     (0.1, 0.026, 0.174, True)
-    >>> change(5, 4, 5, 4, 30, active_days=4).reason
+    >>> change(Periods(5, 4, 5, 4, days=30, active_days=4)).reason
     'few_days'
     """
-    given = (now, before, squares, squares_before, days, active_days)
-    fields = [np.asarray(x, dtype=np.float64) for x in given]
-    scalar = all(field.ndim == 0 for field in fields)
-    now, before, squares, squares_before, days, active_days = np.broadcast_arrays(
-        *map(np.atleast_1d, fields)
-    )
-    if not (days > 1).all():
+    fields = [np.atleast_1d(np.asarray(field, dtype=np.float64)) for field in periods]
+    sums = Periods(*np.broadcast_arrays(*fields))
+    if not (sums.days > 1).all():
         raise InputError("a change needs periods of two days or more")
-    ratio = np.divide(now, before, out=np.full(now.shape, np.nan), where=before > 0) - 1
-    margin = _margin(now, before, squares, squares_before, days)
-    reason = _reasons(before, active_days)
-    margin = np.where(reason == None, margin, np.nan)  # noqa: E711 - item by item
+    ratio = _per(sums.value, sums.before) - 1
+    reason = _reasons(sums)
+    margin = np.where(reason == None, _margin(sums), np.nan)  # noqa: E711 - item by item
     low, high = ratio - margin, ratio + margin
     beyond = (low > 0) | (high < 0)
-    if not scalar:
+    if any(np.ndim(field) for field in periods):
         return Change(ratio, low, high, beyond, reason)
     return Change(_number(ratio), _number(low), _number(high), bool(beyond[0]), reason[0])
 
 
-def _margin(now: Any, before: Any, squares: Any, squares_before: Any, days: Any) -> Any:
+def _per(top: Any, bottom: Any) -> Any:
+    """top / bottom where bottom is above zero, else NaN."""
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+
+
+def _margin(sums: Periods) -> Any:
     """Half the interval's width, in shares of the period before."""
     from scipy.special import stdtrit
 
-    error_now = _variance(now, squares, days) / days
-    error_before = _variance(before, squares_before, days) / days
+    error_now = _variance(sums.value, sums.squares, sums.days) / sums.days
+    error_before = _variance(sums.before, sums.squares_before, sums.days) / sums.days
     error = error_now + error_before
-    spread = error_now**2 + error_before**2
-    freedom = np.divide(
-        error**2 * (days - 1), spread, out=np.full(error.shape, np.nan), where=spread > 0
-    )
-    margin = stdtrit(freedom, 0.975) * np.sqrt(error) * days
-    return np.divide(margin, before, out=np.full(margin.shape, np.nan), where=before > 0)
+    freedom = _per(error**2 * (sums.days - 1), error_now**2 + error_before**2)
+    return _per(stdtrit(freedom, 0.975) * np.sqrt(error) * sums.days, sums.before)
 
 
 def _variance(total: Any, squares: Any, days: Any) -> Any:
@@ -88,10 +103,10 @@ def _variance(total: Any, squares: Any, days: Any) -> Any:
     return np.maximum(squares - total**2 / days, 0) / (days - 1)
 
 
-def _reasons(before: Any, active_days: Any) -> Any:
-    reason = np.full(before.shape, None, dtype=object)
-    reason[active_days < MIN_DAYS] = "few_days"
-    reason[np.isnan(before)] = "no_history"
+def _reasons(sums: Periods) -> Any:
+    reason = np.full(sums.before.shape, None, dtype=object)
+    reason[sums.active_days < MIN_DAYS] = "few_days"
+    reason[np.isnan(sums.before)] = "no_history"
     return reason
 
 

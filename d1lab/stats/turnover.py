@@ -1,13 +1,7 @@
 """How fast stock turns, how long it lasts, and what its ledger cannot say.
 
 The input are counts per SKU over a period, as `sql/metrics/turnover.sql` makes them in one scan;
-one SKU or 50,000 take the same path. Rates abstain with a reason instead of inventing a value:
-
-    low_coverage   fewer than 70 % of the period's days were observed: no figure at all
-    untracked      units were sold, but stock never was above zero: its stock is not kept
-    no_inventory   there was no stock in the whole period, and no sale
-    no_sales       nothing was sold: how long stock lasts is unknown
-    net_returns    more units came back than were sold: no rate of sale
+one SKU or 50,000 take the same path. Rates abstain with a reason instead of inventing a value.
 """
 
 from __future__ import annotations
@@ -18,6 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d1lab.errors import InputError
+
+REASONS = {
+    "low_coverage": "fewer than 70 % of the period's days were observed: no figure at all",
+    "untracked": "units were sold, but stock was never above zero: it is not kept",
+    "no_inventory": "there was no stock in the whole period, and no sale",
+    "net_returns": "more units came back than were sold: no rate of sale",
+    "no_sales": "nothing was sold: how long the stock lasts is unknown",
+}
+"""Each reason to abstain, in words; the first that holds is given."""
 
 MIN_COVERAGE = 0.7
 YEAR_DAYS = 365
@@ -61,7 +64,8 @@ class Ledger(NamedTuple):
 class Turnover(NamedTuple):
     """What ledgers say; each field a number or None, or an array with NaN for None.
 
-    `reason` is None where nothing is refused. An interval holds 90 % of the posterior.
+    `reason` is one of `REASONS`; None where nothing is refused. An interval holds 90 % of the
+    posterior.
     """
 
     coverage: Any  # observed days / days in the period; always known

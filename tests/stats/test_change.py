@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from d1lab.errors import InputError
-from d1lab.stats.change import change
+from d1lab.stats.change import Periods, change
 
 
 def _sums(days: np.ndarray) -> tuple[float, float]:
@@ -19,7 +19,7 @@ def test_change_equals_welch():
     random = np.random.default_rng(7)
     now, before = random.gamma(3, 10, size=30), random.gamma(2, 11, size=30)
     (total, squares), (total_before, squares_before) = _sums(now), _sums(before)
-    found = change(total, total_before, squares, squares_before, 30, 30)
+    found = change(Periods(total, total_before, squares, squares_before, 30, 30))
     welch = ttest_ind(now, before, equal_var=False).confidence_interval(0.95)
     assert found.ratio == pytest.approx(total / total_before - 1, rel=1e-12)
     assert found.low == pytest.approx(welch.low / before.mean(), rel=1e-9)
@@ -31,9 +31,8 @@ def test_change_of_nothing_is_rarely_called_one():
     """Where nothing changed, one period in twenty is called changed, not more."""
     random = np.random.default_rng(20261123)
     now, before = random.poisson(12, size=(2, 4000, 28)).astype(float)
-    found = change(
-        now.sum(1), before.sum(1), (now**2).sum(1), (before**2).sum(1), 28, np.full(4000, 28)
-    )
+    totals = (now.sum(1), before.sum(1), (now**2).sum(1), (before**2).sum(1))
+    found = change(Periods(*totals, days=28, active_days=28))
     assert 0.035 <= np.mean(found.beyond_swing) <= 0.065
 
 
@@ -43,7 +42,7 @@ def test_change_of_nothing_is_rarely_called_one():
 )
 def test_change_abstains_with_its_reason(before, active, reason):
     """Without a period before, or with hardly a day of sales, there is no interval."""
-    found = change(500.0, before, 9000.0, 6000.0, 30, active)
+    found = change(Periods(500.0, before, 9000.0, 6000.0, 30, active))
     assert found.reason == reason
     assert (found.low is None) == (reason is not None)
     assert (found.ratio is None) == (before is None)
@@ -51,12 +50,12 @@ def test_change_abstains_with_its_reason(before, active, reason):
 
 def test_change_from_nothing_has_no_ratio():
     """No per cent of zero."""
-    assert change(5.0, 0.0, 5.0, 0.0, 30, 14).ratio is None
+    assert change(Periods(5.0, 0.0, 5.0, 0.0, 30, 14)).ratio is None
 
 
 def test_change_of_distinct_counts_has_no_interval():
     """A count of distinct things is no sum of days: its change is shown without an interval."""
-    found = change([10, 12], [8, 10], [None, 6.0], [None, 4.0], 30, [None, 20])
+    found = change(Periods([10, 12], [8, 10], [None, 6.0], [None, 4.0], 30, [None, 20]))
     assert found.ratio == pytest.approx([0.25, 0.2])
     assert np.isnan(found.low[0])
     assert not np.isnan(found.low[1])
@@ -65,4 +64,4 @@ def test_change_of_distinct_counts_has_no_interval():
 def test_change_refuses_single_days():
     """One day has no day-to-day swing."""
     with pytest.raises(InputError):
-        change(5.0, 4.0, 25.0, 16.0, 1, 1)
+        change(Periods(5.0, 4.0, 25.0, 16.0, 1, 1))

@@ -64,9 +64,9 @@ final AS (
         coalesce(value, 0)                                                    AS value,
         CASE WHEN first_day <= $until::DATE - 2 * $days::INTEGER + 1
             THEN coalesce(value_before, 0) END                                AS before,
-        $days::INTEGER                                                        AS days,
         squares,
         squares_before,
+        $days::INTEGER                                                        AS days,
         active_days
     FROM measures, history
 )

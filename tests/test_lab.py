@@ -1,0 +1,347 @@
+"""The lab: what an analyst has in hand, and what its errors say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import d1lab
+from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
+from d1lab.lab import Lab, session
+from d1lab.results import read_notes, read_outbox
+from d1lab.warehouse import open_warehouse
+
+
+@pytest.fixture
+def project(tiny_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder whose demo warehouse is the tiny one; no token in sight."""
+    folder = tmp_path / "data" / "demo"
+    folder.mkdir(parents=True)
+    (folder / "warehouse.duckdb").symlink_to(tiny_warehouse)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setenv("D1LAB_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run_lab(tiny_warehouse: Path, tmp_path: Path):
+    """A lab as a run opens it: with a run's folder."""
+    with open_warehouse(tiny_warehouse.parent) as con:
+        yield Lab(con, database="demo", folder=tmp_path, shop="harbor", run_dir=tmp_path / "run")
+
+
+def test_open_finds_the_warehouse_without_a_token(project):
+    """d1lab.open() in a project opens the default database's warehouse."""
+    lab = d1lab.open("demo", shop="kiosk")
+    assert lab.shops == ["harbor", "kiosk"]
+    assert lab.shop == "kiosk"
+    assert lab.as_of() == date(2026, 5, 8)
+
+
+def test_open_says_which_command_makes_a_warehouse(project):
+    """Before the first pull there is nothing to open, and the message says what to run."""
+    (project / "data" / "demo" / "warehouse.duckdb").unlink()
+    with pytest.raises(StaleDataError, match="d1lab pull"):
+        d1lab.open()
+    with pytest.raises(UnknownName, match=r"unknown database 'demoo'.*mean 'demo'"):
+        d1lab.open("demoo")
+
+
+def test_open_takes_a_projects_metrics(project):
+    """A .sql file in metrics/ beside the notebooks is a metric."""
+    (project / "metrics").mkdir()
+    (project / "metrics" / "lines.sql").write_text(
+        "-- lines: order lines\n-- unit: lines    grain: shop    reads: order_lines\n"
+        "SELECT shop, count(*) AS lines FROM order_lines GROUP BY shop ORDER BY shop"
+    )
+    assert d1lab.open().metric("lines").values.tolist() == [["harbor", 292], ["kiosk", 5]]
+
+
+def test_public_names_are_loaded_when_used():
+    """Importing d1lab loads nothing heavy; each public name is there when asked for."""
+    code = (
+        "import sys, d1lab; assert not {'duckdb', 'pandas', 'altair'} & set(sys.modules);"
+        "[getattr(d1lab, name) for name in d1lab.__all__]; assert dir(d1lab) == d1lab.__all__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        d1lab.opne  # noqa: B018
+
+
+def test_tables_complete(tiny_lab):
+    """Tab after `lab.tables.` offers views and schemas; a listing begins with the views."""
+    assert {"ab_tests", "order_lines", "d1lab", "raw"} <= set(dir(tiny_lab.tables))
+    assert not any("." in name for name in dir(tiny_lab.tables))
+    assert "order_events" in dir(tiny_lab.tables.raw)
+    assert "order_lines" not in dir(tiny_lab.tables.raw)
+    assert next(iter(tiny_lab.tables)) == "ab_test_days"
+    assert list(tiny_lab.tables)[-1] == "raw.product_performance"
+    assert hasattr(tiny_lab.tables, "products")
+    assert not hasattr(tiny_lab.tables, "no_such_table_here")
+
+
+def test_table_shows_itself(tiny_lab):
+    """Columns, rows, the first rows as a frame, and all of them."""
+    table = tiny_lab.tables.products
+    assert table.columns[:3] == ["shop", "sku", "product_title"]
+    assert table.rows == 3
+    assert len(table.df()) == 3
+    assert len(table.df(2)) == 2
+    assert tiny_lab.tables["raw.order_events"].rows == tiny_lab.tables.raw.order_events.rows == 297
+    with pytest.raises(InputError, match="limit=-1"):
+        table.df(-1)
+    with pytest.raises(UnknownName, match="Did you mean 'products'"):
+        tiny_lab.tables.prodcts  # noqa: B018
+
+
+def test_table_html_is_inert(tiny_lab):
+    """A product title that is a script is shown, not run."""
+    html = tiny_lab.tables.products._repr_html_()
+    assert "<script" not in html
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in html
+
+
+def test_sql_binds_values(tiny_lab):
+    """A value is bound, never pasted; the relation gives pandas, polars, Arrow and more SQL."""
+    relation = tiny_lab.sql("FROM products WHERE sku = $sku", sku="evil' OR true --")
+    assert len(relation.df()) == 0
+    relation = tiny_lab.sql("FROM products WHERE sku = $sku", sku="evil")
+    assert relation.df()["sku"].tolist() == relation.pl()["sku"].to_list() == ["evil"]
+    assert relation.filter("units_sold_regular > 20").to_arrow_table().num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("FROM order_line", "unknown table 'order_line'.*mean 'order_lines'"),
+        ("FROM raw.order_evnts", "unknown table 'raw.order_evnts'.*mean 'raw.order_events'"),
+        ("FROM nowhere.order_lines", "unknown table 'nowhere.order_lines'"),
+        ("SELECT dya FROM order_lines", "unknown column 'dya' for order_lines.*mean 'day'"),
+        ("SELECT l.dya FROM order_lines AS l", "unknown column 'dya'.*mean 'day'"),
+        ("SELECT 1 FROM products JOIN customers USING (skuu)", "unknown column 'skuu'.*'sku'"),
+        ("SELECT day FROM order_lines WHERE sku = $sku", r"lacks values for \$sku"),
+        ("SELECT sku, count(*) FROM products", "must appear in the GROUP BY"),
+        ("SELEC sku FROM products", "syntax error"),
+        ("COPY products TO 'stolen.csv'", "one SELECT is expected, not COPY"),
+        ("SELECT 1; SELECT 2", "one SELECT is expected, not SELECT, SELECT"),
+        ("SET memory_limit = '1GB'", "one SELECT is expected, not SET"),
+        ("", "one SELECT is expected, not nothing"),
+    ],
+)
+def test_sql_errors_name_what_is_nearest(tiny_lab, sql, said):
+    """What was asked, what there is, what comes nearest; and only reading."""
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        tiny_lab.sql(sql)
+
+
+def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
+    """A value given under a wrong name is not dropped."""
+    with pytest.raises(UnknownName, match="unknown parameter 'skuu' for this SQL; known: sku"):
+        tiny_lab.sql("FROM products WHERE sku = $sku", skuu="evil")
+
+
+def test_metric_fills_in_the_shop(tiny_lab):
+    """The shop that the lab was opened for, unless another is named."""
+    period = {"since": "2026-05-01", "until": "2026-05-08"}
+    assert set(tiny_lab.metric("turnover", **period)["shop"]) == {"harbor"}
+    assert tiny_lab.metric("turnover", shop="kiosk", **period).empty
+
+
+def test_metric_errors(tiny_lab):
+    """An unknown metric, shop or parameter, and a value of the wrong type."""
+    with pytest.raises(UnknownName, match=r"unknown metric 'turnver'.*mean 'turnover'"):
+        tiny_lab.metric("turnver")
+    with pytest.raises(UnknownName, match=r"unknown shop 'harbr'.*mean 'harbor'"):
+        tiny_lab.metric("turnover", shop="harbr", since="2026-05-01", until="2026-05-08")
+    with pytest.raises(UnknownName, match=r"unknown parameter 'sinse'.*mean 'since'"):
+        tiny_lab.metric("turnover", sinse="2026-05-01", until="2026-05-08")
+    with pytest.raises(InputError, match="'until' takes a value of type DATE, not 'soon'"):
+        tiny_lab.metric("turnover", since="2026-05-01", until="soon")
+
+
+def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
+    """A view that came with a newer d1lab is not there yet."""
+    path = tmp_path / "old.duckdb"
+    path.write_bytes(tiny_warehouse.read_bytes())
+    with duckdb.connect(path) as con:
+        con.execute("DROP VIEW products")
+        lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
+        with pytest.raises(InputError, match=r"turnover.*'products'.*run `d1lab pull`"):
+            lab.metric("turnover", since="2026-05-01", until="2026-05-08")
+
+
+def test_metrics_lists_every_metric(tiny_lab):
+    """Name, sentence, unit, grain, what it reads, its parameters."""
+    listed = tiny_lab.metrics().set_index("metric")
+    assert listed.loc["turnover", "parameters"] == "shop, since, until"
+    assert listed.loc["turnover", "reads"] == "inventory_days, products"
+    assert listed["sentence"].str.len().gt(10).all()
+
+
+def test_describe_tables(tiny_lab):
+    """Each table with rows, age, key, columns and where NULLs are."""
+    tables = tiny_lab.describe().set_index("table")
+    lines = tables.loc["order_lines"]
+    assert lines["rows"] == 297
+    assert (lines["d1_table"], lines["key"]) == ("order_events", "shop, event_id")
+    assert lines["columns"].startswith("shop, event_id, order_id")
+    assert "discount_id 75%" in lines["null_shares"]
+    assert "customer_id" not in lines["null_shares"]
+    age = datetime.now(UTC) - datetime(2026, 5, 9, 1, tzinfo=UTC)
+    assert lines["age_hours"] == pytest.approx(age.total_seconds() / 3600, abs=0.1)
+    assert tables.loc["ab_test_days", "key"] == "test_id, day, variant"
+    assert not any(name.startswith("d1lab.") for name in tables.index)
+
+
+def test_describe_one_table(tiny_lab):
+    """Each column with its type, its owner in D1, NULLs, distinct values and range."""
+    columns = tiny_lab.describe("inventory_days").set_index("column")
+    assert columns.loc["turnover_rate", "owner"] == "analysis"
+    assert columns.loc["source", "owner"] == "app"
+    assert columns.loc["turnover_rate", "null_share"] == 1
+    assert columns.loc["day", "greatest"] == "2026-05-08"
+    with pytest.raises(UnknownName, match="mean 'inventory_days'"):
+        tiny_lab.describe("inventory_day")
+
+
+def test_as_of_is_the_last_day_unless_given(tiny_lab):
+    """The last day in the shop's own data; a day given is checked."""
+    assert tiny_lab.as_of("kiosk") == date(2026, 5, 8)
+    assert tiny_lab.as_of(as_of="2026-03-01") == date(2026, 3, 1)
+    assert tiny_lab.as_of(as_of=date(2026, 6, 1)) == date(2026, 6, 1)  # days without sales
+    with pytest.raises(InputError, match="begins on 2026-02-01"):
+        tiny_lab.as_of(as_of="2026-01-31")
+    with pytest.raises(InputError, match="YYYY-MM-DD"):
+        tiny_lab.as_of(as_of="last Monday")
+
+
+def test_shop_must_be_said_where_there_are_several(tiny_lab):
+    """No shop is picked in silence; with a single one there is nothing to say."""
+    lab = Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder)
+    with pytest.raises(InputError, match="say which shop: one of harbor, kiosk"):
+        lab.as_of()
+    with pytest.raises(UnknownName, match="unknown shop 'habor'"):
+        Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder, shop="habor")
+
+
+def test_freshness_tells_age_and_staleness(tiny_lab, monkeypatch):
+    """36 hours after the last pull the data is stale."""
+
+    class Clock(datetime):
+        hours = 35
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC) + session.timedelta(hours=cls.hours)
+
+    monkeypatch.setattr(session, "datetime", Clock)
+    fresh = tiny_lab.freshness()
+    assert fresh.pulled_at == datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC)
+    assert (fresh.age_hours, fresh.stale, fresh.data_as_of) == (35, False, date(2026, 5, 8))
+    Clock.hours = 37
+    assert tiny_lab.freshness().stale
+
+
+def test_simulated_views_are_known_by_shop(tiny_lab):
+    """A page must say so where a row's source says so; days of a test go with their test."""
+    assert tiny_lab.simulated() == ("ab_test_days", "ab_tests", "inventory_days")
+    assert tiny_lab.simulated("kiosk") == ()
+
+
+def test_quarantined_counts_values_by_reason(tiny_lab):
+    """What a pull could not fit is counted, not hidden."""
+    assert tiny_lab.quarantined.to_dict("records") == [
+        {"table": "order_events", "column": "quantity", "reason": "not an integer", "rows": 1}
+    ]
+
+
+def test_reads_are_noted_in_a_run(run_lab, tmp_path):
+    """A run's page states what was read: by metrics, by SQL, by tables."""
+    run_lab.metric("turnover", since="2026-05-01", until="2026-05-08")
+    run_lab.sql("SELECT 1 FROM order_lines JOIN products USING (sku) WHERE sku = $sku", sku="x")
+    run_lab.tables.customers.df(1)
+    metric, sql, table = read_notes(tmp_path / "run")
+    assert metric == {
+        "metric": "turnover",
+        "reads": ["inventory_days", "products"],
+        "params": {"shop": "harbor", "since": "2026-05-01", "until": "2026-05-08"},
+    }
+    assert (sql["metric"], sql["reads"]) == (None, ["order_lines", "products"])
+    assert sql["params"] == {"sku": "x"}
+    assert table["reads"] == ["customers"]
+
+
+def test_reading_interactively_writes_nothing(tiny_lab, tmp_path):
+    """An analyst who only looks leaves no trace."""
+    tiny_lab.metric("shop_overview")
+    tiny_lab.sql("FROM products").df()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
+    """A run stages into its folder and refuses a contradiction; in hand a cell can be repeated."""
+    frame = tiny_lab.sql(
+        "SELECT shop, sku, day AS date, 1.5 AS turnover_rate FROM inventory_days "
+        "WHERE sku = 'worked' AND day > DATE '2026-05-01'"
+    )
+    assert run_lab.stage(frame, table="inventory_impact") == 6
+    with pytest.raises(InputError, match="staged before"):
+        run_lab.stage(frame.df().assign(turnover_rate=2.0), table="inventory_impact")
+    assert tiny_lab.stage(frame, table="inventory_impact") == 6
+    tiny_lab.stage(frame.df().assign(turnover_rate=2.0), table="inventory_impact")
+    assert tiny_lab.run_dir.parent == tmp_path / "runs"
+    assert tiny_lab.run_dir.name.endswith("-interactive")
+    staged = read_outbox(tiny_lab.run_dir)["inventory_impact"]
+    assert set(staged["turnover_rate"].to_pylist()) == {2.0}
+    assert set(read_outbox(tmp_path / "run")["inventory_impact"]["turnover_rate"].to_pylist()) == {
+        1.5
+    }
+
+
+def test_showing_is_checked(tiny_lab):
+    """Verdict, figures, table and note are display objects, with their own checks."""
+    assert tiny_lab.verdict("All is well.", "good").status == "good"
+    assert tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label == "Uses"
+    assert tiny_lab.table(tiny_lab.sql("FROM products"), title="Products").total_rows == 3
+    assert tiny_lab.note("Simulated.", "warning").tone == "warning"
+    with pytest.raises(UnknownName):
+        tiny_lab.verdict("?", "splendid")
+    with pytest.raises(StopRun, match="no data"):
+        tiny_lab.stop("no data")
+
+
+def test_magic_runs_sql_in_a_cell(project):
+    """%%d1 binds the notebook's variables, shows the frame, and keeps it under a name."""
+    code = """
+import d1lab
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+lab = d1lab.open(shop="harbor")
+shell.user_ns["wanted"] = "evil"
+shown = shell.run_cell_magic("d1", "", "SELECT sku FROM products WHERE sku = $wanted")
+assert shown["sku"].tolist() == ["evil"], shown
+shell.run_cell_magic("d1", "kept", "SELECT count(*) AS n FROM products")
+assert shell.user_ns["kept"]["n"].tolist() == [3]
+for line, cell, said in (
+    ("two names", "SELECT 1", "give one name"),
+    ("", "SELECT * FROM product", "mean 'products'"),
+    ("", "SELECT $unbound", "lacks values for $unbound"),
+):
+    try:
+        shell.run_cell_magic("d1", line, cell)
+    except d1lab.D1labError as error:
+        assert said in str(error), error
+    else:
+        raise AssertionError(said)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=project
+    )
+    assert done.returncode == 0, done.stderr
