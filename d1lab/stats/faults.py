@@ -1,0 +1,118 @@
+"""What cannot be true of the numbers of an A/B test: found before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from numbers import Real
+from typing import Any, get_args
+
+from d1lab.stats.arms import Arm, Design, Look, Metric, Plan, clean, clean_look
+
+LARGEST_COUNT = 10**12
+LARGEST_MONEY = 1e15
+
+
+def arm_fault(arm: Arm) -> str | None:
+    """What cannot be true of an arm, or None."""
+    for name, value in zip(arm._fields, arm, strict=True):
+        fault = None if value is None else _number_fault(name, value)
+        if fault:
+            return fault
+    known = clean(arm)
+    if (known.conversions or 0) > (math.inf if known.visitors is None else known.visitors):
+        return f"{known.conversions:,} conversions of {known.visitors:,} visitors"
+    for name in ("revenue", "profit"):
+        fault = _spread_fault(known, name)
+        if fault:
+            return fault
+    return None
+
+
+def looks_fault(history: Sequence[Look]) -> str | None:
+    """What cannot be true of looks in a row, or None."""
+    for number, look in enumerate(history, start=1):
+        for variant in ("a", "b"):
+            fault = arm_fault(getattr(look, variant))
+            if fault:
+                return f"variant {variant}, look {number}: {fault}"
+        if look.elapsed is not None and not _inside(look.elapsed, 0, 1e6):
+            return f"look {number}: elapsed = {look.elapsed!r}"
+    return _falling_fault([clean_look(look) for look in history])
+
+
+def plan_fault(plan: Plan) -> str | None:
+    """What cannot be true of a plan, or None."""
+    wrong = {
+        "method": plan.method not in get_args(Design),
+        "primary_metric": plan.primary_metric not in get_args(Metric),
+        "share_b": plan.share_b is not None and not _inside(plan.share_b, 0, 1),
+        "alpha": not _inside(plan.alpha, 0, 0.5),
+        "planned_visitors": not _absent_or_count(plan.planned_visitors),
+        "planned_looks": not _absent_or_count(plan.planned_looks, 10_000),
+        "look": not _absent_or_count(plan.look, 10_000),
+        "elapsed": plan.elapsed is not None and not _inside(plan.elapsed, 0, 1e6),
+        "guardrails": not all(
+            rail.metric in get_args(Metric)
+            and _inside(rail.margin, 0, 1 if rail.relative else LARGEST_MONEY)
+            for rail in plan.guardrails
+        ),
+    }
+    named = [f"{name} = {getattr(plan, name)!r}" for name, holds in wrong.items() if holds]
+    return "; ".join(named) or None
+
+
+def _number_fault(name: str, value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return f"{name} is not a number: {value!r:.60}"
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):
+        return f"{name} is too large"
+    if not math.isfinite(number):
+        return f"{name} is {number}"
+    if name in ("visitors", "conversions"):
+        if number < 0 or number != math.floor(number):
+            return f"{name} = {value}: a count is a whole number of at least 0"
+        return f"{name} = {value}: more than {LARGEST_COUNT:,}" if number > LARGEST_COUNT else None
+    if name.endswith("_squares"):
+        outside = not 0 <= number <= LARGEST_MONEY**2
+        return f"{name} = {value}: a sum of squares is at least 0, and finite" if outside else None
+    return f"{name} = {value}: beyond {LARGEST_MONEY:.0e}" if abs(number) > LARGEST_MONEY else None
+
+
+def _spread_fault(arm: Arm, name: str) -> str | None:
+    """A sum and its squares that no numbers can have: the squares are at least sum^2 / n."""
+    total, squares = getattr(arm, name), getattr(arm, f"{name}_squares")
+    n = arm.conversions if arm.visitors is None else arm.visitors
+    if total is None or n is None:
+        return None
+    if n == 0 and (total or squares):
+        return f"{name} = {total} without a visitor" if arm.visitors == 0 else None
+    if squares is not None and n and squares < total * total / n * (1 - 1e-9):
+        return f"{name}_squares = {squares}: below {name}^2 / {n:,}"
+    return None
+
+
+def _falling_fault(history: Sequence[Look]) -> str | None:
+    """Sums from the start on cannot fall from one look to the next."""
+    for number, (before, after) in enumerate(pairwise(history), start=2):
+        if any(new < old for old, new in zip(_counts(before), _counts(after), strict=True)):
+            return f"look {number} counts less than the one before: looks are sums from the start"
+        if (after.elapsed or math.inf) < (before.elapsed or 0):
+            return f"look {number} is earlier than the one before"
+    return None
+
+
+def _counts(look: Look) -> list[int]:
+    return [count or 0 for arm in (look.a, look.b) for count in arm[:2]]
+
+
+def _inside(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (Real, Decimal)) and low < float(value) < high
+
+
+def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
+    return value is None or (_inside(value, 0, largest + 1) and value == int(value))

@@ -1,0 +1,88 @@
+"""What the winner must not worsen, and what it must convert to pay for its discount."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from d1lab.stats.arms import Arm, Guardrail, Metric
+from d1lab.stats.effects import Effect
+
+
+class GuardrailResult(NamedTuple):
+    """One non-inferiority test of the winner against the other variant."""
+
+    metric: Metric
+    margin: float
+    relative: bool
+    worst: float | None  # the winner's worst plausible change, relative or in the metric's unit
+    passed: bool | None  # None where it cannot be said
+    reason: str | None = None
+
+
+class BreakEven(NamedTuple):
+    """What B's conversion rate must be, as a multiple of A's, to earn as much per visitor."""
+
+    ratio: float | None = None  # (value per order of A) / (value per order of B)
+    basis: Literal["profit", "revenue"] | None = None
+    state: Literal["met", "missed", "open", "never"] | None = None
+
+
+def check(
+    guardrails: Sequence[Guardrail], effects: Sequence[Effect], winner: Literal["a", "b"]
+) -> tuple[GuardrailResult, ...]:
+    """Each guardrail for the winner: passed when its interval lies above minus the margin.
+
+    That is the one-sided non-inferiority test at alpha / 2 (Farrington & Manning 1990 for rates),
+    and it holds for all looks where the interval does. Every guardrail must pass, so their number
+    needs no correction.
+    """
+    by_metric = {effect.metric: effect for effect in effects}
+    return tuple(_check(rail, by_metric.get(rail.metric), winner) for rail in guardrails)
+
+
+def break_even(a: Arm, b: Arm, conversions: Effect | None) -> BreakEven:
+    """How B's conversion rate stands to the one that pays for its discount.
+
+    Args:
+        a: The control.
+        b: The variant whose orders bring another profit, or revenue where profit is unknown.
+        conversions: The effect on conversions; without its ratio's interval the state is None.
+    """
+    basis = "profit" if None not in (a.profit, b.profit) else "revenue"
+    per_order = [_per_order(arm, basis) for arm in (a, b)]
+    if per_order[0] is None or per_order[1] is None or per_order[0] <= 0:
+        return BreakEven()
+    if per_order[1] <= 0:
+        return BreakEven(None, basis, "never")
+    ratio = per_order[0] / per_order[1]
+    low, high = (conversions.ratio_low, conversions.ratio_high) if conversions else (None, None)
+    if low is None or high is None:
+        return BreakEven(ratio, basis)
+    return BreakEven(ratio, basis, "met" if low >= ratio else "missed" if high < ratio else "open")
+
+
+def _per_order(arm: Arm, basis: str) -> float | None:
+    total = getattr(arm, basis)
+    return total / arm.conversions if arm.conversions and total is not None else None
+
+
+def _check(rail: Guardrail, effect: Effect | None, winner: Literal["a", "b"]) -> GuardrailResult:
+    worst = _worst_change(effect, winner, rail.relative) if effect else None
+    if worst is None:
+        reason = (effect and effect.reason) or f"no interval for {rail.metric}"
+        return GuardrailResult(rail.metric, rail.margin, rail.relative, None, None, reason)
+    passed = worst > -rail.margin
+    reason = None if passed else f"{rail.metric} may fall by more than the margin"
+    return GuardrailResult(rail.metric, rail.margin, rail.relative, worst, passed, reason)
+
+
+def _worst_change(effect: Effect, winner: str, relative: bool) -> float | None:
+    """The unfavourable end of the winner's interval against the other variant."""
+    if relative:
+        end = effect.ratio_low if winner == "b" else effect.ratio_high
+        if end is None or (winner == "a" and end == 0):
+            return None
+        return end - 1 if winner == "b" else 1 / end - 1
+    end = effect.difference_low if winner == "b" else effect.difference_high
+    return None if end is None else end if winner == "b" else -end

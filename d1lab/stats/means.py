@@ -1,0 +1,220 @@
+"""Two means and their ratio from sums alone: Welch, Fieller, CUPED, ratios of two measures.
+
+Whatever the measure, it comes down to `Means`: an estimate per arm, its variance, and degrees of
+freedom. The test, both intervals and the chance follow from these, so that they agree. All
+functions take numbers or arrays of one length; the difference is B - A and the ratio is B / A.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Sums(NamedTuple):
+    """Sums over the visitors of one arm: of a value y and its square."""
+
+    n: Floats  # visitors, converted or not
+    y: Floats
+    yy: Floats  # of squares
+
+    @classmethod
+    def of(cls, n: ArrayLike, y: ArrayLike, yy: ArrayLike) -> Sums:
+        """The three sums, brought to one shape."""
+        return cls(*np.broadcast_arrays(*(np.asarray(s, dtype=np.float64) for s in (n, y, yy))))
+
+    @property
+    def mean(self) -> Floats:
+        """y / n."""
+        return self.y / self.n
+
+    @property
+    def variance(self) -> Floats:
+        """The sample variance; 0 where the squares do not exceed rounding."""
+        spread = self.yy - self.y * self.mean
+        tiny = 8 * np.finfo(np.float64).eps * np.abs(self.yy)
+        return np.where(spread > tiny, spread, 0.0) / np.maximum(self.n - 1, 1)
+
+
+class Pairs(NamedTuple):
+    """Sums over the visitors of one arm, of two values: an outcome y and a covariate x,
+    or a numerator y and a denominator x."""
+
+    n: Floats
+    y: Floats
+    yy: Floats
+    x: Floats
+    xx: Floats
+    xy: Floats
+
+    @property
+    def outcome(self) -> Sums:
+        """The sums of y alone."""
+        return Sums.of(self.n, self.y, self.yy)
+
+    @property
+    def other(self) -> Sums:
+        """The sums of x alone."""
+        return Sums.of(self.n, self.x, self.xx)
+
+    @property
+    def covariance(self) -> Floats:
+        """The sample covariance of x and y."""
+        return (self.xy - self.x * self.y / self.n) / np.maximum(self.n - 1, 1)
+
+
+class Means(NamedTuple):
+    """One estimate per arm."""
+
+    a: Floats
+    variance_a: Floats  # of the estimate: sample variance / n
+    b: Floats
+    variance_b: Floats
+    freedom: Floats  # degrees of freedom of their difference; may be infinite
+
+    @property
+    def error(self) -> Floats:
+        """The standard error of the difference."""
+        return np.sqrt(self.variance_a + self.variance_b)
+
+
+def welch(a: Sums, b: Sums) -> Means:
+    """Means per visitor, with Welch's degrees of freedom (Welch 1947, Biometrika 34:28-35)."""
+    return _welch(a.mean, a.variance, a.n, b.mean, b.variance, b.n)
+
+
+def cuped(a: Pairs, b: Pairs) -> Means:
+    """Means of y, freed of what a covariate x from before the test explains.
+
+    Deng, Xu, Kohavi & Walker (2013), WSDM: y - theta (x - mean x), theta over both arms.
+    """
+    n = a.n + b.n
+    both = Pairs(*(of_a + of_b for of_a, of_b in zip(a, b, strict=True)))
+    spread = both.other.variance
+    theta = np.where(spread > 0, both.covariance / np.where(spread > 0, spread, 1), 0.0)
+    centre = both.x / n
+
+    def adjusted(arm: Pairs) -> tuple[Floats, Floats]:
+        variance = arm.outcome.variance + theta**2 * arm.other.variance
+        mean = arm.outcome.mean - theta * (arm.other.mean - centre)
+        return mean, np.maximum(variance - 2 * theta * arm.covariance, 0)
+
+    return _welch(*adjusted(a), a.n, *adjusted(b), b.n)
+
+
+def ratio_of_means(a: Pairs, b: Pairs) -> Means:
+    """sum y / sum x per arm, such as revenue per order, its variance by the delta method.
+
+    Deng, Knoblich & Lu (2018), KDD: the visitor is the unit, although x is counted.
+    """
+
+    def ratio(arm: Pairs) -> tuple[Floats, Floats]:
+        value = arm.y / arm.x
+        variance = arm.outcome.variance - 2 * value * arm.covariance
+        return value, np.maximum(variance + value**2 * arm.other.variance, 0) / arm.other.mean**2
+
+    return _welch(*ratio(a), a.n, *ratio(b), b.n)
+
+
+def compound_poisson(
+    sum_a: ArrayLike, squares_a: ArrayLike, sum_b: ArrayLike, squares_b: ArrayLike, share_b: float
+) -> Means:
+    """Sums per unit of exposure where visitors are unknown but their declared share is not.
+
+    Orders come as a Poisson process, so the variance of a sum is estimated by the sum of squares.
+
+    Args:
+        sum_a: Of the values of all orders of A.
+        squares_a: Of their squares.
+        sum_b: As for A.
+        squares_b: As for A.
+        share_b: B's declared share of the visitors, inside (0, 1).
+    """
+    sums = np.broadcast_arrays(
+        *(np.asarray(s, dtype=np.float64) for s in (sum_a, squares_a, sum_b, squares_b))
+    )
+    share_a = 1 - share_b
+    return Means(
+        sums[0] / share_a,
+        sums[1] / share_a**2,
+        sums[2] / share_b,
+        sums[3] / share_b**2,
+        np.full(sums[0].shape, np.inf),
+    )
+
+
+def t_statistic(means: Means) -> Floats:
+    """(b - a) / its standard error; NaN without variance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(means.error > 0, (means.b - means.a) / means.error, np.nan)
+
+
+def p_value(means: Means) -> Floats:
+    """Two-sided, of the null of equal means.
+
+    >>> a, b = Sums.of(10_000, 52_000, 1.4e6), Sums.of(10_000, 56_500, 1.65e6)
+    >>> round(float(p_value(welch(a, b))), 8)
+    0.00412554
+    """
+    return 2 * _tail(t_statistic(means), means.freedom)
+
+
+def normal_z(means: Means) -> Floats:
+    """The normal quantile with the p-value of `t_statistic`, signed."""
+    from scipy.special import ndtri
+
+    t = t_statistic(means)
+    return np.where(np.isinf(means.freedom), t, -np.sign(t) * ndtri(_tail(t, means.freedom)))
+
+
+def difference_interval(means: Means, critical: ArrayLike) -> tuple[Floats, Floats]:
+    """b - a, plus and minus; `critical` is a normal quantile such as 1.96 for 95 %."""
+    reach = t_critical(means.freedom, critical) * means.error
+    return means.b - means.a - reach, means.b - means.a + reach
+
+
+def ratio_interval(means: Means, critical: ArrayLike) -> tuple[Floats, Floats]:
+    """Fieller's interval of b / a; NaN where a is not above 0 by more than its own error.
+
+    Fieller (1954), JRSS B 16:175-185; it excludes 1 exactly when `p_value` rejects.
+    """
+    reach = t_critical(means.freedom, critical) ** 2
+    with np.errstate(invalid="ignore"):
+        base = means.a**2 - reach * means.variance_a
+        inside = (means.a * means.b) ** 2 - base * (means.b**2 - reach * means.variance_b)
+        known = (means.a > 0) & (base > 0) & np.isfinite(reach)
+        root = np.sqrt(np.where(known, np.maximum(inside, 0), np.nan))
+        below = np.where(known, base, np.nan)
+        return (means.a * means.b - root) / below, (means.a * means.b + root) / below
+
+
+def t_critical(freedom: ArrayLike, critical: ArrayLike) -> Floats:
+    """The quantile of Student's t that has the tail of a normal quantile."""
+    from scipy.special import ndtr, stdtrit
+
+    normal = np.asarray(critical, dtype=np.float64)
+    finite = np.isfinite(freedom) & (normal < 37)  # beyond, the tail underflows
+    student = -stdtrit(np.where(finite, freedom, 1.0), ndtr(-np.where(finite, normal, 1.0)))
+    return np.where(finite, student, np.where(np.isfinite(freedom), np.inf, normal))
+
+
+def _tail(t: Floats, freedom: Floats) -> Floats:
+    from scipy.special import ndtr, stdtr
+
+    endless = np.isinf(freedom)
+    size = -np.abs(t)
+    return np.where(endless, ndtr(size), stdtr(np.where(endless, 1, freedom), size))
+
+
+def _welch(
+    mean_a: Floats, spread_a: Floats, n_a: Floats, mean_b: Floats, spread_b: Floats, n_b: Floats
+) -> Means:
+    a, b = spread_a / n_a, spread_b / n_b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = (a / (a + b)) ** 2 / (n_a - 1) + (b / (a + b)) ** 2 / (n_b - 1)
+        freedom = 1 / shares
+    return Means(mean_a, a, mean_b, b, np.where(np.isfinite(freedom), freedom, 1.0))

@@ -1,0 +1,166 @@
+"""How many visitors a test needs, what it can detect, and how long that takes."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from d1lab.errors import InputError
+
+
+class SampleSize(NamedTuple):
+    """Visitors needed to see one rate turn into another."""
+
+    base: float  # conversion rate of A
+    target: float  # conversion rate of B
+    power: float  # chance to see the difference if it is there
+    alpha: float  # two-sided
+    share_b: float
+    visitors_a: int  # rounded up
+    visitors_b: int
+    exact_a: float  # before rounding
+    exact_b: float
+
+
+def sample_size(
+    base: float,
+    target: float,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    share_b: float = 0.5,
+    inflation: float = 1.0,
+) -> SampleSize:
+    """Visitors of each arm for a two-sided score test read once.
+
+    Args:
+        base: Conversion rate of A, inside (0, 1).
+        target: Conversion rate of B, inside (0, 1), another one.
+        power: Chance to see the difference, inside (alpha, 1).
+        alpha: Inside (0, 1).
+        share_b: B's share of the visitors, inside (0, 1).
+        inflation: More visitors for looking early: `inflation(looks)` of this module.
+
+    Raises:
+        InputError: A number is outside its domain.
+
+    Fleiss, Levin & Paik (2003), Statistical Methods for Rates and Proportions, 4.2, without the
+    continuity correction.
+
+    >>> size = sample_size(0.05, 0.055)
+    >>> size.visitors_a, round(size.exact_a, 5)
+    (31234, 31233.43794)
+    """
+    from scipy.special import ndtri
+
+    _inside(base=base, target=target, alpha=alpha, share_b=share_b, power=power)
+    if base == target:
+        raise InputError(f"sample size from {base:.4g} to {target:.4g}: the rates must differ")
+    if power <= alpha:
+        raise InputError(f"a power of {power:.4g} is not above alpha = {alpha:.4g}")
+    null, alternative = _spreads(base, target, share_b)
+    root = -ndtri(alpha / 2) * null + ndtri(power) * alternative
+    total = float(root / (target - base)) ** 2 * inflation
+    a, b = total * (1 - share_b), total * share_b
+    if not math.isfinite(total):
+        raise InputError(f"sample size from {base} to {target}: the rates are too close")
+    return SampleSize(base, target, power, alpha, share_b, math.ceil(a), math.ceil(b), a, b)
+
+
+def power_of(
+    base: float, target: float, visitors_a: float, visitors_b: float, alpha: float = 0.05
+) -> float:
+    """The chance that a score test read once sees the difference, on either side.
+
+    >>> round(power_of(0.05, 0.055, 31_231, 31_231), 10)
+    0.7999703457
+    """
+    from scipy.special import ndtr, ndtri
+
+    total = visitors_a + visitors_b
+    null, alternative = _spreads(base, target, visitors_b / total)
+    line = -ndtri(alpha / 2) * null
+    distance = abs(target - base) * math.sqrt(total)
+    return float(ndtr((distance - line) / alternative) + ndtr((-distance - line) / alternative))
+
+
+def detectable_rate(
+    base: float,
+    visitors_a: float,
+    visitors_b: float,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> float | None:
+    """The smallest higher rate of B that these visitors show with the given power.
+
+    Returns:
+        The rate, or None where even a rate of 1 would not be seen.
+    """
+    low, high = base, 1 - 1e-12
+    if not 0 < base < high or power_of(base, high, visitors_a, visitors_b, alpha) < power:
+        return None
+    for _ in range(60):
+        middle = (low + high) / 2
+        if power_of(base, middle, visitors_a, visitors_b, alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def detectable_difference(error: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The smallest difference of two means that a standard error shows with the given power."""
+    from scipy.special import ndtri
+
+    return float(-ndtri(alpha / 2) + ndtri(power)) * error
+
+
+def days_left(needed_visitors: float, seen_visitors: float, visitors_per_day: float) -> int | None:
+    """Whole days until the needed visitors have come; 0 when they have, None without traffic."""
+    if seen_visitors >= needed_visitors:
+        return 0
+    if not visitors_per_day > 0:
+        return None
+    return math.ceil((needed_visitors - seen_visitors) / visitors_per_day)
+
+
+def inflation(times: list[float], *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """How many times the visitors a group-sequential plan needs, against one look at the end.
+
+    Args:
+        times: Shares of the plan at its looks, rising to 1.
+        power: Inside (alpha, 1).
+        alpha: Two-sided, inside (0, 1).
+
+    >>> round(inflation([0.2, 0.4, 0.6, 0.8, 1.0]), 3)
+    1.025
+    """
+    from scipy.special import ndtri
+
+    from d1lab.stats.sequential import bounds, crossing_chance
+
+    lines = bounds(times, alpha)
+    fixed = float(-ndtri(alpha / 2) + ndtri(power))
+    low, high = fixed, 2 * fixed
+    for _ in range(50):
+        drift = (low + high) / 2
+        if crossing_chance(lines, times, drift) < power:
+            low = drift
+        else:
+            high = drift
+    return (high / fixed) ** 2
+
+
+def _spreads(base: float, target: float, share_b: float) -> tuple[float, float]:
+    """Standard deviations of a difference of rates for one visitor: under the null, and true."""
+    pooled = (1 - share_b) * base + share_b * target
+    null = pooled * (1 - pooled) / (share_b * (1 - share_b))
+    alternative = base * (1 - base) / (1 - share_b) + target * (1 - target) / share_b
+    return math.sqrt(null), math.sqrt(alternative)
+
+
+def _inside(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not 0 < value < 1:
+            raise InputError(f"{name} = {value}: it lies between 0 and 1 (5 % is 0.05)")
