@@ -78,4 +78,7 @@ def indexes(db: Database) -> dict[str, tuple[Index, ...]]:
 
 def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
     """Whether a UNIQUE index on just these columns, in any order, is among `indexes`."""
-    return any(index.unique and set(index.columns) == set(columns) for index in indexes)
+    wanted = {column.lower() for column in columns}
+    return any(
+        index.unique and {column.lower() for column in index.columns} == wanted for index in indexes
+    )

@@ -1,0 +1,313 @@
+"""What a database lacks, what is near a limit, what stopped half-way, and what to do about it.
+
+Only catalogs, the newest audit rows and short samples are read, never a whole table of the app's:
+a check costs a few thousand rows at most, and its last finding says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from d1lab import catalog
+from d1lab.catalog import CHANGES, PUSHES, TABLES
+from d1lab.d1 import Database, TableInfo, quote
+from d1lab.d1.limits import COLUMNS, PLANS
+from d1lab.d1.migrate import pending
+from d1lab.d1.pieces import Index, Piece, declared, has_unique, indexes
+from d1lab.errors import StaleDataError
+
+Level = Literal["problem", "note", "ok"]
+
+_NEAR = 0.9  # of a limit
+_AUDIT_ROWS = 2_000
+_SAMPLE_ROWS = 1_000
+_STALE = timedelta(days=1)
+
+
+class Finding(NamedTuple):
+    """One thing that the doctor saw."""
+
+    level: Level
+    subject: str
+    found: str
+    todo: str = ""
+
+
+class _Audited(NamedTuple):
+    run_id: str
+    table: str
+    action: str
+    status: str
+    started_at: str
+
+
+class _Chart(NamedTuple):
+    """What is read once and looked at from several sides."""
+
+    tables: dict[str, TableInfo]
+    indexes: dict[str, tuple[Index, ...]]
+    triggers: frozenset[str]
+    pending: tuple[str, ...]  # migrations, by file name
+    audit: tuple[_Audited, ...]  # the newest first
+
+
+def doctor(
+    db: Database, folder: Path | None = None, *, plan: Literal["free", "paid"] = "paid"
+) -> list[Finding]:
+    """Examine a database, and its warehouse where there is one; writes nothing.
+
+    Args:
+        db: The database; opened for reading is enough.
+        folder: Where its warehouse and runs lie; None leaves them out.
+        plan: Cloudflare's plan, whose limits count.
+
+    Returns:
+        Problems first, then notes, then what is well.
+    """
+    before = db.meter.total
+    chart = _read(db)
+    findings = [
+        *_migrations(chart),
+        *_shape(chart),
+        *_unique(chart),
+        *_triggers(chart),
+        *_strangers(chart),
+        *_limits(db, chart, plan),
+        *_unfinished(chart),
+        *_unexplained(db, chart),
+        *(_warehouse(db, folder) if folder else ()),
+    ]
+    read = db.meter.total.rows_read - before.rows_read
+    findings.append(Finding("ok", "this check", f"read {read:,} rows of D1, wrote none"))
+    rank = {"problem": 0, "note": 1, "ok": 2}
+    return sorted(findings, key=lambda finding: rank[finding.level])
+
+
+def _read(db: Database) -> _Chart:
+    tables = db.tables()
+    triggers = db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").rows
+    return _Chart(
+        tables,
+        indexes(db),
+        frozenset(str(name) for (name,) in triggers),
+        tuple(pending(db)),
+        tuple(_audit(db)) if PUSHES in tables else (),
+    )
+
+
+def _audit(db: Database) -> Iterator[_Audited]:
+    """The newest rows: run ids begin with their time, so the key's order is the order in time."""
+    rows = db.query(
+        "SELECT run_id, table_name, action, status, started_at FROM d1lab_pushes"
+        " ORDER BY run_id DESC LIMIT ?1",
+        (_AUDIT_ROWS,),
+        table=PUSHES,
+    ).rows
+    for row in rows:
+        yield _Audited(*map(str, row))
+
+
+def _migrations(chart: _Chart) -> Iterator[Finding]:
+    if chart.pending:
+        names = ", ".join(chart.pending)
+        yield Finding("problem", "migrations", f"not applied: {names}", "d1lab migrate")
+    else:
+        yield Finding("ok", "migrations", "all applied")
+
+
+def _shape(chart: _Chart) -> Iterator[Finding]:
+    """Tables and columns that are missing."""
+    for name in (*TABLES, CHANGES, PUSHES):
+        info = chart.tables.get(name)
+        if info is None:
+            piece = Piece("table", name, name)
+            yield Finding("problem", f"table {name}", "missing", _mend(chart, piece))
+            continue
+        present = {column.name.lower() for column in info.columns}
+        absent = [
+            piece
+            for piece in declared()
+            if piece[:2] == ("column", name) and piece.name not in present
+        ]
+        for migration in dict.fromkeys(declared()[piece] for piece in absent):
+            yield _missing(chart, [piece for piece in absent if declared()[piece] == migration])
+        if not absent:
+            yield Finding("ok", f"table {name}", f"has its {len(present)} columns")
+
+
+def _missing(chart: _Chart, pieces: list[Piece]) -> Finding:
+    table = pieces[0].table
+    names = [piece.name for piece in pieces]
+    ours = [name for name in names if _is_needed(table, name)]
+    found = f"lacks {', '.join(names)}"
+    if not ours:
+        found += ": a pull takes NULL for them, and reports that need them say so"
+    return Finding("problem" if ours else "note", f"table {table}", found, _mend(chart, pieces[0]))
+
+
+def _is_needed(table: str, column: str) -> bool:
+    """Whether the app's part is not enough without this column: we key by it or write it."""
+    if table not in TABLES:
+        return True
+    known = catalog.table(table)
+    return column in known.key or known.column(column).owner != "app"
+
+
+def _mend(chart: _Chart, piece: Piece) -> str:
+    migration = declared()[piece]
+    if migration in chart.pending:
+        return f"d1lab migrate (adds it by {migration})"
+    return f"{migration} is recorded as applied, yet this is gone: make it again as that file does"
+
+
+def _unique(chart: _Chart) -> Iterator[Finding]:
+    for table in TABLES.values():
+        if table.name not in chart.tables:
+            continue
+        keyed = has_unique(chart.indexes.get(table.name, ()), table.key)
+        if keyed:
+            continue
+        key = ", ".join(table.key)
+        written = _is_written(table)
+        consequence = "nothing can be written safely" if written else "rows may repeat"
+        index = Piece("index", table.name, f"{table.name}_key")
+        yield Finding(
+            "problem" if written else "note",
+            f"table {table.name}",
+            f"no UNIQUE index on ({key}): {consequence}",
+            _mend(chart, index) if index in declared() else f"make a UNIQUE index on ({key})",
+        )
+
+
+def _is_written(table: catalog.Table) -> bool:
+    return table.name == "order_events" or bool(table.owned("analysis") or table.owned("aggregate"))
+
+
+def _triggers(chart: _Chart) -> Iterator[Finding]:
+    """Without the change log an incremental pull cannot see corrections of old events."""
+    if "order_events" not in chart.tables:
+        return
+    log = [piece for piece in declared() if piece[:2] == ("trigger", "order_events")]
+    for piece in log:
+        if piece.name not in chart.triggers:
+            yield Finding(
+                "problem",
+                f"trigger {piece.name}",
+                "missing: a pull does not notice events that are corrected or deleted; "
+                "until then `d1lab pull --full` does",
+                _mend(chart, piece),
+            )
+
+
+def _strangers(chart: _Chart) -> Iterator[Finding]:
+    """What the app has of its own: not ours to judge, only to say that it is left alone."""
+    extra = sorted(chart.tables.keys() - TABLES.keys() - {CHANGES, PUSHES})
+    if extra:
+        yield Finding("note", "the app's own tables", f"not pulled: {', '.join(extra)}")
+    for name in chart.tables.keys() & TABLES.keys():
+        known = {column.name for column in TABLES[name].columns}
+        own = [column.name for column in chart.tables[name].columns if column.name not in known]
+        if own:
+            yield Finding("note", f"table {name}", f"columns of the app's own: {', '.join(own)}")
+
+
+def _limits(db: Database, chart: _Chart, plan: Literal["free", "paid"]) -> Iterator[Finding]:
+    for name, info in chart.tables.items():
+        if len(info.columns) > _NEAR * COLUMNS:
+            yield Finding(
+                "note",
+                f"table {name}",
+                f"{len(info.columns)} columns; D1 takes {COLUMNS}",
+                "move columns to a table of their own before the next one is needed",
+            )
+    size, limit = db.size_bytes(), PLANS[plan].database_bytes
+    if size is not None:
+        share = f"{size / 1e6:,.1f} MB of the {limit / 1e6:,.0f} MB that the {plan} plan allows"
+        near = size > _NEAR * limit
+        todo = "archive old events, or split the shops over databases" if near else ""
+        yield Finding("problem" if near else "ok", "database size", share, todo)
+
+
+def _unfinished(chart: _Chart) -> Iterator[Finding]:
+    undone = {row[:2] for row in chart.audit if row.action == "rollback" and row.status == "done"}
+    for row in chart.audit:
+        if row.status == "started" and row[:2] not in undone:
+            yield Finding(
+                "problem",
+                f"{row.action} of {row.run_id}",
+                f"begun on {row.table} at {row.started_at} UTC, not ended (or still at it)",
+                f"d1lab {row.action} {row.run_id}",
+            )
+
+
+def _unexplained(db: Database, chart: _Chart) -> Iterator[Finding]:
+    """Values in columns that d1lab owns, though no push of ours is known."""
+    pushed = {row.table for row in chart.audit}
+    for name, table in TABLES.items():
+        present = (
+            {column.name for column in chart.tables[name].columns} if name in chart.tables else ()
+        )
+        owned = [column for column in table.owned("analysis") if column in present]
+        if not owned or name in pushed:
+            continue
+        filled = _filled(db, name, owned)
+        if filled:
+            yield Finding(
+                "note",
+                f"table {name}",
+                f"{', '.join(filled)} hold values that no push of ours wrote: "
+                "the app's, or from before the audit; a push overwrites them (a rollback restores)",
+            )
+
+
+def _filled(db: Database, table: str, columns: list[str]) -> list[str]:
+    """The columns with a value among the first rows of a table."""
+    flags = ", ".join(f"{quote(column)} IS NOT NULL" for column in columns)
+    rows = db.query(
+        f"SELECT {flags} FROM {quote(table)} LIMIT ?1",  # noqa: S608  names are quoted
+        (_SAMPLE_ROWS,),
+        table=table,
+    ).rows
+    return [column for place, column in enumerate(columns) if any(row[place] for row in rows)]
+
+
+def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
+    from d1lab.warehouse import open_warehouse, records
+
+    try:
+        con = open_warehouse(folder)
+    except StaleDataError as error:
+        yield Finding("note", "warehouse", str(error), "d1lab pull")
+        return
+    with con:
+        pull = records(con).pull
+        bad = con.sql(
+            "SELECT table_name, column_name, reason, count(*) FROM d1lab.quarantine"
+            " GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    if pull is None:
+        yield Finding("note", "warehouse", "holds some tables only", "d1lab pull")
+    else:
+        yield _age(db, pull.bookmark, pull.finished_at)
+    for table, column, reason, count in bad:
+        yield Finding(
+            "note",
+            f"quarantine {table}.{column}",
+            f"{count:,} values: {reason}",
+            "d1lab sql 'FROM d1lab.quarantine'; mend them in D1, then d1lab pull",
+        )
+
+
+def _age(db: Database, bookmark: str | None, finished_at: datetime) -> Finding:
+    mark = db.bookmark()
+    if mark is not None and mark == bookmark:
+        return Finding("ok", "warehouse", "holds what D1 holds")
+    age = datetime.now(UTC).replace(tzinfo=None) - finished_at
+    stale = age > _STALE
+    found = f"pulled {age.total_seconds() / 3600:,.1f} hours ago" + (
+        "; D1 has changed since" if mark is not None else ""
+    )
+    return Finding("note" if stale else "ok", "warehouse", found, "d1lab pull" if stale else "")

@@ -1,0 +1,202 @@
+"""What a push would do: the difference between a run's outbox and D1, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from d1lab import catalog
+from d1lab.catalog import PUSHES
+from d1lab.d1 import Database, Usage, Value
+from d1lab.d1.bill import written_per_row
+from d1lab.d1.limits import cost
+from d1lab.d1.pieces import Piece, declared, has_unique, indexes
+from d1lab.errors import PushError
+from d1lab.push import audit
+from d1lab.push.image import Change, Image, State, load_image, mark_path
+from d1lab.push.moves import Sorted, is_empty, same, sort_forward, states
+from d1lab.push.outbox import Key, Staged, read_staged
+
+Standing = Literal["new", "begun", "done", "rolled back"]
+
+_SAMPLE = 5
+_AUDIT_ROWS = 2  # the audit's row is inserted, then updated
+
+
+class RowChange(NamedTuple):
+    """One row, as it is and as it would be."""
+
+    key: dict[str, str]
+    before: dict[str, Value] | None  # None: the row would be inserted
+    after: dict[str, Value]
+
+
+class TablePlan(NamedTuple):
+    """What a push would do to one table; counts are rows."""
+
+    table: str
+    standing: Standing  # where the push stands: done and rolled back ones change nothing
+    staged: int
+    changed: int  # would be written, created ones among them
+    created: int
+    unchanged: int
+    missing: int  # not in D1, and only the app makes rows there
+    left: int  # changed by someone else since the push was begun
+    sample: tuple[RowChange, ...]
+    usage: Usage  # what the push is expected to cost, as D1 bills it
+
+
+class PushPlan(NamedTuple):
+    """What a push would do."""
+
+    run_id: str
+    tables: tuple[TablePlan, ...]
+    usage: Usage
+    dollars: float  # on the paid plan, past what it includes
+
+
+def plan(db: Database, run_dir: Path) -> PushPlan:
+    """Compare a run's outbox with D1; nothing is written, here or there.
+
+    Args:
+        db: The database; opened for reading is enough.
+        run_dir: The run's folder.
+
+    Raises:
+        InputError: There is no such run.
+        PushError: The outbox is not fit to be pushed, or D1 lacks a table, column or index.
+    """
+    outbox = read_staged(run_dir)
+    check_schema(db, outbox)
+    tables = tuple(_plan_table(db, run_dir, staged) for staged in outbox)
+    usage = sum((table.usage for table in tables), Usage())
+    return PushPlan(run_dir.name, tables, usage, cost(usage))
+
+
+def check_schema(db: Database, outbox: list[Staged]) -> None:
+    """Refuse a push to a database that lacks what it needs, before anything is written.
+
+    Raises:
+        PushError: A table, a column or a key's UNIQUE index is missing; the message names the
+            migrations that add them.
+    """
+    if not outbox:
+        return
+    tables, keys = db.tables(), indexes(db)
+    absent = [] if PUSHES in tables else [Piece("table", PUSHES, PUSHES)]
+    for staged in outbox:
+        name = staged.table.name
+        present = {c.name.lower() for c in tables[name].columns} if name in tables else set()
+        if not present:
+            absent.append(Piece("table", name, name))
+            continue
+        wanted = (*staged.table.key, *staged.columns)
+        absent += [Piece("column", name, column) for column in wanted if column not in present]
+        if not has_unique(keys.get(name, ()), staged.table.key):
+            absent.append(Piece("index", name, f"{name}_key"))
+    if absent:
+        raise PushError(_lacks(absent))
+
+
+def _lacks(absent: list[Piece]) -> str:
+    named = {
+        "table": "table {0.name}",
+        "column": "column {0.table}.{0.name}",
+        "index": "a UNIQUE index on the key of {0.table}",
+    }
+    pieces = ", ".join(named[piece.kind].format(piece) for piece in absent)
+    files = sorted({declared()[piece] for piece in absent if piece in declared()})
+    return (
+        f"push: D1 lacks {pieces}. Nothing was written. "
+        f"Apply {', '.join(files) or 'the migrations'} with `d1lab migrate`, then push again."
+    )
+
+
+def standing(db: Database, run_dir: Path, table: str) -> Standing:
+    """Where the push of a table stands, by the marks in the run's folder and D1's audit.
+
+    D1 has the last word: a mark is worth nothing where the audit does not know the push, because
+    the database was restored or built anew since.
+    """
+    if not mark_path(run_dir, table, "push").exists() and load_image(run_dir, table) is None:
+        return "new"
+    if audit.status(db, run_dir.name, table, "rollback") == "done":
+        return "rolled back"
+    pushed = audit.status(db, run_dir.name, table, "push")
+    if pushed is None and mark_path(run_dir, table, "push").exists():
+        return "new"
+    return "done" if pushed == "done" and mark_path(run_dir, table, "push").exists() else "begun"
+
+
+def survey(db: Database, staged: Staged) -> tuple[Image, dict[Key, State]]:
+    """The before-image of a first push, and what the rows that it changes hold now."""
+    table = staged.table
+    blank = Image(table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC))
+    now = states(db, blank, staged.rows)
+    changes: dict[Key, Change] = {}
+    missing: list[Key] = []
+    for key, after in staged.rows.items():
+        if now[key] is None and table.write == "update":
+            missing.append(key)
+        elif not (same(now[key], after) or (now[key] is None and is_empty(after))):
+            changes[key] = Change(now[key], after)
+    unchanged = len(staged.rows) - len(changes) - len(missing)
+    image = blank._replace(changes=changes, unchanged=unchanged, missing=tuple(missing))
+    return image, {key: now[key] for key in changes}
+
+
+def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
+    name = staged.table.name
+    where = standing(db, run_dir, name)
+    image = load_image(run_dir, name) if where != "new" else None
+    if image is None:
+        image, now = survey(db, staged)
+    else:
+        now = states(db, image, image.changes) if where == "begun" else {}
+    rows = sort_forward(image, now) if now else Sorted({}, len(image.changes), {})
+    return TablePlan(
+        name,
+        where,
+        image.staged,
+        len(rows.todo),
+        sum(state is None for state in rows.todo.values()),
+        image.unchanged + rows.arrived,
+        len(image.missing),
+        len(rows.left),
+        tuple(_sample(image, rows.todo)),
+        _estimate(db, image, rows.todo) if where in ("new", "begun") else Usage(),
+    )
+
+
+def _sample(image: Image, todo: dict[Key, State]) -> Iterator[RowChange]:
+    key_names = catalog.table(image.table).key
+    for key in list(todo)[:_SAMPLE]:
+        before, after = todo[key], image.changes[key].after
+        yield RowChange(
+            dict(zip(key_names, key, strict=True)),
+            None if before is None else dict(zip(image.columns, before, strict=True)),
+            dict(zip(image.columns, after, strict=True)),
+        )
+
+
+def _estimate(db: Database, image: Image, todo: dict[Key, State]) -> Usage:
+    """What the push will cost, without the triggers that an app may have on the table.
+
+    Measured on the engine: to compare takes two rows read for each row that is there and one for
+    each that is not; to update and read back six, to insert and read back five.
+    """
+
+    def run(sql: str) -> list[tuple[Value, ...]]:
+        return db.query(sql).rows
+
+    created = sum(state is None for state in todo.values())
+    updated = len(todo) - created
+    read = 2 * image.staged - len(image.missing) - created + 6 * updated + 5 * created
+    written = _AUDIT_ROWS
+    if updated:
+        written += updated * written_per_row(run, image.table, set(image.columns))
+    if created:
+        written += created * written_per_row(run, image.table)
+    return Usage(0, read, written)

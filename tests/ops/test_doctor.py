@@ -1,0 +1,262 @@
+"""The doctor: what is missing, what to do about it, and at what cost it found out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from d1lab.d1 import Database, open_database
+from d1lab.d1.migrate import FOLDER, migrate
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.ops.doctor import Finding, doctor
+from d1lab.warehouse import next_warehouse
+from tests import workerd
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def whole(db: SqliteDatabase) -> SqliteDatabase:
+    """A database with every migration."""
+    migrate(db)
+    return db
+
+
+def about(findings: list[Finding], subject: str) -> list[Finding]:
+    """The findings on one subject that are not 'ok'."""
+    return [f for f in findings if subject in f.subject and f.level != "ok"]
+
+
+def bad(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level != "ok"]
+
+
+def test_doctor_finds_a_migrated_database_well(whole: SqliteDatabase) -> None:
+    """Nothing to do, said table by table, and nothing written."""
+    before = whole.meter.total.rows_written
+    findings = doctor(whole)
+    assert bad(findings) == []
+    assert {f.subject for f in findings} >= {"table order_events", "migrations", "database size"}
+    assert whole.meter.total.rows_written == before
+
+
+def test_doctor_of_an_empty_database_names_each_migration(db: SqliteDatabase) -> None:
+    """Every table is missing, and for each the file that makes it."""
+    findings = doctor(db)
+    assert about(findings, "migrations")[0].todo == "d1lab migrate"
+    todo = {f.subject: f.todo for f in bad(findings)}
+    assert "0003_order_events.sql" in todo["table order_events"]
+    assert "0006_pushes.sql" in todo["table d1lab_pushes"]
+
+
+def test_doctor_of_an_app_that_lacks_our_columns(db: SqliteDatabase, tmp_path: Path) -> None:
+    """An app with the guide's tables only: which columns, which file, problem or note."""
+    guide = tmp_path / "guide"
+    guide.mkdir()
+    for name in ("0001_guide_tables.sql", "0002_guide_indexes.sql"):
+        (guide / name).write_text((FOLDER / name).read_text())
+    migrate(db, guide)
+    findings = doctor(db)
+
+    (customers,) = (f for f in about(findings, "table customer_insights") if "rfm" in f.found)
+    assert customers.level == "problem"
+    assert "lifetime_value_method" in customers.found
+    assert "0005_analysis_columns.sql" in customers.todo
+    stock = about(findings, "table inventory_impact")
+    assert [(f.level, "lacks source" in f.found) for f in stock] == [("note", True)]
+    tests = about(findings, "table ab_test_results")
+    assert {f.level: f.todo for f in tests} == {
+        "note": "d1lab migrate (adds it by 0004_ab_test_inputs.sql)",
+        "problem": "d1lab migrate (adds it by 0005_analysis_columns.sql)",
+    }
+    assert findings == sorted(findings, key=lambda f: ["problem", "note", "ok"].index(f.level))
+
+
+def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase) -> None:
+    """`d1lab migrate` would not bring it back, so the advice is another."""
+    whole.execute("ALTER TABLE inventory_impact DROP COLUMN turnover_rate")
+    (stock,) = about(doctor(whole), "table inventory_impact")
+    assert stock.level == "problem"
+    assert "turnover_rate" in stock.found
+    assert "0001_guide_tables.sql is recorded as applied" in stock.todo
+
+
+@pytest.mark.parametrize("table", ["customer_insights", "inventory_impact", "order_events"])
+def test_doctor_misses_the_index_that_writing_needs(whole: SqliteDatabase, table: str) -> None:
+    """Without the UNIQUE index a row has no name to be written by."""
+    whole.execute(f"DROP INDEX {table}_key")
+    (finding,) = about(doctor(whole), f"table {table}")
+    assert finding.level == "problem"
+    assert "no UNIQUE index" in finding.found
+
+
+def test_doctor_takes_a_primary_key_for_the_index(whole: SqliteDatabase) -> None:
+    """An app that keys the table itself, in another order, is as good."""
+    whole.execute("DROP TABLE customer_insights")
+    whole.execute(
+        "CREATE TABLE customer_insights (Shop TEXT, customer_id TEXT,"
+        " PRIMARY KEY (customer_id, Shop))"
+    )
+    assert not any("UNIQUE" in f.found for f in about(doctor(whole), "table customer_insights"))
+
+
+def test_doctor_takes_no_partial_index_for_unique(whole: SqliteDatabase) -> None:
+    """UNIQUE ... WHERE holds for some rows only."""
+    whole.execute("DROP INDEX customer_insights_key")
+    whole.execute(
+        "CREATE UNIQUE INDEX some ON customer_insights (shop, customer_id) WHERE shop = 'x'"
+    )
+    assert "no UNIQUE index" in about(doctor(whole), "table customer_insights")[0].found
+
+
+def test_doctor_misses_the_change_log(whole: SqliteDatabase) -> None:
+    """Without a trigger pulls miss corrections: the finding says so, and what helps until then."""
+    whole.execute("DROP TRIGGER order_events_deleted")
+    (finding,) = about(doctor(whole), "trigger")
+    assert finding.subject == "trigger order_events_deleted"
+    assert "does not notice" in finding.found
+    assert "pull --full" in finding.found
+    assert "0003_order_events.sql" in finding.todo
+
+
+def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> None:
+    """They are the app's business: a note, no problem."""
+    whole.execute("CREATE TABLE sessions (id TEXT)")
+    whole.execute("ALTER TABLE customer_insights ADD COLUMN email_hash TEXT")
+    findings = bad(doctor(whole))
+    assert {f.level for f in findings} == {"note"}
+    assert "sessions" in findings[0].found
+    assert "email_hash" in about(findings, "table customer_insights")[0].found
+
+
+def test_doctor_warns_before_the_hundredth_column(whole: SqliteDatabase) -> None:
+    """D1 takes 100 columns a table; at 91 there is still time."""
+    for number in range(51):
+        whole.execute(f"ALTER TABLE ab_test_results ADD COLUMN own_{number} TEXT")
+    found = [f.found for f in about(doctor(whole), "table ab_test_results")]
+    assert any("91 columns; D1 takes 100" in text for text in found)
+
+
+def test_doctor_warns_of_a_database_that_is_nearly_full(
+    whole: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """460 MB are nearly all of the free plan, and little of the paid one."""
+    monkeypatch.setattr(whole, "size_bytes", lambda: 460_000_000)
+    assert about(doctor(whole), "database size") == []
+    (finding,) = about(doctor(whole, plan="free"), "database size")
+    assert (finding.level, "460.0 MB of the 500 MB" in finding.found) == ("problem", True)
+
+
+def audit(db: Database, run: str, status: str, action: str = "push") -> None:
+    db.execute(
+        "INSERT INTO d1lab_pushes (run_id, table_name, action, status, rows_staged, rows_changed,"
+        " columns_written, d1lab_version, started_at)"
+        " VALUES (?1, 'customer_insights', ?2, ?3, 1, 1, 'r_score', '0', '2026-05-01 06:00:00')",
+        (run, action, status),
+    )
+
+
+def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
+    """With the command that ends them; one that was rolled back is over."""
+    audit(whole, "run-1", "done")
+    audit(whole, "run-2", "started")
+    audit(whole, "run-3", "started")
+    audit(whole, "run-3", "done", "rollback")
+    audit(whole, "run-4", "done")
+    audit(whole, "run-4", "started", "rollback")
+    assert sorted((f.level, f.todo) for f in bad(doctor(whole))) == [
+        ("problem", "d1lab push run-2"),
+        ("problem", "d1lab rollback run-4"),
+    ]
+
+
+def test_doctor_notes_values_that_nobody_of_ours_pushed(whole: SqliteDatabase) -> None:
+    """A segment in our column though the audit knows no push: a note, until a push explains it."""
+    whole.execute(
+        "INSERT INTO customer_insights (shop, customer_id, customer_segment) VALUES ('s','k','vip')"
+    )
+    (finding,) = about(doctor(whole), "table customer_insights")
+    assert finding.level == "note"
+    assert finding.found.startswith("customer_segment hold")
+    audit(whole, "run-1", "done")
+    assert bad(doctor(whole)) == []
+
+
+def test_doctor_scans_no_large_table(whole: SqliteDatabase) -> None:
+    """50,000 customers and 5,000 audit rows: a few thousand rows are read, and it says how many."""
+    whole.execute(
+        "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+        " INSERT INTO customer_insights (shop, customer_id) SELECT 's', i FROM n"
+    )
+    before = whole.meter.total
+    findings = doctor(whole)
+    read = (whole.meter.total - before).rows_read
+    assert read <= 5_000
+    assert f"read {read:,} rows" in findings[-1].found
+
+
+def warehouse(folder: Path, bookmark: str | None, age: timedelta, quarantined: int = 0) -> None:
+    """A warehouse as a pull leaves it, as far as the doctor looks."""
+    folder.mkdir()
+    with next_warehouse(folder, fresh=True) as con:
+        at = datetime.now(UTC).replace(tzinfo=None) - age
+        con.execute(
+            "INSERT INTO d1lab.pull (database, bookmark, finished_at) VALUES ('x', ?, ?)",
+            [bookmark, at],
+        )
+        for _ in range(quarantined):
+            con.execute(
+                "INSERT INTO d1lab.quarantine (table_name, column_name, reason)"
+                " VALUES ('order_events', 'revenue', 'not a number')"
+            )
+
+
+def test_doctor_says_how_old_the_warehouse_is(whole: SqliteDatabase, tmp_path: Path) -> None:
+    """Two days old and D1 moved on: pull. The same state of D1: well, however old."""
+    (none,) = about(doctor(whole, tmp_path / "none"), "warehouse")
+    assert none.todo == "d1lab pull"
+    warehouse(tmp_path / "old", "another mark", timedelta(days=2))
+    (old,) = about(doctor(whole, tmp_path / "old"), "warehouse")
+    assert (old.level, old.todo) == ("note", "d1lab pull")
+    assert "48.0 hours ago; D1 has changed since" in old.found
+    warehouse(tmp_path / "same", whole.bookmark(), timedelta(days=2))
+    assert about(doctor(whole, tmp_path / "same"), "warehouse") == []
+
+
+def test_doctor_counts_the_quarantine(whole: SqliteDatabase, tmp_path: Path) -> None:
+    """How many values were put aside, where and why."""
+    warehouse(tmp_path / "w", whole.bookmark(), timedelta(0), quarantined=3)
+    (finding,) = bad(doctor(whole, tmp_path / "w"))
+    assert finding.subject == "quarantine order_events.revenue"
+    assert finding.found == "3 values: not a number"
+
+
+def test_doctor_findings_are_plain_text(db: SqliteDatabase) -> None:
+    """Four texts each: printable as a table, and JSON as they are."""
+    for finding in doctor(db):
+        assert all(isinstance(text, str) for text in finding)
+        assert json.loads(json.dumps(finding._asdict()))["level"] == finding.level
+
+
+def test_doctor_on_the_engine(engine: workerd.Engine) -> None:
+    """The same examination on workerd: before and after the migrations."""
+    db = open_database(engine.fresh())
+    assert any(f.subject == "table order_events" for f in bad(doctor(db)))
+    migrate(db)
+    assert bad(doctor(db)) == []
+    db.execute("DROP INDEX customer_insights_key")
+    db.execute("DROP TRIGGER order_events_updated")
+    assert {f.subject for f in bad(doctor(db))} == {
+        "table customer_insights",
+        "trigger order_events_updated",
+    }
+    db.close()

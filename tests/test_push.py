@@ -1,0 +1,955 @@
+"""Push and rollback: the right rows, the right columns, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from d1lab import results
+from d1lab.d1 import Database, open_database
+from d1lab.d1.migrate import migrate
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import D1UnavailableError, InputError, PushError, UnknownName
+from d1lab.push import PushResult, TablePush, plan, push, rollback
+from d1lab.push.image import load_image
+from tests import workerd
+
+DAY = "2026-05-01"
+INVENTORY = "SELECT sku, days_of_supply, turnover_rate FROM inventory_impact ORDER BY sku"
+INSIGHTS = (
+    "SELECT customer_id, customer_segment, r_score, lifetime_value"
+    " FROM customer_insights ORDER BY customer_id"
+)
+AUDIT = (
+    "SELECT run_id, table_name, action, status, report, rows_staged, rows_changed, columns_written,"
+    " started_at IS NOT NULL, finished_at IS NOT NULL FROM d1lab_pushes"
+    " ORDER BY run_id, table_name, action"
+)
+
+
+def seed(db: Database) -> None:
+    """Four inventory rows (one with values, one with text) and one known customer."""
+    migrate(db)
+    db.execute(
+        "INSERT INTO inventory_impact (shop, sku, date, ending_inventory, days_of_supply,"
+        " turnover_rate) VALUES ('s', 'a', ?1, 5, 1.5, 2), ('s', 'b', ?1, 6, NULL, NULL),"
+        " ('s', 'c', ?1, 7, 'n/a', 0.1), ('s', 'd', ?1, 8, 4, 4)",
+        (DAY,),
+    )
+    db.execute(
+        "INSERT INTO customer_insights (shop, customer_id, total_savings, customer_segment)"
+        " VALUES ('s', 'k1', 12.5, 'new')"
+    )
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    seed(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run that staged: a changed, b filled, c emptied, d as it is, e unknown; two customers."""
+    folder = tmp_path / "runs" / "20260502T060000-turnover"
+    stage_inventory(folder, a=(2.0, 2.0), b=(3.25, 0.5), c=(None, 0.1), d=(4.0, 4.0), e=(1.0, 1.0))
+    stage_customers(folder, k1=("regular", 3, "40.10"), k2=("vip", 5, "1234.567891"))
+    return folder
+
+
+def stage_inventory(folder: Path, **rows: tuple[float | None, float | None]) -> None:
+    """Stage days of supply and turnover rate by SKU."""
+    supply, turnover = zip(*rows.values(), strict=True)
+    stage(
+        folder, "inventory_impact", shop=["s"] * len(rows), sku=list(rows),
+        date=[date.fromisoformat(DAY)] * len(rows), days_of_supply=list(supply),
+        turnover_rate=list(turnover),
+    )  # fmt: skip
+
+
+def stage_customers(folder: Path, **rows: tuple[str | None, int | None, str | None]) -> None:
+    """Stage segment, R score and lifetime value by customer."""
+    segment, score, value = zip(*rows.values(), strict=True)
+    stage(
+        folder, "customer_insights", shop=["s"] * len(rows), customer_id=list(rows),
+        customer_segment=list(segment), r_score=list(score),
+        lifetime_value=[v and Decimal(v) for v in value],
+    )  # fmt: skip
+
+
+def stage(folder: Path, table: str, **columns: list[Any]) -> None:
+    """A file of the outbox, past the checks of `stage`: push must not rely on them."""
+    (folder / "outbox").mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns), folder / "outbox" / f"{table}.parquet")
+
+
+def by_table(result: PushResult) -> dict[str, TablePush]:
+    return {table.table: table for table in result.tables}
+
+
+def world(db: Database, folder: Path) -> dict[str, Any]:
+    """All that a push leaves behind and that must not depend on how often it was killed."""
+    kept = {name: load_image(folder, name) for name in ("inventory_impact", "customer_insights")}
+    return {
+        "tables": [db.query(f"SELECT * FROM {name} ORDER BY 1, 2, 3").rows for name in kept],
+        "audit": db.query(AUDIT).rows,
+        "images": {n: i and i._replace(taken_at=datetime.min) for n, i in kept.items()},
+        "files": sorted(path.name for path in (folder / "push").glob("[!.]*")),
+    }
+
+
+# ---- push -------------------------------------------------------------------------------------
+
+
+def test_push_writes_owned_columns_where_they_differ(db: SqliteDatabase, run_dir: Path) -> None:
+    """Changed rows are written, equal ones are not, absent ones are reported."""
+    result = push(db, run_dir, report="turnover")
+
+    assert db.query(INVENTORY).rows == [
+        ("a", 2, 2),
+        ("b", 3.25, 0.5),
+        ("c", None, 0.1),
+        ("d", 4, 4),
+    ]
+    stock = by_table(result)["inventory_impact"]
+    assert (stock.staged, stock.changed, stock.unchanged, stock.missing) == (5, 3, 1, 1)
+    assert stock.missing_keys == (("s", "e", DAY),)
+    assert db.query("SELECT sum(ending_inventory) FROM inventory_impact").rows == [(26,)]
+
+
+def test_push_makes_rows_only_where_the_catalog_says_upsert(
+    db: SqliteDatabase, run_dir: Path
+) -> None:
+    """A new customer gets a row; a known one keeps the app's columns."""
+    result = by_table(push(db, run_dir))["customer_insights"]
+
+    assert db.query(INSIGHTS).rows == [("k1", "regular", 3, 40.1), ("k2", "vip", 5, 1234.567891)]
+    assert (result.changed, result.created, result.missing) == (2, 1, 0)
+    saved = "SELECT total_savings FROM customer_insights ORDER BY customer_id"
+    assert db.query(saved).rows == [(12.5,), (0,)]
+
+
+def test_push_bills_only_the_rows_that_change(db: SqliteDatabase, run_dir: Path) -> None:
+    """Three updates and the audit's two rows: nothing else is written."""
+    stock = by_table(push(db, run_dir))["inventory_impact"]
+    assert stock.usage.rows_written == 3 + 2
+
+
+def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    """To compare, to write, to read back: no statement scans a table that has the key's index."""
+    values = ", ".join(f"('s', 'x{i}', '{DAY}')" for i in range(3000))
+    db.execute(f"INSERT INTO inventory_impact (shop, sku, date) VALUES {values}")
+    stage_inventory(tmp_path / "r", a=(9.0, 2.0), d=(4.0, 4.0))
+    assert push(db, tmp_path / "r").usage.rows_read < 100
+
+
+def test_push_records_itself(db: SqliteDatabase, run_dir: Path) -> None:
+    """The audit says run, table, report, columns, rows, and that it ended."""
+    push(db, run_dir, report="turnover")
+    run = run_dir.name
+    assert db.query(AUDIT).rows == [
+        (run, "customer_insights", "push", "done", "turnover", 2, 2,
+         "customer_segment, r_score, lifetime_value", 1, 1),
+        (run, "inventory_impact", "push", "done", "turnover", 5, 3,
+         "days_of_supply, turnover_rate", 1, 1),
+    ]  # fmt: skip
+
+
+def test_push_again_does_nothing_and_says_so(db: SqliteDatabase, run_dir: Path) -> None:
+    """The second push of a run writes nothing, and repeats what the first one did."""
+    first = push(db, run_dir)
+    again = push(db, run_dir)
+
+    assert [table.status for table in again.tables] == ["already pushed"] * 2
+    assert again.usage.rows_written == 0
+    assert again.changed == 0
+    told = [table._replace(status="pushed", usage=None, seconds=0) for table in again.tables]  # pyright: ignore[reportArgumentType]
+    assert told == [table._replace(usage=None, seconds=0) for table in first.tables]  # pyright: ignore[reportArgumentType]
+
+
+def test_push_keeps_what_was_there_exactly(db: SqliteDatabase, run_dir: Path) -> None:
+    """The before-image holds integers, reals, texts and NULLs as SQLite held them."""
+    push(db, run_dir)
+    image = load_image(run_dir, "inventory_impact")
+    assert image is not None
+    before = {key[1]: change.before for key, change in image.changes.items()}
+    assert before == {"a": (1.5, 2), "b": (None, None), "c": ("n/a", 0.1)}
+    kinds = "SELECT typeof(turnover_rate) FROM inventory_impact WHERE sku = 'a'"
+    assert db.query(kinds).rows == [("integer",)]
+    assert type(before["a"][1]) is int  # pyright: ignore[reportOptionalSubscript]
+
+
+def test_push_of_a_run_that_staged_nothing(db: SqliteDatabase, tmp_path: Path) -> None:
+    """Nothing staged, nothing done, nothing asked of D1."""
+    (tmp_path / "r").mkdir()
+    before = db.meter.total
+    assert push(db, tmp_path / "r").tables == ()
+    assert db.meter.total == before
+
+
+def test_push_does_not_make_rows_of_nothing(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A customer without a row, about whom the run knows nothing, gets none."""
+    stage_customers(tmp_path / "r", k9=(None, None, None))
+    result = by_table(push(db, tmp_path / "r"))["customer_insights"]
+    assert (result.changed, result.unchanged) == (0, 1)
+    assert db.query("SELECT count(*) FROM customer_insights").rows == [(1,)]
+
+
+def test_push_takes_float_noise_for_no_change(db: SqliteDatabase, tmp_path: Path) -> None:
+    """Sums over threads differ in the last digits: that is not worth a written row."""
+    stage_inventory(tmp_path / "r", a=(1.5 * (1 + 1e-15), 2.0), c=(None, 0.1 * (1 + 1e-9)))
+    result = by_table(push(db, tmp_path / "r"))["inventory_impact"]
+    assert (result.changed, result.unchanged) == (1, 1)
+
+
+def test_push_tells_its_progress(db: SqliteDatabase, run_dir: Path) -> None:
+    """The caller hears the rows done and the rows in all, per table."""
+    heard: list[tuple[str, int, int]] = []
+    push(db, run_dir, progress=lambda *said: heard.append(said))
+    assert heard == [("customer_insights", 2, 2), ("inventory_impact", 3, 3)]
+
+
+def test_push_passes_many_chunks(db: SqliteDatabase, tmp_path: Path) -> None:
+    """25,000 rows go in parts, and come back whole."""
+    count = 25_000
+    stage(
+        tmp_path / "r", "customer_insights", shop=["s"] * count,
+        customer_id=[f"c{i:05}" for i in range(count)], r_score=[i % 5 + 1 for i in range(count)],
+    )  # fmt: skip
+    heard: list[int] = []
+    result = push(db, tmp_path / "r", progress=lambda _table, done, _all: heard.append(done))
+    assert result.changed == count
+    assert heard == [10_000, 20_000, 25_000]
+    assert push(db, tmp_path / "r").changed == 0
+    assert rollback(db, tmp_path / "r").restored == count
+    assert db.query("SELECT customer_id FROM customer_insights").rows == [("k1",)]
+
+
+# ---- what is refused --------------------------------------------------------------------------
+
+
+def refused(db: Database, folder: Path, *words: str, error: type[Exception] = PushError) -> None:
+    """The push is refused with these words, and nothing is written anywhere."""
+    before = db.meter.total.rows_written
+    with pytest.raises(error) as caught:
+        push(db, folder)
+    for word in words:
+        assert word in str(caught.value)
+    assert db.meter.total.rows_written == before
+    assert not (folder / "push").exists()
+
+
+def row(**columns: Any) -> dict[str, list[Any]]:
+    """One staged inventory row with these columns changed; None takes one away."""
+    whole = {"shop": "s", "sku": "a", "date": DAY, "days_of_supply": 1.0} | columns
+    return {name: [value] for name, value in whole.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (row(ending_inventory=3), ("ending_inventory", "does not own")),
+        (row(nonsense=3), ("nonsense", "does not own")),
+        (row(sku=...), ("lacks sku",)),
+        (row(days_of_supply=...), ("no column to write",)),
+        (row(sku=None), ("without its key", "sku")),
+        (row(days_of_supply="soon"), ("days_of_supply", "'soon' is no real")),
+        (row(days_of_supply=float("inf")), ("days_of_supply", "infinite")),
+        (row(date="yesterday"), ("date", "'yesterday' is no date")),
+        (row(date=datetime(2026, 5, 1, 12, tzinfo=UTC)), ("time of day",)),
+        (row(sku=17), ("sku", "17 is no text")),
+    ],
+)
+def test_push_refuses_an_outbox_that_is_not_fit(
+    db: SqliteDatabase, tmp_path: Path, columns: dict[str, list[Any]], words: tuple[str, ...]
+) -> None:
+    """The catalog decides what may be written, not the file; nothing is written."""
+    stage(tmp_path / "r", "inventory_impact", **columns)
+    refused(db, tmp_path / "r", *words)
+
+
+def test_push_refuses_scores_that_are_no_whole_numbers(db: SqliteDatabase, tmp_path: Path) -> None:
+    """5.0 is five; 5.5 is no score."""
+    stage(tmp_path / "r", "customer_insights", shop=["s"], customer_id=["k1"], r_score=[5.5])
+    refused(db, tmp_path / "r", "r_score", "5.5 is no integer")
+    stage(tmp_path / "r", "customer_insights", shop=["s"], customer_id=["k1"], r_score=[5.0])
+    push(db, tmp_path / "r")
+    assert db.query("SELECT r_score, typeof(r_score) FROM customer_insights").rows == [
+        (5, "integer")
+    ]
+
+
+def test_push_refuses_a_key_twice(db: SqliteDatabase, tmp_path: Path) -> None:
+    """Two values for one row: there is no telling which is meant."""
+    stage(
+        tmp_path / "r", "customer_insights", shop=["s"] * 2, customer_id=["k"] * 2, r_score=[1, 2]
+    )
+    refused(db, tmp_path / "r", "('s', 'k') twice")
+
+
+def test_push_refuses_a_table_that_is_not_declared(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A table that the catalog does not know, with the nearest that it does."""
+    stage(tmp_path / "r", "inventory_inpact", **row())
+    refused(db, tmp_path / "r", "inventory_impact", error=UnknownName)
+
+
+def test_push_refuses_tables_that_d1lab_owns_nothing_of(db: SqliteDatabase, tmp_path: Path) -> None:
+    """The app's events are not ours to write."""
+    stage(tmp_path / "r", "order_events", shop=["s"], event_id=["e"], revenue=[1.0])
+    refused(db, tmp_path / "r", "revenue", "it writes no column")
+
+
+def test_push_checks_every_table_before_it_writes_the_first(
+    db: SqliteDatabase, run_dir: Path
+) -> None:
+    """A fault in the second table keeps the first one as it was."""
+    stage(run_dir, "inventory_impact", **row(days_of_supply="soon"))
+    refused(db, run_dir, "soon")
+    assert db.query(AUDIT).rows == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("DROP TABLE inventory_impact", ("table inventory_impact", "0001_guide_tables.sql")),
+        ("DROP TABLE d1lab_pushes", ("table d1lab_pushes", "0006_pushes.sql")),
+        (
+            "ALTER TABLE customer_insights DROP COLUMN r_score",
+            ("customer_insights.r_score", "0005_analysis_columns.sql"),
+        ),
+        ("DROP INDEX inventory_impact_key", ("UNIQUE index", "0002_guide_indexes.sql")),
+    ],
+)
+def test_push_names_the_migration_that_d1_lacks(
+    db: SqliteDatabase, run_dir: Path, damage: str, words: tuple[str, ...]
+) -> None:
+    """What is missing, which file adds it, which command applies it; nothing is written."""
+    db.execute(damage)
+    refused(db, run_dir, *words, "d1lab migrate")
+
+
+def test_push_refuses_runs_that_are_not_there_or_failed(db: SqliteDatabase, run_dir: Path) -> None:
+    """Only what a run that ended well has staged is pushed."""
+    refused(db, run_dir.parent / "nope", "no run 'nope'", error=InputError)
+    (run_dir / "run.json").write_text(json.dumps({"status": "failed"}))
+    refused(db, run_dir, "ended as 'failed'", error=InputError)
+    (run_dir / "run.json").write_text(json.dumps({"status": "done"}))
+    assert push(db, run_dir).changed == 5
+
+
+def test_push_of_a_value_that_d1_refuses_names_the_table(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    """A CHECK of the app's fails: the error says on which table, and how to go on."""
+    stage_customers(tmp_path / "r", k1=("whale", 1, None))
+    with pytest.raises(PushError, match=r"customer_insights.*CHECK.*rollback"):
+        push(db, tmp_path / "r")
+    assert db.query(INSIGHTS).rows == [("k1", "new", None, None)]
+
+
+# ---- what comes back --------------------------------------------------------------------------
+
+
+def test_push_notices_a_value_that_comes_back_otherwise(db: SqliteDatabase, run_dir: Path) -> None:
+    """A trigger of the app rounds what we write: the error says row, column, wrote, read."""
+    db.execute(
+        "CREATE TRIGGER rounds AFTER UPDATE ON inventory_impact WHEN NEW.days_of_supply = 3.25"
+        " BEGIN UPDATE inventory_impact SET days_of_supply = 3 WHERE sku = NEW.sku; END"
+    )
+    with pytest.raises(PushError, match=r"sku 'b'.*'days_of_supply': wrote 3.25, read back 3\."):
+        push(db, run_dir)
+    status = "SELECT status FROM d1lab_pushes WHERE table_name = 'inventory_impact'"
+    assert db.query(status).rows == [("started",)]
+
+
+def test_push_notices_a_write_that_was_swallowed(db: SqliteDatabase, run_dir: Path) -> None:
+    """A trigger that ignores updates: nothing is claimed that did not happen."""
+    db.execute(
+        "CREATE TRIGGER keeps BEFORE UPDATE ON inventory_impact WHEN OLD.sku = 'a'"
+        " BEGIN SELECT RAISE(IGNORE); END"
+    )
+    with pytest.raises(PushError, match=r"sku 'a'.*wrote 2.0, read back 1.5"):
+        push(db, run_dir)
+    with pytest.raises(PushError, match=r"sku 'a'"):
+        push(db, run_dir)
+
+
+class Meddler(SqliteDatabase):
+    """Lets someone else in just before the first write to a table."""
+
+    meddle: Callable[[], object] | None = None
+
+    def batch(self, *args: Any, **named: Any) -> Any:
+        if named.get("table") == "inventory_impact" and self.meddle:
+            act, self.meddle = self.meddle, None
+            act()
+        return super().batch(*args, **named)
+
+
+def test_push_never_overwrites_what_someone_wrote_meanwhile(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """A value that changed between the look and the write stays, and the push does not end well."""
+    other = Meddler(tmp_path / "d1.sqlite")
+    other.meddle = lambda: db.execute(
+        "UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'a'"
+    )
+    with pytest.raises(PushError, match=r"sku 'a'.*Someone else"):
+        push(other, run_dir)
+
+    result = by_table(push(other, run_dir))["inventory_impact"]
+    assert (result.changed, result.left, result.left_keys) == (2, 1, (("s", "a", DAY),))
+    assert db.query(INVENTORY).rows[0] == ("a", 1.5, 7)
+    other.close()
+
+
+def test_push_resumed_late_leaves_a_newer_run_alone(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """An old push that died and is started again does not bring old values back."""
+    with pytest.raises(Killed):
+        push(Mortal(db, die_after="customer_insights"), run_dir)
+    newer = tmp_path / "runs" / "newer"
+    stage_inventory(newer, a=(99.0, 99.0))
+    stage_customers(newer, k2=("new", 1, None))
+    push(db, newer)
+
+    result = by_table(push(db, run_dir))
+    assert result["inventory_impact"].left_keys == (("s", "a", DAY),)
+    assert result["customer_insights"].left_keys == (("s", "k2"),)
+    assert result["customer_insights"].created == 0
+    assert db.query(INVENTORY).rows[0] == ("a", 99, 99)
+
+
+def test_push_fills_a_row_that_the_app_made_meanwhile(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """A customer who was new when we looked, and whom the app added before the restart."""
+    with pytest.raises(Killed):
+        push(Mortal(db, die_before="customer_insights"), run_dir)
+    assert db.query("SELECT count(*) FROM customer_insights").rows == [(1,)]
+    db.execute(
+        "INSERT INTO customer_insights (shop, customer_id, total_savings) VALUES ('s','k2',9)"
+    )
+
+    push(db, run_dir)
+    assert db.query(INSIGHTS).rows[1] == ("k2", "vip", 5, 1234.567891)
+    rollback(db, run_dir)
+    assert db.query("SELECT total_savings, r_score FROM customer_insights").rows[1] == (9, None)
+
+
+def test_push_to_a_database_that_was_restored_starts_afresh(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """Time Travel, or a demo built anew: the mark in the run's folder is worth nothing then."""
+    push(db, run_dir)
+    again = SqliteDatabase.create(tmp_path / "again.sqlite")
+    seed(again)
+    again.execute("UPDATE inventory_impact SET turnover_rate = 3 WHERE sku = 'a'")
+
+    assert push(again, run_dir).changed == 5
+    assert again.query(INVENTORY).rows == db.query(INVENTORY).rows
+    image = load_image(run_dir, "inventory_impact")
+    assert image is not None
+    assert image.changes["s", "a", DAY].before == (1.5, 3)
+    assert (run_dir / "push" / "inventory_impact.before.lost.parquet").exists()
+    again.close()
+
+
+# ---- plan -------------------------------------------------------------------------------------
+
+
+def files(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+def test_plan_says_what_push_then_does(db: SqliteDatabase, run_dir: Path) -> None:
+    """The dry run writes nothing, here or there, and its counts are those of the push."""
+    held, there = files(run_dir), db.query("SELECT * FROM inventory_impact").rows
+    planned = {table.table: table for table in plan(db, run_dir).tables}
+    assert db.meter.total.rows_written == written_by_seed(db)
+    assert (files(run_dir), db.query("SELECT * FROM inventory_impact").rows) == (held, there)
+
+    for name, pushed in by_table(push(db, run_dir)).items():
+        counts = ("staged", "changed", "created", "unchanged", "missing", "left")
+        wanted = [getattr(planned[name], count) for count in counts]
+        assert [getattr(pushed, count) for count in counts] == wanted
+        assert planned[name].usage.rows_written == pushed.usage.rows_written
+
+
+def written_by_seed(db: Database) -> int:
+    """What the meter showed before anything was planned."""
+    return sum(usage.rows_written for table, usage in db.meter.by_table.items() if table == "")
+
+
+def test_plan_shows_old_and_new_values(db: SqliteDatabase, run_dir: Path) -> None:
+    """A sample of rows with the values that are there and those that would be."""
+    customers, stock = plan(db, run_dir).tables
+    assert stock.sample[0].key == {"shop": "s", "sku": "a", "date": DAY}
+    assert stock.sample[0].before == {"days_of_supply": 1.5, "turnover_rate": 2}
+    assert stock.sample[0].after == {"days_of_supply": 2.0, "turnover_rate": 2.0}
+    assert customers.sample[1].before is None
+
+
+def test_plan_prices_the_push(db: SqliteDatabase, run_dir: Path) -> None:
+    """Dollars from the rows that D1 will bill, an index on a written column among them."""
+    cheap = plan(db, run_dir)
+    db.execute("CREATE INDEX by_rate ON inventory_impact (turnover_rate)")
+    dear = plan(db, run_dir)
+    assert dear.usage.rows_written == cheap.usage.rows_written + 3
+    assert dear.dollars == pytest.approx(
+        (dear.usage.rows_written * 1.0 + dear.usage.rows_read * 0.001) / 1e6
+    )
+
+
+def test_plan_of_a_push_that_was_done_or_begun(db: SqliteDatabase, run_dir: Path) -> None:
+    """A begun push shows what remains; a done one nothing; a rolled back one says so."""
+    with pytest.raises(Killed):
+        push(Mortal(db, die_after="customer_insights"), run_dir)
+    begun = plan(db, run_dir).tables[0]
+    assert (begun.standing, begun.changed, begun.unchanged) == ("begun", 1, 1)
+    push(db, run_dir)
+    done = plan(db, run_dir)
+    assert [table.standing for table in done.tables] == ["done", "done"]
+    assert [table.changed for table in done.tables] == [0, 0]
+    assert done.usage.rows_written == 0
+    rollback(db, run_dir)
+    assert [table.standing for table in plan(db, run_dir).tables] == ["rolled back"] * 2
+
+
+# ---- rollback ---------------------------------------------------------------------------------
+
+
+def test_rollback_restores_everything(db: SqliteDatabase, run_dir: Path) -> None:
+    """After push and rollback the tables are as they were, types included; new rows are gone."""
+    look = "SELECT *, typeof(days_of_supply), typeof(turnover_rate) FROM inventory_impact"
+    before = db.query(look).rows, db.query("SELECT * FROM customer_insights").rows
+    push(db, run_dir)
+    result = rollback(db, run_dir)
+
+    assert (db.query(look).rows, db.query("SELECT * FROM customer_insights").rows) == before
+    assert [(table.changed, table.restored, table.left) for table in result.tables] == [
+        (2, 2, 0), (3, 3, 0),
+    ]  # fmt: skip
+
+
+def test_rollback_is_recorded_and_happens_once(db: SqliteDatabase, run_dir: Path) -> None:
+    """A second rollback does nothing and says so; the run cannot be pushed again."""
+    push(db, run_dir)
+    rollback(db, run_dir)
+    held = db.query(INVENTORY).rows
+    again = rollback(db, run_dir)
+    assert [table.status for table in again.tables] == ["already rolled back"] * 2
+    assert again.usage.rows_written == 0
+    assert again.restored == 5
+    assert [row[2:4] for row in db.query(AUDIT).rows] == [
+        ("push", "done"), ("rollback", "done"),
+    ] * 2  # fmt: skip
+    assert [table.status for table in push(db, run_dir).tables] == ["rolled back"] * 2
+    assert db.query(INVENTORY).rows == held
+
+
+def test_rollback_leaves_what_someone_changed_since(db: SqliteDatabase, run_dir: Path) -> None:
+    """A row with one value that is no longer ours stays whole: its values belong together."""
+    push(db, run_dir)
+    db.execute("UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'b'")
+    stock = rollback(db, run_dir).tables[1]
+    assert (stock.restored, stock.left, stock.left_keys) == (2, 1, (("s", "b", DAY),))
+    assert db.query(INVENTORY).rows == [
+        ("a", 1.5, 2), ("b", 3.25, 7), ("c", "n/a", 0.1), ("d", 4, 4),
+    ]  # fmt: skip
+
+
+def test_rollback_keeps_a_new_row_that_was_filled_in_since(
+    db: SqliteDatabase, run_dir: Path
+) -> None:
+    """The app's savings of a customer whom we added are not deleted; our columns are emptied."""
+    push(db, run_dir)
+    db.execute("UPDATE customer_insights SET total_savings = 9 WHERE customer_id = 'k2'")
+    assert rollback(db, run_dir).tables[0].restored == 2
+    assert db.query(INSIGHTS).rows == [("k1", "new", None, None), ("k2", None, None, None)]
+    assert rollback(db, run_dir).tables[0].restored == 2
+
+
+def test_rollback_deletes_no_row_whose_defaults_it_cannot_know(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    """A default like CURRENT_TIMESTAMP hides whether a row was touched: it is emptied, not lost."""
+    db.execute("DROP TABLE customer_insights")
+    db.execute(
+        "CREATE TABLE customer_insights (shop TEXT, customer_id TEXT, r_score INTEGER,"
+        " made DATETIME DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (shop, customer_id)) WITHOUT ROWID"
+    )
+    stage(tmp_path / "r", "customer_insights", shop=["s"], customer_id=["k"], r_score=[4])
+    push(db, tmp_path / "r")
+    assert rollback(db, tmp_path / "r").restored == 1
+    assert db.query("SELECT customer_id, r_score FROM customer_insights").rows == [("k", None)]
+
+
+def test_rollback_dry_run_writes_nothing(db: SqliteDatabase, run_dir: Path) -> None:
+    """What would be restored, without doing it."""
+    push(db, run_dir)
+    held, written = files(run_dir), db.meter.total.rows_written
+    told = rollback(db, run_dir, dry_run=True)
+    assert [(table.status, table.restored) for table in told.tables] == [
+        ("would roll back", 2), ("would roll back", 3),
+    ]  # fmt: skip
+    assert (files(run_dir), db.meter.total.rows_written) == (held, written)
+    assert rollback(db, run_dir).restored == told.restored
+
+
+def test_rollback_of_an_older_run_names_the_newer_ones(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """Where the newer run wrote, its value stays; where it only agreed, the older value returns."""
+    push(db, run_dir)
+    newer = tmp_path / "runs" / "newer"
+    stage_inventory(newer, a=(2.0, 2.0), b=(5.0, 5.0))
+    push(db, newer)
+    stock = rollback(db, run_dir).tables[1]
+    assert stock.newer == ("newer",)
+    assert db.query(INVENTORY).rows[:2] == [("a", 1.5, 2), ("b", 5, 5)]
+    rollback(db, newer)
+    assert db.query(INVENTORY).rows[:2] == [("a", 1.5, 2), ("b", 3.25, 0.5)]
+
+
+def test_rollbacks_from_the_newest_on_restore_everything(
+    db: SqliteDatabase, run_dir: Path, tmp_path: Path
+) -> None:
+    """Undone in the reverse order, any number of runs leaves no trace."""
+    before = db.query(INVENTORY).rows
+    newer = tmp_path / "runs" / "newer"
+    stage_inventory(newer, a=(2.0, 2.0), b=(5.0, 5.0), d=(0.0, 0.0))
+    push(db, run_dir)
+    push(db, newer)
+    rollback(db, newer)
+    assert rollback(db, run_dir).tables[1].newer == ()
+    assert db.query(INVENTORY).rows == before
+
+
+def test_rollback_of_an_interrupted_push(db: SqliteDatabase, run_dir: Path) -> None:
+    """What was written before the kill is taken back; the push is over then."""
+    before = db.query(INSIGHTS).rows, db.query(INVENTORY).rows
+    with pytest.raises(Killed):
+        push(Mortal(db, die_after="customer_insights"), run_dir)
+    assert db.query(INSIGHTS).rows != before[0]
+    rollback(db, run_dir)
+    assert (db.query(INSIGHTS).rows, db.query(INVENTORY).rows) == before
+
+
+def test_rollback_without_a_push(db: SqliteDatabase, run_dir: Path) -> None:
+    """There is nothing to take back, and the error says where it looked."""
+    with pytest.raises(InputError, match="pushed nothing"):
+        rollback(db, run_dir)
+
+
+def test_rollback_in_the_wrong_database(run_dir: Path, db: SqliteDatabase, tmp_path: Path) -> None:
+    """A database without the tables is not the one that was pushed to."""
+    push(db, run_dir)
+    empty = SqliteDatabase.create(tmp_path / "empty.sqlite")
+    with pytest.raises(PushError, match="d1lab_pushes"):
+        rollback(empty, run_dir)
+    empty.close()
+
+
+def test_image_that_cannot_be_read_stops_everything(db: SqliteDatabase, run_dir: Path) -> None:
+    """A damaged before-image is never taken for an absent one."""
+    push(db, run_dir)
+    (run_dir / "push" / "inventory_impact.before.parquet").write_bytes(b"PAR1")
+    for action in (push, rollback):
+        with pytest.raises(PushError, match="cannot be read"):
+            action(db, run_dir)
+
+
+# ---- killed at any point ----------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Steps:
+    """Counts the steps of a push and dies at one of them: no later step has any effect."""
+
+    def __init__(self, die_at: int = 0) -> None:
+        self.die_at, self.taken = die_at, 0
+
+    def step(self) -> None:
+        self.taken += 1
+        if self.die_at and self.taken >= self.die_at:
+            raise Killed(f"at step {self.taken}")
+
+
+class Mortal:
+    """A database that may die before a call takes effect, or after, before the answer arrives."""
+
+    def __init__(
+        self, db: Database, steps: Steps | None = None, *, die_before: str = "", die_after: str = ""
+    ) -> None:
+        self._db, self._steps = db, steps or Steps()
+        self._before, self._after = die_before, die_after
+        self.url, self.meter, self.bookmark = db.url, db.meter, db.bookmark
+
+    def _call(self, name: str, *args: Any, **named: Any) -> Any:
+        self._steps.step()
+        answer = getattr(self._db, name)(*args, **named)
+        self._steps.step()
+        return answer
+
+    def query(self, *args: Any, **named: Any) -> Any:
+        return self._call("query", *args, **named)
+
+    def execute(self, *args: Any, **named: Any) -> Any:
+        return self._call("execute", *args, **named)
+
+    def batch(self, *args: Any, **named: Any) -> Any:
+        if named.get("table") == self._before:
+            raise Killed(f"before a write to {self._before}")
+        answer = self._call("batch", *args, **named)
+        if named.get("table") == self._after:
+            raise Killed(f"after a write to {self._after}")
+        return answer
+
+    def tables(self) -> Any:
+        return self._call("tables")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def watch_files(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
+    """Every file step of a push is a place to die, before and after its effect."""
+    for name in ("fsync", "link", "open", "unlink", "rename", "replace", "mkdir"):
+        real = getattr(os, name)
+
+        def step(*args: Any, real: Callable[..., Any] = real, **named: Any) -> Any:
+            if "/push" not in str(args[0]) and not isinstance(args[0], int):
+                return real(*args, **named)
+            steps.step()
+            answer = real(*args, **named)
+            steps.step()
+            return answer
+
+        monkeypatch.setattr(os, name, step)
+
+
+def deaths(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: Callable[[Path], Database],
+    prepare: Callable[[Database, Path], object],
+    act: Callable[[Database, Path], object],
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The world after `act` died at step N and was done again, for every N there is."""
+    for number in range(1, 1000):
+        folder = tmp_path / str(number) / "run"
+        db = fresh(tmp_path / str(number))
+        seed(db)
+        stage_inventory(folder, a=(2.0, 2.0), b=(3.25, 0.5), c=(None, 0.1), e=(1.0, 1.0))
+        stage_customers(folder, k1=("regular", 3, "40.10"), k2=("vip", 5, "7"))
+        prepare(db, folder)
+        steps = Steps(number)
+        with monkeypatch.context() as patch:
+            watch_files(patch, steps)
+            try:
+                act(Mortal(db, steps), folder)
+                survived = True
+            except Killed:
+                survived = False
+        act(db, folder)
+        yield number, world(db, folder)
+        db.close()
+        if survived:
+            return
+
+
+def embedded(folder: Path) -> SqliteDatabase:
+    return SqliteDatabase.create(folder / "d1.sqlite")
+
+
+def test_push_killed_anywhere_ends_in_the_same_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dead at every call and file step in turn, then started again: no difference is left."""
+    ends = dict(deaths(tmp_path, monkeypatch, embedded, lambda *_: None, push))
+    assert len(ends) > 60  # there are that many places to die
+    whole = ends[max(ends)]  # the one that lived
+    assert {number: end for number, end in ends.items() if end != whole} == {}
+    assert whole["images"]["inventory_impact"].changes["s", "a", DAY].before == (1.5, 2)
+
+
+def test_rollback_killed_anywhere_ends_in_the_same_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for the way back."""
+    ends = dict(deaths(tmp_path, monkeypatch, embedded, push, rollback))
+    assert len(ends) > 40
+    whole = ends[max(ends)]
+    assert {number: end for number, end in ends.items() if end != whole} == {}
+    customers = whole["tables"][1]
+    assert [row[:4] for row in customers] == [("s", "k1", 0, 12.5)]
+    assert [value for value in customers[0][4:] if value is not None] == ["new"]
+
+
+def test_push_killed_twice_keeps_the_first_image(db: SqliteDatabase, run_dir: Path) -> None:
+    """The before-image is of the first start, however far each start came."""
+    for mortal in (
+        Mortal(db, die_before="customer_insights"),
+        Mortal(db, die_after="customer_insights"),
+        Mortal(db, die_after="inventory_impact"),
+    ):
+        with pytest.raises(Killed):
+            push(mortal, run_dir)
+    push(db, run_dir)
+    image = load_image(run_dir, "customer_insights")
+    assert image is not None
+    assert image.changes["s", "k1"].before == ("new", None, None)
+
+
+def test_push_killed_for_good_is_finished_by_the_next(db: SqliteDatabase, run_dir: Path) -> None:
+    """A real process, really killed (SIGKILL) between two batches, and a second one after it."""
+    child = f"""
+import os, signal
+from pathlib import Path
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.push import push
+class Dying(SqliteDatabase):
+    def batch(self, *args, **named):
+        done = super().batch(*args, **named)
+        if named.get("table") == "customer_insights":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+push(Dying({str(db.path)!r}), Path({str(run_dir)!r}))
+"""
+    ended = subprocess.run([sys.executable, "-c", child], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert db.query("SELECT status FROM d1lab_pushes").rows == [("started",)]
+    assert [t.changed for t in push(db, run_dir).tables] == [2, 3]
+    assert [row[3] for row in db.query(AUDIT).rows] == ["done", "done"]
+    rollback(db, run_dir)
+    assert db.query(INSIGHTS).rows == [("k1", "new", None, None)]
+
+
+def test_push_where_the_file_system_has_no_hard_links(
+    db: SqliteDatabase, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some shared folders refuse links; the image is then moved into place."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    push(db, run_dir)
+    assert load_image(run_dir, "inventory_impact") is not None
+    assert list((run_dir / "push").glob(".*")) == []
+
+
+def test_push_of_what_stage_wrote(db: SqliteDatabase, tmp_path: Path) -> None:
+    """The outbox as notebooks fill it is the outbox that push reads."""
+    frame = pa.table({"shop": ["s"], "customer_id": ["k1"], "lifetime_value": [12.3456789]})
+    results.stage(frame, "customer_insights", tmp_path / "r")
+    push(db, tmp_path / "r")
+    assert db.query("SELECT lifetime_value FROM customer_insights").rows == [(12.345679,)]
+
+
+# ---- the real engine --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def d1(engine: workerd.Engine) -> Iterator[Database]:
+    """An empty database of the real engine."""
+    database = open_database(engine.fresh())
+    yield database
+    database.close()
+
+
+def test_push_and_rollback_on_the_engine(d1: Database, run_dir: Path) -> None:
+    """The same push on workerd: same values, same counts, and the bill that the plan foretold."""
+    seed(d1)
+    before = d1.query("SELECT * FROM inventory_impact ORDER BY sku").rows
+    planned = plan(d1, run_dir)
+    result = push(d1, run_dir, report="turnover")
+
+    assert d1.query(INVENTORY).rows == [
+        ("a", 2, 2),
+        ("b", 3.25, 0.5),
+        ("c", None, 0.1),
+        ("d", 4, 4),
+    ]
+    assert d1.query(INSIGHTS).rows == [("k1", "regular", 3, 40.1), ("k2", "vip", 5, 1234.567891)]
+    assert [(t.changed, t.unchanged, t.missing) for t in result.tables] == [(2, 0, 0), (3, 1, 1)]
+    assert result.usage.rows_written == planned.usage.rows_written
+    for pushed, foretold in zip(result.tables, planned.tables, strict=True):
+        assert pushed.usage.rows_read == pytest.approx(foretold.usage.rows_read, abs=3)
+    assert rollback(d1, run_dir).restored == 5
+    assert d1.query("SELECT * FROM inventory_impact ORDER BY sku").rows == before
+    assert d1.query(INSIGHTS).rows == [("k1", "new", None, None)]
+
+
+def test_push_on_the_engine_swaps_any_double(d1: Database, tmp_path: Path) -> None:
+    """Compare and set relies on doubles that survive the way to D1 and back to the last bit."""
+    migrate(d1)
+    awkward = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2.5e-8, 123456789.12345679, -7.1]
+    rows = ", ".join(f"('s', 'x{i}', '{DAY}', {value!r})" for i, value in enumerate(awkward))
+    d1.execute(f"INSERT INTO inventory_impact (shop, sku, date, turnover_rate) VALUES {rows}")
+    before = d1.query(INVENTORY).rows
+    stage_inventory(tmp_path / "r", **{f"x{i}": (v, 1 / (i + 3)) for i, v in enumerate(awkward)})
+    assert push(d1, tmp_path / "r").changed == len(awkward)
+    assert rollback(d1, tmp_path / "r").restored == len(awkward)
+    assert d1.query(INVENTORY).rows == before
+
+
+def test_push_killed_on_the_engine(
+    engine: workerd.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few of the places to die, on the engine: before and after each write's answer."""
+    ends: dict[int, dict[str, Any]] = {}
+    for number in (9, 14, 20, 26, 33, 40, 0):
+        folder = tmp_path / str(number) / "run"
+        db = open_database(engine.fresh())
+        seed(db)
+        stage_inventory(folder, a=(2.0, 2.0), b=(3.25, 0.5))
+        stage_customers(folder, k1=("regular", 3, "40.10"), k2=("vip", 5, "7"))
+        steps = Steps(number)
+        with monkeypatch.context() as patch:
+            watch_files(patch, steps)
+            if number:
+                with pytest.raises(Killed):
+                    push(Mortal(db, steps), folder)
+        push(db, folder)
+        ends[number] = world(db, folder)
+        db.close()
+    assert {number: end for number, end in ends.items() if end != ends[0]} == {}
+
+
+def test_push_on_the_engine_goes_on_after_a_passing_fault(d1: Database, run_dir: Path) -> None:
+    """A call whose answer is lost ends the push; the next one finishes it."""
+
+    class Losing(Mortal):
+        def _call(self, name: str, *args: Any, **named: Any) -> Any:
+            answer = super()._call(name, *args, **named)
+            if name == "batch" and named.get("table") == "inventory_impact":
+                raise D1UnavailableError("Network connection lost")
+            return answer
+
+    seed(d1)
+    with pytest.raises(D1UnavailableError):
+        push(Losing(d1), run_dir)
+    assert [t.status for t in push(d1, run_dir).tables] == ["already pushed", "pushed"]
+    assert d1.query(INVENTORY).rows[0] == ("a", 2, 2)
