@@ -159,7 +159,9 @@ def _logged(log: Path) -> Iterator[None]:
     handler = logging.FileHandler(log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.thread == thread)
+    # papermill cannot read `x: str | None = None`, and then doubts the name. We have checked it.
+    doubt = "Passed unknown parameter"
+    handler.addFilter(lambda r: r.thread == thread and not r.getMessage().startswith(doubt))
     logger.addHandler(handler)
     logger.propagate = False
     try:

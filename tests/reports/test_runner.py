@@ -1,0 +1,219 @@
+"""A run: its parameters, its folder, its record, and the secrets that it never sees."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from d1lab.config import Settings
+from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.reports.report import list_reports, load_report
+from d1lab.reports.run_record import Failure, RunRecord, load_run
+from d1lab.reports.runner import exit_code, new_run_dir, open_lab, prepare, run
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SECRET = "never-to-be-seen-4711"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, tiny_warehouse: Path) -> Settings:
+    """A project with the tiny warehouse and the notebooks of the tests."""
+    folder = tmp_path / "data" / "demo"
+    folder.mkdir(parents=True)
+    shutil.copyfile(tiny_warehouse, folder / "warehouse.duckdb")
+    return Settings(root=tmp_path, notebooks_dir=NOTEBOOKS)
+
+
+def prepared(settings: Settings, name: str, **values):
+    with open_lab(settings) as lab:
+        return prepare(lab, load_report(settings, name), values=values)
+
+
+def test_reports_are_notebooks_that_declare_a_shop(settings):
+    """A tour without a parameters cell is no report; its name is not known as one."""
+    names = [report.name for report in list_reports(settings)]
+    assert "ends_well" in names
+    assert "is_no_report" not in names
+    with pytest.raises(UnknownName, match="Did you mean 'ends_well'"):
+        load_report(settings, "end_well")
+    with pytest.raises(UnknownName):
+        load_report(settings, "is_no_report")
+    with pytest.raises(UnknownName):
+        load_report(settings, "../notebooks/ends_well")
+
+
+def test_report_digest_is_of_what_it_does(settings, tmp_path):
+    """Outputs and metadata leave a notebook's digest alone; its code, tags and text do not."""
+    first = load_report(settings, "ends_well")
+    notebook = json.loads(first.path.read_text())
+    settings.notebooks_dir = tmp_path
+    for change, same in ((_with_output, True), (_with_tag, False), (_with_comment, False)):
+        (tmp_path / "ends_well.ipynb").write_text(
+            json.dumps(change(json.loads(json.dumps(notebook))))
+        )
+        assert (load_report(settings, "ends_well").digest == first.digest) is same, change
+
+
+def _with_output(notebook):
+    stream = {"output_type": "stream", "name": "stdout", "text": "a"}
+    notebook["cells"][2] |= {"outputs": [stream], "execution_count": 3}
+    return notebook
+
+
+def _with_tag(notebook):
+    notebook["cells"][2]["metadata"]["tags"] = ["hide"]
+    return notebook
+
+
+def _with_comment(notebook):
+    notebook["cells"][2]["source"] += ["  # a comment"]
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([], "unknown report"),
+        ([["shop = 'a'"], ["shop = 'b'"]], "2 cells are tagged 'parameters'; keep one"),
+        ([["shop = 7"]], "'shop' must be a text"),
+        ([["shop = 'a'\n", "days = len('a')"]], "default of parameter 'days' must be a literal"),
+    ],
+)
+def test_report_with_faulty_parameters_is_refused(settings, tmp_path, cells, message):
+    """What cannot be checked is refused, with the notebook's name."""
+    settings.notebooks_dir = tmp_path
+    code = [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": c} for c in cells]
+    (tmp_path / "odd.ipynb").write_text(json.dumps({"nbformat": 4, "cells": code}))
+    with pytest.raises(InputError) as caught:
+        load_report(settings, "odd")
+    assert message in str(caught.value)
+    assert "'odd'" in str(caught.value)
+
+
+def test_prepare_resolves_the_day_and_checks_the_shop(settings):
+    """as_of becomes the last day of the shop's data; all else is checked before any kernel."""
+    task = prepared(settings, "ends_well", shop="harbor")
+    assert task.as_of == task.data.data_as_of
+    assert task.parameters == {"shop": "harbor", "as_of": task.as_of.isoformat()}
+    assert task.given == ("shop",)
+    with pytest.raises(UnknownName, match=r"unknown shop 'harbour'.*Did you mean 'harbor'"):
+        prepared(settings, "ends_well", shop="harbour")
+    with pytest.raises(UnknownName, match="unknown parameter 'as_off'"):
+        prepared(settings, "ends_well", as_off="2026-01-01")
+    with pytest.raises(InputError, match="data begins on"):
+        prepared(settings, "ends_well", as_of="1999-12-31")
+
+
+def test_prepare_takes_an_earlier_day(settings):
+    """A given day is the run's day; the data's own last day stays known."""
+    last = prepared(settings, "ends_well").as_of
+    task = prepared(settings, "ends_well", as_of=date(last.year, last.month, last.day - 1))
+    assert task.as_of < task.data.data_as_of == last
+
+
+def test_run_without_a_warehouse_says_what_to_do(settings):
+    """Missing data is exit code 3, before anything is started."""
+    (settings.folder("demo") / "warehouse.duckdb").unlink()
+    with pytest.raises(StaleDataError, match="d1lab pull") as caught:
+        prepared(settings, "ends_well")
+    assert caught.value.exit_code == 3
+
+
+def test_run_keeps_all_of_it_in_its_folder(settings):
+    """run.json says what was run on what; the notebook is the executed one."""
+    record, run_dir = run(settings, prepared(settings, "ends_well"))
+    assert record == load_run(run_dir)
+    assert (record.status, record.report, record.title) == ("done", "ends_well", "Ends well")
+    assert run_dir == settings.folder("demo") / "runs" / record.run_id
+    assert record.run_id.endswith("-ends_well-harbor")
+    assert record.parameters == {"shop": "harbor", "as_of": record.as_of.isoformat()}
+    assert (record.code_cells, record.cells_done) == (5, 5)
+    assert record.data.tables
+    assert record.seconds > 0
+    notebook = json.loads((run_dir / "notebook.ipynb").read_text())
+    printed = notebook["cells"][3]["outputs"][0]["text"]
+    assert "".join(printed) == f"harbor {record.as_of}\n"
+    assert "cell 4: ok" in (run_dir / "log.txt").read_text()
+    assert not (settings.notebooks_dir / "ends_well-out.ipynb").exists()
+
+
+def test_run_notes_what_was_read_shown_and_staged(settings):
+    """Key figures, staged rows and simulated views of the run are in its folder."""
+    record, run_dir = run(settings, prepared(settings, "uses_the_lab"))
+    assert record.status == "done", record.error
+    assert record.staged == {"inventory_impact": 1}
+    figures = json.loads((run_dir / "results.json").read_text())
+    assert [(f["metric"], f["value"]) for f in figures] == [("skus", 7)]
+    assert record.simulated == ("inventory_days",)
+    assert "Passed unknown parameter" not in (run_dir / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "code"),
+    [
+        ("cell_raises", "failed", "cell", 1),
+        ("kernel_dies", "failed", "kernel", 1),
+        ("stops_early", "skipped", None, 0),
+    ],
+)
+def test_run_that_does_not_end_well_is_recorded(settings, name, status, kind, code):
+    """How it ended, where, and what had been done until then."""
+    record, run_dir = run(settings, prepared(settings, name))
+    assert record.status == status
+    assert (record.error and record.error.kind) == kind
+    assert exit_code(record) == code
+    assert record.reason
+    assert (run_dir / "notebook.ipynb").is_file()
+
+
+def test_exit_code_tells_time_out_and_missing_data():
+    """4 for a run that was stopped, 3 for a notebook that found its data missing."""
+    moment = datetime(2026, 5, 31, tzinfo=UTC)
+    record = RunRecord(
+        run_id="a", report="a", title="a", shop="a", status="failed", started_at=moment
+    )
+    for failure, code in (
+        (Failure(kind="timeout", ename="RunTimeoutError"), 4),
+        (Failure(ename="StaleDataError"), 3),
+        (Failure(ename="ValueError"), 1),
+    ):
+        assert exit_code(record.model_copy(update={"error": failure})) == code
+
+
+def test_secrets_never_reach_a_run(settings, monkeypatch):
+    """No token is in the kernel's environment, its first image, its settings, or any file."""
+    for name in (
+        "D1LAB_READ_TOKEN",
+        "D1LAB_WRITE_TOKEN",
+        "CLOUDFLARE_API_TOKEN",
+        "d1lab_read_token",
+    ):
+        monkeypatch.setenv(name, SECRET)
+    record, run_dir = run(settings, prepared(settings, "tells_secrets"))
+    assert record.status == "done", record.error
+    notebook = (run_dir / "notebook.ipynb").read_text()
+    assert "D1LAB_RUN_DIR" in notebook
+    assert "read_token=None" in notebook
+    for path in settings.root.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
+    """The fall-back hides the tokens as well."""
+    monkeypatch.setenv("D1LAB_WRITE_TOKEN", SECRET)
+    record, run_dir = run(settings, prepared(settings, "tells_secrets"), warm=False)
+    assert record.status == "done", record.error
+    assert SECRET not in (run_dir / "notebook.ipynb").read_text()
+
+
+def test_run_folders_do_not_clash(settings):
+    """Two runs in one second get folders of their own, whatever the shop is called."""
+    task = prepared(settings, "ends_well")._replace(shop="../../a b.myshopify.com")
+    first, second = new_run_dir(settings, task), new_run_dir(settings, task)
+    assert first != second
+    assert first.parent == second.parent == settings.folder("demo") / "runs"
