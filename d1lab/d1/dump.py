@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
 
+_NUL = "'||char(0)||'"  # a dump writes NUL as it is, within texts; SQLite stops reading SQL there
 _FORBIDDEN = frozenset((sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH))
 
 
@@ -82,7 +83,7 @@ def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:
         for number, line in enumerate(file, 1):
             digest.update(line)
             try:
-                lines.append(line.decode())
+                lines.append(line.decode().replace("\x00", _NUL))
             except UnicodeDecodeError as error:
                 raise InputError(f"{dump}, line {number}: {error}") from None
             if line.rstrip().endswith(b";") and sqlite3.complete_statement("".join(lines)):

@@ -49,7 +49,11 @@ FORBIDDEN_VERBS = _words("ATTACH DETACH VACUUM BEGIN COMMIT END ROLLBACK SAVEPOI
 FORBIDDEN_FUNCTIONS = _words(
     "sqlite_version sqlite_source_id sqlite_compileoption_get sqlite_compileoption_used"
     " load_extension sqlite_log sqlite_offset fts3_tokenizer median percentile percentile_cont"
-    " percentile_disc stddev regexp generate_series"
+    " percentile_disc stddev regexp generate_series if"
+)
+_VARIADIC = _words(
+    "char coalesce concat concat_ws format json_array json_extract json_insert json_object"
+    " json_remove json_replace json_set max min printf"
 )
 READ_PRAGMAS = _words(
     "table_list table_info table_xinfo index_list index_info index_xinfo foreign_key_list"
@@ -140,7 +144,7 @@ def check(sql: str, params: Sequence[Value]) -> None:
         D1LimitError: The statement breaks a limit or does what D1 does not allow.
         D1TooBigError: A value is larger than D1 takes.
         D1QueryError: There is no statement, or more than one.
-        InputError: A value is of no type that D1 has, or NaN.
+        InputError: A value is of no type that D1 has, or not finite.
     """
     size = len(sql.encode("utf-8", "surrogatepass"))
     if size > SQL_BYTES:
@@ -153,8 +157,30 @@ def check(sql: str, params: Sequence[Value]) -> None:
             "Bind one JSON text and read it with json_each(?1)."
         )
     _check_verb(sql)
+    _check_arguments(sql)
     for position, value in enumerate(params, 1):
         _check_value(position, value)
+
+
+def _check_arguments(sql: str) -> None:
+    """Count what functions that take any number of arguments get: the local engine does not."""
+    if sql.count(",") < FUNCTION_ARGUMENTS:
+        return
+    calls: list[tuple[str, int]] = []
+    previous = ""
+    for token in tokens(sql):
+        if token.text == "(":
+            calls.append((previous, 1))
+        elif token.text == ")" and calls:
+            calls.pop()
+        elif token.text == "," and calls:
+            name, arguments = calls.pop()
+            calls.append((name, arguments + 1))
+            if name in _VARIADIC and arguments == FUNCTION_ARGUMENTS:
+                raise D1LimitError(
+                    f"too many arguments on function {name}: D1 takes {FUNCTION_ARGUMENTS}"
+                )
+        previous = token.text.lower()
 
 
 def _check_verb(sql: str) -> None:
@@ -174,8 +200,8 @@ def _check_value(position: int, value: Value) -> None:
         if not -(2**63) <= value < 2**63:
             raise InputError(f"parameter {position} does not fit 64 bits: {value}")
     elif isinstance(value, float):
-        if math.isnan(value):
-            raise InputError(f"parameter {position} is NaN: SQLite would store NULL. Bind None.")
+        if not math.isfinite(value):
+            raise InputError(f"parameter {position} is {value}: D1 takes finite numbers only")
     elif isinstance(value, (str, bytes)):
         _check_text(position, value)
     elif value is not None:

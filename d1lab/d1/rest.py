@@ -235,6 +235,6 @@ def _result(answer: dict[str, Any]) -> Result:
 def _has_rounded(result: Result) -> bool:
     """Whether some number may have been an integer that JSON rounded."""
     return any(
-        isinstance(cell, (int, float)) and SAFE <= abs(cell) <= 2**63
+        isinstance(cell, (int, float)) and SAFE <= abs(float(cell)) <= 2.0**63
         for cell in chain.from_iterable(result.rows)
     )
