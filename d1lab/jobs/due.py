@@ -1,0 +1,183 @@
+"""What is due: a report whose inputs are not those of its last good run.
+
+What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
+metrics, DuckDB, and the tables that its last run read, each by the digest that the pull made.
+Same inputs, same result: such a run is not made twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import d1lab
+from d1lab import results
+from d1lab.config import Settings
+from d1lab.errors import InputError
+from d1lab.jobs.ledger import Entry, Ledger, Work
+from d1lab.metrics import tables_read
+from d1lab.reports.report import list_reports, load_report
+from d1lab.reports.runner import Task, open_lab, prepare
+
+PACKAGE = Path(d1lab.__file__).parent
+_SOURCES = {".py", ".sql", ".html", ".css", ".js"}
+_TABLE = "table "
+
+
+class Job(NamedTuple):
+    """One report for one shop, and whether it is to be run."""
+
+    task: Task
+    series: str  # equal for the runs of one report, shop and parameters on different days
+    inputs: dict[str, str]  # digests of all that the result could depend on
+    due: bool
+    reason: str  # why it is due, or why not
+    last: Entry | None  # the last good run of this day
+
+    @property
+    def work(self) -> Work:
+        """What its lease is for."""
+        return Work(self.task.database, self.task.shop, self.task.report.name)
+
+
+def plan(
+    settings: Settings,
+    ledger: Ledger,
+    database: str | None = None,
+    *,
+    reports: Sequence[str] = (),
+    shops: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> list[Job]:
+    """Every asked report for every asked shop, checked, with what is due about it.
+
+    Args:
+        settings: The project's.
+        ledger: Where earlier runs are looked up.
+        database: A name of d1lab.toml; None for the default one.
+        reports: Names; empty for all.
+        shops: Names; empty for the one that the parameters name, else for all in the data.
+        values: Parameters with their types; they go to every report asked for.
+        texts: Parameters as text, from `--set`; they win.
+        force: Take everything as due.
+
+    Raises:
+        InputError: A report, shop or parameter is wrong; nothing was started.
+        StaleDataError: Nothing was pulled yet.
+    """
+    values, texts = dict(values or {}), dict(texts or {})
+    named = texts.pop("shop", None) or values.pop("shop", None)
+    if named and shops and set(shops) != {named}:
+        raise InputError(f"parameter shop={named!r} and shop {', '.join(shops)}: give one of them")
+    chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
+    with open_lab(settings, database) as lab:
+        asked = shops or ([named] if named else lab.shops)
+        tasks = [
+            prepare(lab, report, values=values | {"shop": shop}, texts=texts)
+            for report in chosen
+            for shop in asked
+        ]
+    return [judge(settings, ledger, task, force=force) for task in tasks]
+
+
+def judge(settings: Settings, ledger: Ledger, task: Task, *, force: bool = False) -> Job:
+    """Whether a task is due, and why."""
+    series, inputs = series_of(task), inputs_of(settings, task)
+    last = ledger.last_done(series, task.as_of)
+    changes = changed(last.inputs, inputs) if last else []
+    if force:
+        due, reason = True, "forced"
+    elif last is None:
+        due, reason = True, "no run of this day yet"
+    elif changes:
+        due, reason = True, f"changed since run {last.run_id}: {', '.join(changes)}"
+    elif not last.page or not (settings.reports_dir / last.page).is_file():
+        due, reason = True, f"the page of run {last.run_id} is gone"
+    else:
+        due, reason = False, f"nothing changed since run {last.run_id}"
+    return Job(task, series, inputs, due, reason, last)
+
+
+def series_of(task: Task) -> str:
+    """The hash that names the runs of one report, shop and parameters, whatever the day."""
+    parameters = {k: v for k, v in task.parameters.items() if k != "as_of"}
+    return _digest([task.database, task.report.name, parameters])
+
+
+def key_of(series: str, task: Task, inputs: Mapping[str, str]) -> str:
+    """The hash of all that a result depends on: equal keys, equal results."""
+    return _digest([series, str(task.as_of), dict(inputs)])
+
+
+def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
+    """Digests of what the task's result could depend on; tables as `table <name>`."""
+    tables = {f"{_TABLE}{table.name}": str(table.digest) for table in task.data.tables}
+    return tables | {
+        "the notebook": task.report.digest,
+        "d1lab": source_digest(),
+        "DuckDB": version("duckdb"),
+        "the project's metrics": digest_of_files(settings.root / "metrics"),
+    }
+
+
+def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
+    """The inputs without the tables that the run did not read, as far as its notes tell."""
+    names = {name for note in results.read_notes(run_dir) for name in note["reads"]}
+    read = raw_tables(names)
+    if not read:  # no notes, or a read that cannot be followed: anything may matter
+        return dict(inputs)
+    kept = {f"{_TABLE}{name}" for name in read}
+    return {k: v for k, v in inputs.items() if not k.startswith(_TABLE) or k in kept}
+
+
+def raw_tables(names: Iterable[str]) -> set[str] | None:
+    """The D1 tables behind views and raw tables; None when one of them cannot be followed.
+
+    >>> sorted(raw_tables(["order_lines", "raw.inventory_impact"]))
+    ['inventory_impact', 'order_events']
+    """
+    found: set[str] = set()
+    for name in names:
+        view = PACKAGE / "sql" / "views" / f"{name}.sql"
+        if name.startswith("raw."):
+            found.add(name.removeprefix("raw."))
+            continue
+        behind = raw_tables(tables_read(view.read_text("utf-8"))) if view.is_file() else None
+        if behind is None:
+            return None
+        found |= behind
+    return found
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The names of the earlier inputs that are not the same now."""
+    return [name for name, digest in before.items() if now.get(name) != digest]
+
+
+@cache
+def source_digest() -> str:
+    """A hash of d1lab's own code, SQL and templates."""
+    return digest_of_files(PACKAGE)
+
+
+def digest_of_files(folder: Path) -> str:
+    """A hash of the sources in a folder, by their paths and contents; '' where it is absent."""
+    if not folder.is_dir():
+        return ""
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _SOURCES and path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            whole.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return whole.hexdigest()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,295 @@
+"""The ledger: which runs there were, and who is at which report right now.
+
+One SQLite file in WAL mode, `data/ledger.sqlite`, shared by every process that runs reports. A
+lease per database, shop and report keeps two processes from the same work; it beats while its
+holder lives, and one that has not beaten for a minute, or whose process is gone, is anybody's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab.config import Settings
+from d1lab.errors import LockedError
+from d1lab.reports.run_record import RunRecord
+
+FILE_NAME = "ledger.sqlite"
+BEAT_SECONDS = 10.0
+EXPIRES_SECONDS = 60.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  run_id TEXT PRIMARY KEY,
+  series TEXT NOT NULL,       -- hash of database, report and parameters but as_of
+  as_of TEXT,
+  key TEXT NOT NULL,          -- hash of all that the result depends on: `inputs` and the above
+  inputs TEXT NOT NULL,       -- JSON object: digests of the notebook, of d1lab, of each table read
+  database TEXT NOT NULL,
+  shop TEXT NOT NULL,
+  report TEXT NOT NULL,
+  parameters TEXT NOT NULL,   -- JSON object
+  status TEXT NOT NULL,       -- running, lost, or as in run.json
+  reason TEXT NOT NULL DEFAULT '',
+  started_at TEXT NOT NULL,
+  finished_at TEXT,
+  page TEXT,                  -- under reports/
+  staged INTEGER NOT NULL DEFAULT 0,
+  pushed_at TEXT,
+  error TEXT                  -- JSON object
+);
+CREATE INDEX IF NOT EXISTS runs_series ON runs (series, as_of, started_at);
+CREATE TABLE IF NOT EXISTS leases (
+  database TEXT NOT NULL,
+  shop TEXT NOT NULL,
+  report TEXT NOT NULL,
+  holder TEXT NOT NULL,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  beat_at REAL NOT NULL,      -- seconds since 1970
+  PRIMARY KEY (database, shop, report)
+);
+"""
+
+
+class Entry(NamedTuple):
+    """One run, as the ledger knows it."""
+
+    run_id: str
+    as_of: date | None
+    key: str
+    inputs: dict[str, str]
+    database: str
+    shop: str
+    report: str
+    status: str
+    started_at: datetime
+    page: str | None  # under reports/
+    staged: int
+    pushed_at: datetime | None
+
+
+class Work(NamedTuple):
+    """What a lease is for."""
+
+    database: str
+    shop: str
+    report: str
+
+    def __str__(self) -> str:
+        return f"report {self.report!r} for shop {self.shop!r} of database {self.database!r}"
+
+
+class Ledger:
+    """The ledger at `path`; made when it is not there. Safe between threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as con:
+            con.execute("PRAGMA journal_mode = WAL")
+            con.executescript(_SCHEMA)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as con:
+            con.execute("PRAGMA synchronous = NORMAL")
+            con.row_factory = sqlite3.Row
+            yield con
+
+    def start(self, row: Mapping[str, Any]) -> None:
+        """Record that a run begins: `row` has the columns of `runs` that are known then."""
+        columns = ", ".join(row)
+        marks = ", ".join(f":{name}" for name in row)
+        with self._open() as con:
+            con.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", row)  # noqa: S608 - our names
+
+    def finish(
+        self, record: RunRecord, key: str, inputs: Mapping[str, str], page: str | None
+    ) -> None:
+        """Record how a run ended, and what its result depended on."""
+        row = {
+            "run_id": record.run_id,
+            "key": key,
+            "inputs": json.dumps(inputs),
+            "status": record.status,
+            "reason": record.reason,
+            "finished_at": _text(record.finished_at or datetime.now(UTC)),
+            "page": page,
+            "staged": sum(record.staged.values()),
+            "error": record.error.model_dump_json() if record.error else None,
+        }
+        sets = ", ".join(f"{name} = :{name}" for name in row if name != "run_id")
+        with self._open() as con:
+            con.execute(f"UPDATE runs SET {sets} WHERE run_id = :run_id", row)  # noqa: S608 - our names
+
+    def set_pushed(self, run_id: str, at: datetime | None = None) -> None:
+        """Record that a run's results were pushed."""
+        with self._open() as con:
+            con.execute(
+                "UPDATE runs SET pushed_at = ? WHERE run_id = ?",
+                (_text(at or datetime.now(UTC)), run_id),
+            )
+
+    def last_done(self, series: str, as_of: date | None) -> Entry | None:
+        """The last run of this series and day that ended well, done or skipped."""
+        return self._first(
+            "series = ? AND as_of IS ? AND status IN ('done', 'skipped') ORDER BY started_at DESC",
+            (series, _day(as_of)),
+        )
+
+    def previous(self, series: str, as_of: date | None) -> Entry | None:
+        """The run that a run of this day is compared with: done, of this day or the last before."""
+        return self._first(
+            "series = ?1 AND status = 'done' AND (as_of <= ?2 OR ?2 IS NULL)"
+            " ORDER BY as_of DESC, started_at DESC",
+            (series, _day(as_of)),
+        )
+
+    def entries(self) -> list[Entry]:
+        """All runs, oldest first."""
+        with self._open() as con:
+            return [_entry(row) for row in con.execute("SELECT * FROM runs ORDER BY started_at")]
+
+    def forget(self, run_id: str) -> None:
+        """Remove a run."""
+        with self._open() as con:
+            con.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+
+    def _first(self, condition: str, params: tuple[object, ...]) -> Entry | None:
+        with self._open() as con:
+            row = con.execute(f"SELECT * FROM runs WHERE {condition} LIMIT 1", params).fetchone()  # noqa: S608 - our own text
+        return _entry(row) if row else None
+
+    @contextmanager
+    def lease(self, work: Work) -> Iterator[Lease]:
+        """Hold the lease for some work; it beats until the block ends.
+
+        Runs of that work that were never finished are marked as lost: whoever held the lease
+        before is gone.
+
+        Raises:
+            LockedError: Another process, or another thread of this one, is at it.
+        """
+        lease = Lease(self, work)
+        with self._open() as con:
+            con.execute("BEGIN IMMEDIATE")
+            _take(con, lease)
+            con.execute(
+                "UPDATE runs SET status = 'lost', reason = 'its process ended in the middle'"
+                " WHERE database = ? AND shop = ? AND report = ? AND status = 'running'",
+                work,
+            )
+            con.execute("COMMIT")
+        with lease.beating():
+            yield lease
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The project's ledger."""
+    return Ledger(settings.data_dir / FILE_NAME)
+
+
+class Lease:
+    """The right to do some work, as long as it beats."""
+
+    def __init__(self, ledger: Ledger, work: Work) -> None:
+        self.ledger, self.work = ledger, work
+        self.holder = uuid.uuid4().hex
+        self._over = threading.Event()
+
+    def beat(self) -> bool:
+        """Say that the holder lives; False when the lease was lost to another."""
+        with self.ledger._open() as con:
+            done = con.execute(
+                "UPDATE leases SET beat_at = ?"
+                " WHERE database = ? AND shop = ? AND report = ? AND holder = ?",
+                (time.time(), *self.work, self.holder),
+            )
+            return done.rowcount == 1
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Beat in the background; give the lease back at the end."""
+        thread = threading.Thread(target=self._keep_beating, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+            with self.ledger._open() as con:
+                con.execute("DELETE FROM leases WHERE holder = ?", (self.holder,))
+
+    def _keep_beating(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            with suppress(sqlite3.OperationalError):  # the file is busy: the next beat will do
+                if not self.beat():
+                    return
+
+
+def _take(con: sqlite3.Connection, lease: Lease) -> None:
+    """Put the lease down in the table, over one that has expired."""
+    where = "database = ? AND shop = ? AND report = ?"
+    row = con.execute(f"SELECT * FROM leases WHERE {where}", lease.work).fetchone()  # noqa: S608 - our own text
+    if row is not None and _is_alive(row):
+        con.execute("ROLLBACK")
+        since = max(time.time() - row["beat_at"], 0)
+        raise LockedError(
+            f"{lease.work} is being run by process {row['pid']} on {row['host']} "
+            f"(last heard of {since:.0f} s ago); wait for it, or stop it and run this again"
+        )
+    con.execute(
+        "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*lease.work, lease.holder, socket.gethostname(), os.getpid(), time.time()),
+    )
+
+
+def _is_alive(row: sqlite3.Row) -> bool:
+    """Whether a lease's holder still works, as far as can be told from here."""
+    if time.time() - row["beat_at"] > EXPIRES_SECONDS:
+        return False
+    if row["host"] != socket.gethostname() or os.name != "posix":
+        return True
+    try:
+        os.kill(row["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, as another user's
+        return True
+    return True
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        run_id=row["run_id"],
+        as_of=date.fromisoformat(row["as_of"]) if row["as_of"] else None,
+        key=row["key"],
+        inputs=json.loads(row["inputs"]),
+        database=row["database"],
+        shop=row["shop"],
+        report=row["report"],
+        status=row["status"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        page=row["page"],
+        staged=row["staged"],
+        pushed_at=datetime.fromisoformat(row["pushed_at"]) if row["pushed_at"] else None,
+    )

@@ -1,0 +1,179 @@
+"""What is due: nothing that was done with the same inputs, everything else, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables
+from d1lab.reports.run_record import RunRecord
+from d1lab.reports.runner import run_folder
+
+
+def only(jobs: list[Job]) -> Job:
+    assert len(jobs) == 1
+    return jobs[0]
+
+
+def done(settings, ledger, job: Job, run_id: str, reads: list[str], status: str = "done") -> None:
+    """Record a run of the job that has read these views, and give it a page."""
+    moment = datetime.now(UTC)
+    run_dir = run_folder(settings, "demo", run_id)
+    run_dir.mkdir(parents=True)
+    notes = [json.dumps({"metric": None, "reads": reads, "params": {}})] if reads else []
+    (run_dir / "reads.jsonl").write_text("\n".join(notes))
+    row = {
+        "run_id": run_id,
+        "series": job.series,
+        "as_of": job.task.as_of.isoformat(),
+        "key": "",
+        "inputs": "{}",
+        "database": "demo",
+        "shop": job.task.shop,
+        "report": job.task.report.name,
+        "parameters": "{}",
+        "status": "running",
+        "started_at": moment.isoformat(),
+    }
+    ledger.start(row)
+    record = RunRecord(
+        run_id=run_id,
+        report=job.task.report.name,
+        title="",
+        shop=job.task.shop,
+        status=status,
+        started_at=moment,
+    )
+    inputs = narrowed(job.inputs, run_dir)
+    ledger.finish(record, key_of(job.series, job.task, inputs), inputs, "page.html")
+    settings.reports_dir.mkdir(exist_ok=True)
+    (settings.reports_dir / "page.html").touch()
+
+
+@pytest.fixture
+def job(settings, ledger, use):
+    """Plans the one report of the project for shop 'harbor', with any further options."""
+    use("ends_well")
+
+    def planned(**options) -> Job:
+        return only(plan(settings, ledger, **({"shops": ["harbor"]} | options)))
+
+    return planned
+
+
+def change_digest(settings, table: str) -> None:
+    with duckdb.connect(settings.folder("demo") / "warehouse.duckdb") as con:
+        con.execute("UPDATE d1lab.tables SET digest = 'new' WHERE table_name = ?", [table])
+
+
+def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
+    """Without names, all reports run for all shops of the data; a tour is no report."""
+    use("ends_well", "uses_the_lab", "is_no_report")
+    jobs = plan(settings, ledger)
+    assert [(j.task.report.name, j.task.shop) for j in jobs] == [
+        ("ends_well", "harbor"),
+        ("ends_well", "kiosk"),
+        ("uses_the_lab", "harbor"),
+        ("uses_the_lab", "kiosk"),
+    ]
+    assert {str(j.task.as_of) for j in jobs} == {"2026-05-08"}
+    assert all(j.due and j.reason == "no run of this day yet" for j in jobs)
+
+
+def test_plan_takes_what_is_named(settings, ledger, use):
+    """Reports, shops and a shop among the parameters narrow the plan."""
+    use("ends_well", "uses_the_lab")
+    job = only(plan(settings, ledger, reports=["ends_well"], texts={"shop": "kiosk"}))
+    assert (job.task.report.name, job.task.shop) == ("ends_well", "kiosk")
+    with pytest.raises(InputError, match="give one of them"):
+        plan(settings, ledger, shops=["harbor"], texts={"shop": "kiosk"})
+    with pytest.raises(UnknownName, match="unknown shop 'harbour'"):
+        plan(settings, ledger, shops=["harbour"])
+    with pytest.raises(UnknownName, match="unknown report 'ends_wel'"):
+        plan(settings, ledger, reports=["ends_wel"])
+    with pytest.raises(UnknownName, match="unknown parameter 'dayz'"):
+        plan(settings, ledger, texts={"dayz": "7"})
+
+
+def test_same_inputs_are_not_due(settings, ledger, job):
+    """A run that was done with the same notebook, data and code is not done again."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    again = job()
+    assert not again.due
+    assert again.reason == "nothing changed since run r1"
+    assert again.last.run_id == "r1"
+    assert job(force=True).due
+
+
+def test_skipped_runs_count_and_failed_ones_do_not(settings, ledger, job):
+    """A report without data is not tried again until something changes; a failure is."""
+    done(settings, ledger, job(), "r1", ["order_lines"], status="failed")
+    assert job().due
+    done(settings, ledger, job(), "r2", ["order_lines"], status="skipped")
+    assert not job().due
+
+
+def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
+    """A table that the last run did not read may change without any need for a new run."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    change_digest(settings, "inventory_impact")
+    assert not job().due
+    change_digest(settings, "order_events")
+    again = job()
+    assert again.due
+    assert again.reason == "changed since run r1: table order_events"
+
+
+def test_every_table_counts_when_reads_are_unknown(settings, ledger, job):
+    """A run that noted nothing, or something that cannot be followed, depends on all tables."""
+    done(settings, ledger, job(), "r1", [])
+    change_digest(settings, "ab_test_results")
+    assert job().reason == "changed since run r1: table ab_test_results"
+    done(settings, ledger, job(), "r2", ["order_lines", "d1lab.tables"])
+    change_digest(settings, "customer_insights")
+    assert job().reason == "changed since run r2: table customer_insights"
+
+
+def test_changed_notebook_code_or_metric_is_due(settings, ledger, job, monkeypatch):
+    """What computes the result matters as much as the data."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    notebook = settings.notebooks_dir / "ends_well.ipynb"
+    before = notebook.read_text()
+    notebook.write_text(before.replace("1 + 1", "1 + 2").replace("print(shop", "print(1, shop"))
+    assert job().reason == "changed since run r1: the notebook"
+    notebook.write_text(before)
+    monkeypatch.setattr("d1lab.jobs.due.source_digest", lambda: "newer")
+    assert job().reason == "changed since run r1: d1lab"
+    monkeypatch.undo()
+    (settings.root / "metrics").mkdir()
+    (settings.root / "metrics" / "own.sql").write_text(
+        "-- own: a number\n-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
+    )
+    assert job().reason == "changed since run r1: the project's metrics"
+
+
+def test_other_parameters_are_another_series(settings, ledger, job):
+    """A day or a parameter that was not run yet is due, whatever was run for others."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    earlier = job(texts={"as_of": "2026-05-01"})
+    assert earlier.due
+    assert earlier.series == job().series
+    assert job(shops=["kiosk"]).series != job().series
+
+
+def test_lost_page_is_due(settings, ledger, job):
+    """A run whose page was removed is made again."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    shutil.rmtree(settings.reports_dir)
+    assert job().reason == "the page of run r1 is gone"
+
+
+def test_raw_tables_follow_views():
+    """Views lead to the tables behind them; what is neither view nor table cannot be followed."""
+    assert raw_tables(["order_lines", "raw.ab_test_daily"]) == {"order_events", "ab_test_daily"}
+    assert raw_tables(["order_lines", "d1lab.tables"]) is None

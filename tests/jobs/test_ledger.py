@@ -1,0 +1,196 @@
+"""The ledger: runs survive, and two processes never do the same work at once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from d1lab.errors import LockedError
+from d1lab.jobs import ledger as ledger_module
+from d1lab.jobs.ledger import Ledger, Work
+from d1lab.reports.run_record import RunRecord
+
+WORK = Work("demo", "harbor", "turnover")
+START = datetime(2026, 5, 31, 6, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "data" / "ledger.sqlite")
+
+
+def row(run_id: str, **changes: object) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "series": "s",
+        "as_of": "2026-05-30",
+        "key": "k",
+        "inputs": '{"the notebook": "n"}',
+        "database": "demo",
+        "shop": "harbor",
+        "report": "turnover",
+        "parameters": "{}",
+        "status": "running",
+        "started_at": START.isoformat(),
+    } | changes
+
+
+def record(run_id: str, status: str = "done") -> RunRecord:
+    return RunRecord(
+        run_id=run_id,
+        report="turnover",
+        title="Turnover",
+        shop="harbor",
+        status=status,
+        started_at=START,
+        finished_at=START,
+        staged={"inventory_impact": 3},
+    )
+
+
+def finish(ledger: Ledger, run_id: str, status: str = "done", **changes: object) -> None:
+    ledger.start(row(run_id, **changes))
+    ledger.finish(record(run_id, status), f"key of {run_id}", {"a": "1"}, "harbor/t/p.html")
+
+
+def test_ledger_remembers_across_processes(ledger):
+    """What one process wrote, the next reads; the file is in WAL mode."""
+    finish(ledger, "r1")
+    ledger.set_pushed("r1", START)
+    entry = Ledger(ledger.path).last_done("s", date(2026, 5, 30))
+    assert entry is not None
+    assert (entry.run_id, entry.key, entry.inputs) == ("r1", "key of r1", {"a": "1"})
+    assert (entry.page, entry.staged, entry.pushed_at) == ("harbor/t/p.html", 3, START)
+    with sqlite3.connect(ledger.path) as con:
+        assert con.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    con.close()
+
+
+def test_last_done_is_the_newest_good_run_of_that_day(ledger):
+    """Failed and unfinished runs, other days and other parameters do not count."""
+    finish(ledger, "r1", started_at="2026-05-31T01:00:00+00:00")
+    finish(ledger, "r2", "skipped", started_at="2026-05-31T02:00:00+00:00")
+    finish(ledger, "r3", "failed", started_at="2026-05-31T03:00:00+00:00")
+    finish(ledger, "r4", as_of="2026-05-31", started_at="2026-05-31T04:00:00+00:00")
+    finish(ledger, "r5", series="other", started_at="2026-05-31T05:00:00+00:00")
+    ledger.start(row("r6", started_at="2026-05-31T06:00:00+00:00"))
+    entry = ledger.last_done("s", date(2026, 5, 30))
+    assert entry is not None
+    assert entry.run_id == "r2"
+    assert ledger.last_done("s", None) is None
+
+
+def test_previous_is_the_last_done_run_of_that_day_or_before(ledger):
+    """A run of an earlier day is not compared with a later one, nor with a skipped one."""
+    finish(ledger, "may", as_of="2026-05-30", started_at="2026-06-01T01:00:00+00:00")
+    finish(ledger, "june", as_of="2026-06-30", started_at="2026-07-01T01:00:00+00:00")
+    finish(ledger, "july", "skipped", as_of="2026-07-30", started_at="2026-08-01T01:00:00+00:00")
+    found = {
+        day: (entry.run_id if (entry := ledger.previous("s", date.fromisoformat(day))) else None)
+        for day in ("2026-05-29", "2026-05-30", "2026-06-15", "2026-08-01")
+    }
+    assert found == {
+        "2026-05-29": None,
+        "2026-05-30": "may",
+        "2026-06-15": "may",
+        "2026-08-01": "june",
+    }
+
+
+def test_lease_keeps_others_out(ledger):
+    """A held lease is an error with exit code 75 that names the holder; other work is free."""
+    with ledger.lease(WORK):
+        with pytest.raises(LockedError) as caught, Ledger(ledger.path).lease(WORK):
+            pass
+        assert f"process {os.getpid()}" in str(caught.value)
+        assert "report 'turnover' for shop 'harbor'" in str(caught.value)
+        assert caught.value.exit_code == 75
+        with ledger.lease(WORK._replace(shop="kiosk")):
+            pass
+    with ledger.lease(WORK):
+        pass
+
+
+def test_lease_is_taken_by_one_of_many(ledger):
+    """However many ask at the same moment, one gets it."""
+    together, holders, refused = threading.Barrier(8), [], []
+    over = threading.Event()
+
+    def ask() -> None:
+        together.wait()
+        try:
+            with ledger.lease(WORK) as lease:
+                holders.append(lease.holder)
+                over.wait(10)
+        except LockedError:
+            refused.append(1)
+            if len(refused) == 7:
+                over.set()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(holders) == 1
+    assert len(refused) == 7
+
+
+def test_lease_of_a_killed_process_is_free_at_once(ledger):
+    """Nobody waits a minute for a process that is gone; its run is marked as lost."""
+    program = f"""
+import os
+from pathlib import Path
+from d1lab.jobs.ledger import Ledger, Work
+ledger = Ledger(Path({str(ledger.path)!r}))
+with ledger.lease(Work("demo", "harbor", "turnover")):
+    ledger.start({row("r1")!r})
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert [e.status for e in ledger.entries()] == ["running"]
+    with ledger.lease(WORK):
+        assert [e.status for e in ledger.entries()] == ["lost"]
+
+
+def test_lease_of_another_machine_expires(ledger, monkeypatch):
+    """Where the process cannot be looked up, a minute without a beat sets the work free."""
+    monkeypatch.setattr(ledger_module.socket, "gethostname", lambda: "elsewhere")
+    lease = ledger.lease(WORK)
+    held = lease.__enter__()
+    monkeypatch.setattr(ledger_module.socket, "gethostname", lambda: "here")
+    with pytest.raises(LockedError, match="on elsewhere"), ledger.lease(WORK):
+        pass
+    _backdate(ledger, 61)
+    with ledger.lease(WORK):
+        assert not held.beat(), "the old holder hears that it lost the lease"
+    lease.__exit__(None, None, None)
+
+
+def test_lease_beats_while_it_is_held(ledger, monkeypatch):
+    """A long run stays the holder's."""
+    monkeypatch.setattr(ledger_module, "BEAT_SECONDS", 0.02)
+    with ledger.lease(WORK):
+        _backdate(ledger, 1000)
+        deadline = time.monotonic() + 10
+        while _age(ledger) > 60:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def _backdate(ledger: Ledger, seconds: float) -> None:
+    with ledger._open() as con:
+        con.execute("UPDATE leases SET beat_at = ?", (time.time() - seconds,))
+
+
+def _age(ledger: Ledger) -> float:
+    with ledger._open() as con:
+        return time.time() - con.execute("SELECT beat_at FROM leases").fetchone()[0]
