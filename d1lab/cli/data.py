@@ -9,6 +9,9 @@ import typer
 from d1lab.cli.output import (
     DatabaseOption,
     JsonOption,
+    MaxAgeOption,
+    MaxRowsOption,
+    SetOption,
     print_json,
     print_rows,
     progress_bars,
@@ -23,13 +26,8 @@ def pull(
     full: Annotated[
         bool, typer.Option(help="Read every table whole, to notice all changes.")
     ] = False,
-    max_rows_read: Annotated[
-        int | None, typer.Option(help="Refuse to read more rows, as D1 bills them.", min=0)
-    ] = None,
-    max_age: Annotated[
-        float | None,
-        typer.Option(help="Do nothing if the last pull is younger, in seconds.", min=0),
-    ] = None,
+    max_rows_read: MaxRowsOption = None,
+    max_age: MaxAgeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring what is new in D1 into the warehouse."""
@@ -99,9 +97,7 @@ def metrics(
     name: Annotated[
         str | None, typer.Argument(help="The metric to compute; all are listed without.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter: name=value.")
-    ] = None,
+    set_: SetOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:

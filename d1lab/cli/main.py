@@ -50,6 +50,7 @@ _EXAMPLES = {
     setup.track: "d1lab track orders.jsonl",
     setup.aggregate: "d1lab aggregate --dry-run",
     setup.doctor: "d1lab doctor --json",
+    reports.prune: "d1lab prune --keep 90d --dry-run",
     reports.lab: "d1lab lab",
 }
 

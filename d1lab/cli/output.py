@@ -21,6 +21,15 @@ DatabaseOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would change; write nothing.")
 ]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A parameter: name=value. Repeat for more.")
+]
+MaxAgeOption = Annotated[
+    float | None, typer.Option(help="Do not pull if the last pull is younger, in seconds.", min=0)
+]
+MaxRowsOption = Annotated[
+    int | None, typer.Option(help="Refuse to read more rows, as D1 bills them.", min=0)
+]
 
 Progress = Callable[[str, int, int], None]
 

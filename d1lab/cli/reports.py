@@ -1,11 +1,13 @@
-"""Commands that make reports and write results back: run, push, rollback, lab."""
+"""Commands that make reports and write results back: run, push, rollback, prune, lab."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,13 +15,22 @@ from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
+    MaxAgeOption,
+    MaxRowsOption,
+    SetOption,
     print_json,
     print_rows,
     progress_bars,
     say,
 )
-from d1lab.config import TOKEN_VARIABLES, load_settings
-from d1lab.errors import InputError
+from d1lab.config import TOKEN_VARIABLES, Settings, load_settings
+from d1lab.d1.database import Usage
+from d1lab.d1.limits import cost
+from d1lab.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    from d1lab.jobs.run import Outcome
+    from d1lab.pull import PullResult
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:
@@ -35,3 +46,253 @@ def assignments(pairs: list[str]) -> dict[str, str]:
             raise InputError(f"--set {pair!r}: expected name=value")
         given[name] = value
     return given
+
+
+def _params_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    from d1lab.reports.parameters import load_values
+
+    return load_values(path)
+
+
+def run(
+    report: Annotated[list[str] | None, typer.Argument(help="Which; all without.")] = None,
+    shop: Annotated[
+        list[str] | None, typer.Option("--shop", "-s", help="Only these shops.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="The day to speak of: YYYY-MM-DD, yesterday, latest.")
+    ] = None,
+    set_: SetOption = None,
+    params: Annotated[
+        Path | None, typer.Option(help="Parameters from a JSON or TOML file.")
+    ] = None,
+    database: DatabaseOption = None,
+    pull: Annotated[bool, typer.Option(help="Bring what is new in D1 first.")] = True,
+    push: Annotated[bool, typer.Option(help="Write the results of good runs into D1.")] = True,
+    max_age: MaxAgeOption = None,
+    max_rows_read: MaxRowsOption = None,
+    force: Annotated[bool, typer.Option(help="Run also what is up to date.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds for each run.", min=1)] = 900,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull, run the reports that are due, write their pages, push their results.
+
+    Ends with 0 done or nothing due, 1 a report failed, 2 bad input, 3 stale or missing data,
+    4 time-out, 75 locked by another process.
+    """
+    from d1lab.jobs.run import run_reports
+
+    started = monotonic()
+    settings = load_settings()
+    texts = assignments(set_ or []) | ({"as_of": as_of} if as_of else {})
+    pulled = None
+    if pull and not dry_run:
+        pulled = _pull(settings, database, max_age, max_rows_read)
+    with progress_bars() as progress:
+        outcomes = run_reports(
+            settings,
+            database,
+            reports=report or (),
+            shops=shop or (),
+            values=_params_file(params),
+            texts=texts,
+            force=force,
+            push=push,
+            dry_run=dry_run,
+            timeout_seconds=timeout,
+            progress=progress,
+        )
+    if as_json:
+        print_json({"pull": pulled, "runs": [_summary(outcome) for outcome in outcomes]})
+    else:
+        _print_outcomes(settings, outcomes, pulled, monotonic() - started)
+    worst = max((outcome.exit_code for outcome in outcomes), default=0)
+    raise typer.Exit(worst)
+
+
+def _pull(
+    settings: Settings, database: str | None, max_age: float | None, max_rows_read: int | None
+) -> PullResult:
+    from d1lab.d1.connect import connect
+    from d1lab.pull import pull as fetch
+
+    name, _ = settings.resolve(database)
+    with closing(connect(settings, database)) as db, progress_bars() as progress:
+        return fetch(
+            db,
+            settings.folder(database),
+            database=name,
+            max_age_seconds=max_age,
+            max_rows_read=max_rows_read,
+            progress=progress,
+        )
+
+
+def _summary(outcome: Outcome) -> dict[str, object]:
+    task = outcome.job.task
+    return {
+        "report": task.report.name,
+        "shop": task.shop,
+        "as_of": task.as_of,
+        "status": outcome.status,
+        "message": outcome.message,
+        "exit_code": outcome.exit_code,
+        "run_id": outcome.run_id,
+        "page": outcome.page,
+        "seconds": outcome.record.seconds if outcome.record else None,
+        "pushed": outcome.pushed,
+    }
+
+
+def _print_outcomes(
+    settings: Settings, outcomes: list[Outcome], pulled: PullResult | None, seconds: float
+) -> None:
+    pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
+    usage = sum((push.usage for push in pushes), Usage())
+    read = usage.rows_read + (pulled.rows_read if pulled else 0)
+    rows = [
+        (
+            outcome.job.task.shop,
+            outcome.job.task.report.name,
+            outcome.status,
+            outcome.record.seconds if outcome.record else None,
+            outcome.pushed.changed if outcome.pushed else None,
+            _relative(outcome.page, settings.root),
+        )
+        for outcome in outcomes
+    ]
+    print_rows(("shop", "report", "status", "seconds", "results_pushed", "page"), rows)
+    for outcome in outcomes:
+        if outcome.exit_code or (outcome.message and outcome.status not in ("current", "done")):
+            say(f"{outcome.job.task}: {outcome.message}")
+    say(
+        f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
+        f"{usage.rows_written:,} written (${cost(usage._replace(rows_read=read)):.4f} past what "
+        f"the plan includes); {sum(p.changed for p in pushes):,} results pushed; {seconds:.1f} s"
+    )
+    index = settings.reports_dir / "index.html"
+    if index.is_file():
+        say(f"Open {_relative(index, settings.root)}")
+
+
+def _relative(path: Path | None, root: Path) -> str:
+    if path is None:
+        return ""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _run_dir(settings: Settings, database: str | None, run_id: str) -> Path:
+    runs = settings.folder(database) / "runs"
+    if not (runs / run_id).is_dir():
+        known = (path.name for path in runs.glob("*") if (path / "outbox").is_dir())
+        raise UnknownName("run", run_id, known, f"database {settings.resolve(database)[0]!r}")
+    return runs / run_id
+
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as its page says.")]
+
+
+def push(
+    run_id: RunArgument,
+    database: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's staged results into D1: columns that d1lab owns, only where they differ."""
+    from d1lab.d1.connect import connect
+    from d1lab.push import plan
+    from d1lab.push import push as write
+
+    settings = load_settings()
+    run_dir = _run_dir(settings, database, run_id)
+    with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
+        result = plan(db, run_dir) if dry_run else write(db, run_dir, progress=progress)
+    if as_json:
+        print_json(result)
+        return
+    columns = ("table", "staged", "changed", "unchanged", "missing", "left")
+    print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
+    if dry_run:
+        _print_sample(result)
+    verb = "would write" if dry_run else "wrote"
+    say(
+        f"push: D1 bills {result.usage.rows_read:,} rows read; {verb} {result.usage.rows_written:,}"
+    )
+
+
+def _print_sample(plan: Any) -> None:
+    rows = [
+        (table.table, " ".join(change.key.values()), name, (change.before or {}).get(name), value)
+        for table in plan.tables
+        for change in table.sample
+        for name, value in change.after.items()
+        if (change.before or {}).get(name) != value
+    ]
+    if rows:
+        print_rows(("table", "key", "column", "before", "after"), rows)
+
+
+def rollback(
+    run_id: RunArgument,
+    database: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a push back: restore what it overwrote, where the value is still the one it wrote."""
+    from d1lab.d1.connect import connect
+    from d1lab.push import rollback as restore
+
+    settings = load_settings()
+    run_dir = _run_dir(settings, database, run_id)
+    with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
+        result = restore(db, run_dir, dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json(result)
+        return
+    columns = ("table", "status", "changed", "restored", "left")
+    print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
+    for table in result.tables:
+        if table.left:
+            say(f"{table.table}: {table.left} rows hold something else by now and were left alone")
+
+
+def prune(
+    keep: Annotated[str, typer.Option(help="How much to keep, such as 90d.")] = "90d",
+    database: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old runs and say what went; the last good run of each report always stays."""
+    from d1lab.jobs.ledger import open_ledger
+    from d1lab.jobs.prune import parse_days
+    from d1lab.jobs.prune import prune as remove
+
+    settings = load_settings()
+    days = parse_days(keep)
+    removed = remove(settings, open_ledger(settings), database, keep_days=days, dry_run=dry_run)
+    if as_json:
+        print_json(removed)
+        return
+    print_rows(removed[0]._fields if removed else ("run_id",), removed)
+    say(f"{len(removed)} runs {'would be ' if dry_run else ''}removed")
+
+
+def lab(
+    port: Annotated[int, typer.Option(help="Where JupyterLab listens, on loopback.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+) -> None:
+    """Open JupyterLab at the tour. It needs no token, and is given none."""
+    settings = load_settings()
+    tour = settings.notebooks_dir / "tour.ipynb"
+    if not settings.folder().joinpath("warehouse.duckdb").is_file():
+        say("the warehouse is empty yet: `d1lab pull` fills it")
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}"]
+    command += [f"--ServerApp.root_dir={settings.root}"]
+    if tour.is_file():
+        command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
+    command += [] if browser else ["--no-browser"]
+    environment = {k: v for k, v in os.environ.items() if k not in TOKEN_VARIABLES}
+    os.execve(sys.executable, command, environment)

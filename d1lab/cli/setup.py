@@ -87,7 +87,7 @@ def migrate(database: DatabaseOption = None, dry_run: DryRunOption = False) -> N
     from d1lab.d1.migrate import pending
 
     db = connect(load_settings(), database, write=not dry_run)
-    names = [path.name for path in pending(db)] if dry_run else apply(db)
+    names = pending(db) if dry_run else apply(db)
     for name in names:
         typer.echo(name)
     say(f"{len(names)} migrations {'pending' if dry_run else 'applied'}")
@@ -148,7 +148,8 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     from d1lab.ops.doctor import doctor as examine
 
     settings = load_settings()
-    findings = examine(connect(settings, database), settings.folder(database))
+    _, chosen = settings.resolve(database)
+    findings = examine(connect(settings, database), settings.folder(database), plan=chosen.plan)
     print_rows(("level", "subject", "found", "todo"), findings, as_json=as_json)
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(1)
