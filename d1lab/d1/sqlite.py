@@ -28,6 +28,7 @@ _TEMPORARY = frozenset(
         sqlite3.SQLITE_CREATE_TEMP_VIEW,
     )
 )
+_PRAGMAS = limits.PRAGMAS | {"data_version", "page_size"}  # the last two FTS5 runs by itself
 _BILLED = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"))
 
 _SCHEMA = frozenset(("CREATE", "ALTER", "DROP"))
@@ -146,15 +147,21 @@ class SqliteDatabase:
         return connection
 
     def _authorize(
-        self, action: int, first: str | None, second: str | None, _: str | None, trigger: str | None
+        self,
+        action: int,
+        first: str | None,
+        second: str | None,
+        schema: str | None,
+        trigger: str | None,
     ) -> int:
         if not self._watching:
             return sqlite3.SQLITE_OK
         self._touched.note(action, first, second, trigger)
         forbidden = (
             action in _TEMPORARY
+            or (action == sqlite3.SQLITE_CREATE_TABLE and _is_foreign(str(first), schema))
             or (action == sqlite3.SQLITE_FUNCTION and second in limits.FORBIDDEN_FUNCTIONS)
-            or (action == sqlite3.SQLITE_PRAGMA and first not in limits.PRAGMAS)
+            or (action == sqlite3.SQLITE_PRAGMA and first not in _PRAGMAS)
         )
         return sqlite3.SQLITE_DENY if forbidden else sqlite3.SQLITE_OK
 
@@ -213,6 +220,11 @@ class SqliteDatabase:
 
     def _beside(self, sql: str, params: Sequence[object] = ()) -> bill.Rows:
         return self._connection.execute(sql, params).fetchall()
+
+
+def _is_foreign(table: str, schema: str | None) -> bool:
+    """Whether a new table would be a temporary one, or one of D1's own."""
+    return schema == "temp" or table.lower().startswith("_cf_")
 
 
 def _imitate(connection: sqlite3.Connection) -> None:

@@ -56,8 +56,8 @@ def verb(sql: str) -> str:
     first = ""
     for token in tokens(sql):
         word = token.text.upper()
-        first = first or word
-        if first != "WITH":
+        first = first or word.strip(";")
+        if first and first != "WITH":
             return first
         depth += {"(": 1, ")": -1}.get(word, 0)
         if depth == 0 and token.kind == "word" and word in _MAIN_VERBS:

@@ -129,6 +129,8 @@ def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
     Raises:
         D1QueryError: The placeholders are named, or do not fit the parameters.
     """
+    if ";" in sql:  # D1 takes a comment after the last semicolon for a statement without SQL
+        sql = next(statements(sql))
     found = _placeholders(sql, len(params))
     if all(type(value) is str for value in params):
         return sql, list(params)  # pyright: ignore[reportReturnType]
