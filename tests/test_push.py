@@ -344,6 +344,16 @@ def test_push_names_the_migration_that_d1_lacks(
     refused(db, run_dir, *words, "d1lab migrate")
 
 
+def test_push_refuses_to_overwrite_what_it_could_not_restore(
+    db: SqliteDatabase, run_dir: Path
+) -> None:
+    """JSON has no infinity, so a rollback could not bring one back."""
+    db.execute("UPDATE inventory_impact SET turnover_rate = 9e999 WHERE sku = 'a'")
+    with pytest.raises(PushError, match=r"'a'.*infinite"):
+        push(db, run_dir)
+    assert db.query(AUDIT).rows == []
+
+
 def test_push_refuses_runs_that_are_not_there_or_failed(db: SqliteDatabase, run_dir: Path) -> None:
     """Only what a run that ended well has staged is pushed."""
     refused(db, run_dir.parent / "nope", "no run 'nope'", error=InputError)
@@ -807,6 +817,42 @@ def test_rollback_killed_anywhere_ends_in_the_same_state(
     assert [value for value in customers[0][4:] if value is not None] == ["new"]
 
 
+class Interloper(Steps):
+    """At one of the steps, another process does the whole of it."""
+
+    def __init__(self, at: int, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.at, self.act = at, act
+
+    def step(self) -> None:
+        self.taken += 1
+        if self.taken == self.at:
+            self.act()
+
+
+def test_push_beside_another_push_of_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes push one run: wherever they meet, both end well, and as if there were one."""
+    ends: dict[int, dict[str, Any]] = {}
+    for number in range(0, 1000):
+        folder = tmp_path / str(number) / "run"
+        db = SqliteDatabase.create(tmp_path / str(number) / "d1.sqlite")
+        seed(db)
+        stage_inventory(folder, a=(2.0, 2.0), b=(3.25, 0.5), e=(1.0, 1.0))
+        stage_customers(folder, k1=("regular", 3, "40.10"), k2=("vip", 5, "7"))
+        steps = Interloper(number, lambda db=db, folder=folder: push(db, folder))
+        with monkeypatch.context() as patch:
+            watch_files(patch, steps)
+            push(Mortal(db, steps), folder)
+        ends[number] = world(db, folder)
+        db.close()
+        if steps.taken < number:
+            break
+    assert len(ends) > 60
+    assert {number: end for number, end in ends.items() if end != ends[0]} == {}
+
+
 def test_push_killed_twice_keeps_the_first_image(db: SqliteDatabase, run_dir: Path) -> None:
     """The before-image is of the first start, however far each start came."""
     for mortal in (
@@ -820,6 +866,22 @@ def test_push_killed_twice_keeps_the_first_image(db: SqliteDatabase, run_dir: Pa
     image = load_image(run_dir, "customer_insights")
     assert image is not None
     assert image.changes["s", "k1"].before == ("new", None, None)
+
+
+def test_push_keeps_the_times_of_its_first_start_and_end(db: SqliteDatabase, run_dir: Path) -> None:
+    """The audit tells when it was begun at first, and when it was first at its end."""
+    with pytest.raises(Killed):
+        push(Mortal(db, die_after="customer_insights"), run_dir)
+    db.execute("UPDATE d1lab_pushes SET started_at = '2020-01-01'")
+    push(db, run_dir)
+    db.execute("UPDATE d1lab_pushes SET finished_at = '2020-01-02'")
+    for path in (run_dir / "push").glob("*.done.json"):
+        path.unlink()  # as if it had died between the audit and the mark
+    push(db, run_dir)
+    times = "SELECT started_at, finished_at, status FROM d1lab_pushes ORDER BY table_name"
+    rows = db.query(times).rows
+    assert rows[0] == ("2020-01-01", "2020-01-02", "done")
+    assert rows[1][1:] == ("2020-01-02", "done")
 
 
 def test_push_killed_for_good_is_finished_by_the_next(db: SqliteDatabase, run_dir: Path) -> None:

@@ -28,8 +28,8 @@ SELECT status FROM d1lab_pushes WHERE run_id = ?1 AND table_name = ?2 AND action
 _NEWER = """
 SELECT newer.run_id FROM d1lab_pushes AS newer
 WHERE newer.table_name = ?2 AND newer.action = 'push' AND newer.run_id <> ?1
-  AND newer.started_at >= (
-    SELECT ours.started_at FROM d1lab_pushes AS ours
+  AND (newer.started_at, newer.run_id) > (
+    SELECT ours.started_at, ours.run_id FROM d1lab_pushes AS ours
     WHERE ours.run_id = ?1 AND ours.table_name = ?2 AND ours.action = 'push')
   AND NOT EXISTS (
     SELECT 1 FROM d1lab_pushes AS undone

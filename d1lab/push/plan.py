@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,10 +132,15 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
 
 
 def survey(db: Database, staged: Staged) -> tuple[Image, dict[Key, State]]:
-    """The before-image of a first push, and what the rows that it changes hold now."""
+    """The before-image of a first push, and what the rows that it changes hold now.
+
+    Raises:
+        PushError: A row holds an infinite value.
+    """
     table = staged.table
     blank = Image(table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC))
     now = states(db, blank, staged.rows)
+    _require_finite(table.name, now)
     changes: dict[Key, Change] = {}
     missing: list[Key] = []
     for key, after in staged.rows.items():
@@ -145,6 +151,16 @@ def survey(db: Database, staged: Staged) -> tuple[Image, dict[Key, State]]:
     unchanged = len(staged.rows) - len(changes) - len(missing)
     image = blank._replace(changes=changes, unchanged=unchanged, missing=tuple(missing))
     return image, {key: now[key] for key in changes}
+
+
+def _require_finite(table: str, now: dict[Key, State]) -> None:
+    """An infinity cannot be sent to D1 again, so it could not be restored."""
+    for key, state in now.items():
+        if any(isinstance(value, float) and math.isinf(value) for value in state or ()):
+            raise PushError(
+                f"the row {key} of {table!r} holds an infinite value, which a rollback could not "
+                "bring back. Nothing was written; set it to NULL in D1, then push again."
+            )
 
 
 def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
