@@ -120,12 +120,12 @@ def _more_extreme(xa: int, na: int, xb: int, nb: int) -> NDArray[np.bool_]:
 def _chances(extreme: NDArray[np.bool_], rates: Floats) -> Floats:
     """The probability of the marked outcomes at each common rate."""
     na, nb = extreme.shape[0] - 1, extreme.shape[1] - 1
-    of_a = np.stack([_binomial(np.arange(na + 1), na, rate) for rate in rates])
-    of_b = np.stack([_binomial(np.arange(nb + 1), nb, rate) for rate in rates])
+    of_a = _binomial(np.arange(na + 1), na, rates[:, None])
+    of_b = of_a if na == nb else _binomial(np.arange(nb + 1), nb, rates[:, None])
     return ((of_a @ extreme.astype(np.float64)) * of_b).sum(axis=1)
 
 
-def _binomial(counts: NDArray[np.int64], trials: int, rate: float) -> Floats:
+def _binomial(counts: NDArray[np.int64], trials: int, rate: Floats | float) -> Floats:
     from scipy.special import xlog1py, xlogy
 
     log = _log_choose(trials, counts) + xlogy(counts, rate) + xlog1py(trials - counts, -rate)

@@ -111,7 +111,12 @@ def _counts(look: Look) -> list[int]:
 
 
 def _inside(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, (Real, Decimal)) and low < float(value) < high
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return False
+    try:
+        return low < float(value) < high
+    except (OverflowError, ValueError):
+        return False
 
 
 def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-_HALVINGS = 64  # of a bracket at most 180 wide: down to the last bit
+_PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide: down to the last bit
 
 
 class Rates(NamedTuple):
@@ -196,9 +196,10 @@ def _invert(
 
 
 def _crossing(before: Callable[[Floats], NDArray[np.bool_]], left: Floats, right: Floats) -> Floats:
-    """Where `before` turns from true to false between left and right."""
-    for _ in range(_HALVINGS):
-        middle = (left + right) / 2
-        earlier = before(middle)
-        left, right = np.where(earlier, middle, left), np.where(earlier, right, middle)
+    """Where `before` turns from true to false between left and right, by dividing the bracket."""
+    inner = (np.arange(1, _PARTS) / _PARTS).reshape(-1, *(1 for _ in left.shape))
+    for _ in range(_DIVISIONS):
+        part = (right - left) / _PARTS
+        left = left + part * before(left + (right - left) * inner).sum(axis=0)
+        right = left + part
     return (left + right) / 2

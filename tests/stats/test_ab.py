@@ -1,0 +1,412 @@
+"""The decision table: which inputs allow which statement, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from d1lab.errors import InputError
+from d1lab.stats.ab import AbResult, as_json, calculate, compare, confidence_level
+from d1lab.stats.arms import Arm, Guardrail, Look, Plan, parse_arm, parse_rate
+
+A, B = Arm(10_000, 500), Arm(10_000, 560)
+RICH_A = Arm(10_000, 500, 52_000, 1.4e6, 20_000, 400_000.0)
+RICH_B = Arm(10_000, 590, 56_500, 1.65e6, 20_500, 400_000.0)
+DECLARED = Plan(share_b=0.5, share_declared=True)
+ALWAYS = DECLARED._replace(method="always_valid")
+NAMED = [
+    "status",
+    "reason",
+    "method",
+    "p_value",
+    "confidence_level",
+    "winner",
+    "rate_a",
+    "rate_b",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "chance_b_better",
+    "expected_loss_b",
+    "sample_ratio_p",
+]
+
+
+def rounded(result: AbResult, *names: str) -> list[float]:
+    return [round(getattr(result, name), 8) for name in names]
+
+
+def test_result_has_the_named_fields_first() -> None:
+    """`--json` prints these fields under these names."""
+    assert list(AbResult._fields[: len(NAMED)]) == NAMED
+
+
+def test_rates_with_visitors_give_everything() -> None:
+    """500/10,000 against 560/10,000: the reference numbers of every field."""
+    result = calculate("500/10000", "560/10000")
+    assert (result.status, result.method, result.winner) == ("no_decision", "score", "none")
+    assert rounded(result, "p_value", "rate_a", "rate_b", "sample_ratio_p") == [
+        0.05825781,
+        0.05,
+        0.056,
+        1.0,
+    ]
+    assert rounded(result, "difference_low", "difference_high") == [-0.00021025, 0.01222623]
+    assert rounded(result, "ratio", "ratio_low", "ratio_high") == [1.12, 0.99604741, 1.2594066]
+    assert rounded(result, "chance_b_better", "expected_loss_b") == [0.97083766, 0.00003567]
+    assert result.confidence_level == 94.17
+
+
+def test_small_counts_are_decided_exactly() -> None:
+    """3/40 against 9/42 and 0/50 against 5/50: Barnard's p, Miettinen and Nurminen's interval."""
+    result = calculate("3/40", "9/42")
+    assert result.method == "barnard"
+    assert rounded(result, "p_value", "difference_low") == [0.07850964, -0.01633743]
+    result = calculate("0/50", "5/50")
+    assert rounded(result, "p_value", "ratio_low") == [0.02366567, 1.34633552]
+    assert (result.ratio_high, result.winner) == (math.inf, "b")
+
+
+def test_no_conversion_at_all_is_refused() -> None:
+    """0/30 against 0/30: no p-value, no interval, no winner."""
+    result = calculate("0/30", "0/30")
+    assert result.status == "insufficient_data"
+    assert (result.p_value, result.difference_low, result.winner) == (None, None, None)
+    assert result.confidence_level is None
+
+
+def test_everybody_converting_is_refused() -> None:
+    """30/30 against 30/30 has no variance."""
+    assert calculate("30/30", "30/30").status == "zero_variance"
+
+
+def test_counts_with_declared_share_give_a_ratio() -> None:
+    """122 against 189 at 50/50: the exact binomial test, no rates, no difference in points."""
+    result = calculate("122", "189", share_b=0.5)
+    assert (result.status, result.method, result.winner) == ("decided", "binomial", "b")
+    assert round(result.p_value or 0, 9) == 0.000172805
+    assert rounded(result, "ratio_low", "ratio_high") == [1.22731162, 1.96149892]
+    assert (result.rate_a, result.difference, result.difference_low) == (None, None, None)
+    assert result.sample_ratio_p is None
+    assert round(result.chance_b_better or 0, 8) == 0.99993139
+
+
+def test_counts_without_declared_share_are_refused() -> None:
+    """A share told after the start, or not at all, says nothing."""
+    assert calculate("122", "189").status == "not_declared"
+    late = compare(Arm(None, 122), Arm(None, 189), Plan(share_b=0.5, share_declared=False))
+    assert (late.status, late.p_value) == ("not_declared", None)
+
+
+def test_few_counts_name_no_winner() -> None:
+    """0 against 5: exact p and mid-p are shown, and nothing is decided below 25 conversions."""
+    result = calculate("0", "5", share_b=0.5)
+    assert (result.p_value, result.mid_p) == (0.0625, 0.046875)
+    assert (result.status, result.winner) == ("insufficient_data", None)
+    assert calculate("24", "200", share_b=0.5).winner is None
+    assert calculate("25", "200", share_b=0.5).winner == "b"
+
+
+def test_counts_while_running_use_the_e_process() -> None:
+    """122 against 189, looked at any number of times."""
+    result = calculate("122", "189", share_b=0.5, always_valid=True)
+    assert result.method == "beta_binomial"
+    assert rounded(result, "p_value", "ratio_low", "ratio_high") == [
+        0.00830909,
+        1.05907348,
+        2.29036352,
+    ]
+
+
+def test_revenue_totals_alone_are_description() -> None:
+    """Without sums of squares there are order values, and no p-value for revenue."""
+    plan = DECLARED._replace(primary_metric="revenue")
+    result = compare(Arm(1000, 50, 5_000), Arm(1000, 60, 6_600), plan)
+    assert (result.status, result.p_value) == ("insufficient_data", None)
+    assert (result.order_value_a, result.order_value_b) == (100.0, 110.0)
+
+
+def test_revenue_with_visitors_is_welch() -> None:
+    """The reference numbers of revenue per visitor and its lift."""
+    plan = DECLARED._replace(primary_metric="revenue")
+    result = compare(RICH_A, RICH_B, plan)
+    assert (result.method, result.winner) == ("welch", "b")
+    assert rounded(result, "p_value", "difference_low", "difference_high") == [
+        0.00412554,
+        0.14253412,
+        0.75746588,
+    ]
+    assert rounded(result, "ratio_low", "ratio_high") == [1.02668095, 1.14988966]
+
+
+def test_revenue_without_visitors_is_compound_poisson() -> None:
+    """z = (S_B/w_B - S_A/w_A) / sqrt(Q_B/w_B^2 + Q_A/w_A^2), by hand."""
+    plan = Plan(primary_metric="revenue", share_b=0.4, share_declared=True)
+    result = compare(Arm(None, 100, 6_000, 500_000), Arm(None, 90, 5_000, 400_000), plan)
+    assert result.method == "compound_poisson"
+    z = (5_000 / 0.4 - 6_000 / 0.6) / math.sqrt(400_000 / 0.16 + 500_000 / 0.36)
+    assert result.p_value == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-12)
+    assert result.ratio == pytest.approx(1.25)
+    few = compare(Arm(None, 24, 6_000, 2e6), Arm(None, 90, 5_000, 400_000), plan)
+    assert few.status == "insufficient_data"
+
+
+def test_flat_revenue_is_refused() -> None:
+    """Every visitor spent the same: there is nothing to estimate chance from."""
+    plan = DECLARED._replace(primary_metric="revenue")
+    result = compare(Arm(100, 100, 500, 2_500), Arm(100, 100, 600, 3_600), plan)
+    assert (result.status, result.p_value) == ("zero_variance", None)
+
+
+def test_lift_on_a_base_near_zero_is_refused() -> None:
+    """Profit per visitor of A is not separated from 0: a difference, but no lift."""
+    plan = DECLARED._replace(primary_metric="profit")
+    a = Arm(1_000, 50, profit=10, profit_squares=40_000)
+    b = Arm(1_000, 50, profit=500, profit_squares=40_000)
+    result = compare(a, b, plan)
+    assert result.p_value is not None
+    assert result.difference_low is not None
+    assert (result.ratio_low, result.ratio_high) == (None, None)
+
+
+def test_sample_ratio_mismatch_stops_everything() -> None:
+    """10,000 against 12,000 visitors at a declared half: no p-value, no winner."""
+    result = calculate("500/10000", "900/12000")
+    assert (result.status, result.winner, result.p_value) == ("sample_ratio_mismatch", None, None)
+    assert result.sample_ratio_p is not None
+    assert result.sample_ratio_p < 1e-30
+    assert calculate("500/10000", "900/12000", share_b=12 / 22).status == "decided"
+
+
+def test_sample_ratio_is_not_checked_without_a_declared_share() -> None:
+    """Rates can be compared then, and the check has no value."""
+    result = compare(A, Arm(12_000, 900), Plan())
+    assert (result.sample_ratio_p, result.status) == (None, "decided")
+
+
+@pytest.mark.parametrize(
+    ("arm", "named"),
+    [
+        (Arm(100, 101), "conversions"),
+        (Arm(-1, 0), "visitors"),
+        (Arm(math.nan, 5), "visitors"),  # pyright: ignore[reportArgumentType]
+        (Arm(100, 5.5), "conversions"),  # pyright: ignore[reportArgumentType]
+        (Arm(10**13, 5), "visitors"),
+        (Arm(100, 5, math.inf), "revenue"),
+        (Arm(100, 5, 1_000, 9_999), "revenue_squares"),
+        (Arm(100, 5, "12"), "revenue"),  # pyright: ignore[reportArgumentType]
+        (Arm(0, 0, 12.0), "revenue"),
+    ],
+)
+def test_impossible_numbers_are_refused(arm: Arm, named: str) -> None:
+    """A refusal names the number that cannot be true."""
+    result = compare(A, arm, DECLARED)
+    assert result.status == "invalid_input"
+    assert named in (result.reason or "")
+    assert result.p_value is None
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(alpha=0),
+        Plan(alpha=1.5),
+        Plan(share_b=1.0, share_declared=True),
+        Plan(method="bayes"),  # pyright: ignore[reportArgumentType]
+        Plan(primary_metric="clicks"),  # pyright: ignore[reportArgumentType]
+        Plan(planned_visitors=-5),
+        Plan(guardrails=(Guardrail("profit", -0.1),)),
+    ],
+)
+def test_impossible_plans_are_refused(plan: Plan) -> None:
+    """A plan that cannot be meant decides nothing."""
+    assert compare(A, B, plan).status == "invalid_input"
+
+
+def test_group_sequential_without_a_plan_is_refused() -> None:
+    """Spending alpha needs a size or an end to spend it over."""
+    result = compare(A, B, DECLARED._replace(method="group_sequential"))
+    assert result.status == "invalid_input"
+
+
+def test_fixed_horizon_is_not_read_before_its_end() -> None:
+    """A running test with a fixed horizon has rates, and no p-value."""
+    plan = DECLARED._replace(ended=False, planned_visitors=40_000)
+    result = compare(A, Arm(10_000, 800), plan)
+    assert (result.status, result.p_value, result.winner) == ("running", None, None)
+    assert result.rate_b == 0.08
+
+
+def test_fixed_horizon_is_read_at_the_planned_size() -> None:
+    """What comes after the planned visitors does not count."""
+    plan = DECLARED._replace(ended=False, planned_visitors=20_000)
+    later = Arm(20_000, 1_500), Arm(20_000, 900)
+    result = compare(*later, plan, [Look(A, Arm(10_000, 700))])
+    assert (result.status, result.winner, result.rate_b) == ("decided", "b", 0.07)
+
+
+def test_group_sequential_follows_the_bounds() -> None:
+    """At the third of five looks z must pass 2.6803: 2.65 runs on, 2.71 decides."""
+    plan = DECLARED._replace(method="group_sequential", ended=False, planned_looks=5, look=3)
+    below = compare(A, Arm(10_000, 585), plan)
+    above = compare(A, Arm(10_000, 587), plan)
+    assert (below.status, below.winner, above.status, above.winner) == (
+        "running",
+        None,
+        "decided",
+        "b",
+    )
+    assert round(above.critical or 0, 4) == 2.6803
+    assert round(above.spent_alpha or 0, 4) == 0.0076
+    assert (above.look, above.share_of_plan) == (3, 0.6)
+
+
+def test_group_sequential_remembers_an_earlier_crossing() -> None:
+    """A bound crossed at the second look decides, whatever the third shows."""
+    plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=60_000)
+    crossed = Look(A, Arm(10_000, 640))
+    result = compare(Arm(15_000, 800), Arm(15_000, 810), plan, [crossed])
+    assert (result.status, result.winner) == ("decided", "b")
+    assert (result.p_value or 1) < 0.05
+
+
+def test_group_sequential_counts_only_planned_looks() -> None:
+    """Of daily sums, a plan of two looks takes the first that reach a half and the whole."""
+    plan = DECLARED._replace(
+        method="group_sequential", ended=False, planned_visitors=20_000, planned_looks=2
+    )
+    days = [Look(Arm(n, n // 20), Arm(n, n // 18)) for n in range(1_000, 10_000, 1_000)]
+    result = compare(A, Arm(10_000, 556), plan, days)
+    assert (result.look, result.share_of_plan) == (2, 1.0)
+    early = compare(Arm(2_000, 100), Arm(2_000, 100), plan, days[:1])
+    assert (early.status, early.p_value) == ("running", None)
+
+
+def test_always_valid_remembers_the_smallest_p() -> None:
+    """The p-value is the smallest over the looks, and the interval what all looks leave."""
+    strong = Look(Arm(None, 122), Arm(None, 189))
+    result = compare(Arm(None, 200), Arm(None, 250), ALWAYS, [strong])
+    alone = compare(strong.a, strong.b, ALWAYS)
+    assert result.p_value == alone.p_value
+    assert result.winner == "b"
+    assert result.ratio_low == alone.ratio_low
+
+
+def test_always_valid_money_waits_for_25_conversions() -> None:
+    """The asymptotic sequence begins when both variants have 25 conversions."""
+    plan = ALWAYS._replace(primary_metric="revenue")
+    few = compare(Arm(1_000, 24, 2_400, 400_000), Arm(1_000, 60, 6_000, 1_000_000), plan)
+    assert (few.status, few.p_value) == ("insufficient_data", None)
+    enough = compare(RICH_A, RICH_B, plan)
+    assert enough.method == "asymptotic_sequence"
+    assert (enough.p_value or 0) > 0.0041
+
+
+def test_ended_without_decision_is_none_and_running_is_null() -> None:
+    """'none' says that nothing was found; NULL says that the test still runs."""
+    assert compare(A, B, ALWAYS).winner == "none"
+    running = compare(A, B, ALWAYS._replace(ended=False))
+    assert (running.status, running.winner) == ("running", None)
+    assert running.confidence_level is not None
+
+
+def test_guardrail_takes_the_win_away() -> None:
+    """B converts more, but its profit may be more than 2 % lower: no winner."""
+    plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
+    costly = RICH_B._replace(conversions=620, profit=18_000.0)
+    result = compare(RICH_A, costly, plan)
+    assert (result.status, result.winner) == ("guardrail_failed", "none")
+    assert result.guardrails[0].passed is False
+    unguarded = compare(RICH_A, costly, DECLARED)
+    assert (unguarded.status, unguarded.winner) == ("decided", "b")
+
+
+def test_guardrail_passes_within_its_margin() -> None:
+    """With a wide enough margin the same win stands."""
+    plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.5), Guardrail("revenue", 0.2)))
+    result = compare(RICH_A, RICH_B, plan)
+    assert result.winner == "b"
+    assert [rail.passed for rail in result.guardrails] == [True, True]
+
+
+def test_guardrail_without_data_fails() -> None:
+    """What cannot be shown to be safe is not taken to be safe."""
+    plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
+    result = compare(A, Arm(10_000, 650), plan)
+    assert (result.status, result.guardrails[0].passed) == ("guardrail_failed", None)
+
+
+def test_break_even_says_what_the_discount_must_bring() -> None:
+    """B earns 30 per order where A earns 40: it must convert a third more."""
+    a = Arm(10_000, 500, profit=20_000.0, profit_squares=1e6)
+    b = Arm(10_000, 560, profit=16_800.0, profit_squares=6e5)
+    result = compare(a, b, DECLARED)
+    assert result.break_even_ratio == pytest.approx(4 / 3)
+    assert (result.break_even_basis, result.break_even) == ("profit", "missed")
+    better = compare(a, b._replace(conversions=900, profit=27_000.0), DECLARED)
+    assert better.break_even == "met"
+    losing = compare(a, b._replace(profit=-100.0), DECLARED)
+    assert (losing.break_even, losing.break_even_ratio) == ("never", None)
+
+
+def test_other_metrics_carry_holms_p() -> None:
+    """The primary metric decides alone; the others are adjusted for each other."""
+    primary, revenue, profit = compare(RICH_A, RICH_B, DECLARED).effects
+    assert (primary.metric, primary.adjusted_p) == ("conversions", None)
+    small, large = sorted([revenue.p_value or 0, profit.p_value or 0])
+    assert sorted([revenue.adjusted_p or 0, profit.adjusted_p or 0]) == [
+        min(2 * small, 1),
+        max(2 * small, large),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("p", "level"),
+    [(0.43, 57.0), (0.05, 95.0), (0.0499999, 95.0), (1.0, 0.0), (1e-300, 99.99), (0.00017, 99.98)],
+)
+def test_confidence_level_is_truncated(p: float, level: float) -> None:
+    """Two places, never rounded up, never above 99.99."""
+    assert confidence_level(p) == level
+
+
+def test_decision_does_not_read_the_stored_level() -> None:
+    """At alpha = .00005 p = .00007 decides nothing, although both are stored as 99.99."""
+    result = calculate("500/10000", "630/10000", alpha=0.00005)
+    assert 0.00005 < (result.p_value or 0) < 0.0001
+    assert (result.confidence_level, result.status) == (99.99, "no_decision")
+
+
+def test_same_inputs_have_the_same_hash() -> None:
+    """A decision can be reproduced to the digit, and another input is another hash."""
+    numpy_arm = Arm(np.int64(10_000), np.int64(500))  # pyright: ignore[reportArgumentType]
+    assert compare(A, B).inputs_hash == compare(numpy_arm, B).inputs_hash
+    assert compare(A, B).inputs_hash != compare(A, B, DECLARED).inputs_hash
+
+
+def test_json_has_no_infinity() -> None:
+    """An unbounded end is null; all else is as in the result, unrounded."""
+    result = calculate("0/50", "5/50")
+    printed = json.loads(json.dumps(as_json(result), allow_nan=False))
+    assert printed["ratio_high"] is None
+    assert printed["p_value"] == result.p_value
+    assert printed["effects"][0]["metric"] == "conversions"
+
+
+@pytest.mark.parametrize("text", ["", "5/", "a/b", "1/2/3", "-5/10", "5.5/10", "٣/10"])
+def test_unreadable_arms_are_input_errors(text: str) -> None:
+    """The command line says how to write an arm."""
+    with pytest.raises(InputError, match="500/10000"):
+        parse_arm(text)
+
+
+def test_rates_are_read_in_both_notations() -> None:
+    """5% and 0.05 are the same rate; 5 is none."""
+    assert parse_rate("5%") == parse_rate("0.05") == 0.05
+    with pytest.raises(InputError):
+        parse_rate("5")

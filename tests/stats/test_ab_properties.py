@@ -1,0 +1,287 @@
+"""What holds for every input: p and intervals agree, swapping mirrors, nothing crashes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from d1lab.stats.ab import AbResult, as_json, compare
+from d1lab.stats.arms import Arm, Guardrail, Look, Plan
+
+SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
+DECLARED = Plan(share_b=0.5, share_declared=True)
+METHODS = ("fixed", "group_sequential", "always_valid")
+
+
+def agrees(result: AbResult) -> bool:
+    """Every effect's p-value is below alpha exactly when its intervals exclude their null."""
+    return all(
+        (effect.p_value < result.alpha) == (low > null or high < null)
+        for effect in result.effects
+        if effect.p_value is not None
+        for low, high, null in (
+            (effect.difference_low, effect.difference_high, 0.0),
+            (effect.ratio_low, effect.ratio_high, 1.0),
+        )
+        if low is not None and high is not None
+    )
+
+
+@pytest.mark.parametrize("n_a", [1, 4, 9])
+@pytest.mark.parametrize("n_b", [5, 16])
+def test_p_and_intervals_agree_on_every_small_table(n_a: int, n_b: int) -> None:
+    """All tables of small margins, where exact tests and inversions differ most."""
+    for a, b in itertools.product(range(n_a + 1), range(n_b + 1)):
+        result = compare(Arm(n_a, a), Arm(n_b, b), Plan())
+        assert agrees(result), (a, n_a, b, n_b)
+
+
+def test_p_and_intervals_agree_at_the_edge() -> None:
+    """Large counts around z = 1.96, where a factor N / (N - 1) alone could tip the interval."""
+    for n in (30, 300, 3_000, 300_000):
+        base = n // 10
+        edge = base + 1.96 * math.sqrt(2 * base * (1 - base / n))
+        for b in range(max(int(edge) - 4, 0), int(edge) + 5):
+            result = compare(Arm(n, base), Arm(n, b), Plan())
+            assert agrees(result), (base, b, n)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.3, 0.9])
+def test_p_and_interval_agree_for_counts(share: float) -> None:
+    """The exact p and Clopper-Pearson's interval, also where the share is uneven."""
+    plan = Plan(share_b=share, share_declared=True)
+    for a, b in itertools.product(range(0, 60, 7), range(0, 200, 7)):
+        assert agrees(compare(Arm(None, a), Arm(None, b), plan)), (a, b)
+        assert agrees(compare(Arm(None, a), Arm(None, b), plan._replace(method="always_valid")))
+
+
+money = st.floats(-1e4, 1e6)
+
+
+@st.composite
+def arms(draw: st.DrawFn, counted: bool | None = None) -> Arm:
+    """An arm that can be true: squares are those of some visitors."""
+    visitors = draw(st.integers(1, 10**7))
+    conversions = draw(st.integers(0, visitors))
+    sums: list[float | None] = []
+    for _ in range(2):
+        total = draw(money)
+        spread = draw(st.floats(1.0, 100.0))
+        sums += [total, total * total / max(conversions, 1) * spread]
+    known = draw(st.booleans()) if counted is None else counted
+    return Arm(visitors if known else None, conversions, *sums)
+
+
+plans = st.builds(
+    Plan,
+    method=st.sampled_from(METHODS),
+    primary_metric=st.sampled_from(["conversions", "revenue", "profit"]),
+    share_b=st.floats(0.05, 0.95),
+    share_declared=st.booleans(),
+    alpha=st.sampled_from([0.01, 0.05, 0.1]),
+    ended=st.booleans(),
+    planned_visitors=st.one_of(st.none(), st.integers(1, 10**8)),
+    planned_looks=st.one_of(st.none(), st.integers(1, 6)),
+    guardrails=st.sampled_from([(), (Guardrail("revenue", 0.05),)]),
+)
+
+
+@SETTINGS
+@given(arms(), arms(), plans)
+def test_p_and_intervals_agree_everywhere(a: Arm, b: Arm, plan: Plan) -> None:
+    """Whatever the method, the metric, and what is known."""
+    assert agrees(compare(a, b, plan))
+
+
+@SETTINGS
+@given(arms(counted=True), plans, st.integers(2, 5), st.floats(0.5, 1.5))
+def test_p_and_intervals_agree_over_looks(arm: Arm, plan: Plan, count: int, lift: float) -> None:
+    """Over several looks: the p-value of all, and what all leave of the intervals."""
+    looks = []
+    for k in range(1, count + 1):
+        visitors, conversions = 1_000 * k, 50 * k
+        other = min(int(conversions * lift), visitors)
+        a = Arm(visitors, conversions, 500.0 * k, 50_000.0 * k, 200.0 * k, 9_000.0 * k)
+        b = a._replace(conversions=other, revenue=500.0 * k * lift)
+        looks.append(Look(a, b))
+    plan = plan._replace(share_b=0.5)
+    assert agrees(compare(looks[-1].a, looks[-1].b, plan, looks[:-1]))
+
+
+@SETTINGS
+@given(arms(), arms(), plans)
+def test_swapping_the_arms_mirrors_the_result(a: Arm, b: Arm, plan: Plan) -> None:
+    """B against A is A against B with the signs turned."""
+    share = 0.5 if plan.share_b is None else plan.share_b
+    ours = compare(a, b, plan)
+    mirrored = compare(b, a, plan._replace(share_b=1 - share))
+    assert mirrored.status == ours.status
+    assert mirrored.winner == {"a": "b", "b": "a"}.get(ours.winner or "", ours.winner)
+    same(mirrored.p_value, ours.p_value)
+    same(mirrored.difference, minus(ours.difference))
+    same(mirrored.difference_low, minus(ours.difference_high))
+    same(mirrored.difference_high, minus(ours.difference_low))
+    same(mirrored.expected_loss_a, ours.expected_loss_b)
+    same(mirrored.sample_ratio_p, ours.sample_ratio_p)
+    if ours.chance_b_better is not None:
+        same(mirrored.chance_b_better, 1 - ours.chance_b_better)
+    if None not in (ours.ratio_low, mirrored.ratio_low):
+        same(mirrored.ratio_low, inverse(ours.ratio_high))
+        same(mirrored.ratio_high, inverse(ours.ratio_low))
+
+
+def same(left: float | None, right: float | None) -> None:
+    if left is None or right is None:
+        assert left is right
+    else:
+        assert left == pytest.approx(right, rel=1e-6, abs=1e-9)
+
+
+def minus(number: float | None) -> float | None:
+    return None if number is None else -number
+
+
+def inverse(number: float | None) -> float | None:
+    return math.inf if number == 0 else 1 / (number or math.nan)
+
+
+@SETTINGS
+@given(arms(counted=True), arms(counted=True), st.sampled_from([0.01, 3.0, 150.0]))
+def test_scaling_money_scales_only_money(a: Arm, b: Arm, factor: float) -> None:
+    """Cents instead of dollars: the same p, ratio and chance, and a difference in cents."""
+    plan = Plan(primary_metric="revenue")
+    ours = compare(a, b, plan)
+    scaled = compare(scale(a, factor), scale(b, factor), plan)
+    assert (scaled.status, scaled.winner) == (ours.status, ours.winner)
+    for name in ("p_value", "ratio_low", "ratio_high", "chance_b_better", "rate_a", "rate_b"):
+        same(getattr(scaled, name), getattr(ours, name))
+    for name in ("difference", "difference_low", "difference_high", "expected_loss_b"):
+        value = getattr(ours, name)
+        left = getattr(scaled, name)
+        assert (left is None) == (value is None)
+        if value is not None:
+            assert left == pytest.approx(value * factor, rel=1e-6, abs=1e-6 * factor)
+
+
+def scale(arm: Arm, factor: float) -> Arm:
+    return Arm(
+        arm.visitors,
+        arm.conversions,
+        *(
+            None if value is None else value * factor**power
+            for value, power in zip(arm[2:], (1, 2, 1, 2), strict=True)
+        ),
+    )
+
+
+@SETTINGS
+@given(
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.data(),
+    st.integers(2, 30),
+    st.sampled_from(["fixed", "always_valid"]),
+)
+def test_more_data_of_the_same_rates_never_widens(
+    n_a: int, n_b: int, data: st.DataObject, times: int, method: Any
+) -> None:
+    """The same rates from more visitors: every interval is at most as wide."""
+    a, b = data.draw(st.integers(0, n_a)), data.draw(st.integers(0, n_b))
+    plan = Plan(method=method)
+    if method == "always_valid":
+        plan = plan._replace(share_b=n_b / (n_a + n_b), share_declared=True)
+    few = compare(revenue_arm(n_a, a), revenue_arm(n_b, b), plan)
+    many = compare(revenue_arm(n_a * times, a * times), revenue_arm(n_b * times, b * times), plan)
+    wide = {effect.metric: effect for effect in few.effects}
+    for narrow in many.effects:
+        before = wide[narrow.metric]
+        if before.difference_low is not None and narrow.difference_low is not None:
+            assert width(narrow) <= width(before) * (1 + 1e-9)
+        if None not in (before.ratio_low, narrow.ratio_low) and before.ratio_high != math.inf:
+            ours, theirs = (
+                narrow.ratio_high - narrow.ratio_low,
+                before.ratio_high - before.ratio_low,
+            )
+            assert ours <= theirs * (1 + 1e-9)
+
+
+def revenue_arm(visitors: int, orders: int) -> Arm:
+    return Arm(visitors, orders, 40.0 * orders, 2_000.0 * orders)
+
+
+def width(effect: Any) -> float:
+    return effect.difference_high - effect.difference_low
+
+
+anything = st.one_of(
+    st.none(),
+    st.integers(),
+    st.integers(-3, 30),
+    st.floats(),
+    st.text(max_size=3),
+    st.booleans(),
+    st.decimals(),
+    st.sampled_from([10**400, -0.0, np.float64("nan"), np.int64(7), 1e308, 5e-324]),
+)
+any_arm = st.builds(Arm, *(anything for _ in Arm._fields))
+any_plan = st.builds(
+    Plan,
+    method=st.sampled_from([*METHODS, "guess", None]),
+    primary_metric=st.sampled_from(["conversions", "revenue", "profit", "", None]),
+    share_b=anything,
+    share_declared=st.booleans(),
+    alpha=st.one_of(st.just(0.05), anything),
+    ended=st.booleans(),
+    planned_visitors=anything,
+    planned_looks=anything,
+    look=anything,
+    elapsed=anything,
+)
+
+
+@settings(SETTINGS, max_examples=400)
+@given(any_arm, any_arm, any_plan, st.lists(st.builds(Look, any_arm, any_arm), max_size=2))
+def test_no_input_crashes(a: Arm, b: Arm, plan: Plan, looks: list[Look]) -> None:
+    """A result or a refusal with a reason, whatever is handed in."""
+    settled(compare(a, b, plan, looks))
+
+
+@settings(SETTINGS, max_examples=150)
+@given(
+    st.builds(
+        Arm,
+        st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
+        st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
+        *(st.one_of(st.none(), st.floats(-1e15, 1e15)) for _ in range(4)),
+    ),
+    st.builds(
+        Arm,
+        st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
+        st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
+        *(st.one_of(st.none(), st.floats(-1e15, 1e15)) for _ in range(4)),
+    ),
+    plans,
+)
+def test_extreme_inputs_do_not_crash(a: Arm, b: Arm, plan: Plan) -> None:
+    """Zeros, huge counts, negative revenue."""
+    result = compare(a, b, plan)
+    settled(result)
+    assert agrees(result)
+
+
+def settled(result: AbResult) -> None:
+    """A decision, or a refusal with a reason; and nothing that JSON cannot say."""
+    assert result.status == "decided" or result.reason
+    if result.status not in ("decided", "no_decision", "running", "guardrail_failed"):
+        assert (result.winner, result.confidence_level) == (None, None)
+    for name in ("p_value", "chance_b_better", "sample_ratio_p", "rate_a", "rate_b"):
+        value = getattr(result, name)
+        assert value is None or 0 <= value <= 1, name
+    assert not any(isinstance(value, float) and math.isnan(value) for value in result)
+    as_json(result)
