@@ -64,6 +64,7 @@ class Access(NamedTuple):
     kind: Literal["whole", "scan", "range", "list", "elements", "first", "row", "entry"]
     table: str  # '' for a list
     ends: bool  # the loop is left where a comparison says so
+    writes: bool  # opened for writing
 
 
 def accesses(program: Rows, table_of: dict[int, str]) -> Iterator[Access]:
@@ -76,9 +77,11 @@ def accesses(program: Rows, table_of: dict[int, str]) -> Iterator[Access]:
     tables: dict[int, str] = {}
     seen: defaultdict[int, set[str]] = defaultdict(set)
     ending: set[int] = set()
+    writing: set[int] = set()
     for address, opcode, cursor, second, *_ in program:
         if opcode in _OPENS:
             tables[cursor] = table_of.get(second, "sqlite_schema")
+            writing |= {cursor} if opcode == "OpenWrite" else set()
         elif opcode in ("OpenEphemeral", "VOpen"):
             tables[cursor] = ""
         elif opcode in _STEPS and not _is_loop(program, address, second):
@@ -88,7 +91,8 @@ def accesses(program: Rows, table_of: dict[int, str]) -> Iterator[Access]:
         seen[cursor].add(opcode)
     for cursor, table in tables.items():
         ends = cursor in ending
-        yield from (Access(kind, table, ends) for kind in _kinds(seen[cursor], table, ends))
+        for kind in _kinds(seen[cursor], table, ends):
+            yield Access(kind, table, ends, cursor in writing and kind != "elements")
 
 
 def _kinds(opcodes: set[str], table: str, ends: bool) -> Iterator[Any]:
@@ -98,7 +102,7 @@ def _kinds(opcodes: set[str], table: str, ends: bool) -> Iterator[Any]:
         yield "whole"
     elif opcodes & _STEPS and "Sort" not in opcodes:  # a sorter's rows are counted as sorted
         yield "list" if not table else "range" if ends or opcodes & _SEEKS else "scan"
-    elif opcodes & {"Rewind", "Last"}:
+    elif table and opcodes & {"Rewind", "Last"}:
         yield "first"
     elif opcodes & _SEEKS:
         yield "entry"
@@ -170,7 +174,7 @@ class Bill:
         self._run, self._touched = run, touched
         opcodes = [row[1] for row in program]
         self._aggregates = "AggStep" in opcodes
-        self._limits = "DecrJumpZero" in opcodes
+        self._limits = "DecrJumpZero" in opcodes or "Sort" in opcodes
         self._skips = "OffsetLimit" in opcodes
         self._sorts = "SorterSort" in opcodes or "Sort" in opcodes
         self._explicit_rowid = "NotExists" in opcodes
@@ -220,11 +224,7 @@ class Bill:
 
     def _read_by_insert(self, inserted: int, changes: int) -> int:
         offered = changes if self._elements is None else self._elements
-        read = sum(
-            self._stepped(each, changes)
-            for each in self._accesses
-            if each.table not in self._touched.inserts
-        )
+        read = sum(self._stepped(each, changes) for each in self._accesses if not each.writes)
         table = next(iter(self._touched.inserts))
         if self._explicit_rowid:
             return read + offered
