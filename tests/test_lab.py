@@ -148,7 +148,7 @@ def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
 
 def test_metric_fills_in_the_shop(tiny_lab):
     """The shop that the lab was opened for, unless another is named."""
-    period = {"since": "2026-05-01", "until": "2026-05-08"}
+    period = {"until": "2026-05-08", "days": 8}
     assert set(tiny_lab.metric("turnover", **period)["shop"]) == {"harbor"}
     assert tiny_lab.metric("turnover", shop="kiosk", **period).empty
 
@@ -158,11 +158,11 @@ def test_metric_errors(tiny_lab):
     with pytest.raises(UnknownName, match=r"unknown metric 'turnver'.*mean 'turnover'"):
         tiny_lab.metric("turnver")
     with pytest.raises(UnknownName, match=r"unknown shop 'harbr'.*mean 'harbor'"):
-        tiny_lab.metric("turnover", shop="harbr", since="2026-05-01", until="2026-05-08")
-    with pytest.raises(UnknownName, match=r"unknown parameter 'sinse'.*mean 'since'"):
-        tiny_lab.metric("turnover", sinse="2026-05-01", until="2026-05-08")
+        tiny_lab.metric("turnover", shop="harbr", until="2026-05-08", days=8)
+    with pytest.raises(UnknownName, match=r"unknown parameter 'untill'.*mean 'until'"):
+        tiny_lab.metric("turnover", untill="2026-05-01", days=8)
     with pytest.raises(InputError, match="'until' takes a value of type DATE, not 'soon'"):
-        tiny_lab.metric("turnover", since="2026-05-01", until="soon")
+        tiny_lab.metric("turnover", until="soon", days=8)
 
 
 def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
@@ -173,13 +173,13 @@ def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
         con.execute("DROP VIEW products")
         lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
         with pytest.raises(InputError, match=r"turnover.*'products'.*run `d1lab pull`"):
-            lab.metric("turnover", since="2026-05-01", until="2026-05-08")
+            lab.metric("turnover", until="2026-05-08", days=8)
 
 
 def test_metrics_lists_every_metric(tiny_lab):
     """Name, sentence, unit, grain, what it reads, its parameters."""
     listed = tiny_lab.metrics().set_index("metric")
-    assert listed.loc["turnover", "parameters"] == "shop, since, until"
+    assert listed.loc["turnover", "parameters"] == "shop, until, days"
     assert listed.loc["turnover", "reads"] == "inventory_days, products"
     assert listed["sentence"].str.len().gt(10).all()
 
@@ -263,14 +263,14 @@ def test_quarantined_counts_values_by_reason(tiny_lab):
 
 def test_reads_are_noted_in_a_run(run_lab, tmp_path):
     """A run's page states what was read: by metrics, by SQL, by tables."""
-    run_lab.metric("turnover", since="2026-05-01", until="2026-05-08")
+    run_lab.metric("turnover", until="2026-05-08", days=8)
     run_lab.sql("SELECT 1 FROM order_lines JOIN products USING (sku) WHERE sku = $sku", sku="x")
     run_lab.tables.customers.df(1)
     metric, sql, table = read_notes(tmp_path / "run")
     assert metric == {
         "metric": "turnover",
         "reads": ["inventory_days", "products"],
-        "params": {"shop": "harbor", "since": "2026-05-01", "until": "2026-05-08"},
+        "params": {"shop": "harbor", "until": "2026-05-08", "days": 8},
     }
     assert (sql["metric"], sql["reads"]) == (None, ["order_lines", "products"])
     assert sql["params"] == {"sku": "x"}
@@ -307,7 +307,7 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
 def test_showing_is_checked(tiny_lab):
     """Verdict, figures, table and note are display objects, with their own checks."""
     assert tiny_lab.verdict("All is well.", "good").status == "good"
-    assert tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label == "Uses"
+    assert tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label == "Discounted order lines"
     assert tiny_lab.table(tiny_lab.sql("FROM products"), title="Products").total_rows == 3
     assert tiny_lab.note("Simulated.", "warning").tone == "warning"
     with pytest.raises(UnknownName):

@@ -197,10 +197,10 @@ def test_evaluate_names_a_missing_and_an_unknown_parameter(tiny_lab):
     """Both are errors that say what the metric takes."""
     metric = load_metrics()["turnover"]
     with duckdb.connect() as con:
-        with pytest.raises(InputError, match="lacks until; it takes shop, since, until"):
-            evaluate(con, metric, {"shop": "harbor", "since": "2026-05-01"})
-        with pytest.raises(UnknownName, match=r"'sinse' for metric 'turnover'.*mean 'since'"):
-            evaluate(con, metric, {"shop": "harbor", "sinse": "2026-05-01"})
+        with pytest.raises(InputError, match="lacks days; it takes shop, until, days"):
+            evaluate(con, metric, {"shop": "harbor", "until": "2026-05-01"})
+        with pytest.raises(UnknownName, match=r"'untill' for metric 'turnover'.*mean 'until'"):
+            evaluate(con, metric, {"shop": "harbor", "untill": "2026-05-01"})
 
 
 def test_dashboard_counts_by_hand(tiny_lab):
@@ -221,7 +221,7 @@ def test_dashboard_counts_by_hand(tiny_lab):
         assert found.loc["skus", column] == len({line[3] for line in uses})
         assert found.loc["customers", column] == len({line[4] for line in uses})
         assert found.loc["savings", column] == sum(line[5] for line in inside)
-        assert found.loc["revenue", column] == sum(line[6] for line in inside)
+        assert found.loc["discounted_revenue", column] == sum(line[6] for line in inside)
 
 
 def test_dashboard_has_no_before_where_history_is_short(tiny_lab):

@@ -46,6 +46,14 @@ class Change(NamedTuple):
     beyond_swing: Any  # whether the interval leaves out 0; False where there is none
     reason: Any
 
+    def in_words(self, before: str) -> list[str]:
+        """Each change in a sentence for a reader.
+
+        Args:
+            before: What the period before is called, such as 'the 30 days before'.
+        """
+        return [_sentence(one, before) for one in zip(*map(np.atleast_1d, self), strict=True)]
+
 
 def change(periods: Periods) -> Change:
     """How a sum of daily amounts changed between two periods of the same length.
@@ -112,3 +120,16 @@ def _reasons(sums: Periods) -> Any:
 
 def _number(values: Any) -> float | None:
     return None if np.isnan(values[0]) else float(values[0])
+
+
+def _sentence(one: tuple[Any, ...], before: str) -> str:
+    ratio, low, high, beyond, reason = one
+    if ratio is None or np.isnan(ratio):
+        return f"How that compares is not known: {REASONS.get(reason, f'nothing in {before}')}."
+    compared = f"{ratio:+.0%} on {before}"
+    if reason is not None:
+        return f"{compared}; whether that is more than chance is not known: {REASONS[reason]}."
+    if low is None or np.isnan(low):
+        return f"{compared}."
+    verdict = "more than" if beyond else "within"
+    return f"{compared}, {verdict} the swing from day to day ({low:+.0%} to {high:+.0%})."

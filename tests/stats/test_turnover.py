@@ -67,7 +67,7 @@ def _from_sql(con: duckdb.DuckDBPyConnection, ledgers: list[list[Row]], days: in
         for n, (day, start, cut, full, end) in enumerate(ledger)
     ]
     con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    period = {"shop": "shop", "since": FIRST, "until": FIRST + timedelta(days - 1)}
+    period = {"shop": "shop", "until": FIRST + timedelta(days - 1), "days": days}
     return evaluate(con, load_metrics()["turnover"], period).df()
 
 
@@ -345,7 +345,7 @@ def test_turnover_ledger_that_does_not_add_up_is_reported(stock):
 
 def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):
     """A day with an unknown count is not observed; it lowers coverage instead."""
-    frame = tiny_lab.metric("turnover", since="2026-05-01", until="2026-05-08").set_index("sku")
+    frame = tiny_lab.metric("turnover", until="2026-05-08", days=8).set_index("sku")
     assert frame.loc["sparse", "observed_days"] == 2
     rates = turnover(Ledger.of(frame))
     reasons = dict(zip(frame.index, rates.reason, strict=True))

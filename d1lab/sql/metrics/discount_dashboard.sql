@@ -21,7 +21,7 @@ daily AS (
         day,
         (count(*) FILTER (is_use))::DOUBLE AS uses,
         sum(discount_amount)::DOUBLE       AS savings,
-        sum(revenue)::DOUBLE               AS revenue
+        sum(revenue)::DOUBLE               AS discounted_revenue
     FROM lines
     GROUP BY now, day
 ),
@@ -33,7 +33,7 @@ sums AS (
         coalesce(sum(amount * amount) FILTER (now), 0)      AS squares,
         coalesce(sum(amount * amount) FILTER (NOT now), 0)  AS squares_before,
         least(count(*) FILTER (now), count(*) FILTER (NOT now))  AS active_days
-    FROM daily UNPIVOT (amount FOR measure IN (uses, savings, revenue))
+    FROM daily UNPIVOT (amount FOR measure IN (uses, savings, discounted_revenue))
     GROUP BY measure
 ),
 distincts AS (
@@ -48,7 +48,7 @@ distincts AS (
 ),
 measures AS (
     SELECT order_by, measure, value, value_before, squares, squares_before, active_days
-    FROM (VALUES (2, 'uses'), (3, 'savings'), (4, 'revenue')) AS additive (order_by, measure)
+    FROM (VALUES (2, 'uses'), (3, 'savings'), (4, 'discounted_revenue')) AS additive (order_by, measure)
     LEFT JOIN sums USING (measure)
     UNION ALL
     SELECT 1, 'discounts', discounts, discounts_before, NULL, NULL, NULL FROM distincts

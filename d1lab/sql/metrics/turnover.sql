@@ -1,12 +1,12 @@
 -- turnover: each SKU's stock ledger over a period, as the counts that its rates are made of
 -- unit: units, days, money      grain: shop, sku      reads: inventory_days, products
--- $since: first day of the period
 -- $until: last day of the period; the recent figures are of its last 28 days
+-- $days: its length
 WITH known AS (
     SELECT *
     FROM inventory_days
     WHERE shop = $shop
-        AND day BETWEEN $since::DATE AND $until::DATE
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
         AND starting_units IS NOT NULL AND ending_units IS NOT NULL AND units_sold IS NOT NULL
 ),
 -- A day counts once: of repeated rows the one written last.
@@ -30,7 +30,7 @@ sums AS (
         sku,
         min(day)                                                         AS first_day,
         max(day)                                                         AS last_day,
-        date_diff('day', $since::DATE, $until::DATE) + 1                 AS period_days,
+        $days::INTEGER                                                   AS period_days,
         count(*)                                                         AS observed_days,
         count(*) FILTER (starting_units > 0 OR units_sold > 0)           AS in_stock_days,
         count(*) FILTER (ending_units <= 0)                              AS stockout_days,
@@ -63,7 +63,12 @@ prices AS (
     GROUP BY sku
 ),
 final AS (
-    SELECT sums.*, prices.product_title, prices.unit_price
+    SELECT
+        sums.*,
+        prices.product_title,
+        concat_ws(' ', prices.product_title, '(' || sku || ')')           AS product,
+        prices.unit_price,
+        greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up
     FROM sums
     LEFT JOIN prices USING (sku)
 )

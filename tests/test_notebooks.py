@@ -1,0 +1,210 @@
+"""The notebooks keep the house's rules, and run on the tiny warehouse."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d1lab.config import Settings
+from d1lab.display import DataTable, Note, Verdict
+from d1lab.reports.execute import execute
+from d1lab.reports.kernels import Kernel
+from d1lab.reports.report import load_report
+from d1lab.reports.run_record import RunRecord, load_results
+from d1lab.reports.runner import kernel_environment, open_lab, prepare, run
+from d1lab.results import read_outbox
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+REPORTS = sorted(set(NOTEBOOKS) - {"tour"})
+MAX_LINES = 40
+VEGA = "application/vnd.vegalite.v6+json"
+
+
+def _cells(name: str, kind: str = "code") -> list[dict[str, Any]]:
+    cells = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == kind]
+
+
+def _code(name: str) -> str:
+    """The notebook's Python, without cells that are another language's."""
+    sources = ("".join(cell["source"]) for cell in _cells(name))
+    return "\n".join(source for source in sources if not source.startswith("%%"))
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_is_committed_clean(name):
+    """Format 4.5, a stable id per cell, no output, no count, the kernel every machine has."""
+    notebook = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in _cells(name))
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_tells_a_story(name):
+    """It begins with a title; it defines nothing, and loops over no rows."""
+    notebook = json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
+    assert "".join(notebook["cells"][0]["source"]).startswith("# ")
+    tree = ast.parse(_code(name))
+    forbidden = (
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.Lambda,
+        ast.For,
+        ast.While,
+    )
+    found = [type(node).__name__ for node in ast.walk(tree) if isinstance(node, forbidden)]
+    assert not found
+    assert "iterrows" not in _code(name)
+    assert "itertuples" not in _code(name)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_is_short(name):
+    """At most 40 lines of code: what is longer belongs into a metric or a statistic."""
+    lines = [line.strip() for cell in _cells(name) for line in "".join(cell["source"]).splitlines()]
+    assert len([line for line in lines if line and not line.startswith("#")]) <= MAX_LINES
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_never_writes(name):
+    """It stages; only push writes. No file, no database, no other process."""
+    code = _code(name)
+    for word in (
+        "open_database",
+        ".execute(",
+        "to_csv",
+        "to_parquet",
+        "write_",
+        "subprocess",
+        "os.",
+    ):
+        assert word not in code, word
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_has_one_typed_parameters_cell(name):
+    """One cell tagged `parameters`, with shop and as_of; each line says what it is."""
+    [cell] = [c for c in _cells(name) if "parameters" in c["metadata"].get("tags", ())]
+    source = "".join(cell["source"])
+    assert "shop = " in source
+    assert "as_of: str | None = None" in source
+    assert all("#" in line for line in source.splitlines())
+    assert all(isinstance(n, ast.Assign | ast.AnnAssign) for n in ast.parse(source).body)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_holds_no_sql(name):
+    """Meaning lives in sql/metrics: a report calls metrics by name."""
+    assert "lab.sql(" not in _code(name)
+    assert "lab.metric(" in _code(name)
+
+
+@pytest.fixture
+def settings(tiny_warehouse: Path, tmp_path: Path) -> Settings:
+    """A project with the tiny warehouse and the notebooks that ship."""
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    shutil.copyfile(tiny_warehouse, tmp_path / "data" / "demo" / "warehouse.duckdb")
+    return Settings(root=tmp_path, notebooks_dir=FOLDER)
+
+
+def _run(settings: Settings, report: str, **values: object) -> tuple[RunRecord, Path]:
+    with open_lab(settings) as lab:
+        task = prepare(lab, load_report(settings, report), values=values)
+    return run(settings, task)
+
+
+def _shown(run_dir: Path, mime: str) -> list[Any]:
+    """What the run's cells showed of one kind, in order."""
+    cells = json.loads((run_dir / "notebook.ipynb").read_text())["cells"]
+    outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
+    return [data[mime] for data in outputs if mime in data]
+
+
+def test_discounts_tells_the_dashboard(settings):
+    """The guide's four numbers, their change, the trend, codes and products."""
+    record, run_dir = _run(settings, "discounts")
+    assert record.status == "done", record.error
+    [verdict] = _shown(run_dir, Verdict.MIME)
+    assert verdict["text"] == "Discounts gave away 41 on 22 order lines in 30 days."
+    assert "-13% on the 30 days before, within the swing from day to day" in verdict["detail"]
+    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    assert {name: values[name] for name in ("discounts", "uses", "savings", "skus")} == {
+        "discounts": 3,
+        "uses": 22,
+        "savings": 41,
+        "skus": 4,
+    }
+    codes, products = _shown(run_dir, DataTable.MIME)
+    assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
+    assert products["total_rows"] == 4
+    assert len(_shown(run_dir, VEGA)) == 1
+    assert record.simulated == ()
+
+
+def test_discounts_stops_where_none_was_used(settings):
+    """A shop without discounts gets no page full of zeros: the run ends well, and says why."""
+    record, _ = _run(settings, "discounts", shop="kiosk")
+    assert record.status == "skipped"
+    assert "no discount was used in kiosk in the 30 days to 2026-05-08" in record.reason
+
+
+def test_turnover_shows_three_lists_and_stages(settings):
+    """What runs out, what is dead, what the ledger does not tell; figures of today are staged."""
+    record, run_dir = _run(settings, "turnover", days=8)
+    assert record.status == "done", record.error
+    [verdict] = _shown(run_dir, Verdict.MIME)
+    assert verdict["text"].startswith("2 of 3 products run out within 14 days; 1 more")
+    assert verdict["status"] == "bad"
+    cover, dead, refused = _shown(run_dir, DataTable.MIME)
+    assert [row[0] for row in cover["rows"]][1:] == ["Item 0 (worked)", "(plain)"]
+    assert [row[0] for row in dead["rows"]] == ["Item 1 (dead)"]
+    assert sum(row[1] for row in refused["rows"]) == 4
+    [note] = _shown(run_dir, Note.MIME)
+    assert note["text"].startswith("Stock levels are simulated.")
+    assert record.simulated == ("inventory_days",)
+    assert record.staged == {"inventory_impact": 7}
+    staged = {row["sku"]: row for row in read_outbox(run_dir)["inventory_impact"].to_pylist()}
+    assert staged["worked"]["turnover_rate"] == pytest.approx(2.1485148514851486, rel=1e-9)
+    assert staged["worked"]["days_of_supply"] == pytest.approx(3.225806451612903, rel=1e-9)
+    assert staged["untracked"]["turnover_rate"] is None
+    assert staged["dead"]["days_of_supply"] is None
+    assert {row["date"] for row in staged.values()} == {date(2026, 5, 8)}
+
+
+def test_turnover_abstains_where_too_few_days_were_observed(settings):
+    """Eight days of ninety say nothing: no figure, and NULL goes back."""
+    record, run_dir = _run(settings, "turnover")
+    assert record.status == "done", record.error
+    [verdict] = _shown(run_dir, Verdict.MIME)
+    assert verdict["status"] == "unknown"
+    assert {figure.metric: figure.value for figure in load_results(run_dir)}["median_cover"] is None
+    staged = read_outbox(run_dir)["inventory_impact"]
+    assert staged["turnover_rate"].null_count == staged.num_rows == 7
+
+
+def test_turnover_stops_where_no_stock_is_kept(settings):
+    """A shop without inventory ends well, and says why."""
+    record, _ = _run(settings, "turnover", shop="kiosk")
+    assert record.status == "skipped"
+    assert "no stock is recorded for kiosk" in record.reason
+
+
+def test_tour_runs(settings, tmp_path):
+    """An analyst's first five minutes end without an error, and with a chart."""
+    environment = kernel_environment(settings, "demo", tmp_path)
+    kernel = Kernel(environment, FOLDER, tmp_path / "log.txt")
+    done = execute(FOLDER / "tour.ipynb", {}, kernel, timeout_seconds=60)
+    assert done.status == "done", done.failure
+    (tmp_path / "notebook.ipynb").write_text(json.dumps(done.notebook))
+    assert len(_shown(tmp_path, VEGA)) == 1
