@@ -14,6 +14,7 @@ code as it stands on disk.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -35,6 +36,7 @@ def main(control_fd: int, modules: list[str], later: list[str]) -> None:
     fast["defer_iri_grammar"]()
     for name in modules:
         preload(name)
+    draw_once()
     gc.freeze()  # keeps the collector from copying shared pages in every child
     request = serve(socket.socket(fileno=control_fd), later)
     if request is None:
@@ -45,10 +47,18 @@ def main(control_fd: int, modules: list[str], later: list[str]) -> None:
 
 def preload(name: str) -> None:
     """Import a module, if it is there: a kernel that needs it says so better than we do."""
-    try:
+    with contextlib.suppress(ImportError):
         importlib.import_module(name)
-    except ImportError as error:
-        sys.stderr.write(f"fork server: {error}\n")
+
+
+def draw_once() -> None:
+    """Let altair build its validators: every kernel's first chart would do so again."""
+    if "altair" not in sys.modules or "pandas" not in sys.modules:
+        return
+    altair, pandas = sys.modules["altair"], sys.modules["pandas"]
+    frame = pandas.DataFrame({"day": [pandas.Timestamp(2026, 1, 1)], "value": [1.0], "name": ["a"]})
+    chart = altair.Chart(frame).mark_line()
+    chart.encode(x="day:T", y="mean(value):Q", color="name:N").to_dict()
 
 
 def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int] | None:

@@ -20,12 +20,18 @@ SERVER = Path(__file__).with_name("fork_server.py")
 PRELOAD = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
+    "ipykernel.debugger",  # from here what a starting kernel imports by itself
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "tornado.platform.asyncio",
     "pandas",
-    "pyarrow",
+    "pyarrow.pandas_compat",
     "duckdb",
     "orjson",
     "pydantic_settings",
     "altair",
+    "narwhals._pandas_like.dataframe",  # from here what a chart's first drawing imports
+    "pandas.core.methods.to_dict",
 )
 PRELOAD_LATER = ("scipy.special", "scipy.stats", "scipy.optimize")
 """Slow, and only some reports need them: imported while no kernel is asked for."""
@@ -114,7 +120,7 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 command,
-                env=dict(environment),
+                env=dict(environment) | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"},  # it would warn
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the caller, who then closes it
