@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from d1lab.d1.database import Database, Value, quote
 from d1lab.d1.wire import extract
-from d1lab.d1.write import _lines, _send
+from d1lab.d1.write import lines_of, send
 
-Key = tuple[str, ...]
+Key = tuple[Value, ...]
 Values = tuple[Value, ...]
 
 
@@ -53,8 +53,8 @@ def swap(
             f"WHERE {' AND '.join(held)}"
         )
 
-    lines = _lines(((*k, *old, *new) for k, old, new in rows), key, names, unique=True)
-    return _send(db, table, lines, sql)
+    lines = lines_of(((*k, *old, *new) for k, old, new in rows), key, names, unique=True)
+    return send(db, table, lines, sql)
 
 
 def remove(
@@ -83,8 +83,8 @@ def remove(
             f"(SELECT {found} FROM json_each(?1) AS j CROSS JOIN {target} AS t ON {held})"
         )
 
-    lines = _lines(((*k, *old) for k, old in rows), key, names, unique=True)
-    return _send(db, table, lines, sql)
+    lines = lines_of(((*k, *old) for k, old in rows), key, names, unique=True)
+    return send(db, table, lines, sql)
 
 
 def _at(source: str, place: int, places: frozenset[int]) -> str:

@@ -24,7 +24,7 @@ Row = Sequence[object]
 """The values of one row; or, where they are plain JSON already, the JSON array as a text."""
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """One row as JSON, and the places in it that `encode` made objects of."""
 
     text: str
@@ -65,7 +65,7 @@ def upsert(
     sets = ", ".join(f"{quote(c)} = excluded.{quote(c)}" for c in changed)
     differs = " OR ".join(f"excluded.{quote(c)} IS NOT {quote(table)}.{quote(c)}" for c in changed)
     action = f"DO UPDATE SET {sets} WHERE {differs}" if changed else "DO NOTHING"
-    return _insert(db, table, key, columns, _lines(rows, key, columns, unique=True), action)
+    return _insert(db, table, key, columns, lines_of(rows, key, columns, unique=True), action)
 
 
 def insert_new(
@@ -78,7 +78,7 @@ def insert_new(
     Returns:
         The rows inserted.
     """
-    return _insert(db, table, key, columns, _lines(rows, key, columns), "DO NOTHING")
+    return _insert(db, table, key, columns, lines_of(rows, key, columns), "DO NOTHING")
 
 
 def update(
@@ -109,7 +109,7 @@ def update(
             f"WHERE {same} AND ({differs})"
         )
 
-    return _send(db, table, _lines(rows, key, columns, unique=True), sql)
+    return send(db, table, lines_of(rows, key, columns, unique=True), sql)
 
 
 def fetch(
@@ -133,12 +133,13 @@ def fetch(
     """
     found: dict[tuple[object, ...], tuple[Value, ...]] = {}
     asked = [tuple(row) for row in keys]
-    for start in range(0, len(asked), FETCH_KEYS):
-        some = asked[start : start + FETCH_KEYS]
-        encoded = [[encode(plain(value)) for value in row] for row in some]
-        sql = _fetch_sql(table, key, columns, _NO_PLACES.union(*map(encoded_places, encoded)))
-        for place, *cells in db.query(sql, (to_json(encoded),), table=table).rows:
-            found[some[int(str(place))]] = tuple(map(_exact, cells[::2], cells[1::2]))
+    start = 0
+    for chunk in _chunks(map(_line, asked), FETCH_KEYS):
+        text, places = _parameter(chunk)
+        sql = _fetch_sql(table, key, columns, places)
+        for place, *cells in db.query(sql, (text,), table=table).rows:
+            found[asked[start + int(str(place))]] = tuple(map(_exact, cells[::2], cells[1::2]))
+        start += len(chunk)
     return found
 
 
@@ -171,7 +172,7 @@ def _insert(
     table: str,
     key: Sequence[str],
     columns: Sequence[str],
-    lines: Iterator[_Line],
+    lines: Iterator[Line],
     action: str,
 ) -> int:
     into = f"{quote(table)} ({', '.join(map(quote, columns))})"
@@ -184,12 +185,12 @@ def _insert(
             f"WHERE true ON CONFLICT {conflict} {action}"  # WHERE true: the parser needs it
         )
 
-    return _send(db, table, lines, sql)
+    return send(db, table, lines, sql)
 
 
-def _lines(
+def lines_of(
     rows: Iterable[Row], key: Sequence[str], columns: Sequence[str], *, unique: bool = False
-) -> Iterator[_Line]:
+) -> Iterator[Line]:
     """Each row as JSON; a row without a key, or with one seen before if `unique`, is refused."""
     if missing := [name for name in key if name not in columns]:
         raise InputError(f"the rows lack {', '.join(missing)} of their key")
@@ -197,7 +198,7 @@ def _lines(
     seen: set[tuple[object, ...]] = set()
     for row in rows:
         if isinstance(row, str):
-            yield _Line(row, _NO_PLACES)
+            yield Line(row, _NO_PLACES)
             continue
         values = [encode(plain(value)) for value in row]
         own = tuple(str(values[place]) for place in at if values[place] is not None)
@@ -208,12 +209,23 @@ def _lines(
         if unique and own in seen:
             raise InputError(f"the key {own} occurs twice: give each row once")
         seen.add(own) if unique else None
-        yield _Line(to_json(values), encoded_places(values))
+        yield Line(to_json(values), encoded_places(values))
 
 
-def _chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
+def _line(row: Row) -> Line:
+    values = [encode(plain(value)) for value in row]
+    return Line(to_json(values), encoded_places(values))
+
+
+def _parameter(chunk: Sequence[Line]) -> tuple[str, frozenset[int]]:
+    """One JSON text for all rows, and the places that hold an encoded value in some of them."""
+    text = "[" + ",".join(line.text for line in chunk) + "]"
+    return text, _NO_PLACES.union(*(line.places for line in chunk))
+
+
+def _chunks(lines: Iterable[Line], most: int = CHUNK_ROWS) -> Iterator[list[Line]]:
     """Rows in groups that fit one parameter."""
-    chunk: list[_Line] = []
+    chunk: list[Line] = []
     size = 2
     for line in lines:
         length = len(line.text.encode()) + 1
@@ -221,7 +233,7 @@ def _chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
             raise D1TooBigError(
                 f"a row of {length:,} bytes: D1 takes 2,000,000. {line.text:.80} ..."
             )
-        if chunk and (len(chunk) == CHUNK_ROWS or size + length > CHUNK_BYTES):
+        if chunk and (len(chunk) == most or size + length > CHUNK_BYTES):
             yield chunk
             chunk, size = [], 2
         chunk.append(line)
@@ -230,20 +242,24 @@ def _chunks(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
         yield chunk
 
 
-def _send(
-    db: Database, table: str, lines: Iterator[_Line], sql: Callable[[frozenset[int]], str]
+def send(
+    db: Database, table: str, lines: Iterator[Line], sql: Callable[[frozenset[int]], str]
 ) -> int:
     """Write all rows, some chunks to a batch; the rows changed.
 
-    Sending a batch twice is harmless: the second time nothing differs.
+    Args:
+        db: The database.
+        table: The table that the bill is counted for.
+        lines: The rows, as `lines_of` gives them.
+        sql: Makes the statement that reads its rows from ?1, given the places that hold an
+            encoded value. Sending it twice must be harmless: the second time nothing differs.
     """
     changed = 0
     chunks = _chunks(lines)
     while some := list(islice(chunks, BATCH_CHUNKS)):
         statements = []
         for chunk in some:
-            text = "[" + ",".join(line.text for line in chunk) + "]"
-            places = _NO_PLACES.union(*(line.places for line in chunk))
+            text, places = _parameter(chunk)
             statements += [Statement(sql(places), (text,)), _CHANGES]
         results = db.batch(statements, table=table, idempotent=True)
         changed += sum(int(str(result.rows[0][0])) for result in results[1::2])

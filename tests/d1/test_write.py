@@ -170,3 +170,10 @@ def test_write_refuses_a_row_that_is_too_big(db: Database):
     """A row above D1's limit is refused before it is sent."""
     with pytest.raises(D1TooBigError, match="a row of"):
         insert_new(db, "t", KEY, COLUMNS, [("a", 1, "x" * 1_950_000)])
+
+
+def test_fetch_takes_keys_that_fill_more_than_one_parameter(db: Database):
+    """3 MB of long keys are asked for in parts: D1 takes 2 MB in one parameter."""
+    keys = [(f"{number:04}" + "k" * 1_000, number) for number in range(3_000)]
+    insert_new(db, "t", KEY, COLUMNS, [(*key, key[1]) for key in keys])
+    assert fetch(db, "t", KEY, ["v"], keys) == {key: (key[1],) for key in keys}

@@ -1,0 +1,91 @@
+"""Compare and set: a row changes only while it is what was seen last."""
+
+from __future__ import annotations
+
+import pytest
+
+from d1lab.d1 import Database
+from d1lab.d1.swap import remove, swap
+from d1lab.d1.write import insert_new
+from d1lab.errors import InputError
+
+KEY = ["k", "n"]
+VALUES = ["v", "w"]
+
+
+@pytest.fixture
+def db(writable: Database) -> Database:
+    """Three rows: 1 holds text and a number, 2 nothing, 3 a blob and a large integer."""
+    writable.execute(
+        "CREATE TABLE t (k TEXT, n INTEGER, v, w, app DEFAULT 'kept', PRIMARY KEY (k, n))"
+    )
+    rows = [("a", 1, "x", 0.1 + 0.2), ("a", 2, None, None), ("a", 3, b"\x00\xff", 2**53 + 1)]
+    insert_new(writable, "t", KEY, [*KEY, *VALUES], rows)
+    return writable
+
+
+def held(db: Database) -> list[tuple]:
+    return db.query("SELECT n, v, w FROM t ORDER BY n").rows
+
+
+def test_swap_changes_rows_that_are_as_expected(db: Database):
+    """NULL, doubles, blobs and integers beyond 2^53 are recognised, and set."""
+    changed = swap(
+        db, "t", KEY, VALUES,
+        [
+            (("a", 1), ("x", 0.1 + 0.2), (None, b"\x01")),
+            (("a", 2), (None, None), (2**63 - 1, "y\x00z")),
+            (("a", 3), (b"\x00\xff", 2**53 + 1), (1.5, None)),
+        ],
+    )  # fmt: skip
+    assert changed == 3
+    assert held(db) == [(1, None, b"\x01"), (2, 2**63 - 1, "y\x00z"), (3, 1.5, None)]
+    assert db.query("SELECT DISTINCT app FROM t").rows == [("kept",)]
+
+
+def test_swap_leaves_rows_that_are_not(db: Database):
+    """One column that differs is enough, NULL differs from everything, and no row is made."""
+    before = held(db)
+    changed = swap(
+        db, "t", KEY, VALUES,
+        [
+            (("a", 1), ("x", 0.3), ("new", 1)),
+            (("a", 2), (None, 0), ("new", 1)),
+            (("a", 3), (None, 2**53 + 1), ("new", 1)),
+            (("a", 4), (None, None), ("new", 1)),
+        ],
+    )  # fmt: skip
+    assert (changed, held(db)) == (0, before)
+
+
+def test_swap_twice_is_harmless(db: Database):
+    """The second time nothing is what it was, and nothing is written."""
+    rows = [(("a", 2), (None, None), (1, 2))]
+    assert swap(db, "t", KEY, VALUES, rows) == 1
+    written = db.meter.total.rows_written
+    assert swap(db, "t", KEY, VALUES, rows) == 0
+    assert db.meter.total.rows_written == written
+
+
+def test_remove_deletes_rows_that_are_as_expected(db: Database):
+    """The others stay."""
+    rows = [(("a", 1), ("x", 0.1 + 0.2)), (("a", 2), (None, 0)), (("a", 3), (b"\x00\xff", 2**53))]
+    assert remove(db, "t", KEY, VALUES, rows) == 1
+    assert [row[0] for row in held(db)] == [2, 3]
+
+
+def test_swap_and_remove_find_rows_by_the_key(db: Database):
+    """Two rows among 5,000: the table is not scanned."""
+    insert_new(db, "t", KEY, [*KEY, *VALUES], [("b", n, 0, 0) for n in range(5_000)])
+    before = db.meter.total
+    assert swap(db, "t", KEY, VALUES, [(("b", n), (0, 0), (1, 1)) for n in (7, 8)]) == 2
+    assert remove(db, "t", KEY, VALUES, [(("b", n), (1, 1)) for n in (7, 8)]) == 2
+    assert (db.meter.total - before).rows_read < 50
+
+
+def test_swap_refuses_a_row_without_its_key(db: Database):
+    """Or with the same key twice: the second could never be what was expected."""
+    with pytest.raises(InputError, match="key not NULL"):
+        swap(db, "t", KEY, VALUES, [((None, 1), (1, 1), (2, 2))])
+    with pytest.raises(InputError, match="occurs twice"):
+        swap(db, "t", KEY, VALUES, [(("a", 1), (1, 1), (2, 2))] * 2)
