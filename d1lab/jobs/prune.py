@@ -1,0 +1,142 @@
+"""Removing old runs, and saying what went with them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab.config import Settings
+from d1lab.errors import InputError
+from d1lab.jobs.ledger import Entry, Ledger
+from d1lab.push.image import mark_path
+from d1lab.reports.shelf import remove_page
+
+_STAMP = re.compile(r"(\d{8}T\d{6})")
+
+
+class Pruned(NamedTuple):
+    """One run that was removed, or would be."""
+
+    run_id: str
+    report: str  # '' for interactive work
+    shop: str
+    started_at: datetime
+    bytes: int
+    page: str | None  # under reports/; None where there was none, or another run has its place
+    undo_lost: tuple[str, ...]  # pushed tables that this run could have been rolled back in
+
+
+def parse_days(text: str) -> int:
+    """A number of days, written as `90d` or `90`.
+
+    >>> parse_days("90d")
+    90
+
+    Raises:
+        InputError: It is no such number.
+    """
+    match = re.fullmatch(r"([0-9]+)d?", text)
+    if match is None:
+        raise InputError(f"--keep {text!r}: expected a number of days, such as 90d")
+    return int(match[1])
+
+
+def prune(
+    settings: Settings,
+    ledger: Ledger,
+    database: str | None = None,
+    *,
+    keep_days: int,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> list[Pruned]:
+    """Remove the runs of a database that began more than `keep_days` ago.
+
+    The last run of each report and shop stays, and so does the last good one. What a removed run
+    had pushed stays in D1, but can no longer be rolled back: `undo_lost` says where.
+
+    Args:
+        settings: The project's.
+        ledger: Where the runs are recorded.
+        database: A name of d1lab.toml; None for the default one.
+        keep_days: >= 0.
+        dry_run: Only say what would go.
+        now: The present moment, UTC.
+
+    Returns:
+        The runs, oldest first.
+    """
+    name, _ = settings.resolve(database)
+    runs_dir = settings.folder(name) / "runs"
+    entries = {e.run_id: e for e in ledger.entries() if e.database == name}
+    before = (now or datetime.now(UTC)) - timedelta(days=keep_days)
+    kept = _latest(entries.values())
+    gone = [
+        (run_id, at)
+        for run_id, at in _ages(runs_dir, entries)
+        if at < before and run_id not in kept
+    ]
+    removed = {run_id for run_id, _ in gone}
+    pages = {e.page for e in entries.values() if e.run_id not in removed}
+    found = [_pruned(runs_dir / run_id, at, entries.get(run_id), pages) for run_id, at in gone]
+    if not dry_run:
+        for pruned in found:
+            _remove(settings, ledger, runs_dir, pruned)
+    return found
+
+
+def _latest(entries: Iterable[Entry]) -> set[str]:
+    """The last run and the last good run of each report and shop, and those that are on."""
+    last: dict[tuple[object, ...], str] = {}
+    for entry in entries:  # oldest first
+        last[entry.report, entry.shop, "any"] = entry.run_id
+        if entry.status in ("done", "skipped"):
+            last[entry.report, entry.shop, "good"] = entry.run_id
+        if entry.status == "running":
+            last[entry.run_id,] = entry.run_id
+    return set(last.values())
+
+
+def _ages(runs_dir: Path, entries: dict[str, Entry]) -> Iterator[tuple[str, datetime]]:
+    """Every run of the ledger, and every folder named by a time, with when it began."""
+    folders = {path.name for path in runs_dir.glob("*") if path.is_dir()}
+    for run_id in sorted(folders | set(entries)):
+        stamp = _STAMP.match(run_id)
+        if run_id in entries:
+            yield run_id, entries[run_id].started_at
+        elif stamp:
+            yield run_id, datetime.strptime(stamp[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def _pruned(run_dir: Path, at: datetime, entry: Entry | None, pages: set[str | None]) -> Pruned:
+    files = [path for path in run_dir.rglob("*") if path.is_file()]
+    return Pruned(
+        run_id=run_dir.name,
+        report=entry.report if entry else "",
+        shop=entry.shop if entry else "",
+        started_at=at,
+        bytes=sum(path.stat().st_size for path in files),
+        page=entry.page if entry and entry.page not in pages else None,
+        undo_lost=tuple(undoable(run_dir)),
+    )
+
+
+def undoable(run_dir: Path) -> list[str]:
+    """The tables that a rollback of this run could still restore."""
+    images = sorted((run_dir / "push").glob("*.before.parquet"))
+    names = [path.name.removesuffix(".before.parquet") for path in images]
+    return [name for name in names if not mark_path(run_dir, name, "rollback").exists()]
+
+
+def _remove(settings: Settings, ledger: Ledger, runs_dir: Path, pruned: Pruned) -> None:
+    """The page first: a crash in between leaves a run that the next prune finds again."""
+    if pruned.page:
+        remove_page(settings.reports_dir, pruned.page)
+    folder = runs_dir / pruned.run_id
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    ledger.forget(pruned.run_id)
