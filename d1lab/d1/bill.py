@@ -5,11 +5,11 @@ show. So the compiled program (EXPLAIN) tells which tables are walked whole, in 
 and the numbers come from what is known: the size of a table, the rows that came out, the elements
 of a JSON parameter. Held against the real engine's bill in tests/d1/test_bill.py, this is
 
-- exact for rows written, whole scans, sorting, keyset pages (plain, or packed into JSON arrays),
-  the first or last row of an index, reads by key, and what `d1lab.d1.write` does;
+- exact for whole scans, sorting, keyset pages (plain, or packed into JSON arrays), the first or
+  last row of an index, rows by key, inserts, updates, deletes, and what `d1lab.d1.write` does;
 - one row off, at most, for each range that ends before its table or index does;
 - an upper bound for aggregates over a part of a table, and for OFFSET: the whole table;
-- a guess for joins of two tables, for filters on top of an index, for triggers and the schema.
+- a guess for joins, subqueries, filters on top of an index, partial indexes, triggers, the schema.
 """
 
 from __future__ import annotations
@@ -211,9 +211,9 @@ class Bill:
 
     def _written(self, inserted: int, changes: int, triggered: int) -> int:
         touched = self._touched
-        rows = (
-            0 if touched.inserts or touched.updates else changes
-        )  # DELETE leaves indexes unbilled
+        rows = 0
+        if not touched.inserts and not touched.updates:
+            rows = changes  # a DELETE is billed without its index entries
         for table in touched.inserts:
             rows += inserted * written_per_row(self._run, table)
         for table, columns in touched.updates.items():
@@ -262,6 +262,7 @@ class Bill:
             return 1
         partly = partly and self._limits and not self._sorts
         whole = access.kind == "whole" or self._skips or (access.kind == "scan" and not partly)
+        whole = whole and access.table != ""
         read = count(self._run, access.table) if whole else out + (access.ends and not partly)
         if not self._sorts:
             return read

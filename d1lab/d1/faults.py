@@ -50,6 +50,8 @@ _PASSING = (
     "internal error",
     "storage reset",
 )
+_AUTH_CODES = frozenset((6003, 6111, 9109, 10000))
+_TOKENS = "Reads need D1LAB_READ_TOKEN with D1:Read, writes D1LAB_WRITE_TOKEN with D1:Edit."
 
 
 def fault(
@@ -87,11 +89,28 @@ def fault(
     return _by_status(message, status, code, retry_after_seconds)
 
 
+def locate(error: D1Error, sql: str) -> D1Error:
+    """The same error with the statement in its message, where the statement is to blame.
+
+    >>> str(locate(D1QueryError("no such table: t"), "SELECT a FROM t"))
+    'no such table: t, in: SELECT a FROM t'
+    """
+    if type(error) not in (D1QueryError, D1LimitError):
+        return error
+    return type(error)(f"{error}, in: {shorten(sql)}", code=error.code, status=error.status)
+
+
+def shorten(sql: str, width: int = 80) -> str:
+    """The start of a statement on one line, for a message."""
+    line = " ".join(sql[: 4 * width].split())
+    return line if len(line) <= width else line[: width - 4] + " ..."
+
+
 def _by_status(
     message: str, status: int | None, code: int | None, retry_after_seconds: float | None
 ) -> D1Error:
-    if status in (401, 403):
-        return D1AuthError(message, status=status, code=code)
+    if status in (401, 403) or code in _AUTH_CODES:
+        return D1AuthError(f"{message.rstrip('.')}. {_TOKENS}", status=status, code=code)
     if status == 413:
         return D1TooBigError(message, status=status, code=code)
     if status is not None and status >= 500 and "sqlite_" not in message.lower():

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from d1lab.d1.database import Usage, Value
+from d1lab.d1.faults import shorten
 from d1lab.d1.tokens import is_single, tokens, verb
 from d1lab.errors import D1LimitError, D1QueryError, D1TooBigError, InputError
 
@@ -218,9 +219,3 @@ def _check_text(position: int, value: str | bytes) -> None:
         raise InputError(f"parameter {position} is not valid Unicode: a lone surrogate") from None
     if size > VALUE_BYTES:
         raise D1TooBigError(f"parameter {position} has {size:,} bytes: D1 takes {VALUE_BYTES:,}")
-
-
-def shorten(sql: str, width: int = 80) -> str:
-    """The start of a statement on one line, for a message."""
-    line = " ".join(sql[: 4 * width].split())
-    return line if len(line) <= width else line[: width - 4] + " ..."

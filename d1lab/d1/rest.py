@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
+from d1lab.d1.faults import locate
 from d1lab.d1.schema import read_tables
 from d1lab.d1.transport import Transport
 from d1lab.d1.wire import bind_as_text, tagged, untagged
@@ -187,9 +188,13 @@ class RestDatabase:
             for sql, params in (bind_as_text(*statement) for statement in statements)
         ]
         body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
-        answer = self._transport.post(f"{self._path}/raw", token, body, again=again)["result"]
+        try:
+            answer = self._transport.post(f"{self._path}/raw", token, body, again=again)["result"]
+        except D1Error as error:
+            raise (locate(error, statements[0].sql) if len(statements) == 1 else error) from None
         if len(answer) != len(statements):
-            raise D1QueryError(f"D1 gave {len(answer)} results for {len(statements)} statements")
+            message = f"D1 gave {len(answer)} results for {len(statements)} statements"
+            raise D1QueryError(message, status=200)
         results = [_result(each) for each in answer]
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
         self.meter.add(table, sum((result.usage for result in results), Usage()))

@@ -12,10 +12,10 @@ from urllib.parse import quote as quote_url
 
 from d1lab.d1 import bill, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
-from d1lab.d1.faults import fault
+from d1lab.d1.faults import fault, locate, shorten
 from d1lab.d1.schema import read_tables
 from d1lab.d1.tokens import indexed_table, verb
-from d1lab.errors import D1Error, InputError
+from d1lab.errors import InputError
 
 ENGINE_FOLDER = "miniflare-D1DatabaseObject"
 """Where wrangler keeps its own files: read there, never write."""
@@ -169,7 +169,7 @@ class SqliteDatabase:
         for sql, params in statements:
             limits.check(sql, params)
             if self.read_only and not limits.is_read(sql):
-                raise InputError(f"{self.url} is open for reading only: {limits.shorten(sql)}")
+                raise InputError(f"{self.url} is open for reading only: {shorten(sql)}")
         with self._lock, self._transaction(statements):
             results = [self._run(sql, params) for sql, params in statements]
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
@@ -184,7 +184,7 @@ class SqliteDatabase:
             yield
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise _fault(error) from error
+            raise fault(str(error)) from error
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -215,6 +215,8 @@ class SqliteDatabase:
         try:
             cursor = self._connection.execute(sql, params)
             return cursor.fetchall(), tuple(column[0] for column in cursor.description or ())
+        except sqlite3.Error as error:
+            raise locate(fault(str(error)), sql.removeprefix("EXPLAIN ")) from error
         finally:
             self._watching = False
 
@@ -241,8 +243,3 @@ def _unhex(text: str | None) -> bytes | None:
     if text is None or any(c not in "0123456789abcdefABCDEF" for c in str(text)):
         return None
     return bytes.fromhex(str(text)) if len(str(text)) % 2 == 0 else None
-
-
-def _fault(error: sqlite3.Error) -> D1Error:
-    """SQLite's error as d1lab's; the SQL's own mistakes keep SQLite's words."""
-    return fault(str(error))

@@ -1,0 +1,363 @@
+"""The REST client and what can go wrong on its way: no network, no waiting."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from d1lab.d1 import Statement
+from d1lab.d1.rest import RestDatabase
+from d1lab.d1.transport import ATTEMPTS, PATIENCE_SECONDS, _patience
+from d1lab.errors import (
+    D1AuthError,
+    D1Error,
+    D1LimitError,
+    D1OverloadedError,
+    D1QueryError,
+    D1QuotaError,
+    D1TooBigError,
+    D1UnavailableError,
+    InputError,
+    UnknownName,
+)
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+DATABASE = "11111111-2222-3333-4444-555555555555"
+URL = f"d1://{ACCOUNT}/{DATABASE}"
+READ, WRITE = "read-token-5ecret", "write-token-5ecret"
+QUOTA = (
+    "Your account has exceeded D1's free tier daily row read limit. Upgrade to a paid plan or "
+    "wait until tomorrow (midnight UTC) to continue."
+)
+
+Answer = httpx.Response | Exception
+
+
+def success(*results: dict) -> httpx.Response:
+    results = results or (rows([[1]], "a"),)
+    return httpx.Response(200, json={"success": True, "errors": [], "result": list(results)})
+
+
+def rows(cells: list[list], *columns: str, **meta: int) -> dict:
+    return {
+        "success": True,
+        "results": {"columns": list(columns), "rows": cells},
+        "meta": {"rows_read": len(cells), "rows_written": 0, "changes": 0} | meta,
+    }
+
+
+def failure(message: str, status: int = 400, code: int = 7500, **headers: str) -> httpx.Response:
+    body = {"success": False, "errors": [{"code": code, "message": message}], "result": None}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+class Server:
+    """Answers in turn, the last one for ever, and keeps what it was sent."""
+
+    def __init__(self, *answers: Answer | Callable[[httpx.Request], Answer]) -> None:
+        self.answers, self.requests = list(answers), []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = answer(request) if callable(answer) else answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def bodies(self) -> list[dict]:
+        return [json.loads(request.content) for request in self.requests]
+
+
+def connect(server: Server, url: str = URL, **options) -> RestDatabase:
+    options = {"read_token": SecretStr(READ), "write_token": SecretStr(WRITE)} | options
+    return RestDatabase(url, handler=httpx.MockTransport(server), **options)
+
+
+PASSING = [
+    failure("D1 DB reset because its code was updated.", 500),
+    failure("D1 DB storage caused object to be reset.", 500),
+    failure("Network connection lost."),
+    failure("Internal error while starting up D1 DB storage caused object to be reset."),
+    failure("Cannot resolve D1 DB due to transient issue on remote node."),
+    failure("Too many requests", 429, 10429),
+    httpx.Response(502, text="<html>bad gateway</html>"),
+    httpx.ReadTimeout("timed out"),
+    httpx.ConnectError("connection refused"),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_query_is_sent_again_after_a_passing_fault(fault: Answer):
+    """Reading twice is harmless."""
+    server = Server(fault, fault, success())
+    assert connect(server).query("SELECT 1 AS a").rows == [(1,)]
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_write_is_never_sent_twice(fault: Answer):
+    """A write may have taken effect although its answer was lost."""
+    for write in (
+        lambda db: db.execute("INSERT INTO t VALUES (1)"),
+        lambda db: db.batch([Statement("SELECT 1"), Statement("DELETE FROM t")]),
+    ):
+        server = Server(fault, success())
+        with pytest.raises(D1UnavailableError):
+            write(connect(server))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_idempotent_write_is_sent_again(fault: Answer):
+    """Where sending twice is harmless, the caller says so."""
+    server = Server(fault, success())
+    connect(server).execute("UPDATE t SET a = 1", idempotent=True)
+    assert len(server.requests) == 2
+
+
+def test_query_gives_up_in_the_end():
+    """A fault that does not pass is raised as it is."""
+    server = Server(failure("Network connection lost."))
+    with pytest.raises(D1UnavailableError, match="Network connection lost"):
+        connect(server).query("SELECT 1")
+    assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (failure("no such table: t: SQLITE_ERROR"), D1QueryError),
+        (failure("no such table: t: SQLITE_ERROR", 500, 10001), D1QueryError),
+        (failure("UNIQUE constraint failed: t.a: SQLITE_CONSTRAINT"), D1QueryError),
+        (failure("The database could not be found", 404, 7404), D1QueryError),
+        (failure("too many SQL variables at offset 3: SQLITE_ERROR"), D1LimitError),
+        (failure("not authorized: SQLITE_AUTH"), D1LimitError),
+        (failure("Exceeded maximum DB size"), D1LimitError),
+        (failure("string or blob too big: SQLITE_TOOBIG"), D1TooBigError),
+        (failure("Payload too large", 413), D1TooBigError),
+        (failure("D1 DB is overloaded. Too many requests queued.", 429), D1OverloadedError),
+        (failure("D1 DB exceeded its CPU time limit and was reset."), D1OverloadedError),
+        (failure("D1 DB exceeded its memory limit and was reset."), D1OverloadedError),
+        (failure("D1 DB storage operation exceeded timeout."), D1OverloadedError),
+        (failure("Authentication error", 403, 10000), D1AuthError),
+        (failure("Invalid request headers", 400, 6003), D1AuthError),
+        (failure(QUOTA), D1QuotaError),
+        (httpx.Response(200, json={"success": False, "errors": [], "result": []}), D1QueryError),
+        (success({"success": False, "error": "no such table: t"}), D1QueryError),
+        (httpx.Response(200, json={"success": True, "result": []}), D1QueryError),
+        (httpx.Response(404, text="not here"), D1QueryError),
+    ],
+)  # fmt: skip
+def test_lasting_faults_are_raised_at_once(answer: httpx.Response, error: type[D1Error]):
+    """Sending them again would change nothing. HTTP 200 is no success by itself."""
+    server = Server(answer)
+    with pytest.raises(error) as raised:
+        connect(server).query("SELECT 1")
+    assert type(raised.value) is error
+    assert len(server.requests) == 1
+    assert raised.value.status == answer.status_code
+
+
+def test_quota_error_says_until_when():
+    """A daily limit lasts until the next midnight, UTC."""
+    with pytest.raises(D1QuotaError, match=r"until \d{4}-\d\d-\d\d 00:00 UTC") as raised:
+        connect(Server(failure(QUOTA))).query("SELECT 1")
+    left = raised.value.resets_at - datetime.now(UTC)
+    assert timedelta(0) < left <= timedelta(days=1)
+    assert (raised.value.resets_at.hour, raised.value.resets_at.minute) == (0, 0)
+
+
+def test_retry_after_is_waited():
+    """What the server asks for replaces our own backoff, unless it asks for too much."""
+    server = Server(failure("Too many requests", 429, 10429, **{"retry-after": "17"}), success())
+    connect(server).query("SELECT 1")
+    with pytest.raises(D1UnavailableError) as raised:
+        connect(Server(failure("Too many requests", 429, **{"retry-after": "17"}))).execute(
+            "DELETE FROM t"
+        )
+    assert raised.value.retry_after_seconds == 17
+    assert _patience(raised.value) == 17
+    assert _patience(D1UnavailableError("lost")) is True
+    assert _patience(D1UnavailableError("limit", retry_after_seconds=PATIENCE_SECONDS + 1)) is False
+    assert _patience(D1QueryError("wrong")) is False
+
+
+def test_reads_and_writes_have_a_token_each():
+    """A puller holds no write token, and a read is never sent with one."""
+    server = Server(lambda request: success())
+    db = connect(server)
+    db.query("SELECT 1")
+    db.execute("SELECT 1")
+    db.execute("DELETE FROM t")
+    tokens = [request.headers["authorization"] for request in server.requests]
+    assert tokens == [f"Bearer {READ}", f"Bearer {READ}", f"Bearer {WRITE}"]
+    assert {str(request.url) for request in server.requests} == {
+        f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/d1/database/{DATABASE}/raw"
+    }
+
+
+def test_writes_need_a_write_token():
+    """Without one nothing is sent; without any the database is not opened."""
+    server = Server(success())
+    with pytest.raises(D1AuthError, match="D1LAB_WRITE_TOKEN"):
+        connect(server, write_token=None).execute("DELETE FROM t")
+    with pytest.raises(InputError, match="reading only"):
+        connect(server, read_only=True).execute("DELETE FROM t")
+    assert server.requests == []
+    with pytest.raises(D1AuthError, match="D1LAB_READ_TOKEN"):
+        connect(server, read_token=None, write_token=None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("late"),
+        failure("Authentication error", 403, 10000),
+        failure(QUOTA),
+        httpx.Response(500, text="<html>"),
+    ],
+)
+def test_tokens_are_never_shown(answer: Answer, caplog: pytest.LogCaptureFixture):
+    """Not in an error, its causes, a log, an address or a repr."""
+    caplog.set_level(logging.DEBUG)
+    db = connect(Server(answer))
+    shown = [repr(db), str(vars(db)), db.url]
+    for call in (lambda: db.query("SELECT 1"), lambda: db.execute("DELETE FROM t")):
+        try:
+            call()
+        except D1Error as error:
+            shown.append("".join(traceback.format_exception(error)))
+            shown.append(repr(vars(error)))
+    assert "5ecret" not in "".join(shown) + caplog.text
+    assert len(shown) == 7
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "d1://only-account",
+        f"d1://{ACCOUNT}/{DATABASE}/raw",
+        f"d1://{ACCOUNT}/../../user",
+        f"d1://token@{ACCOUNT}/{DATABASE}",
+        f"d1://{ACCOUNT}/{DATABASE}?token=x",
+        "wrangler+http://127.0.0.1/db",
+        "wrangler+http://127.0.0.1:80/a/b",
+        "wrangler+http://user:secret@127.0.0.1:80/db",
+        "wrangler+http://example.com:8787/db",
+        "wrangler+http://10.0.0.1:8787/db",
+        "wrangler+http://localhost.example.com:8787/db",
+    ],
+)
+def test_open_refuses_addresses_it_should_not_speak_to(url: str):
+    """Malformed URLs, secrets in them, and plain HTTP to another machine."""
+    with pytest.raises(InputError):
+        connect(Server(success()), url)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
+def test_open_speaks_plainly_to_this_machine(host: str):
+    """The local engine needs no token, and gets none."""
+    listed = httpx.Response(200, json={"success": True, "result": [{"name": "DB", "uuid": "x1"}]})
+    server = Server(listed, listed, success())
+    assert connect(server, f"wrangler+http://{host}:8787/DB").query("SELECT 1").rows == [(1,)]
+    assert "authorization" not in server.requests[-1].headers
+    assert server.requests[-1].url.path.endswith("/d1/database/x1/raw")
+
+
+def test_database_is_found_by_name_over_pages():
+    """A name is looked up once, over as many pages as there are."""
+    pages = [
+        [{"name": f"db{i}", "uuid": f"id{i}"} for i in range(start, start + 3)] for start in (0, 3)
+    ]
+    answers = [httpx.Response(200, json={"success": True, "result": page}) for page in (*pages, [])]
+    server = Server(*answers, lambda request: success())
+    db = connect(server, f"d1://{ACCOUNT}/db4")
+    db.query("SELECT 1")
+    db.query("SELECT 1")
+    assert [request.url.path.rpartition("/")[2] for request in server.requests[3:]] == ["raw"] * 2
+    assert server.requests[-1].url.path.endswith("/id4/raw")
+
+
+def test_unknown_database_is_refused_before_it_is_made():
+    """The local engine makes an empty database for any id: it is asked for its list first."""
+    listed = httpx.Response(200, json={"success": True, "result": [{"name": "shop", "uuid": "x"}]})
+    server = Server(lambda request: listed)
+    with pytest.raises(UnknownName, match="Did you mean 'shop'"):
+        connect(server, "wrangler+http://127.0.0.1:8787/shopp").query("SELECT 1")
+    assert {request.method for request in server.requests} == {"GET"}
+
+
+def test_parameters_are_sent_as_text():
+    """The API binds text alone: everything else goes inside one JSON text."""
+    server = Server(success())
+    connect(server).query("SELECT ?1, ?2, '?3', ?3", ("a", 2**53 + 1, b"\x00"))
+    body = server.bodies[0]
+    assert body["params"] == ["a", '[9007199254740993,{"blob":"00"}]']
+    assert "SELECT ?1, json_extract(?2, '$[0]'), '?3', CASE" in body["sql"]
+
+
+def test_texts_are_sent_as_they_are():
+    """A statement with text parameters alone is not rewritten."""
+    server = Server(success())
+    connect(server).query("SELECT value FROM json_each(?1)", ("[1]",))
+    assert server.bodies == [{"sql": "SELECT value FROM json_each(?1)", "params": ["[1]"]}]
+
+
+def test_batch_is_one_request():
+    """Statements of a batch travel together, and their results come in their order."""
+    server = Server(success(rows([[1]], "a"), rows([], rows_written=2, changes=1)))
+    db = connect(server)
+    delete = Statement("DELETE FROM t WHERE a = ?1", ("x",))
+    results = db.batch([Statement("SELECT 1 AS a"), delete], table="t")
+    assert [list(body) for body in server.bodies] == [["batch"]]
+    assert [result.changes for result in results] == [0, 1]
+    assert db.meter.by_table == {"t": (1, 1, 2)}
+
+
+def test_rounded_integers_are_read_again():
+    """An integer that JSON rounded is noticed; the second read gives every cell exactly."""
+    first = rows([[1, 9007199254740992, "x"]], "id", "big", "name")
+    second = rows([["i1", "i9007199254740993", "tx"]], "c0", "c1", "c2")
+    server = Server(success(first), success(second))
+    result = connect(server).query("SELECT id, big, name FROM t WHERE id = ?1", ("1",))
+    assert result.rows == [(1, 9007199254740993, "x")]
+    assert result.columns == ("id", "big", "name")
+    assert result.usage == (2, 2, 0)
+    assert "WITH q(c0, c1, c2) AS (\nSELECT id, big, name" in server.bodies[1]["sql"]
+    assert server.bodies[1]["params"] == ["1"]
+
+
+def test_rounded_integers_of_a_write_are_not_passed_on():
+    """RETURNING cannot be read again: a rounded integer there is an error, never a value."""
+    server = Server(success(rows([[9007199254740992]], "big", changes=1)))
+    with pytest.raises(D1QueryError, match="the write took effect"):
+        connect(server).execute("INSERT INTO t VALUES (1) RETURNING big")
+    assert len(server.requests) == 1
+
+
+def test_bookmark_is_time_travels():
+    """Cloudflare's own mark; None, never an error, where there is none."""
+    found = httpx.Response(200, json={"success": True, "result": {"bookmark": "0000-1"}})
+    server = Server(found)
+    assert connect(server).bookmark() == "0000-1"
+    assert server.requests[0].url.path.endswith(f"/{DATABASE}/time_travel/bookmark")
+    assert connect(Server(failure("not allowed", 403, 10000))).bookmark() is None
+    nothing = httpx.Response(200, json={"success": True, "result": None})
+    assert connect(Server(nothing)).bookmark() is None
+
+
+def test_answers_that_orjson_refuses_are_read():
+    """A lone surrogate is no reason to fail."""
+    body = rb'{"success":true,"result":[{"success":true,"results":{"columns":["a"],"rows":[["\ud800",Infinity]]},"meta":{}}]}'  # noqa: E501
+    result = connect(Server(httpx.Response(200, content=body))).query("SELECT 1")
+    assert result.rows == [("\ud800", float("inf"))]
