@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from d1lab.catalog import PUSHES
 from d1lab.d1 import Database, Usage
 from d1lab.errors import InputError, PushError
 from d1lab.push import audit
-from d1lab.push.image import Image, images, leave_mark, mark_path, read_mark
+from d1lab.push.image import Image, State, images, leave_mark, mark_path, read_mark
 from d1lab.push.moves import Progress, back, sort_back, states
 from d1lab.push.outbox import Key
+
+Status = Literal["rolled back", "already rolled back", "would roll back"]
 
 _NAMED = 20  # keys named in a result
 
@@ -21,7 +23,7 @@ class TableRollback(NamedTuple):
     """What a rollback did, or would do, to one table; counts are rows."""
 
     table: str
-    status: Literal["rolled back", "already rolled back", "would roll back"]
+    status: Status
     changed: int  # the push's rows
     restored: int  # hold again what they held before; in a dry run: would
     left: int  # hold neither ours nor what was before: someone else's, left alone
@@ -91,31 +93,28 @@ def _roll_back_table(
     mark = mark_path(run_dir, name, "rollback")
     newer = audit.newer_pushes(db, run_id, name)
     if mark.exists() and audit.status(db, run_id, name, "rollback") == "done":
-        told = read_mark(mark)
-        keys = tuple(map(tuple, told["left_keys"]))
-        return TableRollback(
-            *(name, "already rolled back", told["changed"], told["restored"], told["left"]),
-            *(keys, newer, db.meter.total - before, monotonic() - begun),
-        )
-    now = states(db, image, image.changes)
-    if dry_run:
-        rows = sort_back(image, now)
-        restored, left = len(rows.todo), rows.left
+        result = _told(image, read_mark(mark))
+    elif dry_run:
+        rows = sort_back(image, states(db, image, image.changes))
+        result = _result(image, "would roll back", len(rows.todo), rows.left)
     else:
+        now = states(db, image, image.changes)
         audit.start(db, run_id, image, "rollback", None)
-        restored, left = back(db, image, now, progress)
-        audit.finish(db, run_id, name, "rollback", restored)
-    result = TableRollback(
-        name,
-        "would roll back" if dry_run else "rolled back",
-        len(image.changes),
-        restored,
-        len(left),
-        tuple(left)[:_NAMED],
-        newer,
-        db.meter.total - before,
-        monotonic() - begun,
-    )
-    if not dry_run:
-        leave_mark(mark, db.url, result._replace(usage=Usage(), seconds=0.0)._asdict())
-    return result
+        outcome = back(db, image, now, progress)
+        audit.finish(db, run_id, name, "rollback", outcome.arrived)
+        result = _result(image, "rolled back", outcome.arrived, outcome.left)
+        leave_mark(mark, db.url, result._asdict())
+    usage = db.meter.total - before
+    return result._replace(newer=newer, usage=usage, seconds=monotonic() - begun)
+
+
+def _result(image: Image, status: Status, restored: int, left: dict[Key, State]) -> TableRollback:
+    changed, keys = len(image.changes), tuple(left)[:_NAMED]
+    return TableRollback(image.table, status, changed, restored, len(left), keys, (), Usage(), 0.0)
+
+
+def _told(image: Image, mark: dict[str, Any]) -> TableRollback:
+    """The result of the rollback that has ended, as it was left in the run's folder."""
+    keys = tuple(map(tuple, mark["left_keys"]))
+    result = _result(image, "already rolled back", mark["restored"], {})
+    return result._replace(left=mark["left"], left_keys=keys)
