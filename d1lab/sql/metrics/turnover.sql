@@ -3,7 +3,9 @@
 -- $until: last day of the period; the recent figures are of its last 28 days
 -- $days: its length
 WITH known AS (
-    SELECT *
+    SELECT
+        sku, day, row_id, starting_units, ending_units, units_sold, units_sold_with_discount,
+        source = 'simulated' AS simulated
     FROM inventory_days
     WHERE shop = $shop
         AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
@@ -26,7 +28,7 @@ ledger AS (
 ),
 sums AS (
     SELECT
-        shop,
+        $shop                                                            AS shop,
         sku,
         min(day)                                                         AS first_day,
         max(day)                                                         AS last_day,
@@ -48,9 +50,9 @@ sums AS (
         count(*) FILTER (recent)                                         AS recent_days,
         coalesce(sum(units_sold) FILTER (recent), 0)::BIGINT             AS recent_units,
         max(day) FILTER (units_sold > 0)                                 AS last_sale_day,
-        bool_or(source = 'simulated') IS TRUE                            AS simulated
+        bool_or(simulated) IS TRUE                                       AS simulated
     FROM ledger
-    GROUP BY shop, sku
+    GROUP BY sku
 ),
 prices AS (
     SELECT
