@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -122,3 +124,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise InputError("settings (environment or d1lab.toml): " + "; ".join(lines)) from None
+    except SettingsError as error:
+        raise InputError(f"settings (environment): {error}; expected JSON") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{FILE_NAME} is no TOML: {error}") from None

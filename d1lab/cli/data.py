@@ -55,7 +55,9 @@ def pull(
     if result.skipped:
         say("pull: nothing new; no row read")
         return
-    print_rows(("table", "rows_pulled", "rows_read"), result.by_table)
+    columns = ("table", "rows_pulled", "rows_read", "read_whole")
+    rows = [(name, t.rows_pulled, t.rows_read, t.whole) for name, t in result.by_table.items()]
+    print_rows(columns, rows)
     say(
         f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s; "
         f"{db.meter.total.rows_read:,} rows read as D1 bills them "
@@ -65,11 +67,18 @@ def pull(
         say(f"pull: {result.quarantined:,} values in quarantine; d1lab sql 'FROM d1lab.quarantine'")
 
 
-def tables(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """List the warehouse's tables with rows, age, keys and columns."""
+def tables(
+    table: Annotated[str | None, typer.Argument(help="The columns of this table.")] = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the warehouse's tables with rows, age and keys, or one table's columns."""
     from d1lab.lab import open as open_lab
 
-    frame = open_lab(database).describe()
+    frame = open_lab(database).describe(table)
+    if table is None and not as_json:  # people ask first for what there is, not for every column
+        frame = frame[~frame["table"].str.startswith("raw.")].drop(columns="null_shares")
+        frame["columns"] = frame["columns"].str.count(",") + 1
     print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
 
 
@@ -106,13 +115,14 @@ def metrics(
         from d1lab.metrics import load_metrics
 
         rows = [
-            (m.name, m.sentence, m.unit, m.grain, " ".join(m.parameters))
-            for m in load_metrics().values()
+            (m.name, m.sentence, m.unit, ", ".join(m.grain), " ".join(m.parameters))
+            for m in load_metrics(load_settings().root / "metrics").values()
         ]
         print_rows(("metric", "what", "unit", "grain", "parameters"), rows, as_json=as_json)
         return
     from d1lab.cli.reports import assignments
     from d1lab.lab import open as open_lab
 
-    frame = open_lab(database).metric(name, **assignments(set_ or []))
+    lab = open_lab(database)
+    frame = lab.metric(name, **lab.parameters_from_text(name, assignments(set_ or [])))
     print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)

@@ -43,7 +43,7 @@ _EXAMPLES = {
     data.pull: "d1lab pull --max-rows-read 100000",
     data.tables: "d1lab tables --json",
     data.sql: "d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'",
-    data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31",
+    data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31 --set days=90",
     reports.run: "d1lab run turnover --shop harbor --as-of 2017-12-31",
     reports.push: "d1lab push 20260501T060000-turnover --dry-run",
     reports.rollback: "d1lab rollback 20260501T060000-turnover",

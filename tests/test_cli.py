@@ -1,0 +1,116 @@
+"""The command line: help and example for each command, errors in one line, output for pipes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from d1lab.cli import app
+
+BIN = Path(sys.executable).parent / "d1lab"
+COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+EXPECTED = (
+    "init demo migrate pull tables sql metrics run push rollback track aggregate doctor lab prune"
+)
+
+
+def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN, *arguments],
+        cwd=cwd,
+        env={"PATH": str(BIN.parent), "HOME": str(cwd), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_commands_are_all_there():
+    """Nothing is missing, and nothing is there that no test knows."""
+    assert set(EXPECTED.split()) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_command_has_a_sentence_and_an_example(name: str):
+    """Help says what a command does and shows one that can be copied."""
+    command = COMMANDS[name]
+    assert command.help
+    assert command.help.splitlines()[0].endswith(".")
+    assert command.epilog.startswith(f"Example: d1lab {name}")
+    for parameter in command.params:
+        if parameter.name not in ("help", "run_id"):
+            assert getattr(parameter, "help", None), f"{name}: {parameter.name} has no help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["pull", "-d", "nowhere"], "unknown database 'nowhere'"),
+        (["pull"], "run `d1lab demo` to build it"),
+        (["track", "missing.jsonl"], "there is no file"),
+        (["sql", "SELECT 1"], "d1lab pull"),
+        (["run", "--no-pull"], "d1lab pull"),
+        (["push", "nothing"], "unknown run 'nothing'"),
+        (["prune", "--keep", "soon"], "expected a number of days"),
+        (["metrics", "turnovr"], "d1lab pull"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expected):
+    """What was asked, what was found, what to do; nothing on standard output."""
+    ended = _run(*arguments, cwd=tmp_path)
+    assert ended.returncode in (2, 3), ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
+    assert expected in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_bad_settings_do_not_repeat_their_value(tmp_path: Path):
+    """A secret put into the wrong setting is not printed."""
+    ended = _run("tables", cwd=tmp_path, D1LAB_DATABASES="s3cret-token")
+    assert ended.returncode == 2
+    assert "s3cret-token" not in ended.stderr + ended.stdout
+
+
+def test_init_makes_a_project_and_keeps_one(tmp_path: Path):
+    """A new folder gets settings and notebooks; an existing one is not overwritten."""
+    made = _run("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert 'url = "d1://acc/db"' in (tmp_path / "d1lab.toml").read_text()
+    assert (tmp_path / "notebooks" / "turnover.ipynb").is_file()
+    again = _run("init", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_a_remote_database_without_a_token_says_which_variable(tmp_path: Path):
+    """The error names the environment variable, and exits with 2."""
+    _run("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
+    ended = _run("pull", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "D1LAB_READ_TOKEN" in ended.stderr
+
+
+def test_metrics_print_as_text_and_as_json(tmp_path: Path):
+    """In a pipe: tab-separated lines under a header, or JSON with the same rows."""
+    text = _run("metrics", cwd=tmp_path).stdout.splitlines()
+    rows = json.loads(_run("metrics", "--json", cwd=tmp_path).stdout)
+    assert text[0].split("\t") == list(rows[0])
+    assert len(text) == len(rows) + 1
+    assert {"turnover", "last_day"} <= {row["metric"] for row in rows}
+    assert all("\x1b" not in line for line in text)
+
+
+def test_help_does_not_load_the_heavy_libraries():
+    """The command line answers at once: no pandas, DuckDB, Altair or papermill for --help."""
+    script = "import sys, d1lab.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"pandas", "duckdb", "altair", "papermill", "scipy", "pyarrow"} & set(loaded)
