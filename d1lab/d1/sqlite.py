@@ -206,7 +206,11 @@ class SqliteDatabase:
         return bill.schema_change(self._beside, indexed_table(sql))
 
     def _explain(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, bill.Touched]:
-        program, _ = self._fetch("EXPLAIN " + sql, params)
+        self._connection.text_factory = _lenient  # a program may hold constants of any bytes
+        try:
+            program, _ = self._fetch("EXPLAIN " + sql, params)
+        finally:
+            self._connection.text_factory = str
         return program, self._touched
 
     def _fetch(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, tuple[str, ...]]:
@@ -236,6 +240,10 @@ def _imitate(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.SQL_BYTES + len("EXPLAIN "))
     if sqlite3.sqlite_version_info < (3, 41):
         connection.create_function("unhex", 1, _unhex, deterministic=True)
+
+
+def _lenient(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _unhex(text: str | None) -> bytes | None:

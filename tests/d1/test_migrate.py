@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from d1lab.catalog import TABLES
-from d1lab.d1.migrate import migrate, pending
+from d1lab.d1 import open_database
+from d1lab.d1.migrate import FOLDER, migrate, pending
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1QueryError, InputError
 
@@ -75,3 +76,55 @@ def test_pending_refuses_a_folder_without_migrations(db: SqliteDatabase, tmp_pat
     """A wrong folder is not taken for nothing to do."""
     with pytest.raises(InputError, match="holds no migrations"):
         pending(db, tmp_path)
+
+
+MIGRATIONS = {
+    "0001_orders.sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT DEFAULT ';');\n",
+    "0002_log.sql": (
+        "-- each order is noted; semicolons inside a trigger do not end it\n"
+        "CREATE TABLE log (id);\n"
+        "CREATE TRIGGER noted AFTER INSERT ON orders BEGIN\n"
+        "  INSERT INTO log VALUES (NEW.id);\n"
+        "END;\n"
+        "ALTER TABLE orders ADD COLUMN total DECIMAL(10,2);\n"
+    ),
+}
+
+
+def _write(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in MIGRATIONS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_wranglers_migrations_are_known_to_us(engine):
+    """What `wrangler d1 migrations apply` applied, d1lab does not apply again."""
+    folder = _write(engine.folder / "migrations")
+    db = open_database(engine.fresh())
+    name = db.url.rpartition("/")[2]
+    assert pending(db, folder) == sorted(MIGRATIONS)
+    engine.wrangler("d1", "migrations", "apply", name, "--local")
+    assert pending(db, folder) == migrate(db, folder) == []
+    db.execute("INSERT INTO orders (id, total) VALUES (1, 2)")
+    assert db.query("SELECT id FROM log").rows == [(1,)]
+    db.close()
+
+
+def test_our_migrations_are_known_to_wrangler(engine):
+    """What d1lab applied, `wrangler d1 migrations list` does not list."""
+    folder = _write(engine.folder / "migrations")
+    db = open_database(engine.fresh())
+    name = db.url.rpartition("/")[2]
+    assert migrate(db, folder) == sorted(MIGRATIONS)
+    after = engine.wrangler("d1", "migrations", "list", name, "--local")
+    assert "No migrations to apply" in after
+    db.close()
+
+
+def test_the_projects_migrations_run_on_the_engine(engine):
+    """Every migration that d1lab ships is SQL that D1 takes."""
+    db = open_database(engine.fresh())
+    assert migrate(db) == sorted(path.name for path in FOLDER.glob("*.sql"))
+    assert set(TABLES) <= set(db.tables())
+    db.close()
