@@ -51,6 +51,11 @@ class Pairs(NamedTuple):
     xx: Floats
     xy: Floats
 
+    @classmethod
+    def of(cls, *sums: ArrayLike) -> Pairs:
+        """The six sums in the order of the fields, brought to one shape."""
+        return cls(*np.broadcast_arrays(*(np.asarray(s, dtype=np.float64) for s in sums)))
+
     @property
     def outcome(self) -> Sums:
         """The sums of y alone."""

@@ -1,0 +1,207 @@
+"""Rows per visitor: one scan, and on Hillstrom's trial the published rates to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.exposures import Measure, scan
+from d1lab.stats.ab import compare
+from d1lab.stats.arms import Plan
+from d1lab.stats.visitors import VisitorEffect, arms, effects
+
+MENS, WOMENS, NONE = "Mens E-Mail", "Womens E-Mail", "No E-Mail"
+
+
+@pytest.fixture(scope="module")
+def hillstrom(shared_data: Path) -> duckdb.DuckDBPyRelation:
+    """64,000 customers, one row each."""
+    con = duckdb.connect()
+    con.execute(
+        "CREATE TABLE h AS SELECT * FROM read_csv($path)",
+        {"path": str(shared_data / "hillstrom.csv")},
+    )
+    return con.table("h")
+
+
+@pytest.fixture(scope="module")
+def rows() -> duckdb.DuckDBPyRelation:
+    """4,000 visitors whose spending follows what they spent before; B adds 1."""
+    rng = np.random.default_rng(7)
+    n = 4_000
+    before = rng.gamma(2.0, 10.0, n)
+    variant = np.where(rng.random(n) < 0.4, "b", "a")
+    spend = 0.8 * before + rng.normal(0, 3, n) + (variant == "b")
+    frame = {"variant": variant, "spend": spend, "before": before, "orders": rng.poisson(2, n)}
+    frame["part"] = np.where(np.arange(n) % 3 == 0, "new", "known")
+    frame["odd"] = np.where(np.arange(n) == 5, np.nan, spend)
+    frame["exposed"], frame["measured"] = np.full(n, 10), np.where(np.arange(n) == 9, 11, 9)
+    con = duckdb.connect()
+    import pandas as pd
+
+    con.register("frame", pd.DataFrame(frame))
+    con.execute("CREATE TABLE visitors AS SELECT * FROM frame")
+    return con.table("visitors")
+
+
+def one(found: list[VisitorEffect], **wanted: Any) -> VisitorEffect:
+    [effect] = [e for e in found if all(getattr(e, k) == v for k, v in wanted.items())]
+    return effect
+
+
+def test_hillstrom_has_the_published_rates(hillstrom: Any, oracles: dict[str, Any]) -> None:
+    """Visits, conversions and spend of each arm, from one scan per pair."""
+    published = next(
+        e["output"] for e in oracles["ab"]["oracles"] if e["case"] == "H0_hillstrom_summary"
+    )
+    measures = [Measure("visit"), Measure("conversion"), Measure("spend")]
+    for mail in (MENS, WOMENS):
+        sums = scan(hillstrom, measures, variant="segment", a=NONE, b=mail)
+        for arm, name in (("a", NONE), ("b", mail)):
+            visit, conversion, spend = (getattr(s, arm) for s in sums)
+            assert float(visit.n) == published[name]["n"]
+            assert float(visit.y) == published[name]["visits"]
+            assert float(conversion.y) == published[name]["conversions"]
+            assert float(spend.y) == pytest.approx(published[name]["spend_sum"], rel=1e-12)
+            assert float(spend.yy) == pytest.approx(published[name]["spend_ss"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("mail", "points", "p", "t", "spend_p"),
+    [
+        (MENS, 0.0068, 1.5e-13, 5.300, 1.2e-7),
+        (WOMENS, 0.00311, 0.000157, 3.2564, 0.00113),
+    ],
+)
+def test_hillstrom_from_rows_to_a_verdict(
+    hillstrom: Any, mail: str, points: float, p: float, t: float, spend_p: float
+) -> None:
+    """Both mails win against none, on conversions and on spend, with the facts' numbers."""
+    measures = [Measure("conversion"), Measure("spend")]
+    sums = scan(hillstrom, measures, variant="segment", a=NONE, b=mail)
+    plan = Plan(share_b=0.5, share_declared=True)
+    result = compare(*arms(sums, conversions="conversion", revenue="spend"), plan)
+    assert (result.status, result.winner) == ("decided", "b")
+    assert result.difference == pytest.approx(points, abs=5e-5)
+    assert result.p_value == pytest.approx(p, rel=0.05)
+    revenue = one(list(result.effects), metric="revenue")
+    assert revenue.p_value == pytest.approx(spend_p, rel=0.1)
+    assert t == pytest.approx((revenue.difference or 0) / half_width(revenue) * 1.96, rel=1e-3)
+
+
+def half_width(effect: Any) -> float:
+    return (effect.difference_high - effect.difference_low) / 2
+
+
+@pytest.mark.parametrize(
+    ("call", "measure", "covariate", "per"),
+    [
+        ("spend", "spend", None, None),
+        ("spend_cuped", "spend", "history", None),
+        ("aov", "spend", None, "conversion"),
+    ],
+)
+def test_hillstrom_matches_tea_tasting(
+    hillstrom: Any,
+    oracles: dict[str, Any],
+    call: str,
+    measure: str,
+    covariate: str | None,
+    per: str | None,
+) -> None:
+    """Welch, CUPED with a year's history, and order value, as tea-tasting computes them."""
+    theirs = next(
+        e["output"]
+        for e in oracles["ab"]["oracles"]
+        if e["case"] == "H1_hillstrom_womens_vs_none" and e["call"] == call
+    )
+    asked = [Measure(measure, covariate=covariate, per=per)]
+    [ours] = effects(scan(hillstrom, asked, variant="segment", a=NONE, b=WOMENS))
+    assert ours.value_a == pytest.approx(theirs["control"], rel=1e-9)
+    assert ours.difference == pytest.approx(theirs["effect_size"], rel=1e-9)
+    assert ours.difference_low == pytest.approx(theirs["effect_size_ci_lower"], rel=1e-9)
+    assert ours.p_value == pytest.approx(theirs["pvalue"], rel=1e-9)
+
+
+def test_cuped_finds_what_noise_hides(rows: Any) -> None:
+    """The same difference, at most a third of the width, and the truth inside."""
+    found = effects(scan(rows, [Measure("spend"), Measure("spend", covariate="before")]))
+    plain, cuped = one(found, method="welch"), one(found, method="cuped")
+    assert half_width(cuped) < half_width(plain) / 3
+    assert (cuped.difference_low or 9) < 1 < (cuped.difference_high or 0)
+
+
+def test_cuped_is_the_regression_on_rows(rows: Any) -> None:
+    """From sums as from the rows themselves."""
+    frame = rows.df()
+    y, x, in_b = frame.spend.to_numpy(), frame.before.to_numpy(), (frame.variant == "b").to_numpy()
+    theta = np.cov(x, y)[0, 1] / x.var(ddof=1)
+    adjusted = y - theta * (x - x.mean())
+    [ours] = effects(scan(rows, [Measure("spend", covariate="before")]))
+    expected = adjusted[in_b].mean() - adjusted[~in_b].mean()
+    assert ours.difference == pytest.approx(expected, rel=1e-9)
+
+
+def test_caps_come_from_both_variants_together(rows: Any) -> None:
+    """Two per cent cut at either end of the pooled distribution; uncapped stands beside."""
+    frame = rows.df()
+    low, high = np.quantile(frame.spend, [0.02, 0.98])
+    cut = frame.spend.clip(low, high)
+    expected = cut[frame.variant == "b"].mean() - cut[frame.variant == "a"].mean()
+    found = effects(scan(rows, [Measure("spend", cap=0.02)]))
+    assert [e.capped for e in found] == [False, True]
+    assert found[1].difference == pytest.approx(expected, rel=1e-9)
+    assert found[0].difference != found[1].difference
+
+
+def test_segments_are_adjusted_for_their_number(rows: Any) -> None:
+    """Each segment has its own p and Benjamini-Hochberg's; the whole comes first."""
+    whole, known, new = effects(scan(rows, [Measure("spend")], segment="part"))
+    assert (whole.segment, known.segment, new.segment) == (None, "known", "new")
+    assert whole.adjusted_p is None
+    p = sorted([known.p_value or 0, new.p_value or 0])
+    assert sorted([known.adjusted_p or 0, new.adjusted_p or 0]) == pytest.approx(
+        [min(2 * p[0], p[1]), p[1]]
+    )
+    [alone] = effects(scan(rows, [Measure("spend")]))
+    assert whole.p_value == pytest.approx(alone.p_value, rel=1e-12)
+
+
+def test_covariate_after_exposure_is_refused(rows: Any) -> None:
+    """One visitor's covariate was measured a day late: no CUPED."""
+    asked = [Measure("spend", covariate="before")]
+    sums = scan(rows, asked, exposed_at="exposed", covariate_until="measured")
+    [refused] = effects(sums)
+    assert (refused.status, refused.p_value) == ("covariate_after_exposure", None)
+
+
+def test_unbalanced_covariate_is_refused(rows: Any) -> None:
+    """A 'covariate' that the test itself moved is no pre-period."""
+    moved = rows.project("variant, spend, before + CASE variant WHEN 'b' THEN 9 ELSE 0 END AS x")
+    [refused] = effects(scan(moved, [Measure("spend", covariate="x")]))
+    assert refused.status == "covariate_after_exposure"
+    assert "differs" in (refused.reason or "")
+
+
+def test_missing_values_are_refused(rows: Any) -> None:
+    """An unknown value is not a zero."""
+    [refused] = effects(scan(rows, [Measure("odd")]))
+    assert refused.status == "insufficient_data"
+    assert "1 visitors" in (refused.reason or "")
+
+
+def test_wrong_measures_are_named(rows: Any) -> None:
+    """A typo names the nearest column; a cap is a share."""
+    with pytest.raises(UnknownName, match="'spend'"):
+        scan(rows, [Measure("spent")])
+    with pytest.raises(InputError, match="cap"):
+        scan(rows, [Measure("spend", cap=0.7)])
+    with pytest.raises(InputError, match="covariate"):
+        scan(rows, [Measure("spend", covariate="before", per="orders")])
+    with pytest.raises(InputError, match="exposures"):
+        scan(rows, [Measure("part")])
