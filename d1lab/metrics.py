@@ -251,6 +251,29 @@ def check_parameters(metric: Metric, params: Mapping[str, object]) -> dict[str, 
     return {p.name: _check_value(place, p, params[p.name]) for p in metric.parameters.values()}
 
 
+def parameters_from_text(metric: Metric, texts: Mapping[str, str]) -> dict[str, object]:
+    """Parameters as a command line gives them, each read by the type that the SQL casts it to.
+
+    Raises:
+        UnknownName: The metric has no such parameter.
+        InputError: A number is none.
+    """
+    read: dict[str, object] = {}
+    for name, text in texts.items():
+        if name not in metric.parameters:
+            raise UnknownName("parameter", name, metric.parameters, f"metric {metric.name!r}")
+        wanted = metric.parameters[name].type
+        check = _CHECKS.get(wanted)
+        reader = {_integer: int, _number: Decimal}.get(check) if check else None
+        try:
+            read[name] = reader(text) if reader else text
+        except (ValueError, ArithmeticError):
+            raise InputError(
+                f"metric {metric.name!r}: {name}={text!r} is not of type {wanted}"
+            ) from None
+    return read
+
+
 def _check_value(place: str, parameter: Parameter, value: object) -> object:
     check = _CHECKS.get(parameter.type)
     if check is None:

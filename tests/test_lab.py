@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,7 +12,7 @@ import pytest
 
 import d1lab
 from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
-from d1lab.lab import Lab, session
+from d1lab.lab import Lab, state
 from d1lab.results import read_notes, read_outbox
 from d1lab.warehouse import open_warehouse
 
@@ -238,9 +238,9 @@ def test_freshness_tells_age_and_staleness(tiny_lab, monkeypatch):
 
         @classmethod
         def now(cls, tz=None):
-            return datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC) + session.timedelta(hours=cls.hours)
+            return datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC) + timedelta(hours=cls.hours)
 
-    monkeypatch.setattr(session, "datetime", Clock)
+    monkeypatch.setattr(state, "datetime", Clock)
     fresh = tiny_lab.freshness()
     assert fresh.pulled_at == datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC)
     assert (fresh.age_hours, fresh.stale, fresh.data_as_of) == (35, False, date(2026, 5, 8))
@@ -307,7 +307,10 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
 def test_showing_is_checked(tiny_lab):
     """Verdict, figures, table and note are display objects, with their own checks."""
     assert tiny_lab.verdict("All is well.", "good").status == "good"
-    assert tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label == "Discounted order lines"
+    assert (
+        tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label
+        == "Discounted order lines"
+    )
     assert tiny_lab.table(tiny_lab.sql("FROM products"), title="Products").total_rows == 3
     assert tiny_lab.note("Simulated.", "warning").tone == "warning"
     with pytest.raises(UnknownName):

@@ -16,6 +16,7 @@ from d1lab.metrics import (
     check_parameters,
     evaluate,
     load_metrics,
+    parameters_from_text,
     parse_metric,
     tables_read,
 )
@@ -191,6 +192,21 @@ def test_check_parameters_refuses_other_types(name, value):
     params = {"shop": "a", "since": "2026-01-01", "least": 0, name: value}
     with pytest.raises(InputError, match=f"parameter '{name}' takes a value of type"):
         check_parameters(parse_metric(SQL), params)
+
+
+def test_parameters_from_text_are_read_by_their_type():
+    """`--set days=30` gives an integer, `--set since=2026-05-01` a date; nothing else passes."""
+    metric = parse_metric(SQL)
+    read = parameters_from_text(metric, {"shop": "007", "since": "2026-05-01", "least": "3"})
+    assert check_parameters(metric, read) == {
+        "shop": "007",
+        "since": date(2026, 5, 1),
+        "least": 3,
+    }
+    with pytest.raises(InputError, match=r"least='3\.5' is not of type INTEGER"):
+        parameters_from_text(metric, {"least": "3.5"})
+    with pytest.raises(UnknownName, match="Did you mean 'least'"):
+        parameters_from_text(metric, {"lest": "3"})
 
 
 def test_evaluate_names_a_missing_and_an_unknown_parameter(tiny_lab):

@@ -8,10 +8,11 @@
     lab.stage(frame, table="inventory_impact")
 
 Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), dictionary
-(describe), magic (%%d1).
+(describe), state (age, simulated, quarantined), vocabulary (what columns are called), magic (%%d1).
 """
 
-from d1lab.lab.session import Freshness, Lab, open
+from d1lab.lab.session import Lab, open
+from d1lab.lab.state import Freshness
 from d1lab.lab.tables import Table, Tables
 
 __all__ = ["Freshness", "Lab", "Table", "Tables", "open"]

@@ -11,6 +11,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.lab.query import relation_names
+from d1lab.lab.state import as_utc
 from d1lab.metrics import tables_read
 
 if TYPE_CHECKING:
@@ -69,11 +70,6 @@ def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[s
 def _pulled_at(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     found = con.sql("SELECT table_name, pulled_at FROM d1lab.tables").fetchall()
     return {name: as_utc(at) for name, at in found if at}
-
-
-def as_utc(moment: datetime) -> datetime:
-    """A time of the warehouse, which keeps UTC, as an aware one."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
 
@@ -14,23 +14,20 @@ from d1lab import results
 from d1lab.config import load_settings
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.errors import InputError, StopRun, UnknownName
-from d1lab.lab import dictionary, magic, query, vocabulary
+from d1lab.lab import dictionary, magic, query, state, vocabulary
+from d1lab.lab.state import Freshness
 from d1lab.lab.tables import Tables
-from d1lab.metrics import Metric, as_date, evaluate, load_metrics, tables_read
+from d1lab.metrics import (
+    Metric,
+    as_date,
+    evaluate,
+    load_metrics,
+    parameters_from_text,
+    tables_read,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STALE_AFTER = timedelta(hours=36)  # a daily pull was missed
-
-
-class Freshness(NamedTuple):
-    """How old the data is."""
-
-    pulled_at: datetime | None  # when the last pull ended, UTC
-    data_as_of: date  # the last day in the shop's data
-    age_hours: float | None  # since the last pull
-    stale: bool  # no pull within 36 hours
 
 
 def open(database: str | None = None, *, shop: str | None = None) -> Lab:
@@ -140,6 +137,15 @@ class Lab:
         self._note(name, metric.reads, params)
         return frame
 
+    def parameters_from_text(self, name: str, texts: Mapping[str, str]) -> dict[str, object]:
+        """A metric's parameters as a command line gives them, each read by its declared type.
+
+        Raises:
+            UnknownName: There is no such metric or parameter.
+            InputError: A number is none.
+        """
+        return parameters_from_text(self._metric(name), texts)
+
     def _metric(self, name: str) -> Metric:
         if name not in self._metrics:
             raise UnknownName("metric", name, self._metrics)
@@ -231,15 +237,7 @@ class Lab:
 
     def freshness(self, shop: str | None = None) -> Freshness:
         """When the data was pulled, how far it reaches, and whether that is too old."""
-        [(finished,)] = self._con.sql("SELECT max(finished_at) FROM d1lab.pull").fetchall()
-        pulled_at = dictionary.as_utc(finished) if finished else None
-        age = datetime.now(UTC) - pulled_at if pulled_at else None
-        return Freshness(
-            pulled_at,
-            self.as_of(shop),
-            age.total_seconds() / 3600 if age is not None else None,
-            age is None or age > STALE_AFTER,
-        )
+        return state.freshness(self._con, self.as_of(shop))
 
     def simulated(self, shop: str | None = None) -> tuple[str, ...]:
         """The views that hold simulated rows for this shop, as their `source` says."""
@@ -248,25 +246,12 @@ class Lab:
 
     @cached_property
     def _simulated(self) -> dict[str, list[str]]:
-        views = self._con.sql(
-            "SELECT table_name FROM duckdb_columns() JOIN duckdb_views() AS v "
-            "ON v.view_name = table_name AND v.schema_name = 'main' "
-            "WHERE column_name = 'source' ORDER BY table_name"
-        ).fetchall()
-        by_shop: dict[str, list[str]] = {}
-        for (view,) in views:
-            relation = self._con.table(view).filter("source = 'simulated'")
-            for (shop,) in relation.select("shop").distinct().fetchall():
-                by_shop.setdefault(shop, []).append(view)
-        return by_shop
+        return state.simulated_views(self._con)
 
     @property
     def quarantined(self) -> pd.DataFrame:
         """Values that did not fit their declared type, counted by table, column and reason."""
-        return self._con.sql(
-            'SELECT table_name AS "table", column_name AS "column", reason, count(*) AS rows '
-            "FROM d1lab.quarantine GROUP BY ALL ORDER BY ALL"
-        ).df()
+        return state.quarantined(self._con)
 
     # Showing
 
