@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, Literal, NamedTuple, get_args
 
-from d1lab.display.values import KINDS, Kind, plain, sentence_case, show
+from d1lab.display.values import (
+    CURRENCY_SIGNS,
+    KINDS,
+    Kind,
+    digits_for,
+    plain,
+    sentence_case,
+    show,
+)
 from d1lab.errors import InputError, UnknownName
 
 Better = Literal["higher", "lower"]
@@ -76,7 +84,10 @@ class Figure(NamedTuple):
         """The interval as a reader sees it, with its level; empty where there is none."""
         if self.low is None:
             return ""
-        low, high = (show(end, self.kind, self.unit) for end in (self.low, self.high))
+        digits = digits_for([self.value if self.value is not None else self.low], self.kind)
+        signed = self.unit if self.unit in CURRENCY_SIGNS else ""
+        low = show(self.low, self.kind, signed, digits)
+        high = show(self.high, self.kind, self.unit, digits)
         return f"{low} to {high} ({100 * self.level:g} %)"
 
 

@@ -26,7 +26,7 @@ from d1lab.display.values import (
 from d1lab.errors import InputError, UnknownName
 
 DEFAULT_LIMIT = 50
-MAX_LIMIT = 1_000
+MAX_LIMIT = 200
 
 
 class TableColumn(NamedTuple):
@@ -101,7 +101,7 @@ class DataTable(NamedTuple):
             units: Units by column, such as 'days'; a currency such as 'USD' for money.
             kinds: Kinds by column, where the type does not tell: 'money', and 'percent' for a
                 ratio. A unit that is a currency makes its column money.
-            limit: Rows to show, 1 to 1,000.
+            limit: Rows to show, 1 to 200.
             name: The CSV's name without '.csv'; the default is made of the title.
             run_dir: The run's folder; None writes no file.
 

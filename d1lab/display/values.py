@@ -60,7 +60,7 @@ def digits_for(values: list[Any], kind: Kind) -> int:
     if kind == "integer" or largest >= 1_000:
         return 0
     if largest >= 1:
-        return 1 if largest >= 100 else 2
+        return 1 if largest >= 10 else 2
     return 3
 
 

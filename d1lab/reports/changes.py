@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from d1lab.display import Figure, show
+from d1lab.display.values import digits_for
 
 Finding = Literal["changed", "noise", "same", "unsure", "new", "gone", "unknown"]
 
@@ -50,13 +51,14 @@ class Change(NamedTuple):
 
     def shown(self) -> str:
         """The difference as a reader sees it, with its sign; empty where there is none."""
-        if self.difference is None:
+        if not self.difference:
             return ""
         sign = "+" if self.difference > 0 else ""
         if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
             return f"{sign}{show(100 * self.difference, digits=1)} points"
+        digits = digits_for([self.figure.value], self.figure.kind)
         by = f" ({sign}{show(self.ratio, 'percent')})" if self.ratio is not None else ""
-        return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit)}{by}"
+        return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit, digits)}{by}"
 
     def words(self) -> str:
         """The finding in words."""

@@ -100,7 +100,7 @@ def bar(
         record.setdefault("x_end", ends.get(record["x"], record["x"]))
     marks = (
         alt.Chart()
-        .mark_bar(binSpacing=1, stroke=None)
+        .mark_bar(binSpacing=0, stroke=light("paper"), strokeWidth=1)
         .encode(
             drawn.channel(alt.X, "x"),
             drawn.channel(alt.Y, "y"),
@@ -188,7 +188,7 @@ def interval(
         *reference_line("x", reference),
         base.mark_rule(color=light("accent"), strokeWidth=2).encode(span, x2="high"),
         base.mark_point(size=70, opacity=1).encode(drawn.channel(alt.X, "x", scale=scale)),
-        height=alt.Step(26),
+        height=drawn.rows("y"),
     )
 
 
@@ -221,7 +221,7 @@ def heatmap(
     short = ".0%" if drawn.columns["value"].kind == "percent" else ",.3~g"
     numbers = grid.mark_text(fontSize=11).encode(drawn.channel(alt.Text, "value", format=short))
     narrow = len({record["x"] for record in drawn.records}) > 12  # no room for numbers on a phone
-    return drawn.finish(cells, *([] if narrow else [numbers]), height=alt.Step(26))
+    return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
 
 
 def _lying_bars(drawn: Drawing) -> alt.LayerChart:
@@ -241,4 +241,4 @@ def _lying_bars(drawn: Drawing) -> alt.LayerChart:
             tooltip=drawn.tooltips(),
         )
     )
-    return drawn.finish(marks, height=alt.Step(24))
+    return drawn.finish(marks, height=drawn.rows("x"))

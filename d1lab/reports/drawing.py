@@ -71,7 +71,11 @@ class Drawing(NamedTuple):
             for role, column in self.columns.items()
         ]
 
-    def finish(self, *layers: Any, height: Any = 240) -> alt.LayerChart:
+    def rows(self, role: str) -> int:
+        """The height of a chart with a line for each of a role's values, in pixels."""
+        return 26 * max(1, len({record[role] for record in self.records}))
+
+    def finish(self, *layers: Any, height: int = 240) -> alt.LayerChart:
         """The chart: layers over the same rows, as wide as its place allows."""
         columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
         return alt.LayerChart(

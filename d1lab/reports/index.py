@@ -1,0 +1,125 @@
+"""reports/index.html: every shop's reports with state, age, key figures, trend and earlier runs.
+
+It is made of the cards beside the pages, so the folder explains itself wherever it is copied to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from d1lab.display import Figure
+from d1lab.reports.changes import Change, what_changed
+from d1lab.reports.page import TEMPLATES, environment
+from d1lab.reports.shelf import LATEST, Card, read_cards, replace_text
+from d1lab.reports.theme import palette_css
+from d1lab.reports.vega import csp_hash
+from d1lab.reports.wording import Freshness, freshness
+
+INDEX = "index.html"
+EARLIER = 30  # earlier runs listed
+TREND = 60  # runs in a trend
+SHOWN = 3  # key figures of a report
+
+
+class Entry(NamedTuple):
+    """One report of one shop."""
+
+    newest: Card  # whatever became of it
+    good: Card | None  # the last that ended well: what `latest.html` shows
+    changes: tuple[Change, ...]  # its first key figures against the good run before
+    freshness: Freshness
+    trend: Trend | None
+    earlier: tuple[Card, ...]  # newest first
+
+    @property
+    def link(self) -> str:
+        """Where the title leads."""
+        folder = Path(self.newest.path).parent.as_posix()
+        return quote(f"{folder}/{LATEST}" if self.good else self.newest.path)
+
+
+class Trend(NamedTuple):
+    """A key figure over the runs, as a line of a small picture."""
+
+    figure: Figure
+    points: str  # of an SVG polyline in a box of 120 x 32
+    end: tuple[float, float]
+    words: str
+
+
+def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
+    """Write reports/index.html from the pages that are there.
+
+    Args:
+        reports_dir: The folder of all pages; it may hold none yet.
+        now: The moment that ages are counted to; the present for None.
+    """
+    entries = make_entries(read_cards(reports_dir), now or datetime.now(UTC))
+    script = (TEMPLATES / "index.js").read_text(encoding="utf-8")
+    style = "".join((TEMPLATES / n).read_text(encoding="utf-8") for n in ("style.css", "index.css"))
+    page = (
+        environment()
+        .get_template("index.html")
+        .render(
+            shops=[(shop, list(of)) for shop, of in groupby(entries, lambda e: e.newest.run.shop)],
+            titles=sorted({(e.newest.run.report, e.newest.run.title) for e in entries}),
+            style=Markup(palette_css() + style),
+            script=Markup(script),
+            policy=csp_hash(script),
+            made_at=now or datetime.now(UTC),
+        )
+    )
+    reports_dir.mkdir(parents=True, exist_ok=True)
+    path = reports_dir / INDEX
+    replace_text(path, page.encode("utf-8", "replace").decode())
+    return path
+
+
+def make_entries(cards: Iterable[Card], now: datetime) -> list[Entry]:
+    """The reports, by shop and title; each from the cards of its runs."""
+    ordered = sorted(cards, key=lambda card: (card.run.shop, card.run.report))
+    groups = groupby(ordered, lambda card: (card.run.shop, card.run.report))
+    entries = [_entry(list(group), now) for _, group in groups]
+    return sorted(entries, key=lambda e: (e.newest.run.shop, e.newest.run.title))
+
+
+def _entry(cards: list[Card], now: datetime) -> Entry:
+    newest = max(cards, key=lambda card: card.run.started_at)
+    good = sorted((c for c in cards if c.run.status == "done"), key=_day)
+    last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
+    figures = last.figures if last else ()
+    changes = what_changed(figures, before.figures if before else ())
+    listed = sorted((c for c in cards if c not in (last, newest)), key=_day, reverse=True)
+    return Entry(
+        newest=newest,
+        good=last,
+        changes=tuple(c for c in changes if c.finding != "gone")[:SHOWN],
+        freshness=freshness((last or newest).run, now),
+        trend=_trend(figures[0], good[-TREND:]) if figures else None,
+        earlier=tuple(listed[:EARLIER]),
+    )
+
+
+def _day(card: Card) -> tuple[str, datetime]:
+    return card.run.as_of.isoformat() if card.run.as_of else "", card.run.started_at
+
+
+def _trend(figure: Figure, cards: list[Card]) -> Trend | None:
+    """The line of a figure over its runs, spaced evenly; None for fewer than two values."""
+    values = [f.value for c in cards for f in c.figures if f.key == figure.key]
+    known = [float(value) for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    step, span = 112 / (len(known) - 1), (high - low) or 1
+    points = [(4 + i * step, 28 - 24 * (v - low) / span) for i, v in enumerate(known)]
+    first, last = (figure._replace(value=v).shown() for v in (values[0], values[-1]))
+    words = f"{figure.label} over {len(known)} runs: from {first} to {last}"
+    return Trend(figure, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), points[-1], words)

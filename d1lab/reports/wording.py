@@ -1,0 +1,96 @@
+"""A run in plain words: how fresh it is, what went wrong, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from d1lab.reports.run_record import RunRecord
+
+STALE_HOURS = 36
+"""A pull older than this makes a report stale: a daily pull that was missed once."""
+
+QUIET_DAYS = 3
+"""Data that ends longer than this before its pull is worth a word: nothing new comes in."""
+
+
+class Freshness(NamedTuple):
+    """How old a report's data is."""
+
+    state: str  # 'fresh', 'stale', 'quiet' or 'unknown'
+    age: str  # of the pull, in words; empty where nothing was pulled
+    lag: str  # how long before the pull the data ends, where that is worth a word
+
+
+def freshness(run: RunRecord, now: datetime) -> Freshness:
+    """How fresh a run's data is at `now`."""
+    pulled_at = run.data.pulled_at
+    if pulled_at is None:
+        return Freshness("unknown", "", "")
+    hours = (now - pulled_at).total_seconds() / 3600
+    last = run.data.data_as_of
+    days = (pulled_at.date() - last).days if last else 0
+    lag = f"{_span(days * 24)} before that" if days > QUIET_DAYS else ""
+    state = "stale" if hours > STALE_HOURS else "quiet" if lag else "fresh"
+    return Freshness(state, _span(hours), lag)
+
+
+def next_steps(run: RunRecord) -> list[str]:
+    """What to do about a run that failed, the likeliest first."""
+    if run.error is None:
+        return []
+    again = "Nothing of this run was written to D1, so it is safe to run it again."
+    steps = {
+        "cell": "Read the message above: it names what was asked and what was found. If the data"
+        " is at fault, correct it and pull again; if the report is, correct its notebook.",
+        "kernel": "The process that ran the notebook ended from outside, most often for lack of"
+        " memory. Close other work, or let the report read a shorter period.",
+        "timeout": "The run took longer than it may. Let the report read a shorter period, or"
+        " allow it more time.",
+        "other": "Read the log below for the moment at which it stopped.",
+    }
+    return [steps[run.error.kind], again]
+
+
+def filters() -> dict[str, Callable[..., Any]]:
+    """The templates' filters."""
+    return {"day": day, "moment": moment, "count": count, "clip": clip, "span": _seconds}
+
+
+def day(value: date | None) -> str:
+    """A day, as in '31 May 2026'."""
+    return f"{value.day} {value:%b %Y}" if value else "unknown"
+
+
+def moment(value: datetime | None) -> str:
+    """A moment in UTC, as in '31 May 2026, 06:00 UTC'."""
+    if value is None:
+        return "unknown"
+    utc = value.astimezone(UTC)
+    return f"{day(utc)}, {utc:%H:%M} UTC"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: '1 row', '2,000 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clip(text: str, longest: int = 200) -> str:
+    """A text cut for display."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _span(hours: float) -> str:
+    """A length of time in one unit."""
+    for unit, length in (("year", 24 * 365.25), ("day", 24), ("hour", 1)):
+        if hours >= 2 * length or (unit == "hour" and hours >= 1):
+            return count(round(hours / length), unit)
+    return count(max(0, round(hours * 60)), "minute")
+
+
+def _seconds(seconds: float) -> str:
+    """A run's duration."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
