@@ -164,7 +164,8 @@ def test_turnover_shows_three_lists_and_stages(settings):
     record, run_dir = _run(settings, "turnover", days=8)
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
-    assert verdict["text"].startswith("2 of 3 products run out within 14 days; 1 more")
+    assert verdict["text"] == "2 of 3 products run out within 14 days; unsold in 8 days: 1."
+    assert verdict["detail"].endswith("Item 0 (worked).")
     assert verdict["status"] == "bad"
     cover, dead, refused = _shown(run_dir, DataTable.MIME)
     assert [row[0] for row in cover["rows"]][1:] == ["Item 0 (worked)", "(plain)"]
