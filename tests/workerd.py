@@ -85,15 +85,13 @@ def running(folder: Path) -> Iterator[Engine]:
 
 
 def _configure(folder: Path) -> None:
-    config = {
-        "name": "d1lab-engine",
-        "main": str(HOME / "worker.js"),
-        "compatibility_date": "2026-11-01",
-        "d1_databases": [
-            {"binding": f"D{number}", "database_name": name, "database_id": name}
-            for number, name in enumerate(database_names())
-        ],
-    }
+    lines = (HOME / "wrangler.jsonc").read_text().splitlines()
+    config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
+    config["main"] = str(HOME / config["main"])
+    config["d1_databases"] = [
+        {"binding": f"D{number}", "database_name": name, "database_id": name}
+        for number, name in enumerate(database_names())
+    ]
     (folder / "wrangler.json").write_text(json.dumps(config))
 
 

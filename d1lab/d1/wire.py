@@ -167,26 +167,33 @@ def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
     return found
 
 
+def tag(cell: str) -> str:
+    """SQL of a value that JSON passes on exactly; `untagged` reads it back.
+
+    Integers become text 'i...', beyond JSON's rounding; texts 't...'; infinities 'r+' and 'r-'.
+    """
+    return (
+        f"CASE typeof({cell}) WHEN 'integer' THEN 'i' || {cell} WHEN 'text' THEN 't' || {cell} "
+        f"WHEN 'real' THEN CASE {cell} WHEN 9e999 THEN 'r+' WHEN -9e999 THEN 'r-' ELSE {cell} END "
+        f"ELSE {cell} END"
+    )
+
+
 def tagged(sql: str, columns: int) -> str:
-    """A read whose integers come as text 'i...' and whose texts as 't...', beyond JSON's rounding.
+    """A read with every cell of its result tagged.
 
     Args:
         sql: A SELECT, VALUES or WITH.
         columns: How many columns it gives.
     """
     names = [f"c{i}" for i in range(columns)]
-    cells = ", ".join(
-        f"CASE typeof({c}) WHEN 'integer' THEN 'i' || {c} WHEN 'text' THEN 't' || {c} "
-        f"WHEN 'real' THEN CASE {c} WHEN 9e999 THEN 'r+' WHEN -9e999 THEN 'r-' ELSE {c} END "
-        f"ELSE {c} END"
-        for c in names
-    )
     body = next(statements(sql))  # without a semicolon, or a comment after it
-    return f"WITH q({', '.join(names)}) AS (\n{body}\n) SELECT {cells} FROM q"  # noqa: S608
+    head = f"WITH q({', '.join(names)}) AS (\n{body}\n)"
+    return f"{head} SELECT {', '.join(map(tag, names))} FROM q"  # noqa: S608
 
 
 def untagged(cell: Value) -> Value:
-    """The value that a cell of a `tagged` read stands for."""
+    """The value that a tagged cell stands for."""
     if isinstance(cell, str):
         kind, text = cell[:1], cell[1:]
         return text if kind == "t" else int(text) if kind == "i" else float(f"{text}inf")

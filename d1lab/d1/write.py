@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from d1lab.d1.database import Database, Statement, Value, quote
-from d1lab.d1.wire import encode, encoded_places, extract, plain, to_json
+from d1lab.d1.wire import encode, encoded_places, extract, plain, tag, to_json, untagged
 from d1lab.errors import D1TooBigError, InputError
 
 CHUNK_ROWS = 10_000  # D1's advice for one mutation
@@ -125,7 +125,7 @@ def fetch(
         db: The database.
         table: The table; without an index on `key` each call reads all of it.
         key: The columns of the key.
-        columns: The columns to read, at most 49.
+        columns: The columns to read, at most 99.
         keys: The keys, each a row of values in the order of `key`.
 
     Returns:
@@ -138,7 +138,7 @@ def fetch(
         text, places = _parameter(chunk)
         sql = _fetch_sql(table, key, columns, places)
         for place, *cells in db.query(sql, (text,), table=table).rows:
-            found[asked[start + int(str(place))]] = tuple(map(_exact, cells[::2], cells[1::2]))
+            found[asked[start + int(str(place))]] = tuple(map(untagged, cells))
         start += len(chunk)
     return found
 
@@ -146,25 +146,11 @@ def fetch(
 def _fetch_sql(
     table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int]
 ) -> str:
-    """Each value beside its kind: integers as text, because JSON rounds large ones."""
-    cells = "".join(
-        f", substr(typeof(t.{name}), 1, 1) || iif(t.{name} < 0, '-', '')"
-        f", iif(typeof(t.{name}) = 'integer', CAST(t.{name} AS TEXT), t.{name})"
-        for name in map(quote, columns)
-    )
+    cells = "".join(f", {tag(f't.{quote(c)}')}" for c in columns)
     same = " AND ".join(
         f"t.{quote(c)} = {extract('j.value', f'$[{i}]', i in places)}" for i, c in enumerate(key)
     )
     return f"SELECT j.key{cells} FROM json_each(?1) AS j CROSS JOIN {quote(table)} AS t ON {same}"
-
-
-def _exact(kind: Value, cell: Value) -> Value:
-    letter, negative = str(kind)[0], str(kind).endswith("-")
-    if letter == "i":
-        return int(str(cell))
-    if letter == "r" and cell is None:  # JSON has no infinity
-        return float("-inf" if negative else "inf")
-    return float(str(cell)) if letter == "r" else cell
 
 
 def _insert(

@@ -59,6 +59,13 @@ def test_update_keeps_every_value_exact(db: Database):
     assert [found[row[:2]] for row in EXACT] == [row[2] for row in EXACT]
 
 
+def test_fetch_keeps_infinities(db: Database):
+    """JSON has none; a fetch gives them all the same."""
+    db.execute("INSERT INTO t (k, n, v) VALUES ('up', 1, 9e999), ('down', 1, -9e999)")
+    found = everything(db, [("up", 1), ("down", 1)])
+    assert found == {("up", 1): float("inf"), ("down", 1): float("-inf")}
+
+
 @pytest.mark.parametrize("send", [upsert, update, insert_new])
 def test_write_of_the_same_rows_writes_nothing(db: Database, send):
     """Rows that do not differ are neither changed nor billed as written."""
