@@ -13,7 +13,15 @@ from d1lab.config import Settings
 from d1lab.errors import InputError, StaleDataError, UnknownName
 from d1lab.reports.report import list_reports, load_report
 from d1lab.reports.run_record import Failure, RunRecord, load_run
-from d1lab.reports.runner import exit_code, new_run_dir, open_lab, prepare, run
+from d1lab.reports.runner import (
+    exit_code,
+    new_run_dir,
+    open_lab,
+    prepare,
+    run,
+    run_folder,
+    run_report,
+)
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECRET = "never-to-be-seen-4711"
@@ -185,7 +193,10 @@ def test_exit_code_tells_time_out_and_missing_data():
 
 
 def test_secrets_never_reach_a_run(settings, monkeypatch):
-    """No token is in the kernel's environment, its first image, its settings, or any file."""
+    """No token is in the kernel's environment, its first image, its settings, or any file.
+
+    The page is among the files.
+    """
     for name in (
         "D1LAB_READ_TOKEN",
         "D1LAB_WRITE_TOKEN",
@@ -193,9 +204,10 @@ def test_secrets_never_reach_a_run(settings, monkeypatch):
         "d1lab_read_token",
     ):
         monkeypatch.setenv(name, SECRET)
-    record, run_dir = run(settings, prepared(settings, "tells_secrets"))
+    record = run_report(settings, None, "tells_secrets")
     assert record.status == "done", record.error
-    notebook = (run_dir / "notebook.ipynb").read_text()
+    notebook = (run_folder(settings, "demo", record.run_id) / "notebook.ipynb").read_text()
+    assert (settings.reports_dir / "harbor" / "tells_secrets" / "latest.html").is_file()
     assert "D1LAB_RUN_DIR" in notebook
     assert "read_token=None" in notebook
     for path in settings.root.rglob("*"):

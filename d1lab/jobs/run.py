@@ -1,0 +1,301 @@
+"""Running jobs: two at a time, each to its page and its push, none stopped by another's fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, NamedTuple
+
+from d1lab import catalog
+from d1lab.config import Settings
+from d1lab.d1.connect import connect
+from d1lab.errors import D1labError, LockedError
+from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
+from d1lab.jobs.ledger import open_ledger
+from d1lab.push import PushResult
+from d1lab.push import push as push_results
+from d1lab.reports.execute import Cancellation, import_papermill
+from d1lab.reports.index import write_index
+from d1lab.reports.page import write_page
+from d1lab.reports.run_record import Pushed, PushedTable, RunRecord, load_run
+from d1lab.reports.runner import (
+    TIMEOUT_SECONDS,
+    clean_environment,
+    exit_code,
+    new_run_dir,
+    run,
+    run_folder,
+)
+from d1lab.reports.warm import warm_up
+
+KERNEL_RETRIES = 1
+_GRAVEST = (1, 4, 2, 3, 75)  # failed, timed out, wrong input, missing data, locked
+
+Progress = Callable[[str, int, int], None]
+"""Called with a job's name, the cells done and their number; from several threads."""
+
+
+class Outcome(NamedTuple):
+    """What became of a job."""
+
+    job: Job
+    status: Literal["done", "skipped", "failed", "timeout", "current", "due", "locked"]
+    message: str = ""  # one sentence
+    exit_code: int = 0
+    run_id: str | None = None  # the run, or the earlier one that is still current
+    page: Path | None = None
+    record: RunRecord | None = None
+    pushed: PushResult | None = None
+
+
+def run_reports(
+    settings: Settings,
+    database: str | None = None,
+    *,
+    reports: Sequence[str] = (),
+    shops: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    force: bool = False,
+    push: bool = True,
+    dry_run: bool = False,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """What `d1lab run` does: plan, then run what is due, write the pages, push, write the index.
+
+    Args:
+        settings: The project's.
+        database: A name of d1lab.toml; None for the default one.
+        reports: Names; empty for all.
+        shops: Names; empty for all in the data.
+        values: Parameters with their types, such as `load_values` reads.
+        texts: Parameters as text, from `--set`; they win.
+        force: Run also what is not due.
+        push: Write the results of good runs to D1.
+        dry_run: Only say what is due.
+        timeout_seconds: For each run.
+        workers: How many reports run at once.
+        progress: Told before each cell.
+
+    Raises:
+        InputError: A report, shop or parameter is wrong; nothing was started.
+        StaleDataError: Nothing was pulled yet.
+    """
+    jobs = plan(
+        settings,
+        open_ledger(settings),
+        database,
+        reports=reports,
+        shops=shops,
+        values=values,
+        texts=texts,
+        force=force,
+    )
+    if dry_run:
+        return [Outcome(j, "due" if j.due else "current", j.reason) for j in jobs]
+    return run_jobs(
+        settings,
+        jobs,
+        push=push,
+        timeout_seconds=timeout_seconds,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def overall_exit_code(outcomes: Sequence[Outcome]) -> int:
+    """What a command ends with after these: the gravest of their codes."""
+    codes = {outcome.exit_code for outcome in outcomes}
+    return next((code for code in _GRAVEST if code in codes), max(codes, default=0))
+
+
+def run_jobs(
+    settings: Settings,
+    jobs: Sequence[Job],
+    *,
+    push: bool = True,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Run the jobs that are due; a job's fault is its own outcome, and the others go on.
+
+    Returns:
+        One outcome for each job, in their order.
+    """
+    runner = _JobRunner(settings, push, timeout_seconds, progress)
+    if any(job.due for job in jobs):
+        warm_up(clean_environment())
+        import_papermill()  # while the fork server imports, too
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
+        futures = [pool.submit(runner.outcome, job) for job in jobs]
+        try:
+            for _ in as_completed(futures):
+                pass
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            runner.cancellation.cancel()
+            raise
+    outcomes = [future.result() for future in futures]
+    if any(outcome.record for outcome in outcomes):
+        write_index(settings.reports_dir)
+    return outcomes
+
+
+class _JobRunner:
+    """What the threads of one `run_jobs` share."""
+
+    def __init__(
+        self, settings: Settings, push: bool, timeout_seconds: float, progress: Progress | None
+    ) -> None:
+        self.settings, self.push = settings, push
+        self.timeout_seconds, self.progress = timeout_seconds, progress
+        self.ledger = open_ledger(settings)
+        self.cancellation = Cancellation()
+        self._pushing = Lock()
+
+    def outcome(self, job: Job) -> Outcome:
+        """Run one job to its end, whatever that is."""
+        try:
+            with self.ledger.lease(job.work) as lease:
+                if job.due:
+                    job = self._still(job)
+                outcome = self._run(job) if job.due else self._current(job)
+                if outcome.status not in ("done", "current") or not self.push:
+                    return outcome
+                if not lease.beat():
+                    raise LockedError(f"{job.work}: the lease was lost, so nothing was pushed")
+                return self._pushed(outcome)
+        except LockedError as error:
+            return Outcome(job, "locked", str(error), error.exit_code)
+        except (D1labError, OSError) as error:
+            return Outcome(job, "failed", str(error), getattr(error, "exit_code", 1))
+
+    def _still(self, job: Job) -> Job:
+        """The job judged again: another process may have done it before we got the lease."""
+        if job.reason == "forced":
+            return job
+        return judge(self.settings, self.ledger, job.task)
+
+    def _current(self, job: Job) -> Outcome:
+        assert job.last is not None
+        assert job.last.page is not None
+        page = self.settings.reports_dir / job.last.page
+        return Outcome(job, "current", job.reason, run_id=job.last.run_id, page=page)
+
+    def _run(self, job: Job) -> Outcome:
+        """Run the report; once more when its kernel died."""
+        outcome = self._run_once(job)
+        for _ in range(KERNEL_RETRIES):
+            error = outcome.record.error if outcome.record else None
+            if error is None or error.kind != "kernel":
+                break
+            outcome = self._run_once(job)
+        return outcome
+
+    def _run_once(self, job: Job) -> Outcome:
+        run_dir = new_run_dir(self.settings, job.task)
+        self.ledger.start(_row(job, run_dir.name))
+        previous = self.ledger.previous(job.series, job.task.as_of)
+        record, _ = run(
+            self.settings,
+            job.task,
+            run_id=run_dir.name,
+            timeout_seconds=self.timeout_seconds,
+            previous_run_id=previous.run_id if previous else None,
+            progress=self._progress(job),
+            cancellation=self.cancellation,
+        )
+        page = write_page(run_dir, self.settings.reports_dir)
+        inputs = narrowed(job.inputs, run_dir)
+        key = key_of(job.series, job.task, inputs)
+        shown = page.relative_to(self.settings.reports_dir).as_posix()
+        self.ledger.finish(record, key, inputs, shown)
+        code = exit_code(record)
+        return Outcome(job, record.status, record.reason, code, record.run_id, page, record)
+
+    def _progress(self, job: Job) -> Callable[[int, int], None] | None:
+        tell = self.progress
+        return (lambda done, cells: tell(str(job.task), done, cells)) if tell else None
+
+    def _pushed(self, outcome: Outcome) -> Outcome:
+        """Push what a run has staged, if that was not done yet."""
+        task, run_id = outcome.job.task, outcome.run_id
+        assert run_id is not None
+        run_dir = run_folder(self.settings, task.database, run_id)
+        if not _has_unpushed(outcome) or not run_dir.is_dir():
+            return outcome
+        if reason := _not_of_now(load_run(run_dir)):
+            return outcome._replace(message=reason)
+        try:
+            with self._pushing, closing(connect(self.settings, task.database, write=True)) as db:
+                result = push_results(db, run_dir, report=task.report.name)
+        except D1labError as error:
+            message = f"the report is done, but not pushed: {error}"
+            return outcome._replace(message=message, exit_code=error.exit_code)
+        record = _with_push(load_run(run_dir), result)
+        record.save(run_dir)
+        self.ledger.set_pushed(run_id)
+        write_page(run_dir, self.settings.reports_dir)
+        return outcome._replace(record=record, pushed=result)
+
+
+def _has_unpushed(outcome: Outcome) -> bool:
+    last = outcome.job.last
+    if outcome.record is not None:
+        return bool(outcome.record.staged)
+    return last is not None and last.status == "done" and last.staged > 0 and not last.pushed_at
+
+
+def _not_of_now(record: RunRecord) -> str:
+    """Why a run of an earlier day must not be pushed unasked; '' where it may.
+
+    Rows that have no day in their key hold one state: today's, not that of a day in the past.
+    """
+    latest = record.data.data_as_of
+    if record.as_of is None or latest is None or record.as_of >= latest:
+        return ""
+    timeless = [name for name in record.staged if not _has_day(catalog.table(name))]
+    if not timeless:
+        return ""
+    return (
+        f"not pushed: {', '.join(timeless)} holds the present state, and this run speaks of "
+        f"{record.as_of} while the data reaches {latest}; `d1lab push {record.run_id}` does it "
+        "all the same"
+    )
+
+
+def _has_day(table: catalog.Table) -> bool:
+    return any(table.column(name).type == "date" for name in table.key)
+
+
+def _with_push(record: RunRecord, result: PushResult) -> RunRecord:
+    tables = tuple(
+        PushedTable(table=t.table, staged=t.staged, changed=t.changed) for t in result.tables
+    )
+    return record.model_copy(update={"pushed": Pushed(at=datetime.now(UTC), tables=tables)})
+
+
+def _row(job: Job, run_id: str) -> dict[str, Any]:
+    """What the ledger knows when a run begins."""
+    task = job.task
+    return {
+        "run_id": run_id,
+        "series": job.series,
+        "as_of": task.as_of.isoformat() if task.as_of else None,
+        "key": key_of(job.series, task, job.inputs),
+        "inputs": json.dumps(job.inputs),
+        "database": task.database,
+        "shop": task.shop,
+        "report": task.report.name,
+        "parameters": json.dumps(task.parameters),
+        "status": "running",
+        "started_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+    }

@@ -1,0 +1,262 @@
+"""Running jobs: each to its page and its push, none stopped by another's fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from d1lab.d1.connect import connect
+from d1lab.errors import InputError
+from d1lab.jobs.ledger import Work
+from d1lab.jobs.run import Outcome, overall_exit_code, run_reports
+from d1lab.reports.run_record import load_run
+from d1lab.reports.runner import run_folder
+
+HARBOR = {"shops": ["harbor"]}
+
+
+def only(outcomes: list[Outcome]) -> Outcome:
+    assert len(outcomes) == 1
+    return outcomes[0]
+
+
+def staged_rates(settings) -> list[tuple[str, float]]:
+    """What stands in the D1 table that the tests' report stages to."""
+    with closing(connect(settings)) as db:
+        sql = "SELECT date, turnover_rate FROM inventory_impact WHERE turnover_rate IS NOT NULL"
+        return db.query(sql).rows
+
+
+def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
+    """The whole way once; the second time nothing is due, and nothing is written."""
+    use("uses_the_lab")
+    outcome = only(run_reports(settings, **HARBOR))
+    assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
+    assert outcome.page == settings.reports_dir / "harbor" / "uses_the_lab" / "2026-05-08.html"
+    assert outcome.page.is_file()
+    assert (settings.reports_dir / "index.html").is_file()
+    assert outcome.pushed is not None
+    assert outcome.pushed.changed == 1
+    assert [rate for _, rate in staged_rates(settings)] == [1.5]
+    run_dir = run_folder(settings, "demo", outcome.run_id)
+    assert [(t.table, t.changed) for t in load_run(run_dir).pushed.tables] == [
+        ("inventory_impact", 1)
+    ]
+    (entry,) = ledger.entries()
+    assert (entry.status, entry.staged) == ("done", 1)
+    assert entry.pushed_at is not None
+    assert set(entry.inputs) == {
+        "table inventory_impact",
+        "the notebook",
+        "d1lab",
+        "DuckDB",
+        "the project's metrics",
+    }
+    again = only(run_reports(settings, **HARBOR))
+    assert (again.status, again.exit_code, again.run_id) == ("current", 0, outcome.run_id)
+    assert again.page == outcome.page
+    assert len(ledger.entries()) == 1
+
+
+def test_what_was_not_pushed_is_pushed_later(settings, ledger, use):
+    """A run made with --no-push is not made again to be pushed."""
+    use("uses_the_lab")
+    first = only(run_reports(settings, **HARBOR, push=False))
+    assert first.pushed is None
+    assert staged_rates(settings) == []
+    second = only(run_reports(settings, **HARBOR))
+    assert (second.status, second.run_id) == ("current", first.run_id)
+    assert second.pushed.changed == 1
+    assert len(staged_rates(settings)) == 1
+    third = only(run_reports(settings, **HARBOR))
+    assert third.pushed is None
+
+
+def test_a_failed_push_leaves_the_report(settings, ledger, use):
+    """D1's refusal is said; the page stays, and the next call tries again."""
+    use("uses_the_lab")
+    file = settings.folder("demo") / "d1.sqlite"
+    with closing(sqlite3.connect(file)) as con:
+        con.execute("ALTER TABLE inventory_impact RENAME TO elsewhere")
+    outcome = only(run_reports(settings, **HARBOR))
+    assert outcome.status == "done"
+    assert outcome.exit_code > 0
+    assert outcome.message.startswith("the report is done, but not pushed: ")
+    assert outcome.page.is_file()
+    with closing(sqlite3.connect(file)) as con:
+        con.execute("ALTER TABLE elsewhere RENAME TO inventory_impact")
+    assert only(run_reports(settings, **HARBOR)).pushed.changed == 1
+
+
+def test_a_fault_is_one_reports_own(settings, ledger, use):
+    """A failing cell, a skipped and a good report: each has its page, and its code."""
+    use("cell_raises", "stops_early", "uses_the_lab")
+    outcomes = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR)}
+    told = {name: (o.status, o.exit_code) for name, o in outcomes.items()}
+    assert told == {
+        "cell_raises": ("failed", 1),
+        "stops_early": ("skipped", 0),
+        "uses_the_lab": ("done", 0),
+    }
+    assert all(o.page.is_file() for o in outcomes.values())
+    assert "village" in outcomes["cell_raises"].message
+    assert outcomes["stops_early"].message == "no data"
+    assert outcomes["uses_the_lab"].pushed.changed == 1
+    again = {o.job.task.report.name: o.status for o in run_reports(settings, **HARBOR)}
+    assert again == {"cell_raises": "failed", "stops_early": "current", "uses_the_lab": "current"}
+
+
+def test_results_of_a_failed_run_are_not_pushed(settings, ledger, use):
+    """What was staged before the fault stays in the run's folder."""
+    use("uses_the_lab")
+    path = settings.notebooks_dir / "uses_the_lab.ipynb"
+    notebook = json.loads(path.read_text())
+    fault = {"cell_type": "code", "execution_count": None, "id": "fault", "metadata": {}}
+    notebook["cells"].append(fault | {"outputs": [], "source": "1 / 0"})
+    path.write_text(json.dumps(notebook))
+    outcome = only(run_reports(settings, **HARBOR))
+    assert (outcome.status, outcome.pushed) == ("failed", None)
+    assert outcome.record.staged == {"inventory_impact": 1}
+    assert staged_rates(settings) == []
+
+
+def test_a_past_day_does_not_overwrite_the_present(settings, ledger, use):
+    """A table without days in its key holds one state: a run of the past is not pushed to it."""
+    use("uses_the_lab")
+    path = settings.notebooks_dir / "uses_the_lab.ipynb"
+    day = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
+    assert day.pushed.changed == 1, "inventory_impact has a row for each day"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][-1]["source"] = (
+        "import pandas as pd\n"
+        "frame = pd.DataFrame({'shop': [shop], 'customer_id': ['ada'], 'lifetime_value': [1.0]})\n"
+        "lab.stage(frame, table='customer_insights')"
+    )
+    path.write_text(json.dumps(notebook))
+    past = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
+    assert (past.status, past.pushed, past.exit_code) == ("done", None, 0)
+    assert "customer_insights holds the present state" in past.message
+    assert f"d1lab push {past.run_id}" in past.message
+    assert only(run_reports(settings, **HARBOR)).pushed.changed == 1
+
+
+def test_two_reports_run_at_once(settings, ledger, use):
+    """Each waits in its notebook until the other is there, too: one after the other would fail."""
+    use("meets_another")
+    told = []
+    outcomes = run_reports(settings, progress=lambda *seen: told.append(seen))
+    assert [(o.job.task.shop, o.status) for o in outcomes] == [
+        ("harbor", "done"),
+        ("kiosk", "done"),
+    ]
+    names = {name for name, _, _ in told}
+    assert names == {"meets_another harbor 2026-05-08", "meets_another kiosk 2026-05-08"}
+    assert {cells for _, _, cells in told} == {4}
+
+
+def test_a_dead_kernel_is_tried_once_more(settings, ledger, use):
+    """Two runs are recorded, both failed; a cell that raises is not tried again."""
+    use("kernel_dies")
+    outcome = only(run_reports(settings, **HARBOR))
+    assert (outcome.status, outcome.exit_code) == ("failed", 1)
+    assert [e.status for e in ledger.entries()] == ["failed", "failed"]
+
+
+def test_a_time_out_ends_with_its_code(settings, ledger, use):
+    """The limit of `--timeout` is each run's; the page says so."""
+    use("never_ends")
+    outcome = only(run_reports(settings, **HARBOR, timeout_seconds=1.5))
+    assert (outcome.status, outcome.exit_code) == ("timeout", 4)
+    assert "1.5 s" in outcome.page.read_text()
+
+
+def test_locked_work_is_left_to_its_holder(settings, ledger, use):
+    """Exit code 75, and nothing is started; other shops go on."""
+    use("ends_well")
+    with ledger.lease(Work("demo", "harbor", "ends_well")):
+        outcomes = run_reports(settings)
+    assert [(o.status, o.exit_code) for o in outcomes] == [("locked", 75), ("done", 0)]
+    assert f"process {os.getpid()}" in outcomes[0].message
+    assert len(ledger.entries()) == 1
+    assert overall_exit_code(outcomes) == 75
+    assert overall_exit_code([*outcomes, outcomes[1]._replace(exit_code=4)]) == 4
+    assert overall_exit_code([]) == 0
+
+
+def test_a_dry_run_only_tells(settings, ledger, use):
+    """What is due, and why; no kernel, no ledger row, no page."""
+    use("ends_well")
+    outcomes = run_reports(settings, dry_run=True)
+    assert [(o.status, o.message) for o in outcomes] == [("due", "no run of this day yet")] * 2
+    assert ledger.entries() == []
+    assert not settings.reports_dir.exists()
+
+
+def test_wrong_parameters_start_nothing(settings, ledger, use):
+    """One wrong report among several stops all before the first kernel."""
+    use("ends_well", "uses_the_lab")
+    with pytest.raises(InputError, match="parameter 'as_of' takes a day"):
+        run_reports(settings, texts={"as_of": "31.05.2026"})
+    assert ledger.entries() == []
+
+
+def test_runs_are_compared_with_the_run_before(settings, ledger, use):
+    """previous_run_id is the last good run of an earlier day, or of the same."""
+    use("uses_the_lab")
+    early = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
+    late = only(run_reports(settings, **HARBOR))
+    again = only(run_reports(settings, **HARBOR, force=True))
+    assert early.record.previous_run_id is None
+    assert late.record.previous_run_id == early.run_id
+    assert again.record.previous_run_id == late.run_id
+
+
+def test_interrupt_ends_the_kernels(settings, ledger, use, tmp_path):
+    """Ctrl-C ends the command, its kernels and its server; the run is recorded as failed."""
+    use("never_ends")
+    program = f"""
+from pathlib import Path
+from d1lab.config import Settings
+from d1lab.jobs.run import run_reports
+if __name__ == "__main__":
+    run_reports(Settings(root=Path({str(settings.root)!r})), shops=["harbor"])
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    _wait_for(lambda: any("cell 5" in p.read_text() for p in settings.root.rglob("log.txt")))
+    kernels = _kernels_below(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in kernels))
+    (entry,) = ledger.entries()
+    assert entry.status == "failed"
+    assert "interrupted" in load_run(run_folder(settings, "demo", entry.run_id)).reason
+
+
+def _wait_for(condition, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        threading.Event().wait(0.05)
+
+
+def _kernels_below(pid: int) -> list[int]:
+    """The processes that a process and its children have started."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        fields = stat.read_text().rpartition(")")[2].split()
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    below = [child for child in parents.get(pid, ())]
+    return below + [grandchild for child in below for grandchild in parents.get(child, ())]
