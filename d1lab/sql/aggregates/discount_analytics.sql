@@ -1,0 +1,34 @@
+-- discount_analytics: what each discount did for each SKU, over all its events
+-- unit: order lines, customers, money      grain: shop, discount_id, sku      reads: order_lines
+-- times_used: order lines with the discount; a refund takes none back
+-- unique_customers: distinct identified customers of those lines
+-- repeat_usage_count: uses by identified customers beyond each one's first
+-- discount_amount, revenue_after_discount: net of refunds; revenue_before_discount is their sum
+-- first_used_at, last_used_at: of the order lines; discount_code: the latest of them that has one
+-- event_count: order lines and refunds behind the row; 0 when all of them were deleted
+WITH lines AS (
+    SELECT *, type = 'order' AS is_use
+    FROM order_lines
+    WHERE discount_id IS NOT NULL
+),
+final AS (
+    SELECT
+        shop,
+        discount_id,
+        sku,
+        arg_max(discount_code, (occurred_at, event_id))
+            FILTER (is_use AND discount_code IS NOT NULL)     AS discount_code,
+        count(*) FILTER (is_use)                              AS times_used,
+        sum(revenue) + sum(discount_amount)                   AS revenue_before_discount,
+        sum(discount_amount)                                  AS discount_amount,
+        sum(revenue)                                          AS revenue_after_discount,
+        count(DISTINCT customer_id) FILTER (is_use)           AS unique_customers,
+        count(customer_id) FILTER (is_use)
+            - count(DISTINCT customer_id) FILTER (is_use)     AS repeat_usage_count,
+        min(occurred_at) FILTER (is_use)                      AS first_used_at,
+        max(occurred_at) FILTER (is_use)                      AS last_used_at,
+        count(*)                                              AS event_count
+    FROM lines
+    GROUP BY shop, discount_id, sku
+)
+SELECT * FROM final

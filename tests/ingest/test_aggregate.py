@@ -1,0 +1,319 @@
+"""Aggregates equal a recount of the events, whatever happened before, and cost what changed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from d1lab import catalog
+from d1lab.d1.migrate import migrate
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import D1UnavailableError, InputError
+from d1lab.ingest.aggregate import aggregate, aggregate_tables
+from d1lab.ingest.events import track
+
+Figures = dict[str, dict[tuple, dict[str, Any]]]
+
+
+def recount(events: list[dict[str, Any]]) -> Figures:
+    """All four tables from scratch, in plain Python, as the headers of sql/aggregates say."""
+    ordered = sorted(events, key=lambda e: (e["occurred_at"], e["event_id"]))
+    discounted = [e for e in ordered if e["discount_id"]]
+    named = [e for e in ordered if e["customer_id"]]
+    return {
+        "discount_analytics": {
+            key: discount_row(lines)
+            for key, lines in grouped(discounted, "shop", "discount_id", "sku").items()
+        },
+        "daily_discount_stats": {
+            key: day_row(lines) for key, lines in grouped(discounted, "shop", "day").items()
+        },
+        "product_performance": {
+            key: product_row(lines) for key, lines in grouped(ordered, "shop", "sku").items()
+        },
+        "customer_insights": {
+            key: customer_row(lines) for key, lines in grouped(named, "shop", "customer_id").items()
+        },
+    }
+
+
+def grouped(events, *names):
+    groups = defaultdict(list)
+    for e in events:
+        groups[tuple((e | {"day": e["occurred_at"][:10]})[name] for name in names)].append(e)
+    return groups
+
+
+def net(lines, name):
+    return sum((e[name] * (-1 if e["type"] == "refund" else 1) for e in lines), start=0)
+
+
+def uses_of(lines):
+    return [e for e in lines if e["type"] == "order" and e["discount_id"]]
+
+
+def customers_of(lines):
+    return [e["customer_id"] for e in lines if e["customer_id"]]
+
+
+def latest(lines, name):
+    return next((e[name] for e in reversed(lines) if e[name]), None)
+
+
+def discount_row(lines):
+    uses = uses_of(lines)
+    times = [e["occurred_at"] for e in uses]
+    return {
+        "discount_code": latest(uses, "discount_code"),
+        "times_used": len(uses),
+        "unique_customers": len(set(customers_of(uses))),
+        "repeat_usage_count": len(customers_of(uses)) - len(set(customers_of(uses))),
+        "revenue_before_discount": net(lines, "revenue") + net(lines, "discount_amount"),
+        "discount_amount": net(lines, "discount_amount"),
+        "revenue_after_discount": net(lines, "revenue"),
+        "first_used_at": min(times, default=None),
+        "last_used_at": max(times, default=None),
+        "event_count": len(lines),
+    }
+
+
+def day_row(lines):
+    return {
+        "total_discounts_used": len(uses_of(lines)),
+        "unique_customers": len(set(customers_of(uses_of(lines)))),
+        "total_revenue_impact": net(lines, "revenue"),
+        "event_count": len(lines),
+    }
+
+
+def product_row(lines):
+    with_discount = [e for e in lines if e["discount_id"]]
+    without = [e for e in lines if not e["discount_id"]]
+    return {
+        "product_title": latest(lines, "product_title"),
+        "units_sold_with_discount": net(with_discount, "quantity"),
+        "units_sold_without_discount": net(without, "quantity"),
+        "total_discount_given": net(with_discount, "discount_amount"),
+        "revenue_with_discount": net(with_discount, "revenue"),
+        "revenue_without_discount": net(without, "revenue"),
+        "updated_at": lines[-1]["occurred_at"],
+        "event_count": len(lines),
+    }
+
+
+def customer_row(lines):
+    bought = [e for e in lines if e["type"] == "order"]
+    times = [datetime.fromisoformat(e["occurred_at"]) for e in bought]
+    orders = len({e["order_id"] for e in bought})
+    seconds = (times[-1] - times[0]).total_seconds() if times else 0
+    kinds = Counter(e["discount_type"] for e in uses_of(lines) if e["discount_type"])
+    return {
+        "total_discounts_used": len(uses_of(lines)),
+        "total_savings": net([e for e in lines if e["discount_id"]], "discount_amount"),
+        "favorite_discount_type": min(kinds, key=lambda kind: (-kinds[kind], kind), default=None),
+        "avg_order_value": round(net(lines, "revenue") / orders, 6) if orders else None,
+        "purchase_frequency": round((orders - 1) * 30 * 86400 / seconds, 6)
+        if seconds >= 86400
+        else None,
+        "first_purchase_date": str(times[0]) if times else None,
+        "last_purchase_date": str(times[-1]) if times else None,
+        "event_count": len(lines),
+    }
+
+
+def stored(db) -> Figures:
+    """What D1 holds in the columns that aggregate owns."""
+    tables: Figures = {}
+    for table in aggregate_tables():
+        key, names = table.key, table.owned("aggregate")
+        rows = db.query(f"SELECT {', '.join((*key, *names))} FROM {table.name}").rows
+        tables[table.name] = {
+            row[: len(key)]: dict(zip(names, row[len(key) :], strict=True)) for row in rows
+        }
+    return tables
+
+
+def require_equal(held: Figures, counted: Figures) -> None:
+    """Every counted group is held as counted; every other one held is empty."""
+    for name, groups in counted.items():
+        table = catalog.table(name)
+        for key, row in groups.items():
+            for column, value in row.items():
+                found = held[name][key][column]
+                wanted = pytest.approx(float(value)) if isinstance(value, Decimal) else value
+                assert found == wanted, (name, key, column)
+        for key in held[name].keys() - groups.keys():
+            for column, value in held[name][key].items():
+                counts = table.column(column).type in ("integer", "money")
+                assert value == (0 if counts and column != "avg_order_value" else None), key
+
+
+class Dying:
+    """A database that dies before its n-th write."""
+
+    def __init__(self, db, writes: int) -> None:
+        self._db, self._left = db, writes
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    def batch(self, statements, **how):
+        if self._left == 0:
+            raise D1UnavailableError("killed")
+        self._left -= 1
+        return self._db.batch(statements, **how)
+
+
+CENTS = st.integers(0, 2_000).map(lambda cents: Decimal(cents) / 100)
+EVENT = st.fixed_dictionaries(
+    {
+        "shop": st.sampled_from(["harbor", "kiosk"]),
+        "event_id": st.sampled_from([f"e{n}" for n in range(7)]),
+        "type": st.sampled_from(["order", "order", "order", "refund"]),
+        "order_id": st.sampled_from(["o1", "o2", "o3"]),
+        "customer_id": st.sampled_from(["ada", "bob", None]),
+        "sku": st.sampled_from(["SOCK", "HAT"]),
+        "product_title": st.sampled_from(["Sock", "Hat", None]),
+        "quantity": st.integers(1, 3),
+        "discount_id": st.sampled_from(["spring", "late", None]),
+        "discount_code": st.sampled_from(["A", "B", None]),
+        "discount_type": st.sampled_from(["percentage", "fixed", None]),
+        "discount_amount": CENTS,
+        "revenue": CENTS,
+        "occurred_at": st.sampled_from(
+            [f"2026-05-0{day} {hour:02}:00:00" for day in (1, 2, 3) for hour in (8, 8, 20)]
+        ),
+    }
+).map(lambda e: e if e["discount_id"] else e | {"discount_amount": Decimal(0)})
+STEP = st.one_of(
+    st.tuples(st.just("track"), st.lists(EVENT, min_size=1, max_size=4)),
+    st.tuples(st.just("correct"), st.lists(EVENT, min_size=1, max_size=2)),
+    st.tuples(st.just("delete"), st.sampled_from([f"e{n}" for n in range(7)])),
+    st.tuples(st.just("aggregate"), st.just(99)),
+    st.tuples(st.just("die"), st.integers(0, 3)),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(STEP, max_size=8))
+def test_aggregate_equals_a_recount(tmp_path_factory, steps):
+    """After any tracking, correcting, deleting, aggregating and dying, one run sets all right."""
+    folder = tmp_path_factory.mktemp("river")
+    db = SqliteDatabase.create(folder / "d1.sqlite")
+    migrate(db)
+    app = ("harbor", "app's own", "SOCK", 7)
+    db.execute(
+        "INSERT INTO discount_analytics (shop, discount_id, sku, times_used)"
+        " VALUES (?1, ?2, ?3, ?4)",
+        app,
+    )
+    events: dict[tuple[str, str], dict[str, Any]] = {}
+    for verb, what in steps:
+        if verb in ("track", "correct"):
+            track(db, what, correct=verb == "correct")
+            for e in what:
+                key = (e["shop"], e["event_id"])
+                events[key] = e if verb == "correct" else events.get(key, e)
+        elif verb == "delete":
+            db.execute("DELETE FROM order_events WHERE event_id = ?1", (what,))
+            events = {key: e for key, e in events.items() if key[1] != what}
+        else:
+            try:
+                aggregate(Dying(db, what), folder, database="demo")
+            except D1UnavailableError:
+                assert verb == "die"
+    aggregate(db, folder, database="demo")
+    held = stored(db)
+    untouched = held["discount_analytics"].pop(app[:3])
+    assert (untouched["times_used"], untouched["event_count"]) == (7, None)
+    require_equal(held, recount(list(events.values())))
+    again = aggregate(db, folder, database="demo")
+    assert set(again.changed.values()) == {0}
+    assert again.rows_written == 0
+    db.close()
+
+
+@pytest.fixture
+def shop(db, event, tmp_path):
+    """Forty events of ten customers and four SKUs, aggregated."""
+    track(db, [event(n, customer_id=f"c{n % 10}", sku=f"S{n % 4}") for n in range(40)])
+    aggregate(db, tmp_path, database="demo")
+    return db
+
+
+def test_aggregate_writes_only_what_changed(shop, event, tmp_path):
+    """One more event costs one row per group that it is in."""
+    track(shop, [event(50, customer_id="c1", sku="S1")])
+    result = aggregate(shop, tmp_path, database="demo")
+    assert result.changed == dict.fromkeys((t.name for t in aggregate_tables()), 1)
+    assert result.rows_written == 4
+    assert result.events == 41
+
+
+def test_aggregate_dry_run_writes_nothing(shop, event, tmp_path):
+    """A dry run counts what would change, and changes nothing."""
+    before = stored(shop)
+    track(shop, [event(50, customer_id="new")])
+    result = aggregate(shop, tmp_path, database="demo", dry_run=True)
+    assert result.changed["customer_insights"] == 1
+    assert result.rows_written == 0
+    assert stored(shop) == before
+
+
+def test_aggregate_leaves_other_columns_alone(shop, event, tmp_path):
+    """What the app and the reports keep in the same rows survives."""
+    shop.execute("UPDATE product_performance SET view_to_purchase_rate = 0.25")
+    shop.execute("UPDATE customer_insights SET customer_segment = 'vip', lifetime_value = 12.5")
+    track(shop, [event(50 + n, customer_id=f"c{n}", sku=f"S{n % 4}") for n in range(10)])
+    aggregate(shop, tmp_path, database="demo")
+    rates = shop.query("SELECT DISTINCT view_to_purchase_rate FROM product_performance").rows
+    kept = shop.query("SELECT DISTINCT customer_segment, lifetime_value FROM customer_insights")
+    assert rates == [(0.25,)]
+    assert kept.rows == [("vip", 12.5)]
+
+
+def test_aggregate_figures_of_one_discount(db, event, tmp_path):
+    """A worked example: three uses by two known customers, one refund, one unknown customer."""
+    track(
+        db,
+        [
+            event(1, customer_id="ada"),
+            event(2, customer_id="ada", discount_code="NEWER", occurred_at="2026-05-02"),
+            event(3, customer_id="bob"),
+            event(4, customer_id=None),
+            event(5, type="refund", quantity=1, discount_amount=1, revenue=9),
+        ],
+    )
+    aggregate(db, tmp_path, database="demo")
+    row = stored(db)["discount_analytics"]["harbor", "spring", "SOCK"]
+    assert row == {
+        "discount_code": "NEWER",
+        "times_used": 4,
+        "unique_customers": 2,
+        "repeat_usage_count": 1,
+        "revenue_before_discount": 70,
+        "discount_amount": 7,
+        "revenue_after_discount": 63,
+        "first_used_at": "2026-05-01 10:00:00",
+        "last_used_at": "2026-05-02 00:00:00",
+        "event_count": 5,
+    }
+    assert stored(db)["product_performance"]["harbor", "SOCK"]["units_sold_with_discount"] == 7
+
+
+def test_aggregate_asks_for_the_migration(tmp_path):
+    """An app's database that lacks our columns is told which command adds them."""
+    db = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    migrate(db)
+    db.execute("ALTER TABLE product_performance DROP COLUMN event_count")
+    with pytest.raises(
+        InputError, match="'product_performance' lacks event_count; run `d1lab migr"
+    ):
+        aggregate(db, tmp_path, database="demo")
+    db.close()

