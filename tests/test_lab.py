@@ -12,7 +12,7 @@ import pytest
 
 import d1lab
 from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
-from d1lab.lab import Lab, state
+from d1lab.lab import Lab, dictionary, state
 from d1lab.results import read_notes, read_outbox
 from d1lab.warehouse import open_warehouse
 
@@ -199,6 +199,14 @@ def test_describe_tables(tiny_lab):
     assert not any(name.startswith("d1lab.") for name in tables.index)
 
 
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.004, "<1%"), (0.12, "12%"), (0.9999, ">99%"), (1.0, "100%")]
+)
+def test_describe_rounds_no_share_away(share, shown):
+    """A few NULLs are not none, and a few values are not nothing."""
+    assert dictionary._percent(share) == shown
+
+
 def test_describe_one_table(tiny_lab):
     """Each column with its type, its owner in D1, NULLs, distinct values and range."""
     columns = tiny_lab.describe("inventory_days").set_index("column")
@@ -219,6 +227,17 @@ def test_as_of_is_the_last_day_unless_given(tiny_lab):
         tiny_lab.as_of(as_of="2026-01-31")
     with pytest.raises(InputError, match="YYYY-MM-DD"):
         tiny_lab.as_of(as_of="last Monday")
+
+
+def test_shops_without_events_are_shops(tmp_path, tiny_warehouse):
+    """An app may keep the guide's tables only: its shops are known all the same."""
+    path = tmp_path / "app.duckdb"
+    path.write_bytes(tiny_warehouse.read_bytes())
+    with duckdb.connect(path) as con:
+        con.execute("DELETE FROM raw.order_events; DELETE FROM raw.inventory_impact")
+        lab = Lab(con, database="app", folder=tmp_path)
+        assert lab.shops == ["harbor"]
+        assert lab.as_of() == date(2026, 5, 8)  # a customer's last purchase
 
 
 def test_shop_must_be_said_where_there_are_several(tiny_lab):

@@ -46,7 +46,7 @@ def _table_row(
     source = d1_table(name)
     declared = catalog.TABLES.get(source)
     at = pulled.get(source)
-    missing = [f"{column} {share:.0%}" for column, share in shares.items() if share > 0]
+    missing = [f"{column} {_percent(share)}" for column, share in shares.items() if share > 0]
     return {
         "table": name,
         "d1_table": source,
@@ -56,6 +56,12 @@ def _table_row(
         "columns": ", ".join(shares),
         "null_shares": ", ".join(missing),
     }
+
+
+def _percent(share: float) -> str:
+    """A share in whole per cent, but neither 0 % nor 100 % where it is not quite that."""
+    text = f"{share:.0%}"
+    return text if text not in ("0%", "100%") or share == 1 else ("<1%" if share < 0.5 else ">99%")
 
 
 def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:

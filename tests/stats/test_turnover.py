@@ -336,11 +336,12 @@ def test_turnover_ledger_that_does_not_add_up_is_reported(stock):
         (1, 8, 0, 1, 5),  # written again: begins right, loses two
         (2, 5, 0, 0, 9),  # receives four
         (3, 6, 0, 1, 5),  # begins three below
+        (6, 3, 0, 0, 3),  # two days were not seen: two units went unseen, no fault of a day
     ]
-    counts = _from_sql(stock, [rows], 4).iloc[0]
+    counts = _from_sql(stock, [rows], 7).iloc[0]
     assert counts["repeated_days"] == 1
     assert (counts["shrunk_units"], counts["received_units"]) == (2, 4)
-    assert (counts["gap_days"], counts["gap_units"]) == (1, 3)
+    assert (counts["gap_days"], counts["gap_units"], counts["unseen_units"]) == (1, 3, 2)
 
 
 def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):

@@ -2,6 +2,9 @@
 -- unit: units, days, money      grain: shop, sku      reads: inventory_days, products
 -- $until: last day of the period; the recent figures are of its last 28 days
 -- $days: its length
+--
+-- adjustment: what a day's end has above its start less its sales: received or, negative, shrunk.
+-- gap: what a day's start has above the end of the day before; unseen: over days without a row.
 WITH known AS (
     SELECT
         sku, day, row_id, starting_units, ending_units, units_sold, units_sold_with_discount,
@@ -22,9 +25,11 @@ ledger AS (
     SELECT
         *,
         ending_units - (starting_units - units_sold)                           AS adjustment,
-        starting_units - lag(ending_units) OVER (PARTITION BY sku ORDER BY day)  AS gap,
+        starting_units - lag(ending_units) OVER days_before                    AS gap,
+        day - lag(day) OVER days_before > 1                                    AS unseen,
         day > $until::DATE - 28                                                AS recent
     FROM days
+    WINDOW days_before AS (PARTITION BY sku ORDER BY day)
 ),
 sums AS (
     SELECT
@@ -44,8 +49,9 @@ sums AS (
         arg_max(ending_units, day)                                       AS ending_units,
         coalesce(sum(adjustment) FILTER (adjustment > 0), 0)::BIGINT     AS received_units,
         -coalesce(sum(adjustment) FILTER (adjustment < 0), 0)::BIGINT    AS shrunk_units,
-        count(*) FILTER (gap <> 0)                                       AS gap_days,
-        coalesce(sum(abs(gap)), 0)::BIGINT                               AS gap_units,
+        count(*) FILTER (gap <> 0 AND NOT unseen)                        AS gap_days,
+        coalesce(sum(abs(gap)) FILTER (NOT unseen), 0)::BIGINT           AS gap_units,
+        coalesce(sum(abs(gap)) FILTER (unseen), 0)::BIGINT               AS unseen_units,
         count(*) FILTER (repeated)                                       AS repeated_days,
         count(*) FILTER (recent)                                         AS recent_days,
         coalesce(sum(units_sold) FILTER (recent), 0)::BIGINT             AS recent_units,
