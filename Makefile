@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: report test lab check bench clean
+.PHONY: report test lab check bench certify clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -21,6 +21,9 @@ check: .venv/.test-ready        ## style, types, import layers
 
 bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/certificate.md
+	@$(BIN)/python -m bench.certify
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,97 @@
+"""A fast part of `make certify`, and proof that it certifies what `compare` does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench import certify, coverage, simulate_ab
+from d1lab.stats.ab import compare
+from d1lab.stats.arms import Arm, Look, Plan
+
+METHODS = {
+    "group-sequential": ("conversions", "group_sequential", None),
+    "Beta-Binomial": ("conversions", "always_valid", 0.5),
+}
+
+
+@pytest.mark.parametrize("rule", METHODS)
+def test_the_simulated_rule_is_the_products(rule: str) -> None:
+    """Test by test, with 28 looks each: the columns decide what `compare` decides."""
+    metric, method, share = METHODS[rule]
+    drawn = simulate_ab.simulate(simulate_ab.Cell(500, 0.5, 0.25), 12, np.random.default_rng(3))
+    decided = certify.decide(drawn, 0.5)[metric][rule]
+    planned = int(drawn.visitors[0][0, -1] + drawn.visitors[1][0, -1])
+    plan = Plan(
+        method=method,  # pyright: ignore[reportArgumentType]
+        share_b=0.5,
+        share_declared=share is not None,
+        planned_visitors=planned,
+    )
+    for test, expected in enumerate(decided):
+        *earlier, last = looks(drawn, test)
+        result = compare(last.a, last.b, plan, earlier)
+        assert (result.winner in ("a", "b")) == expected, (test, result.p_value)
+    assert 0 < decided.sum() < len(decided)
+
+
+def test_the_simulated_money_rule_is_the_products() -> None:
+    """Revenue by the asymptotic sequence, from the 25th conversion on."""
+    drawn = simulate_ab.simulate(simulate_ab.Cell(500, 0.5, 0.5), 12, np.random.default_rng(4))
+    decided = certify.decide(drawn, 0.5)["revenue"]["asymptotic sequence"]
+    plan = Plan(method="always_valid", primary_metric="revenue")
+    for test, expected in enumerate(decided):
+        *earlier, last = looks(drawn, test)
+        result = compare(last.a, last.b, plan, earlier)
+        assert (result.winner in ("a", "b")) == expected, (test, result.p_value)
+    assert 0 < decided.sum() < len(decided)
+
+
+def looks(drawn: simulate_ab.Tests, test: int) -> list[Look]:
+    """The sums of one test, day by day."""
+    a, b = ([list(column[arm][test]) for column in drawn[:4]] for arm in (0, 1))
+    return [
+        Look(*(Arm(int(n), int(x), float(y), float(yy)) for n, x, y, yy in arms))
+        for arms in zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
+    ]
+
+
+def test_false_positives_keep_their_limits() -> None:
+    """400 A/A tests a cell, 28 looks: within the limits and the error of so few tests."""
+    found = certify.false_positives(400, traffic=(100, 500))
+    rates: dict[str, list[float]] = {}
+    for one in found:
+        for rule, share in one.shares.items():
+            rates.setdefault(rule, []).append(share)
+    assert np.mean(rates["group-sequential"]) <= 0.06
+    assert max(rates["group-sequential"]) <= 0.06 + 3 * 0.011
+    assert max(rates["Beta-Binomial"]) <= 0.05
+    assert max(rates["asymptotic sequence"]) <= 0.05
+    assert min(rates["naive"]) > 0.2
+    assert max(rates["sample ratio"]) <= 0.005
+
+
+def test_a_wrong_rule_is_caught() -> None:
+    """The check can fail: naive looking called group-sequential breaks its limit."""
+    cell = simulate_ab.Cell(100)
+    honest = certify.Found("conversions", cell, {"group-sequential": 0.053, "naive": 0.27})
+    wrong = certify.Found("conversions", cell, {"group-sequential": 0.27})
+    assert not honest.faults()
+    assert wrong.faults()
+    assert certify.Found("conversions", cell, {"naive": 0.05}).faults()
+
+
+def test_coverage_is_measured_on_what_compare_shows() -> None:
+    """A few intervals of each kind: most hold the truth, on both scales."""
+    covered = coverage.coverages(12, 1)
+    assert {one.interval.rsplit(", ")[-1] for one in covered} == {"difference", "ratio"}
+    assert all(one.share > 0.5 for one in covered)
+
+
+def test_the_certificate_tells_seed_and_limits() -> None:
+    """The text holds the seed, a row per cell, and the intervals."""
+    found = certify.false_positives(20, traffic=(100,))
+    text = certify.certificate(found, found, [coverage.Coverage("Welch", "1", 20, 0.95, 0.9, 1)])
+    assert str(certify.SEED) in text
+    assert text.count("| conversions | 100 |") == 4
+    assert "| Welch | 1 | 20 | 95.0 |" in text
