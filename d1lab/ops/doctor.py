@@ -152,8 +152,8 @@ def _is_needed(table: str, column: str) -> bool:
     """Whether the app's part is not enough without this column: we key by it or write it."""
     if table not in TABLES:
         return True
-    known = catalog.table(table)
-    return column in known.key or known.column(column).owner != "app"
+    owners = {known.name: known.owner for known in TABLES[table].columns}
+    return column in TABLES[table].key or owners.get(column, "app") != "app"
 
 
 def _mend(chart: _Chart, piece: Piece) -> str:
