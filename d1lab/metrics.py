@@ -120,8 +120,9 @@ def parse_metric(sql: str) -> Metric:
 
 
 def _header_lines(sql: str) -> Iterator[str]:
+    """The comment lines that the file begins with, up to an empty one: remarks follow that."""
     for line in sql.splitlines():
-        if not line.startswith("--"):
+        if not line.startswith("--") or not line.strip("- "):
             return
         yield line
 

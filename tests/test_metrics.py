@@ -64,6 +64,13 @@ def test_parse_metric_refuses(old, new, said):
         parse_metric(SQL.replace(old, new))
 
 
+def test_parse_metric_leaves_remarks_out_of_the_header():
+    """An empty comment line ends the header; what follows is for the reader of the SQL."""
+    remarks = "-- $since: first day of the period\n--\n-- unit: of the old file was pieces\n"
+    metric = parse_metric(SQL.replace("-- $since: first day of the period\n", remarks))
+    assert metric == parse_metric(SQL)._replace(sql=metric.sql)
+
+
 def test_load_metrics_takes_a_projects_own(tmp_path):
     """A file in the project's metrics/ is a metric; an absent folder adds none."""
     (tmp_path / "sold_units.sql").write_text(SQL)
