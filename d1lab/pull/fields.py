@@ -1,0 +1,106 @@
+"""What each column of a D1 table becomes in the warehouse."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.d1.database import ColumnInfo, TableInfo, quote
+
+Kind = catalog.Type | Literal["blob"]
+
+ROWID = "_rowid"
+"""The column of a warehouse table that holds D1's rowid; NULL for a table without rowids."""
+
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "money": pa.float64(),  # D1 has no decimals; DuckDB rounds to 6 places
+    "text": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+    "json": pa.string(),
+    "blob": pa.binary(),
+}
+
+_OF_AFFINITY: dict[str, Kind] = {"INTEGER": "integer", "REAL": "real", "TEXT": "text"}
+_NUMBERS = ("DEC", "NUM", "MONEY", "CURRENCY")
+
+
+class Field(NamedTuple):
+    """A column of a warehouse table."""
+
+    name: str
+    kind: Kind
+    source: str | None  # the column in D1; None where D1 lacks a declared one
+
+    @property
+    def duckdb_type(self) -> str:
+        """The type of the column in the warehouse."""
+        return "BLOB" if self.kind == "blob" else catalog.DUCKDB_TYPES[self.kind]
+
+
+def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[Field, ...]:
+    """The columns of a warehouse table: the declared ones, then others that D1 has.
+
+    Args:
+        table: The table in D1; None where D1 lacks it.
+        declared: The same table in the catalog; None where the catalog does not declare it.
+    """
+    found = {column.name.lower(): column for column in table.columns} if table else {}
+    fields = []
+    for column in declared.columns if declared else ():
+        source = found.pop(column.name.lower(), None)
+        fields.append(Field(column.name, column.type, source.name if source else None))
+    for column in found.values():
+        fields.append(Field(_free_name(column.name), kind_of(column), column.name))
+    return tuple(fields)
+
+
+def kind_of(column: ColumnInfo) -> Kind:
+    """What a column that the catalog does not declare becomes: what loses nothing.
+
+    SQLite gives NUMERIC affinity to numbers, but also to DATETIME, BOOLEAN, JSON, UUID and any
+    other name that it does not know: those stay text, unless the name speaks of numbers.
+
+    >>> [kind_of(ColumnInfo("a", t, "NUMERIC", False, 0)) for t in ("DECIMAL(9,2)", "DATETIME")]
+    ['real', 'text']
+    """
+    declared = column.declared.upper()
+    if column.affinity == "BLOB":
+        return "blob" if declared else "text"
+    if column.affinity == "NUMERIC":
+        if "BOOL" in declared:
+            return "integer"
+        return "real" if any(part in declared for part in _NUMBERS) else "text"
+    return _OF_AFFINITY[column.affinity]
+
+
+def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
+    """The Arrow schema of the pages of a table: the rowid, then every column that D1 has."""
+    columns = [pa.field(ROWID, pa.int64())]
+    columns += [pa.field(f.name, ARROW_TYPES[f.kind]) for f in fields if f.source is not None]
+    return pa.schema(columns)
+
+
+def casts(fields: tuple[Field, ...]) -> str:
+    """SQL of the columns as the warehouse holds them, in the order of `schema_of`."""
+    columns = [ROWID]
+    for field in fields:
+        if field.source is not None:
+            column = quote(field.name)
+            is_cast = field.kind == "money"
+            columns.append(f"CAST({column} AS {field.duckdb_type})" if is_cast else column)
+    return ", ".join(columns)
+
+
+def signature(fields: tuple[Field, ...]) -> str:
+    """A text that changes when a table must be read anew for the sake of its columns."""
+    return json.dumps([list(field) for field in fields])
+
+
+def _free_name(name: str) -> str:
+    return f"{name}_" if name.lower() == ROWID else name

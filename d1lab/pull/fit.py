@@ -1,0 +1,231 @@
+"""Values of D1 as typed columns. SQLite lets any value into any column: what does not fit its
+declared type becomes NULL, and is told with its place and the reason.
+
+A value is judged by itself: whether it fits does not depend on its neighbours in the page.
+"""
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from d1lab.d1.database import Value
+from d1lab.pull.fields import ARROW_TYPES, Kind
+
+MOST_MONEY = 10**12  # DECIMAL(18, 6) holds twelve digits before the point
+_CENTS = Decimal("0.000001")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_INTEGER = re.compile(r"[+-]?\d+")
+_REASONS: dict[Kind, str] = {
+    "money": "out of the range of DECIMAL(18, 6)",
+    "timestamp": "not a time",
+    "date": "not a date",
+}
+_OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)"
+_SHAPE = rf"^\d{{4}}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{{1,6}})?)?)?{_OFFSET}?)?$"
+_NO_TEXT = pa.scalar(None, pa.string())
+_UTC = pa.timestamp("us", "UTC")
+_TIME = pa.timestamp("us")
+
+
+class Misfit(NamedTuple):
+    """A value that does not fit its column."""
+
+    row: int  # 0-based place in the page
+    value: Value
+    reason: str
+
+
+class Fitted(NamedTuple):
+    """A column of a page: NULL where a value does not fit."""
+
+    array: pa.Array
+    misfits: list[Misfit]
+
+
+def fit(values: Sequence[Value], kind: Kind) -> Fitted:
+    """A column of values as its type.
+
+    Args:
+        values: As SQLite stores them: None, int, float, str or bytes.
+        kind: The column's declared type.
+
+    >>> fit([1, "2", 2.5, None], "integer")
+    Fitted(array=<pyarrow.lib.Int64Array object at ...>
+    [
+      1,
+      2,
+      null,
+      null
+    ], misfits=[Misfit(row=2, value=2.5, reason='not an integer')])
+    """
+    stored, misfits = _stored(values, kind)
+    array, wrong = typed(stored, kind)
+    misfits += [Misfit(row, values[row], _REASONS[kind]) for row in wrong]
+    return Fitted(array, misfits)
+
+
+def stored_type(kind: Kind) -> pa.DataType:
+    """How values of a kind come out of SQLite: times and dates are text there."""
+    return pa.string() if kind in ("timestamp", "date") else ARROW_TYPES[kind]
+
+
+def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
+    """An array of the stored type as the kind's own, and the places of values that do not fit."""
+    if kind == "money":
+        return _within_money(array)
+    if kind in ("timestamp", "date"):
+        return _times(array, kind)
+    return array, []
+
+
+def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Misfit]]:
+    """Values as an array of the stored type; all at once where they are of one Python type."""
+    wanted = stored_type(kind)
+    try:
+        array = pa.array(values)
+        if array.type == wanted:
+            return array, []
+        if pa.types.is_null(array.type) or (pa.types.is_int64(array.type) and kind in _FLOATS):
+            return array.cast(wanted), []
+    except (ValueError, TypeError, OverflowError):
+        pass  # of several types: one by one
+    return _one_by_one(values, _CONVERSIONS[kind], wanted)
+
+
+def _one_by_one(
+    values: Sequence[Value], convert: Callable[[Value], Value], wanted: pa.DataType
+) -> tuple[pa.Array, list[Misfit]]:
+    converted: list[Value] = []
+    misfits = []
+    for row, value in enumerate(values):
+        try:
+            converted.append(None if value is None else convert(value))
+        except ValueError as error:
+            converted.append(None)
+            misfits.append(Misfit(row, value, str(error)))
+    return pa.array(converted, wanted), misfits
+
+
+def _integer(value: Value) -> int:
+    is_text = isinstance(value, str) and _INTEGER.fullmatch(value)
+    is_whole = isinstance(value, (int, float)) and value % 1 == 0
+    if not (is_text or is_whole):
+        raise ValueError("not an integer")
+    whole = int(cast("int | float | str", value))
+    if not -(2**63) <= whole < 2**63:
+        raise ValueError("an integer of more than 64 bits")
+    return whole
+
+
+def _real(value: Value) -> float:
+    if isinstance(value, (int, float)) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        return float(value)
+    raise ValueError("not a number")
+
+
+def _money(value: Value) -> float:
+    number = _real(value)
+    if isinstance(value, str) and abs(number) < MOST_MONEY:
+        exact = Decimal(value).quantize(_CENTS)
+        if Decimal(number).quantize(_CENTS) != exact:
+            raise ValueError("more digits than a number of D1 holds")
+    return number
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bytes):
+        raise ValueError("a blob, or text that is not UTF-8")
+    try:
+        return str(value).encode().decode()
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate, which no text may hold") from None
+
+
+def _blob(value: Value) -> bytes:
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass")
+    if not isinstance(value, bytes):
+        raise ValueError("not a blob")
+    return value
+
+
+_FLOATS: tuple[Kind, ...] = ("real", "money")
+_CONVERSIONS: dict[Kind, Callable[[Value], Value]] = {
+    "integer": _integer,
+    "real": _real,
+    "money": _money,
+    "text": _text,
+    "json": _text,
+    "timestamp": _text,
+    "date": _text,
+    "blob": _blob,
+}
+
+
+def _within_money(array: pa.Array) -> tuple[pa.Array, list[int]]:
+    extremes = pc.min_max(array).as_py()  # NULLs and NaN aside, and SQLite stores no NaN
+    low, high = extremes["min"], extremes["max"]
+    if low is None or (low > -MOST_MONEY and high < MOST_MONEY):
+        return array, []
+    wrong = pc.fill_null(pc.greater_equal(pc.abs(array), float(MOST_MONEY)), False)
+    return _without(array, wrong)
+
+
+def _without(array: pa.Array, wrong: pa.Array) -> tuple[pa.Array, list[int]]:
+    places = pc.indices_nonzero(wrong).to_pylist()
+    return pc.if_else(wrong, pa.scalar(None, array.type), array), places
+
+
+def _times(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
+    times, wrong = _parsed(array)
+    earliest = pc.min(times)
+    if earliest.is_valid and pc.less(earliest, _YEAR_1).as_py():
+        times, early = _without(times, pc.fill_null(pc.less(times, _YEAR_1), False))
+        wrong = sorted([*wrong, *early])
+    return (times.cast(pa.date32(), safe=False) if kind == "date" else times), wrong
+
+
+_YEAR_1 = pa.scalar(datetime.combine(date.min, datetime.min.time()), _TIME)
+
+
+def _parsed(array: pa.Array) -> tuple[pa.Array, list[int]]:
+    """Texts as times in UTC; a text without an offset is taken for UTC."""
+    for form in (_TIME, _UTC):
+        try:
+            return array.cast(form).cast(_TIME), []
+        except pa.ArrowInvalid:
+            continue  # Arrow parses an array as a whole or not at all
+    shaped = pc.if_else(pc.match_substring_regex(array, _SHAPE), array, _NO_TEXT)
+    with_offset = pc.match_substring_regex(shaped, f"[ T].*{_OFFSET}$")
+    times = pc.coalesce(
+        _parsed_apart(pc.if_else(with_offset, _NO_TEXT, shaped), _TIME),
+        _parsed_apart(pc.if_else(with_offset, shaped, _NO_TEXT), _UTC),
+    )
+    wrong = pc.and_(pc.is_valid(array), pc.is_null(times))
+    return times, pc.indices_nonzero(wrong).to_pylist()
+
+
+def _parsed_apart(array: pa.Array, form: pa.DataType) -> pa.Array:
+    """Texts as times, each different one once; NULL where there is no such time."""
+    different = array.dictionary_encode()
+    return pc.take(_halved(different.dictionary, form), different.indices)
+
+
+def _halved(array: pa.Array, form: pa.DataType) -> pa.Array:
+    """Texts as times: halved until what is wrong stands alone."""
+    try:
+        return array.cast(form).cast(_TIME)
+    except pa.ArrowInvalid:
+        if len(array) == 1:
+            return pa.nulls(1, _TIME)
+    half = len(array) // 2
+    return pa.concat_arrays([_halved(array[:half], form), _halved(array[half:], form)])

@@ -1,0 +1,239 @@
+"""Batches into the warehouse that is being built."""
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.d1.database import quote
+from d1lab.pull.batch import Batch, Quarantined
+from d1lab.pull.fields import ROWID, Field, casts
+from d1lab.pull.plan import Sweep
+from d1lab.warehouse import digest
+
+Progress = Callable[[str, int, int], None]
+"""Called with a table, its rows so far, and about how many are expected."""
+
+_STREAM = "_d1lab_stream"
+_IDS = "_d1lab_ids"
+_QUARANTINED = pa.schema(
+    [
+        ("row_id", pa.int64()),
+        ("key", pa.string()),
+        ("column_name", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+class Loaded(NamedTuple):
+    """What came into a warehouse table; sums with `+`."""
+
+    rows: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: object) -> Loaded:
+        if not isinstance(other, Loaded):
+            return NotImplemented
+        return Loaded(self.rows + other.rows, self.quarantined + other.quarantined)
+
+
+class Loader:
+    """Brings one table of the warehouse up to D1.
+
+    Args:
+        con: The warehouse that is being built.
+        sweep: What is read of the table.
+        now: When the pull began.
+        progress: Told of each batch.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        sweep: Sweep,
+        now: datetime,
+        progress: Progress | None = None,
+    ) -> None:
+        self._con, self._sweep, self._now, self._progress = con, sweep, now, progress
+        self._raw = f"raw.{quote(sweep.name)}"
+
+    def prepare(self) -> None:
+        """Make room for what will be read: a new table, or no rows above those that stay."""
+        if not self._sweep.whole:
+            self._con.execute(f"DELETE FROM {self._raw} WHERE {ROWID} > ?", [self._sweep.after])
+            self._forget("row_id > ?", self._sweep.after)
+            return
+        create_table(self._con, self._sweep.name, self._sweep.layout.fields)
+        self._forget("true")
+
+    def load(self, batches: Iterable[Batch]) -> Loaded:
+        """Insert batches as they come, in one statement.
+
+        Raises:
+            Exception: What reading the batches raises.
+        """
+        schema = self._sweep.layout.schema
+        names = ", ".join(map(quote, schema.names))
+        with TemporaryFile() as file:
+            misfits = _MisfitFile(file)
+            records = _Records(batches, misfits, self._note)
+            self._con.register(_STREAM, pa.RecordBatchReader.from_batches(schema, iter(records)))
+            try:
+                self._con.execute(
+                    f"INSERT INTO {self._raw} ({names}) "
+                    f"SELECT {casts(self._sweep.layout.fields)} FROM {_STREAM}"
+                )
+            except duckdb.Error:
+                if records.error is not None:  # DuckDB would tell it as its own
+                    raise records.error from None
+                raise
+            finally:
+                self._con.unregister(_STREAM)
+            misfits.load(self._con, self._sweep.name, self._now)
+        return Loaded(records.rows, misfits.rows)
+
+    def replace(self, rowids: Sequence[int], batches: Iterable[Batch]) -> Loaded:
+        """Take rows out, and put in what D1 has of them now."""
+        self._con.register(_IDS, pa.table({"id": pa.array(rowids, pa.int64())}))
+        listed = f"IN (SELECT id FROM {_IDS})"
+        self._con.execute(f"DELETE FROM {self._raw} WHERE {ROWID} {listed}")
+        self._forget(f"row_id {listed}")
+        self._con.unregister(_IDS)
+        return self.load(batches)
+
+    def finish(self, *, is_mixed: bool) -> None:
+        """Take out what D1 no longer has.
+
+        Args:
+            is_mixed: Whether rows of different times are in the table: then a row may stand
+                beside the one that replaced it under the same key, with a higher rowid.
+        """
+        table, bounds = self._sweep.table, self._sweep.bounds
+        if table is None or not table.has_rowid:
+            return
+        self._con.execute(
+            f"DELETE FROM {self._raw} WHERE {ROWID} < ? OR {ROWID} > ?",
+            [bounds.low, bounds.high],
+        )
+        declared = catalog.TABLES.get(self._sweep.name)
+        if is_mixed and declared and declared.reread_days == 0:
+            self._drop_replaced(declared.key)
+        self._con.execute(
+            "DELETE FROM d1lab.quarantine WHERE table_name = ? AND row_id NOT IN "
+            f"(SELECT {ROWID} FROM {self._raw})",
+            [self._sweep.name],
+        )
+
+    def _drop_replaced(self, key: Sequence[str]) -> None:
+        columns = ", ".join(map(quote, key))
+        same = " AND ".join(f"old.{quote(column)} = new.{quote(column)}" for column in key)
+        self._con.execute(
+            f"DELETE FROM {self._raw} AS old USING ("
+            f"SELECT {columns}, max({ROWID}) AS newest FROM {self._raw} WHERE {ROWID} > ? "
+            f"GROUP BY {columns}) AS new WHERE {same} AND old.{ROWID} < new.newest",
+            [self._sweep.after],
+        )
+
+    def record(self, *, rows_read: int, bookmark: str | None) -> None:
+        """Note what the table holds, and from when it is."""
+        declared = catalog.TABLES.get(self._sweep.name)
+        analysis = declared.owned("analysis") if declared else ()
+        names = [f.name for f in self._sweep.layout.fields if f.name not in analysis]
+        [(rows, high)] = self._con.execute(
+            f"SELECT count(*), max({ROWID}) FROM {self._raw}"
+        ).fetchall()
+        self._con.execute(
+            "INSERT OR REPLACE INTO d1lab.tables VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                self._sweep.name,
+                rows,
+                high,
+                rows_read,
+                self._now,
+                digest(self._con, self._sweep.name, names),
+                bookmark,
+                self._sweep.changes_upto,
+                self._sweep.columns,
+            ],
+        )
+
+    def _note(self, rows: int) -> None:
+        if self._progress:
+            self._progress(self._sweep.name, rows, max(rows, self._sweep.expected_rows))
+
+    def _forget(self, condition: str, *params: int) -> None:
+        self._con.execute(
+            f"DELETE FROM d1lab.quarantine WHERE table_name = ? AND {condition}",
+            [self._sweep.name, *params],
+        )
+
+
+def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Field]) -> None:
+    """Make a table of the schema raw, empty."""
+    columns = [f"{quote(field.name)} {field.duckdb_type}" for field in fields]
+    columns.append(f"{ROWID} BIGINT")
+    con.execute(f"CREATE OR REPLACE TABLE raw.{quote(name)} ({', '.join(columns)})")
+
+
+class _Records:
+    """The records of batches, as DuckDB asks for them from a thread of its own."""
+
+    def __init__(
+        self, batches: Iterable[Batch], misfits: _MisfitFile, note: Callable[[int], None]
+    ) -> None:
+        self._batches, self._misfits, self._note = batches, misfits, note
+        self.rows = 0
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for record, quarantined in self._batches:
+                self._misfits.add(quarantined)
+                self.rows += len(record)
+                self._note(self.rows)
+                yield record
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class _MisfitFile:
+    """Values for the quarantine: on disk, because there may be one for every row."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.rows = file, 0
+        self._writer = pa.ipc.new_stream(file, _QUARANTINED)
+
+    def add(self, quarantined: Sequence[Quarantined]) -> None:
+        """Keep some."""
+        if quarantined:
+            columns = [list(column) for column in zip(*quarantined, strict=True)]
+            arrays = [
+                pa.array(column, field.type)
+                for column, field in zip(columns, _QUARANTINED, strict=True)
+            ]
+            self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_QUARANTINED))
+            self.rows += len(quarantined)
+
+    def load(self, con: duckdb.DuckDBPyConnection, table: str, now: datetime) -> None:
+        """Put all of them into the warehouse."""
+        self._writer.close()
+        if not self.rows:
+            return
+        self._file.seek(0)
+        con.register(_STREAM, pa.ipc.open_stream(self._file))
+        con.execute(
+            "INSERT INTO d1lab.quarantine SELECT ?, key, column_name, value, reason, ?, row_id "
+            f"FROM {_STREAM}",
+            [table, now],
+        )
+        con.unregister(_STREAM)

@@ -1,0 +1,289 @@
+"""What a pull reads: of each table, from where to where, decided before the first page.
+
+D1 has no snapshot over several pages. So the highest rowid is taken first, and a sweep ends there:
+what is inserted meanwhile belongs to the next pull.
+"""
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from d1lab import catalog
+from d1lab.d1.budget import Budget
+from d1lab.d1.database import Database, Statement, TableInfo, Value, quote
+from d1lab.d1.pages import parse, rowid_name
+from d1lab.errors import BudgetError, UnknownName
+from d1lab.pull.batch import Layout
+from d1lab.pull.fields import ROWID, fields_of, signature
+from d1lab.pull.fit import fit
+from d1lab.warehouse import TableRecord
+
+OURS = (catalog.CHANGES, catalog.PUSHES)
+"""d1lab's own tables in D1: they are not pulled."""
+
+CHANGE_COSTS_ROWS = 3  # read in the log, asked for, found: a whole sweep costs one a row
+_PER_BATCH = 50
+_KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON holds no blobs
+
+
+class Bounds(NamedTuple):
+    """The lowest and the highest rowid of a table when the pull began, and one row's key."""
+
+    low: int
+    high: int
+    kept_key: tuple[Value, ...] | None = None  # of the last row that is not read again
+
+
+_EMPTY = Bounds(1, 0)
+
+
+class Draft(NamedTuple):
+    """What is known of a table before D1 was asked for its bounds."""
+
+    name: str  # in the warehouse
+    table: TableInfo | None  # None: D1 lacks this declared table
+    layout: Layout
+    kept_upto: int | None  # rows up to here are not read again; None: read it whole
+
+
+class Sweep(NamedTuple):
+    """What is read of one table."""
+
+    name: str  # in the warehouse
+    table: TableInfo | None  # None: D1 lacks this declared table
+    layout: Layout
+    whole: bool  # the warehouse's table is made anew; otherwise its rows up to `after` stay
+    after: int  # rowids from here (exclusive) ...
+    bounds: Bounds  # ... to the highest; neither counts for a table without rowids
+    expected_rows: int
+    changes_seen: int | None  # the change log is read on from here ...
+    changes_upto: int | None  # ... to here; None: the table has none
+
+    @property
+    def columns(self) -> str:
+        """How the columns are read: a table whose columns change is read anew."""
+        return signature(self.layout.fields)
+
+
+class Plan(NamedTuple):
+    """What a pull does."""
+
+    sweeps: list[Sweep]
+    gone: list[str]  # warehouse tables that D1 no longer has
+    log: TableInfo | None  # the change log
+
+
+class Planner:
+    """Decides what to read.
+
+    Args:
+        db: The database.
+        con: The warehouse as it is; None for none.
+        known: What it knows of its tables.
+        bookmark: The database's state; None if unknown.
+        full: Whether every table is read whole.
+        budget: What limits the rows read.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        con: duckdb.DuckDBPyConnection | None,
+        known: Mapping[str, TableRecord],
+        *,
+        bookmark: str | None,
+        full: bool,
+        budget: Budget,
+    ) -> None:
+        self._db, self._con, self._known = db, con, known
+        self._bookmark, self._full, self._budget = bookmark, full, budget
+
+    def plan(self, only: Sequence[str] | None = None) -> Plan:
+        """What to read of the tables named by `only`, or of all.
+
+        Raises:
+            UnknownName: There is no such table.
+            BudgetError: The tables to be read whole again have more rows than the budget allows.
+        """
+        found = self._db.tables()
+        log = found.get(catalog.CHANGES)
+        tables = _by_warehouse_name(found)
+        gone = [] if only is not None else [name for name in self._known if name not in tables]
+        stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
+        drafts = [self._draft(name, table) for name, table in stale.items()]
+        bounds = self._bounds(drafts, log)
+        logged = bounds.get(catalog.CHANGES)
+        sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
+        self._require_affordable(sweeps)
+        return Plan(sweeps, gone, log)
+
+    def _is_current(self, name: str, table: TableInfo | None) -> bool:
+        known = self._known.get(name)
+        if self._full or known is None or self._bookmark is None:
+            return False
+        fields = fields_of(table, catalog.TABLES.get(name))
+        return known.bookmark == self._bookmark and known.columns == signature(fields)
+
+    def _draft(self, name: str, table: TableInfo | None) -> Draft:
+        declared, known = catalog.TABLES.get(name), self._known.get(name)
+        layout = Layout(fields_of(table, declared), _key(table, declared))
+        kept = None
+        if (
+            known is not None
+            and declared is not None
+            and table is not None
+            and table.has_rowid
+            and not self._full
+            and known.columns == signature(layout.fields)
+        ):
+            kept = self._kept_upto(declared, known)
+        return Draft(name, table, layout, kept)
+
+    def _kept_upto(self, declared: catalog.Table, known: TableRecord) -> int | None:
+        """The rowid up to which rows need not be read again; None: the table is read whole."""
+        if not declared.reread_days:
+            return known.high_rowid if declared.reread_days == 0 else None
+        return self._before_tail(declared)
+
+    def _bounds(self, drafts: Sequence[Draft], log: TableInfo | None) -> dict[str, Bounds]:
+        """Of all tables at once: two rows are read for a table, three where some are kept."""
+        asked = {d.name: _bounds_of(d.table, d) for d in drafts if d.table and d.table.has_rowid}
+        if log:
+            asked[log.name] = _bounds_of_log(log)
+        names, bounds = list(asked), dict.fromkeys(asked, _EMPTY)
+        for start in range(0, len(names), _PER_BATCH):
+            some = names[start : start + _PER_BATCH]
+            with self._budget.take(3 * len(some), least=3 * len(some)):
+                answers = self._db.batch([asked[name] for name in some], idempotent=True)
+            for name, answer in zip(some, answers, strict=True):
+                low, high, *key = answer.rows[0]
+                if isinstance(high, int):
+                    bounds[name] = Bounds(
+                        low if isinstance(low, int) else high + 1, high, _opened(key)
+                    )
+        return bounds
+
+    def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
+        name, table, layout, kept = draft
+        declared, known = catalog.TABLES.get(name), self._known.get(name)
+        if declared is None or declared.reread_days != 0:
+            log = None  # such a table is read again often enough without it
+        seen = (known.changes_seq or 0) if known else 0
+        if kept is not None and known is not None:
+            is_changed = log is not None and _must_reread(log, seen, known.rows)
+            kept = None if is_changed or not self._is_same(draft, bounds) else kept
+        rows = bounds.high - (bounds.low - 1 if kept is None else kept)
+        return Sweep(
+            name=name,
+            table=table,
+            layout=layout,
+            whole=kept is None,
+            after=bounds.low - 1 if kept is None else kept,
+            bounds=bounds,
+            expected_rows=min(rows, known.rows or rows) if known and kept is None else max(rows, 0),
+            changes_seen=(log.high if kept is None else seen) if log else None,
+            changes_upto=log.high if log else None,
+        )
+
+    def _is_same(self, draft: Draft, bounds: Bounds) -> bool:
+        """Whether the last row kept still is what it was: D1 may have been restored, or replaced.
+
+        A row that is gone proves nothing.
+        """
+        if not bounds.kept_key:
+            return True
+        assert self._con is not None  # a row is known from there
+        kinds = {field.source: field for field in draft.layout.read}
+        fields = [kinds[column] for column in draft.layout.key]
+        names = ", ".join(quote(field.name) for field in fields)
+        known = self._con.execute(
+            f"SELECT {names} FROM raw.{quote(draft.name)} WHERE {ROWID} = ?",
+            [draft.kept_upto],
+        ).fetchall()
+        values = zip(bounds.kept_key, fields, strict=True)
+        found = tuple(fit([value], field.kind).array[0].as_py() for value, field in values)
+        return not known or known[0] == found
+
+    def _before_tail(self, declared: catalog.Table) -> int | None:
+        """The rowid before the first row of the last `reread_days` days.
+
+        Days to come are no measure of what is recent: one wrong date would hide all others.
+        """
+        assert self._con is not None  # a table is known from there
+        day, table = quote(str(declared.day)), f"raw.{quote(declared.name)}"
+        found = self._con.execute(
+            f"SELECT min({ROWID}) - 1 FROM {table} WHERE {day} >= ("
+            f"SELECT max({day})::DATE - ?::INTEGER FROM {table} "
+            f"WHERE {day} <= current_date + 1)",
+            [declared.reread_days],
+        ).fetchall()
+        return found[0][0]
+
+    def _require_affordable(self, sweeps: Sequence[Sweep]) -> None:
+        """Refuse at once what is known not to fit: tables that are read again have known sizes."""
+        rows = sum(s.expected_rows for s in sweeps if s.whole and s.name in self._known)
+        if self._budget.rows is not None and self._budget.spent + rows > self._budget.rows:
+            raise BudgetError(
+                f"about {rows:,} rows are to be read again whole, and --max-rows-read allows "
+                f"{self._budget.rows:,}. Allow more, or name fewer tables."
+            )
+
+
+def _must_reread(log: Bounds, seen: int, rows: int) -> bool:
+    """Whether the change log is no longer complete, or longer than a whole sweep."""
+    is_cut = log.low > seen + 1 or log.high < seen
+    return is_cut or (log.high - seen) * CHANGE_COSTS_ROWS > rows
+
+
+def _bounds_of_log(log: TableInfo) -> Statement:
+    """Its lowest entry, and the highest that it ever had: SQLite remembers that for its numbers."""
+    low = f"(SELECT min(seq) FROM {quote(log.name)})"
+    return Statement(
+        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1)", (log.name,)
+    )
+
+
+def _bounds_of(table: TableInfo, draft: Draft) -> Statement:
+    """Each end by itself, which reads two rows: both in one SELECT read the whole table."""
+    rowid, name = rowid_name(table), quote(table.name)
+    parts = [f"(SELECT {end}({rowid}) FROM {name})" for end in ("min", "max")]
+    if draft.kept_upto is None or not draft.layout.key:
+        return Statement(f"SELECT {', '.join(parts)}")
+    key = ", ".join(_KEY_PART.format(quote(column)) for column in draft.layout.key)
+    parts.append(f"(SELECT json_array({key}) FROM {name} WHERE {rowid} = ?1)")
+    return Statement(f"SELECT {', '.join(parts)}", (draft.kept_upto,))
+
+
+def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
+    return tuple(parse(str(key[0]))) if key and key[0] is not None else None
+
+
+def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:
+    """D1's tables, and the declared ones that it lacks. As in SQLite, case does not count."""
+    declared = {name.lower(): name for name in catalog.TABLES}
+    tables: dict[str, TableInfo | None] = dict.fromkeys(catalog.TABLES)
+    for name, table in found.items():
+        if name not in OURS:
+            tables[declared.get(name.lower(), name)] = table
+    return tables
+
+
+def _choose(tables: Mapping[str, TableInfo | None], only: Sequence[str] | None) -> Sequence[str]:
+    if only is None:
+        return list(tables)
+    for name in only:
+        if name not in tables:
+            raise UnknownName("table", name, tables, "pull")
+    return list(dict.fromkeys(only))
+
+
+def _key(table: TableInfo | None, declared: catalog.Table | None) -> tuple[str, ...]:
+    """The columns that tell rows apart, as D1 names them; none for the rowid."""
+    names = {column.name.lower(): column.name for column in table.columns} if table else {}
+    if declared and all(column in names for column in declared.key):
+        return tuple(names[column] for column in declared.key)
+    return table.primary_key if table else ()

@@ -1,0 +1,260 @@
+"""One pull, from the look at the old warehouse to the new one in its place."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import duckdb
+
+from d1lab import catalog, warehouse
+from d1lab.d1.budget import Budget
+from d1lab.d1.database import Database
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import LockedError
+from d1lab.pull.changes import changed_rowids, changed_rows
+from d1lab.pull.fields import fields_of
+from d1lab.pull.file import FileSource
+from d1lab.pull.load import Loaded, Loader, Progress, create_table
+from d1lab.pull.plan import Plan, Planner, Sweep
+from d1lab.pull.remote import RemoteSource
+from d1lab.warehouse import PullRecord, Records, utc_now
+
+LOCK = "pull.lock"
+
+
+class TablePull(NamedTuple):
+    """What a pull did with one table."""
+
+    rows_pulled: int
+    rows_read: int  # as D1 bills them, without the look-up of the bounds
+    quarantined: int  # values that did not fit their types, among the rows pulled
+    whole: bool  # the table was read from its beginning
+
+
+class PullResult(NamedTuple):
+    """What a pull did."""
+
+    rows_pulled: int
+    rows_read: int  # as D1 bills them
+    quarantined: int  # values that did not fit their types, among the rows pulled
+    seconds: float
+    skipped: bool  # the warehouse was fresh enough: nothing was done
+    by_table: dict[str, TablePull]
+    note: str = ""  # why the warehouse was built anew, if it was
+
+
+def pull(
+    db: Database,
+    folder: Path,
+    *,
+    database: str,
+    tables: Sequence[str] | None = None,
+    full: bool = False,
+    max_rows_read: int | None = None,
+    max_age_seconds: float | None = None,
+    progress: Progress | None = None,
+) -> PullResult:
+    """Bring the warehouse in `folder` up to the database.
+
+    Args:
+        db: Where from.
+        folder: Where to: its warehouse is replaced when all is read.
+        database: The name of the database, for the record.
+        tables: The tables to pull; None for all, those that the catalog does not declare too.
+        full: Read every table whole, whatever is known of it.
+        max_rows_read: Read no more rows than these, as D1 bills them.
+        max_age_seconds: Do nothing if what is there was read within this time.
+        progress: Called with a table, its rows so far, and about how many are expected; from
+            another thread.
+
+    Raises:
+        LockedError: Another pull of this folder is under way.
+        BudgetError: `max_rows_read` is not enough. Nothing more was read; what D1 has sent is kept
+            and not read again by the next pull.
+        UnknownName: There is no such table.
+        InputError: A view's file is wrong; the message names it.
+        D1Error: As d1lab.errors draws them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
+        return session.run(tables, max_age_seconds)
+
+
+class _Session:
+    def __init__(
+        self,
+        db: Database,
+        folder: Path,
+        database: str,
+        full: bool,
+        budget: Budget,
+        progress: Progress | None,
+    ) -> None:
+        self._clock, self._now = perf_counter(), utc_now()
+        self._db, self._folder, self._database = db, folder, database
+        self._full, self._budget, self._progress = full, budget, progress
+        self._bookmark = db.bookmark()  # before any row: it does not cover what changes later
+        if isinstance(db, SqliteDatabase):
+            self._source = FileSource(db, self._bookmark, budget)
+        else:
+            self._source = RemoteSource(db, folder, self._bookmark, budget)
+        self._pulled: dict[str, TablePull] = {}
+        self._marks: list[str | None] = []
+
+    def run(self, only: Sequence[str] | None, max_age_seconds: float | None) -> PullResult:
+        with _old_warehouse(self._folder, self._db.url) as (old, known, note):
+            if not self._full and self._is_fresh(known, only, max_age_seconds):
+                return self._result(skipped=True)
+            planner = Planner(
+                self._db,
+                old,
+                known.tables,
+                bookmark=self._bookmark,
+                full=self._full,
+                budget=self._budget,
+            )
+            plan = planner.plan(only)
+        with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
+            self._bring_up(con, plan)
+            _create_missing(con)
+            warehouse.create_views(con)
+            if only is None or known.pull is None:
+                self._record(con, is_complete=only is None)
+        self._source.forget()
+        return self._result(note=note)
+
+    def _is_fresh(
+        self, known: Records, only: Sequence[str] | None, max_age_seconds: float | None
+    ) -> bool:
+        """Whether nothing changed since the last pull, or it is recent enough."""
+        if known.pull is None or known.pull.shape != warehouse.shape():
+            return False
+        reads = _last_reads(known, only)
+        if self._bookmark is not None and all(mark == self._bookmark for _, mark in reads):
+            return True
+        if max_age_seconds is None:
+            return False
+        limit = timedelta(seconds=max_age_seconds)
+        return all(at is not None and self._now - at <= limit for at, _ in reads)
+
+    def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        for name in plan.gone:
+            warehouse.drop_table(con, name)
+        for sweep in plan.sweeps:
+            before = self._rows_read(sweep, plan)
+            loader = Loader(con, sweep, self._now, self._progress)
+            loader.prepare()
+            loaded, mark = self._load(loader, sweep, plan)
+            read = self._rows_read(sweep, plan) - before
+            loader.record(rows_read=read, bookmark=mark)
+            self._marks.append(mark)
+            self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
+
+    def _load(self, loader: Loader, sweep: Sweep, plan: Plan) -> tuple[Loaded, str | None]:
+        """What came, and the bookmark with which the table is surely current."""
+        if sweep.table is None:
+            return Loaded(), self._bookmark
+        read = self._source.read(sweep.table, sweep)
+        loaded = loader.load(read.batches)
+        if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
+            packed, budget = self._source.packed, self._budget
+            rowids = changed_rowids(
+                self._db, plan.log, sweep, read.changes_seen, packed=packed, budget=budget
+            )
+            if not read.is_resumed:  # what lies above was read after the log's end was taken
+                rowids = [rowid for rowid in rowids if rowid <= sweep.after]
+            if rowids:
+                rows = changed_rows(self._db, sweep, rowids, packed=packed, budget=budget)
+                loaded += loader.replace(rowids, rows)
+        loader.finish(is_mixed=not sweep.whole or read.is_resumed)
+        return loaded, read.bookmark
+
+    def _rows_read(self, sweep: Sweep, plan: Plan) -> int:
+        """Rows read so far of a table, and of the change log."""
+        usage = self._db.meter.by_table
+        names = {table.name for table in (sweep.table, plan.log) if table}
+        return sum(usage[name].rows_read for name in names if name in usage)
+
+    def _record(self, con: duckdb.DuckDBPyConnection, *, is_complete: bool) -> None:
+        marks = {*self._marks, self._bookmark}
+        record = PullRecord(
+            database=self._database,
+            url=self._db.url,
+            bookmark=self._bookmark if is_complete and len(marks) == 1 else None,
+            started_at=self._now,
+            finished_at=utc_now(),
+            rows_pulled=sum(table.rows_pulled for table in self._pulled.values()),
+            rows_read=self._budget.spent,
+            shape=warehouse.shape(),
+        )
+        warehouse.record_pull(con, record)
+
+    def _result(self, *, skipped: bool = False, note: str = "") -> PullResult:
+        return PullResult(
+            rows_pulled=sum(table.rows_pulled for table in self._pulled.values()),
+            rows_read=self._budget.spent,
+            quarantined=sum(table.quarantined for table in self._pulled.values()),
+            seconds=perf_counter() - self._clock,
+            skipped=skipped,
+            by_table=self._pulled,
+            note=note,
+        )
+
+
+def _last_reads(
+    known: Records, only: Sequence[str] | None
+) -> list[tuple[datetime | None, str | None]]:
+    """When the tables asked for were read, and the bookmark at that time."""
+    if only is None:
+        return [(known.pull.started_at, known.pull.bookmark)] if known.pull else []
+    records = [known.tables.get(name) for name in only]
+    return [(r.pulled_at, r.bookmark) if r else (None, None) for r in records]
+
+
+@contextmanager
+def _old_warehouse(
+    folder: Path, url: str
+) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
+    """The warehouse there is, what it knows, and why it cannot be gone on with, if so."""
+    nothing = Records(None, {})
+    if not (folder / warehouse.FILE_NAME).is_file():
+        yield None, nothing, ""
+        return
+    with warehouse.attach(folder) as con:
+        if warehouse.format_of(con) != warehouse.FORMAT:
+            yield None, nothing, "the warehouse was of another version: it was built anew"
+            return
+        known = warehouse.records(con)
+        if known.pull and known.pull.url != url:
+            yield None, nothing, f"the warehouse was of {known.pull.url}: it was built anew"
+            return
+        yield con, known, ""
+
+
+def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the declared tables that were not pulled, empty: views read all of them."""
+    there = con.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'")
+    names = {name for (name,) in there.fetchall()}
+    for name, declared in catalog.TABLES.items():
+        if name not in names:
+            create_table(con, name, fields_of(None, declared))
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keep every other pull out of the folder."""
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(
+                f"another pull of {folder.name!r} is under way. Run it again when that has ended."
+            ) from None
+        yield

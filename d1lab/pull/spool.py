@@ -1,0 +1,140 @@
+"""Pages that D1 has sent, kept until they are in the warehouse: a pull that died goes on with them.
+
+Each page is a file that tells from where to where it reaches. What the files of a sweep cover is
+not read again; they are removed once the new warehouse is in place.
+
+What holds: bounds are taken before the first page, and the database may change between two pages
+with or without an interruption. So a table that was resumed is not taken for current, and the next
+pull looks at it again by the same rules: it is read whole, or its tail is, or what the change log
+names since the first page. Pages older than the tail that is read again are thrown away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.pull.batch import Batch, Quarantined
+from d1lab.pull.plan import Sweep
+from d1lab.warehouse import utc_now
+
+FOLDER = "pull"
+KEPT_DAYS = 7  # at most; less where fewer days are read again
+_STATE = "sweep.json"
+_ABOUT = b"d1lab"
+
+
+class Span(NamedTuple):
+    """Rowids from `after` (exclusive) to `upto`."""
+
+    after: int
+    upto: int
+
+
+class Origin(NamedTuple):
+    """When a sweep began, and what it began from."""
+
+    bookmark: str | None
+    changes_seen: int | None
+    started_at: str
+
+
+class Spool:
+    """The pages of one sweep.
+
+    Args:
+        folder: The folder of the database.
+        url: Which database it is.
+        sweep: What is read.
+        bookmark: The database's state; None if unknown.
+    """
+
+    def __init__(self, folder: Path, url: str, sweep: Sweep, bookmark: str | None) -> None:
+        self._sweep = sweep
+        self._folder = folder / FOLDER / hashlib.sha256(sweep.name.encode()).hexdigest()[:16]
+        after = None if sweep.whole else sweep.after
+        self._identity = {"url": url, "columns": sweep.columns, "after": after}
+        begun = self._begun()
+        self.resumed = begun is not None
+        self.origin = begun or Origin(bookmark, sweep.changes_seen, utc_now().isoformat())
+        if begun is None:
+            self.clear()
+            self._folder.mkdir(parents=True)
+            state = {"identity": self._identity, "origin": self.origin}
+            (self._folder / _STATE).write_text(json.dumps(state))
+        self._covered = [about[:2] for about in map(_about, self._files()) if about]
+        self._numbers = count(len(self._files()))
+
+    def gaps(self) -> list[Span]:
+        """What of the sweep no page covered when it began, in the order of the rowids."""
+        gaps, after, high = [], self._sweep.after, self._sweep.bounds.high
+        for span in sorted(Span(*covered) for covered in self._covered):
+            if span.after > after:
+                gaps.append(Span(after, min(span.after, high)))
+            after = max(after, span.upto)
+        return [*gaps, Span(after, high)] if after < high else gaps
+
+    def last_key(self) -> str | None:
+        """The key up to which a table without rowids was covered; None for its beginning."""
+        return self._covered[-1][1] if self._covered else None
+
+    def batches(self) -> Iterator[Batch]:
+        """The pages that were kept when it began."""
+        for path in self._files():
+            with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+                quarantined = json.loads(reader.schema.metadata[_ABOUT])[2]
+                record = reader.get_batch(0).replace_schema_metadata()
+                yield Batch(record, [Quarantined(*each) for each in quarantined])
+
+    def add(self, batch: Batch, after: int | str | None, upto: int | str) -> None:
+        """Keep a page that covers the rows from `after` to `upto`. Safe between threads."""
+        about = json.dumps([after, upto, batch.quarantined])
+        record = batch.record.replace_schema_metadata({_ABOUT: about})
+        path = self._folder / f"{next(self._numbers):08}.arrow"
+        aside = path.with_suffix(".part")
+        with pa.OSFile(str(aside), "wb") as file, pa.ipc.new_file(file, record.schema) as writer:
+            writer.write_batch(record)
+        aside.replace(path)
+
+    def clear(self) -> None:
+        """Remove all pages."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.arrow"))
+
+    def _begun(self) -> Origin | None:
+        """The origin of an unfinished sweep that this one goes on with; None for none."""
+        try:
+            state = json.loads((self._folder / _STATE).read_text())
+        except (OSError, ValueError):
+            return None
+        origin = Origin(*state["origin"])
+        age = utc_now() - datetime.fromisoformat(origin.started_at)
+        if state["identity"] != self._identity or age > self._kept():
+            return None
+        return origin
+
+    def _kept(self) -> timedelta:
+        declared = catalog.TABLES.get(self._sweep.name)
+        days = declared.reread_days if declared else None
+        return timedelta(days=min(days or KEPT_DAYS, KEPT_DAYS))
+
+
+def _about(path: Path) -> tuple[Any, Any, Any] | None:
+    """What a page covers, and what it holds for the quarantine; a broken page is removed."""
+    try:
+        with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+            return tuple(json.loads(reader.schema.metadata[_ABOUT]))
+    except (pa.ArrowInvalid, OSError):
+        path.unlink()
+        return None

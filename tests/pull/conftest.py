@@ -1,0 +1,134 @@
+"""Sources to pull from: a SQLite file, a database that looks remote, the real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from d1lab import catalog
+from d1lab.d1 import Database, Result, Statement, TableInfo, Value, open_database, quote
+from d1lab.d1.migrate import migrate
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.pull.fit import fit
+from d1lab.warehouse import open_warehouse
+
+
+class Remote:
+    """An embedded database behind the face of a remote one: pages are packed and kept.
+
+    `before_query` sees each query before it runs, and may raise.
+    """
+
+    def __init__(self, inner: SqliteDatabase) -> None:
+        self._inner, self.url, self.meter = inner, f"remote:{inner.url}", inner.meter
+        self.before_query: Callable[[str, str], None] = lambda sql, table: None
+
+    def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
+        self.before_query(sql, table)
+        return self._inner.query(sql, params, table=table)
+
+    def execute(
+        self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
+    ) -> Result:
+        return self._inner.execute(sql, params, table=table)
+
+    def batch(
+        self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
+    ) -> list[Result]:
+        return self._inner.batch(statements, table=table)
+
+    def tables(self) -> dict[str, TableInfo]:
+        return self._inner.tables()
+
+    def bookmark(self) -> str | None:
+        return self._inner.bookmark()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    """A database file with the migrations applied."""
+    db = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    migrate(db)
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def remote(file: SqliteDatabase) -> Remote:
+    """The same, behind the face of a remote database."""
+    return Remote(file)
+
+
+@pytest.fixture(params=["file", "remote", pytest.param("engine", marks=pytest.mark.engine)])
+def db(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of each kind, with the migrations applied."""
+    if request.param != "engine":
+        yield request.getfixturevalue(request.param)
+        return
+    database = open_database(request.getfixturevalue("engine").fresh())
+    migrate(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the warehouse goes."""
+    return tmp_path / "data"
+
+
+EVENT = (
+    "shop", "event_id", "type", "order_id", "customer_id", "sku", "quantity", "list_price",
+    "discount_amount", "revenue", "occurred_at",
+)  # fmt: skip
+
+
+def add_events(db: Database, first: int, count: int) -> None:
+    """Order events number `first` and on."""
+    db.execute(
+        "WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n LIMIT ?2) "
+        f"INSERT INTO order_events ({', '.join(EVENT)}) "
+        "SELECT 'shop-' || i % 3, 'e' || i, iif(i % 10, 'order', 'refund'), 'o' || i / 3, "
+        "nullif('c' || i % 7, 'c0'), 'sku-' || i % 11, i % 5, i % 9 + 0.5, 0, i % 13 * 1.25, "
+        "datetime('2026-01-01', '+' || i || ' minutes') FROM n",
+        (first, count),
+    )
+
+
+def content(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> list[tuple]:
+    """Rows of a table of the schema raw, in some fixed order."""
+    listed = ", ".join(map(quote, columns))
+    rows = con.sql(f"SELECT {listed} FROM raw.{quote(table)}").fetchall()
+    return sorted(rows, key=repr)
+
+
+def expected(db: Database, name: str) -> list[tuple]:
+    """What a declared table should be in the warehouse, value by value."""
+    declared = catalog.TABLES[name]
+    columns = [column.name for column in declared.columns]
+    found = db.query(f"SELECT {', '.join(map(quote, columns))} FROM {quote(name)}").rows
+    con = duckdb.connect()
+    rows = []
+    for row in found:
+        values = [
+            fit([v], c.type).array[0].as_py() for v, c in zip(row, declared.columns, strict=True)
+        ]
+        rows.append(tuple(
+            con.execute(f"SELECT CAST(? AS {catalog.DUCKDB_TYPES[c.type]})", [v]).fetchall()[0][0]
+            if c.type == "money" else v
+            for v, c in zip(values, declared.columns, strict=True)
+        ))  # fmt: skip
+    return sorted(rows, key=repr)
+
+
+def assert_same(db: Database, folder: Path, name: str = "order_events") -> None:
+    """The warehouse's table holds what D1 holds."""
+    columns = [column.name for column in catalog.TABLES[name].columns]
+    with open_warehouse(folder) as con:
+        assert content(con, name, columns) == expected(db, name)
