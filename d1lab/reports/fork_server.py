@@ -28,6 +28,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import NoReturn
 
 
 def main(control_fd: int, modules: list[str], later: list[str]) -> None:
@@ -38,10 +39,7 @@ def main(control_fd: int, modules: list[str], later: list[str]) -> None:
         preload(name)
     draw_once()
     gc.freeze()  # keeps the collector from copying shared pages in every child
-    request = serve(socket.socket(fileno=control_fd), later)
-    if request is None:
-        os._exit(0)  # a server holds nothing that wants tidying
-    become_kernel(*request)
+    become_kernel(*serve(socket.socket(fileno=control_fd), later))
     gc.unfreeze()
 
 
@@ -61,8 +59,8 @@ def draw_once() -> None:
     chart.encode(x="day:T", y="mean(value):Q", color="name:N").to_dict()
 
 
-def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int] | None:
-    """The server's loop. Returns in a child with its socket and log; None at the caller's end."""
+def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]:
+    """The server's loop, which only a child leaves, with its socket and log."""
     wake, wake_writer = socket.socketpair()
     wake.setblocking(False)
     wake_writer.setblocking(False)
@@ -73,13 +71,13 @@ def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]
     selector.register(control, selectors.EVENT_READ)
     selector.register(wake, selectors.EVENT_READ)
     kernels: dict[int, socket.socket] = {}
+    signal.signal(signal.SIGTERM, lambda *_: end(kernels))
     while True:
         ready = [key.fileobj for key, _ in selector.select(0 if later else None)]
         if control in ready:
             message, descriptors, *_ = socket.recv_fds(control, 1, 2)
             if not message:
                 end(kernels)
-                return None
             own, log = socket.socket(fileno=descriptors[0]), descriptors[1]
             if fork(kernels, own, log):
                 for inherited in (control, wake, wake_writer, selector, *kernels.values()):
@@ -125,19 +123,21 @@ def reap(kernels: dict[int, socket.socket]) -> None:
         own.close()
 
 
-def end(kernels: dict[int, socket.socket]) -> None:
-    """Kill what still runs, with the processes it has started."""
+def end(kernels: dict[int, socket.socket]) -> NoReturn:
+    """Kill what still runs, with the processes it has started, and go: nothing wants tidying."""
     for pid in kernels:
         try:
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not made its own group yet, or is gone
+        except ProcessLookupError:  # it has not made its own group yet
             os.kill(pid, signal.SIGKILL)
+    os._exit(0)
 
 
 def become_kernel(own: socket.socket, log: int) -> None:
     """Turn this child into the kernel that the caller ordered, as if started afresh."""
     os.setsid()
     signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor in (1, 2):
@@ -155,7 +155,7 @@ def become_kernel(own: socket.socket, log: int) -> None:
 
     app = IPKernelApp.instance(parent_handle=os.getppid(), ignore_cwd=False)
     app.initialize(orders["argv"])
-    tell(own, "ready")
+    own.sendall(b"ready\n")  # if the caller has gone in the meantime, so do we
     own.close()
     app.start()
 

@@ -25,6 +25,8 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from d1lab.reports.warm import AVAILABLE, ForkedProcess, fork_server
 
+LONGEST_FOLDER = 85  # a socket's path may have 107 bytes, and some systems count fewer
+
 _SPEC = KernelSpec(
     argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
     display_name="d1lab",
@@ -52,12 +54,16 @@ class Kernel:
         self.process: Any = None
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell."""
-        self._signal(signal.SIGINT)
+        """Raise KeyboardInterrupt in the running cell, where the system can."""
+        if os.name == "posix":
+            self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End the kernel and the processes it has started."""
-        self._signal(signal.SIGKILL)
+        """End the kernel, with the processes that it has started where the system can."""
+        if os.name == "posix":
+            self._signal(signal.SIGKILL)
+        elif self.process is not None:
+            self.process.kill()
 
     def cancel(self) -> None:
         """End the kernel, or keep it from starting."""
@@ -124,7 +130,7 @@ class _KernelManager(AsyncKernelManager):
         self._kernel_spec = _SPEC
         self._sockets = tempfile.TemporaryDirectory(prefix="d1lab-")
         self.connection_file = str(Path(self._sockets.name) / "kernel.json")
-        if os.name == "posix":
+        if os.name == "posix" and len(self._sockets.name) < LONGEST_FOLDER:
             self.transport = "ipc"
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:

@@ -24,6 +24,7 @@ from d1lab import results
 from d1lab.config import TOKEN_VARIABLES, Settings
 from d1lab.errors import RunTimeoutError, StaleDataError
 from d1lab.lab import Lab
+from d1lab.lab.state import as_utc
 from d1lab.reports.execute import Cancellation, Execution, Progress, execute, note
 from d1lab.reports.parameters import Days, Value, check, utc_today
 from d1lab.reports.report import Report, load_report
@@ -137,8 +138,7 @@ def data_state(lab: Lab, shop: str) -> DataState:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """The warehouse keeps UTC; DuckDB's timestamps do not say so."""
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    return as_utc(moment) if moment else None
 
 
 def run(

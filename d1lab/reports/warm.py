@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
-AVAILABLE = hasattr(os, "fork") and hasattr(socket, "recv_fds")
-"""Whether this system can fork kernels at all."""
+AVAILABLE = sys.platform.startswith("linux")
+"""Whether kernels are forked here: elsewhere there is no fork, or it breaks what was imported."""
 
 SERVER = Path(__file__).with_name("fork_server.py")
 PRELOAD = (
@@ -155,6 +155,7 @@ class ForkServer:
     def close(self) -> None:
         """End the server and its kernels."""
         self._control.close()
+        self._process.terminate()  # it may be in the middle of an import
         self._process.wait(10)
 
 

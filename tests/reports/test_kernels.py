@@ -19,7 +19,7 @@ from d1lab.reports.warm import ForkServer
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+pytestmark = pytest.mark.skipif(not forking.AVAILABLE, reason="kernels are forked on Linux only")
 
 
 def run(name: str, log: Path, *, warm: bool = True, **options) -> tuple[Execution, Kernel]:
@@ -73,6 +73,14 @@ def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
     assert not kernel.forked
     assert "starting a plain one" in (tmp_path / "log").read_text()
     forking._close()
+
+
+def test_kernel_in_a_deep_folder_speaks_tcp(tmp_path, monkeypatch):
+    """A path that is too long for a socket does not stop the run."""
+    monkeypatch.setattr("d1lab.reports.kernels.LONGEST_FOLDER", 1)
+    execution, kernel = run("ends_well", tmp_path / "log")
+    assert execution.status == "done", execution
+    assert kernel.forked
 
 
 def test_dead_kernel_is_told_from_a_failed_cell(tmp_path):
