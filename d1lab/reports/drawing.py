@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 from d1lab.display.table import TableColumn, describe_columns, read_frame
 from d1lab.display.values import CURRENCY_SIGNS, Kind, plain
 from d1lab.errors import InputError, UnknownName
+from d1lab.lab.vocabulary import meanings
 from d1lab.reports.fastimport import defer_iri_grammar
 from d1lab.reports.theme import enable
 
@@ -111,13 +112,9 @@ def read_drawing(
             raise UnknownName("column", name, names, f"chart {title!r}")
     known = list(source)
     plain_rows = tuple(tuple(map(plain, row)) for row in known)
+    words = meanings(names, meaning)
     described = describe_columns(
-        names,
-        known,
-        plain_rows,
-        meaning.get("labels") or {},
-        meaning.get("units") or {},
-        meaning.get("kinds") or {},
+        names, known, plain_rows, words["labels"], words["units"], words["kinds"]
     )
     columns = {role: described[names.index(name)] for role, name in wanted.items()}
     places = {role: names.index(name) for role, name in wanted.items()}

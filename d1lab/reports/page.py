@@ -151,8 +151,8 @@ def _story(run_dir: Path, run: RunRecord) -> Story:
     if not path.is_file():
         return Story(None, (), (), {})
     try:
-        notebook = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
+        notebook = json.loads(path.read_bytes())
+    except ValueError as error:
         raise InputError(f"{path} is no notebook: {error}. Run the report again") from None
     return read_story(notebook, run.error.cell_index if run.error else None)
 

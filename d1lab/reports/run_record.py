@@ -19,10 +19,10 @@ import json
 import shlex
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from d1lab.display import Figure, Figures
 from d1lab.errors import InputError
@@ -34,6 +34,12 @@ READS_FILE = "reads.jsonl"
 LOG_FILE = "log.txt"
 
 Status = Literal["done", "failed", "skipped", "timeout"]
+
+
+Words = Annotated[
+    str, BeforeValidator(lambda s: s.encode(errors="replace").decode() if type(s) is str else s)
+]
+"""Text that others wrote: without the lone surrogates that no file can hold."""
 
 
 class _Record(BaseModel):
@@ -78,9 +84,9 @@ class Failure(_Record):
 
     kind: Literal["cell", "kernel", "timeout", "other"] = "cell"
     cell_index: int | None = None  # in the executed notebook, from 0
-    ename: str = ""
-    message: str = ""
-    traceback: str = ""  # plain text, no ANSI codes
+    ename: Words = ""
+    message: Words = ""
+    traceback: Words = ""  # plain text, no ANSI codes
 
 
 class PushedTable(_Record):
@@ -103,13 +109,13 @@ class RunRecord(_Record):
 
     run_id: str
     report: str  # the notebook's stem
-    title: str  # the notebook's first heading
+    title: Words  # the notebook's first heading
     shop: str
     status: Status
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
     as_of: date | None = None  # resolved: never None once the run read data
-    reason: str = ""  # one sentence: why it was skipped, failed or timed out
+    reason: Words = ""  # one sentence: why it was skipped, failed or timed out
     seconds: float | None = None
     database: str = "demo"
     url_kind: Literal["d1", "wrangler", "sqlite", "dump"] = "sqlite"

@@ -42,7 +42,7 @@ def place(reports_dir: Path, run: RunRecord) -> Path:
 def file_name(text: str) -> str:
     """A name as one path segment; a name that had to be changed keeps a mark of what it was."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
-    return safe if safe == text else f"{safe or 'shop'}-{_digest(text)}"
+    return safe if safe and safe == text else f"{safe or 'shop'}-{_digest(text)}"
 
 
 def shelve(

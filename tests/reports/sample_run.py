@@ -133,7 +133,8 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
     top = stock.head(12)
     return [
         markdown(
-            "# Stock: turnover and cover\n\nWhat runs out before it can be replaced, and what is dead money."
+            "# Stock: turnover and cover\n\n"
+            "What runs out before it can be replaced, and what is dead money."
         ),
         code("shop = 'harbor'", tags=["parameters"]),
         code("import d1lab\nlab = d1lab.open(shop=shop)", tags=["setup"]),
@@ -149,7 +150,8 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
         code("lab.figures(...)", figures(shift)),
         markdown(
             "## What runs out first\n\nCover is the stock on hand over the sales per day in stock."
-            " The dashed line is the lead time; what lies wholly to its left needs an order **today**."
+            " The dashed line is the lead time; what lies wholly to its left needs an order"
+            " **today**."
         ),
         code(
             "charts.interval(...)",
@@ -178,7 +180,8 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
             ),
         ),
         markdown(
-            "## Stock over time\n\nUnits on hand over all products, with the band of the count's error."
+            "## Stock over time\n\n"
+            "Units on hand over all products, with the band of the count's error."
         ),
         code(
             "charts.line(...)",
@@ -220,8 +223,24 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
             Note.of("What a product cost is not known: tied up is valued at its selling price."),
         ),
         markdown(
-            "---\n\n### How to read the interval\n\n- It widens where little was sold.\n- `reason` says why a product has none."
+            "---\n\n### How to read the interval\n\n- It widens where little was sold.\n"
+            "- `reason` says why a product has none."
         ),
+    ]
+
+
+def hostile_cells(text: str = HOSTILE) -> list[dict[str, Any]]:
+    """The same text wherever a merchant's or a notebook's data can stand."""
+    frame = pd.DataFrame({text: [text, "x" * 500_000], "n": [1, 2]})
+    words: dict[str, Any] = {"title": text, "description": text}
+    loose = {"text/html": f"<b>{text}</b>", "text/plain": text, "application/javascript": text}
+    return [
+        markdown(f"# {text}\n\n{text}\n\n> {text}\n\n| a |\n|-|\n| {text} |"),
+        code(text, Verdict.of(text, "bad", text), Note.of(text, "warning")),
+        code("", Figures.of(Figure.of("n", 1, label=text, unit=text, dimension=text, note=text))),
+        code("", DataTable.from_frame(frame, title=text, labels={text: text}, units={"n": text})),
+        code("", charts.bar(frame, text, "n", **words), charts.line(frame, "n", "n", **words)),
+        code("", {"text/markdown": text}, loose, {"image/png": text}, printed=text),
     ]
 
 

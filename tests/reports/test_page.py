@@ -1,0 +1,414 @@
+"""The page: whole, small, inert, and honest about what it shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from d1lab.display import DataTable, Figure, Figures
+from d1lab.errors import InputError
+from d1lab.reports import charts
+from d1lab.reports.page import render_page, write_page
+from d1lab.reports.shelf import place, remove_page
+from d1lab.reports.vega import csp_hash
+from tests.reports.sample_run import (
+    HOSTILE,
+    PULLED,
+    STARTED,
+    code,
+    hostile_cells,
+    markdown,
+    run_record,
+    turnover_cells,
+    write_run,
+)
+
+NOW = PULLED + timedelta(hours=3)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packed Vega, made once for this module."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def page(tmp_path: Path, cache: Path):
+    """Renders a run made of cells."""
+
+    def render(cells=(), static=False, files="", now=NOW, **fields) -> str:
+        run_dir = write_run(tmp_path, cells, **fields)
+        return render_page(run_dir, static=static, now=now, cache_dir=cache, files=files)
+
+    return render
+
+
+class Outline(HTMLParser):
+    """What a browser would find in a page: tags, attributes, scripts, text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag == "script":
+            self.scripts.append((dict(attrs).get("type"), ""))
+
+    def handle_data(self, data):
+        if self.tags and self.cdata_elem == "script":
+            kind, text = self.scripts[-1]
+            self.scripts[-1] = (kind, text + data)
+        elif self.cdata_elem is None:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_page_of_four_charts_keeps_its_size(page):
+    """550 kB with live charts, 150 kB without scripts."""
+    cells = turnover_cells()
+    live, still = page(cells), page(cells, static=True)
+    assert live.count("<figure") == still.count("<figure") == 4
+    assert still.count("<svg") == live.count("<svg") == 4
+    assert len(live.encode()) <= 550_000
+    assert len(still.encode()) <= 150_000
+
+
+def test_warm_page_is_quick(page):
+    """A tenth of a second once the charts are drawn: the median of five."""
+    cells = turnover_cells()
+    page(cells)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        page(cells)
+        seconds.append(time.perf_counter() - start)
+    assert sorted(seconds)[2] < 0.1
+
+
+def test_page_refers_to_nothing_outside(page):
+    """No element loads anything; links lead to the index alone."""
+    outline = Outline(page(turnover_cells(), files="2026-05-31"))
+    assert not {"iframe", "object", "embed", "form", "base", "audio", "video"} & set(outline.tags)
+    loads = [v for n, v in outline.attributes if n in ("src", "srcset", "data", "action", "poster")]
+    assert loads == []
+    links = {v for n, v in outline.attributes if n == "href"}
+    assert links == {"#story", "../../index.html", "data:,"}
+
+
+def test_policy_admits_our_scripts_and_no_other(page):
+    """The policy's hashes are those of our script and of Vega; the rest are data."""
+    html = page(turnover_cells())
+    outline = Outline(html)
+    own = [text for kind, text in outline.scripts if kind is None]
+    assert len(own) == 1
+    policy = next(v for n, v in outline.attributes if n == "content" and v and "default-src" in v)
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+    hashes = re.findall(r"'sha256-[^']+'", policy)
+    assert csp_hash(own[0]) in hashes
+    assert len(hashes) == 2
+    assert {kind for kind, _ in outline.scripts} == {None, "application/gzip"}
+
+
+def test_static_page_has_no_script(page):
+    """For mail and archive."""
+    outline = Outline(page(turnover_cells(), static=True))
+    assert "script" not in outline.tags
+    assert any(v and "script-src 'none'" in v for n, v in outline.attributes if n == "content")
+
+
+def test_hostile_text_is_inert_everywhere(page):
+    """The same text in every place: only our tags come out, and no handler."""
+    fields = {
+        "shop": HOSTILE,
+        "title": HOSTILE,
+        "reason": HOSTILE,
+        "database": HOSTILE,
+        "parameters": {HOSTILE: HOSTILE},
+        "simulated": [HOSTILE],
+        "quarantined": [{"table": HOSTILE, "column": HOSTILE, "reason": HOSTILE, "rows": 1}],
+        "staged": {HOSTILE: 1},
+        "versions": {HOSTILE: HOSTILE},
+        "status": "failed",
+        "error": {"cell_index": 1, "ename": HOSTILE, "message": HOSTILE, "traceback": HOSTILE},
+    }
+    html = page(hostile_cells(), files=HOSTILE, **fields)
+    outline = Outline(html)
+    assert len([kind for kind, _ in outline.scripts if kind is None]) == 1
+    assert "img" not in outline.tags
+    assert not [name for name, _ in outline.attributes if name.startswith("on")]
+    assert not [v for n, v in outline.attributes if n == "href" and v and "javascript:" in v]
+    assert "{{7*7}}" in outline.text
+    assert len(html) < 800_000
+
+
+def test_giant_texts_cost_little(page):
+    """A megabyte in a cell, a title, an output and a code cell does not make a big page."""
+    giant = "x" * 1_000_000
+    cells = [
+        markdown("# T"),
+        code(giant, printed=giant),
+        code("", DataTable.from_frame(pd.DataFrame({"t": [giant] * 50}), title=giant)),
+    ]
+    assert len(page(cells, static=True, title=giant, shop="s")) < 150_000
+
+
+def test_lone_surrogates_and_controls_do_not_break_the_page(page, tmp_path: Path):
+    """What no encoding can hold is replaced."""
+    broken = {"message": "a\ud800b", "traceback": "\udfff"}
+    cells = [code("x = '\ud800'", {"text/plain": "a\ud800b\x00c"})]
+    html = page(cells, title="\ud800", status="failed", error=broken)
+    assert "a?b" in html
+    html.encode()
+
+
+def test_first_screen_has_its_parts(page):
+    """Title, shop, verdict, three figures with their change, freshness and warnings, in order."""
+    old = {"run_id": "before", "as_of": "2026-05-30", "started_at": STARTED - timedelta(days=1)}
+    page(turnover_cells(-1), **old)
+    text = Outline(
+        page(
+            turnover_cells(),
+            previous_run_id="before",
+            simulated=["inventory_days"],
+            quarantined=[{"table": "t", "column": "c", "reason": "not a number", "rows": 12}],
+        )
+    ).text
+    parts = [
+        "harbor 31 May 2026",
+        "Stock: turnover and cover",
+        "Needs attention 23 of 212 products",
+        "Products that run out within 14 days 23 19 to 28 (95 %) −6 (−20.7 %) within noise",
+        "Median cover 41.3 days 39.8 to 43.1 days (95 %)",
+        "Dead stock $18,340 +$900 (+5.2 %) no interval: cannot tell",
+        "Fresh Data to 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
+        "Changes since 30 May 2026",
+        "Simulated data. inventory_days",
+        "12 values left out. 12 in t.c (not a number)",
+        "What runs out first",
+        "What changed Since the run of 30 May 2026",
+        "How it was computed",
+        "Parameters shop harbor set by the caller as_of 2026-05-31",
+        "d1lab run turnover --shop harbor --as-of 2026-05-31",
+    ]
+    text = text.partition("Skip to the report")[2]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_comparison_with_another_kind_of_run_says_so(page):
+    """Other parameters or another notebook: the reader is told before judging a change."""
+    page(turnover_cells(), run_id="before", parameters={"days": 30}, notebook_hash="old")
+    html = page(turnover_cells(), previous_run_id="before", parameters={"days": 90})
+    assert "that run had other parameters (days) and the notebook has changed since" in html
+
+
+def test_gone_previous_run_is_no_error(page):
+    """A pruned run leaves no comparison, and no crash."""
+    assert "Changes since" not in page(turnover_cells(), previous_run_id="pruned")
+
+
+@pytest.mark.parametrize(
+    ("hours", "last_day", "state"),
+    [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "Quiet")],
+)
+def test_freshness_is_named(page, hours, last_day, state):
+    """Fresh, stale by its pull, or quiet because nothing new came in."""
+    data = {"pulled_at": PULLED.isoformat(), "data_as_of": last_day}
+    text = Outline(page(now=PULLED + timedelta(hours=hours), data=data)).text
+    assert f"{state} Data to" in text
+
+
+def test_failed_run_says_what_happened_and_what_to_do(page):
+    """Which cell, in plain words, what was done, the log, the next step; no key figures on top."""
+    html = page(
+        [*turnover_cells()[:7], code("lab.metric('turnover', untl=1)")],
+        status="failed",
+        code_cells=9,
+        cells_done=5,
+        staged={"inventory_impact": 212},
+        error={
+            "cell_index": 7,
+            "ename": "UnknownName",
+            "message": "unknown parameter 'untl'. Did you mean 'until'?",
+            "traceback": "Traceback (most recent call last): ...",
+        },
+    )
+    text = Outline(html).text
+    for part in (
+        "Failed Cell 8 stopped this run. unknown parameter 'untl'. Did you mean 'until'?",
+        "Cell 8 of the notebook raised UnknownName : lab.metric('turnover', untl=1)",
+        "5 of 9 code cells ran to their end",
+        "212 rows staged for inventory_impact. They will not be pushed.",
+        "Nothing of this run was written to D1",
+        "d1lab run turnover --shop harbor --as-of 2026-05-31",
+        "Traceback (most recent call last)",
+        "As far as it came",
+        "cell 1: ok",
+    ):
+        assert part in text, part
+    assert 'class="figures"' not in html
+
+
+@pytest.mark.parametrize("kind", ["kernel", "timeout", "other"])
+def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Path, kind):
+    """A kernel that never came leaves a record, and that is enough."""
+    status = "timeout" if kind == "timeout" else "failed"
+    run_dir = write_run(tmp_path, [], status=status, error={"kind": kind, "message": "it died"})
+    (run_dir / "notebook.ipynb").unlink()
+    text = Outline(render_page(run_dir, now=NOW, cache_dir=cache)).text
+    assert "This run stopped before its end. it died" in text
+
+
+def test_skipped_run_says_why(page):
+    """A run that ended well for want of data is no failure."""
+    text = Outline(page(status="skipped", reason="no stock is recorded for kiosk")).text
+    assert "Not run no stock is recorded for kiosk" in text
+
+
+def test_folder_without_a_run_is_refused(tmp_path: Path):
+    """The error names the folder."""
+    with pytest.raises(InputError, match=r"no run\.json"):
+        render_page(tmp_path)
+
+
+def test_hidden_cells_and_parameters_stay_out(page):
+    """Tags decide what a reader sees; the parameters have their own section."""
+    html = page(
+        [
+            code("secret = 1", {"text/plain": "hidden output"}, tags=["hide"]),
+            code("shop = 'x'  # cell", tags=["parameters"]),
+            code("visible = 2", {"text/plain": "shown output"}, tags=["setup"]),
+        ]
+    )
+    assert "secret" not in html
+    assert "hidden output" not in html
+    assert "# cell" not in html
+    assert "visible = 2" in html
+    assert "shown output" in html
+
+
+def test_html_outputs_are_never_taken(page):
+    """A frame's own HTML is left; its text is shown."""
+    html = page([code("df", {"text/html": "<table id=theirs>", "text/plain": "a b\n1 2"})])
+    assert "theirs" not in html
+    assert "a b\n1 2" in html
+
+
+def test_undrawable_chart_says_why(page):
+    """A chart that Vega refuses, and one without rows, leave their words and no hole."""
+    broken = {"application/vnd.vegalite.v6+json": {"title": "Broken", "mark": "nonsense"}}
+    empty = charts.line(
+        pd.DataFrame({"x": [], "y": []}), "x", "y", title="Empty", description="None."
+    )
+    text = Outline(page([code("", broken, empty)])).text
+    assert "Broken This chart could not be drawn:" in text
+    assert "Empty There is nothing to draw" in text
+
+
+def test_charts_show_their_numbers(page):
+    """A picture is never the only place of a number."""
+    frame = pd.DataFrame({"code": ["A", "B"], "share": [0.25, 0.125]})
+    chart = charts.bar(
+        frame, "code", "share", title="T", description="D.", kinds={"share": "percent"}
+    )
+    html = page([code("", chart)])
+    assert re.search(r"<td>A</td>\s*<td class=\"n\" data-v=\"0.25\">25.0 %</td>", html)
+    assert 'aria-label="D."' in html
+
+
+def test_cut_table_links_to_all_of_it(tmp_path: Path, cache: Path):
+    """The page says how many rows it shows, and the file beside it has them all."""
+    run_dir = tmp_path / "data" / "demo" / "runs" / run_record().run_id
+    run_dir.mkdir(parents=True)
+    frame = pd.DataFrame({"sku": range(12_345)})
+    table = DataTable.from_frame(frame, title="All SKUs", run_dir=run_dir)
+    write_run(tmp_path, [code("", table)])
+    path = write_page(run_dir, tmp_path / "reports", cache_dir=cache)
+    html = path.read_text()
+    assert "Showing 50 of 12,345 rows. All of them:" in html
+    assert 'href="2026-05-31/all-skus.csv"' in html
+    assert (path.parent / "2026-05-31" / "all-skus.csv").read_text().count("\n") == 12_346
+    assert html.count("<tr>") < 60
+
+
+def test_many_figures_are_counted_not_listed(page):
+    """Ten thousand figures by SKU stay a list of sixty."""
+    many = Figures.of(*(Figure.of("n", i, dimension=f"S{i}") for i in range(10_000)))
+    html = page([code("", many)])
+    assert "Showing 60 of 10,000 figures." in html
+
+
+def test_pushed_results_are_told(page):
+    """What was written back, and what waits to be."""
+    waiting = Outline(page(staged={"inventory_impact": 3_000})).text
+    assert "not yet: 3,000 rows staged for inventory_impact" in waiting
+    tables = [{"table": "inventory_impact", "staged": 3_000, "changed": 210}]
+    done = Outline(page(pushed={"at": STARTED.isoformat(), "tables": tables})).text
+    assert "210 rows of 3,000 changed in inventory_impact" in done
+
+
+def test_pages_have_their_places(tmp_path: Path):
+    """Shops cannot leave the folder; runs that differ do not overwrite each other."""
+
+    def at(**fields) -> str:
+        return place(tmp_path, run_record(**fields)).relative_to(tmp_path).as_posix()
+
+    assert at() == "harbor/turnover/2026-05-31.html"
+    assert at(status="failed") == "harbor/turnover/2026-05-31-failed.html"
+    assert at(as_of=None, status="failed") == "harbor/turnover/2026-06-01-failed.html"
+    assert at(shop="my-shop.example.com").startswith("my-shop.example.com/")
+    thirty, sixty = (
+        at(parameters={"days": days}, given=["days", "as_of", "shop"]) for days in (30, 60)
+    )
+    assert thirty != sixty
+    for shop in ("../../etc", "..", "a/b", "", "x" * 300, "émile"):
+        parts = Path(at(shop=shop)).parts
+        assert len(parts) == 3
+        assert not parts[0].startswith(".")
+    assert at(shop="a/b") != at(shop="a-b")
+
+
+def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):
+    """A failed run and an older day leave it; a removed page gives it back."""
+    reports = tmp_path / "reports"
+
+    def write(**fields) -> Path:
+        return write_page(write_run(tmp_path, [], **fields), reports, cache_dir=cache)
+
+    first = write(run_id="r1", as_of="2026-05-30")
+    latest = first.parent / "latest.html"
+    second = write(run_id="r2", as_of="2026-05-31", started_at=STARTED + timedelta(days=1))
+    write(run_id="r0", as_of="2026-05-29", started_at=STARTED + timedelta(days=2))
+    write(run_id="r3", as_of="2026-06-01", status="failed", error={"message": "no"})
+    assert latest.read_text() == second.read_text()
+    remove_page(reports, second.relative_to(reports).as_posix())
+    assert not second.exists()
+    assert latest.read_text() == first.read_text()
+
+
+def test_card_beside_the_page_is_small(tmp_path: Path, cache: Path):
+    """The index needs no parameters, tables or versions."""
+    run_dir = write_run(tmp_path, turnover_cells(), parameters={"days": "x" * 10_000})
+    path = write_page(run_dir, tmp_path / "reports", cache_dir=cache)
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["run"]["parameters"] == {}
+    assert [f["metric"] for f in card["figures"]][:2] == ["products_short", "median_cover"]
+    assert path.with_suffix(".json").stat().st_size < 5_000
