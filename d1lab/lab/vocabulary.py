@@ -29,8 +29,8 @@ WORDS = {
     "customers": Word("Customers", kind="integer"),
     "days_of_supply": Word("Cover", "days"),
     "days_of_supply_28": Word("Cover by Shopify's rule", "days"),
-    "days_of_supply_high": Word("Cover at most", "days"),
-    "days_of_supply_low": Word("Cover at least", "days"),
+    "days_of_supply_high": Word("At most", "days"),
+    "days_of_supply_low": Word("At least", "days"),
     "dead_stock": Word("Dead stock, at selling price", kind="money", better="lower"),
     "depth": Word("Depth", kind="percent"),
     "discounted_revenue": Word("Revenue with discount", kind="money"),
@@ -50,8 +50,8 @@ WORDS = {
     "tied_up": Word("Tied up, at selling price", kind="money"),
     "turnover": Word("Turns in the period"),
     "unit_price": Word("Average price", kind="money"),
-    "uses": Word("Discounted order lines", kind="integer"),
-    "velocity": Word("Sold per day in stock", "units"),
+    "uses": Word("Discounted lines", kind="integer"),
+    "velocity": Word("Sold a day in stock", "units"),
 }
 
 
