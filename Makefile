@@ -10,7 +10,7 @@ report: .venv/.run-ready        ## build the demo shop, pull, run every report, 
 	@$(BIN)/d1lab run
 
 test: .venv/.test-ready         ## the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
 	@$(BIN)/d1lab demo --if-missing

@@ -57,7 +57,7 @@ def tiny_lab(tiny_warehouse: Path, tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]:
-    """The real D1 engine; `engine.fresh()` is the URL of an empty database of it."""
+    """The real D1 engine, one per worker; `engine.fresh()` is the URL of an empty database."""
     if not workerd.WRANGLER.is_file():
         pytest.skip("the real engine is not installed: run `make test`, or npm ci in tests/engine")
     with workerd.running(tmp_path_factory.mktemp("engine")) as running:
@@ -65,11 +65,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever uses the engine is marked, and runs in one worker: one engine per session."""
+    """Whatever uses the engine is marked."""
     if "engine" in getattr(item, "fixturenames", ()):
         item.add_marker("engine")
-    if item.get_closest_marker("engine"):
-        item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.hookimpl(wrapper=True)
