@@ -323,13 +323,30 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
     }
 
 
+def test_vocabulary_gives_words_to_names(tiny_lab):
+    """A known name brings label, unit and kind; what the notebook says itself comes first."""
+    known, given, unknown = tiny_lab.figures(
+        {"metric": "uses", "value": 3.0, "label": "Uses"}, savings=41.0, net_units=5
+    ).figures
+    assert (known.label, known.kind) == ("Uses", "integer")
+    assert (given.metric, unknown.metric) == ("savings", "net_units")
+    assert (given.label, given.kind) == ("Savings given", "money")
+    assert unknown.label == "Net units"
+    frame = tiny_lab.sql("SELECT 'a' AS sku, 3.5 AS days_of_supply, 0.25 AS depth")
+    table = tiny_lab.table(
+        frame, title="Cover", columns="depth days_of_supply", labels={"depth": "Share"}
+    )
+    assert [(c.label, c.unit, c.kind) for c in table.columns] == [
+        ("Share", "", "percent"),
+        ("Cover", "days", "number"),
+    ]
+    with pytest.raises(UnknownName, match="Did you mean 'depth'"):
+        tiny_lab.table(frame, title="Cover", columns="depht")
+
+
 def test_showing_is_checked(tiny_lab):
     """Verdict, figures, table and note are display objects, with their own checks."""
     assert tiny_lab.verdict("All is well.", "good").status == "good"
-    assert (
-        tiny_lab.figures({"metric": "uses", "value": 3}).figures[0].label
-        == "Discounted order lines"
-    )
     assert tiny_lab.table(tiny_lab.sql("FROM products"), title="Products").total_rows == 3
     assert tiny_lab.note("Simulated.", "warning").tone == "warning"
     with pytest.raises(UnknownName):
