@@ -27,6 +27,10 @@ from d1lab.warehouse import open_warehouse
 AGGREGATES = Path(__file__).parents[1] / "sql" / "aggregates"
 
 _COUNTED = "event_count"
+_COUNTS = """
+SELECT count(*), (SELECT count(*) FROM d1lab.quarantine WHERE table_name = 'order_events')
+FROM order_lines
+"""
 
 
 class AggregateResult(NamedTuple):
@@ -35,6 +39,7 @@ class AggregateResult(NamedTuple):
     events: int  # order lines and refunds counted, over all shops
     changed: dict[str, int]  # rows whose figures differ and were written, by table
     rows_written: int  # as D1 bills them
+    quarantined: int  # values of events that did not fit their types, hence counted as missing
     seconds: float
     dry_run: bool
 
@@ -60,14 +65,14 @@ def aggregate(
     pull(db, folder, database=database, tables=[table.name for table in _tables()])
     changed = {}
     with open_warehouse(folder) as con:
-        ((events,),) = con.sql("SELECT count(*) FROM order_lines").fetchall()
+        ((events, quarantined),) = con.sql(_COUNTS).fetchall()
         for table in aggregate_tables():
             rows = differences(con, table)
             changed[table.name] = len(rows)
             if not dry_run:
                 upsert(db, table.name, table.key, _columns(table), rows)
     written = db.meter.total.rows_written - before
-    return AggregateResult(events, changed, written, monotonic() - start, dry_run)
+    return AggregateResult(events, changed, written, quarantined, monotonic() - start, dry_run)
 
 
 def aggregate_tables() -> list[Table]:

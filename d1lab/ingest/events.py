@@ -61,7 +61,10 @@ class Refusal(NamedTuple):
 
 
 class TrackResult(NamedTuple):
-    """What became of the events: received = written + known + refused."""
+    """What became of the events: received = written + known + refused.
+
+    Where a fault made d1lab send a batch twice, what it wrote the first time counts as known.
+    """
 
     received: int
     written: int  # new; with `correct`, also those whose content changed

@@ -307,6 +307,28 @@ def test_aggregate_figures_of_one_discount(db, event, tmp_path):
     assert stored(db)["product_performance"]["harbor", "SOCK"]["units_sold_with_discount"] == 7
 
 
+def test_aggregate_sees_replaced_events(shop, event, tmp_path):
+    """An app that corrects by INSERT OR REPLACE, unseen by triggers, is counted right too."""
+    shop.execute(
+        "INSERT OR REPLACE INTO order_events (shop, event_id, type, order_id, customer_id, sku,"
+        " quantity, discount_id, discount_amount, revenue, occurred_at) VALUES"
+        " ('harbor', 'e1', 'order', 'o1', 'c1', 'S1', 5, 'spring', 0, 50, '2026-05-01 10:00:00')"
+    )
+    result = aggregate(shop, tmp_path, database="demo")
+    assert result.events == 40
+    product = stored(shop)["product_performance"]["harbor", "S1"]
+    assert (product["units_sold_with_discount"], product["event_count"]) == (9 * 2 + 5, 10)
+
+
+def test_aggregate_counts_what_is_quarantined(shop, tmp_path):
+    """A value that is no number is no zero: it is left out, and the result says so."""
+    shop.execute("UPDATE order_events SET revenue = 'gratis' WHERE event_id = 'e1'")
+    result = aggregate(shop, tmp_path, database="demo")
+    assert result.quarantined == 1
+    product = stored(shop)["product_performance"]["harbor", "S1"]
+    assert (product["revenue_with_discount"], product["event_count"]) == (9 * 18, 10)
+
+
 def test_aggregate_asks_for_the_migration(tmp_path):
     """An app's database that lacks our columns is told which command adds them."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
