@@ -29,7 +29,7 @@ BEAT_SECONDS = 10.0
 EXPIRES_SECONDS = 60.0
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
+CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
   series TEXT NOT NULL,       -- hash of database, report and parameters but as_of
   as_of TEXT,
@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS runs (
   pushed_at TEXT,
   error TEXT                  -- JSON object
 );
-CREATE INDEX IF NOT EXISTS runs_series ON runs (series, as_of, started_at);
-CREATE TABLE IF NOT EXISTS leases (
+CREATE INDEX runs_series ON runs (series, as_of, started_at);
+CREATE TABLE leases (
   database TEXT NOT NULL,
   shop TEXT NOT NULL,
   report TEXT NOT NULL,
@@ -95,10 +95,8 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as con:
-            con.execute("PRAGMA journal_mode = WAL")
-            con.executescript(_SCHEMA)
+        if not path.is_file():
+            _make(path)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -236,6 +234,20 @@ class Lease:
             with suppress(sqlite3.OperationalError):  # the file is busy: the next beat will do
                 if not self.beat():
                     return
+
+
+def _make(path: Path) -> None:
+    """Make an empty ledger, unless another process was faster: none sees a half-made one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    with closing(sqlite3.connect(aside, isolation_level=None)) as con:
+        con.execute("PRAGMA journal_mode = WAL")  # stays with the file
+        con.executescript(_SCHEMA)
+    try:
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink()
 
 
 def _take(con: sqlite3.Connection, lease: Lease) -> None:

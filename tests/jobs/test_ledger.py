@@ -74,6 +74,28 @@ def test_ledger_remembers_across_processes(ledger):
     con.close()
 
 
+def test_ledger_is_made_by_one_of_many(tmp_path):
+    """However many open it at the same moment, all see the same whole ledger."""
+    path = tmp_path / "data" / "ledger.sqlite"
+    together, faults = threading.Barrier(8), []
+
+    def open_and_write(number: int) -> None:
+        together.wait()
+        try:
+            finish(Ledger(path), f"r{number}")
+        except sqlite3.Error as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=open_and_write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(Ledger(path).entries()) == 8
+    assert [p.name for p in path.parent.iterdir()] == ["ledger.sqlite"]
+
+
 def test_last_done_is_the_newest_good_run_of_that_day(ledger):
     """Failed and unfinished runs, other days and other parameters do not count."""
     finish(ledger, "r1", started_at="2026-05-31T01:00:00+00:00")
