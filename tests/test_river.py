@@ -97,7 +97,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     """Orders become a page and figures in D1; a second run does nothing; a rollback undoes it."""
     _fill(project, d1lab)
 
-    first = d1lab("run", "--json")
+    first = d1lab("run", "--set", "days=30", "--json")
     assert first.code == 0, first.err
     runs = {run["report"]: run for run in first.json["runs"]}
     assert {run["status"] for run in runs.values()} == {"done"}
@@ -109,7 +109,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     for sku, units in small_shop.UNITS.items():  # stock at the end over units a day
         assert supply[sku] == pytest.approx((200 - 30 * units) / units)
 
-    second = d1lab("run", "--json")
+    second = d1lab("run", "--set", "days=30", "--json")
     assert {run["status"] for run in second.json["runs"]} == {"current"}
     assert all(run["pushed"] is None for run in second.json["runs"])
 
@@ -121,7 +121,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
 def test_river_shows_what_a_push_would_do(project: Path, d1lab):
     """Without --push nothing is written; the dry run tells the difference; the push makes it."""
     _fill(project, d1lab)
-    ran = d1lab("run", "turnover", "--no-push", "--json")
+    ran = d1lab("run", "turnover", "--set", "days=30", "--no-push", "--json")
     run_id = ran.json["runs"][0]["run_id"]
     assert _turnover_rows(project) == []
 
@@ -152,7 +152,7 @@ def test_river_counts_each_event_once(project: Path, d1lab):
 def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
     """A hostile product title stays text; the page names its run, its day and simulated data."""
     _fill(project, d1lab)
-    ran = d1lab("run", "turnover", "--json").json["runs"][0]
+    ran = d1lab("run", "turnover", "--set", "days=30", "--json").json["runs"][0]
     page = Path(ran["page"]).read_text()
     assert small_shop.HOSTILE not in page
     assert "document.title" in page  # the title is shown, as text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -37,8 +38,7 @@ def pull(
 
     settings = load_settings()
     name, _ = settings.resolve(database)
-    db = connect(settings, database)
-    with progress_bars() as progress:
+    with closing(connect(settings, database)) as db, progress_bars() as progress:
         result = fetch(
             db,
             settings.folder(database),
@@ -92,7 +92,8 @@ def sql(
     if d1:
         from d1lab.d1.connect import connect
 
-        result = connect(load_settings(), database).query(statement)
+        with closing(connect(load_settings(), database)) as db:
+            result = db.query(statement)
         print_rows(result.columns, result.rows, as_json=as_json)
         say(f"{result.usage.rows_read:,} rows read as D1 bills them")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -86,8 +87,8 @@ def migrate(database: DatabaseOption = None, dry_run: DryRunOption = False) -> N
     from d1lab.d1.migrate import migrate as apply
     from d1lab.d1.migrate import pending
 
-    db = connect(load_settings(), database, write=not dry_run)
-    names = pending(db) if dry_run else apply(db)
+    with closing(connect(load_settings(), database, write=not dry_run)) as db:
+        names = pending(db) if dry_run else apply(db)
     for name in names:
         typer.echo(name)
     say(f"{len(names)} migrations {'pending' if dry_run else 'applied'}")
@@ -105,13 +106,8 @@ def track(
     from d1lab.ingest.events import track as write
 
     events = read_events(file)
-    with progress_bars() as progress:
-        result = write(
-            connect(load_settings(), database, write=True),
-            events,
-            correct=correct,
-            progress=progress,
-        )
+    with closing(connect(load_settings(), database, write=True)) as db, progress_bars() as progress:
+        result = write(db, events, correct=correct, progress=progress)
     if as_json:
         print_json(result)
     else:
@@ -133,8 +129,8 @@ def aggregate(
 
     settings = load_settings()
     name, _ = settings.resolve(database)
-    db = connect(settings, database, write=not dry_run)
-    result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
+    with closing(connect(settings, database, write=not dry_run)) as db:
+        result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
     if as_json:
         print_json(result)
         return
@@ -149,7 +145,8 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
 
     settings = load_settings()
     _, chosen = settings.resolve(database)
-    findings = examine(connect(settings, database), settings.folder(database), plan=chosen.plan)
+    with closing(connect(settings, database)) as db:
+        findings = examine(db, settings.folder(database), plan=chosen.plan)
     print_rows(("level", "subject", "found", "todo"), findings, as_json=as_json)
     if any(finding.level == "problem" for finding in findings):
         raise typer.Exit(1)
