@@ -14,6 +14,7 @@ test: .venv/.test-ready         ## the whole suite
 
 lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
 	@$(BIN)/d1lab demo --if-missing
+	@$(BIN)/d1lab pull
 	@$(BIN)/d1lab lab
 
 check: .venv/.test-ready        ## style, types, import layers

@@ -77,8 +77,9 @@ def tables(
 
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
-        frame = frame[~frame["table"].str.startswith("raw.")].drop(columns="null_shares")
-        frame["columns"] = frame["columns"].str.count(",") + 1
+        frame = frame[[not name.startswith("raw.") for name in frame["table"]]]
+        frame = frame.drop(columns="null_shares")
+        frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
     print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
 
 
