@@ -68,6 +68,7 @@
       const chart = document.getElementById(name);
       await window.vegaEmbed(chart.querySelector(".live"), spec, options);
       chart.classList.add("drawn");
+      chart.querySelector(".pan").removeAttribute("tabindex"); // nothing is left to scroll
     }
     document.documentElement.dataset.charts = "live";
   };

@@ -1,0 +1,353 @@
+"""Pages in a real Chromium with the network off: quiet, drawn, inert, and usable by everyone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from d1lab.display import Figure, Figures
+from d1lab.reports.index import write_index
+from d1lab.reports.page import render_page, write_page
+from d1lab.reports.pdf import find_chromium, print_pdf
+from d1lab.reports.theme import PALETTE
+from tests.reports.sample_run import (
+    HOSTILE,
+    STARTED,
+    code,
+    hostile_cells,
+    turnover_cells,
+    write_run,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+AXE = Path(__file__).parents[1] / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1180, "height": 900}
+ERROR = {"cell_index": 4, "ename": "InputError", "message": HOSTILE, "traceback": HOSTILE}
+
+
+class Pages(NamedTuple):
+    """The pages under test, by what is special about each."""
+
+    report: Path
+    static: Path
+    failed: Path
+    hostile: Path
+    index: Path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """Pages of hand-made runs: one of each sort, and their index."""
+    folder = tmp_path_factory.mktemp("pages")
+    reports = folder / "reports"
+    yesterday = STARTED - timedelta(days=1)
+    old = write_run(
+        folder, turnover_cells(-1), run_id="r0", as_of="2026-05-30", started_at=yesterday
+    )
+    new = write_run(
+        folder, turnover_cells(), run_id="r1", previous_run_id="r0", simulated=["inventory_days"]
+    )
+    failed = write_run(
+        folder, turnover_cells()[:5], run_id="r2", shop="village", status="failed", error=ERROR
+    )
+    names = {
+        "shop": HOSTILE,
+        "title": HOSTILE,
+        "parameters": {HOSTILE: HOSTILE},
+        "given": [HOSTILE],
+    }
+    hostile = write_run(folder, hostile_cells(), run_id="r3", **names)
+    write_page(old, reports)
+    static = folder / "static.html"
+    static.write_text(render_page(new, static=True))
+    paths = [write_page(run, reports) for run in (new, failed, hostile)]
+    return Pages(paths[0], static, paths[1], paths[2], write_index(reports))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """The Chromium that is on the machine, started once."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("browser tests: no Chromium or Chrome on PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Visit:
+    """A page that was opened, with all that it asked for and complained about."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.messages: list[str] = []
+        page.on("request", lambda r: self.requests.append(r.url))
+        page.on("console", lambda m: self.messages.append(f"{m.type}: {m.text}"))
+        page.on("pageerror", lambda e: self.messages.append(f"error: {e}"))
+        page.on("dialog", lambda d: (self.messages.append("dialog"), d.dismiss()))
+
+    def __getattr__(self, name):
+        return getattr(self.page, name)
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page offline; waits until its charts are live, where it has any."""
+
+    @contextmanager
+    def open_page(path: Path, viewport=DESK, scheme="light", scripts=True, start=""):
+        context = browser.new_context(
+            viewport=viewport, color_scheme=scheme, offline=True, java_script_enabled=scripts
+        )
+        try:
+            page = context.new_page()
+            if start:
+                page.add_init_script(start)
+            visited = Visit(page)
+            page.goto(path.as_uri())
+            if scripts and 'id="specs"' in path.read_text():
+                page.wait_for_function("document.documentElement.dataset.charts === 'live'")
+            yield visited
+        finally:
+            context.close()
+
+    return open_page
+
+
+@pytest.mark.parametrize("name", Pages._fields)
+@pytest.mark.parametrize("width", [390, 1180])
+def test_page_is_quiet_and_fits(pages: Pages, visit, name, width):
+    """Nothing is asked for, nothing complains, nothing sticks out sideways."""
+    path = getattr(pages, name)
+    with visit(path, {"width": width, "height": 844}) as page:
+        assert page.requests == [path.as_uri()]
+        assert page.messages == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate("window.hacked") is None
+
+
+def test_charts_are_drawn_live(pages: Pages, visit):
+    """All four charts are Vega's own, as wide as the page, and the pictures step back."""
+    with visit(pages.report, PHONE) as page:
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.chart .live svg')].map(s => s.getBoundingClientRect())"
+            ".map(b => [b.width, b.height])"
+        )
+        assert len(boxes) == 4
+        assert all(300 < width <= 358 and height > 100 for width, height in boxes)
+        assert page.locator(".still:visible").count() == 0
+
+
+@pytest.mark.parametrize(("name", "scripts"), [("report", False), ("static", True)])
+def test_charts_stand_without_scripts(pages: Pages, visit, name, scripts):
+    """A reader without scripts, and one of the mailed page, sees every chart."""
+    with visit(getattr(pages, name), scripts=scripts) as page:
+        svgs = page.locator(".still svg")
+        assert svgs.count() == 4
+        for position in range(4):
+            box = svgs.nth(position).bounding_box()
+            assert box["width"] > 500
+            assert box["height"] > 100
+        assert page.locator("button:visible").count() == 0
+
+
+def test_tooltip_shows_text(pages: Pages, visit):
+    """Pointing at a bar of hostile data names it as text."""
+    with visit(pages.hostile) as page:
+        page.locator(".live .mark-rect path").first.hover()
+        tip = page.locator("#vg-tooltip-element.visible")
+        tip.wait_for()
+        assert "</script>" in tip.inner_text()
+        assert page.evaluate("window.hacked") is None
+
+
+def test_policy_stops_what_would_get_through(pages: Pages, visit, tmp_path: Path):
+    """Were markup ever to slip into a page, its scripts would still not run."""
+    attack = (
+        "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
+        "<svg onload='window.hacked=1'></svg>"
+        "<iframe srcdoc='<script>top.hacked=1</script>'></iframe>"
+        "<script src='https://example.org/x.js'></script><form action='https://example.org'></form>"
+    )
+    page_file = tmp_path / "attacked.html"
+    page_file.write_text(pages.report.read_text().replace("</main>", attack + "</main>"))
+    with visit(page_file) as page:
+        assert page.evaluate("window.hacked") is None
+        assert any("Content Security Policy" in message for message in page.messages)
+
+
+@pytest.mark.parametrize("name", ["report", "failed"])
+def test_first_screen_of_a_phone_tells_the_essentials(pages: Pages, visit, name):
+    """Title, shop, verdict, figures, freshness and warnings need no scrolling at 390 x 844."""
+    with visit(getattr(pages, name), PHONE) as page:
+        wanted = [".kicker", "h1", ".verdict .says", ".fresh"]
+        wanted += [".figures > div:nth-child(3)", ".warnings"] if name == "report" else []
+        for selector in wanted:
+            box = page.locator(selector).first.bounding_box()
+            assert box["y"] + box["height"] <= 844, selector
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
+    """Paper, text and marks, live and still, take the palette's colours."""
+    position = ("light", "dark").index(scheme)
+
+    def rgb(name: str) -> str:
+        text = PALETTE[name][position]
+        return f"rgb({', '.join(str(int(text[i : i + 2], 16)) for i in (1, 3, 5))})"
+
+    with visit(pages.report, scheme=scheme) as page:
+        style = "s => getComputedStyle(document.querySelector(s))"
+        assert page.evaluate(f"({style})('body').backgroundColor") == rgb("paper")
+        assert page.evaluate(f"({style})('h1').color") == rgb("ink")
+        for place in (".live", ".still"):
+            fills = page.evaluate(
+                "place => [...document.querySelectorAll(place + ' [fill^=\"#\"]')]"
+                ".map(e => getComputedStyle(e).fill)",
+                place,
+            )
+            assert fills
+            assert set(fills) <= {rgb("accent"), rgb("muted"), rgb("ink"), rgb("paper")}
+
+
+def test_print_shows_pictures_on_white(pages: Pages, visit):
+    """On paper: light even in the dark, pictures instead of live charts, no buttons."""
+    with visit(pages.report, scheme="dark") as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.locator(".still svg:visible").count() == 4
+        assert page.locator(".live svg:visible").count() == 0
+        assert page.locator("button:visible").count() == 0
+        ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+        assert ink == "rgb(31, 33, 36)"
+
+
+def test_pdf_is_tagged(pages: Pages, browser, tmp_path: Path):
+    """The PDF carries its structure, for those who hear it."""
+    content = print_pdf(pages.report, tmp_path / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/StructTreeRoot" in content
+    assert len(content) > 20_000
+
+
+@pytest.mark.parametrize("name", Pages._fields)
+@pytest.mark.parametrize(("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")])
+def test_axe_finds_nothing(pages: Pages, visit, name, viewport, scheme):
+    """axe-core has no complaint of any weight."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in tests/browser")
+    with visit(getattr(pages, name), viewport, scheme) as page:
+        page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("axe.run()")["violations"]
+        told = [(v["impact"], v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in found]
+        assert told == []
+
+
+def test_copying_gives_exact_values(pages: Pages, visit):
+    """The clipboard gets a table's own numbers, not the rounded ones, and no formula."""
+    start = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
+    with visit(pages.report, start=start) as page:
+        page.locator("main > .table button").first.click()
+        lines = page.evaluate("window.copied").split("\r\n")
+        assert lines[0].startswith("Product,Ending units,Days of supply (days)")
+        assert lines[1].startswith('"Sea salt, 500 g",')
+        assert len(lines[1].split(",")[3].partition(".")[2]) > 6
+        assert page.locator("button", has_text="Copied").count() == 1
+        page.locator("button[data-copy=command]").click()
+        assert page.evaluate("window.copied").startswith("d1lab run turnover --shop harbor")
+    with visit(pages.hostile, start=start) as page:
+        page.locator("main > .table button").first.click()
+        assert not [
+            cell
+            for line in page.evaluate("window.copied").split("\r\n")
+            for cell in line.split(",")
+            if cell.startswith(("=", "+", "@"))
+        ]
+
+
+def test_keyboard_reaches_what_there_is(pages: Pages, visit):
+    """The first stop skips to the report; each stop can be seen."""
+    with visit(pages.report) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        assert page.locator(".skip").bounding_box()["width"] > 50
+        reached = set()
+        while True:
+            page.keyboard.press("Tab")
+            tag = page.evaluate("document.activeElement.tagName")
+            if tag == "BODY":
+                break
+            reached.add(tag)
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none"
+        assert {"A", "BUTTON", "SUMMARY", "DIV"} <= reached
+
+
+def test_age_is_told_for_the_moment_of_reading(pages: Pages, visit):
+    """A page that lay about for days says so, whatever it said when it was made."""
+    fresh = pages.report.read_text().replace(">Stale<", ">Fresh<")
+    moment = datetime.now(UTC) - timedelta(days=3)
+    old = pages.report.with_name("old.html")
+    old.write_text(fresh.replace("2026-06-01T05:58:00+00:00", moment.isoformat()))
+    with visit(old) as page:
+        assert page.locator(".age").inner_text() == "3 days ago"
+        assert page.locator(".state").inner_text() == "Stale"
+    old.unlink()
+
+
+def test_index_filters_and_links(pages: Pages, visit):
+    """Filters narrow the list and stand in the address; titles lead to the latest page."""
+    with visit(pages.index) as page:
+        assert page.locator("article:visible").count() == 3
+        page.locator("select").first.select_option("harbor")
+        assert page.locator("article:visible").count() == 1
+        assert page.url.endswith("#shop=harbor")
+        page.locator("article:visible h3 a").click()
+        assert page.url.endswith("harbor/turnover/latest.html")
+        page.locator(".kicker a").click()
+        assert page.url.endswith("index.html")
+    with visit(pages.index, scripts=False) as page:
+        assert page.locator("article:visible").count() == 3
+        assert page.locator("select:visible").count() == 0
+
+
+def test_index_remembers_its_filter(pages: Pages, browser):
+    """An address with a filter opens filtered; one that fits nothing is not obeyed."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(f"{pages.index.as_uri()}#shop=village")
+    assert page.locator("article:visible").count() == 1
+    page.goto("about:blank")
+    page.goto(f"{pages.index.as_uri()}#shop=nowhere")
+    assert page.locator("article:visible").count() == 3
+    context.close()
+
+
+def test_large_index_stays_usable(browser, tmp_path: Path):
+    """Three hundred reports open within two seconds."""
+    reports = tmp_path / "reports"
+    card = {"figures": [f._asdict() for f in Figures.of(Figure.of("n", 1)).figures]}
+    run_dir = write_run(tmp_path, [code("1")])
+    record = json.loads((run_dir / "run.json").read_text())
+    for number in range(300):
+        folder = reports / f"shop-{number:03}" / "turnover"
+        folder.mkdir(parents=True)
+        (folder / "2026-05-31.html").write_text("x")
+        one = {**card, "run": {**record, "shop": f"shop-{number:03}"}}
+        (folder / "2026-05-31.json").write_text(json.dumps(one))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(write_index(reports).as_uri(), timeout=2_000)
+    assert page.locator("article").count() == 300
+    context.close()

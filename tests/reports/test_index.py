@@ -1,0 +1,133 @@
+"""The index: made of the pages that are there, newest first, with what changed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from d1lab.display import Figure, Figures
+from d1lab.reports.index import make_entries, write_index
+from d1lab.reports.page import write_page
+from d1lab.reports.shelf import read_cards
+from tests.reports.sample_run import HOSTILE, PULLED, STARTED, code, write_run
+
+NOW = PULLED + timedelta(hours=2)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path):
+    """Writes a run's page with one key figure; `shelf.reports` is where."""
+
+    class Shelf:
+        reports = tmp_path / "reports"
+
+        def add(self, day: str, value: float | None = None, half: float = 1, **fields) -> Path:
+            figure = {} if value is None else {"low": value - half, "high": value + half}
+            cells = [code("", Figures.of(Figure.of("orders", value, better="higher", **figure)))]
+            started = datetime.fromisoformat(f"{day}T06:00:00").replace(tzinfo=UTC)
+            fields = {"run_id": f"r{day}", "as_of": day, "started_at": started, **fields}
+            run_dir = write_run(tmp_path, cells, **fields)
+            return write_page(run_dir, self.reports, cache_dir=tmp_path / "cache")
+
+        def entries(self):
+            return make_entries(read_cards(self.reports), NOW)
+
+        def html(self) -> str:
+            return write_index(self.reports, now=NOW).read_text()
+
+    return Shelf()
+
+
+def test_empty_folder_has_an_index(shelf):
+    """Before the first run it says how to make one."""
+    assert "d1lab run" in shelf.html()
+
+
+def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
+    """The newest day leads, whatever the order of the runs; the rest are linked, newest first."""
+    for day in ("2026-05-29", "2026-05-31", "2026-05-30"):
+        shelf.add(day, 10.0)
+    (entry,) = shelf.entries()
+    assert entry.link == "harbor/turnover/latest.html"
+    assert entry.good.run.as_of.isoformat() == "2026-05-31"
+    assert [card.run.as_of.day for card in entry.earlier] == [30, 29]
+    html = shelf.html()
+    for link in re.findall(r'href="(harbor[^"]+)"', html):
+        assert (shelf.reports / link).is_file(), link
+
+
+def test_entry_tells_changes_and_trend(shelf):
+    """The first key figure's change is against the run before, its trend over all."""
+    for day, value in (("2026-05-29", 10.0), ("2026-05-30", 11.0), ("2026-05-31", 20.0)):
+        shelf.add(day, value)
+    (entry,) = shelf.entries()
+    (change,) = entry.changes
+    assert (change.difference, change.finding, change.good) == (9, "changed", True)
+    assert entry.trend.words == "Orders over 3 runs: from 10.0 to 20.0"
+    assert entry.trend.points == "4.0,28.0 60.0,25.6 116.0,4.0"
+    html = shelf.html()
+    assert "+9.0 (+81.8 %)" in html
+    assert 'aria-label="Orders over 3 runs: from 10.0 to 20.0"' in html
+
+
+def test_failed_run_is_named_and_the_good_page_stays(shelf):
+    """The state is the newest run's; figures and link are the last good run's."""
+    shelf.add("2026-05-30", 10.0)
+    failed = shelf.add("2026-05-31", status="failed", error={"message": "no"})
+    (entry,) = shelf.entries()
+    assert entry.newest.run.status == "failed"
+    assert entry.link.endswith("latest.html")
+    assert entry.changes[0].figure.value == 10.0
+    assert entry.earlier == ()
+    html = shelf.html()
+    assert "Failed" in html
+    assert failed.relative_to(shelf.reports).as_posix() in html
+
+
+def test_report_that_never_was_good_leads_to_its_failure(shelf):
+    """There is a page to look at in any case."""
+    failed = shelf.add("2026-05-31", status="failed", error={"message": "no"})
+    (entry,) = shelf.entries()
+    assert entry.good is None
+    assert (shelf.reports / entry.link) == failed
+
+
+def test_unknown_values_leave_gaps_not_zeros(shelf):
+    """A run that abstained is no point of the trend."""
+    for day, value in (("2026-05-28", 5.0), ("2026-05-29", None), ("2026-05-30", 7.0)):
+        shelf.add(day, value)
+    (entry,) = shelf.entries()
+    assert entry.trend.points.count(",") == 2
+
+
+def test_shops_and_reports_are_sorted(shelf):
+    """By shop, then by title."""
+    shelf.add("2026-05-31", 1.0, run_id="a", shop="village", report="b", title="Beta")
+    shelf.add("2026-05-31", 1.0, run_id="b", shop="harbor", report="c", title="Zeta")
+    shelf.add("2026-05-31", 1.0, run_id="c", shop="harbor", report="z", title="Alpha")
+    order = [(e.newest.run.shop, e.newest.run.title) for e in shelf.entries()]
+    assert order == [("harbor", "Alpha"), ("harbor", "Zeta"), ("village", "Beta")]
+
+
+def test_card_without_its_page_counts_for_nothing(shelf):
+    """A page that was deleted by hand is not listed."""
+    shelf.add("2026-05-31", 1.0).unlink()
+    assert shelf.entries() == []
+
+
+def test_stale_data_is_marked(shelf):
+    """What was pulled too long ago stands out."""
+    data = {"pulled_at": (NOW - timedelta(days=3)).isoformat(), "data_as_of": "2026-05-31"}
+    shelf.add("2026-05-31", 1.0, data=data, started_at=STARTED)
+    assert 'class="state stale"' in shelf.html()
+
+
+def test_hostile_names_stay_text(shelf):
+    """Shops and titles are the merchants'."""
+    shelf.add("2026-05-31", 1.0, shop=HOSTILE, title=HOSTILE)
+    html = shelf.html()
+    assert html.count("<script") == 1
+    assert "<img" not in html
