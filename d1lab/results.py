@@ -2,6 +2,7 @@
 
     <run_dir>/outbox/<table>.parquet   keys and the columns that d1lab owns, one file per table
     <run_dir>/reads.jsonl              what the run asked of the warehouse, one line per query
+    <run_dir>/<name>.json              records that a report keeps, such as its decisions
 
 `push` sends the outbox once the run has succeeded. Until then a run can fail, be repeated or be
 thrown away, and D1 knows nothing of it.
@@ -10,6 +11,7 @@ thrown away, and D1 knows nothing of it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,27 @@ def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> in
 def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
     """What a run has staged, by table name; empty where it staged nothing."""
     return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
+
+
+def keep(records: object, name: str, run_dir: Path) -> Path:
+    """Put records beside a run's results as JSON, such as what a decision followed from.
+
+    Args:
+        records: Mappings, lists, numbers and texts; whole, for each call replaces the file.
+        name: The file's name without '.json': lower-case letters, digits and underscores.
+        run_dir: The run's folder.
+
+    Raises:
+        InputError: The name is no such name, or is one of the run's own files.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("run", "results"):
+        raise InputError(f"keep {name!r}: use letters, digits and '_'; run and results are taken")
+    run_dir.mkdir(parents=True, exist_ok=True)
+    path = run_dir / f"{name}.json"
+    aside = path.with_suffix(".part")
+    aside.write_bytes(orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2))
+    os.replace(aside, path)
+    return path
 
 
 def note_read(run_dir: Path, record: Mapping[str, object]) -> None:

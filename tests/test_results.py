@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.results import note_read, read_notes, read_outbox, stage
+from d1lab.results import keep, note_read, read_notes, read_outbox, stage
 
 KEY = {"shop": ["a", "a"], "sku": ["x", "y"], "date": ["2026-01-01", "2026-01-02"]}
 ROWS = {**KEY, "turnover_rate": [1.5, float("nan")], "days_of_supply": [3.0, 4.0]}
@@ -188,3 +189,18 @@ def test_reads_are_noted_in_order(tmp_path):
     assert first == {"metric": "a", "params": {"until": "2026-05-08"}}
     assert second["metric"] == "b"
     assert read_notes(tmp_path / "elsewhere") == []
+
+
+def test_keep_writes_records_beside_the_results(tmp_path):
+    """A decision's inputs stay with the run; the last call counts."""
+    keep([{"p": 0.1 + 0.2}], "decisions", tmp_path / "run")
+    path = keep([{"p": 0.1 + 0.2, "at": date(2026, 5, 8)}], "decisions", tmp_path / "run")
+    assert json.loads(path.read_text()) == [{"p": 0.1 + 0.2, "at": "2026-05-08"}]
+    assert path.name == "decisions.json"
+
+
+@pytest.mark.parametrize("name", ["run", "results", "../x", "a b", ""])
+def test_keep_takes_no_name_of_the_runs_own(tmp_path, name):
+    """Neither run.json nor a path."""
+    with pytest.raises(InputError, match="keep"):
+        keep([], name, tmp_path)

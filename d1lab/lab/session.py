@@ -324,6 +324,14 @@ class Lab:
         chosen = vocabulary.selected(frame, columns)
         return results.stage(chosen, table, self.run_dir, replace=interactive)
 
+    def keep(self, records: object, name: str) -> Path:
+        """Keep records with the run as <name>.json, such as what a decision followed from.
+
+        Raises:
+            InputError: The name cannot be a file of the run.
+        """
+        return results.keep(records, name, self.run_dir)
+
     def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
         """Note in a run what was read, so that its page can say so."""
         if self._given_run_dir is None:

@@ -185,17 +185,15 @@ def calculate(
     return compare(a, b, plan)
 
 
-def as_json(result: AbResult) -> dict[str, Any]:
-    """The result as JSON knows it: every field unrounded, null for an infinite bound."""
-    return _plain(result)
-
-
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A result, an arm or a plan as JSON knows it: names and values, null for no bound."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
     if hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+        return {name: as_json(item) for name, item in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
 
 
 def confidence_level(p_value: float) -> float:
@@ -267,9 +265,7 @@ def _measured(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
     effects = {m: effect(m, line, plan) for m in (plan.primary_metric, *known)}
     primary = effects.pop(plan.primary_metric)
     chance = _chance(primary, a, b, plan)
-    even = break_even(
-        a, b, primary if primary.metric == "conversions" else effects.get("conversions")
-    )
+    even = break_even(a, b, [primary, *effects.values()], plan.alpha)
     return result._replace(
         **{name: getattr(primary, name) for name in _SHARED},
         chance_b_better=chance.b_better if chance else None,

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from d1lab.stats import exact, means, proportions, sequential
 from d1lab.stats.arms import Arm, Metric, Plan
 from d1lab.stats.columns import money_means, rates, sums
-from d1lab.stats.refusals import MIN_CONVERSIONS, refusal
+from d1lab.stats.refusals import refusal, refusal_of_sequence
 from d1lab.stats.schedule import Timeline
 
 Floats = NDArray[np.float64]
@@ -80,9 +80,7 @@ def effect(metric: Metric, line: Timeline, plan: Plan) -> Effect:
     refused = refusal(metric, line.a[-1], line.b[-1], plan)
     if refused:
         return blank._replace(status=refused.status, reason=refused.reason)
-    kept = [i for i, arms in enumerate(zip(line.a, line.b, strict=True)) if _usable(metric, *arms)]
-    track = _track(metric, line.only(kept), plan)
-    return _conclude(blank, track, plan.alpha)
+    return _conclude(blank, track(metric, line, plan)[0], plan.alpha)
 
 
 def _points(metric: Metric, a: Arm, b: Arm, share_b: float | None) -> dict[str, Any]:
@@ -100,9 +98,23 @@ def _points(metric: Metric, a: Arm, b: Arm, share_b: float | None) -> dict[str, 
     return known | {"ratio": values[1] / values[0] if values[0] > 0 else None}
 
 
-def _usable(metric: Metric, a: Arm, b: Arm) -> bool:
-    """Whether a look says anything about the metric."""
+def track(metric: Metric, line: Timeline, plan: Plan) -> tuple[Track, list[int]]:
+    """One metric at each look that says anything about it, and which looks these are.
+
+    Args:
+        metric: One that `d1lab.stats.refusals.refusal` does not refuse at the last look.
+        line: The looks, oldest first.
+        plan: With method, alpha and share.
+    """
+    arms = zip(line.a, line.b, strict=True)
+    kept = [place for place, pair in enumerate(arms) if _usable(metric, *pair, plan)]
+    return _track(metric, line.only(kept), plan), kept
+
+
+def _usable(metric: Metric, a: Arm, b: Arm, plan: Plan) -> bool:
     if None in (getattr(a, metric), getattr(b, metric)) or 0 in (a.visitors, b.visitors):
+        return False
+    if refusal_of_sequence(metric, a, b, plan):
         return False
     if metric == "conversions" or a.visitors is None:
         return True
@@ -112,16 +124,16 @@ def _usable(metric: Metric, a: Arm, b: Arm) -> bool:
 
 
 def _track(metric: Metric, line: Timeline, plan: Plan) -> Track:
-    always = plan.method == "always_valid"
     share = plan.declared_share
-    visitors = None not in (line.a[-1].visitors, line.b[-1].visitors)
-    if metric == "conversions" and always and share is not None:
-        return _beta_binomial(line, plan.alpha, share)
-    if always:
+    if plan.method == "always_valid":
+        if metric == "conversions" and share is not None:
+            return _beta_binomial(line, plan.alpha, share)
         return _sequence(metric, line, plan.alpha)
-    if metric == "conversions":
-        return _rates(line, plan) if visitors else _counts(line, plan, share or 0.5)
-    return _money(metric, line, plan, share)
+    if metric != "conversions":
+        return _money(metric, line, plan, share)
+    if line.a[-1].visitors is not None:
+        return _rates(line, plan)
+    return _counts(line, plan, share or 0.5)
 
 
 def _rates(line: Timeline, plan: Plan) -> Track:
@@ -228,15 +240,8 @@ def _at_overall_rate(
 
 
 def _sequence(metric: Metric, line: Timeline, alpha: float) -> Track:
-    """The asymptotic sequence over the looks with enough conversions."""
-    begun = [
-        look
-        for look, arms in enumerate(zip(line.a, line.b, strict=True))
-        if min(arm.conversions or 0 for arm in arms) >= MIN_CONVERSIONS
-    ]
-    a = sums([line.a[look] for look in begun], metric)
-    b = sums([line.b[look] for look in begun], metric)
-    both = means.welch(a, b)._replace(freedom=np.full(len(begun), np.inf))
+    a, b = sums(line.a, metric), sums(line.b, metric)
+    both = means.welch(a, b)._replace(freedom=np.full(len(line.a), np.inf))
     n = a.n + b.n
     scale = sequential.mixture_scale(alpha)
     z = np.nan_to_num(means.t_statistic(both))

@@ -41,13 +41,16 @@ def check(
     return tuple(_check(rail, by_metric.get(rail.metric), winner) for rail in guardrails)
 
 
-def break_even(a: Arm, b: Arm, conversions: Effect | None) -> BreakEven:
+def break_even(a: Arm, b: Arm, effects: Sequence[Effect], alpha: float) -> BreakEven:
     """How B's conversion rate stands to the one that pays for its discount.
 
     Args:
         a: The control.
         b: The variant whose orders bring another profit, or revenue where profit is unknown.
-        conversions: The effect on conversions; without its ratio's interval the state is None.
+        effects: As far as known. Whether B pays is the same question as whether it earns more per
+            visitor, so the p-value of that effect answers it; without one, the interval of the
+            lift in conversions against the break-even lift does.
+        alpha: Two-sided.
     """
     basis = "profit" if None not in (a.profit, b.profit) else "revenue"
     per_order = [_per_order(arm, basis) for arm in (a, b)]
@@ -56,10 +59,20 @@ def break_even(a: Arm, b: Arm, conversions: Effect | None) -> BreakEven:
     if per_order[1] <= 0:
         return BreakEven(None, basis, "never")
     ratio = per_order[0] / per_order[1]
-    low, high = (conversions.ratio_low, conversions.ratio_high) if conversions else (None, None)
-    if low is None or high is None:
+    by_metric = {effect.metric: effect for effect in effects}
+    earned, lift = by_metric.get(basis), by_metric.get("conversions")
+    if earned and earned.p_value is not None:
+        sure = earned.p_value < alpha
+        return BreakEven(ratio, basis, _state(sure and earned.direction > 0, sure))
+    if lift is None or lift.ratio_low is None or lift.ratio_high is None:
         return BreakEven(ratio, basis)
-    return BreakEven(ratio, basis, "met" if low >= ratio else "missed" if high < ratio else "open")
+    return BreakEven(
+        ratio, basis, _state(lift.ratio_low > ratio, not lift.ratio_low <= ratio <= lift.ratio_high)
+    )
+
+
+def _state(above: bool, sure: bool) -> Literal["met", "missed", "open"]:
+    return "met" if above else "missed" if sure else "open"
 
 
 def _per_order(arm: Arm, basis: str) -> float | None:

@@ -39,6 +39,17 @@ def refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
     return _money_refusal(metric, a, b, plan)
 
 
+def refusal_of_sequence(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+    """Why the asymptotic sequence has not begun with these sums, where it is the method."""
+    exact = metric == "conversions" and plan.declared_share is not None  # the e-process
+    if plan.method != "always_valid" or exact:
+        return None
+    if a.visitors is None:
+        return Refusal("insufficient_data", f"{metric} read while a test runs needs visitors")
+    few = few_conversions(a, b)
+    return Refusal("insufficient_data", few) if few else None
+
+
 def few_conversions(a: Arm, b: Arm) -> str | None:
     """How many conversions a variant lacks, or None where both have enough."""
     fewest = min(arm.conversions or 0 for arm in (a, b))
@@ -53,10 +64,7 @@ def _counts_refusal(a: Arm, b: Arm, plan: Plan) -> Refusal | None:
         return Refusal("insufficient_data", "nobody has converted in either variant")
     if a.visitors is not None and converted == a.visitors + (b.visitors or 0):
         return Refusal("zero_variance", "every visitor of both variants has converted")
-    few = few_conversions(a, b)
-    if few and plan.method == "always_valid" and plan.declared_share is None:
-        return Refusal("insufficient_data", few)
-    return None
+    return refusal_of_sequence("conversions", a, b, plan)
 
 
 def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
@@ -64,12 +72,12 @@ def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None
     if None in squares:
         reason = f"{metric} totals alone say nothing about chance: sums of squares are missing"
         return Refusal("insufficient_data", reason)
-    always = plan.method == "always_valid"
-    if a.visitors is None and always:
-        return Refusal("insufficient_data", f"{metric} read while a test runs needs visitors")
     few = few_conversions(a, b)
-    if few and (a.visitors is None or always):
+    if a.visitors is None and few:
         return Refusal("insufficient_data", few)
+    late = refusal_of_sequence(metric, a, b, plan)
+    if late:
+        return late
     if not all(squares) if a.visitors is None else _flat(metric, a, b):
         return Refusal("zero_variance", f"{metric} does not vary within a variant")
     return None

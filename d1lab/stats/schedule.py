@@ -29,12 +29,15 @@ class Timeline(NamedTuple):
     times: Floats  # share of the plan; empty where there is no plan
     information: Floats  # what the looks' correlation follows
     places: Sequence[int]
+    history: Sequence[int]  # which of all looks handed over the columns are
     finished: bool  # nothing is to come: the plan was reached, or the test ended
 
     def only(self, kept: Sequence[int]) -> Timeline:
         """The same with fewer looks."""
-        a, b, places = ([column[i] for i in kept] for column in (self.a, self.b, self.places))
-        return self._replace(a=a, b=b, places=places, critical=self.critical[list(kept)])
+        columns = (self.a, self.b, self.places, self.history)
+        a, b, places, history = ([column[i] for i in kept] for column in columns)
+        critical = self.critical[list(kept)]
+        return self._replace(a=a, b=b, places=places, history=history, critical=critical)
 
     @property
     def share_of_plan(self) -> float | None:
@@ -70,6 +73,7 @@ def timeline(history: Sequence[Look], plan: Plan) -> Timeline | None:
         reached,
         information,
         range(unseen, unseen + len(looks)),
+        kept,
         finished,
     )
 

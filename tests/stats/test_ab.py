@@ -351,6 +351,10 @@ def test_break_even_says_what_the_discount_must_bring() -> None:
     assert (result.break_even_basis, result.break_even) == ("profit", "missed")
     better = compare(a, b._replace(conversions=900, profit=27_000.0), DECLARED)
     assert better.break_even == "met"
+    unsure = compare(a, b._replace(conversions=620, profit=20_100.0), DECLARED)
+    assert (unsure.winner, unsure.break_even) == ("b", "open")
+    unknown = a._replace(profit_squares=None), b._replace(profit_squares=None)
+    assert compare(*unknown, DECLARED).break_even == "missed"  # by the lift's interval
     losing = compare(a, b._replace(profit=-100.0), DECLARED)
     assert (losing.break_even, losing.break_even_ratio) == ("never", None)
 

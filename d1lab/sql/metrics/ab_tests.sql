@@ -1,0 +1,29 @@
+-- ab_tests: the A/B tests of a shop begun by a day: their sums, and what was declared beforehand
+-- unit: visitors, conversions, money      grain: shop, test_id      reads: ab_tests, order_lines
+-- $until: the day of the report
+--
+-- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day.
+WITH data AS (
+    SELECT max(day) AS last_day FROM order_lines WHERE shop = $shop
+),
+begun AS (
+    SELECT
+        *,
+        $until::DATE + INTERVAL 1 DAY                                AS midnight,
+        coalesce(ended_at <= $until::DATE + INTERVAL 1 DAY, false)   AS ended
+    FROM ab_tests
+    WHERE shop = $shop AND (started_at IS NULL OR started_at < $until::DATE + INTERVAL 1 DAY)
+),
+final AS (
+    SELECT
+        * EXCLUDE (
+            midnight, confidence_percent, winner, chance_b_better, analysis_status,
+            analysis_reason, analysis_method, analysis_version, analysis_look, analysis_p_value
+        ),
+        coalesce(share_declared_at <= started_at, false)             AS share_declared,
+        NOT ended AND $until::DATE < last_day                        AS sums_are_later,
+        date_diff('second', started_at, midnight)
+            / nullif(date_diff('second', started_at, planned_end_at), 0)  AS elapsed
+    FROM begun CROSS JOIN data
+)
+SELECT * EXCLUDE (last_day) FROM final ORDER BY ended, started_at DESC, test_id
