@@ -15,7 +15,8 @@ from d1lab.cli import app
 BIN = Path(sys.executable).parent / "d1lab"
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 EXPECTED = (
-    "init demo migrate pull tables sql metrics run push rollback track aggregate doctor lab prune"
+    "init demo migrate pull tables sql metrics run push rollback track aggregate doctor lab"
+    " prune ab"
 )
 
 
@@ -114,3 +115,41 @@ def test_help_does_not_load_the_heavy_libraries():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"pandas", "duckdb", "altair", "papermill", "scipy", "pyarrow"} & set(loaded)
+
+
+def test_ab_prints_every_field_as_json(tmp_path: Path):
+    """500 of 10,000 against 560 of 10,000, by the published methods."""
+    result = json.loads(_run("ab", "500/10000", "560/10000", "--json", cwd=tmp_path).stdout)
+    assert result["p_value"] == pytest.approx(0.0582578060, abs=1e-9)
+    assert result["difference_low"] == pytest.approx(-0.00021025, abs=1e-6)
+    assert result["ratio_high"] == pytest.approx(1.25940660, abs=1e-6)
+    assert result["chance_b_better"] == pytest.approx(0.97083766, abs=1e-6)
+    assert (result["winner"], result["confidence_level"]) == ("none", 94.17)
+
+
+def test_ab_counts_alone_need_the_declared_share(tmp_path: Path):
+    """Without visitors the split must have been declared; with it, the exact binomial decides."""
+    refused = json.loads(_run("ab", "122", "189", "--json", cwd=tmp_path).stdout)
+    assert (refused["status"], refused["p_value"]) == ("not_declared", None)
+    decided = _run("ab", "122", "189", "--share-b", ".5", "--json", cwd=tmp_path)
+    assert json.loads(decided.stdout)["p_value"] == pytest.approx(0.000172805, abs=1e-9)
+
+
+def test_ab_size_gives_the_visitors(tmp_path: Path):
+    """5 % to 5.5 % at 80 % power takes 31,233.4 visitors an arm."""
+    size = json.loads(
+        _run("ab", "size", "--base", "5%", "--to", "5.5%", "--json", cwd=tmp_path).stdout
+    )
+    assert size["exact_a"] == pytest.approx(31233.438, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["ab", "5"], ["ab", "x", "y"], ["ab", "size"], ["ab", "9/8", "1/2", "--alpha", "2"]],
+)
+def test_ab_refuses_bad_input_in_one_line(tmp_path: Path, arguments):
+    """A missing arm, words for numbers, no rates, an impossible alpha."""
+    ended = _run(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1

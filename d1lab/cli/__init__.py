@@ -2,7 +2,8 @@
 
     setup.py    init, demo, migrate, doctor, track, aggregate
     data.py     pull, tables, sql, metrics
-    reports.py  run, push, rollback, lab
+    reports.py  run, push, rollback, prune, lab
+    ab.py       ab, the calculator
     output.py   tables, JSON and progress, for people and for pipes
 
 Exit codes: 0 done, 1 failed, 2 bad input; `run` adds 3 stale or missing data, 4 time-out,

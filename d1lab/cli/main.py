@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from d1lab import __version__
-from d1lab.cli import data, reports, setup
+from d1lab.cli import ab, data, reports, setup
 from d1lab.errors import D1labError
 
 app = typer.Typer(
@@ -50,6 +50,7 @@ _EXAMPLES = {
     setup.track: "d1lab track orders.jsonl",
     setup.aggregate: "d1lab aggregate --dry-run",
     setup.doctor: "d1lab doctor --json",
+    ab.ab: "d1lab ab 500/10000 560/10000 --json",
     reports.prune: "d1lab prune --keep 90d --dry-run",
     reports.lab: "d1lab lab",
 }

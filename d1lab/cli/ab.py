@@ -1,0 +1,86 @@
+"""The A/B calculator: `d1lab ab A B` for a verdict, `d1lab ab size` for the visitors it needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from d1lab.cli.output import JsonOption, print_json, print_rows
+from d1lab.errors import InputError
+
+
+def ab(
+    a: Annotated[str, typer.Argument(help="A as conversions/visitors or conversions; or: size.")],
+    b: Annotated[str | None, typer.Argument(help="B, written like A.")] = None,
+    share_b: Annotated[
+        float | None, typer.Option(help="B's share of the visitors, declared before the start.")
+    ] = None,
+    always_valid: Annotated[
+        bool, typer.Option("--always-valid", help="The test was looked at while it ran.")
+    ] = False,
+    looks: Annotated[
+        int | None, typer.Option(help="Planned looks of a group-sequential test.", min=2)
+    ] = None,
+    look: Annotated[int | None, typer.Option(help="Which look this is.", min=1)] = None,
+    alpha: Annotated[float, typer.Option(help="Two-sided error rate.")] = 0.05,
+    base: Annotated[str | None, typer.Option(help="size: A's rate, such as 5%.")] = None,
+    to: Annotated[str | None, typer.Option(help="size: the rate to detect, such as 5.5%.")] = None,
+    power: Annotated[float, typer.Option(help="size: chance to detect it.")] = 0.8,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which of two variants won, from their numbers alone; or how many visitors it takes.
+
+    Taken as a finished test that was read once, unless --always-valid or --looks says otherwise.
+    """
+    if a == "size":
+        _print_size(base, to, power=power, alpha=alpha, share_b=share_b, as_json=as_json)
+        return
+    if b is None:
+        raise InputError("d1lab ab takes two arms, such as: d1lab ab 500/10000 560/10000")
+    from d1lab.stats.ab import as_json as plain
+    from d1lab.stats.ab import calculate
+
+    result = calculate(
+        a,
+        b,
+        share_b=share_b,
+        always_valid=always_valid,
+        alpha=alpha,
+        look=look,
+        planned_looks=looks,
+    )
+    fields = plain(result)
+    if as_json:
+        print_json(fields)
+    if result.status == "invalid_input":
+        raise InputError(f"d1lab ab {a} {b}: {result.reason}")
+    if not as_json:
+        rows = [(name, value) for name, value in fields.items() if _is_said(value)]
+        print_rows(("field", "value"), rows)
+
+
+def _is_said(value: object) -> bool:
+    return value is not None and not isinstance(value, list | dict)
+
+
+def _print_size(
+    base: str | None,
+    to: str | None,
+    *,
+    power: float,
+    alpha: float,
+    share_b: float | None,
+    as_json: bool,
+) -> None:
+    from d1lab.stats.arms import parse_rate
+    from d1lab.stats.power import sample_size
+
+    if base is None or to is None:
+        raise InputError("d1lab ab size needs --base and --to, such as --base 5% --to 5.5%")
+    share = 0.5 if share_b is None else share_b
+    size = sample_size(parse_rate(base), parse_rate(to), power=power, alpha=alpha, share_b=share)
+    if as_json:
+        print_json(size)
+        return
+    print_rows(("arm", "visitors"), [("a", size.visitors_a), ("b", size.visitors_b)])
