@@ -1,18 +1,23 @@
 """Customer segments: Shopify's RFM groups, when a label may change, and the app's three segments.
 
 The scores are made by `sql/metrics/customer_scores.sql` in one statement; `segment` here is the
-same rule in Python, for reference and for tests.
+same rule in Python, which tests hold the SQL to.
 
 Source of the grid: Shopify's RFM report. FM is (F + M) / 2; half scores count upward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from d1lab.errors import UnknownName
+
+Texts = NDArray[np.object_]
+Days = NDArray[np.datetime64]
 
 FIXED_RULES_BELOW = 50
 LOW_CONFIDENCE_BELOW = 200
@@ -50,11 +55,16 @@ class Segment(NamedTuple):
     reason: str | None  # 'recency_says_nothing', 'frequency_...', 'spend_says_nothing', or None
 
 
-class Label(NamedTuple):
-    """A customer's group as shown, and the one that waits for its confirmation, if any."""
+class Labels(NamedTuple):
+    """The groups of customers as shown; arrays of one length.
 
-    group: str | None
-    pending: str | None = None
+    `pending` is a group that was proposed and waits to be confirmed, None for none; `since` is the
+    day of its first proposal, NaT for none.
+    """
+
+    group: Texts
+    pending: Texts
+    since: Days
 
 
 def quintile_scores(values: ArrayLike) -> NDArray[np.int64]:
@@ -89,9 +99,9 @@ def segment(customers: Sequence[Customer], *, gap_days: float | None = None) -> 
     spend = np.array([customer.spend for customer in customers])
     median = float(np.median(spend)) if len(spend) else 0.0
     fixed = (
-        lambda c: None if gap_days is None else _recency_score(c.days / gap_days),
-        lambda c: _step(c.purchases, (2, 3, 5, 10)),
-        lambda c: _step(c.spend / median if median else 0.0, (0.5, 0.8, 1.25, 2)),
+        lambda c: None if gap_days is None else _recency_score(c.days, gap_days),
+        lambda c: _step(c.purchases, 1, (2, 3, 5, 10)),
+        lambda c: _step(c.spend, median, (0.5, 0.8, 1.25, 2)) if median > 0 else None,
     )
     columns = ([-c.days for c in customers], [c.purchases for c in customers], spend)
     scores = [
@@ -111,12 +121,12 @@ def _scores(
     return [rule(customer) for customer in customers]
 
 
-def _step(value: float, bounds: Sequence[float]) -> int:
-    return 1 + sum(value >= bound for bound in bounds)
+def _step(value: float, unit: float, bounds: Sequence[float]) -> int:
+    return 1 + sum(value >= bound * unit for bound in bounds)
 
 
-def _recency_score(gaps: float) -> int:
-    return 5 - sum(gaps > bound for bound in (0.5, 1, 2, 3))
+def _recency_score(days: float, gap: float) -> int:
+    return 5 - sum(days > bound * gap for bound in (0.5, 1, 2, 3))
 
 
 def _segment(r: int | None, f: int | None, m: int | None) -> Segment:
@@ -126,46 +136,112 @@ def _segment(r: int | None, f: int | None, m: int | None) -> Segment:
     return Segment(r, f, m, rfm_group(r or 0, f or 0, m or 0), None)
 
 
-def confirm(shown: Label | None, proposed: str | None, *, bought: bool) -> Label:
-    """The label to show: it changes with an order, or when two snapshots in a row propose it.
+def confirm(
+    shown: Labels, proposed: ArrayLike, at_once: ArrayLike, day: np.datetime64, *, days: int = 28
+) -> Labels:
+    """The labels to show: one changes with an order, or when it is proposed again `days` later.
 
     Quintiles move with every other customer's purchase; without this rule 37 % of the labels
     change in a month without an order of the customer.
 
     Args:
-        shown: The last label; None for a customer seen for the first time.
-        proposed: The group by today's scores.
-        bought: Whether the customer bought since the last label.
+        shown: The last labels.
+        proposed: The groups by today's scores, None where they say nothing.
+        at_once: True where the customer bought since the last label, or is new.
+        day: Today; not before any `since`.
+        days: How far two equal proposals lie apart, with no other between, to confirm each other.
+            With snapshots a month apart these are two in a row.
 
-    >>> first = confirm(Label("Loyal"), "At risk", bought=False)
-    >>> first, confirm(first, "At risk", bought=False)
-    (Label(group='Loyal', pending='At risk'), Label(group='At risk', pending=None))
+    >>> day = np.datetime64("2026-01-01")
+    >>> seen = Labels(*map(np.array, (["Loyal"], [None], [np.datetime64("NaT", "D")])))
+    >>> first = confirm(seen, ["At risk"], [False], day)
+    >>> second = confirm(first, ["At risk"], [False], day + 28)
+    >>> first.group.item(), first.pending.item(), second.group.item(), second.pending.item()
+    ('Loyal', 'At risk', 'At risk', None)
     """
-    if shown is None or bought or proposed in (shown.group, shown.pending):
-        return Label(proposed)
-    return Label(shown.group, pending=proposed)
+    wanted = np.asarray(proposed, dtype=object)
+    since = np.where(wanted == shown.pending, shown.since, day).astype("datetime64[D]")
+    settled = np.asarray(at_once, bool) | (wanted == shown.group) | (day - since >= days)
+    settled |= _plain(wanted) | _plain(shown.group)
+    return Labels(
+        np.where(settled, wanted, shown.group),
+        np.where(settled, np.full(len(wanted), None, dtype=object), wanted),
+        np.where(settled, np.datetime64("NaT", "D"), since),
+    )
 
 
-SEGMENT_OF: Mapping[str, str | None] = {
-    **dict.fromkeys(GROUPS, "regular"),
-    "New": "new",
-    "Promising": "new",
-    "Champions": "vip",
-    PROSPECTS: None,
-}
-"""The app's vip, regular and new by group; Loyal with M = 5 is vip as well."""
+def _plain(groups: Texts) -> NDArray[np.bool_]:
+    """Where a group is no matter of degree: who bought nothing, or of whom nothing is said."""
+    return np.isin(groups.astype(str), [PROSPECTS, str(None)])
 
 
-def customer_segment(
-    group: str | None, m_score: int | None, mapping: Mapping[str, str | None] = SEGMENT_OF
-) -> str | None:
-    """The app's segment of a customer: 'vip', 'regular', 'new', or None where nothing is known.
+class SegmentRule(NamedTuple):
+    """Which groups make the app's segments: 'Loyal', or 'Loyal/5' for Loyal with M score 5."""
 
-    With the default mapping, Loyal customers of the highest spend are vip; a mapping of one's own
-    is taken as it stands.
+    vip: Sequence[str] = ("Champions", "Loyal/5")
+    new: Sequence[str] = ("New", "Promising")
+
+
+DEFAULT_RULE = SegmentRule()
+
+
+def segment_by_group(
+    groups: ArrayLike, m_scores: ArrayLike, rule: SegmentRule = DEFAULT_RULE
+) -> Texts:
+    """The app's segment of each customer: 'vip', 'new', 'regular', or None.
+
+    Args:
+        groups: RFM groups; None and Prospects have no segment.
+        m_scores: M scores, anything where the group is None.
+        rule: Which groups are vip and new; all others are regular.
+
+    Raises:
+        UnknownName: The rule names a group that does not exist.
+
+    >>> segment_by_group(["Loyal", "Loyal", "New", "Dormant", "Prospects"], [5, 4, 1, 2, None])
+    array(['vip', 'regular', 'new', 'regular', None], dtype=object)
     """
-    if group is None:
-        return None
-    if mapping is SEGMENT_OF and group == "Loyal" and m_score == 5:
-        return "vip"
-    return mapping.get(group)
+    for name in (*rule.vip, *rule.new):
+        if name.partition("/")[0] not in GROUPS:
+            raise UnknownName("group", name, GROUPS, "the rule for segments")
+    groups = np.asarray(groups, dtype=object)
+    scores = np.asarray(m_scores, dtype=object)
+    segments = np.where(_matches(groups, scores, rule.new), "new", "regular").astype(object)
+    segments[_matches(groups, scores, rule.vip)] = "vip"
+    segments[_plain(groups)] = None
+    return segments
+
+
+def _matches(groups: Texts, scores: Texts, names: Sequence[str]) -> NDArray[np.bool_]:
+    found = np.zeros(len(groups), bool)
+    for name in names:
+        group, _, score = name.partition("/")
+        found |= (groups == group) & ((scores == int(score)) if score else True)
+    return found
+
+
+def segment_by_window(
+    purchases: ArrayLike,
+    recent_purchases: ArrayLike,
+    recent_spend: ArrayLike,
+    *,
+    vip_spend: float = 0.0,
+    vip_purchases: int = 1,
+) -> Texts:
+    """The app's segment by what each customer bought within a window of days.
+
+    Args:
+        purchases: All purchases ever; who has none has no segment.
+        recent_purchases: Those within the window.
+        recent_spend: Their spend.
+        vip_spend: Vips spent at least this much within the window,
+        vip_purchases: and bought at least this often. New is whose only purchase lies within it.
+
+    >>> segment_by_window([9, 1, 1, 0], [4, 1, 0, 0], [200, 20, 0, 0], vip_spend=100)
+    array(['vip', 'new', 'regular', None], dtype=object)
+    """
+    ever, recent, spend = map(np.asarray, (purchases, recent_purchases, recent_spend))
+    segments = np.where((ever == 1) & (recent == 1), "new", "regular").astype(object)
+    segments[(spend >= vip_spend) & (recent >= max(vip_purchases, 1))] = "vip"
+    segments[ever == 0] = None
+    return segments

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from d1lab.errors import UnknownName
 from d1lab.stats.segments import (
     GROUPS,
     Customer,
-    Label,
+    Labels,
     Segment,
+    SegmentRule,
     confirm,
-    customer_segment,
     rfm_group,
     segment,
+    segment_by_group,
+    segment_by_window,
 )
 
 
@@ -75,16 +79,50 @@ def test_segment_of_nobody_is_empty():
     assert segment([]) == []
 
 
+DAY = np.datetime64("2026-06-01")
+
+
+def _labels(group, pending=None, since="NaT") -> Labels:
+    texts = (np.array([value], dtype=object) for value in (group, pending))
+    return Labels(*texts, np.array([since], dtype="datetime64[D]"))
+
+
+def _confirmed(shown: Labels, proposed, *, bought=False, day=DAY):
+    label = confirm(shown, [proposed], [bought], day)
+    return label.group.item(), label.pending.item()
+
+
 def test_confirm_follows_an_order_at_once():
-    """A purchase is reason enough for a new label."""
-    assert confirm(Label("At risk"), "Active", bought=True) == Label("Active")
+    """A purchase is reason enough for a new label, whatever was waiting."""
+    assert _confirmed(_labels("At risk"), "Active", bought=True) == ("Active", None)
+    assert _confirmed(_labels("At risk", "Dormant", DAY), "Active", bought=True)[1] is None
 
 
 def test_confirm_forgets_a_proposal_that_does_not_come_again():
     """A label that was proposed once and not again never shows."""
-    waiting = confirm(Label("Loyal"), "At risk", bought=False)
-    assert confirm(waiting, "Loyal", bought=False) == Label("Loyal")
-    assert confirm(waiting, "Dormant", bought=False) == Label("Loyal", pending="Dormant")
+    waiting = _labels("Loyal", "At risk", DAY - 40)
+    assert _confirmed(waiting, "Loyal") == ("Loyal", None)
+    assert _confirmed(waiting, "Dormant") == ("Loyal", "Dormant")
+
+
+def test_confirm_needs_the_second_proposal_to_be_later():
+    """Daily runs would confirm any drift within two days: 28 days must lie between."""
+    assert _confirmed(_labels("Loyal", "At risk", DAY - 27), "At risk") == ("Loyal", "At risk")
+    assert _confirmed(_labels("Loyal", "At risk", DAY - 28), "At risk") == ("At risk", None)
+    waiting = confirm(_labels("Loyal", "At risk", DAY - 27), ["At risk"], [False], DAY)
+    assert waiting.since.item() == (DAY - 27).item()
+
+
+@pytest.mark.parametrize(("shown", "proposed"), [("New", "Prospects"), ("Prospects", "New")])
+def test_confirm_takes_prospects_at_once(shown, proposed):
+    """Whether one bought at all is no matter of degree."""
+    assert _confirmed(_labels(shown), proposed) == (proposed, None)
+
+
+def test_confirm_shows_nothing_where_the_scores_say_nothing():
+    """An abstention is not covered up by an old label, and ends at once."""
+    assert _confirmed(_labels("Loyal"), None) == (None, None)
+    assert _confirmed(_labels(None), "Loyal") == ("Loyal", None)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +133,24 @@ def test_confirm_forgets_a_proposal_that_does_not_come_again():
         (None, None, None),
     ],
 )  # fmt: skip
-def test_customer_segment_maps_groups_to_the_apps_three(group, m_score, expected):
+def test_segment_by_group_maps_groups_to_the_apps_three(group, m_score, expected):
     """The default rule; prospects have no segment."""
-    assert customer_segment(group, m_score) == expected
+    assert segment_by_group([group], [m_score]).tolist() == [expected]
 
 
-def test_customer_segment_takes_a_mapping_of_ones_own():
-    """A merchant's own rule is taken as it stands."""
-    assert customer_segment("Loyal", 5, {"Loyal": "regular"}) == "regular"
+def test_segment_by_group_takes_a_rule_of_ones_own():
+    """A merchant's own rule is taken as it stands, and a group that is none is refused."""
+    rule = SegmentRule(vip=("At risk",), new=())
+    assert segment_by_group(["Loyal", "At risk"], [5, 2], rule).tolist() == ["regular", "vip"]
+    with pytest.raises(UnknownName, match=r"Champion.*Champions"):
+        segment_by_group(["Loyal"], [5], SegmentRule(vip=("Champion",)))
+
+
+def test_segment_by_window_asks_for_spend_and_purchases():
+    """Both bounds must hold; who spent long ago is regular, whatever the sum."""
+    columns = ([9, 9, 9, 1], [4, 2, 0, 1], [200, 200, 0, 20])
+    found = segment_by_window(*columns, vip_spend=100, vip_purchases=3).tolist()
+    assert found == ["vip", "regular", "regular", "new"]
 
 
 def test_segment_fields_say_what_they_are():

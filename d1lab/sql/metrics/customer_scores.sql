@@ -15,7 +15,8 @@ WITH orders AS (
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
--- An order whose units all came back is no purchase; one without its order line is not known.
+-- An order whose units all came back is no purchase. A refund whose order is not known is money that
+-- went back all the same.
 purchases AS (
     SELECT *, day IS NOT NULL AND units > 0 AS kept
     FROM orders
@@ -26,10 +27,10 @@ buyers AS (
         count(DISTINCT day) FILTER (kept)                         AS purchases,
         min(day) FILTER (kept)                                    AS first_day,
         max(day) FILTER (kept)                                    AS last_day,
-        coalesce(sum(revenue) FILTER (kept), 0)                   AS spend,
+        coalesce(sum(revenue) FILTER (kept OR day IS NULL), 0)    AS spend,
         count(*) FILTER (kept)                                    AS orders,
         count(*) FILTER (kept AND discounted)                     AS discounted_orders,
-        count(*) FILTER (NOT kept)                                AS cancelled_orders,
+        count(*) FILTER (day IS NOT NULL AND NOT kept)            AS cancelled_orders,
         sum(refunded)                                             AS refunded
     FROM purchases
     GROUP BY customer_id
@@ -86,6 +87,7 @@ scored AS (
             WHEN NOT m_says THEN NULL
             WHEN $mode = 'ntile' THEN m_tile
             WHEN shop.buyers >= 50 THEN 1 + 5 * m_worse // shop.buyers
+            WHEN median_spend <= 0 THEN NULL
             WHEN spend >= 2 * median_spend THEN 5
             WHEN spend >= 1.25 * median_spend THEN 4
             WHEN spend >= .8 * median_spend THEN 3
@@ -119,7 +121,7 @@ grouped AS (
         CASE
             WHEN NOT r_says OR r_score IS NULL THEN 'recency_says_nothing'
             WHEN NOT f_says THEN 'frequency_says_nothing'
-            WHEN NOT m_says THEN 'spend_says_nothing'
+            WHEN m_score IS NULL THEN 'spend_says_nothing'
         END                                                       AS reason,
         CASE WHEN buyers < 50 THEN 'fixed_rules' WHEN buyers < 200 THEN 'low' ELSE 'normal' END
                                                                   AS confidence

@@ -1,0 +1,59 @@
+-- customer_cohorts: of the customers of each first month, who came back in which later month, and what
+-- they have spent since
+-- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines
+-- $until: the last day that counts
+--
+-- month_number: 0 is the month of the first purchase; complete: whether the month has ended.
+WITH orders AS (
+    SELECT
+        customer_id,
+        min(day) FILTER (type = 'order')                          AS day,
+        sum(units)                                                AS units,
+        sum(revenue)                                              AS revenue
+    FROM order_lines
+    WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+    GROUP BY customer_id, order_id
+),
+-- An order whose units all came back is no purchase.
+months AS (
+    SELECT customer_id, date_trunc('month', day)::DATE AS month, sum(revenue) AS revenue
+    FROM orders
+    WHERE day IS NOT NULL AND units > 0
+    GROUP BY ALL
+),
+firsts AS (
+    SELECT *, min(month) OVER (PARTITION BY customer_id) AS cohort FROM months
+),
+cohorts AS (
+    SELECT cohort, count(DISTINCT customer_id) AS customers FROM firsts GROUP BY cohort
+),
+-- A month in which nobody came is a zero, not a gap.
+grid AS (
+    SELECT
+        cohort,
+        customers,
+        unnest(generate_series(cohort, $until::DATE, INTERVAL 1 MONTH))::DATE AS month
+    FROM cohorts
+),
+active AS (
+    SELECT cohort, month, count(*) AS active_customers, sum(revenue) AS revenue
+    FROM firsts
+    GROUP BY cohort, month
+),
+final AS (
+    SELECT
+        $shop                                                     AS shop,
+        cohort,
+        date_diff('month', cohort, month)                         AS month_number,
+        last_day(month) <= $until::DATE                           AS complete,
+        customers,
+        coalesce(active_customers, 0)                             AS active_customers,
+        coalesce(active_customers, 0) / customers                 AS retention,
+        coalesce(revenue, 0)                                      AS revenue,
+        sum(coalesce(revenue, 0)) OVER until_then                 AS cumulative_revenue,
+        sum(coalesce(revenue, 0)) OVER until_then / customers     AS cumulative_per_customer
+    FROM grid
+    LEFT JOIN active USING (cohort, month)
+    WINDOW until_then AS (PARTITION BY cohort ORDER BY month)
+)
+SELECT * FROM final ORDER BY cohort, month_number

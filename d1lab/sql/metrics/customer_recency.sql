@@ -1,0 +1,27 @@
+-- customer_recency: what the app's own customer table says without orders: how many, and when last
+-- unit: customers, days, money      grain: shop      reads: customers
+-- $until: the last day that counts
+--
+-- Without orders the number of purchases, the spend and the first purchase are not known: no
+-- group, no lifetime value. The frequency's unit is the app's, so it is not read.
+WITH known AS (
+    SELECT *, $until::DATE - last_purchase_at::DATE AS days
+    FROM customers
+    WHERE shop = $shop
+),
+final AS (
+    SELECT
+        $shop                                                     AS shop,
+        count(*)                                                  AS customers,
+        count(days)                                               AS with_last_purchase,
+        count(first_purchase_at)                                  AS with_first_purchase,
+        count(*) FILTER (days BETWEEN 0 AND 29)                   AS within_30_days,
+        count(*) FILTER (days BETWEEN 0 AND 89)                   AS within_90_days,
+        count(*) FILTER (days BETWEEN 0 AND 364)                  AS within_365_days,
+        median(days)                                              AS median_days_since_purchase,
+        avg(average_order_value)                                  AS average_order_value,
+        avg((discounts_used > 0)::INTEGER)                        AS used_a_discount,
+        sum(savings)                                              AS savings
+    FROM known
+)
+SELECT * FROM final

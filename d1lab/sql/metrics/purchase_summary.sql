@@ -1,0 +1,70 @@
+-- purchase_summary: what the lifetime models take of each customer, as known some days ago, and what
+-- came since
+-- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines
+-- $until: the last day that counts
+-- $later_days: how many days before that the past ends; 0 to leave nothing for later
+--
+-- Orders of one day are one purchase, and an order whose units all came back is none. What the past
+-- holds is as it was known at its end: a refund that came later had not happened yet.
+WITH lines AS (
+    SELECT *, $until::DATE - $later_days::INTEGER AS past_end
+    FROM order_lines
+    WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+),
+orders AS (
+    SELECT
+        customer_id,
+        any_value(past_end)                                       AS past_end,
+        min(day) FILTER (type = 'order')                          AS day,
+        sum(units) FILTER (day <= past_end)                       AS units_then,
+        sum(revenue) FILTER (day <= past_end)                     AS revenue_then,
+        sum(units)                                                AS units,
+        sum(revenue)                                              AS revenue
+    FROM lines
+    GROUP BY customer_id, order_id
+),
+days AS (
+    SELECT
+        customer_id,
+        day,
+        any_value(past_end)                                       AS past_end,
+        sum(revenue_then) FILTER (units_then > 0)                 AS past,  -- NULL: no purchase
+        sum(revenue) FILTER (day > past_end AND units > 0)        AS later
+    FROM orders
+    WHERE day IS NOT NULL
+    GROUP BY customer_id, day
+),
+customers AS (
+    SELECT
+        customer_id,
+        any_value(past_end)                                       AS past_end,
+        count(past)                                               AS purchases,
+        min(day) FILTER (past IS NOT NULL)                        AS first_day,
+        max(day) FILTER (past IS NOT NULL)                        AS last_day,
+        sum(past)                                                 AS spend,
+        arg_min(past, day) FILTER (past IS NOT NULL)              AS first_spend,
+        count(past) FILTER (day > past_end - $later_days::INTEGER)  AS recent_purchases,
+        sum(past) FILTER (day > past_end - $later_days::INTEGER)  AS recent_spend,
+        count(later)                                              AS later_purchases,
+        sum(later)                                                AS later_spend
+    FROM days
+    GROUP BY customer_id
+),
+final AS (
+    SELECT
+        $shop                                                     AS shop,
+        customer_id,
+        purchases,
+        greatest(purchases - 1, 0)                                AS repeats,
+        last_day - first_day                                      AS last_days,
+        past_end - first_day                                      AS observed_days,
+        coalesce((spend - first_spend) / nullif(purchases - 1, 0), 0)  AS mean_spend,
+        coalesce(spend, 0)                                        AS spend,
+        recent_purchases,
+        coalesce(recent_spend, 0)                                 AS recent_spend,
+        later_purchases,
+        coalesce(later_spend, 0)                                  AS later_spend
+    FROM customers
+    WHERE purchases + later_purchases > 0
+)
+SELECT * FROM final ORDER BY customer_id
