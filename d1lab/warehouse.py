@@ -89,7 +89,7 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     """The warehouse in `folder`, for reading. Times are UTC.
 
     Raises:
-        StaleDataError: There is none, or another version of d1lab wrote it.
+        StaleDataError: There is none that this version can read.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -111,15 +111,21 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
 
     The file is attached to a connection of its own: DuckDB would otherwise hand out the file that
     this process opened before, even after a newer one took its place.
+
+    Raises:
+        StaleDataError: The file is none of DuckDB's, or of a version that it does not read.
     """
     con = duckdb.connect(":memory:")
     try:
         con.execute(f"ATTACH {_literal(str(folder / FILE_NAME))} AS warehouse (READ_ONLY)")
         con.execute("USE warehouse")
         con.execute("SET TimeZone = 'UTC'")
-    except BaseException:
+    except duckdb.Error as error:
         con.close()
-        raise
+        raise StaleDataError(
+            f"the warehouse in {folder.name!r} cannot be read: {error}. "
+            "Run `d1lab pull` to build it anew."
+        ) from None
     return con
 
 

@@ -115,7 +115,7 @@ class Planner:
         gone = [] if only is not None else [name for name in self._known if name not in tables]
         stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
         drafts = [self._draft(name, table) for name, table in stale.items()]
-        bounds = self._bounds(drafts, log)
+        bounds = self._bounds(drafts, log if any(map(_is_logged, drafts)) else None)
         logged = bounds.get(catalog.CHANGES)
         sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
         self._require_affordable(sweeps)
@@ -169,9 +169,9 @@ class Planner:
 
     def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
         name, table, layout, kept = draft
-        declared, known = catalog.TABLES.get(name), self._known.get(name)
-        if declared is None or declared.reread_days != 0:
-            log = None  # such a table is read again often enough without it
+        known = self._known.get(name)
+        if not _is_logged(draft):
+            log = None
         seen = (known.changes_seq or 0) if known else 0
         if kept is not None and known is not None:
             is_changed = log is not None and _must_reread(log, seen, known.rows)
@@ -231,6 +231,12 @@ class Planner:
                 f"about {rows:,} rows are to be read again whole, and --max-rows-read allows "
                 f"{self._budget.rows:,}. Allow more, or name fewer tables."
             )
+
+
+def _is_logged(draft: Draft) -> bool:
+    """Whether the change log counts for a table: others are read again often enough without it."""
+    declared = catalog.TABLES.get(draft.name)
+    return draft.table is not None and declared is not None and declared.reread_days == 0
 
 
 def _must_reread(log: Bounds, seen: int, rows: int) -> bool:

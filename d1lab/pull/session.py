@@ -16,7 +16,7 @@ from d1lab import catalog, warehouse
 from d1lab.d1.budget import Budget
 from d1lab.d1.database import Database
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import LockedError
+from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.changes import changed_rowids, changed_rows
 from d1lab.pull.fields import fields_of
 from d1lab.pull.file import FileSource
@@ -227,7 +227,12 @@ def _old_warehouse(
     if not (folder / warehouse.FILE_NAME).is_file():
         yield None, nothing, ""
         return
-    with warehouse.attach(folder) as con:
+    try:
+        con = warehouse.attach(folder)
+    except StaleDataError as error:
+        yield None, nothing, str(error)
+        return
+    with con:
         if warehouse.format_of(con) != warehouse.FORMAT:
             yield None, nothing, "the warehouse was of another version: it was built anew"
             return

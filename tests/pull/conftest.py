@@ -94,8 +94,8 @@ def add_events(db: Database, first: int, count: int) -> None:
     db.execute(
         "WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n LIMIT ?2) "
         f"INSERT INTO order_events ({', '.join(EVENT)}) "
-        "SELECT 'shop-' || i % 3, 'e' || i, iif(i % 10, 'order', 'refund'), 'o' || i / 3, "
-        "nullif('c' || i % 7, 'c0'), 'sku-' || i % 11, i % 5, i % 9 + 0.5, 0, i % 13 * 1.25, "
+        "SELECT 'shop-' || (i % 3), 'e' || i, iif(i % 10, 'order', 'refund'), 'o' || (i / 3), "
+        "nullif('c' || (i % 7), 'c0'), 'sku-' || (i % 11), i % 5, i % 9 + 0.5, 0, i % 13 * 1.25, "
         "datetime('2026-01-01', '+' || i || ' minutes') FROM n",
         (first, count),
     )

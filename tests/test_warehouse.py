@@ -1,0 +1,175 @@
+"""The warehouse file: built aside, swapped in, read while the next one is made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from d1lab import warehouse
+from d1lab.errors import InputError, StaleDataError
+from d1lab.warehouse import (
+    PullRecord,
+    attach,
+    create_views,
+    digest,
+    next_warehouse,
+    open_warehouse,
+    record_pull,
+    records,
+    shape,
+)
+
+
+def put(folder: Path, value: int) -> None:
+    """Swap in a warehouse with one table of one value, and a view on it."""
+    with next_warehouse(folder) as con:
+        con.execute("CREATE OR REPLACE TABLE raw.t AS SELECT ? AS x", [value])
+        con.execute("CREATE OR REPLACE VIEW v AS SELECT x * 10 AS y FROM raw.t")
+
+
+def test_opening_no_warehouse_says_how_to_make_one(tmp_path):
+    """The message names the command."""
+    with pytest.raises(StaleDataError, match="d1lab pull"):
+        open_warehouse(tmp_path)
+
+
+def test_readers_keep_the_old_file_and_new_ones_get_the_new(tmp_path):
+    """Also in one process, where DuckDB would hand out the file that is open already."""
+    put(tmp_path, 1)
+    with open_warehouse(tmp_path) as old:
+        put(tmp_path, 2)
+        with open_warehouse(tmp_path) as new:
+            assert new.sql("FROM v").fetchall() == [(20,)]
+            assert old.sql("FROM v").fetchall() == [(10,)]
+            assert old.sql("SELECT x FROM raw.t").fetchall() == [(1,)]
+
+
+def test_readers_cannot_write_and_see_utc(tmp_path):
+    """The file is attached for reading only."""
+    put(tmp_path, 1)
+    with open_warehouse(tmp_path) as con:
+        with pytest.raises(duckdb.Error, match="read-only"):
+            con.execute("DELETE FROM raw.t")
+        assert con.sql("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_a_failed_block_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    """Whatever was written is thrown away."""
+    put(tmp_path, 1)
+    before = (tmp_path / warehouse.FILE_NAME).read_bytes()
+
+    def fail():
+        with next_warehouse(tmp_path) as con:
+            con.execute("UPDATE raw.t SET x = 2")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert (tmp_path / warehouse.FILE_NAME).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [warehouse.FILE_NAME]
+
+
+def test_what_a_dead_pull_left_is_cleared(tmp_path):
+    """A half-written file and its log do not get in the way."""
+    put(tmp_path, 1)
+    for name in ("warehouse.duckdb.next", "warehouse.duckdb.next.wal"):
+        (tmp_path / name).write_bytes(b"half")
+    put(tmp_path, 3)
+    with open_warehouse(tmp_path) as con:
+        assert con.sql("FROM v").fetchall() == [(30,)]
+    assert [path.name for path in tmp_path.iterdir()] == [warehouse.FILE_NAME]
+
+
+def test_a_folder_with_a_quote_in_its_name(tmp_path):
+    """The path is a literal in SQL: it is escaped."""
+    folder = tmp_path / "it's"
+    folder.mkdir()
+    put(folder, 4)
+    with open_warehouse(folder) as con:
+        assert con.sql("FROM v").fetchall() == [(40,)]
+
+
+def test_another_format_is_refused(tmp_path):
+    """A file of another version is not read as if it were of this one."""
+    put(tmp_path, 1)
+    with next_warehouse(tmp_path) as con:
+        con.execute("UPDATE d1lab.format SET version = version + 1")
+    with pytest.raises(StaleDataError, match="another version"):
+        open_warehouse(tmp_path)
+
+
+def test_views_may_read_views_of_later_files(tmp_path):
+    """The order of the files' names does not matter."""
+    (tmp_path / "a.sql").write_text("-- doubles b\nSELECT x * 2 AS x FROM b;\n")
+    (tmp_path / "b.sql").write_text("SELECT 21 AS x -- a comment at the end")
+    with next_warehouse(tmp_path) as con:
+        create_views(con, tmp_path)
+        assert con.sql("FROM a").fetchall() == [(42,)]
+
+
+def test_views_that_are_gone_are_dropped(tmp_path):
+    """The folder is the list of views."""
+    (tmp_path / "a.sql").write_text("SELECT 1 AS x")
+    with next_warehouse(tmp_path) as con:
+        create_views(con, tmp_path)
+        (tmp_path / "a.sql").rename(tmp_path / "b.sql")
+        create_views(con, tmp_path)
+        names = con.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        assert names == [("b",)]
+
+
+@pytest.mark.parametrize("text", ["SELECT FROM", "SELECT nowhere FROM raw.nothing", "DROP TABLE x"])
+def test_a_broken_view_is_named(tmp_path, text):
+    """Who wrote it finds the file in the message; good ones beside it are not blamed."""
+    (tmp_path / "broken.sql").write_text(text)
+    (tmp_path / "good.sql").write_text("SELECT 1 AS x")
+    with next_warehouse(tmp_path) as con, pytest.raises(InputError, match=r"broken\.sql"):
+        create_views(con, tmp_path)
+
+
+def test_digest_depends_on_rows_and_not_on_their_order(tmp_path):
+    """Twice the same row is not none, and a column that does not count does not."""
+    with next_warehouse(tmp_path) as con:
+        for name, rows in {
+            "one": "(1, 'a', 5), (2, NULL, 5)",
+            "turned": "(2, NULL, 6), (1, 'a', 6)",
+            "twice": "(1, 'a', 5), (2, NULL, 5), (2, NULL, 5), (2, NULL, 5)",
+            "other": "(1, 'a', 5), (2, '', 5)",
+        }.items():
+            con.execute(f"CREATE TABLE raw.{name} AS FROM (VALUES {rows}) AS t (n, s, ours)")
+        one, turned, twice, other = (
+            digest(con, name, ["n", "s"]) for name in ("one", "turned", "twice", "other")
+        )
+    assert one == turned
+    assert len({one, twice, other}) == 3
+
+
+def test_records_come_back_as_written(tmp_path):
+    """The last pull of all tables is one row."""
+    record = PullRecord(
+        "demo", "sqlite:x", None, datetime(2026, 1, 1, 8), datetime(2026, 1, 1, 9), 5, 7, shape()
+    )
+    for _ in range(2):
+        with next_warehouse(tmp_path) as con:
+            record_pull(con, record)
+    with attach(tmp_path) as con:
+        assert records(con) == (record, {})
+
+
+def test_shape_changes_with_the_views(tmp_path):
+    """So that a pull with nothing to read still renews them."""
+    (tmp_path / "a.sql").write_text("SELECT 1 AS x")
+    before = shape(tmp_path)
+    assert shape(tmp_path) == before
+    (tmp_path / "a.sql").write_text("SELECT 2 AS x")
+    assert shape(tmp_path) != before
+
+
+def test_a_file_that_is_no_warehouse_is_told(tmp_path):
+    """Something else under the name, or a damaged file."""
+    (tmp_path / warehouse.FILE_NAME).write_bytes(b"something else" * 1_000)
+    with pytest.raises(StaleDataError, match="cannot be read"):
+        open_warehouse(tmp_path)
