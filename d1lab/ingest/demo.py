@@ -217,10 +217,13 @@ def _write_stock(
 
 
 def _json_rows(table: pa.Table) -> list[str]:
+    """Rows day by day, as an app inserts them: a pull then reads only their tail again."""
     columns = ", ".join(map(quote, table.schema.names))
     with duckdb.connect() as con:
         con.register("simulated", table)
-        rows = con.sql(f"SELECT json_array({columns}) FROM simulated").fetchall()  # noqa: S608
+        rows = con.sql(
+            f"SELECT json_array({columns}) FROM simulated ORDER BY date, shop, sku"  # noqa: S608
+        ).fetchall()
     return [row for (row,) in rows]
 
 
