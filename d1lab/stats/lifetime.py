@@ -73,15 +73,8 @@ class GammaGamma(NamedTuple):
     reason: str | None
 
 
-class Forecast(NamedTuple):
-    """Purchases to expect in a horizon, with an interval that holds process and parameter noise."""
-
-    expected: float
-    low: float
-    high: float
-
-
-def _columns(*values: ArrayLike) -> tuple[Floats, ...]:
+def as_columns(*values: ArrayLike) -> tuple[Floats, ...]:
+    """Each value as an array of numbers, at least one long."""
     return tuple(np.atleast_1d(np.asarray(value, dtype=float)) for value in values)
 
 
@@ -150,7 +143,7 @@ def fit_bg_nbd(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
     """
     from scipy.optimize import minimize
 
-    columns = _columns(x, t_x, T)
+    columns = as_columns(x, t_x, T)
     customers, repeats = len(columns[0]), int(columns[0].sum())
     if customers == 0 or repeats == 0:
         nan = float("nan")
@@ -187,7 +180,7 @@ def _bg_nbd_reason(
 
 def chance_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
     """P(alive at T) per customer; 1 for those who never bought again, by the model's design."""
-    x, t_x, T = _columns(x, t_x, T)
+    x, t_x, T = as_columns(x, t_x, T)
     odds = np.where(
         x > 0,
         model.a / np.where(x > 0, model.b + x - 1, 1.0)
@@ -203,7 +196,7 @@ def expected_purchases(
     """E[purchases in the next `horizon`] per customer (equation 10 of the 2005 paper)."""
     from scipy.special import hyp2f1
 
-    x, t_x, T = _columns(x, t_x, T)
+    x, t_x, T = as_columns(x, t_x, T)
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     if abs(a - 1) < 1e-7:  # the formula's removable singularity
         a += 1e-6
@@ -217,53 +210,12 @@ def expected_purchases_new(model: BgNbd, horizon: ArrayLike) -> Floats:
     """E[repeat purchases of a new customer within `horizon`] (equation 9 of the 2005 paper)."""
     from scipy.special import hyp2f1
 
-    (t,) = _columns(horizon)
+    (t,) = as_columns(horizon)
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     if abs(a - 1) < 1e-7:
         a += 1e-6
     series = hyp2f1(r, b, a + b - 1, t / (alpha + t))
     return (a + b - 1) / (a - 1) * (1 - (alpha / (alpha + t)) ** r * series)
-
-
-def forecast_total(
-    model: BgNbd,
-    horizon: float,
-    x: ArrayLike,
-    t_x: ArrayLike,
-    T: ArrayLike,
-    *,
-    level: float = 0.9,
-    draws: int = 400,
-    seed: int = 0,
-) -> Forecast:
-    """Purchases of all customers together in the next `horizon`, with a predictive interval.
-
-    Each draw takes parameters from their asymptotic normal (log scale) and then each customer's
-    future from the model: alive or not, a rate Gamma(r + x, alpha + T), a drop-out probability
-    Beta(a, b + x), and the smaller of the purchases that time and loyalty allow.
-    """
-    columns = _columns(x, t_x, T)
-    random = np.random.default_rng(seed)
-    totals = [_simulate_total(model, horizon, columns, random) for _ in range(draws)]
-    low, high = np.quantile(totals, ((1 - level) / 2, (1 + level) / 2)).tolist()
-    return Forecast(float(expected_purchases(model, horizon, *columns).sum()), low, high)
-
-
-def _simulate_total(
-    model: BgNbd, horizon: float, columns: tuple[Floats, ...], random: np.random.Generator
-) -> int:
-    x, t_x, T = columns
-    drawn = model
-    if model.covariance is not None:
-        logs = np.log((model.r, model.alpha, model.a, model.b))
-        r, alpha, a, b = np.exp(random.multivariate_normal(logs, model.covariance)).tolist()
-        drawn = model._replace(r=r, alpha=alpha, a=a, b=b)
-    alive = random.random(len(x)) < chance_alive(drawn, x, t_x, T)
-    x, T = x[alive], T[alive]
-    rates = random.gamma(drawn.r + x, 1 / (drawn.alpha + T))
-    leaving = np.maximum(random.beta(drawn.a, drawn.b + x), 1e-12)
-    by_time = random.poisson(rates * horizon)
-    return int(np.minimum(by_time, random.geometric(leaving)).sum())
 
 
 def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
@@ -278,7 +230,7 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
     """
     from scipy.optimize import minimize
 
-    x, mean = _columns(x, mean_spend)
+    x, mean = as_columns(x, mean_spend)
     keep = (x > 0) & (mean > 0)
     x, mean = x[keep], mean[keep]
     nan = float("nan")
@@ -320,7 +272,7 @@ def _gamma_gamma_loss(log_parameters: Floats, x: Floats, mean: Floats) -> tuple[
 
 def expected_spend(model: GammaGamma, x: ArrayLike, mean_spend: ArrayLike) -> Floats:
     """E[mean spend per purchase] per customer: the own mean, shrunk to the shop's."""
-    x, mean = _columns(x, mean_spend)
+    x, mean = as_columns(x, mean_spend)
     p, q, v = model.p, model.q, model.v
     return p * (v + x * mean) / (p * x + q - 1)
 
@@ -350,10 +302,10 @@ def discounted_value(
         period: Length of one period.
         rate: Discount rate per period, such as 0.01; purchases of a period count at its end.
     """
-    total = np.zeros_like(_columns(x)[0])
+    total = np.zeros_like(as_columns(x)[0])
     earlier = np.zeros_like(total)
     for number in range(1, periods + 1):
         until = expected_purchases(purchases, number * period, x, t_x, T)
         total += (until - earlier) / (1 + rate) ** number
         earlier = until
-    return total * expected_spend(spend, x, np.where(_columns(x)[0] > 0, mean_spend, 0.0))
+    return total * expected_spend(spend, x, np.where(as_columns(x)[0] > 0, mean_spend, 0.0))

@@ -161,7 +161,11 @@ def confirm(
     """
     wanted = np.asarray(proposed, dtype=object)
     since = np.where(wanted == shown.pending, shown.since, day).astype("datetime64[D]")
-    settled = np.asarray(at_once, bool) | (wanted == shown.group) | (day - since >= days)
+    settled = (
+        np.asarray(at_once, bool)
+        | (wanted == shown.group)
+        | (day - since >= np.timedelta64(days, "D"))
+    )
     settled |= _plain(wanted) | _plain(shown.group)
     return Labels(
         np.where(settled, wanted, shown.group),
