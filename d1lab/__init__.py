@@ -6,6 +6,7 @@
 The package, from the top down; imports point down only:
 
     cli        the commands: d1lab pull, run, push, ...
+    share      pages on their way to people: serve, publish, send, schedule
     jobs       what is due, and the ledger of runs
     reports    a notebook becomes a run, a run becomes a page; charts
     push       results go back to D1, audited and reversible

@@ -1,0 +1,221 @@
+"""The folder of reports on this machine's loopback, for this machine's browser alone.
+
+A page is served as it stands on disk plus one script, which loads it again when its file changes.
+The page's own policy lets no foreign script run, so the policy is widened on the way out: by that
+script's hash and by requests to the page itself. The files are never touched.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from d1lab.errors import InputError
+from d1lab.reports.vega import csp_hash
+
+LOOPBACK = "127.0.0.1"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".pdf": "application/pdf",
+}
+"""What is served; a file of any other kind, such as one still being written, is not there."""
+
+_INDEX = "index.html"
+_POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')
+_HEAD = 4_000  # characters that surely hold a page's policy
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Answer(NamedTuple):
+    """What goes back to the browser."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    tag: str = ""  # changes with the file
+
+
+class PagesServer(ThreadingHTTPServer):
+    """Serves one folder on loopback.
+
+    Args:
+        reports_dir: The folder of all pages.
+        port: Where to listen; 0 for any that is free.
+        reload: Whether pages load again when they change.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, reports_dir: Path, port: int, *, reload: bool = True) -> None:
+        self.folder, self.reload = reports_dir.resolve(), reload
+        super().__init__((LOOPBACK, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """Where the index is."""
+        return f"http://{LOOPBACK}:{self.server_port}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away in the middle is no fault."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def serve(
+    reports_dir: Path,
+    port: int = 8000,
+    *,
+    reload: bool = True,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve the folder of reports on 127.0.0.1 until interrupted.
+
+    Args:
+        reports_dir: The folder of all pages; it may be empty yet.
+        port: Where to listen; 0 for any that is free.
+        reload: Whether pages load again when they change.
+        ready: Told the address once the server listens.
+
+    Raises:
+        InputError: The port is taken.
+    """
+    try:
+        server = PagesServer(reports_dir, port, reload=reload)
+    except OSError as error:
+        raise InputError(
+            f"port {port} on {LOOPBACK} cannot be used: {error.strerror}; choose another with"
+            " --port, or 0 for any that is free"
+        ) from None
+    with server:
+        ready(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+def find_page(folder: Path, url: str) -> Path | None:
+    """The file that a request asks for; None where there is nothing for it.
+
+    Args:
+        folder: The folder of all pages, resolved.
+        url: The request's target, such as '/harbor/turnover/latest.html?x=1'.
+    """
+    path = unquote(urlsplit(url).path)
+    names = [name for name in path.split("/") if name] or [_INDEX]
+    if any(name.startswith(".") or re.search(r"[\\:\x00-\x1f]", name) for name in names):
+        return None
+    found = folder.joinpath(*names).resolve()
+    inside = found.is_relative_to(folder)  # a link may lead out
+    return found if inside and found.suffix in TYPES and found.is_file() else None
+
+
+@lru_cache(maxsize=1)
+def reload_script() -> str:
+    """The script that loads a page again when its file has changed."""
+    return Path(__file__).with_name("reload.js").read_text(encoding="utf-8")
+
+
+def with_reload(page: str) -> str:
+    """A page with the reload script, allowed by the page's own policy.
+
+    A page without a policy, or without a body, is not one of ours and comes back as it is.
+    """
+    head, rest = page[:_HEAD], page[_HEAD:]
+    widened, found = _POLICY.subn(lambda m: m[1] + _widened(m[2]) + m[3], head, count=1)
+    before, body, after = (widened + rest).rpartition("</body>")
+    if not (found and body):
+        return page
+    return f"{before}<script>{reload_script()}</script>\n{body}{after}"
+
+
+def _widened(policy: str) -> str:
+    """A page's policy that also allows the reload script and its requests."""
+    parts = [part.split() for part in policy.split(";") if part.strip()]
+    directives = {name: values for name, *values in parts}
+    scripts = [v for v in directives.get("script-src", []) if v != "'none'"]
+    directives["script-src"] = [*scripts, csp_hash(reload_script())]
+    directives["connect-src"] = ["'self'"]
+    return "; ".join(" ".join([name, *values]) for name, values in directives.items())
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """GET and HEAD of pages; everything else is refused by the base class."""
+
+    server: PagesServer
+    server_version, sys_version = "d1lab", ""
+
+    def do_GET(self) -> None:
+        """Send a page."""
+        self._send(self._answer())
+
+    def do_HEAD(self) -> None:
+        """Send a page's headers: the reload script asks for them."""
+        self._send(self._answer(), with_body=False)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the reload script asks every second."""
+
+    def _answer(self) -> Answer:
+        if not self._is_ours():
+            text = f"This server answers to {LOOPBACK} and localhost only.\n"
+            return Answer(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
+        try:
+            path = find_page(self.server.folder, self.path)
+            return self._missing() if path is None else self._page(path)
+        except OSError:  # pruned since, or a name that no file can have
+            return self._missing()
+
+    def _is_ours(self) -> bool:
+        """Whether the request names this server: a foreign name that was rebound to us does not."""
+        port = self.server.server_port
+        return self.headers.get("Host", "") in (f"{LOOPBACK}:{port}", f"localhost:{port}")
+
+    def _page(self, path: Path) -> Answer:
+        stat, body = path.stat(), path.read_bytes()
+        if path.suffix == ".html" and self.server.reload:
+            body = with_reload(body.decode("utf-8")).encode()
+        tag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+        return Answer(HTTPStatus.OK, TYPES[path.suffix], body, tag)
+
+    def _missing(self) -> Answer:
+        """A page that says so, and that becomes the real one as soon as there is one."""
+        at_index = urlsplit(self.path).path in ("/", f"/{_INDEX}")
+        todo = "There are no reports yet: <code>d1lab run</code> makes them." if at_index else ""
+        text = todo or f"There is no page {escape(unquote(self.path)[:200])}."
+        policy = "default-src 'none'; script-src 'none'"
+        page = (
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>d1lab</title>'
+            f'<body><p>{text}</p><p><a href="/">All reports</a></p></body></html>\n'
+        )
+        body = with_reload(page) if self.server.reload else page
+        return Answer(HTTPStatus.NOT_FOUND, TYPES[".html"], body.encode())
+
+    def _send(self, answer: Answer, *, with_body: bool = True) -> None:
+        self.send_response(answer.status)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.tag:
+            self.send_header("ETag", answer.tag)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(answer.body)
