@@ -8,7 +8,8 @@
     lab.stage(frame, table="inventory_impact")
 
 Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), dictionary
-(describe), state (age, simulated, quarantined), vocabulary (what columns are called), magic (%%d1).
+(describe), state (age, simulated, quarantined), vocabulary (what columns are called),
+snapshots (frames of earlier runs), magic (%%d1).
 """
 
 from d1lab.lab.session import Lab, open

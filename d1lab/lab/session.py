@@ -15,6 +15,7 @@ from d1lab.config import load_settings
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.errors import InputError, StopRun, UnknownName
 from d1lab.lab import dictionary, magic, query, state, vocabulary
+from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.state import Freshness
 from d1lab.lab.tables import Tables
 from d1lab.metrics import (
@@ -331,6 +332,11 @@ class Lab:
             InputError: The name cannot be a file of the run.
         """
         return results.keep(records, name, self.run_dir)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Frames kept with each run, to tell later what has changed."""
+        return Snapshots(self.folder / "runs", self._shop(None), self.run_dir)
 
     def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
         """Note in a run what was read, so that its page can say so."""
