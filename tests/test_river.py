@@ -170,3 +170,18 @@ def test_river_refuses_a_misspelt_parameter_before_anything_runs(project: Path, 
     assert "Did you mean 'shop'?" in ended.err
     assert "Traceback" not in ended.err
     assert not list((project / "data" / "mine").glob("runs/*"))
+
+
+@pytest.mark.parametrize("project", ["embedded"], indirect=True)
+def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1lab):
+    """A run that is still current brings its results back when D1 lost them."""
+    file = project / "d1.sqlite"
+    _fill(project, d1lab)
+    shutil.copyfile(file, project / "before.sqlite")
+    assert d1lab("run", "turnover", "--set", "days=30").code == 0
+    assert len(_turnover_rows(project)) == 3
+
+    shutil.copyfile(project / "before.sqlite", file)
+    assert _turnover_rows(project) == []
+    again = d1lab("run", "turnover", "--set", "days=30", "--json").json["runs"][0]
+    assert (again["status"], len(_turnover_rows(project))) == ("current", 3)

@@ -230,7 +230,7 @@ class _JobRunner:
         task, run_id = outcome.job.task, outcome.run_id
         assert run_id is not None
         run_dir = run_folder(self.settings, task.database, run_id)
-        if not _has_unpushed(outcome) or not run_dir.is_dir():
+        if not _has_staged(outcome) or not run_dir.is_dir():
             return outcome
         if reason := _not_of_now(load_run(run_dir)):
             return outcome._replace(message=reason)
@@ -240,18 +240,23 @@ class _JobRunner:
         except D1labError as error:
             message = f"the report is done, but not pushed: {error}"
             return outcome._replace(message=message, exit_code=error.exit_code)
-        record = _with_push(load_run(run_dir), result)
+        record = load_run(run_dir)
+        if record.pushed and all(table.status != "pushed" for table in result.tables):
+            return outcome
+        record = _with_push(record, result)
         record.save(run_dir)
         self.ledger.set_pushed(run_id)
         write_page(run_dir, self.settings.reports_dir)
         return outcome._replace(record=record, pushed=result)
 
 
-def _has_unpushed(outcome: Outcome) -> bool:
-    last = outcome.job.last
+def _has_staged(outcome: Outcome) -> bool:
+    """Whether there is something to push. What was pushed already is pushed again: that reads
+    one row of the audit, and mends a D1 that was restored or built anew since."""
     if outcome.record is not None:
         return bool(outcome.record.staged)
-    return last is not None and last.status == "done" and last.staged > 0 and not last.pushed_at
+    last = outcome.job.last
+    return last is not None and last.status == "done" and last.staged > 0
 
 
 def _not_of_now(record: RunRecord) -> str:
