@@ -23,6 +23,7 @@ import altair as alt  # noqa: E402 (after the line above, which halves its impor
 
 enable()
 
+_SHORT = "length(datum.label) > 36 ? slice(datum.label, 0, 35) + '…' : datum.label"
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 
@@ -45,8 +46,12 @@ class Drawing(NamedTuple):
     def channel(self, make: Any, role: str, **options: Any) -> Any:
         """One encoding channel: field, type, title and number format of a role."""
         column = self.columns[role]
-        if make in (alt.X, alt.Y) and column.kind != "text":
-            options.setdefault("axis", alt.Axis(format=self._axis_format(role)))
+        if make in (alt.X, alt.Y):
+            named = column.kind == "text"
+            axis: dict[str, Any] = (
+                {"labelExpr": _SHORT} if named else {"format": self._axis_format(role)}
+            )
+            options.setdefault("axis", alt.Axis(**axis))
         dated = make is alt.X and column.kind == "date"
         options.setdefault("title", None if dated else column.header)
         return make(field=role, type=_TYPES.get(column.kind, "quantitative"), **options)

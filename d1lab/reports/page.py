@@ -33,7 +33,7 @@ from d1lab.reports.shelf import place, shelve
 from d1lab.reports.story import Story, read_story
 from d1lab.reports.theme import palette_css
 from d1lab.reports.vega import Script, bundle, csp_hash, pack
-from d1lab.reports.wording import filters, freshness, next_steps
+from d1lab.reports.wording import day, filters, freshness, moment, next_steps
 
 TEMPLATES = Path(__file__).with_name("templates")
 LEADING = 3  # key figures on the first screen
@@ -44,6 +44,7 @@ class Previous(NamedTuple):
     """The run that this one is compared with."""
 
     run: RunRecord | None
+    since: str  # its day in words; its moment where both are of one day
     remark: str  # why a comparison is to be taken with care; empty where nothing speaks against it
 
 
@@ -161,7 +162,7 @@ def _previous(run_dir: Path, run: RunRecord) -> Previous:
     """The run to compare with, and what differs between the two but the data."""
     folder = run_dir.parent / run.previous_run_id if run.previous_run_id else None
     if folder is None or not folder.is_dir():
-        return Previous(None, "")
+        return Previous(None, "", "")
     previous = load_run(folder)
     ours, theirs = ({**r.parameters, "as_of": None} for r in (run, previous))
     differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
@@ -170,7 +171,9 @@ def _previous(run_dir: Path, run: RunRecord) -> Previous:
         remarks.append(f"that run had other parameters ({', '.join(differing)})")
     if previous.notebook_hash != run.notebook_hash:
         remarks.append("the notebook has changed since")
-    return Previous(previous, " and ".join(remarks))
+    same_day = previous.as_of == run.as_of
+    since = f"the run of {moment(previous.started_at)}" if same_day else day(previous.as_of)
+    return Previous(previous, since, " and ".join(remarks))
 
 
 def _reads(run_dir: Path) -> list[str]:

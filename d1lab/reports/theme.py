@@ -26,6 +26,9 @@ PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark)
 """Every colour there is; text and marks keep WCAG AA contrast on `paper` in both schemes."""
 
 SERIES = ("accent", "ochre", "slate", "plum", "grey", "bad")
+LABEL_LIMIT = "max(120, min(260, 0.36 * (containerSize()[0] || 680)))"
+"""How long a label may be, in pixels: a third of the chart, on a phone as on a desk."""
+
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
@@ -65,7 +68,7 @@ def chart_config() -> dict[str, Any]:
             "gridColor": light("line"),
             "tickColor": light("line"),
             "labelFontSize": 12,
-            "labelLimit": 150,
+            "labelLimit": {"expr": LABEL_LIMIT},
             "labelPadding": 6,
             "titleFontSize": 12,
             "titlePadding": 8,

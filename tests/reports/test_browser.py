@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 
 from d1lab.display import Figure, Figures
+from d1lab.reports.chromium import find_chromium, print_pdf, take_picture
 from d1lab.reports.index import write_index
 from d1lab.reports.page import render_page, write_page
-from d1lab.reports.pdf import find_chromium, print_pdf
 from d1lab.reports.theme import PALETTE
 from tests.reports.sample_run import (
     HOSTILE,
@@ -238,6 +238,13 @@ def test_pdf_is_tagged(pages: Pages, browser, tmp_path: Path):
     assert content.startswith(b"%PDF")
     assert b"/StructTreeRoot" in content
     assert len(content) > 20_000
+
+
+def test_picture_is_as_large_as_asked(pages: Pages, browser, tmp_path: Path):
+    """The README's pictures are made by this."""
+    content = take_picture(pages.report, tmp_path / "p.png", 800, 600).read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert [int.from_bytes(content[i : i + 4]) for i in (16, 20)] == [800, 600]
 
 
 @pytest.mark.parametrize("name", Pages._fields)

@@ -202,7 +202,7 @@ def test_first_screen_has_its_parts(page):
         "Simulated data. inventory_days",
         "12 values left out. 12 in t.c (not a number)",
         "What runs out first",
-        "What changed Since the run of 30 May 2026",
+        "What changed Since 30 May 2026",
         "How it was computed",
         "Parameters shop harbor set by the caller as_of 2026-05-31",
         "d1lab run turnover --shop harbor --as-of 2026-05-31",
@@ -227,7 +227,7 @@ def test_gone_previous_run_is_no_error(page):
 
 @pytest.mark.parametrize(
     ("hours", "last_day", "state"),
-    [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "Quiet")],
+    [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "No new data")],
 )
 def test_freshness_is_named(page, hours, last_day, state):
     """Fresh, stale by its pull, or quiet because nothing new came in."""
