@@ -34,10 +34,14 @@ certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
-.venv/.test-ready: pyproject.toml constraints.txt tests/engine/package-lock.json | .venv/bin/python
+NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
+
+.venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
 	@$(PIP) -e '.[demo,test]'
-	@cd tests/engine && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@for folder in $(dir $(NPM_LOCKS)); do \
+	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error) || exit 1; \
+	done
 	@touch .venv/.run-ready $@
 
 .venv/.bench-ready: .venv/.test-ready
@@ -45,4 +49,4 @@ certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes
 	@touch $@
 
 clean:
-	rm -rf .venv data reports tests/engine/node_modules
+	rm -rf .venv data reports tests/engine/node_modules tests/browser/node_modules
