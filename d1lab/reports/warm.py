@@ -22,6 +22,7 @@ PRELOAD = (
     "ipykernel.zmqshell",
     "ipykernel.debugger",  # from here what a starting kernel imports by itself
     "IPython.core.completerlib",
+    "IPython.core.debugger",
     "IPython.extensions.storemagic",
     "tornado.platform.asyncio",
     "pandas",
