@@ -119,6 +119,7 @@ class PageReader:
         self._db, self._table, self._columns, self._packed = db, table, tuple(columns), packed
         self._budget = budget or Budget(db.meter)
         self._rowid = f"t.{rowid_name(table)}" if table.has_rowid else ""
+        self._from = f"{quote(table.name)} AS t"
         self._key = table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
         self._wrapped = frozenset(c for c in columns if affinities[c] == "BLOB")
@@ -126,22 +127,22 @@ class PageReader:
 
     def by_rowid(self, after: int, upto: int) -> Iterator[Page]:
         """All rows with `after` < rowid <= `upto`, in pages."""
-        where = f"{self._rowid} > ?1 AND {self._rowid} <= ?2"
+        rowid = self._rowid
+        source = f"{self._from} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
         while after < upto:
             page, asked = self._read(
-                where, self._rowid, lambda rows, a=after: (a, upto, rows), upto - after
+                source, lambda rows, low=after + 1: (low, upto, rows), upto - after
             )
             after = page.rowids[-1] if page.rows == asked else upto
             yield page._replace(upto=after)
 
     def of_rowids(self, rowids: Sequence[int]) -> Iterator[Page]:
         """The rows that still exist of those with the given rowids, in pages."""
-        where = f"{self._rowid} IN (SELECT value FROM json_each(?1))"  # noqa: S608
+        source = f"json_each(?1) AS j CROSS JOIN {self._from} ON {self._rowid} = j.value"
         left = list(rowids)
         while left:
             page, asked = self._read(
-                where,
-                self._rowid,
+                source,
                 lambda rows, ids=left: (to_json(ids[:rows]), rows),
                 len(left),
                 reads_per_row=2,  # the element of the JSON text, and the row
@@ -159,7 +160,8 @@ class PageReader:
         depth = len(self._key) if after is not None else 0
         while True:
             where, key = (self._beyond(after, depth), (after,)) if after and depth else ("1", ())
-            page, asked = self._read(where, order, lambda rows, key=key: (*key, rows))
+            source = f"{self._from} WHERE {where} ORDER BY {order}"
+            page, asked = self._read(source, lambda rows, key=key: (*key, rows))
             if page.rows:
                 after = self._last_key(page)
                 yield page._replace(upto=after)
@@ -180,8 +182,7 @@ class PageReader:
 
     def _read(
         self,
-        where: str,
-        order: str,
+        source: str,
         params: Callable[[int], tuple[Value, ...]],
         most: int = MOST_ROWS,
         *,
@@ -194,7 +195,7 @@ class PageReader:
             with self._budget.take(wanted, least=reads_per_row, table=self._table.name) as granted:
                 asked = granted // reads_per_row
                 values = params(asked)
-                sql = self._sql(form, where, order, f"?{len(values)}")
+                sql = self._sql(form, f"{source} LIMIT ?{len(values)}")
                 try:
                     return self._unpack(self._ask(sql, values), form), asked
                 except (D1TooBigError, D1OverloadedError, D1QueryError) as error:
@@ -218,17 +219,14 @@ class PageReader:
             return Form(packed=False)  # one row: packing and wrapping make its values longer
         raise error
 
-    def _sql(self, form: Form, where: str, order: str, limit: str) -> str:
+    def _sql(self, form: Form, source: str) -> str:
         cells = [self._rowid] if self._rowid else []
         cells += [
             _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
             for c in self._columns
         ]
         named = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
-        page = (
-            f"SELECT {named} FROM {quote(self._table.name)} AS t "  # noqa: S608  quoted
-            f"WHERE {where} ORDER BY {order} LIMIT {limit}"
-        )
+        page = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
         if not form.packed:
             return page
         arrays = ", ".join(f"json_group_array(c{place})" for place in range(len(cells)))

@@ -140,7 +140,7 @@ class FileReader:
             f"SELECT NULL, {', '.join(seeds)}, 0 UNION ALL "
             f"SELECT {rowid}, {', '.join(columns)}, {' OR '.join(filter(None, unlike)) or '0'} "
             f"FROM {quote(self._table.name)} AS t "
-            f"WHERE {rowid} > {after} AND {rowid} <= {self._upto} ORDER BY 1 LIMIT {rows + 1}"
+            f"WHERE {rowid} >= {after + 1} AND {rowid} <= {self._upto} ORDER BY 1 LIMIT {rows + 1}"
         )
 
     def _batch_rows(self) -> int:
@@ -171,12 +171,14 @@ class FileReader:
 def unlike_sql(column: str, kind: Kind, affinity: str) -> str:
     """SQL that is true for values that ADBC would convert silently; empty if there are none.
 
-    Numbers are checked by their Arrow type. In a column of text ADBC takes blobs for text, and
-    rounds reals. To SQLite every number is less than every text, and every text less than a blob:
-    a comparison costs less than typeof().
+    Columns of numbers are checked by their Arrow type. Elsewhere ADBC writes numbers as text or
+    bytes, rounding reals, and takes blobs for text. To SQLite every number is less than every
+    text, and every text less than a blob: a comparison costs less than typeof().
     """
-    if kind in ("integer", "real", "money", "blob"):
+    if kind in ("integer", "real", "money"):
         return ""
+    if kind == "blob":
+        return f"{column} < ''"
     blob = f"{column} >= x''"
     if affinity == "TEXT":
         return blob  # numbers became text when they were written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -109,22 +110,21 @@ def content(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) 
 
 
 def expected(db: Database, name: str) -> list[tuple]:
-    """What a declared table should be in the warehouse, value by value."""
-    declared = catalog.TABLES[name]
-    columns = [column.name for column in declared.columns]
-    found = db.query(f"SELECT {', '.join(map(quote, columns))} FROM {quote(name)}").rows
-    con = duckdb.connect()
-    rows = []
-    for row in found:
-        values = [
-            fit([v], c.type).array[0].as_py() for v, c in zip(row, declared.columns, strict=True)
-        ]
-        rows.append(tuple(
-            con.execute(f"SELECT CAST(? AS {catalog.DUCKDB_TYPES[c.type]})", [v]).fetchall()[0][0]
-            if c.type == "money" else v
-            for v, c in zip(values, declared.columns, strict=True)
-        ))  # fmt: skip
-    return sorted(rows, key=repr)
+    """What a declared table should be in the warehouse."""
+    columns = catalog.TABLES[name].columns
+    listed = ", ".join(quote(column.name) for column in columns)
+    found = zip(*db.query(f"SELECT {listed} FROM {quote(name)}").rows, strict=True)
+    fitted = [
+        _decimals(fit(values, column.type).array.to_pylist(), column)
+        for values, column in zip(found, columns, strict=False)
+    ]
+    return sorted(zip(*fitted, strict=True), key=repr)
+
+
+def _decimals(values: list, column: catalog.Column) -> list:
+    if column.type != "money":
+        return values
+    return [None if v is None else Decimal(v).quantize(Decimal("0.000001")) for v in values]
 
 
 def assert_same(db: Database, folder: Path, name: str = "order_events") -> None:
