@@ -82,12 +82,14 @@ def decide(tests: Tests, share_b: float) -> dict[str, dict[str, Decided]]:
     factor = sequential.log_bayes_factor(*tests.conversions, share_b)
     return {
         "conversions": {
-            **_by_plan(proportions.score_z(counts), tests.times),
+            **_by_plan(score := proportions.score_z(counts), score, tests.times),
             "Beta-Binomial": (factor >= -np.log(ALPHA)).any(axis=1),
             "asymptotic sequence": _by_sequence(rates, tests),
         },
         "revenue": {
-            **_by_plan(np.nan_to_num(means.normal_z(money)), tests.times),
+            **_by_plan(
+                _z(money), _z(means.counting_buyers(money, *tests.conversions)), tests.times
+            ),
             "asymptotic sequence": _by_sequence(money, tests),
         },
         "visitors": {"sample ratio": (balance >= -np.log(sample_ratio.ALARM)).any(axis=1)},
@@ -104,13 +106,17 @@ def _found(cells: Sequence[Cell], tests: int, seed: int) -> list[Found]:
     return found
 
 
-def _by_plan(z: Floats, times: Floats) -> dict[str, Decided]:
+def _z(both: means.Means) -> Floats:
+    return np.nan_to_num(means.normal_z(both))
+
+
+def _by_plan(z: Floats, z_of_looks: Floats, times: Floats) -> dict[str, Decided]:
     """Looking daily at a fixed-horizon z, reading it once, and Lan-DeMets' bounds."""
     fixed = -float(ndtri(ALPHA / 2))
     return {
         "naive": (np.abs(z) >= fixed).any(axis=1),
         "fixed": np.abs(z[:, -1]) >= fixed,
-        "group-sequential": (np.abs(z) >= sequential.bounds(times, ALPHA)).any(axis=1),
+        "group-sequential": (np.abs(z_of_looks) >= sequential.bounds(times, ALPHA)).any(axis=1),
     }
 
 

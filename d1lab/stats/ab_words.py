@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from d1lab.stats.ab import AbResult
 from d1lab.stats.ab_tests import Decision
-from d1lab.stats.effects import Effect
 
 Status = Literal["good", "bad", "neutral", "unknown"]
 
@@ -41,7 +40,7 @@ def sentence(decision: Decision) -> str:
         return "Still running: it is read once, at its planned end."
     told = _told(result)
     if result.status == "decided":
-        return f"Take B: it {told}." if result.winner == "b" else f"Keep A: B {told}."
+        return f"Take B: it {told}{_earning(result)}." if _is_taken(result) else _kept(result, told)
     if result.status == "guardrail_failed":
         return f"No winner: B {told}, but the better variant may worsen what must not suffer."
     if result.status == "running":
@@ -51,38 +50,37 @@ def sentence(decision: Decision) -> str:
 
 def status(result: AbResult) -> Status:
     """How to take a verdict."""
-    if result.status == "decided":
-        return "good" if result.winner == "b" else "neutral"
+    if _is_taken(result):
+        return "good"
     return "unknown" if result.status in _REFUSALS else "neutral"
 
 
 def headline(decisions: Sequence[Decision]) -> tuple[str, Status]:
     """All tests in a sentence, and how to take it."""
-    won = [d.trial.name for d in decisions if d.result.winner == "b"]
-    kept = sum(d.result.winner == "a" for d in decisions)
+    taken = [d.trial.name for d in decisions if _is_taken(d.result)]
+    decided = sum(d.result.status == "decided" for d in decisions)
     running = sum(d.result.status == "running" for d in decisions)
     refused = sum(d.result.status in _REFUSALS for d in decisions)
-    other = len(decisions) - len(won) - kept - running - refused
     counts = [
-        (kept, "for keeping A"),
-        (other, "without a winner"),
+        (decided - len(taken), "for keeping A"),
+        (len(decisions) - decided - running - refused, "without a winner"),
         (running, "still running"),
         (refused, "without an answer"),
     ]
-    rest = ", ".join(f"{count} {text}" for count, text in counts if count)
-    first = f"Take B in {len(won)} of {len(decisions)} tests" if won else "No test is won by B"
-    names = f" ({', '.join(won)})" if won else ""
-    return f"{first}{names}{'; ' + rest if rest else ''}.", "good" if won else "neutral"
+    rest = "".join(f"; {count} {text}" for count, text in counts if count)
+    first = f"Take B in {len(taken)} of {len(decisions)} tests" if taken else "Take B in no test"
+    names = f" ({', '.join(taken)})" if taken else ""
+    return f"{first}{names}{rest}.", "good" if taken else "neutral"
 
 
 def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The verdict of each test, its next step, and what B must reach to pay for itself."""
+    """The verdict of each test, how sure it is, and how long it still takes."""
     return [
         {
             "test": d.trial.name,
             "verdict": sentence(d),
-            "confidence": d.result.confidence_level and d.result.confidence_level / 100,
-            "chance_b_better": d.result.chance_b_better,
+            "confidence": _level(d.result.confidence_level),
+            "chance_b_better": _share(d.result.chance_b_better),
             "days_left": d.days_left,
         }
         for d in decisions
@@ -90,42 +88,53 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def lifts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The lift of each test's primary metric with its interval, where both ends are known."""
+    """The lift of each test's primary metric, as a key figure, where its interval is bounded."""
     return [
         {
-            "test": d.trial.name,
-            "metric": f"lift_of_{d.result.primary_metric}",
-            "value": d.result.ratio - 1,
-            "low": d.result.ratio_low - 1,
-            "high": d.result.ratio_high - 1,
+            "metric": f"lift_of_{result.primary_metric}",
+            "dimension": trial.name,
+            "label": f"Lift of {result.primary_metric}",
+            "kind": "percent",
+            "value": result.ratio - 1,
+            "low": result.ratio_low - 1,
+            "high": result.ratio_high - 1,
+            "level": 1 - result.alpha,
         }
-        for d in decisions
-        if d.result.ratio is not None
-        and d.result.ratio_low is not None
-        and d.result.ratio_high is not None
-        and math.isfinite(d.result.ratio_high)
-        and d.result.ratio_low <= d.result.ratio <= d.result.ratio_high
+        for trial, result, *_ in decisions
+        if result.ratio is not None
+        and result.ratio_low is not None
+        and result.ratio_high is not None
+        # All looks together may leave an interval beside the last look's estimate.
+        and result.ratio_low <= result.ratio <= result.ratio_high < math.inf
     ]
 
 
-def evidence(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """What a statistician asks for, one row per test."""
+def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """How each test was read."""
     return [
         {
             "test": d.trial.name,
-            "status": d.result.status,
-            "metric": d.result.primary_metric,
-            "design": d.trial.plan.method,
-            "method": d.result.method,
+            "design": d.trial.plan.method.replace("_", " "),
+            "method": (d.result.method or "").replace("_", " ") or None,
+            "p_value": _p(d.result.p_value),
+            "look": d.result.look,
+            "share_of_plan": d.result.share_of_plan,
+            "spent_alpha": d.result.spent_alpha,
+        }
+        for d in decisions
+    ]
+
+
+def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """Who came, who converted, whether the split holds, and what could be seen at all."""
+    return [
+        {
+            "test": d.trial.name,
             "visitors_a": d.trial.a.visitors,
             "visitors_b": d.trial.b.visitors,
             "rate_a": d.result.rate_a,
             "rate_b": d.result.rate_b,
-            "p_value": d.result.p_value,
-            "look": d.result.look,
-            "share_of_plan": d.result.share_of_plan,
-            "spent_alpha": d.result.spent_alpha,
-            "sample_ratio_p": d.result.sample_ratio_p,
+            "sample_ratio_p": _p(d.result.sample_ratio_p),
             "detectable_lift": d.detectable_lift,
         }
         for d in decisions
@@ -133,24 +142,41 @@ def evidence(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Revenue and profit per visitor with intervals, and the lift that pays for the discount."""
+    """Revenue and profit per visitor, with intervals."""
     return [
         {
             "test": d.trial.name,
-            "metric": f"{effect.metric} per visitor",
+            "metric": effect.metric,
             "value_a": effect.value_a,
             "value_b": effect.value_b,
             "difference": effect.difference,
             "difference_low": _finite(effect.difference_low),
             "difference_high": _finite(effect.difference_high),
-            "p_value": effect.p_value,
-            "discount_rate": d.trial.variants[1].discount_rate,
-            "break_even_lift": _break_even_lift(d.result, effect),
-            "pays": d.result.break_even if effect.metric == d.result.break_even_basis else None,
+            "p_value": _p(effect.p_value),
         }
         for d in decisions
         for effect in d.result.effects
         if effect.metric != "conversions" and effect.p_value is not None
+    ]
+
+
+def break_evens(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """The lift in conversions that pays for B's discount, and the lift that was seen."""
+    return [
+        {
+            "test": d.trial.name,
+            "discount_rate": d.trial.variants[1].discount_rate,
+            "break_even_lift": ratio - 1,
+            "lift": None if effect.ratio is None else effect.ratio - 1,
+            "lift_low": None if effect.ratio_low is None else effect.ratio_low - 1,
+            "lift_high": _finite(effect.ratio_high and effect.ratio_high - 1),
+            "basis": d.result.break_even_basis,
+            "pays": d.result.break_even,
+        }
+        for d in decisions
+        for effect in d.result.effects
+        for ratio in [d.result.break_even_ratio]
+        if effect.metric == "conversions" and ratio is not None
     ]
 
 
@@ -178,24 +204,63 @@ def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
         yield "what the variants were", fault
 
 
+def _is_taken(result: AbResult) -> bool:
+    """Whether B won, and is not known to earn less than A for all that."""
+    return result.winner == "b" and result.break_even not in ("missed", "never")
+
+
+def _kept(result: AbResult, told: str) -> str:
+    if result.winner == "a":
+        return f"Keep A: B {told}."
+    return f"Keep A, though B {told}: it brings less {result.break_even_basis} per visitor."
+
+
+def _earning(result: AbResult) -> str:
+    """Whether the winner earns more, where that was not the question itself."""
+    if result.break_even is None or result.primary_metric == result.break_even_basis:
+        return ""
+    if result.break_even == "met":
+        return f", and brings more {result.break_even_basis} per visitor"
+    return f"; whether it brings more {result.break_even_basis} per visitor is open"
+
+
 def _told(result: AbResult) -> str:
-    """'converts 12 % more visitors than A (0 % to 26 % more)'."""
+    """'converts 12 % more visitors than A (0 % to +26 %)'."""
     verb = _VERBS[result.primary_metric][result.difference is None]
     if result.ratio is None or result.ratio_low is None or result.ratio_high is None:
         difference = result.difference or 0.0
-        size = f"{abs(difference):,.2f} {'more' if difference >= 0 else 'less'}"
-        return verb.format(size)
+        points = f"{100 * abs(difference):.1f} points"
+        size = points if result.primary_metric == "conversions" else f"{abs(difference):,.2f}"
+        return verb.format(f"{size} {'more' if difference >= 0 else 'less'}")
     less = "fewer" if result.primary_metric == "conversions" else "less"
-    size = f"{abs(result.ratio - 1):.0%} {'more' if result.ratio >= 1 else less}"
-    high = f"{result.ratio_high - 1:+.0%}" if math.isfinite(result.ratio_high) else "any height"
-    return f"{verb.format(size)} ({result.ratio_low - 1:+.0%} to {high})"
-
-
-def _break_even_lift(result: AbResult, effect: Effect) -> float | None:
-    if effect.metric != result.break_even_basis or result.break_even_ratio is None:
-        return None
-    return result.break_even_ratio - 1
+    size = f"{_percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
+    low = _percent(result.ratio_low - 1, sign="+")
+    high = _percent(result.ratio_high - 1, sign="+")
+    return f"{verb.format(size)} ({low} to {high if math.isfinite(result.ratio_high) else 'any'})"
 
 
 def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
+
+
+def _level(confidence: float | None) -> str | None:
+    """As it is stored: truncated, so that 99.99 is never shown as 100."""
+    return None if confidence is None else f"{confidence:.2f} %"
+
+
+def _share(chance: float | None) -> str | None:
+    if chance is None:
+        return None
+    if 0.001 <= chance <= 0.999:
+        return f"{100 * chance:.1f} %"
+    return "< 0.1 %" if chance < 0.5 else "> 99.9 %"
+
+
+def _p(p_value: float | None) -> str | None:
+    if p_value is None:
+        return None
+    return "< 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
+
+
+def _percent(ratio: float, sign: str = "-") -> str:
+    return f"{100 * ratio:{sign}.0f} %".replace("-", "\N{MINUS SIGN}")

@@ -152,6 +152,17 @@ def compound_poisson(
     )
 
 
+def counting_buyers(means: Means, buyers_a: ArrayLike, buyers_b: ArrayLike) -> Means:
+    """The same with degrees of freedom of the arm with fewer buyers, less one.
+
+    Most visitors spend nothing, so a mean and its variance rest on few, skewed orders. Welch's
+    degrees of freedom count visitors: with them, 28 looks found 6.1 % winners between equal arms
+    of 140 and 60 visitors a day (20,000 tests of `make certify`), and 4.2 % with these.
+    """
+    fewest = np.minimum(np.asarray(buyers_a, float), np.asarray(buyers_b, float))
+    return means._replace(freedom=np.minimum(means.freedom, np.maximum(fewest - 1, 1)))
+
+
 def t_statistic(means: Means) -> Floats:
     """(b - a) / its standard error; NaN without variance."""
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -21,7 +21,8 @@ class Variant(NamedTuple):
 def parse_variant(text: str | None) -> Variant:
     """A variant's configuration, such as '{"discount_rate": 0.15, "share": 0.5}'.
 
-    Unknown names are left alone. What cannot be read is a fault, never an error.
+    A discount may also stand as `percent`, from 0 to 100. Unknown names are left alone; what cannot
+    be read is a fault, never an error.
 
     >>> parse_variant('{"discount_rate": 0.1, "skus": ["MUG"]}')[:3]
     (0.1, None, ('MUG',))
@@ -32,22 +33,21 @@ def parse_variant(text: str | None) -> Variant:
         return Variant()
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Variant(fault=f"no JSON: {error}")
     if not isinstance(found, dict):
         return Variant(fault="not an object of names and values")
     skus = found.get("skus")
     if skus is not None and not (isinstance(skus, list) and all(isinstance(s, str) for s in skus)):
         return Variant(fault="skus is not a list of texts")
-    for name in ("discount_rate", "share"):
-        if found.get(name) is not None and not _is_share(found[name]):
-            return Variant(fault=f"{name} = {found[name]!r} is no number between 0 and 1")
-    rate, share = (found.get(name) for name in ("discount_rate", "share"))
-    return Variant(
-        None if rate is None else float(rate),
-        None if share is None else float(share),
-        None if skus is None else tuple(skus),
-    )
+    shares: list[float | None] = []
+    for name, most in (("discount_rate", 1), ("percent", 100), ("share", 1)):
+        value = found.get(name)
+        if value is not None and not _is_between(value, most):
+            return Variant(fault=f"{name} = {value!r:.40} is no number between 0 and {most}")
+        shares.append(None if value is None else value / most)
+    rate = shares[1] if shares[0] is None else shares[0]
+    return Variant(rate, shares[2], None if skus is None else tuple(skus))
 
 
 def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | None]:
@@ -62,11 +62,11 @@ def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | Non
             Guardrail(rail["metric"], float(rail["margin"]), bool(rail.get("relative", True)))
             for rail in json.loads(text)
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return (), f"guardrails cannot be read: {type(error).__name__}: {error}"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return (), f"guardrails cannot be read: {type(error).__name__}: {error!s:.80}"
     fault = plan_fault(Plan(guardrails=rails))
     return (rails, None) if fault is None else ((), f"guardrails cannot be meant: {fault}")
 
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+def _is_between(value: Any, most: int) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
