@@ -1,0 +1,140 @@
+"""What each customer was worth, and what to expect where the shop's past lets the model speak."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from d1lab.customers.groups import buyers
+from d1lab.stats import holdout
+from d1lab.stats.forecasts import Forecast, forecast_spend
+from d1lab.stats.holdout import Holdout, Models, Outcome, Purchases
+
+if TYPE_CHECKING:
+    from d1lab.lab import Lab
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+ANNUAL_RATE = 0.1
+"""What a purchase in a year is worth less than one today (convention)."""
+
+FORECASTS = {
+    "model": "BG/NBD and Gamma-Gamma",
+    "past_rate": "Each at the own rate so far",
+    "as_before": "As in the period before",
+}
+
+
+class Lifetimes(NamedTuple):
+    """Values of all customers who bought, and what stands behind them."""
+
+    customers: Frame  # customer_id, lifetime_value, lifetime_value_method, chance_alive, ...
+    holdout: Holdout
+    models: Models
+    reason: str | None  # why the model does not speak, in words; None where it does
+    total: Forecast | None  # of the whole shop's spend in the horizon, undiscounted
+    horizon_days: int
+
+
+def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) -> Lifetimes:
+    """What each customer was worth up to a day, and what to expect after it.
+
+    Args:
+        lab: Opened for one shop.
+        until: Today.
+        holdout_days: How many of the last days are held out to test the forecast.
+        horizon_days: How far ahead values look.
+    """
+    present = lab.metric("purchase_summary", until=until, later_days=0)
+    past = lab.metric("purchase_summary", until=until, later_days=holdout_days)
+    return evaluated(present, past, holdout_days, horizon_days)
+
+
+def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int) -> Lifetimes:
+    """Fit, test on the shop's own past, and value each customer.
+
+    Args:
+        present: `purchase_summary` of today, with nothing later.
+        past: The same as known `holdout_days` ago, with what came since.
+        holdout_days: The held-out period's length.
+        horizon_days: How far ahead values look.
+
+    A value is what was really spent ('historic'), plus the discounted spend to expect within the
+    horizon where the model may speak ('model').
+    """
+    bought = present[present["purchases"] > 0].reset_index(drop=True)
+    tested = _held_out(past, holdout_days)
+    models = holdout.fit(Purchases.of(bought))
+    reason = models.reason or tested.reason
+    total = None
+    if reason is None:
+        bought, total = _forecast(bought, models, horizon_days)
+    bought = bought.assign(lifetime_value_method="historic" if reason else "model")
+    bought["lifetime_value"] = bought["spend"] + bought.get("expected_value", 0.0)
+    said = holdout.REASONS[reason] if reason else None
+    return Lifetimes(bought, tested, models, said, total, horizon_days)
+
+
+def _held_out(past: Frame, days: int) -> Holdout:
+    known = past[past["purchases"] > 0]
+    recent, later = (
+        Outcome(known[f"{when}_purchases"].to_numpy(), known[f"{when}_spend"].to_numpy())
+        for when in ("recent", "later")
+    )
+    return holdout.hold_out(Purchases.of(known), recent, later, days)
+
+
+def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, Forecast]:
+    known = Purchases.of(bought)
+    expected = holdout.values(models, known, days, ANNUAL_RATE)
+    total = forecast_spend(*models, days / holdout.WEEK, *known.weeks, known.mean_spend)
+    return bought.assign(**expected._asdict()), total
+
+
+def valued(customers: Frame, values: Lifetimes) -> Frame:
+    """Customers with their values; who never bought has spent 0, which is no forecast."""
+    names = ["lifetime_value", "lifetime_value_method", "chance_alive", "expected_purchases"]
+    known = [name for name in names if name in values.customers]
+    joined = customers.merge(values.customers[["customer_id", *known]], "left", on="customer_id")
+    return joined.fillna({"lifetime_value": 0.0, "lifetime_value_method": "historic"})
+
+
+def score_table(values: Lifetimes) -> Frame:
+    """The held-out period: what came, and what the model and its rivals had foretold."""
+    tested = values.holdout
+    rows = pd.DataFrame([score._asdict() for score in tested.scores])
+    came = {
+        "forecast": "What came",
+        "purchases": tested.actual_purchases,
+        "spend": tested.actual_spend,
+    }
+    named = rows.replace({"forecast": FORECASTS}) if len(rows) else rows
+    return pd.concat([pd.DataFrame([came]), named], ignore_index=True)
+
+
+def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[str, Any]]:
+    """The report's key figures, the weightiest first.
+
+    Args:
+        customers: Scores of all customers.
+        lapsing: Those about to lapse.
+        values: Their lifetime values.
+    """
+    bought = buyers(customers)
+    total = values.total._asdict() if values.total else {"expected": None}
+    return [
+        {"metric": "customers", "value": len(bought)},
+        {"metric": "repeat_rate", "value": float((bought["purchases"] > 1).mean())},
+        {"metric": "lapsing_customers", "value": len(lapsing)},
+        {"metric": "lapsing_pace", "value": float(lapsing["pace"].sum())},
+        {"metric": "historic_value", "value": float(bought["spend"].mean())},
+        {
+            "metric": "expected_spend",
+            "value": total.pop("expected"),
+            "note": f"in the next {values.horizon_days} days" if total else values.reason,
+            "level": 0.9,
+            **total,
+        },
+    ]

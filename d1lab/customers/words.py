@@ -1,0 +1,122 @@
+"""What the report says in sentences, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from d1lab.customers import groups
+from d1lab.customers.labels import Labelled, moves, unprompted_share
+from d1lab.customers.lifetimes import Lifetimes
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+MISSING = (
+    "No orders are recorded for {shop}: its customers are known from the app's own table alone. "
+    "For groups and lifetime values, send order events (order, customer, day, amount): they tell "
+    "the number of purchases, the spend and the first purchase, which that table does not."
+)
+
+_BEST = ("Champions", "Loyal")
+
+
+def verdict(table: Frame, lapsing: Frame) -> str:
+    """The report's answer in a sentence.
+
+    Args:
+        table: Of `groups.group_table`.
+        lapsing: Of `groups.lapsing`.
+    """
+    share = groups.best_share(table)
+    if share is None:
+        return "These customers cannot be told apart yet."
+    best = table[table["rfm_group"].isin(_BEST)]["customers"].sum()
+    return (
+        f"{best:,} Champions and Loyal customers hold {share:.0%} of what was spent; "
+        f"{len(lapsing):,} good customers are about to lapse."
+    )
+
+
+def movement(labelled: Labelled) -> str:
+    """Who rose into and fell out of the best groups over 90 days, in a sentence."""
+    if labelled.earlier is None:
+        return "Nothing is known of 90 days ago to compare with."
+    moved = moves(labelled.earlier, labelled.now)
+    was, is_ = (moved[column].isin(_BEST) for column in ("from_group", "to_group"))
+    return (
+        f"In 90 days {int((is_ & ~was).sum()):,} customers rose into these two groups, and "
+        f"{int((was & ~is_).sum()):,} fell out of them."
+    )
+
+
+def confidence(customers: Frame) -> str:
+    """How far the groups are to be trusted, by the number of buyers; '' where that is far."""
+    bought = groups.buyers(customers)
+    count, reasons = len(bought), bought["reason"].dropna().unique()
+    if len(reasons):
+        return f"No groups: {_SILENT[reasons[0]]}."
+    return _CONFIDENCE.get(bought["confidence"].iloc[0], "").format(count=count)
+
+
+_CONFIDENCE = {
+    "fixed_rules": "Only {count} customers: the groups follow fixed rules, not shares. ",
+    "low": "Only {count} customers, so the groups are of low confidence: a few orders shift them. ",
+}
+
+_SILENT = {
+    "recency_says_nothing": "the days since the last purchase tell nobody apart",
+    "frequency_says_nothing": "every customer bought equally often",
+    "spend_says_nothing": "every customer spent the same",
+}
+
+
+def stability(labelled: Labelled) -> str:
+    """What the groups of 90 days ago are, and how many labels moved without an order."""
+    if labelled.earlier is None:
+        return ""
+    share = unprompted_share(moves(labelled.earlier, labelled.now))
+    origin = "made again from the orders" if labelled.replayed else "those that were shown then"
+    told = "" if share is None else f" Without an order of their own {share:.0%} changed since."
+    return f"The groups of 90 days ago are {origin}.{told}"
+
+
+def holdout(values: Lifetimes) -> str:
+    """What the shop's own past says of the forecast, and which value is stored for it."""
+    stored = "The stored lifetime value is what each customer has really spent"
+    if values.reason is not None:
+        return f"No forecast: {values.reason}. {stored}."
+    model, *rivals = values.holdout.scores
+    closest = min(rivals, key=lambda rival: abs(rival.spend_error or 0.0))
+    total = (
+        f"Over the last {values.holdout.days} days the model was {_off(model.spend_error)} in "
+        f"total, the better simple rate {_off(closest.spend_error)}"
+    )
+    better = abs(model.spend_error or 0) <= abs(closest.spend_error or 0)
+    naive = "" if better else ": on the total the simple rate wins"
+    return (
+        f"{total}{naive}; customer by customer the model was closest. {stored}, and what to expect "
+        f"of the next {values.horizon_days} days."
+    )
+
+
+def _off(error: float | None) -> str:
+    return "without a measure" if error is None else f"{error:+.0%} off"
+
+
+def returns(customers: Frame) -> str:
+    """What was taken out before anything was counted."""
+    cancelled, back = customers["cancelled_orders"].sum(), customers["refunded"].sum()
+    if not cancelled and not back:
+        return "No order was cancelled or refunded."
+    return f"Taken out: {cancelled:,.0f} orders that came back whole, and refunds of {back:,.2f}."
+
+
+def remarks(customers: Frame, labelled: Labelled, values: Lifetimes, staged: int) -> str:
+    """All that a reader should know of how this was made, in one note."""
+    parts = (
+        confidence(customers),
+        stability(labelled),
+        holdout(values),
+        returns(customers),
+        f"Groups and values of {staged:,} customers go back to D1.",
+    )
+    return " ".join(part.strip() for part in parts if part)
