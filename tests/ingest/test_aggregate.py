@@ -194,7 +194,7 @@ EVENT = st.fixed_dictionaries(
 STEP = st.one_of(
     st.tuples(st.just("track"), st.lists(EVENT, min_size=1, max_size=4)),
     st.tuples(st.just("correct"), st.lists(EVENT, min_size=1, max_size=2)),
-    st.tuples(st.just("delete"), st.sampled_from([f"e{n}" for n in range(7)])),
+    st.tuples(st.just("delete"), st.sampled_from(["e1", "e2", "SOCK", "HAT", "harbor"])),
     st.tuples(st.just("aggregate"), st.just(99)),
     st.tuples(st.just("die"), st.integers(0, 3)),
 )
@@ -221,8 +221,12 @@ def test_aggregate_equals_a_recount(tmp_path_factory, steps):
                 key = (e["shop"], e["event_id"])
                 events[key] = e if verb == "correct" else events.get(key, e)
         elif verb == "delete":
-            db.execute("DELETE FROM order_events WHERE event_id = ?1", (what,))
-            events = {key: e for key, e in events.items() if key[1] != what}
+            db.execute("DELETE FROM order_events WHERE ?1 IN (event_id, sku, shop)", (what,))
+            events = {
+                key: e
+                for key, e in events.items()
+                if what not in (e["event_id"], e["sku"], e["shop"])
+            }
         else:
             try:
                 aggregate(Dying(db, what), folder, database="demo")
@@ -305,6 +309,38 @@ def test_aggregate_figures_of_one_discount(db, event, tmp_path):
         "event_count": 5,
     }
     assert stored(db)["product_performance"]["harbor", "SOCK"]["units_sold_with_discount"] == 7
+
+
+def test_aggregate_empties_groups_without_events(shop, tmp_path):
+    """Where all events were deleted, the figures go to zero; the rest stays as it was."""
+    before = stored(shop)
+    shop.execute("DELETE FROM order_events WHERE sku = 'S1' OR customer_id = 'c3'")
+    aggregate(shop, tmp_path, database="demo")
+    after = stored(shop)
+    assert after["discount_analytics"]["harbor", "spring", "S1"] == {
+        **dict.fromkeys(before["discount_analytics"]["harbor", "spring", "S1"], 0),
+        **dict.fromkeys(("discount_code", "first_used_at", "last_used_at")),
+    }
+    assert after["customer_insights"]["harbor", "c3"]["avg_order_value"] is None
+    assert after["product_performance"]["harbor", "S1"]["event_count"] == 0
+    assert (
+        after["product_performance"]["harbor", "S2"]
+        == before["product_performance"]["harbor", "S2"]
+    )
+    assert set(aggregate(shop, tmp_path, database="demo").changed.values()) == {0}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_aggregate_breaks_ties_by_name(db, event, tmp_path, order):
+    """Of two events of one second the higher id is the latest; of two types the first name."""
+    kinds = {1: "percentage", 2: "fixed"}
+    for n in order:
+        track(db, [event(n, product_title=f"T{n}", discount_code=f"C{n}", discount_type=kinds[n])])
+    aggregate(db, tmp_path, database="demo")
+    held = stored(db)
+    assert held["product_performance"]["harbor", "SOCK"]["product_title"] == "T2"
+    assert held["discount_analytics"]["harbor", "spring", "SOCK"]["discount_code"] == "C2"
+    assert held["customer_insights"]["harbor", "ada"]["favorite_discount_type"] == "fixed"
 
 
 def test_aggregate_sees_replaced_events(shop, event, tmp_path):
