@@ -1,0 +1,267 @@
+"""Forecasts against plain loops over one SKU, on known chance, and on a real shop's weeks."""
+
+from __future__ import annotations
+
+from itertools import chain, pairwise
+from math import isnan, nan, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import demand as proof
+from d1lab.errors import InputError
+from d1lab.stats.demand import MIN_WEEKS, POOL_WINDOWS, forecast, reorder, reorder_point
+from d1lab.stats.rivals import RIVALS, moving_mean, seasonal_naive, smoothed, tsb
+
+UNITS = st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0, 9.0, -1.0, nan])
+
+
+def _matrix(skus: int, weeks: int) -> st.SearchStrategy[list[list[float]]]:
+    series = st.lists(UNITS, min_size=weeks, max_size=weeks)
+    return st.lists(series, min_size=skus, max_size=skus)
+
+
+def _since_first_sale(series: list[float]) -> list[float]:
+    first = next((i for i, units in enumerate(series) if units > 0), len(series))
+    return [nan] * first + series[first:]
+
+
+def _mean(series: list[float], length: int) -> float:
+    known = [units for units in series[-length:] if not isnan(units)]
+    return sum(known) / len(known) if known else nan
+
+
+def _smooth(series: list[float], alpha: float) -> float:
+    level = nan
+    for units in series:
+        if not isnan(units):
+            level = units if isnan(level) else level + alpha * (units - level)
+    return level
+
+
+def _tsb(series: list[float], size_alpha: float, chance_alpha: float) -> float:
+    sold = [units if isnan(units) else float(units > 0) for units in series]
+    sizes = [units if units > 0 else nan for units in series]
+    return _smooth(sold, chance_alpha) * _smooth(sizes, size_alpha)
+
+
+def _last_year(series: list[float]) -> float:
+    year = [series[len(series) - 52 + step] for step in range(4)] if len(series) >= 52 else [nan]
+    return sum(year) / 4
+
+
+BY_HAND = {
+    "4-week mean": lambda s: _mean(s, 4),
+    "8-week mean": lambda s: _mean(s, 8),
+    "smoothing": lambda s: _smooth(s, 0.3),
+    "intermittent": lambda s: _tsb(s, 0.2, 0.3),
+    "blend": lambda s: (_mean(s, 8) + _smooth(s, 0.3) + _tsb(s, 0.2, 0.3)) / 3,
+    "last year": _last_year,
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(_matrix(2, 60))
+def test_rivals_equal_plain_loops(weeks):
+    """Each column of a rival is what a loop over the weeks up to then gives: nothing later."""
+    assert set(BY_HAND) == set(RIVALS)
+    for name, rival in RIVALS.items():
+        levels = rival(np.array(weeks))
+        for series, row in zip(weeks, levels, strict=True):
+            for week in (0, 3, 7, 20, 51, 52, 59):
+                expected = BY_HAND[name](series[: week + 1])
+                assert row[week] == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True), name
+
+
+def test_rivals_by_hand():
+    """Small numbers that can be done on paper."""
+    weeks = np.array([[4.0, 0.0, 2.0, np.nan, 6.0]])
+    assert moving_mean(weeks, 3)[0].tolist() == [4, 2, 2, 1, 4]
+    assert smoothed(weeks, 0.5)[0].tolist() == [4, 2, 2, 2, 4]
+    # chance 1, .5, .75, .75, .875; size 4, 4, 3, 3, 4.5
+    assert tsb(weeks, 0.5, 0.5)[0].tolist() == [4, 2, 2.25, 2.25, 3.9375]
+    assert seasonal_naive(np.arange(60.0)[None])[0, 51:54].tolist() == [1.5, 2.5, 3.5]
+
+
+def _errors_by_hand(series: list[float], rival: str) -> dict[int, tuple[float, float]]:
+    """Level and scaled error at each week where a forecast can be tried and tested."""
+    series, tried = _since_first_sale(series), {}
+    for week in range(len(series)):
+        known = [units for units in series[: week + 1] if not isnan(units)]
+        level = BY_HAND[rival](series[: week + 1])
+        if len(known) < MIN_WEEKS or isnan(level):
+            continue
+        level, later = max(level, 0.0), series[week + 1 : week + 5]
+        changes = [b - a for a, b in pairwise(series[: week + 1])]
+        changes = [change for change in changes if not isnan(change)]
+        scale = (sum(change**2 for change in changes) + 1) / (len(changes) + 1)
+        error = sqrt(sum((units - level) ** 2 for units in later) / 4 / scale)
+        tried[week] = (level, error if len(later) == 4 else nan)
+    return tried
+
+
+def _choice_by_hand(weeks: list[list[float]], sku: int, week: int) -> tuple[str, float] | None:
+    """The rival that erred least by `week`, and its level."""
+    scores = {}
+    for rival in RIVALS:
+        tried = [_errors_by_hand(series, rival) for series in weeks]
+        behind = [
+            [error for when, (_, error) in one.items() if when <= week - 4 and not isnan(error)]
+            for one in tried
+        ]
+        pool, own = list(chain(*behind)), behind[sku]
+        if week in tried[sku] and pool:
+            shrunk = sum(own) + POOL_WINDOWS * sum(pool) / len(pool)
+            scores[rival] = shrunk / (len(own) + POOL_WINDOWS), tried[sku][week][0]
+    if not scores:
+        return None
+    least = min(error for error, _ in scores.values())
+    return next((r, level) for r, (e, level) in scores.items() if e <= least + 1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(_matrix(3, 24))
+def test_forecast_equals_plain_choice(weeks):
+    """Which rival forecasts a SKU, and what, as loops over SKUs and weeks choose it."""
+    demand = forecast(weeks).demand
+    for sku in range(len(weeks)):
+        expected = _choice_by_hand(weeks, sku, 23)
+        if demand.reason[sku] is None:
+            assert expected is not None
+            assert demand.rival[sku] == expected[0] or demand.forecast_units[sku] == pytest.approx(
+                4 * expected[1]
+            )
+            assert demand.forecast_units[sku] == pytest.approx(4 * expected[1], abs=1e-9)
+        else:
+            assert demand.rival[sku] is None
+            assert np.isnan(demand.forecast_units[sku])
+
+
+def test_forecast_gives_its_reason():
+    """Never sold, too young, too many weeks unknown; the one beside them is forecast."""
+    weeks = np.full((4, 30), 3.0)
+    weeks[0] = 0
+    weeks[1, :20] = 0
+    weeks[2, 1::2] = np.nan
+    demand = forecast(weeks).demand
+    assert demand.reason.tolist() == ["no_demand", "short_history", "unknown_weeks", None]
+    assert demand.forecast_units[3] == 12
+    assert np.isnan(demand.forecast_units[:3]).all()
+
+
+def test_forecast_has_no_interval_without_enough_windows():
+    """Nineteen windows of one SKU are no distribution: the forecast stands without interval."""
+    found = forecast(np.full((1, 30), 3.0))
+    assert found.demand.forecast_units.tolist() == [12]
+    assert np.isnan(found.demand.forecast_low).all()
+    assert np.isnan(found.demand.service_units).all()
+    assert found.coverage is None
+
+
+def test_forecast_follows_what_stops():
+    """A SKU that stopped selling is expected to sell less and less; never below zero."""
+    weeks = np.tile([2.0, 0.0, 5.0], (50, 14))
+    weeks[0, 22:] = 0
+    weeks[1, 36:] = -1  # returns alone
+    demand = forecast(weeks).demand
+    assert demand.forecast_units[0] < 0.5 < demand.forecast_units[2]
+    assert (demand.forecast_low >= 0).all()
+    assert (demand.forecast_units >= 0).all()
+
+
+@pytest.mark.parametrize("rate", [0.3, 3.0, 40.0])
+def test_forecast_intervals_cover_known_chance(rate):
+    """Poisson demand of many SKUs: four in five later totals lie inside, and 95 % below."""
+    rng = np.random.default_rng(6)
+    units = rng.poisson(rate * rng.gamma(2, 0.5, size=(3_000, 1)), size=(3_000, 44)).astype(float)
+    found = forecast(units[:, :40])
+    demand, sold = found.demand, units[:, 40:].sum(axis=1)
+    given_one = np.isfinite(demand.forecast_low)
+    inside = (demand.forecast_low <= sold) & (sold <= demand.forecast_high)
+    assert 0.75 <= inside[given_one].mean() <= 0.88  # whole units cannot hold a share exactly
+    assert 0.93 <= (sold <= demand.service_units)[given_one].mean() <= 0.98
+    assert found.coverage == pytest.approx(0.8, abs=0.08)
+
+
+def test_forecast_learns_a_season():
+    """Where every year has the same month of high sales, last year is chosen, and is right."""
+    rng = np.random.default_rng(7)
+    year = np.where(np.arange(52) < 26, 2.0, 30.0)
+    weeks = rng.poisson(np.tile(year, 3)[:154], size=(60, 154)).astype(float)
+    demand = forecast(weeks[:, :130]).demand
+    assert (demand.rival == "last year").mean() > 0.9
+    assert np.median(demand.forecast_units) == pytest.approx(120, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "weeks", [[1.0, 2.0], [["a"]], [[float("inf")] * 20], np.empty((2, 0)), [[1.0], [1.0, 2.0]]]
+)
+def test_forecast_refuses_what_is_no_matrix(weeks):
+    """A vector, texts, infinity, no weeks, rows of several lengths."""
+    with pytest.raises(InputError):
+        forecast(weeks)
+
+
+def test_forecast_takes_no_sku():
+    """A shop without stock gives empty arrays."""
+    found = forecast(np.empty((0, 30)))
+    assert len(found.demand.forecast_units) == 0
+    assert found.rivals == ()
+
+
+def test_reorder_published_example(oracles):
+    """5 a day, 14 days, safety stock 42: reorder at 112."""
+    published = oracles["customers_inventory"]["inventory"]["published"]
+    [rop] = [example for example in published if example["src"] == "ROP example"]
+    point = reorder_point(rop["daily"], rop["lead"], rop["safety_stock"])
+    assert point == rop["rop"]
+    assert rop["safety_stock"] == (rop["maxdaily"] - rop["daily"]) * rop["lead"]
+
+
+def test_reorder_when_and_how_much():
+    """At 28 days' 140 and a service level of 180: point 70 + 40 * sqrt(1/2); above it nothing."""
+    when = reorder([140, 140, 140, np.nan], [180, 180, 180, np.nan], [98, 99, -2, 5], lead_days=14)
+    point = 70 + 40 * sqrt(0.5)  # 98.28
+    assert when.reorder_point[:3] == pytest.approx(point)
+    assert when.order_units[:3].tolist() == [141, 0, 241]  # up to the point and 28 days more
+    assert np.isnan(when.order_units[3])
+    with pytest.raises(InputError, match="lead_days=0"):
+        reorder(1, 1, 1, lead_days=0)
+
+
+@pytest.fixture(scope="module")
+def retail(shared_data) -> proof.Windows:
+    return proof.windows(proof.weekly_units(shared_data / "online_retail.parquet"))
+
+
+def test_online_retail_measures_what_the_anchors_measure(retail):
+    """The same windows, and the textbook's scores within .003 of the earlier study's."""
+    assert len(retail.sold) == 17_711
+    for name, rmsse in proof.PUBLISHED.items():
+        assert retail.rmsse(name) == pytest.approx(rmsse, abs=0.0025), name
+    assert retail.rmsse(proof.SHOPIFY) == pytest.approx(0.847, abs=0.0006)
+
+
+def test_online_retail_choice_beats_the_four_week_mean(retail):
+    """By more than chance: the mean difference is many standard errors below zero."""
+    assert retail.rmsse(proof.CHOSEN) < 0.84 < retail.rmsse(proof.SHOPIFY)
+    errors = {
+        name: np.sqrt(((retail.sold - retail.per_week[name][:, None]) ** 2).mean(axis=1))
+        / retail.scale
+        for name in (proof.CHOSEN, proof.SHOPIFY)
+    }
+    gain = errors[proof.SHOPIFY] - errors[proof.CHOSEN]
+    assert gain.mean() > 4 * gain.std() / sqrt(len(gain))
+    assert retail.rmsse(proof.UNTUNED) < retail.rmsse(proof.SHOPIFY) - 0.005
+    assert -0.1 < retail.bias(proof.CHOSEN) < 0
+
+
+def test_online_retail_intervals_cover(retail):
+    """80 % intervals hold 75 to 85 %, among slow and fast sellers alike."""
+    assert 0.75 <= retail.covered() <= 0.85
+    expected = 4 * retail.per_week[proof.CHOSEN]
+    for low, high in ((4, 20), (20, 100), (100, np.inf)):
+        assert 0.75 <= retail.covered((expected >= low) & (expected < high)) <= 0.85
+    assert 0.93 <= retail.served() <= 0.97
