@@ -114,7 +114,14 @@ def figures(shift: float = 0.0) -> Figures:
             low=39.8 + 2 * shift,
             high=43.1 + 2 * shift,
         ),
-        Figure.of("dead_stock", 18_340.5 + 900 * shift, unit="USD", kind="money", better="lower"),
+        Figure.of(
+            "dead_stock",
+            18_340.5 + 900 * shift,
+            unit="USD",
+            kind="money",
+            better="lower",
+            note="-10 % on the 30 days before, within the swing from day to day (-27 % to +8 %)",
+        ),
         Figure.of("turnover_rate", 5.91, unit="a year", low=5.4, high=6.5, better="higher"),
         Figure.of("lost_units", None, note="fewer than 30 days in stock"),
     )

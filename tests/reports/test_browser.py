@@ -196,6 +196,8 @@ def test_first_screen_of_a_phone_tells_the_essentials(pages: Pages, visit, name)
         for selector in wanted:
             box = page.locator(selector).first.bounding_box()
             assert box["y"] + box["height"] <= 844, selector
+        for label in page.locator(".figures dt").all():
+            assert label.bounding_box()["width"] > 120, label.text_content()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
