@@ -102,12 +102,10 @@ def track(
 ) -> None:
     """Write order events into D1; an event that is there already is not written twice."""
     from d1lab.d1.connect import connect
-    from d1lab.ingest.events import read_events
-    from d1lab.ingest.events import track as write
+    from d1lab.ingest.events import track_file
 
-    events = read_events(file)
     with closing(connect(load_settings(), database, write=True)) as db, progress_bars() as progress:
-        result = write(db, events, correct=correct, progress=progress)
+        result = track_file(db, file, correct=correct, progress=progress)
     if as_json:
         print_json(result)
     else:
