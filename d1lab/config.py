@@ -9,8 +9,12 @@ databases. Without one there is the demo shop:
     url = "d1://ACCOUNT_ID/DATABASE_ID"      # no token here: see below
     plan = "free"                            # whose prices and daily limits apply
 
+    [notify]                                 # what `d1lab send` tells, and when
+    alert = "products_short > 20"
+
 Tokens come from the environment alone: D1LAB_READ_TOKEN for reading, D1LAB_WRITE_TOKEN for
-writing, CLOUDFLARE_API_TOKEN where one of them is missing.
+writing, CLOUDFLARE_API_TOKEN where one of them is missing. So do the addresses of messages, which
+hold secrets: D1LAB_NOTIFY_URL for news, D1LAB_NOTIFY_ERRORS_URL for faults.
 """
 
 from __future__ import annotations
@@ -21,7 +25,15 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -33,7 +45,13 @@ from pydantic_settings import (
 from d1lab.errors import InputError, UnknownName
 
 FILE_NAME = "d1lab.toml"
-TOKEN_VARIABLES = ("D1LAB_READ_TOKEN", "D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN")
+TOKEN_VARIABLES = (
+    "D1LAB_READ_TOKEN",
+    "D1LAB_WRITE_TOKEN",
+    "CLOUDFLARE_API_TOKEN",
+    "D1LAB_NOTIFY_URL",
+    "D1LAB_NOTIFY_ERRORS_URL",
+)
 """Environment variables that hold secrets: never handed to a kernel."""
 
 
@@ -44,6 +62,21 @@ class DatabaseSettings(BaseModel):
 
     url: str
     plan: Literal["free", "paid"] = "paid"
+
+
+class NotifySettings(BaseModel):
+    """What `d1lab send` tells, and when. The addresses come from the environment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alert: tuple[str, ...] = ()  # conditions on key figures; one may stand without brackets
+    attach_page: bool = False  # the report itself, without scripts: for mail
+    pages_url: str = ""  # where `d1lab publish` puts the pages, for a link
+
+    @field_validator("alert", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -68,6 +101,10 @@ class Settings(BaseSettings):
         None, validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN")
     )
 
+    notify: NotifySettings = NotifySettings()
+    notify_url: SecretStr | None = None
+    notify_errors_url: SecretStr | None = None  # for faults; notify_url where it is not set
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -77,11 +114,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the first wins."""
         root = Path(os.environ.get("D1LAB_ROOT") or find_root(Path.cwd()))
         toml = TomlConfigSettingsSource(settings_cls, root / FILE_NAME)
         return init_settings, env_settings, toml
 
     def model_post_init(self, _context: object) -> None:
+        """Make paths absolute, and the demo known."""
         self.root = self.root.resolve()
         for name in ("data_dir", "reports_dir", "notebooks_dir"):
             setattr(self, name, self.root / getattr(self, name))

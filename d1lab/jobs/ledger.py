@@ -77,6 +77,7 @@ class Entry(NamedTuple):
     page: str | None  # under reports/
     staged: int
     pushed_at: datetime | None
+    series: str  # equal for the runs of one report, shop and parameters on different days
 
 
 class Work(NamedTuple):
@@ -304,4 +305,5 @@ def _entry(row: sqlite3.Row) -> Entry:
         page=row["page"],
         staged=row["staged"],
         pushed_at=datetime.fromisoformat(row["pushed_at"]) if row["pushed_at"] else None,
+        series=row["series"],
     )

@@ -158,7 +158,7 @@ def _widened(policy: str) -> str:
 class _Handler(BaseHTTPRequestHandler):
     """GET and HEAD of pages; everything else is refused by the base class."""
 
-    server: PagesServer
+    server: PagesServer  # pyright: ignore[reportIncompatibleVariableOverride]
     server_version, sys_version = "d1lab", ""
 
     def do_GET(self) -> None:

@@ -1,0 +1,270 @@
+"""What is news about the latest runs, against what an address was told before.
+
+Two addresses: `news` hears of verdicts and alerts, `errors` of failed runs and stale data. A
+notice is a change of state: a run that failed after one that ended well, or the other way round; a
+verdict of another kind; a condition that begins or ceases to hold; data that became stale or fresh.
+What has not been seen before is told only where something is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+from d1lab.config import Settings
+from d1lab.display import Figure, Verdict
+from d1lab.errors import StaleDataError
+from d1lab.jobs.ledger import Entry, Ledger
+from d1lab.lab.state import STALE_AFTER, freshness
+from d1lab.reports.changes import Change, what_changed
+from d1lab.reports.run_record import NOTEBOOK_FILE, RunRecord, load_results, load_run
+from d1lab.reports.runner import run_folder
+from d1lab.reports.wording import clip, count, day, moment
+from d1lab.share.alerts import Alert
+from d1lab.share.sent import State
+from d1lab.warehouse import open_warehouse
+
+Address = Literal["news", "errors"]
+Tone = Literal["info", "success", "warning", "failure"]
+ADDRESSES: tuple[Address, ...] = ("news", "errors")
+DATA = "data"  # the subject of a database's freshness
+
+_TONES: tuple[Tone, ...] = ("info", "success", "warning", "failure")  # the gravest last
+_VERDICT_TONES: dict[str, Tone] = {"good": "success", "bad": "warning"}
+_ENDED = ("done", "skipped", "failed", "timeout")
+_FIGURES = 8  # of a report in a message
+
+
+class Event(NamedTuple):
+    """One change of state, in words."""
+
+    words: str
+    tone: Tone
+
+
+class Notice(NamedTuple):
+    """One message."""
+
+    address: Address
+    subject: str  # the ledger's series, or DATA
+    title: str
+    body: str
+    tone: Tone
+    events: tuple[str, ...]
+    run_id: str | None  # the run it speaks of
+    page: str | None  # that run's page, below reports/
+
+
+class Report(NamedTuple):
+    """One report of one shop, as its latest runs left it."""
+
+    series: str
+    run: RunRecord  # the latest
+    page: str | None  # of the latest, below reports/
+    good: RunRecord | None  # the latest that was done
+    good_page: str | None
+    figures: tuple[Figure, ...]  # of that
+    before: tuple[Figure, ...]  # of the run that it is compared with
+    verdict: Verdict | None  # of that
+
+
+def latest_reports(settings: Settings, ledger: Ledger, database: str | None = None) -> list[Report]:
+    """Every report of a database as it stands; those whose files are gone are left out."""
+    name, _ = settings.resolve(database)
+    series: dict[str, list[Entry]] = defaultdict(list)
+    for entry in ledger.entries():
+        folder = run_folder(settings, name, entry.run_id)
+        if entry.database == name and entry.status in _ENDED and folder.is_dir():
+            series[entry.series].append(entry)
+    return [_report(settings, name, key, entries) for key, entries in series.items()]
+
+
+def report_notice(
+    report: Report,
+    address: Address,
+    known: State | None,
+    alerts: Sequence[Alert],
+    settings: Settings,
+) -> tuple[Notice | None, State]:
+    """What to tell an address about a report, and what it knows once that is told.
+
+    Args:
+        report: The report as it stands.
+        address: Who is told.
+        known: What the address knows already; None for nothing.
+        alerts: The conditions to watch.
+        settings: Where the pages are.
+    """
+    events, state = (
+        _news(report, known or {}, alerts) if address == "news" else _faults(report, known or {})
+    )
+    if not events:
+        return None, state
+    about_good = address == "news" and report.good is not None
+    run, page = (report.good, report.good_page) if about_good else (report.run, report.page)
+    assert run is not None
+    tone = max(events, key=lambda event: _TONES.index(event.tone)).tone
+    words = tuple(event.words for event in events)
+    title = f"{clip(run.title, 120)} · {clip(run.shop, 60)} · {day(run.as_of)}: {words[0]}"
+    lines = [*words[1:], *_body(report, run), _link(page, settings)]
+    body = "\n".join(harmless(line) for line in lines if line)
+    title = harmless(title)
+    return Notice(address, report.series, title, body, tone, words, run.run_id, page), state
+
+
+def pulled_at(settings: Settings, database: str | None = None) -> datetime | None:
+    """When the database was last pulled; None where it never was."""
+    try:
+        with closing(open_warehouse(settings.folder(database))) as con:
+            return freshness(con, date.min).pulled_at
+    except StaleDataError:
+        return None
+
+
+def data_notice(
+    database: str, pulled: datetime, known: State | None, now: datetime
+) -> tuple[Notice | None, State]:
+    """What to tell the errors' address about the age of a database's data."""
+    stale = now - pulled > STALE_AFTER
+    state = {"stale": stale}
+    if stale == (known or {}).get("stale", False):
+        return None, state
+    hours = (now - pulled).total_seconds() / 3600
+    words = f"data is stale: the last pull is {count(round(hours), 'hour')} old"
+    fresh = Event("data is fresh again", "success")
+    event = Event(words, "warning") if stale else fresh
+    body = f"Last pull: {moment(pulled)}." + (" `d1lab pull` brings what is new." if stale else "")
+    title = f"Database {database}: {event.words}"
+    return Notice("errors", DATA, title, body, event.tone, (event.words,), None, None), state
+
+
+def harmless(text: str) -> str:
+    """A line that a chat shows as it stands: no mention of people, no link in disguise.
+
+    >>> harmless("<!channel> [x](javascript:1) @here")
+    '‹!channel> [x] (javascript:1) ＠here'
+    """
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r"<(?=\S)", "‹", line).replace("@", "＠").replace("](", "] (")
+
+
+def _report(settings: Settings, database: str, series: str, entries: list[Entry]) -> Report:
+    ordered = sorted(entries, key=lambda e: (e.as_of or date.min, e.started_at))
+    newest = ordered[-1]
+    done = [entry for entry in ordered if entry.status == "done"]
+    run = load_run(run_folder(settings, database, newest.run_id))
+    if not done:
+        return Report(series, run, newest.page, None, None, (), (), None)
+    folder = run_folder(settings, database, done[-1].run_id)
+    good = run if done[-1] is newest else load_run(folder)
+    before = load_results(folder.parent / good.previous_run_id) if good.previous_run_id else ()
+    return Report(
+        series,
+        run,
+        newest.page,
+        good,
+        done[-1].page,
+        figures=tuple(load_results(folder)),
+        before=tuple(before),
+        verdict=_verdict(folder),
+    )
+
+
+def _verdict(run_dir: Path) -> Verdict | None:
+    """The first verdict that a run's notebook displayed."""
+    path = run_dir / NOTEBOOK_FILE
+    notebook = json.loads(path.read_bytes()) if path.is_file() else {"cells": []}
+    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
+    bundles = (output.get("data", {}).get(Verdict.MIME) for output in outputs)
+    return next((Verdict.of(**bundle) for bundle in bundles if bundle), None)
+
+
+def _faults(report: Report, known: State) -> tuple[list[Event], State]:
+    failed = report.run.status in ("failed", "timeout")
+    events = []
+    if failed and not known.get("failed"):
+        events = [Event("timed out" if report.run.status == "timeout" else "failed", "failure")]
+    if not failed and known.get("failed"):
+        events = [Event("runs again", "success")]
+    return events, {"failed": failed}
+
+
+def _news(report: Report, known: State, alerts: Sequence[Alert]) -> tuple[list[Event], State]:
+    """Alerts first, then the verdict; a report without a good run has no news."""
+    if report.good is None:
+        return [], known
+    held = set(known.get("alerts", ()))
+    events = [event for alert in alerts for event in _alert_events(alert, report.figures, held)]
+    before, now = known.get("verdict"), report.verdict.status if report.verdict else None
+    if before and now and before != now:
+        tone = _VERDICT_TONES.get(now, "info")
+        events.append(Event(f"the verdict went from {before} to {now}", tone))
+    holding = [alert.text for alert in alerts if _holds(alert, report.figures, held)]
+    return events, {"alerts": holding, "verdict": now or before}
+
+
+def _holds(alert: Alert, figures: Sequence[Figure], held: set[str]) -> bool:
+    """Whether a condition holds; one whose figure is unknown stays as it was."""
+    if not alert.known(figures):
+        return alert.text in held
+    return bool(alert.matching(figures))
+
+
+def _alert_events(alert: Alert, figures: Sequence[Figure], held: set[str]) -> Iterator[Event]:
+    holds = _holds(alert, figures, held)
+    if holds == (alert.text in held):
+        return
+    shown = "; ".join(_named(f) for f in (alert.matching(figures) or alert.known(figures))[:3])
+    if holds:
+        yield Event(f"{alert.text}: {shown}", "warning")
+    else:
+        yield Event(f"no longer {alert.text}: {shown}", "success")
+
+
+def _named(figure: Figure) -> str:
+    dimension = f" {clip(figure.dimension, 40)}" if figure.dimension else ""
+    return f"{clip(figure.label, 60)}{dimension} {clip(figure.shown(), 40)}"
+
+
+def _body(report: Report, run: RunRecord) -> Iterator[str]:
+    """The fault of a run that failed; the verdict and the key figures of one that did not."""
+    if run.error is not None:
+        at = run.error.cell_index
+        where = f"Cell {at + 1}: " if at is not None else ""
+        yield f"{where}{clip(run.error.message or run.reason, 600)}"
+        yield f"Nothing of it was written to D1. Run it again: {run.command}"
+        return
+    chosen = [f"{n}={run.parameters.get(n)}" for n in run.given if n not in ("shop", "as_of")]
+    if chosen:
+        yield f"With {clip(', '.join(chosen), 200)}."
+    if run is not report.good:
+        return
+    if report.verdict:
+        yield clip(report.verdict.text, 600)
+    changes = [c for c in what_changed(report.figures, report.before) if c.finding != "gone"]
+    yield from map(_figure_line, changes[:_FIGURES])
+    yield f"Data pulled {moment(run.data.pulled_at)}."
+    if run.simulated:
+        yield f"Simulated: {clip(', '.join(run.simulated), 200)}."
+
+
+def _figure_line(change: Change) -> str:
+    figure = change.figure
+    interval = f", {figure.interval()}" if figure.interval() else ""
+    since = ", ".join(filter(None, (change.shown(), change.words())))
+    told = f" [{since}]" if change.previous else ""
+    return f"{_named(figure)}{interval}{told}"
+
+
+def _link(page: str | None, settings: Settings) -> str:
+    if page is None:
+        return ""
+    base = settings.notify.pages_url.rstrip("/")
+    return f"{base}/{quote(page)}" if base else f"Page: {settings.reports_dir.name}/{page}"

@@ -1,0 +1,240 @@
+"""Finished pages, copied to a folder or a static host: only what differs, the index last.
+
+What was copied is kept beside the copies, in `.d1lab-published.json`: the hash of each file. A file
+is the same when that hash is ours and the host lists it with our size; so nothing is read back.
+Only files that stand there are ever removed, and only when asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.reports.index import INDEX
+from d1lab.reports.shelf import LATEST
+
+RECORD = ".d1lab-published.json"
+PATTERNS = ("*/*/*/*.csv", "*/*/*.html", INDEX)
+"""What is published, below reports/; the cards that the index is made from stay at home."""
+
+Progress = Callable[[str, int, int], None]
+
+
+class Published(NamedTuple):
+    """One file, and what was done about it or would be."""
+
+    action: Literal["new", "changed", "removed"]
+    path: str  # below reports/ and below the target
+    bytes: int
+
+
+class PublishResult(NamedTuple):
+    """What was copied and removed, in this order, or would be."""
+
+    target: str
+    files: tuple[Published, ...]
+    unchanged: int  # files that were there already
+
+    @property
+    def bytes(self) -> int:
+        """The size of what was copied."""
+        return sum(file.bytes for file in self.files if file.action != "removed")
+
+
+class _File(NamedTuple):
+    size: int
+    digest: str
+
+
+def publish(
+    reports_dir: Path,
+    target: str,
+    *,
+    delete: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> PublishResult:
+    """Copy the index, the pages and their CSV files to where others can read them.
+
+    A page goes up before what leads to it: tables, pages, `latest.html`, the index.
+
+    Args:
+        reports_dir: The folder of all pages.
+        target: A folder, or a URL that fsspec knows, such as s3://bucket/reports. Credentials
+            come from the environment, as the host's own tools take them.
+        delete: Remove what was published before and is no longer among the pages.
+        dry_run: Only say what would be done.
+        progress: Told after each file.
+
+    Raises:
+        InputError: There is nothing to publish; the target carries a password, lies within the
+            pages, or takes a package that is not installed.
+        D1labError: The host refused.
+    """
+    pages = _pages(reports_dir)
+    with _host_faults(_named(target)):
+        fs, root = _open(target)
+        if _is_local(fs):
+            _check_apart(Path(root), reports_dir)
+        there = _listed(fs, root)
+        known = _record(fs, root)
+        plan = list(_plan(pages, there, known, delete=delete))
+        if not dry_run and plan:
+            _carry_out(fs, root, reports_dir, plan, progress)
+            kept = {} if delete else {p: d for p, d in known.items() if p in there}
+            fs.pipe_file(f"{root}/{RECORD}", _text(kept | {p: f.digest for p, f in pages.items()}))
+    copied = sum(file.action != "removed" for file in plan)
+    return PublishResult(_named(target), tuple(plan), len(pages) - copied)
+
+
+def _pages(reports_dir: Path) -> dict[str, _File]:
+    """The files to publish, in the order in which they go up."""
+    if not (reports_dir / INDEX).is_file():
+        raise InputError(f"{reports_dir} holds no {INDEX}: `d1lab run` makes reports to publish")
+    found = [path for pattern in PATTERNS for path in sorted(reports_dir.glob(pattern))]
+    plain = [path for path in found if not _is_hidden(path.relative_to(reports_dir))]
+    ordered = sorted(plain, key=lambda path: (path.name == INDEX, path.name == LATEST))
+    return {path.relative_to(reports_dir).as_posix(): _file(path) for path in ordered}
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(name.startswith(".") for name in path.parts)
+
+
+def _file(path: Path) -> _File:
+    content = path.read_bytes()
+    return _File(len(content), sha256(content).hexdigest())
+
+
+def _named(target: str) -> str:
+    """The target as messages name it.
+
+    Raises:
+        InputError: It carries a password. The target is not repeated.
+    """
+    parts = urlsplit(target)
+    if parts.password is not None or parts.query:
+        raise InputError(
+            "the target carries a password or a query; leave it out: credentials come from the"
+            " environment, as the host's own tools take them"
+        )
+    return target
+
+
+def _open(target: str) -> tuple[Any, str]:
+    """The file system and the root path of a target."""
+    import fsspec
+    from fsspec.registry import known_implementations
+
+    protocol = target.partition("://")[0] if "://" in target else "file"
+    if protocol not in known_implementations:
+        raise UnknownName("protocol", protocol, known_implementations, f"target {target!r}")
+    try:
+        fs, root = fsspec.url_to_fs(target)
+    except ImportError:
+        known = known_implementations[protocol]
+        package = known["class"].partition(".")[0]
+        todo = f"pip install {package}" if package != "fsspec" else known.get("err", "")
+        raise InputError(
+            f"publishing to {protocol}:// takes a package that is not installed: {todo}"
+        ) from None
+    return fs, root.rstrip("/")
+
+
+def _is_local(fs: Any) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(fs, LocalFileSystem)
+
+
+def _check_apart(root: Path, reports_dir: Path) -> None:
+    ours, theirs = reports_dir.resolve(), root.resolve()
+    if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):
+        raise InputError(f"the target {root} and the pages in {reports_dir} must lie apart")
+
+
+def _listed(fs: Any, root: str) -> dict[str, int]:
+    """What the target holds: sizes by path."""
+    fs.invalidate_cache()
+    details = fs.find(root, detail=True)
+    prefix = f"{fs._strip_protocol(root)}/"
+    return {p.removeprefix(prefix): d["size"] for p, d in details.items() if p.startswith(prefix)}
+
+
+def _record(fs: Any, root: str) -> dict[str, str]:
+    """The hashes of what was published, by path; empty at the first time."""
+    try:
+        record = json.loads(fs.cat_file(f"{root}/{RECORD}"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise InputError(
+            f"{RECORD} in the target is not readable as JSON; remove it, and all pages are copied"
+        ) from None
+    return {str(path): str(digest) for path, digest in record.items()}
+
+
+def _plan(
+    pages: dict[str, _File], there: dict[str, int], known: dict[str, str], *, delete: bool
+) -> Iterator[Published]:
+    for path, file in pages.items():
+        if there.get(path) != file.size or known.get(path) != file.digest:
+            yield Published("changed" if path in there else "new", path, file.size)
+    for path in sorted(known.keys() & there.keys() - pages.keys()) if delete else ():
+        yield Published("removed", path, there[path])
+
+
+def _carry_out(
+    fs: Any, root: str, reports_dir: Path, plan: list[Published], progress: Progress | None
+) -> None:
+    fs.makedirs(root, exist_ok=True)
+    for done, file in enumerate(plan, start=1):
+        place = f"{root}/{file.path}"
+        if file.action == "removed":
+            fs.rm_file(place)
+        elif _is_local(fs):
+            _put_whole(reports_dir / file.path, Path(place))
+        else:
+            fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+            fs.put_file(str(reports_dir / file.path), place)
+        if progress:
+            progress("publish", done, len(plan))
+
+
+def _put_whole(page: Path, place: Path) -> None:
+    """Copy a file so that no reader ever sees half of it."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    aside = place.with_name(f".{place.name}.part")
+    aside.write_bytes(page.read_bytes())
+    os.replace(aside, place)
+
+
+def _text(record: dict[str, str]) -> bytes:
+    return json.dumps(dict(sorted(record.items())), indent=1).encode()
+
+
+@contextmanager
+def _host_faults(target: str) -> Iterator[None]:
+    """A host's refusal as one line; of an error that is not the system's, the name alone.
+
+    Each backend raises errors of its own, and the text of such an error may repeat a credential.
+    """
+    try:
+        yield
+    except D1labError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise D1labError(f"publishing to {target}: {type(error).__name__}: {reason}") from None
+    except Exception as error:  # noqa: BLE001 - each backend has errors of its own
+        raise D1labError(
+            f"publishing to {target}: {type(error).__name__}; check the host's address and the"
+            " credentials in the environment"
+        ) from None

@@ -1,0 +1,233 @@
+"""Notices delivered through Apprise: to Slack, Teams, a webhook or by mail.
+
+An address is the name of an environment variable, and what stands in it is never shown: Apprise's
+URLs hold tokens. A notice that could not be delivered is due again at the next call.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from d1lab.config import Settings
+from d1lab.errors import InputError
+from d1lab.jobs.ledger import Ledger
+from d1lab.reports.page import render_page
+from d1lab.reports.runner import run_folder
+from d1lab.share.alerts import check_names, parse_alert
+from d1lab.share.notices import (
+    ADDRESSES,
+    DATA,
+    Address,
+    Notice,
+    data_notice,
+    latest_reports,
+    pulled_at,
+    report_notice,
+)
+from d1lab.share.sent import State, Topic, open_sent
+
+if TYPE_CHECKING:
+    import apprise
+
+VARIABLES: dict[Address, str] = {
+    "news": "D1LAB_NOTIFY_URL",
+    "errors": "D1LAB_NOTIFY_ERRORS_URL",
+}
+PAGE_BYTES = 150_000  # of an attached page
+
+Judge = Callable[[State | None], tuple[Notice | None, State]]
+
+
+class Delivery(NamedTuple):
+    """What became of a notice."""
+
+    notice: Notice
+    status: Literal["sent", "failed", "due"]
+    problem: str = ""  # why it could not be delivered
+
+
+def send(
+    settings: Settings,
+    ledger: Ledger,
+    database: str | None = None,
+    *,
+    alerts: Sequence[str] = (),
+    attach_page: bool | None = None,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> list[Delivery]:
+    """Tell the addresses what has changed since they were last told.
+
+    Args:
+        settings: The project's; `settings.notify` says what to watch.
+        ledger: Where the runs are recorded.
+        database: A name of d1lab.toml; None for the default one.
+        alerts: Conditions besides those of the settings.
+        attach_page: Attach the page without scripts; None for what the settings say.
+        dry_run: Only say what would be sent; nothing is remembered as told.
+        now: The moment that ages are counted to; the present for None.
+
+    Returns:
+        One delivery for each notice; a failed one is tried again at the next call.
+
+    Raises:
+        InputError: No address is set, one is not understood, or an alert is no condition.
+        UnknownName: An alert names a key figure that no report has.
+        LockedError: Another process has been sending for a minute.
+    """
+    name, _ = settings.resolve(database)
+    watched = [parse_alert(text) for text in (*settings.notify.alert, *alerts)]
+    reports = latest_reports(settings, ledger, name)
+    check_names(watched, (figure.metric for report in reports for figure in report.figures))
+    attach = settings.notify.attach_page if attach_page is None else attach_page
+    post = _Post(settings, name, attach=attach, dry_run=dry_run)
+    pulled = pulled_at(settings, name)
+    if pulled is not None:
+        moment = now or datetime.now(UTC)
+        post.tell(DATA, "errors", lambda known: data_notice(name, pulled, known, moment))
+    for report in reports:
+        for address in ADDRESSES:
+            post.tell(
+                report.series,
+                address,
+                lambda known, r=report, a=address: report_notice(r, a, known, watched, settings),
+            )
+    return post.deliveries
+
+
+class _Post:
+    """The deliveries of one call."""
+
+    def __init__(self, settings: Settings, database: str, *, attach: bool, dry_run: bool) -> None:
+        self.settings, self.database, self.attach = settings, database, attach
+        self.dry_run = dry_run
+        self.deliveries: list[Delivery] = []
+        self._sent = open_sent(settings)
+        self._services = {} if dry_run else {a: services(settings, a) for a in ADDRESSES}
+
+    def tell(self, subject: str, address: Address, judge: Judge) -> None:
+        """Tell an address what is new about a subject, if anything is."""
+        topic = Topic(self.database, subject, address)
+        if self.dry_run:
+            notice, _ = judge(self._sent.state(topic))
+            if notice:
+                self.deliveries.append(Delivery(notice, "due"))
+            return
+        with self._sent.turn(topic) as turn:
+            notice, state = judge(turn.state)
+            problem = self._deliver(notice) if notice else ""
+            if not problem and state != turn.state:
+                turn.keep(state)
+        if notice:
+            self.deliveries.append(Delivery(notice, "failed" if problem else "sent", problem))
+
+    def _deliver(self, notice: Notice) -> str:
+        """Deliver a notice; why not, where that was impossible."""
+        if not self.attach or notice.run_id is None:
+            return deliver(self._services[notice.address], notice)
+        run_dir = run_folder(self.settings, self.database, notice.run_id)
+        page = render_page(run_dir, static=True).encode()
+        if len(page) > PAGE_BYTES:
+            remark = f"\nThe page is not attached: it has {len(page):,} bytes, over {PAGE_BYTES:,}."
+            return deliver(
+                self._services[notice.address], notice._replace(body=notice.body + remark)
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{notice.run_id}.html"
+            path.write_bytes(page)
+            return deliver(self._services[notice.address], notice, path)
+
+
+def services(settings: Settings, address: Address) -> apprise.Apprise:
+    """The services behind an address; errors go to the news' address where they have none.
+
+    Raises:
+        InputError: No address is set, or one is not understood. It is not repeated.
+    """
+    import apprise
+
+    own, variable = settings.notify_url, VARIABLES["news"]
+    if address == "errors" and settings.notify_errors_url:
+        own, variable = settings.notify_errors_url, VARIABLES["errors"]
+    if own is None:
+        raise InputError(
+            f"no address is set for {address}: put Apprise's URL of a service, such as slack://... "
+            f"or mailto://..., into {VARIABLES['news']}, and into {VARIABLES['errors']} for faults"
+        )
+    made = apprise.Apprise(asset=apprise.AppriseAsset(**_ASSET))
+    with _overheard():
+        understood = made.add(own.get_secret_value())
+    if not understood or not len(made):
+        raise InputError(f"{variable} holds no URL that Apprise understands (it is not shown)")
+    return made
+
+
+_ASSET = {
+    "app_id": "d1lab",
+    "app_desc": "d1lab",
+    "app_url": "",
+    "image_url_mask": "",  # no picture from elsewhere
+    "image_url_logo": "",
+    "interpret_emojis": False,
+    "plugin_paths": [],
+}
+
+
+def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None) -> str:
+    """Hand a notice to its services.
+
+    Returns:
+        Empty when all of them took it; else why not, without any part of an address.
+    """
+    import apprise
+
+    with _overheard() as heard:
+        done = to.notify(
+            title=notice.title,
+            body=notice.body or notice.title,
+            notify_type=apprise.NotifyType(notice.tone),
+            body_format=apprise.NotifyFormat.TEXT,
+            attach=str(attachment) if attachment else None,
+        )
+    if done:
+        return ""
+    names = sorted({str(service.service_name) for service in to})
+    codes = sorted({code for line in heard for code in re.findall(r"\berror=(\d{3})\b", line)})
+    status = f" (status {', '.join(codes)})" if codes else ""
+    return f"{', '.join(names)} did not take it{status}; it is sent again at the next call"
+
+
+class _Ear(logging.Handler):
+    """Keeps what is logged, and shows none of it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """Take the logs of Apprise and of its HTTP client for ourselves: both name addresses."""
+    ear = _Ear()
+    loggers = [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]
+    before = [(log, log.propagate, log.level, list(log.handlers)) for log in loggers]
+    for log in loggers:
+        log.propagate, log.handlers = False, [ear]
+        log.setLevel(logging.WARNING)
+    try:
+        yield ear.lines
+    finally:
+        for log, propagate, level, handlers in before:
+            log.propagate, log.handlers = propagate, handlers
+            log.setLevel(level)

@@ -1,0 +1,104 @@
+"""What was told to which address, so that nothing is told twice: `data/sent.sqlite`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab.config import Settings
+from d1lab.errors import LockedError
+
+FILE_NAME = "sent.sqlite"
+WAIT_SECONDS = 60.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sent (
+  database TEXT NOT NULL,
+  subject TEXT NOT NULL,  -- the ledger's series, or 'data'
+  address TEXT NOT NULL,  -- its name, such as 'errors'; never the URL
+  state TEXT NOT NULL,    -- JSON object: what the address knows
+  known_at TEXT NOT NULL,
+  PRIMARY KEY (database, subject, address)
+)
+"""
+
+State = dict[str, Any]
+
+
+class Topic(NamedTuple):
+    """What an address is told about."""
+
+    database: str
+    subject: str
+    address: str
+
+
+class SentLog:
+    """The log at `path`. Safe between processes: one of them tells a topic, the others wait."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def state(self, topic: Topic) -> State | None:
+        """What the address knows about the topic; None for nothing."""
+        if not self.path.is_file():
+            return None
+        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS)) as con:
+            con.execute(_SCHEMA)
+            return _read(con, topic)
+
+    @contextmanager
+    def turn(self, topic: Topic) -> Iterator[Turn]:
+        """Hold a topic while it is told; what the turn keeps is written when the block ends well.
+
+        Raises:
+            LockedError: Another process has been telling something for a minute.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as con:
+            try:
+                con.execute(_SCHEMA)
+                con.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                raise LockedError(
+                    f"another process has been sending for {WAIT_SECONDS:.0f} s; wait for it, and"
+                    " run this again"
+                ) from None
+            turn = Turn(_read(con, topic))
+            yield turn
+            if turn.kept is not None:
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                row = (*topic, json.dumps(turn.kept), now)
+                con.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?)", row)
+            con.execute("COMMIT")
+
+
+class Turn:
+    """One topic while it is told: what the address knew, and what it knows from now on."""
+
+    def __init__(self, state: State | None) -> None:
+        self.state = state
+        self.kept: State | None = None
+
+    def keep(self, state: State) -> None:
+        """Remember this as told."""
+        self.kept = state
+
+
+def open_sent(settings: Settings) -> SentLog:
+    """The project's log."""
+    return SentLog(settings.data_dir / FILE_NAME)
+
+
+def _read(con: sqlite3.Connection, topic: Topic) -> State | None:
+    row = con.execute(
+        "SELECT state FROM sent WHERE database = ? AND subject = ? AND address = ?", topic
+    ).fetchone()
+    return json.loads(row[0]) if row else None

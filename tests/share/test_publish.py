@@ -1,0 +1,213 @@
+"""Publishing: only what differs, the index last, nothing removed unasked, no credential shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import known_implementations
+
+from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.share.publish import RECORD, publish
+
+FILES = {
+    "index.html": "index",
+    "harbor/turnover/2026-05-31.html": "page",
+    "harbor/turnover/latest.html": "page",
+    "harbor/turnover/2026-05-31/cover.csv": "sku\n1\n",
+}
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """Four finished files, and beside them what stays at home."""
+    folder = tmp_path / "reports"
+    homely = {"harbor/turnover/2026-05-31.json": "{}", "harbor/turnover/x.html.part": "half"}
+    for name, text in (FILES | homely | {".cache/a/b.html": "x"}).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.fixture(params=["folder", "memory"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A folder that does not exist yet, and a host behind a URL."""
+    if request.param == "folder":
+        yield str(tmp_path / "site" / "reports")
+        return
+    MemoryFileSystem.store.clear()
+    yield "memory://bucket/reports"
+    MemoryFileSystem.store.clear()
+
+
+def _held(target: str) -> dict[str, str]:
+    """What the target holds, but for the record."""
+    fs, root = fsspec.url_to_fs(target)
+    fs.invalidate_cache()
+    texts = {path: fs.cat_file(path).decode() for path in fs.find(root)}
+    prefix = f"{fs._strip_protocol(root)}/"
+    names = {path.removeprefix(prefix): text for path, text in texts.items()}
+    return {name: text for name, text in names.items() if name != RECORD}
+
+
+def _actions(result) -> list[tuple[str, str]]:
+    return [(file.action, file.path) for file in result.files]
+
+
+def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target: str):
+    """Pages, tables, latest and index; no cards, no half-written file, nothing hidden."""
+    result = publish(reports, target)
+    assert _held(target) == FILES
+    assert [path for _, path in _actions(result)] == [
+        "harbor/turnover/2026-05-31/cover.csv",
+        "harbor/turnover/2026-05-31.html",
+        "harbor/turnover/latest.html",
+        "index.html",
+    ]
+    assert (result.bytes, result.unchanged) == (sum(map(len, FILES.values())), 0)
+
+
+def test_publish_again_copies_nothing(reports: Path, target: str):
+    """The same content is not sent twice, whatever the files' times say."""
+    publish(reports, target)
+    os.utime(reports / "index.html", (0, 0))
+    result = publish(reports, target)
+    assert (result.files, result.unchanged) == ((), 4)
+
+
+def test_publish_sees_a_change_that_keeps_the_size(reports: Path, target: str):
+    """latest.html of today often has yesterday's length."""
+    publish(reports, target)
+    (reports / "harbor/turnover/latest.html").write_text("PAGE")
+    assert _actions(publish(reports, target)) == [("changed", "harbor/turnover/latest.html")]
+    assert _held(target)["harbor/turnover/latest.html"] == "PAGE"
+
+
+def test_publish_restores_what_others_removed_or_cut(reports: Path, target: str):
+    """The record alone is not believed: the host must list the file, with its size."""
+    publish(reports, target)
+    fs, root = fsspec.url_to_fs(target)
+    fs.rm_file(f"{root}/index.html")
+    fs.pipe_file(f"{root}/harbor/turnover/latest.html", b"pa")
+    assert _actions(publish(reports, target)) == [
+        ("changed", "harbor/turnover/latest.html"),
+        ("new", "index.html"),
+    ]
+    assert _held(target) == FILES
+
+
+def test_a_dry_run_touches_nothing(reports: Path, target: str):
+    """It says the same as the real one, and the target stays as it was."""
+    said = publish(reports, target, dry_run=True)
+    assert _held(target) == {}
+    assert said == publish(reports, target)
+
+
+def test_nothing_is_removed_unless_asked_and_nothing_of_others_ever(reports: Path, target: str):
+    """A pruned page stays on the host until --delete; a stranger's file stays for good."""
+    publish(reports, target)
+    fs, root = fsspec.url_to_fs(target)
+    fs.pipe_file(f"{root}/about.html", b"theirs")
+    gone = "harbor/turnover/2026-05-31.html"
+    (reports / gone).unlink()
+    assert publish(reports, target).files == ()
+    assert gone in _held(target)
+    assert _actions(publish(reports, target, delete=True, dry_run=True)) == [("removed", gone)]
+    assert gone in _held(target)
+    assert _actions(publish(reports, target, delete=True)) == [("removed", gone)]
+    assert _held(target).keys() == FILES.keys() - {gone} | {"about.html"}
+    assert publish(reports, target, delete=True).files == ()
+
+
+def test_publish_tells_its_progress(reports: Path, target: str):
+    """A long upload is seen to go on."""
+    told: list[tuple[str, int, int]] = []
+    publish(reports, target, progress=lambda *step: told.append(step))
+    assert told == [("publish", n, 4) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("inner", ["", "reports", "reports/harbor"])
+def test_publish_refuses_a_target_around_or_within_the_pages(reports: Path, inner: str):
+    """Copies of copies help nobody."""
+    with pytest.raises(InputError, match="must lie apart"):
+        publish(reports, str(reports.parent / inner))
+
+
+def test_publish_without_pages_says_how_to_make_them(tmp_path: Path):
+    """The command that makes the index is named."""
+    with pytest.raises(InputError, match="d1lab run"):
+        publish(tmp_path / "reports", str(tmp_path / "site"))
+
+
+def test_an_unknown_protocol_is_named_with_the_nearest(reports: Path):
+    """A typing error is no missing package."""
+    with pytest.raises(UnknownName, match="Did you mean 'memory'"):
+        publish(reports, "memry://bucket")
+
+
+def test_a_missing_backend_names_the_package(reports: Path, monkeypatch: pytest.MonkeyPatch):
+    """What to install stands in the message."""
+    absent = {"class": "absent_package.FileSystem", "err": "Install absent_package"}
+    monkeypatch.setitem(known_implementations, "absent", absent)
+    with pytest.raises(InputError, match="pip install absent_package"):
+        publish(reports, "absent://bucket")
+
+
+@pytest.mark.parametrize("target", ["sftp://me:s3cret@host/www", "s3://bucket/x?token=s3cret"])
+def test_a_password_in_the_target_is_refused_and_not_repeated(reports: Path, target: str):
+    """Credentials come from the environment alone."""
+    with pytest.raises(InputError, match="environment") as caught:
+        publish(reports, target)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (PermissionError("Access Denied"), "PermissionError: Access Denied"),
+        (RuntimeError("signed with s3cret"), "RuntimeError; check"),
+    ],
+)
+def test_a_host_that_refuses_is_one_line_without_secrets(
+    reports: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, shown: str
+):
+    """A backend's own error is named; its text may hold a credential and is left out."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", refuse)
+    with pytest.raises(D1labError, match="publishing to memory://refusing") as caught:
+        publish(reports, "memory://refusing")
+    assert shown in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__suppress_context__
+    MemoryFileSystem.store.clear()
+
+
+def test_a_publish_that_stopped_in_the_middle_is_finished_by_the_next(
+    reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Without a record of them files are copied again, and the record is whole afterwards."""
+    site = tmp_path / "site"
+    replace = os.replace
+
+    def stop(source: Path, place: Path) -> None:
+        if place.name == "index.html":
+            raise OSError(28, "No space left on device")
+        replace(source, place)
+
+    monkeypatch.setattr("d1lab.share.publish.os.replace", stop)
+    with pytest.raises(D1labError, match="No space left"):
+        publish(reports, str(site))
+    assert "index.html" not in _held(str(site))
+    monkeypatch.undo()
+    assert len(publish(reports, str(site)).files) == 4
+    assert json.loads((site / RECORD).read_text()).keys() == FILES.keys()
+    assert _held(str(site)) == FILES
