@@ -24,7 +24,7 @@ COLUMNS = (
     "discounted_share"
 )
 LAPSING_COLUMNS = (
-    "customer_id rfm_group days usual_gap_days purchases spend mean_purchase pace discounted_share"
+    "customer_id rfm_group silent_days usual_gap_days mean_purchase pace discounted_share spend"
 )
 STAGED = (
     "shop customer_id customer_segment rfm_group r_score f_score m_score lifetime_value "
@@ -88,6 +88,7 @@ def lapsing(customers: Frame) -> Frame:
     """
     gap = (customers["last_day"] - customers["first_day"]).dt.days / (customers["purchases"] - 1)
     known = customers.assign(
+        silent_days=customers["days"],
         usual_gap_days=gap.where(customers["purchases"] > 1),
         discounted_share=customers["discounted_orders"] / customers["orders"],
     )

@@ -162,13 +162,28 @@ def transitions(before: Frame | None, now: Frame) -> Frame:
 
 
 def matrix(before: Frame | None, now: Frame) -> Frame:
-    """The share of each group of then that is in each group of now, in Shopify's order."""
+    """The share of each group of then that is in each group of now; cells that hold nobody are left
+    out, but for the diagonal, which comes first and in Shopify's order.
+    """
+    counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")
+    stayed = pd.MultiIndex.from_tuples([(name, name) for name in GROUPS if name in counted.index])
+    cells = counted.reindex(stayed.append(counted.index).drop_duplicates(), fill_value=0)
+    cells = cells.rename_axis(["from_group", "to_group"]).reset_index()
+    return cells.assign(
+        share=cells["customers"] / cells.groupby("from_group")["customers"].transform("sum")
+    )
+
+
+def movers(before: Frame | None, now: Frame) -> Frame:
+    """The customers whose group is another one now, those who spent most first."""
     moved = moves(before, now)
-    counted = moved.groupby(["from_group", "to_group"]).size().unstack(fill_value=0)
-    rows = [name for name in (*GROUPS, NEWCOMER) if name in counted.index]
-    columns = [name for name in GROUPS if name in counted.columns]
-    shares = counted.loc[rows, columns].div(counted.loc[rows].sum(axis=1), axis=0)
-    return shares.stack().rename("share").reset_index()
+    went = moved[moved["changed"].astype(bool)]
+    return went.sort_values(["spend", "customer_id"], ascending=[False, True])
+
+
+def since(before: Frame | None) -> str:
+    """From when a snapshot is, as a title says it."""
+    return f"since {before['day'].max():%Y-%m-%d}" if before is not None else "(nothing earlier)"
 
 
 def _without(ordered: Any) -> int:

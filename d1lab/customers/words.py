@@ -37,13 +37,14 @@ def verdict(table: Frame, lapsing: Frame) -> str:
 
 
 def movement(labelled: Labelled) -> str:
-    """Who rose into and fell out of the best groups over 90 days, in a sentence."""
+    """How far the groups are to be trusted, and who rose into and fell out of the best ones."""
+    doubt = confidence(labelled.now)
     if labelled.earlier is None:
-        return "Nothing is known of 90 days ago to compare with."
+        return f"{doubt}Nothing is known of 90 days ago to compare with."
     moved = moves(labelled.earlier, labelled.now)
     was, is_ = (moved[column].isin(_BEST) for column in ("from_group", "to_group"))
     return (
-        f"In 90 days {int((is_ & ~was).sum()):,} customers rose into these two groups, and "
+        f"{doubt}In 90 days {int((is_ & ~was).sum()):,} customers rose into these two groups, and "
         f"{int((was & ~is_).sum()):,} fell out of them."
     )
 
@@ -53,7 +54,7 @@ def confidence(customers: Frame) -> str:
     bought = groups.buyers(customers)
     count, reasons = len(bought), bought["reason"].dropna().unique()
     if len(reasons):
-        return f"No groups: {_SILENT[reasons[0]]}."
+        return f"No groups: {_SILENT[reasons[0]]}. "
     return _CONFIDENCE.get(bought["confidence"].iloc[0], "").format(count=count)
 
 
@@ -80,21 +81,17 @@ def stability(labelled: Labelled) -> str:
 
 
 def holdout(values: Lifetimes) -> str:
-    """What the shop's own past says of the forecast, and which value is stored for it."""
-    stored = "The stored lifetime value is what each customer has really spent"
+    """What the shop's own past says of the forecast."""
     if values.reason is not None:
-        return f"No forecast: {values.reason}. {stored}."
+        return f"No forecast: {values.reason}."
     model, *rivals = values.holdout.scores
     closest = min(rivals, key=lambda rival: abs(rival.spend_error or 0.0))
-    total = (
-        f"Over the last {values.holdout.days} days the model was {_off(model.spend_error)} in "
-        f"total, the better simple rate {_off(closest.spend_error)}"
-    )
-    better = abs(model.spend_error or 0) <= abs(closest.spend_error or 0)
-    naive = "" if better else ": on the total the simple rate wins"
+    naive = abs(closest.spend_error or 0.0) < abs(model.spend_error or 0.0)
     return (
-        f"{total}{naive}; customer by customer the model was closest. {stored}, and what to expect "
-        f"of the next {values.horizon_days} days."
+        f"On the last {values.holdout.days} days the model was {_off(model.spend_error)} in total, "
+        f"the better simple rate {_off(closest.spend_error)}"
+        f"{': there the simple rate wins' if naive else ''}. Customer by customer the model was "
+        "the closest, so it may speak."
     )
 
 
@@ -110,13 +107,12 @@ def returns(customers: Frame) -> str:
     return f"Taken out: {cancelled:,.0f} orders that came back whole, and refunds of {back:,.2f}."
 
 
-def remarks(customers: Frame, labelled: Labelled, values: Lifetimes, staged: int) -> str:
+def remarks(customers: Frame, values: Lifetimes, staged: int) -> str:
     """All that a reader should know of how this was made, in one note."""
-    parts = (
-        confidence(customers),
-        stability(labelled),
-        holdout(values),
-        returns(customers),
-        f"Groups and values of {staged:,} customers go back to D1.",
+    stored = "what each customer has really spent"
+    if values.reason is None:
+        stored += f", and what to expect of the next {values.horizon_days} days"
+    return (
+        f"{returns(customers)} Groups, scores and lifetime values of {staged:,} customers go back "
+        f"to D1; the lifetime value is {stored}. Lists hold ids only, and come as CSV."
     )
-    return " ".join(part.strip() for part in parts if part)

@@ -211,8 +211,11 @@ def heatmap(
     roles = {"x": x, "y": y, "value": value}
     drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
     ordinal: Any = {"type": "ordinal", "sort": None}
+    names = {str(record["x"]) for record in drawn.records}
+    slanted = len(names) > 5 and max(map(len, names)) > 5  # side by side they would overlap
+    axis = alt.Axis(labelAngle=-50 if slanted else 0)
     grid = alt.Chart().encode(
-        alt.X(field="x", title=drawn.columns["x"].header, axis=alt.Axis(labelAngle=0), **ordinal),
+        alt.X(field="x", title=drawn.columns["x"].header, axis=axis, **ordinal),
         alt.Y(field="y", title=drawn.columns["y"].header, **ordinal),
         tooltip=drawn.tooltips(),
     )
@@ -220,7 +223,7 @@ def heatmap(
     cells = grid.mark_rect().encode(drawn.channel(alt.Opacity, "value", scale=shade, legend=None))
     short = ".0%" if drawn.columns["value"].kind == "percent" else ",.3~g"
     numbers = grid.mark_text(fontSize=11).encode(drawn.channel(alt.Text, "value", format=short))
-    narrow = len({record["x"] for record in drawn.records}) > 12  # no room for numbers on a phone
+    narrow = len(names) > 12  # no room for numbers on a phone
     return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
 
 

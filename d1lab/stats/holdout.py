@@ -90,13 +90,13 @@ class Score(NamedTuple):
 
 
 class Holdout(NamedTuple):
-    """The contest over one held-out period; the model's score comes first."""
+    """The contest over one held-out period; the model's score, if it has one, comes first."""
 
     days: int
     customers: int
     actual_purchases: float
     actual_spend: float
-    scores: tuple[Score, ...]  # empty where the models could not be fitted on the past
+    scores: tuple[Score, ...]  # the rivals' alone where the model could not be fitted on the past
     interval: Forecast | None  # of the model's spend, 90 %
     reason: str | None  # why the model may not speak after this; None where it may
 
@@ -129,15 +129,15 @@ def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Hol
     facts = days, len(actual.spend), float(actual.purchases.sum()), float(actual.spend.sum())
     if not len(actual.spend) or past.observed_days.max() < 2 * days:
         return Holdout(*facts, (), None, "no_past")
-    models = fit(past)
-    if models.reason:
-        return Holdout(*facts, (), None, models.reason)
-    forecasts = {
-        "model": expected_spend(models, past, days),
+    rivals = {
         "past_rate": past_rate(past, days),
         "as_before": Outcome(*(np.asarray(column, dtype=float) for column in recent)),
     }
-    scores = tuple(_score(name, one, actual) for name, one in forecasts.items())
+    scores = tuple(_score(name, one, actual) for name, one in rivals.items())
+    models = fit(past)
+    if models.reason:
+        return Holdout(*facts, scores, None, models.reason)
+    scores = (_score("model", expected_spend(models, past, days), actual), *scores)
     interval = forecast_spend(
         models.purchases, models.spend, days / WEEK, *past.weeks, past.mean_spend
     )

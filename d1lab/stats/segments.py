@@ -33,8 +33,11 @@ _GRID = {
     1: ("Dormant", "Dormant", "At risk", "At risk", "Previously loyal"),
 }
 
-GROUPS = (*dict.fromkeys(name for row in _GRID.values() for name in row), PROSPECTS)
-"""Shopify's eleven groups: ten of customers who bought, and the prospects."""
+GROUPS = (
+    "Champions", "Loyal", "Active", "New", "Promising", "Needs attention", "Almost lost", "At risk",
+    "Previously loyal", "Dormant", PROSPECTS,
+)  # fmt: skip
+"""Shopify's eleven groups, the best first: ten of customers who bought, and the prospects."""
 
 
 class Customer(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 from d1lab.errors import UnknownName
 from d1lab.stats.segments import (
     GROUPS,
+    PROSPECTS,
     Customer,
     Labels,
     Segment,
@@ -32,7 +33,10 @@ def test_rfm_group_is_shopifys_grid(oracles: dict):
 
 def test_groups_are_eleven_with_the_prospects():
     """Ten groups of customers who bought, and those who never did."""
-    assert len(GROUPS) == len(set(GROUPS)) == 11
+    scores = range(1, 6)
+    named = {rfm_group(r, f, m) for r in scores for f in scores for m in scores}
+    assert len(GROUPS) == 11
+    assert set(GROUPS) == named | {PROSPECTS}
 
 
 def test_segment_scores_by_share_of_the_shop_worse(oracles: dict):
