@@ -122,15 +122,13 @@ def _sums(
     if measure in caps:
         low, high = map(ConstantExpression, caps[measure])
         y = FunctionExpression("greatest", FunctionExpression("least", y, high), low)
-    known = FunctionExpression("isfinite", y)
-    second: list[Expression] = [ConstantExpression(0.0)] * 3
+    known, second = y, [ConstantExpression(0.0)] * 3
     if measure.second:
         x = _number(measure.second)
-        known = known & FunctionExpression("isfinite", x)
-        second = [_sum(x), _sum(x * x), _sum(x * y)]
+        known, second = x * y, [_sum(x), _sum(x * x), _sum(x * y)]
     n = FunctionExpression("count", ConstantExpression(1))
     lately = ConstantExpression(0) if late is None else FunctionExpression("count_if", late)
-    return [n, _sum(y), _sum(y * y), *second, n - FunctionExpression("count_if", known), lately]
+    return [n, _sum(y), _sum(y * y), *second, n - FunctionExpression("count", known), lately]
 
 
 def _number(column: str) -> Expression:

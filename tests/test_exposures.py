@@ -39,7 +39,6 @@ def rows() -> duckdb.DuckDBPyRelation:
     spend = 0.8 * before + rng.normal(0, 3, n) + (variant == "b")
     frame = {"variant": variant, "spend": spend, "before": before, "orders": rng.poisson(2, n)}
     frame["part"] = np.where(np.arange(n) % 3 == 0, "new", "known")
-    frame["odd"] = np.where(np.arange(n) == 5, np.nan, spend)
     frame["exposed"], frame["measured"] = np.full(n, 10), np.where(np.arange(n) == 9, 11, 9)
     con = duckdb.connect()
     import pandas as pd
@@ -189,10 +188,16 @@ def test_unbalanced_covariate_is_refused(rows: Any) -> None:
 
 
 def test_missing_values_are_refused(rows: Any) -> None:
-    """An unknown value is not a zero."""
-    [refused] = effects(scan(rows, [Measure("odd")]))
-    assert refused.status == "insufficient_data"
-    assert "1 visitors" in (refused.reason or "")
+    """An unknown value is not a zero, and NaN is no value."""
+    gaps = rows.project("variant, before, CASE WHEN before > 80 THEN NULL ELSE spend END AS spend")
+    unknown = gaps.filter("spend IS NULL").shape[0]
+    for asked in (Measure("spend"), Measure("before", covariate="spend")):
+        [refused] = effects(scan(gaps, [asked]))
+        assert (refused.status, refused.p_value) == ("insufficient_data", None)
+        assert f" {unknown} visitors" in (refused.reason or "")
+    odd = rows.project("variant, CASE WHEN before > 80 THEN 'nan'::DOUBLE ELSE spend END AS odd")
+    [refused] = effects(scan(odd, [Measure("odd")]))
+    assert (refused.status, refused.p_value) == ("invalid_input", None)
 
 
 def test_wrong_measures_are_named(rows: Any) -> None:

@@ -128,7 +128,7 @@ def _track(metric: Metric, line: Timeline, plan: Plan) -> Track:
     if plan.method == "always_valid":
         if metric == "conversions" and share is not None:
             return _beta_binomial(line, plan.alpha, share)
-        return _sequence(metric, line, plan.alpha)
+        return _sequence(metric, line, plan)
     if metric != "conversions":
         return _money(metric, line, plan, share)
     if line.a[-1].visitors is not None:
@@ -242,13 +242,14 @@ def _at_overall_rate(
     return low, high
 
 
-def _sequence(metric: Metric, line: Timeline, alpha: float) -> Track:
+def _sequence(metric: Metric, line: Timeline, plan: Plan) -> Track:
     a, b = sums(line.a, metric), sums(line.b, metric)
     both = means.welch(a, b)._replace(freedom=np.full(len(line.a), np.inf))
     n = a.n + b.n
-    scale = sequential.mixture_scale(alpha)
+    tuned = float(plan.planned_visitors or sequential.TUNED_VISITORS)
+    scale = sequential.mixture_scale(plan.alpha, tuned)
     z = np.nan_to_num(means.t_statistic(both))
-    critical = sequential.sequence_critical(n, scale, alpha)
+    critical = sequential.sequence_critical(n, scale, plan.alpha)
     return Track(
         "asymptotic_sequence",
         float(sequential.sequence_p(z, n, scale).min()),

@@ -21,7 +21,7 @@ CONCENTRATION = 100.0
 """The Beta prior's weight around the declared share, in conversions (k of Lindon and Malek)."""
 
 TUNED_VISITORS = 5_000.0
-"""Where the asymptotic sequence is narrowest: visitors of both arms together."""
+"""Where the asymptotic sequence is narrowest, in visitors of both arms, if no size was planned."""
 
 _NODES = 128  # Gauss-Legendre: more change no bound by 1e-9
 _FARTHEST = 12.0  # standard deviations: what lies beyond has no weight

@@ -169,6 +169,8 @@ def _estimates(sums: VisitorSums) -> means.Means:
 def _refused(sums: VisitorSums) -> tuple[str | None, str | None]:
     if min(float(sums.a.n), float(sums.b.n)) < 2:
         return "insufficient_data", "a variant has fewer than two visitors"
+    if not np.isfinite([*sums.a, *sums.b]).all():
+        return "invalid_input", "a value is not a finite number"
     if sums.missing:
         return "insufficient_data", f"a value is missing for {sums.missing:,} visitors"
     if sums.role == "denominator" and min(float(sums.a.x), float(sums.b.x)) <= 0:
