@@ -3,7 +3,7 @@
     python -m bench.ab
 
 Both read one DuckDB table: conversion, revenue, revenue freed of the time before (CUPED), revenue
-per order, and the sample ratio. tea-tasting goes through Narwhals over DuckDB, its fastest way here,
+per order, and the sample ratio. tea-tasting goes through Narwhals over DuckDB, its fastest way,
 and from an Arrow table. Each way runs in a process of its own, which also says how much memory it
 took at most; the best of five runs counts, for all alike.
 """
