@@ -31,9 +31,8 @@ _REFUSALS = {
 }
 
 
-def sentence(decision: Decision) -> str:
+def sentence(result: AbResult) -> str:
     """One test's verdict in a sentence."""
-    result = decision.result
     if result.status in _REFUSALS:
         return _REFUSALS[result.status]
     if result.p_value is None:
@@ -78,7 +77,7 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     return [
         {
             "test": d.trial.name,
-            "verdict": sentence(d),
+            "verdict": sentence(d.result),
             "confidence": _level(d.result.confidence_level),
             "chance_b_better": _share(d.result.chance_b_better),
             "days_left": d.days_left,

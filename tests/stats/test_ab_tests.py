@@ -84,7 +84,7 @@ def test_the_guides_columns_alone_are_refused_with_a_reason() -> None:
     found = decide(row(**guide, variant_b_revenue=3_600.0, ended=True, ended_at=UNTIL_MOMENT))
     assert found.result.status == "not_declared"
     assert found.result.order_value_b == 40.0
-    assert "not declared" in ab_words.sentence(found)
+    assert "not declared" in ab_words.sentence(found.result)
 
 
 UNTIL_MOMENT = datetime(2026, 5, 10)
@@ -105,7 +105,7 @@ def test_a_stored_method_stays() -> None:
     fixed = row(**COUNTS, **DECLARED, method="fixed", planned_end_at=START + timedelta(days=20))
     found = decide(fixed)
     assert (found.result.status, found.result.p_value, found.days_left) == ("running", None, 10)
-    assert "read once" in ab_words.sentence(found)
+    assert "read once" in ab_words.sentence(found.result)
     strange = decide(row(**COUNTS, **DECLARED, method="gut feeling"))
     assert strange.result.status == "invalid_input"
 
@@ -209,8 +209,8 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 def test_verdicts_are_sentences(given: dict[str, Any], said: str) -> None:
     """What a merchant reads, for each way a test can end."""
     found = decide(row(**{**COUNTS, **DECLARED, "method": "fixed", **given}))
-    assert said in ab_words.sentence(found)
-    assert "p =" not in ab_words.sentence(found)
+    assert said in ab_words.sentence(found.result)
+    assert "p =" not in ab_words.sentence(found.result)
 
 
 def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
@@ -223,7 +223,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     }
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("b", "missed")
-    assert ab_words.sentence(found).startswith("Keep A, though B converts 24 % more")
+    assert ab_words.sentence(found.result).startswith("Keep A, though B converts 24 % more")
     text, status = ab_words.headline([found])
     assert (text, status) == ("Take B in no test; 1 for keeping A.", "neutral")
     [line] = ab_words.break_evens([found])
