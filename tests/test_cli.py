@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent / "d1lab"
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 EXPECTED = (
     "init demo migrate pull tables sql metrics run push rollback track aggregate doctor lab"
-    " prune ab"
+    " prune ab serve publish send schedule"
 )
 
 
@@ -58,6 +58,11 @@ def test_command_has_a_sentence_and_an_example(name: str):
         (["sql", "SELECT 1"], "d1lab pull"),
         (["run", "--no-pull"], "d1lab pull"),
         (["push", "nothing"], "unknown run 'nothing'"),
+        (["publish", "site"], "d1lab run"),
+        (["send"], "D1LAB_NOTIFY_URL"),
+        (["send", "--dry-run", "--alert", "cover ~ 7"], "expected a key figure"),
+        (["schedule", "crom"], "Did you mean 'cron'"),
+        (["schedule", "cron", "-d", "nowhere"], "unknown database 'nowhere'"),
         (["prune", "--keep", "soon"], "expected a number of days"),
         (["metrics", "turnovr"], "d1lab pull"),
     ],

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from d1lab import __version__
-from d1lab.cli import ab, data, reports, setup
+from d1lab.cli import ab, data, reports, setup, share
 from d1lab.errors import D1labError
 
 app = typer.Typer(
@@ -51,6 +51,10 @@ _EXAMPLES = {
     setup.aggregate: "d1lab aggregate --dry-run",
     setup.doctor: "d1lab doctor --json",
     ab.ab: "d1lab ab 500/10000 560/10000 --json",
+    share.serve: "d1lab serve --port 8000",
+    share.publish: "d1lab publish s3://bucket/reports --dry-run",
+    share.send: "d1lab send --alert 'products_short > 20' --dry-run",
+    share.schedule: "d1lab schedule systemd --every 15",
     reports.prune: "d1lab prune --keep 90d --dry-run",
     reports.lab: "d1lab lab",
 }

@@ -1,0 +1,134 @@
+"""Commands that bring pages to people: serve, publish, send, schedule."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from d1lab.cli.output import (
+    DatabaseOption,
+    DryRunOption,
+    JsonOption,
+    print_json,
+    print_rows,
+    progress_bars,
+    say,
+)
+from d1lab.config import load_settings
+
+if TYPE_CHECKING:
+    from d1lab.share.send import Delivery
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option(help="Where to listen, on loopback; 0 for any.", min=0, max=65535)
+    ] = 8000,
+    reload: Annotated[bool, typer.Option(help="Load open pages again when they change.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = False,
+) -> None:
+    """Show the reports on this machine, for this machine alone."""
+    import webbrowser
+
+    from d1lab.share.serve import serve as listen
+
+    def ready(url: str) -> None:
+        say(f"reports at {url} (Ctrl-C ends it)")
+        if browser:
+            webbrowser.open(url)
+
+    listen(load_settings().reports_dir, port, reload=reload, ready=ready)
+
+
+def publish(
+    target: Annotated[str, typer.Argument(help="A folder, or a URL such as s3://bucket/reports.")],
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove published pages that are no more.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy finished pages to a folder or a static host: only what differs."""
+    from d1lab.share.publish import publish as copy
+
+    settings = load_settings()
+    with progress_bars() as progress:
+        result = copy(
+            settings.reports_dir, target, delete=delete, dry_run=dry_run, progress=progress
+        )
+    if as_json:
+        print_json(result)
+        return
+    print_rows(("action", "path", "bytes"), result.files)
+    copied = sum(file.action != "removed" for file in result.files)
+    verb = "would copy" if dry_run else "copied"
+    say(
+        f"publish: {verb} {copied} files, {result.bytes:,} bytes, to {result.target}; "
+        f"{len(result.files) - copied} {'to remove' if dry_run else 'removed'}, "
+        f"{result.unchanged} unchanged"
+    )
+
+
+def send(
+    database: DatabaseOption = None,
+    alert: Annotated[
+        list[str] | None, typer.Option(help="Watch this too: 'days_of_supply_min < 7'.")
+    ] = None,
+    attach_page: Annotated[
+        bool | None, typer.Option(help="Attach the page, as mail can carry it.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what has changed since it was last told: failures, verdicts, alerts, stale data.
+
+    To the services in D1LAB_NOTIFY_URL, faults to those in D1LAB_NOTIFY_ERRORS_URL. Ends with 1
+    when one of them did not take a message; it is sent again at the next call.
+    """
+    from d1lab.jobs.ledger import open_ledger
+    from d1lab.share.send import send as tell
+
+    settings = load_settings()
+    deliveries = tell(
+        settings,
+        open_ledger(settings),
+        database,
+        alerts=alert or (),
+        attach_page=attach_page,
+        dry_run=dry_run,
+    )
+    if as_json:
+        print_json(deliveries)
+    else:
+        _print_deliveries(deliveries, dry_run=dry_run)
+    if any(delivery.status == "failed" for delivery in deliveries):
+        raise typer.Exit(1)
+
+
+def _print_deliveries(deliveries: list[Delivery], *, dry_run: bool) -> None:
+    rows = [(d.status, d.notice.address, d.notice.title) for d in deliveries]
+    print_rows(("status", "address", "title"), rows)
+    for delivery in deliveries:
+        if dry_run:
+            say(f"\n{delivery.notice.title}\n{delivery.notice.body}")
+        elif delivery.problem:
+            say(f"{delivery.notice.title}: {delivery.problem}")
+    sent = sum(delivery.status == "sent" for delivery in deliveries)
+    say(f"send: {len(deliveries)} to send" if dry_run else f"send: {sent} sent")
+
+
+def schedule(
+    scheduler: Annotated[str, typer.Argument(help="cron, systemd, github or kubernetes.")],
+    every: Annotated[int, typer.Option(help="Minutes: 5, 10, 15, 20, 30 or 60.")] = 15,
+    database: DatabaseOption = None,
+) -> None:
+    """Print a snippet that lets a scheduler call `d1lab run`."""
+    from d1lab.share.schedule import Place, snippet
+
+    settings = load_settings()
+    name = settings.resolve(database)[0] if database else None
+    place = Place(settings.root, Path(sys.executable).with_name("d1lab"))
+    typer.echo(snippet(scheduler, place, every=every, database=name), nl=False)

@@ -1,0 +1,77 @@
+"""Ready snippets for other people's schedulers: d1lab has no daemon of its own.
+
+`d1lab run` does what is due and nothing twice, so any scheduler may call it as often as it likes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab.errors import InputError, UnknownName
+
+SNIPPETS = Path(__file__).with_name("schedules")
+MINUTES = (5, 10, 15, 20, 30, 60)
+_OFF_THE_HOUR = 7  # when everybody else's jobs are over
+
+
+class Place(NamedTuple):
+    """Where a scheduler finds the project and the program; both absolute."""
+
+    folder: Path
+    program: Path
+
+
+def kinds() -> list[str]:
+    """The schedulers that there is a snippet for."""
+    return sorted(path.stem for path in SNIPPETS.iterdir())
+
+
+def snippet(kind: str, place: Place, *, every: int = 15, database: str | None = None) -> str:
+    """What to give a scheduler, with the exit codes explained.
+
+    Args:
+        kind: 'cron', 'systemd', 'github' or 'kubernetes'.
+        place: Where the project and the program are, for the schedulers of this machine.
+        every: Minutes between two calls; one of MINUTES.
+        database: A name of d1lab.toml; None for the default one.
+
+    Raises:
+        UnknownName: There is no such snippet.
+        InputError: The minutes do not divide an hour, or a path cannot be written in one line.
+    """
+    found = {path.stem: path for path in SNIPPETS.iterdir()}
+    if kind not in found:
+        raise UnknownName("scheduler", kind, found)
+    if every not in MINUTES:
+        raise InputError(f"every {every} minutes: choose one of {', '.join(map(str, MINUTES))}")
+    hourly = every == 60
+    values = {
+        "every": str(_OFF_THE_HOUR) if hourly else f"*/{every}",
+        "calendar": f"*:{_OFF_THE_HOUR:02}" if hourly else f"*:0/{every}",
+        "database": f" --database {database}" if database else "",
+        **_paths(kind, place),
+    }
+    text = found[kind].read_text(encoding="utf-8")
+    return re.sub(r"@([a-z0-9]+)", lambda m: values.get(m[1], m[0]), text)
+
+
+def _paths(kind: str, place: Place) -> dict[str, str]:
+    """Folder and program in the scheduler's own way of quoting."""
+    folder, program = map(str, place)
+    if not (folder + program).isprintable():
+        raise InputError(f"{folder!r}: a path with a line end or a control character fits no line")
+    if kind == "cron":  # where % ends the command
+        return {"folder": _for_cron(folder), "d1lab": _for_cron(program)}
+    return {"folder": folder.replace("%", "%%"), "d1lab": _for_systemd(program)}
+
+
+def _for_cron(word: str) -> str:
+    return shlex.quote(word).replace("%", "\\%")
+
+
+def _for_systemd(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return word if re.fullmatch(r"[\w./-]+", word) else f'"{escaped}"'

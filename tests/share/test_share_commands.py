@@ -1,0 +1,100 @@
+"""The commands around: what they print, what they write, how they end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.share.conftest import SECRET, Project, Receiver
+
+BIN = Path(sys.executable).parent / "d1lab"
+
+
+def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN, *arguments],
+        cwd=cwd,
+        env={"PATH": str(BIN.parent), "HOME": str(cwd), "D1LAB_ROOT": str(cwd), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    """A project with an index and one page."""
+    page = tmp_path / "reports" / "harbor" / "turnover" / "latest.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("page")
+    (tmp_path / "reports" / "index.html").write_text("index")
+    return tmp_path
+
+
+def test_publish_says_what_it_copies(pages: Path):
+    """A dry run lists, the real one copies and lists the same, the next has nothing to do."""
+    listed = _run("publish", "site", "--dry-run", cwd=pages)
+    assert not (pages / "site").exists()
+    assert "would copy 2 files, 9 bytes, to site" in listed.stderr
+    copied = _run("publish", "site", cwd=pages)
+    assert copied.stdout == listed.stdout
+    assert copied.stdout.splitlines()[1] == "new\tharbor/turnover/latest.html\t4"
+    assert (pages / "site" / "index.html").read_text() == "index"
+    again = json.loads(_run("publish", "site", "--json", cwd=pages).stdout)
+    assert again == {"target": "site", "files": [], "unchanged": 2}
+
+
+def test_send_ends_with_1_until_it_was_taken(project: Project, receiver: Receiver):
+    """A dry run prints the message; a receiver that is down is an error, and is tried again."""
+    folder = project.settings.root
+    project.add("failed")
+    said = _run("send", "--dry-run", cwd=folder)
+    assert (said.returncode, receiver.messages) == (0, [])
+    assert "Cell 3: no column 'sku'" in said.stderr
+    receiver.status = 500
+    address = {"D1LAB_NOTIFY_URL": receiver.url()}
+    failed = _run("send", cwd=folder, **address)
+    assert failed.returncode == 1
+    assert "did not take it (status 500)" in failed.stderr
+    receiver.status = 200
+    sent = _run("send", "--json", cwd=folder, **address)
+    assert sent.returncode == 0
+    assert [delivery["status"] for delivery in json.loads(sent.stdout)] == ["sent"]
+    again = _run("send", cwd=folder, **address)
+    assert (again.returncode, len(receiver.messages)) == (0, 1)
+    assert SECRET not in "".join(end.stdout + end.stderr for end in (said, failed, sent, again))
+
+
+def test_schedule_prints_this_project_and_this_program(tmp_path: Path):
+    """What is printed can be used as it is."""
+    printed = _run("schedule", "cron", "--every", "30", cwd=tmp_path).stdout
+    [line] = [line for line in printed.splitlines() if not line.startswith("#")]
+    assert line.startswith(f"*/30 * * * * cd {tmp_path} && ")
+    assert f"&& {BIN} run >> " in line
+
+
+def test_serve_says_where_and_ends_quietly(pages: Path):
+    """On loopback, on a free port; an interrupt is the usual end and no error."""
+    command = [BIN, "serve", "--port", "0", "--no-reload"]
+    environment = {**os.environ, "D1LAB_ROOT": str(pages)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        said = server.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
+        assert found, said
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=10)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"index"
+        connection.close()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0
+        assert server.stderr.read() == ""
