@@ -83,7 +83,7 @@ def run(
     Ends with 0 done or nothing due, 1 a report failed, 2 bad input, 3 stale or missing data,
     4 time-out, 75 locked by another process.
     """
-    from d1lab.jobs.run import run_reports
+    from d1lab.jobs.run import overall_exit_code, run_reports
 
     started = monotonic()
     settings = load_settings()
@@ -109,8 +109,7 @@ def run(
         print_json({"pull": pulled, "runs": [_summary(outcome) for outcome in outcomes]})
     else:
         _print_outcomes(settings, outcomes, pulled, monotonic() - started)
-    worst = max((outcome.exit_code for outcome in outcomes), default=0)
-    raise typer.Exit(worst)
+    raise typer.Exit(overall_exit_code(outcomes))
 
 
 def _pull(
@@ -166,7 +165,7 @@ def _print_outcomes(
     ]
     print_rows(("shop", "report", "status", "seconds", "results_pushed", "page"), rows)
     for outcome in outcomes:
-        if outcome.exit_code or (outcome.message and outcome.status not in ("current", "done")):
+        if outcome.message and outcome.status != "current":
             say(f"{outcome.job.task}: {outcome.message}")
     say(
         f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
