@@ -5,7 +5,7 @@
 --
 -- adjustment: what a day's end has above its start less its sales: received or, negative, shrunk.
 -- gap: what a day's start has above the end of the day before; unseen: over days without a row.
-WITH known AS (
+WITH known AS NOT MATERIALIZED (
     SELECT
         sku, day, row_id, starting_units, ending_units, units_sold, units_sold_with_discount,
         source = 'simulated' AS simulated
@@ -14,27 +14,55 @@ WITH known AS (
         AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
         AND starting_units IS NOT NULL AND ending_units IS NOT NULL AND units_sold IS NOT NULL
 ),
--- A day counts once: of repeated rows the one written last.
-days AS (
-    SELECT *, lag(day) OVER written = day AS repeated
+-- SKUs by number, which sort faster than by name; and whether any day of theirs came twice.
+skus AS MATERIALIZED (
+    SELECT
+        sku,
+        row_number() OVER ()                                            AS number,
+        count(*) > bit_count(bitstring_agg($until::DATE - day, 0, $days::INTEGER))  AS repeats
     FROM known
-    WINDOW written AS (PARTITION BY sku ORDER BY day, row_id)
+    GROUP BY sku
+),
+-- A day counts once: of repeated rows the one written last.
+days AS NOT MATERIALIZED (
+    SELECT known.*, number, FALSE AS repeated
+    FROM known JOIN skus USING (sku)
+    WHERE NOT repeats
+    UNION ALL
+    SELECT known.*, number, lag(day) OVER written = day AS repeated
+    FROM known JOIN skus USING (sku)
+    WHERE repeats
+    WINDOW written AS (PARTITION BY number ORDER BY day, row_id)
     QUALIFY lead(day) OVER written IS DISTINCT FROM day
+),
+-- The only figures that need a day's neighbour, and so a sort: they take along what they need alone.
+steps AS (
+    SELECT
+        number,
+        starting_units - lag(ending_units) OVER days_before                    AS gap,
+        day - lag(day) OVER days_before > 1                                    AS unseen
+    FROM days
+    WINDOW days_before AS (PARTITION BY number ORDER BY day)
+),
+gaps AS (
+    SELECT
+        number,
+        count(*) FILTER (gap <> 0 AND NOT unseen)                        AS gap_days,
+        coalesce(sum(abs(gap)) FILTER (NOT unseen), 0)::BIGINT           AS gap_units,
+        coalesce(sum(abs(gap)) FILTER (unseen), 0)::BIGINT               AS unseen_units
+    FROM steps
+    GROUP BY number
 ),
 ledger AS (
     SELECT
         *,
         ending_units - (starting_units - units_sold)                           AS adjustment,
-        starting_units - lag(ending_units) OVER days_before                    AS gap,
-        day - lag(day) OVER days_before > 1                                    AS unseen,
         day > $until::DATE - 28                                                AS recent
     FROM days
-    WINDOW days_before AS (PARTITION BY sku ORDER BY day)
 ),
 sums AS (
     SELECT
-        $shop                                                            AS shop,
-        sku,
+        number,
         min(day)                                                         AS first_day,
         max(day)                                                         AS last_day,
         $days::INTEGER                                                   AS period_days,
@@ -49,16 +77,13 @@ sums AS (
         arg_max(ending_units, day)                                       AS ending_units,
         coalesce(sum(adjustment) FILTER (adjustment > 0), 0)::BIGINT     AS received_units,
         -coalesce(sum(adjustment) FILTER (adjustment < 0), 0)::BIGINT    AS shrunk_units,
-        count(*) FILTER (gap <> 0 AND NOT unseen)                        AS gap_days,
-        coalesce(sum(abs(gap)) FILTER (NOT unseen), 0)::BIGINT           AS gap_units,
-        coalesce(sum(abs(gap)) FILTER (unseen), 0)::BIGINT               AS unseen_units,
         count(*) FILTER (repeated)                                       AS repeated_days,
         count(*) FILTER (recent)                                         AS recent_days,
         coalesce(sum(units_sold) FILTER (recent), 0)::BIGINT             AS recent_units,
         max(day) FILTER (units_sold > 0)                                 AS last_sale_day,
         bool_or(simulated) IS TRUE                                       AS simulated
     FROM ledger
-    GROUP BY sku
+    GROUP BY number
 ),
 prices AS (
     SELECT
@@ -72,12 +97,17 @@ prices AS (
 ),
 final AS (
     SELECT
-        sums.*,
+        $shop                                                            AS shop,
+        sku,
+        sums.* EXCLUDE (number),
+        gaps.* EXCLUDE (number),
         prices.product_title,
         concat_ws(' ', prices.product_title, '(' || sku || ')')           AS product,
         prices.unit_price,
         greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up
     FROM sums
+    JOIN gaps USING (number)
+    JOIN skus USING (number)
     LEFT JOIN prices USING (sku)
 )
 SELECT * FROM final ORDER BY sku
