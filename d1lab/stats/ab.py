@@ -227,16 +227,14 @@ def _per(total: float | None, count: int | None) -> float | None:
 
 def _concluded(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
     """The decision at the last look, or what stands in its way."""
-    if plan.method == "fixed" and not line.finished:
-        reason = "a test with a fixed horizon is read once, at its end"
-        return _refuse(result, "running", reason)
+    unread = plan.method == "fixed" and not line.finished
     ratio_p = _sample_ratio(line, plan)
     result = result._replace(
         sample_ratio_p=ratio_p,
         look=len(line.times) if plan.method == "group_sequential" else len(line.a),
         share_of_plan=None if np.isnan(line.times).any() else line.share_of_plan,
-        spent_alpha=spent(line, plan),
-        critical=None if plan.method == "always_valid" else float(line.critical[-1]),
+        spent_alpha=None if unread else spent(line, plan),
+        critical=None if unread or plan.method == "always_valid" else float(line.critical[-1]),
     )
     if ratio_p is not None and ratio_p < ALARM:
         counts = f"{line.a[-1].visitors:,} and {line.b[-1].visitors:,} visitors"
@@ -244,6 +242,9 @@ def _concluded(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
             f"{counts} do not fit the declared share of B, {plan.share_b:g} (p = {ratio_p:.2g})"
         )
         return _refuse(result, "sample_ratio_mismatch", reason)
+    if unread:
+        reason = "a test with a fixed horizon is read once, at its end"
+        return _refuse(result, "running", reason)
     return _decided(_measured(result, line, plan), line, plan)
 
 
@@ -253,7 +254,7 @@ def _sample_ratio(line: Timeline, plan: Plan) -> float | None:
     if share is None or not known:
         return None
     a, b = ([column[i].visitors or 0 for i in known] for column in (line.a, line.b))
-    if plan.method == "fixed":
+    if plan.method == "fixed" and line.finished:
         return sample_ratio_p(a[-1], b[-1], share)
     return running_sample_ratio_p(a, b, share)
 

@@ -51,8 +51,8 @@ def plan_fault(plan: Plan) -> str | None:
         "share_b": plan.share_b is not None and not _inside(plan.share_b, 0, 1),
         "alpha": not _inside(plan.alpha, 0, 0.5),
         "planned_visitors": not _absent_or_count(plan.planned_visitors),
-        "planned_looks": not _absent_or_count(plan.planned_looks, 10_000),
-        "look": not _absent_or_count(plan.look, 10_000),
+        "planned_looks": not _absent_or_count(plan.planned_looks, 1_000),
+        "look": not _absent_or_count(plan.look, 1_000),
         "elapsed": plan.elapsed is not None and not _inside(plan.elapsed, 0, 1e6),
         "guardrails": not all(
             rail.metric in get_args(Metric)

@@ -184,6 +184,13 @@ def test_sample_ratio_mismatch_stops_everything() -> None:
     assert calculate("500/10000", "900/12000", share_b=12 / 22).status == "decided"
 
 
+def test_sample_ratio_is_checked_before_a_fixed_horizon_ends() -> None:
+    """A broken split is told on the day it shows, not at the end."""
+    plan = DECLARED._replace(ended=False, planned_visitors=100_000)
+    assert compare(A, Arm(12_000, 600), plan).status == "sample_ratio_mismatch"
+    assert compare(A, Arm(10_100, 600), plan).status == "running"
+
+
 def test_sample_ratio_is_not_checked_without_a_declared_share() -> None:
     """Rates can be compared then, and the check has no value."""
     result = compare(A, Arm(12_000, 900), Plan())

@@ -298,6 +298,13 @@ def test_metrics_feed_the_decisions(tiny_lab: Lab) -> None:
     assert json.loads(path.read_text())[0]["test_id"] == "t1"
 
 
+def test_refusals_alone_can_be_staged(tiny_lab: Lab) -> None:
+    """Columns that are NULL throughout go back to D1 as NULL."""
+    rows = ab_tests.results([decide(row(variant_a_conversions=5, variant_b_conversions=6))])
+    assert rows[0]["winner"] is rows[0]["confidence_level"] is None
+    assert tiny_lab.stage(pd.DataFrame(rows), table="ab_test_results") == 1
+
+
 def test_looks_stay_unknown_after_an_unknown_day() -> None:
     """A day whose visitors are not known makes the sums from it on unknown, and no other."""
     days = """
