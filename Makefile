@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: report test lab check bench certify clean
+.PHONY: report test lab check bench certify images clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -26,6 +26,9 @@ bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/certificate.md
 	@$(BIN)/python -m bench.certify
 
+images: .venv/.test-ready       ## picture the reports that are there; writes docs/images/
+	@$(BIN)/python -m docs.screenshots
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -34,13 +37,14 @@ certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
+# Not `npm ci`: it fails where a registry lacks the optional packages of other platforms.
 NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
 	@$(PIP) -e '.[demo,test]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
-	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error) || exit 1; \
+	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
 	done
 	@touch .venv/.run-ready $@
 
