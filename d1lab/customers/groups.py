@@ -10,6 +10,8 @@ from d1lab.stats.segments import GROUPS, PROSPECTS, SegmentRule, segment_by_grou
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
+BEST = ("Champions", "Loyal")
+
 OVERDUE_GAPS = 3
 GONE_GAPS = 12
 """Silent for three of one's own usual gaps: by chance (Poisson) that happens once in twenty times,
@@ -113,7 +115,7 @@ def best_share(table: Frame) -> float | None:
     known = table[table["rfm_group"] != PROSPECTS]
     if known.empty:
         return None
-    return float(known.loc[known["rfm_group"].isin(["Champions", "Loyal"]), "share_of_spend"].sum())
+    return float(known.loc[known["rfm_group"].isin(BEST), "share_of_spend"].sum())
 
 
 def app_segments(

@@ -16,8 +16,6 @@ MISSING = (
     "the number of purchases, the spend and the first purchase, which that table does not."
 )
 
-_BEST = ("Champions", "Loyal")
-
 
 def verdict(table: Frame, lapsing: Frame) -> str:
     """The report's answer in a sentence.
@@ -29,7 +27,7 @@ def verdict(table: Frame, lapsing: Frame) -> str:
     share = groups.best_share(table)
     if share is None:
         return "These customers cannot be told apart yet."
-    best = table[table["rfm_group"].isin(_BEST)]["customers"].sum()
+    best = table[table["rfm_group"].isin(groups.BEST)]["customers"].sum()
     return (
         f"{best:,} Champions and Loyal customers hold {share:.0%} of what was spent; "
         f"{len(lapsing):,} good customers are about to lapse."
@@ -42,7 +40,7 @@ def movement(labelled: Labelled) -> str:
     if labelled.earlier is None:
         return f"{doubt}Nothing is known of 90 days ago to compare with."
     moved = moves(labelled.earlier, labelled.now)
-    was, is_ = (moved[column].isin(_BEST) for column in ("from_group", "to_group"))
+    was, is_ = (moved[column].isin(groups.BEST) for column in ("from_group", "to_group"))
     return (
         f"{doubt}In 90 days {int((is_ & ~was).sum()):,} customers rose into these two groups, and "
         f"{int((was & ~is_).sum()):,} fell out of them."
