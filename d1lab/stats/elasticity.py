@@ -1,0 +1,215 @@
+"""Price elasticity: by how many per cent units move when the price paid moves by one per cent.
+
+A regression of log units on the log of price paid over list price, with an effect per SKU (how
+much it sells anyway) and per week (what moved all SKUs), errors clustered by SKU. Only weeks with a
+sale tell a price, so SKUs that sell little are left out: their weeks without a sale would be
+missed, and the slope drawn towards zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d1lab.errors import InputError
+
+MIN_SKUS = 10
+PROMOTED = 0.10  # depth from which a week counts as promoted
+REGULAR = 0.02  # depth below which it counts as regular
+
+REASONS = {
+    "few_skus": "fewer than 10 products sold often enough both with and without a discount",
+    "no_price_change": "prices hardly moved",
+}
+"""Each reason to abstain, in words."""
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+class Panel(NamedTuple):
+    """Weeks of SKUs, one item per SKU and week with a sale."""
+
+    sku: Any
+    week: Any
+    units: Floats  # > 0
+    price: Floats  # paid over list price, inside (0, 1]; or a price in money
+    depth: Floats  # share of the list price given away, inside [0, 1)
+
+    @classmethod
+    def of(cls, frame: Any) -> Panel:
+        """The weeks of a frame such as the metric `elasticity`; free ones are left out."""
+        units, price, listed, depth = (
+            np.asarray(frame[name], dtype=np.float64)
+            for name in ("units", "price", "list_price", "depth")
+        )
+        sku, week = np.asarray(frame["sku"]), np.asarray(frame["week"])
+        kept = (units > 0) & (price > 0) & (listed > 0)
+        relative = np.divide(price, listed, out=np.ones_like(price), where=kept)
+        return cls(sku, week, units, relative, depth).where(kept)
+
+    def where(self, kept: Any) -> Panel:
+        """The items that a mask keeps."""
+        return Panel(*(np.asarray(column)[kept] for column in self))
+
+
+class Elasticity(NamedTuple):
+    """How demand answers to price; a field is None where `reason`, one of `REASONS`, says why."""
+
+    slope: float | None  # per cent of units for one per cent of price; -2: 1 % off sells 2 % more
+    error: float | None  # clustered by SKU
+    low: float | None  # 95 % interval, Student's t with skus - 1 degrees of freedom
+    high: float | None
+    pooled: float | None  # the slope without SKU and week effects, for comparison
+    skus: int
+    weeks: int
+    observations: int
+    reason: str | None
+
+
+class Slopes(NamedTuple):
+    """Each SKU's own slope, drawn towards the shop's as far as its own weeks say little."""
+
+    sku: Any
+    slope: Floats
+    error: Floats  # standard error after shrinking
+    spread: float  # how much true slopes differ from SKU to SKU (standard deviation)
+
+
+def promoted_skus(
+    panel: Panel, *, promoted_weeks: int = 6, regular_weeks: int = 6, mean_units: float = 5
+) -> Panel:
+    """The panel's SKUs that sold often enough at both kinds of price.
+
+    Args:
+        panel: Weeks of SKUs.
+        promoted_weeks: At least so many weeks with a tenth off or more.
+        regular_weeks: At least so many weeks with less than 2 % off.
+        mean_units: At least so many units in the mean week with a sale.
+    """
+    names, sku = np.unique(panel.sku, return_inverse=True)
+    weeks = np.bincount(sku, minlength=len(names))
+    kept = (
+        (np.bincount(sku, panel.depth >= PROMOTED, len(names)) >= promoted_weeks)
+        & (np.bincount(sku, panel.depth < REGULAR, len(names)) >= regular_weeks)
+        & (np.bincount(sku, panel.units, len(names)) >= mean_units * weeks)
+    )
+    return panel.where(kept[sku])
+
+
+def elasticity(panel: Panel) -> Elasticity:
+    """The slope of log units on log price within SKUs and weeks.
+
+    Args:
+        panel: Weeks of SKUs, such as `promoted_skus` leaves.
+
+    Raises:
+        InputError: A price or a number of units is not above zero.
+
+    The within estimator of two-way fixed effects, solved exactly for unbalanced panels; errors by
+    Liang & Zeger (1986), Biometrika 73, with the small-sample factor of Stata. An association, not
+    an effect, unless prices were drawn by lot: what else happened in a SKU's promoted weeks, such
+    as a display, counts in it.
+    """
+    if not (np.all(panel.units > 0) and np.all(panel.price > 0)):
+        raise InputError("elasticity takes units and prices above zero: leave other weeks out")
+    names, sku = np.unique(panel.sku, return_inverse=True)
+    weeks, week = np.unique(panel.week, return_inverse=True)
+    counts = (len(names), len(weeks), len(panel.units))
+    if len(names) < MIN_SKUS:
+        return Elasticity(None, None, None, None, None, *counts, "few_skus")
+    x, y = np.log(panel.price), np.log(panel.units)
+    within_x, within_y = within(x, sku, week), within(y, sku, week)
+    square = float(within_x @ within_x)
+    if square < 1e-6 * len(x):
+        return Elasticity(None, None, None, None, None, *counts, "no_price_change")
+    slope = float(within_x @ within_y) / square
+    error = _clustered(within_x, within_y - slope * within_x, sku, len(weeks)) / square
+    margin = _student(0.975, len(names) - 1) * error
+    pooled = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
+    return Elasticity(slope, error, slope - margin, slope + margin, pooled, *counts, None)
+
+
+def within(values: Floats, sku: Codes, week: Codes) -> Floats:
+    """Values less their SKU's and week's effects (Frisch, Waugh & Lovell).
+
+    Args:
+        values: One per item.
+        sku: The item's SKU as 0, 1, 2, ...; each occurs.
+        week: Its week, likewise.
+    """
+    demeaned = _demeaned(values, sku)
+    return demeaned - _demeaned(_week_effects(demeaned, sku, week)[week], sku)
+
+
+def _week_effects(demeaned: Floats, sku: Codes, week: Codes) -> Floats:
+    """The least-squares effect of each week, of values that have their SKU's mean taken out."""
+    cells = np.zeros((sku.max() + 1, week.max() + 1))
+    np.add.at(cells, (sku, week), 1)
+    shares = cells / cells.sum(axis=1, keepdims=True)
+    normal = np.diag(cells.sum(axis=0)) - cells.T @ shares
+    return np.linalg.lstsq(normal, np.bincount(week, demeaned), rcond=None)[0]
+
+
+def _demeaned(values: Floats, sku: Codes) -> Floats:
+    return values - (np.bincount(sku, values) / np.bincount(sku))[sku]
+
+
+def _clustered(x: Floats, residuals: Floats, sku: Codes, weeks: int) -> float:
+    """Root of the sum of squares of each SKU's score, for few clusters made larger."""
+    scores = np.bincount(sku, x * residuals)
+    clusters, items = len(scores), len(x)
+    factor = clusters / (clusters - 1) * (items - 1) / max(items - weeks, 1)
+    return float(np.sqrt(factor * (scores @ scores)))
+
+
+def _student(level: float, freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, level))
+
+
+def slopes(panel: Panel, shop: Elasticity) -> Slopes:
+    """Each SKU's own slope, by an empirical Bayes estimate around the shop's.
+
+    Args:
+        panel: The weeks that `shop` was estimated on.
+        shop: With a slope.
+
+    Raises:
+        InputError: The shop's elasticity has none.
+
+    Week effects are those of the common slope. The spread of true slopes is estimated by
+    DerSimonian & Laird (1986), Controlled Clinical Trials 7.
+    """
+    if shop.slope is None or shop.error is None:
+        raise InputError(f"slopes need the shop's elasticity, which is not known: {shop.reason}")
+    names, sku = np.unique(panel.sku, return_inverse=True)
+    _, week = np.unique(panel.week, return_inverse=True)
+    own, variance = _own_slopes(panel, shop.slope, sku, week)
+    spread = _spread(own, variance)
+    weight = spread / (spread + variance)  # of a SKU's own weeks
+    slope = weight * own + (1 - weight) * shop.slope
+    error = np.sqrt(weight * variance + ((1 - weight) * shop.error) ** 2)
+    return Slopes(names, slope, error, float(np.sqrt(spread)))
+
+
+def _own_slopes(panel: Panel, common: float, sku: Codes, week: Codes) -> tuple[Floats, Floats]:
+    """Least squares within each SKU, and the slope's sampling variance."""
+    x, y = _demeaned(np.log(panel.price), sku), np.log(panel.units)
+    effects = _week_effects(_demeaned(y, sku) - common * x, sku, week)
+    y = _demeaned(y - effects[week], sku)
+    square = np.maximum(np.bincount(sku, x * x), 1e-9)
+    own = np.bincount(sku, x * y) / square
+    freedom = np.maximum(np.bincount(sku) - 2, 1)
+    return own, np.bincount(sku, (y - own[sku] * x) ** 2) / freedom / square
+
+
+def _spread(own: Floats, variance: Floats) -> float:
+    """Variance of the true slopes, at least a hundredth: no two products are quite alike."""
+    weight = 1 / np.maximum(variance, 1e-6)
+    mean = weight @ own / weight.sum()
+    excess = weight @ (own - mean) ** 2 - (len(own) - 1)
+    return max(float(excess / (weight.sum() - (weight @ weight) / weight.sum())), 0.01)
