@@ -294,5 +294,5 @@ def lab(
         command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if os.geteuid() == 0 else []  # in a container; it stays on loopback
-    environment = {k: v for k, v in os.environ.items() if k not in TOKEN_VARIABLES}
+    environment = {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
     os.execve(sys.executable, command, environment)
