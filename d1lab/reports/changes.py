@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import hypot
+from math import hypot, isclose
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -79,7 +79,7 @@ def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Cha
     if figure.value is None or previous.value is None or figure.unit != previous.unit:
         return Change(figure, previous, "unknown")
     difference = figure.value - previous.value
-    if difference == 0:
+    if isclose(figure.value, previous.value, rel_tol=1e-9):  # sums of floats, in another order
         return Change(figure, previous, "same", 0)
     now, before = _arms(figure, level), _arms(previous, level)
     if now is None or before is None:

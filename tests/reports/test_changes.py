@@ -94,3 +94,9 @@ def test_better_is_said_only_of_real_changes():
     assert compare(high._replace(better="lower"), low).good is False
     assert compare(high, low).good is None
     assert compare(figure(2, 5)._replace(better="higher"), low).good is None
+
+
+def test_float_noise_of_a_sum_is_no_change():
+    """Sums made in another order differ in the last digits; that is the same figure."""
+    assert compare(figure(0.1 + 0.2), figure(0.3)).finding == "same"
+    assert compare(figure(0.3001), figure(0.3)).finding == "unsure"
