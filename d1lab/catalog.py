@@ -201,6 +201,11 @@ _TABLES = (
         reread_days=7,
         day="date",
     ),
+    Table(
+        "product_costs",
+        key=("shop", "sku", "valid_from"),
+        columns=_columns(text="shop sku", money="unit_cost", date="valid_from"),
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

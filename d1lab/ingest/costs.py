@@ -1,0 +1,127 @@
+"""Unit costs from a CSV file into `product_costs`: checked line by line, each written once.
+
+The header names shop, sku, unit_cost and valid_from, in any order. A line that breaks a rule is
+refused with its number and the reason, and the others go in. A cost that is known for the same
+shop, SKU and day is replaced by the file's; sending a file again writes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab import catalog
+from d1lab.d1.database import Database
+from d1lab.d1.write import upsert
+from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.files import require_file
+
+FIELDS = ("shop", "sku", "unit_cost", "valid_from")
+
+_TABLE = catalog.table("product_costs")
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class RefusedLine(NamedTuple):
+    """A line of the file that was not let in."""
+
+    line: int  # its number in the file; the header is line 1
+    reason: str
+
+
+class CostsResult(NamedTuple):
+    """What became of the file's lines: received = written + known + refused."""
+
+    received: int
+    written: int  # new, or at another cost than before
+    known: int  # there before, at this cost
+    refused: tuple[RefusedLine, ...]
+
+
+Cost = tuple[str, str, Decimal, str]
+Key = tuple[str, str, str]
+
+
+def ingest_costs(db: Database, path: Path) -> CostsResult:
+    """Write a file's unit costs.
+
+    Args:
+        db: A database with the table `product_costs`.
+        path: A CSV file in UTF-8 with a header. Costs are in the shop's currency, above or equal
+            to 0, such as 12.50; days are ISO dates.
+
+    Raises:
+        InputError: There is no such file, it is not in UTF-8 or no CSV, or a column is missing.
+        UnknownName: A column is none of the four.
+    """
+    costs: dict[Key, Cost] = {}
+    refused = []
+    for line, cells in _read(path):
+        try:
+            cost = _checked(cells, costs)
+        except InputError as error:
+            refused.append(RefusedLine(line, str(error)))
+        else:
+            costs[(cost[0], cost[1], cost[3])] = cost
+    written = upsert(db, _TABLE.name, _TABLE.key, FIELDS, costs.values())
+    return CostsResult(len(costs) + len(refused), written, len(costs) - written, tuple(refused))
+
+
+def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+    """Each line's number, and its cells by the header's names."""
+    require_file(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey="cell beyond the header", strict=True)
+        try:
+            _require_header(path, list(reader.fieldnames or ()))
+            for cells in reader:
+                yield reader.line_num, cells
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not in UTF-8: {error}; convert it first") from None
+        except csv.Error as error:
+            raise InputError(f"{path}, near line {reader.line_num}: {error}") from None
+
+
+def _require_header(path: Path, names: list[str]) -> None:
+    for name in names:
+        if name not in FIELDS:
+            raise UnknownName("column", name, FIELDS, f"{path}")
+    if sorted(names) != sorted(FIELDS):
+        raise InputError(
+            f"{path}: the header must name {', '.join(FIELDS)}, each once; "
+            f"it names {', '.join(names) or 'nothing'}"
+        )
+
+
+def _checked(cells: Mapping[str, str | None], known: Mapping[Key, Cost]) -> Cost:
+    """A line's cost; raises InputError with the reason where a rule is broken."""
+    if None in cells.values() or set(cells) != set(FIELDS):
+        raise InputError(f"{len(FIELDS)} cells are expected")
+    shop, sku, amount, day = ((cells[name] or "").strip() for name in FIELDS)
+    for name, text in (("shop", shop), ("sku", sku)):
+        if not text or "\0" in text:
+            raise InputError(f"{name} is missing")
+    if not _AMOUNT.fullmatch(amount):
+        raise InputError(f"unit_cost {amount!r} is no amount such as 12.50, of 0 or more")
+    cost = (shop, sku, Decimal(amount), _day(day))
+    same = known.get((shop, sku, cost[3]))
+    if same is not None and same != cost:
+        raise InputError(f"{sku} has another cost for {day} in an earlier line: {same[2]}")
+    if same is not None:
+        raise InputError(f"{sku} has this cost for {day} in an earlier line")
+    return cost
+
+
+def _day(text: str) -> str:
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InputError(f"valid_from {text!r} is no date such as 2026-05-01") from None

@@ -1,0 +1,94 @@
+"""Unit costs come in once, and a line that breaks a rule says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.costs import CostsResult, ingest_costs
+
+HEADER = "shop,sku,unit_cost,valid_from\n"
+
+
+@pytest.fixture
+def costs(tmp_path):
+    """Writes a file of these lines under the header, and gives its path."""
+
+    def write(*lines: str, header: str = HEADER):
+        path = tmp_path / "costs.csv"
+        path.write_text(header + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+def stored(db):
+    return db.query(
+        "SELECT shop, sku, unit_cost, valid_from FROM product_costs ORDER BY sku, valid_from"
+    ).rows
+
+
+def test_costs_are_written_once(db, costs):
+    """A file sent again writes nothing; a changed cost is replaced; a later day is another row."""
+    path = costs("harbor,HAT,4.25,2026-01-01", "harbor,SOCK,1,2026-01-01")
+    assert ingest_costs(db, path) == CostsResult(2, 2, 0, ())
+    assert ingest_costs(db, path) == CostsResult(2, 0, 2, ())
+    path = costs("harbor,HAT,4.50,2026-01-01", "harbor,HAT,5,2026-03-01")
+    assert ingest_costs(db, path) == CostsResult(2, 2, 0, ())
+    assert stored(db) == [
+        ("harbor", "HAT", 4.5, "2026-01-01"),
+        ("harbor", "HAT", 5, "2026-03-01"),
+        ("harbor", "SOCK", 1, "2026-01-01"),
+    ]
+
+
+def test_costs_columns_in_any_order(db, costs):
+    """The header tells what is where; a byte order mark may lead; cells are trimmed."""
+    header = "\ufeffvalid_from,unit_cost,sku,shop\n"
+    assert ingest_costs(db, costs("2026-01-01, 2.5 ,HAT,harbor", header=header)).written == 1
+    assert stored(db) == [("harbor", "HAT", 2.5, "2026-01-01")]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (",HAT,1,2026-01-01", "shop is missing"),
+        ("harbor, ,1,2026-01-01", "sku is missing"),
+        ("harbor,HAT,,2026-01-01", "unit_cost '' is no amount"),
+        ("harbor,HAT,-1,2026-01-01", "unit_cost '-1' is no amount"),
+        ("harbor,HAT,nan,2026-01-01", "unit_cost 'nan' is no amount"),
+        ('harbor,HAT,"1,5",2026-01-01', "unit_cost '1,5' is no amount"),
+        ("harbor,HAT,1e3,2026-01-01", "unit_cost '1e3' is no amount"),
+        ("harbor,HAT,1,2026-02-30", "valid_from '2026-02-30' is no date"),
+        ("harbor,HAT,1,01.02.2026", "valid_from '01.02.2026' is no date"),
+        ("harbor,HAT,1", "4 cells are expected"),
+        ("harbor,HAT,1,2026-01-01,USD", "4 cells are expected"),
+        ("harbor,CAP,9,2026-01-01", "CAP has another cost for 2026-01-01 in an earlier line: 3"),
+        ("harbor,CAP,3,2026-01-01", "CAP has this cost for 2026-01-01 in an earlier line"),
+    ],
+)
+def test_costs_refuse_a_line_and_take_the_others(db, costs, line, reason):
+    """The line's number is the file's; nothing of it is written."""
+    result = ingest_costs(db, costs("harbor,CAP,3,2026-01-01", line, "harbor,TIE,7,2026-01-01"))
+    assert (result.received, result.written, result.known) == (3, 2, 0)
+    [(number, said)] = result.refused
+    assert number == 3
+    assert said.startswith(reason)
+    assert [row[1] for row in stored(db)] == ["CAP", "TIE"]
+
+
+def test_costs_refuse_a_file(db, costs, tmp_path):
+    """Another column, one missing or twice, no file, another encoding: nothing is written."""
+    with pytest.raises(UnknownName, match="Did you mean 'unit_cost'"):
+        ingest_costs(db, costs(header="shop,sku,unit_costs,valid_from\n"))
+    with pytest.raises(InputError, match="it names shop, sku, unit_cost"):
+        ingest_costs(db, costs(header="shop,sku,unit_cost\n"))
+    with pytest.raises(InputError, match="each once"):
+        ingest_costs(db, costs(header="shop,sku,sku,unit_cost,valid_from\n"))
+    with pytest.raises(InputError, match="there is no file"):
+        ingest_costs(db, tmp_path / "absent.csv")
+    path = costs()
+    path.write_bytes(HEADER.encode() + "harbor,HÜT,1,2026-01-01\n".encode("latin-1"))
+    with pytest.raises(InputError, match="not in UTF-8"):
+        ingest_costs(db, path)
+    assert stored(db) == []
