@@ -1,0 +1,66 @@
+-- products: each product's sales with and without a discount over a period, and its margin
+-- unit: units, money, ratio      grain: shop, sku      reads: order_lines, product_costs, products
+-- $until: last day of the period
+-- $days: its length
+--
+-- A margin is NULL unless the cost of every unit behind it is known. View-to-purchase and
+-- abandonment are the app's own, over all time.
+WITH lines AS (
+    SELECT *, discount_id IS NOT NULL AS discounted
+    FROM order_lines
+    WHERE shop = $shop AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+),
+costs AS (
+    SELECT sku, valid_from, unit_cost FROM product_costs WHERE shop = $shop
+),
+costed AS (
+    SELECT lines.*, lines.units * costs.unit_cost AS cost
+    FROM lines
+    ASOF LEFT JOIN costs ON lines.sku = costs.sku AND lines.day >= costs.valid_from
+),
+sums AS (
+    SELECT
+        sku,
+        arg_max(product_title, (occurred_at, event_id)) FILTER (product_title IS NOT NULL)
+                                                                       AS product_title,
+        sum(units)::BIGINT                                             AS units,
+        coalesce(sum(units) FILTER (discounted), 0)::BIGINT            AS units_with,
+        coalesce(sum(units) FILTER (NOT discounted), 0)::BIGINT        AS units_without,
+        sum(revenue)                                                   AS revenue,
+        coalesce(sum(revenue) FILTER (discounted), 0)                  AS revenue_with,
+        coalesce(sum(revenue) FILTER (NOT discounted), 0)              AS revenue_without,
+        coalesce(sum(discount_amount), 0)                              AS savings,
+        CASE WHEN count(cost) = count(*) THEN sum(revenue - cost) END  AS margin,
+        CASE WHEN count(cost) FILTER (discounted) = count(*) FILTER (discounted)
+            THEN sum(revenue - cost) FILTER (discounted) END           AS margin_with,
+        CASE WHEN count(cost) FILTER (NOT discounted) = count(*) FILTER (NOT discounted)
+            THEN sum(revenue - cost) FILTER (NOT discounted) END       AS margin_without
+    FROM costed
+    GROUP BY sku
+),
+rates AS (
+    SELECT
+        sku,
+        max(view_to_purchase_rate)                                     AS view_to_purchase_rate,
+        max(cart_abandonment_rate)                                     AS cart_abandonment_rate
+    FROM products
+    WHERE shop = $shop
+    GROUP BY sku
+),
+final AS (
+    SELECT
+        $shop                                                          AS shop,
+        sums.*,
+        concat_ws(' ', product_title, '(' || sku || ')')               AS product,
+        units_with / nullif(units, 0)                                  AS share_of_units,
+        savings / nullif(savings + revenue_with, 0)                    AS depth,
+        revenue_with / nullif(units_with, 0)                           AS price_with,
+        revenue_without / nullif(units_without, 0)                     AS price_without,
+        margin / nullif(revenue, 0)                                    AS margin_rate,
+        view_to_purchase_rate,
+        cart_abandonment_rate
+    FROM sums
+    LEFT JOIN rates USING (sku)
+    WHERE units > 0
+)
+SELECT * FROM final ORDER BY revenue DESC, sku

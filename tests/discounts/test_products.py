@@ -1,0 +1,107 @@
+"""Products: sums by hand, margins only where every cost is known, and the report itself."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from d1lab.config import Settings
+from d1lab.discounts import products
+from d1lab.lab import Lab
+from d1lab.reports.report import load_report
+from d1lab.reports.run_record import load_results
+from d1lab.reports.runner import open_lab, prepare, run
+
+UNTIL = "2026-05-08"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.fixture
+def costed(tiny_warehouse, tmp_path):
+    """The tiny shop with costs: 'plain' at 4, then at 6 from 1 May; 'dead' only from 1 May."""
+    path = tmp_path / "warehouse.duckdb"
+    shutil.copyfile(tiny_warehouse, path)
+    with duckdb.connect(str(path)) as con:
+        con.execute(
+            "INSERT INTO raw.product_costs (_rowid, shop, sku, unit_cost, valid_from) VALUES "
+            "(1, 'harbor', 'plain', 4, '2026-01-01'), (2, 'harbor', 'plain', 6, '2026-05-01'), "
+            "(3, 'harbor', 'dead', 5, '2026-05-01')"
+        )
+        yield Lab(con, database="demo", folder=tmp_path, shop="harbor")
+
+
+def test_products_add_up_line_by_line(tiny_lab):
+    """Units, revenue and savings with and without a discount, counted in Python."""
+    lines = tiny_lab.sql(
+        "SELECT units, discount_id, revenue, discount_amount FROM order_lines "
+        "WHERE shop = 'harbor' AND sku = 'worked' AND day BETWEEN '2026-04-09' AND '2026-05-08'"
+    ).fetchall()
+    row = tiny_lab.metric("products", until=UNTIL, days=30).set_index("sku").loc["worked"]
+    assert row.units_with == sum(units for units, discount, *_ in lines if discount)
+    assert row.units_without == sum(units for units, discount, *_ in lines if not discount)
+    assert row.revenue == sum(line[2] for line in lines)
+    assert row.savings == sum(line[3] for line in lines)
+
+
+def test_margin_takes_the_cost_of_the_day(costed):
+    """A cost counts from its day on; a line without one leaves the margin unknown."""
+    sold = costed.metric("products", until=UNTIL, days=30).set_index("sku")
+    lines = costed.sql(
+        "SELECT day, units, revenue FROM order_lines "
+        "WHERE shop = 'harbor' AND sku = 'plain' AND day BETWEEN '2026-04-09' AND '2026-05-08'"
+    ).fetchall()
+    may = date(2026, 5, 1)
+    margin = sum((r - n * (6 if day >= may else 4) for day, n, r in lines), Decimal())
+    assert sold.loc["plain", "margin"] == float(margin)
+    assert pd.isna(sold.loc["dead", "margin"])  # its first lines have no cost
+    assert pd.isna(sold.loc["evil", "margin"])
+    assert products.columns(sold.reset_index()).endswith("margin_without")
+    assert "Margins" not in products.missing(sold)
+
+
+def test_products_abstain_from_margins_without_costs(tiny_lab):
+    """No column of empty cells, and a sentence that says how costs get in."""
+    sold = tiny_lab.metric("products", until=UNTIL, days=30)
+    assert products.columns(sold) == products.COLUMNS
+    assert "d1lab ingest costs" in products.missing(sold)
+
+
+def test_alone_and_dependent_need_ten_units():
+    """A product that sold once says nothing about its customers."""
+    sold = pd.DataFrame(
+        {
+            "sku": list("abcd"),
+            "units": [100, 100, 1, 1],
+            "share_of_units": [0.1, 0.9, 0.0, 1.0],
+            "savings": [1, 2, 3, 4],
+        }
+    )
+    assert products.alone(sold).sku.tolist() == ["a"]
+    assert products.dependent(sold).sku.tolist() == ["b"]
+
+
+def test_lifted_is_the_constant_elasticity_curve():
+    """At -2, a fifth off sells 1 / 0.8^2 - 1 = 56.25 % more."""
+    assert np.isclose(products.lifted(-2.0, 0.2), 0.5625)
+
+
+def test_report_runs_and_abstains_from_elasticity(tiny_warehouse, tmp_path):
+    """Four products are too few for an elasticity; the page says so, and shows the rest."""
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    shutil.copyfile(tiny_warehouse, tmp_path / "data" / "demo" / "warehouse.duckdb")
+    settings = Settings(root=tmp_path, notebooks_dir=NOTEBOOKS)
+    with open_lab(settings) as lab:
+        task = prepare(lab, load_report(settings, "products"), values={})
+    record, run_dir = run(settings, task)
+    assert record.status == "done", record.error
+    figures = {figure.metric: figure for figure in load_results(run_dir)}
+    assert figures["elasticity"].value is None
+    assert figures["elasticity"].note.startswith("fewer than 10 products")
+    assert figures["products_alone"].value == 0
