@@ -29,7 +29,8 @@ BATCH_EVENTS = 5_000
 TABLE_BATCH_EVENTS = 50_000
 
 _TABLE = catalog.table("order_events")
-_RULES = Path(__file__).parents[1] / "sql" / "ingest" / "checked_events.sql"
+_SQL = Path(__file__).parents[1] / "sql" / "ingest"
+_RULES = ("texts", "checked_events")
 _INCOMING = pa.schema([(name, pa.string()) for name in ("fault", *FIELDS)])
 
 _STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
@@ -122,6 +123,22 @@ def track_table(
     return _write(db, _slices(reader), correct, progress, getattr(source, "num_rows", 0))
 
 
+def check_table(source: Any) -> TrackResult:
+    """What `track_table` would refuse; nothing is written, and no database is asked.
+
+    Raises:
+        UnknownName, InputError: As `track_table` says.
+    """
+    reader = pa.RecordBatchReader.from_stream(source)
+    require_fields(reader.schema.names)
+    received, refused = 0, []
+    with _rules() as con:
+        for batch in _slices(reader):
+            refused += _check(con, batch, received).refused
+            received += batch.num_rows
+    return TrackResult(received, 0, 0, tuple(refused))
+
+
 def track_file(
     db: Database, path: Path, *, correct: bool = False, progress: Progress | None = None
 ) -> TrackResult:
@@ -161,7 +178,8 @@ def _rules() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
     con.register("incoming", _INCOMING.empty_table())
-    con.execute(_RULES.read_text())
+    for name in _RULES:
+        con.execute((_SQL / f"{name}.sql").read_text())
     return con
 
 

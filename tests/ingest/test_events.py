@@ -50,6 +50,14 @@ def test_track_tells_shops_apart(db, event):
     assert track(db, [event(1), event(1, shop="village")]).written == 2
 
 
+def test_refund_may_be_of_money_alone(db, event):
+    """Units of 0 are refused of an order, and let in of a refund; an offset needs no colon."""
+    refund = event(1, type="refund", quantity=0, occurred_at="2026-05-01 09:30:00 +0200")
+    result = track(db, [refund, event(2, quantity=0)])
+    assert [refusal.position for refusal in result.refused] == [2]
+    assert stored(db, "quantity, occurred_at") == [(0, "2026-05-01 07:30:00")]
+
+
 def test_track_correct_writes_what_differs(db, event):
     """A correction overwrites the event that differs, and is noted for the next pull."""
     track(db, [event(1), event(2)])

@@ -1,23 +1,8 @@
 -- checked_events: order events as they come (all text), typed; `reason` says why one is refused
--- reads: incoming      grain: event
+-- reads: incoming, and the macros of texts.sql      grain: event
 -- Text is trimmed, and an empty text is a missing one. Times without an offset are UTC; fractions
 -- of a second are cut off. Money is rounded to a millionth; it is positive for refunds too.
-CREATE TEMP MACRO given(x) AS nullif(trim(x, e' \t\r\n'), '');
-CREATE TEMP MACRO whole(x) AS
-    CASE WHEN regexp_full_match(x, '[0-9]{1,9}([.]0*)?') THEN try_cast(x AS BIGINT) END;
-CREATE TEMP MACRO amount(x) AS
-    CASE WHEN regexp_full_match(x, '-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?')
-        THEN try_cast(x AS DECIMAL(18, 6)) END;
-CREATE TEMP MACRO instant(x) AS
-    CASE WHEN regexp_full_match(
-            x,
-            '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?'
-            || '( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?'
-        ) THEN date_trunc('second', try_cast(x AS TIMESTAMPTZ)::TIMESTAMP) END;
-CREATE TEMP MACRO missing(field, x) AS CASE WHEN x IS NULL THEN field || ' is missing' END;
-CREATE TEMP MACRO wrong(field, x, wanted) AS
-    field || ' ''' || left(x, 40) || ''' is not ' || wanted;
-
+-- A refund of no unit is money given back for goods that stayed, or for nobody knows how many.
 CREATE TEMP VIEW checked_events AS
 WITH texts AS (
     SELECT
@@ -65,7 +50,7 @@ final AS (
             missing('order_id', order_id),
             missing('sku', sku),
             missing('quantity', quantity_text),
-            CASE WHEN quantity IS NULL OR quantity = 0
+            CASE WHEN quantity IS NULL OR (quantity = 0 AND type IS DISTINCT FROM 'refund')
                 THEN wrong('quantity', quantity_text, 'a whole number above 0') END,
             CASE WHEN list_price IS NULL OR list_price < 0
                 THEN wrong('list_price', list_price_text, 'an amount of 0 or more') END,
