@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from d1lab.config import Settings
@@ -145,7 +146,9 @@ def test_discounts_tells_the_dashboard(settings):
         "savings": 41,
         "skus": 4,
     }
-    codes, products = _shown(run_dir, DataTable.MIME)
+    codes, products, *deeper = _shown(run_dir, DataTable.MIME)
+    assert len(deeper) == 5
+    assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
     assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
     assert products["total_rows"] == 4
     assert len(_shown(run_dir, VEGA)) == 1
@@ -199,6 +202,75 @@ def test_turnover_stops_where_no_stock_is_kept(settings):
     record, _ = _run(settings, "turnover", shop="kiosk")
     assert record.status == "skipped"
     assert "no stock is recorded for kiosk" in record.reason
+
+
+def test_customers_tells_and_stages(settings):
+    """A small shop: fixed rules that say so, no forecast, and what was really spent goes back."""
+    record, run_dir = _run(settings, "customers")
+    assert record.status == "done", record.error
+    [verdict] = _shown(run_dir, Verdict.MIME)
+    assert "Champions and Loyal customers hold" in verdict["text"]
+    assert "Only 23 customers: the groups follow fixed rules" in verdict["detail"]
+    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    assert (values["customers"], values["repeat_rate"]) == (23, 1)
+    assert values["expected_spend"] is None
+    titles = [table["title"] for table in _shown(run_dir, DataTable.MIME)]
+    assert titles == [
+        "Groups",
+        "Moves since 2026-04-04",
+        "Who moved since 2026-04-04",
+        "About to lapse",
+        "The last 90 days: what came, and what was foretold",
+    ]
+    assert len(_shown(run_dir, VEGA)) == 4
+    staged = read_outbox(run_dir)["customer_insights"].to_pylist()
+    assert len(staged) == 23
+    assert {row["lifetime_value_method"] for row in staged} == {"historic"}
+    assert {row["customer_segment"] for row in staged} <= {"vip", "regular", "new"}
+    spent = {row["customer_id"]: row["lifetime_value"] for row in staged}
+    paid = [(1 + i % 3) * (9 if i % 4 == 0 else 10) for i in range(0, 97 * 3, 23)]
+    assert spent["c0"] == sum(paid) - 18  # the refund of two is taken out
+    [note] = _shown(run_dir, Note.MIME)
+    assert "refunds of 18.00" in note["text"]
+
+
+def test_customers_compares_with_the_last_run(settings):
+    """The second run finds the first one's labels."""
+    assert _run(settings, "customers", as_of="2026-05-01")[0].status == "done"
+    record, run_dir = _run(settings, "customers")
+    assert record.status == "done", record.error
+    titles = [table["title"] for table in _shown(run_dir, DataTable.MIME)]
+    assert "Moves since 2026-05-01" in titles
+
+
+def test_customers_of_an_app_without_orders(settings):
+    """The customer table alone: what it tells, and which pieces are missing for the rest."""
+    with duckdb.connect(settings.data_dir / "demo" / "warehouse.duckdb") as con:
+        con.execute("DELETE FROM raw.order_events WHERE shop = 'harbor'")
+    record, run_dir = _run(settings, "customers")
+    assert record.status == "skipped", record.error
+    assert "No orders are recorded for harbor" in record.reason
+    assert "the number of purchases, the spend and the first purchase" in record.reason
+    [table] = _shown(run_dir, DataTable.MIME)
+    assert (
+        dict(zip([c["name"] for c in table["columns"]], table["rows"][0], strict=True))[
+            "with_last_purchase"
+        ]
+        == 2
+    )
+    assert not read_outbox(run_dir)
+
+
+def test_customers_that_nobody_can_tell_apart(settings):
+    """Every customer bought once and the same: no groups, no charts of them, and no error."""
+    record, run_dir = _run(settings, "customers", shop="kiosk")
+    assert record.status == "done", record.error
+    [verdict] = _shown(run_dir, Verdict.MIME)
+    assert verdict["text"] == "These customers cannot be told apart yet."
+    assert "No groups: every customer bought equally often." in verdict["detail"]
+    staged = read_outbox(run_dir)["customer_insights"].to_pylist()
+    assert {(row["rfm_group"], row["customer_segment"]) for row in staged} == {(None, None)}
+    assert {float(row["lifetime_value"]) for row in staged} == {5}
 
 
 def test_tour_runs(settings, tmp_path):

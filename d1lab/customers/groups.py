@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from d1lab.customers.labels import texts
 from d1lab.stats.segments import GROUPS, PROSPECTS, SegmentRule, segment_by_group, segment_by_window
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
@@ -131,7 +132,8 @@ def app_segments(
         vip_purchases: The least number of purchases beside it.
     """
     if vip_spend is None:
-        return segment_by_group(customers["rfm_group"], customers["m_score"], rule)
+        scores = customers["m_score"].astype("Float64").to_numpy(float, na_value=float("nan"))
+        return segment_by_group(texts(customers["rfm_group"]), scores, rule)
     within = window.set_index("customer_id").reindex(customers["customer_id"]).fillna(0)
     return segment_by_window(
         customers["purchases"], within["later_purchases"], within["later_spend"],

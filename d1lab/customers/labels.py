@@ -63,7 +63,7 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> Labelled:
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
     """Scores with the labels to show: `rfm_group` as confirmed, today's as `proposed_group`."""
     day = np.datetime64(until, "D")
-    proposed = _texts(scores["rfm_group"])
+    proposed = texts(scores["rfm_group"])
     if last is None:
         none = np.full(len(scores), None, dtype=object)
         labels = Labels(proposed, none, np.full(len(scores), "NaT", dtype="datetime64[D]"))
@@ -83,15 +83,15 @@ def _confirm(scores: Frame, proposed: Any, last: Frame, day: np.datetime64) -> L
     seen = before["day"].notna().to_numpy()
     bought = scores["last_day"].to_numpy() > before["day"].to_numpy()
     shown = Labels(
-        _texts(before["rfm_group"]),
-        _texts(before["pending_group"]),
+        texts(before["rfm_group"]),
+        texts(before["pending_group"]),
         before["pending_since"].to_numpy().astype("datetime64[D]"),
     )
     return confirm(shown, proposed, ~seen | bought, day, days=STEP_DAYS)
 
 
-def _texts(column: Any) -> Any:
-    """Texts with None for what is missing."""
+def texts(column: Any) -> Any:
+    """A column's texts as an array, with None for what is missing."""
     values = column.astype(object)
     return values.where(values.notna(), None).to_numpy(dtype=object)
 
@@ -144,7 +144,7 @@ def moves(before: Frame | None, now: Frame) -> Frame:
             "spend": now["spend"].to_numpy(),
         }
     )
-    moved["changed"] = _texts(moved["from_group"]) != _texts(moved["to_group"])
+    moved["changed"] = texts(moved["from_group"]) != texts(moved["to_group"])
     return moved[columns]
 
 
@@ -166,7 +166,9 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
     out, but for the diagonal, which comes first and in Shopify's order.
     """
     counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")
-    stayed = pd.MultiIndex.from_tuples([(name, name) for name in GROUPS if name in counted.index])
+    known = counted.index.get_level_values(0)
+    same = [name for name in GROUPS if name in known]
+    stayed = pd.MultiIndex.from_arrays([same, same])
     cells = counted.reindex(stayed.append(counted.index).drop_duplicates(), fill_value=0)
     cells = cells.rename_axis(["from_group", "to_group"]).reset_index()
     return cells.assign(

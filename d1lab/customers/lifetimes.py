@@ -30,7 +30,7 @@ FORECASTS = {
 class Lifetimes(NamedTuple):
     """Values of all customers who bought, and what stands behind them."""
 
-    customers: Frame  # customer_id, lifetime_value, lifetime_value_method, chance_alive, ...
+    customers: Frame  # the summary with lifetime_value_method, and the model's columns if it speaks
     holdout: Holdout
     models: Models
     reason: str | None  # why the model does not speak, in words; None where it does
@@ -61,8 +61,6 @@ def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int)
         holdout_days: The held-out period's length.
         horizon_days: How far ahead values look.
 
-    A value is what was really spent ('historic'), plus the discounted spend to expect within the
-    horizon where the model may speak ('model').
     """
     bought = present[present["purchases"] > 0].reset_index(drop=True)
     tested = _held_out(past, holdout_days)
@@ -72,7 +70,6 @@ def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int)
     if reason is None:
         bought, total = _forecast(bought, models, horizon_days)
     bought = bought.assign(lifetime_value_method="historic" if reason else "model")
-    bought["lifetime_value"] = bought["spend"] + bought.get("expected_value", 0.0)
     said = holdout.REASONS[reason] if reason else None
     return Lifetimes(bought, tested, models, said, total, horizon_days)
 
@@ -94,11 +91,23 @@ def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, Forecast
 
 
 def valued(customers: Frame, values: Lifetimes) -> Frame:
-    """Customers with their values; who never bought has spent 0, which is no forecast."""
-    names = ["lifetime_value", "lifetime_value_method", "chance_alive", "expected_purchases"]
+    """Customers with their lifetime value, and by which method it is made.
+
+    It is what was really spent ('historic'), plus, where the model may speak, the discounted spend
+    to expect within the horizon ('model').
+
+    Args:
+        customers: Scores; `spend` is net of refunds.
+        values: Of the same customers; who never bought is not among them, and has spent nothing.
+    """
+    names = ["lifetime_value_method", "chance_alive", "expected_purchases", "expected_value"]
     known = [name for name in names if name in values.customers]
     joined = customers.merge(values.customers[["customer_id", *known]], "left", on="customer_id")
-    return joined.fillna({"lifetime_value": 0.0, "lifetime_value_method": "historic"})
+    expected = joined["expected_value"].fillna(0.0) if "expected_value" in joined else 0.0
+    return joined.assign(
+        lifetime_value=joined["spend"] + expected,
+        lifetime_value_method=joined["lifetime_value_method"].fillna("historic"),
+    )
 
 
 def score_table(values: Lifetimes) -> Frame:

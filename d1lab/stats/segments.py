@@ -133,7 +133,7 @@ def _recency_score(days: float, gap: float) -> int:
 
 
 def _segment(r: int | None, f: int | None, m: int | None) -> Segment:
-    for score, name in ((r, "recency"), (f, "frequency"), (m, "spend")):
+    for score, name in ((f, "frequency"), (r, "recency"), (m, "spend")):
         if score is None:
             return Segment(r, f, m, None, f"{name}_says_nothing")
     return Segment(r, f, m, rfm_group(r or 0, f or 0, m or 0), None)

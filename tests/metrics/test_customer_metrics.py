@@ -88,13 +88,11 @@ def _bought(lines: Iterable[Line], until: int) -> dict[str, Bought]:
         entry = found[customer]
         money = sum(Decimal(x.revenue) for x in sold) - sum(Decimal(x.revenue) for x in back)
         entry[4] += sum(Decimal(x.revenue) for x in back)
-        if not sold:
-            entry[1] += money
-        elif sum(x.units for x in sold) > sum(x.units for x in back):
+        entry[1] += money
+        if sold and sum(x.units for x in sold) > sum(x.units for x in back):
             entry[0].add(min(x.day for x in sold))
-            entry[1] += money
             entry[2] += 1
-        else:
+        elif sold:
             entry[3] += 1
     return {c: Bought(tuple(sorted(e[0])), *e[1:]) for c, e in found.items()}
 

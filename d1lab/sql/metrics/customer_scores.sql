@@ -15,8 +15,7 @@ WITH orders AS (
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
--- An order whose units all came back is no purchase. A refund whose order is not known is money that
--- went back all the same.
+-- An order whose units all came back is no purchase; what it left of money still counts as spent.
 purchases AS (
     SELECT *, day IS NOT NULL AND units > 0 AS kept
     FROM orders
@@ -27,7 +26,7 @@ buyers AS (
         count(DISTINCT day) FILTER (kept)                         AS purchases,
         min(day) FILTER (kept)                                    AS first_day,
         max(day) FILTER (kept)                                    AS last_day,
-        coalesce(sum(revenue) FILTER (kept OR day IS NULL), 0)    AS spend,
+        coalesce(sum(revenue), 0)                                 AS spend,
         count(*) FILTER (kept)                                    AS orders,
         count(*) FILTER (kept AND discounted)                     AS discounted_orders,
         count(*) FILTER (day IS NOT NULL AND NOT kept)            AS cancelled_orders,
@@ -119,8 +118,8 @@ grouped AS (
                 ELSE 'Previously loyal' END
         END                                                       AS rfm_group,
         CASE
-            WHEN NOT r_says OR r_score IS NULL THEN 'recency_says_nothing'
-            WHEN NOT f_says THEN 'frequency_says_nothing'
+            WHEN f_score IS NULL THEN 'frequency_says_nothing'
+            WHEN r_score IS NULL THEN 'recency_says_nothing'
             WHEN m_score IS NULL THEN 'spend_says_nothing'
         END                                                       AS reason,
         CASE WHEN buyers < 50 THEN 'fixed_rules' WHEN buyers < 200 THEN 'low' ELSE 'normal' END

@@ -1,0 +1,116 @@
+"""What groups hold, who is about to lapse, and the app's segments."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from d1lab.customers import groups
+from d1lab.stats.segments import SegmentRule
+
+
+def _customers(rows: list[dict]) -> pd.DataFrame:
+    """Customers of 2026-06-01 with plain values but for what a row says."""
+    plain = {
+        "rfm_group": "Active", "purchases": 5, "spend": 100.0, "orders": 5, "discounted_orders": 1,
+        "days": 10, "r_score": 3, "f_score": 3, "m_score": 4,
+    }  # fmt: skip
+    frame = pd.DataFrame([{**plain, "customer_id": f"c{i}", **row} for i, row in enumerate(rows)])
+    frame["last_day"] = pd.Timestamp("2026-06-01") - pd.to_timedelta(frame["days"], "D")
+    span = (frame["purchases"] - 1) * frame.get("gap", 10.0)
+    frame["first_day"] = frame["last_day"] - pd.to_timedelta(span, "D")
+    return frame
+
+
+def test_group_table_is_in_shopifys_order_and_adds_up():
+    """Shares are of all; the discount's share is of the group's orders."""
+    table = groups.group_table(
+        _customers(
+            [
+                {"rfm_group": "Dormant", "spend": 50.0},
+                {"rfm_group": "Champions", "spend": 300.0, "orders": 8, "discounted_orders": 6},
+                {"rfm_group": "Champions", "spend": 100.0, "orders": 2, "discounted_orders": 0},
+                {"rfm_group": "Prospects", "spend": 0.0, "orders": 0, "discounted_orders": 0},
+            ]
+        )
+    )
+    assert table["rfm_group"].tolist() == ["Champions", "Dormant", "Prospects"]
+    assert table["share_of_customers"].tolist() == [0.5, 0.25, 0.25]
+    assert table["share_of_spend"].tolist() == pytest.approx([400 / 450, 50 / 450, 0])
+    assert table["discounted_share"].tolist()[:2] == [0.6, 0.2]
+    assert table["discounted_share"].isna().tolist() == [False, False, True]
+    assert groups.best_share(table) == pytest.approx(400 / 450)
+
+
+def test_group_table_without_groups_is_empty():
+    """Where the scores say nothing there is no row, and no share."""
+    table = groups.group_table(_customers([{"rfm_group": None}]))
+    assert table.empty
+    assert groups.best_share(table) is None
+
+
+def test_grid_holds_every_cell_once():
+    """25 cells; half scores count upward, so F 3 and M 4 stand in column 4."""
+    cells = groups.grid(_customers([{"spend": 75.0}, {"r_score": None, "spend": 25.0}]))
+    assert len(cells) == 25
+    [cell] = cells[cells["customers"] > 0].to_dict("records")
+    assert (cell["recency"], cell["frequency_and_spend"], cell["share_of_spend"]) == ("3", 4, 1)
+    assert cells["recency"].iloc[0] == "5 (latest)"
+
+
+@pytest.mark.parametrize(
+    ("row", "due"),
+    [
+        ({"days": 30}, True),
+        ({"days": 29}, False),
+        ({"days": 121}, False),
+        ({"days": 30, "m_score": 3}, False),
+        ({"days": 30, "purchases": 2}, False),
+        ({"days": 30, "m_score": None}, False),
+        ({"days": 0, "purchases": 1}, False),
+    ],
+)
+def test_lapsing_are_good_customers_who_stay_away(row, due):
+    """Three of one's own gaps, not more than twelve; known rhythm, and worth it."""
+    assert (len(groups.lapsing(_customers([row]))) == 1) is due
+
+
+def test_lapsing_puts_the_most_valuable_first():
+    """The yearly pace: the mean purchase at the own gap."""
+    due = groups.lapsing(
+        _customers(
+            [{"days": 40, "gap": 10.0, "spend": 50.0}, {"days": 60, "gap": 20.0, "spend": 400.0}]
+        )
+    )
+    assert due["customer_id"].tolist() == ["c1", "c0"]
+    assert due["usual_gap_days"].tolist() == [20, 10]
+    assert due["pace"].tolist() == pytest.approx([80 * 365 / 20, 10 * 365 / 10])
+    assert due["silent_days"].tolist() == [60, 40]
+
+
+def test_app_segments_go_by_group_or_by_window():
+    """By group unless a spend is given; who has no group has no segment."""
+    customers = _customers(
+        [{"rfm_group": "Loyal", "m_score": 5}, {"rfm_group": None, "m_score": None}, {}]
+    )
+    window = pd.DataFrame({"customer_id": ["c1"], "later_purchases": [2], "later_spend": [90.0]})
+    rule = SegmentRule()
+    by_group = groups.app_segments(customers, window, rule, None, 1)
+    assert by_group.tolist() == ["vip", None, "regular"]
+    by_window = groups.app_segments(customers, window, rule, 80.0, 2)
+    assert by_window.tolist() == ["regular", "vip", "regular"]
+
+
+def test_cohort_grid_keeps_whole_months_of_the_last_cohorts():
+    """Neither the first month, in which all bought, nor the one that still runs."""
+    months = pd.to_datetime(["2026-01-01"] * 3 + ["2026-02-01"] * 2)
+    cohorts = pd.DataFrame(
+        {
+            "cohort": months, "month_number": [0, 1, 2, 0, 1], "customers": [9, 9, 9, 4, 4],
+            "complete": [True, True, False, True, True],
+        }
+    )  # fmt: skip
+    shown = groups.cohort_grid(cohorts)
+    assert shown["month_number"].tolist() == [1, 1]
+    assert shown["first_month"].tolist() == ["2026-01 (9)", "2026-02 (4)"]
+    assert groups.cohort_grid(cohorts, months=1)["first_month"].tolist() == ["2026-02 (4)"]

@@ -1,0 +1,93 @@
+"""Values of customers: historic unless the model may speak, and how the test is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from d1lab.customers import words
+from d1lab.customers.groups import lapsing
+from d1lab.customers.lifetimes import evaluated, figures, score_table, valued
+from tests.stats.simulate_customers import Shop, simulate
+
+
+def _summaries(shop: Shop, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`purchase_summary` of a simulated shop: today, and as known `days` ago."""
+    return shop.summary(0), shop.summary(days)
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return _summaries(simulate(7, 2000), 90)
+
+
+def test_evaluated_lets_the_model_speak_where_it_wins(large):
+    """Customers who do as the model says: it beats the naive rates, and values add up."""
+    values = evaluated(*large, 90, 365)
+    assert values.reason is None
+    model, *rivals = values.holdout.scores
+    assert model.error_per_customer <= min(rival.error_per_customer for rival in rivals)
+    assert set(values.customers["lifetime_value_method"]) == {"model"}
+    gained = values.customers["expected_value"]
+    assert values.total.low < values.total.expected < values.total.high
+    assert gained.sum() < values.total.expected  # discounted
+    assert gained.sum() == pytest.approx(values.total.expected, rel=0.08)
+
+
+def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
+    """A small shop: no individual forecast, historic values, and the rivals still shown."""
+    values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
+    assert values.reason == "fewer than 200 customers"
+    assert set(values.customers["lifetime_value_method"]) == {"historic"}
+    assert "expected_value" not in values.customers
+    assert values.total is None
+    assert score_table(values)["forecast"].tolist() == [
+        "What came",
+        "Each at the own rate so far",
+        "As in the period before",
+    ]
+    assert words.holdout(values) == "No forecast: fewer than 200 customers."
+
+
+def test_valued_adds_what_is_expected_to_what_was_spent(large):
+    """Who never bought has spent nothing; that is history, not a forecast."""
+    values = evaluated(*large, 90, 365)
+    known = values.customers[["customer_id", "spend"]]
+    prospect = pd.DataFrame({"customer_id": ["prospect"], "spend": [0.0]})
+    joined = valued(pd.concat([known, prospect]), values)
+    assert len(joined) == len(known) + 1
+    last = joined.iloc[-1]
+    assert (last["lifetime_value"], last["lifetime_value_method"]) == (0.0, "historic")
+    gained = joined["lifetime_value"] - joined["spend"]
+    expected = values.customers["expected_value"]
+    assert gained[:-1].to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_valued_is_what_was_spent_where_the_model_is_silent():
+    """Historic value: what was spent, to the cent."""
+    values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
+    joined = valued(values.customers[["customer_id", "spend"]], values)
+    assert joined["lifetime_value"].equals(joined["spend"])
+    assert set(joined["lifetime_value_method"]) == {"historic"}
+
+
+def test_figures_abstain_with_a_reason(large):
+    """Without a model the expected spend is unknown, and the figure says why."""
+    customers = pd.DataFrame(
+        {
+            "customer_id": ["a", "b"], "purchases": [1, 3], "spend": [10.0, 30.0],
+            "first_day": pd.to_datetime("2026-01-01"), "last_day": pd.to_datetime("2026-03-01"),
+            "days": [5, 5], "m_score": [1, 5], "orders": [1, 3], "discounted_orders": [0, 0],
+        }
+    )  # fmt: skip
+    silent = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
+    found = {f["metric"]: f for f in figures(customers, lapsing(customers), silent)}
+    assert found["repeat_rate"]["value"] == 0.5
+    assert found["historic_value"]["value"] == 20
+    assert found["expected_spend"]["value"] is None
+    assert found["expected_spend"]["note"] == "fewer than 200 customers"
+    speaking = evaluated(*large, 90, 365)
+    found = {f["metric"]: f for f in figures(customers, lapsing(customers), speaking)}
+    assert found["expected_spend"]["low"] < found["expected_spend"]["value"]
+    assert np.isfinite(found["expected_spend"]["high"])

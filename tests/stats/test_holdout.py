@@ -1,0 +1,165 @@
+"""Lifetime values on simulated shops: intervals hold the truth, and models know to be silent."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from d1lab.stats import holdout, lifetime
+from d1lab.stats.forecasts import forecast_spend, forecast_total
+from d1lab.stats.holdout import Models, Outcome, Purchases, Score, hold_out, verdict
+
+TRUTH = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.5}
+SPEND = {"p": 5.0, "q": 4.0, "v": 15.0}
+
+
+class Drawn(NamedTuple):
+    """Customers drawn from the models themselves, and what they will buy in a year."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    mean_spend: np.ndarray
+    purchases: float
+    spend: float
+
+
+def _draw(seed: int, customers: int, drop_out: tuple[float, float] = (0.9, 2.5)) -> Drawn:
+    """Purchases within T are a Poisson process until the customer leaves after one of them."""
+    random = np.random.default_rng(seed)
+    observed = random.uniform(20, 100, customers)
+    rates = random.gamma(TRUTH["r"], 1 / TRUTH["alpha"], customers)
+    leaves_after = random.geometric(np.maximum(random.beta(*drop_out, customers), 1e-9))
+    wanted = random.poisson(rates * observed)
+    x = np.minimum(wanted, leaves_after)
+    t_x = np.where(x > 0, observed * random.beta(np.maximum(x, 1), wanted - x + 1), 0.0)
+    scale = random.gamma(SPEND["q"], 1 / SPEND["v"], customers)
+    mean = np.where(
+        x > 0, random.gamma(SPEND["p"] * np.maximum(x, 1)) / scale / np.maximum(x, 1), 0
+    )
+    next_year = np.minimum(random.poisson(rates * 52), leaves_after - x)
+    some = next_year > 0
+    spent = random.gamma(SPEND["p"] * next_year[some]) / scale[some]
+    return Drawn(x, t_x, observed, mean, float(next_year.sum()), float(spent.sum()))
+
+
+@pytest.mark.parametrize("customers", [500, 1500, 5000])
+def test_intervals_hold_the_truth_at_their_rate(customers: int):
+    """90 % intervals of the parameters and of next year's totals, over 8 shops."""
+    truth = np.log(list(TRUTH.values()))
+    parameters, purchases, spend = 0, 0, 0
+    for seed in range(8):
+        shop = _draw(seed, customers)
+        fitted = lifetime.fit_bg_nbd(shop.x, shop.t_x, shop.T)
+        money = lifetime.fit_gamma_gamma(shop.x, shop.mean_spend)
+        assert (fitted.reason, money.reason) == (None, None)
+        errors = np.sqrt(np.diag(fitted.covariance))
+        parameters += int(np.sum(np.abs(np.log(fitted[:4]) - truth) < 1.645 * errors))
+        columns = (52, shop.x, shop.t_x, shop.T)
+        total = forecast_total(fitted, *columns, draws=80)
+        purchases += total.low <= shop.purchases <= total.high
+        value = forecast_spend(fitted, money, *columns, shop.mean_spend, draws=80)
+        spend += value.low <= shop.spend <= value.high
+    assert 25 <= parameters <= 32  # of 32; 28.8 are expected
+    assert purchases >= 5  # of 8; 7.2 are expected, fewer than 5 is one in two hundred
+    assert spend >= 5  # the same, though the spend's parameters are taken as known
+
+
+@pytest.mark.parametrize(
+    ("customers", "drop_out", "reason"),
+    [
+        (30, (0.9, 2.5), "too_few_customers"),
+        (199, (0.9, 2.5), "too_few_customers"),
+        (200, (0.9, 2.5), None),
+        (600, (0.0005, 50.0), "drop_out_not_identified"),
+        (5000, (0.0005, 50.0), "drop_out_not_identified"),
+        (5000, (0.9, 2.5), None),
+    ],
+)
+def test_models_are_silent_where_the_rules_say_so(customers, drop_out, reason):
+    """Below 200 customers, and where nobody seems to leave, in three shops each."""
+    for seed in range(3):
+        shop = _draw(seed + 40, customers, drop_out)
+        assert lifetime.fit_bg_nbd(shop.x, shop.t_x, shop.T).reason == reason
+
+
+def test_models_are_silent_below_200_repeat_purchases():
+    """Many customers who hardly ever come back tell nothing of the second purchase."""
+    x = np.zeros(900)
+    x[:150] = 1
+    fitted = lifetime.fit_bg_nbd(x, x * 5, np.full(900, 30.0))
+    assert fitted.reason == "too_few_repeats"
+
+
+def _score(name: str, error: float, off: float | None) -> Score:
+    return Score(name, 0.0, 0.0, off, error)
+
+
+@pytest.mark.parametrize(
+    ("model", "rivals", "reason"),
+    [
+        ((9.0, 0.1), [(10.0, 0.3), (12.0, -0.2)], None),
+        ((9.0, 0.15), [(10.0, 0.01), (12.0, -0.2)], None),  # close enough on the total
+        ((11.0, 0.0), [(10.0, 0.3), (12.0, -0.2)], "naive_wins"),
+        ((9.0, -0.25), [(10.0, 0.3), (12.0, -0.24)], "total_off"),
+        ((9.0, -0.25), [(10.0, 0.3), (12.0, -0.26)], None),
+        ((9.0, None), [(10.0, None), (12.0, None)], "total_off"),
+    ],
+)
+def test_verdict_asks_for_each_customer_and_for_the_sum(model, rivals, reason):
+    """Closest customer by customer; on the total within 20 % or better than the better rival."""
+    scores = (_score("model", *model), *(_score("rival", *rival) for rival in rivals))
+    assert verdict(scores) == reason
+
+
+def _purchases(shop: Drawn) -> Purchases:
+    return Purchases(shop.x, shop.t_x * 7, shop.T * 7, shop.mean_spend)
+
+
+def test_hold_out_lets_a_rate_win_where_customers_just_go_on():
+    """Customers like clockwork: their own rate foretells them exactly, and the model is silent."""
+    count = 400
+    gaps = np.random.default_rng(3).integers(5, 60, count)
+    repeats = 360 // gaps
+    past = Purchases(repeats, repeats * gaps, repeats * gaps, np.full(count, 20.0) + gaps % 7)
+    later = repeats * 90 / past.observed_days
+    actual = Outcome(later, later * past.mean_spend)
+    found = hold_out(past, actual, actual, 90)
+    assert found.reason is not None
+    by_name = {score.forecast: score for score in found.scores}
+    assert by_name["past_rate"].error_per_customer == pytest.approx(0, abs=1e-9)
+    assert by_name["past_rate"].spend_error == pytest.approx(0)
+
+
+def test_hold_out_needs_twice_its_length():
+    """On half a year's history a holdout of 90 days says nothing."""
+    past = Purchases(*map(np.array, ([1.0], [20.0], [179.0], [5.0])))
+    nothing = Outcome(np.zeros(1), np.zeros(1))
+    found = hold_out(past, nothing, nothing, 90)
+    assert (found.reason, found.scores) == ("no_past", ())
+    empty = Purchases(*(np.array([]) for _ in range(4)))
+    assert hold_out(empty, nothing._replace(purchases=[], spend=[]), Outcome([], []), 90).reason
+
+
+def test_values_discount_month_by_month():
+    """A year at 10 %: between the undiscounted value and that of a year's wait."""
+    shop = _draw(5, 800)
+    models = holdout.fit(_purchases(shop))
+    assert models.reason is None
+    plain = holdout.expected_spend(models, _purchases(shop), 365).spend.sum()
+    found = holdout.values(models, _purchases(shop), 365, 0.1)
+    assert plain / 1.1 < np.sum(found.expected_value) < plain
+    assert np.sum(holdout.values(models, _purchases(shop), 365, 0.0).expected_value) == (
+        pytest.approx(plain)
+    )
+    assert ((found.chance_alive >= 0) & (found.chance_alive <= 1)).all()
+
+
+def test_models_name_the_first_reason():
+    """The purchases' reason comes before the spend's."""
+    shop = _draw(5, 100)
+    models: Models = holdout.fit(_purchases(shop))
+    assert models.reason == "too_few_customers"
+    assert set(holdout.REASONS) >= {models.reason, "naive_wins", "total_off", "no_past"}
