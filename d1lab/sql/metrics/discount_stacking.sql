@@ -1,0 +1,36 @@
+-- discount_stacking: orders by how many discounts they carry, and whether a full-price line is among them
+-- unit: orders, customers, money, ratio      grain: stacked      reads: order_lines
+-- $until: last day of the period
+-- $days: its length
+--
+-- stacked: '0', '1', '2', '3', '4 or more' different discounts; a discount with several codes counts
+-- once per code.
+WITH orders AS (
+    SELECT
+        order_id,
+        any_value(customer_id)                                       AS customer_id,
+        count(DISTINCT (discount_id, discount_code)) FILTER (discount_id IS NOT NULL)  AS discounts,
+        count(DISTINCT discount_code)                                AS codes,
+        bool_or(discount_id IS NULL)                                 AS with_full_price,
+        sum(revenue)                                                 AS revenue,
+        sum(discount_amount)                                         AS savings
+    FROM order_lines
+    WHERE shop = $shop
+        AND type = 'order'
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY order_id
+),
+final AS (
+    SELECT
+        CASE WHEN discounts >= 4 THEN '4 or more' ELSE discounts::VARCHAR END  AS stacked,
+        count(*)                                                     AS orders,
+        count(*) FILTER (codes > 1)                                  AS orders_with_codes,
+        count(DISTINCT customer_id)                                  AS customers,
+        count(*) FILTER (with_full_price)                            AS with_full_price,
+        sum(revenue)                                                 AS revenue,
+        sum(savings)                                                 AS savings,
+        sum(savings) / nullif(sum(savings) + sum(revenue), 0)        AS depth
+    FROM orders
+    GROUP BY ALL
+)
+SELECT * FROM final ORDER BY stacked

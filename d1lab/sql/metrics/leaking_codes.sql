@@ -1,0 +1,44 @@
+-- leaking_codes: codes by how far their use went, beside the shop's other codes
+-- unit: customers, order lines, ratio      grain: discount_code      reads: order_lines
+-- $until: last day of the period
+-- $days: its length
+--
+-- Nobody tells d1lab whom a code was meant for, so codes are compared with one another. A code leaks
+-- when the logarithm of its customers lies beyond the outer fence of Tukey (upper quartile and three
+-- times the quartiles' distance), at ten customers at least. Fewer than eight codes: NULL, unknown.
+WITH codes AS (
+    SELECT
+        discount_code,
+        count(DISTINCT customer_id)                                AS customers,
+        count(*)                                                   AS uses,
+        count(DISTINCT day)                                        AS days_used,
+        min(day)                                                   AS first_day,
+        max(day)                                                   AS last_day
+    FROM order_lines
+    WHERE shop = $shop
+        AND type = 'order'
+        AND discount_code IS NOT NULL
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY discount_code
+),
+fence AS (
+    SELECT
+        count(*)                                                   AS codes,
+        median(customers)                                          AS usual_customers,
+        exp(4 * quantile_cont(ln(greatest(customers, 1)), .75)
+            - 3 * quantile_cont(ln(greatest(customers, 1)), .25))  AS fence
+    FROM codes
+),
+final AS (
+    SELECT
+        codes.discount_code,
+        customers,
+        usual_customers,
+        uses,
+        days_used,
+        first_day,
+        last_day,
+        CASE WHEN fence.codes >= 8 THEN customers > greatest(fence, 9) END  AS leaks
+    FROM codes, fence
+)
+SELECT * FROM final ORDER BY customers DESC, discount_code

@@ -1,0 +1,95 @@
+"""What discounts brought: counted by hand on the tiny shop, and the break-even rules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from d1lab.discounts import earnings
+from d1lab.stats.elasticity import Elasticity
+
+PERIOD = {"until": "2026-05-08", "days": 97}
+SLOPE = Elasticity(-2.0, 0.2, -2.4, -1.6, -1.0, 20, 52, 900, None)
+
+
+def test_break_even_is_one_rule_from_both_sides():
+    """The lift that a margin needs is the lift at which that margin breaks even."""
+    lift = earnings.break_even_lift([0.5, 0.4, 0.1], [0.2, 0.3, 0.2])
+    assert lift[:2] == pytest.approx([2 / 3, 3.0])
+    assert np.isnan(lift[2])  # the depth eats the margin
+    assert earnings.break_even_margin(lift[:2], [0.2, 0.3]) == pytest.approx([0.5, 0.4])
+    assert np.isnan(earnings.break_even_margin(0.05, 0.5))
+
+
+def test_earnings_equal_a_count_line_by_line(tiny_lab):
+    """Uses, customers, those who came again and those who were new, in Python."""
+    lines = tiny_lab.sql(
+        "SELECT discount_id, order_id, customer_id, revenue, discount_amount, type "
+        "FROM order_lines WHERE shop = 'harbor' ORDER BY occurred_at, event_id"
+    ).fetchall()
+    first: dict[str, str] = {}
+    for _, order, customer, *_, kind in lines:
+        if kind == "order":
+            first.setdefault(customer, order)
+    found = tiny_lab.metric("discount_earnings", **PERIOD)
+    found = found[found.level == "discount"].set_index("discount_id")
+    assert set(found.index) == {"d0", "d1", "d2"}
+    for name, row in found.iterrows():
+        mine = [line for line in lines if line[0] == name]
+        uses = [line for line in mine if line[-1] == "order"]
+        orders: dict[str, set[str]] = {}
+        for line in uses:
+            orders.setdefault(line[2], set()).add(line[1])
+        assert row.uses == len(uses)
+        assert row.customers == len(orders)
+        assert row.repeat_customers == sum(len(of) > 1 for of in orders.values())
+        assert row.new_customers == sum(first[c] in of for c, of in orders.items())
+        assert row.revenue_after == sum(line[3] for line in mine)
+        assert row.revenue_before == sum(line[3] + line[4] for line in mine)
+        assert pd.isna(row.margin_before)
+
+
+def test_stacking_counts_every_order_once(tiny_lab):
+    """The groups add up to all orders, and their savings to all savings."""
+    stacking = tiny_lab.metric("discount_stacking", **PERIOD)
+    [(orders, savings)] = tiny_lab.sql(
+        "SELECT count(DISTINCT order_id), sum(discount_amount)::DOUBLE FROM order_lines "
+        "WHERE shop = 'harbor' AND type = 'order'"
+    ).fetchall()
+    assert (stacking.orders.sum(), stacking.savings.sum()) == (orders, savings)
+    assert stacking.set_index("stacked").loc["0", "savings"] == 0
+
+
+def test_leaks_are_unknown_with_few_codes(tiny_lab):
+    """Two codes cannot be compared; the sentence says so."""
+    codes = tiny_lab.metric("leaking_codes", **PERIOD)
+    assert codes.leaks.isna().all()
+    assert "Too few codes" in earnings.leaks(codes)
+
+
+def test_leaks_name_the_code():
+    """Only what lies beyond the fence is named."""
+    codes = pd.DataFrame({"discount_code": ["WIDE", "B"], "leaks": [True, False]})
+    assert earnings.leaks(codes) == "Used far more widely than the others: WIDE."
+
+
+def test_earned_puts_lift_and_need_side_by_side():
+    """A fifth off at elasticity -2: 56 % more units, and a margin of 55.6 % to pay."""
+    frame = pd.DataFrame({"level": ["sku"], "depth": [0.2], "margin_rate": [0.5], "units": [10]})
+    row = earnings.earned(frame, "sku", SLOPE).iloc[0]
+    assert row.lift == pytest.approx(0.5625)
+    assert row.lift_low < row.lift < row.lift_high
+    assert row.break_even_margin == pytest.approx(0.2 * 1.5625 / 0.5625)
+    assert row.break_even_lift == pytest.approx(2 / 3)
+
+
+def test_anyway_is_bounded():
+    """What the lift's upper end leaves over needed no discount; at most, none did."""
+    frame = pd.DataFrame({"level": ["sku"], "depth": [0.2], "margin_rate": [None], "units": [10]})
+    found = earnings.anyway(earnings.earned(frame, "sku", SLOPE))
+    assert found.low == pytest.approx(0.8**2.4)
+    assert found.likely == pytest.approx(0.8**2)
+    assert found.high == 1
+    unknown = SLOPE._replace(slope=None, low=None, high=None, reason="few_skus")
+    assert earnings.anyway(earnings.earned(frame, "sku", unknown)).low is None
