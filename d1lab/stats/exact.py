@@ -122,7 +122,8 @@ def _chances(extreme: NDArray[np.bool_], rates: Floats) -> Floats:
     na, nb = extreme.shape[0] - 1, extreme.shape[1] - 1
     of_a = _binomial(np.arange(na + 1), na, rates[:, None])
     of_b = of_a if na == nb else _binomial(np.arange(nb + 1), nb, rates[:, None])
-    return ((of_a @ extreme.astype(np.float64)) * of_b).sum(axis=1)
+    with np.errstate(all="ignore"):  # some BLAS raise flags over probabilities that underflow
+        return ((of_a @ extreme.astype(np.float64)) * of_b).sum(axis=1)
 
 
 def _binomial(counts: NDArray[np.int64], trials: int, rate: Floats | float) -> Floats:

@@ -199,13 +199,14 @@ def ratio_interval(means: Means, critical: ArrayLike) -> tuple[Floats, Floats]:
     Fieller (1954), JRSS B 16:175-185; it excludes 1 exactly when `p_value` rejects.
     """
     reach = t_critical(means.freedom, critical) ** 2
-    with np.errstate(invalid="ignore"):
-        base = means.a**2 - reach * means.variance_a
-        inside = (means.a * means.b) ** 2 - base * (means.b**2 - reach * means.variance_b)
-        known = (means.a > 0) & (base > 0) & np.isfinite(reach)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = means.b / means.a
+        of_a, of_b = reach * means.variance_a / means.a**2, reach * means.variance_b / means.a**2
+        known = (means.a > 0) & (of_a < 1)
+        inside = ratio**2 - (1 - of_a) * (ratio**2 - of_b)
         root = np.sqrt(np.where(known, np.maximum(inside, 0), np.nan))
-        below = np.where(known, base, np.nan)
-        return (means.a * means.b - root) / below, (means.a * means.b + root) / below
+        base = np.where(known, 1 - of_a, np.nan)
+        return (ratio - root) / base, (ratio + root) / base
 
 
 def t_critical(freedom: ArrayLike, critical: ArrayLike) -> Floats:

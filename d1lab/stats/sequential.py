@@ -96,7 +96,8 @@ def crossing_chance(
         # Paths with a drift are the paths without, weighed by their likelihood ratio.
         tilted = weights * np.exp(drift * points - drift**2 * before / 2)
         ahead = points + drift * (now - before)
-        crossed += float(tilted @ (ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step)))
+        beyond = ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step)
+        crossed += float((tilted * beyond).sum())
         points, weights = _continue(points, weights, step, min(edge, _FARTHEST * np.sqrt(now)))
         before = now
     return crossed
@@ -247,8 +248,8 @@ def _edge(points: Floats, weights: Floats, step: float, spend: float, scale: flo
     edge = -ndtri(min(spend / 2, 0.49)) * scale  # were no path stopped before
     for _ in range(60):
         distance = (points - edge) / step
-        tail = weights @ ndtr(distance)
-        density = weights @ np.exp(-(distance**2) / 2) / (np.sqrt(2 * np.pi) * step)
+        tail = (weights * ndtr(distance)).sum()
+        density = (weights * np.exp(-(distance**2) / 2)).sum() / (np.sqrt(2 * np.pi) * step)
         move = np.log(2 * tail / spend) * tail / density if tail > _SMALLEST else -scale / 4
         edge = max(edge + min(max(move, -scale), scale), 0.0)
         if abs(move) < 1e-13 * scale:
@@ -261,7 +262,7 @@ def _continue(points: Floats, weights: Floats, step: float, edge: float) -> tupl
     nodes, node_weights = _legendre()
     inside = nodes * edge
     kernel = np.exp(-(((inside[:, None] - points[None, :]) / step) ** 2) / 2)
-    density = kernel @ weights / (step * np.sqrt(2 * np.pi))
+    density = (kernel * weights).sum(axis=1) / (step * np.sqrt(2 * np.pi))
     return inside, np.maximum(density * node_weights * edge, 1e-320)
 
 
