@@ -114,6 +114,7 @@ GIVEN = {
     "since": "2026-05-01",
     "until": "2026-05-08",
     "days": 30,
+    "weeks": 9,
     "later_days": 30,
     "mode": "quintile",
     "test_id": "t1",

@@ -1,0 +1,99 @@
+-- weekly_demand: what each SKU with stock sold week by week, and at which discount
+-- unit: units, money, days      grain: shop, sku, week      reads: inventory_days, order_lines
+-- $until: last day of the last week
+-- $weeks: how many weeks; week 0 is the first, $weeks - 1 the last
+--
+-- A day counts as the ledger has it, else as its orders have it. A day without stock is no day
+-- without demand: demand_units are the units of the days with stock, made up to seven days; NULL
+-- where fewer than four days had stock or are known. Depth is discount over list value, of orders.
+WITH known AS (
+    SELECT
+        sku,
+        day,
+        arg_max(units_sold, row_id)                                      AS units,
+        arg_max(starting_units > 0 OR units_sold > 0, row_id)            AS in_stock
+    FROM inventory_days
+    WHERE shop = $shop
+        AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
+        AND starting_units IS NOT NULL AND units_sold IS NOT NULL
+    GROUP BY sku, day
+),
+skus AS (
+    SELECT DISTINCT sku FROM known
+),
+lines AS (
+    SELECT
+        sku,
+        day,
+        sum(units)::BIGINT                                               AS units,
+        sum(units) FILTER (type = 'order' AND discount_amount > 0)       AS discounted_units,
+        sum(discount_amount) FILTER (type = 'order')                     AS discount_amount,
+        sum(revenue + discount_amount) FILTER (type = 'order')           AS list_value
+    FROM order_lines
+    WHERE shop = $shop
+        AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
+    GROUP BY sku, day
+),
+days AS (
+    SELECT
+        sku,
+        $weeks::INTEGER - 1 - ($until::DATE - day) // 7                  AS week,
+        coalesce(known.units, lines.units)                               AS units,
+        known.in_stock,
+        known.sku IS NOT NULL                                            AS kept,
+        lines.discounted_units,
+        lines.discount_amount,
+        lines.list_value
+    FROM known
+    FULL JOIN lines USING (sku, day)
+    SEMI JOIN skus USING (sku)
+),
+sums AS (
+    SELECT
+        sku,
+        week,
+        sum(units)                                                       AS units,
+        count(*) FILTER (kept)                                           AS kept_days,
+        count(*) FILTER (NOT in_stock)                                   AS empty_days,
+        sum(discounted_units)                                            AS discounted_units,
+        sum(discount_amount)                                             AS discount_amount,
+        sum(list_value)                                                  AS list_value
+    FROM days
+    GROUP BY sku, week
+),
+-- Where orders are recorded, a day without a row is a day without a sale; else it is unknown.
+every_week AS (
+    SELECT
+        sku,
+        week::INTEGER                                                    AS week,
+        EXISTS (FROM lines)                                              AS has_orders
+    FROM skus, range($weeks::INTEGER) AS weeks (week)
+),
+counted AS (
+    SELECT
+        every_week.sku,
+        every_week.week,
+        coalesce(units, 0)::BIGINT                                       AS units,
+        CASE WHEN has_orders THEN 7 ELSE coalesce(kept_days, 0) END
+            - coalesce(empty_days, 0)                                    AS open_days,
+        coalesce(discounted_units, 0)::BIGINT                            AS discounted_units,
+        coalesce(discount_amount, 0)                                     AS discount_amount,
+        list_value
+    FROM every_week
+    LEFT JOIN sums USING (sku, week)
+),
+final AS (
+    SELECT
+        $shop                                                            AS shop,
+        sku,
+        week,
+        units,
+        open_days,
+        CASE WHEN open_days >= 4 THEN units * 7.0::DOUBLE / open_days END AS demand_units,
+        discounted_units,
+        discount_amount,
+        list_value,
+        (discount_amount / nullif(list_value, 0))::DOUBLE                AS depth
+    FROM counted
+)
+SELECT * FROM final ORDER BY sku, week

@@ -1,0 +1,206 @@
+"""What goes together with a discount: units per day, with the product and the week held equal.
+
+An association, not an effect, unless chance decided what was discounted: shops discount what they
+expect to sell, or not to sell. Product effects take out that some products always sell more, week
+effects that some weeks do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from d1lab.errors import InputError
+
+MIN_PRODUCTS = 20  # clusters, below which their standard errors are too small
+MIN_ROWS = 200
+MAX_DEPTH = 0.95
+LEVEL = 0.95
+
+REASONS = {
+    "no_discount": "no depth of discount is known for these weeks",
+    "too_few_products": "fewer than 20 products were sold at more than one depth",
+    "too_few_weeks": "fewer than 200 weeks of products with sales",
+}
+"""Each reason for no association, in words."""
+
+CAUSE = (
+    "This is an association: it compares a product's weeks at a deeper discount with its other"
+    " weeks, less what moved all products in that week. Unless chance decided what was discounted,"
+    " it is not what the discount caused. Weeks without a sale show no price and are left out,"
+    " which makes the difference smaller than it is."
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int_]
+
+
+class Slope(NamedTuple):
+    """A coefficient with its clustered 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+
+
+class DiscountEffect(NamedTuple):
+    """The association, or a reason why none is given."""
+
+    elasticity: Slope | None  # change of log units per log of price paid / list price
+    raw_elasticity: float | None  # without product and week effects, to show what they take out
+    depth: float | None  # mean of the weeks with a discount: where the ratios below are taken
+    lift: Slope | None  # units per day at that depth / without discount
+    aftermath: Slope | None  # the same for the week after a discount, at an equal price: < 1 a dip
+    break_even_margin: float | None  # at which the lift pays for the depth; None where none does
+    products: int
+    weeks: int
+    reason: str | None
+
+
+def discount_effect(
+    sku: ArrayLike, week: ArrayLike, units_per_day: ArrayLike, depth: ArrayLike
+) -> DiscountEffect:
+    """Regress log units on log price, with SKU and week effects and errors clustered by SKU.
+
+    Args:
+        sku: Names, one item per SKU and week.
+        week: Whole numbers, consecutive for consecutive weeks; each once per SKU.
+        units_per_day: Per day in stock; rows of 0 or less, or unknown, are left out.
+        depth: Discount over list value, 0 to 1; NaN where no price is known.
+
+    Raises:
+        InputError: Lengths differ, or a depth is beyond 0 to 1.
+
+    The week after is the coefficient of last week's price beside this week's, where both are known.
+    Clustered errors by Liang & Zeger (1986) with the usual G/(G - 1) correction and t on G - 1
+    degrees; the break-even margin is d L / (L - 1).
+    """
+    rows = _rows(sku, week, units_per_day, depth)
+    reason = _refusal(rows)
+    if reason:
+        return DiscountEffect(None, None, None, None, None, None, *_size(rows), reason)
+    slope = _slopes(rows.units, rows.price[:, None], rows)[0]
+    mean_depth = float(1 - np.exp(rows.price[rows.price < 0]).mean())
+    lift = _at(slope, mean_depth)
+    return DiscountEffect(
+        elasticity=slope,
+        raw_elasticity=float(np.polyfit(rows.price, rows.units, 1)[0]),
+        depth=mean_depth,
+        lift=lift,
+        aftermath=_aftermath(rows, mean_depth),
+        break_even_margin=_break_even(lift.value, mean_depth),
+        products=_size(rows)[0],
+        weeks=_size(rows)[1],
+        reason=None,
+    )
+
+
+class _Rows(NamedTuple):
+    sku: Ints  # 0, 1, ... as often as the SKU has rows
+    week: Ints
+    units: Floats  # log units per day
+    price: Floats  # log of price paid / list price; <= 0
+
+    def take(self, where: Any) -> _Rows:
+        sku = np.unique(self.sku[where], return_inverse=True)[1]
+        return _Rows(sku, self.week[where], self.units[where], self.price[where])
+
+
+def _rows(sku: Any, week: Any, units: Any, depth: Any) -> _Rows:
+    names, weeks = np.asarray(sku), np.asarray(week)
+    sold, depths = np.asarray(units, float), np.asarray(depth, float)
+    if not len(names) == len(weeks) == len(sold) == len(depths):
+        raise InputError("sku, week, units_per_day and depth have one length")
+    known = np.isfinite(depths) & (sold > 0)
+    if ((depths[known] < -1e-9) | (depths[known] > 1 + 1e-9)).any():
+        raise InputError("a depth is a share of the list price, between 0 and 1")
+    codes = np.unique(names[known], return_inverse=True)[1]
+    price = np.log1p(-np.clip(depths[known], 0, MAX_DEPTH))
+    return _Rows(codes, weeks[known].astype(int), np.log(sold[known]), price)
+
+
+def _refusal(rows: _Rows) -> str | None:
+    if not (rows.price < 0).any():
+        return "no_discount"
+    if len(rows.sku) < MIN_ROWS:
+        return "too_few_weeks"
+    return "too_few_products" if _size(rows)[0] < MIN_PRODUCTS else None
+
+
+def _size(rows: _Rows) -> tuple[int, int]:
+    """Products that were sold at more than one depth, and rows."""
+    if not len(rows.sku):
+        return 0, 0
+    least = np.full(rows.sku.max() + 1, np.inf)
+    most = -least
+    np.minimum.at(least, rows.sku, rows.price)
+    np.maximum.at(most, rows.sku, rows.price)
+    return int((most > least).sum()), len(rows.sku)
+
+
+def _slopes(outcome: Floats, causes: Floats, rows: _Rows) -> list[Slope]:
+    """Coefficients with SKU and week effects taken out, and errors clustered by SKU."""
+    from scipy.stats import t
+
+    weeks = np.unique(rows.week, return_inverse=True)[1]
+    demeaned = _demeaned(np.column_stack([outcome, causes]), rows.sku, weeks)
+    y, x = demeaned[:, 0], demeaned[:, 1:]
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ (x.T @ y)
+    scores = x * (y - x @ beta)[:, None]
+    clusters = np.column_stack([np.bincount(rows.sku, column) for column in scores.T])
+    groups = len(clusters)
+    middle = clusters.T @ clusters * groups / (groups - 1)
+    errors = np.sqrt(np.diag(inverse @ middle @ inverse))
+    half = t.ppf((1 + LEVEL) / 2, groups - 1) * errors
+    ends = zip(beta, beta - half, beta + half, errors, strict=True)
+    return [Slope(*map(float, one)) for one in ends]
+
+
+def _demeaned(columns: Floats, *groups: Ints) -> Floats:
+    """Columns less their group means, by turns until nothing moves (Gaure 2013)."""
+    left = columns.copy()
+    for _ in range(1_000):
+        before = left.copy()
+        for group in groups:
+            counts = np.bincount(group)
+            means = np.column_stack([np.bincount(group, column) for column in left.T])
+            left -= (means / counts[:, None])[group]
+        if np.abs(left - before).max() <= 1e-12 * max(np.abs(columns).max(), 1):
+            break
+    return left
+
+
+def _at(slope: Slope, depth: float) -> Slope:
+    """The ratio of units at a depth to units without; error on the log scale."""
+    price = float(np.log1p(-depth))
+    ends = sorted(np.exp(np.array([slope.low, slope.high]) * price))
+    low, high = map(float, ends)
+    return Slope(float(np.exp(slope.value * price)), low, high, abs(price) * slope.error)
+
+
+def _aftermath(rows: _Rows, depth: float) -> Slope | None:
+    """The coefficient of last week's price; None where too few weeks follow one another."""
+    span = rows.week.max() - rows.week.min() + 2
+    keys = rows.sku * span + rows.week - rows.week.min() + 1
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], keys - 1), len(keys) - 1)
+    follows = keys[order][place] == keys - 1
+    both = rows.take(follows)
+    if len(both.sku) < MIN_ROWS or _size(both)[0] < MIN_PRODUCTS:
+        return None
+    before = rows.price[order][place][follows]
+    return _at(_slopes(both.units, np.column_stack([both.price, before]), both)[1], depth)
+
+
+def _break_even(lift: float, depth: float) -> float | None:
+    """The margin at which the lift pays for the depth.
+
+    >>> round(_break_even(2.14, 0.269), 3)
+    0.505
+    """
+    margin = depth * lift / (lift - 1) if lift > 1 else np.inf
+    return float(margin) if margin <= 1 else None

@@ -1,0 +1,89 @@
+"""The metric weekly_demand, against the same rules one row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from d1lab.metrics import evaluate, load_metrics
+
+UNTIL = date(2026, 5, 31)
+WEEKS = 3
+
+Stock = tuple[int, int, int]  # day back from UNTIL, starting units, units sold
+Line = tuple[int, str, int, int]  # day back, type, units, discount; the list price is 10
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The two views that the metric reads, as empty tables."""
+    with duckdb.connect() as con:
+        con.execute(
+            "CREATE TABLE inventory_days (shop VARCHAR, sku VARCHAR, day DATE, "
+            "starting_units BIGINT, units_sold BIGINT, row_id BIGINT);"
+            "CREATE TABLE order_lines (shop VARCHAR, sku VARCHAR, day DATE, type VARCHAR, "
+            "units BIGINT, discount_amount DECIMAL(18, 6), revenue DECIMAL(18, 6))"
+        )
+        yield con
+
+
+def _from_sql(con, stock: list[Stock], lines: list[Line]):
+    con.execute("DELETE FROM inventory_days; DELETE FROM order_lines")
+    rows = [("s", "A", UNTIL - timedelta(d), a, q, n) for n, (d, a, q) in enumerate(stock)]
+    sold = [("s", "A", UNTIL - timedelta(d), kind, u, c, 10 * u - c) for d, kind, u, c in lines]
+    # Another shop's rows, and a product whose stock is not kept, change nothing.
+    rows.append(("other", "A", UNTIL, 5, 5, 1))
+    sold += [("other", "A", UNTIL, "order", 9, 1, 89), ("s", "B", UNTIL, "order", 1, 0, 10)]
+    if not lines:
+        sold = sold[:1]
+    con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?)", rows)
+    con.executemany("INSERT INTO order_lines VALUES (?, ?, ?, ?, ?, ?, ?)", sold)
+    period = {"shop": "s", "until": UNTIL, "weeks": WEEKS}
+    return evaluate(con, load_metrics()["weekly_demand"], period).df()
+
+
+def _by_hand(stock: list[Stock], lines: list[Line], week: int):
+    """Units, open days, demand and depth of one week."""
+    ledger = {day: (start, sold) for day, start, sold in stock}  # the row written last counts
+    units = open_days = 0
+    for day in range(7 * (WEEKS - 1 - week), 7 * (WEEKS - week)):
+        ordered = sum(u for d, _, u, _ in lines if d == day)
+        if day in ledger:
+            start, sold = ledger[day]
+            units += sold
+            open_days += start > 0 or sold > 0
+        else:
+            units += ordered
+            open_days += bool(lines)
+    orders = [(u, c) for d, kind, u, c in lines if kind == "order" and WEEKS - 1 - d // 7 == week]
+    value = sum(10 * u for u, _ in orders)
+    depth = sum(c for _, c in orders) / value if value else None
+    return units, open_days, units * 7 / open_days if open_days >= 4 else None, depth
+
+
+DAYS = st.integers(0, 7 * WEEKS + 2)
+STOCK = st.tuples(DAYS, st.sampled_from([0, 0, 4, 9, -2]), st.sampled_from([0, 0, 1, 3, -1]))
+ORDERS = st.tuples(DAYS, st.just("order"), st.integers(1, 4), st.integers(0, 8))
+REFUNDS = st.tuples(DAYS, st.just("refund"), st.integers(-3, -1), st.integers(-2, 0))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(STOCK, min_size=1, max_size=30), st.lists(ORDERS | REFUNDS, max_size=10))
+def test_weekly_demand_equals_row_by_row(con, stock, lines):
+    """Repeated days, days without stock, days off the ledger, refunds, shops without orders."""
+    frame = _from_sql(con, stock, lines)
+    if all(day >= 7 * WEEKS for day, _, _ in stock):
+        assert frame.empty  # no stock was kept in the period
+        return
+    assert list(zip(frame["sku"], frame["week"], strict=True)) == [("A", w) for w in range(WEEKS)]
+    for week, row in frame.iterrows():
+        units, open_days, demand, depth = _by_hand(stock, lines, week)
+        assert (row["units"], row["open_days"]) == (units, open_days)
+        for name, expected in (("demand_units", demand), ("depth", depth)):
+            got = None if row[name] != row[name] else row[name]
+            assert got == (None if expected is None else pytest.approx(expected)), name
