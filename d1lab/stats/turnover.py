@@ -120,6 +120,20 @@ def turnover(ledger: Ledger) -> Turnover:
     return Turnover(**rates, reason=reason)
 
 
+def stored_differs(stored: Any, computed: Any, tolerance: float = 0.01) -> NDArray[np.bool_]:
+    """Where a stored figure is not what the ledger gives: off by more than 1 %, or refused here.
+
+    Args:
+        stored: Figures as they stand in the database, NaN for none; none is never a mismatch.
+        computed: The same figures by `turnover`.
+
+    >>> stored_differs([2.0, 2.03, None, 5], [2.0, 2.0, 2.0, None]).tolist()
+    [False, True, False, True]
+    """
+    old, new = np.asarray(stored, dtype=np.float64), np.asarray(computed, dtype=np.float64)
+    return np.isfinite(old) & ~(np.abs(old - new) <= tolerance * np.abs(new))
+
+
 def _arrays(ledger: Ledger) -> list[Floats]:
     try:
         arrays = np.broadcast_arrays(

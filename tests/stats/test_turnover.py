@@ -42,12 +42,17 @@ WORKED = Ledger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31)
 
 @pytest.fixture(scope="module")
 def stock() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the two views that the metric reads, as empty tables."""
+    """A database with the views that the metric reads, as empty tables."""
     with duckdb.connect() as con:
         con.execute(
             "CREATE TABLE inventory_days (shop VARCHAR, sku VARCHAR, day DATE, "
             "starting_units BIGINT, ending_units BIGINT, units_sold_with_discount BIGINT, "
-            "units_sold BIGINT, source VARCHAR, row_id BIGINT);"
+            "units_sold BIGINT, source VARCHAR, row_id BIGINT, "
+            "turnover_rate DOUBLE, days_of_supply DOUBLE);"
+            "CREATE TABLE order_lines (shop VARCHAR, sku VARCHAR, day DATE, "
+            "discount_amount DECIMAL(18, 6), revenue DECIMAL(18, 6));"
+            "CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DECIMAL(18, 6), "
+            "valid_from DATE);"
             "CREATE TABLE products (shop VARCHAR, sku VARCHAR, product_title VARCHAR, "
             "units_sold_with_discount BIGINT, units_sold_regular BIGINT, "
             "revenue_with_discount DECIMAL(18, 6), revenue_regular DECIMAL(18, 6))"
@@ -62,11 +67,11 @@ def _from_sql(con: duckdb.DuckDBPyConnection, ledgers: list[list[Row]], days: in
     """The metric's frame for ledgers of SKUs '00', '01', ... over `days` from FIRST."""
     con.execute("DELETE FROM inventory_days")
     rows = [
-        ("shop", f"{sku:02}", FIRST + timedelta(day), start, end, cut, cut + full, None, n)
+        ("shop", f"{sku:02}", FIRST + timedelta(day), start, end, cut, cut + full, None, n, None, None)
         for sku, ledger in enumerate(ledgers)
         for n, (day, start, cut, full, end) in enumerate(ledger)
     ]
-    con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     period = {"shop": "shop", "until": FIRST + timedelta(days - 1), "days": days}
     return evaluate(con, load_metrics()["turnover"], period).df()
 

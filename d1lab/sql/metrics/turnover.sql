@@ -1,14 +1,16 @@
 -- turnover: each SKU's stock ledger over a period, as the counts that its rates are made of
--- unit: units, days, money      grain: shop, sku      reads: inventory_days, products
+-- unit: units, days, money      grain: shop, sku      reads: inventory_days, products, order_lines, product_costs
 -- $until: last day of the period; the recent figures are of its last 28 days
 -- $days: its length
 --
 -- adjustment: what a day's end has above its start less its sales: received or, negative, shrunk.
+-- revenue: of the period's orders; where none are recorded, units sold at the average price.
+-- stored: what stands in D1 for the last day. unit_cost: the one valid on the last day.
 -- gap: what a day's start has above the end of the day before; unseen: over days without a row.
 WITH known AS NOT MATERIALIZED (
     SELECT
         sku, day, row_id, starting_units, ending_units, units_sold, units_sold_with_discount,
-        source = 'simulated' AS simulated
+        source = 'simulated' AS simulated, turnover_rate, days_of_supply
     FROM inventory_days
     WHERE shop = $shop
         AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
@@ -81,6 +83,8 @@ sums AS (
         count(*) FILTER (recent)                                         AS recent_days,
         coalesce(sum(units_sold) FILTER (recent), 0)::BIGINT             AS recent_units,
         max(day) FILTER (units_sold > 0)                                 AS last_sale_day,
+        max(turnover_rate) FILTER (day = $until::DATE)                   AS stored_turnover_rate,
+        max(days_of_supply) FILTER (day = $until::DATE)                  AS stored_days_of_supply,
         bool_or(simulated) IS TRUE                                       AS simulated
     FROM ledger
     GROUP BY number
@@ -95,6 +99,21 @@ prices AS (
     WHERE shop = $shop
     GROUP BY sku
 ),
+earned AS (
+    SELECT
+        sku,
+        sum(revenue)::DOUBLE                                             AS revenue,
+        coalesce(sum(discount_amount), 0)::DOUBLE                        AS discount_given
+    FROM order_lines
+    WHERE shop = $shop AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY sku
+),
+costs AS (
+    SELECT sku, arg_max(unit_cost, valid_from)::DOUBLE                   AS unit_cost
+    FROM product_costs
+    WHERE shop = $shop AND valid_from <= $until::DATE
+    GROUP BY sku
+),
 final AS (
     SELECT
         $shop                                                            AS shop,
@@ -104,10 +123,16 @@ final AS (
         prices.product_title,
         concat_ws(' ', prices.product_title, '(' || sku || ')')           AS product,
         prices.unit_price,
-        greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up
+        greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up,
+        coalesce(earned.revenue, sums.units_sold * prices.unit_price)     AS revenue,
+        earned.discount_given,
+        costs.unit_cost,
+        greatest(sums.ending_units, 0) * costs.unit_cost                  AS tied_up_at_cost
     FROM sums
     JOIN gaps USING (number)
     JOIN skus USING (number)
     LEFT JOIN prices USING (sku)
+    LEFT JOIN earned USING (sku)
+    LEFT JOIN costs USING (sku)
 )
 SELECT * FROM final ORDER BY sku
