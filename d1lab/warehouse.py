@@ -171,7 +171,8 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
     _clear(aside)
     if path.is_file() and not fresh:
         shutil.copyfile(path, aside)
-    con = duckdb.connect(str(aside), config={"memory_limit": MEMORY})
+    config = {"memory_limit": MEMORY, "preserve_insertion_order": False}  # all threads write
+    con = duckdb.connect(str(aside), config=config)
     try:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(_TABLES)

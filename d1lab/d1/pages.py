@@ -262,7 +262,7 @@ def rowid_name(table: TableInfo) -> str:
             return name
     raise InputError(
         f"table {table.name!r} has columns named {', '.join(_ROWID_NAMES)}: nothing is left to "
-        "read on by. Rename one of them, or name the other tables with --table."
+        "read on by. Rename one of them, or pull the other tables by name."
     )
 
 

@@ -73,7 +73,7 @@ class RestDatabase:
             self._write_token = write_token
             if self._read_token is None:
                 raise D1AuthError(f"{url}: no token; set D1LAB_READ_TOKEN (it needs D1:Read)")
-        self._transport = Transport(base, handler=handler, trust_env=not self._is_local)
+        self._transport = Transport(base, handler=handler, is_local=self._is_local)
 
     def __repr__(self) -> str:
         return f"RestDatabase({self.url!r})"

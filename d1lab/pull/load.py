@@ -110,22 +110,20 @@ class Loader:
         self._con.unregister(_IDS)
         return self.load(batches)
 
-    def finish(self, *, is_mixed: bool) -> None:
-        """Take out what D1 no longer has.
+    def drop_gone(self) -> None:
+        """Take out rows of other times that D1 no longer has.
 
-        Args:
-            is_mixed: Whether rows of different times are in the table: then a row may stand
-                beside the one that replaced it under the same key, with a higher rowid.
+        A new row may stand beside the one that it replaced under the same key: the higher rowid is
+        the new one's.
         """
         table, bounds = self._sweep.table, self._sweep.bounds
         if table is None or not table.has_rowid:
             return
         self._con.execute(
-            f"DELETE FROM {self._raw} WHERE {ROWID} < ? OR {ROWID} > ?",
-            [bounds.low, bounds.high],
+            f"DELETE FROM {self._raw} WHERE {ROWID} < ? OR {ROWID} > ?", [bounds.low, bounds.high]
         )
         declared = catalog.TABLES.get(self._sweep.name)
-        if is_mixed and declared and declared.reread_days == 0:
+        if declared and declared.reread_days == 0:
             self._drop_replaced(declared.key)
         self._con.execute(
             "DELETE FROM d1lab.quarantine WHERE table_name = ? AND row_id NOT IN "

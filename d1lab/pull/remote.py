@@ -4,7 +4,6 @@ kept as it arrives."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from d1lab.d1.budget import Budget
 from d1lab.d1.database import Database, TableInfo
 from d1lab.d1.pages import MOST_ROWS, Page, PageReader
 from d1lab.pull.batch import Batch, Read
+from d1lab.pull.interleave import interleave
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span, Spool
 
@@ -42,7 +42,7 @@ class RemoteSource:
         walks = list(_walks(reader, table, sweep, spool))
         is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
         return Read(
-            batches=chain(spool.batches(), interleave(walks)),
+            batches=chain(spool.batches(), interleave(walks, RANGES)),
             bookmark=self._bookmark if is_current else None,
             changes_seen=spool.origin.changes_seen,
             is_resumed=spool.resumed,
@@ -87,25 +87,3 @@ def split(spans: Sequence[Span]) -> list[Span]:
         for after, upto in spans
         for start in range(after, upto, target)
     ]
-
-
-def interleave(walks: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
-    """What the walks give, in the order of arrival; `RANGES` of them run at the same time."""
-    waiting: dict[Future[Batch | None], Iterator[Batch]] = {}
-    ahead = iter(walks)
-    with ThreadPoolExecutor(RANGES, "pull") as pool:
-
-        def start(walk: Iterator[Batch] | None) -> None:
-            if walk is not None:
-                waiting[pool.submit(next, walk, None)] = walk
-
-        for _ in range(RANGES):
-            start(next(ahead, None))
-        while waiting:
-            arrived, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in arrived:
-                walk = waiting.pop(future)
-                batch = future.result()
-                start(next(ahead, None) if batch is None else walk)
-                if batch is not None:
-                    yield batch

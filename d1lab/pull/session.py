@@ -122,8 +122,10 @@ class _Session:
             )
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
+            con.begin()  # one commit, not one for each statement
             self._bring_up(con, plan)
             _create_missing(con)
+            con.commit()
             warehouse.create_views(con)
             if only is None or known.pull is None:
                 self._record(con, is_complete=only is None)
@@ -173,7 +175,8 @@ class _Session:
             if rowids:
                 rows = changed_rows(self._db, sweep, rowids, packed=packed, budget=budget)
                 loaded += loader.replace(rowids, rows)
-        loader.finish(is_mixed=not sweep.whole or read.is_resumed)
+        if not sweep.whole or read.is_resumed:
+            loader.drop_gone()
         return loaded, read.bookmark
 
     def _rows_read(self, sweep: Sweep, plan: Plan) -> int:
