@@ -9,7 +9,7 @@ import pandas as pd
 
 from d1lab.customers.groups import buyers
 from d1lab.stats import holdout
-from d1lab.stats.forecasts import Forecast, forecast_spend
+from d1lab.stats.forecasts import Forecast
 from d1lab.stats.holdout import Holdout, Models, Outcome, Purchases
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def _held_out(past: Frame, days: int) -> Holdout:
 def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, Forecast]:
     known = Purchases.of(bought)
     expected = holdout.values(models, known, days, ANNUAL_RATE)
-    total = forecast_spend(*models, days / holdout.WEEK, *known.weeks, known.mean_spend)
-    return bought.assign(**expected._asdict()), total
+    return bought.assign(**expected._asdict()), holdout.total_spend(models, known, days)
 
 
 def valued(customers: Frame, values: Lifetimes) -> Frame:

@@ -27,6 +27,12 @@ WEEK = 7.0
 MAX_TOTAL_ERROR = 0.2
 """A sum further off than this, and further than the better rival's, silences the model."""
 
+MAX_FITTED = 50_000
+"""Larger shops are fitted on a random sample of so many customers: far more tells no more."""
+
+MAX_DRAWN = 20_000
+"""Futures are drawn for so many customers at most; beyond, the interval is a little too wide."""
+
 REASONS = {
     "too_few_customers": f"fewer than {lifetime.MIN_CUSTOMERS} customers",
     "too_few_repeats": f"fewer than {lifetime.MIN_REPEATS} repeat purchases",
@@ -53,6 +59,14 @@ class Purchases(NamedTuple):
     def of(cls, columns: Any) -> Purchases:
         """The customers in a frame's columns of the same names, such as the metric's."""
         return cls(*(np.asarray(columns[name], dtype=float) for name in cls._fields))
+
+    def sample(self, most: int) -> Purchases:
+        """All customers, or a random `most` of them, the same each time."""
+        count = len(self.repeats)
+        if count <= most:
+            return self
+        chosen = np.random.default_rng(0).choice(count, most, replace=False)
+        return Purchases(*(column[chosen] for column in self))
 
     @property
     def weeks(self) -> tuple[Floats, Floats, Floats]:
@@ -102,10 +116,11 @@ class Holdout(NamedTuple):
 
 
 def fit(customers: Purchases) -> Models:
-    """Both models, fitted on all customers who bought."""
+    """Both models, fitted on customers who bought."""
+    some = customers.sample(MAX_FITTED)
     return Models(
-        lifetime.fit_bg_nbd(*customers.weeks),
-        lifetime.fit_gamma_gamma(customers.repeats, customers.mean_spend),
+        lifetime.fit_bg_nbd(*some.weeks),
+        lifetime.fit_gamma_gamma(some.repeats, some.mean_spend),
     )
 
 
@@ -114,6 +129,17 @@ def expected_spend(models: Models, customers: Purchases, days: float) -> Outcome
     purchases = lifetime.expected_purchases(models.purchases, days / WEEK, *customers.weeks)
     each = lifetime.expected_spend(models.spend, customers.repeats, customers.mean_spend)
     return Outcome(purchases, purchases * each)
+
+
+def total_spend(models: Models, customers: Purchases, days: float) -> Forecast:
+    """Spend to expect of all customers together in the next `days`, with its 90 % interval."""
+    some = customers.sample(MAX_DRAWN)
+    drawn = forecast_spend(*models, days / WEEK, *some.weeks, some.mean_spend)
+    if len(some.repeats) == len(customers.repeats):
+        return drawn
+    expected = float(np.sum(expected_spend(models, customers, days).spend))
+    scale = expected / drawn.expected
+    return Forecast(expected, drawn.low * scale, drawn.high * scale)
 
 
 def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Holdout:
@@ -138,10 +164,7 @@ def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Hol
     if models.reason:
         return Holdout(*facts, scores, None, models.reason)
     scores = (_score("model", expected_spend(models, past, days), actual), *scores)
-    interval = forecast_spend(
-        models.purchases, models.spend, days / WEEK, *past.weeks, past.mean_spend
-    )
-    return Holdout(*facts, scores, interval, verdict(scores))
+    return Holdout(*facts, scores, total_spend(models, past, days), verdict(scores))
 
 
 def past_rate(past: Purchases, days: float) -> Outcome:

@@ -197,13 +197,16 @@ def expected_purchases(
     from scipy.special import hyp2f1
 
     x, t_x, T = as_columns(x, t_x, T)
+    alive = chance_alive(model, x, t_x, T)
+    pairs, places = np.unique(x + 1j * T, return_inverse=True)  # far fewer than customers
+    x, T = pairs.real, pairs.imag
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     if abs(a - 1) < 1e-7:  # the formula's removable singularity
         a += 1e-6
     end = alpha + T + horizon
     series = hyp2f1(r + x, b + x, a + b + x - 1, horizon / end)
-    unconditional = (a + b + x - 1) / (a - 1) * (1 - ((alpha + T) / end) ** (r + x) * series)
-    return unconditional * chance_alive(model, x, t_x, T)
+    if_alive = (a + b + x - 1) / (a - 1) * (1 - ((alpha + T) / end) ** (r + x) * series)
+    return if_alive[places] * alive
 
 
 def expected_purchases_new(model: BgNbd, horizon: ArrayLike) -> Floats:

@@ -157,6 +157,20 @@ def test_values_discount_month_by_month():
     assert ((found.chance_alive >= 0) & (found.chance_alive <= 1)).all()
 
 
+def test_large_shops_are_fitted_and_drawn_on_a_sample(monkeypatch):
+    """The sum stays that of all customers; the interval is no narrower than the whole shop's."""
+    shop = _purchases(_draw(5, 4000))
+    models = holdout.fit(shop)
+    whole = holdout.total_spend(models, shop, 365)
+    monkeypatch.setattr(holdout, "MAX_DRAWN", 1000)
+    monkeypatch.setattr(holdout, "MAX_FITTED", 1000)
+    assert holdout.fit(shop).purchases.customers == 1000
+    sampled = holdout.total_spend(models, shop, 365)
+    assert sampled.expected == pytest.approx(whole.expected)
+    assert sampled.high - sampled.low > 0.9 * (whole.high - whole.low)
+    assert sampled.low < whole.expected < sampled.high
+
+
 def test_models_name_the_first_reason():
     """The purchases' reason comes before the spend's."""
     shop = _draw(5, 100)
