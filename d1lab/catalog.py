@@ -206,6 +206,21 @@ _TABLES = (
         key=("shop", "sku", "valid_from"),
         columns=_columns(text="shop sku", money="unit_cost", date="valid_from"),
     ),
+    Table(
+        "discount_recommendations",
+        key=("shop", "sku", "made_on"),
+        columns=_columns(text="shop sku", date="made_on")
+        + _columns(
+            "analysis",
+            text="decision reason",
+            integer="horizon_days plan_orders plan_days observed_units",
+            real="depth chance slope slope_error break_even_margin days_of_supply regular_units"
+            " expected_units observed_depth forecast_units",
+            money="unit_price unit_cost expected_profit gain gain_low gain_high observed_profit",
+            date="scored_on",
+        ),
+        write="upsert",
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

@@ -116,6 +116,7 @@ GIVEN = {
     "days": 30,
     "weeks": 9,
     "later_days": 30,
+    "horizon_days": 28,
     "mode": "quintile",
     "test_id": "t1",
 }

@@ -1,0 +1,88 @@
+"""The track record: what became of earlier recommendations once their horizon had passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+NEAR = 0.05  # so close to the depth that was advised counts as followed
+COLUMNS = "decision recommendations followed units_forecast units_observed forecast_error gained"
+
+
+def score(outcomes: Frame, day: Any) -> Frame:
+    """Outcomes with what was forecast at the depth that came about.
+
+    Args:
+        outcomes: Of the metric `recommendation_outcomes`.
+        day: The day of scoring, for those not scored yet.
+
+    The forecast is regular units x (1 - observed depth)^slope: so a recommendation that was not
+    followed still tests the slope that it rests on.
+    """
+    depth = outcomes["observed_depth"].astype(float).fillna(0).clip(0, 0.99)
+    forecast = outcomes["regular_units"].astype(float) * (1 - depth) ** outcomes["slope"].astype(
+        float
+    )
+    first = outcomes["scored_on"].where(outcomes["scored_on"].notna(), day)
+    return outcomes.assign(forecast_units=forecast, scored_on=first)
+
+
+def followed(scored: Frame) -> Frame:
+    """Whether the shop did what was advised: the depth, or none for hold."""
+    advised = scored["depth"].astype(float).where(scored["decision"] == "discount", 0.0)
+    near = (scored["observed_depth"].astype(float).fillna(0) - advised).abs() <= NEAR
+    return near & scored["decision"].isin(["discount", "hold"])
+
+
+def gained(scored: Frame) -> Frame:
+    """Profit since, less what the regular price was expected to bring; NaN without a cost."""
+    margin = scored["unit_price"].astype(float) - scored["unit_cost"].astype(float)
+    return scored["observed_profit"].astype(float) - scored["regular_units"].astype(float) * margin
+
+
+def track(scored: Frame) -> Frame:
+    """The record by decision; empty where no horizon has passed."""
+    rows = scored[scored["decision"].notna()]
+    rows = rows.assign(followed=followed(rows), gained=gained(rows))
+    known = rows["forecast_units"].notna()
+    rows = rows.assign(observed_known=rows["observed_units"].where(known))
+    found = rows.groupby("decision", as_index=False).agg(
+        recommendations=("sku", "size"),
+        followed=("followed", "sum"),
+        units_forecast=("forecast_units", "sum"),
+        units_observed=("observed_known", "sum"),
+        gained=("gained", lambda gains: gains.sum(min_count=1)),
+    )
+    forecast = found["units_forecast"].astype(float).replace(0, np.nan)
+    return found.assign(forecast_error=found["units_observed"].astype(float) / forecast - 1)
+
+
+def in_words(scored: Frame, horizon_days: int) -> str:
+    """The record in a sentence: what was advised, followed, and whether it paid."""
+    rows = scored[scored["decision"].notna()]
+    if rows.empty:
+        return (
+            "No track record yet: a recommendation is scored against what happened once its "
+            f"{horizon_days} days have passed."
+        )
+    did = rows[followed(rows) & (rows["decision"] == "discount")]
+    known = gained(did).dropna()
+    told = f"{len(rows):,} earlier recommendations were scored"
+    if known.empty:
+        return f"{told}; none to discount was followed where the cost is known."
+    return f"{told}; of {len(known):,} discounts given as advised {(known > 0).sum():,} gained."
+
+
+def to_stage(scored: Frame, advised: Frame, columns: str) -> Frame:
+    """New recommendations and scored old ones in one frame."""
+    import pandas as pd
+
+    names = columns.split()
+    frames = [frame[names].astype(object) for frame in (scored, advised) if len(frame)]
+    if not frames:
+        return advised[names]
+    whole = pd.concat(frames, ignore_index=True)
+    return whole.where(whole.notna(), None)

@@ -1,0 +1,31 @@
+-- recommendation_outcomes: earlier recommendations whose horizon has passed, with what was sold since
+-- unit: units, money, ratio      grain: shop, sku, made_on      reads: discount_recommendations, order_lines
+-- $until: the last day that counts
+WITH made AS (
+    SELECT * EXCLUDE (observed_depth, observed_units, observed_profit)
+    FROM discount_recommendations
+    WHERE shop = $shop AND made_on + horizon_days::INTEGER <= $until::DATE
+),
+sold AS (
+    SELECT
+        made.sku,
+        made.made_on,
+        sum(lines.units)::BIGINT                                    AS units,
+        sum(lines.revenue)::DOUBLE                                  AS revenue,
+        sum(lines.discount_amount)::DOUBLE                          AS savings
+    FROM made
+    JOIN order_lines AS lines
+        ON lines.shop = $shop AND lines.sku = made.sku AND lines.type = 'order'
+        AND lines.day > made.made_on AND lines.day <= made.made_on + made.horizon_days::INTEGER
+    GROUP BY made.sku, made.made_on
+),
+final AS (
+    SELECT
+        made.*,
+        coalesce(units, 0)::BIGINT                                  AS observed_units,
+        savings / nullif(savings + revenue, 0)                      AS observed_depth,
+        coalesce(revenue, 0) - coalesce(units, 0) * unit_cost::DOUBLE  AS observed_profit
+    FROM made
+    LEFT JOIN sold USING (sku, made_on)
+)
+SELECT * FROM final ORDER BY made_on, sku

@@ -1,0 +1,238 @@
+"""What to do next with a product: discount at a depth, hold, or test first; or abstain.
+
+The rule: only depths inside the range that was observed; a discount only where the chance that it
+raises profit is .8 or more; never while the stock on hand would not last until the next delivery.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d1lab.errors import InputError
+from d1lab.stats.power import sample_size
+
+Decision = Literal["discount", "hold", "test"]
+
+ENOUGH = 0.8  # chance of a gain from which a discount is recommended
+STEP = 0.05
+LEVEL = 1.645  # of 90 % intervals
+LONGEST_TEST_DAYS = 182
+
+REASONS = {
+    "short_cover": "stock ends before a delivery could come",
+    "no_gain": "a discount would hardly pay for itself",
+    "loses_revenue": "a discount would lose revenue, and so profit at any cost",
+    "no_cost": "its cost is not known, so neither is its profit",
+    "no_slope": "it was not sold often enough both with and without a discount",
+    "no_depth": "no depth in whole steps of 5 % was ever tried",
+    "too_rare": "it sells too rarely for a test within half a year",
+    "gain": "the chance of a gain is .8 or more",
+    "unsure": "a gain is possible but not sure",
+}
+"""Each reason behind a decision, or for having none, in words."""
+
+
+class Product(NamedTuple):
+    """What is known of one product; NaN or None for what is not."""
+
+    price: float  # paid per unit in regular weeks; > 0
+    cost: float | None  # per unit; >= 0
+    units: float  # expected over the horizon at the regular price; > 0
+    slope: float | None  # price elasticity
+    error: float | None  # its standard error
+    least_depth: float | None  # the range of depths that were seen, inside (0, 1)
+    most_depth: float | None
+    cover_days: float | None = None  # days of supply; None without a stock ledger
+    base_rate: float | None = None  # share of the shop's orders that hold the product
+    orders_per_day: float | None = None  # of the shop
+
+
+class Plan(NamedTuple):
+    """An A/B plan: half of the orders' customers see the discount."""
+
+    orders: int  # of both arms
+    days: int
+    target_rate: float  # the share of orders that breaks even
+
+
+class Advice(NamedTuple):
+    """One recommendation; a field is None where it does not apply or is not known."""
+
+    decision: Decision | None  # None: it abstains
+    reason: str  # one of `REASONS`
+    depth: float | None  # the depth that is recommended, or to test
+    units: float | None  # expected over the horizon under the decision
+    profit: float | None  # expected over the horizon under the decision
+    gain: float | None  # expected profit at the depth less profit at the regular price
+    gain_low: float | None  # 90 % interval of the gain
+    gain_high: float | None
+    chance: float | None  # that the gain is above 0
+    break_even_margin: float | None  # at the best depth: the discount pays from this margin on
+    plan: Plan | None = None
+
+
+class Gains(NamedTuple):
+    """What each depth would bring over the horizon, one item per depth."""
+
+    depth: NDArray[np.float64]
+    lift: NDArray[np.float64]  # expected units at the depth per unit at the regular price
+    gain: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    chance: NDArray[np.float64]
+
+
+def depths(least: float, most: float) -> NDArray[np.float64]:
+    """Whole steps of 5 % inside the observed range.
+
+    >>> depths(0.12, 0.31).tolist()
+    [0.15, 0.2, 0.25, 0.3]
+    """
+    first, last = math.ceil(least / STEP - 1e-9), math.floor(most / STEP + 1e-9)
+    steps = np.arange(max(first, 1), last + 1, dtype=np.float64)
+    return np.asarray(np.round(steps * STEP, 2), dtype=np.float64)
+
+
+def gains(product: Product, cost: float, at: NDArray[np.float64]) -> Gains:
+    """Expected gain of each depth, its 90 % interval, and the chance that it is above 0.
+
+    Args:
+        product: With a slope and its error.
+        cost: Of a unit; 0 compares revenue.
+        at: Depths inside (0, 1).
+
+    Raises:
+        InputError: The product has no slope, or a number makes no sense.
+
+    Units at depth d are units x (1 - d)^slope, the slope normal; so their mean is log-normal's.
+    """
+    slope, error = product.slope, product.error
+    if (
+        slope is None
+        or error is None
+        or not (product.price > 0 and product.units > 0 and error > 0)
+    ):
+        raise InputError(f"gains need a price, units, a slope and its error above 0; got {product}")
+    log = np.log(1 - at)
+    keep, margin = product.price * (1 - at) - cost, product.price - cost
+
+    def gain(lift: Any) -> Any:
+        return product.units * (lift * keep - margin)
+
+    lift = np.exp(slope * log + (error * log) ** 2 / 2)
+    ends = [gain(np.exp((slope + side * LEVEL * error) * log)) for side in (1, -1)]
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    return Gains(at, lift, gain(lift), low, high, _chance(slope, error, log, keep, margin))
+
+
+def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> Any:
+    """P((1 - d)^slope x keep > margin)."""
+    from scipy.special import ndtr
+
+    if margin <= 0:  # each unit loses already: no rule for profit holds
+        return np.zeros_like(log)
+    needed = np.log(margin / np.where(keep > 0, keep, 1)) / log  # the slope that breaks even
+    return np.where(keep > 0, ndtr((needed - slope) / error), 0.0)
+
+
+def recommend(product: Product, *, lead_time_days: float = 14) -> Advice:
+    """One recommendation.
+
+    Args:
+        product: What is known of it.
+        lead_time_days: How long a new delivery takes; >= 0.
+
+    Raises:
+        InputError: A number makes no sense.
+
+    >>> mug = Product(10, 3, 100, slope=-3, error=0.2, least_depth=0.1, most_depth=0.3)
+    >>> advice = recommend(mug)
+    >>> advice.decision, advice.depth, round(advice.gain), round(advice.chance, 2)
+    ('discount', 0.3, 469, 1.0)
+    """
+    if product.cover_days is not None and product.cover_days < lead_time_days:
+        return _without("hold", "short_cover", product)
+    if product.slope is None:
+        return _without(None, "no_slope", product)
+    if product.least_depth is None or product.most_depth is None:
+        return _without(None, "no_depth", product)
+    tried = depths(product.least_depth, product.most_depth)
+    if not len(tried):
+        return _without(None, "no_depth", product)
+    revenue = gains(product, 0, tried)
+    if revenue.chance.max() <= 1 - ENOUGH:
+        return _at(product, revenue, "hold", "loses_revenue", known=False)
+    if product.cost is None:
+        return _at(product, revenue, None, "no_cost", known=False)
+    return _weighed(product, gains(product, product.cost, tried))
+
+
+def _weighed(product: Product, found: Gains) -> Advice:
+    """By profit: the best of the depths that surely gain, else what is to be tested or left."""
+    sure = np.flatnonzero(found.chance >= ENOUGH)
+    if len(sure):
+        return _at(product, found, "discount", "gain", best=int(sure[found.gain[sure].argmax()]))
+    best = int(found.gain.argmax())
+    if found.chance[best] <= 1 - ENOUGH or found.gain[best] <= 0:
+        return _at(product, found, "hold", "no_gain", best=best)
+    plan = _plan(product, float(found.depth[best]))
+    if plan is None:
+        return _at(product, found, "hold", "too_rare", best=best)
+    return _at(product, found, "test", "unsure", best=best)._replace(plan=plan)
+
+
+def _plan(product: Product, depth: float) -> Plan | None:
+    """Orders and days to see the lift that breaks even; None where that takes too long."""
+    rate, per_day, cost = product.base_rate, product.orders_per_day, product.cost
+    if not rate or not per_day or cost is None:
+        return None
+    keep = product.price * (1 - depth) - cost
+    target = rate * (product.price - cost) / keep if keep > 0 else 1
+    if not rate < target < 1:
+        return None
+    size = sample_size(rate, target)
+    orders = size.visitors_a + size.visitors_b
+    days = max(math.ceil(orders / per_day), 14)  # whole weeks, two at least
+    return Plan(orders, days, target) if days <= LONGEST_TEST_DAYS else None
+
+
+def _without(decision: Decision | None, reason: str, product: Product) -> Advice:
+    """A decision that needs no estimate: the regular price goes on."""
+    return Advice(
+        decision, reason, None, product.units, _profit(product), None, None, None, None, None
+    )
+
+
+def _at(
+    product: Product,
+    found: Gains,
+    decision: Decision | None,
+    reason: str,
+    *,
+    best: int | None = None,
+    known: bool = True,
+) -> Advice:
+    at = int(found.chance.argmax()) if best is None else best
+    depth, lift, gain, low, high, chance = (float(column[at]) for column in found)
+    acts = decision == "discount"
+    profit = _profit(product)
+    return Advice(
+        decision,
+        reason,
+        depth if decision != "hold" else None,
+        product.units * lift if acts else product.units,
+        profit + gain if acts and profit is not None else profit,
+        gain if known else None,
+        low if known else None,
+        high if known else None,
+        chance if known else None,
+        depth * lift / (lift - 1) if lift > 1 and depth * lift <= lift - 1 else None,
+    )
+
+
+def _profit(product: Product) -> float | None:
+    return None if product.cost is None else product.units * (product.price - product.cost)

@@ -1,0 +1,89 @@
+"""Recommendations of a shop, staged, and scored 28 days later against what happened."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from d1lab.config import Settings
+from d1lab.discounts import record
+from d1lab.lab import Lab
+from d1lab.reports.report import load_report
+from d1lab.reports.runner import open_lab, prepare, run
+from d1lab.results import read_outbox
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+MADE = """
+INSERT INTO raw.discount_recommendations BY NAME
+SELECT 1 AS _rowid, 'harbor' AS shop, 'plain' AS sku, DATE '2026-04-10' AS made_on,
+    'discount' AS decision, 'gain' AS reason, 28 AS horizon_days, .1 AS depth, -2.0 AS slope,
+    10 AS unit_price, 4 AS unit_cost, 60.0 AS regular_units
+UNION ALL BY NAME
+SELECT 2 AS _rowid, 'harbor' AS shop, 'dead' AS sku, DATE '2026-04-20' AS made_on,
+    'hold' AS decision, 'no_gain' AS reason, 28 AS horizon_days
+"""
+
+
+@pytest.fixture
+def settings(tiny_warehouse, tmp_path):
+    """The tiny shop with one recommendation whose 28 days have passed, and one too young."""
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    path = tmp_path / "data" / "demo" / "warehouse.duckdb"
+    shutil.copyfile(tiny_warehouse, path)
+    with duckdb.connect(str(path)) as con:
+        con.execute(MADE)
+    return Settings(root=tmp_path, notebooks_dir=NOTEBOOKS)
+
+
+def test_outcomes_are_of_the_days_after(settings, tmp_path):
+    """Only what has passed is scored, by the lines of the 28 days after the advice."""
+    with duckdb.connect(str(tmp_path / "data" / "demo" / "warehouse.duckdb")) as con:
+        lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
+        [(units, revenue, savings)] = lab.sql(
+            "SELECT sum(units), sum(revenue)::DOUBLE, sum(discount_amount)::DOUBLE "
+            "FROM order_lines WHERE shop = 'harbor' AND sku = 'plain' AND type = 'order' "
+            "AND day BETWEEN '2026-04-11' AND '2026-05-08'"
+        ).fetchall()
+        outcomes = lab.metric("recommendation_outcomes", until="2026-05-08")
+    scored = record.score(outcomes, date(2026, 5, 8))
+    assert scored.sku.tolist() == ["plain"]
+    row = scored.iloc[0]
+    depth = savings / (savings + revenue)
+    assert row.observed_units == units
+    assert row.observed_depth == pytest.approx(depth)
+    assert row.observed_profit == pytest.approx(revenue - 4 * units)
+    assert row.forecast_units == pytest.approx(60 * (1 - depth) ** -2)
+    assert record.gained(scored).iloc[0] == pytest.approx(revenue - 4 * units - 360)
+    assert row.scored_on == date(2026, 5, 8)
+
+
+def test_followed_needs_the_depth_within_five_points():
+    """A hold is followed at no discount, a discount near its depth; a test is neither."""
+    scored = pd.DataFrame(
+        {
+            "decision": ["discount", "discount", "hold", "hold", "test"],
+            "depth": [0.2, 0.2, None, None, 0.2],
+            "observed_depth": [0.22, 0.1, 0.0, 0.2, 0.2],
+        }
+    )
+    assert record.followed(scored).tolist() == [True, False, True, False, False]
+
+
+def test_report_opens_with_its_record_and_stages_the_score(settings):
+    """The record is in the verdict; the scored row goes back to D1 with what it said before."""
+    with open_lab(settings) as lab:
+        task = prepare(lab, load_report(settings, "recommendations"), values={})
+    done, run_dir = run(settings, task)
+    assert done.status == "done", done.error
+    text = (run_dir / "notebook.ipynb").read_text()
+    assert "1 earlier recommendations were scored" in text
+    rows = {row["sku"]: row for row in read_outbox(run_dir)["discount_recommendations"].to_pylist()}
+    assert rows["plain"]["made_on"] == date(2026, 4, 10)
+    assert rows["plain"]["decision"] == "discount"
+    assert rows["plain"]["scored_on"] == date(2026, 5, 8)
+    assert rows["plain"]["observed_units"] > 0

@@ -1,0 +1,114 @@
+"""What to do next with a product: the rule, edge by edge, and its numbers against simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d1lab.errors import InputError
+from d1lab.stats.recommend import REASONS, Product, depths, gains, recommend
+
+MUG = Product(10, 5, 100, -3.0, 0.3, 0.1, 0.3, None, 0.05, 200)
+
+
+def test_discount_where_the_gain_is_sure():
+    """At elasticity -5 and a margin of a half; the depth is one that was tried."""
+    advice = recommend(MUG._replace(slope=-5.0))
+    assert (advice.decision, advice.reason) == ("discount", "gain")
+    assert advice.depth in depths(0.1, 0.3)
+    assert advice.chance >= 0.8
+    assert advice.profit == pytest.approx(500 + advice.gain)
+    assert advice.gain_low < advice.gain < advice.gain_high
+
+
+def test_hold_where_a_discount_does_not_pay():
+    """At elasticity -1.5 and a margin of a half no depth pays."""
+    advice = recommend(MUG._replace(slope=-1.5, error=0.1))
+    assert (advice.decision, advice.reason) == ("hold", "no_gain")
+    assert advice.units == 100
+    assert advice.profit == 500
+
+
+def test_test_first_where_it_is_open():
+    """Near break-even: a plan with orders and days, and a target above today's rate."""
+    advice = recommend(MUG._replace(slope=-2.4, error=0.5, base_rate=0.3, orders_per_day=500))
+    assert (advice.decision, advice.reason) == ("test", "unsure")
+    assert 0.2 < advice.chance < 0.8
+    assert advice.plan.target_rate > 0.3
+    assert advice.plan.days >= 14
+    assert advice.plan.orders <= advice.plan.days * 500
+
+
+def test_hold_where_a_test_would_take_years():
+    """One order a day shows nothing within half a year."""
+    advice = recommend(MUG._replace(slope=-2.4, error=0.5, orders_per_day=1))
+    assert (advice.decision, advice.reason) == ("hold", "too_rare")
+
+
+def test_never_a_discount_while_stock_is_short():
+    """Whatever the gain: below the lead time it holds; at the lead time it may discount."""
+    sure = MUG._replace(slope=-5.0)
+    assert recommend(sure._replace(cover_days=13.9), lead_time_days=14).reason == "short_cover"
+    assert recommend(sure._replace(cover_days=14), lead_time_days=14).decision == "discount"
+
+
+def test_never_a_depth_outside_the_observed_range():
+    """Deeper would gain more; only what was tried is recommended."""
+    advice = recommend(MUG._replace(slope=-8.0, cost=1, most_depth=0.2))
+    assert advice.depth == 0.2
+    assert recommend(MUG._replace(least_depth=0.11, most_depth=0.14)).reason == "no_depth"
+    assert recommend(MUG._replace(least_depth=None, most_depth=None)).reason == "no_depth"
+
+
+def test_without_a_cost_it_abstains_but_knows_the_margin_needed():
+    """From that margin on, the same product breaks even."""
+    advice = recommend(MUG._replace(cost=None))
+    assert (advice.decision, advice.reason) == (None, "no_cost")
+    assert advice.gain is None
+    assert advice.chance is None
+    needed = advice.break_even_margin
+    found = gains(MUG, 10 * (1 - needed), np.array([advice.depth]))
+    assert found.gain[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_without_a_cost_a_loss_of_revenue_is_a_loss_at_any_cost():
+    """At elasticity -.5 a discount loses revenue: hold, whatever a unit costs."""
+    advice = recommend(MUG._replace(cost=None, slope=-0.5, error=0.1))
+    assert (advice.decision, advice.reason) == ("hold", "loses_revenue")
+    for cost in (0, 2, 5, 9):
+        assert recommend(MUG._replace(cost=cost, slope=-0.5, error=0.1)).decision == "hold"
+
+
+def test_without_a_slope_it_abstains():
+    """Nothing is made up for a product that was hardly sold."""
+    advice = recommend(MUG._replace(slope=None, error=None))
+    assert (advice.decision, advice.reason) == (None, "no_slope")
+
+
+def test_every_reason_has_words():
+    """A reader meets no code."""
+    assert all(" " in words for words in REASONS.values())
+
+
+def test_gains_equal_a_simulation():
+    """Mean, ends and chance of 400,000 drawn slopes."""
+    at = np.array([0.1, 0.2, 0.3])
+    slopes = np.random.default_rng(3).normal(-2.4, 0.5, 400_000)[:, None]
+    drawn = 100 * ((1 - at) ** slopes * (10 * (1 - at) - 5) - 5)
+    found = gains(MUG._replace(slope=-2.4, error=0.5), 5, at)
+    assert found.gain == pytest.approx(drawn.mean(axis=0), abs=0.5)
+    assert found.chance == pytest.approx((drawn > 0).mean(axis=0), abs=0.005)
+    assert found.low == pytest.approx(np.quantile(drawn, 0.05, axis=0), abs=0.6)
+    assert found.high == pytest.approx(np.quantile(drawn, 0.95, axis=0), abs=1.5)
+
+
+def test_gains_refuse_what_makes_no_sense():
+    """No price, no units, no error."""
+    for wrong in ({"price": 0}, {"units": 0}, {"error": 0}, {"slope": None}):
+        with pytest.raises(InputError, match="gains need"):
+            gains(MUG._replace(**wrong), 5, np.array([0.1]))
+
+
+def test_a_depth_that_eats_the_margin_never_gains():
+    """Below cost no lift helps."""
+    assert gains(MUG, 8, np.array([0.3])).chance[0] == 0
