@@ -167,15 +167,29 @@ def test_turnover_shows_three_lists_and_stages(settings):
     record, run_dir = _run(settings, "turnover", days=8)
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
-    assert verdict["text"] == "2 of 3 products run out within 14 days; unsold in 8 days: 1."
-    assert verdict["detail"].endswith("Item 0 (worked).")
+    assert verdict["text"] == (
+        "2 of 3 products run out within 14 days; 1 lies unsold; what discounts moved is not known."
+    )
+    assert verdict["detail"].startswith("Order: </script><script>alert(1)</script> (evil).")
+    assert "Clear: Item 1 (dead)." in verdict["detail"]
     assert verdict["status"] == "bad"
-    cover, dead, refused = _shown(run_dir, DataTable.MIME)
+    figures = load_results(run_dir)
+    assert [figure.metric for figure in figures][:3] == [
+        "products_short",
+        "dead_stock",
+        "discount_lift",
+    ]
+    assert figures[2].value is None
+    tables = {table["title"]: table for table in _shown(run_dir, DataTable.MIME)}
+    assert list(tables)[:3] == ["Order", "Clear", "Discounts to question"]
+    assert [row[0] for row in tables["Clear"]["rows"]] == ["Item 1 (dead)"]
+    cover = tables["Turnover and cover, the least first"]
     assert [row[0] for row in cover["rows"]][1:] == ["Item 0 (worked)", "(plain)"]
-    assert [row[0] for row in dead["rows"]] == ["Item 1 (dead)"]
-    assert sum(row[1] for row in refused["rows"]) == 4
-    [note] = _shown(run_dir, Note.MIME)
-    assert note["text"].startswith("Stock levels are simulated.")
+    refused = [row for row in tables["Figures refused"]["rows"] if row[0] == "Turnover and cover"]
+    assert sum(row[2] for row in refused) == 4
+    notes = [note["text"] for note in _shown(run_dir, Note.MIME)]
+    assert notes[0].startswith("What discounts moved is not told")
+    assert notes[-1].startswith("Stock levels are simulated.")
     assert record.simulated == ("inventory_days",)
     assert record.staged == {"inventory_impact": 7}
     staged = {row["sku"]: row for row in read_outbox(run_dir)["inventory_impact"].to_pylist()}

@@ -88,7 +88,7 @@ WORDS = {
     "gmroi": Word("GMROI"),
     "gross_margin": Word("Gross margin", kind="money"),
     "historic_value": Word("Spent per customer so far", kind="money"),
-    "idle_days": Word("Last sale", "days ago"),
+    "idle_days": Word("Unsold for at least", "days", kind="integer"),
     "lapsing_customers": Word("About to lapse", kind="integer", better="lower"),
     "lapsing_pace": Word("Their yearly pace", kind="money"),
     "lift": Word("Lift", kind="percent"),

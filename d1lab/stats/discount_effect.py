@@ -30,7 +30,7 @@ CAUSE = (
     "This is an association: it compares a product's weeks at a deeper discount with its other"
     " weeks, less what moved all products in that week. Unless chance decided what was discounted,"
     " it is not what the discount caused. Weeks without a sale show no price and are left out,"
-    " which makes the difference smaller than it is."
+    " which tends to make the difference look smaller."
 )
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,205 @@
+"""The stock report's lists, words and evidence, on shops small enough to see through."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pytest
+
+from d1lab import catalog
+from d1lab.lab import Lab
+from d1lab.stock import evidence, lists, words
+from d1lab.stock.study import Plan, study
+from d1lab.warehouse import create_views, next_warehouse, open_warehouse
+
+UNTIL = date(2026, 5, 31)
+DAYS = 210
+PRODUCTS = 30
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Thirty products over thirty weeks, sold three a day, six in the discounted weeks.
+
+    P00 runs out; P01 has not sold for 120 days; P02 sells no more at a discount; P03's stock is
+    not kept; P04's ledger loses a unit a day; costs are known for P00 and P05.
+    """
+    folder = tmp_path_factory.mktemp("stock")
+    with next_warehouse(folder) as con:
+        for table in catalog.TABLES.values():
+            columns = ", ".join(f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns)
+            con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
+        create_views(con)
+        _fill(con)
+    with open_warehouse(folder) as con:
+        yield Lab(con, database="demo", folder=folder, shop="s")
+
+
+def _fill(con: duckdb.DuckDBPyConnection) -> None:
+    rng = np.random.default_rng(3)
+    stock, orders = [], []
+    for product in range(PRODUCTS):
+        left = 100_000
+        for back in range(DAYS - 1, -1, -1):
+            cut = (back // 7 + product) % 3 == 0
+            units = int(rng.poisson(6 if cut and product != 2 else 3))
+            if product == 1 and back < 120:
+                units = 0
+            end = left - units - (product == 4)
+            if product == 0 and back == 0:
+                end = 20
+            day, sku = UNTIL - timedelta(back), f"P{product:02}"
+            known = (left, end) if product != 3 else (0, 0)
+            stock.append((sku, day, known[0], cut * units, (not cut) * units, known[1]))
+            if units:
+                amount = 2.5 * units if cut else 0
+                orders.append((sku, day, units, amount, 10 * units - amount))
+            left = end
+    con.execute("CREATE TEMP TABLE i (sku VARCHAR, day DATE, s INT, c INT, r INT, e INT)")
+    con.executemany("INSERT INTO i VALUES (?, ?, ?, ?, ?, ?)", stock)
+    con.execute("CREATE TEMP TABLE o (sku VARCHAR, day DATE, u INT, a DOUBLE, v DOUBLE)")
+    con.executemany("INSERT INTO o VALUES (?, ?, ?, ?, ?)", orders)
+    con.execute(
+        """
+        INSERT INTO raw.inventory_impact BY NAME SELECT 's' AS shop, sku, day AS date,
+            s AS starting_inventory, c AS units_sold_with_discount, r AS units_sold_regular_price,
+            e AS ending_inventory, row_number() OVER () AS _rowid,
+            CASE WHEN sku = 'P05' AND day = DATE '2026-05-31' THEN 77 END AS days_of_supply
+        FROM i;
+        INSERT INTO raw.order_events BY NAME SELECT 's' AS shop, row_number() OVER () AS _rowid,
+            'e' || row_number() OVER () AS event_id, 'order' AS type, 'o' AS order_id, sku,
+            u AS quantity, 10 AS list_price, a AS discount_amount, v AS revenue,
+            CASE WHEN a > 0 THEN 'd' END AS discount_id, day::TIMESTAMP AS occurred_at
+        FROM o;
+        INSERT INTO raw.product_performance BY NAME SELECT 's' AS shop, sku, 'Item ' || sku
+            AS product_title, sum(u)::BIGINT AS units_sold_with_discount,
+            0 AS units_sold_without_discount, sum(v) AS revenue_with_discount,
+            0 AS revenue_without_discount, 0 AS _rowid FROM o GROUP BY sku;
+        INSERT INTO raw.product_costs VALUES
+            ('s', 'P00', 9, '2025-01-01', 1), ('s', 'P00', 4, '2026-05-01', 2),
+            ('s', 'P00', 99, '2026-06-01', 3), ('s', 'P05', 6, '2026-01-01', 4);
+        """
+    )
+
+
+@pytest.fixture(scope="module")
+def found(lab):
+    return _study(lab, UNTIL, 90)
+
+
+def _study(lab, until, days):
+    stock = lab.metric("turnover", until=until, days=days)
+    weeks = lab.metric("weekly_demand", until=until, weeks=104)
+    return study(stock, weeks, until=until, plan=Plan(lead_days=14, order_days=28))
+
+
+def test_short_names_what_runs_out_and_how_much_to_order(found):
+    """Twenty units left at four a day: five days; the order lasts for 14 and 28 days."""
+    [row] = lists.short(found).to_dict("records")
+    assert row["sku"] == "P00"
+    assert 4 < row["days_of_supply"] < 6
+    expected = row["forecast_units"] / 28 * 42
+    assert expected - 20 < row["order_units"] < 1.6 * expected
+    assert row["reorder_point"] > 20
+    others = found.products[found.products["sku"] != "P00"]
+    assert (others["order_units"].dropna() == 0).all()
+    stock = found.products.set_index("sku")
+    assert np.isnan(stock.loc["P03", "order_units"])  # what is on hand is not known
+
+
+def test_dead_counts_the_money_at_price(found):
+    """Only what did not sell for 90 days; its worth is stock times average price."""
+    [row] = lists.dead(found).to_dict("records")
+    assert (row["sku"], row["idle_days"]) == ("P01", 90)
+    assert row["tied_up"] == pytest.approx(row["ending_units"] * row["unit_price"])
+
+
+def test_moved_says_what_to_do(found):
+    """Twice the sales at a discount: hold; about as many: test; running out: pause."""
+    table = lists.moved(found).set_index("sku")
+    assert table.loc["P00", "todo"] == "pause: it runs out"
+    assert table.loc["P05", "todo"].startswith("sold more")
+    ratio = table["velocity_discounted"] / table["velocity_regular"]
+    assert ratio["P05"] == pytest.approx(2, rel=0.15)
+    assert ratio["P02"] == pytest.approx(1, rel=0.25)
+    assert not table.loc["P02", "todo"].startswith("sold more")
+    assert "P01" not in table.index  # nothing of it was sold at a discount in the period
+    assert table["discount_given"].is_monotonic_decreasing
+
+
+def test_effect_is_the_lift_that_was_built_in(found):
+    """Sales double at 25 % off for all products but one."""
+    assert found.effect.depth == pytest.approx(0.25)
+    assert found.effect.lift.low < 2 < found.effect.lift.high * 1.05
+    text = words.discount(found)
+    assert "association" in text
+    assert "errors clustered by product" in text
+
+
+def test_verdict_leads_with_the_three_lists(found):
+    """One sentence with a number for each list, then the first of each by name."""
+    told = words.verdict(found)
+    assert told["status"] == "bad"
+    assert told["text"].startswith(
+        "1 of 28 products runs out within 14 days; 1 lies unsold; at 25%"
+    )
+    assert told["detail"].startswith("Order: Item P00 (P00). Clear: Item P01 (P01).")
+    first = [figure["metric"] for figure in words.figures(found)][:3]
+    assert first == ["products_short", "dead_stock", "discount_lift"]
+
+
+def test_profit_abstains_without_costs(found):
+    """The cost valid on the last day counts; without one there is a reason, and no margin."""
+    table = found.products.set_index("sku")
+    assert table.loc["P00", "unit_cost"] == 4
+    row = table.loc["P05"]
+    margin = row["revenue"] - 6 * row["units_sold"]
+    assert row["gmroi"] == pytest.approx(margin / (6 * row["average_units"]))
+    assert row["cost_turnover"] == pytest.approx(row["turnover"])
+    assert sorted(evidence.profit(found)["sku"]) == ["P00", "P05"]
+    told = evidence.refused(found).set_index("reason")["products"]
+    assert told[next(text for text in told.index if text.startswith("the unit's cost"))] == 28
+
+
+def test_refused_counts_every_reason(found):
+    """The product whose stock is not kept has no cover, and the report says why."""
+    table = evidence.refused(found)
+    cover = table[table["figure"] == "Turnover and cover"]
+    assert cover["products"].sum() == 2  # untracked P03, unsold P01
+    assert any("stock was never above zero" in reason for reason in cover["reason"])
+
+
+def test_ledger_shows_what_vanished(found):
+    """A unit a day is gone without a sale; a jump on the last day is no sale either."""
+    table = evidence.ledger(found).set_index("sku")
+    assert table.loc["P04", "shrunk_units"] == 90
+    assert table.index[0] == "P00"
+    assert set(table.index) == {"P00", "P04"}
+
+
+def test_stored_figures_that_differ_are_flagged(found):
+    """D1 says 77 days of supply where the ledger says thousands."""
+    assert evidence.stored(found)["sku"].tolist() == ["P05"]
+    assert words.stored(found).endswith("1 products, listed under 'Stored figures that differ'.")
+
+
+def test_evidence_backtest_and_classes(found):
+    """The choice stands first, beside Shopify's rule; classes add up to all products."""
+    table = evidence.backtest(found)
+    assert table["rival"].tolist()[:2] == ["chosen per SKU", "4-week mean"]
+    assert table["chosen_for"].sum() == found.products["forecast_reason"].isna().sum()
+    assert evidence.classes(found)["products"].sum() == PRODUCTS
+    assert "Shopify's own rule" in words.forecasts(found)
+
+
+def test_words_of_a_shop_that_tells_little(tiny_lab):
+    """Two weeks of stock, no order: nothing is forecast, and each sentence says so."""
+    found = _study(tiny_lab, date(2026, 5, 8), 8)
+    assert found.effect.lift is None
+    assert words.discount(found).startswith("What discounts moved is not told: ")
+    assert "what discounts moved is not known" in words.verdict(found)["text"]
+    assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
+        "discount_lift"
+    ] is None
