@@ -66,6 +66,7 @@ class TableInfo(NamedTuple):
     name: str
     columns: tuple[ColumnInfo, ...]
     has_rowid: bool
+    rowid_column: str | None = None  # the column that is the rowid, where there is one
 
     @property
     def primary_key(self) -> tuple[str, ...]:

@@ -119,6 +119,7 @@ class PageReader:
         self._db, self._table, self._columns, self._packed = db, table, tuple(columns), packed
         self._budget = budget or Budget(db.meter)
         self._rowid = f"t.{rowid_name(table)}" if table.has_rowid else ""
+        self._alias = table.rowid_column if table.rowid_column in self._columns else None
         self._from = f"{quote(table.name)} AS t"
         self._key = table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
@@ -224,6 +225,7 @@ class PageReader:
         cells += [
             _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
             for c in self._columns
+            if c != self._alias  # it comes once
         ]
         named = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
         page = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
@@ -245,17 +247,21 @@ class PageReader:
         self.size.learn(rows, max(sizes), sum(sizes))
         rowids = cast("list[int]", columns.pop(0)) if self._rowid else []
         for place, name in enumerate(self._columns):
-            if name in form.wrapped:
+            if name == self._alias:
+                columns.insert(place, list(rowids))
+            elif name in form.wrapped:
                 columns[place] = [unwrap(value) for value in columns[place]]
         return Page(rowids, columns, rows, 0)
 
 
 def rowid_name(table: TableInfo) -> str:
-    """The name by which SQLite gives the rowid: one that no column of the table bears.
+    """The name by which SQL asks for the rowid: its column's, or one that no column bears.
 
     Raises:
         InputError: Columns bear all three.
     """
+    if table.rowid_column:
+        return quote(table.rowid_column)
     taken = {column.name.lower() for column in table.columns}
     for name in _ROWID_NAMES:
         if name not in taken:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
 
 _OURS = ("_cf_", "sqlite_")
 _MIGRATIONS = "d1_migrations"
-_PER_BATCH = 50
+_PER_BATCH = 25  # tables, with two statements each
 _HIDDEN = 1  # table_xinfo: a column of a virtual table that `SELECT *` leaves out
 
 
@@ -45,11 +47,29 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
     described: dict[str, TableInfo] = {}
     for start in range(0, len(found), _PER_BATCH):
         some = found[start : start + _PER_BATCH]
-        asked = [Statement(f"PRAGMA table_xinfo({quote(name)})") for name, _ in some]
-        for (name, has_rowid), result in zip(some, database.batch(asked), strict=True):
-            columns = tuple(_column(row) for row in result.rows if row[6] != _HIDDEN)
-            described[name] = TableInfo(name, columns, has_rowid)
+        asked = [
+            Statement(f"PRAGMA {pragma}({quote(name)})")
+            for pragma in ("table_xinfo", "index_list")
+            for name, _ in some
+        ]
+        answers = [answer.rows for answer in database.batch(asked)]
+        parts = zip(some, answers[: len(some)], answers[len(some) :], strict=True)
+        for (name, has_rowid), listed_columns, indexes in parts:
+            columns = tuple(_column(row) for row in listed_columns if row[6] != _HIDDEN)
+            rowid_column = _rowid_column(columns, indexes) if has_rowid else None
+            described[name] = TableInfo(name, columns, has_rowid, rowid_column)
     return described
+
+
+def _rowid_column(columns: Sequence[ColumnInfo], indexes: Sequence[Sequence[Value]]) -> str | None:
+    """The column that is the rowid itself: sqlite.org/langcreatetable.html, section 5.
+
+    INTEGER PRIMARY KEY DESC is not: SQLite then keeps an index for the key, as for any other one.
+    """
+    keys = [column for column in columns if column.key_position]
+    if len(keys) != 1 or keys[0].declared.upper() != "INTEGER":
+        return None
+    return None if any(origin == "pk" for _, _, _, origin, *_ in indexes) else keys[0].name
 
 
 def _is_users(name: str) -> bool:

@@ -26,7 +26,7 @@ from d1lab.d1.database import TableInfo, Usage, quote
 from d1lab.d1.pages import PageReader, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull.batch import Batch, Read
-from d1lab.pull.fields import Kind
+from d1lab.pull.fields import Field, Kind
 from d1lab.pull.fit import stored_type, typed
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span
@@ -75,6 +75,7 @@ class FileReader:
     def __init__(self, db: SqliteDatabase, table: TableInfo, sweep: Sweep, budget: Budget) -> None:
         self._db, self._table, self._sweep, self._budget = db, table, sweep, budget
         self._layout, self._upto = sweep.layout, sweep.bounds.high
+        self._asked = [field for field in self._layout.read if not self._is_rowid(field)]
         self._exact = PageReader(db, table, self._layout.columns, packed=False, budget=budget)
 
     def batches(self) -> Iterator[Batch]:
@@ -129,17 +130,17 @@ class FileReader:
 
     def _sql(self, after: int, rows: int) -> str:
         affinities = {column.name: column.affinity for column in self._table.columns}
-        columns = [f"t.{quote(column)}" for column in self._layout.columns]
-        seeds = [_SEEDS.get(field.kind, "''") for field in self._layout.read]
+        names = [f"t.{quote(str(field.source))}" for field in self._asked]
+        seeds = [_SEEDS.get(field.kind, "''") for field in self._asked]
         unlike = [
-            unlike_sql(column, field.kind, affinities[str(field.source)])
-            for column, field in zip(columns, self._layout.read, strict=True)
+            unlike_sql(name, field.kind, affinities[str(field.source)])
+            for name, field in zip(names, self._asked, strict=True)
         ]
         rowid = f"t.{rowid_name(self._table)}"
+        first = ", ".join(["NULL", *seeds, "0"])
+        others = ", ".join([rowid, *names, " OR ".join(filter(None, unlike)) or "0"])
         return (
-            f"SELECT NULL, {', '.join(seeds)}, 0 UNION ALL "
-            f"SELECT {rowid}, {', '.join(columns)}, {' OR '.join(filter(None, unlike)) or '0'} "
-            f"FROM {quote(self._table.name)} AS t "
+            f"SELECT {first} UNION ALL SELECT {others} FROM {quote(self._table.name)} AS t "
             f"WHERE {rowid} >= {after + 1} AND {rowid} <= {self._upto} ORDER BY 1 LIMIT {rows + 1}"
         )
 
@@ -149,7 +150,7 @@ class FileReader:
 
     def _require_types(self, schema: pa.Schema) -> None:
         """Refuse what ADBC took the columns for, if it is not what they are declared."""
-        wanted = [pa.int64(), *(stored_type(field.kind) for field in self._layout.read)]
+        wanted = [pa.int64(), *(stored_type(field.kind) for field in self._asked)]
         if schema.types[:-1] != wanted:
             raise pa.ArrowInvalid("columns of other types")
 
@@ -159,13 +160,18 @@ class FileReader:
         if pc.max(unlike).as_py():
             return None
         arrays = [rowids]
-        for field, column in zip(self._layout.read, columns, strict=True):
+        for field in self._layout.read:
+            column = rowids if self._is_rowid(field) else columns.pop(0)
             column.validate(full=True)
             array, misfits = typed(column, field.kind)
             if misfits:
                 return None
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)
+
+    def _is_rowid(self, field: Field) -> bool:
+        """Whether a column is the rowid, which comes anyway."""
+        return field.source == self._table.rowid_column and field.kind == "integer"
 
 
 def unlike_sql(column: str, kind: Kind, affinity: str) -> str:

@@ -96,8 +96,7 @@ class Loader:
                 if records.error is not None:  # DuckDB would tell it as its own
                     raise records.error from None
                 raise
-            finally:
-                self._con.unregister(_STREAM)
+            self._con.unregister(_STREAM)
             misfits.load(self._con, self._sweep.name, self._now)
         return Loaded(records.rows, misfits.rows)
 

@@ -317,3 +317,32 @@ def test_a_budget_holds_between_threads(embedded):
     for thread in threads:
         thread.join()
     assert sum(granted) == 100 == embedded.meter.total.rows_read
+
+
+def test_the_rowids_own_column_comes_once(writable):
+    """INTEGER PRIMARY KEY is the rowid; any other key beside it is not, nor is DESC."""
+    for name, key in {
+        "plain": "INTEGER PRIMARY KEY",
+        "counted": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "turned": "INTEGER PRIMARY KEY DESC",
+        "short": "INT PRIMARY KEY",
+        "texts": "TEXT PRIMARY KEY",
+    }.items():
+        writable.execute(f"CREATE TABLE {name} (a TEXT, k {key}, b TEXT)")
+        writable.execute(f"INSERT INTO {name} VALUES ('a', 30, 'b'), ('c', 20, 'd')")
+    tables = writable.tables()
+    assert {name: table.rowid_column for name, table in tables.items()} == {
+        "plain": "k",
+        "counted": "k",
+        "turned": None,
+        "short": None,
+        "texts": None,
+    }
+    assert rows(list(reader(writable, "plain").by_rowid(0, 99))) == [("c", 20, "d"), ("a", 30, "b")]
+    assert rows(list(reader(writable, "turned").by_rowid(0, 99))) == [
+        ("a", 30, "b"),
+        ("c", 20, "d"),
+    ]
+    asked = Flaky(writable, lambda sql, params: None)
+    list(reader(asked, "plain").by_rowid(0, 99))
+    assert asked.asked[0][0].count("json_group_array") == 3
