@@ -189,7 +189,7 @@ def _money(metric: Metric, line: Timeline, plan: Plan, share: float | None) -> T
     both = money_means(metric, line.a, line.b, share)
     buyers = [[arm.conversions for arm in arms] for arms in (line.a, line.b)]
     if plan.method == "group_sequential" and None not in (*buyers[0], *buyers[1]):
-        both = means.counting_buyers(both, *buyers)
+        both = means.counting_buyers(both, *np.array(buyers, dtype=float))
     counted = line.a[-1].visitors is not None
     p = np.nan_to_num(means.p_value(both), nan=1.0)
     found = _over_looks(p, np.sign(both.b - both.a), line, plan)

@@ -67,7 +67,19 @@ def _from_sql(con: duckdb.DuckDBPyConnection, ledgers: list[list[Row]], days: in
     """The metric's frame for ledgers of SKUs '00', '01', ... over `days` from FIRST."""
     con.execute("DELETE FROM inventory_days")
     rows = [
-        ("shop", f"{sku:02}", FIRST + timedelta(day), start, end, cut, cut + full, None, n, None, None)
+        (
+            "shop",
+            f"{sku:02}",
+            FIRST + timedelta(day),
+            start,
+            end,
+            cut,
+            cut + full,
+            None,
+            n,
+            None,
+            None,
+        )
         for sku, ledger in enumerate(ledgers)
         for n, (day, start, cut, full, end) in enumerate(ledger)
     ]
