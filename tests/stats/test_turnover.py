@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
 
+from bench import turnover as bench
 from d1lab.errors import InputError
 from d1lab.metrics import evaluate, load_metrics
 from d1lab.stats.turnover import Ledger, Turnover, turnover
@@ -376,3 +377,18 @@ def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):
         "untracked": "untracked",
         "worked": None,
     }
+
+
+def test_turnover_equals_pandas_on_many_skus(tmp_path):
+    """The benchmark's two sides count the same, days missing, repeated and out of line included."""
+    path = tmp_path / "ledger.parquet"
+    bench.write_ledger(path, skus=120, days=90)
+    ours = bench.ours(path, days=90).set_index("sku")
+    theirs = bench.pandas(path, days=90).set_index("sku")
+    assert len(ours) == len(theirs) == 120
+    assert ours["repeated_days"].sum() > 0
+    assert ours["gap_days"].sum() > 0
+    for column in [*bench.COUNTS, "average_units"]:
+        np.testing.assert_allclose(
+            ours[column].astype(float), theirs[column].astype(float), rtol=1e-12, err_msg=column
+        )
