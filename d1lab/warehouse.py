@@ -32,6 +32,8 @@ FORMAT = 1  # raised when older files can no longer be continued: they are then 
 VIEWS = Path(__file__).parent / "sql" / "views"
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
+_SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"  # it prints into our output
+
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS raw;
 CREATE SCHEMA IF NOT EXISTS d1lab;
@@ -119,7 +121,7 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
     try:
         con.execute(f"ATTACH {_literal(str(folder / FILE_NAME))} AS warehouse (READ_ONLY)")
         con.execute("USE warehouse")
-        con.execute("SET TimeZone = 'UTC'")
+        con.execute(_SETTINGS)
     except duckdb.Error as error:
         con.close()
         raise StaleDataError(
@@ -174,7 +176,7 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
     config = {"memory_limit": MEMORY, "preserve_insertion_order": False}  # all threads write
     con = duckdb.connect(str(aside), config=config)
     try:
-        con.execute("SET TimeZone = 'UTC'")
+        con.execute(_SETTINGS)
         con.execute(_TABLES)
         yield con
         con.execute("CHECKPOINT")
