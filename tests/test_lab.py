@@ -180,7 +180,9 @@ def test_metrics_lists_every_metric(tiny_lab):
     """Name, sentence, unit, grain, what it reads, its parameters."""
     listed = tiny_lab.metrics().set_index("metric")
     assert listed.loc["turnover", "parameters"] == "shop, until, days"
-    assert listed.loc["turnover", "reads"] == "inventory_days, products"
+    assert listed.loc["turnover", "reads"] == (
+        "inventory_days, products, order_lines, product_costs"
+    )
     assert listed["sentence"].str.len().gt(10).all()
 
 
@@ -288,7 +290,7 @@ def test_reads_are_noted_in_a_run(run_lab, tmp_path):
     metric, sql, table = read_notes(tmp_path / "run")
     assert metric == {
         "metric": "turnover",
-        "reads": ["inventory_days", "products"],
+        "reads": ["inventory_days", "order_lines", "product_costs", "products"],
         "params": {"shop": "harbor", "until": "2026-05-08", "days": 8},
     }
     assert (sql["metric"], sql["reads"]) == (None, ["order_lines", "products"])
