@@ -10,9 +10,10 @@ The package, from the top down; imports point down only:
     jobs       what is due, and the ledger of runs
     reports    a notebook becomes a run, a run becomes a page; charts
     push       results go back to D1, audited and reversible
-    ingest     ways in: events, files, the demo shop
+    ingest     ways in: events, orders, costs, the demo shop
     lab        what an analyst and a notebook hold in hand
     metrics    sql/metrics/*.sql, one file per metric
+    search     discounts, codes, articles, customers and tests by their words
     pull       D1 -> warehouse
     results    results staged by a run
     display    what a notebook shows: verdict, figures, tables, notes

@@ -14,7 +14,8 @@ databases. Without one there is the demo shop:
 
 Tokens come from the environment alone: D1LAB_READ_TOKEN for reading, D1LAB_WRITE_TOKEN for
 writing, CLOUDFLARE_API_TOKEN where one of them is missing. So do the addresses of messages, which
-hold secrets: D1LAB_NOTIFY_URL for news, D1LAB_NOTIFY_ERRORS_URL for faults.
+hold secrets: D1LAB_NOTIFY_URL for news, D1LAB_NOTIFY_ERRORS_URL for faults; and D1LAB_SALT, which
+customers' e-mail addresses are hashed with.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ TOKEN_VARIABLES = (
     "CLOUDFLARE_API_TOKEN",
     "D1LAB_NOTIFY_URL",
     "D1LAB_NOTIFY_ERRORS_URL",
+    "D1LAB_SALT",
 )
 """Environment variables that hold secrets: never handed to a kernel."""
 
@@ -104,6 +106,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     notify_url: SecretStr | None = None
     notify_errors_url: SecretStr | None = None  # for faults; notify_url where it is not set
+    salt: SecretStr | None = None  # of hashed e-mail addresses; drawn once where it is not set
 
     @classmethod
     def settings_customise_sources(

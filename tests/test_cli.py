@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent / "d1lab"
 COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 EXPECTED = (
     "init demo migrate pull tables sql metrics run push rollback track aggregate doctor lab"
-    " prune ab serve publish send schedule"
+    " prune ab serve publish send schedule search ingest"
 )
 
 
@@ -158,3 +158,50 @@ def test_ab_refuses_bad_input_in_one_line(tmp_path: Path, arguments):
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_ingest_commands_have_a_sentence_and_an_example():
+    """As every other command."""
+    for name, command in COMMANDS["ingest"].commands.items():
+        assert command.help.splitlines()[0].endswith(".")
+        assert command.epilog.startswith(f"Example: d1lab ingest {name} ")
+        for parameter in command.params:
+            assert parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
+
+
+def test_orders_come_in_and_are_found(tmp_path: Path):
+    """From a file to the search: what is refused is named, and the exit code says so."""
+    (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')
+    made = "import sys; from pathlib import Path; from d1lab.d1.sqlite import SqliteDatabase as S"
+    subprocess.run([sys.executable, "-c", f"{made}; S.create(Path('d1.sqlite'))"], cwd=tmp_path)
+    assert _run("migrate", cwd=tmp_path).returncode == 0
+    (tmp_path / "sales.csv").write_text(
+        "no,art,name,n,at,each,who\n1,SOCK-M,Winter sock,2,2026-05-01,2.50,Ada@x.org\n2,A,,1,?,1,\n"
+    )
+    fields = {
+        "order_id": "no",
+        "sku": "art",
+        "product_title": "name",
+        "quantity": "n",
+        "occurred_at": "at",
+        "list_price": "each",
+        "email": "who",
+    }
+    load = ["ingest", "orders", "sales.csv", "--shop", "harbor"]
+    load += [f"--map={field}={column}" for field, column in fields.items()]
+    dry = _run(*load, "--dry-run", cwd=tmp_path)
+    assert (dry.returncode, "nothing written" in dry.stderr) == (1, True), dry.stderr
+    assert dry.stdout.splitlines()[1] == "3\t2\tA\toccurred_at '?' is not an ISO 8601 time"
+    done = _run(*load, "--json", "--refused", "refused.csv", cwd=tmp_path)
+    assert json.loads(done.stdout)["written"] == 1, done.stderr
+    assert (tmp_path / "refused.csv").read_text().count("\n") == 2
+    salt = tmp_path / "data" / "salt"
+    assert salt.stat().st_mode & 0o777 == 0o600
+    _run("pull", cwd=tmp_path)
+    (hit,) = json.loads(_run("search", "wintr sok", "--json", cwd=tmp_path).stdout)
+    assert (hit["match"], hit["kind"], hit["key"]) == ("some", "sku", "SOCK-M")
+    (hit,) = json.loads(_run("search", "wintre sock", "--json", cwd=tmp_path).stdout)
+    assert (hit["match"], hit["title"]) == ("typo", "Winter sock")
+    assert "ada@x.org" not in (tmp_path / "d1.sqlite").read_bytes().decode("latin-1").lower()
+    missing = _run("ingest", "orders", "none.csv", "--shop", "harbor", cwd=tmp_path)
+    assert (missing.returncode, "there is no file" in missing.stderr) == (2, True)

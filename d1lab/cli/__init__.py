@@ -1,7 +1,8 @@
 """The command line: thin, each command parses, calls one function and prints what came back.
 
     setup.py    init, demo, migrate, doctor, track, aggregate
-    data.py     pull, tables, sql, metrics
+    data.py     pull, tables, sql, metrics, search
+    ingest.py   ingest orders, ingest costs
     reports.py  run, push, rollback, prune, lab
     ab.py       ab, the calculator
     output.py   tables, JSON and progress, for people and for pipes

@@ -1,4 +1,4 @@
-"""Commands that bring data here and look at it: pull, tables, sql, metrics."""
+"""Commands that bring data here and look at it: pull, tables, sql, metrics, search."""
 
 from __future__ import annotations
 
@@ -128,3 +128,26 @@ def metrics(
     lab = open_lab(database)
     frame = lab.metric(name, **lab.parameters_from_text(name, assignments(set_ or [])))
     print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="Words, their beginnings, or nearly so.")],
+    database: DatabaseOption = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Only discount, code, sku, customer or test. Repeat for more."),
+    ] = None,
+    shop: Annotated[str | None, typer.Option(help="Only of this shop.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Find discounts, codes, articles, customers and tests by their words, best first."""
+    from d1lab.search import Hit, open_index
+    from d1lab.warehouse import open_warehouse
+
+    folder = load_settings().folder(database)
+    with open_warehouse(folder) as con, closing(open_index(con, folder)) as index:
+        hits = index.search(text, kinds=kind, shop=shop, limit=limit)
+    print_rows(Hit._fields, hits, as_json=as_json)
+    if not hits and not as_json:
+        say(f"search: nothing answers {text!r:.80}")

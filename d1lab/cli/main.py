@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from d1lab import __version__
-from d1lab.cli import ab, data, reports, setup, share
+from d1lab.cli import ab, data, ingest, reports, setup, share
 from d1lab.errors import D1labError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ _EXAMPLES = {
     data.tables: "d1lab tables --json",
     data.sql: "d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'",
     data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31 --set days=90",
+    data.search: "d1lab search 'winter sock' --kind sku",
     reports.run: "d1lab run turnover --shop harbor --as-of 2017-12-31",
     reports.push: "d1lab push 20260501T060000-turnover --dry-run",
     reports.rollback: "d1lab rollback 20260501T060000-turnover",
@@ -61,6 +62,10 @@ _EXAMPLES = {
 
 for _command, _example in _EXAMPLES.items():
     app.command(epilog=f"Example: {_example}")(_command)
+
+app.add_typer(
+    ingest.app, name="ingest", epilog="Example: d1lab ingest orders orders.csv --shop harbor"
+)
 
 
 def main() -> None:

@@ -4,11 +4,12 @@
     lab.tables.order_lines.df(100)            tables complete with Tab: views first, then raw
     lab.sql("FROM products WHERE sku = $sku", sku="A-1").df()
     lab.metric("turnover", since="2026-01-01", until="2026-03-31")
+    lab.search("winter sock")                 discounts, codes, articles, customers, tests
     lab.describe()                            every table: rows, age, key, columns, null shares
     lab.stage(frame, table="inventory_impact")
 
-Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), dictionary
-(describe), state (age, simulated, quarantined), vocabulary (what columns are called),
+Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), finding (search),
+dictionary (describe), state (age, simulated, quarantined), vocabulary (what columns are called),
 snapshots (frames of earlier runs), magic (%%d1).
 """
 

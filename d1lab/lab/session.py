@@ -15,6 +15,7 @@ from d1lab.config import load_settings
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.errors import InputError, StopRun, UnknownName
 from d1lab.lab import dictionary, magic, query, state, vocabulary
+from d1lab.lab.finding import Finding
 from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.state import Freshness
 from d1lab.lab.tables import Tables
@@ -59,7 +60,7 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     return lab
 
 
-class Lab:
+class Lab(Finding):
     """A warehouse in hand: tables, SQL, metrics, and what a report shows and stages.
 
     Args:

@@ -1,0 +1,132 @@
+"""Commands that bring a shop's own files into D1: ingest orders, ingest costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from d1lab.cli.output import (
+    DatabaseOption,
+    DryRunOption,
+    JsonOption,
+    print_json,
+    print_rows,
+    progress_bars,
+    say,
+)
+from d1lab.config import load_settings
+
+if TYPE_CHECKING:
+    from d1lab.ingest.orders import OrdersResult
+
+app = typer.Typer(
+    help="Bring a shop's own files into D1: orders and unit costs.", no_args_is_help=True
+)
+
+
+@app.command(epilog="Example: d1lab ingest orders orders_export.csv --shop harbor --dry-run")
+def orders(
+    file: Annotated[Path, typer.Argument(help="Shopify's order export, or any .csv or .parquet.")],
+    shop: Annotated[str, typer.Option(help="Whose orders these are.")],
+    database: DatabaseOption = None,
+    map_file: Annotated[
+        Path | None, typer.Option(help="What the columns of another file mean, as TOML.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="One column: field=column, as order_id=InvoiceNo. Repeat."),
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="The shop's currency; orders in others are refused.")
+    ] = None,
+    markdowns: Annotated[
+        bool, typer.Option(help="Count prices below the compare-at price as discounts.")
+    ] = False,
+    plain_emails: Annotated[
+        bool, typer.Option("--plain-emails", help="Keep e-mail addresses; do not hash them.")
+    ] = False,
+    refused: Annotated[
+        Path | None, typer.Option(help="Write the refused lines, with reasons, to this CSV.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read orders from a file, check every line, and write them as order events.
+
+    Ends with 0 done, 1 some lines were refused, 2 the file or the map cannot be used.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.orders import ingest_orders, write_refused
+    from d1lab.ingest.pseudonyms import customer_salt
+
+    settings = load_settings()
+    salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
+    opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
+    with opened as db, progress_bars() as progress:
+        result = ingest_orders(
+            db,
+            file,
+            shop=shop,
+            salt=salt,
+            currency=currency,
+            markdowns=markdowns,
+            map_file=map_file,
+            pairs=map_ or (),
+            progress=progress,
+        )
+    if refused:
+        write_refused(refused, result.refused)
+    if as_json:
+        print_json(result)
+    else:
+        _print_orders(result, dry_run=dry_run, listed=refused)
+    if result.refused:
+        raise typer.Exit(1)
+
+
+def _print_orders(result: OrdersResult, *, dry_run: bool, listed: Path | None) -> None:
+    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
+    known = "" if dry_run else f", {result.known:,} known already"
+    say(
+        f"ingest: {result.lines:,} lines, {result.orders:,} orders, {result.events:,} events "
+        f"({result.refunds:,} refunds); {done}{known}; {result.seconds:.1f} s"
+    )
+    if not result.refused:
+        return
+    reasons = Counter(line.reason for line in result.refused)
+    say(f"{len(result.refused):,} lines refused, {len(reasons):,} reasons")
+    if listed:
+        say(f"see {listed}")
+    else:
+        print_rows(result.refused[0]._fields, result.refused)
+
+
+@app.command(epilog="Example: d1lab ingest costs costs.csv")
+def costs(
+    file: Annotated[Path, typer.Argument(help="A CSV of shop, sku, unit_cost, valid_from.")],
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what one unit of each article costs the shop, and from which day on.
+
+    Ends with 0 done, 1 some lines were refused, 2 the file cannot be used.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.costs import ingest_costs
+
+    with closing(connect(load_settings(), database, write=True)) as db:
+        result = ingest_costs(db, file)
+    if as_json:
+        print_json(result)
+    else:
+        say(
+            f"ingest: {result.received:,} costs, {result.written:,} written, "
+            f"{result.known:,} known already, {len(result.refused):,} refused"
+        )
+        print_rows(("line", "reason"), result.refused) if result.refused else None
+    if result.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,223 @@
+"""Search: discounts, codes, articles, customers and tests by the words that people remember.
+
+The index is a DuckDB file beside the warehouse. It is made when a search first needs it, and made
+again once the data has changed: built aside and swapped in, as the warehouse is. How words are
+found and ranked stands in sql/search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import duckdb
+
+from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.warehouse import records
+
+FILE_NAME = "search.duckdb"
+KINDS = ("discount", "code", "sku", "customer", "test")
+MAX_WORDS = 8
+MIN_INSIDE = 3  # letters: a shorter part is in every other word
+MEMORY = "512MB"  # while the index is made
+
+_SQL = Path(__file__).parent / "sql" / "search"
+_READ = (
+    "order_events",
+    "discount_analytics",
+    "product_performance",
+    "customer_insights",
+    "ab_test_results",
+)
+
+
+# Words are kept in `near` before they are graded: DuckDB would otherwise take the distance of
+# every word of the index. Words and hashes are constants where they select, and the tables sorted
+# in small groups, so that only the groups are read that can hold them.
+_NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, word VARCHAR)"
+_PREFIXED = """
+INSERT INTO near
+SELECT $place, word_id, word FROM index.words WHERE word >= $word AND starts_with(word, $word)
+"""
+_INSIDE = """
+INSERT INTO near SELECT $place, word_id, word FROM index.words WHERE contains(word, $word)
+"""
+_HASHES = "SELECT hash(unnest(variants($word)))"
+_MISSPELT = """
+INSERT INTO near SELECT $place, word_id, word FROM index.words WHERE word_id IN (
+    SELECT word_id FROM index.variants WHERE variant IN ({hashes})
+)
+"""
+_GROUP_ROWS = 8192
+
+
+class Hit(NamedTuple):
+    """Something that was found."""
+
+    match: str  # exact, prefix, words, inside, typo or some
+    kind: str  # one of KINDS
+    shop: str
+    key: str
+    title: str | None  # of an article or a test; of a discount its code, and the other way round
+    events: int  # order lines and refunds that name it
+
+
+class SearchIndex:
+    """An index that is open for reading; `open_index` gives it."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def search(
+        self,
+        text: str,
+        *,
+        kinds: Sequence[str] | None = None,
+        shop: str | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """What answers a query, best first: exact, prefix, all words, parts of words, typos.
+
+        Parts of words and typing errors are looked for only where nothing answers otherwise, and
+        entries that hold only some of the words come only where none holds all.
+
+        Args:
+            text: The query; the first 8 words count, without case and accents.
+            kinds: Only these of KINDS.
+            shop: Only of this shop.
+            limit: At most so many; 1 or more.
+
+        Raises:
+            UnknownName: There is no such kind.
+            InputError: The query holds no letter or digit, or the limit is below 1.
+        """
+        _require(kinds, limit)
+        words, plain = self._query(text)
+        options = {
+            "words": words,
+            "text": plain,
+            "kinds": list(kinds) if kinds else None,
+            "shop": shop,
+            "limit": limit,
+        }
+        self._con.execute(_NEAR)
+        self._find(_PREFIXED, dict(enumerate(words)))
+        hits = self._ranked(options)
+        if not hits or hits[0].match == "some":
+            unknown = self._unknown(words)
+            self._find(_INSIDE, {n: word for n, word in unknown.items() if len(word) >= MIN_INSIDE})
+            self._find_misspelt(unknown)
+            hits = self._ranked(options)
+        return hits
+
+    def close(self) -> None:
+        """Close the file."""
+        self._con.close()
+
+    def _query(self, text: str) -> tuple[list[str], str]:
+        """The words of a query, and all of it as the index spells it."""
+        sql = "SELECT words_of($text), trim(plain($text))"
+        ((words, plain),) = self._con.execute(sql, {"text": text}).fetchall()
+        if not words:
+            raise InputError(f"search {text!r:.80}: give a word or a part of one")
+        return words[:MAX_WORDS], plain
+
+    def _unknown(self, words: Sequence[str]) -> dict[int, str]:
+        """The words that the index does not hold just so, by their place in the query."""
+        sql = "SELECT DISTINCT word FROM near WHERE list_contains($words, word)"
+        known = set(self._con.execute(sql, {"words": list(words)}).fetchall())
+        return {place: word for place, word in enumerate(words) if (word,) not in known}
+
+    def _find(self, sql: str, words: Mapping[int, str]) -> None:
+        for place, word in words.items():
+            self._con.execute(sql, {"place": place, "word": word})
+
+    def _find_misspelt(self, words: Mapping[int, str]) -> None:
+        for place, word in words.items():
+            found = self._con.execute(_HASHES, {"word": word}).fetchall()
+            hashes = ", ".join(str(int(number)) for (number,) in found)
+            if hashes:
+                self._con.execute(_MISSPELT.format(hashes=hashes), {"place": place})
+
+    def _ranked(self, options: Mapping[str, object]) -> list[Hit]:
+        return [Hit(*row) for row in self._con.execute(_sql("ranked"), options).fetchall()]
+
+
+def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
+    """The index of the data as it is; it is made first where there is none, or an older one.
+
+    Args:
+        con: The warehouse; it is read where the index must be made.
+        folder: Its folder, where the index is kept.
+    """
+    key = _key(con)
+    index = _attached(folder / FILE_NAME, key)
+    if index is None:
+        build_index(con, folder)
+        index = _attached(folder / FILE_NAME, key)
+    if index is None:
+        raise StaleDataError(f"the search index in {folder.name!r} was removed; search again")
+    return SearchIndex(index)
+
+
+def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
+    """Make the index anew, aside, and swap it in; its path.
+
+    Args:
+        con: The warehouse.
+        folder: Where to put the index.
+    """
+    with TemporaryDirectory(prefix="search-", dir=folder) as aside:
+        path = Path(aside) / FILE_NAME
+        with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": aside}) as index:
+            index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
+            index.execute(_sql("macros"))
+            index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
+            index.execute(_sql("index"))
+            index.execute("CREATE TABLE index.made_of AS SELECT $key AS key", {"key": _key(con)})
+            index.execute("DETACH index")
+        return path.replace(folder / FILE_NAME)
+
+
+def _require(kinds: Sequence[str] | None, limit: int) -> None:
+    for kind in kinds or ():
+        if kind not in KINDS:
+            raise UnknownName("kind", kind, KINDS, "search")
+    if limit < 1:
+        raise InputError(f"limit={limit}: give 1 or more")
+
+
+def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
+    """A connection to the index; None where it was made of other data, or is none of ours."""
+    if not path.is_file():
+        return None
+    index = duckdb.connect()
+    try:
+        index.execute(f"ATTACH {_literal(path)} AS index (READ_ONLY)")
+        if index.execute("SELECT key FROM index.made_of").fetchall() == [(key,)]:
+            index.execute(_sql("macros"))
+            return index
+    except duckdb.Error:
+        index.close()  # it is built anew
+        return None
+    index.close()
+    return None
+
+
+def _key(con: duckdb.DuckDBPyConnection) -> str:
+    """A text that changes with the data that is searched, and with how it is indexed."""
+    tables = records(con).tables
+    parts = [tables[name].digest if name in tables else "" for name in _READ]
+    parts += [path.read_text(encoding="utf-8") for path in sorted(_SQL.glob("*.sql"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _sql(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
