@@ -42,6 +42,7 @@ _PREFIXED = """
 INSERT INTO near
 SELECT $place, word_id, word FROM index.words WHERE word >= $word AND starts_with(word, $word)
 """
+_KNOWN = "SELECT place, bool_or(word = $words[place + 1]) FROM near GROUP BY place"
 _INSIDE = """
 INSERT INTO near SELECT $place, word_id, word FROM index.words WHERE contains(word, $word)
 """
@@ -105,9 +106,10 @@ class SearchIndex:
         }
         self._con.execute(_NEAR)
         self._find(_PREFIXED, dict(enumerate(words)))
-        hits = self._ranked(options)
+        known = self._known(words)
+        hits = self._ranked(options) if len(known) == len(words) else []
         if not hits or hits[0].match == "some":
-            unknown = self._unknown(words)
+            unknown = {n: word for n, word in enumerate(words) if not known.get(n)}
             self._find(_INSIDE, {n: word for n, word in unknown.items() if len(word) >= MIN_INSIDE})
             self._find_misspelt(unknown)
             hits = self._ranked(options)
@@ -125,11 +127,9 @@ class SearchIndex:
             raise InputError(f"search {text!r:.80}: give a word or a part of one")
         return words[:MAX_WORDS], plain
 
-    def _unknown(self, words: Sequence[str]) -> dict[int, str]:
-        """The words that the index does not hold just so, by their place in the query."""
-        sql = "SELECT DISTINCT word FROM near WHERE list_contains($words, word)"
-        known = set(self._con.execute(sql, {"words": list(words)}).fetchall())
-        return {place: word for place, word in enumerate(words) if (word,) not in known}
+    def _known(self, words: Sequence[str]) -> dict[int, bool]:
+        """The places of the query whose words are there, at least as beginnings: whether whole."""
+        return dict(self._con.execute(_KNOWN, {"words": list(words)}).fetchall())
 
     def _find(self, sql: str, words: Mapping[int, str]) -> None:
         for place, word in words.items():
