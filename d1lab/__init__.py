@@ -11,9 +11,13 @@ The package, from the top down; imports point down only:
     reports    a notebook becomes a run, a run becomes a page; charts
     push       results go back to D1, audited and reversible
     ingest     ways in: events, orders, costs, the demo shop
+    ops        doctor: what the database lacks
+    customers, discounts, stock
+               what a report says: lists and words made of statistics
     lab        what an analyst and a notebook hold in hand
     metrics    sql/metrics/*.sql, one file per metric
     search     discounts, codes, articles, customers and tests by their words
+    exposures  rows per visitor -> the sums that A/B statistics take
     pull       D1 -> warehouse
     results    results staged by a run
     display    what a notebook shows: verdict, figures, tables, notes
