@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -31,10 +31,14 @@ class Batch(NamedTuple):
     quarantined: list[Quarantined]
 
 
+Batches = Generator[Batch]
+"""Batches as they are read; closing it ends the reading."""
+
+
 class Read(NamedTuple):
     """What a source gives of one sweep."""
 
-    batches: Iterator[Batch]
+    batches: Batches
     bookmark: str | None  # with which the table is surely current
     changes_seen: int | None  # the change log is to be read on from here
     is_resumed: bool  # some of it was read by a pull that died

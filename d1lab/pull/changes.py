@@ -6,12 +6,10 @@ these rows again. Reading the log costs a row for each entry, and two for each r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from d1lab.d1.budget import Budget
 from d1lab.d1.database import Database, TableInfo
 from d1lab.d1.pages import PageReader
-from d1lab.pull.batch import Batch
+from d1lab.pull.batch import Batches
 from d1lab.pull.plan import Sweep
 
 
@@ -41,7 +39,7 @@ def changed_rowids(
 
 def changed_rows(
     db: Database, sweep: Sweep, rowids: list[int], *, packed: bool, budget: Budget
-) -> Iterator[Batch]:
+) -> Batches:
     """What D1 has now of the rows with these rowids."""
     if sweep.table is not None:
         reader = PageReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)

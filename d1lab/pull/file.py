@@ -25,14 +25,14 @@ from d1lab.d1.budget import Budget
 from d1lab.d1.database import TableInfo, Usage, quote
 from d1lab.d1.pages import PageReader, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.pull.batch import Batch, Read
+from d1lab.pull.batch import Batch, Batches, Read
 from d1lab.pull.fields import Field, Kind
 from d1lab.pull.fit import stored_type, typed
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span
 
 BATCH_ROWS = 50_000
-BATCH_BYTES = 64_000_000  # aimed at, by the size of the file
+BATCH_BYTES = 32_000_000  # aimed at, by the size of the file
 
 _BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
 _SEEDS = {"integer": "0", "real": "0.0", "money": "0.0", "blob": "x''"}
@@ -78,7 +78,7 @@ class FileReader:
         self._asked = [field for field in self._layout.read if not self._is_rowid(field)]
         self._exact = PageReader(db, table, self._layout.columns, packed=False, budget=budget)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Batches:
         """All rows of the sweep."""
         if not self._table.has_rowid:
             yield from map(self._layout.batch, self._exact.by_key())
@@ -146,7 +146,7 @@ class FileReader:
 
     def _batch_rows(self) -> int:
         row_bytes = self._db.path.stat().st_size // (self._upto - self._sweep.after) + 1
-        return max(1_000, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
+        return max(100, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
 
     def _require_types(self, schema: pa.Schema) -> None:
         """Refuse what ADBC took the columns for, if it is not what they are declared."""

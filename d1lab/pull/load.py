@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from d1lab import catalog
 from d1lab.d1.database import quote
-from d1lab.pull.batch import Batch, Quarantined
+from d1lab.pull.batch import Batches, Quarantined
 from d1lab.pull.fields import ROWID, Field, casts
 from d1lab.pull.plan import Sweep
 from d1lab.warehouse import digest
@@ -75,15 +76,15 @@ class Loader:
         create_table(self._con, self._sweep.name, self._sweep.layout.fields)
         self._forget("true")
 
-    def load(self, batches: Iterable[Batch]) -> Loaded:
-        """Insert batches as they come, in one statement.
+    def load(self, batches: Batches) -> Loaded:
+        """Insert batches as they come, in one statement; then close them.
 
         Raises:
             Exception: What reading the batches raises.
         """
         schema = self._sweep.layout.schema
         names = ", ".join(map(quote, schema.names))
-        with TemporaryFile() as file:
+        with TemporaryFile() as file, closing(batches):
             misfits = _MisfitFile(file)
             records = _Records(batches, misfits, self._note)
             self._con.register(_STREAM, pa.RecordBatchReader.from_batches(schema, iter(records)))
@@ -100,7 +101,7 @@ class Loader:
             misfits.load(self._con, self._sweep.name, self._now)
         return Loaded(records.rows, misfits.rows)
 
-    def replace(self, rowids: Sequence[int], batches: Iterable[Batch]) -> Loaded:
+    def replace(self, rowids: Sequence[int], batches: Batches) -> Loaded:
         """Take rows out, and put in what D1 has of them now."""
         self._con.register(_IDS, pa.table({"id": pa.array(rowids, pa.int64())}))
         listed = f"IN (SELECT id FROM {_IDS})"
@@ -184,9 +185,7 @@ def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Fie
 class _Records:
     """The records of batches, as DuckDB asks for them from a thread of its own."""
 
-    def __init__(
-        self, batches: Iterable[Batch], misfits: _MisfitFile, note: Callable[[int], None]
-    ) -> None:
+    def __init__(self, batches: Batches, misfits: _MisfitFile, note: Callable[[int], None]) -> None:
         self._batches, self._misfits, self._note = batches, misfits, note
         self.rows = 0
         self.error: BaseException | None = None

@@ -4,13 +4,12 @@ kept as it arrives."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 from d1lab.d1.budget import Budget
 from d1lab.d1.database import Database, TableInfo
 from d1lab.d1.pages import MOST_ROWS, Page, PageReader
-from d1lab.pull.batch import Batch, Read
+from d1lab.pull.batch import Batch, Batches, Read
 from d1lab.pull.interleave import interleave
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span, Spool
@@ -42,7 +41,7 @@ class RemoteSource:
         walks = list(_walks(reader, table, sweep, spool))
         is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
         return Read(
-            batches=chain(spool.batches(), interleave(walks, RANGES)),
+            batches=_all(spool, walks),
             bookmark=self._bookmark if is_current else None,
             changes_seen=spool.origin.changes_seen,
             is_resumed=spool.resumed,
@@ -52,6 +51,11 @@ class RemoteSource:
         """Remove the pages: they are in the warehouse."""
         for spool in self._spools:
             spool.clear()
+
+
+def _all(spool: Spool, walks: Sequence[Iterator[Batch]]) -> Batches:
+    yield from spool.batches()
+    yield from interleave(walks, RANGES)
 
 
 def _walks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -51,11 +52,20 @@ class Remote:
         self._inner.close()
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    """A database file with the migrations applied."""
-    db = SqliteDatabase.create(tmp_path / "d1.sqlite")
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the migrations applied, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "d1.sqlite"
+    db = SqliteDatabase.create(path)
     migrate(db)
+    db.close()
+    return path
+
+
+@pytest.fixture
+def file(migrated: Path, tmp_path: Path) -> Iterator[SqliteDatabase]:
+    """A database file with the migrations applied."""
+    db = SqliteDatabase(shutil.copy(migrated, tmp_path))
     yield db
     db.close()
 
@@ -99,6 +109,16 @@ def add_events(db: Database, first: int, count: int) -> None:
         "nullif('c' || (i % 7), 'c0'), 'sku-' || (i % 11), i % 5, i % 9 + 0.5, 0, i % 13 * 1.25, "
         "datetime('2026-01-01', '+' || i || ' minutes') FROM n",
         (first, count),
+    )
+
+
+def add_customers(db: Database, count: int) -> None:
+    """Customers c1 and on, of shop s."""
+    db.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) "
+        "INSERT INTO customer_insights (shop, customer_id, total_savings) "
+        "SELECT 's', 'c' || i, 1 FROM n",
+        (count,),
     )
 
 

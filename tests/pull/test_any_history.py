@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d1lab.d1.migrate import migrate
+from d1lab import warehouse
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
 from tests.pull.conftest import EVENT, Remote, add_events, assert_same
@@ -23,17 +26,24 @@ _STEP = st.one_of(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Views are another matter, and take longer than these pulls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warehouse, "VIEWS", tmp_path_factory.mktemp("views"))
+        yield
+
+
 class Died(Exception):
     """A pull was killed here."""
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(_STEP, max_size=16), is_remote=st.booleans())
-def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, steps, is_remote):
+def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
     """Inserts, updates, deletions, replacements, dead pulls and a log that was cut."""
     home = tmp_path_factory.mktemp("history")
-    inner = SqliteDatabase.create(home / "d1.sqlite")
-    migrate(inner)
+    inner = SqliteDatabase(shutil.copy(migrated, home))
     db = Remote(inner) if is_remote else inner
     folder, number = home / "data", 0
     for what, one, two in steps:

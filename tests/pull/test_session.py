@@ -16,7 +16,7 @@ from d1lab.d1.migrate import FOLDER
 from d1lab.errors import BudgetError, InputError, LockedError, UnknownName
 from d1lab.pull import pull
 from d1lab.warehouse import next_warehouse, open_warehouse
-from tests.pull.conftest import Remote, add_events, assert_same
+from tests.pull.conftest import Remote, add_customers, add_events, assert_same
 
 BOUNDS = 3 * len(catalog.TABLES) + 2  # rows read to find out where tables end
 
@@ -179,11 +179,7 @@ def test_a_day_far_ahead_does_not_hide_the_tail(db, folder):
 
 def test_tables_without_a_rule_are_read_whole(db, folder):
     """Updates and deletions are noticed wherever they are."""
-    for customer in range(20):
-        db.execute(
-            "INSERT INTO customer_insights (shop, customer_id, total_savings) VALUES ('s', ?1, 1)",
-            (f"c{customer}",),
-        )
+    add_customers(db, 20)
     pull(db, folder, database="x")
     db.execute("UPDATE customer_insights SET total_savings = 2.25 WHERE customer_id = 'c3'")
     db.execute("DELETE FROM customer_insights WHERE customer_id = 'c5'")
@@ -378,12 +374,9 @@ def test_a_budget_holds_for_a_file(file, folder):
 
 def test_a_budget_refuses_at_once_what_is_known_not_to_fit(remote, folder):
     """Tables read whole have known sizes from the second pull on."""
-    for number in range(300):
-        remote.execute(
-            "INSERT INTO customer_insights (shop, customer_id) VALUES ('s', ?1)", (number,)
-        )
+    add_customers(remote, 300)
     pull(remote, folder, database="x")
-    remote.execute("UPDATE customer_insights SET total_savings = 1")
+    remote.execute("UPDATE customer_insights SET total_savings = 2")
     before = remote.meter.by_table["customer_insights"].rows_read
     with pytest.raises(BudgetError, match="about 300 rows"):
         pull(remote, folder, database="x", max_rows_read=200)

@@ -20,7 +20,7 @@ from d1lab.pull.plan import CHANGE_COSTS_ROWS
 from d1lab.pull.remote import split
 from d1lab.pull.spool import Span
 from d1lab.warehouse import FILE_NAME, open_warehouse
-from tests.pull.conftest import Remote, add_events, assert_same
+from tests.pull.conftest import Remote, add_customers, add_events, assert_same
 
 ROWS = 6_000
 
@@ -124,10 +124,7 @@ def test_what_changed_while_it_was_dead_is_noticed(billed, folder):
 
 def test_a_resumed_table_is_not_taken_for_current(remote, folder, small_pages):
     """Its pages are of two states of the database: the next pull looks again."""
-    for number in range(1_500):
-        remote.execute(
-            "INSERT INTO customer_insights (shop, customer_id) VALUES ('s', ?1)", (f"c{number}",)
-        )
+    add_customers(remote, 1_500)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(2))
     remote.execute("UPDATE customer_insights SET total_savings = 5")
