@@ -85,7 +85,14 @@ class Kernel:
 
 
 class _Client(AsyncKernelClient):
-    """A client that knows when the kernel is ready, instead of waiting for 0.2 s of silence."""
+    """A client that knows when the kernel is ready, instead of waiting for 0.2 s of silence.
+
+    It has no heartbeat: whether the kernel lives, its process tells. The heartbeat's thread would
+    open its socket while a kernel that died at once has its sockets' context taken down.
+    """
+
+    def start_channels(self, *channels: bool, **named: bool) -> None:
+        super().start_channels(*channels, **named | {"hb": False})
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         deadline = time.monotonic() + (timeout or 60)

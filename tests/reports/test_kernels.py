@@ -149,6 +149,13 @@ def test_cancellation_keeps_a_kernel_from_running(tmp_path):
     assert "interrupted" in ended.reason
 
 
+def test_kernel_needs_no_heartbeat(tmp_path, monkeypatch):
+    """No thread opens sockets behind a kernel's back: it would race with the end of a dead one."""
+    monkeypatch.setattr("jupyter_client.channels.HBChannel.start", lambda _: pytest.fail("started"))
+    execution, _ = run("ends_well", tmp_path / "log")
+    assert execution.status == "done", execution
+
+
 def test_server_ends_with_its_caller(tmp_path):
     """When the process that asked is killed, its kernels do not live on."""
     program = f"""
