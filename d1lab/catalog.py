@@ -69,6 +69,11 @@ class Table(NamedTuple):
         """The names of the columns that `owner` may write."""
         return tuple(column.name for column in self.columns if column.owner == owner)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the analysis makes its rows, too: it owns all but the key."""
+        return {column.name for column in self.columns} == {*self.key, *self.owned("analysis")}
+
 
 def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
     """Columns of one owner, by type: `text="shop sku"`, in this order."""

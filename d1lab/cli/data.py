@@ -17,6 +17,7 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
     say,
+    say_remarks,
 )
 from d1lab.config import load_settings
 
@@ -63,8 +64,7 @@ def pull(
         f"{db.meter.total.rows_read:,} rows read as D1 bills them "
         f"(${cost(db.meter.total):.6f} past what the plan includes)"
     )
-    if result.quarantined:
-        say(f"pull: {result.quarantined:,} values in quarantine; d1lab sql 'FROM d1lab.quarantine'")
+    say_remarks(result)
 
 
 def tables(

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
+
+if TYPE_CHECKING:
+    from d1lab.pull import PullResult
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, every field, unrounded.")]
 DatabaseOption = Annotated[
@@ -113,6 +116,14 @@ def print_rows(
 def say(text: str) -> None:
     """One line for people, on standard error: standard output stays for data."""
     sys.stderr.write(text + "\n")
+
+
+def say_remarks(pulled: PullResult) -> None:
+    """What else is to be known of a pull: why it began anew, and what did not fit its type."""
+    if pulled.note:
+        say(f"pull: {pulled.note}")
+    if pulled.quarantined:
+        say(f"pull: {pulled.quarantined:,} values in quarantine; d1lab sql 'FROM d1lab.quarantine'")
 
 
 @contextmanager

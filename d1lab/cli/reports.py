@@ -22,6 +22,7 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
     say,
+    say_remarks,
 )
 from d1lab.config import TOKEN_VARIABLES, Settings, load_settings
 from d1lab.d1.database import Usage
@@ -167,6 +168,8 @@ def _print_outcomes(
     for outcome in outcomes:
         if outcome.message and outcome.status != "current":
             say(f"{outcome.job.task}: {outcome.message}")
+    if pulled:
+        say_remarks(pulled)
     say(
         f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
         f"{usage.rows_written:,} written (${cost(usage._replace(rows_read=read)):.4f} past what "

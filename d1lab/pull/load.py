@@ -143,9 +143,6 @@ class Loader:
 
     def record(self, *, rows_read: int, bookmark: str | None) -> None:
         """Note what the table holds, and from when it is."""
-        declared = catalog.TABLES.get(self._sweep.name)
-        analysis = declared.owned("analysis") if declared else ()
-        names = [f.name for f in self._sweep.layout.fields if f.name not in analysis]
         [(rows, high)] = self._con.execute(
             f"SELECT count(*), max({ROWID}) FROM {self._raw}"
         ).fetchall()
@@ -157,12 +154,21 @@ class Loader:
                 high,
                 rows_read,
                 self._now,
-                digest(self._con, self._sweep.name, names),
+                self._digest(),
                 bookmark,
                 self._sweep.changes_upto,
                 self._sweep.columns,
             ],
         )
+
+    def _digest(self) -> str:
+        """The digest of what others wrote: our own results make no report due again."""
+        declared = catalog.TABLES.get(self._sweep.name)
+        if declared and declared.is_ours:
+            return ""
+        analysis = declared.owned("analysis") if declared else ()
+        names = [f.name for f in self._sweep.layout.fields if f.name not in analysis]
+        return digest(self._con, self._sweep.name, names)
 
     def _note(self, rows: int) -> None:
         if self._progress:

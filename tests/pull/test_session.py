@@ -205,6 +205,19 @@ def test_digest_ignores_our_own_results(db, folder):
     assert {name for name in before if digests()[name] != before[name]} == {"customer_insights"}
 
 
+def test_digest_ignores_rows_that_are_all_ours(db, folder):
+    """A table that the analysis fills makes no report due that reads its own earlier results."""
+    pull(db, folder, database="x")
+    sql = "SELECT digest FROM d1lab.tables WHERE table_name = 'discount_recommendations'"
+    before = raw(folder, sql)
+    db.execute(
+        "INSERT INTO discount_recommendations (shop, sku, made_on, decision) "
+        "VALUES ('s', 'k', '2026-01-01', 'hold')"
+    )
+    assert pull(db, folder, database="x").by_table["discount_recommendations"].rows_pulled == 1
+    assert raw(folder, sql) == before
+
+
 def test_an_apps_own_tables_and_columns_come_too(db, folder):
     """Names that need quotes, every type, a composite key without rowids."""
     odd = 'my "table"; --'
