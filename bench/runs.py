@@ -44,7 +44,7 @@ import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from d1lab.reports.warm import warm_up
-from d1lab.reports.runner import clean_environment
+from d1lab.config import clean_environment
 warm_up(clean_environment())
 from d1lab.reports.execute import execute, import_papermill
 import_papermill()

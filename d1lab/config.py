@@ -57,6 +57,11 @@ TOKEN_VARIABLES = (
 """Environment variables that hold secrets: never handed to a kernel."""
 
 
+def clean_environment() -> dict[str, str]:
+    """Our environment variables without the secrets."""
+    return {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
+
+
 class DatabaseSettings(BaseModel):
     """One database: where it is and how Cloudflare bills it."""
 

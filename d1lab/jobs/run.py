@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.config import Settings
+from d1lab.config import Settings, clean_environment
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
@@ -25,7 +25,6 @@ from d1lab.reports.page import write_page
 from d1lab.reports.run_record import Pushed, PushedTable, RunRecord, load_run
 from d1lab.reports.runner import (
     TIMEOUT_SECONDS,
-    clean_environment,
     exit_code,
     new_run_dir,
     run,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with the code cells done and their number."""
 
+OnOutputs = Callable[[list[dict[str, Any]]], None]
+"""Called with the outputs of each cell, once it has run."""
+
 SKIP_TAG = "skip-run"
 GRACE_SECONDS = 5.0
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -39,8 +42,8 @@ class Execution(NamedTuple):
 class _Watch:
     """What is seen of an execution through nbclient's hooks."""
 
-    def __init__(self, log: Path, progress: Progress | None) -> None:
-        self.log, self.progress = log, progress
+    def __init__(self, log: Path, progress: Progress | None, on_outputs: OnOutputs | None) -> None:
+        self.log, self.progress, self.on_outputs = log, progress, on_outputs
         self.notebook: Any = None
         self.code_cells = self.cells_done = 0
         self.running: int | None = None  # the index of the cell that runs
@@ -62,6 +65,8 @@ class _Watch:
         self.running = None
         self.cells_done += status == "ok"
         self._tell(f"cell {cell_index + 1}: {status}")
+        if self.on_outputs:
+            self.on_outputs(cell.outputs)
 
     def _tell(self, line: str) -> None:
         note(self.log, line)
@@ -85,6 +90,7 @@ def execute(
     *,
     timeout_seconds: float,
     progress: Progress | None = None,
+    on_outputs: OnOutputs | None = None,
 ) -> Execution:
     """Run the notebook at `path` on `kernel`, and tell how it went. Nothing is written but the log.
 
@@ -95,12 +101,13 @@ def execute(
         timeout_seconds: For the whole run. Then the kernel is interrupted, and killed when it
             goes on for 5 s more.
         progress: Told before each cell.
+        on_outputs: Given what each cell has shown.
     """
     import_papermill()
     from nbclient.exceptions import CellTimeoutError
     from papermill.exceptions import PapermillExecutionError
 
-    watch = _Watch(kernel.log, progress)
+    watch = _Watch(kernel.log, progress, on_outputs)
     failure, reason = None, ""
     status: Status = "done"
     with Deadline(kernel, timeout_seconds) as deadline:

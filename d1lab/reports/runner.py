@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 import d1lab
 from d1lab import results
-from d1lab.config import TOKEN_VARIABLES, Settings
+from d1lab.config import Settings, clean_environment
 from d1lab.errors import RunTimeoutError, StaleDataError
 from d1lab.lab import Lab
 from d1lab.lab.state import as_utc
@@ -168,6 +167,7 @@ def run(
         What is in run.json, and the folder.
     """
     from d1lab.reports.kernels import Kernel
+    from d1lab.reports.vega import draw_ahead
 
     run_dir = run_folder(settings, task.database, run_id) if run_id else new_run_dir(settings, task)
     log = run_dir / LOG_FILE
@@ -182,6 +182,7 @@ def run(
             kernel,
             timeout_seconds=timeout_seconds,
             progress=progress,
+            on_outputs=draw_ahead,  # while the next cells run
         )
     note(log, f"{execution.status}{': ' * bool(execution.reason)}{execution.reason}")
     keep(run_dir, execution)
@@ -232,11 +233,6 @@ def new_run_dir(settings: Settings, task: Task) -> Path:
             continue
         return folder
     raise FileExistsError(f"no free name for run {name}")
-
-
-def clean_environment() -> dict[str, str]:
-    """Our environment without the tokens."""
-    return {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
 
 
 def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.display.table import TableColumn
 from d1lab.display.values import sentence_case
 from d1lab.reports.markdown import last_level, render_markdown, split_title
-from d1lab.reports.vega import draw, live_spec
+from d1lab.reports.vega import MIME, draw, live_spec
 
 HIDDEN = {"hide", "skip-run"}  # neither code nor output
 SILENT = {"parameters", "injected-parameters"}  # the page lists parameters itself
@@ -147,7 +147,7 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
     if Note.MIME in data:
         return Shown(Note.of(**data[Note.MIME]), "note")
     for mime, value in data.items():
-        if mime.startswith("application/vnd.vegalite"):
+        if mime.startswith(MIME):
             return _chart(value, name)
     if "text/markdown" in data:
         return Prose(render_markdown(_text(data["text/markdown"]), 3))

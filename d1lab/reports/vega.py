@@ -7,13 +7,18 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from d1lab.config import clean_environment
+from d1lab.reports.artist import Artist
+
+MIME = "application/vnd.vegalite"  # and a version
 WIDTH = 680  # of the static picture, in CSS pixels
 
 _TAGS = frozenset(
@@ -90,25 +95,36 @@ def draw(spec: Mapping[str, Any], name: str) -> str:
     Raises:
         ValueError: Vega cannot draw it; the message is Vega's own.
     """
+    return _plain_svg(_picture(_drawable(spec)).result()).replace("\x00", name)
+
+
+def draw_ahead(outputs: Iterable[Mapping[str, Any]]) -> None:
+    """Begin to draw the charts among a cell's outputs, for the page that will want them."""
+    for output in outputs:
+        for mime, value in output.get("data", {}).items():
+            if mime.startswith(MIME):
+                _picture(_drawable(value))
+
+
+def _drawable(spec: Mapping[str, Any]) -> str:
+    """What Vega is given for the static picture, the same text for the same chart."""
     fixed: dict[str, Any] = live_spec(spec)
     if fixed.get("width") == "container":
         fixed["width"] = WIDTH
     if "d1lab" in (spec.get("usermeta") or {}):  # our labels are short: measuring them costs half
         config = fixed.get("config") or {}
         fixed["config"] = config | {"axis": config.get("axis", {}) | {"labelLimit": 0}}
-    return _draw(json.dumps(fixed)).replace("\x00", name)
-
-
-def warm_up() -> None:
-    """Start Vega, which takes most of a second; for a thread that has nothing else to do."""
-    draw({"data": {"values": [{}]}, "mark": "point"}, "")
+    return json.dumps(fixed, sort_keys=True)
 
 
 @lru_cache(maxsize=64)
-def _draw(spec: str) -> str:
-    import vl_convert
+def _picture(spec: str) -> Future[str]:
+    return _artist().draw(spec)
 
-    return _plain_svg(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
+
+@lru_cache(maxsize=1)
+def _artist() -> Artist:
+    return Artist(clean_environment())
 
 
 def _plain_svg(text: str) -> str:

@@ -54,7 +54,7 @@ def write_run(folder: Path, cells: Sequence[dict[str, Any]], **fields: Any) -> P
     record = run_record(**fields)
     run_dir = folder / "data" / "demo" / "runs" / record.run_id
     run_dir.mkdir(parents=True, exist_ok=True)
-    notebook = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    notebook = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     (run_dir / "notebook.ipynb").write_text(json.dumps(notebook))
     (run_dir / "log.txt").write_text("2026-06-01 06:00:00 cell 1: ok\n")
     reads = {"metric": "turnover", "reads": ["inventory_days", "products"], "params": {}}

@@ -1,0 +1,84 @@
+"""Pages: how long a run that is done waits for its page of four charts.
+
+A chart is drawn as soon as its cell has run, so that only the last one is left when the run ends.
+Beside it: the page with all four charts still to draw, the page written again, and the HTML that
+nbconvert makes of the same notebook with an exporter used before, in which no chart is drawn.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from bench.comparison import Comparison, Target
+from d1lab.reports import vega
+from d1lab.reports.page import render_page
+from d1lab.reports.run_record import NOTEBOOK_FILE
+from tests.reports.sample_run import turnover_cells, write_run
+
+REPEATS = 9
+
+
+def run() -> list[Comparison]:
+    """Measure, and hold it to what was promised."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cells = turnover_cells()
+        run_dir = write_run(folder, cells)
+        outputs = [cell.get("outputs", ()) for cell in cells]
+        charts = [shown for shown in outputs if any(map(_is_chart, shown))]
+        assert len(charts) == 4
+
+        def page() -> None:
+            render_page(run_dir, cache_dir=folder / "cache")
+
+        def forget() -> None:
+            vega._picture.cache_clear()
+
+        def run_to_its_end() -> None:
+            forget()
+            for shown in charts[:-1]:
+                vega.draw_ahead(shown)
+            vega.draw({"data": {"values": [{}]}, "mark": "point"}, "")  # queued behind them
+
+        page()
+        seconds = {
+            "the page after a run: its last chart still to draw": _median(page, run_to_its_end),
+            "the page with four charts to draw": _median(page, forget),
+            "the page written again": _median(page, lambda: None),
+            "nbconvert, no chart drawn": _median(_nbconvert(run_dir / NOTEBOOK_FILE)),
+        }
+    ours = next(iter(seconds.values()))
+    how = "One page of four charts and a table, live and static; the median of nine."
+    rows = [(label, taken, taken / ours) for label, taken in seconds.items()]
+    target = Target("seconds from a run's end to its page, once warm", ours, 0.1)
+    return [Comparison("A page", how, ("what", "seconds", "times ours"), rows, [target])]
+
+
+def _is_chart(output: dict) -> bool:
+    return any(mime.startswith(vega.MIME) for mime in output.get("data", ()))
+
+
+def _median(work: Callable[[], None], before: Callable[[], None] = lambda: None) -> float:
+    """The median of some repetitions in seconds, after one that does not count."""
+    seconds = []
+    for _ in range(REPEATS + 1):
+        before()
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[1:])
+
+
+def _nbconvert(notebook: Path) -> Callable[[], None]:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter()
+
+    def page() -> None:
+        exporter.from_filename(str(notebook))
+
+    return page

@@ -1,0 +1,75 @@
+"""The drawing process: quick, in order, and no run's end whatever becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from d1lab.reports import artist as drawing
+from d1lab.reports import vega
+from d1lab.reports.artist import Artist
+from d1lab.reports.page import render_page
+from tests.reports.sample_run import turnover_cells, write_run
+
+BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
+
+
+@pytest.fixture
+def artist():
+    """An artist of one's own."""
+    made = Artist(os.environ)
+    yield made
+    made.close()
+
+
+def test_drawings_are_queued(artist):
+    """Several may be asked for at once; each gets its own, or its own error."""
+    drawn, refused, again = [artist.draw(spec) for spec in (BARS, '{"mark": "bat"}', BARS)]
+    assert drawn.result().startswith("<svg")
+    with pytest.raises(ValueError, match="conversion failed"):
+        refused.result()
+    assert again.result() == drawn.result()
+
+
+def test_a_dead_artist_is_replaced(artist):
+    """Whoever comes after a crash does not notice."""
+    artist.draw(BARS).result()
+    artist._process.kill()
+    artist._process.wait()
+    assert artist.draw(BARS).result().startswith("<svg")
+
+
+def test_what_never_ends_is_ended(artist, monkeypatch):
+    """One chart is lost, and says why; the next one is drawn."""
+    artist.draw(BARS).result()
+    monkeypatch.setattr(drawing, "LONGEST_SECONDS", 0.2)
+    os.kill(artist._process.pid, signal.SIGSTOP)
+    with pytest.raises(ValueError, match="the drawing process ended, or took over"):
+        artist.draw(BARS).result()
+    monkeypatch.undo()
+    assert artist.draw(BARS).result().startswith("<svg")
+
+
+def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
+    """What a run showed is drawn while it goes on: its page asks for nothing more."""
+    cells = turnover_cells()
+    asked = []
+
+    class Counting(Artist):
+        def draw(self, spec):
+            asked.append(spec)
+            return super().draw(spec)
+
+    counting = Counting(os.environ)
+    monkeypatch.setattr(vega, "_artist", lambda: counting)
+    vega._picture.cache_clear()
+    for cell in cells:
+        vega.draw_ahead(cell.get("outputs", ()))
+    assert len(asked) == 4
+    render_page(write_run(tmp_path, cells), static=True, cache_dir=tmp_path / "cache")
+    assert len(asked) == 4
+    vega._picture.cache_clear()
+    counting.close()
