@@ -34,7 +34,7 @@ PRELOAD = (
     "narwhals._pandas_like.dataframe",  # from here what a chart's first drawing imports
     "pandas.core.methods.to_dict",
 )
-PRELOAD_LATER = ("scipy.special", "scipy.stats", "scipy.optimize")
+PRELOAD_LATER = ("scipy.special", "scipy.optimize")
 """Slow, and only some reports need them: imported while no kernel is asked for."""
 
 
