@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,18 +87,6 @@ def test_page_of_four_charts_keeps_its_size(page):
     assert still.count("<svg") == live.count("<svg") == 4
     assert len(live.encode()) <= 550_000
     assert len(still.encode()) <= 150_000
-
-
-def test_warm_page_is_quick(page):
-    """A tenth of a second once the charts are drawn: the median of five."""
-    cells = turnover_cells()
-    page(cells)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        page(cells)
-        seconds.append(time.perf_counter() - start)
-    assert sorted(seconds)[2] < 0.1
 
 
 def test_page_refers_to_nothing_outside(page):
