@@ -29,7 +29,7 @@ CHUNK = 50_000
 
 def ours(source: str, target: Path) -> tuple[int, int]:
     """`d1lab pull`: types checked, quarantine, digests, views; all of it."""
-    from d1lab.d1.database import open_database
+    from d1lab.d1 import open_database
     from d1lab.pull import pull
 
     db = open_database(source)

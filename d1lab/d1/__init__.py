@@ -19,9 +19,9 @@ from d1lab.d1.database import (
     TableInfo,
     Usage,
     Value,
-    open_database,
     quote,
 )
+from d1lab.d1.urls import open_database
 
 __all__ = [
     "ColumnInfo",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from d1lab.config import Settings
-from d1lab.d1.database import Database, open_database
+from d1lab.d1.database import Database
+from d1lab.d1.urls import open_database
 from d1lab.errors import InputError
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from pydantic import SecretStr
-
 from d1lab.errors import InputError
 
 Value = None | int | float | str | bytes
@@ -155,43 +153,3 @@ def quote(identifier: str) -> str:
     if "\x00" in identifier:
         raise InputError(f"a name holds a NUL character: {identifier!r}")
     return '"' + identifier.replace('"', '""') + '"'
-
-
-def open_database(
-    url: str,
-    *,
-    read_token: SecretStr | None = None,
-    write_token: SecretStr | None = None,
-    read_only: bool = False,
-) -> Database:
-    """Open the database at `url`; the module's docstring lists the kinds.
-
-    Args:
-        url: Where it is. Relative paths are relative to the working directory.
-        read_token: For `d1://`: what reads are sent with.
-        write_token: For `d1://`: what writes are sent with; without it they are refused.
-        read_only: Refuse every write.
-
-    Raises:
-        InputError: The URL is of no known kind, or names a file that does not exist.
-        D1AuthError: `d1://` without a token.
-    """
-    kind, _, rest = url.partition(":")
-    if kind == "sqlite":
-        from d1lab.d1.sqlite import SqliteDatabase
-
-        return SqliteDatabase(rest, url=url, read_only=read_only)
-    if kind == "dump":
-        from d1lab.d1.dump import open_dump
-
-        return open_dump(rest, url=url)
-    if kind in ("d1", "wrangler+http"):
-        from d1lab.d1.rest import RestDatabase
-
-        return RestDatabase(
-            url, read_token=read_token, write_token=write_token, read_only=read_only
-        )
-    raise InputError(
-        f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
-        "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"
-    )
