@@ -212,6 +212,18 @@ _TABLES = (
         columns=_columns(text="shop sku", money="unit_cost", date="valid_from"),
     ),
     Table(
+        "competitor_prices",
+        key=("shop", "sku", "competitor", "observed_at"),
+        columns=_columns(
+            text="shop sku competitor currency url source",
+            money="price",
+            integer="in_stock",
+            timestamp="observed_at",
+        ),
+        reread_days=7,
+        day="observed_at",
+    ),
+    Table(
         "discount_recommendations",
         key=("shop", "sku", "made_on"),
         columns=_columns(text="shop sku", date="made_on")
