@@ -42,14 +42,14 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
-	@$(PIP) -e '.[demo,test]'
+	@$(PIP) -e '.[demo,prices,test]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
 	done
 	@touch .venv/.run-ready $@
 
 .venv/.bench-ready: .venv/.test-ready
-	@$(PIP) -e '.[demo,test,bench]'
+	@$(PIP) -e '.[demo,prices,test,bench]'
 	@touch $@
 
 clean:

@@ -1,11 +1,11 @@
-"""Commands that bring a shop's own files into D1: ingest orders, ingest costs."""
+"""Commands that bring in what the app does not record: ingest orders, costs, prices."""
 
 from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,18 +13,22 @@ from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
+    Progress,
     print_json,
     print_rows,
     progress_bars,
     say,
 )
 from d1lab.config import load_settings
+from d1lab.errors import InputError
 
 if TYPE_CHECKING:
+    from d1lab.d1.database import Database
     from d1lab.ingest.orders import OrdersResult
+    from d1lab.ingest.prices.observations import PricesResult
 
 app = typer.Typer(
-    help="Bring a shop's own files into D1: orders and unit costs.", no_args_is_help=True
+    help="Bring files into D1: orders, unit costs, competitors' prices.", no_args_is_help=True
 )
 
 
@@ -130,3 +134,88 @@ def costs(
         print_rows(("line", "reason"), result.refused) if result.refused else None
     if result.refused:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: d1lab ingest prices --pages watchlist.csv --contact you@shop.example")
+def prices(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A .csv or .parquet of shop, sku, competitor, price, currency, observed_at; "
+            "and, if it has them, in_stock, url."
+        ),
+    ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(
+            help="A list of product pages to fetch instead: shop, sku, competitor, url; and, if "
+            "it has them, competitor_sku, currency. Every address in it is asked for: list only "
+            "those that you trust."
+        ),
+    ] = None,
+    delay: Annotated[
+        float, typer.Option(help="Seconds between two requests to a host.", min=1)
+    ] = 2.0,
+    contact: Annotated[
+        str, typer.Option(help="A mail address or URL for the User-Agent, so that sites find you.")
+    ] = "",
+    again_after: Annotated[
+        float, typer.Option(help="Fetch a page again after so many hours only.", min=0)
+    ] = 12.0,
+    database: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what competitors ask: from a file, or from their product pages' schema.org data.
+
+    Pages: robots.txt is obeyed, one request at a time, with a pause per host. A dry run fetches
+    them, too, and shows what it read.
+
+    Ends with 0 done, 1 some lines were refused, 2 the file or the list cannot be used.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.prices.observations import ingest_prices
+
+    if (file is None) == (pages is None):
+        raise InputError("give a file of prices, or a list of pages with --pages: one of the two")
+    settings = load_settings()
+    opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
+    with opened as db, progress_bars() as progress:
+        if pages:
+            result = _visited(db, pages, delay, contact, again_after, progress)
+        else:
+            result = ingest_prices(db, cast(Path, file), progress=progress)
+    if as_json:
+        print_json(result)
+    else:
+        _print_prices(result, dry_run=dry_run)
+    if result.refused:
+        raise typer.Exit(1)
+
+
+def _visited(
+    db: Database | None,
+    pages: Path,
+    delay: float,
+    contact: str,
+    again_after: float,
+    progress: Progress | None,
+) -> PricesResult:
+    from d1lab.ingest.prices.collect import collect_prices
+    from d1lab.ingest.prices.visits import Visitor
+
+    with closing(Visitor(delay_seconds=delay, contact=contact)) as visitor:
+        return collect_prices(db, pages, visitor, again_after_hours=again_after, progress=progress)
+
+
+def _print_prices(result: PricesResult, *, dry_run: bool) -> None:
+    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
+    known = "" if dry_run else f", {result.known:,} known already"
+    say(
+        f"ingest: {result.received:,} lines, {done}{known}, {len(result.refused):,} refused; "
+        f"{result.seconds:.1f} s"
+    )
+    if dry_run and result.seen:
+        print_rows(result.seen[0]._fields, result.seen)
+    if result.refused:
+        print_rows(result.refused[0]._fields, result.refused)

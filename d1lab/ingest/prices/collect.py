@@ -1,0 +1,190 @@
+"""Prices from the pages of a list: fetched by turns of their hosts, read, written as they come.
+
+Every page ends as a price or as a refused line with its reason. One request runs at a time; while
+one host has its pause, another one has its turn. What was found is written every few pages, and a
+page that was looked at lately is not fetched again: so a round that was interrupted is run again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+import httpx
+import orjson
+
+from d1lab.d1.database import Database
+from d1lab.errors import InputError
+from d1lab.ingest.events import Progress
+from d1lab.ingest.prices.exchange import Unreachable
+from d1lab.ingest.prices.markup import markups, require_extractor
+from d1lab.ingest.prices.observations import (
+    Observation,
+    PricesResult,
+    RefusedLine,
+    write,
+)
+from d1lab.ingest.prices.offers import Wanted, find_offer
+from d1lab.ingest.prices.visits import Busy, Visitor
+from d1lab.ingest.prices.watchlist import Watch, read_watchlist
+
+AGAIN_AFTER_HOURS = 12.0
+PATIENCE_SECONDS = 120.0  # a host that wants a longer pause is left for another round
+MAX_FAILURES = 3  # in a row: then the host's other pages are left out
+WRITE_PAGES = 25
+
+_LATELY = """
+SELECT listed.key FROM json_each(?1) AS listed
+WHERE EXISTS (
+    SELECT 1 FROM competitor_prices
+    WHERE shop = json_extract(listed.value, '$[0]') AND sku = json_extract(listed.value, '$[1]')
+        AND competitor = json_extract(listed.value, '$[2]')
+        AND observed_at > ?2 AND source = 'page'
+)
+"""
+_ASKED_AT_ONCE = 2_000
+
+Now = Callable[[], datetime]
+
+
+def collect_prices(
+    db: Database | None,
+    path: Path,
+    visitor: Visitor,
+    *,
+    again_after_hours: float = AGAIN_AFTER_HOURS,
+    now: Now = lambda: datetime.now(UTC),
+    progress: Progress | None = None,
+) -> PricesResult:
+    """Look at the pages of a list and write what they ask.
+
+    Args:
+        db: A database with the table `competitor_prices`; None for a dry run, which fetches the
+            pages and writes nothing.
+        path: The list, as `watchlist` takes it.
+        visitor: Who fetches.
+        again_after_hours: A page that was looked at later than so long ago is not fetched.
+        now: The present.
+        progress: Called after each page.
+
+    Raises:
+        InputError: The list cannot be used, or the packages that read pages are not installed.
+        UnknownName: A column of the list is unknown.
+    """
+    start = monotonic()
+    require_extractor()
+    watches, refused = read_watchlist(path)
+    due = _due(db, watches, now() - timedelta(hours=again_after_hours)) if db else watches
+    tour = Round(db, due, visitor, now)
+    try:
+        while tour.left:
+            tour.step()
+            if progress:
+                progress("pages", len(due) - tour.left, len(due))
+    finally:
+        tour.write()
+    refused = tuple(sorted([*refused, *tour.refused]))
+    received, known = len(watches) + len(refused) - len(tour.refused), len(watches) - len(due)
+    seen = tuple(tour.seen)
+    return PricesResult(received, tour.written, known, refused, monotonic() - start, seen)
+
+
+def _due(db: Database, watches: Sequence[Watch], since: datetime) -> list[Watch]:
+    """The pages that were not looked at since then."""
+    due = []
+    moment = since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    for start in range(0, len(watches), _ASKED_AT_ONCE):
+        some = watches[start : start + _ASKED_AT_ONCE]
+        keys = orjson.dumps([watch[1:4] for watch in some]).decode()
+        rows = db.query(_LATELY, (keys, moment), table="competitor_prices").rows
+        known = {place for (place,) in rows}
+        due += [watch for place, watch in enumerate(some) if place not in known]
+    return due
+
+
+class Round:
+    """The pages that are left, by host, and what became of the others."""
+
+    def __init__(
+        self, db: Database | None, watches: Sequence[Watch], visitor: Visitor, now: Now
+    ) -> None:
+        self._db, self._visitor, self._now = db, visitor, now
+        self._hosts: dict[str, deque[Watch]] = {}
+        for watch in watches:
+            self._hosts.setdefault(httpx.URL(watch.url).host, deque()).append(watch)
+        self._put_off: set[Watch] = set()
+        self._failures: Counter[str] = Counter()
+        self._unwritten: list[Observation] = []
+        self.seen: list[Observation] = []
+        self.refused: list[RefusedLine] = []
+        self.written = 0
+
+    @property
+    def left(self) -> int:
+        """How many pages are to be looked at."""
+        return sum(map(len, self._hosts.values()))
+
+    def step(self) -> None:
+        """Look at a page of the host that is ready first; or leave its pages out."""
+        host = min(self._hosts, key=self._visitor.ready_in)
+        pause = self._visitor.ready_in(host)
+        if pause > PATIENCE_SECONDS:
+            self._leave(host, f"the site asks for {pause:,.0f} s until the next page: another time")
+        else:
+            self._look(host, self._hosts[host].popleft())
+        if not self._hosts[host]:
+            del self._hosts[host]
+        if len(self._unwritten) >= WRITE_PAGES:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was seen since the last time."""
+        some, self._unwritten = self._unwritten, []
+        if self._db and some:
+            self.written += write(self._db, some)
+
+    def _look(self, host: str, watch: Watch) -> None:
+        try:
+            found = self._observed(watch)
+        except Busy as error:
+            self._put_off_or_refuse(host, watch, error)
+        except Unreachable as error:
+            self._refuse(watch, str(error))
+            self._failures[host] += 1
+            if self._failures[host] == MAX_FAILURES:
+                self._leave(host, f"{host} failed {MAX_FAILURES} times in a row: left out")
+        except InputError as error:
+            self._refuse(watch, str(error))
+            self._failures[host] = 0
+        else:
+            self._failures[host] = 0
+            self.seen.append(found)
+            self._unwritten.append(found)
+
+    def _observed(self, watch: Watch) -> Observation:
+        page = self._visitor.visit(watch.url)
+        moment = self._now().astimezone(UTC).replace(tzinfo=None, microsecond=0)
+        wanted = Wanted(watch.competitor_sku, watch.sku, watch.currency)
+        offer = find_offer(markups(page.html, page.charset), wanted, moment.date())
+        named = (watch.shop, watch.sku, watch.competitor)
+        return Observation(*named, *offer, watch.url, moment, "page")
+
+    def _put_off_or_refuse(self, host: str, watch: Watch, error: Busy) -> None:
+        """A busy server is asked once more, after the time that it asks for."""
+        self._visitor.postpone(host, error.seconds)
+        if watch in self._put_off:
+            self._refuse(watch, str(error))
+        else:
+            self._put_off.add(watch)
+            self._hosts[host].appendleft(watch)
+
+    def _leave(self, host: str, reason: str) -> None:
+        for watch in self._hosts[host]:
+            self._refuse(watch, reason)
+        self._hosts[host].clear()
+
+    def _refuse(self, watch: Watch, reason: str) -> None:
+        self.refused.append(RefusedLine(watch.line, watch.sku, watch.competitor, reason))

@@ -1,0 +1,185 @@
+"""One GET under limits: of time as a whole, of bytes as they unpack, and of where it may lead.
+
+httpx bounds each wait, but not their sum: a server that sends a byte every few seconds would hold
+us for ever. So a timer shuts the connection down. Bodies are unpacked here, for a small gzip may
+hold gigabytes.
+"""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from threading import Timer
+from types import TracebackType
+from typing import Any, NamedTuple
+from urllib.request import getproxies
+
+import httpx
+
+from d1lab.errors import InputError
+
+Address = tuple[Any, ...]
+"""Of a socket's other end: host and port first."""
+
+
+class Unreachable(InputError):
+    """The server could not be reached, or broke off."""
+
+
+class NotPublic(InputError):
+    """The server is in a private network, where it may not be."""
+
+
+class Answer(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes  # of a status from 200 to 299; else empty
+    public: bool  # whether it came from a public address
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is one of the open Internet.
+
+    >>> is_public(("127.0.0.1", 80)), is_public(("169.254.169.254", 80)), is_public(("9.9.9.9", 80))
+    (False, False, True)
+    """
+    return ip_address(str(address[0]).partition("%")[0]).is_global
+
+
+class Exchange:
+    """Asks servers, one connection for each question.
+
+    Args:
+        user_agent: How we introduce ourselves.
+        seconds: For an answer, from the question to its last byte.
+        is_public: Tells public addresses; tests, which have none, pass another.
+    """
+
+    def __init__(
+        self, user_agent: str, seconds: float, is_public: Callable[[Address], bool] = is_public
+    ) -> None:
+        self._seconds, self._is_public = seconds, is_public
+        self._has_proxy = bool(getproxies())  # the connection's other end is the proxy then
+        self._client = httpx.Client(
+            headers={
+                "user-agent": user_agent,
+                "accept": "text/html, application/xhtml+xml",
+                "accept-encoding": "gzip",
+            },
+            timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(
+        self, url: httpx.URL, most_bytes: int, *, cut: bool = False, only_public: bool = False
+    ) -> Answer:
+        """What a server answers; redirects are answers, too.
+
+        Args:
+            url: What to ask for.
+            most_bytes: Of the body, unpacked.
+            cut: Take the beginning of a longer one; without it that is an error.
+            only_public: Refuse a server in a private network.
+
+        Raises:
+            Unreachable: No answer, none in time, or one that broke off.
+            NotPublic: The server is in a private network, and `only_public`.
+            InputError: The body is too large or cannot be unpacked.
+        """
+        public = None if self._has_proxy else self._is_public
+        with _Watch(self._seconds, public, only_public and not self._has_proxy) as watch:
+            try:
+                with self._client.stream("GET", url, extensions={"trace": watch.trace}) as answer:
+                    body = _body(answer, most_bytes, cut) if answer.is_success else b""
+                    if not watch.expired:  # a body of no stated length just ends when shut down
+                        return Answer(answer.status_code, answer.headers, body, watch.public)
+            except httpx.TimeoutException:
+                pass
+            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, InputError) as error:
+                if not watch.expired:
+                    raise _named(error) from None
+        raise Unreachable(f"no whole answer within {self._seconds:g} s")
+
+
+def _named(error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    return Unreachable(f"no answer: {str(error)[:120] or type(error).__name__}")
+
+
+class _Watch:
+    """Over one exchange: shuts it down when its time is over, and knows its other end."""
+
+    def __init__(
+        self, seconds: float, is_public: Callable[[Address], bool] | None, only_public: bool
+    ) -> None:
+        self._is_public, self._only_public = is_public, only_public
+        self._socket: socket.socket | None = None
+        self._timer = Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self.expired, self.public = False, False
+
+    def __enter__(self) -> _Watch:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.expired = True
+        if self._socket is not None:
+            with suppress(OSError):  # it has just ended by itself
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # also of a TLS socket
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """What httpcore tells while it works: here, that a connection stands."""
+        if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            return
+        stream = info["return_value"]
+        self._socket = stream.get_extra_info("socket")
+        if event.endswith("tcp.complete") and self._is_public:
+            self.public = self._is_public(stream.get_extra_info("server_addr"))
+            if self._only_public and not self.public:
+                stream.close()
+                raise NotPublic("the redirect leads into a private network: not followed")
+
+
+def _body(answer: httpx.Response, most_bytes: int, cut: bool) -> bytes:
+    """The body, unpacked and bounded."""
+    packing = answer.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("identity", "gzip", "x-gzip", ""):
+        raise InputError(f"the answer is packed as {packing[:20]!r}, which was not asked for")
+    opener = zlib.decompressobj(wbits=31) if "gzip" in packing else None
+    body = bytearray()
+    for chunk in answer.iter_raw():
+        room = most_bytes + 1 - len(body)
+        body += _unpacked(opener, chunk, room) if opener else chunk
+        if len(body) > most_bytes:
+            if cut:
+                return bytes(body[:most_bytes])
+            raise InputError(f"the page is larger than {most_bytes / 1e6:g} MB")
+    if opener and not opener.eof:
+        raise Unreachable("the answer broke off")
+    return bytes(body)
+
+
+def _unpacked(opener: Any, chunk: bytes, most: int) -> bytes:
+    try:
+        return opener.decompress(chunk, most)
+    except zlib.error as error:
+        raise InputError(f"the answer cannot be unpacked: {error}") from None

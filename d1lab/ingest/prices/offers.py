@@ -1,0 +1,244 @@
+"""Of a page's schema.org data the one price that its product is sold at; or why there is none.
+
+A page may show several products, variants and sellers. Which product is meant must be plain: the
+only one, the one of the given name, or several that all cost the same. Of its offers the lowest
+that is to be had counts; used goods, list prices and prices for members or for many do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from d1lab.errors import InputError
+from d1lab.ingest.prices.amounts import amount
+from d1lab.ingest.prices.markup import Markup, Node
+
+_PRODUCTS = frozenset(
+    ("Product", "ProductGroup", "ProductModel", "IndividualProduct", "SomeProducts", "Vehicle")
+)
+_LEADING = ("mainEntity", "mainEntityOfPage", "itemListElement", "item", "hasVariant")
+_IDS = (
+    "sku productID mpn gtin gtin8 gtin12 gtin13 gtin14 isbn productGroupID identifier".split()  # noqa: SIM905
+)
+_THERE = frozenset("instock instoreonly onlineonly limitedavailability madetoorder".split())  # noqa: SIM905
+_NOT_THERE = frozenset(
+    "outofstock soldout discontinued backorder preorder presale reserved".split()  # noqa: SIM905
+)
+_NOT_NEW = frozenset(("usedcondition", "refurbishedcondition", "damagedcondition"))
+_NOT_ASKED = frozenset(
+    ("listprice", "srp", "msrp", "strikethroughprice", "minimumadvertisedprice", "invoiceprice")
+)
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DEEPEST = 6
+
+
+class Offer(NamedTuple):
+    """What a product costs. Only what is sold out may have no price."""
+
+    price: Decimal | None
+    currency: str | None  # ISO 4217
+    in_stock: bool | None  # None: not told
+
+
+class Wanted(NamedTuple):
+    """Which offer of a page is meant."""
+
+    product: str | None = None  # its SKU, GTIN or MPN at the competitor; None: the page's own
+    own_sku: str | None = None  # the shop's: taken where the page happens to use it, too
+    currency: str | None = None  # where a page has several
+
+
+def find_offer(pages: Sequence[Markup], wanted: Wanted, on: date) -> Offer:
+    """The offer of a page.
+
+    Args:
+        pages: The page's data by syntax; the first with a product counts.
+        wanted: Which product and currency.
+        on: The day of the look: prices for other days do not count.
+
+    Raises:
+        InputError: There is none, or which one is meant is not plain.
+    """
+    for page in pages:
+        products = list(_products(page))
+        if products:
+            return _agreed(page, _chosen(page, products, wanted), wanted, on)
+    raise InputError("the page has no schema.org product")
+
+
+def in_stock(value: object) -> bool | None:
+    """Whether schema.org's availability, or a plain word for it, means that it is to be had.
+
+    >>> in_stock("https://schema.org/InStock"), in_stock("sold out"), in_stock("maybe")
+    (True, False, None)
+    """
+    word = _word(value)
+    return True if word in _THERE else False if word in _NOT_THERE else None
+
+
+def _word(value: object) -> str:
+    """The last part of an IRI, or a word, in small letters: 'http://schema.org/InStock'."""
+    return re.sub(r"[^a-z]", "", re.split(r"[/#:]", str(value).strip().rstrip("/"))[-1].lower())
+
+
+def _types(node: Node) -> set[str]:
+    given = node.get("@type")
+    names = given if isinstance(given, list) else str(given).split()
+    return {re.split(r"[/#:]", str(name).rstrip("/"))[-1] for name in names}
+
+
+# Which product
+
+
+def _products(page: Markup) -> Iterator[Node]:
+    """The products that the page leads with, each variant as one; not those it merely mentions."""
+    met: set[int] = set()
+    for root in page.roots:
+        yield from _within(page, root, met, 0)
+
+
+def _within(page: Markup, node: Node, met: set[int], depth: int) -> Iterator[Node]:
+    if id(node) in met:
+        return
+    met.add(id(node))
+    if _types(node) & _PRODUCTS and not page.nodes(node, "hasVariant"):
+        yield node
+    elif depth < _DEEPEST:
+        for name in _LEADING:
+            for inner in page.nodes(node, name):
+                yield from _within(page, inner, met, depth + 1)
+
+
+def _chosen(page: Markup, products: list[Node], wanted: Wanted) -> list[Node]:
+    """The products of that name; without one those with an offer, or all."""
+    name = wanted.product or wanted.own_sku or ""
+    found = [node for node in products if _plain(name) in map(_plain, _names(page, node))]
+    if found:
+        return found
+    if wanted.product is None:
+        return [node for node in products if page.values(node, "offers")] or products
+    shown = list(dict.fromkeys(name for node in products for name in _names(page, node)))
+    raise InputError(f"the page has no product {name!r}; it names {_listed(shown) or 'none'}")
+
+
+def _names(page: Markup, product: Node) -> Iterator[str]:
+    for name in _IDS:
+        for value in page.values(product, name):
+            yield str(value.get("value", "")) if isinstance(value, dict) else str(value)
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(name[:40] for name in names[:most])
+    return f"{shown}, ..." if len(names) > most else shown
+
+
+# Which offer
+
+
+def _agreed(page: Markup, products: list[Node], wanted: Wanted, on: date) -> Offer:
+    """The offer of one product, or of several that all cost the same."""
+    found = [_of_product(page, product, wanted, on) for product in products]
+    prices = {offer[:2] for offer in found}
+    if len(prices) > 1:
+        texts = sorted({f"{price} {currency}" for price, currency in prices})
+        raise InputError(
+            f"the page has {len(products)} products at {_listed(texts)}: name one as competitor_sku"
+        )
+    return max(found, key=lambda offer: (offer.in_stock is True, offer.in_stock is None))
+
+
+def _of_product(page: Markup, product: Node, wanted: Wanted, on: date) -> Offer:
+    offers: list[Offer] = []
+    faults: list[str] = []
+    for node in _offer_nodes(page, product):
+        try:
+            offers.append(_read(page, node, on))
+        except InputError as error:
+            faults.append(str(error))
+    if not offers:
+        raise InputError(faults[0] if faults else "the product has no offer")
+    return _lowest(_in_currency(offers, wanted.currency))
+
+
+def _offer_nodes(page: Markup, product: Node) -> Iterator[Node]:
+    """Offers of new goods; those inside an aggregate where it lists them."""
+    for offer in page.nodes(product, "offers"):
+        inner = page.nodes(offer, "offers")
+        for node in inner or [offer]:
+            conditions = page.values(node, "itemCondition")
+            if not any(_word(condition) in _NOT_NEW for condition in conditions):
+                shared = {name: offer.get(name) for name in ("priceCurrency", "availability")}
+                yield {**shared, **node}
+
+
+def _read(page: Markup, offer: Node, on: date) -> Offer:
+    """An offer's price; without one of its own, its specification's or an aggregate's lowest."""
+    stock = _first(in_stock(value) for value in page.values(offer, "availability"))
+    sources = [offer, *_specifications(page, offer, on)]
+    for name in ("price", "lowPrice"):
+        for source in sources:
+            for value in page.values(source, name):
+                if value not in ("", None):
+                    currency = _currency(page, source, offer)
+                    return Offer(amount(value, currency), currency, stock)
+    if stock is False:
+        return Offer(None, None, False)
+    raise InputError("the offer has no price")
+
+
+def _first(values: Iterable[bool | None]) -> bool | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _specifications(page: Markup, offer: Node, on: date) -> Iterator[Node]:
+    """The specifications that hold for one unit, for anybody, on that day."""
+    for node in page.nodes(offer, "priceSpecification"):
+        kinds = page.values(node, "priceType")
+        least = [quantity.get("minValue") for quantity in page.nodes(node, "eligibleQuantity")]
+        special = any(_word(kind) in _NOT_ASKED for kind in kinds)
+        special = special or any(str(value) not in ("None", "0", "1", "1.0") for value in least)
+        if not special and not node.get("validForMemberTier") and _holds(node, on):
+            yield node
+
+
+def _holds(node: Node, on: date) -> bool:
+    day = on.isoformat()
+    first, last = (str(node.get(name) or day)[:10] for name in ("validFrom", "validThrough"))
+    return first <= day <= last
+
+
+def _currency(page: Markup, *sources: Node) -> str:
+    for source in sources:
+        for value in page.values(source, "priceCurrency"):
+            code = str(value).strip().upper()
+            if _CURRENCY.fullmatch(code):
+                return code
+            raise InputError(f"currency {str(value)[:20]!r} is no code such as EUR")
+    raise InputError("the offer has a price and no currency")
+
+
+def _in_currency(offers: list[Offer], currency: str | None) -> list[Offer]:
+    priced = sorted({offer.currency for offer in offers if offer.currency})
+    if currency and priced and currency not in priced:
+        raise InputError(f"the offers are in {_listed(priced)}, not in {currency} as the list asks")
+    if not currency and len(priced) > 1:
+        raise InputError(f"the offers are in {_listed(priced)}: name one as currency")
+    return [offer for offer in offers if offer.currency in (currency or offer.currency, None)]
+
+
+def _lowest(offers: list[Offer]) -> Offer:
+    """Of what is to be had the cheapest; of what is sold out, too, if all is."""
+    there = [offer for offer in offers if offer.in_stock is not False] or offers
+    return min(there, key=_rank)
+
+
+def _rank(offer: Offer) -> tuple[Any, ...]:
+    return offer.price is None, offer.price or 0, offer.in_stock is not True

@@ -1,0 +1,279 @@
+"""Of a page's data the one offer that is meant, or the reason why there is none."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d1lab.errors import InputError
+from d1lab.ingest.prices.markup import markups
+from d1lab.ingest.prices.offers import Offer, Wanted, find_offer, in_stock
+
+from .conftest import json_ld
+
+DAY = date(2026, 5, 1)
+IN = "https://schema.org/InStock"
+
+
+def found(html: str | bytes, charset: str | None = None, **wanted: str) -> Offer:
+    page = html.encode() if isinstance(html, str) else html
+    return find_offer(markups(page, charset), Wanted(**wanted), DAY)
+
+
+def reason(html: str | bytes, **wanted: str) -> str:
+    with pytest.raises(InputError) as caught:
+        found(html, **wanted)
+    return str(caught.value)
+
+
+def product(*offers: object, **more: object) -> dict:
+    return {"@type": "Product", "name": "Sock", "offers": list(offers), **more}
+
+
+def offer(price: object, currency: str = "EUR", **more: object) -> dict:
+    return {"@type": "Offer", "price": price, "priceCurrency": currency, **more}
+
+
+def test_offer_of_a_product():
+    """The plain case, and @type as a full IRI or one of several."""
+    data = product(offer("12.50", availability=IN))
+    assert found(json_ld(data)) == Offer(Decimal("12.50"), "EUR", True)
+    for kind in ("https://schema.org/Product", ["Book", "Product"], "schema:Product"):
+        assert found(json_ld({**data, "@type": kind})).price == Decimal("12.50")
+
+
+def test_offer_in_a_graph_by_reference():
+    """@graph, with the offer a thing of its own that the product refers to."""
+    graph = [
+        {"@type": "WebPage", "mainEntity": {"@id": "#it"}},
+        {"@id": "#it", "@type": "Product", "offers": {"@id": "#offer"}},
+        {"@id": "#offer", **offer(9)},
+    ]
+    assert found(json_ld({"@context": "https://schema.org", "@graph": graph})).price == 9
+
+
+def test_offer_aggregated():
+    """Offers inside an aggregate count one by one; without them its lowest price."""
+    inside = {
+        "@type": "AggregateOffer",
+        "lowPrice": 5,
+        "priceCurrency": "EUR",
+        "offers": [offer(8, availability=IN), offer(6, availability="OutOfStock")],
+    }
+    assert found(json_ld(product(inside))) == Offer(Decimal(8), "EUR", True)
+    bare = {"@type": "AggregateOffer", "lowPrice": "5.00", "highPrice": 9, "priceCurrency": "EUR"}
+    assert found(json_ld(product(bare))) == Offer(Decimal("5.00"), "EUR", None)
+
+
+def test_offer_lowest_that_is_to_be_had():
+    """Sold out sellers do not set the price, used goods never; if all are sold out, the lowest."""
+    used = offer(2, itemCondition="https://schema.org/UsedCondition", availability=IN)
+    cheap = offer(5, availability="http://schema.org/SoldOut")
+    assert found(json_ld(product(used, cheap, offer(7, availability=IN)))).price == 7
+    assert found(json_ld(product(used, cheap))) == Offer(Decimal(5), "EUR", False)
+    assert reason(json_ld(product(used))) == "the product has no offer"
+
+
+def test_offer_price_of_a_specification():
+    """The one for a single unit today: not the list price, a member's, many's, or next month's."""
+    specifications = [
+        {"price": 20, "priceCurrency": "EUR", "priceType": "https://schema.org/ListPrice"},
+        {"price": 9, "priceCurrency": "EUR", "eligibleQuantity": {"minValue": 10}},
+        {"price": 8, "priceCurrency": "EUR", "validForMemberTier": {"name": "gold"}},
+        {"price": 7, "priceCurrency": "EUR", "validFrom": "2026-06-01"},
+        {"price": 6, "priceCurrency": "EUR", "validThrough": "2026-04-30T23:59"},
+        {"price": 15, "priceCurrency": "EUR", "validThrough": "2026-05-01T12:00"},
+    ]
+    data = product({"@type": "Offer", "priceSpecification": specifications})
+    assert found(json_ld(data)).price == 15
+    only = product({"@type": "Offer", "priceSpecification": specifications[:1]})
+    assert reason(json_ld(only)) == "the offer has no price"
+
+
+def test_offer_of_a_variant():
+    """Variants at several prices need a name: the competitor's, or the shop's own by chance."""
+    group = {
+        "@type": "ProductGroup",
+        "hasVariant": [
+            {"@type": "Product", "sku": "S-38", "gtin13": "4006381333931", "offers": offer(10)},
+            {"@type": "Product", "sku": "S-42", "offers": offer(12)},
+        ],
+    }
+    page = json_ld(group)
+    assert reason(page) == ("the page has 2 products at 10 EUR, 12 EUR: name one as competitor_sku")
+    assert found(page, product="s-42").price == 12
+    assert found(page, product="4006381333931").price == 10
+    assert found(page, own_sku="S-42").price == 12
+    assert "no product 'S-50'; it names S-38" in reason(page, product="S-50")
+    group["hasVariant"][1]["offers"] = offer(10, availability=IN)
+    assert found(page := json_ld(group)) == Offer(Decimal(10), "EUR", True), page
+
+
+def test_offer_ignores_what_a_page_merely_mentions():
+    """Similar products and reviews' items are not what the page sells."""
+    data = product(offer(10), isSimilarTo=product(offer(3)), isRelatedTo=[product(offer(4))])
+    assert found(json_ld(data)).price == 10
+
+
+def test_offer_in_several_currencies():
+    """One must be named; one that is not there is refused, and told."""
+    page = json_ld(product(offer(10, "EUR"), offer(11, "USD")))
+    assert reason(page) == "the offers are in EUR, USD: name one as currency"
+    assert found(page, currency="USD") == Offer(Decimal(11), "USD", None)
+    assert "not in GBP as the list asks" in reason(page, currency="GBP")
+
+
+def test_offer_sold_out_without_a_price():
+    """Many pages drop the price then: that it is sold out is worth knowing."""
+    sold_out = {"@type": "Offer", "availability": "https://schema.org/OutOfStock"}
+    assert found(json_ld(product(sold_out))) == Offer(None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"@type": "Organization"}, "the page has no schema.org product"),
+        ({"@type": "Product"}, "the product has no offer"),
+        (product({"@type": "Offer", "availability": IN}), "the offer has no price"),
+        (product({"@type": "Offer", "price": 5}), "the offer has a price and no currency"),
+        (product(offer(5, "€")), "currency '€' is no code such as EUR"),
+        (product(offer("1,234")), "price '1,234' is ambiguous: 1234 or 1 and a fraction"),
+        (product(offer("call us")), "price 'call us' is no amount such as 12.50"),
+        (product(offer(0)), "price 0 is no amount that anything is sold at"),
+        (product(offer({"a": 1})), "price {'a': 1} is no amount such as 12.50"),
+    ],
+)
+def test_offer_refused_with_a_reason(data, said):
+    """Nothing is made up of half an offer."""
+    assert reason(json_ld(data)).replace('"', "") == said
+
+
+def test_offer_of_microdata():
+    """As W3C's microdata: a price in content, availability as a link, nested scopes."""
+    page = """
+    <div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Sock</h1>
+    <div itemprop="offers" itemscope itemtype="https://schema.org/Offer">
+    <span itemprop="price" content="1299.00">1.299,00</span><meta itemprop="priceCurrency"
+    content="EUR"><link itemprop="availability" href="https://schema.org/InStock"></div></div>
+    """
+    assert found(page) == Offer(Decimal("1299.00"), "EUR", True)
+
+
+def test_offer_json_ld_comes_before_microdata():
+    """A page that tells twice is taken at its JSON-LD; a broken script is passed over."""
+    micro = """<div itemscope itemtype="http://schema.org/Product"><div itemprop="offers" itemscope>
+    <b itemprop="price">5</b><b itemprop="priceCurrency">EUR</b></div></div>"""
+    told_twice = json_ld("{broken", product(offer(4))).replace("Hello", micro)
+    assert found(told_twice).price == 4
+    broken = json_ld("{broken", '"text"', "[1, null]").replace("Hello", micro)
+    assert found(broken).price == 5
+
+
+def test_offer_reads_the_charset():
+    """As the header declares; else UTF-8 if it is that, else as the page itself says."""
+    page = json_ld(product(offer("12,50\u00a0€")))
+    latin = page.replace("€", "").encode("latin-1")
+    assert found(latin, "iso-8859-1").price == Decimal("12.5")
+    assert found(page.encode()).price == Decimal("12.5")
+    assert found(latin.replace(b"<head>", b'<head><meta charset="latin1">')).price == Decimal(
+        "12.5"
+    )
+    assert "is no HTML" in reason_of(page.encode(), "no-such-charset")
+
+
+def reason_of(html: bytes, charset: str) -> str:
+    with pytest.raises(InputError) as caught:
+        found(html, charset)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        b"",
+        b"\x00\x01\xff" * 100,
+        b"<html>" + b"<div>" * 20_000,
+        json_ld("[" * 50_000).encode(),
+        json_ld('{"a":' * 50_000).encode(),
+        json_ld({"@type": "Product", "offers": [[[[offer(1)]]]]}).encode(),
+        json_ld({"@id": "#a", "@type": "Product", "hasVariant": {"@id": "#a"}}).encode(),
+        json_ld({"@type": {"x": 1}, "@graph": {"@graph": 5}}).encode(),
+        json_ld({"@type": ["Product", None, 5], "offers": "none", "sku": [{}]}).encode(),
+        b'<p itemscope itemtype="http://schema.org/Product" id=a itemref="a a b"><b itemprop=x>',
+        b'<p itemprop="offers">' * 3_000,
+    ],
+)
+def test_offer_hostile_pages_have_a_reason(html):
+    """Whatever stands in a page: a reason, and no other error."""
+    assert reason(html)
+
+
+def test_offer_many_variants_that_refer_to_each_other():
+    """Each thing is met once, or 300 that name all others would take for ever."""
+    names = [{"@id": f"#{i}"} for i in range(300)]
+    graph = [{**name, "@type": "ProductGroup", "hasVariant": names} for name in names]
+    assert reason(json_ld({"@graph": graph})) == "the page has no schema.org product"
+
+
+WORDS = [
+    "@type",
+    "@id",
+    "@graph",
+    "offers",
+    "price",
+    "priceCurrency",
+    "availability",
+    "hasVariant",
+    "sku",
+    "mainEntity",
+    "priceSpecification",
+    "itemCondition",
+    "eligibleQuantity",
+    "minValue",
+]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(WORDS),
+            inner | st.sampled_from(["Product", "Offer", "EUR", "12.50", "InStock"]),
+            max_size=5,
+        )
+    ),
+    max_leaves=30,
+)
+
+
+@given(json_values)
+def test_offer_any_json_ends_as_an_offer_or_a_reason(value):
+    """Random data of schema.org's own words raises nothing but a reason."""
+    try:
+        result = found(json_ld(value if isinstance(value, dict) else {"@graph": value}))
+    except InputError:
+        return
+    assert result.price is None or result.price > 0
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("https://schema.org/InStock", True),
+        ("http://schema.org/LimitedAvailability/", True),
+        ("in stock", True),
+        ("InStock", True),
+        ("https://schema.org/BackOrder", False),
+        ("PreOrder", False),
+        ("Out of stock", False),
+        ("yes", None),
+        (None, None),
+    ],
+)
+def test_in_stock_by_word_or_iri(word, meant):
+    """What can be ordered but not sent today puts no pressure on our price."""
+    assert in_stock(word) is meant

@@ -1,0 +1,266 @@
+"""Manners over HTTP, against real servers on loopback that behave well, badly and maliciously."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from contextlib import suppress
+
+import pytest
+
+from d1lab.errors import InputError
+from d1lab.ingest.prices.exchange import Unreachable
+from d1lab.ingest.prices.visits import Busy, Visitor, user_agent
+
+
+def reason(visitor: Visitor, url: str) -> str:
+    with pytest.raises(InputError) as caught:
+        visitor.visit(url)
+    return str(caught.value)
+
+
+def test_visit_says_who_we_are(site, visitor):
+    """robots.txt first, then the page, both by our own name and with the contact."""
+    page = visitor.visit(site.product("/sock"))
+    assert b"Winter sock" in page.html
+    assert page.charset == "utf-8"
+    assert site.paths == ["/robots.txt", "/sock"]
+    assert {asked.agent for asked in site.asked} == {user_agent("mail@shop.example")}
+    assert site.asked[0].agent.startswith("d1lab/")
+
+
+@pytest.mark.parametrize("contact", ["a\r\nX-Evil: 1", "ü@shop.example", "x" * 201])
+def test_visitor_refuses_a_contact_that_breaks_the_header(contact):
+    """Nothing may slip a second header in."""
+    with pytest.raises(InputError, match="--contact"):
+        Visitor(contact=contact)
+
+
+# robots.txt
+
+
+def test_visit_obeys_robots(site, visitor):
+    """Rules for d1lab come before those for all; what is not named is allowed; asked for once."""
+    site.robots("User-agent: *\nDisallow: /\n\nUser-agent: D1Lab\nDisallow: /private\nAllow: /\n")
+    site.product("/private/sock")
+    assert visitor.visit(site.product("/sock")).html
+    assert reason(visitor, site.url("/private/sock")) == "robots.txt does not allow this page"
+    assert reason(visitor, site.url("/priv%61te/sock")) == "robots.txt does not allow this page"
+    assert site.paths == ["/robots.txt", "/sock"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_visit_without_robots_is_allowed(site, visitor, status):
+    """RFC 9309, 2.3.1.3: what is unavailable forbids nothing."""
+    site.robots("User-agent: *\nDisallow: /", status=status)
+    assert visitor.visit(site.product("/sock")).html
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_visit_with_robots_out_of_order_is_not(site, visitor, status):
+    """RFC 9309, 2.3.1.4: what cannot be read forbids all."""
+    site.robots("", status=status)
+    said = reason(visitor, site.product("/sock"))
+    assert said.startswith(f"robots.txt answered {status}: without it no page")
+    assert site.paths == ["/robots.txt"]
+
+
+def test_visit_with_robots_unreachable_is_not(site, visitor):
+    """Nobody listens: no page is asked for."""
+    url = site.url("/sock")
+    site.close()
+    assert reason(visitor, url).startswith("robots.txt cannot be read (no answer:")
+
+
+def test_visit_follows_robots_that_moved(site, other, visitor):
+    """Up to five redirects, to another site as well (RFC 9309, 2.3.1.2)."""
+    site.page("/robots.txt", "", 301, location=other.url("/rules"))
+    other.page("/rules", "User-agent: *\nDisallow: /sock")
+    assert reason(visitor, site.product("/sock")) == "robots.txt does not allow this page"
+    site.page("/robots.txt", "", 302, location="/robots.txt")
+
+
+def test_visit_robots_for_ever_elsewhere(site, visitor):
+    """A circle of redirects is no rule."""
+    site.page("/robots.txt", "", 302, location="/robots.txt")
+    assert "leads on more than 5 times" in reason(visitor, site.product("/sock"))
+
+
+def test_visit_reads_the_beginning_of_a_huge_robots(site, visitor):
+    """500 kB count, as the RFC asks; hostile bytes do no harm."""
+    site.robots("User-agent: *\nDisallow: /sock\n" + "# \x00\xff filler\n" * 100_000)
+    assert reason(visitor, site.product("/sock")) == "robots.txt does not allow this page"
+
+
+# Pauses
+
+
+def test_visit_keeps_a_pause(site, visitor, clock):
+    """Two seconds between any two requests to a host, robots.txt among them; none before."""
+    for name in ("/a", "/b"):
+        visitor.visit(site.product(name))
+    assert [asked.at - site.asked[0].at for asked in site.asked] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("line", ["Crawl-delay: 10", "Request-rate: 6/1m"])
+def test_visit_keeps_a_longer_pause_that_robots_asks_for(site, visitor, line):
+    """Ten seconds between pages; the pause after robots.txt itself is ours."""
+    site.robots(f"User-agent: *\n{line}\n")
+    for name in ("/a", "/b", "/c"):
+        visitor.visit(site.product(name))
+    assert [asked.at - site.asked[0].at for asked in site.asked] == [0, 2, 12, 22]
+
+
+def test_visit_keeps_our_pause_where_robots_asks_for_less(site, visitor):
+    """Crawl-delay: 0 is no leave to hurry."""
+    site.robots("User-agent: *\nCrawl-delay: 0\n")
+    for name in ("/a", "/b"):
+        visitor.visit(site.product(name))
+    assert [asked.at - site.asked[0].at for asked in site.asked] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), ("", 30), ("soon", 30), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_visit_hears_retry_after(site, visitor, status, header, seconds):
+    """As seconds or as a date; half a minute where a busy server does not say."""
+    site.page("/sock", "", status, retry_after=header)
+    with pytest.raises(Busy, match=f"answered {status}") as caught:
+        visitor.visit(site.url("/sock"))
+    assert caught.value.seconds == seconds
+
+
+# Redirects
+
+
+def test_visit_follows_a_redirect_by_the_rules_of_its_target(site, other, visitor):
+    """The second site's robots.txt counts for the second site."""
+    other.robots("User-agent: *\nDisallow: /private\n")
+    for name in ("/open", "/private"):
+        site.page(f"/to{name}", "", 302, location=other.product(name))
+    assert visitor.visit(site.url("/to/open")).html
+    assert reason(visitor, site.url("/to/private")) == "robots.txt does not allow this page"
+    assert other.paths == ["/robots.txt", "/open"]
+
+
+def test_visit_follows_five_redirects(site, visitor):
+    """Five are followed, a sixth is not; relative addresses count from where they stand."""
+    for number in range(1, 7):
+        site.page(f"/{number}", "", 301, location=f"{number - 1}")
+    site.product("/0")
+    assert visitor.visit(site.url("/5")).html
+    assert reason(visitor, site.url("/6")) == "the page leads on more than 5 times"
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("file:///etc/passwd", "is no http or https address"),
+        ("ftp://127.0.0.1/x", "is no http or https address"),
+        ("http://user:secret@127.0.0.1/", "url holds a name or a password"),
+        ("http://127.0.0.1:abc/", "Invalid URL in location header"),
+    ],
+)
+def test_visit_follows_no_other_address(site, visitor, location, said):
+    """Only http and https; no password is repeated."""
+    site.page("/sock", "", 302, location=location)
+    told = reason(visitor, site.url("/sock"))
+    assert said in told
+    assert "secret" not in told
+
+
+def test_visit_is_not_led_into_a_private_network(site, other, clock):
+    """From a public address no redirect leads to one that is not; not even for its robots.txt."""
+    public = {site.port}
+    visitor = Visitor(clock=clock.clock(), is_public=lambda address: address[1] in public)
+    site.page("/sock", "", 302, location=other.product("/secret"))
+    try:
+        assert "leads into a private network: not followed" in reason(visitor, site.url("/sock"))
+        assert other.asked == []
+        assert visitor.visit(other.url("/secret")).html  # the list itself may name such pages
+    finally:
+        visitor.close()
+
+
+# Limits
+
+
+def test_visit_refuses_what_is_too_large(site, visitor):
+    """Five megabytes, as they unpack: a small gzip may hold any amount."""
+    site.page("/large", b"x" * 5_000_001)
+    assert reason(visitor, site.url("/large")) == "the page is larger than 5 MB"
+    site.page("/bomb", gzip.compress(bytes(200_000_000)), content_encoding="gzip")
+    assert reason(visitor, site.url("/bomb")) == "the page is larger than 5 MB"
+    site.page("/packed", gzip.compress(b"<p>small"), content_encoding="gzip")
+    assert visitor.visit(site.url("/packed")).html == b"<p>small"
+
+
+def test_visit_refuses_what_is_packed_otherwise(site, visitor):
+    """What was not asked for, what is broken, what ends too soon."""
+    site.page("/br", b"x", content_encoding="br")
+    assert "packed as 'br'" in reason(visitor, site.url("/br"))
+    site.page("/broken", b"no gzip at all", content_encoding="gzip")
+    assert "cannot be unpacked" in reason(visitor, site.url("/broken"))
+    site.page("/short", gzip.compress(b"x" * 1_000)[:-9], content_encoding="gzip")
+    assert reason(visitor, site.url("/short")) == "the answer broke off"
+
+
+def drip(handler, pieces: bytes) -> None:
+    """A byte now and then, which no single wait would find too slow."""
+    with suppress(OSError):
+        for place in range(len(pieces)):
+            handler.wfile.write(pieces[place : place + 1])
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n"]
+)
+def test_visit_bounds_the_whole_time(site, visitor, start):
+    """A server that drips its header or its body is left after a second, not after minutes."""
+
+    def reply(handler) -> None:
+        handler.wfile.write(start)
+        drip(handler, b"x-slow: " + b"a" * 1_000)
+
+    site.replies["/slow"] = reply
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="no whole answer within 1 s"):
+        visitor.visit(site.url("/slow"))
+    assert time.monotonic() - began < 5
+
+
+def test_visit_bounds_a_silent_server(site, visitor):
+    """It takes the connection and says nothing."""
+    site.replies["/silent"] = lambda handler: time.sleep(3)
+    assert reason(visitor, site.url("/silent")) == "no whole answer within 1 s"
+
+
+@pytest.mark.parametrize(
+    "bytes_", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nshort"]
+)
+def test_visit_names_broken_answers(site, visitor, bytes_):
+    """No HTTP, or less than was promised."""
+    site.replies["/broken"] = lambda handler: handler.wfile.write(bytes_)
+    with pytest.raises(Unreachable, match="no answer: "):
+        visitor.visit(site.url("/broken"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (404, "text/html", "answered 404: the page is gone"),
+        (403, "text/html", "answered 403"),
+        (500, "text/html", "answered 500"),
+        (204, "text/html", "answered 204"),
+        (200, "application/pdf", "is 'application/pdf' and no page"),
+        (200, "image/png", "is 'image/png' and no page"),
+    ],
+)
+def test_visit_takes_pages_only(site, visitor, status, kind, said):
+    """What it was instead is told."""
+    site.page("/x", b"", status, content_type=kind)
+    site.replies["/x"] = (status, {"content-type": kind}, b"")
+    assert reason(visitor, site.url("/x")) == said
