@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from d1lab.errors import InputError
+from d1lab.stats.fixed_effects import Codes, Floats, fit, student
 
 MIN_PRODUCTS = 20  # clusters, below which their standard errors are too small
 MIN_ROWS = 200
@@ -32,9 +33,6 @@ CAUSE = (
     " it is not what the discount caused. Weeks without a sale show no price and are left out,"
     " which tends to make the difference look smaller."
 )
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int_]
 
 
 class Slope(NamedTuple):
@@ -75,8 +73,8 @@ def discount_effect(
         InputError: Lengths differ, or a depth is beyond 0 to 1.
 
     The week after is the coefficient of last week's price beside this week's, where both are known.
-    Clustered errors by Liang & Zeger (1986) with the usual G/(G - 1) correction and t on G - 1
-    degrees; the break-even margin is d L / (L - 1).
+    By `fixed_effects.fit` with the G/(G - 1) correction and t on G - 1 degrees; the break-even
+    margin is d L / (L - 1).
     """
     rows = _rows(sku, week, units_per_day, depth)
     reason = _refusal(rows)
@@ -99,8 +97,8 @@ def discount_effect(
 
 
 class _Rows(NamedTuple):
-    sku: Ints  # 0, 1, ... as often as the SKU has rows
-    week: Ints
+    sku: Codes  # 0, 1, ... as often as the SKU has rows
+    week: Codes
     units: Floats  # log units per day
     price: Floats  # log of price paid / list price; <= 0
 
@@ -143,35 +141,11 @@ def _size(rows: _Rows) -> tuple[int, int]:
 
 def _slopes(outcome: Floats, causes: Floats, rows: _Rows) -> list[Slope]:
     """Coefficients with SKU and week effects taken out, and errors clustered by SKU."""
-    from scipy.stats import t
-
     weeks = np.unique(rows.week, return_inverse=True)[1]
-    demeaned = _demeaned(np.column_stack([outcome, causes]), rows.sku, weeks)
-    y, x = demeaned[:, 0], demeaned[:, 1:]
-    inverse = np.linalg.inv(x.T @ x)
-    beta = inverse @ (x.T @ y)
-    scores = x * (y - x @ beta)[:, None]
-    clusters = np.column_stack([np.bincount(rows.sku, column) for column in scores.T])
-    groups = len(clusters)
-    middle = clusters.T @ clusters * groups / (groups - 1)
-    errors = np.sqrt(np.diag(inverse @ middle @ inverse))
-    half = t.ppf((1 + LEVEL) / 2, groups - 1) * errors
-    ends = zip(beta, beta - half, beta + half, errors, strict=True)
+    found = fit(outcome, causes, rows.sku, weeks)
+    half = student((1 + LEVEL) / 2, found.clusters - 1) * found.errors
+    ends = zip(found.slopes, found.slopes - half, found.slopes + half, found.errors, strict=True)
     return [Slope(*map(float, one)) for one in ends]
-
-
-def _demeaned(columns: Floats, *groups: Ints) -> Floats:
-    """Columns less their group means, by turns until nothing moves (Gaure 2013)."""
-    left = columns.copy()
-    for _ in range(1_000):
-        before = left.copy()
-        for group in groups:
-            counts = np.bincount(group)
-            means = np.column_stack([np.bincount(group, column) for column in left.T])
-            left -= (means / counts[:, None])[group]
-        if np.abs(left - before).max() <= 1e-12 * max(np.abs(columns).max(), 1):
-            break
-    return left
 
 
 def _at(slope: Slope, depth: float) -> Slope:

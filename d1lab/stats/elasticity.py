@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from d1lab.errors import InputError
+from d1lab.stats.fixed_effects import Codes, Floats, demeaned, fit, student, week_effects, within
 
 MIN_SKUS = 10
 PROMOTED = 0.10  # depth from which a week counts as promoted
@@ -24,9 +24,6 @@ REASONS = {
     "no_price_change": "prices hardly moved",
 }
 """Each reason to abstain, in words."""
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 
 class Panel(NamedTuple):
@@ -108,10 +105,9 @@ def elasticity(panel: Panel) -> Elasticity:
     Raises:
         InputError: A price or a number of units is not above zero.
 
-    The within estimator of two-way fixed effects, solved exactly for unbalanced panels; errors by
-    Liang & Zeger (1986), Biometrika 73, with the small-sample factor of Stata. An association, not
-    an effect, unless prices were drawn by lot: what else happened in a SKU's promoted weeks, such
-    as a display, counts in it.
+    By `fixed_effects.fit`, with the small-sample factor of Stata. An association, not an effect,
+    unless prices were drawn by lot: what else happened in a SKU's promoted weeks, such as a
+    display, counts in it.
     """
     if not (np.all(panel.units > 0) and np.all(panel.price > 0)):
         raise InputError("elasticity takes units and prices above zero: leave other weeks out")
@@ -121,54 +117,14 @@ def elasticity(panel: Panel) -> Elasticity:
     if len(names) < MIN_SKUS:
         return Elasticity(None, None, None, None, None, *counts, "few_skus")
     x, y = np.log(panel.price), np.log(panel.units)
-    within_x, within_y = within(x, sku, week), within(y, sku, week)
-    square = float(within_x @ within_x)
-    if square < 1e-6 * len(x):
+    moved = within(x, sku, week)
+    if moved @ moved < 1e-6 * len(x):
         return Elasticity(None, None, None, None, None, *counts, "no_price_change")
-    slope = float(within_x @ within_y) / square
-    error = _clustered(within_x, within_y - slope * within_x, sku, len(weeks)) / square
-    margin = _student(0.975, len(names) - 1) * error
+    found = fit(y, x[:, None], sku, week, absorbed=len(weeks))
+    slope, error = float(found.slopes[0]), float(found.errors[0])
+    margin = student(0.975, len(names) - 1) * error
     pooled = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
     return Elasticity(slope, error, slope - margin, slope + margin, pooled, *counts, None)
-
-
-def within(values: Floats, sku: Codes, week: Codes) -> Floats:
-    """Values less their SKU's and week's effects (Frisch, Waugh & Lovell).
-
-    Args:
-        values: One per item.
-        sku: The item's SKU as 0, 1, 2, ...; each occurs.
-        week: Its week, likewise.
-    """
-    demeaned = _demeaned(values, sku)
-    return demeaned - _demeaned(_week_effects(demeaned, sku, week)[week], sku)
-
-
-def _week_effects(demeaned: Floats, sku: Codes, week: Codes) -> Floats:
-    """The least-squares effect of each week, of values that have their SKU's mean taken out."""
-    cells = np.zeros((sku.max() + 1, week.max() + 1))
-    np.add.at(cells, (sku, week), 1)
-    shares = cells / cells.sum(axis=1, keepdims=True)
-    normal = np.diag(cells.sum(axis=0)) - cells.T @ shares
-    return np.linalg.lstsq(normal, np.bincount(week, demeaned), rcond=None)[0]
-
-
-def _demeaned(values: Floats, sku: Codes) -> Floats:
-    return values - (np.bincount(sku, values) / np.bincount(sku))[sku]
-
-
-def _clustered(x: Floats, residuals: Floats, sku: Codes, weeks: int) -> float:
-    """Root of the sum of squares of each SKU's score, for few clusters made larger."""
-    scores = np.bincount(sku, x * residuals)
-    clusters, items = len(scores), len(x)
-    factor = clusters / (clusters - 1) * (items - 1) / max(items - weeks, 1)
-    return float(np.sqrt(factor * (scores @ scores)))
-
-
-def _student(level: float, freedom: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, level))
 
 
 def slopes(panel: Panel, shop: Elasticity) -> Slopes:
@@ -198,9 +154,9 @@ def slopes(panel: Panel, shop: Elasticity) -> Slopes:
 
 def _own_slopes(panel: Panel, common: float, sku: Codes, week: Codes) -> tuple[Floats, Floats]:
     """Least squares within each SKU, and the slope's sampling variance."""
-    x, y = _demeaned(np.log(panel.price), sku), np.log(panel.units)
-    effects = _week_effects(_demeaned(y, sku) - common * x, sku, week)
-    y = _demeaned(y - effects[week], sku)
+    x, y = demeaned(np.log(panel.price), sku), np.log(panel.units)
+    effects = week_effects(y - common * x, sku, week)
+    y = demeaned(y - effects[week], sku)
     square = np.maximum(np.bincount(sku, x * x), 1e-9)
     own = np.bincount(sku, x * y) / square
     freedom = np.maximum(np.bincount(sku) - 2, 1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from d1lab.errors import InputError
-from d1lab.stats.elasticity import Panel, elasticity, promoted_skus, slopes, within
+from d1lab.stats.elasticity import Panel, elasticity, promoted_skus, slopes
 
 TRUE = -2.0
 
@@ -71,14 +71,6 @@ def test_elasticity_covers_the_truth_as_often_as_it_says():
     found = [elasticity(_shop(skus=25, weeks=20, seed=seed)) for seed in range(200)]
     covered = np.mean([e.low < TRUE < e.high for e in found])
     assert 0.90 <= covered <= 0.99
-
-
-def test_within_leaves_no_sku_or_week_mean():
-    """What is left sums to zero over each SKU and over each week."""
-    panel = _shop(skus=15, weeks=11)
-    left = within(np.log(panel.units), np.asarray(panel.sku), np.asarray(panel.week))
-    assert np.abs(np.bincount(panel.sku, left)).max() < 1e-9
-    assert np.abs(np.bincount(panel.week, left)).max() < 1e-9
 
 
 def test_elasticity_abstains():
