@@ -20,7 +20,7 @@ from d1lab.reports.index import INDEX
 from d1lab.reports.shelf import LATEST
 
 IMAGES = Path(__file__).with_name("images")
-SHOP = "harbor"
+DATABASE, SHOP = "demo", "harbor"
 LEAD = "turnover"  # the report on readme.png
 HEIGHT = 1500  # of a picture at most, in CSS pixels
 
@@ -54,7 +54,10 @@ def main() -> None:
     reports_dir = load_settings().reports_dir
     pages = {
         "index": reports_dir / INDEX,
-        **{path.parent.name: path for path in sorted(reports_dir.glob(f"{SHOP}/*/{LATEST}"))},
+        **{
+            path.parent.name: path
+            for path in sorted(reports_dir.glob(f"{DATABASE}/{SHOP}/*/{LATEST}"))
+        },
     }
     if LEAD not in pages or not pages["index"].is_file():
         raise InputError(f"{reports_dir} lacks report {LEAD!r} of shop {SHOP!r}: run `d1lab run`")

@@ -90,7 +90,12 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
         return f"{sign}{number} %"
     if unit in CURRENCY_SIGNS:
         return f"{sign}{CURRENCY_SIGNS[unit]}{number}"
-    return f"{sign}{number} {unit}".rstrip()
+    return f"{sign}{number} {_one_of(unit) if number == '1' else unit}".rstrip()
+
+
+def _one_of(unit: str) -> str:
+    """The unit of a single thing: '1 product'."""
+    return unit[:-1] if unit.islower() and unit.endswith("s") and len(unit) > 3 else unit
 
 
 def sentence_case(name: str) -> str:

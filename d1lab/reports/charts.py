@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from d1lab.display.values import Kind
 from d1lab.errors import InputError
 from d1lab.reports.drawing import (
     Drawing,
@@ -221,10 +222,21 @@ def heatmap(
     )
     shade = alt.Scale(zero=True, range=[0.03, 0.48])  # pale enough for the numbers in both schemes
     cells = grid.mark_rect().encode(drawn.channel(alt.Opacity, "value", scale=shade, legend=None))
-    short = ".0%" if drawn.columns["value"].kind == "percent" else ",.3~g"
-    numbers = grid.mark_text(fontSize=11).encode(drawn.channel(alt.Text, "value", format=short))
+    numbers = grid.mark_text(**_cell_number(drawn.columns["value"].kind))
     narrow = len(names) > 12  # no room for numbers on a phone
     return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
+
+
+def _cell_number(kind: Kind) -> dict[str, Any]:
+    """The text of a heatmap's cell: small, and without a percent sign, where cells are narrow."""
+    narrow = "bandwidth('x') < 32"
+    text = "format(datum.value, ',.3~g')"
+    if kind == "percent":
+        text = f"{narrow} ? format(100 * datum.value, '.0f') : format(datum.value, '.0%')"
+    return {
+        "text": {"expr": f"isValid(datum.value) ? ({text}) : ''"},
+        "fontSize": {"expr": f"{narrow} ? 9 : 11"},
+    }
 
 
 def _lying_bars(drawn: Drawing) -> alt.LayerChart:

@@ -15,7 +15,7 @@ from d1lab.display.values import CURRENCY_SIGNS, Kind, plain
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab.vocabulary import meanings
 from d1lab.reports.fastimport import defer_iri_grammar
-from d1lab.reports.theme import enable
+from d1lab.reports.theme import LABEL_LIMIT, enable
 
 defer_iri_grammar()
 
@@ -23,7 +23,12 @@ import altair as alt  # noqa: E402 (after the line above, which halves its impor
 
 enable()
 
-_SHORT = "length(datum.label) > 36 ? slice(datum.label, 0, 35) + '…' : datum.label"
+_ROOM = f"max(12, floor({LABEL_LIMIT} / 6.2))"
+_SHORT = (
+    f"length(datum.label) <= {_ROOM} ? datum.label : "
+    f"slice(datum.label, 0, {_ROOM} - 11) + '…' + slice(datum.label, -10)"
+)
+"""A long name without its middle: what tells two products apart often stands at the end."""
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 

@@ -5,7 +5,8 @@ It is made of the cards beside the pages, so the folder explains itself wherever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ from d1lab.reports.page import TEMPLATES, environment
 from d1lab.reports.shelf import LATEST, Card, read_cards, replace_text
 from d1lab.reports.theme import palette_css
 from d1lab.reports.vega import csp_hash
-from d1lab.reports.wording import Freshness, freshness
+from d1lab.reports.wording import STATUSES, Freshness, count, freshness
 
 INDEX = "index.html"
 EARLIER = 30  # earlier runs listed
@@ -29,7 +30,7 @@ SHOWN = 3  # key figures of a report
 
 
 class Entry(NamedTuple):
-    """One report of one shop."""
+    """One report of one shop of one database."""
 
     newest: Card  # whatever became of it
     good: Card | None  # the last that ended well: what `latest.html` shows
@@ -37,6 +38,14 @@ class Entry(NamedTuple):
     freshness: Freshness
     trend: Trend | None
     earlier: tuple[Card, ...]  # newest first
+
+    @property
+    def status(self) -> str:
+        """How its last run ended; where that was well, how to take its verdict."""
+        run = self.newest.run
+        if run.status != "done":
+            return run.status
+        return run.verdict.status if run.verdict else "neutral"
 
     @property
     def link(self) -> str:
@@ -68,8 +77,10 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
         environment()
         .get_template("index.html")
         .render(
-            shops=[(shop, list(of)) for shop, of in groupby(entries, lambda e: e.newest.run.shop)],
-            titles=sorted({(e.newest.run.report, e.newest.run.title) for e in entries}),
+            shops=[(place, list(of)) for place, of in groupby(entries, _shop)],
+            summary=_summary(entries),
+            filters=_filters(entries),
+            trends=any(entry.trend for entry in entries),
             style=Markup(palette_css() + style),
             script=Markup(script),
             policy=csp_hash(script),
@@ -83,16 +94,51 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 
 
 def make_entries(cards: Iterable[Card], now: datetime) -> list[Entry]:
-    """The reports, by shop and title; each from the cards of its runs."""
-    ordered = sorted(cards, key=lambda card: (card.run.shop, card.run.report))
-    groups = groupby(ordered, lambda card: (card.run.shop, card.run.report))
-    entries = [_entry(list(group), now) for _, group in groups]
-    return sorted(entries, key=lambda e: (e.newest.run.shop, e.newest.run.title))
+    """The reports, by shop, database and title; each from the cards of its runs."""
+    ordered = sorted(cards, key=_report)
+    entries = [_entry(list(group), now) for _, group in groupby(ordered, _report)]
+    return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
+
+
+def _report(card: Card) -> tuple[str, str, str]:
+    return card.run.database, card.run.shop, card.run.report
+
+
+def _shop(entry: Entry) -> tuple[str, str]:
+    return entry.newest.run.shop, entry.newest.run.database
+
+
+_SUMMED = {
+    "failed": ("failed", "failed"),
+    "timeout": ("timed out", "timed out"),
+    "bad": ("needs attention", "need attention"),
+}
+
+
+def _summary(entries: Sequence[Entry]) -> str:
+    """'18 reports: 4 need attention'."""
+    found = Counter(entry.status for entry in entries)
+    parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
+    return count(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _filters(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
+    """What the list can be narrowed by: names, each with its values and their labels."""
+    runs = [entry.newest.run for entry in entries]
+    choices = {
+        "database": {(run.database, run.database) for run in runs},
+        "shop": {(run.shop, run.shop) for run in runs},
+        "report": {(run.report, run.title) for run in runs},
+        "status": {(entry.status, STATUSES[entry.status]) for entry in entries},
+    }
+    always = ("shop", "report")
+    return {n: sorted(of) for n, of in choices.items() if n in always or len(of) > 1}
 
 
 def _entry(cards: list[Card], now: datetime) -> Entry:
-    newest = max(cards, key=lambda card: card.run.started_at)
-    good = sorted((c for c in cards if c.run.status == "done"), key=_day)
+    own = [card for card in cards if not card.run.chosen] or cards  # variants are only listed
+    newest = max(own, key=lambda card: card.run.started_at)
+    good = sorted((c for c in own if c.run.status == "done"), key=_day)
     last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
     figures = last.figures if last else ()
     changes = what_changed(figures, before.figures if before else ())
@@ -120,6 +166,6 @@ def _trend(figure: Figure, cards: list[Card]) -> Trend | None:
     low, high = min(known), max(known)
     step, span = 112 / (len(known) - 1), (high - low) or 1
     points = [(4 + i * step, 28 - 24 * (v - low) / span) for i, v in enumerate(known)]
-    first, last = (figure._replace(value=v).shown() for v in (values[0], values[-1]))
+    first, last = (figure._replace(value=v).shown() for v in (known[0], known[-1]))
     words = f"{figure.label} over {len(known)} runs: from {first} to {last}"
     return Trend(figure, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), points[-1], words)

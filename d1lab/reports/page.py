@@ -1,7 +1,7 @@
 """A run's folder as one HTML file that needs nothing else: no request, no server, no script even.
 
     render_page(run_dir)               the page as text
-    write_page(run_dir, reports_dir)   reports/<shop>/<report>/<as_of>.html, with its CSV files
+    write_page(run_dir, reports_dir)   reports/<database>/<shop>/<report>/..., with its CSV files
 
 The page's policy lets no script run but our own, named by its hash. Whatever stands in the data is
 escaped text; charts are plain SVG first, and live once the script has unpacked Vega.
@@ -33,7 +33,7 @@ from d1lab.reports.shelf import place, shelve
 from d1lab.reports.story import Story, read_story
 from d1lab.reports.theme import palette_css
 from d1lab.reports.vega import Script, bundle, csp_hash, pack
-from d1lab.reports.wording import day, filters, freshness, moment, next_steps
+from d1lab.reports.wording import STATUSES, day, filters, freshness, moment, next_steps
 
 TEMPLATES = Path(__file__).with_name("templates")
 LEADING = 3  # key figures on the first screen
@@ -139,6 +139,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(filters())
+    made.globals["STATUSES"] = STATUSES
     return made
 
 
@@ -155,7 +156,8 @@ def _story(run_dir: Path, run: RunRecord) -> Story:
         notebook = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path} is no notebook: {error}. Run the report again") from None
-    return read_story(notebook, run.error.cell_index if run.error else None)
+    failed_cell = run.error.cell_index if run.error else None
+    return read_story(notebook, failed_cell, whole=run.status == "done")
 
 
 def _previous(run_dir: Path, run: RunRecord) -> Previous:

@@ -24,7 +24,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from d1lab.display import Figure, Figures
+from d1lab.display import Figure, Figures, Verdict
+from d1lab.display.words import VerdictStatus
 from d1lab.errors import InputError
 
 RUN_FILE = "run.json"
@@ -79,6 +80,14 @@ class Quarantined(_Record):
     rows: int
 
 
+class Answer(_Record):
+    """The verdict that a report leads with, as `d1lab.display.Verdict`."""
+
+    text: Words
+    status: VerdictStatus
+    detail: Words = ""
+
+
 class Failure(_Record):
     """Why a run did not end well."""
 
@@ -128,10 +137,17 @@ class RunRecord(_Record):
     versions: dict[str, str] = {}  # d1lab, python, duckdb, ...
     quarantined: tuple[Quarantined, ...] = ()
     simulated: tuple[str, ...] = ()  # views read whose data is simulated
+    verdict: Answer | None = None
     previous_run_id: str | None = None  # the last run of this report and shop that was done
     error: Failure | None = None
     staged: dict[str, int] = {}  # rows in the outbox, by table
     pushed: Pushed | None = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The parameters that the caller set, but shop and day: they make a run a variant."""
+        names = (name for name in self.given if name not in ("shop", "as_of"))
+        return {name: self.parameters[name] for name in names if name in self.parameters}
 
     @property
     def command(self) -> str:
@@ -141,9 +157,8 @@ class RunRecord(_Record):
             words += ["--database", self.database]
         if self.as_of:
             words += ["--as-of", self.as_of.isoformat()]
-        for name in self.given:
-            if name not in ("shop", "as_of") and name in self.parameters:
-                words += ["--set", f"{name}={_setting(self.parameters[name])}"]
+        for name, value in self.chosen.items():
+            words += ["--set", f"{name}={setting(value)}"]
         return shlex.join(words)
 
     def age_days(self, now: datetime | None = None) -> float | None:
@@ -160,7 +175,7 @@ class RunRecord(_Record):
         return aside.replace(path)
 
 
-def _setting(value: object) -> str:
+def setting(value: object) -> str:
     """A parameter's value as `--set name=value` takes it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -194,6 +209,17 @@ def key_figures(notebook: dict[str, Any]) -> list[Figure]:
             for figure in Figures.from_json(bundle).figures if bundle else ():
                 found[figure.metric, figure.dimension] = figure
     return list(found.values())
+
+
+def answer(notebook: dict[str, Any]) -> Answer | None:
+    """The first verdict that an executed notebook displayed, if any.
+
+    Args:
+        notebook: The notebook as JSON (nbformat 4).
+    """
+    outputs = (output for cell in notebook.get("cells", ()) for output in cell.get("outputs", ()))
+    bundles = (output.get("data", {}).get(Verdict.MIME) for output in outputs)
+    return next((Answer(**bundle) for bundle in bundles if bundle), None)
 
 
 def save_results(run_dir: Path, figures: list[Figure]) -> Path:

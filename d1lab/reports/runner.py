@@ -34,6 +34,7 @@ from d1lab.reports.run_record import (
     Quarantined,
     RunRecord,
     TableState,
+    answer,
     key_figures,
     save_results,
 )
@@ -292,6 +293,7 @@ def _record(
         versions=versions(),
         quarantined=task.quarantined,
         simulated=tuple(view for view in task.simulated if view in read),
+        verdict=answer(execution.notebook) if execution.notebook else None,
         previous_run_id=previous_run_id,
         error=execution.failure,
         staged={table: rows.num_rows for table, rows in results.read_outbox(run_dir).items()},

@@ -1,4 +1,6 @@
-"""Where pages stand: reports/<shop>/<report>/<as_of>.html, and what the index knows of each.
+"""Where pages stand, and what the index knows of each.
+
+    reports/<database>/<shop>/<report>/<as_of>.html, and latest.html
 
 Beside a page lie its CSV files, in a folder of its name, and `<as_of>.json`: the card by which the
 index lists it. So `reports/` can be copied anywhere, and its index made again from itself.
@@ -32,10 +34,11 @@ class Card(NamedTuple):
 def place(reports_dir: Path, run: RunRecord) -> Path:
     """Where a run's page stands; a run that did not end well takes no good page's place."""
     day = run.as_of.isoformat() if run.as_of else f"{run.started_at:%Y-%m-%d}"
-    chosen = {n: run.parameters.get(n) for n in run.given if n not in ("shop", "as_of")}
-    mark = f"-{_digest(json.dumps(chosen, sort_keys=True, default=str))}" if chosen else ""
+    chosen = json.dumps(run.chosen, sort_keys=True, default=str)
+    mark = f"-{_digest(chosen)}" if run.chosen else ""
     status = "" if run.status == "done" else f"-{run.status}"
-    folder = reports_dir / file_name(run.shop) / file_name(run.report)
+    names = (run.database, run.shop, run.report)
+    folder = reports_dir.joinpath(*map(file_name, names))
     return folder / f"{day}{mark}{status}.html"
 
 
@@ -80,12 +83,15 @@ def remove_page(reports_dir: Path, page: str) -> None:
 
 def read_cards(reports_dir: Path) -> Iterator[Card]:
     """The cards of all pages under `reports_dir`; a card without its page counts for nothing."""
-    for folder in sorted(reports_dir.glob("*/*/")):
+    for folder in sorted(reports_dir.glob("*/*/*/")):
         yield from _cards(folder)
 
 
 def point_latest(folder: Path) -> None:
-    """Make `latest.html` the newest good page of a report, or the newest at all."""
+    """Make `latest.html` the newest good page of a report, or the newest at all.
+
+    A variant, which somebody's own parameters made, is the latest only where nothing else is.
+    """
     cards = list(_cards(folder))
     newest = max(cards, key=_recency, default=None)
     latest = folder / LATEST
@@ -102,19 +108,19 @@ def _cards(folder: Path) -> Iterator[Card]:
             card = json.loads(path.read_text(encoding="utf-8"))
             run = RunRecord.model_validate(card["run"])
             figures = tuple(Figure.from_json(record) for record in card["figures"])
-            yield Card(page.relative_to(folder.parents[1]).as_posix(), run, figures)
+            yield Card(page.relative_to(folder.parents[2]).as_posix(), run, figures)
 
 
-def _recency(card: Card) -> tuple[bool, str, str]:
+def _recency(card: Card) -> tuple[bool, bool, str, str]:
     run = card.run
     day = run.as_of.isoformat() if run.as_of else ""
-    return run.status == "done", day, run.started_at.isoformat()
+    return not run.chosen, run.status == "done", day, run.started_at.isoformat()
 
 
 def _listed(run: RunRecord) -> RunRecord:
     """A record without what the index does not show."""
     data = run.data.model_copy(update={"tables": ()})
-    unlisted = {"parameters": {}, "versions": {}, "error": None, "data": data}
+    unlisted = {"parameters": run.chosen, "versions": {}, "error": None, "data": data}
     return run.model_copy(update=unlisted)
 
 

@@ -83,7 +83,9 @@ class Story(NamedTuple):
     specs: dict[str, dict[str, Any]]  # of the charts, by name
 
 
-def read_story(notebook: Mapping[str, Any], failed_cell: int | None = None) -> Story:
+def read_story(
+    notebook: Mapping[str, Any], failed_cell: int | None = None, *, whole: bool = True
+) -> Story:
     """The story of an executed notebook.
 
     The first verdict leads the page, and key figures have their own place: neither is repeated.
@@ -91,7 +93,10 @@ def read_story(notebook: Mapping[str, Any], failed_cell: int | None = None) -> S
     Args:
         notebook: nbformat 4, as JSON.
         failed_cell: The index of the cell that ended the run, if one did.
+        whole: Whether the run came to its end. What follows the last cell that was begun is no
+            part of the story otherwise: headings without anything below them.
     """
+    end = None if whole else _last_begun(notebook, failed_cell)
     blocks: list[Any] = []
     code: list[Code] = []
     level, titled = 1, False
@@ -101,6 +106,8 @@ def read_story(notebook: Mapping[str, Any], failed_cell: int | None = None) -> S
             continue
         source = _text(cell.get("source", ""))
         if cell.get("cell_type") == "markdown":
+            if end is not None and index > end:
+                continue
             if not titled:
                 title, source = split_title(source)
                 titled = bool(title)
@@ -112,6 +119,14 @@ def read_story(notebook: Mapping[str, Any], failed_cell: int | None = None) -> S
                 code.append(Code(index + 1, source, index == failed_cell))
             blocks += _outputs(cell.get("outputs", ()), index)
     return _assembled(blocks, code)
+
+
+def _last_begun(notebook: Mapping[str, Any], failed_cell: int | None) -> int:
+    """The index of the last code cell that was begun; -1 where none was."""
+    if failed_cell is not None:
+        return failed_cell
+    cells = enumerate(notebook.get("cells", ()))
+    return max((index for index, cell in cells if cell.get("execution_count")), default=-1)
 
 
 def _assembled(blocks: list[Any], code: list[Code]) -> Story:

@@ -26,8 +26,18 @@ PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark)
 """Every colour there is; text and marks keep WCAG AA contrast on `paper` in both schemes."""
 
 SERIES = ("accent", "ochre", "slate", "plum", "grey", "bad")
-LABEL_LIMIT = "max(120, min(260, 0.36 * (containerSize()[0] || 680)))"
+ROOM = "(containerSize()[0] || 680)"  # a chart's width in pixels, as an expression
+LABEL_LIMIT = f"max(140, min(260, 0.36 * {ROOM}))"
 """How long a label may be, in pixels: a third of the chart, on a phone as on a desk."""
+
+NUMBERS = {
+    "decimal": ".",
+    "thousands": ",",
+    "grouping": [3],
+    "currency": ["$", ""],
+    "percent": "\N{NO-BREAK SPACE}%",
+}
+"""How charts write numbers: as `d1lab.display.show` does, in the notation of d3's locales."""
 
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
@@ -60,6 +70,7 @@ def chart_config() -> dict[str, Any]:
     return {
         "background": None,
         "font": FONT,
+        "locale": {"number": NUMBERS},
         "aria": False,  # the page describes the chart as one picture and shows its numbers
         "view": {"stroke": None},
         "axis": {
@@ -88,10 +99,12 @@ def chart_config() -> dict[str, Any]:
             **text,
             "orient": "top",
             "direction": "horizontal",
+            "columns": {"expr": f"{ROOM} < 480 ? 1 : 0"},  # on a phone one below the other
             "labelFontSize": 12,
             "labelLimit": 160,
-            "offset": 22,
+            "offset": 30,
             "symbolType": "stroke",
+            "symbolOpacity": 1,  # where a band shares the legend with its line
             "symbolStrokeWidth": 3,
         },
         "line": {"color": light("accent"), "strokeWidth": 2, "strokeJoin": "round"},

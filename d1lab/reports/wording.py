@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from d1lab.reports.run_record import RunRecord
+from markupsafe import Markup, escape
+
+from d1lab.reports.columns import layout
+from d1lab.reports.run_record import RunRecord, setting
 
 STALE_HOURS = 36
 """A pull older than this makes a report stale: a daily pull that was missed once."""
 
 QUIET_DAYS = 3
 """Data that ends longer than this before its pull is worth a word: nothing new comes in."""
+
+
+STATUSES = {
+    "failed": "Failed",
+    "timeout": "Timed out",
+    "skipped": "Not run",
+    "bad": "Needs attention",
+    "unknown": "Cannot tell",
+    "good": "Good",
+    "neutral": "For information",
+}
+"""How a run ended; where that was well, how to take its verdict."""
 
 
 class Freshness(NamedTuple):
@@ -55,7 +71,19 @@ def next_steps(run: RunRecord) -> list[str]:
 
 def filters() -> dict[str, Callable[..., Any]]:
     """The templates' filters."""
-    return {"day": day, "moment": moment, "count": count, "clip": clip, "span": _seconds}
+    return {
+        "day": day,
+        "moment": moment,
+        "count": count,
+        "clip": clip,
+        "span": _seconds,
+        "layout": layout,
+        "prose": prose,
+        "quoted": quoted,
+        "sentence": sentence,
+        "settings_of": settings_of,
+        "simulated": simulated,
+    }
 
 
 def day(value: date | None) -> str:
@@ -79,6 +107,47 @@ def count(number: int, noun: str) -> str:
 def clip(text: str, longest: int = 200) -> str:
     """A text cut for display."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def prose(text: str) -> str:
+    """Running text with minus signs, and with percent signs that stay at their number.
+
+    >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
+    '−8\xa0% on the 30 days to 2018-01-01 (95\xa0% interval)'
+    """
+    spaced = re.sub(r"(?<=\d) ?%(?!\w)", "\N{NO-BREAK SPACE}%", text)
+    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", spaced)
+
+
+def sentence(text: str) -> str:
+    """A text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
+def quoted(text: str) -> Markup:
+    """A message with what stands between backticks as code."""
+    parts = enumerate(re.split("`([^`\n]+)`", text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in parts
+    )
+
+
+def settings_of(run: RunRecord) -> str:
+    """What the caller set for a variant: 'days=60, codes=["A"]'."""
+    return ", ".join(f"{name}={setting(value)}" for name, value in run.chosen.items())
+
+
+_SIMULATED = {
+    "inventory_days": "stock levels",
+    "ab_tests": "A/B tests",
+    "ab_test_days": "A/B tests",
+}
+
+
+def simulated(views: Iterable[str]) -> str:
+    """What of a report's data is simulated, in words, from the names of the views it read."""
+    return ", ".join(dict.fromkeys(_SIMULATED.get(v, v.replace("_", " ")) for v in views))
 
 
 def _span(hours: float) -> str:

@@ -8,25 +8,23 @@ What has not been seen before is told only where something is wrong with it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime
-from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from d1lab.config import Settings
-from d1lab.display import Figure, Verdict
+from d1lab.display import Figure
 from d1lab.errors import StaleDataError
 from d1lab.jobs.ledger import Entry, Ledger
 from d1lab.lab.state import STALE_AFTER, freshness
 from d1lab.reports.changes import Change, what_changed
-from d1lab.reports.run_record import NOTEBOOK_FILE, RunRecord, load_results, load_run
+from d1lab.reports.run_record import RunRecord, load_results, load_run
 from d1lab.reports.runner import run_folder
-from d1lab.reports.wording import clip, count, day, moment
+from d1lab.reports.wording import clip, count, day, moment, settings_of, simulated
 from d1lab.share.alerts import Alert
 from d1lab.share.sent import State
 from d1lab.warehouse import open_warehouse
@@ -72,7 +70,6 @@ class Report(NamedTuple):
     good_page: str | None
     figures: tuple[Figure, ...]  # of that
     before: tuple[Figure, ...]  # of the run that it is compared with
-    verdict: Verdict | None  # of that
 
 
 def latest_reports(settings: Settings, ledger: Ledger, database: str | None = None) -> list[Report]:
@@ -161,7 +158,7 @@ def _report(settings: Settings, database: str, series: str, entries: list[Entry]
     done = [entry for entry in ordered if entry.status == "done"]
     run = load_run(run_folder(settings, database, newest.run_id))
     if not done:
-        return Report(series, run, newest.page, None, None, (), (), None)
+        return Report(series, run, newest.page, None, None, (), ())
     folder = run_folder(settings, database, done[-1].run_id)
     good = run if done[-1] is newest else load_run(folder)
     before = load_results(folder.parent / good.previous_run_id) if good.previous_run_id else ()
@@ -173,17 +170,7 @@ def _report(settings: Settings, database: str, series: str, entries: list[Entry]
         done[-1].page,
         figures=tuple(load_results(folder)),
         before=tuple(before),
-        verdict=_verdict(folder),
     )
-
-
-def _verdict(run_dir: Path) -> Verdict | None:
-    """The first verdict that a run's notebook displayed."""
-    path = run_dir / NOTEBOOK_FILE
-    notebook = json.loads(path.read_bytes()) if path.is_file() else {"cells": []}
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
-    bundles = (output.get("data", {}).get(Verdict.MIME) for output in outputs)
-    return next((Verdict.of(**bundle) for bundle in bundles if bundle), None)
 
 
 def _faults(report: Report, known: State) -> tuple[list[Event], State]:
@@ -202,7 +189,8 @@ def _news(report: Report, known: State, alerts: Sequence[Alert]) -> tuple[list[E
         return [], known
     held = set(known.get("alerts", ()))
     events = [event for alert in alerts for event in _alert_events(alert, report.figures, held)]
-    before, now = known.get("verdict"), report.verdict.status if report.verdict else None
+    verdict = report.good.verdict
+    before, now = known.get("verdict"), verdict.status if verdict else None
     if before and now and before != now:
         tone = _VERDICT_TONES.get(now, "info")
         events.append(Event(f"the verdict went from {before} to {now}", tone))
@@ -241,18 +229,17 @@ def _body(report: Report, run: RunRecord) -> Iterator[str]:
         yield f"{where}{clip(run.error.message or run.reason, 600)}"
         yield f"Nothing of it was written to D1. Run it again: {run.command}"
         return
-    chosen = [f"{n}={run.parameters.get(n)}" for n in run.given if n not in ("shop", "as_of")]
-    if chosen:
-        yield f"With {clip(', '.join(chosen), 200)}."
+    if run.chosen:
+        yield f"With {clip(settings_of(run), 200)}."
     if run is not report.good:
         return
-    if report.verdict:
-        yield clip(report.verdict.text, 600)
+    if run.verdict:
+        yield clip(run.verdict.text, 600)
     changes = [c for c in what_changed(report.figures, report.before) if c.finding != "gone"]
     yield from map(_figure_line, changes[:_FIGURES])
     yield f"Data pulled {moment(run.data.pulled_at)}."
     if run.simulated:
-        yield f"Simulated: {clip(', '.join(run.simulated), 200)}."
+        yield f"Simulated: {clip(simulated(run.simulated), 200)}."
 
 
 def _figure_line(change: Change) -> str:

@@ -72,9 +72,10 @@ def test_prune_removes_old_runs_with_their_pages(settings, ledger, past):
     assert not run_folder(settings, "demo", old.run_id).exists()
     assert run_folder(settings, "demo", new.run_id).is_dir()
     assert [e.run_id for e in ledger.entries()] == [new.run_id]
-    pages = sorted(path.name for path in (settings.reports_dir / "harbor" / "turnover").iterdir())
+    shelf = settings.reports_dir / "demo" / "harbor" / "turnover"
+    pages = sorted(path.name for path in shelf.iterdir())
     assert pages == ["2026-06-20.html", "2026-06-20.json", "latest.html"]
-    latest = (settings.reports_dir / "harbor" / "turnover" / "latest.html").read_text()
+    latest = (shelf / "latest.html").read_text()
     assert latest == f"<p>{new.run_id}</p>"
 
 
@@ -96,7 +97,7 @@ def test_prune_keeps_a_page_that_another_run_has_taken(settings, ledger, past):
     past(100, as_of="2026-05-31")
     past(10, as_of="2026-05-31")
     assert len(removed(settings, ledger)) == 1
-    assert (settings.reports_dir / "harbor" / "turnover" / "2026-05-31.html").is_file()
+    assert (settings.reports_dir / "demo" / "harbor" / "turnover" / "2026-05-31.html").is_file()
 
 
 def test_prune_dry_run_only_tells(settings, ledger, past):

@@ -42,7 +42,8 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
     use("uses_the_lab")
     outcome = only(run_reports(settings, **HARBOR))
     assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
-    assert outcome.page == settings.reports_dir / "harbor" / "uses_the_lab" / "2026-05-08.html"
+    shelf = settings.reports_dir / "demo" / "harbor" / "uses_the_lab"
+    assert outcome.page == shelf / "2026-05-08.html"
     assert outcome.page.is_file()
     assert (settings.reports_dir / "index.html").is_file()
     assert outcome.pushed is not None

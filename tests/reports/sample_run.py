@@ -13,7 +13,7 @@ import pandas as pd
 
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
 from d1lab.reports import charts
-from d1lab.reports.run_record import RunRecord, key_figures, save_results
+from d1lab.reports.run_record import RunRecord, answer, key_figures, save_results
 
 DAY = date(2026, 5, 31)
 PULLED = datetime(2026, 6, 1, 5, 58, tzinfo=UTC)
@@ -51,10 +51,10 @@ def _bundle(item: Any) -> dict[str, Any]:
 
 def write_run(folder: Path, cells: Sequence[dict[str, Any]], **fields: Any) -> Path:
     """A run's folder under data/demo/runs, with its notebook, figures and record."""
-    record = run_record(**fields)
+    notebook = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    record = run_record(**{"verdict": answer(notebook), **fields})
     run_dir = folder / "data" / "demo" / "runs" / record.run_id
     run_dir.mkdir(parents=True, exist_ok=True)
-    notebook = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     (run_dir / "notebook.ipynb").write_text(json.dumps(notebook))
     (run_dir / "log.txt").write_text("2026-06-01 06:00:00 cell 1: ok\n")
     reads = {"metric": "turnover", "reads": ["inventory_days", "products"], "params": {}}

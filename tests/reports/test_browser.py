@@ -323,7 +323,7 @@ def test_index_filters_and_links(pages: Pages, visit):
         assert page.locator("article:visible").count() == 1
         assert page.url.endswith("#shop=harbor")
         page.locator("article:visible h3 a").click()
-        assert page.url.endswith("harbor/turnover/latest.html")
+        assert page.url.endswith("demo/harbor/turnover/latest.html")
         page.locator(".kicker a").click()
         assert page.url.endswith("index.html")
     with visit(pages.index, scripts=False) as page:

@@ -51,11 +51,11 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
     for day in ("2026-05-29", "2026-05-31", "2026-05-30"):
         shelf.add(day, 10.0)
     (entry,) = shelf.entries()
-    assert entry.link == "harbor/turnover/latest.html"
+    assert entry.link == "demo/harbor/turnover/latest.html"
     assert entry.good.run.as_of.isoformat() == "2026-05-31"
     assert [card.run.as_of.day for card in entry.earlier] == [30, 29]
     html = shelf.html()
-    for link in re.findall(r'href="(harbor[^"]+)"', html):
+    for link in re.findall(r'href="(demo[^"]+)"', html):
         assert (shelf.reports / link).is_file(), link
 
 
@@ -110,6 +110,52 @@ def test_shops_and_reports_are_sorted(shelf):
     shelf.add("2026-05-31", 1.0, run_id="c", shop="harbor", report="z", title="Alpha")
     order = [(e.newest.run.shop, e.newest.run.title) for e in shelf.entries()]
     assert order == [("harbor", "Alpha"), ("harbor", "Zeta"), ("village", "Beta")]
+
+
+def test_shops_of_one_name_in_two_databases_stay_apart(shelf):
+    """Each keeps its own pages and its own stable link, and the index says which is which."""
+    shelf.add("2026-05-31", 1.0, run_id="a")
+    shelf.add("2026-05-31", 2.0, run_id="b", database="live")
+    links = {entry.link: entry.changes[0].figure.value for entry in shelf.entries()}
+    assert links == {
+        "demo/harbor/turnover/latest.html": 1.0,
+        "live/harbor/turnover/latest.html": 2.0,
+    }
+    html = shelf.html()
+    assert "harbor <span>demo</span>" in html
+    assert "harbor <span>live</span>" in html
+    assert '<select name="database">' in html
+
+
+def test_verdicts_are_summed_up(shelf):
+    """The reader sees at the top how many reports ask for something."""
+    for name, status in (("a", "bad"), ("b", "good"), ("c", "bad"), ("d", "neutral")):
+        verdict = {"text": f"Verdict of {name}.", "status": status}
+        shelf.add("2026-05-31", 1.0, run_id=name, report=name, title=name, verdict=verdict)
+    shelf.add("2026-05-31", run_id="e", report="e", status="failed", error={"message": "no"})
+    html = shelf.html()
+    assert "5 reports: 1 failed, 2 need attention" in html
+    assert [entry.status for entry in shelf.entries()] == [
+        "failed",
+        "bad",
+        "good",
+        "bad",
+        "neutral",
+    ]
+    assert "Verdict of a." in html
+
+
+def test_variant_does_not_take_the_place_of_the_report(shelf):
+    """A run with parameters of somebody's own is listed, with them, and leads nowhere else."""
+    own = shelf.add("2026-05-30", 10.0)
+    parameters = {"parameters": {"days": 60}, "given": ["shop", "days"]}
+    variant = shelf.add("2026-05-31", 99.0, **parameters)
+    (entry,) = shelf.entries()
+    assert entry.good.run.run_id == "r2026-05-30"
+    assert entry.changes[0].figure.value == 10.0
+    assert [shelf.reports / card.path for card in entry.earlier] == [variant]
+    assert (own.parent / "latest.html").read_text() == own.read_text()
+    assert "days=60" in shelf.html()
 
 
 def test_card_without_its_page_counts_for_nothing(shelf):

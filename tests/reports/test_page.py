@@ -96,7 +96,7 @@ def test_page_refers_to_nothing_outside(page):
     loads = [v for n, v in outline.attributes if n in ("src", "srcset", "data", "action", "poster")]
     assert loads == []
     links = {v for n, v in outline.attributes if n == "href"}
-    assert links == {"#story", "../../index.html", "data:,"}
+    assert links == {"#story", "../../../index.html", "data:,"}
 
 
 def test_policy_admits_our_scripts_and_no_other(page):
@@ -183,16 +183,16 @@ def test_first_screen_has_its_parts(page):
         "Needs attention 23 of 212 products",
         "Products that run out within 14 days 23 19 to 28 (95 %) −6 (−20.7 %) within noise",
         "Median cover 41.3 days 39.8 to 43.1 days (95 %)",
-        "Dead stock $18,340 -10 % on the 30 days before, within the swing",
+        "Dead stock $18,340 −10 % on the 30 days before, within the swing",
         "+$900 (+5.2 %) no interval: cannot tell",
         "Fresh Data to 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
         "Changes since 30 May 2026",
-        "Simulated data. inventory_days",
+        "Simulated data: stock levels.",
         "12 values left out. 12 in t.c (not a number)",
         "What runs out first",
         "What changed Since 30 May 2026",
         "How it was computed",
-        "Parameters shop harbor set by the caller as_of 2026-05-31",
+        "Parameters shop harbor as_of 2026-05-31",
         "d1lab run turnover --shop harbor --as-of 2026-05-31",
     ]
     text = text.partition("Skip to the report")[2]
@@ -268,7 +268,19 @@ def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Pa
 def test_skipped_run_says_why(page):
     """A run that ended well for want of data is no failure."""
     text = Outline(page(status="skipped", reason="no stock is recorded for kiosk")).text
-    assert "Not run no stock is recorded for kiosk" in text
+    assert "Not run No stock is recorded for kiosk" in text
+
+
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_story_ends_where_the_run_ended(page, status):
+    """Headings that nothing was computed for are no part of the page."""
+    untouched = {**code("lab.table(...)"), "execution_count": None}
+    cells = [markdown("# T"), code("x"), markdown("## Before"), code("y"), markdown("## After")]
+    error = {"cell_index": 3, "message": "no"} if status == "failed" else None
+    text = Outline(page([*cells, untouched], status=status, error=error)).text
+    assert "Before" in text
+    assert "After" not in text
+    assert "After" in Outline(page([*cells, untouched])).text
 
 
 def test_folder_without_a_run_is_refused(tmp_path: Path):
@@ -318,7 +330,7 @@ def test_charts_show_their_numbers(page):
         frame, "code", "share", title="T", description="D.", kinds={"share": "percent"}
     )
     html = page([code("", chart)])
-    assert re.search(r"<td>A</td>\s*<td class=\"n\" data-v=\"0.25\">25.0 %</td>", html)
+    assert re.search(r"<td class=\"s\">A</td>\s*<td class=\"n\" data-v=\"0.25\">25.0 %</td>", html)
     assert 'aria-label="D."' in html
 
 
@@ -359,19 +371,20 @@ def test_pages_have_their_places(tmp_path: Path):
     def at(**fields) -> str:
         return place(tmp_path, run_record(**fields)).relative_to(tmp_path).as_posix()
 
-    assert at() == "harbor/turnover/2026-05-31.html"
-    assert at(status="failed") == "harbor/turnover/2026-05-31-failed.html"
-    assert at(as_of=None, status="failed") == "harbor/turnover/2026-06-01-failed.html"
-    assert at(shop="my-shop.example.com").startswith("my-shop.example.com/")
+    assert at() == "demo/harbor/turnover/2026-05-31.html"
+    assert at(status="failed") == "demo/harbor/turnover/2026-05-31-failed.html"
+    assert at(as_of=None, status="failed") == "demo/harbor/turnover/2026-06-01-failed.html"
+    assert at(shop="my-shop.example.com").startswith("demo/my-shop.example.com/")
     thirty, sixty = (
         at(parameters={"days": days}, given=["days", "as_of", "shop"]) for days in (30, 60)
     )
     assert thirty != sixty
     for shop in ("../../etc", "..", "a/b", "", "x" * 300, "émile"):
         parts = Path(at(shop=shop)).parts
-        assert len(parts) == 3
-        assert not parts[0].startswith(".")
+        assert len(parts) == 4
+        assert not parts[1].startswith(".")
     assert at(shop="a/b") != at(shop="a-b")
+    assert at(database="live") == "live/harbor/turnover/2026-05-31.html"
 
 
 def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):

@@ -207,7 +207,7 @@ def test_secrets_never_reach_a_run(settings, monkeypatch):
     record = run_report(settings, None, "tells_secrets")
     assert record.status == "done", record.error
     notebook = (run_folder(settings, "demo", record.run_id) / "notebook.ipynb").read_text()
-    assert (settings.reports_dir / "harbor" / "tells_secrets" / "latest.html").is_file()
+    assert (settings.reports_dir / "demo" / "harbor" / "tells_secrets" / "latest.html").is_file()
     assert "D1LAB_RUN_DIR" in notebook
     assert "read_token=None" in notebook
     for path in settings.root.rglob("*"):

@@ -74,7 +74,7 @@ class Project:
             "started_at": record.started_at.isoformat(),
         }
         self.ledger.start(row)
-        page = f"{record.shop}/{record.report}/{record.as_of}.html"
+        page = f"{record.database}/{record.shop}/{record.report}/{record.as_of}.html"
         self.ledger.finish(record, "", {}, page)
 
 

@@ -94,7 +94,7 @@ def test_a_verdict_of_another_kind_is_news_with_the_key_figures(told: Project, r
     assert lines[1].startswith("Products that run out 47 [+43 (")
     assert lines[-2:] == [
         "Data pulled 1 Jun 2026, 05:58 UTC.",
-        "Page: reports/harbor/turnover/2026-05-31.html",
+        "Page: reports/demo/harbor/turnover/2026-05-31.html",
     ]
     assert _send(told) == []
 
@@ -289,7 +289,7 @@ def test_a_link_leads_to_the_published_page(told: Project, receiver: Receiver):
     told.add("failed", shop="harbor")
     _send(told)
     link = receiver.messages[0]["message"].splitlines()[-1]
-    assert link == "https://reports.example/harbor/turnover/2026-05-31.html"
+    assert link == "https://reports.example/demo/harbor/turnover/2026-05-31.html"
 
 
 def test_what_stands_in_the_data_mentions_nobody(told: Project, receiver: Receiver):

@@ -30,7 +30,7 @@ def reports(tmp_path: Path) -> Path:
     write_page(run_dir, folder)
     write_index(folder)
     (folder / ".env").write_text("secret")
-    (folder / "harbor" / "turnover" / "new.html.part").write_text("half")
+    (folder / "demo" / "harbor" / "turnover" / "new.html.part").write_text("half")
     (tmp_path / "outside.html").write_text("outside")
     (tmp_path / "reports-2").mkdir()
     (tmp_path / "reports-2" / "index.html").write_text("outside")
@@ -60,7 +60,7 @@ def _ask(
     return answer, body
 
 
-PAGE = "/harbor/turnover/2026-05-31.html"
+PAGE = "/demo/harbor/turnover/2026-05-31.html"
 
 
 def test_server_listens_on_loopback_only(server: PagesServer):
@@ -73,9 +73,9 @@ def test_server_listens_on_loopback_only(server: PagesServer):
     [
         ("/", "text/html; charset=utf-8"),
         ("/index.html?shop=harbor", "text/html; charset=utf-8"),
-        ("/harbor/turnover/latest.html", "text/html; charset=utf-8"),
-        ("/harbor/turnover/2026-05-31.json", "application/json"),
-        ("/harbor/turnover/2026-05-31/cover.csv", "text/csv; charset=utf-8"),
+        ("/demo/harbor/turnover/latest.html", "text/html; charset=utf-8"),
+        ("/demo/harbor/turnover/2026-05-31.json", "application/json"),
+        ("/demo/harbor/turnover/2026-05-31/cover.csv", "text/csv; charset=utf-8"),
     ],
 )
 def test_pages_and_their_files_are_served(server: PagesServer, path: str, content_type: str):
@@ -94,16 +94,16 @@ def test_pages_and_their_files_are_served(server: PagesServer, path: str, conten
         "/%2e%2e/outside.html",
         "/..%2foutside.html",
         "/..%5coutside.html",
-        "/harbor/../../outside.html",
+        "/demo/harbor/../../../outside.html",
         "//etc/passwd",
         "/../reports-2/index.html",
         "/link.html",
         "/.env",
         "/.d1lab/index.html",
         "/harbor",
-        "/harbor/",
-        "/harbor/turnover/new.html.part",
-        "/harbor/turnover/%00.html",
+        "/demo/harbor/",
+        "/demo/harbor/turnover/new.html.part",
+        "/demo/harbor/turnover/%00.html",
         "/" + "x" * 5_000 + ".html",
     ],
 )

@@ -9,34 +9,29 @@
   };
   for (const time of document.querySelectorAll("time[data-stale-hours]")) {
     const age = hours(time);
-    time.textContent = `data pulled ${span(age)} ago`;
+    time.textContent = `pulled ${span(age)} ago`;
     time.className = age > Number(time.dataset.staleHours) ? "state stale" : "";
   }
 
   const filters = document.querySelector(".filters");
   if (!filters) return;
   filters.hidden = false;
-  const [shop, report] = filters.querySelectorAll("select");
-  const none = document.querySelector(".empty");
+  const selects = [...filters.querySelectorAll("select")];
+  const empty = document.querySelector(".empty");
+  const visible = (place) => place.querySelector("article:not([hidden])");
   const show = () => {
-    let shown = 0;
-    for (const section of document.querySelectorAll("section[data-shop]")) {
-      let here = 0;
-      for (const entry of section.querySelectorAll("article")) {
-        const fits = (!shop.value || section.dataset.shop === shop.value) && (!report.value || entry.dataset.report === report.value);
-        entry.hidden = !fits;
-        here += fits;
-      }
-      section.hidden = !here;
-      shown += here;
+    for (const entry of document.querySelectorAll("article")) {
+      entry.hidden = selects.some(({ name, value }) => value && entry.dataset[name] !== value);
     }
-    none.hidden = shown > 0;
-    const wanted = new URLSearchParams(Object.entries({ shop: shop.value, report: report.value }).filter(([, value]) => value));
-    history.replaceState(null, "", `#${wanted}`);
+    for (const section of document.querySelectorAll("section")) section.hidden = !visible(section);
+    empty.hidden = Boolean(visible(document));
+    const chosen = selects.filter(({ value }) => value).map(({ name, value }) => [name, value]);
+    history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
   };
   const asked = new URLSearchParams(location.hash.slice(1));
-  for (const [select, name] of [[shop, "shop"], [report, "report"]]) {
-    if ([...select.options].some((option) => option.value === asked.get(name))) select.value = asked.get(name);
+  for (const select of selects) {
+    const wanted = asked.get(select.name);
+    if ([...select.options].some(({ value }) => value === wanted)) select.value = wanted;
     select.addEventListener("change", show);
   }
   if (location.hash) show();
