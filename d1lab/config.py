@@ -46,6 +46,7 @@ from pydantic_settings import (
 from d1lab.errors import InputError, UnknownName
 
 FILE_NAME = "d1lab.toml"
+DEMO_URL = "sqlite:data/demo/d1.sqlite"
 TOKEN_VARIABLES = (
     "D1LAB_READ_TOKEN",
     "D1LAB_WRITE_TOKEN",
@@ -132,7 +133,7 @@ class Settings(BaseSettings):
         self.root = self.root.resolve()
         for name in ("data_dir", "reports_dir", "notebooks_dir"):
             setattr(self, name, self.root / getattr(self, name))
-        self.databases.setdefault("demo", DatabaseSettings(url="sqlite:data/demo/d1.sqlite"))
+        self.databases.setdefault("demo", DatabaseSettings(url=DEMO_URL))
 
     def resolve(self, database: str | None = None) -> tuple[str, DatabaseSettings]:
         """The name and the settings of a database; the default one for None.
@@ -173,5 +174,5 @@ def load_settings(**overrides: object) -> Settings:
         raise InputError("settings (environment or d1lab.toml): " + "; ".join(lines)) from None
     except SettingsError as error:
         raise InputError(f"settings (environment): {error}; expected JSON") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{FILE_NAME} is no TOML: {error}") from None

@@ -84,7 +84,7 @@ def _load_folder(folder: Path) -> dict[str, Metric]:
 def _load_file(path: Path, _changed_at: int) -> Metric:
     try:
         metric = parse_metric(path.read_text(encoding="utf-8"))
-    except InputError as error:
+    except (InputError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: {error}") from None
     if metric.name != path.stem:
         raise InputError(
@@ -173,11 +173,16 @@ def _statement(sql: str) -> duckdb.Statement:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise InputError(f"the SQL cannot be read: {error}") from None
+        raise InputError(f"the SQL cannot be read: {message_of(error)}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         kinds = ", ".join(s.type.name for s in statements) or "nothing"
         raise InputError(f"one SELECT is expected, not {kinds}: data is only read here")
     return statements[0]
+
+
+def message_of(error: duckdb.Error) -> str:
+    """What DuckDB says, without the lines that point at the place in the SQL."""
+    return str(error).partition("LINE ")[0].strip()
 
 
 def check_select(sql: str) -> set[str]:

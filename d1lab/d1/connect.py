@@ -6,6 +6,7 @@ from pathlib import Path
 
 from d1lab.config import Settings
 from d1lab.d1.database import Database
+from d1lab.d1.sqlite import ENGINE_FOLDER
 from d1lab.d1.urls import open_database
 from d1lab.errors import InputError
 
@@ -17,7 +18,7 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
 
     Raises:
         UnknownName: The settings name no such database.
-        InputError: Its file does not exist, or its URL is of no known kind.
+        InputError: Its file does not exist, its URL is of no known kind, or it can only be read.
     """
     name, chosen = settings.resolve(database)
     kind, _, path = chosen.url.partition(":")
@@ -25,10 +26,15 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
     if kind in ("sqlite", "dump"):
         file = settings.root / Path(path)
         if not file.is_file():
-            hint = (
-                "run `d1lab demo` to build it" if name == "demo" else "check its url in d1lab.toml"
+            is_demo = name == "demo" and kind == "sqlite"
+            todo = "run `d1lab demo` to build it" if is_demo else "check its url in d1lab.toml"
+            raise InputError(f"database {name!r}: there is no file {path!r}; {todo}")
+        if write and (kind == "dump" or file.parent.name == ENGINE_FOLDER):
+            what = "a dump" if kind == "dump" else "the file of a running engine"
+            raise InputError(
+                f"database {name!r} is {what}: it is only read, so nothing can be written there. "
+                "`d1lab run --no-push` makes reports all the same."
             )
-            raise InputError(f"database {name!r}: there is no file {path}; {hint}")
         url = f"{kind}:{file}"
     return open_database(
         url,

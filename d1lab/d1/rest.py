@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -66,7 +66,7 @@ class RestDatabase:
         self.url, self.read_only = url, read_only
         self.meter = Meter()
         self._is_local = not url.startswith("d1:")
-        base, self._name = (_local if self._is_local else _cloudflare)(url)
+        base, self._name = endpoint(url)
         self._read_token = self._write_token = None
         if not self._is_local:
             self._read_token = read_token or write_token
@@ -201,6 +201,15 @@ class RestDatabase:
         return results
 
 
+def endpoint(url: str) -> tuple[str, str]:
+    """The address of the API that serves a database, and the database's name or id.
+
+    Raises:
+        InputError: The URL is malformed, or would send plain HTTP to another machine.
+    """
+    return _cloudflare(url) if url.startswith("d1:") else _local(url)
+
+
 def _cloudflare(url: str) -> tuple[str, str]:
     match = re.fullmatch(r"d1://([0-9A-Za-z]+)/([\w.-]+)", url)
     if not match:
@@ -211,11 +220,18 @@ def _cloudflare(url: str) -> tuple[str, str]:
 def _local(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     match = re.fullmatch(r"/([\w.-]+)", parts.path)
-    if not match or not parts.port or parts.username or parts.query:
+    if not match or not _port(parts) or parts.username or parts.query:
         raise InputError(f"database URL {url!r}: expected wrangler+http://127.0.0.1:PORT/DATABASE")
     if not _is_loopback(parts.hostname or ""):
         raise InputError(f"{parts.hostname} is another machine: plain HTTP goes to this one only")
     return f"http://{parts.netloc}{EXPLORER}", match[1]
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:  # no number, or one beyond 65535
+        return None
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,6 +27,7 @@ def open_database(
         InputError: The URL is of no known kind, or names a file that does not exist.
         D1AuthError: `d1://` without a token.
     """
+    require_url(url)
     kind, _, rest = url.partition(":")
     if kind == "sqlite":
         from d1lab.d1.sqlite import SqliteDatabase
@@ -36,13 +37,24 @@ def open_database(
         from d1lab.d1.dump import open_dump
 
         return open_dump(rest, url=url)
-    if kind in ("d1", "wrangler+http"):
-        from d1lab.d1.rest import RestDatabase
+    from d1lab.d1.rest import RestDatabase
 
-        return RestDatabase(
-            url, read_token=read_token, write_token=write_token, read_only=read_only
+    return RestDatabase(url, read_token=read_token, write_token=write_token, read_only=read_only)
+
+
+def require_url(url: str) -> None:
+    """Refuse a URL that can be none of a database; nothing is opened, no file is looked for.
+
+    Raises:
+        InputError: It is of no known kind, or malformed.
+    """
+    kind, _, rest = url.partition(":")
+    if kind in ("d1", "wrangler+http"):
+        from d1lab.d1.rest import endpoint
+
+        endpoint(url)
+    elif kind not in ("sqlite", "dump") or not rest:
+        raise InputError(
+            f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
+            "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"
         )
-    raise InputError(
-        f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
-        "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"
-    )

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import duckdb
 
+from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
-from d1lab.metrics import check_select, tables_read
+from d1lab.metrics import check_select, message_of, tables_read
 
 _UNKNOWN_TABLE = re.compile(r'Table with name "?([\w.]+)"? does not exist')
 _UNKNOWN_COLUMNS = (
@@ -48,7 +49,7 @@ def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> 
     for pattern in _UNKNOWN_COLUMNS:
         if match := pattern.search(text):
             return _unknown_column(con, match[1], sql)
-    return InputError(f"SQL: {text.partition('LINE ')[0].strip()}")
+    return InputError(f"SQL: {message_of(error)}")
 
 
 def _as_written(name: str, sql: str) -> str:
@@ -72,6 +73,12 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
             [schema or "main", name],
         ).fetchall()
     ]
+
+
+def relation(con: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
+    """All rows of one of `relation_names`, whatever quotes, spaces or dots D1 lets into a name."""
+    schema, table = name.split(".", 1) if "." in name else ("main", name)
+    return con.table(f"{quote(schema)}.{quote(table)}")
 
 
 def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:

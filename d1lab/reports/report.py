@@ -58,9 +58,14 @@ def _read(path: Path) -> dict[str, Any]:
         notebook = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
-    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
+    is_notebook = isinstance(notebook, dict) and notebook.get("nbformat") == 4
+    if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
         raise InputError(f"notebook {path.name}: expected nbformat 4; open and save it in Jupyter")
     return notebook
+
+
+def _is_cell(cell: object) -> bool:
+    return isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)
 
 
 def _report(path: Path, notebook: dict[str, Any]) -> Report:
