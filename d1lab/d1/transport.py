@@ -7,12 +7,14 @@ grow, with a random part; what a `retry-after` header asks for is waited instead
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import httpx
 import orjson
 import stamina
 from pydantic import SecretStr
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from d1lab.d1.faults import fault
 from d1lab.errors import D1Error, D1UnavailableError
@@ -20,6 +22,16 @@ from d1lab.errors import D1Error, D1UnavailableError
 ATTEMPTS = 6
 PATIENCE_SECONDS = 330.0  # Cloudflare refuses for 5 minutes once its rate limit is passed
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 seconds
+
+_log = logging.getLogger(__name__)
+
+
+def _tell(details: RetryDetails) -> None:
+    """Say why nothing seems to happen: a wait may take minutes."""
+    _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+
+
+set_on_retry_hooks([_tell])  # in place of stamina's own, which name no reason
 
 
 class Transport:
@@ -35,6 +47,7 @@ class Transport:
     def __init__(
         self, base: str, *, handler: httpx.BaseTransport | None = None, is_local: bool = False
     ) -> None:
+        self._hint = "; is `wrangler dev` running?" if is_local else ""
         self._client = httpx.Client(
             base_url=base,
             timeout=TIMEOUT,
@@ -91,8 +104,8 @@ class Transport:
         try:
             answer = self._client.request(method, path, headers=headers, **what)
         except httpx.HTTPError as error:  # its request holds the token: it is not passed on
-            message = f"no answer from {self._client.base_url.host}: {type(error).__name__} {error}"
-            raise D1UnavailableError(message) from None
+            host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
+            raise D1UnavailableError(f"no answer from {host}: {why}{self._hint}") from None
         return _opened(answer)
 
 
