@@ -12,9 +12,12 @@ A database may lack our extra columns or have more of its own: a pull takes what
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeVar
 
 from d1lab.errors import UnknownName
+
+Found = TypeVar("Found")
 
 Type = Literal["integer", "real", "money", "text", "timestamp", "date", "json"]
 Owner = Literal["app", "aggregate", "analysis"]
@@ -258,3 +261,12 @@ def table(name: str) -> Table:
     if name not in TABLES:
         raise UnknownName("table", name, TABLES)
     return TABLES[name]
+
+
+def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:
+    """What a database has by table, under the catalog's names: as in SQLite, case does not count.
+
+    Tables that the catalog does not declare keep their names.
+    """
+    declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES)}
+    return {declared.get(name.lower(), name): each for name, each in found.items()}

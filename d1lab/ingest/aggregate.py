@@ -134,11 +134,12 @@ def _empty(column: Column) -> str:
 
 
 def _require_columns(db: Database) -> None:
-    held = {table.name: {column.name for column in table.columns} for table in db.tables().values()}
+    found = catalog.by_declared_name(db.tables())
     for table in _tables():
-        lacking = {*_columns(table)} - held.get(table.name, set())
+        held = found[table.name].columns if table.name in found else ()
+        lacking = {*_columns(table)} - {column.name.lower() for column in held}
         if lacking:
             raise InputError(
                 f"{db.url}: table {table.name!r} lacks {', '.join(sorted(lacking))}; "
-                "run `d1lab migrate` first"
+                "`d1lab doctor` says how to add them"
             )

@@ -87,11 +87,11 @@ def doctor(
 
 
 def _read(db: Database) -> _Chart:
-    tables = db.tables()
+    tables = catalog.by_declared_name(db.tables())
     triggers = db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").rows
     return _Chart(
         tables,
-        indexes(db),
+        catalog.by_declared_name(indexes(db)),
         frozenset(str(name) for (name,) in triggers),
         tuple(pending(db)),
         tuple(_audit(db)) if PUSHES in tables else (),
@@ -158,9 +158,12 @@ def _is_needed(table: str, column: str) -> bool:
 
 def _mend(chart: _Chart, piece: Piece) -> str:
     migration = declared()[piece]
-    if migration in chart.pending:
-        return f"d1lab migrate (adds it by {migration})"
-    return f"{migration} is recorded as applied, yet this is gone: make it again as that file does"
+    if migration not in chart.pending:
+        return f"{migration} is recorded as applied, yet this is missing: add it by hand, as there"
+    made_by = declared().get(Piece("table", piece.table, piece.table))
+    if piece.kind == "column" and piece.table in chart.tables and migration == made_by:
+        return f"add it by hand (ALTER TABLE), as in {migration}, which only makes whole tables"
+    return f"d1lab migrate (adds it by {migration})"
 
 
 def _unique(chart: _Chart) -> Iterator[Finding]:
@@ -206,10 +209,11 @@ def _strangers(chart: _Chart) -> Iterator[Finding]:
     """What the app has of its own: not ours to judge, only to say that it is left alone."""
     extra = sorted(chart.tables.keys() - TABLES.keys() - {CHANGES, PUSHES})
     if extra:
-        yield Finding("note", "the app's own tables", f"not pulled: {', '.join(extra)}")
-    for name in chart.tables.keys() & TABLES.keys():
+        yield Finding("note", "the app's own tables", f"pulled as they are: {', '.join(extra)}")
+    for name in TABLES:
         known = {column.name for column in TABLES[name].columns}
-        own = [column.name for column in chart.tables[name].columns if column.name not in known]
+        held = chart.tables[name].columns if name in chart.tables else ()
+        own = [column.name for column in held if column.name.lower() not in known]
         if own:
             yield Finding("note", f"table {name}", f"columns of the app's own: {', '.join(own)}")
 

@@ -269,13 +269,9 @@ def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
 
 
 def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:
-    """D1's tables, and the declared ones that it lacks. As in SQLite, case does not count."""
-    declared = {name.lower(): name for name in catalog.TABLES}
-    tables: dict[str, TableInfo | None] = dict.fromkeys(catalog.TABLES)
-    for name, table in found.items():
-        if name not in OURS:
-            tables[declared.get(name.lower(), name)] = table
-    return tables
+    """D1's tables, and the declared ones that it lacks."""
+    theirs = {n: table for n, table in catalog.by_declared_name(found).items() if n not in OURS}
+    return dict.fromkeys(catalog.TABLES) | theirs
 
 
 def _choose(tables: Mapping[str, TableInfo | None], only: Sequence[str] | None) -> Sequence[str]:

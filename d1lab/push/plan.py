@@ -85,7 +85,8 @@ def check_schema(db: Database, outbox: list[Staged]) -> None:
     """
     if not outbox:
         return
-    tables, keys = db.tables(), indexes(db)
+    tables = catalog.by_declared_name(db.tables())
+    keys = catalog.by_declared_name(indexes(db))
     absent = [] if PUSHES in tables else [Piece("table", PUSHES, PUSHES)]
     for staged in outbox:
         name = staged.table.name

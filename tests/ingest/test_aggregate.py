@@ -370,8 +370,6 @@ def test_aggregate_asks_for_the_migration(tmp_path):
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(db)
     db.execute("ALTER TABLE product_performance DROP COLUMN event_count")
-    with pytest.raises(
-        InputError, match="'product_performance' lacks event_count; run `d1lab migr"
-    ):
+    with pytest.raises(InputError, match="'product_performance' lacks event_count; `d1lab doctor`"):
         aggregate(db, tmp_path, database="demo")
     db.close()

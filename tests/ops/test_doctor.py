@@ -81,6 +81,25 @@ def test_doctor_of_an_app_that_lacks_our_columns(db: SqliteDatabase, tmp_path: P
     assert findings == sorted(findings, key=lambda f: ["problem", "note", "ok"].index(f.level))
 
 
+def test_doctor_of_a_table_that_no_migration_mends(db: SqliteDatabase) -> None:
+    """Migrations make whole tables, or add columns of ours: not those that the app left out."""
+    db.execute("CREATE TABLE inventory_impact (shop TEXT, sku TEXT, date DATE)")
+    todo = {f.found: f.todo for f in about(doctor(db), "table inventory_impact")}
+    assert "d1lab migrate" in next(todo[found] for found in todo if "lacks source" in found)
+    assert "by hand" in next(todo[found] for found in todo if "lacks starting_inv" in found)
+
+
+def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
+    """As SQLite: an app's Order_Events with an SKU is ours, and the app's own tables are pulled."""
+    db.execute("CREATE TABLE theirs (a)")
+    migrate(db)
+    db.execute("ALTER TABLE product_costs RENAME TO aside")
+    db.execute("ALTER TABLE aside RENAME TO Product_COSTS")
+    db.execute("ALTER TABLE Product_COSTS RENAME COLUMN sku TO SKU")
+    (extra,) = bad(doctor(db))
+    assert (extra.subject, extra.found) == ("the app's own tables", "pulled as they are: theirs")
+
+
 def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase) -> None:
     """`d1lab migrate` would not bring it back, so the advice is another."""
     whole.execute("ALTER TABLE inventory_impact DROP COLUMN turnover_rate")
