@@ -60,7 +60,11 @@ def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> in
 
 
 def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
-    """What a run has staged, by table name; empty where it staged nothing."""
+    """What a run has staged, by table name; empty where it staged nothing.
+
+    Raises:
+        InputError: A file of the outbox is broken.
+    """
     return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
 
 
@@ -99,9 +103,13 @@ def read_notes(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    return parquet.ParquetFile(path).read()
+    try:
+        return parquet.ParquetFile(path).read()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} cannot be read: {error}. Run the report again.") from None
 
 
 def _write(rows: pa.Table, path: Path) -> None:

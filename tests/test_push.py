@@ -367,8 +367,16 @@ def test_push_refuses_runs_that_are_not_there_or_failed(db: SqliteDatabase, run_
     refused(db, run_dir.parent / "nope", "no run 'nope'", error=InputError)
     (run_dir / "run.json").write_text(json.dumps({"status": "failed"}))
     refused(db, run_dir, "ended as 'failed'", error=InputError)
+    (run_dir / "run.json").write_text("{")
+    refused(db, run_dir, "a broken run.json", error=InputError)
     (run_dir / "run.json").write_text(json.dumps({"status": "done"}))
     assert push(db, run_dir).changed == 5
+
+
+def test_push_refuses_an_outbox_that_is_broken(db: SqliteDatabase, run_dir: Path) -> None:
+    """A file that a full disk cut off."""
+    (run_dir / "outbox" / "inventory_impact.parquet").write_bytes(b"PAR1")
+    refused(db, run_dir, "inventory_impact.parquet cannot be read", error=InputError)
 
 
 def test_push_of_a_value_that_d1_refuses_names_the_table(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab.config import Settings
-from d1lab.errors import LockedError
+from d1lab.errors import D1labError, LockedError
 from d1lab.reports.run_record import RunRecord
 
 FILE_NAME = "ledger.sqlite"
@@ -92,12 +92,24 @@ class Work(NamedTuple):
 
 
 class Ledger:
-    """The ledger at `path`; made when it is not there. Safe between threads and processes."""
+    """The ledger at `path`; made when it is not there. Safe between threads and processes.
+
+    Raises:
+        D1labError: The file is no ledger.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_file():
             _make(path)
+        try:
+            with self._open() as con:
+                con.execute("SELECT 1 FROM runs, leases LIMIT 1")
+        except sqlite3.DatabaseError as error:
+            raise D1labError(
+                f"the ledger {path} cannot be used: {error}. Move it away to begin a new one: "
+                "every report is due again then, and nothing else is lost."
+            ) from error
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -232,8 +232,8 @@ def _old_warehouse(
         return
     try:
         con = warehouse.attach(folder)
-    except StaleDataError as error:
-        yield None, nothing, str(error)
+    except StaleDataError:
+        yield None, nothing, "the warehouse could not be read: it was built anew"
         return
     with con:
         if warehouse.format_of(con) != warehouse.FORMAT:

@@ -52,7 +52,10 @@ def read_staged(run_dir: Path) -> list[Staged]:
 def _require_success(run_dir: Path) -> None:
     """A run of a notebook says how it ended; one made by hand has no such record."""
     record = run_dir / "run.json"
-    status = json.loads(record.read_bytes()).get("status") if record.is_file() else "done"
+    try:
+        status = json.loads(record.read_bytes()).get("status") if record.is_file() else "done"
+    except (ValueError, AttributeError):
+        status = "a broken run.json"
     if status != "done":
         raise InputError(
             f"push: run {run_dir.name!r} ended as {status!r}; only the results of a run that "

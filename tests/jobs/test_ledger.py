@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.errors import LockedError
+from d1lab.errors import D1labError, LockedError
 from d1lab.jobs import ledger as ledger_module
 from d1lab.jobs.ledger import Ledger, Work
 from d1lab.reports.run_record import RunRecord
@@ -94,6 +94,14 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
     assert faults == []
     assert len(Ledger(path).entries()) == 8
     assert [p.name for p in path.parent.iterdir()] == ["ledger.sqlite"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no database"])
+def test_ledger_that_is_none_is_named(tmp_path, content):
+    """A file that something else left there: the message says what moving it away costs."""
+    (tmp_path / "ledger.sqlite").write_bytes(content)
+    with pytest.raises(D1labError, match=r"ledger\.sqlite cannot be used.*Move it away"):
+        Ledger(tmp_path / "ledger.sqlite")
 
 
 def test_last_done_is_the_newest_good_run_of_that_day(ledger):
