@@ -10,7 +10,7 @@ import duckdb
 
 from d1lab import catalog
 from d1lab.d1.database import quote
-from d1lab.lab.query import relation_names
+from d1lab.lab import query
 from d1lab.lab.state import as_utc
 from d1lab.metrics import tables_read
 
@@ -35,7 +35,7 @@ def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     import pandas as pd
 
     pulled = _pulled_at(con)
-    names = [n for n in relation_names(con) if not n.startswith("d1lab.")]
+    names = [n for n in query.relation_names(con) if not n.startswith("d1lab.")]
     return pd.DataFrame([_table_row(con, name, pulled) for name in names])
 
 
@@ -66,7 +66,7 @@ def _percent(share: float) -> str:
 
 def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:
     """Rows, and the share of NULLs per column, in one scan."""
-    relation = con.table(name)
+    relation = query.relation(con, name)
     counts = ", ".join(f"count({quote(column)})" for column in relation.columns)
     [(rows, *known)] = relation.aggregate(f"count(*), {counts}").fetchall()
     shares = [1 - n / rows if rows else 0.0 for n in known]
@@ -82,7 +82,7 @@ def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
     """One row per column of one table: type, owner in D1, share of NULLs, values, range."""
     import pandas as pd
 
-    relation = con.table(name)
+    relation = query.relation(con, name)
     parts = ", ".join(
         f"count({c}), approx_count_distinct({c}), min({c})::VARCHAR, max({c})::VARCHAR"
         for c in map(quote, relation.columns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from d1lab.errors import InputError, UnknownName
+from d1lab.lab import query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ class Table:
     def relation(self) -> duckdb.DuckDBPyRelation:
         """All rows, as a relation to filter and aggregate further."""
         self._note(self.name)
-        return self._con.table(self.name)
+        return query.relation(self._con, self.name)
 
     def df(self, limit: int | None = None) -> pd.DataFrame:
         """The rows as a DataFrame, or the first `limit` of them in no set order.
@@ -44,19 +45,19 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """The names of its columns."""
-        return self._con.table(self.name).columns
+        return query.relation(self._con, self.name).columns
 
     @property
     def rows(self) -> int:
         """How many rows it has."""
-        [(count,)] = self._con.table(self.name).aggregate("count(*)").fetchall()
+        [(count,)] = query.relation(self._con, self.name).aggregate("count(*)").fetchall()
         return count
 
     def __repr__(self) -> str:
         return f"{self.name} ({self.rows:,} rows): {', '.join(self.columns)}"
 
     def _repr_html_(self) -> str:
-        relation = self._con.table(self.name)
+        relation = query.relation(self._con, self.name)
         head = _cells("th", relation.columns)
         body = "".join(
             f"<tr>{_cells('td', r)}</tr>" for r in relation.limit(_SHOWN_ROWS).fetchall()
