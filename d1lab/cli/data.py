@@ -20,6 +20,7 @@ from d1lab.cli.output import (
     say_remarks,
 )
 from d1lab.config import load_settings
+from d1lab.errors import InputError
 
 
 def pull(
@@ -77,8 +78,10 @@ def tables(
 
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
-        frame = frame[[not name.startswith("raw.") for name in frame["table"]]]
+        is_raw = frame["table"].str.startswith("raw.")
+        frame = frame[~(is_raw & frame["d1_table"].isin(frame["d1_table"][~is_raw]))]
         frame = frame.drop(columns="null_shares")
+        frame["age_hours"] = frame["age_hours"].round(2)
         frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
     print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
 
@@ -98,10 +101,17 @@ def sql(
         print_rows(result.columns, result.rows, as_json=as_json)
         say(f"{result.usage.rows_read:,} rows read as D1 bills them")
         return
+    import duckdb
+
     from d1lab.lab import open as open_lab
+    from d1lab.metrics import message_of
 
     relation = open_lab(database).sql(statement)
-    print_rows(relation.columns, relation.fetchall(), as_json=as_json)
+    try:
+        rows = relation.fetchall()
+    except duckdb.Error as error:  # it is computed only now: a cast may fail at some row
+        raise InputError(f"SQL: {message_of(error)}") from None
+    print_rows(relation.columns, rows, as_json=as_json)
 
 
 def metrics(

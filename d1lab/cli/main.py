@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -10,7 +9,10 @@ import typer
 
 from d1lab import __version__
 from d1lab.cli import ab, data, ingest, reports, setup, share
+from d1lab.cli.output import say
 from d1lab.errors import D1labError
+
+_INTERRUPTED = 130
 
 app = typer.Typer(
     name="d1lab",
@@ -69,15 +71,25 @@ app.add_typer(
 
 
 def main() -> None:
-    """Run the command line. Errors of ours are one line and an exit code, never a traceback."""
+    """Run the command line. What goes wrong is one line and an exit code, never a traceback."""
     try:
         app()
     except D1labError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was done so far is kept: run the same command again\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
-        sys.exit(0)
+    except OSError as error:  # a folder that cannot be written, a disk that is full
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"error: {place}{error.strerror or error}")
+        sys.exit(1)
+    except (SystemExit, KeyboardInterrupt) as ended:
+        sys.exit(_ended(ended))
+
+
+def _ended(ended: SystemExit | KeyboardInterrupt) -> str | int | None:
+    """The exit code; Typer has turned Ctrl-C and a closed pipe into codes of its own by now."""
+    if isinstance(ended.__context__, BrokenPipeError):
+        return 0  # the reader, such as `head`, has enough
+    if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
+        return ended.code
+    say("interrupted; what was done so far is kept: run the same command again")
+    return _INTERRUPTED

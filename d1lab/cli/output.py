@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import orjson
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from d1lab.pull import PullResult
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, every field, unrounded.")]
@@ -36,6 +39,9 @@ MaxRowsOption = Annotated[
 
 Progress = Callable[[str, int, int], None]
 
+_GAP = 3  # between two columns of a table
+_MOST_BROKEN = 2.0  # a table may need so many times the terminal's width, and be folded
+
 
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
@@ -53,6 +59,8 @@ def _plain(value: object) -> object:
 
 def _fields(value: object) -> object:
     """NamedTuples as mappings, all the way down: JSON then carries the names."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))  # orjson writes 64 bits by itself
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {k: _fields(v) for k, v in value._asdict().items()}  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(value, Mapping):
@@ -69,12 +77,13 @@ def print_json(value: object) -> None:
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    """A value in a pipe: fifteen digits, which is all but the noise of a float's last ones."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.6g}" if abs(value) < 1e15 else repr(value)
+        return f"{value:.15g}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, date):
@@ -82,9 +91,27 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def _shown(value: object) -> str:
+    """A value on a terminal: what an eye takes in."""
+    is_short = isinstance(value, float) and math.isfinite(value) and abs(value) < 1e15
+    return f"{value:,.6g}" if is_short else _cell(value)
+
+
 def _one_line(text: str) -> str:
     """No control character of a value reaches the terminal, and no tab or line end the pipe."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Column names as keys: the second `a` is `a_2`, so that no value is lost."""
+    names: list[str] = []
+    for name in columns:
+        free, number = name, 1
+        while free in names:
+            number += 1
+            free = f"{name}_{number}"
+        names.append(free)
+    return names
 
 
 def print_rows(
@@ -92,25 +119,71 @@ def print_rows(
 ) -> None:
     """Rows as a table on a terminal, tab-separated in a pipe, a list of objects as JSON."""
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    if not sys.stdout.isatty():
+        names = _distinct(columns)
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif sys.stdout.isatty():
+        _print_table(columns, [list(row) for row in rows])
+    else:
         for row in ([*columns], *rows):
             sys.stdout.write("\t".join(_one_line(_cell(value)) for value in row) + "\n")
-        return
-    from rich import box
+
+
+def _print_table(columns: Sequence[str], rows: list[list[Any]]) -> None:
+    """A table; on a terminal that is much too narrow for it, a block for each row."""
     from rich.console import Console
+
+    console = Console()
+    texts = [[_one_line(_shown(value)) for value in row] for row in rows]
+    needed = _width([[*columns], *texts])
+    if needed > _MOST_BROKEN * console.width:
+        for row in texts:
+            console.print(_block(columns, row), "")
+        return
+    kinds = int | float | Decimal
+    numbers = {i for row in rows for i, value in enumerate(row) if isinstance(value, kinds)}
+    console.print(_table(columns, texts, numbers, whole_words=needed <= console.width))
+
+
+def _width(lines: list[list[str]]) -> int:
+    """How wide a table of these lines must be at least, to break no word."""
+    from rich.cells import cell_len
+
+    columns = zip(*lines, strict=True)
+    return sum(_GAP + max(cell_len(w) for text in c for w in [*text.split(), ""]) for c in columns)
+
+
+def _block(columns: Sequence[str], row: list[str]) -> Table:
+    """One row, each value on a line of its own beside its name."""
     from rich.table import Table
     from rich.text import Text
 
-    rows = [list(row) for row in rows]
+    block = Table.grid("", "", padding=(0, 1))
+    block.columns[1].overflow = "fold"
+    for name, text in zip(columns, row, strict=True):
+        block.add_row(Text(_one_line(name)), Text(text))
+    return block
+
+
+def _table(
+    columns: Sequence[str], rows: list[list[str]], numbers: set[int], *, whole_words: bool
+) -> Table:
+    """Rows under their names; without `whole_words` long ones are broken, none is cut off."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], int | float | Decimal) for row in rows)
-        table.add_column(Text(_one_line(name)), justify="right" if numeric else "left")
+        has_spaces = any(" " in row[index] for row in rows)
+        table.add_column(
+            Text(_one_line(name)),
+            justify="right" if index in numbers else "left",
+            overflow="fold",
+            no_wrap=whole_words and not has_spaces,
+        )
     for row in rows:
-        table.add_row(*(Text(_one_line(_cell(value))) for value in row))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
 def say(text: str) -> None:

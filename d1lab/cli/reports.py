@@ -150,15 +150,12 @@ def _summary(outcome: Outcome) -> dict[str, object]:
 def _print_outcomes(
     settings: Settings, outcomes: list[Outcome], pulled: PullResult | None, seconds: float
 ) -> None:
-    pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
-    usage = sum((push.usage for push in pushes), Usage())
-    read = usage.rows_read + (pulled.rows_read if pulled else 0)
     rows = [
         (
             outcome.job.task.shop,
             outcome.job.task.report.name,
             outcome.status,
-            outcome.record.seconds if outcome.record else None,
+            _tenths(outcome.record.seconds if outcome.record else None),
             outcome.pushed.changed if outcome.pushed else None,
             _relative(outcome.page, settings.root),
         )
@@ -168,16 +165,30 @@ def _print_outcomes(
     for outcome in outcomes:
         if outcome.message and outcome.status != "current":
             say(f"{outcome.job.task}: {outcome.message}")
+    if not outcomes:
+        say("run: there is no shop in the data yet; `d1lab doctor` says what is missing")
     if pulled:
         say_remarks(pulled)
+    if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
+        _say_what_it_took(outcomes, pulled, seconds)
+    index = settings.reports_dir / "index.html"
+    if index.is_file():
+        say(f"Open {_relative(index, settings.root)}")
+
+
+def _say_what_it_took(outcomes: list[Outcome], pulled: PullResult | None, seconds: float) -> None:
+    pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
+    usage = sum((push.usage for push in pushes), Usage())
+    read = usage.rows_read + (pulled.rows_read if pulled else 0)
     say(
         f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
         f"{usage.rows_written:,} written (${cost(usage._replace(rows_read=read)):.4f} past what "
         f"the plan includes); {sum(p.changed for p in pushes):,} results pushed; {seconds:.1f} s"
     )
-    index = settings.reports_dir / "index.html"
-    if index.is_file():
-        say(f"Open {_relative(index, settings.root)}")
+
+
+def _tenths(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _relative(path: Path | None, root: Path) -> str:
@@ -187,10 +198,11 @@ def _relative(path: Path | None, root: Path) -> str:
 
 
 def _run_dir(settings: Settings, database: str | None, run_id: str) -> Path:
-    runs = settings.folder(database) / "runs"
-    if not (runs / run_id).is_dir():
-        known = (path.name for path in runs.glob("*") if (path / "outbox").is_dir())
-        raise UnknownName("run", run_id, known, f"database {settings.resolve(database)[0]!r}")
+    name, runs = settings.resolve(database)[0], settings.folder(database) / "runs"
+    folders = [path for path in runs.glob("*") if path.is_dir()]
+    if run_id not in (path.name for path in folders):
+        known = (path.name for path in folders if (path / "outbox").is_dir())
+        raise UnknownName("run", run_id, known, f"database {name!r}")
     return runs / run_id
 
 
@@ -215,7 +227,8 @@ def push(
     if as_json:
         print_json(result)
         return
-    columns = ("table", "staged", "changed", "unchanged", "missing", "left")
+    columns = ["table", "standing" if dry_run else "status"]
+    columns += ["staged", "changed", "unchanged", "missing", "left"]
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
     if dry_run:
         _print_sample(result)

@@ -17,7 +17,7 @@ from d1lab.cli.output import (
     progress_bars,
     say,
 )
-from d1lab.config import FILE_NAME, load_settings
+from d1lab.config import DEMO_URL, FILE_NAME, load_settings
 from d1lab.errors import InputError
 
 _TOML = """\
@@ -33,7 +33,7 @@ plan = "{plan}"  # "free" or "paid": whose prices and daily limits apply
 
 def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder.")] = Path("."),
-    url: Annotated[str, typer.Option(help="Where the database is.")] = "sqlite:data/demo/d1.sqlite",
+    url: Annotated[str, typer.Option(help="Where the database is.")] = DEMO_URL,
     name: Annotated[str, typer.Option(help="What to call it.")] = "demo",
     plan: Annotated[str, typer.Option(help="Cloudflare's plan: free or paid.")] = "paid",
 ) -> None:
@@ -43,18 +43,24 @@ def init(
     target = folder / FILE_NAME
     if target.exists():
         raise InputError(f"{target} exists already; edit it, or choose another folder")
-    text = _TOML.format(name=_toml_safe(name), url=_toml_safe(url), plan=_toml_safe(plan))
+    text = _toml(name, url, plan)
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
-    target.write_text(text)
-    load_settings(root=folder).resolve(name)
-    say(f"wrote {target} and {len(copied)} notebooks; next: d1lab doctor, then d1lab run")
+    target.write_text(text, encoding="utf-8")
+    first = "demo" if url == DEMO_URL else "doctor"
+    say(f"wrote {target} and {len(copied)} notebooks; next: d1lab {first}, then d1lab run")
 
 
-def _toml_safe(text: str) -> str:
-    if any(c in text for c in '"\\\n'):
-        raise InputError(f"{text!r} holds a quote, a backslash or a line end")
-    return text
+def _toml(name: str, url: str, plan: str) -> str:
+    """The text of d1lab.toml, tried out before anything is written."""
+    from d1lab.d1.urls import require_url
+
+    for value in (name, url, plan):
+        if not value.isprintable() or any(c in value for c in '"\\'):
+            raise InputError(f"{value!r} holds a quote, a backslash or a control character")
+    load_settings(databases={name: {"url": url, "plan": plan}}).resolve(name)
+    require_url(url)
+    return _TOML.format(name=name, url=url, plan=plan)
 
 
 def demo(
@@ -62,7 +68,7 @@ def demo(
     if_missing: Annotated[bool, typer.Option(help="Keep a demo that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the demo shops in an embedded D1: real transactions, simulated stock and tests."""
+    """Build the demo shops in an embedded D1: real transactions, the rest simulated."""
     from d1lab.ingest.demo import build_demo, demo_exists
 
     settings = load_settings()
@@ -75,13 +81,16 @@ def demo(
         print_json(result)
         return
     say(
-        f"demo: {result.events:,} order lines, {result.inventory_days:,} inventory days and "
-        f"{result.ab_tests} A/B tests (both simulated) in {result.seconds:.1f} s"
+        f"demo: {result.events:,} order lines; {result.inventory_days:,} inventory days, "
+        f"{result.ab_tests} A/B tests and {result.competitor_prices:,} competitors' prices "
+        f"(simulated) in {result.seconds:.1f} s"
     )
     print_rows(("shop", "customers", "order_lines"), result.shops)
 
 
-def migrate(database: DatabaseOption = None, dry_run: DryRunOption = False) -> None:
+def migrate(
+    database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
     """Apply the migrations that the database lacks, as `wrangler d1 migrations apply` would."""
     from d1lab.d1.connect import connect
     from d1lab.d1.migrate import migrate as apply
@@ -89,8 +98,7 @@ def migrate(database: DatabaseOption = None, dry_run: DryRunOption = False) -> N
 
     with closing(connect(load_settings(), database, write=not dry_run)) as db:
         names = pending(db) if dry_run else apply(db)
-    for name in names:
-        typer.echo(name)
+    print_rows(("migration",), [(name,) for name in names], as_json=as_json)
     say(f"{len(names)} migrations {'pending' if dry_run else 'applied'}")
 
 

@@ -1,0 +1,174 @@
+"""Single commands on unusual ground: hostile SQL, broken files, databases that are only read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from d1lab.d1.sqlite import ENGINE_FOLDER, SqliteDatabase
+
+
+def assert_refused(ended, *parts: str, code: int = 2) -> None:
+    assert ended.code == code, ended.err
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+    for part in parts:
+        assert part in ended.err
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("SELECT CAST(sku AS INTEGER) FROM order_lines", "Could not convert"),
+        ("SELECT error('boom')", "boom"),
+        ("SELEC", "syntax error"),
+        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("SELECT skuu FROM order_lines", "Did you mean 'sku'?"),
+    ],
+)
+def test_sql_refuses_in_one_line(project, run, statement, told):
+    """Errors of parsing, of names, and those that only a row shows."""
+    assert run("pull").code == 0
+    assert_refused(run("sql", statement), told)
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "..", "/tmp", "nope"])
+def test_push_takes_the_id_of_a_run_and_nothing_else(project, run, run_id):
+    """Neither a path nor a part of one is a run."""
+    (project / "data" / "mine" / "runs" / "20260101T000000-a-b" / "outbox").mkdir(parents=True)
+    assert_refused(run("push", run_id), f"unknown run {run_id!r}")
+    assert_refused(run("rollback", run_id), f"unknown run {run_id!r}")
+
+
+def test_push_says_where_it_stands(project, run):
+    """What was done before is told as such, by the dry run and by a second push."""
+    _fill_customers(project)
+    first = _rows(run("push", "r1").out)
+    assert (first["status"], first["changed"]) == ("pushed", "1")
+    assert _rows(run("push", "r1", "--dry-run").out)["standing"] == "done"
+    assert _rows(run("push", "r1").out)["status"] == "already pushed"
+    assert run("rollback", "r1").code == 0
+    assert _rows(run("push", "r1").out)["status"] == "rolled back"
+
+
+def test_run_says_that_there_is_nothing_to_report_on(folder, run):
+    """A database without a table of ours is no fault, but not nothing either."""
+    SqliteDatabase.create(folder / "empty.sqlite").close()
+    (folder / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:empty.sqlite"\n')
+    ended = run("run")
+    assert ended.code == 0
+    assert "there is no shop in the data yet" in ended.err
+
+
+def test_run_only_says_what_is_due_in_a_dry_run(project, run):
+    """No bill: nothing was pulled or pushed."""
+    assert run("init", "other").code == 0
+    (project / "other" / "notebooks").rename(project / "notebooks")
+    assert run("pull").code == 0
+    ended = run("run", "--dry-run")
+    assert ended.code == 0
+    assert "no run of this day yet" in ended.err
+    assert "bills" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        "{",
+        "[]",
+        '{"nbformat": 4, "cells": [3]}',
+        '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "shop = 1"}]}',
+    ],
+)
+def test_run_refuses_a_broken_notebook(project, run, notebook):
+    """No JSON, no notebook, no cells, cells without metadata."""
+    assert run("pull").code == 0
+    (project / "notebooks").mkdir()
+    (project / "notebooks" / "broken.ipynb").write_text(notebook)
+    assert_refused(run("run", "broken", "--no-pull"), "broken.ipynb")
+
+
+def test_metrics_refuses_a_file_that_is_no_text(project, run):
+    """The project's own metric, saved in another encoding, is named."""
+    (project / "metrics").mkdir()
+    (project / "metrics" / "mine.sql").write_bytes("-- mine: ü".encode("utf-16"))
+    assert_refused(run("metrics"), "mine.sql")
+
+
+@pytest.mark.parametrize("kind", ["dump", "sqlite"])
+@pytest.mark.parametrize("command", [["migrate"], ["aggregate"], ["track", "e.jsonl"]])
+def test_what_can_only_be_read_says_so(folder, run, kind, command):
+    """A dump, and the file that wrangler's engine holds open: before any work is done."""
+    Path("e.jsonl").touch()
+    file = folder / ENGINE_FOLDER / "x.sqlite"
+    SqliteDatabase.create(file).close()
+    (folder / "x.sql").write_text("CREATE TABLE t (a);")
+    path = "x.sql" if kind == "dump" else f"{ENGINE_FOLDER}/x.sqlite"
+    (folder / "d1lab.toml").write_text(f'[databases.demo]\nurl = "{kind}:{path}"\n')
+    assert_refused(run(*command), "it is only read", "--no-push")
+    assert run("pull").code == 0
+    assert run("migrate", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--name", "a b"], ["--plan", "gratis"], ["--url", "nonsense"], ["--url", 'sqlite:"'],
+     ["--url", "d1://account"], ["--url", "sqlite:"]],
+)  # fmt: skip
+def test_init_writes_nothing_that_would_not_work(folder, run, options):
+    """What d1lab.toml would hold is tried out first."""
+    assert_refused(run("init", "new", *options))
+    assert not Path("new").exists()
+
+
+def test_init_names_the_next_command(folder, run):
+    """The demo is built first; a database of one's own is looked at first."""
+    assert "next: d1lab demo" in run("init", "a").err
+    assert "next: d1lab doctor" in run("init", "b", "--url", "sqlite:ü.sqlite", "--name", "n").err
+
+
+def test_migrate_lists_as_json(folder, run):
+    """Pending first, then applied, then none."""
+    SqliteDatabase.create(folder / "new.sqlite").close()
+    (folder / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:new.sqlite"\n')
+    pending = run("migrate", "--dry-run", "--json").json
+    assert pending[0] == {"migration": "0001_guide_tables.sql"}
+    assert run("migrate", "--json").json == pending
+    assert run("migrate", "--json").json == []
+
+
+def test_tables_lists_the_apps_own_whatever_their_names(project, run):
+    """Quotes, blanks, dots and keywords; the warehouse has no view for them."""
+    db = SqliteDatabase(project / "d1.sqlite")
+    for name in ('my ""odd"" table', "select", "a.b"):
+        db.execute(f'CREATE TABLE "{name}" ("from" TEXT)')
+    db.close()
+    assert run("pull").code == 0
+    listed = [line.split("\t")[0] for line in run("tables").out.splitlines()]
+    own = ["raw.a.b", 'raw.my "odd" table', "raw.select"]
+    assert [name for name in listed if name.startswith("raw.")] == own
+    for name in own:
+        assert run("tables", name, "--json").json[0]["column"] == "from"
+
+
+def _fill_customers(project: Path) -> None:
+    import pandas as pd
+
+    from d1lab.results import stage
+
+    db = SqliteDatabase(project / "d1.sqlite")
+    db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('corner', 'c1')")
+    db.close()
+    frame = pd.DataFrame({"shop": ["corner"], "customer_id": ["c1"], "rfm_group": ["Loyal"]})
+    run_dir = project / "data" / "mine" / "runs" / "r1"
+    assert stage(frame, "customer_insights", run_dir) == 1
+    (run_dir / "run.json").write_text(json.dumps({"status": "done"}))
+
+
+def _rows(out: str) -> dict[str, str]:
+    """The first row of a printed table, by column."""
+    header, first, *_ = (line.split("\t") for line in out.splitlines())
+    return dict(zip(header, first, strict=True))

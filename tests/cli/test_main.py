@@ -1,0 +1,92 @@
+"""Errors, Ctrl-C and closed pipes: one line and an exit code, whatever went wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d1lab.d1 import transport
+
+BIN = Path(sys.executable).parent / "d1lab"
+
+
+def assert_one_line(ended, code: int, *parts: str) -> None:
+    assert ended.code == code, ended.err
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+    for part in parts:
+        assert part in ended.err
+
+
+def test_main_tells_of_a_file_in_the_way(folder, run):
+    """What the system refuses is a line, too: here a file where a folder is wanted."""
+    Path("taken").touch()
+    assert_one_line(run("init", "taken"), 1, "taken", "exists")
+    assert_one_line(run("init", "taken/sub"), 1, "Not a directory")
+
+
+def test_main_tells_of_settings_that_are_no_text(folder, run):
+    """A d1lab.toml saved by another program, in another encoding."""
+    Path("d1lab.toml").write_bytes("database = 'ü'".encode("utf-16"))
+    assert_one_line(run("pull"), 2, "d1lab.toml is no TOML")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["wrangler+http://127.0.0.1:99999/x", "wrangler+http://127.0.0.1:x/x", "d1://acc", "sqlite:"],
+)
+def test_main_tells_of_a_malformed_url(folder, run, url):
+    """A port that is none, a part that is missing."""
+    Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
+    ended = run("pull")
+    assert_one_line(ended, 2)
+
+
+def test_main_says_that_it_waits_and_why(folder, run, monkeypatch, caplog):
+    """No engine listens: each retry names the reason, and the end what to look at."""
+    monkeypatch.setattr(transport, "ATTEMPTS", 2)
+    with socket.socket() as taken:  # bound, but nobody listens there
+        taken.bind(("127.0.0.1", 0))
+        url = f"wrangler+http://127.0.0.1:{taken.getsockname()[1]}/x"
+        Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
+        assert_one_line(run("pull"), 1, "no answer from 127.0.0.1", "is `wrangler dev` running?")
+    (retry,) = caplog.messages
+    assert "refused" in retry
+    assert "trying again in" in retry
+
+
+def test_main_ends_by_ctrl_c_in_one_line(folder):
+    """Whatever it is at, here at a database that does not answer: no traceback, code 130."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"wrangler+http://127.0.0.1:{silent.getsockname()[1]}/x"
+        Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
+        asking = subprocess.Popen([BIN, "pull"], stderr=subprocess.PIPE, text=True)
+        asked, _ = silent.accept()
+        with asked:
+            asking.send_signal(signal.SIGINT)
+            _, told = asking.communicate(timeout=30)
+    assert asking.returncode == 130
+    assert told == "interrupted; what was done so far is kept: run the same command again\n"
+
+
+def test_main_is_content_with_a_reader_that_has_enough(project, run):
+    """`d1lab sql ... | head -1` is no failure."""
+    assert run("pull").code == 0
+    reading, writing = os.pipe()
+    writer = subprocess.Popen(
+        [BIN, "sql", "FROM range(100000)"], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert os.read(reading, 5) == b"range"
+    os.close(reading)
+    _, told = writer.communicate(timeout=30)
+    assert (writer.returncode, told) == (0, "")

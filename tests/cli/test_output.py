@@ -1,0 +1,79 @@
+"""What is printed: nothing cut off on a terminal, nothing lost in a pipe or in JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from d1lab.cli import output
+
+RUN = ("shop", "report", "seconds", "page")
+PAGE = "reports/harbor/recommendations/2018-01-01.html"
+ROWS = [("harbor", "recommendations", 1234567.891, PAGE)]
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Rows as a terminal of some width shows them."""
+
+    def show(width: int, columns, rows) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        output.print_rows(columns, rows)
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+    return show
+
+
+def test_output_fills_a_wide_terminal_with_a_table(terminal):
+    """One line a row, figures grouped and short."""
+    lines = [line.split() for line in terminal(120, RUN, ROWS).splitlines()]
+    assert ["harbor", "recommendations", "1.23457e+06", PAGE] in lines
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+def test_output_cuts_nothing_off_on_a_narrow_terminal(terminal, width):
+    """Long words are broken, or each value stands on a line of its own; no ellipsis."""
+    shown = terminal(width, RUN, ROWS)
+    assert "…" not in shown
+    assert all(len(line) <= width for line in shown.splitlines())
+    if width < 60:  # the page has lines of its own
+        assert PAGE in "".join(shown.split())
+
+
+def test_output_gives_a_block_for_each_row_where_no_table_fits(terminal):
+    """Less than half the width that a table needs is too little for one."""
+    assert terminal(40, RUN, ROWS).splitlines()[1].split() == ["report", "recommendations"]
+
+
+def test_output_of_a_pipe_is_for_programs(capsys):
+    """No thousands separators, no rounding to what looks nice; missing values are empty."""
+    row = (1234567.891, 0.1 + 0.2, float("nan"), None, True, 2.0, 12345678)
+    output.print_rows("abcdefg", [row])
+    assert capsys.readouterr().out.splitlines()[1] == "1234567.891\t0.3\t\t\tyes\t2\t12345678"
+
+
+def test_output_lets_no_value_act(terminal, capsys):
+    """Escape sequences, tabs and line ends of a value stay in their place."""
+    output.print_rows(("a", "b"), [("\x1b[31mred", "x\ty\nz")])
+    assert capsys.readouterr().out == "a\tb\n [31mred\tx y z\n"
+    assert "\x1b[31mred" not in terminal(80, ("a",), [("\x1b[31mred",)])
+
+
+def test_output_as_json_keeps_columns_of_one_name(capsys):
+    """A join has two columns `a`: an object cannot, so the second is `a_2`."""
+    output.print_rows(("a", "a", "a_2"), [(1, 2, 3)], as_json=True)
+    assert json.loads(capsys.readouterr().out) == [{"a": 1, "a_2": 2, "a_2_2": 3}]
+
+
+def test_output_as_json_keeps_huge_integers(capsys):
+    """A HUGEINT of 128 bits, exactly."""
+    output.print_json({"sum": 2**127 - 1, "low": -(2**63) - 1, "fits": 2**64 - 1})
+    assert json.loads(capsys.readouterr().out) == {
+        "sum": 2**127 - 1,
+        "low": -(2**63) - 1,
+        "fits": 2**64 - 1,
+    }
