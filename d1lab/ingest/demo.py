@@ -2,8 +2,8 @@
 
 2,469 households bought 1,469,307 lines in 457 stores in 2017. Groups of the stores make three
 shops: one large, one small, and one so small that statistics must abstain. The lines go through
-the ingestion of a real app's events; stock levels and A/B tests are simulated around them and
-say so. docs/demo.md tells what is real, what is not, and how to cite the data.
+the ingestion of a real app's events; stock levels, A/B tests and competitors' prices are simulated
+around them and say so. docs/demo.md tells what is real, what is not, and how to cite the data.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic
@@ -28,6 +29,8 @@ from d1lab.d1.write import insert_new
 from d1lab.errors import InputError
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import Progress, TrackResult, track_table
+from d1lab.ingest.prices.observations import write as write_prices
+from d1lab.ingest.simulate_prices import simulate_prices
 from d1lab.ingest.simulate_stock import COLUMNS, simulate_stock
 from d1lab.ingest.simulate_tests import DAILY, SimulatedTests, simulate_tests
 from d1lab.warehouse import FILE_NAME as WAREHOUSE
@@ -46,6 +49,7 @@ STORES = {
 }  # fmt: skip
 """The stores of each shop. With `full`, harbor also gets all stores that are named nowhere."""
 
+_WATCHED = {"harbor": 60, "village": 25, "kiosk": 8}  # SKUs that competitors sell, too
 _STOCKED = {"harbor": (150, 8), "village": (60, 4), "kiosk": (25, 2)}  # SKUs, of them dead
 _EVENTS = Path(__file__).parents[1] / "sql" / "ingest" / "demo_events.sql"
 _SOURCES = ("transactions", "products", "coupons", "coupon_redemptions")
@@ -79,6 +83,7 @@ class DemoResult(NamedTuple):
     groups: dict[str, int]  # rows of each aggregate table
     inventory_days: int  # simulated
     ab_tests: int  # simulated
+    competitor_prices: int  # simulated
     megabytes: float  # of the database file
     seconds: float
 
@@ -167,6 +172,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
             shops = [DemoShop(*shop) for shop in con.sql(_SHOPS).fetchall()]
             stock = _write_stock(db, con, shops, seed)
             tests = _write_tests(db, simulate_tests(con, seed=seed))
+            prices = _write_prices(db, con, shops, seed)
     finally:
         db.close()
     return DemoResult(
@@ -177,6 +183,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
         groups=counted.changed,
         inventory_days=stock,
         ab_tests=tests,
+        competitor_prices=prices,
         megabytes=(folder / _FILE).stat().st_size / 1e6,
         seconds=0.0,
     )
@@ -232,6 +239,15 @@ def _write_tests(db: Database, tests: SimulatedTests) -> int:
         insert_new(db, "ab_test_results", ("test_id",), tuple(result), [tuple(result.values())])
     insert_new(db, "ab_test_daily", ("test_id", "day", "variant"), DAILY, tests.daily)
     return len(tests.results)
+
+
+def _write_prices(
+    db: Database, con: duckdb.DuckDBPyConnection, shops: Sequence[DemoShop], seed: int
+) -> int:
+    looks = chain.from_iterable(
+        simulate_prices(con, shop, skus=_WATCHED[shop], seed=seed) for shop, _, _ in shops
+    )
+    return write_prices(db, sorted(looks, key=lambda look: look.observed_at))
 
 
 def _swap(built: Path, path: Path) -> None:

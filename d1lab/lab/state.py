@@ -41,8 +41,9 @@ def simulated_views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """By shop, the views that hold rows whose `source` says that they are simulated."""
     views = con.sql(
         "SELECT c.table_name FROM duckdb_columns() AS c JOIN duckdb_views() AS v "
-        "ON v.view_name = c.table_name AND v.schema_name = 'main' AND NOT v.internal "
-        "WHERE c.column_name = 'source' ORDER BY c.table_name"
+        "ON v.view_name = c.table_name AND v.schema_name = c.schema_name "
+        "WHERE v.schema_name = 'main' AND NOT v.internal AND c.column_name = 'source' "
+        "ORDER BY c.table_name"
     ).fetchall()
     by_shop: dict[str, list[str]] = {}
     for (view,) in views:

@@ -24,6 +24,7 @@ TABLES = (
     "inventory_impact",
     "ab_test_results",
     "ab_test_daily",
+    "competitor_prices",
 )
 
 
@@ -91,13 +92,15 @@ def test_demo_names_discounts(db):
 
 
 def test_demo_labels_what_is_simulated(kiosk, db):
-    """Stock and tests are labelled, and there as counted."""
+    """Stock, tests and competitors' prices are labelled, and there as counted."""
     stock = db.query(
         "SELECT source, count(*), count(DISTINCT sku) FROM inventory_impact GROUP BY 1"
     )
     assert stock.rows == [("simulated", kiosk.inventory_days, 25)]
     tests = db.query("SELECT source, count(*) FROM ab_test_results GROUP BY 1").rows
     assert tests == [("simulated", kiosk.ab_tests)]
+    prices = db.query("SELECT source, count(*) FROM competitor_prices GROUP BY 1").rows
+    assert prices == [("simulated", kiosk.competitor_prices)]
 
 
 def test_demo_is_the_same_again(kiosk, db, tmp_path):

@@ -1,0 +1,7 @@
+"""Competitors: where the shop's prices stand, and which of them call for an answer.
+
+Modules: study (every product's position and answer), lists (what to act on, and what that rests
+on), words (the report's sentences and key figures).
+
+Frames come from the metrics `competitor_prices`, `price_index` and `turnover`.
+"""

@@ -1,0 +1,76 @@
+-- competitor_prices: each competitor's last price per product beside the shop's own, and whether the two compare
+-- unit: money, days      grain: shop, sku, competitor
+-- reads: competitor_prices, order_lines, product_costs
+-- $until: the day that it is told for
+-- $currency: the shop's own
+-- $max_age_days: how old a look at a price may be
+-- $own_days: how long ago the product may have been sold last
+--
+-- own_price: the list price of the product's last order line, before discounts; paid_price: what
+-- was paid per unit over 28 days. reason: why a price is not compared; NULL where it is. A price
+-- below a third or above three times the own is not taken for the same product's.
+WITH looks AS (
+    SELECT *
+    FROM competitor_prices
+    WHERE shop = $shop AND observed_at < $until::DATE + 1
+    QUALIFY row_number() OVER (PARTITION BY sku, competitor ORDER BY observed_at DESC) = 1
+),
+lines AS (
+    SELECT *
+    FROM order_lines
+    WHERE shop = $shop
+        AND type = 'order'
+        AND units > 0
+        AND day BETWEEN $until::DATE - $own_days::INTEGER + 1 AND $until::DATE
+        AND sku IN (SELECT sku FROM looks)
+),
+own AS (
+    SELECT
+        sku,
+        arg_max(product_title, (occurred_at, event_id)) FILTER (product_title IS NOT NULL)
+                                                                        AS product_title,
+        arg_max(list_price, (occurred_at, event_id)) FILTER (list_price > 0)  AS own_price,
+        max(day) FILTER (list_price > 0)                                AS own_price_day,
+        (sum(revenue) FILTER (day > $until::DATE - 28)
+            / sum(units) FILTER (day > $until::DATE - 28))::DOUBLE      AS paid_price,
+        sum(revenue)::DOUBLE                                            AS revenue
+    FROM lines
+    GROUP BY sku
+),
+costs AS (
+    SELECT sku, arg_max(unit_cost, valid_from)                          AS unit_cost
+    FROM product_costs
+    WHERE shop = $shop AND valid_from <= $until::DATE
+    GROUP BY sku
+),
+final AS (
+    SELECT
+        looks.shop,
+        looks.sku,
+        looks.competitor,
+        concat_ws(' ', product_title, '(' || looks.sku || ')')          AS product,
+        looks.price::DOUBLE                                             AS price,
+        upper(looks.currency)                                           AS currency,
+        looks.in_stock,
+        looks.observed_at,
+        $until::DATE - looks.observed_at::DATE                          AS age_days,
+        own_price::DOUBLE                                               AS own_price,
+        own_price_day,
+        paid_price,
+        revenue,
+        unit_cost::DOUBLE                                               AS unit_cost,
+        looks.source IS NOT DISTINCT FROM 'simulated'                   AS simulated,
+        CASE
+            WHEN own_price IS NULL THEN 'no_own_price'
+            WHEN $until::DATE - looks.observed_at::DATE > $max_age_days::INTEGER THEN 'too_old'
+            WHEN NOT looks.in_stock THEN 'sold_out'
+            WHEN looks.price IS NULL OR looks.price <= 0 THEN 'no_price'
+            WHEN upper(looks.currency) IS DISTINCT FROM upper($currency::VARCHAR)
+                THEN 'other_currency'
+            WHEN looks.price * 3 < own_price OR looks.price > own_price * 3 THEN 'implausible'
+        END                                                             AS reason
+    FROM looks
+    LEFT JOIN own USING (sku)
+    LEFT JOIN costs USING (sku)
+)
+SELECT * FROM final ORDER BY sku, competitor

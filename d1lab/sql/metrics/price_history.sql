@@ -1,0 +1,52 @@
+-- price_history: one product's list price and its competitors' prices, day by day where one was seen
+-- unit: money      grain: day, seller      reads: competitor_prices, order_lines
+-- $until: the last day
+-- $days: how far back
+-- $currency: the shop's own; prices in others are left out
+-- $sku: the product
+--
+-- Of a day the last price counts; the own one holds until the last day. Of the competitors the five that were looked at most; what is
+-- sold out has no price.
+WITH looks AS (
+    SELECT competitor, observed_at, price
+    FROM competitor_prices
+    WHERE shop = $shop
+        AND sku = $sku::VARCHAR
+        AND upper(currency) = upper($currency::VARCHAR)
+        AND in_stock IS NOT FALSE
+        AND price > 0
+        AND observed_at < $until::DATE + 1
+        AND observed_at >= $until::DATE - $days::INTEGER + 1
+),
+foremost AS (
+    SELECT competitor FROM looks GROUP BY competitor ORDER BY count(*) DESC, competitor LIMIT 5
+),
+own AS (
+    SELECT
+        day,
+        'own list price'                                       AS seller,
+        arg_max(list_price, (occurred_at, event_id))::DOUBLE   AS price
+    FROM order_lines
+    WHERE shop = $shop
+        AND sku = $sku::VARCHAR
+        AND type = 'order'
+        AND units > 0
+        AND list_price > 0
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY day
+),
+theirs AS (
+    SELECT observed_at::DATE AS day, competitor AS seller, arg_max(price, observed_at)::DOUBLE AS price
+    FROM looks
+    WHERE competitor IN (SELECT competitor FROM foremost)
+    GROUP BY ALL
+),
+held AS (
+    SELECT $until::DATE AS day, 'own list price' AS seller, arg_max(price, day) AS price
+    FROM own
+    HAVING max(day) < $until::DATE
+),
+final AS (
+    FROM own UNION ALL FROM held UNION ALL FROM theirs
+)
+SELECT day, seller, price FROM final ORDER BY seller = 'own list price' DESC, seller, day

@@ -1,0 +1,69 @@
+-- price_index: week by week, the shop's list prices over its competitors' median, over all products
+-- unit: ratio, products      grain: day      reads: competitor_prices, order_lines
+-- $until: the last week's end
+-- $weeks: how many weeks
+-- $currency: the shop's own
+-- $max_age_days: how old a look at a price may be at the week's end
+-- $own_days: how long before it the product may have been sold last
+--
+-- Each week is told as the metric competitor_prices would have told it on its last day. low and
+-- high are the middle half of the products.
+WITH ends AS (
+    SELECT $until::DATE - 7 * i::INTEGER AS day FROM range($weeks::INTEGER) AS past (i)
+),
+looks AS (
+    SELECT sku, competitor, observed_at, price, upper(currency) AS currency, in_stock
+    FROM competitor_prices
+    WHERE shop = $shop
+),
+pairs AS (
+    SELECT DISTINCT sku, competitor FROM looks
+),
+list_prices AS (
+    SELECT sku, day, arg_max(list_price, (occurred_at, event_id)) AS own_price
+    FROM order_lines
+    WHERE shop = $shop
+        AND type = 'order'
+        AND units > 0
+        AND list_price > 0
+        AND sku IN (SELECT sku FROM pairs)
+    GROUP BY sku, day
+),
+asked AS (
+    SELECT pairs.sku, pairs.competitor, ends.day
+    FROM pairs CROSS JOIN ends
+),
+seen AS (
+    SELECT asked.sku, asked.day, looks.price, looks.currency, looks.in_stock, looks.observed_at
+    FROM asked
+    ASOF JOIN looks
+        ON asked.sku = looks.sku AND asked.competitor = looks.competitor
+        AND asked.day + INTERVAL 1 DAY > looks.observed_at
+),
+compared AS (
+    SELECT seen.sku, seen.day, seen.price, list_prices.own_price
+    FROM seen
+    ASOF JOIN list_prices ON seen.sku = list_prices.sku AND seen.day >= list_prices.day
+    WHERE seen.day - list_prices.day < $own_days::INTEGER
+        AND seen.day - seen.observed_at::DATE <= $max_age_days::INTEGER
+        AND seen.in_stock IS NOT FALSE
+        AND seen.currency = upper($currency::VARCHAR)
+        AND seen.price > 0
+        AND seen.price * 3 >= own_price AND seen.price <= own_price * 3
+),
+products AS (
+    SELECT day, sku, max(own_price)::DOUBLE / median(price)::DOUBLE AS price_index
+    FROM compared
+    GROUP BY day, sku
+),
+final AS (
+    SELECT
+        day,
+        median(price_index)               AS price_index,
+        quantile_cont(price_index, .25)   AS price_index_low,
+        quantile_cont(price_index, .75)   AS price_index_high,
+        count(*)                          AS products
+    FROM products
+    GROUP BY day
+)
+SELECT * FROM final ORDER BY day

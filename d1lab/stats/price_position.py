@@ -1,0 +1,136 @@
+"""A product's price among its competitors', and whether to answer: match, maybe raise, or leave.
+
+The rule: a competitor's lower price is matched only where that leaves the margin floor, and where
+there is stock that would last until a delivery. Competitors who are sold out put no pressure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal, NamedTuple
+
+from d1lab.errors import InputError
+
+Action = Literal["match", "raise"]
+
+REASONS = {
+    "undercut": "undercut; matching keeps the margin floor",
+    "room": "the cheapest, with room to the next",
+    "alone": "every competitor looked at is sold out",
+    "in_line": "within the threshold of the cheapest competitor",
+    "no_stock": "there is nothing here to sell",
+    "short_cover": "stock ends before a delivery could come",
+    "no_cost": "its cost is not known",
+    "below_floor": "matching would leave less than the margin floor",
+    "not_compared": "no competitor's price compares",
+}
+"""Each reason behind an answer, or for having none, in words."""
+
+_EXACT = 1e-9  # prices are in cents; their ratios are not
+
+
+class Market(NamedTuple):
+    """What is known of one product and its market; None for what is not."""
+
+    own: float  # the list price; > 0
+    prices: Sequence[float]  # competitors' that compare: in stock, recent, same currency; > 0
+    sold_out: int = 0  # competitors who were looked at lately and have none
+    cost: float | None = None  # of a unit; >= 0
+    stock: float | None = None  # units on hand; None without a stock ledger
+    cover_days: float | None = None  # how long they last; None where that is not known
+
+
+class Rule(NamedTuple):
+    """When to answer."""
+
+    threshold: float = 0.05  # a smaller difference to the cheapest is none; inside [0, 1)
+    margin_floor: float = 0.2  # of the price, that must be left; inside [0, 1)
+    lead_time_days: float = 14.0  # how long a delivery takes; >= 0
+
+
+class Position(NamedTuple):
+    """Where a price stands; all None but the count where no price compares."""
+
+    competitors: int  # prices compared
+    cheapest: float | None
+    middle: float | None  # their median
+    price_index: float | None  # own price / median
+    rank: int | None  # 1: nobody is cheaper
+    gap: float | None  # 1 - cheapest / own: what the cheapest undercuts by; negative: it asks more
+
+
+class Answer(NamedTuple):
+    """What to do about it; None where it does not apply or is not known."""
+
+    action: Action | None  # None: leave it, or abstain
+    reason: str  # one of `REASONS`
+    price: float | None = None  # to match; or up to which there is room
+    margin: float | None = None  # that matching would leave, as a share of that price
+    highest_cost: float | None = None  # up to which matching would keep the floor
+
+
+def position(own: float, prices: Sequence[float]) -> Position:
+    """Where a price stands among its competitors'.
+
+    Args:
+        own: The shop's price; > 0.
+        prices: The competitors'; each > 0.
+
+    Raises:
+        InputError: A price is not above 0.
+
+    >>> position(10, [8, 12, 11])
+    Position(competitors=3, cheapest=8, middle=11, price_index=0.9090909090909091, rank=2, gap=0.2)
+    """
+    if not (own > 0 and all(price > 0 for price in prices)):
+        raise InputError(f"prices must be above 0; got {own} against {list(prices)[:5]}")
+    if not prices:
+        return Position(0, None, None, None, None, None)
+    cheapest, middle = min(prices), median(prices)
+    rank = 1 + sum(price < own for price in prices)
+    gap = round(1 - cheapest / own, 12)  # 1 - 8 / 10 is a fifth
+    return Position(len(prices), cheapest, middle, own / middle, rank, gap)
+
+
+def answer(market: Market, rule: Rule) -> Answer:
+    """What to do about the competitors' prices of one product.
+
+    Raises:
+        InputError: A price is not above 0, or the rule is out of range.
+
+    >>> answer(Market(10, [8, 12], cost=5, stock=40, cover_days=30), Rule())
+    Answer(action='match', reason='undercut', price=8, margin=0.375, highest_cost=6.4)
+    """
+    if not (0 <= rule.threshold < 1 and 0 <= rule.margin_floor < 1 and rule.lead_time_days >= 0):
+        raise InputError(f"threshold and margin floor lie inside [0, 1); got {rule}")
+    found = position(market.own, market.prices)
+    if found.cheapest is None or found.gap is None:
+        return _without_prices(market)
+    if market.stock is not None and market.stock <= 0:
+        return Answer(None, "no_stock")
+    if found.gap > 0 and found.gap >= rule.threshold - _EXACT:
+        return _undercut(market, found.cheapest, rule)
+    if found.cheapest > market.own and found.cheapest >= market.own * (1 + rule.threshold) - _EXACT:
+        return Answer("raise", "room", found.cheapest)
+    return Answer(None, "in_line")
+
+
+def _without_prices(market: Market) -> Answer:
+    if not market.sold_out:
+        return Answer(None, "not_compared")
+    if market.stock is not None and market.stock <= 0:
+        return Answer(None, "no_stock")
+    return Answer("raise", "alone")
+
+
+def _undercut(market: Market, cheapest: float, rule: Rule) -> Answer:
+    highest = cheapest * (1 - rule.margin_floor)
+    if market.cover_days is not None and market.cover_days < rule.lead_time_days:
+        return Answer(None, "short_cover", highest_cost=highest)
+    if market.cost is None:
+        return Answer(None, "no_cost", cheapest, highest_cost=highest)
+    margin = (cheapest - market.cost) / cheapest
+    if margin < rule.margin_floor - _EXACT:
+        return Answer(None, "below_floor", cheapest, margin, highest)
+    return Answer("match", "undercut", cheapest, margin, highest)

@@ -1,0 +1,222 @@
+"""The SQL of competitors' prices against plain loops over the rows, on data drawn at random."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from d1lab.metrics import evaluate, load_metrics
+
+UNTIL = date(2026, 5, 8)
+RULES = {"shop": "harbor", "until": UNTIL, "currency": "eur", "max_age_days": 14, "own_days": 30}
+
+LOOKS = (
+    "shop VARCHAR, sku VARCHAR, competitor VARCHAR, price DECIMAL(18,6), currency VARCHAR, "
+    "in_stock BOOLEAN, url VARCHAR, observed_at TIMESTAMP, source VARCHAR"
+)
+LINES = (
+    "shop VARCHAR, event_id VARCHAR, sku VARCHAR, product_title VARCHAR, day DATE, "
+    "occurred_at TIMESTAMP, type VARCHAR, units BIGINT, list_price DECIMAL(18,6), "
+    "revenue DECIMAL(18,6)"
+)
+COSTS = "shop VARCHAR, sku VARCHAR, unit_cost DECIMAL(18,6), valid_from DATE"
+
+
+class World:
+    """A drawn warehouse: its rows, and a connection that holds them."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self.looks = list(self._draw_looks())
+        self.lines = list(self._draw_lines())
+        self.costs = [
+            (shop, sku, Decimal(self._int(1, 9)), UNTIL + timedelta(days=days))
+            for shop in ("harbor", "kiosk")
+            for sku in "ABC"
+            for days in (-200, -3, 5)
+            if self._int(0, 2)
+        ]
+        self.con = duckdb.connect()
+        for name, columns, rows in (
+            ("competitor_prices", LOOKS, self.looks),
+            ("order_lines", LINES, self.lines),
+            ("product_costs", COSTS, self.costs),
+        ):
+            self.con.execute(f"CREATE TABLE {name} ({columns})")
+            if rows:
+                row = f"({', '.join('?' * len(rows[0]))})"
+                cells = [cell for one in rows for cell in one]
+                self.con.execute(f"INSERT INTO {name} VALUES {', '.join([row] * len(rows))}", cells)
+
+    def _int(self, low: int, high: int) -> int:
+        return int(self._rng.integers(low, high + 1))
+
+    def _moment(self, back: int) -> datetime:
+        minutes = self._int(-2 * 24 * 60, back * 24 * 60)  # some of them after the day
+        return datetime(2026, 5, 8, 23, 59) - timedelta(minutes=minutes)
+
+    def _draw_looks(self) -> Iterator[tuple[Any, ...]]:
+        keys = set()
+        for _ in range(self._int(0, 120)):
+            shop = "kiosk" if self._int(0, 9) == 0 else "harbor"
+            key = (shop, "ABCDE"[self._int(0, 4)], ("acme", "bolt", "corp")[self._int(0, 2)])
+            moment = self._moment(40)
+            if (*key, moment) in keys:
+                continue
+            keys.add((*key, moment))
+            price = Decimal(self._int(50, 2_500)) / 100 if self._int(0, 9) else None
+            currency = ("EUR", "eur", "EUR", "USD")[self._int(0, 3)] if price else None
+            stock = (True, True, False, None)[self._int(0, 3)]
+            yield *key, price, currency, stock, None, moment, "simulated"
+
+    def _draw_lines(self) -> Iterator[tuple[Any, ...]]:
+        for number in range(self._int(0, 150)):
+            moment = self._moment(60)
+            units = (1, 2, 3, -1)[self._int(0, 3)]
+            kind = "refund" if units < 0 else "order"
+            price = (Decimal(8), Decimal("9.99"), Decimal(12), None, Decimal(0))[self._int(0, 4)]
+            title = "Sock" if self._int(0, 1) else None
+            yield (
+                "harbor" if self._int(0, 9) else "kiosk",
+                f"e{number}",
+                "ABCD"[self._int(0, 3)],
+                title,
+                moment.date(),
+                moment,
+                kind,
+                units,
+                price,
+                Decimal(units) * (price or 5),
+            )
+
+    # The same, row by row
+
+    def own(self, sku: str, day: date) -> tuple[Decimal, date] | None:
+        """Last list price up to a day, and its day, if it is recent enough."""
+        lines = [
+            (line[5], line[1], line[8], line[4])
+            for line in self.lines
+            if (line[0], line[2], line[6]) == ("harbor", sku, "order")
+            and line[7] > 0
+            and line[4] <= day
+            and line[8]
+        ]
+        if not lines or (day - max(lines)[3]).days >= RULES["own_days"]:
+            return None
+        return max(lines)[2], max(lines)[3]
+
+    def last_looks(self, day: date) -> dict[tuple[str, str], tuple[Any, ...]]:
+        found: dict[tuple[str, str], tuple[Any, ...]] = {}
+        for look in sorted(self.looks, key=lambda look: look[7]):
+            if look[0] == "harbor" and look[7].date() <= day:
+                found[(look[1], look[2])] = look
+        return found
+
+    def reason(self, look: tuple[Any, ...], day: date) -> str | None:
+        own = self.own(look[1], day)
+        price, currency, stock, moment = look[3], look[4], look[5], look[7]
+        if own is None:
+            return "no_own_price"
+        if (day - moment.date()).days > RULES["max_age_days"]:
+            return "too_old"
+        if stock is False:
+            return "sold_out"
+        if price is None:
+            return "no_price"
+        if currency.upper() != "EUR":
+            return "other_currency"
+        if not own[0] / 3 <= price <= own[0] * 3:
+            return "implausible"
+        return None
+
+
+@pytest.fixture(params=range(30), scope="module")
+def world(request) -> Iterator[World]:
+    drawn = World(request.param)
+    yield drawn
+    drawn.con.close()
+
+
+def told(world: World, metric: str, **params: Any) -> list[dict[str, Any]]:
+    relation = evaluate(world.con, load_metrics()[metric], params)
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def test_competitor_prices_row_by_row(world):
+    """The last look at each pair, its age, the own price, the cost of the day, and the reason."""
+    rows = told(world, "competitor_prices", **RULES)
+    looks = world.last_looks(UNTIL)
+    assert [(row["sku"], row["competitor"]) for row in rows] == sorted(looks)
+    for row in rows:
+        look = looks[(row["sku"], row["competitor"])]
+        own = world.own(row["sku"], UNTIL)
+        costs = [
+            (day, cost)
+            for shop, sku, cost, day in world.costs
+            if (shop, sku) == ("harbor", row["sku"]) and day <= UNTIL
+        ]
+        assert row["observed_at"] == look[7]
+        assert row["age_days"] == (UNTIL - look[7].date()).days
+        assert row["price"] == (None if look[3] is None else float(look[3]))
+        assert (row["own_price"], row["own_price_day"]) == (
+            (float(own[0]), own[1]) if own else (None, row["own_price_day"])
+        )
+        assert row["unit_cost"] == (float(max(costs)[1]) if costs else None)
+        assert row["reason"] == world.reason(look, UNTIL), row
+        assert row["simulated"]
+
+
+def test_price_index_week_by_week(world):
+    """Each week as the other metric would tell it on that day: median over the products."""
+    rows = told(world, "price_index", weeks=4, **RULES)
+    wanted = {}
+    for week in range(4):
+        day = UNTIL - timedelta(days=7 * week)
+        prices = defaultdict(list)
+        for (sku, _), look in world.last_looks(day).items():
+            if world.reason(look, day) is None:
+                prices[sku].append(float(look[3]))
+        index = []
+        for sku, asked in prices.items():
+            own = world.own(sku, day)
+            assert own
+            index.append(float(own[0]) / median(asked))
+        if index:
+            wanted[day] = (median(index), len(index))
+    assert [row["day"] for row in rows] == sorted(wanted)
+    for row in rows:
+        assert (row["price_index"], row["products"]) == pytest.approx(wanted[row["day"]])
+        assert row["price_index_low"] <= row["price_index"] <= row["price_index_high"]
+
+
+def test_price_history_day_by_day(world):
+    """Of each seller a day's last price in the shop's currency; the own one holds to the end."""
+    rows = told(
+        world, "price_history", shop="harbor", until=UNTIL, days=20, currency="EUR", sku="A"
+    )
+    since = UNTIL - timedelta(days=19)
+    wanted: dict[tuple[str, date], tuple[Any, ...]] = {}
+    for shop, _, sku, _, day, moment, kind, units, price, _ in world.lines:
+        if (shop, sku, kind) == ("harbor", "A", "order") and price and since <= day <= UNTIL:
+            assert units > 0
+            key = ("own list price", day)
+            wanted[key] = max(wanted.get(key, (moment, price)), (moment, price))
+    own = {day: price for (_, day), (_, price) in wanted.items()}
+    if own and UNTIL not in own:
+        wanted[("own list price", UNTIL)] = (None, own[max(own)])
+    for shop, sku, competitor, price, currency, stock, _, moment, _ in world.looks:
+        is_there = (shop, sku) == ("harbor", "A") and price and stock is not False
+        if is_there and currency.upper() == "EUR" and since <= moment.date() <= UNTIL:
+            key = (competitor, moment.date())
+            wanted[key] = max(wanted.get(key, (moment, price)), (moment, price))
+    found = {(row["seller"], row["day"]): row["price"] for row in rows}
+    assert len(found) == len(rows)
+    assert found == {key: float(price) for key, (_, price) in wanted.items()}

@@ -1,0 +1,235 @@
+"""From metrics to lists, words and a page: by hand on a few products, and as a whole report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from d1lab.competitors import lists, words
+from d1lab.competitors.study import Study, study
+from d1lab.config import Settings
+from d1lab.display import DataTable, Note, Verdict
+from d1lab.lab import Lab
+from d1lab.reports.page import render_page
+from d1lab.reports.report import load_report
+from d1lab.reports.run_record import RunRecord, load_results
+from d1lab.reports.runner import open_lab, prepare, run
+from d1lab.stats.price_position import Rule
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+UNTIL = date(2026, 5, 8)
+HOSTILE = "</script><script>alert('theirs')</script>"
+
+# The tiny shop lists every product at 10. 'worked' has 20 in stock and sells out in days, 'plain'
+# gains a unit a day, 'dead' has 40, 'evil' runs low.
+LOOKS = f"""
+INSERT INTO raw.competitor_prices
+    (_rowid, shop, sku, competitor, price, currency, in_stock, url, observed_at, source)
+VALUES
+    (1, 'harbor', 'plain', 'acme', 8, 'USD', 1, NULL, '2026-05-06 09:00', 'page'),
+    (2, 'harbor', 'plain', 'acme', 9, 'USD', 1, NULL, '2026-05-01 09:00', 'page'),
+    (3, 'harbor', 'plain', 'bolt', 12, 'USD', NULL, NULL, '2026-05-07 09:00', 'page'),
+    (4, 'harbor', 'plain', 'corp', 7, 'CAD', 1, NULL, '2026-05-07 09:00', 'page'),
+    (5, 'harbor', 'worked', 'acme', 6, 'USD', 1, NULL, '2026-05-07 09:00', 'page'),
+    (6, 'harbor', 'worked', 'bolt', 5, 'USD', 1, NULL, '2026-03-07 09:00', 'page'),
+    (7, 'harbor', 'dead', 'acme', 13, 'USD', 1, NULL, '2026-05-07 09:00', 'page'),
+    (8, 'harbor', 'evil', 'acme', 2, 'USD', 0, NULL, '2026-05-07 09:00', 'page'),
+    (9, 'harbor', 'evil', '{HOSTILE.replace("'", "''")}', 1, 'USD', 1, NULL,
+        '2026-05-07 09:00', 'page'),
+    (10, 'harbor', 'unsold', 'acme', 3, 'USD', 1, NULL, '2026-05-07 09:00', 'page'),
+    (11, 'harbor', 'plain', 'dash', 1, 'USD', 1, NULL, '2026-05-09 00:00', 'page')
+"""
+COSTS = """
+INSERT INTO raw.product_costs (_rowid, shop, sku, unit_cost, valid_from)
+VALUES (1, 'harbor', 'plain', 6, '2026-01-01')
+"""
+
+
+@pytest.fixture
+def warehouse(tiny_warehouse: Path, tmp_path: Path) -> Path:
+    """The tiny warehouse with competitors' prices, in a project's place for it."""
+    path = tmp_path / "data" / "demo" / "warehouse.duckdb"
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(tiny_warehouse, path)
+    with duckdb.connect(path) as con:
+        con.execute(LOOKS)
+    return path
+
+
+@pytest.fixture
+def lab(warehouse: Path) -> Iterator[Lab]:
+    with duckdb.connect(warehouse) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        yield Lab(con, database="demo", folder=warehouse.parent, shop="harbor")
+
+
+def studied(lab: Lab, rule: Rule | None = None, currency: str = "USD") -> Study:
+    looks = lab.metric(
+        "competitor_prices", until=UNTIL, currency=currency, max_age_days=14, own_days=90
+    )
+    stock = lab.metric("turnover", until=UNTIL, days=8)
+    return study(looks, stock, currency=currency, until=UNTIL, rule=rule or Rule())
+
+
+def add_costs(lab: Lab) -> Lab:
+    lab._con.execute(COSTS)
+    return lab
+
+
+def test_study_tells_each_product(lab):
+    """Position and answer by hand: the cost of 'plain' is not known yet."""
+    products = studied(lab).products.set_index("sku")
+    assert list(products.index) == ["dead", "evil", "plain", "worked"]
+    plain = products.loc["plain"]
+    assert plain["competitors rank cheapest middle price_index gap".split()].tolist() == (  # noqa: SIM905
+        [2, 2, 8, 10, 1, 0.2]
+    )
+    assert (plain["cheapest_at"], plain["answer_reason"]) == ("acme", "no_cost")
+    assert plain["answer_highest_cost"] == pytest.approx(6.4)
+    assert products.loc["worked", "answer_reason"] == "short_cover"
+    assert products.loc["dead", ["answer_action", "answer_reason"]].tolist() == ["raise", "room"]
+    assert products.loc["evil", "competitors"] == 0
+
+
+def test_study_alerts_where_the_cost_leaves_the_floor(lab):
+    """8 less a cost of 6 leaves a quarter: enough at 20 %, too little at 30 %."""
+    add_costs(lab)
+    found = studied(lab)
+    [alert] = lists.alerts(found).to_dict("records")
+    assert (alert["sku"], alert["cheapest"], alert["margin_left"]) == ("plain", 8, 0.25)
+    assert lists.left(found)["sku"].tolist() == ["worked"]
+    strict = studied(lab, Rule(margin_floor=0.3))
+    assert lists.alerts(strict).empty
+    assert lists.left(strict).set_index("sku").loc["plain", "answer_reason"] == "below_floor"
+    assert words.verdict(found)["status"] == "bad"
+    assert "1 can be matched and keep a margin of 20%" in words.verdict(found)["detail"]
+    assert words.verdict(strict)["status"] == "neutral"
+
+
+def test_uncompared_looks_have_a_reason(lab):
+    """Every look that is not compared is listed; what comes after the day is not seen at all."""
+    found = studied(lab)
+    reasons = lists.uncompared(found).set_index(["sku", "competitor"])["reason"].to_dict()
+    assert reasons == {
+        ("plain", "corp"): "other_currency",
+        ("worked", "bolt"): "too_old",
+        ("evil", "acme"): "sold_out",
+        ("evil", HOSTILE): "implausible",
+        ("unsold", "acme"): "no_own_price",
+    }
+    assert set(reasons.values()) <= set(lists.UNCOMPARED)
+    assert lists.reasons(found)["looks"].sum() == 5
+    who = lists.competitors(found).set_index("competitor")
+    assert who.loc["acme", ["products", "compared"]].tolist() == [5, 3]
+    assert who.loc["acme", "in_stock_share"] == pytest.approx(4 / 5)
+
+
+def test_study_in_a_currency_that_nobody_asks(lab):
+    """Nothing compares: the report says so and makes no figure up."""
+    found = studied(lab, currency="GBP")
+    verdict = words.verdict(found)
+    assert verdict["status"] == "unknown"
+    assert "another currency" in verdict["detail"]
+    figures = {figure["metric"]: figure for figure in words.figures(found)}
+    assert figures["price_index"]["value"] is None
+    assert figures["to_match"]["value"] is None
+    assert figures["compared_share"]["value"] == 0
+
+
+def test_words_of_stock_that_is_not_told(lab):
+    """One compared price does not say whether it is to be had; own stock is said to be open."""
+    found = studied(lab)
+    assert "1 prices do not tell the stock" in words.limits(found, simulated=False)
+    assert words.limits(found, simulated=True).startswith("Competitors and their prices are sim")
+    assert "lasts the 14 days" in words.rules(found)
+
+
+def test_foremost_is_what_calls_for_an_answer(lab):
+    """The chart shows the first alert; without one the most undercut."""
+    assert lists.foremost(studied(lab)) == "worked"
+    add_costs(lab)
+    assert lists.foremost(studied(lab)) == "plain"
+    assert lists.foremost(studied(lab, currency="GBP")) == "dead"
+
+
+# The report
+
+
+def ran(warehouse: Path, **values: object) -> tuple[RunRecord, Path]:
+    settings = Settings(root=warehouse.parents[2], notebooks_dir=NOTEBOOKS)
+    with open_lab(settings) as lab:
+        task = prepare(lab, load_report(settings, "competitor_prices"), values=values)
+    return run(settings, task)
+
+
+def shown(run_dir: Path, mime: str) -> list[Any]:
+    cells = json.loads((run_dir / "notebook.ipynb").read_text())["cells"]
+    outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
+    return [data[mime] for data in outputs if mime in data]
+
+
+def test_report_leads_with_a_verdict_and_three_figures(warehouse):
+    """Verdict, index, undercut, to match; every list; two charts; hostile names stay text."""
+    record, run_dir = ran(warehouse)
+    assert record.status == "done", record.error
+    [verdict] = shown(run_dir, Verdict.MIME)
+    assert verdict["text"].startswith("Nobody asks less for 1 of 3 products")
+    figures = load_results(run_dir)
+    assert [figure.metric for figure in figures][:3] == [
+        "price_index",
+        "undercut_products",
+        "to_match",
+    ]
+    tables = {table["title"]: table for table in shown(run_dir, DataTable.MIME)}
+    assert tables["Undercut, left as it is"]["rows"][0][0].endswith("(worked)")
+    assert len(tables["Shown, and not compared"]["rows"]) == 5
+    assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
+    assert shown(run_dir, Note.MIME)[-1]["text"].startswith("Own prices are list prices")
+    assert record.simulated == ("inventory_days",)
+    page = render_page(run_dir)
+    text = page if isinstance(page, str) else page.decode()
+    assert HOSTILE not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_report_alerts_with_a_cost(warehouse):
+    """With the cost known there is one price to lower, and the figure is no longer unknown."""
+    with duckdb.connect(warehouse) as con:
+        con.execute(COSTS)
+    record, run_dir = ran(warehouse)
+    assert record.status == "done", record.error
+    figures = {figure.metric: figure for figure in load_results(run_dir)}
+    assert figures["to_match"].value == 1
+    tables = {table["title"]: table for table in shown(run_dir, DataTable.MIME)}
+    assert len(tables["Prices to lower"]["rows"]) == 1
+
+
+def test_report_in_another_currency_abstains(warehouse):
+    """Nothing compares: still a page, with the reasons and without charts."""
+    record, run_dir = ran(warehouse, currency="GBP")
+    assert record.status == "done", record.error
+    [verdict] = shown(run_dir, Verdict.MIME)
+    assert verdict["status"] == "unknown"
+
+
+def test_report_stops_where_no_price_was_seen(warehouse):
+    """A shop without competitors' prices ends well, and says how they come in."""
+    record, _ = ran(warehouse, shop="kiosk")
+    assert record.status == "skipped"
+    assert "no competitor's price for kiosk was seen up to 2026-05-08" in record.reason
+    assert "d1lab ingest prices" in record.reason
+
+
+def test_simulated_names_a_view_once(warehouse):
+    """The table below has the view's name and a column source, too."""
+    with duckdb.connect(warehouse) as con:
+        con.execute("UPDATE raw.competitor_prices SET source = 'simulated'")
+        lab = Lab(con, database="demo", folder=warehouse.parent, shop="harbor")
+        assert lab.simulated().count("competitor_prices") == 1
