@@ -10,7 +10,7 @@ import pandas as pd
 from d1lab.customers.groups import buyers
 from d1lab.stats import holdout
 from d1lab.stats.forecasts import Forecast
-from d1lab.stats.holdout import Holdout, Models, Outcome, Purchases
+from d1lab.stats.holdout import Holdout, Models, Outcome, Purchases, Values
 
 if TYPE_CHECKING:
     from d1lab.lab import Lab
@@ -19,6 +19,15 @@ Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 ANNUAL_RATE = 0.1
 """What a purchase in a year is worth less than one today (convention)."""
+
+SHOWN = (
+    "customer_id customer_segment rfm_group silent_days purchases spend lifetime_value chance_alive"
+    " expected_purchases expected_spend expected_spend_low expected_spend_high"
+)
+"""Columns of the list of customers; those of the forecast only where the model speaks."""
+
+MAX_INTERVALS = 20_000
+"""Futures are drawn for the most valuable so many; the others have no interval of their own."""
 
 FORECASTS = {
     "model": "BG/NBD and Gamma-Gamma",
@@ -99,7 +108,7 @@ def valued(customers: Frame, values: Lifetimes) -> Frame:
         customers: Scores; `spend` is net of refunds.
         values: Of the same customers; who never bought is not among them, and has spent nothing.
     """
-    names = ["lifetime_value_method", "chance_alive", "expected_purchases", "expected_value"]
+    names = ["lifetime_value_method", *Values._fields]
     known = [name for name in names if name in values.customers]
     joined = customers.merge(values.customers[["customer_id", *known]], "left", on="customer_id")
     expected = joined["expected_value"].fillna(0.0) if "expected_value" in joined else 0.0
@@ -107,6 +116,28 @@ def valued(customers: Frame, values: Lifetimes) -> Frame:
         lifetime_value=joined["spend"] + expected,
         lifetime_value_method=joined["lifetime_value_method"].fillna("historic"),
     )
+
+
+def listed(customers: Frame, values: Lifetimes) -> Frame:
+    """All who bought, the most valuable first, with the columns of `SHOWN` that are known.
+
+    Whether someone who bought once is still active is not told: the model takes all of them to be.
+
+    Args:
+        customers: Of `valued`, with the app's segments.
+        values: Of the same customers.
+    """
+    order = ["lifetime_value", "customer_id"]
+    bought = buyers(customers).sort_values(order, ascending=[False, True])
+    bought = bought.assign(silent_days=bought["days"])
+    if values.reason is None:
+        bought["chance_alive"] = bought["chance_alive"].where(bought["purchases"] > 1)
+        top = bought[["customer_id"]].head(MAX_INTERVALS)
+        known = top.merge(values.customers, "left", on="customer_id")
+        low, high = holdout.value_intervals(values.models, Purchases.of(known), values.horizon_days)
+        ends = top.assign(expected_spend_low=low, expected_spend_high=high)
+        bought = bought.merge(ends, "left", on="customer_id")
+    return bought[[name for name in SHOWN.split() if name in bought]]
 
 
 def score_table(values: Lifetimes) -> Frame:
@@ -141,8 +172,14 @@ def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[st
         {
             "metric": "expected_spend",
             "value": total.pop("expected"),
-            "note": f"in the next {values.horizon_days} days" if total else values.reason,
+            "note": _horizon(values) if total else values.reason,
             "level": 0.9,
             **total,
         },
     ]
+
+
+def _horizon(values: Lifetimes) -> str:
+    """What the expected spend is of, and how far its interval is to be trusted."""
+    doubt = "; the interval of the test missed" if values.holdout.missed else ""
+    return f"in the next {values.horizon_days} days{doubt}"

@@ -88,9 +88,23 @@ def holdout(values: Lifetimes) -> str:
     return (
         f"On the last {values.holdout.days} days the model was {_off(model.spend_error)} in total, "
         f"the better simple rate {_off(closest.spend_error)}"
-        f"{': there the simple rate wins' if naive else ''}. Customer by customer the model was "
-        "the closest, so it may speak."
+        f"{': there the simple rate wins' if naive else ''}. {_held(values)}Customer by customer "
+        "the model was the closest, so it may speak."
     )
+
+
+def _held(values: Lifetimes) -> str:
+    """Whether what came lay inside the interval that the model had given for it."""
+    interval, came = values.holdout.interval, values.holdout.actual_spend
+    if interval is None:
+        return ""
+    ends = f"{interval.low:,.0f} to {interval.high:,.0f}"
+    if values.holdout.missed:
+        return (
+            f"What came, {came:,.0f}, lay outside its 90 % interval ({ends}): take today's "
+            "interval for too narrow. "
+        )
+    return f"What came, {came:,.0f}, lay inside its 90 % interval ({ends}). "
 
 
 def _off(error: float | None) -> str:

@@ -73,16 +73,58 @@ def draw_purchases(
 ) -> Floats:
     """One possible future: purchases per customer in the next `horizon`."""
     x, t_x, T = columns
-    drawn = model
-    if model.covariance is not None:
-        logs = np.log((model.r, model.alpha, model.a, model.b))
-        r, alpha, a, b = np.exp(random.multivariate_normal(logs, model.covariance)).tolist()
-        drawn = model._replace(r=r, alpha=alpha, a=a, b=b)
+    drawn = _redrawn(model, random)
     alive = random.random(len(x)) < chance_alive(drawn, x, t_x, T)
     rates = random.gamma(drawn.r + x, 1 / (drawn.alpha + T))
     leaving = np.maximum(random.beta(drawn.a, drawn.b + x), 1e-12)
     by_time = random.poisson(rates * horizon)
     return np.where(alive, np.minimum(by_time, random.geometric(leaving)), 0).astype(float)
+
+
+def _redrawn(model: Any, random: np.random.Generator) -> Any:
+    """A model whose parameters are drawn from their asymptotic normal, on the log scale."""
+    if model.covariance is None:
+        return model
+    names = model._fields[: len(model.covariance)]
+    logs = np.log([getattr(model, name) for name in names])
+    values = np.exp(random.multivariate_normal(logs, model.covariance)).tolist()
+    return model._replace(**dict(zip(names, values, strict=True)))
+
+
+class _Spenders(NamedTuple):
+    """Fitted models and the customers whose spend is drawn; 0 for a mean spend that is unknown."""
+
+    purchases: BgNbd
+    spend: GammaGamma
+    horizon: float
+    columns: tuple[Floats, ...]  # x, t_x, T
+    means: Floats
+
+    def draw(self, random: np.random.Generator) -> Floats:
+        """One possible future: spend per customer in the horizon.
+
+        The own scale of spend is Gamma(p x + q, v + x mean), n purchases are Gamma(p n) over it.
+        """
+        x, count = self.columns[0], draw_purchases(self.purchases, *self[2:4], random)
+        drawn = _redrawn(self.spend, random)
+        scale = random.gamma(drawn.p * x + drawn.q, 1 / (drawn.v + x * self.means))
+        some = count > 0
+        count[some] = random.gamma(drawn.p * count[some]) / scale[some]
+        return count
+
+
+def _spenders(
+    purchases: BgNbd,
+    spend: GammaGamma,
+    horizon: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    mean_spend: ArrayLike,
+) -> _Spenders:
+    columns = as_columns(x, t_x, T)
+    means = np.where(columns[0] > 0, as_columns(mean_spend)[0], 0.0)
+    return _Spenders(purchases, spend, horizon, columns, means)
 
 
 def forecast_spend(
@@ -97,18 +139,37 @@ def forecast_spend(
 ) -> Forecast:
     """Spend of all customers together in the next `horizon`, with a predictive interval.
 
-    Purchases are drawn as in `forecast_total`; each customer's spend from the Gamma-Gamma
-    posterior (a scale Gamma(p x + q, v + x mean), then Gamma(p n) over it for n purchases).
+    Purchases are drawn as in `forecast_total`, each customer's spend from the Gamma-Gamma
+    posterior; the parameters of both models are drawn, too.
     """
-    columns = as_columns(x, t_x, T)
-    means = np.where(columns[0] > 0, as_columns(mean_spend)[0], 0.0)
-    each = expected_spend(spend, columns[0], means)
+    shop = _spenders(purchases, spend, horizon, x, t_x, T, mean_spend)
+    each = expected_spend(spend, shop.columns[0], shop.means)
+    expected = expected_purchases(purchases, horizon, *shop.columns) @ each
+    return _forecast(float(expected), lambda random: float(shop.draw(random).sum()), **options)
 
-    def total(random: np.random.Generator) -> float:
-        count = draw_purchases(purchases, horizon, columns, random)
-        scale = random.gamma(spend.p * columns[0] + spend.q, 1 / (spend.v + columns[0] * means))
-        some = count > 0
-        return float((random.gamma(spend.p * count[some]) / scale[some]).sum())
 
-    expected = expected_purchases(purchases, horizon, *columns) @ each
-    return _forecast(float(expected), total, **options)
+def spend_intervals(
+    purchases: BgNbd,
+    spend: GammaGamma,
+    horizon: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    mean_spend: ArrayLike,
+    *,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 0,
+) -> tuple[Floats, Floats]:
+    """Bounds of each customer's spend in the next `horizon`, which hold it with chance `level`.
+
+    Single customers are far less sure than their sum: many intervals begin at 0. One of somebody
+    who will hardly buy again is widened to hold the expected value, which a few futures lift.
+    """
+    shop = _spenders(purchases, spend, horizon, x, t_x, T, mean_spend)
+    random = np.random.default_rng(seed)
+    futures = np.stack([shop.draw(random) for _ in range(draws)])
+    low, high = np.quantile(futures, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    each = expected_spend(spend, shop.columns[0], shop.means)
+    expected = expected_purchases(purchases, horizon, *shop.columns) * each
+    return np.minimum(low, expected), np.maximum(high, expected)

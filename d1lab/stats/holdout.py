@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from d1lab.stats import lifetime
-from d1lab.stats.forecasts import Forecast, forecast_spend
+from d1lab.stats.forecasts import Forecast, forecast_spend, spend_intervals
 from d1lab.stats.lifetime import BgNbd, GammaGamma
 
 Floats = NDArray[np.float64]
@@ -114,6 +114,12 @@ class Holdout(NamedTuple):
     interval: Forecast | None  # of the model's spend, 90 %
     reason: str | None  # why the model may not speak after this; None where it may
 
+    @property
+    def missed(self) -> bool:
+        """Whether what was spent lies outside the model's interval for it."""
+        held = self.interval
+        return held is not None and not held.low <= self.actual_spend <= held.high
+
 
 def fit(customers: Purchases) -> Models:
     """Both models, fitted on customers who bought."""
@@ -195,9 +201,10 @@ def verdict(scores: tuple[Score, ...]) -> str | None:
 class Values(NamedTuple):
     """What the model says of each customer; arrays in their order."""
 
-    chance_alive: ArrayLike  # that the customer will ever buy again, by the model
+    chance_alive: ArrayLike  # that the customer has not left for good, by the model
     expected_purchases: ArrayLike  # within the horizon
-    expected_value: ArrayLike  # spend within the horizon, discounted
+    expected_spend: ArrayLike  # within the horizon
+    expected_value: ArrayLike  # the same, discounted
 
 
 def values(models: Models, customers: Purchases, days: int, annual_rate: float) -> Values:
@@ -214,8 +221,10 @@ def values(models: Models, customers: Purchases, days: int, annual_rate: float) 
         *models, *customers.weeks, customers.mean_spend,
         periods=months, period=days / months / WEEK, rate=(1 + annual_rate) ** (1 / 12) - 1,
     )  # fmt: skip
-    return Values(
-        lifetime.chance_alive(models.purchases, *customers.weeks),
-        expected_spend(models, customers, days).purchases,
-        value,
-    )
+    alive = lifetime.chance_alive(models.purchases, *customers.weeks)
+    return Values(alive, *expected_spend(models, customers, days), value)
+
+
+def value_intervals(models: Models, customers: Purchases, days: int) -> tuple[Floats, Floats]:
+    """The 90 % interval of each customer's spend within a horizon, undiscounted: low and high."""
+    return spend_intervals(*models, days / WEEK, *customers.weeks, customers.mean_spend)

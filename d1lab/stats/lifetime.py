@@ -60,8 +60,9 @@ class BgNbd(NamedTuple):
 class GammaGamma(NamedTuple):
     """A fitted Gamma-Gamma model of the mean spend per purchase, with shape p, q and scale v.
 
-    `correlation` is that of frequency and mean spend among repeat customers. `reason` is
-    'too_few_repeats', 'spend_related_to_frequency', 'no_spread', 'no_fit' or None.
+    `correlation` is that of frequency and mean spend among repeat customers. The covariance is
+    that of the logarithms of (p, q, v), as in `BgNbd`. `reason` is 'too_few_repeats',
+    'spend_related_to_frequency', 'no_spread', 'no_fit' or None.
     """
 
     p: float
@@ -70,7 +71,17 @@ class GammaGamma(NamedTuple):
     log_likelihood: float
     customers: int
     correlation: float
+    covariance: Floats | None
     reason: str | None
+
+    @property
+    def standard_errors(self) -> tuple[float, float, float] | None:
+        """Of p, q and v, by the delta method from the log scale; None without covariance."""
+        if self.covariance is None:
+            return None
+        log_errors = np.sqrt(np.diag(self.covariance))
+        p, q, v = (log_errors * (self.p, self.q, self.v)).tolist()
+        return p, q, v
 
 
 def as_columns(*values: ArrayLike) -> tuple[Floats, ...]:
@@ -239,20 +250,22 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
     nan = float("nan")
     if x.sum() < MIN_REPEATS or np.ptp(mean) == 0:
         reason = "no_spread" if len(x) and np.ptp(mean) == 0 else "too_few_repeats"
-        return GammaGamma(nan, nan, nan, nan, len(x), nan, reason)
+        return GammaGamma(nan, nan, nan, nan, len(x), nan, None, reason)
     correlation = float(np.corrcoef(x, mean)[0, 1]) if np.ptp(x) else 0.0
     unit = float(mean.mean())
-    found = minimize(_gamma_gamma_loss, np.zeros(3), args=(x, mean / unit), jac=True,
+    scaled = mean / unit
+    found = minimize(_gamma_gamma_loss, np.zeros(3), args=(x, scaled), jac=True,
                      method="L-BFGS-B", bounds=[(-10, 10)] * 3,
                      options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500})  # fmt: skip
     p, q, v = np.exp(found.x).tolist()
     likelihood = -float(found.fun) * len(x) - len(x) * float(np.log(unit))
+    covariance = _covariance(lambda at: _gamma_gamma_loss(at, x, scaled)[1] * len(x), found.x)
     reason = None
     if abs(correlation) > MAX_SPEND_CORRELATION:
         reason = "spend_related_to_frequency"
     elif np.any(np.abs(found.x) > 9.9) or q <= 1:  # at q <= 1 the mean spend is infinite
         reason = "no_fit"
-    return GammaGamma(p, q, v * unit, likelihood, len(x), correlation, reason)
+    return GammaGamma(p, q, v * unit, likelihood, len(x), correlation, covariance, reason)
 
 
 def _gamma_gamma_loss(log_parameters: Floats, x: Floats, mean: Floats) -> tuple[float, Floats]:

@@ -8,7 +8,8 @@ import pytest
 
 from d1lab.customers import words
 from d1lab.customers.groups import lapsing
-from d1lab.customers.lifetimes import evaluated, figures, score_table, valued
+from d1lab.customers.lifetimes import evaluated, figures, listed, score_table, valued
+from d1lab.stats.forecasts import Forecast
 from tests.stats.simulate_customers import Shop, simulate
 
 
@@ -91,3 +92,62 @@ def test_figures_abstain_with_a_reason(large):
     found = {f["metric"]: f for f in figures(customers, lapsing(customers), speaking)}
     assert found["expected_spend"]["low"] < found["expected_spend"]["value"]
     assert np.isfinite(found["expected_spend"]["high"])
+
+
+def _held(values, low: float, high: float):
+    """The same values, as if the test's interval had been this one."""
+    tested = values.holdout._replace(interval=Forecast((low + high) / 2, low, high))
+    return values._replace(holdout=tested)
+
+
+def test_words_say_whether_the_interval_held_what_came(large):
+    """An interval that missed the shop's own past makes today's doubtful; the page says so."""
+    values = evaluated(*large, 90, 365)
+    came = values.holdout.actual_spend
+    told = words.holdout(_held(values, came - 10, came + 10))
+    assert f"What came, {came:,.0f}, lay inside its 90 % interval" in told
+    missed = _held(values, came + 10, came + 1000)
+    assert "lay outside its 90 % interval" in words.holdout(missed)
+    assert "too narrow" in words.holdout(missed)
+    customers = pd.DataFrame(
+        {"purchases": [1], "spend": [1.0], "pace": [0.0], "customer_id": ["a"]}
+    )
+    notes = {
+        case: figures(customers, customers, one)[-1]["note"]
+        for case, one in {"held": _held(values, came - 1, came + 1), "missed": missed}.items()
+    }
+    assert notes == {
+        "held": "in the next 365 days",
+        "missed": "in the next 365 days; the interval of the test missed",
+    }
+
+
+def _now(values) -> pd.DataFrame:
+    known = values.customers[["customer_id", "spend", "purchases"]]
+    return valued(known.assign(days=7, rfm_group="Loyal", customer_segment="regular"), values)
+
+
+def test_listed_gives_each_customer_an_interval_where_the_model_speaks(large):
+    """The most valuable first; who bought once may be gone, and the model cannot tell."""
+    values = evaluated(*large, 90, 365)
+    table = listed(_now(values), values)
+    assert table["lifetime_value"].is_monotonic_decreasing
+    assert len(table) == len(values.customers)
+    once = table["purchases"] == 1
+    assert table.loc[once, "chance_alive"].isna().all()
+    assert table.loc[~once, "chance_alive"].between(0, 1).all()
+    inside = table["expected_spend"].between(
+        table["expected_spend_low"], table["expected_spend_high"]
+    )
+    assert inside.all()
+    assert (table["expected_spend_low"] == 0).any()  # single customers are far from sure
+
+
+def test_listed_is_history_where_the_model_is_silent():
+    """No column of a forecast, not even an empty one."""
+    values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
+    table = listed(_now(values), values)
+    assert table.columns.tolist() == [
+        "customer_id", "customer_segment", "rfm_group", "silent_days", "purchases", "spend",
+        "lifetime_value",
+    ]  # fmt: skip

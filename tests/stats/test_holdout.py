@@ -10,6 +10,7 @@ import pytest
 from d1lab.stats import holdout, lifetime
 from d1lab.stats.forecasts import forecast_spend, forecast_total
 from d1lab.stats.holdout import Models, Outcome, Purchases, Score, hold_out, verdict
+from tests.stats.simulate_customers import simulate
 
 TRUTH = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.5}
 SPEND = {"p": 5.0, "q": 4.0, "v": 15.0}
@@ -169,6 +170,18 @@ def test_large_shops_are_fitted_and_drawn_on_a_sample(monkeypatch):
     assert sampled.expected == pytest.approx(whole.expected)
     assert sampled.high - sampled.low > 0.9 * (whole.high - whole.low)
     assert sampled.low < whole.expected < sampled.high
+
+
+def test_single_customers_stay_within_their_intervals():
+    """Of a shop's customers, nine in ten or more spend what their own 90 % interval says."""
+    past = simulate(7, 2000).summary(90)
+    customers = Purchases.of(past)
+    models = holdout.fit(customers)
+    low, high = holdout.value_intervals(models, customers, 90)
+    came = past["later_spend"].to_numpy()
+    assert 0.88 < np.mean((came >= low) & (came <= high)) < 0.99
+    buyers = came > 0
+    assert 0.7 < np.mean(came[buyers] <= high[buyers]) < 1  # no interval holds everything
 
 
 def test_models_name_the_first_reason():
