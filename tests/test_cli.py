@@ -140,12 +140,42 @@ def test_ab_counts_alone_need_the_declared_share(tmp_path: Path):
     assert json.loads(decided.stdout)["p_value"] == pytest.approx(0.000172805, abs=1e-9)
 
 
+AB_FIELDS = (
+    "status reason method p_value confidence_level winner rate_a rate_b difference difference_low"
+    " difference_high ratio ratio_low ratio_high chance_b_better expected_loss_b sample_ratio_p"
+)
+
+
+@pytest.mark.parametrize("arms", [["500/10000", "560/10000"], ["122", "189"], ["0/9", "0/9"]])
+def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
+    """The promised fields in their order, first; what is not known is null, never left out."""
+    ended = _run("ab", *arms, "--json", cwd=tmp_path)
+    assert list(json.loads(ended.stdout))[:17] == AB_FIELDS.split()
+    assert ended.returncode == 0  # a refusal is an answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["500/10000", "700/10000"], "Take B: it converts 40 % more visitors than A"),
+        (["500/10000", "560/10000"], "No winner: B converts 12 % more visitors than A (−0.4 % to"),
+        (["122", "189"], "No answer: visitors were not counted"),
+        (["122", "189", "--share-b", ".5"], "Take B: it brought 55 % more orders"),
+    ],
+)
+def test_ab_answers_in_words_first(tmp_path: Path, arguments, sentence):
+    """One sentence that needs no statistics, then the figures."""
+    first, header, *_ = _run("ab", *arguments, cwd=tmp_path).stdout.splitlines()
+    assert first.startswith(sentence)
+    assert header == "field\tvalue"
+
+
 def test_ab_size_gives_the_visitors(tmp_path: Path):
-    """5 % to 5.5 % at 80 % power takes 31,233.4 visitors an arm."""
-    size = json.loads(
-        _run("ab", "size", "--base", "5%", "--to", "5.5%", "--json", cwd=tmp_path).stdout
-    )
+    """5 % to 5.5 % at 80 % power takes 31,233.4 visitors an arm: 31,234 of whole ones."""
+    ask = ("ab", "size", "--base", "5%", "--to", "5.5%")
+    size = json.loads(_run(*ask, "--json", cwd=tmp_path).stdout)
     assert size["exact_a"] == pytest.approx(31233.438, abs=1e-3)
+    assert _run(*ask, cwd=tmp_path).stdout.splitlines()[1].startswith("a\t31234\t31233.43")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -40,6 +41,7 @@ def ab(
         raise InputError("d1lab ab takes two arms, such as: d1lab ab 500/10000 560/10000")
     from d1lab.stats.ab import as_json as plain
     from d1lab.stats.ab import calculate
+    from d1lab.stats.ab_words import sentence
 
     result = calculate(
         a,
@@ -56,6 +58,7 @@ def ab(
     if result.status == "invalid_input":
         raise InputError(f"d1lab ab {a} {b}: {result.reason}")
     if not as_json:
+        sys.stdout.write(sentence(result) + "\n")
         rows = [(name, value) for name, value in fields.items() if _is_said(value)]
         print_rows(("field", "value"), rows)
 
@@ -83,4 +86,5 @@ def _print_size(
     if as_json:
         print_json(size)
         return
-    print_rows(("arm", "visitors"), [("a", size.visitors_a), ("b", size.visitors_b)])
+    arms = [("a", size.visitors_a, size.exact_a), ("b", size.visitors_b, size.exact_b)]
+    print_rows(("arm", "visitors", "exact"), arms)

@@ -119,9 +119,16 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "look": d.result.look,
             "share_of_plan": d.result.share_of_plan,
             "spent_alpha": d.result.spent_alpha,
+            "risk_a": _per_10_000(d.result.expected_loss_a),
+            "risk_b": _per_10_000(d.result.expected_loss_b),
         }
         for d in decisions
     ]
+
+
+def _per_10_000(loss: float | None) -> float | None:
+    """An expected loss per visitor, as one of orders or money per 10,000 visitors."""
+    return None if loss is None else 10_000 * loss
 
 
 def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
@@ -262,4 +269,13 @@ def _p(p_value: float | None) -> str | None:
 
 
 def _percent(ratio: float, sign: str = "-") -> str:
-    return f"{100 * ratio:{sign}.0f} %".replace("-", "\N{MINUS SIGN}")
+    """A share in whole per cent, and in tenths below one: an end beside 0 is not shown as 0.
+
+    >>> _percent(0.258, "+"), _percent(-0.004, "+"), _percent(0.0)
+    ('+26 %', '−0.4 %', '0 %')
+    """
+    digits = 0 if abs(ratio) >= 0.01 or ratio == 0 else 1
+    text = f"{100 * ratio:{sign}.{digits}f}"
+    if not text.strip("+-0."):
+        text = "0"
+    return f"{text} %".replace("-", "\N{MINUS SIGN}")
