@@ -138,16 +138,54 @@ def test_effect_is_the_lift_that_was_built_in(found):
     assert "errors clustered by product" in text
 
 
-def test_verdict_leads_with_the_three_lists(found):
-    """One sentence with a number for each list, then the first of each by name."""
+def test_first_screen_holds_the_three_lists(found):
+    """A sentence with a number for each list; then each list's number with its first products."""
     told = words.verdict(found)
     assert told["status"] == "bad"
     assert told["text"].startswith(
         "1 of 28 products runs out within 14 days; 1 lies unsold; at 25%"
     )
-    assert told["detail"].startswith("Order: Item P00 (P00). Clear: Item P01 (P01).")
-    first = [figure["metric"] for figure in words.figures(found)][:3]
-    assert first == ["products_short", "dead_stock", "discount_lift"]
+    short, dead, questioned, lift, *_ = words.figures(found)
+    assert (short["metric"], short["value"], short["note"]) == ("products_short", 1, "Item P00")
+    assert (dead["metric"], dead["note"]) == ("dead_stock", "Item P01")
+    assert questioned["metric"] == "discounts_questioned"
+    assert questioned["note"].startswith("Item P00")
+    assert lift["metric"] == "discount_lift"
+
+
+def test_first_products_fit_a_phone(found):
+    """Three names of thirty letters at most, and how many more; the SKU where no name is known."""
+    many = found.products.assign(product_title="A name that is longer than any line of a phone")
+    many.loc[many.index[0], "product_title"] = None
+    note = words._firsts(many)
+    assert note.startswith("P00; A name that is longer than an…; ")
+    assert note.endswith(" and 27 more")
+    assert len(note) < 120
+    assert words._firsts(many.head(0)) == ""
+
+
+def test_cover_gives_every_product_a_figure_or_a_reason(found):
+    """No NULL without a word: P03's stock is not kept, P01 was not sold."""
+    table = evidence.cover(found).set_index("sku")
+    assert len(table) == PRODUCTS
+    assert (table["days_of_supply"].isna() == table["why"].notna()).all()
+    assert table.loc["P03", "why"].startswith("units were sold, but stock was never above zero")
+    assert table.loc["P01", "why"].startswith("nothing was sold")
+    assert table.index[0] == "P00"
+    assert set(evidence.known(table).index) == set(table.index) - {"P01", "P03"}
+
+
+def test_order_abstains_where_too_few_windows_make_an_interval(lab):
+    """Two products' past is no distribution of errors: a forecast, no order, and the reason."""
+    stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
+    weeks = lab.metric("weekly_demand", until=UNTIL, weeks=104)
+    found = study(stock, weeks[weeks["sku"].isin(stock["sku"])], until=UNTIL)
+    first = found.products.iloc[0]
+    assert first["forecast_units"] > 0
+    assert np.isnan(first["order_units"])
+    assert first["forecast_reason"] == "uncalibrated"
+    table = evidence.refused(found).set_index("figure")
+    assert table.loc["Forecast and order", "reason"].startswith("fewer than 100 past windows")
 
 
 def test_profit_abstains_without_costs(found):
@@ -182,7 +220,7 @@ def test_ledger_shows_what_vanished(found):
 def test_stored_figures_that_differ_are_flagged(found):
     """D1 says 77 days of supply where the ledger says thousands."""
     assert evidence.stored(found)["sku"].tolist() == ["P05"]
-    assert words.stored(found).endswith("1 products, listed under 'Stored figures that differ'.")
+    assert words.stored(found).endswith("1 product, listed under 'Stored figures that differ'.")
 
 
 def test_evidence_backtest_and_classes(found):

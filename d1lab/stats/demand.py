@@ -27,8 +27,9 @@ REASONS = {
     "no_demand": "nothing was ever sold",
     "short_history": "fewer than 15 weeks since the first sale: no forecast could be tested",
     "unknown_weeks": "too few of the weeks since the first sale are known",
+    "uncalibrated": "fewer than 100 past windows of all products: no interval, and so no order",
 }
-"""Each reason for no forecast, in words; the first that holds is given."""
+"""Each reason for no forecast, or for one without interval, in words; the first that holds."""
 
 CHOSEN = "chosen per SKU"
 

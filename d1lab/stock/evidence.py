@@ -9,9 +9,10 @@ from d1lab.stats.turnover import REASONS
 from d1lab.stock.study import Frame, Study
 
 COVER = (
-    "product abc xyz coverage ending_units velocity velocity_low velocity_high days_of_supply"
-    " days_of_supply_low days_of_supply_high days_of_supply_28 turnover annual_turnover sales_days"
-    " stockout_rate lost_units_estimate sell_through_on_hand sell_through_available"
+    "product abc xyz demand_class coverage ending_units velocity velocity_low velocity_high"
+    " days_of_supply days_of_supply_low days_of_supply_high days_of_supply_28 turnover"
+    " annual_turnover sales_days stockout_rate lost_units_estimate sell_through_on_hand"
+    " sell_through_available why"
 )
 LEDGER = (
     "product received_units shrunk_units gap_days gap_units unseen_units repeated_days coverage"
@@ -21,9 +22,15 @@ PROFIT = "product abc revenue unit_cost gross_margin gmroi cost_turnover"
 
 
 def cover(found: Study) -> Frame:
-    """Every SKU with a figure, the least cover first."""
-    known = found.products[found.products["reason"].isna()]
-    return known.sort_values(["days_of_supply", "sku"])
+    """Every SKU, the least cover first; those without a figure come last, each with its reason."""
+    products = found.products
+    ordered = products.assign(why=products["reason"].map(REASONS))
+    return ordered.sort_values(["days_of_supply", "sku"])
+
+
+def known(table: Frame) -> Frame:
+    """The SKUs of `cover` whose cover is known."""
+    return table[table["days_of_supply"].notna()]
 
 
 def classes(found: Study) -> Frame:

@@ -54,6 +54,11 @@ def moved(found: Study) -> Frame:
     return table.sort_values(["discount_given", "sku"], ascending=[False, True])
 
 
+def questioned(table: Frame) -> Frame:
+    """Of what `moved` lists, the discounts to end: what runs out, and what sold less with them."""
+    return table[table["todo"].str.startswith(("pause", "sold less"))]
+
+
 def _sides(weeks: Frame) -> Frame:
     """Each SKU's weeks with and without a discount: velocity, weeks, and how clear the gap is."""
     sold = weeks[(weeks["units"] > 0) & weeks["demand_units"].notna() & weeks["depth"].notna()]

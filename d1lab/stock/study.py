@@ -88,6 +88,8 @@ def _with_forecast(products: Frame, found: Forecast, plan: Plan) -> Frame:
         lead_days=plan.lead_days,
         cover_days=plan.order_days,
     )
+    bare = np.isfinite(demand["forecast_units"]) & np.isnan(demand["service_units"])
+    reason = np.where(bare, "uncalibrated", reason)
     planned = products.assign(**demand, **order._asdict(), forecast_reason=reason)
     # What is on hand is not known where the ledger is thin, or no stock is kept.
     unknown = planned["reason"].isin(["low_coverage", "untracked"])

@@ -9,37 +9,36 @@ from d1lab.stats.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.stock import lists
 from d1lab.stock.study import DEAD_DAYS, Frame, Study
 
+FIRSTS, LONGEST = 3, 30
+"""So many products of a list stand beside its number, with so many letters each: a phone's line."""
+
 NO_STOCK = "no stock is recorded for {shop} in the {days} days to {until}"
 
 
 def verdict(found: Study) -> dict[str, str]:
-    """The report's answer: a sentence, a second one that names the first of each list, a status."""
-    short, dead, moved = lists.short(found), lists.dead(found), lists.moved(found)
+    """The report's answer in a sentence with a number for each list, and how to take it."""
+    short, dead = lists.short(found), lists.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
-        text = "How long the stock lasts is not known."
-        return {"text": text, "status": "unknown", "detail": _first("Dead money", dead)}
+        return {"text": "How long the stock lasts is not known.", "status": "unknown"}
     text = (
         f"{len(short):,} of {known:,} products {_plural(short, 'runs', 'run')} out within "
         f"{found.plan.lead_days} days; "
         f"{len(dead):,} {_plural(dead, 'lies', 'lie')} unsold; {_moved(found.effect)}."
     )
-    paused = moved[moved["todo"].str.startswith(("pause", "sold less"))]
-    firsts = (
-        _first("Order", short),
-        _first("Clear", dead),
-        _first("Question the discount of", paused),
-    )
-    detail = " ".join(filter(None, firsts))
-    return {"text": text, "status": "bad" if len(short) else "good", "detail": detail}
+    return {"text": text, "status": "bad" if len(short) else "good"}
 
 
 def _plural(frame: Frame, one: str, many: str) -> str:
     return one if len(frame) == 1 else many
 
 
-def _first(verb: str, frame: Frame) -> str:
-    return f"{verb}: {frame['product'].iloc[0]}." if len(frame) else ""
+def _firsts(frame: Frame) -> str:
+    """The first products of a list by name, and how many more there are; '' for none."""
+    titles = frame["product_title"].fillna(frame["sku"]).head(FIRSTS)
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in titles]
+    more = f" and {len(frame) - len(names):,} more" if len(frame) > len(names) else ""
+    return "; ".join(names) + more
 
 
 def _moved(effect: DiscountEffect) -> str:
@@ -54,12 +53,23 @@ def _more(change: float) -> str:
 
 
 def figures(found: Study) -> Iterator[dict[str, Any]]:
-    """One key figure per list, then cover and forecast."""
-    short, dead, effect = lists.short(found), lists.dead(found), found.effect
+    """One key figure per list, with its first products; then the lift, cover and forecast."""
+    short, dead, moved = lists.short(found), lists.dead(found), lists.moved(found)
+    questioned = lists.questioned(moved)
     cover = found.products["days_of_supply"]
-    yield {"metric": "products_short", "value": len(short) if cover.notna().any() else None}
-    yield {"metric": "dead_stock", "value": float(dead["tied_up"].sum())}
-    yield lift_figure(effect)
+    known = cover.notna().any()
+    yield {
+        "metric": "products_short",
+        "value": len(short) if known else None,
+        "note": _firsts(short) if known else "how long the stock lasts is not known",
+    }
+    yield {"metric": "dead_stock", "value": float(dead["tied_up"].sum()), "note": _firsts(dead)}
+    yield {
+        "metric": "discounts_questioned",
+        "value": len(questioned) if len(moved) else None,
+        "note": _firsts(questioned) if len(moved) else "nothing was sold at a discount",
+    }
+    yield lift_figure(found.effect)
     yield {"metric": "median_cover", "value": cover.median()}
     yield {"metric": "lost_units", "value": found.products["lost_units_estimate"].sum(min_count=1)}
     yield {"metric": "order_now", "value": found.products["order_units"].sum(min_count=1)}
@@ -149,7 +159,8 @@ def stored(found: Study) -> str:
         return ""
     return (
         f"Turnover or cover in D1 differs by more than 1 % from what the ledger gives, or the "
-        f"ledger gives none: {count:,} products, listed under 'Stored figures that differ'."
+        f"ledger gives none: {count:,} {'product' if count == 1 else 'products'}, listed under "
+        "'Stored figures that differ'."
     )
 
 
