@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from bench.comparison import Comparison
+from bench.comparison import Comparison, Target
 
 CUSTOMERS = 1_000_000
 ORDERS = 10_000_000
@@ -45,8 +45,9 @@ def run() -> list[Comparison]:
         "segment and lifetime value of each customer, the test on the held-out 90 days included. "
         "Both sides use the same models; what differs is who sums and ranks the purchases."
     )
+    target = Target("no slower than pandas (ours / pandas)", ours["seconds"] / pandas["seconds"], 1)
     columns = ("by", "seconds", "times ours", "peak MB")
-    return [Comparison("Segments and lifetime values", how, columns, rows)]
+    return [Comparison("Segments and lifetime values", how, columns, rows, [target])]
 
 
 def write_orders(path: Path, customers: int = CUSTOMERS, orders: int = ORDERS) -> None:
