@@ -185,3 +185,25 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
     assert _turnover_rows(project) == []
     again = d1lab("run", "turnover", "--set", "days=30", "--json").json["runs"][0]
     assert (again["status"], len(_turnover_rows(project))) == ("current", 3)
+
+
+@pytest.mark.parametrize("project", ["embedded"], indirect=True)
+def test_river_exports_every_table_on_command(project: Path, d1lab):
+    """`--export csv` writes what the page shows whole, too; also of a run that is up to date."""
+    _fill(project, d1lab)
+    asked = ("run", "turnover", "--set", "days=30", "--export", "csv")
+    run = d1lab(*asked, "--json").json["runs"][0]
+    files = [Path(file["path"]) for file in run["exported"]]
+    assert files[0] == Path(run["page"]).with_suffix("") / "order.csv"
+    assert len(files) == len(set(files)) > 8
+    assert all(file.read_bytes().startswith(b"\xef\xbb\xbf") for file in files)  # for Excel
+    assert files[0].read_text(encoding="utf-8-sig").startswith("product,order_units,")
+
+    for file in files:
+        file.unlink()
+    again = d1lab(*asked)
+    assert again.code == 0, again.err
+    assert "current" in again.out
+    assert f"{files[0].relative_to(project)}\t" in again.out
+    assert all(file.is_file() for file in files)
+    assert d1lab("run", "--export", "xls").code == 2

@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,7 @@ from d1lab.errors import InputError, UnknownName
 if TYPE_CHECKING:
     from d1lab.jobs.run import Outcome
     from d1lab.pull import PullResult
+    from d1lab.reports.export import Exported
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:
@@ -76,6 +77,10 @@ def run(
     max_rows_read: MaxRowsOption = None,
     force: Annotated[bool, typer.Option(help="Run also what is up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds for each run.", min=1)] = 900,
+    export: Annotated[
+        Literal["csv"] | None,
+        typer.Option(help="Write every table of the pages as a file, also of what is up to date."),
+    ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -106,10 +111,13 @@ def run(
             timeout_seconds=timeout,
             progress=progress,
         )
+    exported = [_export(settings, outcome) if export else [] for outcome in outcomes]
     if as_json:
-        print_json({"pull": pulled, "runs": [_summary(outcome) for outcome in outcomes]})
+        runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]
+        print_json({"pull": pulled, "runs": runs})
     else:
         _print_outcomes(settings, outcomes, pulled, monotonic() - started)
+        _print_exported(settings, [file for files in exported for file in files])
     raise typer.Exit(overall_exit_code(outcomes))
 
 
@@ -131,7 +139,23 @@ def _pull(
         )
 
 
-def _summary(outcome: Outcome) -> dict[str, object]:
+def _export(settings: Settings, outcome: Outcome) -> list[Exported]:
+    from d1lab.reports.export import export_tables
+    from d1lab.reports.runner import run_folder
+
+    if outcome.status not in ("done", "current") or not outcome.run_id or not outcome.page:
+        return []
+    run_dir = run_folder(settings, outcome.job.task.database, outcome.run_id)
+    return export_tables(run_dir, outcome.page)
+
+
+def _print_exported(settings: Settings, files: list[Exported]) -> None:
+    if files:
+        rows = [(_relative(path, settings.root), rows) for path, rows in files]
+        print_rows(("exported", "rows"), rows)
+
+
+def _summary(outcome: Outcome, exported: list[Exported]) -> dict[str, object]:
     task = outcome.job.task
     return {
         "report": task.report.name,
@@ -144,6 +168,7 @@ def _summary(outcome: Outcome) -> dict[str, object]:
         "page": outcome.page,
         "seconds": outcome.record.seconds if outcome.record else None,
         "pushed": outcome.pushed,
+        "exported": exported,
     }
 
 

@@ -65,6 +65,7 @@ class DataTable(NamedTuple):
     total_rows: int
     csv: str | None = None
     note: str = ""
+    name: str = ""  # of its file, without '.csv'
 
     MIME = "application/vnd.d1lab.table.v1+json"
 
@@ -76,7 +77,8 @@ class DataTable(NamedTuple):
             for column in bundle["columns"]
         )
         fields = {name: bundle[name] for name in ("title", "total_rows", "csv", "note")}
-        return cls(columns=columns, rows=tuple(map(tuple, bundle["rows"])), **fields)
+        rows, name = tuple(map(tuple, bundle["rows"])), bundle.get("name", "")
+        return cls(columns=columns, rows=rows, name=name, **fields)
 
     @classmethod
     def from_frame(
@@ -118,11 +120,27 @@ class DataTable(NamedTuple):
         rows = tuple(tuple(plain(cell) for cell in row) for row in top)
         columns = describe_columns(names, top, rows, labels or {}, units or {}, kinds or {})
         cut = total > limit or any(_was_cut(a, b) for a, b in zip(top, rows, strict=True))
-        file = None
+        stem, file = _slug(name or title), None
         if cut and run_dir is not None:
-            stem = _slug(name or title)
             file = _write_csv(run_dir, stem, names, chain(top, source)).name
-        return cls(title, columns, rows, total, file, note)
+        return cls(title, columns, rows, total, file, note, stem)
+
+    def save_csv(self, folder: Path) -> Path:
+        """The file with all rows: the one that was written when rows were cut, or a new one.
+
+        Args:
+            folder: Where the table's file is, or shall be: the run's folder.
+
+        Raises:
+            InputError: Rows were cut, and their file is gone.
+        """
+        if self.csv is None and len(self.rows) == self.total_rows:
+            names = [column.name for column in self.columns]
+            return _write_csv(folder, self.name or _slug(self.title), names, self.rows)
+        path = folder / (self.csv or f"{self.name}.csv")
+        if not path.is_file():
+            raise InputError(f"{self.title!r} was cut, and {path} is gone: run the report again")
+        return path
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         data = self._asdict() | {"columns": [column._asdict() for column in self.columns]}

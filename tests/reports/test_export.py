@@ -1,0 +1,86 @@
+"""Tables as files: each of a page's tables, whole, and harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from d1lab.display import DataTable
+from d1lab.errors import InputError
+from d1lab.reports.export import export_tables
+from tests.reports.sample_run import code, write_run
+
+
+def _read(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run with a table that the page shows whole, one that it cuts, and an empty one."""
+    folder = tmp_path / "data" / "demo" / "runs" / "r1"
+    frames = {
+        "about-to-lapse": pd.DataFrame(
+            {"customer_id": ["=1+1", "c2", "c3"], "spend": [-1.5, 0.1 + 0.2, None]}
+        ),
+        "customers": pd.DataFrame({"customer_id": [f"c{i}" for i in range(120)]}),
+        "nobody": pd.DataFrame({"customer_id": []}),
+    }
+    tables = [
+        DataTable.from_frame(frame, title=f"All of {name}", name=name, run_dir=folder)
+        for name, frame in frames.items()
+    ]
+    return write_run(tmp_path, [code("lab.table(...)", table) for table in tables], run_id="r1")
+
+
+def test_every_table_is_written_beside_the_page(run_dir: Path, tmp_path: Path):
+    """Cut or not, in the page's order, under the name that the report gave it, with all rows."""
+    page = tmp_path / "reports" / "harbor" / "customers" / "2026-05-31.html"
+    exported = export_tables(run_dir, page)
+    folder = page.with_suffix("")
+    assert [(file.path, file.rows) for file in exported] == [
+        (folder / "about-to-lapse.csv", 3),
+        (folder / "customers.csv", 120),
+        (folder / "nobody.csv", 0),
+    ]
+    assert _read(exported[0].path) == [
+        ["customer_id", "spend"],
+        ["'=1+1", "-1.5"],
+        ["c2", "0.30000000000000004"],
+        ["c3", ""],
+    ]
+    assert len(_read(exported[1].path)) == 121
+    assert _read(exported[2].path) == [["customer_id"]]
+
+
+def test_a_second_export_writes_the_same_files(run_dir: Path, tmp_path: Path):
+    """No second copy under another name; the run keeps its own, for when the page is made anew."""
+    page = tmp_path / "page.html"
+    first = export_tables(run_dir, page)
+    assert export_tables(run_dir, page) == first
+    assert sorted(path.name for path in run_dir.glob("*.csv")) == sorted(f.path.name for f in first)
+
+
+def test_a_table_of_an_older_run_is_named_by_its_title(run_dir: Path, tmp_path: Path):
+    """Runs from before tables carried their file's name can be exported, too."""
+    path = run_dir / "notebook.ipynb"
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        for output in cell["outputs"]:
+            del output["data"][DataTable.MIME]["name"]
+    path.write_text(json.dumps(notebook))
+    names = [file.path.name for file in export_tables(run_dir, tmp_path / "page.html")]
+    assert names == ["all-of-about-to-lapse.csv", "customers.csv", "all-of-nobody.csv"]
+
+
+@pytest.mark.parametrize("gone", ["notebook.ipynb", "customers.csv"])
+def test_a_run_whose_files_are_gone_says_what_to_do(run_dir: Path, tmp_path: Path, gone: str):
+    """Rows that the page does not hold cannot be made up."""
+    (run_dir / gone).unlink()
+    with pytest.raises(InputError, match="run"):
+        export_tables(run_dir, tmp_path / "page.html")
