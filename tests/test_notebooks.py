@@ -147,8 +147,11 @@ def test_discounts_tells_the_dashboard(settings):
         "skus": 4,
     }
     codes, products, *deeper = _shown(run_dir, DataTable.MIME)
-    assert len(deeper) == 5
+    assert len(deeper) == 8
     assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
+    brought = next(table for table in deeper if table["title"].startswith("Discounts: what they br"))
+    assert all("half of a well-selling product" in row[-1] for row in brought["rows"])
+    assert values["observed_lift"] is None
     assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
     assert products["total_rows"] == 4
     assert len(_shown(run_dir, VEGA)) == 1
@@ -170,21 +173,24 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert verdict["text"] == (
         "2 of 3 products run out within 14 days; 1 lies unsold; what discounts moved is not known."
     )
-    assert verdict["detail"].startswith("Order: </script><script>alert(1)</script> (evil).")
-    assert "Clear: Item 1 (dead)." in verdict["detail"]
     assert verdict["status"] == "bad"
     figures = load_results(run_dir)
-    assert [figure.metric for figure in figures][:3] == [
-        "products_short",
-        "dead_stock",
-        "discount_lift",
+    assert [(figure.metric, figure.value) for figure in figures][:4] == [
+        ("products_short", 2),
+        ("dead_stock", figures[1].value),
+        ("discounts_questioned", figures[2].value),
+        ("discount_lift", None),
     ]
-    assert figures[2].value is None
+    assert figures[0].note.startswith("</script><script>alert(1)</sc")
+    assert figures[1].note == "Item 1"
     tables = {table["title"]: table for table in _shown(run_dir, DataTable.MIME)}
     assert list(tables)[:3] == ["Order", "Clear", "Discounts to question"]
     assert [row[0] for row in tables["Clear"]["rows"]] == ["Item 1 (dead)"]
     cover = tables["Turnover and cover, the least first"]
-    assert [row[0] for row in cover["rows"]][1:] == ["Item 0 (worked)", "(plain)"]
+    assert [row[0] for row in cover["rows"]][1:3] == ["Item 0 (worked)", "(plain)"]
+    names = [column["name"] for column in cover["columns"]]
+    reasons = [row[names.index("why")] for row in cover["rows"]]
+    assert [reason is None for reason in reasons] == [True] * 3 + [False] * 4
     refused = [row for row in tables["Figures refused"]["rows"] if row[0] == "Turnover and cover"]
     assert sum(row[2] for row in refused) == 4
     notes = [note["text"] for note in _shown(run_dir, Note.MIME)]
@@ -235,6 +241,7 @@ def test_customers_tells_and_stages(settings):
         "Who moved since 2026-04-04",
         "About to lapse",
         "The last 90 days: what came, and what was foretold",
+        "Most valuable customers",
     ]
     assert len(_shown(run_dir, VEGA)) == 4
     staged = read_outbox(run_dir)["customer_insights"].to_pylist()

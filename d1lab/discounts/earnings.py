@@ -1,4 +1,4 @@
-"""What each discount needs to bring to pay, beside what prices did in this shop."""
+"""What each discount gave and brought, and what it needs to bring to pay."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d1lab.discounts.lifts import joined, pays
 from d1lab.discounts.products import lifted
 from d1lab.stats.elasticity import REASONS, Elasticity
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
-COLUMNS = (
+GAVE = (
     "name uses orders customers repeat_customers new_customers revenue_before savings "
-    "revenue_after depth lift lift_low lift_high break_even_margin"
+    "revenue_after depth"
 )
-KNOWN = ("margin_rate", "break_even_lift", "margin_before", "margin_after")
+GAVE_KNOWN = ("margin_before", "margin_after", "margin_rate")
+BROUGHT = "name lift_depth observed_lift observed_low observed_high"
+BROUGHT_KNOWN = ("break_even_lift", "lift_pays")
+BROUGHT_LAST = "break_even_margin shop_lift lift_skus lift_weeks why"
 
 
 class Anyway(NamedTuple):
@@ -62,26 +66,54 @@ def break_even_margin(lift: Any, depth: Any) -> Any:
     return np.where(found <= 1, found, np.nan)
 
 
-def earned(earnings: Frame, level: str, shop: Elasticity) -> Frame:
-    """Discounts, codes or SKUs with the lift to expect at their depth, and what they need.
+def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame:
+    """Discounts, codes or SKUs with the lift that was observed, and what they need.
 
     Args:
         earnings: Of the metric `discount_earnings`.
         level: 'discount', 'code' or 'sku'.
-        shop: The shop's elasticity; without a slope the lifts are NaN.
+        shop: The shop's elasticity; without a slope the shop's lifts are NaN.
+        lifts: Of `lifts.observed`.
+
+    All lifts and break-evens of a row are at `lift_depth`: the mean of the weeks behind the
+    observed lift, else the period's. The break-even margin is that of the observed lift, else of
+    the shop's.
     """
-    found = earnings[earnings["level"] == level].copy()
-    depth = found["depth"].astype(float).clip(0, 0.99)
-    for column, slope in (("lift", shop.slope), ("lift_low", shop.high), ("lift_high", shop.low)):
+    found = joined(earnings[earnings["level"] == level], lifts, level)
+    period = found["depth"].astype(float)
+    depth = found["observed_depth"].astype(float).fillna(period).clip(0, 0.99)
+    found["lift_depth"] = depth
+    ends = {"shop_lift": shop.slope, "shop_lift_low": shop.high, "shop_lift_high": shop.low}
+    for column, slope in ends.items():
         found[column] = np.nan if slope is None else lifted(slope, depth)
-    found["break_even_margin"] = break_even_margin(found["lift"], depth)
+    lift = found["observed_lift"].astype(float).fillna(found["shop_lift"])
+    found["break_even_margin"] = break_even_margin(lift, depth)
     found["break_even_lift"] = break_even_lift(found["margin_rate"].astype(float), depth)
-    return found
+    return found.assign(lift_pays=pays(found))
 
 
-def columns(found: Frame) -> str:
-    """The table's columns: margins only where any is known."""
-    return " ".join([COLUMNS, *(name for name in KNOWN if found[name].notna().any())])
+def gave(found: Frame) -> str:
+    """The columns of what was given: margins only where any is known."""
+    return _with_known(GAVE, GAVE_KNOWN, found)
+
+
+def brought(found: Frame) -> str:
+    """The columns of what it went with: the break-even lift only where any is known."""
+    return f"{_with_known(BROUGHT, BROUGHT_KNOWN, found)} {BROUGHT_LAST}"
+
+
+def answered(found: Frame) -> Frame:
+    """The rows with an observed lift first, each kind in its order."""
+    return found.sort_values("observed_lift", key=lambda lift: lift.isna(), kind="stable")
+
+
+def with_lift(found: Frame, most: int) -> Frame:
+    """The first rows whose lift was observed."""
+    return found[found["observed_lift"].notna()].head(most)
+
+
+def _with_known(always: str, known: tuple[str, ...], found: Frame) -> str:
+    return " ".join([always, *(name for name in known if found[name].notna().any())])
 
 
 def anyway(skus: Frame) -> Anyway:
@@ -94,10 +126,11 @@ def anyway(skus: Frame) -> Anyway:
     less. A display beside the discount, or stock laid in at home, makes the true share larger.
     """
     units = skus["units"].clip(lower=0).astype(float)
-    if not units.sum() or skus["lift"].isna().all():
+    if not units.sum() or skus["shop_lift"].isna().all():
         return Anyway(None, None, 1.0)
     low, likely = (
-        float((units / (1 + skus[name])).sum() / units.sum()) for name in ("lift_high", "lift")
+        float((units / (1 + skus[name])).sum() / units.sum())
+        for name in ("shop_lift_high", "shop_lift")
     )
     return Anyway(low, likely, 1.0)
 

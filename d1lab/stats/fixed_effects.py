@@ -97,6 +97,21 @@ def influence(by: Design, found: Solution, residuals: Floats) -> Floats:
     return scores @ found.inverse[:, len(found.coefficients) - by.causes :]
 
 
+def leverage(by: Design, found: Solution, weights: Floats) -> Floats:
+    """Each SKU's share of what tells of each cause: SKU x cause, 1 in sum over the SKUs.
+
+    Args:
+        by: Of `design`.
+        found: Of `solve`, with these weights.
+        weights: One per item.
+    """
+    moved = by.columns @ found.inverse[:, len(found.coefficients) - by.causes :]
+    whole = by.skus.T @ weights
+    moved = moved - by.skus @ ((by.skus.T @ (weights[:, None] * moved)) / whole[:, None])
+    shares = by.skus.T @ (weights[:, None] * moved**2)
+    return shares / np.maximum(shares.sum(axis=0), 1e-300)
+
+
 def fit(outcome: Floats, causes: Floats, sku: Codes, week: Codes, *, absorbed: int = 1) -> Fit:
     """Regress an outcome on causes, with an effect per SKU and per week.
 

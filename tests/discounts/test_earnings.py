@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from d1lab.discounts import earnings
+from d1lab.discounts import earnings, lifts
 from d1lab.stats.elasticity import Elasticity
 
 PERIOD = {"until": "2026-05-08", "days": 97}
+WEEKS = ["level", "discount_id", "discount_code", "sku", "week", "units", "orders", "depth"]
+SKU = pd.DataFrame(
+    {"level": ["sku"], "sku": ["a"], "depth": [0.2], "margin_rate": [None], "units": [10]}
+)
 SLOPE = Elasticity(-2.0, 0.2, -2.4, -1.6, -1.0, 20, 52, 900, None)
 
 
@@ -74,22 +78,23 @@ def test_leaks_name_the_code():
     assert earnings.leaks(codes) == "Used far more widely than the others: WIDE."
 
 
+NO_LIFTS = lifts.observed(pd.DataFrame(columns=WEEKS))
+
+
 def test_earned_puts_lift_and_need_side_by_side():
     """A fifth off at elasticity -2: 56 % more units, and a margin of 55.6 % to pay."""
-    frame = pd.DataFrame({"level": ["sku"], "depth": [0.2], "margin_rate": [0.5], "units": [10]})
-    row = earnings.earned(frame, "sku", SLOPE).iloc[0]
-    assert row.lift == pytest.approx(0.5625)
-    assert row.lift_low < row.lift < row.lift_high
+    row = earnings.earned(SKU.assign(margin_rate=0.5), "sku", SLOPE, NO_LIFTS).iloc[0]
+    assert row.shop_lift == pytest.approx(0.5625)
+    assert row.shop_lift_low < row.shop_lift < row.shop_lift_high
     assert row.break_even_margin == pytest.approx(0.2 * 1.5625 / 0.5625)
     assert row.break_even_lift == pytest.approx(2 / 3)
 
 
 def test_anyway_is_bounded():
     """What the lift's upper end leaves over needed no discount; at most, none did."""
-    frame = pd.DataFrame({"level": ["sku"], "depth": [0.2], "margin_rate": [None], "units": [10]})
-    found = earnings.anyway(earnings.earned(frame, "sku", SLOPE))
+    found = earnings.anyway(earnings.earned(SKU, "sku", SLOPE, NO_LIFTS))
     assert found.low == pytest.approx(0.8**2.4)
     assert found.likely == pytest.approx(0.8**2)
     assert found.high == 1
     unknown = SLOPE._replace(slope=None, low=None, high=None, reason="few_skus")
-    assert earnings.anyway(earnings.earned(frame, "sku", unknown)).low is None
+    assert earnings.anyway(earnings.earned(SKU, "sku", unknown, NO_LIFTS)).low is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.stats.fixed_effects import design, fit, influence, solve, within
+from d1lab.stats.fixed_effects import design, fit, influence, leverage, solve, within
 
 SKUS, WEEKS = 14, 9
 
@@ -68,6 +68,15 @@ def test_influence_is_what_leaving_a_sku_out_moves(panel):
         less = solve(design(codes, week[rest], causes[rest]), outcome[rest])
         changes.append(found.coefficients[-2:] - less.coefficients[-2:])
     assert np.corrcoef(np.array(changes)[:, 0], moved[:, 0])[0, 1] > 0.95
+
+
+def test_leverage_is_a_skus_share_of_the_variation(panel):
+    """For one cause: the squares of what effects leave of it, summed by SKU."""
+    sku, week, causes, outcome, _ = panel
+    by = design(sku, week, causes[:, :1])
+    found = leverage(by, solve(by, outcome), np.ones(len(sku)))
+    squares = np.bincount(sku, within(causes[:, 0], sku, week) ** 2)
+    assert found[:, 0] == pytest.approx(squares / squares.sum())
 
 
 def test_solve_tells_what_it_cannot_tell_apart(panel):
