@@ -16,7 +16,7 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab.errors import InputError, StaleDataError, UnknownName
-from d1lab.warehouse import records
+from d1lab.warehouse import records, scratch
 
 FILE_NAME = "search.duckdb"
 KINDS = ("discount", "code", "sku", "customer", "test")
@@ -172,7 +172,7 @@ def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
     """
     with TemporaryDirectory(prefix="search-", dir=folder) as aside:
         path = Path(aside) / FILE_NAME
-        with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": aside}) as index:
+        with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
             index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
             index.execute(_sql("macros"))
             index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
@@ -194,7 +194,7 @@ def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
     """A connection to the index; None where it was made of other data, or is none of ours."""
     if not path.is_file():
         return None
-    index = duckdb.connect()
+    index = scratch()
     try:
         index.execute(f"ATTACH {_literal(path)} AS index (READ_ONLY)")
         if index.execute("SELECT key FROM index.made_of").fetchall() == [(key,)]:

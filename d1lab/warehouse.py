@@ -108,6 +108,17 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def scratch(**config: str) -> duckdb.DuckDBPyConnection:
+    """A database in memory, for work on the side: times are UTC, nothing is printed.
+
+    Args:
+        config: DuckDB's settings, such as memory_limit.
+    """
+    con = duckdb.connect(":memory:", config=config)
+    con.execute(_SETTINGS)
+    return con
+
+
 def attach(folder: Path) -> duckdb.DuckDBPyConnection:
     """A connection that reads the warehouse in `folder`, of whatever format.
 
@@ -117,11 +128,10 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StaleDataError: The file is none of DuckDB's, or of a version that it does not read.
     """
-    con = duckdb.connect(":memory:")
+    con = scratch()
     try:
         con.execute(f"ATTACH {_literal(str(folder / FILE_NAME))} AS warehouse (READ_ONLY)")
         con.execute("USE warehouse")
-        con.execute(_SETTINGS)
     except duckdb.Error as error:
         con.close()
         raise StaleDataError(

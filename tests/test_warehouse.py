@@ -19,6 +19,7 @@ from d1lab.warehouse import (
     open_warehouse,
     record_pull,
     records,
+    scratch,
     shape,
 )
 
@@ -173,3 +174,17 @@ def test_a_file_that_is_no_warehouse_is_told(tmp_path):
     (tmp_path / warehouse.FILE_NAME).write_bytes(b"something else" * 1_000)
     with pytest.raises(StaleDataError, match="cannot be read"):
         open_warehouse(tmp_path)
+
+
+def test_scratch_prints_nothing_and_counts_in_utc():
+    """DuckDB's progress bar would stand in the middle of our output; a zone would shift days."""
+    with scratch(memory_limit="100MB") as con:
+        sql = "SELECT current_setting('enable_progress_bar'), current_setting('TimeZone')"
+        assert con.sql(sql).fetchall() == [(False, "UTC")]
+
+
+def test_no_module_opens_duckdb_in_its_own_way():
+    """All of it goes through the warehouse's module; metrics only parses, without a query."""
+    package = Path(warehouse.__file__).parent
+    callers = {p.name for p in package.rglob("*.py") if "duckdb.connect(" in p.read_text()}
+    assert callers == {"warehouse.py", "metrics.py"}

@@ -24,6 +24,7 @@ from d1lab.d1.database import Database
 from d1lab.d1.write import insert_new, upsert
 from d1lab.errors import InputError
 from d1lab.ingest.files import FIELDS, read_events, read_parquet, require_fields
+from d1lab.warehouse import scratch
 
 BATCH_EVENTS = 5_000
 TABLE_BATCH_EVENTS = 50_000
@@ -175,8 +176,7 @@ def _write(
 
 def _rules() -> duckdb.DuckDBPyConnection:
     """A connection that holds the rules as the view `checked_events` over `incoming`."""
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
+    con = scratch()
     con.register("incoming", _INCOMING.empty_table())
     for name in _RULES:
         con.execute((_SQL / f"{name}.sql").read_text())

@@ -26,6 +26,7 @@ from d1lab.ingest.events import Progress, TrackResult, check_table, track_table
 from d1lab.ingest.files import FIELDS
 from d1lab.ingest.pseudonyms import pads
 from d1lab.ingest.sources import header, load
+from d1lab.warehouse import scratch
 
 MEMORY = "512MB"  # of DuckDB; what does not fit goes to a private folder of the system's
 _SQL = Path(__file__).parents[1] / "sql" / "ingest"
@@ -157,9 +158,8 @@ def _workspace() -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in bounded memory, with the macros that read texts."""
     with (
         TemporaryDirectory(prefix="d1lab-orders-") as spill,
-        duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": spill}) as con,
+        scratch(memory_limit=MEMORY, temp_directory=spill) as con,
     ):
-        con.execute("SET TimeZone = 'UTC'")
         con.execute((_SQL / "texts.sql").read_text())
         yield con
 

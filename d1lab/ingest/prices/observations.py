@@ -15,8 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-import duckdb
-
 from d1lab import catalog
 from d1lab.d1.database import Database
 from d1lab.d1.write import CHUNK_ROWS, upsert
@@ -25,6 +23,7 @@ from d1lab.ingest.column_map import ColumnMap
 from d1lab.ingest.events import Progress
 from d1lab.ingest.prices.offers import in_stock
 from d1lab.ingest.sources import header, load
+from d1lab.warehouse import scratch
 
 NEEDED = ("shop", "sku", "competitor", "price", "currency", "observed_at")
 FIELDS = (*NEEDED, "in_stock", "url")
@@ -142,7 +141,7 @@ def read_lines(path: Path, fields: Sequence[str], needed: Sequence[str]) -> list
         raise InputError(f"{path} lacks the column {missing[0]}; it has {', '.join(names)}")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: column {twice[0]!r} occurs twice in the header")
-    with duckdb.connect() as con:
+    with scratch() as con:
         load(con, path, ColumnMap("prices", tuple(fields), {name: name for name in names}))
         rows = con.sql("FROM source ORDER BY line").fetchall()
     return [(line, fault, _cells(fields, values)) for line, fault, *values in rows]
