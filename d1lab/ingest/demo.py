@@ -34,7 +34,7 @@ from d1lab.ingest.simulate_prices import simulate_prices
 from d1lab.ingest.simulate_stock import COLUMNS, simulate_stock
 from d1lab.ingest.simulate_tests import DAILY, SimulatedTests, simulate_tests
 from d1lab.warehouse import FILE_NAME as WAREHOUSE
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import open_warehouse, scratch
 
 SEED = 2017
 
@@ -190,7 +190,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
 
 
 def _events(shops: Mapping[str, Sequence[int]], full: bool) -> pa.Table:
-    with duckdb.connect() as con:
+    with scratch() as con:
         for name in _SOURCES:
             con.read_parquet(str(_data_folder() / f"{name}.parquet")).create_view(name)
         named = [(shop, store) for shop, stores in shops.items() for store in stores]
@@ -226,7 +226,7 @@ def _write_stock(
 def _json_rows(table: pa.Table) -> list[str]:
     """Rows day by day, as an app inserts them: a pull then reads only their tail again."""
     columns = ", ".join(map(quote, table.schema.names))
-    with duckdb.connect() as con:
+    with scratch() as con:
         con.register("simulated", table)
         rows = con.sql(
             f"SELECT json_array({columns}) FROM simulated ORDER BY date, shop, sku"  # noqa: S608
