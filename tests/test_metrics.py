@@ -119,6 +119,10 @@ GIVEN = {
     "horizon_days": 28,
     "mode": "quintile",
     "test_id": "t1",
+    "currency": "USD",
+    "max_age_days": 14,
+    "own_days": 90,
+    "sku": "plain",
 }
 """A value for each parameter that metrics take; a new one belongs here, too."""
 
