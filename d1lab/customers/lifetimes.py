@@ -21,8 +21,8 @@ ANNUAL_RATE = 0.1
 """What a purchase in a year is worth less than one today (convention)."""
 
 SHOWN = (
-    "customer_id customer_segment rfm_group silent_days purchases spend lifetime_value chance_alive"
-    " expected_purchases expected_spend expected_spend_low expected_spend_high"
+    "customer_id rfm_group lifetime_value spend expected_spend expected_spend_low"
+    " expected_spend_high expected_purchases chance_alive customer_segment silent_days purchases"
 )
 """Columns of the list of customers; those of the forecast only where the model speaks."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from d1lab.customers import groups
-from d1lab.customers.labels import Labelled, moves, unprompted_share
+from d1lab.customers.labels import Labelled, moves, since, unprompted_share
 from d1lab.customers.lifetimes import Lifetimes
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
@@ -69,13 +69,16 @@ _SILENT = {
 
 
 def stability(labelled: Labelled) -> str:
-    """What the groups of 90 days ago are, and how many labels moved without an order."""
-    if labelled.earlier is None:
-        return ""
-    share = unprompted_share(moves(labelled.earlier, labelled.now))
-    origin = "made again from the orders" if labelled.replayed else "those that were shown then"
-    told = "" if share is None else f" Without an order of their own {share:.0%} changed since."
-    return f"The groups of 90 days ago are {origin}.{told}"
+    """How many labels moved without an order, and where those of 90 days ago come from."""
+    told = [
+        f"{share:.0%} of the labels changed {since(before)} without an order of the customer."
+        for before in (labelled.last, labelled.earlier)
+        for share in [unprompted_share(moves(before, labelled.now))]
+        if share is not None
+    ]
+    if labelled.replayed:
+        told.append("The groups of 90 days ago are made again from the orders.")
+    return " ".join(told)
 
 
 def holdout(values: Lifetimes) -> str:

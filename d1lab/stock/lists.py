@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from d1lab.stats.demand import REASONS
 from d1lab.stock.study import DEAD_DAYS, Frame, Study
 
 MIN_WEEKS = 4  # of each kind, before weeks with and without discount are compared
@@ -12,7 +13,7 @@ DEEP = 0.05  # a week's mean discount from here on counts as one with discount
 
 SHORT = (
     "product order_units days_of_supply ending_units abc days_of_supply_low days_of_supply_high"
-    " forecast_units reorder_point"
+    " forecast_units reorder_point why"
 )
 DEAD = "product tied_up ending_units idle_days unit_price tied_up_at_cost"
 MOVED = (
@@ -22,8 +23,11 @@ MOVED = (
 
 
 def short(found: Study) -> Frame:
-    """What runs out before it can be replaced: cover below the lead time, the least first."""
-    products = found.products
+    """What runs out before it can be replaced: cover below the lead time, the least first.
+
+    `why` is the reason where no order is told.
+    """
+    products = found.products.assign(why=found.products["forecast_reason"].map(REASONS))
     runs_out = products["days_of_supply"] < found.plan.lead_days
     return products[runs_out].sort_values(["days_of_supply", "sku"])
 
@@ -42,7 +46,7 @@ def dead(found: Study) -> Frame:
 
 
 def moved(found: Study) -> Frame:
-    """What sold at a discount, the most money given away first, with what to do about it.
+    """What sold at a discount, with what to do about it: those to question first, by money given.
 
     Velocities are units a day in stock, over the weeks with a sale at a mean discount of 5 % or
     more, and over the others with a sale; unknown where there are fewer than 4 of each.
@@ -51,12 +55,14 @@ def moved(found: Study) -> Frame:
     table = products.merge(_sides(found.weeks), on="sku", how="left")
     share = table["units_sold_with_discount"] / table["units_sold"].where(table["units_sold"] > 0)
     table = table.assign(share_of_units=share, todo=_todo(table, found.plan.lead_days))
-    return table.sort_values(["discount_given", "sku"], ascending=[False, True])
+    table["questioned"] = table["todo"].str.startswith(("pause", "sold less"))
+    order = ["questioned", "discount_given", "sku"]
+    return table.sort_values(order, ascending=[False, False, True])
 
 
 def questioned(table: Frame) -> Frame:
     """Of what `moved` lists, the discounts to end: what runs out, and what sold less with them."""
-    return table[table["todo"].str.startswith(("pause", "sold less"))]
+    return table[table["questioned"]]
 
 
 def _sides(weeks: Frame) -> Frame:

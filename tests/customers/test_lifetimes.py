@@ -148,6 +148,6 @@ def test_listed_is_history_where_the_model_is_silent():
     values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
     table = listed(_now(values), values)
     assert table.columns.tolist() == [
-        "customer_id", "customer_segment", "rfm_group", "silent_days", "purchases", "spend",
-        "lifetime_value",
+        "customer_id", "rfm_group", "lifetime_value", "spend", "customer_segment", "silent_days",
+        "purchases",
     ]  # fmt: skip
