@@ -10,9 +10,9 @@ The package, from the top down; imports point down only:
     jobs       what is due, and the ledger of runs
     reports    a notebook becomes a run, a run becomes a page; charts
     push       results go back to D1, audited and reversible
-    ingest     ways in: events, orders, costs, the demo shop
+    ingest     ways in: events, orders, costs, competitors' prices, the demo shop
     ops        doctor: what the database lacks
-    customers, discounts, stock
+    competitors, customers, discounts, stock
                what a report says: lists and words made of statistics
     lab        what an analyst and a notebook hold in hand
     metrics    sql/metrics/*.sql, one file per metric

@@ -1,1 +1,1 @@
-"""Ways in: order and discount events, and the demo shop."""
+"""Ways in: order events and files, unit costs, competitors' prices, and the demo shop."""
