@@ -8,6 +8,7 @@ databases. Without one there is the demo shop:
     [databases.live]
     url = "d1://ACCOUNT_ID/DATABASE_ID"      # no token here: see below
     plan = "free"                            # whose prices and daily limits apply
+    currency = "EUR"                         # of money; by shop: {harbor = "EUR", village = "USD"}
 
     [notify]                                 # what `d1lab send` tells, and when
     alert = "products_short > 20"
@@ -24,7 +25,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AliasChoices,
@@ -63,13 +64,23 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
 
 
+Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
+"""A currency's code, such as EUR; empty where nobody said."""
+
+
 class DatabaseSettings(BaseModel):
-    """One database: where it is and how Cloudflare bills it."""
+    """One database: where it is, how Cloudflare bills it, what its money is counted in."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str
     plan: Literal["free", "paid"] = "paid"
+    currency: Currency | dict[str, Currency] = ""
+
+    def currency_of(self, shop: str | None) -> str:
+        """What a shop's money is counted in; empty where nobody said."""
+        named = self.currency
+        return named if isinstance(named, str) else named.get(shop or "", "")
 
 
 class NotifySettings(BaseModel):
@@ -133,7 +144,7 @@ class Settings(BaseSettings):
         self.root = self.root.resolve()
         for name in ("data_dir", "reports_dir", "notebooks_dir"):
             setattr(self, name, self.root / getattr(self, name))
-        self.databases.setdefault("demo", DatabaseSettings(url=DEMO_URL))
+        self.databases.setdefault("demo", DatabaseSettings(url=DEMO_URL, currency="USD"))
 
     def resolve(self, database: str | None = None) -> tuple[str, DatabaseSettings]:
         """The name and the settings of a database; the default one for None.

@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from d1lab.display import DataTable, Figure, Figures, Note, Verdict, show
+from d1lab.display import DataTable, Figure, Figures, Note, Verdict, money, set_currency, show
 from d1lab.display.values import plain
 from d1lab.errors import InputError, UnknownName
 
@@ -218,3 +218,47 @@ def test_verdict_and_note_refuse_unknown_tones():
         Verdict.of("x", "goood")
     with pytest.raises(UnknownName, match="warning"):
         Note.of("x", "warn")
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (Verdict.of("Stock is short.", "bad", "Lead time 14 days."), "Stock is short.\nLead time"),
+        (Figures.of({"metric": "uses", "value": 3}), "Uses: 3"),
+        (Note.of("Simulated."), "Simulated."),
+        (DataTable.from_frame(pd.DataFrame({"a": [1]}), title="T"), "T (1 rows)"),
+    ],
+)
+def test_notebooks_plain_text_is_ours(shown, text):
+    """IPython would print each of these as the tuple that it is."""
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(shown)
+    assert data["text/plain"].startswith(text)
+    assert shown.MIME in data
+
+
+@pytest.fixture
+def euros():
+    set_currency("EUR")
+    yield
+    set_currency("")
+
+
+def test_money_is_in_the_shops_currency(euros):
+    """Figures, tables and words name it, unless somebody named another; other kinds do not."""
+    assert Figure.of("savings", 12.5, kind="money").shown() == "€12.50"
+    assert Figure.of("savings", 12.5, kind="money", unit="USD").shown() == "$12.50"
+    assert Figure.of("uses", 3).shown() == "3"
+    frame = pd.DataFrame({"revenue": [1.5], "units": [2]})
+    table = DataTable.from_frame(frame, title="T", kinds={"revenue": "money"})
+    assert [column.unit for column in table.columns] == ["EUR", ""]
+    assert (money(7_007.46), money(-3.2), money(41.0)) == ("€7,007", "−€3.20", "€41")
+
+
+def test_a_single_thing_has_a_singular_unit():
+    """Not '1 products'; and a currency's code is no plural."""
+    assert show(1, "integer", "products") == "1 product"
+    assert show(1.0, "number", "days", 0) == "1 day"
+    assert show(1.5, "number", "days") == "1.50 days"
+    assert show(1, "integer", "CHS") == "1 CHS"

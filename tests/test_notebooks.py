@@ -137,7 +137,7 @@ def test_discounts_tells_the_dashboard(settings):
     record, run_dir = _run(settings, "discounts")
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
-    assert verdict["text"] == "Discounts gave away 41 on 22 order lines in 30 days."
+    assert verdict["text"] == "Discounts gave away $41 on 22 order lines in 30 days."
     assert "-13% on the 30 days before, within the swing from day to day" in verdict["detail"]
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert {name: values[name] for name in ("discounts", "uses", "savings", "skus")} == {

@@ -28,6 +28,7 @@ database = "{name}"  # the default of every command
 [databases.{name}]
 url = "{url}"
 plan = "{plan}"  # "free" or "paid": whose prices and daily limits apply
+currency = "{currency}"  # of money, such as "EUR"; or by shop: {{harbor = "EUR"}}
 """
 
 
@@ -36,6 +37,9 @@ def init(
     url: Annotated[str, typer.Option(help="Where the database is.")] = DEMO_URL,
     name: Annotated[str, typer.Option(help="What to call it.")] = "demo",
     plan: Annotated[str, typer.Option(help="Cloudflare's plan: free or paid.")] = "paid",
+    currency: Annotated[
+        str | None, typer.Option(help="What money is counted in, such as EUR.")
+    ] = None,
 ) -> None:
     """Start a project: d1lab.toml, the reports' notebooks, and folders for data and reports."""
     from d1lab.reports.starter import copy_notebooks
@@ -43,7 +47,7 @@ def init(
     target = folder / FILE_NAME
     if target.exists():
         raise InputError(f"{target} exists already; edit it, or choose another folder")
-    text = _toml(name, url, plan)
+    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""))
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
     target.write_text(text, encoding="utf-8")
@@ -51,16 +55,17 @@ def init(
     say(f"wrote {target} and {len(copied)} notebooks; next: d1lab {first}, then d1lab run")
 
 
-def _toml(name: str, url: str, plan: str) -> str:
+def _toml(name: str, url: str, plan: str, currency: str) -> str:
     """The text of d1lab.toml, tried out before anything is written."""
     from d1lab.d1.urls import require_url
 
-    for value in (name, url, plan):
+    for value in (name, url, plan, currency):
         if not value.isprintable() or any(c in value for c in '"\\'):
             raise InputError(f"{value!r} holds a quote, a backslash or a control character")
-    load_settings(databases={name: {"url": url, "plan": plan}}).resolve(name)
+    chosen = {"url": url, "plan": plan, "currency": currency}
+    load_settings(databases={name: chosen}).resolve(name)
     require_url(url)
-    return _TOML.format(name=name, url=url, plan=plan)
+    return _TOML.format(name=name, **chosen)
 
 
 def demo(

@@ -7,6 +7,7 @@ from typing import Any
 from d1lab.customers import groups
 from d1lab.customers.labels import Labelled, moves, since, unprompted_share
 from d1lab.customers.lifetimes import Lifetimes
+from d1lab.display import money
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
@@ -101,13 +102,14 @@ def _held(values: Lifetimes) -> str:
     interval, came = values.holdout.interval, values.holdout.actual_spend
     if interval is None:
         return ""
-    ends = f"{interval.low:,.0f} to {interval.high:,.0f}"
+    ends = f"{money(interval.low)} to {money(interval.high)}"
+    came = money(came)
     if values.holdout.missed:
         return (
-            f"What came, {came:,.0f}, lay outside its 90 % interval ({ends}): take today's "
+            f"What came, {came}, lay outside its 90 % interval ({ends}): take today's "
             "interval for too narrow. "
         )
-    return f"What came, {came:,.0f}, lay inside its 90 % interval ({ends}). "
+    return f"What came, {came}, lay inside its 90 % interval ({ends}). "
 
 
 def _off(error: float | None) -> str:
@@ -119,7 +121,7 @@ def returns(customers: Frame) -> str:
     cancelled, back = customers["cancelled_orders"].sum(), customers["refunded"].sum()
     if not cancelled and not back:
         return "No order was cancelled or refunded."
-    return f"Taken out: {cancelled:,.0f} orders that came back whole, and refunds of {back:,.2f}."
+    return f"Taken out: {cancelled:,.0f} orders that came back whole, and refunds of {money(back)}."
 
 
 def remarks(customers: Frame, values: Lifetimes, staged: int) -> str:

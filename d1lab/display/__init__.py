@@ -7,7 +7,17 @@ merchant's data stays data.
 
 from d1lab.display.figures import Figure, Figures
 from d1lab.display.table import DataTable
-from d1lab.display.values import Kind, show
+from d1lab.display.values import Kind, money, set_currency, show
 from d1lab.display.words import Note, Verdict
 
-__all__ = ["DataTable", "Figure", "Figures", "Kind", "Note", "Verdict", "show"]
+__all__ = [
+    "DataTable",
+    "Figure",
+    "Figures",
+    "Kind",
+    "Note",
+    "Verdict",
+    "money",
+    "set_currency",
+    "show",
+]

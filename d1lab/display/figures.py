@@ -11,6 +11,8 @@ from d1lab.display.values import (
     CURRENCY_SIGNS,
     KINDS,
     Kind,
+    as_text,
+    currency,
     digits_for,
     plain,
     sentence_case,
@@ -62,6 +64,8 @@ class Figure(NamedTuple):
         )
         default: Kind = "integer" if isinstance(number, int) else "number"
         made = {"label": sentence_case(metric), "kind": default, **fields, "low": low, "high": high}
+        if made["kind"] == "money":
+            made["unit"] = made.get("unit") or currency()
         figure = cls(metric=metric, value=number, **made)
         _check(figure)
         return figure
@@ -111,6 +115,8 @@ class Figures(NamedTuple):
     def from_json(cls, bundle: Mapping[str, Any]) -> Figures:
         """Figures from their JSON bundle."""
         return cls(tuple(Figure.from_json(record) for record in bundle.get("figures", ())))
+
+    _repr_pretty_ = as_text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         lines = [(f.label, f.shown(), f.interval()) for f in self.figures]

@@ -18,6 +18,8 @@ from d1lab.display.values import (
     KINDS,
     NUMERIC,
     Kind,
+    as_text,
+    currency,
     digits_for,
     plain,
     sentence_case,
@@ -142,6 +144,8 @@ class DataTable(NamedTuple):
             raise InputError(f"{self.title!r} was cut, and {path} is gone: run the report again")
         return path
 
+    _repr_pretty_ = as_text
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         data = self._asdict() | {"columns": [column._asdict() for column in self.columns]}
         return {self.MIME: data, "text/plain": self._text(), "text/html": self._html()}
@@ -208,6 +212,8 @@ def describe_columns(
         kind = kinds.get(name) or _kind([row[position] for row in top], unit)
         if kind not in KINDS:
             raise UnknownName("kind", kind, KINDS, f"column {name!r}")
+        if kind == "money":
+            unit = unit or currency()
         digits = digits_for([row[position] for row in rows], kind)
         made.append(TableColumn(name, labels.get(name) or sentence_case(name), unit, kind, digits))
     return tuple(made)

@@ -13,6 +13,7 @@ NUMERIC: tuple[Kind, ...] = ("integer", "number", "money", "percent")
 UNKNOWN = "–"
 
 _MINUS = "−"
+_currency = ""
 CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "$": "$", "€": "€", "£": "£"}
 
 
@@ -93,9 +94,36 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
     return f"{sign}{number} {_one_of(unit) if number == '1' else unit}".rstrip()
 
 
+def set_currency(code: str) -> None:
+    """Say what money is counted in where nobody says otherwise: `d1lab.open` does, for its shop."""
+    global _currency
+    _currency = code
+
+
+def currency() -> str:
+    """What money is counted in where nobody says otherwise; empty where that is unknown."""
+    return _currency
+
+
+def money(value: Any) -> str:
+    """An amount in running text: '$7,007'; without a sign where the currency is unknown.
+
+    >>> money(None)
+    '–'
+    """
+    amount = plain(value)
+    whole = isinstance(amount, int | float) and (abs(amount) >= 1_000 or amount % 1 == 0)
+    return show(amount, "money", _currency, 0 if whole else None)
+
+
 def _one_of(unit: str) -> str:
     """The unit of a single thing: '1 product'."""
     return unit[:-1] if unit.islower() and unit.endswith("s") and len(unit) > 3 else unit
+
+
+def as_text(shown: Any, printer: Any, _cycle: bool) -> None:
+    """How IPython prints what a notebook shows: as its own plain text, not as the tuple it is."""
+    printer.text(shown._repr_mimebundle_()["text/plain"])
 
 
 def sentence_case(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Literal, NamedTuple, get_args
 
+from d1lab.display.values import as_text
 from d1lab.errors import UnknownName
 
 VerdictStatus = Literal["good", "bad", "neutral", "unknown"]
@@ -35,11 +36,12 @@ class Verdict(NamedTuple):
             raise UnknownName("verdict status", status, get_args(VerdictStatus))
         return cls(str(text), status, str(detail))  # pyright: ignore[reportArgumentType]
 
+    _repr_pretty_ = as_text
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        text = f"{self.text}\n{self.detail}".strip()
         return {
             self.MIME: self._asdict(),
-            "text/plain": text,
+            "text/plain": f"{self.text}\n{self.detail}".strip(),
             "text/html": f"<p><strong>{escape(self.text)}</strong><br>{escape(self.detail)}</p>",
         }
 
@@ -62,6 +64,8 @@ class Note(NamedTuple):
         if tone not in get_args(Tone):
             raise UnknownName("note tone", tone, get_args(Tone))
         return cls(str(text), tone)  # pyright: ignore[reportArgumentType]
+
+    _repr_pretty_ = as_text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {

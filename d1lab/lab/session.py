@@ -12,7 +12,7 @@ import duckdb
 
 from d1lab import results
 from d1lab.config import load_settings
-from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.display import DataTable, Figures, Note, Verdict, money, set_currency
 from d1lab.errors import InputError, StopRun, UnknownName
 from d1lab.lab import dictionary, magic, query, state, vocabulary
 from d1lab.lab.finding import Finding
@@ -46,7 +46,7 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     from d1lab.warehouse import open_warehouse
 
     settings = load_settings()
-    name, _ = settings.resolve(database)
+    name, chosen = settings.resolve(database)
     folder = settings.folder(name)
     lab = Lab(
         open_warehouse(folder),
@@ -56,6 +56,7 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
         run_dir=settings.run_dir,
         metrics_folder=settings.root / "metrics",
     )
+    set_currency(chosen.currency_of(lab.shop))
     magic.register(lab)
     return lab
 
@@ -284,6 +285,10 @@ class Lab(Finding):
         shown = vocabulary.selected(frame, columns)
         meaning = vocabulary.meanings(vocabulary.column_names(shown), options)
         return DataTable.from_frame(shown, title=title, run_dir=self._given_run_dir, **meaning)
+
+    def money(self, amount: object) -> str:
+        """An amount in running text, in the shop's currency: '$7,007'."""
+        return money(amount)
 
     def note(self, text: object, tone: str = "note") -> Note:
         """A remark beside the story; tone note or warning."""

@@ -76,7 +76,8 @@ def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Cha
     """
     if previous is None:
         return Change(figure, None, "new")
-    if figure.value is None or previous.value is None or figure.unit != previous.unit:
+    units = {figure.unit, previous.unit} - {""}
+    if figure.value is None or previous.value is None or len(units) > 1:
         return Change(figure, previous, "unknown")
     difference = figure.value - previous.value
     if isclose(figure.value, previous.value, rel_tol=1e-9):  # sums of floats, in another order
