@@ -13,7 +13,7 @@ from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Entry, Ledger
 from d1lab.push.image import mark_path
-from d1lab.reports.shelf import remove_page
+from d1lab.reports.shelf import latest_runs, remove_page
 
 _STAMP = re.compile(r"(\d{8}T\d{6})")
 
@@ -56,8 +56,9 @@ def prune(
 ) -> list[Pruned]:
     """Remove the runs of a database that began more than `keep_days` ago.
 
-    The last run of each report and shop stays, and so does the last good one. What a removed run
-    had pushed stays in D1, but can no longer be rolled back: `undo_lost` says where.
+    The last run of each report and shop stays, and so do the last good one and the one behind
+    `latest.html`. What a removed run had pushed stays in D1, but can no longer be rolled back:
+    `undo_lost` says where.
 
     Args:
         settings: The project's.
@@ -74,7 +75,7 @@ def prune(
     runs_dir = settings.folder(name) / "runs"
     entries = {e.run_id: e for e in ledger.entries() if e.database == name}
     before = (now or datetime.now(UTC)) - timedelta(days=keep_days)
-    kept = _latest(entries.values())
+    kept = _latest(entries.values()) | latest_runs(settings.reports_dir)
     gone = [
         (run_id, at)
         for run_id, at in _ages(runs_dir, entries)

@@ -24,9 +24,13 @@ import altair as alt  # noqa: E402 (after the line above, which halves its impor
 enable()
 
 _ROOM = f"max(12, floor({LABEL_LIMIT} / 6.2))"
+_CODE = "lastindexof(datum.label, ' (')"  # where 'Dark roast beans (8090537)' names the SKU
+_END = (
+    f"({_CODE} > length(datum.label) - 16 ? slice(datum.label, {_CODE}) : slice(datum.label, -8))"
+)
 _SHORT = (
     f"length(datum.label) <= {_ROOM} ? datum.label : "
-    f"slice(datum.label, 0, {_ROOM} - 11) + '…' + slice(datum.label, -10)"
+    f"slice(datum.label, 0, {_ROOM} - 1 - length({_END})) + '…' + {_END}"
 )
 """A long name without its middle: what tells two products apart often stands at the end."""
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}

@@ -9,6 +9,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from d1lab.reports.wording import prose
+
 LOWEST, HIGHEST = 2, 4
 """Heading levels that a story may use: the page's title is the only h1."""
 
@@ -21,6 +23,9 @@ def render_markdown(text: str, level: int = LOWEST - 1) -> Markup:
     """
     parser = _parser()
     tokens = parser.parse(text)
+    for part in (child for token in tokens for child in token.children or ()):
+        if part.type == "text":
+            part.content = prose(part.content)
     for opening, closing in _headings(tokens):
         level = max(LOWEST, min(int(opening.tag[1]), level + 1, HIGHEST))
         opening.tag = closing.tag = f"h{level}"

@@ -87,6 +87,15 @@ def read_cards(reports_dir: Path) -> Iterator[Card]:
         yield from _cards(folder)
 
 
+def latest_runs(reports_dir: Path) -> set[str]:
+    """The runs that `latest.html` shows, of all reports."""
+    newest: dict[str, Card] = {}
+    for card in read_cards(reports_dir):
+        folder = card.path.rpartition("/")[0]
+        newest[folder] = max(newest.get(folder, card), card, key=_recency)
+    return {card.run.run_id for card in newest.values()}
+
+
 def point_latest(folder: Path) -> None:
     """Make `latest.html` the newest good page of a report, or the newest at all.
 

@@ -6,8 +6,9 @@ plain text. It never takes text/html or scripts: those may carry what stands in 
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -93,21 +94,20 @@ def read_story(
     Args:
         notebook: nbformat 4, as JSON.
         failed_cell: The index of the cell that ended the run, if one did.
-        whole: Whether the run came to its end. What follows the last cell that was begun is no
-            part of the story otherwise: headings without anything below them.
+        whole: Whether the run came to its end. Otherwise the story ends with the last cell that
+            was begun: headings without anything below them would follow.
     """
-    end = None if whole else _last_begun(notebook, failed_cell)
+    cells = notebook.get("cells", ())
+    cells = cells if whole else cells[: _last_begun(cells, failed_cell) + 1]
     blocks: list[Any] = []
     code: list[Code] = []
     level, titled = 1, False
-    for index, cell in enumerate(notebook.get("cells", ())):
+    for index, cell in enumerate(cells):
         tags = set(cell.get("metadata", {}).get("tags", ()))
         if tags & HIDDEN or any(tag.startswith("papermill-error") for tag in tags):
             continue
         source = _text(cell.get("source", ""))
         if cell.get("cell_type") == "markdown":
-            if end is not None and index > end:
-                continue
             if not titled:
                 title, source = split_title(source)
                 titled = bool(title)
@@ -118,15 +118,21 @@ def read_story(
             if not tags & SILENT and source.strip():
                 code.append(Code(index + 1, source, index == failed_cell))
             blocks += _outputs(cell.get("outputs", ()), index)
+    while not whole and blocks and _is_bare_heading(blocks[-1]):
+        blocks.pop()
     return _assembled(blocks, code)
 
 
-def _last_begun(notebook: Mapping[str, Any], failed_cell: int | None) -> int:
+def _is_bare_heading(block: Any) -> bool:
+    return isinstance(block, Prose) and bool(re.fullmatch(r"<h(\d)>.*</h\1>\s*", block.html))
+
+
+def _last_begun(cells: Sequence[Mapping[str, Any]], failed_cell: int | None) -> int:
     """The index of the last code cell that was begun; -1 where none was."""
     if failed_cell is not None:
         return failed_cell
-    cells = enumerate(notebook.get("cells", ()))
-    return max((index for index, cell in cells if cell.get("execution_count")), default=-1)
+    begun = (index for index, cell in enumerate(cells) if cell.get("execution_count"))
+    return max(begun, default=-1)
 
 
 def _assembled(blocks: list[Any], code: list[Code]) -> Story:

@@ -52,6 +52,18 @@ def freshness(run: RunRecord, now: datetime) -> Freshness:
     return Freshness(state, _span(hours), lag)
 
 
+def fault(run: RunRecord) -> str:
+    """Where a run stopped, as the first sentence of its page."""
+    error = run.error
+    if error is None or error.cell_index is None:
+        return "This run stopped before its end."
+    cell = error.cell_index + 1
+    return {
+        "kernel": f"The notebook's process died in cell {cell}.",
+        "timeout": f"The time was up in cell {cell}.",
+    }.get(error.kind, f"Cell {cell} stopped this run.")
+
+
 def next_steps(run: RunRecord) -> list[str]:
     """What to do about a run that failed, the likeliest first."""
     if run.error is None:
@@ -76,6 +88,8 @@ def filters() -> dict[str, Callable[..., Any]]:
         "moment": moment,
         "count": count,
         "clip": clip,
+        "fault": fault,
+        "setting": setting,
         "span": _seconds,
         "layout": layout,
         "prose": prose,

@@ -20,7 +20,9 @@ NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
 def past(settings, ledger):
     """Makes a run of some days ago, with its folder, page and ledger row."""
 
-    def make(days: int, status: str = "done", shop: str = "harbor", as_of: str = "") -> RunRecord:
+    def make(
+        days: int, status: str = "done", shop: str = "harbor", as_of: str = "", **fields
+    ) -> RunRecord:
         at = NOW - timedelta(days=days)
         record = RunRecord(
             run_id=f"{at:%Y%m%dT%H%M%S}-turnover-{shop}",
@@ -31,6 +33,7 @@ def past(settings, ledger):
             started_at=at,
             finished_at=at,
             as_of=as_of or f"{at:%Y-%m-%d}",
+            **fields,
         )
         run_dir = run_folder(settings, "demo", record.run_id)
         run_dir.mkdir(parents=True)
@@ -90,6 +93,14 @@ def test_prune_keeps_the_last_run_and_the_last_good_one(settings, ledger, past):
     kept = {e.run_id for e in ledger.entries()}
     assert {good.run_id, failed.run_id, other.run_id} < kept
     assert len(kept) == 4
+
+
+def test_prune_keeps_the_run_behind_the_stable_link(settings, ledger, past):
+    """A later variant, made with somebody's own parameters, does not make it old."""
+    own = past(200)
+    variant = past(150, parameters={"days": 60}, given=("days",))
+    assert removed(settings, ledger) == []
+    assert {e.run_id for e in ledger.entries()} == {own.run_id, variant.run_id}
 
 
 def test_prune_keeps_a_page_that_another_run_has_taken(settings, ledger, past):

@@ -241,7 +241,7 @@ def test_failed_run_says_what_happened_and_what_to_do(page):
     )
     text = Outline(html).text
     for part in (
-        "Failed Cell 8 stopped this run. unknown parameter 'untl'. Did you mean 'until'?",
+        "Failed Cell 8 stopped this run. Unknown parameter 'untl'. Did you mean 'until'?",
         "Cell 8 of the notebook raised UnknownName : lab.metric('turnover', untl=1)",
         "5 of 9 code cells ran to their end",
         "212 rows staged for inventory_impact. They will not be pushed.",
@@ -262,7 +262,7 @@ def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Pa
     run_dir = write_run(tmp_path, [], status=status, error={"kind": kind, "message": "it died"})
     (run_dir / "notebook.ipynb").unlink()
     text = Outline(render_page(run_dir, now=NOW, cache_dir=cache)).text
-    assert "This run stopped before its end. it died" in text
+    assert "This run stopped before its end. It died" in text
 
 
 def test_skipped_run_says_why(page):
@@ -275,7 +275,8 @@ def test_skipped_run_says_why(page):
 def test_story_ends_where_the_run_ended(page, status):
     """Headings that nothing was computed for are no part of the page."""
     untouched = {**code("lab.table(...)"), "execution_count": None}
-    cells = [markdown("# T"), code("x"), markdown("## Before"), code("y"), markdown("## After")]
+    cells = [markdown("# T"), code("x"), markdown("## Before\n\nWords."), code("y")]
+    cells += [markdown("## After")]
     error = {"cell_index": 3, "message": "no"} if status == "failed" else None
     text = Outline(page([*cells, untouched], status=status, error=error)).text
     assert "Before" in text
