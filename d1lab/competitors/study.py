@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -44,8 +45,8 @@ def study(looks: Frame, stock: Frame, *, currency: str, until: date, rule: Rule)
         ["sku", "product", "own_price", "own_price_day", "paid_price", "revenue", "unit_cost"]
     ]
     products = products.merge(_cover(stock), on="sku", how="left").reset_index(drop=True)
-    groups = dict(iter(known.groupby("sku")))
-    told = [_told(row, groups[row["sku"]], rule) for row in products.to_dict("records")]
+    asked = _asked(known)
+    told = [_told(row, asked[row["sku"]], rule) for row in products.to_dict("records")]
     columns = [*Position._fields, *(f"answer_{name}" for name in Answer._fields), "cheapest_at"]
     found = pd.DataFrame(told, columns=pd.Index(columns)).astype(dict.fromkeys(_NUMBERS, float))
     found["why"] = [REASONS[reason] for reason in found["answer_reason"]]
@@ -61,16 +62,34 @@ def _cover(stock: Frame) -> Frame:
     return stock.assign(**turnover(Ledger.of(stock))._asdict())[_STOCK]
 
 
-def _told(product: dict[str, Any], looks: Frame, rule: Rule) -> tuple[Any, ...]:
+class _Asked(NamedTuple):
+    """What the competitors ask for one product."""
+
+    prices: list[float]  # those that compare
+    sellers: list[str]  # who asks them
+    sold_out: list[str]
+
+
+def _asked(looks: Frame) -> dict[str, _Asked]:
+    asked: dict[str, _Asked] = defaultdict(lambda: _Asked([], [], []))
+    columns = (looks[name] for name in ("sku", "competitor", "price", "reason"))
+    for sku, competitor, price, reason in zip(*columns, strict=True):
+        if reason == "sold_out":
+            asked[sku].sold_out.append(competitor)
+        elif not isinstance(reason, str):  # None, or NaN for it
+            asked[sku].prices.append(price)
+            asked[sku].sellers.append(competitor)
+    return asked
+
+
+def _told(product: dict[str, Any], asked: _Asked, rule: Rule) -> tuple[Any, ...]:
     """Position, answer, and who is cheapest, of one product."""
-    compared = looks[looks["reason"].isna()]
-    prices = compared["price"].tolist()
-    sold_out = int((looks["reason"] == "sold_out").sum())
     names = ("unit_cost", "ending_units", "days_of_supply")
     cost, stock, cover = (_known(product[name]) for name in names)
-    market = Market(product["own_price"], prices, sold_out, cost, stock, cover)
-    found = position(market.own, prices)
-    cheapest = compared.loc[compared["price"] == found.cheapest, "competitor"]
+    market = Market(product["own_price"], asked.prices, len(asked.sold_out), cost, stock, cover)
+    found = position(market.own, asked.prices)
+    pairs = zip(asked.prices, asked.sellers, strict=True)
+    cheapest = [seller for price, seller in pairs if price == found.cheapest]
     return *found, *answer(market, rule), ", ".join(cheapest) or None
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -189,6 +190,7 @@ def currency_of(value: str | None) -> str:
     return code
 
 
+@lru_cache(maxsize=10_000)  # a product's page is looked at again and again
 def url_of(value: str) -> str:
     """An address of a page: http or https, a host, no name or password.
 
