@@ -24,8 +24,13 @@ from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
+    from d1lab.ingest.costs import CostsResult
     from d1lab.ingest.orders import OrdersResult
     from d1lab.ingest.prices.observations import PricesResult
+
+RefusedOption = Annotated[
+    Path | None, typer.Option(help="Write the refused lines, with reasons, to this CSV.")
+]
 
 app = typer.Typer(
     help="Bring files into D1: orders, unit costs, competitors' prices.", no_args_is_help=True
@@ -53,9 +58,7 @@ def orders(
     plain_emails: Annotated[
         bool, typer.Option("--plain-emails", help="Keep e-mail addresses; do not hash them.")
     ] = False,
-    refused: Annotated[
-        Path | None, typer.Option(help="Write the refused lines, with reasons, to this CSV.")
-    ] = None,
+    refused: RefusedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,8 +67,9 @@ def orders(
     Ends with 0 done, 1 some lines were refused, 2 the file or the map cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.orders import ingest_orders, write_refused
+    from d1lab.ingest.orders import RefusedLine, ingest_orders
     from d1lab.ingest.pseudonyms import customer_salt
+    from d1lab.ingest.refused import write_refused
 
     settings = load_settings()
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
@@ -83,7 +87,7 @@ def orders(
             progress=progress,
         )
     if refused:
-        write_refused(refused, result.refused)
+        write_refused(refused, RefusedLine._fields, result.refused)
     if as_json:
         print_json(result)
     else:
@@ -109,10 +113,12 @@ def _print_orders(result: OrdersResult, *, dry_run: bool, listed: Path | None) -
         print_rows(result.refused[0]._fields, result.refused)
 
 
-@app.command(epilog="Example: d1lab ingest costs costs.csv")
+@app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
 def costs(
     file: Annotated[Path, typer.Argument(help="A CSV of shop, sku, unit_cost, valid_from.")],
     database: DatabaseOption = None,
+    refused: RefusedOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read what one unit of each article costs the shop, and from which day on.
@@ -120,20 +126,31 @@ def costs(
     Ends with 0 done, 1 some lines were refused, 2 the file cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.costs import ingest_costs
+    from d1lab.ingest.costs import RefusedLine, ingest_costs
+    from d1lab.ingest.refused import write_refused
 
-    with closing(connect(load_settings(), database, write=True)) as db:
-        result = ingest_costs(db, file)
+    settings = load_settings()
+    opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
+    with opened as db, progress_bars() as progress:
+        result = ingest_costs(db, file, progress=progress)
+    if refused:
+        write_refused(refused, RefusedLine._fields, result.refused)
     if as_json:
         print_json(result)
     else:
-        say(
-            f"ingest: {result.received:,} costs, {result.written:,} written, "
-            f"{result.known:,} known already, {len(result.refused):,} refused"
-        )
-        print_rows(("line", "reason"), result.refused) if result.refused else None
+        _print_costs(result, dry_run=dry_run, listed=refused)
     if result.refused:
         raise typer.Exit(1)
+
+
+def _print_costs(result: CostsResult, *, dry_run: bool, listed: Path | None) -> None:
+    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
+    known = "" if dry_run else f", {result.known:,} known already"
+    say(f"ingest: {result.received:,} costs; {done}{known}; {len(result.refused):,} refused")
+    if listed:
+        say(f"see {listed}")
+    elif result.refused:
+        print_rows(result.refused[0]._fields, result.refused)
 
 
 @app.command(epilog="Example: d1lab ingest prices --pages watchlist.csv --contact you@shop.example")

@@ -2,7 +2,8 @@
 
 The header names shop, sku, unit_cost and valid_from, in any order. A line that breaks a rule is
 refused with its number and the reason, and the others go in. A cost that is known for the same
-shop, SKU and day is replaced by the file's; sending a file again writes nothing.
+shop, SKU and day is replaced by the file's; sending a file again writes nothing, so that a load
+that died is simply run again.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from d1lab import catalog
 from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.events import Progress
 from d1lab.ingest.files import require_file
 
 FIELDS = ("shop", "sku", "unit_cost", "valid_from")
+BATCH_COSTS = 10_000
 
 _TABLE = catalog.table("product_costs")
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
@@ -36,11 +39,11 @@ class RefusedLine(NamedTuple):
 
 
 class CostsResult(NamedTuple):
-    """What became of the file's lines: received = written + known + refused."""
+    """What became of the file's lines: received = written + known + refused, but in a dry run."""
 
     received: int
-    written: int  # new, or at another cost than before
-    known: int  # there before, at this cost
+    written: int  # new, or at another cost than before; 0 in a dry run
+    known: int  # there before, at this cost; 0 in a dry run
     refused: tuple[RefusedLine, ...]
 
 
@@ -48,17 +51,22 @@ Cost = tuple[str, str, Decimal, str]
 Key = tuple[str, str, str]
 
 
-def ingest_costs(db: Database, path: Path) -> CostsResult:
+def ingest_costs(
+    db: Database | None, path: Path, *, progress: Progress | None = None
+) -> CostsResult:
     """Write a file's unit costs.
 
     Args:
-        db: A database with the table `product_costs`.
+        db: A database with the table `product_costs`; None for a dry run, which checks everything
+            and writes nothing.
         path: A CSV file in UTF-8 with a header. Costs are in the shop's currency, above or equal
             to 0, such as 12.50; days are ISO dates.
+        progress: Called as costs are written.
 
     Raises:
         InputError: There is no such file, it is not in UTF-8 or no CSV, or a column is missing.
         UnknownName: A column is none of the four.
+        D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
     """
     costs: dict[Key, Cost] = {}
     refused = []
@@ -69,8 +77,22 @@ def ingest_costs(db: Database, path: Path) -> CostsResult:
             refused.append(RefusedLine(line, str(error)))
         else:
             costs[(cost[0], cost[1], cost[3])] = cost
-    written = upsert(db, _TABLE.name, _TABLE.key, FIELDS, costs.values())
-    return CostsResult(len(costs) + len(refused), written, len(costs) - written, tuple(refused))
+    received = len(costs) + len(refused)
+    if db is None:
+        return CostsResult(received, 0, 0, tuple(refused))
+    written = _write(db, list(costs.values()), progress)
+    return CostsResult(received, written, len(costs) - written, tuple(refused))
+
+
+def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
+    """Batch by batch; how many were new or differed."""
+    written = 0
+    for start in range(0, len(costs), BATCH_COSTS):
+        batch = costs[start : start + BATCH_COSTS]
+        written += upsert(db, _TABLE.name, _TABLE.key, FIELDS, batch)
+        if progress:
+            progress("costs", start + len(batch), len(costs))
+    return written
 
 
 def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:

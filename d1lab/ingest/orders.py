@@ -8,7 +8,6 @@ loaded in part is loaded again, and a later export of the same orders brings the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,18 +138,6 @@ def ingest_orders(
         tuple(RefusedLine(*row) for row in refused),
         monotonic() - start,
     )
-
-
-def write_refused(path: Path, refused: Iterable[RefusedLine]) -> None:
-    """The refused lines as a CSV in which no cell is a formula to a spreadsheet."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(RefusedLine._fields)
-        writer.writerows([_inert(cell) for cell in row] for row in refused)
-
-
-def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else cell
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import D1UnavailableError
 
 
 @pytest.fixture
@@ -18,6 +19,28 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
     migrate(database)
     yield database
     database.close()
+
+
+class Dying:
+    """A database that dies before its n-th write."""
+
+    def __init__(self, db: SqliteDatabase, writes: int) -> None:
+        self._db, self._left = db, writes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def batch(self, statements: Any, **how: Any) -> Any:
+        if self._left == 0:
+            raise D1UnavailableError("killed")
+        self._left -= 1
+        return self._db.batch(statements, **how)
+
+
+@pytest.fixture(scope="session")
+def dying() -> type[Dying]:
+    """Makes a database that dies: `dying(db, writes=2)`."""
+    return Dying
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d1lab.errors import InputError, UnknownName
+from d1lab.errors import D1UnavailableError, InputError, UnknownName
 from d1lab.ingest.costs import CostsResult, ingest_costs
 
 HEADER = "shop,sku,unit_cost,valid_from\n"
@@ -40,6 +40,27 @@ def test_costs_are_written_once(db, costs):
         ("harbor", "HAT", 5, "2026-03-01"),
         ("harbor", "SOCK", 1, "2026-01-01"),
     ]
+
+
+def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
+    """The same checks, and nothing is written."""
+    result = ingest_costs(None, costs("harbor,HAT,4,2026-01-01", "harbor,SOCK,free,2026-01-01"))
+    assert result[:3] == (2, 0, 0)
+    assert [(line.line, line.reason) for line in result.refused] == [
+        (3, "unit_cost 'free' is no amount such as 12.50, of 0 or more")
+    ]
+
+
+def test_costs_that_died_go_on_where_they_were(db, costs, dying):
+    """What was written stays and counts as known; the next run writes the rest, and tells."""
+    path, told = costs(*(f"harbor,S{n},1,2026-01-01" for n in range(25_000))), []
+    with pytest.raises(D1UnavailableError):
+        ingest_costs(dying(db, writes=2), path)
+    assert len(stored(db)) == 20_000
+    result = ingest_costs(db, path, progress=lambda *done: told.append(done))
+    assert result == CostsResult(25_000, 5_000, 20_000, ())
+    assert [done for _, done, _ in told] == [10_000, 20_000, 25_000]
+    assert {(name, expected) for name, _, expected in told} == {("costs", 25_000)}
 
 
 def test_costs_columns_in_any_order(db, costs):

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from d1lab.errors import InputError, UnknownName
-from d1lab.ingest.orders import RefusedLine, ingest_orders, write_refused
+from d1lab.errors import D1UnavailableError, InputError, UnknownName
+from d1lab.ingest.orders import RefusedLine, ingest_orders
+from d1lab.ingest.refused import write_refused
 
 SALT = SecretStr("a salt for the tests only")
 COLUMNS = (
@@ -205,6 +206,20 @@ def test_same_file_writes_nothing_and_a_later_one_corrects(db, export):
     assert stored(db, "type, quantity, revenue") == [("order", 1, 10), ("refund", 1, 10)]
 
 
+def test_load_that_died_goes_on_where_it_was(db, export, dying):
+    """What was written stays and counts as known; the next run writes the rest, and says so."""
+    lines = [FIRST | {"Name": f"#{n}", "Id": f"{n}"} for n in range(60_000)]
+    path, told = export(*lines), []
+    with pytest.raises(D1UnavailableError):
+        ingest(dying(db, writes=1), path)
+    [(before,)] = stored(db, "count(*)")
+    assert 0 < before < 60_000
+    result = ingest(db, path, progress=lambda *done: told.append(done))
+    assert (result.written, result.known) == (60_000 - before, before)
+    assert stored(db, "count(*)") == [(60_000,)]
+    assert told == [("events", 50_000, 60_000), ("events", 60_000, 60_000)]
+
+
 def test_one_shop_has_one_currency(db, export):
     """A file with two stops the load; named, the other one's lines are refused."""
     other = FIRST | {"Name": "#1002", "Id": "502", "Currency": "USD"}
@@ -272,7 +287,7 @@ def test_lines_are_those_of_the_file(db, export, tmp_path):
     assert reasons[8].startswith("3 cells, where the header has 23")
     assert result.orders == 1
     report = tmp_path / "refused.csv"
-    write_refused(report, [RefusedLine(2, "=1+1", "@x", "why")])
+    write_refused(report, RefusedLine._fields, [RefusedLine(2, "=1+1", "@x", "why")])
     assert report.read_text().splitlines() == ["line,order_id,sku,reason", "2,'=1+1,'@x,why"]
 
 
