@@ -184,10 +184,10 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert figures[0].note.startswith("</script><script>alert(1)</sc")
     assert figures[1].note == "Item 1"
     tables = {table["title"]: table for table in _shown(run_dir, DataTable.MIME)}
-    assert list(tables)[:3] == ["Order", "Clear", "Discounts to question"]
+    assert list(tables)[:3] == ["Order", "Clear", "Discounts, those to question first"]
     assert [row[0] for row in tables["Clear"]["rows"]] == ["Item 1 (dead)"]
     cover = tables["Turnover and cover, the least first"]
-    assert [row[0] for row in cover["rows"]][1:3] == ["Item 0 (worked)", "(plain)"]
+    assert [row[0] for row in cover["rows"]][1:3] == ["Item 0 (worked)", "plain"]
     names = [column["name"] for column in cover["columns"]]
     reasons = [row[names.index("why")] for row in cover["rows"]]
     assert [reason is None for reason in reasons] == [True] * 3 + [False] * 4
@@ -212,6 +212,7 @@ def test_turnover_abstains_where_too_few_days_were_observed(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["status"] == "unknown"
+    assert "`--set days=8` looks at these alone" in verdict["detail"]
     assert {figure.metric: figure.value for figure in load_results(run_dir)}["median_cover"] is None
     staged = read_outbox(run_dir)["inventory_impact"]
     assert staged["turnover_rate"].null_count == staged.num_rows == 7
@@ -252,7 +253,7 @@ def test_customers_tells_and_stages(settings):
     paid = [(1 + i % 3) * (9 if i % 4 == 0 else 10) for i in range(0, 97 * 3, 23)]
     assert spent["c0"] == sum(paid) - 18  # the refund of two is taken out
     [note] = _shown(run_dir, Note.MIME)
-    assert "refunds of 18.00" in note["text"]
+    assert "refunds of $18" in note["text"]
 
 
 def test_customers_compares_with_the_last_run(settings):
@@ -273,12 +274,7 @@ def test_customers_of_an_app_without_orders(settings):
     assert "No orders are recorded for harbor" in record.reason
     assert "the number of purchases, the spend and the first purchase" in record.reason
     [table] = _shown(run_dir, DataTable.MIME)
-    assert (
-        dict(zip([c["name"] for c in table["columns"]], table["rows"][0], strict=True))[
-            "with_last_purchase"
-        ]
-        == 2
-    )
+    assert ["Whose last purchase is known", "2"] in table["rows"]
     assert not read_outbox(run_dir)
 
 

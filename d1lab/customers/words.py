@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from d1lab.customers import groups
 from d1lab.customers.labels import Labelled, moves, since, unprompted_share
 from d1lab.customers.lifetimes import Lifetimes
 from d1lab.display import money
+from d1lab.display.values import Kind, plain, show
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
@@ -16,6 +19,34 @@ MISSING = (
     "For groups and lifetime values, send order events (order, customer, day, amount): they tell "
     "the number of purchases, the spend and the first purchase, which that table does not."
 )
+
+
+_KNOWN: dict[str, tuple[str, Kind]] = {
+    "customers": ("Customers", "integer"),
+    "with_last_purchase": ("Whose last purchase is known", "integer"),
+    "with_first_purchase": ("Whose first purchase is known", "integer"),
+    "within_30_days": ("Bought within 30 days", "integer"),
+    "within_90_days": ("Bought within 90 days", "integer"),
+    "within_365_days": ("Bought within a year", "integer"),
+    "median_days_since_purchase": ("Days since the last purchase, median", "number"),
+    "average_order_value": ("Average order, mean of the customers", "money"),
+    "used_a_discount": ("Used a discount", "percent"),
+    "savings": ("Saved by discounts", "money"),
+}
+
+
+def known(recency: Frame) -> Frame:
+    """What the app's own customer table tells without orders, a line for each.
+
+    Args:
+        recency: The metric `customer_recency`.
+    """
+    row = recency.iloc[0].to_dict()
+    lines = [
+        (label, money(row[name]) if kind == "money" else show(plain(row[name]), kind))
+        for name, (label, kind) in _KNOWN.items()
+    ]
+    return pd.DataFrame(lines, columns=["what", "value"])
 
 
 def verdict(table: Frame, lapsing: Frame) -> str:

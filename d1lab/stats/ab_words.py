@@ -147,6 +147,22 @@ def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     ]
 
 
+def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """What was counted, also where nothing may be concluded from it: a description."""
+    return [
+        {
+            "test": d.trial.name,
+            "conversions_a": d.trial.a.conversions,
+            "conversions_b": d.trial.b.conversions,
+            "revenue_a": d.trial.a.revenue,
+            "revenue_b": d.trial.b.revenue,
+            "order_value_a": d.result.order_value_a,
+            "order_value_b": d.result.order_value_b,
+        }
+        for d in decisions
+    ]
+
+
 def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Revenue and profit per visitor, with intervals."""
     return [

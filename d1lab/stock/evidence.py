@@ -17,7 +17,7 @@ COVER = (
 LEDGER = (
     "product received_units shrunk_units gap_days gap_units unseen_units repeated_days coverage"
 )
-STORED = "product stored_turnover_rate turnover stored_days_of_supply days_of_supply reason"
+STORED = "product stored_turnover_rate turnover stored_days_of_supply days_of_supply why"
 PROFIT = "product abc revenue unit_cost gross_margin gmroi cost_turnover"
 
 
@@ -86,4 +86,4 @@ def refused(found: Study) -> Frame:
 
 def stored(found: Study) -> Frame:
     """The SKUs whose figure in D1 is not what the ledger gives."""
-    return found.products[found.products["stored_differs"]].sort_values("sku")
+    return cover(found)[lambda table: table["stored_differs"]].sort_values("sku")

@@ -20,13 +20,26 @@ def verdict(found: Study) -> dict[str, str]:
     short, dead = lists.short(found), lists.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
-        return {"text": "How long the stock lasts is not known.", "status": "unknown"}
+        text = "How long the stock lasts is not known."
+        return {"text": text, "status": "unknown", "detail": _span(found)}
     text = (
         f"{len(short):,} of {known:,} products {_plural(short, 'runs', 'run')} out within "
         f"{found.plan.lead_days} days; "
         f"{len(dead):,} {_plural(dead, 'lies', 'lie')} unsold; {_moved(found.effect)}."
     )
     return {"text": text, "status": "bad" if len(short) else "good"}
+
+
+def _span(found: Study) -> str:
+    """What to ask for where the ledger is younger than the period; '' where it is not."""
+    products = found.products
+    span = (products["last_day"].max() - products["first_day"].min()).days + 1
+    if span >= found.days or not (products["reason"] == "low_coverage").any():
+        return ""
+    return (
+        f"The ledger spans {span} of the last {found.days} days: `--set days={span}` looks at "
+        "these alone."
+    )
 
 
 def _plural(frame: Frame, one: str, many: str) -> str:

@@ -48,7 +48,7 @@ final AS (
         looks.shop,
         looks.sku,
         looks.competitor,
-        concat_ws(' ', product_title, '(' || looks.sku || ')')          AS product,
+        coalesce(product_title || ' (' || looks.sku || ')', looks.sku)   AS product,
         looks.price::DOUBLE                                             AS price,
         upper(looks.currency)                                           AS currency,
         looks.in_stock,

@@ -51,7 +51,7 @@ final AS (
     SELECT
         $shop                                                          AS shop,
         sums.*,
-        concat_ws(' ', product_title, '(' || sku || ')')               AS product,
+        coalesce(product_title || ' (' || sku || ')', sku)               AS product,
         units_with / nullif(units, 0)                                  AS share_of_units,
         savings / nullif(savings + revenue_with, 0)                    AS depth,
         revenue_with / nullif(units_with, 0)                           AS price_with,

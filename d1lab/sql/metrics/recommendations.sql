@@ -55,7 +55,7 @@ final AS (
     SELECT
         $shop                                                       AS shop,
         skus.*,
-        concat_ws(' ', product_title, '(' || skus.sku || ')')       AS product,
+        coalesce(product_title || ' (' || skus.sku || ')', skus.sku)  AS product,
         unit_cost::DOUBLE                                           AS unit_cost,
         recent.orders / shop.orders                                 AS base_rate,
         shop.orders / shop.days                                     AS orders_per_day

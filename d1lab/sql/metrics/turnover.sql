@@ -121,7 +121,7 @@ final AS (
         sums.* EXCLUDE (number),
         gaps.* EXCLUDE (number),
         prices.product_title,
-        concat_ws(' ', prices.product_title, '(' || sku || ')')           AS product,
+        coalesce(prices.product_title || ' (' || sku || ')', sku)          AS product,
         prices.unit_price,
         greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up,
         coalesce(earned.revenue, sums.units_sold * prices.unit_price)     AS revenue,
