@@ -149,7 +149,9 @@ def test_discounts_tells_the_dashboard(settings):
     codes, products, *deeper = _shown(run_dir, DataTable.MIME)
     assert len(deeper) == 8
     assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
-    brought = next(table for table in deeper if table["title"].startswith("Discounts: what they br"))
+    brought = next(
+        table for table in deeper if table["title"].startswith("Discounts: what they br")
+    )
     assert all("half of a well-selling product" in row[-1] for row in brought["rows"])
     assert values["observed_lift"] is None
     assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
@@ -212,8 +214,9 @@ def test_turnover_abstains_where_too_few_days_were_observed(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["status"] == "unknown"
-    assert "`--set days=8` looks at these alone" in verdict["detail"]
-    assert {figure.metric: figure.value for figure in load_results(run_dir)}["median_cover"] is None
+    assert "--set days=8 looks at these alone" in verdict["detail"]
+    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    assert (values["median_cover"], values["dead_stock"]) == (None, None)
     staged = read_outbox(run_dir)["inventory_impact"]
     assert staged["turnover_rate"].null_count == staged.num_rows == 7
 

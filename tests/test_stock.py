@@ -154,6 +154,16 @@ def test_first_screen_holds_the_three_lists(found):
     assert lift["metric"] == "discount_lift"
 
 
+def test_dead_stock_without_a_price_is_no_zero(found):
+    """Its products are named, its worth is unknown."""
+    priceless = found._replace(products=found.products.assign(tied_up=np.nan))
+    figure = words._dead_figure(priceless, lists.dead(priceless))
+    assert np.isnan(figure["value"])
+    assert figure["note"] == "Item P01"
+    nobody = found._replace(products=found.products.assign(idle_days=0))
+    assert words._dead_figure(nobody, lists.dead(nobody))["value"] == 0
+
+
 def test_first_products_fit_a_phone(found):
     """Three names of thirty letters at most, and how many more; the SKU where no name is known."""
     many = found.products.assign(product_title="A name that is longer than any line of a phone")

@@ -11,6 +11,8 @@ MIN_WEEKS = 4  # of each kind, before weeks with and without discount are compar
 CLEAR = 1.645  # standard errors between them, before one is called the greater (90 %)
 DEEP = 0.05  # a week's mean discount from here on counts as one with discount
 
+UNSEEN = ("low_coverage", "untracked")  # reasons why what is on hand is not known
+
 SHORT = (
     "product order_units days_of_supply ending_units abc days_of_supply_low days_of_supply_high"
     " forecast_units reorder_point why"
@@ -40,7 +42,7 @@ def dead(found: Study) -> Frame:
     products = found.products
     days = min(found.days, DEAD_DAYS)
     idle = products["idle_days"] >= days
-    seen = ~products["reason"].isin(["low_coverage", "untracked"])
+    seen = ~products["reason"].isin(UNSEEN)
     held = products[idle & seen & (products["ending_units"] > 0)]
     return held.sort_values(["tied_up", "ending_units", "sku"], ascending=[False, False, True])
 

@@ -37,8 +37,8 @@ def _span(found: Study) -> str:
     if span >= found.days or not (products["reason"] == "low_coverage").any():
         return ""
     return (
-        f"The ledger spans {span} of the last {found.days} days: `--set days={span}` looks at "
-        "these alone."
+        f"The ledger spans {span} of the last {found.days} days: a run with --set days={span} "
+        "looks at these alone."
     )
 
 
@@ -76,7 +76,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
         "value": len(short) if known else None,
         "note": _firsts(short) if known else "how long the stock lasts is not known",
     }
-    yield {"metric": "dead_stock", "value": float(dead["tied_up"].sum()), "note": _firsts(dead)}
+    yield _dead_figure(found, dead)
     yield {
         "metric": "discounts_questioned",
         "value": len(questioned) if len(moved) else None,
@@ -86,6 +86,14 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
     yield {"metric": "median_cover", "value": cover.median()}
     yield {"metric": "lost_units", "value": found.products["lost_units_estimate"].sum(min_count=1)}
     yield {"metric": "order_now", "value": found.products["order_units"].sum(min_count=1)}
+
+
+def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
+    """The money in stock that nobody buys; unknown without a ledger, or without any price."""
+    if found.products["reason"].isin(lists.UNSEEN).all():
+        return {"metric": "dead_stock", "value": None, "note": "the ledger says too little"}
+    value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0
+    return {"metric": "dead_stock", "value": float(value), "note": _firsts(dead)}
 
 
 def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
