@@ -180,6 +180,7 @@ def prices(
         float, typer.Option(help="Fetch a page again after so many hours only.", min=0)
     ] = 12.0,
     database: DatabaseOption = None,
+    refused: RefusedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -191,7 +192,8 @@ def prices(
     Ends with 0 done, 1 some lines were refused, 2 the file or the list cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.prices.observations import ingest_prices
+    from d1lab.ingest.prices.observations import RefusedLine, ingest_prices
+    from d1lab.ingest.refused import write_refused
 
     if (file is None) == (pages is None):
         raise InputError("give a file of prices, or a list of pages with --pages: one of the two")
@@ -202,10 +204,12 @@ def prices(
             result = _visited(db, pages, delay, contact, again_after, progress)
         else:
             result = ingest_prices(db, cast(Path, file), progress=progress)
+    if refused:
+        write_refused(refused, RefusedLine._fields, result.refused)
     if as_json:
         print_json(result)
     else:
-        _print_prices(result, dry_run=dry_run)
+        _print_prices(result, dry_run=dry_run, listed=refused)
     if result.refused:
         raise typer.Exit(1)
 
@@ -225,14 +229,16 @@ def _visited(
         return collect_prices(db, pages, visitor, again_after_hours=again_after, progress=progress)
 
 
-def _print_prices(result: PricesResult, *, dry_run: bool) -> None:
+def _print_prices(result: PricesResult, *, dry_run: bool, listed: Path | None) -> None:
     done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
     known = "" if dry_run else f", {result.known:,} known already"
     say(
-        f"ingest: {result.received:,} lines, {done}{known}, {len(result.refused):,} refused; "
+        f"ingest: {result.received:,} prices; {done}{known}; {len(result.refused):,} refused; "
         f"{result.seconds:.1f} s"
     )
     if dry_run and result.seen:
         print_rows(result.seen[0]._fields, result.seen)
-    if result.refused:
+    if listed:
+        say(f"see {listed}")
+    elif result.refused:
         print_rows(result.refused[0]._fields, result.refused)

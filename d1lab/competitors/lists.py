@@ -19,7 +19,7 @@ LEFT = "product why gap own_price cheapest highest_cost margin_left ending_units
 ROOM = "product why own_price cheapest days_of_supply"
 ALL = "product own_price paid_price cheapest middle price_index place ending_units"
 WHO = "competitor products compared price_index in_stock_share last_look"
-LOOKS = "product competitor price currency age_days why"
+LOOKS = "product competitor asked age_days why"
 
 _LEFT = ("no_stock", "short_cover", "no_cost", "below_floor")
 
@@ -72,13 +72,16 @@ def competitors(found: Study) -> Frame:
         in_stock_share=("in_stock", lambda told: told.dropna().astype(float).mean()),
         last_look=("observed_at", "max"),
     )
+    grouped["last_look"] = grouped["last_look"].dt.normalize()
     return grouped.sort_values(["compared", "competitor"], ascending=[False, True])
 
 
 def uncompared(found: Study) -> Frame:
     """The looks that are shown and not compared, with the reason."""
     looks = found.looks[found.looks["reason"].notna()]
-    looks = looks.assign(why=looks["reason"].map(UNCOMPARED))
+    pairs = zip(looks["price"], looks["currency"], strict=True)
+    asked = ["–" if price != price else f"{price:,.2f} {currency}" for price, currency in pairs]
+    looks = looks.assign(why=looks["reason"].map(UNCOMPARED), asked=asked)
     return looks.sort_values(["reason", "sku", "competitor"])
 
 

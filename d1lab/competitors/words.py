@@ -7,10 +7,16 @@ from typing import Any
 
 from d1lab.competitors import lists
 from d1lab.competitors.study import Frame, Study
+from d1lab.display import money
 
 NO_PRICES = (
     "no competitor's price for {shop} was seen up to {until}. `d1lab ingest prices` reads them "
     "from a file or from product pages; prices seen later need a later as_of."
+)
+
+NO_CURRENCY = (
+    'which currency {shop} counts in is not known, so no price compares: write currency = "EUR" '
+    "under [databases.NAME] in d1lab.toml"
 )
 
 
@@ -38,7 +44,7 @@ def _detail(found: Study, cut: Frame, alerts: Frame) -> str:
         first = alerts.iloc[0]
         return (
             f"{len(alerts):,} can be matched and keep a margin of {found.rule.margin_floor:.0%}; "
-            f"first: {first['product']}, at {first['cheapest']:,.2f} from {first['cheapest_at']}."
+            f"first: {first['product']}, at {money(first['cheapest'])} from {first['cheapest_at']}."
         )
     if cut.empty:
         return "No price calls for an answer."

@@ -14,7 +14,7 @@ import pytest
 
 from d1lab.competitors import lists, words
 from d1lab.competitors.study import Study, study
-from d1lab.config import Settings
+from d1lab.config import DatabaseSettings, Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.lab import Lab
 from d1lab.reports.page import render_page
@@ -162,8 +162,10 @@ def test_foremost_is_what_calls_for_an_answer(lab):
 # The report
 
 
-def ran(warehouse: Path, **values: object) -> tuple[RunRecord, Path]:
-    settings = Settings(root=warehouse.parents[2], notebooks_dir=NOTEBOOKS)
+def ran(warehouse: Path, *, currency: str = "USD", **values: object) -> tuple[RunRecord, Path]:
+    demo = DatabaseSettings(url="sqlite:data/demo/d1.sqlite", currency=currency)
+    root = warehouse.parents[2]
+    settings = Settings(root=root, notebooks_dir=NOTEBOOKS, databases={"demo": demo})
     with open_lab(settings) as lab:
         task = prepare(lab, load_report(settings, "competitor_prices"), values=values)
     return run(settings, task)
@@ -212,11 +214,22 @@ def test_report_alerts_with_a_cost(warehouse):
 
 
 def test_report_in_another_currency_abstains(warehouse):
-    """Nothing compares: still a page, with the reasons and without charts."""
+    """A shop that counts in pounds: nothing compares; still a page, and the reasons."""
     record, run_dir = ran(warehouse, currency="GBP")
     assert record.status == "done", record.error
     [verdict] = shown(run_dir, Verdict.MIME)
     assert verdict["status"] == "unknown"
+    asked = [
+        table for table in shown(run_dir, DataTable.MIME) if table["title"].startswith("Shown")
+    ]
+    assert "7.00 CAD" in str(asked)
+
+
+def test_report_stops_where_the_currency_is_unknown(warehouse):
+    """It does not guess what the shop counts in."""
+    record, _ = ran(warehouse, currency="")
+    assert record.status == "skipped"
+    assert "which currency harbor counts in is not known" in record.reason
 
 
 def test_report_stops_where_no_price_was_seen(warehouse):

@@ -56,14 +56,15 @@ def test_prices_of_a_file(command, tmp_path):
     )
     dry = command("prices.csv", "--dry-run")
     assert (dry.code, stored(tmp_path)) == (1, [])
-    assert "2 lines, nothing written (dry run), 1 refused" in dry.err
+    assert "2 prices; nothing written (dry run); 1 refused" in dry.err
     assert dry.out.splitlines() == [
         "line\tsku\tcompetitor\treason",
         "3\tHAT\tbolt\tprice 'x' is no amount above 0, such as 12.50",
     ]
-    assert "1 written, 0 known already, 1 refused" in command("prices.csv").err
+    assert "1 written, 0 known already; 1 refused" in command("prices.csv").err
     assert stored(tmp_path) == [("HAT", 12.5, "EUR", "file")]
-    again = json.loads(command("prices.csv", "--json").out)
+    again = json.loads(command("prices.csv", "--json", "--refused", "refused.csv").out)
+    assert (tmp_path / "refused.csv").read_text().count("\n") == 2
     assert (again["written"], again["known"], again["refused"][0]["line"]) == (0, 1, 3)
 
 
