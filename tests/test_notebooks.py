@@ -192,7 +192,7 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert [row[0] for row in cover["rows"]][1:3] == ["Item 0 (worked)", "plain"]
     names = [column["name"] for column in cover["columns"]]
     reasons = [row[names.index("why")] for row in cover["rows"]]
-    assert [reason is None for reason in reasons] == [True] * 3 + [False] * 4
+    assert [reason == "" for reason in reasons] == [True] * 3 + [False] * 4
     refused = [row for row in tables["Figures refused"]["rows"] if row[0] == "Turnover and cover"]
     assert sum(row[2] for row in refused) == 4
     notes = [note["text"] for note in _shown(run_dir, Note.MIME)]

@@ -24,7 +24,7 @@ PROFIT = "product abc revenue unit_cost gross_margin gmroi cost_turnover"
 def cover(found: Study) -> Frame:
     """Every SKU, the least cover first; those without a figure come last, each with its reason."""
     products = found.products
-    ordered = products.assign(why=products["reason"].map(REASONS))
+    ordered = products.assign(why=products["reason"].map(REASONS).fillna(""))
     return ordered.sort_values(["days_of_supply", "sku"])
 
 

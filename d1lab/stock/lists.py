@@ -29,7 +29,8 @@ def short(found: Study) -> Frame:
 
     `why` is the reason where no order is told.
     """
-    products = found.products.assign(why=found.products["forecast_reason"].map(REASONS))
+    reasons = found.products["forecast_reason"].map(REASONS).fillna("")
+    products = found.products.assign(why=reasons)
     runs_out = products["days_of_supply"] < found.plan.lead_days
     return products[runs_out].sort_values(["days_of_supply", "sku"])
 
