@@ -1,0 +1,220 @@
+"""All counters of the app from ten million events, beside pandas and beside SQL in SQLite itself.
+
+    python -m bench aggregates
+
+Every side makes the four tables of `d1lab aggregate` (discount_analytics, daily_discount_stats,
+product_performance, customer_insights) from the same events, with every column, in a process of its
+own on two threads, and keeps them as a table in memory. Ours runs the files of sql/aggregates over
+the warehouse; pandas starts from a Parquet file of the same view, and does the work of each file by
+its usual verbs; SQLite runs the same meaning as SQL over a table of the events, which is where a D1
+would have to do it, 30 seconds a query. The sums over every column of every table are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bench.comparison import Comparison, Target
+
+EVENTS = 10_000_000
+CUSTOMERS, SKUS, DISCOUNTS, SHOPS, DAYS = 400_000, 5_000, 120, 20, 730
+FOLDER = Path(__file__).parent
+AGGREGATES = FOLDER.parent / "d1lab" / "sql" / "aggregates"
+TABLES = tuple(sorted(path.stem for path in AGGREGATES.glob("*.sql")))
+SIDES = ("ours", "pandas", "sqlite")
+FILES = {"ours": "warehouse.duckdb", "pandas": "order_lines.parquet", "sqlite": "events.sqlite"}
+
+_EVENTS = f"""
+CREATE TABLE raw.order_events AS
+WITH drawn AS (
+    SELECT
+        i,
+        least(hash(i, 3) % {CUSTOMERS}, hash(i, 4) % {CUSTOMERS})::BIGINT AS customer,
+        least(hash(i, 5) % {SKUS}, hash(i, 6) % {SKUS})::BIGINT           AS article,
+        (hash(i, 10) % {DISCOUNTS})::BIGINT                               AS discount,
+        hash(i, 9) % 3 = 0                                                AS discounted
+    FROM range($events) AS t (i)
+)
+SELECT
+    'shop-' || customer % {SHOPS}                                         AS shop,
+    'e' || i                                                              AS event_id,
+    CASE WHEN hash(i, 1) % 20 = 0 THEN 'refund' ELSE 'order' END          AS type,
+    'o' || i // 3                                                         AS order_id,
+    CASE WHEN hash(i, 2) % 10 > 0 THEN 'c' || customer END                AS customer_id,
+    'SKU-' || article                                                     AS sku,
+    'Article ' || article || ' of ' || hash(i, 7) % 3                     AS product_title,
+    1 + (hash(i, 8) % 4)::BIGINT                                          AS quantity,
+    (100 + article % 9900)::DECIMAL(18, 6) / 100                          AS list_price,
+    CASE WHEN discounted THEN 'd' || discount END                         AS discount_id,
+    CASE WHEN discounted AND discount % 2 = 0 THEN 'CODE' || discount END AS discount_code,
+    CASE WHEN discounted THEN ['percentage', 'fixed', 'shipping'][1 + discount % 3] END
+                                                                          AS discount_type,
+    CASE WHEN discounted THEN (hash(i, 11) % 90)::DECIMAL(18, 6) / 100 ELSE 0 END
+                                                                          AS discount_amount,
+    (100 + hash(i, 12) % 9900)::DECIMAL(18, 6) / 100                      AS revenue,
+    TIMESTAMP '2024-01-01' + to_seconds(i * ({DAYS} * 86400) // $events)  AS occurred_at
+FROM drawn
+"""
+_TIMES = {
+    "date",
+    "first_used_at",
+    "last_used_at",
+    "first_purchase_date",
+    "last_purchase_date",
+    "updated_at",
+}
+
+
+def run() -> list[Comparison]:
+    """Measure every side once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_events(folder)
+        sides = {side: _measured(side, folder / FILES[side]) for side in SIDES}
+    for side in SIDES[1:]:
+        require_equal(sides["ours"]["tables"], sides[side]["tables"], side)
+    ours = sides["ours"]
+    rows = [
+        (label, side["seconds"], side["seconds"] / ours["seconds"], side["peak_megabytes"])
+        for label, side in zip(("ours", "pandas", "SQL in SQLite"), sides.values(), strict=True)
+    ]
+    made = ", ".join(f"{ours['tables'][table]['rows']:,} {table}" for table in TABLES)
+    how = (
+        f"{EVENTS:,} order events of {SHOPS} shops into all rows that `d1lab aggregate` compares "
+        f"with D1: {made}. Reading the events is in the time; they lie in the warehouse, a Parquet "
+        "file and a SQLite table. Sums over each column are compared, and are equal."
+    )
+    targets = [
+        Target(f"time of {label}, as a multiple of ours", ratio, 2, at_most=False)
+        for label, _, ratio, _ in rows[1:]
+    ]
+    return [
+        Comparison(
+            "All counters of the app",
+            how,
+            ("by", "seconds", "times ours", "peak MB"),
+            rows,
+            targets,
+        )
+    ]
+
+
+def write_events(folder: Path, events: int = EVENTS) -> None:
+    """The same events thrice: in a warehouse, in a Parquet file, in a SQLite table."""
+    from adbc_driver_sqlite import dbapi
+
+    view = (AGGREGATES.parent / "views" / "order_lines.sql").read_text()
+    with duckdb.connect(folder / FILES["ours"], config={"threads": 2}) as con:
+        con.execute("SET enable_progress_bar = false; CREATE SCHEMA raw")
+        con.execute(_EVENTS, {"events": events})
+        con.execute(f"CREATE VIEW order_lines AS {view}")
+        floats = (
+            "revenue::DOUBLE AS revenue, discount_amount::DOUBLE AS discount_amount, "
+            "list_price::DOUBLE AS list_price"
+        )
+        lines = f"SELECT * REPLACE ({floats}) FROM order_lines"
+        con.execute(f"COPY ({lines}) TO '{folder / FILES['pandas']}' (FORMAT parquet)")
+        plain = con.sql(
+            f"SELECT * REPLACE ({floats}, "
+            "strftime(occurred_at, '%Y-%m-%d %H:%M:%S') AS occurred_at) FROM raw.order_events"
+        )
+        with dbapi.connect(f"file:{folder / FILES['sqlite']}") as lite, lite.cursor() as cursor:
+            cursor.adbc_ingest("order_events", plain.to_arrow_reader(100_000))
+            lite.commit()
+
+
+def require_equal(ours: dict[str, Any], theirs: dict[str, Any], side: str) -> None:
+    """Raise where a side's sums are not ours: beyond rounding, for what is divided."""
+    for table, sums in ours.items():
+        for name, value in sums.items():
+            other = theirs[table][name]
+            if abs(value - other) > 1e-6 * max(abs(value), 1):
+                raise AssertionError(f"{side}, {table}.{name}: {other}, ours {value}")
+
+
+def ours(path: Path) -> dict[str, Any]:
+    """The files of sql/aggregates over a warehouse."""
+    con = duckdb.connect(path, read_only=True, config={"threads": 2})
+    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    return {
+        table: con.sql((AGGREGATES / f"{table}.sql").read_text()).to_arrow_table()
+        for table in TABLES
+    }
+
+
+def pandas(path: Path) -> dict[str, Any]:
+    """The same by pandas, read once."""
+    from bench.aggregates_pandas import tables
+
+    return tables(path)
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """The same by SQLite, which stores the tables as D1 would: in memory here."""
+    import sqlite3
+
+    con = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    con.execute("ATTACH ':memory:' AS made")
+    con.execute("PRAGMA cache_size = -500000")
+    con.executescript((FOLDER / "aggregates_sqlite.sql").read_text())
+    return {table: _rows(con, table) for table in TABLES}
+
+
+def _rows(con: Any, table: str) -> Any:
+    import pyarrow as pa
+
+    cursor = con.execute(f"SELECT * FROM made.{table}")
+    names = [column[0] for column in cursor.description]
+    columns = zip(*cursor.fetchall(), strict=True)
+    return pa.table(dict(zip(names, map(list, columns), strict=True)))
+
+
+def fingerprint(table: Any) -> dict[str, float]:
+    """Rows, and for each column a sum: of numbers, of seconds, of the lengths of texts."""
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        con.register("made", table)
+        kinds = {name: kind for name, kind, *_ in con.execute("DESCRIBE made").fetchall()}
+        sums = [f"coalesce(sum({_number(*one)}), 0)::DOUBLE" for one in kinds.items()]
+        ((rows, *values),) = con.execute(f"SELECT count(*), {', '.join(sums)} FROM made").fetchall()
+    return {"rows": rows, **dict(zip(kinds, values, strict=True))}
+
+
+def _number(name: str, kind: str) -> str:
+    if name in _TIMES:
+        return f"epoch({name}::TIMESTAMP)"
+    return f"length({name})" if kind == "VARCHAR" else name
+
+
+def measure(side: str, path: Path) -> None:
+    """Run one side, and print what it took and found."""
+    import resource
+
+    sides: dict[str, Callable[[Path], dict[str, Any]]] = {
+        "ours": ours,
+        "pandas": pandas,
+        "sqlite": sqlite,
+    }
+    began = time.perf_counter()
+    tables = sides[side](path)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    found = {name: fingerprint(table) for name, table in tables.items()}
+    print(json.dumps({"seconds": seconds, "peak_megabytes": peak, "tables": found}))
+
+
+def _measured(side: str, path: Path) -> dict[str, Any]:
+    code = f"from bench.aggregates import *; measure({side!r}, Path({str(path)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, cwd=FOLDER.parent
+    )
+    return json.loads(done.stdout)
