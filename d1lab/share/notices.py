@@ -24,7 +24,17 @@ from d1lab.lab.state import STALE_AFTER, freshness
 from d1lab.reports.changes import Change, what_changed
 from d1lab.reports.run_record import RunRecord, load_results, load_run
 from d1lab.reports.runner import run_folder
-from d1lab.reports.wording import clip, count, day, moment, settings_of, simulated
+from d1lab.reports.wording import (
+    clip,
+    count,
+    day,
+    fault,
+    moment,
+    prose,
+    sentence,
+    settings_of,
+    simulated,
+)
 from d1lab.share.alerts import Alert
 from d1lab.share.sent import State
 from d1lab.warehouse import open_warehouse
@@ -224,9 +234,7 @@ def _named(figure: Figure) -> str:
 def _body(report: Report, run: RunRecord) -> Iterator[str]:
     """The fault of a run that failed; the verdict and the key figures of one that did not."""
     if run.error is not None:
-        at = run.error.cell_index
-        where = f"Cell {at + 1}: " if at is not None else ""
-        yield f"{where}{clip(run.error.message or run.reason, 600)}"
+        yield f"{fault(run)} {sentence(clip(run.error.message or run.reason, 600))}"
         yield f"Nothing of it was written to D1. Run it again: {run.command}"
         return
     if run.chosen:
@@ -234,7 +242,7 @@ def _body(report: Report, run: RunRecord) -> Iterator[str]:
     if run is not report.good:
         return
     if run.verdict:
-        yield clip(run.verdict.text, 600)
+        yield prose(clip(run.verdict.text, 600))
     changes = [c for c in what_changed(report.figures, report.before) if c.finding != "gone"]
     yield from map(_figure_line, changes[:_FIGURES])
     yield f"Data pulled {moment(run.data.pulled_at)}."

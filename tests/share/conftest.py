@@ -6,9 +6,13 @@ import base64
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, TCPServer
 from typing import Any
 
 import pytest
@@ -123,11 +127,54 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the messages are what counts."""
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
+class Mailbox(TCPServer):
+    """Takes mail on loopback, by as much of SMTP as a client needs."""
+
+    allow_reuse_address = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _MailHandler)
+        self.mails: list[Message] = []
+
+    def url(self) -> str:
+        """The mailbox as Apprise names it."""
+        address = f"127.0.0.1:{self.server_address[1]}"
+        return f"mailto://{address}?from=d1lab@example.org&to=pm@example.org&mode=insecure"
+
+
+class _MailHandler(StreamRequestHandler):
+    server: Mailbox
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        while line := self.rfile.readline():
+            word = line[:4].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.server.mails.append(message_from_bytes(b"".join(lines)))
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            if word == b"QUIT":
+                return
+
+
+@contextmanager
+def _running(server: TCPServer) -> Iterator[Any]:
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with _running(Receiver()) as server:
+        yield server
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with _running(Mailbox()) as server:
+        yield server

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import duckdb
@@ -21,7 +22,7 @@ from d1lab.share.notices import harmless
 from d1lab.share.send import Delivery, send
 from d1lab.share.sent import SentLog, Topic
 from tests.reports.sample_run import HOSTILE, PULLED, markdown
-from tests.share.conftest import SECRET, Project, Receiver
+from tests.share.conftest import SECRET, Mailbox, Project, Receiver
 
 # Apprise imports all its services at the first use; one of them looks for the old imghdr.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -60,7 +61,7 @@ def test_failed_and_running_again_are_told_once_each(told: Project, receiver: Re
     [message] = receiver.messages
     assert message["path"] == "/errors"
     assert message["title"] == "Stock: turnover and cover · harbor · 31 May 2026: failed"
-    assert "Cell 3: no column 'sku'" in message["message"]
+    assert "Cell 3 stopped this run. No column 'sku'" in message["message"]
     assert "d1lab run turnover --shop harbor" in message["message"]
     receiver.messages.clear()
     told.add("failed")
@@ -259,6 +260,23 @@ def test_a_sender_that_never_ends_locks_others_out(tmp_path: Path, monkeypatch):
     assert SentLog(tmp_path / "sent.sqlite").state(topic) == {"failed": True}
 
 
+def test_mail_carries_the_page_without_scripts(project: Project, mailbox: Mailbox):
+    """The summary is the mail's text; the static page is attached, and opens by itself."""
+    project.settings.notify_url = SecretStr(mailbox.url())
+    project.settings.notify = NotifySettings(alert=("products_short > 20",), attach_page=True)
+    project.add(short=47)
+    [delivery] = _send(project)
+    assert delivery.status == "sent"
+    [mail] = mailbox.mails
+    assert mail["To"] == "pm@example.org"
+    assert "products_short > 20" in str(make_header(decode_header(mail["Subject"])))
+    parts = {part.get_content_type(): part for part in mail.walk() if not part.is_multipart()}
+    assert "47 products run out." in parts["text/plain"].get_payload(decode=True).decode()
+    page = parts["text/html"].get_payload(decode=True).decode()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+
+
 def test_the_page_can_be_attached_without_scripts(told: Project, receiver: Receiver):
     """The static variant, small enough for any mailbox."""
     told.settings.notify = NotifySettings(attach_page=True)
@@ -268,7 +286,7 @@ def test_the_page_can_be_attached_without_scripts(told: Project, receiver: Recei
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
     assert len(page.encode()) < 150_000
-    assert "no column &#39;sku&#39;" in page
+    assert "No column &#39;sku&#39;" in page
 
 
 def test_a_page_too_big_for_mail_is_left_out_and_says_so(
