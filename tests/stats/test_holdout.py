@@ -65,7 +65,7 @@ def test_intervals_hold_the_truth_at_their_rate(customers: int):
         spend += value.low <= shop.spend <= value.high
     assert 25 <= parameters <= 32  # of 32; 28.8 are expected
     assert purchases >= 5  # of 8; 7.2 are expected, fewer than 5 is one in two hundred
-    assert spend >= 5  # the same, though the spend's parameters are taken as known
+    assert spend >= 5  # the same
 
 
 @pytest.mark.parametrize(
