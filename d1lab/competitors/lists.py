@@ -19,7 +19,7 @@ LEFT = "product why gap own_price cheapest highest_cost margin_left ending_units
 ROOM = "product why own_price cheapest days_of_supply"
 ALL = "product own_price paid_price cheapest middle price_index place ending_units"
 WHO = "competitor products compared price_index in_stock_share last_look"
-LOOKS = "product competitor asked age_days why"
+LOOKS = "product competitor why asked age_days"
 
 _LEFT = ("no_stock", "short_cover", "no_cost", "below_floor")
 

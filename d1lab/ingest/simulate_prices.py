@@ -75,7 +75,12 @@ def _draw(
     kept = rng.random((len(usual), 1)) < 0.85  # it does not sell everything
     stopped = rng.random((len(usual), 1)) < 0.08  # nobody has looked for weeks
     seen = kept & ~(stopped & (np.arange(LOOKS) >= LOOKS - 5))
-    return np.maximum(np.round(prices - 0.04, 1) + 0.09, 0.19), there, seen
+    return _as_asked(prices), there, seen
+
+
+def _as_asked(prices: np.ndarray) -> np.ndarray:
+    """Prices as shops write them: from 5 on they end in 9."""
+    return np.where(prices < 5, np.maximum(prices, 0.05), np.round(prices - 0.04, 1) + 0.09)
 
 
 def _spells(

@@ -28,11 +28,10 @@ from d1lab.ingest.prices.observations import (
     write,
 )
 from d1lab.ingest.prices.offers import Wanted, find_offer
-from d1lab.ingest.prices.visits import Busy, Visitor
+from d1lab.ingest.prices.visits import PATIENCE_SECONDS, Busy, Visitor
 from d1lab.ingest.prices.watchlist import Watch, read_watchlist
 
 AGAIN_AFTER_HOURS = 12.0
-PATIENCE_SECONDS = 120.0  # a host that wants a longer pause is left for another round
 MAX_FAILURES = 3  # in a row: then the host's other pages are left out
 WRITE_PAGES = 25
 
@@ -173,7 +172,7 @@ class Round:
         return Observation(*named, *offer, watch.url, moment, "page")
 
     def _put_off_or_refuse(self, host: str, watch: Watch, error: Busy) -> None:
-        """A busy server is asked once more, after the time that it asks for."""
+        """A busy site is asked once more, after the time that it asks for if that is not long."""
         self._visitor.postpone(host, error.seconds)
         if watch in self._put_off:
             self._refuse(watch, str(error))

@@ -105,7 +105,8 @@ def _within(page: Markup, node: Node, met: set[int], depth: int) -> Iterator[Nod
     if id(node) in met:
         return
     met.add(id(node))
-    if _types(node) & _PRODUCTS and not page.nodes(node, "hasVariant"):
+    variants = page.nodes(node, "hasVariant")
+    if _types(node) & _PRODUCTS and not any(page.values(one, "offers") for one in variants):
         yield node
     elif depth < _DEEPEST:
         for name in _LEADING:

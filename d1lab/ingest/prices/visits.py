@@ -32,16 +32,17 @@ DELAY_SECONDS = 2.0
 MAX_REDIRECTS = 5
 PAGE_BYTES = 5_000_000
 ANSWER_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0  # a longer pause is not waited
 BUSY_SECONDS = 30.0  # waited where a busy server does not say how long
 
 _PAGES = ("text/html", "application/xhtml+xml", "")
 
 
 class Busy(InputError):
-    """The server asks us to come later: after so many seconds."""
+    """The site asks us to come later: after so many seconds."""
 
-    def __init__(self, status: int, seconds: float) -> None:
-        super().__init__(f"answered {status}: it asks to wait {seconds:,.0f} s")
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
         self.seconds = seconds
 
 
@@ -104,7 +105,7 @@ class Visitor:
         """A page, after its host's pause.
 
         Raises:
-            Busy: The server asks to come later.
+            Busy: The site asks to come later.
             Unreachable: It did not answer, or with a fault of its own.
             InputError: robots.txt or we do not allow it, or it is no page.
         """
@@ -121,7 +122,10 @@ class Visitor:
         self, url: httpx.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
     ) -> Answer:
         """One request, after the pause; the next one to the host waits again."""
-        self._clock.sleep(self.ready_in(url.host))
+        pause = self.ready_in(url.host)
+        if pause > PATIENCE_SECONDS:
+            raise Busy(f"the site asks for {pause:,.0f} s until the next page: another time", pause)
+        self._clock.sleep(pause)
         try:
             return self._exchange.get(url, most_bytes, cut=is_rules, only_public=only_public)
         finally:
@@ -145,7 +149,7 @@ class Visitor:
                 if not _leads_on(answer):
                     return robots.rules(answer.status, answer.body)
                 url, only_public = _next(url, answer), only_public or answer.public
-        except NotPublic:  # a fault of the redirect, and none of the site's rules
+        except (NotPublic, Busy):  # says nothing of the site's rules
             raise
         except InputError as error:
             return robots.unreachable(f"cannot be read ({error})")
@@ -176,7 +180,8 @@ def _next(url: httpx.URL, answer: Answer) -> httpx.URL:
 
 def _page(answer: Answer) -> Page:
     if answer.status in (429, 503):
-        raise Busy(answer.status, _retry_after(answer))
+        wait = _retry_after(answer)
+        raise Busy(f"answered {answer.status}: it asks to wait {wait:,.0f} s", wait)
     if answer.status >= 500:
         raise Unreachable(f"answered {answer.status}")
     if answer.status != 200:

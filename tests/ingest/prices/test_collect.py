@@ -135,6 +135,22 @@ def test_collect_leaves_a_host_that_wants_too_long_a_pause(site, clock, collect)
     assert clock.time - began < 10
 
 
+def test_collect_leaves_a_host_that_leads_to_such_a_one(site, other, clock, collect):
+    """The long pause is the redirect's target's: nobody waits for it either."""
+    other.robots("User-agent: *\nCrawl-delay: 3600\n")
+    for number in range(3):
+        other.product(f"/{number}")
+        target = f"http://localhost:{other.port}/{number}"
+        site.page(f"/{number}", "", 301, location=target)
+    began = clock.time
+    result = collect(*(f"harbor,S{i},acme,{site.url(f'/{i}')},," for i in range(3)))
+    assert result.written == 1
+    reasons = [refused.reason for refused in result.refused]
+    assert len(reasons) == 2
+    assert all(reason.endswith("until the next page: another time") for reason in reasons)
+    assert clock.time - began < 20
+
+
 def test_collect_gives_a_failing_host_up(site, collect):
     """Three faults in a row: the host's other pages are spared."""
     for number in range(6):

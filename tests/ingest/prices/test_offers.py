@@ -113,6 +113,12 @@ def test_offer_of_a_variant():
     assert found(page := json_ld(group)) == Offer(Decimal(10), "EUR", True), page
 
 
+def test_offer_of_a_group_whose_variants_have_none():
+    """Sizes listed for their names; the price stands at the group."""
+    group = {"@type": "ProductGroup", "offers": offer(10), "hasVariant": [{"@type": "Product"}]}
+    assert found(json_ld(group)).price == 10
+
+
 def test_offer_ignores_what_a_page_merely_mentions():
     """Similar products and reviews' items are not what the page sells."""
     data = product(offer(10), isSimilarTo=product(offer(3)), isRelatedTo=[product(offer(4))])
@@ -216,7 +222,7 @@ def test_offer_many_variants_that_refer_to_each_other():
     """Each thing is met once, or 300 that name all others would take for ever."""
     names = [{"@id": f"#{i}"} for i in range(300)]
     graph = [{**name, "@type": "ProductGroup", "hasVariant": names} for name in names]
-    assert reason(json_ld({"@graph": graph})) == "the page has no schema.org product"
+    assert reason(json_ld({"@graph": graph})) == "the product has no offer"
 
 
 WORDS = [
