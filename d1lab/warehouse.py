@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import duckdb
 
@@ -32,6 +33,7 @@ FORMAT = 1  # raised when older files can no longer be continued: they are then 
 VIEWS = Path(__file__).parent / "sql" / "views"
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
+_CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 _SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"  # it prints into our output
 
 _TABLES = f"""
@@ -114,9 +116,7 @@ def scratch(**config: str) -> duckdb.DuckDBPyConnection:
     Args:
         config: DuckDB's settings, such as memory_limit.
     """
-    con = duckdb.connect(":memory:", config=config)
-    con.execute(_SETTINGS)
-    return con
+    return _connect(":memory:", config)
 
 
 def attach(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -184,9 +184,8 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
     if path.is_file() and not fresh:
         shutil.copyfile(path, aside)
     config = {"memory_limit": MEMORY, "preserve_insertion_order": False}  # all threads write
-    con = duckdb.connect(str(aside), config=config)
+    con = _connect(str(aside), config)
     try:
-        con.execute(_SETTINGS)
         con.execute(_TABLES)
         yield con
         con.execute("CHECKPOINT")
@@ -195,6 +194,12 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
     finally:
         con.close()
         _clear(aside)
+
+
+def interrupt() -> None:
+    """End what any of our connections is at: DuckDB does not hear Ctrl-C while it works."""
+    for con in list(_CONNECTIONS):
+        con.interrupt()
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
@@ -243,6 +248,13 @@ def shape(views: Path | None = None) -> str:
 def utc_now() -> datetime:
     """The time in UTC, as DuckDB's TIMESTAMP holds it: without a zone."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(path, config=dict(config))
+    con.execute(_SETTINGS)
+    _CONNECTIONS.add(con)
+    return con
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -13,6 +18,7 @@ from d1lab.cli.output import say
 from d1lab.errors import D1labError
 
 _INTERRUPTED = 130
+_DUCKDB_INTERRUPTED = "Query interrupted"  # what some of its calls make of Ctrl-C
 
 app = typer.Typer(
     name="d1lab",
@@ -73,7 +79,8 @@ app.add_typer(
 def main() -> None:
     """Run the command line. What goes wrong is one line and an exit code, never a traceback."""
     try:
-        app()
+        with _heeding_ctrl_c():
+            app()
     except D1labError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
@@ -81,8 +88,37 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         say(f"error: {place}{error.strerror or error}")
         sys.exit(1)
+    except RuntimeError as error:
+        if str(error) != _DUCKDB_INTERRUPTED:
+            raise
+        sys.exit(_ended(KeyboardInterrupt()))
     except (SystemExit, KeyboardInterrupt) as ended:
         sys.exit(_ended(ended))
+
+
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a query of DuckDB: Python's own handler has to wait until that returns."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    listener = Thread(target=_pass_on, args=(reading,), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        listener.join()
+
+
+def _pass_on(signals: int) -> None:
+    """Interrupt DuckDB at each SIGINT, until the other end is closed."""
+    with os.fdopen(signals, "rb", buffering=0) as stream:
+        while number := stream.read(1):
+            warehouse = sys.modules.get("d1lab.warehouse")  # where it is loaded: --help needs none
+            if number[0] == signal.SIGINT and warehouse:
+                warehouse.interrupt()
 
 
 def _ended(ended: SystemExit | KeyboardInterrupt) -> str | int | None:

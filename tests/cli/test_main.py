@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,21 @@ def test_main_is_content_with_a_reader_that_has_enough(project, run):
     os.close(reading)
     _, told = writer.communicate(timeout=30)
     assert (writer.returncode, told) == (0, "")
+
+
+def test_main_ends_a_long_query_by_ctrl_c(project, run):
+    """DuckDB does not look up while it works: it is told."""
+    psutil = pytest.importorskip("psutil")
+    assert run("pull").code == 0
+    endless = "SELECT count(*) FROM range(100000000000) AS t(a) WHERE a % 7 = sqrt(a)"
+    asking = subprocess.Popen([BIN, "sql", endless], stderr=subprocess.PIPE, text=True)
+    try:
+        while sum(psutil.Process(asking.pid).cpu_times()[:2]) < 4:  # it takes one to start
+            assert asking.poll() is None
+            time.sleep(0.05)
+        asking.send_signal(signal.SIGINT)
+        _, told = asking.communicate(timeout=20)
+    finally:
+        asking.kill()
+    assert asking.returncode == 130
+    assert told == "interrupted; what was done so far is kept: run the same command again\n"
