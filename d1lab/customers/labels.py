@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from d1lab.errors import UnknownName
 from d1lab.stats.segments import GROUPS, Labels, confirm
 
 if TYPE_CHECKING:
     from d1lab.lab import Lab
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+MODES = ("quintile", "ntile")
+"""How to score: ties share a score, or five equal parts, as Shopify's own screen cuts them."""
 
 STEP_DAYS = 28
 BACK_DAYS = 90
@@ -45,8 +49,13 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> Labelled:
     Args:
         lab: Opened for one shop.
         until: Today.
-        mode: How to score, as the metric `customer_scores` has it.
+        mode: How to score: one of `MODES`.
+
+    Raises:
+        UnknownName: There is no such mode.
     """
+    if mode not in MODES:
+        raise UnknownName("mode", mode, MODES, "the scores")
     score = partial(lab.metric, "customer_scores", mode=mode)
     name = f"customer_groups_{mode}"
     last = lab.snapshots.before(name, until)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from d1lab.customers.groups import buyers
+from d1lab.errors import InputError
 from d1lab.stats import holdout
 from d1lab.stats.forecasts import Forecast
 from d1lab.stats.holdout import Holdout, Models, Outcome, Purchases, Values
@@ -55,7 +56,13 @@ def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) ->
         until: Today.
         holdout_days: How many of the last days are held out to test the forecast.
         horizon_days: How far ahead values look.
+
+    Raises:
+        InputError: Days are fewer than one.
     """
+    for name, days in {"holdout_days": holdout_days, "horizon_days": horizon_days}.items():
+        if days < 1:
+            raise InputError(f"{name}={days}: give one day or more")
     present = lab.metric("purchase_summary", until=until, later_days=0)
     past = lab.metric("purchase_summary", until=until, later_days=holdout_days)
     return evaluated(present, past, holdout_days, horizon_days)

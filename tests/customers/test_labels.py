@@ -20,6 +20,7 @@ from d1lab.customers.labels import (
     transitions,
     unprompted_share,
 )
+from d1lab.errors import UnknownName
 from d1lab.lab.snapshots import Snapshots
 
 DAY = date(2026, 6, 1)
@@ -188,3 +189,9 @@ def test_movement_without_a_past_is_empty(now):
     assert matrix(None, now).empty
     assert unprompted_share(moves(None, now)) is None
     assert since(None) == "(nothing earlier)"
+
+
+def test_label_refuses_a_mode_that_is_none(tiny_lab):
+    """A misspelt mode is not taken for the default, and the nearest is named."""
+    with pytest.raises(UnknownName, match="Did you mean 'ntile'"):
+        label(tiny_lab, tiny_lab.as_of(), "ntlie")

@@ -8,7 +8,15 @@ import pytest
 
 from d1lab.customers import words
 from d1lab.customers.groups import lapsing
-from d1lab.customers.lifetimes import evaluated, figures, listed, score_table, valued
+from d1lab.customers.lifetimes import (
+    evaluated,
+    figures,
+    lifetimes,
+    listed,
+    score_table,
+    valued,
+)
+from d1lab.errors import InputError
 from d1lab.stats.forecasts import Forecast
 from tests.stats.simulate_customers import Shop, simulate
 
@@ -151,3 +159,11 @@ def test_listed_is_history_where_the_model_is_silent():
         "customer_id", "rfm_group", "lifetime_value", "spend", "customer_segment", "silent_days",
         "purchases",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["holdout_days", "horizon_days"])
+def test_lifetimes_refuse_a_period_without_a_day(tiny_lab, name):
+    """Nothing can be held out of no days, and nothing be expected of them."""
+    days = {"holdout_days": 90, "horizon_days": 365, name: 0}
+    with pytest.raises(InputError, match=f"{name}=0: give one day or more"):
+        lifetimes(tiny_lab, tiny_lab.as_of(), **days)
