@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -199,7 +199,8 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
 def interrupt() -> None:
     """End what any of our connections is at: DuckDB does not hear Ctrl-C while it works."""
     for con in list(_CONNECTIONS):
-        con.interrupt()
+        with suppress(duckdb.ConnectionException):  # it is closed already
+            con.interrupt()
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:

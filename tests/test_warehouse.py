@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import pytest
@@ -188,3 +189,15 @@ def test_no_module_opens_duckdb_in_its_own_way():
     package = Path(warehouse.__file__).parent
     callers = {p.name for p in package.rglob("*.py") if "duckdb.connect(" in p.read_text()}
     assert callers == {"warehouse.py", "metrics.py"}
+
+
+def test_interrupt_ends_a_query_and_passes_over_closed_connections():
+    """Ctrl-C: whatever is under way, and whatever is over."""
+    closed = scratch()
+    closed.close()
+    with scratch() as con:
+        ringing = Timer(0.3, warehouse.interrupt)
+        ringing.start()
+        with pytest.raises(duckdb.InterruptException):
+            con.sql("SELECT count(*) FROM range(100000000000) t(a) WHERE a = sqrt(a)").fetchall()
+        ringing.join()

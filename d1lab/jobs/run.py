@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,8 +136,8 @@ def run_jobs(
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
         futures = [pool.submit(runner.outcome, job) for job in jobs]
         try:
-            for _ in as_completed(futures):
-                pass
+            while wait(futures, timeout=1).not_done:
+                pass  # look up each second: Ctrl-C may have reached another thread than this
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             runner.cancellation.cancel()
