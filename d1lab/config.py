@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,7 @@ from pydantic_settings import (
 from d1lab.errors import InputError, UnknownName
 
 FILE_NAME = "d1lab.toml"
+STALE_AFTER = timedelta(hours=36)  # data whose pull is older is stale: a daily one was missed
 DEMO_URL = "sqlite:data/demo/d1.sqlite"
 TOKEN_VARIABLES = (
     "D1LAB_READ_TOKEN",

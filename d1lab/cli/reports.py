@@ -78,8 +78,10 @@ def run(
     force: Annotated[bool, typer.Option(help="Run also what is up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds for each run.", min=1)] = 900,
     export: Annotated[
-        Literal["csv"] | None,
-        typer.Option(help="Write every table of the pages as a file, also of what is up to date."),
+        Literal["csv", "pdf"] | None,
+        typer.Option(
+            help="Beside the pages, also those up to date: every table as a file, or a PDF."
+        ),
     ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -111,7 +113,7 @@ def run(
             timeout_seconds=timeout,
             progress=progress,
         )
-    exported = [_export(settings, outcome) if export else [] for outcome in outcomes]
+    exported = [_export(settings, outcome, export) for outcome in outcomes]
     if as_json:
         runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]
         print_json({"pull": pulled, "runs": runs})
@@ -139,12 +141,15 @@ def _pull(
         )
 
 
-def _export(settings: Settings, outcome: Outcome) -> list[Exported]:
-    from d1lab.reports.export import export_tables
+def _export(settings: Settings, outcome: Outcome, form: str | None) -> list[Exported]:
+    from d1lab.reports.export import export_pdf, export_tables
     from d1lab.reports.runner import run_folder
 
-    if outcome.status not in ("done", "current") or not outcome.run_id or not outcome.page:
+    ended_well = outcome.status in ("done", "current")
+    if form is None or not ended_well or not outcome.run_id or not outcome.page:
         return []
+    if form == "pdf":
+        return [export_pdf(outcome.page)]
     run_dir = run_folder(settings, outcome.job.task.database, outcome.run_id)
     return export_tables(run_dir, outcome.page)
 

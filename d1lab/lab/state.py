@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
+from d1lab.config import STALE_AFTER
+
 if TYPE_CHECKING:
     import pandas as pd
-
-STALE_AFTER = timedelta(hours=36)  # a daily pull was missed
 
 
 class Freshness(NamedTuple):

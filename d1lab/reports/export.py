@@ -1,7 +1,8 @@
-"""The tables of a page as files for other tools, such as a list of customers for a mailing.
+"""A page in other forms: its tables as files for other tools, all of it as a PDF.
 
 A page's links lead to the tables that it shows cut. `d1lab run customers --export csv` writes the
-others, too. They are kept with the run, so that they come along when its page is written again.
+others, too, such as a list of customers for a mailing. They are kept with the run, so that they
+come along when its page is written again; a PDF is of one page, and goes when that changes.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import NamedTuple
 
 from d1lab.display import DataTable
 from d1lab.errors import InputError
+from d1lab.reports.chromium import print_pdf
 from d1lab.reports.run_record import NOTEBOOK_FILE
 
 
 class Exported(NamedTuple):
-    """One table's file beside its page."""
+    """One file beside its page."""
 
     path: Path
-    rows: int
+    rows: int | None  # of a table
 
 
 def export_tables(run_dir: Path, page: Path) -> list[Exported]:
@@ -50,6 +52,16 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
         shutil.copyfile(kept, files / kept.name)
         exported.append(Exported(files / kept.name, table.total_rows))
     return exported
+
+
+def export_pdf(page: Path) -> Exported:
+    """Print a page as the PDF beside it.
+
+    Raises:
+        InputError: No Chromium is on PATH.
+        D1labError: Chromium did not print it.
+    """
+    return Exported(print_pdf(page, page.with_suffix(".pdf")), None)
 
 
 def _tables(notebook: dict) -> Iterator[DataTable]:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from d1lab.display import Figure
 from d1lab.reports.changes import Change, what_changed
-from d1lab.reports.page import TEMPLATES, environment
+from d1lab.reports.page import asset, environment, own_script
 from d1lab.reports.shelf import LATEST, Card, read_cards, replace_text
 from d1lab.reports.theme import palette_css
 from d1lab.reports.vega import csp_hash
@@ -71,8 +71,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
         now: The moment that ages are counted to; the present for None.
     """
     entries = make_entries(read_cards(reports_dir), now or datetime.now(UTC))
-    script = (TEMPLATES / "index.js").read_text(encoding="utf-8")
-    style = "".join((TEMPLATES / n).read_text(encoding="utf-8") for n in ("style.css", "index.css"))
+    script = own_script("index.js")
     page = (
         environment()
         .get_template("index.html")
@@ -81,7 +80,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
             summary=_summary(entries),
             filters=_filters(entries),
             trends=any(entry.trend for entry in entries),
-            style=Markup(palette_css() + style),
+            style=Markup(palette_css() + asset("style.css") + asset("index.css")),
             script=Markup(script),
             policy=csp_hash(script),
             made_at=now or datetime.now(UTC),

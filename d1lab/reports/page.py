@@ -10,7 +10,7 @@ escaped text; charts are plain SVG first, and live once the script has unpacked 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from d1lab.config import STALE_AFTER
 from d1lab.errors import InputError
 from d1lab.reports.changes import what_changed
 from d1lab.reports.run_record import (
@@ -83,7 +84,7 @@ def render_page(
             run=run,
             story=story,
             scripts=scripts,
-            style=Markup(palette_css() + _asset("style.css")),
+            style=Markup(palette_css() + asset("style.css")),
             changes=changes,
             leading=[c for c in changes if c.finding != "gone"][:LEADING],
             previous=previous,
@@ -121,7 +122,7 @@ class Scripts(NamedTuple):
     @classmethod
     def of(cls, story: Story, cache_dir: Path) -> Scripts:
         """The scripts that this story needs."""
-        own = _asset("page.js")
+        own = own_script("page.js")
         vega = bundle(cache_dir) if story.specs else Script("", "")
         hashes = " ".join(filter(None, (csp_hash(own), vega.csp_hash)))
         specs = pack(json.dumps(story.specs)) if story.specs else ""
@@ -139,13 +140,19 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(filters())
-    made.globals["STATUSES"] = STATUSES
+    made.globals |= {"STATUSES": STATUSES, "STALE_HOURS": STALE_AFTER // timedelta(hours=1)}
     return made
 
 
 @lru_cache(maxsize=8)
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style sheet or a script of ours."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def own_script(name: str) -> str:
+    """A page's script with what all pages share, in a scope of its own."""
+    return f"(() => {{\n{asset('ages.js')}\n{asset(name)}}})();"
 
 
 def _story(run_dir: Path, run: RunRecord) -> Story:

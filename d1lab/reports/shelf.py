@@ -58,6 +58,7 @@ def shelve(
     for table in tables:
         files.mkdir(exist_ok=True)
         shutil.copyfile(table, files / table.name)
+    path.with_suffix(".pdf").unlink(missing_ok=True)  # of the page that stood here before
     replace_text(path, page)
     card = {
         "run": _listed(run).model_dump(mode="json"),
@@ -74,8 +75,8 @@ def remove_page(reports_dir: Path, page: str) -> None:
         page: The page's path below `reports_dir`. An absent page is no error.
     """
     path = reports_dir / page
-    path.unlink(missing_ok=True)
-    path.with_suffix(".json").unlink(missing_ok=True)
+    for suffix in (".html", ".json", ".pdf"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     if path.parent.is_dir():
         point_latest(path.parent)

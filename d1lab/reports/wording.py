@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from d1lab.config import STALE_AFTER
 from d1lab.reports.columns import layout
 from d1lab.reports.run_record import RunRecord, setting
-
-STALE_HOURS = 36
-"""A pull older than this makes a report stale: a daily pull that was missed once."""
 
 QUIET_DAYS = 3
 """Data that ends longer than this before its pull is worth a word: nothing new comes in."""
@@ -44,12 +42,12 @@ def freshness(run: RunRecord, now: datetime) -> Freshness:
     pulled_at = run.data.pulled_at
     if pulled_at is None:
         return Freshness("unknown", "", "")
-    hours = (now - pulled_at).total_seconds() / 3600
+    age = now - pulled_at
     last = run.data.data_as_of
     days = (pulled_at.date() - last).days if last else 0
     lag = f"{_span(days * 24)} before that" if days > QUIET_DAYS else ""
-    state = "stale" if hours > STALE_HOURS else "quiet" if lag else "fresh"
-    return Freshness(state, _span(hours), lag)
+    state = "stale" if age > STALE_AFTER else "quiet" if lag else "fresh"
+    return Freshness(state, _span(age / timedelta(hours=1)), lag)
 
 
 def fault(run: RunRecord) -> str:

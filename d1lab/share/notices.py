@@ -16,11 +16,11 @@ from datetime import date, datetime
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from d1lab.config import Settings
+from d1lab.config import STALE_AFTER, Settings
 from d1lab.display import Figure
 from d1lab.errors import StaleDataError
 from d1lab.jobs.ledger import Entry, Ledger
-from d1lab.lab.state import STALE_AFTER, freshness
+from d1lab.lab.state import freshness
 from d1lab.reports.changes import Change, what_changed
 from d1lab.reports.run_record import RunRecord, load_results, load_run
 from d1lab.reports.runner import run_folder

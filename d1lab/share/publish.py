@@ -21,7 +21,7 @@ from d1lab.reports.index import INDEX
 from d1lab.reports.shelf import LATEST
 
 RECORD = ".d1lab-published.json"
-PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.html", INDEX)
+PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.pdf", "*/*/*/*.html", INDEX)
 """What is published, below reports/; the cards that the index is made from stay at home."""
 
 Progress = Callable[[str, int, int], None]

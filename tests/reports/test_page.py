@@ -406,6 +406,19 @@ def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):
     assert latest.read_text() == first.read_text()
 
 
+def test_pdf_goes_with_its_page(tmp_path: Path, cache: Path):
+    """A page that is written again or removed leaves no PDF of what it was."""
+    reports, run_dir = tmp_path / "reports", write_run(tmp_path, [])
+    page = write_page(run_dir, reports, cache_dir=cache)
+    pdf = page.with_suffix(".pdf")
+    pdf.write_bytes(b"%PDF")
+    write_page(run_dir, reports, cache_dir=cache)
+    assert not pdf.exists()
+    pdf.write_bytes(b"%PDF")
+    remove_page(reports, page.relative_to(reports).as_posix())
+    assert not pdf.exists()
+
+
 def test_card_beside_the_page_is_small(tmp_path: Path, cache: Path):
     """The index needs no parameters, tables or versions."""
     run_dir = write_run(tmp_path, turnover_cells(), parameters={"days": "x" * 10_000})

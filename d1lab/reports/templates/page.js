@@ -1,76 +1,63 @@
-(() => {
-  "use strict";
+tellAges((time, age, stale) => {
+  time.parentElement.querySelector(".age").textContent = age;
+  if (!stale) return;
+  const state = document.querySelector(".state");
+  state.textContent = "Stale";
+  state.className = "state stale";
+});
 
-  // Ages: what was so when the page was made is told again for the moment it is read.
-  const units = [["year", 31557600], ["day", 86400], ["hour", 3600], ["minute", 60]];
-  const span = (seconds) => {
-    const [unit, length] = units.find(([, length]) => seconds >= 2 * length) || units[3];
-    const number = Math.max(0, Math.round(seconds / length));
-    return `${number.toLocaleString("en")} ${unit}${number === 1 ? "" : "s"}`;
-  };
-  for (const time of document.querySelectorAll("time[data-stale-hours]")) {
-    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
-    time.parentElement.querySelector(".age").textContent = `${span(seconds)} ago`;
-    if (seconds > 3600 * Number(time.dataset.staleHours)) {
-      const state = document.querySelector(".state");
-      state.textContent = "Stale";
-      state.className = "state stale";
-    }
+// Copying: a table as CSV with its exact values, a command as it stands.
+const defused = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const value = (cell) => ("v" in cell.dataset ? cell.dataset.v : quoted(defused(cell.textContent.trim())));
+const csv = (table) =>
+  [...table.rows].map((row) => [...row.cells].map(value).join(",")).join("\r\n") + "\r\n";
+const copy = async (text) => {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = text;
+    area.select();
+    document.execCommand("copy");
+    area.remove();
   }
+};
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  const source = document.getElementById(button.dataset.copy);
+  const label = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await copy(source.tagName === "TABLE" ? csv(source) : source.textContent.trim());
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = label), 1600);
+  });
+}
 
-  // Copying: a table as CSV with its exact values, a command as it stands.
-  const defused = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
-  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const value = (cell) => ("v" in cell.dataset ? cell.dataset.v : quoted(defused(cell.textContent.trim())));
-  const csv = (table) =>
-    [...table.rows].map((row) => [...row.cells].map(value).join(",")).join("\r\n") + "\r\n";
-  const copy = async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const area = document.body.appendChild(document.createElement("textarea"));
-      area.value = text;
-      area.select();
-      document.execCommand("copy");
-      area.remove();
-    }
+// Charts: the pictures stand until Vega has drawn the same charts live.
+const unpack = (id) => {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+};
+const draw = async () => {
+  const [specs, vega] = await Promise.all([unpack("specs"), unpack("vega")]);
+  const script = document.createElement("script");
+  script.textContent = vega;
+  document.head.append(script);
+  const options = {
+    ast: true,
+    renderer: "svg",
+    actions: false,
+    defaultStyle: false,
+    tooltip: { disableDefaultStyle: true },
   };
-  for (const button of document.querySelectorAll("button[data-copy]")) {
-    const source = document.getElementById(button.dataset.copy);
-    const label = button.textContent;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await copy(source.tagName === "TABLE" ? csv(source) : source.textContent.trim());
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = label), 1600);
-    });
+  for (const [name, spec] of Object.entries(JSON.parse(specs))) {
+    const chart = document.getElementById(name);
+    await window.vegaEmbed(chart.querySelector(".live"), spec, options);
+    chart.classList.add("drawn");
+    chart.querySelector(".pan").removeAttribute("tabindex"); // nothing is left to scroll
   }
-
-  // Charts: the pictures stand until Vega has drawn the same charts live.
-  const unpack = (id) => {
-    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  };
-  const draw = async () => {
-    const [specs, vega] = await Promise.all([unpack("specs"), unpack("vega")]);
-    const script = document.createElement("script");
-    script.textContent = vega;
-    document.head.append(script);
-    const options = {
-      ast: true,
-      renderer: "svg",
-      actions: false,
-      defaultStyle: false,
-      tooltip: { disableDefaultStyle: true },
-    };
-    for (const [name, spec] of Object.entries(JSON.parse(specs))) {
-      const chart = document.getElementById(name);
-      await window.vegaEmbed(chart.querySelector(".live"), spec, options);
-      chart.classList.add("drawn");
-      chart.querySelector(".pan").removeAttribute("tabindex"); // nothing is left to scroll
-    }
-    document.documentElement.dataset.charts = "live";
-  };
-  if (document.getElementById("specs") && "DecompressionStream" in window) draw();
-})();
+  document.documentElement.dataset.charts = "live";
+};
+if (document.getElementById("specs") && "DecompressionStream" in window) draw();
