@@ -34,24 +34,39 @@ _READ = (
 )
 
 
-# Words are kept in `near` before they are graded: DuckDB would otherwise take the distance of
-# every word of the index. Words and hashes are constants where they select, and the tables sorted
-# in small groups, so that only the groups are read that can hold them.
-_NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, word VARCHAR)"
+# An index of millions of rows answers in milliseconds only where little of it is read: so words,
+# hashes and numbers are constants where they select, and the tables sorted in small groups, of
+# which only those are read that can hold them.
+_NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, grade BIGINT)"
 _PREFIXED = """
-INSERT INTO near
-SELECT $place, word_id, word FROM index.words WHERE word >= $word AND starts_with(word, $word)
+INSERT INTO near SELECT $place, word_id, (word <> $word)::BIGINT
+FROM index.words WHERE word >= $word AND starts_with(word, $word)
 """
-_KNOWN = "SELECT place, bool_or(word = $words[place + 1]) FROM near GROUP BY place"
+_KNOWN = "SELECT place, min(grade) = 0 FROM near GROUP BY place"
 _INSIDE = """
-INSERT INTO near SELECT $place, word_id, word FROM index.words WHERE contains(word, $word)
+INSERT INTO near SELECT $place, word_id, 2 FROM index.parts
+WHERE contains(word, $word) AND NOT starts_with(word, $word)
 """
 _HASHES = "SELECT hash(unnest(variants($word)))"
+_ALIKE = "SELECT DISTINCT word_id FROM index.variants WHERE variant IN ({numbers})"
+# Materialized, or DuckDB would take the distance of every word of the index.
 _MISSPELT = """
-INSERT INTO near SELECT $place, word_id, word FROM index.words WHERE word_id IN (
-    SELECT word_id FROM index.variants WHERE variant IN ({hashes})
-)
+INSERT INTO near
+WITH alike AS MATERIALIZED (SELECT word_id, word FROM index.words WHERE word_id IN ({numbers}))
+SELECT $place, word_id, 2 + damerau_levenshtein(word, $word) AS grade
+FROM alike WHERE grade <= 2 + errors_allowed($word)
 """
+_CANDIDATES = """
+CREATE OR REPLACE TEMP TABLE candidates AS
+SELECT entry, count(*) AS words, max(grade) AS worst, sum(grade) AS total
+FROM (
+    SELECT entry, place, min(grade) AS grade
+    FROM near JOIN (FROM index.places WHERE {there}) USING (word_id)
+    GROUP BY entry, place
+)
+GROUP BY entry
+"""
+_FEW = 1_000  # numbers that select one by one; of more, the span from the least to the largest
 _GROUP_ROWS = 8192
 
 
@@ -106,7 +121,7 @@ class SearchIndex:
         }
         self._con.execute(_NEAR)
         self._find(_PREFIXED, dict(enumerate(words)))
-        known = self._known(words)
+        known = self._known()
         hits = self._ranked(options) if len(known) == len(words) else []
         if not hits or hits[0].match == "some":
             unknown = {n: word for n, word in enumerate(words) if not known.get(n)}
@@ -127,9 +142,9 @@ class SearchIndex:
             raise InputError(f"search {text!r:.80}: give a word or a part of one")
         return words[:MAX_WORDS], plain
 
-    def _known(self, words: Sequence[str]) -> dict[int, bool]:
+    def _known(self) -> dict[int, bool]:
         """The places of the query whose words are there, at least as beginnings: whether whole."""
-        return dict(self._con.execute(_KNOWN, {"words": list(words)}).fetchall())
+        return dict(self._con.execute(_KNOWN).fetchall())
 
     def _find(self, sql: str, words: Mapping[int, str]) -> None:
         for place, word in words.items():
@@ -137,13 +152,31 @@ class SearchIndex:
 
     def _find_misspelt(self, words: Mapping[int, str]) -> None:
         for place, word in words.items():
-            found = self._con.execute(_HASHES, {"word": word}).fetchall()
-            hashes = ", ".join(str(int(number)) for (number,) in found)
-            if hashes:
-                self._con.execute(_MISSPELT.format(hashes=hashes), {"place": place})
+            hashes = self._numbers(_HASHES, {"word": word})
+            alike = self._numbers(_ALIKE.format(numbers=hashes)) if hashes else ""
+            if alike:
+                given = {"place": place, "word": word}
+                self._con.execute(_MISSPELT.format(numbers=alike), given)
+
+    def _numbers(self, sql: str, given: Mapping[str, object] | None = None) -> str:
+        """Whole numbers that a query gives, as constants; each is one, whatever the index holds."""
+        found = self._con.execute(sql, given or {}).fetchall()
+        return ", ".join(str(int(number)) for (number,) in found)
 
     def _ranked(self, options: Mapping[str, object]) -> list[Hit]:
-        return [Hit(*row) for row in self._con.execute(_sql("ranked"), options).fetchall()]
+        self._con.execute(_CANDIDATES.format(there=self._among("word_id", "near")))
+        sql = _sql("ranked").replace("true /* among */", self._among("entry", "candidates"))
+        return [Hit(*row) for row in self._con.execute(sql, options).fetchall()]
+
+    def _among(self, name: str, table: str) -> str:
+        """A condition that holds for all numbers of a table, and for few others."""
+        sql = f"SELECT count(DISTINCT {name}), min({name}), max({name}) FROM {table}"  # noqa: S608
+        ((count, least, most),) = self._con.execute(sql).fetchall()
+        if count == 0:
+            return "false"
+        if count > _FEW:
+            return f"{name} BETWEEN {int(least)} AND {int(most)}"
+        return f"{name} IN ({self._numbers(f'SELECT DISTINCT {name} FROM {table}')})"  # noqa: S608
 
 
 def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:

@@ -102,6 +102,30 @@ def test_first_hit(folder, text, match, key):
     assert (first.match, first.key) == (match, key)
 
 
+def test_parts_of_hashed_names_are_not_looked_for(folder):
+    """Of a word beyond 24 letters its beginning is known, or all of it, but no part."""
+    assert keys(found(folder, "9e107d9d372b")) == [("prefix", "9e107d9d372bb6826bd81d3542a419d6")]
+    assert found(folder, "6826bd81d354") == []
+
+
+def test_many_answers_are_ranked_as_few_are(folder):
+    """Beyond a thousand words and entries they are read as spans; shop and rank still hold."""
+    with next_warehouse(folder) as con:
+        con.execute(
+            "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, product_title,"
+            " quantity, revenue, occurred_at)"
+            " SELECT 'harbor', 'm' || i, 'order', 'o', 'mug-' || i, 'Mug mark' || i || ' tea', 1,"
+            " 1, now() FROM range(3000) AS t (i)"
+        )
+        con.execute("UPDATE d1lab.tables SET digest = 'many'")
+    hits = found(folder, "mark tea", limit=5_000)
+    assert len(hits) == 3_000
+    assert {hit.match for hit in hits} == {"words"}
+    assert keys(found(folder, "mark2999 tae"))[0] == ("some", "mug-2999")
+    assert keys(found(folder, "mark2999 tea"))[0] == ("words", "mug-2999")
+    assert found(folder, "mark", shop="village") == []
+
+
 def test_code_with_more_errors_than_one_is_another_code(folder):
     """Numbers get one error: SPRING99 is not SPRING10."""
     assert found(folder, "sprinh99", kinds=["code"]) == []

@@ -17,6 +17,10 @@ SELECT row_number() OVER (ORDER BY word) AS word_id, word
 FROM (SELECT DISTINCT word FROM said)
 ORDER BY word;
 
+-- Searched for parts of words, one by one: so without hashed names, of which nobody knows a middle.
+CREATE TABLE index.parts AS
+SELECT word_id, word FROM index.words WHERE length(word) BETWEEN 4 AND 24 ORDER BY word_id;
+
 CREATE TABLE index.places AS
 SELECT word_id, entry FROM said JOIN index.words USING (word) ORDER BY word_id, entry;
 

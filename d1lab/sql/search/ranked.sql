@@ -1,37 +1,10 @@
 -- ranked: entries by how well they answer a query
--- grain: entry      reads: index.entries, index.places, near (place, word_id, word)
+-- grain: entry      reads: index.entries, candidates (entry, words, worst, total)
+-- words: how many words of the query the entry holds; worst and total: of these words' grades.
 -- `match` says why: exact or prefix of the whole key or title; words: every word is there, or one
 -- that begins with it; inside: as part of a word; typo: but for typing errors; some: not all words.
 -- Grades of a word: 0 the word itself, 1 begins with it, 2 holds it, 3 one typing error, 4 two.
-WITH asked AS (
-    SELECT unnest(range(len($words::VARCHAR[]))) AS place, unnest($words::VARCHAR[]) AS asked_word
-),
-matched AS (
-    SELECT
-        place,
-        word_id,
-        CASE
-            WHEN word = asked_word THEN 0
-            WHEN starts_with(word, asked_word) THEN 1
-            WHEN contains(word, asked_word) THEN 2
-            ELSE 2 + damerau_levenshtein(word, asked_word)
-        END AS grade
-    FROM near
-    JOIN asked USING (place)
-    WHERE grade <= 2 + errors_allowed(asked_word)
-),
-graded AS (
-    SELECT entry, place, min(grade) AS grade
-    FROM matched
-    JOIN index.places USING (word_id)
-    GROUP BY entry, place
-),
-candidates AS (
-    SELECT entry, count(*) AS words, max(grade) AS worst, sum(grade) AS total
-    FROM graded
-    GROUP BY entry
-),
-judged AS (
+WITH judged AS (
     SELECT
         entries.*,
         CASE
@@ -45,7 +18,7 @@ judged AS (
         words,
         total
     FROM candidates
-    JOIN index.entries USING (entry)
+    JOIN (FROM index.entries WHERE true /* among */) AS entries USING (entry)
     WHERE
         ($kinds IS NULL OR list_contains($kinds::VARCHAR[], kind))
         AND ($shop IS NULL OR shop = $shop)
