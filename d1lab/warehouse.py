@@ -34,7 +34,7 @@ VIEWS = Path(__file__).parent / "sql" / "views"
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
-_SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"  # it prints into our output
+_UTC = "SET TimeZone = 'UTC'"
 
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS raw;
@@ -253,7 +253,9 @@ def utc_now() -> datetime:
 
 def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(path, config=dict(config))
-    con.execute(_SETTINGS)
+    con.execute(_UTC)
+    if con.sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        con.execute("SET enable_progress_bar = false")  # Jupyter without widgets refuses even that
     _CONNECTIONS.add(con)
     return con
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import nbformat
 import pytest
 
 import d1lab
@@ -386,3 +387,22 @@ for line, cell, said in (
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=project
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_lab_opens_in_a_plain_kernel(project):
+    """As JupyterLab starts one, without widgets: DuckDB then refuses settings that are fine here."""
+    cells = [
+        "import d1lab; lab = d1lab.open(shop='harbor')",
+        "%%d1 n\nSELECT count(*) AS n FROM products",
+        "assert n.n[0] == lab.tables.products.rows",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    nbformat.write(notebook, "plain.ipynb")
+    ended = subprocess.run(
+        [sys.executable, "-c", "from nbclient.cli import main; main()", "plain.ipynb"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
