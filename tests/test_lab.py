@@ -390,7 +390,7 @@ for line, cell, said in (
 
 
 def test_lab_opens_in_a_plain_kernel(project):
-    """As JupyterLab starts one, without widgets: DuckDB then refuses settings that are fine here."""
+    """As JupyterLab starts one, without widgets: DuckDB refuses settings there that work here."""
     cells = [
         "import d1lab; lab = d1lab.open(shop='harbor')",
         "%%d1 n\nSELECT count(*) AS n FROM products",
