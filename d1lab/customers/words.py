@@ -110,7 +110,7 @@ def stability(labelled: Labelled) -> str:
     ]
     if labelled.replayed:
         told.append("The groups of 90 days ago are made again from the orders.")
-    return " ".join(told)
+    return " ".join(dict.fromkeys(told))  # one snapshot may serve both
 
 
 def holdout(values: Lifetimes) -> str:

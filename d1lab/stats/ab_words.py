@@ -43,8 +43,8 @@ def sentence(result: AbResult) -> str:
     if result.status == "guardrail_failed":
         return f"No winner: B {told}, but the better variant may worsen what must not suffer."
     if result.status == "running":
-        return f"Still running: B {told} so far, which may be chance."
-    return f"No winner: B {told}, which may be chance."
+        return f"Still running: B {told} so far, which may be chance{_losing(result)}."
+    return f"No winner: B {told}, which may be chance{_losing(result)}."
 
 
 def status(result: AbResult) -> Status:
@@ -237,9 +237,20 @@ def _kept(result: AbResult, told: str) -> str:
     return f"Keep A, though B {told}: it brings less {result.break_even_basis} per visitor."
 
 
+def _losing(result: AbResult) -> str:
+    """That B earns less for sure, though what was asked is open."""
+    if result.break_even not in ("missed", "never") or _asked_for_money(result):
+        return ""
+    return f"; but it brings less {result.break_even_basis} per visitor"
+
+
+def _asked_for_money(result: AbResult) -> bool:
+    return result.primary_metric == result.break_even_basis
+
+
 def _earning(result: AbResult) -> str:
     """Whether the winner earns more, where that was not the question itself."""
-    if result.break_even is None or result.primary_metric == result.break_even_basis:
+    if result.break_even is None or _asked_for_money(result):
         return ""
     if result.break_even == "met":
         return f", and brings more {result.break_even_basis} per visitor"

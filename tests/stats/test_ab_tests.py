@@ -230,6 +230,36 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     assert line["break_even_lift"] == pytest.approx(40 / (14_000 / 620) - 1)
 
 
+def test_a_tie_that_loses_money_says_so() -> None:
+    """Nothing is decided on what was asked, but B surely earns less: a merchant must know."""
+    profits = {
+        "variant_a_profit": 20_000.0,
+        "variant_b_profit": 14_000.0,
+        "variant_a_profit_squares": 1e6,
+        "variant_b_profit_squares": 7e5,
+    }
+    tie = {**COUNTS, "variant_b_conversions": 520}
+    found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
+    assert (found.result.winner, found.result.break_even) == ("none", "missed")
+    told = ab_words.sentence(found.result)
+    assert told.endswith("which may be chance; but it brings less profit per visitor.")
+    asked = decide(
+        row(**tie, **DECLARED, **profits, method="fixed", ended=True, primary_metric="profit")
+    )
+    assert "but it brings" not in ab_words.sentence(asked.result)
+
+
+def test_totals_describe_what_nothing_may_be_concluded_from() -> None:
+    """The guide's columns alone: counts and order values, no test."""
+    found = decide(
+        row(variant_a_conversions=122, variant_b_conversions=189, variant_a_revenue=610.0)
+    )
+    assert found.result.status == "not_declared"
+    [line] = ab_words.totals([found])
+    assert (line["conversions_a"], line["conversions_b"]) == (122, 189)
+    assert (line["order_value_a"], line["order_value_b"]) == (5, None)
+
+
 def test_headline_counts_every_test_once() -> None:
     """Six ends of a test, each told."""
     ends = [
