@@ -55,8 +55,9 @@ class Change(NamedTuple):
             return ""
         sign = "+" if self.difference > 0 else ""
         if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
-            return f"{sign}{show(100 * self.difference, digits=1)} points"
-        digits = digits_for([self.figure.value], self.figure.kind)
+            points = 100 * self.difference
+            return f"{sign}{show(points, digits=_telling(points, 1))} points"
+        digits = _telling(self.difference, digits_for([self.figure.value], self.figure.kind))
         by = f" ({sign}{show(self.ratio, 'percent')})" if self.ratio is not None else ""
         return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit, digits)}{by}"
 
@@ -97,6 +98,13 @@ def what_changed(figures: Iterable[Figure], previous: Iterable[Figure]) -> list[
     before = {figure.key: figure for figure in previous}
     changes = [compare(figure, before.pop(figure.key, None)) for figure in figures]
     return changes + [Change(figure, figure, "gone") for figure in before.values()]
+
+
+def _telling(difference: float, digits: int) -> int:
+    """The decimals that leave something of a difference: a change is not told as 0.00."""
+    while digits < 4 and not round(difference, digits):
+        digits += 1
+    return digits
 
 
 def _arms(figure: Figure, level: float) -> tuple[float, float] | None:

@@ -90,7 +90,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "setting": setting,
         "span": _seconds,
         "layout": layout,
-        "prose": prose,
+        "prose": lambda text: quoted(prose(text)),
         "quoted": quoted,
         "sentence": sentence,
         "settings_of": settings_of,

@@ -80,6 +80,8 @@ def test_figures_are_matched_by_name_and_dimension():
         (figure(0.2, kind="percent"), figure(0.25), "−5.0 points"),
         (figure(3), figure(0), "+3"),
         (figure(-5), figure(-10), "+5 (+50.0 %)"),
+        (figure(1.02), figure(1.0182), "+0.002 (+0.2 %)"),
+        (figure(0.2, kind="percent"), figure(0.2003), "−0.03 points"),
     ],
 )
 def test_differences_read_well(now, before, text):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from d1lab.display import DataTable, Figure, Figures
+from d1lab.display import DataTable, Figure, Figures, Note, Verdict
 from d1lab.errors import InputError
 from d1lab.reports import charts
 from d1lab.reports.page import render_page, write_page
@@ -263,6 +263,14 @@ def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Pa
     (run_dir / "notebook.ipynb").unlink()
     text = Outline(render_page(run_dir, now=NOW, cache_dir=cache)).text
     assert "This run stopped before its end. It died" in text
+
+
+def test_words_between_backticks_are_code(page):
+    """Commands in a verdict, a remark and an error's message read as commands; data stays text."""
+    verdict = Verdict.of("No costs.", "bad", "`d1lab ingest costs` reads <b>them</b>.")
+    html = page([code("", verdict, Note.of("Or `d1lab pull`."))])
+    assert "<code>d1lab ingest costs</code> reads &lt;b&gt;them&lt;/b&gt;." in html
+    assert "Or <code>d1lab pull</code>." in html
 
 
 def test_skipped_run_says_why(page):
