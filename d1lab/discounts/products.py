@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     """How a shop's products answer to price."""
 
     shop: Elasticity
-    skus: Frame  # sku, slope, slope_low, slope_high; no rows where the shop's slope is not known
+    skus: Frame  # sku, slope, slope_low, slope_high, error; no rows where the shop's is not known
 
 
 def answer(weeks: Frame) -> Answer:
@@ -44,6 +44,9 @@ def answer(weeks: Frame) -> Answer:
 
     Args:
         weeks: Of the metric `elasticity`.
+
+    The interval of a product's slope is that of the weeks behind it; the error is larger: that of a
+    forecast, since slopes move.
     """
     import pandas as pd
 
@@ -54,7 +57,7 @@ def answer(weeks: Frame) -> Answer:
         return Answer(shop, empty)
     own = slopes(panel, shop)
     ends = {"slope_low": own.slope - 1.96 * own.error, "slope_high": own.slope + 1.96 * own.error}
-    frame = pd.DataFrame({"sku": own.sku, "slope": own.slope, **ends, "error": own.error})
+    frame = pd.DataFrame({"sku": own.sku, "slope": own.slope, **ends, "error": own.error_ahead})
     return Answer(shop, frame.sort_values(["slope", "sku"], kind="stable"))
 
 

@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d1lab.errors import InputError
-from d1lab.stats.fixed_effects import Codes, Floats, demeaned, fit, student, week_effects, within
+from d1lab.stats.fixed_effects import Floats, demeaned, fit, student, week_effects, within
 
 MIN_SKUS = 10
 PROMOTED = 0.10  # depth from which a week counts as promoted
 REGULAR = 0.02  # depth below which it counts as regular
+EARLY_SHARE = 2 / 3  # of the weeks: their slopes forecast the others', to see how far slopes drift
+MIN_LATE_WEEKS = 6
+MIN_LATE_SQUARES = 0.05  # of log prices: with less a later slope is noise
 
 REASONS = {
     "few_skus": "fewer than 10 products sold often enough both with and without a discount",
@@ -73,6 +76,12 @@ class Slopes(NamedTuple):
     slope: Floats
     error: Floats  # standard error after shrinking
     spread: float  # how much true slopes differ from SKU to SKU (standard deviation)
+    drift: float | None  # how much they move over time, beyond their errors; None if not known
+
+    @property
+    def error_ahead(self) -> Floats:
+        """The standard error as a forecast of the slope in the weeks to come."""
+        return np.hypot(self.error, self.drift or 0.0)
 
 
 def promoted_skus(
@@ -122,7 +131,7 @@ def elasticity(panel: Panel) -> Elasticity:
         return Elasticity(None, None, None, None, None, *counts, "no_price_change")
     found = fit(y, x[:, None], sku, week, absorbed=len(weeks))
     slope, error = float(found.slopes[0]), float(found.errors[0])
-    margin = student(0.975, len(names) - 1) * error
+    margin = float(student(0.975, len(names) - 1)) * error
     pooled = float(np.cov(x, y)[0, 1] / np.var(x, ddof=1))
     return Elasticity(slope, error, slope - margin, slope + margin, pooled, *counts, None)
 
@@ -138,29 +147,65 @@ def slopes(panel: Panel, shop: Elasticity) -> Slopes:
         InputError: The shop's elasticity has none.
 
     Week effects are those of the common slope. The spread of true slopes is estimated by
-    DerSimonian & Laird (1986), Controlled Clinical Trials 7.
+    DerSimonian & Laird (1986), Controlled Clinical Trials 7; the drift by letting the slopes of the
+    first two thirds of the weeks forecast those of the others.
     """
+    found = _shrunk(panel, shop)
+    return found._replace(drift=_drift(panel))
+
+
+def _shrunk(panel: Panel, shop: Elasticity) -> Slopes:
     if shop.slope is None or shop.error is None:
         raise InputError(f"slopes need the shop's elasticity, which is not known: {shop.reason}")
+    own = _own_slopes(panel, shop.slope)
+    spread = _spread(own.slope, own.variance)
+    weight = spread / (spread + own.variance)  # of a SKU's own weeks
+    slope = weight * own.slope + (1 - weight) * shop.slope
+    error = np.sqrt(weight * own.variance + ((1 - weight) * shop.error) ** 2)
+    return Slopes(own.sku, slope, error, float(np.sqrt(spread)), None)
+
+
+def _drift(panel: Panel) -> float | None:
+    """Root of the mean square by which forecasts of later slopes miss, less what errors explain."""
+    weeks = np.asarray(panel.week)
+    last = weeks.min() + (weeks.max() - weeks.min()) * EARLY_SHARE
+    early, late = promoted_skus(panel.where(weeks <= last)), panel.where(weeks > last)
+    late = late.where(np.isin(late.sku, early.sku))
+    before, after = elasticity(early), elasticity(late)
+    if before.slope is None or after.slope is None:
+        return None
+    forecast, own = _shrunk(early, before), _own_slopes(late, after.slope)
+    at = np.searchsorted(forecast.sku, own.sku)
+    known = (own.weeks >= MIN_LATE_WEEKS) & (own.squares >= MIN_LATE_SQUARES)
+    if known.sum() < MIN_SKUS:
+        return None
+    variance = (forecast.error[at] ** 2 + own.variance)[known]
+    excess = (own.slope - forecast.slope[at])[known] ** 2 - variance
+    weight = 1 / np.maximum(variance, 0.01) ** 2
+    return float(np.sqrt(max(excess @ weight / weight.sum(), 0.0)))
+
+
+class _Own(NamedTuple):
+    """Slopes of single SKUs by least squares, one item per SKU."""
+
+    sku: Any
+    slope: Floats
+    variance: Floats  # of sampling
+    weeks: Any
+    squares: Floats  # of log prices about the SKU's mean
+
+
+def _own_slopes(panel: Panel, common: float) -> _Own:
+    """Each SKU's slope, week effects by the common one taken out."""
     names, sku = np.unique(panel.sku, return_inverse=True)
     _, week = np.unique(panel.week, return_inverse=True)
-    own, variance = _own_slopes(panel, shop.slope, sku, week)
-    spread = _spread(own, variance)
-    weight = spread / (spread + variance)  # of a SKU's own weeks
-    slope = weight * own + (1 - weight) * shop.slope
-    error = np.sqrt(weight * variance + ((1 - weight) * shop.error) ** 2)
-    return Slopes(names, slope, error, float(np.sqrt(spread)))
-
-
-def _own_slopes(panel: Panel, common: float, sku: Codes, week: Codes) -> tuple[Floats, Floats]:
-    """Least squares within each SKU, and the slope's sampling variance."""
     x, y = demeaned(np.log(panel.price), sku), np.log(panel.units)
     effects = week_effects(y - common * x, sku, week)
     y = demeaned(y - effects[week], sku)
     square = np.maximum(np.bincount(sku, x * x), 1e-9)
-    own = np.bincount(sku, x * y) / square
-    freedom = np.maximum(np.bincount(sku) - 2, 1)
-    return own, np.bincount(sku, (y - own[sku] * x) ** 2) / freedom / square
+    own, weeks = np.bincount(sku, x * y) / square, np.bincount(sku)
+    variance = np.bincount(sku, (y - own[sku] * x) ** 2) / np.maximum(weeks - 2, 1) / square
+    return _Own(names, own, variance, weeks, square)
 
 
 def _spread(own: Floats, variance: Floats) -> float:

@@ -107,6 +107,36 @@ def test_slopes_cover_the_skus_own_truth():
     assert 0.82 <= inside.mean() <= 0.96
 
 
+@pytest.mark.parametrize("drift", [0.0, 0.8])
+def test_slopes_tell_how_far_they_drift(drift):
+    """SKUs take other slopes in the last third: forecasts miss by that, and say so."""
+    random, moved, found = np.random.default_rng(9), [], []
+    for seed in range(6):
+        panel = _shop(skus=150, weeks=60, spread=0.5, seed=seed)
+        steps = drift * random.normal(size=150)
+        late = panel.week >= 40
+        units = panel.units * np.where(late, panel.price ** steps[panel.sku], 1)
+        panel = panel._replace(units=units)
+        own = slopes(panel, elasticity(panel))
+        found.append(own.drift)
+        early = panel.where(~late)
+        before = slopes(early, elasticity(early))
+        after = TRUE + 0.5 * np.random.default_rng([seed, 2]).normal(size=150) + steps
+        errors = np.hypot(before.error, own.drift)
+        moved += list((after - before.slope) / errors)
+    assert np.mean(found) == pytest.approx(drift, abs=0.2)
+    assert np.std(moved) == pytest.approx(1, abs=0.12)
+    assert np.allclose(own.error_ahead, np.hypot(own.error, own.drift))
+
+
+def test_drift_is_unknown_with_few_slopes():
+    """Twelve SKUs over 24 weeks hold too few forecasts: the error stays that of the weeks seen."""
+    panel = _shop(skus=12, weeks=24)
+    own = slopes(panel, elasticity(panel))
+    assert own.drift is None
+    assert np.array_equal(own.error_ahead, own.error)
+
+
 def test_slopes_need_a_shops_elasticity():
     """Nothing is shrunk towards an unknown slope."""
     panel = _shop(skus=9)
