@@ -180,7 +180,15 @@ def test_ab_size_gives_the_visitors(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["ab", "5"], ["ab", "x", "y"], ["ab", "size"], ["ab", "9/8", "1/2", "--alpha", "2"]],
+    [
+        ["ab", "5"],
+        ["ab", "x", "y"],
+        ["ab", "size"],
+        ["ab", "9/8", "1/2", "--alpha", "2"],
+        ["ab", "12", "18", "--share-b", "1.5"],
+        ["ab", "5/80", "6/80", "--looks", "5", "--look", "7"],
+        ["ab", "5/80", "6/80", "--look", "2"],
+    ],
 )
 def test_ab_refuses_bad_input_in_one_line(tmp_path: Path, arguments):
     """A missing arm, words for numbers, no rates, an impossible alpha."""

@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from d1lab.errors import InputError
 from d1lab.stats import bayes
 from d1lab.stats.arms import (
     Arm,
@@ -165,8 +166,11 @@ def calculate(
         planned_looks: Evenly spread looks of a group-sequential plan.
 
     Raises:
-        InputError: An arm is not written as above.
+        InputError: An arm is not written as above, or the look is none of the planned ones.
     """
+    if look is not None and (not planned_looks or look > planned_looks):
+        planned = f"{planned_looks} looks were planned" if planned_looks else "none were planned"
+        raise InputError(f"look {look}: {planned}; say how many with --looks")
     a, b = parse_arm(arm_a), parse_arm(arm_b)
     counted = None not in (a.visitors, b.visitors)
     share = 0.5 if share_b is None and counted else share_b

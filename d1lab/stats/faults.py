@@ -60,8 +60,26 @@ def plan_fault(plan: Plan) -> str | None:
             for rail in plan.guardrails
         ),
     }
-    named = [f"{name} = {getattr(plan, name)!r}" for name, holds in wrong.items() if holds]
+    named = [
+        f"{name} = {getattr(plan, name)!r}: {_EXPECTED[name]}"
+        for name, holds in wrong.items()
+        if holds
+    ]
     return "; ".join(named) or None
+
+
+_EXPECTED = {
+    "method": f"one of {', '.join(get_args(Design))}",
+    "primary_metric": f"one of {', '.join(get_args(Metric))}",
+    "share_b": "a share of the visitors, between 0 and 1",
+    "alpha": "an error rate, between 0 and 0.5",
+    "planned_visitors": "a whole number above 0",
+    "planned_looks": "a whole number from 1 to 1,000",
+    "look": "a whole number from 1 to 1,000",
+    "elapsed": "a share of the planned days, above 0",
+    "guardrails": "each has a metric, and a margin above 0; a relative one is below 1",
+}
+"""What each field of a plan must be, in words."""
 
 
 def _number_fault(name: str, value: Any) -> str | None:
