@@ -5,7 +5,8 @@
     ingest.py   ingest orders, ingest costs
     reports.py  run, push, rollback, prune, lab
     ab.py       ab, the calculator
-    output.py   tables, JSON and progress, for people and for pipes
+    share.py    serve, publish, send, schedule
+    output.py   JSON, pipes and progress; terminal.py: tables for people
 
 Exit codes: 0 done, 1 failed, 2 bad input; `run` adds 3 stale or missing data, 4 time-out,
 75 locked by another process.

@@ -15,8 +15,6 @@ import orjson
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from d1lab.pull import PullResult
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, every field, unrounded.")]
@@ -38,9 +36,6 @@ MaxRowsOption = Annotated[
 ]
 
 Progress = Callable[[str, int, int], None]
-
-_GAP = 3  # between two columns of a table
-_MOST_BROKEN = 2.0  # a table may need so many times the terminal's width, and be folded
 
 
 def _plain(value: object) -> object:
@@ -129,61 +124,12 @@ def print_rows(
 
 
 def _print_table(columns: Sequence[str], rows: list[list[Any]]) -> None:
-    """A table; on a terminal that is much too narrow for it, a block for each row."""
-    from rich.console import Console
+    from d1lab.cli.terminal import print_table
 
-    console = Console()
-    texts = [[_one_line(_shown(value)) for value in row] for row in rows]
-    needed = _width([[*columns], *texts])
-    if needed > _MOST_BROKEN * console.width:
-        for row in texts:
-            console.print(_block(columns, row), "")
-        return
     kinds = int | float | Decimal
     numbers = {i for row in rows for i, value in enumerate(row) if isinstance(value, kinds)}
-    console.print(_table(columns, texts, numbers, whole_words=needed <= console.width))
-
-
-def _width(lines: list[list[str]]) -> int:
-    """How wide a table of these lines must be at least, to break no word."""
-    from rich.cells import cell_len
-
-    columns = zip(*lines, strict=True)
-    return sum(_GAP + max(cell_len(w) for text in c for w in [*text.split(), ""]) for c in columns)
-
-
-def _block(columns: Sequence[str], row: list[str]) -> Table:
-    """One row, each value on a line of its own beside its name."""
-    from rich.table import Table
-    from rich.text import Text
-
-    block = Table.grid("", "", padding=(0, 1))
-    block.columns[1].overflow = "fold"
-    for name, text in zip(columns, row, strict=True):
-        block.add_row(Text(_one_line(name)), Text(text))
-    return block
-
-
-def _table(
-    columns: Sequence[str], rows: list[list[str]], numbers: set[int], *, whole_words: bool
-) -> Table:
-    """Rows under their names; without `whole_words` long ones are broken, none is cut off."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
-        has_spaces = any(" " in row[index] for row in rows)
-        table.add_column(
-            Text(_one_line(name)),
-            justify="right" if index in numbers else "left",
-            overflow="fold",
-            no_wrap=whole_words and not has_spaces,
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+    texts = [[_one_line(_shown(value)) for value in row] for row in rows]
+    print_table([_one_line(name) for name in columns], texts, numbers)
 
 
 def say(text: str) -> None:

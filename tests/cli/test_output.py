@@ -44,6 +44,15 @@ def test_output_cuts_nothing_off_on_a_narrow_terminal(terminal, width):
         assert PAGE in "".join(shown.split())
 
 
+def test_output_puts_a_path_beneath_its_row(terminal):
+    """Where it is all that does not fit: it stays in one piece, to be copied."""
+    lines = terminal(80, RUN, ROWS).splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["harbor", "recommendations", "1.23457e+06"],
+        [PAGE],
+    ]
+
+
 def test_output_gives_a_block_for_each_row_where_no_table_fits(terminal):
     """Less than half the width that a table needs is too little for one."""
     assert terminal(40, RUN, ROWS).splitlines()[1].split() == ["report", "recommendations"]
