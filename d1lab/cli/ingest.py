@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from d1lab.ingest.costs import CostsResult
     from d1lab.ingest.orders import OrdersResult
     from d1lab.ingest.prices.observations import PricesResult
+
+    Result = OrdersResult | CostsResult | PricesResult
 
 RefusedOption = Annotated[
     Path | None, typer.Option(help="Write the refused lines, with reasons, to this CSV.")
@@ -69,7 +72,6 @@ def orders(
     from d1lab.d1.connect import connect
     from d1lab.ingest.orders import RefusedLine, ingest_orders
     from d1lab.ingest.pseudonyms import customer_salt
-    from d1lab.ingest.refused import write_refused
 
     settings = load_settings()
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
@@ -86,31 +88,14 @@ def orders(
             pairs=map_ or (),
             progress=progress,
         )
-    if refused:
-        write_refused(refused, RefusedLine._fields, result.refused)
-    if as_json:
-        print_json(result)
-    else:
-        _print_orders(result, dry_run=dry_run, listed=refused)
-    if result.refused:
-        raise typer.Exit(1)
-
-
-def _print_orders(result: OrdersResult, *, dry_run: bool, listed: Path | None) -> None:
-    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
-    known = "" if dry_run else f", {result.known:,} known already"
-    say(
+    told = (
         f"ingest: {result.lines:,} lines, {result.orders:,} orders, {result.events:,} events "
-        f"({result.refunds:,} refunds); {done}{known}; {result.seconds:.1f} s"
+        f"({result.refunds:,} refunds); {_written(result, dry_run)}; {result.seconds:.1f} s"
     )
-    if not result.refused:
-        return
-    reasons = Counter(line.reason for line in result.refused)
-    say(f"{len(result.refused):,} lines refused, {len(reasons):,} reasons")
-    if listed:
-        say(f"see {listed}")
-    else:
-        print_rows(result.refused[0]._fields, result.refused)
+    if result.refused:
+        reasons = Counter(line.reason for line in result.refused)
+        told += f"\n{len(result.refused):,} lines refused, {len(reasons):,} reasons"
+    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
@@ -127,30 +112,14 @@ def costs(
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.costs import RefusedLine, ingest_costs
-    from d1lab.ingest.refused import write_refused
 
     settings = load_settings()
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
     with opened as db, progress_bars() as progress:
         result = ingest_costs(db, file, progress=progress)
-    if refused:
-        write_refused(refused, RefusedLine._fields, result.refused)
-    if as_json:
-        print_json(result)
-    else:
-        _print_costs(result, dry_run=dry_run, listed=refused)
-    if result.refused:
-        raise typer.Exit(1)
-
-
-def _print_costs(result: CostsResult, *, dry_run: bool, listed: Path | None) -> None:
-    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
-    known = "" if dry_run else f", {result.known:,} known already"
-    say(f"ingest: {result.received:,} costs; {done}{known}; {len(result.refused):,} refused")
-    if listed:
-        say(f"see {listed}")
-    elif result.refused:
-        print_rows(result.refused[0]._fields, result.refused)
+    count, out = result.received, len(result.refused)
+    told = f"ingest: {count:,} costs; {_written(result, dry_run)}; {out:,} refused"
+    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab ingest prices --pages watchlist.csv --contact you@shop.example")
@@ -193,7 +162,6 @@ def prices(
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.prices.observations import RefusedLine, ingest_prices
-    from d1lab.ingest.refused import write_refused
 
     if (file is None) == (pages is None):
         raise InputError("give a file of prices, or a list of pages with --pages: one of the two")
@@ -204,14 +172,13 @@ def prices(
             result = _visited(db, pages, delay, contact, again_after, progress)
         else:
             result = ingest_prices(db, cast(Path, file), progress=progress)
-    if refused:
-        write_refused(refused, RefusedLine._fields, result.refused)
-    if as_json:
-        print_json(result)
-    else:
-        _print_prices(result, dry_run=dry_run, listed=refused)
-    if result.refused:
-        raise typer.Exit(1)
+    if dry_run and result.seen and not as_json:
+        print_rows(result.seen[0]._fields, result.seen)
+    told = (
+        f"ingest: {result.received:,} prices; {_written(result, dry_run)}; "
+        f"{len(result.refused):,} refused; {result.seconds:.1f} s"
+    )
+    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
 
 
 def _visited(
@@ -229,16 +196,27 @@ def _visited(
         return collect_prices(db, pages, visitor, again_after_hours=again_after, progress=progress)
 
 
-def _print_prices(result: PricesResult, *, dry_run: bool, listed: Path | None) -> None:
-    done = "nothing written (dry run)" if dry_run else f"{result.written:,} written"
-    known = "" if dry_run else f", {result.known:,} known already"
-    say(
-        f"ingest: {result.received:,} prices; {done}{known}; {len(result.refused):,} refused; "
-        f"{result.seconds:.1f} s"
-    )
-    if dry_run and result.seen:
-        print_rows(result.seen[0]._fields, result.seen)
+def _written(result: Result, dry_run: bool) -> str:
+    if dry_run:
+        return "nothing written (dry run)"
+    return f"{result.written:,} written, {result.known:,} known already"
+
+
+def _finish(
+    result: Result, told: str, fields: Sequence[str], *, listed: Path | None, as_json: bool
+) -> None:
+    """Say what became of a file, hand its refused lines back, and end with 1 if there are any."""
+    from d1lab.ingest.refused import write_refused
+
     if listed:
-        say(f"see {listed}")
-    elif result.refused:
-        print_rows(result.refused[0]._fields, result.refused)
+        write_refused(listed, fields, result.refused)
+    if as_json:
+        print_json(result)
+    else:
+        say(told)
+        if listed:
+            say(f"see {listed}")
+        elif result.refused:
+            print_rows(fields, result.refused)
+    if result.refused:
+        raise typer.Exit(1)
