@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +22,9 @@ from d1lab.cli.output import (
 )
 from d1lab.config import load_settings
 from d1lab.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def pull(
@@ -68,6 +72,17 @@ def pull(
     say_remarks(result)
 
 
+def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """A frame's rows: None where something is missing, and days without a time of day."""
+    columns = []
+    for _, column in frame.items():
+        is_there = column.notna()
+        if column.dtype.kind == "M" and (column == column.dt.normalize())[is_there].all():
+            column = column.dt.date
+        columns.append(column.astype(object).where(is_there, None))
+    return zip(*columns, strict=True)
+
+
 def tables(
     table: Annotated[str | None, typer.Argument(help="The columns of this table.")] = None,
     database: DatabaseOption = None,
@@ -79,11 +94,12 @@ def tables(
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
         is_raw = frame["table"].str.startswith("raw.")
-        frame = frame[~(is_raw & frame["d1_table"].isin(frame["d1_table"][~is_raw]))]
+        has_view = frame["d1_table"].isin(frame["d1_table"][~is_raw])
+        frame = frame.drop(index=frame.index[is_raw & has_view])
         frame = frame.drop(columns="null_shares")
         frame["age_hours"] = frame["age_hours"].round(2)
         frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
-    print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
+    print_rows(list(frame.columns), _rows(frame), as_json=as_json)
 
 
 def sql(
@@ -137,7 +153,7 @@ def metrics(
 
     lab = open_lab(database)
     frame = lab.metric(name, **lab.parameters_from_text(name, assignments(set_ or [])))
-    print_rows(list(frame.columns), frame.itertuples(index=False, name=None), as_json=as_json)
+    print_rows(list(frame.columns), _rows(frame), as_json=as_json)
 
 
 def search(

@@ -91,6 +91,20 @@ def test_run_refuses_a_broken_notebook(project, run, notebook):
     assert_refused(run("run", "broken", "--no-pull"), "broken.ipynb")
 
 
+def test_metrics_print_days_and_what_is_missing(project, run):
+    """A day is a day, and what has none is empty: no time of day, no NaT."""
+    (project / "metrics").mkdir()
+    (project / "metrics" / "days.sql").write_text(
+        "-- days: a day, none, a time\n-- unit: days  grain: sku  reads: order_lines\n"
+        "SELECT DATE '2026-03-01' AS a, NULL::DATE AS b, NULL::DOUBLE AS c, "
+        "TIMESTAMP '2026-03-01 12:00:00' AS d"
+    )
+    assert run("pull").code == 0
+    assert run("metrics", "days").out == "a\tb\tc\td\n2026-03-01\t\t\t2026-03-01 12:00:00\n"
+    [row] = run("metrics", "days", "--json").json
+    assert (row["a"], row["b"], row["c"]) == ("2026-03-01", None, None)
+
+
 def test_metrics_refuses_a_file_that_is_no_text(project, run):
     """The project's own metric, saved in another encoding, is named."""
     (project / "metrics").mkdir()
