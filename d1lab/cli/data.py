@@ -93,10 +93,9 @@ def tables(
 
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
-        is_raw = frame["table"].str.startswith("raw.")
-        has_view = frame["d1_table"].isin(frame["d1_table"][~is_raw])
-        frame = frame.drop(index=frame.index[is_raw & has_view])
-        frame = frame.drop(columns="null_shares")
+        views = {row.d1_table for row in frame.itertuples() if row.table != f"raw.{row.d1_table}"}
+        seen = [i for i, name in enumerate(frame["table"]) if name.removeprefix("raw.") in views]
+        frame = frame.drop(index=seen, columns="null_shares")
         frame["age_hours"] = frame["age_hours"].round(2)
         frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
     print_rows(list(frame.columns), _rows(frame), as_json=as_json)
