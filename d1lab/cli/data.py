@@ -93,7 +93,8 @@ def tables(
 
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
-        views = {row.d1_table for row in frame.itertuples() if row.table != f"raw.{row.d1_table}"}
+        pairs = zip(frame["table"], frame["d1_table"], strict=True)
+        views = {d1_table for name, d1_table in pairs if name != f"raw.{d1_table}"}
         seen = [i for i, name in enumerate(frame["table"]) if name.removeprefix("raw.") in views]
         frame = frame.drop(index=seen, columns="null_shares")
         frame["age_hours"] = frame["age_hours"].round(2)
