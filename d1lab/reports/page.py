@@ -72,6 +72,19 @@ def render_page(
     """
     run = load_run(run_dir)
     story = _story(run_dir, run)
+    return _render(run_dir, run, story, static=static, now=now, cache_dir=cache_dir, files=files)
+
+
+def _render(
+    run_dir: Path,
+    run: RunRecord,
+    story: Story,
+    *,
+    static: bool = False,
+    now: datetime | None = None,
+    cache_dir: Path | None = None,
+    files: str = "",
+) -> str:
     scripts = None if static else Scripts.of(story, cache_dir or run_dir.parents[2] / "cache")
     figures = load_results(run_dir)
     previous = _previous(run_dir, run)
@@ -106,7 +119,11 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     """
     run = load_run(run_dir)
     path = place(reports_dir, run)
-    page = render_page(run_dir, cache_dir=cache_dir, files=path.stem)
+    story = _story(run_dir, run)
+    for numbers in story.cut:
+        (run_dir / f"{numbers.name}.csv").unlink(missing_ok=True)
+        numbers.save_csv(run_dir)
+    page = _render(run_dir, run, story, cache_dir=cache_dir, files=path.stem)
     shelve(path, page, run, load_results(run_dir), sorted(run_dir.glob("*.csv")))
     return path
 

@@ -23,7 +23,7 @@ HIDDEN = {"hide", "skip-run"}  # neither code nor output
 SILENT = {"parameters", "injected-parameters"}  # the page lists parameters itself
 MAX_TEXT = 8_000  # characters of one plain output
 MAX_PICTURE = 150_000  # characters of one base64 picture
-NUMBERS = 60  # rows of a chart shown as a table
+NUMBERS = 80  # rows of a chart shown as a table; its file holds all
 
 
 class Prose(NamedTuple):
@@ -40,7 +40,8 @@ class Chart(NamedTuple):
     title: str
     description: str
     svg: Markup
-    numbers: DataTable | None
+    numbers: DataTable | None  # at most so many rows as the page shows
+    whole: DataTable | None  # all of them, where those are more
     problem: str = ""
     form: str = "chart"
 
@@ -82,6 +83,11 @@ class Story(NamedTuple):
     blocks: tuple[Any, ...]
     code: tuple[Code, ...]
     specs: dict[str, dict[str, Any]]  # of the charts, by name
+
+    @property
+    def cut(self) -> list[DataTable]:
+        """The numbers of charts that the page shows the top of, whole."""
+        return [b.whole for b in self.blocks if isinstance(b, Chart) and b.whole]
 
 
 def read_story(
@@ -198,8 +204,10 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
             svg = draw(spec, f"{name}-")
         except (ValueError, ET.ParseError) as error:
             problem = f"This chart could not be drawn: {str(error).splitlines()[-1][:300]}"
-    numbers = _numbers(spec, rows, title or description) if rows else None
-    return _Drawn(Chart(name, title, description, Markup(svg), numbers, problem), spec)
+    whole = _numbers(spec, rows, title or description, name) if rows else None
+    numbers = _top(whole) if whole else None
+    cut = whole if numbers and numbers.csv else None
+    return _Drawn(Chart(name, title, description, Markup(svg), numbers, cut, problem), spec)
 
 
 def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
@@ -212,16 +220,24 @@ def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
 
 
 def _numbers(
-    spec: Mapping[str, Any], rows: list[Mapping[str, Any]], title: str
-) -> DataTable | None:
+    spec: Mapping[str, Any], rows: list[Mapping[str, Any]], title: str, name: str
+) -> DataTable:
     """The chart's rows as a table, so that a picture is never the only place of a number."""
     declared = (spec.get("usermeta") or {}).get("d1lab", {}).get("columns")
     if declared:
         columns = tuple(TableColumn(*(c[name] for name in TableColumn._fields)) for c in declared)
     else:
         columns = tuple(TableColumn(name, sentence_case(name)) for name in rows[0])
-    top = tuple(tuple(_cell(row.get(c.name)) for c in columns) for row in rows[:NUMBERS])
-    return DataTable(title, columns, top, len(rows))
+    cells = tuple(tuple(_cell(row.get(c.name)) for c in columns) for row in rows)
+    named = tuple(column._replace(name=column.header) for column in columns)
+    return DataTable(title, named, cells, len(rows), name=name)
+
+
+def _top(table: DataTable) -> DataTable:
+    """A table as the page shows it, and the file that has the rest."""
+    if table.total_rows <= NUMBERS:
+        return table
+    return table._replace(rows=table.rows[:NUMBERS], csv=f"{table.name}.csv")
 
 
 def _cell(value: Any) -> Any:

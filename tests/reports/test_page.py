@@ -90,13 +90,14 @@ def test_page_of_four_charts_keeps_its_size(page):
 
 
 def test_page_refers_to_nothing_outside(page):
-    """No element loads anything; links lead to the index alone."""
+    """No element loads anything; links lead to the index and to files beside the page."""
     outline = Outline(page(turnover_cells(), files="2026-05-31"))
     assert not {"iframe", "object", "embed", "form", "base", "audio", "video"} & set(outline.tags)
     loads = [v for n, v in outline.attributes if n in ("src", "srcset", "data", "action", "poster")]
     assert loads == []
     links = {v for n, v in outline.attributes if n == "href"}
-    assert links == {"#story", "../../../index.html", "data:,"}
+    beside = {"2026-05-31/chart-10-1.csv"}  # a chart's ninety numbers
+    assert links == {"#story", "../../../index.html", "data:,"} | beside
 
 
 def test_policy_admits_our_scripts_and_no_other(page):
@@ -341,6 +342,24 @@ def test_charts_show_their_numbers(page):
     html = page([code("", chart)])
     assert re.search(r"<td class=\"s\">A</td>\s*<td class=\"n\" data-v=\"0.25\">25.0 %</td>", html)
     assert 'aria-label="D."' in html
+
+
+def test_long_chart_links_to_all_its_numbers(tmp_path: Path, cache: Path):
+    """What the page's table leaves out is in a file beside it, under the columns' own words."""
+    days = pd.date_range("2026-01-01", periods=120)
+    frame = pd.DataFrame({"day": days, "share": [n / 1000 for n in range(120)]})
+    chart = charts.line(
+        frame, "day", "share", title="T", description="D.", kinds={"share": "percent"}
+    )
+    run_dir = write_run(tmp_path, [code("", chart)])
+    for _ in range(2):
+        path = write_page(run_dir, tmp_path / "reports", cache_dir=cache)
+    assert "Showing 80 of 120 rows" in path.read_text()
+    [link] = re.findall(r'href="(2026-05-31/[^"]+)" download', path.read_text())
+    lines = (path.parent / link).read_text("utf-8-sig").splitlines()
+    assert lines[0] == "Day,Share"
+    assert lines[120] == "2026-04-30,0.119"
+    assert len(lines) == 121
 
 
 def test_cut_table_links_to_all_of_it(tmp_path: Path, cache: Path):
