@@ -111,20 +111,29 @@ def track(
     file: Annotated[Path, typer.Argument(help="Events: .jsonl, .csv or .parquet.")],
     database: DatabaseOption = None,
     correct: Annotated[bool, typer.Option(help="Overwrite events whose content differs.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write order events into D1; an event that is there already is not written twice."""
-    from d1lab.d1.connect import connect
-    from d1lab.ingest.events import track_file
+    """Write order events into D1; an event that is there already is not written twice.
 
-    with closing(connect(load_settings(), database, write=True)) as db, progress_bars() as progress:
-        result = track_file(db, file, correct=correct, progress=progress)
+    A dry run checks every event, and asks no database. Ends with 1 if some events were refused.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.events import check_file, track_file
+
+    if dry_run:
+        result = check_file(file)
+    else:
+        opened = closing(connect(load_settings(), database, write=True))
+        with opened as db, progress_bars() as progress:
+            result = track_file(db, file, correct=correct, progress=progress)
     if as_json:
         print_json(result)
     else:
+        done = f"{result.written:,} written, {result.known:,} known already"
         say(
-            f"track: {result.received:,} events, {result.written:,} written, "
-            f"{result.known:,} known already, {len(result.refused):,} refused"
+            f"track: {result.received:,} events, {'dry run' if dry_run else done}, "
+            f"{len(result.refused):,} refused"
         )
         print_rows(("event", "reason"), result.refused) if result.refused else None
     if result.refused:

@@ -96,9 +96,7 @@ def track(
         correct: Overwrite known events whose content differs. Without it they stay as they are.
         progress: Called after each batch.
     """
-    stream = iter(events)
-    batches = iter(lambda: list(islice(stream, BATCH_EVENTS)), [])
-    return _write(db, map(_from_mappings, batches), correct, progress, 0)
+    return _write(db, _batches(events), correct, progress, 0)
 
 
 def track_table(
@@ -117,11 +115,7 @@ def track_table(
         UnknownName: A column is no field of an event.
         InputError: A column's type cannot hold its field.
     """
-    reader = pa.RecordBatchReader.from_stream(source)
-    require_fields(reader.schema.names)
-    for field in reader.schema:
-        _require_type(field)
-    return _write(db, _slices(reader), correct, progress, getattr(source, "num_rows", 0))
+    return _write(db, _slices(source), correct, progress, getattr(source, "num_rows", 0))
 
 
 def check_table(source: Any) -> TrackResult:
@@ -130,14 +124,7 @@ def check_table(source: Any) -> TrackResult:
     Raises:
         UnknownName, InputError: As `track_table` says.
     """
-    reader = pa.RecordBatchReader.from_stream(source)
-    require_fields(reader.schema.names)
-    received, refused = 0, []
-    with _rules() as con:
-        for batch in _slices(reader):
-            refused += _check(con, batch, received).refused
-            received += batch.num_rows
-    return TrackResult(received, 0, 0, tuple(refused))
+    return _check_all(_slices(source))
 
 
 def track_file(
@@ -151,6 +138,26 @@ def track_file(
     if path.suffix == ".parquet":
         return track_table(db, read_parquet(path), correct=correct, progress=progress)
     return track(db, read_events(path), correct=correct, progress=progress)
+
+
+def check_file(path: Path) -> TrackResult:
+    """What `track_file` would refuse; nothing is written, and no database is asked.
+
+    Raises:
+        InputError: As `track_file` says.
+    """
+    if path.suffix == ".parquet":
+        return check_table(read_parquet(path))
+    return _check_all(_batches(read_events(path)))
+
+
+def _check_all(batches: Iterable[pa.RecordBatch]) -> TrackResult:
+    received, refused = 0, []
+    with _rules() as con:
+        for batch in batches:
+            refused += _check(con, batch, received).refused
+            received += batch.num_rows
+    return TrackResult(received, 0, 0, tuple(refused))
 
 
 def _write(
@@ -193,6 +200,11 @@ def _check(con: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, before: int) -
     return _Checked(good if refused else rows, refused)
 
 
+def _batches(events: Iterable[object]) -> Iterator[pa.RecordBatch]:
+    stream = iter(events)
+    return map(_from_mappings, iter(lambda: list(islice(stream, BATCH_EVENTS)), []))
+
+
 def _from_mappings(events: Sequence[object]) -> pa.RecordBatch:
     columns = zip(*map(_texts, events), strict=True)
     return pa.record_batch([pa.array(c, pa.string()) for c in columns], schema=_INCOMING)
@@ -220,8 +232,12 @@ def _text(name: str, value: object) -> str | None:
     return text
 
 
-def _slices(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches, cut to a size, as text; fields that it lacks are empty."""
+def _slices(source: Any) -> Iterator[pa.RecordBatch]:
+    """A table's batches, cut to a size, as text; fields that it lacks are empty."""
+    reader = pa.RecordBatchReader.from_stream(source)
+    require_fields(reader.schema.names)
+    for field in reader.schema:
+        _require_type(field)
     for batch in reader:
         for start in range(0, batch.num_rows, TABLE_BATCH_EVENTS):
             part = batch.slice(start, TABLE_BATCH_EVENTS)

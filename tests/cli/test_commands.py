@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from d1lab.d1.sqlite import ENGINE_FOLDER, SqliteDatabase
+from tests import small_shop
 
 
 def assert_refused(ended, *parts: str, code: int = 2) -> None:
@@ -138,6 +140,23 @@ def test_init_writes_nothing_that_would_not_work(folder, run, options):
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_track_tries_out_without_a_database(folder, run, kind):
+    """A dry run says what would be refused: there is no database here that it could ask."""
+    events = pd.DataFrame(small_shop.events()).astype({"quantity": "int64"})
+    events.loc[1, "sku"] = None
+    file = f"events.{kind}"
+    if kind == "jsonl":
+        events.to_json(file, orient="records", lines=True)
+    else:
+        events.to_csv(file, index=False) if kind == "csv" else events.to_parquet(file)
+    ended = run("track", file, "--dry-run")
+    assert ended.code == 1
+    assert ended.err == "track: 180 events, dry run, 1 refused\n"
+    assert ended.out == "event\treason\n2\tsku is missing\n"
+    assert run("track", file, "--dry-run", "--json").json["refused"][0]["position"] == 2
+
+
 def test_init_names_the_next_command(folder, run):
     """The demo is built first; a database of one's own is looked at first."""
     assert "next: d1lab demo" in run("init", "a").err
@@ -169,8 +188,6 @@ def test_tables_lists_the_apps_own_whatever_their_names(project, run):
 
 
 def _fill_customers(project: Path) -> None:
-    import pandas as pd
-
     from d1lab.results import stage
 
     db = SqliteDatabase(project / "d1.sqlite")
