@@ -100,15 +100,15 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            _make(path)
         try:
+            if not path.is_file():
+                _make(path)
             with self._open() as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
         except sqlite3.DatabaseError as error:
             raise D1labError(
-                f"the ledger {path} cannot be used: {error}. Move it away to begin a new one: "
-                "every report is due again then, and nothing else is lost."
+                f"the ledger {path} cannot be used: {error}. Is its folder writable? Move it away "
+                "to begin a new one: every report is due again then, and nothing else is lost."
             ) from error
 
     @contextmanager

@@ -104,6 +104,12 @@ def test_ledger_that_is_none_is_named(tmp_path, content):
         Ledger(tmp_path / "ledger.sqlite")
 
 
+def test_ledger_that_cannot_be_made_is_told(tmp_path):
+    """A place that takes no new file, here for the length of the name."""
+    with pytest.raises(D1labError, match="unable to open database file. Is its folder writable"):
+        Ledger(tmp_path / ("l" * 240))
+
+
 def test_last_done_is_the_newest_good_run_of_that_day(ledger):
     """Failed and unfinished runs, other days and other parameters do not count."""
     finish(ledger, "r1", started_at="2026-05-31T01:00:00+00:00")
