@@ -22,7 +22,7 @@ from d1lab.reports.shelf import LATEST
 IMAGES = Path(__file__).with_name("images")
 DATABASE, SHOP = "demo", "harbor"
 LEAD = "turnover"  # the report on readme.png
-HEIGHT = 1500  # of a picture at most, in CSS pixels
+HEIGHT = 1200  # of a picture at most, in CSS pixels
 
 
 class Screen(NamedTuple):
