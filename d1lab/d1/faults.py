@@ -95,7 +95,7 @@ def locate(error: D1Error, sql: str) -> D1Error:
     >>> str(locate(D1QueryError("no such table: t"), "SELECT a FROM t"))
     'no such table: t, in: SELECT a FROM t'
     """
-    if type(error) not in (D1QueryError, D1LimitError):
+    if type(error) not in (D1QueryError, D1LimitError) or error.status == 404:
         return error
     return type(error)(f"{error}, in: {shorten(sql)}", code=error.code, status=error.status)
 
@@ -111,6 +111,9 @@ def _by_status(
 ) -> D1Error:
     if status in (401, 403) or code in _AUTH_CODES:
         return D1AuthError(f"{message.rstrip('.')}. {_TOKENS}", status=status, code=code)
+    if status == 404:
+        advice = "Are account and database in the URL right, and may the token see them?"
+        return D1QueryError(f"{message.rstrip('.')}. {advice}", status=status, code=code)
     if status == 413:
         return D1TooBigError(message, status=status, code=code)
     if status is not None and status >= 500 and "sqlite_" not in message.lower():

@@ -51,7 +51,7 @@ class RestDatabase:
 
     Raises:
         InputError: The URL is malformed, or would send plain HTTP to another machine.
-        D1AuthError: `d1://` without a token to read with.
+        D1AuthError: `d1://` without a token to read with, or with one that cannot be sent.
     """
 
     def __init__(
@@ -71,6 +71,8 @@ class RestDatabase:
         if not self._is_local:
             self._read_token = read_token or write_token
             self._write_token = write_token
+            for token in filter(None, (read_token, write_token)):
+                _require_sendable(token)
             if self._read_token is None:
                 raise D1AuthError(f"{url}: no token; set D1LAB_READ_TOKEN (it needs D1:Read)")
         self._transport = Transport(base, handler=handler, is_local=self._is_local)
@@ -199,6 +201,16 @@ class RestDatabase:
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
         self.meter.add(table, sum((result.usage for result in results), Usage()))
         return results
+
+
+def _require_sendable(token: SecretStr) -> None:
+    """Refuse what no header holds: the error of who sends it would repeat the token."""
+    text = token.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise D1AuthError(
+            "a token holds a line end, a blank or another character that no token has; "
+            "set D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN again"
+        )
 
 
 def endpoint(url: str) -> tuple[str, str]:

@@ -242,6 +242,22 @@ def test_tokens_are_never_shown(answer: Answer, caplog: pytest.LogCaptureFixture
     assert len(shown) == 7
 
 
+@pytest.mark.parametrize("token", ["tökén-5ecret", "5ecret\n", "5ecret two", "5ecret\x00"])
+def test_tokens_that_cannot_be_sent_are_refused_unseen(token: str):
+    """A header takes none of these, and the error of who sends it would repeat the token."""
+    for options in ({"read_token": SecretStr(token)}, {"write_token": SecretStr(token)}):
+        with pytest.raises(D1AuthError) as refused:
+            RestDatabase(URL, handler=httpx.MockTransport(Server(success())), **options)
+        assert "5ecret" not in str(refused.value)
+
+
+def test_unknown_id_says_what_to_look_at():
+    """Cloudflare answers alike for a wrong account, a wrong database, a token without rights."""
+    db = connect(Server(failure("gone", 404)))
+    with pytest.raises(D1QueryError, match=r"^gone\. Are account and database in the URL right"):
+        db.tables()
+
+
 @pytest.mark.parametrize(
     "url",
     [
