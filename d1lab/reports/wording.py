@@ -95,6 +95,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "sentence": sentence,
         "settings_of": settings_of,
         "simulated": simulated,
+        "whole": lambda text: text.replace(" ", "\N{NO-BREAK SPACE}"),
     }
 
 
