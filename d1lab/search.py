@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -40,21 +40,22 @@ _READ = (
 _NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, grade BIGINT)"
 _PREFIXED = """
 INSERT INTO near SELECT $place, word_id, (word <> $word)::BIGINT
-FROM index.words WHERE word >= $word AND starts_with(word, $word)
+FROM index.words WHERE word BETWEEN $word AND $word_end AND starts_with(word, $word)
 """
 _KNOWN = "SELECT place, min(grade) = 0 FROM near GROUP BY place"
 _INSIDE = """
 INSERT INTO near SELECT $place, word_id, 2 FROM index.parts
 WHERE contains(word, $word) AND NOT starts_with(word, $word)
 """
-_HASHES = "SELECT hash(unnest(variants($word)))"
+_HASHES = "SELECT DISTINCT hash(unnest(variants(word))) FROM (SELECT unnest($words) AS word)"
 _ALIKE = "SELECT DISTINCT word_id FROM index.variants WHERE variant IN ({numbers})"
 # Materialized, or DuckDB would take the distance of every word of the index.
 _MISSPELT = """
 INSERT INTO near
-WITH alike AS MATERIALIZED (SELECT word_id, word FROM index.words WHERE word_id IN ({numbers}))
-SELECT $place, word_id, 2 + damerau_levenshtein(word, $word) AS grade
-FROM alike WHERE grade <= 2 + errors_allowed($word)
+WITH alike AS MATERIALIZED (SELECT word_id, word FROM index.words WHERE word_id IN ({numbers})),
+asked AS (SELECT unnest($places::BIGINT[]) AS place, unnest($words::VARCHAR[]) AS asked_word)
+SELECT place, word_id, 2 + damerau_levenshtein(word, asked_word) AS grade
+FROM alike, asked WHERE grade <= 2 + errors_allowed(asked_word)
 """
 _CANDIDATES = """
 CREATE OR REPLACE TEMP TABLE candidates AS
@@ -66,6 +67,17 @@ FROM (
 )
 GROUP BY entry
 """
+_NARROWED = """
+entry IN (
+    SELECT entry FROM index.entries
+    WHERE ($kinds IS NULL OR list_contains($kinds::VARCHAR[], kind))
+        AND ($shop IS NULL OR shop = $shop)
+)
+"""
+_LISTED = """
+SELECT entry, kind, shop, key, title, events FROM index.entries WHERE entry IN ({numbers})
+"""
+_LAST_LETTER = "\U0010ffff"
 _FEW = 1_000  # numbers that select one by one; of more, the span from the least to the largest
 _GROUP_ROWS = 8192
 
@@ -112,20 +124,23 @@ class SearchIndex:
         """
         _require(kinds, limit)
         words, plain = self._query(text)
-        options = {
-            "words": words,
+        options: dict[str, Any] = {
+            "asked": len(words),
             "text": plain,
-            "kinds": list(kinds) if kinds else None,
-            "shop": shop,
+            "text_end": plain + _LAST_LETTER,
             "limit": limit,
         }
+        if kinds or shop is not None:
+            options |= {"kinds": list(kinds) if kinds else None, "shop": shop}
         self._con.execute(_NEAR)
-        self._find(_PREFIXED, dict(enumerate(words)))
+        for place, word in enumerate(words):
+            given = {"place": place, "word": word, "word_end": word + _LAST_LETTER}
+            self._con.execute(_PREFIXED, given)
         known = self._known()
         hits = self._ranked(options) if len(known) == len(words) else []
         if not hits or hits[0].match == "some":
             unknown = {n: word for n, word in enumerate(words) if not known.get(n)}
-            self._find(_INSIDE, {n: word for n, word in unknown.items() if len(word) >= MIN_INSIDE})
+            self._find_inside(unknown)
             self._find_misspelt(unknown)
             hits = self._ranked(options)
         return hits
@@ -146,17 +161,18 @@ class SearchIndex:
         """The places of the query whose words are there, at least as beginnings: whether whole."""
         return dict(self._con.execute(_KNOWN).fetchall())
 
-    def _find(self, sql: str, words: Mapping[int, str]) -> None:
+    def _find_inside(self, words: Mapping[int, str]) -> None:
         for place, word in words.items():
-            self._con.execute(sql, {"place": place, "word": word})
+            if len(word) >= MIN_INSIDE:
+                self._con.execute(_INSIDE, {"place": place, "word": word})
 
     def _find_misspelt(self, words: Mapping[int, str]) -> None:
-        for place, word in words.items():
-            hashes = self._numbers(_HASHES, {"word": word})
-            alike = self._numbers(_ALIKE.format(numbers=hashes)) if hashes else ""
-            if alike:
-                given = {"place": place, "word": word}
-                self._con.execute(_MISSPELT.format(numbers=alike), given)
+        asked = list(words.values())
+        hashes = self._numbers(_HASHES, {"words": asked}) if asked else ""
+        alike = self._numbers(_ALIKE.format(numbers=hashes)) if hashes else ""
+        if alike:
+            given = {"places": list(words), "words": asked}
+            self._con.execute(_MISSPELT.format(numbers=alike), given)
 
     def _numbers(self, sql: str, given: Mapping[str, object] | None = None) -> str:
         """Whole numbers that a query gives, as constants; each is one, whatever the index holds."""
@@ -164,9 +180,16 @@ class SearchIndex:
         return ", ".join(str(int(number)) for (number,) in found)
 
     def _ranked(self, options: Mapping[str, object]) -> list[Hit]:
+        """The best of the entries that hold words of `near`; only these are read whole."""
         self._con.execute(_CANDIDATES.format(there=self._among("word_id", "near")))
-        sql = _sql("ranked").replace("true /* among */", self._among("entry", "candidates"))
-        return [Hit(*row) for row in self._con.execute(sql, options).fetchall()]
+        sql = _sql("ranked")
+        if "shop" in options:
+            sql = sql.replace("true /* narrowed */", _NARROWED)
+        best = self._con.execute(sql, options).fetchall()
+        numbers = ", ".join(str(int(entry)) for entry, _ in best)
+        listed = self._con.execute(_LISTED.format(numbers=numbers or "NULL")).fetchall()
+        found = {entry: rest for entry, *rest in listed}
+        return [Hit(match, *found[entry]) for entry, match in best]
 
     def _among(self, name: str, table: str) -> str:
         """A condition that holds for all numbers of a table, and for few others."""
@@ -207,11 +230,11 @@ def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
         path = Path(aside) / FILE_NAME
         with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
             index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
-            index.execute(_sql("macros"))
+            index.execute(f"USE index; {_sql('macros')}")
             index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
             index.execute(_sql("index"))
             index.execute("CREATE TABLE index.made_of AS SELECT $key AS key", {"key": _key(con)})
-            index.execute("DETACH index")
+            index.execute("USE memory; DETACH index")
         return path.replace(folder / FILE_NAME)
 
 
@@ -231,7 +254,7 @@ def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
     try:
         index.execute(f"ATTACH {_literal(path)} AS index (READ_ONLY)")
         if index.execute("SELECT key FROM index.made_of").fetchall() == [(key,)]:
-            index.execute(_sql("macros"))
+            index.execute("USE index")  # its macros
             return index
     except duckdb.Error:
         index.close()  # it is built anew

@@ -1,16 +1,20 @@
 -- index: the tables of the search index, made of `incoming` (kind, shop, key, title, events)
--- Words are numbered in their order, so that those with a common beginning lie side by side, also
--- in `places`; each table is sorted by what it is asked for.
+-- Entries are numbered in the order in which those are listed that answer equally well; words in
+-- theirs, so that those with a common beginning lie side by side, also in `places`. Each table is
+-- sorted by what it is asked for.
 CREATE TABLE index.entries AS
-SELECT
-    row_number() OVER (ORDER BY kind, shop, key) AS entry,
-    *,
-    plain(key)                                   AS key_text,
-    plain(title)                                 AS title_text
-FROM incoming;
+SELECT row_number() OVER (ORDER BY events DESC, length(key), kind, shop, key) AS entry, *
+FROM incoming
+ORDER BY entry;
+
+CREATE TABLE index.wholes AS
+SELECT left(plain(key), 1000) AS text, entry FROM index.entries
+UNION ALL
+SELECT left(plain(title), 1000), entry FROM index.entries WHERE title IS NOT NULL
+ORDER BY text, entry;
 
 CREATE TEMP TABLE said AS
-SELECT entry, unnest(words_of(concat_ws(' ', key_text, title_text))) AS word FROM index.entries;
+SELECT entry, unnest(words_of(concat_ws(' ', key, title))) AS word FROM index.entries;
 
 CREATE TABLE index.words AS
 SELECT row_number() OVER (ORDER BY word) AS word_id, word

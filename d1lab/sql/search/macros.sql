@@ -2,21 +2,21 @@
 -- A variant is a word's beginning with letters left out: two words that a typing error tells apart
 -- share one (symmetric deletion, as in SymSpell, over the first 7 letters). Numbers and codes get
 -- one letter left out: of two errors in them mostly another number comes out.
-CREATE OR REPLACE TEMP MACRO plain(x) AS lower(strip_accents(x));
-CREATE OR REPLACE TEMP MACRO words_of(x) AS
+CREATE MACRO plain(x) AS lower(strip_accents(x));
+CREATE MACRO words_of(x) AS
     list_distinct(regexp_extract_all(left(plain(x), 1000), '[\p{L}\p{N}]+'));
-CREATE OR REPLACE TEMP MACRO errors_allowed(word) AS CASE
+CREATE MACRO errors_allowed(word) AS CASE
     WHEN length(word) < 4 THEN 0
     WHEN length(word) < 8 OR regexp_matches(word, '[0-9]') THEN 1
     ELSE 2
 END;
-CREATE OR REPLACE TEMP MACRO without_one(x) AS
+CREATE MACRO without_one(x) AS
     list_transform(range(1, length(x) + 1), lambda place: left(x, place - 1) || substr(x, place + 1));
-CREATE OR REPLACE TEMP MACRO variants_1(word) AS
+CREATE MACRO variants_1(word) AS
     list_append(without_one(left(word, 7)), left(word, 7));
-CREATE OR REPLACE TEMP MACRO variants_2(word) AS
+CREATE MACRO variants_2(word) AS
     flatten(list_transform(variants_1(word), lambda variant: list_append(without_one(variant), variant)));
-CREATE OR REPLACE TEMP MACRO variants(word) AS list_distinct(CASE
+CREATE MACRO variants(word) AS list_distinct(CASE
     WHEN length(word) < 3 THEN []
     WHEN errors_allowed(word) = 2 THEN variants_2(word)
     ELSE variants_1(word)
