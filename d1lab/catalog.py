@@ -212,7 +212,8 @@ _TABLES = (
     Table(
         "product_costs",
         key=("shop", "sku", "valid_from"),
-        columns=_columns(text="shop sku", money="unit_cost", date="valid_from"),
+        columns=_columns(text="shop sku", money="unit_cost", date="valid_from")
+        + _columns(text="source"),
     ),
     Table(
         "competitor_prices",

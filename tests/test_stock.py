@@ -77,7 +77,7 @@ def _fill(con: duckdb.DuckDBPyConnection) -> None:
             AS product_title, sum(u)::BIGINT AS units_sold_with_discount,
             0 AS units_sold_without_discount, sum(v) AS revenue_with_discount,
             0 AS revenue_without_discount, 0 AS _rowid FROM o GROUP BY sku;
-        INSERT INTO raw.product_costs VALUES
+        INSERT INTO raw.product_costs (shop, sku, unit_cost, valid_from, _rowid) VALUES
             ('s', 'P00', 9, '2025-01-01', 1), ('s', 'P00', 4, '2026-05-01', 2),
             ('s', 'P00', 99, '2026-06-01', 3), ('s', 'P05', 6, '2026-01-01', 4);
         """

@@ -2,8 +2,8 @@
 
 The header names shop, sku, unit_cost and valid_from, in any order. A line that breaks a rule is
 refused with its number and the reason, and the others go in. A cost that is known for the same
-shop, SKU and day is replaced by the file's; sending a file again writes nothing, so that a load
-that died is simply run again.
+shop, SKU and day is replaced by the file's, a simulated one, too, which is then no longer called
+so; sending a file again writes nothing, so that a load that died is simply run again.
 """
 
 from __future__ import annotations
@@ -86,13 +86,20 @@ def ingest_costs(
 
 def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
     """Batch by batch; how many were new or differed."""
-    written = 0
+    written, columns = 0, _columns(db)
     for start in range(0, len(costs), BATCH_COSTS):
-        batch = costs[start : start + BATCH_COSTS]
-        written += upsert(db, _TABLE.name, _TABLE.key, FIELDS, batch)
+        batch = [(*cost, None)[: len(columns)] for cost in costs[start : start + BATCH_COSTS]]
+        written += upsert(db, _TABLE.name, _TABLE.key, columns, batch)
         if progress:
             progress("costs", start + len(batch), len(costs))
     return written
+
+
+def _columns(db: Database) -> tuple[str, ...]:
+    """The file's, and `source` where the table has it: a database may lack the last migration."""
+    table = catalog.by_declared_name(db.tables()).get(_TABLE.name)
+    held = {column.name.lower() for column in table.columns} if table else set()
+    return (*FIELDS, "source") if "source" in held else FIELDS
 
 
 def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:

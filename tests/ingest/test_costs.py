@@ -42,6 +42,26 @@ def test_costs_are_written_once(db, costs):
     ]
 
 
+def test_costs_of_a_file_are_real_ones(db, costs):
+    """A simulated cost that the file names is no longer simulated, even at the same amount."""
+    db.execute("INSERT INTO product_costs VALUES ('harbor', 'HAT', 4, '2026-01-01', 'simulated')")
+    db.execute("INSERT INTO product_costs VALUES ('harbor', 'TIE', 4, '2026-01-01', 'simulated')")
+    path = costs("harbor,HAT,4,2026-01-01")
+    assert ingest_costs(db, path) == CostsResult(1, 1, 0, ())
+    assert ingest_costs(db, path) == CostsResult(1, 0, 1, ())
+    sources = db.query("SELECT sku, source FROM product_costs ORDER BY sku").rows
+    assert sources == [("HAT", None), ("TIE", "simulated")]
+
+
+def test_costs_need_no_source_column(db, costs):
+    """A database without the last migration takes them as before."""
+    db.execute("ALTER TABLE product_costs DROP COLUMN source")
+    path = costs("harbor,HAT,4,2026-01-01")
+    assert ingest_costs(db, path) == CostsResult(1, 1, 0, ())
+    assert ingest_costs(db, path) == CostsResult(1, 0, 1, ())
+    assert stored(db) == [("harbor", "HAT", 4, "2026-01-01")]
+
+
 def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
     """The same checks, and nothing is written."""
     result = ingest_costs(None, costs("harbor,HAT,4,2026-01-01", "harbor,SOCK,free,2026-01-01"))

@@ -81,6 +81,21 @@ def test_doctor_of_an_app_that_lacks_our_columns(db: SqliteDatabase, tmp_path: P
     assert findings == sorted(findings, key=lambda f: ["problem", "note", "ok"].index(f.level))
 
 
+def test_doctor_names_the_last_migration_of_costs(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A database from before simulated costs lacks one column; a note says what adds it."""
+    before = tmp_path / "before"
+    before.mkdir()
+    for path in FOLDER.glob("*.sql"):
+        if path.name < "0011":
+            (before / path.name).write_text(path.read_text())
+    migrate(db, before)
+    (costs,) = about(doctor(db), "table product_costs")
+    assert (costs.level, costs.found.split(":")[0]) == ("note", "lacks source")
+    assert costs.todo == "d1lab migrate (adds it by 0011_product_cost_source.sql)"
+    migrate(db)
+    assert not about(doctor(db), "table product_costs")
+
+
 def test_doctor_of_a_table_that_no_migration_mends(db: SqliteDatabase) -> None:
     """Migrations make whole tables, or add columns of ours: not those that the app left out."""
     db.execute("CREATE TABLE inventory_impact (shop TEXT, sku TEXT, date DATE)")

@@ -3,5 +3,6 @@ SELECT
     shop,
     sku,
     unit_cost,
-    valid_from
+    valid_from,
+    source
 FROM raw.product_costs
