@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from d1lab.competitors import lists
 from d1lab.competitors.study import Frame, Study
 from d1lab.display import money
+from d1lab.display.sources import are_simulated
 
 NO_PRICES = (
     "no competitor's price for {shop} was seen up to {until}. `d1lab ingest prices` reads them "
@@ -95,7 +96,7 @@ def rules(found: Study) -> str:
     )
 
 
-def limits(found: Study, simulated: bool) -> str:
+def limits(found: Study, simulated: Collection[str]) -> str:
     """What the reader must know of the data."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     told = (
@@ -104,7 +105,7 @@ def limits(found: Study, simulated: bool) -> str:
         "delivery may differ."
     )
     stock = f" {untold:,} prices do not tell the stock, and count as to be had." if untold else ""
-    source = "Competitors and their prices are simulated. " if simulated else ""
+    source = are_simulated(simulated, "competitor_prices inventory_days product_costs")
     return f"{source}{told}{stock}"
 
 

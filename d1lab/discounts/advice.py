@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from d1lab.discounts.products import Answer
@@ -22,7 +23,7 @@ DISCOUNT = (
 )
 TEST = "product depth gain gain_low gain_high chance plan_orders plan_days"
 SILENT = "product unit_price regular_units slope break_even_margin days_of_supply"
-HOLD = "product unit_price regular_units slope break_even_margin days_of_supply why"
+HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
 
 
 def advise(
@@ -51,7 +52,9 @@ def advise(
     advice = [
         recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")
     ]
-    rows = rows.assign(made_on=made_on, horizon_days=horizon_days, **dict.fromkeys(LATER))
+    margin = 1 - rows["unit_cost"].astype(float) / rows["unit_price"].astype(float)
+    rows = rows.assign(margin_rate=margin, made_on=made_on, horizon_days=horizon_days)
+    rows = rows.assign(**dict.fromkeys(LATER))
     return pd.concat([rows, pd.DataFrame([_columns(one) for one in advice])], axis=1)
 
 
@@ -111,12 +114,19 @@ def verdict(advised: Frame) -> tuple[str, str]:
     return text.format(*counts), "neutral" if sum(counts[:3]) else "unknown"
 
 
-def figures(advised: Frame) -> dict[str, Any]:
+def figures(advised: Frame) -> Iterator[dict[str, Any]]:
     """Key figures: how many of each decision, and the gain that is expected of the discounts."""
     discounts = of(advised, "discount")
-    return {
-        "to_discount": len(discounts),
-        "to_test": len(of(advised, "test")),
-        "to_hold": len(of(advised, "hold")),
-        "expected_gain": float(discounts["gain"].sum()) if len(discounts) else None,
-    }
+    yield {"metric": "to_discount", "value": len(discounts)}
+    yield {"metric": "to_test", "value": len(of(advised, "test"))}
+    yield {"metric": "to_hold", "value": len(of(advised, "hold")), "note": _holding(advised)}
+    if len(discounts):
+        yield {"metric": "expected_gain", "value": float(discounts["gain"].sum())}
+    else:
+        yield {"metric": "expected_gain", "value": None, "note": "no discount is recommended"}
+
+
+def _holding(advised: Frame) -> str:
+    """What most of those to hold are held for."""
+    why = reasons(of(advised, "hold"))
+    return f"{why['products'].iloc[0]:,} of them: {why['why'].iloc[0]}" if len(why) else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
+from d1lab.display.sources import simulated
 from d1lab.reports.columns import layout
 from d1lab.reports.run_record import RunRecord, setting
 
@@ -149,18 +150,6 @@ def quoted(text: str) -> Markup:
 def settings_of(run: RunRecord) -> str:
     """What the caller set for a variant: 'days=60, codes=["A"]'."""
     return ", ".join(f"{name}={setting(value)}" for name, value in run.chosen.items())
-
-
-_SIMULATED = {
-    "inventory_days": "stock levels",
-    "ab_tests": "A/B tests",
-    "ab_test_days": "A/B tests",
-}
-
-
-def simulated(views: Iterable[str]) -> str:
-    """What of a report's data is simulated, in words, from the names of the views it read."""
-    return ", ".join(dict.fromkeys(_SIMULATED.get(v, v.replace("_", " ")) for v in views))
 
 
 def _span(hours: float) -> str:

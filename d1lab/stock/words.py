@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from d1lab.display.sources import are_simulated
 from d1lab.stats.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.stock import lists
 from d1lab.stock.study import DEAD_DAYS, Frame, Study
@@ -185,11 +186,11 @@ def stored(found: Study) -> str:
     )
 
 
-def limits(found: Study, simulated: bool, staged: int) -> str:
-    """What the ledger does not tell, and what goes back."""
-    products = found.products
+def limits(found: Study, simulated: Collection[str], staged: int) -> str:
+    """What is simulated, what the ledger does not tell, and what goes back."""
+    products, source = found.products, are_simulated(simulated, "inventory_days product_costs")
     return (
-        f"{'Stock levels are simulated. ' if simulated else ''}On {products.gap_days.sum():,} days "
+        f"{source}On {products.gap_days.sum():,} days "
         f"stock began other than it ended the day before; {products.shrunk_units.sum():,} units "
         f"vanished without a sale. Turnover and cover of {staged:,} products go back to D1."
     )

@@ -146,8 +146,10 @@ def test_study_in_a_currency_that_nobody_asks(lab):
 def test_words_of_stock_that_is_not_told(lab):
     """One compared price does not say whether it is to be had; own stock is said to be open."""
     found = studied(lab)
-    assert "1 prices do not tell the stock" in words.limits(found, simulated=False)
-    assert words.limits(found, simulated=True).startswith("Competitors and their prices are sim")
+    assert "1 prices do not tell the stock" in words.limits(found, simulated=())
+    assert words.limits(found, simulated=("competitor_prices", "product_costs")).startswith(
+        "Competitors' prices and unit costs are simulated. "
+    )
     assert "lasts the 14 days" in words.rules(found)
 
 
@@ -193,7 +195,8 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
     assert tables["Undercut, left as it is"]["rows"][0][0].endswith("(worked)")
     assert len(tables["Shown, and not compared"]["rows"]) == 5
     assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
-    assert shown(run_dir, Note.MIME)[-1]["text"].startswith("Own prices are list prices")
+    last = shown(run_dir, Note.MIME)[-1]["text"]
+    assert last.startswith("Stock levels are simulated. Own prices are list prices")
     assert record.simulated == ("inventory_days",)
     page = render_page(run_dir)
     text = page if isinstance(page, str) else page.decode()

@@ -1,0 +1,44 @@
+"""What of the data is simulated, in the reader's words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+_NAMES = {
+    "inventory_days": "stock levels",
+    "ab_tests": "A/B tests",
+    "ab_test_days": "A/B tests",
+    "competitor_prices": "competitors' prices",
+    "product_costs": "unit costs",
+}
+
+
+def simulated(views: Iterable[str]) -> str:
+    """What views hold, as a list.
+
+    >>> simulated(["ab_test_days", "ab_tests", "inventory_days"])
+    'A/B tests, stock levels'
+    """
+    return ", ".join(_names(views))
+
+
+def are_simulated(views: Collection[str], among: str) -> str:
+    """A sentence that says so, with a space behind it; '' where nothing is simulated.
+
+    Args:
+        views: The views that hold simulated rows, as `Lab.simulated` gives them.
+        among: The names of those that matter here, in their order.
+
+    >>> read = "inventory_days product_costs"
+    >>> are_simulated(("ab_tests", "inventory_days", "product_costs"), read)
+    'Stock levels and unit costs are simulated. '
+    """
+    names = _names(view for view in among.split() if view in views)
+    if not names:
+        return ""
+    told = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"{told[0].upper()}{told[1:]} are simulated. "
+
+
+def _names(views: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_NAMES.get(view, view.replace("_", " ")) for view in views))
