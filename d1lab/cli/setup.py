@@ -87,8 +87,8 @@ def demo(
         return
     say(
         f"demo: {result.events:,} order lines; {result.inventory_days:,} inventory days, "
-        f"{result.ab_tests} A/B tests and {result.competitor_prices:,} competitors' prices "
-        f"(simulated) in {result.seconds:.1f} s"
+        f"{result.ab_tests} A/B tests, {result.competitor_prices:,} competitors' prices and "
+        f"{result.unit_costs:,} unit costs (simulated) in {result.seconds:.1f} s"
     )
     print_rows(("shop", "customers", "order_lines"), result.shops)
 

@@ -2,8 +2,9 @@
 
 2,469 households bought 1,469,307 lines in 457 stores in 2017. Groups of the stores make three
 shops: one large, one small, and one so small that statistics must abstain. The lines go through
-the ingestion of a real app's events; stock levels, A/B tests and competitors' prices are simulated
-around them and say so. docs/demo.md tells what is real, what is not, and how to cite the data.
+the ingestion of a real app's events; stock levels, A/B tests, competitors' prices and unit costs
+are simulated around them and say so. docs/demo.md tells what is real, what is not, and how to cite
+the data.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import Progress, TrackResult, track_table
 from d1lab.ingest.prices.observations import write as write_prices
+from d1lab.ingest.simulate_costs import UnitCost, simulate_costs
 from d1lab.ingest.simulate_prices import simulate_prices
 from d1lab.ingest.simulate_stock import COLUMNS, simulate_stock
 from d1lab.ingest.simulate_tests import DAILY, SimulatedTests, simulate_tests
@@ -50,6 +52,7 @@ STORES = {
 """The stores of each shop. With `full`, harbor also gets all stores that are named nowhere."""
 
 _WATCHED = {"harbor": 60, "village": 25, "kiosk": 8}  # SKUs that competitors sell, too
+_COSTED = ("harbor", "village")  # the kiosk shows what reports say without costs
 _STOCKED = {"harbor": (150, 8), "village": (60, 4), "kiosk": (25, 2)}  # SKUs, of them dead
 _EVENTS = Path(__file__).parents[1] / "sql" / "ingest" / "demo_events.sql"
 _SOURCES = ("transactions", "products", "coupons", "coupon_redemptions")
@@ -84,6 +87,7 @@ class DemoResult(NamedTuple):
     inventory_days: int  # simulated
     ab_tests: int  # simulated
     competitor_prices: int  # simulated
+    unit_costs: int  # simulated
     megabytes: float  # of the database file
     seconds: float
 
@@ -173,6 +177,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
             stock = _write_stock(db, con, shops, seed)
             tests = _write_tests(db, simulate_tests(con, seed=seed))
             prices = _write_prices(db, con, shops, seed)
+            costs = _write_costs(db, con, shops, seed)
     finally:
         db.close()
     return DemoResult(
@@ -184,6 +189,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
         inventory_days=stock,
         ab_tests=tests,
         competitor_prices=prices,
+        unit_costs=costs,
         megabytes=(folder / _FILE).stat().st_size / 1e6,
         seconds=0.0,
     )
@@ -248,6 +254,18 @@ def _write_prices(
         simulate_prices(con, shop, skus=_WATCHED[shop], seed=seed) for shop, _, _ in shops
     )
     return write_prices(db, sorted(looks, key=lambda look: look.observed_at))
+
+
+def _write_costs(
+    db: Database, con: duckdb.DuckDBPyConnection, shops: Sequence[DemoShop], seed: int
+) -> int:
+    products = _data_folder() / "products.parquet"
+    costs = chain.from_iterable(
+        simulate_costs(con, products, shop, seed=seed) for shop, _, _ in shops if shop in _COSTED
+    )
+    return insert_new(
+        db, "product_costs", ("shop", "sku", "valid_from"), UnitCost._fields, list(costs)
+    )
 
 
 def _swap(built: Path, path: Path) -> None:

@@ -15,6 +15,7 @@ from d1lab.ingest.demo import STORES, build_demo, demo_exists
 from d1lab.ingest.events import track
 
 KIOSK = {"kiosk": STORES["kiosk"]}
+HAMLET = {"village": STORES["kiosk"]}  # the kiosk's store in the place of a shop with costs
 TABLES = (
     "order_events",
     "discount_analytics",
@@ -101,6 +102,24 @@ def test_demo_labels_what_is_simulated(kiosk, db):
     assert tests == [("simulated", kiosk.ab_tests)]
     prices = db.query("SELECT source, count(*) FROM competitor_prices GROUP BY 1").rows
     assert prices == [("simulated", kiosk.competitor_prices)]
+
+
+def test_demo_gives_unit_costs_to_the_larger_shops(kiosk, db, tmp_path):
+    """Labelled, from the shop's first day, most SKUs and not all; the kiosk's are unknown."""
+    assert kiosk.unit_costs == 0
+    assert db.query("SELECT count(*) FROM product_costs").rows == [(0,)]
+    built = build_demo(tmp_path / "d1.sqlite", stores=HAMLET)
+    hamlet = SqliteDatabase(built.path, read_only=True)
+    [(source, days, day, costs)] = hamlet.query(
+        "SELECT source, count(DISTINCT valid_from), min(valid_from), count(*) "
+        "FROM product_costs GROUP BY 1"
+    ).rows
+    first, skus = hamlet.query(
+        "SELECT min(date(occurred_at)), count(DISTINCT sku) FROM order_events"
+    ).rows[0]
+    assert (source, days, day, costs) == ("simulated", 1, first, built.unit_costs)
+    assert 0.85 < costs / skus < 0.99
+    hamlet.close()
 
 
 def test_demo_is_the_same_again(kiosk, db, tmp_path):
