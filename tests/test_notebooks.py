@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from d1lab.config import Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.reports.execute import execute
 from d1lab.reports.kernels import Kernel
+from d1lab.reports.page import render_page
 from d1lab.reports.report import load_report
 from d1lab.reports.run_record import RunRecord, load_results
 from d1lab.reports.runner import kernel_environment, open_lab, prepare, run
@@ -206,6 +208,32 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert staged["untracked"]["turnover_rate"] is None
     assert staged["dead"]["days_of_supply"] is None
     assert {row["date"] for row in staged.values()} == {date(2026, 5, 8)}
+
+
+@pytest.mark.parametrize(
+    ("report", "read"),
+    [
+        ("discounts", ("product_costs",)),
+        ("products", ("product_costs",)),
+        ("recommendations", ("inventory_days", "product_costs")),
+        ("turnover", ("inventory_days", "product_costs")),
+    ],
+)
+def test_reports_name_simulated_unit_costs(settings, report, read):
+    """Whatever rests on them says so: the run's record, and the page in words."""
+    with duckdb.connect(settings.root / "data" / "demo" / "warehouse.duckdb") as con:
+        con.execute(
+            "INSERT INTO raw.product_costs (shop, sku, unit_cost, valid_from, source) "
+            "VALUES ('harbor', 'worked', 4, '2026-01-01', 'simulated')"
+        )
+    record, run_dir = _run(settings, report)
+    assert record.status == "done", record.error
+    assert record.simulated == read
+    notice = re.search("<b>Simulated data:</b> ([^.]*)", str(render_page(run_dir)))
+    assert notice
+    assert notice[1].split(", ")[-1] == "unit costs"
+    said = " ".join(note["text"] for note in _shown(run_dir, Note.MIME))
+    assert ("Stock levels and unit costs are simulated." in said) == ("inventory_days" in read)
 
 
 def test_turnover_abstains_where_too_few_days_were_observed(settings):

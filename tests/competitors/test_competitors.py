@@ -243,6 +243,18 @@ def test_report_stops_where_no_price_was_seen(warehouse):
     assert "d1lab ingest prices" in record.reason
 
 
+def test_report_names_simulated_unit_costs(warehouse):
+    """An alert's margin rests on them: record, page and note say so."""
+    with duckdb.connect(warehouse) as con:
+        con.execute(COSTS)
+        con.execute("UPDATE raw.product_costs SET source = 'simulated'")
+    record, run_dir = ran(warehouse)
+    assert record.simulated == ("inventory_days", "product_costs")
+    assert "<b>Simulated data:</b> stock levels, unit costs." in str(render_page(run_dir))
+    last = shown(run_dir, Note.MIME)[-1]["text"]
+    assert last.startswith("Stock levels and unit costs are simulated. ")
+
+
 def test_simulated_names_a_view_once(warehouse):
     """The table below has the view's name and a column source, too."""
     with duckdb.connect(warehouse) as con:

@@ -59,6 +59,12 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
         assert (shelf.reports / link).is_file(), link
 
 
+def test_entry_names_what_is_simulated(shelf):
+    """As the page does, so that nobody takes a line of the index for a real shop's."""
+    shelf.add("2026-05-31", 10.0, simulated=["inventory_days", "product_costs"])
+    assert "<span>simulated: stock levels, unit costs</span>" in shelf.html()
+
+
 def test_entry_tells_changes_and_trend(shelf):
     """The first key figure's change is against the run before, its trend over all."""
     for day, value in (("2026-05-29", 10.0), ("2026-05-30", 11.0), ("2026-05-31", 20.0)):
