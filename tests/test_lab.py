@@ -171,9 +171,9 @@ def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
     path = tmp_path / "old.duckdb"
     path.write_bytes(tiny_warehouse.read_bytes())
     with duckdb.connect(path) as con:
-        con.execute("DROP VIEW products")
+        con.execute("DROP VIEW product_costs")
         lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
-        with pytest.raises(InputError, match=r"turnover.*'products'.*run `d1lab pull`"):
+        with pytest.raises(InputError, match=r"turnover.*'product_costs'.*run `d1lab pull`"):
             lab.metric("turnover", until="2026-05-08", days=8)
 
 

@@ -16,8 +16,9 @@ Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 MISSING = (
     "No orders are recorded for {shop}: its customers are known from the app's own table alone. "
-    "For groups and lifetime values, send order events (order, customer, day, amount): they tell "
-    "the number of purchases, the spend and the first purchase, which that table does not."
+    "For groups and lifetime values, bring order events by `d1lab ingest orders FILE` or `d1lab "
+    "track FILE`: they tell the number of purchases, the spend and the first purchase, which that "
+    "table does not."
 )
 
 

@@ -28,7 +28,8 @@ KNOWN = ("margin", "margin_rate", "margin_with", "margin_without")
 RATES = ("view_to_purchase_rate", "cart_abandonment_rate")
 ABSTAINED = {
     "margin": "Margins are not shown: unit costs are not known. `d1lab ingest costs` reads them.",
-    "view_to_purchase_rate": "Views and abandoned carts are not shown: the app counts neither.",
+    "view_to_purchase_rate": "Views are not shown: the app does not count them.",
+    "cart_abandonment_rate": "Abandoned carts are not shown: the app does not count them.",
 }
 
 
@@ -83,13 +84,15 @@ def _often(products: Frame) -> Frame:
 
 def columns(products: Frame) -> str:
     """The table's columns: margins and rates only where any is known."""
-    known = [name for name in (*KNOWN, *RATES) if products[name].notna().any()]
+    hoped = [name for name in (*KNOWN, *RATES) if name in products]
+    known = [name for name in hoped if products[name].notna().any()]
     return " ".join([COLUMNS, *known])
 
 
 def missing(products: Frame) -> str:
     """What is not shown, and what would make it known; '' where all is."""
-    return " ".join(text for name, text in ABSTAINED.items() if products[name].isna().all())
+    known = [name for name in ABSTAINED if name in products]
+    return " ".join(ABSTAINED[name] for name in known if products[name].isna().all())
 
 
 def figure(shop: Elasticity) -> dict[str, Any]:
@@ -113,10 +116,16 @@ def lifted(slope: Any, depth: Any) -> Any:
     return np.power(1 - np.asarray(depth, dtype=np.float64), slope) - 1
 
 
-def verdict(products: Frame, days: int) -> str:
-    """The report's answer in a sentence."""
-    with_help = float(products["revenue_with"].sum() / max(products["revenue"].sum(), 1e-9))
-    helped = f"{with_help:.0%} of revenue came with a discount in {days} days"
+def verdict(products: Frame, when: str) -> str:
+    """The report's answer in a sentence.
+
+    Args:
+        products: Of the metric `products`, or of the app's own `counted_products`.
+        when: What they are counted over, such as 'in 90 days'.
+    """
+    amount = "revenue" if products["revenue"].sum() > 0 else "units"
+    with_help = float(products[f"{amount}_with"].sum() / products[amount].sum())
+    helped = f"{with_help:.0%} of {amount} came with a discount {when}"
     among = f"{len(alone(products)):,} of {len(_often(products)):,} products that sold"
     return f"{helped}; {among} {MIN_UNITS} units or more did so without help."
 

@@ -294,12 +294,20 @@ class Lab(Finding):
         """A remark beside the story; tone note or warning."""
         return Note.of(text, tone)
 
-    def stop(self, reason: object) -> NoReturn:
+    def stop(self, reason: object, *shown: object) -> NoReturn:
         """End the run well before its last cell, such as for want of data.
+
+        Args:
+            reason: What is missing, and what brings it.
+            shown: What can be told all the same; with a verdict among it the run counts as done.
 
         Raises:
             StopRun: Always.
         """
+        if shown:
+            from IPython.display import display
+
+            display(*shown)
         raise StopRun(str(reason))
 
     # Staging

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab.errors import RunTimeoutError, StopRun
-from d1lab.reports.run_record import Failure, Status
+from d1lab.reports.run_record import Failure, Status, answer
 
 if TYPE_CHECKING:
     from d1lab.reports.kernels import Kernel
@@ -108,7 +108,7 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     watch = _Watch(kernel.log, progress, on_outputs)
-    failure, reason = None, ""
+    failure, reason, stopped = None, "", False
     status: Status = "done"
     with Deadline(kernel, timeout_seconds) as deadline:
         try:
@@ -120,11 +120,12 @@ def execute(
     if deadline.passed:
         status, failure = "timeout", _timeout_failure(timeout_seconds, failure)
     elif failure is not None and failure.ename == StopRun.__name__:
-        status, reason, failure = "skipped", failure.message, None
+        status = "done" if watch.notebook and answer(watch.notebook) else "skipped"
+        reason, failure, stopped = failure.message, None, True
     elif failure is not None:
         status = "failed"
     reason = failure.message if failure else reason
-    notebook, failure = _tidied(watch.notebook, failure, stopped=status == "skipped")
+    notebook, failure = _tidied(watch.notebook, failure, stopped=stopped)
     return Execution(notebook, status, reason, failure, watch.code_cells, watch.cells_done)
 
 

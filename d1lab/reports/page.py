@@ -181,7 +181,8 @@ def _story(run_dir: Path, run: RunRecord) -> Story:
     except ValueError as error:
         raise InputError(f"{path} is no notebook: {error}. Run the report again") from None
     failed_cell = run.error.cell_index if run.error else None
-    return read_story(notebook, failed_cell, whole=run.status == "done")
+    whole = run.status == "done" and not run.reason
+    return read_story(notebook, failed_cell, whole=whole)
 
 
 def _previous(run_dir: Path, run: RunRecord) -> Previous:

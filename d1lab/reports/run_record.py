@@ -124,7 +124,7 @@ class RunRecord(_Record):
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
     as_of: date | None = None  # resolved: never None once the run read data
-    reason: Words = ""  # one sentence: why it was skipped, failed or timed out
+    reason: Words = ""  # one sentence: why it was skipped, stopped, failed or timed out
     seconds: float | None = None
     database: str = "demo"
     url_kind: Literal["d1", "wrangler", "sqlite", "dump"] = "sqlite"

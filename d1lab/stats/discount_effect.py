@@ -21,7 +21,8 @@ MAX_DEPTH = 0.95
 LEVEL = 0.95
 
 REASONS = {
-    "no_discount": "no depth of discount is known for these weeks",
+    "no_discount": "no depth of discount is known for these weeks; order events tell it (`d1lab "
+    "ingest orders FILE`, `d1lab track FILE`)",
     "too_few_products": "fewer than 20 products were sold at more than one depth",
     "too_few_weeks": "fewer than 200 weeks of products with sales",
 }

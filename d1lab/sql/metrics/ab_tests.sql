@@ -1,10 +1,19 @@
 -- ab_tests: the A/B tests of a shop begun by a day: their sums, and what was declared beforehand
--- unit: visitors, conversions, money      grain: shop, test_id      reads: ab_tests, order_lines
+-- unit: visitors, conversions, money      grain: shop, test_id
+-- reads: ab_tests, order_lines, daily_discounts, inventory_days
 -- $until: the day of the report
 --
--- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day.
-WITH data AS (
+-- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day. An app
+-- may keep only some of the tables that tell how far the data reaches.
+WITH days AS (
     SELECT max(day) AS last_day FROM order_lines WHERE shop = $shop
+    UNION ALL
+    SELECT max(day) FROM daily_discounts WHERE shop = $shop
+    UNION ALL
+    SELECT max(day) FROM inventory_days WHERE shop = $shop
+),
+data AS (
+    SELECT max(last_day) AS last_day FROM days
 ),
 begun AS (
     SELECT
@@ -21,7 +30,7 @@ final AS (
             analysis_reason, analysis_method, analysis_version, analysis_look, analysis_p_value
         ),
         coalesce(share_declared_at <= started_at, false)             AS share_declared,
-        NOT ended AND $until::DATE < last_day                        AS sums_are_later,
+        coalesce(NOT ended AND $until::DATE < last_day, false)       AS sums_are_later,
         date_diff('second', started_at, midnight)
             / nullif(date_diff('second', started_at, planned_end_at), 0)  AS elapsed
     FROM begun CROSS JOIN data

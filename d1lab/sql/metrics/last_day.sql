@@ -1,8 +1,10 @@
 -- last_day: the first and the last day that each shop's data tells of
 -- unit: days      grain: shop
--- reads: order_lines, inventory_days, daily_discounts, customers, ab_tests, ab_test_days
+-- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
+-- ab_test_days, products
 --
--- An app may keep only some of these tables. What is planned for later is not counted.
+-- An app may keep only some of these tables. What is planned for later is not counted. A product's
+-- time is that of its counters' last change, not of a sale: it serves where nothing else is dated.
 WITH days AS (
     SELECT shop, min(day) AS first_day, max(day) AS last_day FROM order_lines GROUP BY shop
     UNION ALL
@@ -10,18 +12,32 @@ WITH days AS (
     UNION ALL
     SELECT shop, min(day), max(day) FROM daily_discounts GROUP BY shop
     UNION ALL
+    SELECT shop, min(first_used_at)::DATE, max(last_used_at)::DATE FROM discount_totals GROUP BY shop
+    UNION ALL
     SELECT shop, min(first_purchase_at)::DATE, max(last_purchase_at)::DATE FROM customers GROUP BY shop
     UNION ALL
     SELECT shop, min(started_at)::DATE, max(started_at)::DATE FROM ab_tests GROUP BY shop
     UNION ALL
     SELECT shop, min(day), max(day) FROM ab_test_days GROUP BY shop
 ),
+counted AS (
+    SELECT shop, min(updated_at)::DATE AS first_day, max(updated_at)::DATE AS last_day
+    FROM products
+    GROUP BY shop
+),
+known AS (
+    SELECT *, true AS dated FROM days
+    UNION ALL
+    SELECT *, false FROM counted
+),
 final AS (
     SELECT
         shop,
-        coalesce(min(first_day), min(last_day))  AS first_day,
-        max(last_day)                            AS last_day
-    FROM days
+        coalesce(
+            min(first_day) FILTER (dated), min(last_day) FILTER (dated), min(first_day)
+        )                                                           AS first_day,
+        coalesce(max(last_day) FILTER (dated), max(last_day))       AS last_day
+    FROM known
     WHERE shop IS NOT NULL AND last_day IS NOT NULL
     GROUP BY shop
 )

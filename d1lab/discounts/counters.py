@@ -1,0 +1,199 @@
+"""What the app's own counters tell of discounts and products where no orders are recorded."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from d1lab.discounts import products as sales
+from d1lab.discounts.counter_words import (
+    BOUNDS,
+    COUNTED,
+    MISSING,
+    NO_DISCOUNT,
+    NO_SALE,
+    NO_TOTALS,
+    NO_TREND,
+    NOTES,
+    NOTHING,
+    OF_DISCOUNTS,
+    OF_PRODUCTS,
+    TOTALS,
+    UNTOLD,
+)
+from d1lab.stats.change import Periods, change
+
+if TYPE_CHECKING:
+    from d1lab.display import Figures
+    from d1lab.lab import Lab
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+BY_DISCOUNT = (
+    "discount times_used share_of_uses discounted_skus customers_at_least revenue_before savings "
+    "revenue_after depth first_used_on last_used_on"
+)
+BY_SKU = "product times_used discounts_used savings revenue_after depth first_used_on last_used_on"
+
+
+def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
+    """Why the report on discounts stops, then the dashboard that the app's counters allow.
+
+    Args:
+        lab: Of one shop without a discounted order line in the period.
+        until: Last day of the period.
+        days: Its length.
+    """
+    told = {"shop": lab.shop, "days": days, "until": until}
+    if _has_orders(lab, until, days):
+        return (NO_DISCOUNT.format(**told),)
+    dashboard = lab.metric("counted_dashboard", until=until, days=days).set_index("measure")
+    used = lab.metric("counted_discounts", until=until)
+    if not dashboard.loc["uses", "value"] > 0 and used.empty:
+        return (NOTHING.format(counted="discounts", **told),)
+    dashboard["note"] = change(Periods.of(dashboard)).in_words(f"the {days} days before")
+    known = lab.figures(*figures(dashboard, used))
+    return (
+        MISSING.format(**told),
+        lab.verdict(verdict(dashboard, used, days), detail=_compared(dashboard)),
+        known,
+        _as_table(lab, known, f"The {days} days to {until}, as far as the app's counters tell"),
+        _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
+        *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
+        _unanswered(lab, OF_DISCOUNTS),
+    )
+
+
+def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
+    """Why the report on products stops, then the comparison that the app's counters allow.
+
+    Args:
+        lab: Of one shop in which no product has net sales in the period.
+        until: Last day of the period.
+        days: Its length.
+    """
+    told = {"shop": lab.shop, "days": days, "until": until}
+    if _has_orders(lab, until, days):
+        return (NO_SALE.format(**told),)
+    sold = lab.metric("counted_products")
+    if sold.empty:
+        return (NOTHING.format(counted="products", **told),)
+    lists = {
+        "Products that sell without help, by revenue": sales.alone(sold),
+        "Products that hardly sell without a discount, by savings given": sales.dependent(sold),
+        "Products by revenue, with against without a discount": sold,
+    }
+    columns, latest = sales.columns(sold), sold["updated_on"].max()
+    return (
+        MISSING.format(**told),
+        lab.verdict(sales.verdict(sold, "in all that the app has counted"), detail=COUNTED),
+        lab.figures(
+            {"metric": "elasticity", "value": None, "note": "prices by week are not recorded"},
+            products_alone=len(sales.alone(sold)),
+            products_dependent=len(sales.dependent(sold)),
+            savings_in_all=sold["savings"].sum(),
+        ),
+        *(lab.table(rows, title=title, columns=columns, limit=15) for title, rows in lists.items()),
+        lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),
+        _unanswered(lab, OF_PRODUCTS),
+    )
+
+
+def verdict(dashboard: Frame, used: Frame, days: int) -> str:
+    """The answer in a sentence: of the period where the app counts by day, else of all time.
+
+    Args:
+        dashboard: Of the metric `counted_dashboard`, by measure.
+        used: Of the metric `counted_discounts`.
+        days: The period's length.
+    """
+    known = _is_known(dashboard, "uses")
+    uses = dashboard.loc["uses", "value"] if known else used["times_used"].sum()
+    when = f"in {days} days" if known else "in all"
+    return f"The app counted {uses:,.0f} uses of discounts {when}."
+
+
+def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
+    """The guide's dashboard, each figure with how far the counters tell it.
+
+    Args:
+        dashboard: Of the metric `counted_dashboard`, by measure, with notes on the change.
+        used: Of the metric `counted_discounts`.
+    """
+    found = [_figure(dashboard, name) for name in ("uses", "revenue_impact")]
+    given = float(used["savings"].sum()) if len(used) else None
+    note = f"{_since(used)}, not of these days alone" if len(used) else NO_TOTALS
+    found.append({"metric": "savings_in_all", "value": given, "note": note})
+    return found + [_figure(dashboard, name) for name in ("discounts", "skus", "customers")]
+
+
+def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
+    row, fields = dashboard.loc[name], {"metric": name}
+    if name == "uses":
+        fields["label"] = "Uses of discounts"
+    if _is_known(dashboard, name):
+        return {**fields, "value": row["value"], "note": NOTES.get(name, row["note"])}
+    if row["customers_high"] > 0:
+        low, high = row["customers_low"], row["customers_high"]
+        return {**fields, "value": None, "note": BOUNDS.format(low=low, high=high)}
+    return {**fields, "value": None, "note": UNTOLD[name]}
+
+
+def _as_table(lab: Lab, known: Figures, title: str) -> Any:
+    """The key figures with their notes, which say how far each is told."""
+    import pandas as pd
+
+    rows = [(figure.label, figure.shown(), figure.note) for figure in known.figures]
+    frame = pd.DataFrame(rows, columns=["what", "value", "told"])
+    labels = {"what": "What", "value": "Value", "told": "How far it is told"}
+    return lab.table(frame, title=title, name="dashboard", labels=labels)
+
+
+def _is_known(dashboard: Frame, name: str) -> bool:
+    value = dashboard.loc[name, "value"]
+    return bool(value == value)  # NaN is not
+
+
+def _compared(dashboard: Frame) -> str:
+    return dashboard.loc["uses", "note"] if _is_known(dashboard, "uses") else NO_TREND
+
+
+def _has_orders(lab: Lab, until: date, days: int) -> bool:
+    return bool(lab.metric("data_health", until=until, days=days)["lines"].any())
+
+
+def _by_day(lab: Lab, until: date, days: int) -> Any:
+    from d1lab import charts
+
+    trend = lab.metric("counted_days", until=until, days=days)
+    words = {"labels": {"times_used": "Uses"}, "title": "Uses of discounts per day"}
+    most = trend["times_used"].max()
+    told = f"Daily uses by the app's own counters, at most {most:,.0f}; a day without a row is 0."
+    return charts.bar(trend, "day", "times_used", description=told, **words)
+
+
+def _totals(lab: Lab, used: Frame, until: date) -> tuple[Any, Any]:
+    note, skus = TOTALS.format(since=_since(used)), lab.metric("counted_skus", until=until)
+    by_discount = {"title": "Discounts since their first use, by uses", "columns": BY_DISCOUNT}
+    by_sku = {"title": "Products since their first discount, by savings given", "columns": BY_SKU}
+    return (
+        lab.table(used, note=note, limit=15, **by_discount),
+        lab.table(skus, limit=15, **by_sku),
+    )
+
+
+def _since(used: Frame) -> str:
+    first = used["first_used_on"].min()
+    return f"since {first:%Y-%m-%d}" if first == first else "since the first use"
+
+
+def _last_change(day: Any) -> str:
+    return f"The counters last changed on {day:%Y-%m-%d}. " if day == day else ""
+
+
+def _unanswered(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:
+    import pandas as pd
+
+    labels = {"what": "What", "needs": "What it needs"}
+    frame = pd.DataFrame(rows, columns=["what", "needs"])
+    return lab.table(frame, title="Not told without order events", labels=labels, limit=20)

@@ -1,0 +1,83 @@
+-- counted_dashboard: the app's own counters of discounts over a period, for a shop without order events
+-- unit: uses, money, discounts, SKUs, customers      grain: measure      reads: daily_discounts, discount_totals
+-- $until: last day of the period
+-- $days: its length; the period before it is as long
+--
+-- A day without a row counts as one without a use. discounts and skus: whose last use lies in the
+-- period; NULL where one was used later, or its last use is not kept: whether it was used in the
+-- period is then not told. customers_low, customers_high: a customer of two days counts on both,
+-- so days give bounds only: the largest day, and their sum. Columns as in discount_dashboard.
+WITH days AS (
+    SELECT day, sum(times_used) AS uses, sum(revenue_impact) AS revenue_impact,
+        sum(unique_customers) AS customers
+    FROM daily_discounts
+    WHERE shop = $shop AND day <= $until::DATE
+    GROUP BY day
+),
+lines AS (
+    SELECT *, day > $until::DATE - $days::INTEGER AS now,
+        min(day) OVER () <= $until::DATE - 2 * $days::INTEGER + 1 AS reaches_back
+    FROM days
+),
+daily AS (
+    SELECT now, reaches_back, uses::DOUBLE AS uses, revenue_impact::DOUBLE AS revenue_impact
+    FROM lines
+    WHERE day > $until::DATE - 2 * $days::INTEGER
+),
+sums AS (
+    SELECT
+        measure,
+        coalesce(sum(amount) FILTER (now), 0)               AS value,
+        CASE WHEN bool_or(reaches_back)
+            THEN coalesce(sum(amount) FILTER (NOT now), 0) END  AS before,
+        coalesce(sum(amount * amount) FILTER (now), 0)      AS squares,
+        coalesce(sum(amount * amount) FILTER (NOT now), 0)  AS squares_before,
+        least(count(*) FILTER (now), count(*) FILTER (NOT now))  AS active_days
+    FROM daily UNPIVOT (amount FOR measure IN (uses, revenue_impact))
+    GROUP BY measure
+),
+reach AS (
+    SELECT max(customers) AS customers_low, sum(customers) AS customers_high FROM lines WHERE now
+),
+used AS (
+    SELECT *,
+        last_used_at::DATE BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE  AS now,
+        last_used_at IS NULL OR last_used_at::DATE > $until::DATE                      AS untold
+    FROM discount_totals
+    WHERE shop = $shop AND times_used > 0
+        AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
+),
+distincts AS (
+    SELECT
+        CASE WHEN count(*) > 0 AND NOT bool_or(untold)
+            THEN count(DISTINCT discount_id) FILTER (now) END  AS discounts,
+        CASE WHEN count(*) > 0 AND NOT bool_or(untold)
+            THEN count(DISTINCT sku) FILTER (now) END          AS skus
+    FROM used
+),
+measures AS (
+    SELECT order_by, measure, value, before, squares, squares_before, active_days
+    FROM (VALUES (1, 'uses'), (2, 'revenue_impact')) AS additive (order_by, measure)
+    LEFT JOIN sums USING (measure)
+    UNION ALL
+    SELECT 3, 'discounts', discounts, NULL, NULL, NULL, NULL FROM distincts
+    UNION ALL
+    SELECT 4, 'skus', skus, NULL, NULL, NULL, NULL FROM distincts
+    UNION ALL
+    SELECT 5, 'customers', NULL, NULL, NULL, NULL, NULL
+),
+final AS (
+    SELECT
+        order_by,
+        measure,
+        value::DOUBLE                                       AS value,
+        before::DOUBLE                                      AS before,
+        squares,
+        squares_before,
+        $days::INTEGER                                      AS days,
+        active_days,
+        CASE measure WHEN 'customers' THEN customers_low END   AS customers_low,
+        CASE measure WHEN 'customers' THEN customers_high END  AS customers_high
+    FROM measures CROSS JOIN reach
+)
+SELECT * EXCLUDE (order_by) FROM final ORDER BY order_by

@@ -1,0 +1,27 @@
+-- counted_days: the app's own counters of discounts, day by day, days without a row among them
+-- unit: uses, money, customers      grain: day      reads: daily_discounts
+-- $until: last day
+-- $days: how many days
+WITH days AS (
+    SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
+),
+daily AS (
+    SELECT
+        day,
+        sum(times_used)        AS times_used,
+        sum(revenue_impact)    AS revenue_impact,
+        sum(unique_customers)  AS customers_of_day
+    FROM daily_discounts
+    WHERE shop = $shop AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
+    GROUP BY day
+),
+final AS (
+    SELECT
+        day,
+        coalesce(times_used, 0)        AS times_used,
+        coalesce(revenue_impact, 0)    AS revenue_impact,
+        coalesce(customers_of_day, 0)  AS customers_of_day
+    FROM days
+    LEFT JOIN daily USING (day)
+)
+SELECT * FROM final ORDER BY day

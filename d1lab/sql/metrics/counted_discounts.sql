@@ -1,0 +1,40 @@
+-- counted_discounts: each discount by the app's own totals since its first use, the most used first
+-- unit: uses, SKUs, customers, money, ratio      grain: discount_id      reads: discount_totals
+-- $until: a discount that was first used after this day is left out
+--
+-- The totals are as they stand now, also for an earlier $until. The app counts customers per
+-- discount and SKU, and one may have bought several SKUs: the largest count is the least there were.
+WITH totals AS (
+    SELECT
+        discount_id,
+        max(discount_code)                 AS discount_code,
+        sum(times_used)                    AS times_used,
+        count(DISTINCT sku)                AS discounted_skus,
+        max(unique_customers)              AS customers_at_least,
+        sum(revenue_before_discount)       AS revenue_before,
+        sum(discount_amount)               AS savings,
+        sum(revenue_after_discount)        AS revenue_after,
+        min(first_used_at)::DATE           AS first_used_on,
+        max(last_used_at)::DATE            AS last_used_on
+    FROM discount_totals
+    WHERE shop = $shop AND times_used > 0
+        AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
+    GROUP BY discount_id
+),
+final AS (
+    SELECT
+        coalesce(discount_code, 'automatic: ' || discount_id)  AS discount,
+        discount_id,
+        times_used,
+        times_used / sum(times_used) OVER ()      AS share_of_uses,
+        discounted_skus,
+        customers_at_least,
+        revenue_before,
+        savings,
+        revenue_after,
+        savings / nullif(revenue_before, 0)       AS depth,
+        first_used_on,
+        last_used_on
+    FROM totals
+)
+SELECT * FROM final ORDER BY times_used DESC, discount_id

@@ -1,0 +1,36 @@
+-- counted_products: each product with and without a discount, by the app's own totals
+-- unit: units, money, ratio      grain: shop, sku      reads: products
+--
+-- Over all that the app has counted: the table does not say since when. Columns as in products;
+-- the revenue with a discount is taken as what was paid, after it.
+WITH totals AS (
+    SELECT
+        sku,
+        max(product_title)                                     AS product_title,
+        coalesce(sum(units_sold_with_discount), 0)::BIGINT     AS units_with,
+        coalesce(sum(units_sold_regular), 0)::BIGINT           AS units_without,
+        coalesce(sum(revenue_with_discount), 0)                AS revenue_with,
+        coalesce(sum(revenue_regular), 0)                      AS revenue_without,
+        coalesce(sum(discount_amount), 0)                      AS savings,
+        max(view_to_purchase_rate)                             AS view_to_purchase_rate,
+        max(cart_abandonment_rate)                             AS cart_abandonment_rate,
+        max(updated_at)::DATE                                  AS updated_on
+    FROM products
+    WHERE shop = $shop
+    GROUP BY sku
+),
+final AS (
+    SELECT
+        $shop                                                  AS shop,
+        coalesce(product_title || ' (' || sku || ')', sku)     AS product,
+        *,
+        units_with + units_without                             AS units,
+        revenue_with + revenue_without                         AS revenue,
+        units_with / nullif(units, 0)                          AS share_of_units,
+        savings / nullif(savings + revenue_with, 0)            AS depth,
+        revenue_with / nullif(units_with, 0)                   AS price_with,
+        revenue_without / nullif(units_without, 0)             AS price_without
+    FROM totals
+    WHERE units_with + units_without > 0
+)
+SELECT * FROM final ORDER BY revenue DESC, sku

@@ -1,0 +1,34 @@
+-- counted_skus: each SKU by the app's own totals of discounts since the first use, the dearest first
+-- unit: uses, discounts, money, ratio      grain: sku      reads: discount_totals, products
+-- $until: what was first used after this day is left out
+--
+-- The totals are as they stand now, also for an earlier $until.
+WITH totals AS (
+    SELECT
+        sku,
+        sum(times_used)                    AS times_used,
+        count(DISTINCT discount_id)        AS discounts_used,
+        sum(revenue_before_discount)       AS revenue_before,
+        sum(discount_amount)               AS savings,
+        sum(revenue_after_discount)        AS revenue_after,
+        min(first_used_at)::DATE           AS first_used_on,
+        max(last_used_at)::DATE            AS last_used_on
+    FROM discount_totals
+    WHERE shop = $shop AND times_used > 0
+        AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
+    GROUP BY sku
+),
+titles AS (
+    SELECT sku, max(product_title) AS product_title FROM products WHERE shop = $shop GROUP BY sku
+),
+final AS (
+    SELECT
+        coalesce(product_title || ' (' || sku || ')', sku)  AS product,
+        totals.* EXCLUDE (first_used_on, last_used_on),
+        savings / nullif(revenue_before, 0)                 AS depth,
+        first_used_on,
+        last_used_on
+    FROM totals
+    LEFT JOIN titles USING (sku)
+)
+SELECT * FROM final ORDER BY savings DESC, sku

@@ -1,0 +1,256 @@
+"""A shop whose app keeps the guide's tables alone: what its reports tell, and what they do not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pytest
+
+from d1lab.config import Settings
+from d1lab.d1 import open_database
+from d1lab.discounts import counters, products
+from d1lab.display import DataTable, Verdict
+from d1lab.lab import Lab
+from d1lab.pull import pull
+from d1lab.reports.page import write_page
+from d1lab.reports.report import load_report
+from d1lab.reports.run_record import RunRecord, load_results
+from d1lab.reports.runner import open_lab, prepare, run
+from tests.guide_shop import DAYS, LAST, SHOP, uses_on, write_guide_shop
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+USES = [uses_on(day) for day in range(DAYS)]
+
+
+@pytest.fixture(scope="module")
+def pulled(tmp_path_factory) -> Path:
+    """The warehouse of an app without a table of ours."""
+    folder = tmp_path_factory.mktemp("guide")
+    with closing(open_database(f"sqlite:{write_guide_shop(folder / 'app.sqlite')}")) as db:
+        pull(db, folder, database="demo")
+    return folder / "warehouse.duckdb"
+
+
+@pytest.fixture
+def settings(pulled: Path, tmp_path: Path) -> Settings:
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    shutil.copyfile(pulled, tmp_path / "data" / "demo" / "warehouse.duckdb")
+    return Settings(root=tmp_path, notebooks_dir=NOTEBOOKS)
+
+
+@pytest.fixture
+def lab(pulled: Path, tmp_path: Path) -> Iterator[Lab]:
+    """A lab on a copy, which a test may change before it asks."""
+    path = tmp_path / "copy.duckdb"
+    shutil.copyfile(pulled, path)
+    with duckdb.connect(str(path)) as con:
+        yield Lab(con, database="demo", folder=tmp_path, shop=SHOP)
+
+
+def _run(settings: Settings, report: str, **values: object) -> tuple[RunRecord, Path]:
+    with open_lab(settings) as lab:
+        task = prepare(lab, load_report(settings, report), values={"shop": SHOP, **values})
+    return run(settings, task)
+
+
+def _tables(run_dir: Path) -> dict[str, dict[str, Any]]:
+    cells = orjson.loads((run_dir / "notebook.ipynb").read_bytes())["cells"]
+    outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
+    tables = (data[DataTable.MIME] for data in outputs if DataTable.MIME in data)
+    return {table["title"]: table for table in tables}
+
+
+def test_as_of_is_the_last_day_of_the_counters(lab):
+    """Uses, stock and customers are dated; a counter's last change is no sale and moves no day."""
+    lab._con.execute("UPDATE raw.product_performance SET updated_at = TIMESTAMP '2026-06-30'")
+    assert lab.as_of() == LAST
+
+
+@pytest.mark.parametrize(
+    ("kept", "last"),
+    [
+        ("daily_discount_stats", LAST),
+        ("discount_analytics", date(2026, 5, 7)),
+        ("product_performance", LAST),
+    ],
+)
+def test_one_table_alone_makes_a_shop(lab, kept, last):
+    """Whichever of the counters an app keeps, its shop is known, with a day to speak of."""
+    _keep(lab, kept)
+    assert lab.shops == [SHOP]
+    assert lab.as_of() == last
+
+
+def _keep(lab: Lab, *kept: str) -> None:
+    names = "daily_discount_stats discount_analytics product_performance customer_insights "
+    for name in {*(names + "ab_test_results inventory_impact").split()} - {*kept}:
+        lab._con.execute(f"DELETE FROM raw.{name}")
+    lab.__dict__.pop("_days", None)
+
+
+def test_dashboard_counts_by_day_as_python_does(lab):
+    """Uses and revenue impact of thirty days and of thirty before; bounds of the customers."""
+    found = lab.metric("counted_dashboard", until=LAST, days=30).set_index("measure")
+    now, before = USES[-30:], USES[-60:-30]
+    assert found.loc["uses", "value"] == sum(now)
+    assert found.loc["uses", "before"] == sum(before)
+    assert found.loc["uses", "squares"] == sum(uses**2 for uses in now)
+    assert found.loc["revenue_impact", "value"] == 20 * sum(now)
+    of_days = [uses - 1 for uses in now if uses]
+    assert found.loc["customers", "customers_low"] == max(of_days)
+    assert found.loc["customers", "customers_high"] == sum(of_days)
+    assert found.loc["customers", ["value"]].isna().all()  # single days do not add up
+    trend = lab.metric("counted_days", until=LAST, days=30)
+    assert trend["times_used"].tolist() == now
+
+
+def test_dashboard_knows_no_before_without_its_days(lab):
+    """Where the counters begin inside the period before, nothing is compared."""
+    found = lab.metric("counted_dashboard", until=LAST, days=60).set_index("measure")
+    assert found.loc["uses", "value"] == sum(USES[-60:])
+    assert found["before"].isna().all()
+
+
+def test_discounts_in_use_are_told_by_their_last_use(lab):
+    """Two of three were last used in the period; of an earlier day it cannot be told."""
+    found = lab.metric("counted_dashboard", until=LAST, days=30).set_index("measure")
+    assert found.loc[["discounts", "skus"], "value"].tolist() == [2, 3]
+    earlier = lab.metric("counted_dashboard", until=LAST - timedelta(10), days=30)
+    assert earlier.set_index("measure").loc[["discounts", "skus"], "value"].isna().all()
+
+
+def test_totals_are_summed_and_customers_are_not(lab):
+    """Uses and money add up over SKUs; customers may be the same ones."""
+    used = lab.metric("counted_discounts", until=LAST).set_index("discount_id")
+    assert used.loc["spring", "times_used"] == 40 + 35 + 30
+    assert used.loc["spring", "savings"] == pytest.approx((40 + 35 + 30) * 25 * 0.1)
+    assert used.loc["spring", "customers_at_least"] == 36
+    assert used.loc["auto", "discount"] == "automatic: auto"
+    skus = lab.metric("counted_skus", until=LAST).set_index("sku")
+    assert skus.loc["SOCK", "times_used"] == 40 + 32 + 24
+    assert skus.loc["HAT", "product"] == "Hat (HAT)"
+    assert lab.metric("counted_skus", until="2026-01-01")["sku"].tolist() == ["SOCK"]
+
+
+def test_products_are_compared_by_their_totals(lab):
+    """The columns of the report on products, made of the app's own."""
+    sold = lab.metric("counted_products").set_index("sku")
+    assert sold.loc["SOCK", "share_of_units"] == pytest.approx(100 / 120)
+    assert sold.loc["SOCK", "depth"] == pytest.approx(250 / 2500)
+    assert sold.loc["SOCK", "price_with"] == 22.5
+    assert products.alone(sold).index.tolist() == ["EVIL"]
+    assert products.dependent(sold).index.tolist() == ["SOCK"]
+    missing = products.missing(sold)
+    assert "Abandoned carts are not shown" in missing
+    assert "Views" not in missing  # two products have them
+    assert "margin" not in products.columns(sold)
+
+
+def test_totals_alone_tell_no_period(lab):
+    """Without the daily table the answer is of all time, and says that days are not known."""
+    _keep(lab, "discount_analytics")
+    reason, *shown = counters.discounts(lab, LAST, 30)
+    assert "d1lab ingest orders FILE" in reason
+    [verdict] = [item for item in shown if isinstance(item, Verdict)]
+    assert verdict.text == "The app counted 243 uses of discounts in all."
+    assert "uses by day are not known" in verdict.detail
+
+
+def test_days_alone_tell_no_discount(lab):
+    """Without the totals the uses stand, and which discounts they were is not known."""
+    _keep(lab, "daily_discount_stats")
+    _, *shown = counters.discounts(lab, LAST, 30)
+    texts = " ".join(str(item) for item in shown)
+    assert "discount_analytics holds nothing" in texts
+    assert "Discounts since their first use" not in texts
+
+
+def test_nothing_recorded_is_not_nothing_used(lab):
+    """Neither events nor counters: the reason says that nothing is recorded, and what brings it."""
+    _keep(lab, "customer_insights")
+    for [reason] in (counters.discounts(lab, LAST, 30), counters.products(lab, LAST, 90)):
+        assert reason.startswith("nothing is recorded for guide")
+        assert "d1lab ingest orders FILE" in reason
+
+
+def test_orders_without_a_discount_count_as_none(lab):
+    """Where order events are there, they are believed: no counter speaks in their place."""
+    lab._con.execute(
+        "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, quantity, revenue, "
+        "list_price, discount_amount, occurred_at) "
+        "VALUES ('guide', 'e', 'order', 'o', 'SOCK', 1, 10, 10, 0, TIMESTAMP '2026-05-01')"
+    )
+    [reason] = counters.discounts(lab, LAST, 30)
+    assert reason == "no discount was used in guide in the 30 days to 2026-05-08"
+
+
+def test_discounts_tell_the_dashboard_from_counters(settings):
+    """The run is done: its verdict, its figures, its lists, and what is missing for the rest."""
+    record, run_dir = _run(settings, "discounts")
+    assert record.status == "done", record.error
+    assert record.verdict.text == f"The app counted {sum(USES[-30:])} uses of discounts in 30 days."
+    assert "no order events are recorded for guide" in record.reason
+    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    assert values == {
+        "uses": sum(USES[-30:]),
+        "revenue_impact": 20 * sum(USES[-30:]),
+        "savings_in_all": 1095,
+        "discounts": 2,
+        "skus": 3,
+        "customers": None,
+    }
+    tables = _tables(run_dir)
+    dashboard, *_, untold = tables.values()
+    assert dashboard["rows"][-1][2].startswith("between 10, on the busiest day, and ")
+    assert untold["title"] == "Not told without order events"
+    assert len(untold["rows"]) == 8
+    page = write_page(run_dir, settings.reports_dir).read_text()
+    assert "Missing:" in page
+    assert "ingest orders FILE" in page
+    assert "<script>alert(1)" not in page
+    assert "What each gave" not in page  # a heading of a part that did not run
+
+
+def test_products_tell_the_comparison_from_counters(settings):
+    """With against without a discount over all time; no elasticity is made up."""
+    record, run_dir = _run(settings, "products")
+    assert record.status == "done", record.error
+    assert record.verdict.text.startswith("45% of revenue came with a discount in all that the app")
+    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    assert values["elasticity"] is None
+    assert (values["products_alone"], values["products_dependent"]) == (1, 1)
+    assert (
+        len(_tables(run_dir)["Products by revenue, with against without a discount"]["rows"]) == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "status"),
+    [
+        ("ab_tests", "done"),
+        ("customers", "skipped"),
+        ("turnover", "done"),
+    ],
+)
+def test_no_report_fails_on_the_guides_tables(settings, report, status):
+    """Each ends well; one that cannot answer names the command that brings what it lacks."""
+    record, _ = _run(settings, report)
+    assert record.status == status, record.error
+    if status == "skipped":
+        assert "d1lab ingest orders" in record.reason
+        assert "nothing was sold" not in record.reason
+
+
+def test_tests_of_a_past_day_are_not_told_from_later_totals(settings):
+    """An open test's totals go beyond a past day, also where no order tells how far they reach."""
+    with open_lab(settings) as lab:
+        tests = lab.metric("ab_tests", shop=SHOP, until=LAST - timedelta(5)).set_index("test_id")
+        assert tests["sums_are_later"].to_dict() == {"t1": False, "t2": True}
+        assert not lab.metric("ab_tests", shop=SHOP, until=LAST)["sums_are_later"].any()
