@@ -69,7 +69,7 @@ def plan(
         force: Take everything as due.
 
     Raises:
-        InputError: A report, shop or parameter is wrong; nothing was started.
+        InputError: There is no report, or one, a shop or a parameter is wrong; nothing was started.
         StaleDataError: Nothing was pulled yet.
     """
     values, texts = dict(values or {}), dict(texts or {})
@@ -77,6 +77,11 @@ def plan(
     if named and shops and set(shops) != {named}:
         raise InputError(f"parameter shop={named!r} and shop {', '.join(shops)}: give one of them")
     chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
+    if not chosen:
+        raise InputError(
+            f"there is no report in {settings.notebooks_dir}; `d1lab init` puts them into a new "
+            "folder, and D1LAB_NOTEBOOKS_DIR names another one"
+        )
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
         tasks = [

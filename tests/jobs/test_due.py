@@ -85,6 +85,12 @@ def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
     assert all(j.due and j.reason == "no run of this day yet" for j in jobs)
 
 
+def test_plan_needs_a_report(settings, ledger):
+    """A folder without reports is said, not taken for a shop without data."""
+    with pytest.raises(InputError, match="there is no report in "):
+        plan(settings, ledger)
+
+
 def test_plan_takes_what_is_named(settings, ledger, use):
     """Reports, shops and a shop among the parameters narrow the plan."""
     use("ends_well", "uses_the_lab")
