@@ -11,6 +11,10 @@ from d1lab.stats.turnover import Ledger, turnover
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
+NO_SALES = (
+    "no sale of {shop} is recorded in the four weeks to {until}: recommendations rest on order "
+    "events, which `d1lab ingest orders FILE` brings from an export, `d1lab track FILE` as events"
+)
 STAGED = (
     "shop sku made_on decision reason horizon_days depth chance slope slope_error "
     "break_even_margin days_of_supply unit_price unit_cost regular_units expected_units "

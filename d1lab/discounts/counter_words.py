@@ -47,12 +47,12 @@ OF_DISCOUNTS = (
     ("New and returning customers", "each customer's orders"),
     ("Stacked discounts", "which lines make one order"),
     ("Codes that leak", "which customers used which code"),
-    ("Margins", "order lines, and unit costs from `d1lab ingest costs FILE`"),
+    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
     ("What would have come anyway", "how demand answers to price, from order lines"),
 )
 OF_PRODUCTS = (
     ("Elasticity: how demand answers to price", "prices and units by week, from order lines"),
     ("Sales of a period", "the day of each sale: the app keeps totals alone"),
-    ("Margins", "order lines, and unit costs from `d1lab ingest costs FILE`"),
+    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
     ("What refunds took back", "refunds as events: totals do not show them"),
 )

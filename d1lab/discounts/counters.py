@@ -88,10 +88,10 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         MISSING.format(**told),
         lab.verdict(sales.verdict(sold, "in all that the app has counted"), detail=COUNTED),
         lab.figures(
+            {"metric": "products_alone", "value": len(sales.alone(sold))},
+            {"metric": "products_dependent", "value": len(sales.dependent(sold))},
+            {"metric": "savings_in_all", "value": sold["savings"].sum()},
             {"metric": "elasticity", "value": None, "note": "prices by week are not recorded"},
-            products_alone=len(sales.alone(sold)),
-            products_dependent=len(sales.dependent(sold)),
-            savings_in_all=sold["savings"].sum(),
         ),
         *(lab.table(rows, title=title, columns=columns, limit=15) for title, rows in lists.items()),
         lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),

@@ -81,7 +81,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
     yield {
         "metric": "discounts_questioned",
         "value": len(questioned) if len(moved) else None,
-        "note": _firsts(questioned) if len(moved) else "nothing was sold at a discount",
+        "note": _firsts(questioned) if len(moved) else _unquestioned(found),
     }
     yield lift_figure(found.effect)
     yield {"metric": "median_cover", "value": cover.median()}
@@ -95,6 +95,13 @@ def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
         return {"metric": "dead_stock", "value": None, "note": "the ledger says too little"}
     value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0
     return {"metric": "dead_stock", "value": float(value), "note": _firsts(dead)}
+
+
+def _unquestioned(found: Study) -> str:
+    """Why no discount can be questioned: none was given, or what was given is not recorded."""
+    if found.products["units_sold_with_discount"].sum() > 0:
+        return "units were sold at a discount; what was given for them, only order events tell"
+    return "nothing was sold at a discount"
 
 
 def lift_figure(effect: DiscountEffect) -> dict[str, Any]:

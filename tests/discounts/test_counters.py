@@ -236,6 +236,7 @@ def test_products_tell_the_comparison_from_counters(settings):
     [
         ("ab_tests", "done"),
         ("customers", "skipped"),
+        ("recommendations", "skipped"),
         ("turnover", "done"),
     ],
 )
@@ -246,6 +247,15 @@ def test_no_report_fails_on_the_guides_tables(settings, report, status):
     if status == "skipped":
         assert "d1lab ingest orders" in record.reason
         assert "nothing was sold" not in record.reason
+
+
+def test_turnover_does_not_deny_discounted_units(settings):
+    """The stock ledger counts units sold at a discount, though not what was given for them."""
+    _, run_dir = _run(settings, "turnover")
+    figures = {figure.metric: figure for figure in load_results(run_dir)}
+    assert figures["discounts_questioned"].value is None
+    assert "units were sold at a discount" in figures["discounts_questioned"].note
+    assert "order events tell it" in figures["discount_lift"].note
 
 
 def test_tests_of_a_past_day_are_not_told_from_later_totals(settings):
