@@ -11,11 +11,19 @@ import pytest
 from hypothesis import settings
 
 from d1lab import catalog
+from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests import workerd
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_currency() -> Iterator[None]:
+    """Forget the currency of the lab that a module opened last: tests open many."""
+    yield
+    set_currency("")
 
 
 @pytest.fixture(scope="session")
