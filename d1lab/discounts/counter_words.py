@@ -11,7 +11,7 @@ NOTHING = (
     "`d1lab track FILE` brings events."
 )
 NO_DISCOUNT = "no discount was used in {shop} in the {days} days to {until}"
-NO_SALE = "nothing was sold in {shop} in the {days} days to {until}"
+NO_SALE = "no sale of {shop} is recorded in the {days} days to {until}"
 
 TOTALS = (
     "Totals {since}, as they stand now: the app does not keep them by day, so they are not of the "

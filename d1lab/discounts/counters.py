@@ -35,6 +35,8 @@ BY_DISCOUNT = (
 )
 BY_SKU = "product times_used discounts_used savings revenue_after depth first_used_on last_used_on"
 
+EVER = 36_500  # days
+
 
 def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     """Why the report on discounts stops, then the dashboard that the app's counters allow.
@@ -49,7 +51,10 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         return (NO_DISCOUNT.format(**told),)
     dashboard = lab.metric("counted_dashboard", until=until, days=days).set_index("measure")
     used = lab.metric("counted_discounts", until=until)
-    if not dashboard.loc["uses", "value"] > 0 and used.empty:
+    counted_by_day = dashboard.loc["uses", "value"] > 0
+    if not counted_by_day and _has_orders(lab, until, EVER):
+        return (NO_DISCOUNT.format(**told),)
+    if not counted_by_day and used.empty:
         return (NOTHING.format(counted="discounts", **told),)
     dashboard["note"] = change(Periods.of(dashboard)).in_words(f"the {days} days before")
     known = lab.figures(*figures(dashboard, used))
@@ -73,7 +78,7 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         days: Its length.
     """
     told = {"shop": lab.shop, "days": days, "until": until}
-    if _has_orders(lab, until, days):
+    if _has_orders(lab, until, EVER):
         return (NO_SALE.format(**told),)
     sold = lab.metric("counted_products")
     if sold.empty:

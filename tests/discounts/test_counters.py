@@ -180,15 +180,34 @@ def test_nothing_recorded_is_not_nothing_used(lab):
         assert "d1lab ingest orders FILE" in reason
 
 
-def test_orders_without_a_discount_count_as_none(lab):
-    """Where order events are there, they are believed: no counter speaks in their place."""
+def _sell(lab: Lab, day: str) -> None:
+    """One order line without a discount."""
     lab._con.execute(
         "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, quantity, revenue, "
         "list_price, discount_amount, occurred_at) "
-        "VALUES ('guide', 'e', 'order', 'o', 'SOCK', 1, 10, 10, 0, TIMESTAMP '2026-05-01')"
+        "VALUES ('guide', 'e', 'order', 'o', 'SOCK', 1, 10, 10, 0, $day::TIMESTAMP)",
+        {"day": day},
     )
+
+
+def test_orders_without_a_discount_count_as_none(lab):
+    """Where order events are there, they are believed: no counter speaks in their place."""
+    _sell(lab, "2026-05-01")
     [reason] = counters.discounts(lab, LAST, 30)
     assert reason == "no discount was used in guide in the 30 days to 2026-05-08"
+
+
+def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
+    """A shop whose orders are recorded, but lie further back, used no discount since."""
+    _sell(lab, "2026-03-01")
+    assert len(counters.discounts(lab, LAST, 30)) > 1  # its counters go on, so they speak
+    later = LAST + timedelta(60)
+    assert counters.discounts(lab, later, 30) == (
+        "no discount was used in guide in the 30 days to 2026-07-07",
+    )
+    assert counters.products(lab, later, 30) == (
+        "no sale of guide is recorded in the 30 days to 2026-07-07",
+    )
 
 
 def test_discounts_tell_the_dashboard_from_counters(settings):
