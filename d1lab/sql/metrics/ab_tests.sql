@@ -1,6 +1,6 @@
 -- ab_tests: the A/B tests of a shop begun by a day: their sums, and what was declared beforehand
 -- unit: visitors, conversions, money      grain: shop, test_id
--- reads: ab_tests, order_lines, daily_discounts, inventory_days
+-- reads: ab_tests, order_lines, daily_discounts, ab_test_days
 -- $until: the day of the report
 --
 -- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day. An app
@@ -10,7 +10,7 @@ WITH days AS (
     UNION ALL
     SELECT max(day) FROM daily_discounts WHERE shop = $shop
     UNION ALL
-    SELECT max(day) FROM inventory_days WHERE shop = $shop
+    SELECT max(day) FROM ab_test_days WHERE shop = $shop
 ),
 data AS (
     SELECT max(last_day) AS last_day FROM days
