@@ -77,13 +77,13 @@ def plan(
     if named and shops and set(shops) != {named}:
         raise InputError(f"parameter shop={named!r} and shop {', '.join(shops)}: give one of them")
     chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
-    if not chosen:
-        raise InputError(
-            f"there is no report in {settings.notebooks_dir}; `d1lab init` puts them into a new "
-            "folder, and D1LAB_NOTEBOOKS_DIR names another one"
-        )
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
+        if asked and not chosen:
+            raise InputError(
+                f"there is no report in {settings.notebooks_dir}; `d1lab init` puts them into a "
+                "new folder, and D1LAB_NOTEBOOKS_DIR names another one"
+            )
         tasks = [
             prepare(lab, report, values=values | {"shop": shop}, texts=texts)
             for report in chosen
