@@ -12,10 +12,12 @@ import numpy as np
 
 from d1lab.errors import UnknownName
 from d1lab.stats import means
-from d1lab.stats.ab import compare
-from d1lab.stats.arms import Arm, Plan
+from d1lab.stats.arms import Arm, Look, Plan
+from d1lab.stats.effects import effect
+from d1lab.stats.faults import plan_fault
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
+from d1lab.stats.schedule import timeline
 
 UNBALANCED = 0.001
 """A covariate that differs between the arms with a p-value below this was not from before."""
@@ -149,13 +151,17 @@ def _is_zero_or_one(*arms: Pairs) -> bool:
 
 def _as_conversions(blank: VisitorEffect, sums: VisitorSums, alpha: float) -> VisitorEffect:
     """The score test or an exact one: one null has one p-value, here as in `compare`."""
+    plan = Plan(alpha=alpha)
+    if fault := plan_fault(plan):
+        return blank._replace(status="invalid_input", reason=fault)
     a, b = (Arm(int(arm.n), int(arm.y)) for arm in (sums.a, sums.b))
-    result = compare(a, b, Plan(alpha=alpha))
-    if result.p_value is None:
-        return blank._replace(status=result.status, reason=result.reason)
-    shared = VisitorEffect._fields[4:13]
-    values = {name: getattr(result.effects[0], name) for name in shared}
-    return blank._replace(method=result.method or "score", **values)
+    line = timeline([Look(a, b)], plan)
+    assert line is not None  # None before a planned look: there is none
+    found = effect("conversions", line, plan)
+    if found.p_value is None:
+        return blank._replace(status=found.status, reason=found.reason)
+    values = {name: getattr(found, name) for name in VisitorEffect._fields[4:13]}
+    return blank._replace(method=found.method or "score", **values)
 
 
 def _estimates(sums: VisitorSums) -> means.Means:
