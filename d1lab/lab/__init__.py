@@ -9,8 +9,8 @@
     lab.stage(frame, table="inventory_impact")
 
 Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), finding (search),
-dictionary (describe), state (age, simulated, quarantined), vocabulary (what columns are called),
-snapshots (frames of earlier runs), magic (%%d1).
+showing (verdict, figures, table, note, stop), dictionary (describe), state (age, simulated,
+quarantined), vocabulary (names of columns), snapshots (frames of earlier runs), magic (%%d1).
 """
 
 from d1lab.lab.session import Lab, open

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from d1lab import results
 from d1lab.config import load_settings
-from d1lab.display import DataTable, Figures, Note, Verdict, money, set_currency
-from d1lab.errors import InputError, StopRun, UnknownName
+from d1lab.display import set_currency
+from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, magic, query, state, vocabulary
 from d1lab.lab.finding import Finding
+from d1lab.lab.showing import Showing
 from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.state import Freshness
 from d1lab.lab.tables import Tables
@@ -61,7 +62,7 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     return lab
 
 
-class Lab(Finding):
+class Lab(Finding, Showing):
     """A warehouse in hand: tables, SQL, metrics, and what a report shows and stages.
 
     Args:
@@ -255,60 +256,6 @@ class Lab(Finding):
     def quarantined(self) -> pd.DataFrame:
         """Values that did not fit their declared type, counted by table, column and reason."""
         return state.quarantined(self._con)
-
-    # Showing
-
-    def verdict(self, text: object, status: str = "neutral", detail: object = "") -> Verdict:
-        """The report's answer in one sentence; status good, bad, neutral or unknown."""
-        return Verdict.of(text, status, detail)
-
-    def figures(self, *figures: object, **values: object) -> Figures:
-        """Key figures, in the order of their weight: `lab.figures(uses=212, savings=1043.5)`.
-
-        Args:
-            figures: Mappings of `d1lab.display.Figure`'s fields, or frames of them.
-            values: Values by name; label, unit and kind come from `d1lab.lab.vocabulary`.
-        """
-        return Figures.of(*vocabulary.figures(figures, values))
-
-    def table(
-        self, frame: Any, *, title: str, columns: str | Sequence[str] | None = None, **options: Any
-    ) -> DataTable:
-        """The top of a frame as a table; labels, units and kinds come from the vocabulary.
-
-        Args:
-            frame: A frame or a relation, ordered.
-            title: What the table shows.
-            columns: Names of the columns to show, also as one text: "sku revenue".
-            options: As in `d1lab.display.DataTable.from_frame`.
-        """
-        shown = vocabulary.selected(frame, columns)
-        meaning = vocabulary.meanings(vocabulary.column_names(shown), options)
-        return DataTable.from_frame(shown, title=title, run_dir=self._given_run_dir, **meaning)
-
-    def money(self, amount: object) -> str:
-        """An amount in running text, in the shop's currency: '$7,007'."""
-        return money(amount)
-
-    def note(self, text: object, tone: str = "note") -> Note:
-        """A remark beside the story; tone note or warning."""
-        return Note.of(text, tone)
-
-    def stop(self, reason: object, *shown: object) -> NoReturn:
-        """End the run well before its last cell, such as for want of data.
-
-        Args:
-            reason: What is missing, and what brings it.
-            shown: What can be told all the same; with a verdict among it the run counts as done.
-
-        Raises:
-            StopRun: Always.
-        """
-        if shown:
-            from IPython.display import display
-
-            display(*shown)
-        raise StopRun(str(reason))
 
     # Staging
 
