@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from d1lab.cli import main
 from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from tests import small_shop
+from tests.command_line import Ended, caller
 from tests.workerd import Engine
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
 @pytest.fixture
 def d1lab(monkeypatch, capsys) -> Callable[..., Ended]:
     """The command line, in this process: `d1lab("pull", "--json")`."""
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["d1lab", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture(params=["embedded", pytest.param("engine", marks=pytest.mark.engine)])

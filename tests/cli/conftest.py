@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from d1lab.cli import main
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ingest.events import track
 from tests import small_shop
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+from tests.command_line import Ended, caller
 
 
 @pytest.fixture
 def run(monkeypatch, capsys) -> Callable[..., Ended]:
     """`run("pull", "--json")`."""
-
-    def call(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["d1lab", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return call
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -10,15 +10,7 @@ import pytest
 
 from d1lab.d1.sqlite import ENGINE_FOLDER, SqliteDatabase
 from tests import small_shop
-
-
-def assert_refused(ended, *parts: str, code: int = 2) -> None:
-    assert ended.code == code, ended.err
-    assert ended.err.startswith("error: ")
-    assert ended.err.count("\n") == 1
-    assert ended.out == ""
-    for part in parts:
-        assert part in ended.err
+from tests.command_line import assert_refused
 
 
 @pytest.mark.parametrize(

@@ -13,30 +13,22 @@ from pathlib import Path
 import pytest
 
 from d1lab.d1 import transport
+from tests.command_line import assert_refused
 
 BIN = Path(sys.executable).parent / "d1lab"
-
-
-def assert_one_line(ended, code: int, *parts: str) -> None:
-    assert ended.code == code, ended.err
-    assert ended.err.startswith("error: ")
-    assert ended.err.count("\n") == 1
-    assert ended.out == ""
-    for part in parts:
-        assert part in ended.err
 
 
 def test_main_tells_of_a_file_in_the_way(folder, run):
     """What the system refuses is a line, too: here a file where a folder is wanted."""
     Path("taken").touch()
-    assert_one_line(run("init", "taken"), 1, "taken", "exists")
-    assert_one_line(run("init", "taken/sub"), 1, "Not a directory")
+    assert_refused(run("init", "taken"), "taken", "exists", code=1)
+    assert_refused(run("init", "taken/sub"), "Not a directory", code=1)
 
 
 def test_main_tells_of_settings_that_are_no_text(folder, run):
     """A d1lab.toml saved by another program, in another encoding."""
     Path("d1lab.toml").write_bytes("database = 'ü'".encode("utf-16"))
-    assert_one_line(run("pull"), 2, "d1lab.toml is no TOML")
+    assert_refused(run("pull"), "d1lab.toml is no TOML", code=2)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +39,7 @@ def test_main_tells_of_a_malformed_url(folder, run, url):
     """A port that is none, a part that is missing."""
     Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
     ended = run("pull")
-    assert_one_line(ended, 2)
+    assert_refused(ended, code=2)
 
 
 def test_main_says_that_it_waits_and_why(folder, run, monkeypatch, caplog):
@@ -57,7 +49,9 @@ def test_main_says_that_it_waits_and_why(folder, run, monkeypatch, caplog):
         taken.bind(("127.0.0.1", 0))
         url = f"wrangler+http://127.0.0.1:{taken.getsockname()[1]}/x"
         Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
-        assert_one_line(run("pull"), 1, "no answer from 127.0.0.1", "is `wrangler dev` running?")
+        assert_refused(
+            run("pull"), "no answer from 127.0.0.1", "is `wrangler dev` running?", code=1
+        )
     (retry,) = caplog.messages
     assert "refused" in retry
     assert "trying again in" in retry

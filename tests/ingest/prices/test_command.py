@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from d1lab.cli import main
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
+from tests.command_line import caller
 
 FILE = "shop,sku,competitor,price,currency,observed_at\n"
 LIST = "shop,sku,competitor,url\n"
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -32,16 +24,7 @@ def command(tmp_path: Path, monkeypatch, capsys):
         migrate(db)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["d1lab", "ingest", "prices", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return call
+    return caller(monkeypatch, capsys, "ingest", "prices")
 
 
 def stored(folder: Path) -> list[tuple]:
