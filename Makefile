@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: report test lab check bench certify images clean
+.PHONY: report test lab check docs bench certify images clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -17,13 +17,18 @@ lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
 	@$(BIN)/d1lab pull
 	@$(BIN)/d1lab lab
 
-check: .venv/.test-ready        ## style, types, import layers
+check: .venv/.test-ready        ## style, types, import layers, documentation
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs: .venv/.docs-ready         ## build the documentation into site/; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/certificate.md
+certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/validation/ab-certificate.md
 	@$(BIN)/python -m bench.certify
 
 images: .venv/.test-ready       ## picture the reports that are there; writes docs/images/
@@ -42,15 +47,20 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
-	@$(PIP) -e '.[demo,prices,test]'
+	@$(PIP) -e '.[demo,prices,test,docs]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
 	done
-	@touch .venv/.run-ready $@
+	@touch .venv/.run-ready .venv/.docs-ready $@
+
+.venv/.docs-ready: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing d1lab with its documentation tools (a minute or two, once) ..."
+	@$(PIP) -e '.[demo,docs]'
+	@touch $@
 
 .venv/.bench-ready: .venv/.test-ready
 	@$(PIP) -e '.[demo,prices,test,bench]'
 	@touch $@
 
 clean:
-	rm -rf .venv data reports tests/engine/node_modules tests/browser/node_modules
+	rm -rf .venv data reports site tests/engine/node_modules tests/browser/node_modules

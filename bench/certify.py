@@ -1,6 +1,6 @@
 """False positives, power and interval coverage of the A/B methods, by simulation.
 
-    make certify        2,000 tests per cell; writes docs/certificate.md
+    make certify        2,000 tests per cell; writes docs/validation/ab-certificate.md
 
 The rules are the product's own functions, applied to all tests of a cell at once;
 `tests/stats/test_certify.py` holds them to what `d1lab.stats.ab.compare` decides.
@@ -29,7 +29,7 @@ ALPHA = 0.05
 TRAFFIC = (100, 500, 5_000)
 SHARES = (0.5, 0.3)  # 50/50 and 70/30
 LIFTS = (0.1, 0.2)
-CERTIFICATE = Path(__file__).parents[1] / "docs" / "certificate.md"
+CERTIFICATE = Path(__file__).parents[1] / "docs" / "validation" / "ab-certificate.md"
 LIMITS = {
     "group-sequential": (0.0, 0.06),
     "Beta-Binomial": (0.0, 0.05),

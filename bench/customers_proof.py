@@ -1,4 +1,4 @@
-"""What the customer segments and lifetime values do on real orders; writes docs/customers-proof.md.
+"""Customer segments and lifetime values on real orders; writes docs/validation/customers.md.
 
 python -m bench.customers_proof ONLINE_RETAIL.parquet
 """
@@ -19,7 +19,7 @@ from d1lab.customers.labels import NEWCOMER, confirmed, moves
 from d1lab.customers.lifetimes import FORECASTS, Lifetimes, lifetimes
 from d1lab.lab import Lab
 
-PAGE = Path(__file__).parents[1] / "docs" / "customers-proof.md"
+PAGE = Path(__file__).parents[1] / "docs" / "validation" / "customers.md"
 DAYS = [date(2011, month, 9) for month in range(1, 13)]
 """Monthly snapshots; the data ends on the last one. The first ones begin the chain of labels."""
 

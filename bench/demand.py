@@ -1,6 +1,6 @@
 """Forecasts of real weekly demand, out of sample, beside Shopify's rule and the textbook's.
 
-    python -m bench.demand [online_retail.parquet]     writes docs/demand-proof.md
+    python -m bench.demand [online_retail.parquet]     writes docs/validation/demand-backtest.md
 
 Online Retail (UCI) is one shop's invoices, December 2010 to December 2011. At each of seven
 origins, four weeks apart, every SKU that sold for the first time 16 weeks before or earlier, and in
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from d1lab.stats.demand import CHOSEN, HORIZON_WEEKS, forecast
 from d1lab.stats.rivals import BENCHMARK, RIVALS, moving_mean, smoothed, tsb
 
-PROOF = Path(__file__).parents[1] / "docs" / "demand-proof.md"
+PROOF = Path(__file__).parents[1] / "docs" / "validation" / "demand-backtest.md"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "online_retail.parquet"
 MIN_AGE_WEEKS = 16
 MIN_SOLD_WEEKS = 8

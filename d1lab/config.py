@@ -75,9 +75,17 @@ class DatabaseSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str
-    plan: Literal["free", "paid"] = "paid"
-    currency: Currency | dict[str, Currency] = ""
+    url: str = Field(
+        description="Where the database is: `d1://ACCOUNT_ID/DATABASE_ID`, `sqlite:FILE`, "
+        "`dump:FILE`, or `wrangler+http://HOST:PORT/DATABASE_ID`."
+    )
+    plan: Literal["free", "paid"] = Field(
+        "paid", description="The Cloudflare plan, whose prices and daily limits apply."
+    )
+    currency: Currency | dict[str, Currency] = Field(
+        "",
+        description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
+    )
 
     def currency_of(self, shop: str | None) -> str:
         """What a shop's money is counted in; empty where nobody said."""
@@ -90,9 +98,13 @@ class NotifySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    alert: tuple[str, ...] = ()  # conditions on key figures; one may stand without brackets
-    attach_page: bool = False  # the report itself, without scripts: for mail
-    pages_url: str = ""  # where `d1lab publish` puts the pages, for a link
+    alert: tuple[str, ...] = Field(
+        (), description='Conditions on key figures, such as `"products_short > 20"`; one or a list.'
+    )
+    attach_page: bool = Field(False, description="Attach the page without scripts, for mail.")
+    pages_url: str = Field(
+        "", description="The address that `d1lab publish` publishes to, for links in messages."
+    )
 
     @field_validator("alert", mode="before")
     @classmethod
@@ -108,24 +120,42 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="D1LAB_", extra="forbid", populate_by_name=True)
 
-    root: Path = Field(default_factory=lambda: find_root(Path.cwd()))
-    database: str = "demo"
-    databases: dict[str, DatabaseSettings] = {}
-    data_dir: Path = Path("data")
-    reports_dir: Path = Path("reports")
-    notebooks_dir: Path = Path("notebooks")
-    run_dir: Path | None = None  # set by the runner for the kernel: where a run stages its results
+    root: Path = Field(
+        default_factory=lambda: find_root(Path.cwd()),
+        description="The project's folder. Default: the nearest parent folder with `d1lab.toml` or "
+        "`notebooks/`, otherwise the current folder.",
+    )
+    database: str = Field("demo", description="The database that commands use by default.")
+    databases: dict[str, DatabaseSettings] = Field({}, description="The databases by name.")
+    data_dir: Path = Field(Path("data"), description="Folder of warehouses, runs, and the ledger.")
+    reports_dir: Path = Field(Path("reports"), description="Folder of the pages and the index.")
+    notebooks_dir: Path = Field(Path("notebooks"), description="Folder of the reports' notebooks.")
+    run_dir: Path | None = Field(
+        None, description="Folder where a run stages its results. d1lab sets it for kernels."
+    )
     read_token: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("D1LAB_READ_TOKEN", "CLOUDFLARE_API_TOKEN")
+        None,
+        validation_alias=AliasChoices("D1LAB_READ_TOKEN", "CLOUDFLARE_API_TOKEN"),
+        description="API token with permission D1:Read.",
     )
     write_token: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN")
+        None,
+        validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN"),
+        description="API token with permission D1:Edit, for commands that write to D1.",
     )
 
-    notify: NotifySettings = NotifySettings()
-    notify_url: SecretStr | None = None
-    notify_errors_url: SecretStr | None = None  # for faults; notify_url where it is not set
-    salt: SecretStr | None = None  # of hashed e-mail addresses; drawn once where it is not set
+    notify: NotifySettings = Field(NotifySettings(), description="What `d1lab send` sends.")
+    notify_url: SecretStr | None = Field(
+        None, description="Apprise URL that receives messages; several are separated by spaces."
+    )
+    notify_errors_url: SecretStr | None = Field(
+        None, description="Apprise URL for failures and stale data. Default: `D1LAB_NOTIFY_URL`."
+    )
+    salt: SecretStr | None = Field(
+        None,
+        description="Key of hashed email addresses, 16 characters or more. Default: `data/salt`, "
+        "created once.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -31,7 +31,11 @@ def test_environment_yml_repeats_pyproject():
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     extras = PROJECT["optional-dependencies"]
     assert sorted(pip) == sorted(
-        [*PROJECT["dependencies"], *extras["demo"], *extras["prices"], *extras["test"], "-e ."]
+        [
+            *PROJECT["dependencies"],
+            *chain.from_iterable(extras[name] for name in ("demo", "prices", "test", "docs")),
+            "-e .",
+        ]
     )
     assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
 
@@ -41,7 +45,7 @@ def test_constraints_pin_every_dependency():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if "==" in line}
     extras = PROJECT["optional-dependencies"]
-    wanted = (extras[name] for name in ("demo", "prices", "test"))
+    wanted = (extras[name] for name in ("demo", "prices", "test", "docs"))
     for requirement in [*PROJECT["dependencies"], *chain.from_iterable(wanted)]:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         assert name, requirement

@@ -1,9 +1,9 @@
 """Order events into D1: checked, in batches, each counted once.
 
-An event is one line of an order, discounted or not, or one refunded line; docs/events.md gives
-its fields. `(shop, event_id)` identifies it: sending it again writes nothing, so that a load that
-died is simply run again. What the rules of sql/ingest/checked_events.sql do not let in is
-reported with its position and the reason. Mappings and tables pass the same rules.
+An event is one line of an order, discounted or not, or one refunded line; its fields are
+in docs/guide/events.md. `(shop, event_id)` identifies it: sending it again writes nothing, so that
+a load that died is simply run again. What the rules of sql/ingest/checked_events.sql do not let in
+is reported with its position and the reason. Mappings and tables pass the same rules.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Orders from files: Shopify's order export, or any CSV or Parquet by a small column map.
 
-A file becomes order events (docs/events.md) by the SQL of its layout, sql/ingest/<layout>_orders;
-what each makes of discounts, refunds and cancelled orders stands there. Events are told apart by
-the order and the line's place in it, and are corrected where they differ: so a file that was
-loaded in part is loaded again, and a later export of the same orders brings them up to date.
+A file becomes order events (docs/guide/events.md) by the SQL of its layout,
+sql/ingest/<layout>_orders; what each makes of discounts, refunds and cancelled orders stands
+there. Events are told apart by the order and the line's place in it, and are corrected where they
+differ: so a file that was loaded in part is loaded again, and a later export of the same orders
+brings them up to date.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Every paid order of the shop during a test is a visitor who would buy under the better variant.
 Chance assigns each to a variant; under the worse one some of them do not buy. Visitors who buy
 under neither are drawn beside them. So under no difference the split is truly random, conversions
-never exceed visitors or the shop's real orders, and the true effect is known: see docs/demo.md.
-Every row says source = 'simulated'.
+never exceed visitors or the shop's real orders, and the true effect is known: see
+docs/guide/demo.md. Every row says source = 'simulated'.
 """
 
 from __future__ import annotations

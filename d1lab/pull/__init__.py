@@ -9,7 +9,7 @@
     changes   rows that D1's change log names
     load      batches into the next warehouse file               (d1lab.warehouse)
 
-docs/pull.md says what is noticed when, and what it costs.
+docs/guide/pull.md says what is noticed when, and what it costs.
 """
 
 from __future__ import annotations

