@@ -29,7 +29,7 @@ bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
 certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/validation/ab-certificate.md
-	@$(BIN)/python -m bench.certify
+	@$(BIN)/python -m validation.ab_certificate
 
 images: .venv/.test-ready       ## picture the reports that are there; writes docs/images/
 	@$(BIN)/python -m docs.screenshots

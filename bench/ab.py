@@ -35,9 +35,9 @@ FROM range($visitors) AS t(i)
 
 _OURS = """
 from d1lab.exposures import Measure, scan
-from d1lab.stats.ab import compare
-from d1lab.stats.arms import Plan
-from d1lab.stats.visitors import arms, effects
+from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.model import Plan
+from d1lab.analyses.ab_tests.visitors import arms, effects
 
 measures = [
     Measure("orders"),

@@ -28,7 +28,7 @@ from bench.comparison import Comparison, Target
 EVENTS = 10_000_000
 CUSTOMERS, SKUS, DISCOUNTS, SHOPS, DAYS = 400_000, 5_000, 120, 20, 730
 FOLDER = Path(__file__).parent
-AGGREGATES = FOLDER.parent / "d1lab" / "sql" / "aggregates"
+AGGREGATES = FOLDER.parent / "d1lab" / "ingest" / "aggregates"
 TABLES = tuple(sorted(path.stem for path in AGGREGATES.glob("*.sql")))
 SIDES = ("ours", "pandas", "sqlite")
 FILES = {"ours": "warehouse.duckdb", "pandas": "order_lines.parquet", "sqlite": "events.sqlite"}

@@ -86,11 +86,11 @@ def ours(path: Path) -> dict[str, int]:
     """The report's work: metrics, labels, values."""
     from datetime import date
 
-    from d1lab.customers.groups import app_segments, group_table, lapsing
-    from d1lab.customers.labels import confirmed
-    from d1lab.customers.lifetimes import evaluated, valued
+    from d1lab.analyses.customers.groups import app_segments, group_table, lapsing
+    from d1lab.analyses.customers.labels import confirmed
+    from d1lab.analyses.customers.lifetime_value import evaluated, valued
+    from d1lab.analyses.customers.segments import SegmentRule
     from d1lab.metrics import evaluate, load_metrics
-    from d1lab.stats.segments import SegmentRule
 
     metrics = load_metrics()
     given = {"shop": "shop", "until": UNTIL}
@@ -118,9 +118,9 @@ def in_pandas(path: Path) -> dict[str, int]:
     import pandas as pd
 
     from bench.customers_pandas import scores, summary
-    from d1lab.customers.groups import app_segments, group_table, lapsing
-    from d1lab.customers.lifetimes import evaluated, valued
-    from d1lab.stats.segments import SegmentRule
+    from d1lab.analyses.customers.groups import app_segments, group_table, lapsing
+    from d1lab.analyses.customers.lifetime_value import evaluated, valued
+    from d1lab.analyses.customers.segments import SegmentRule
 
     until = pd.Timestamp(UNTIL)
     orders = pd.read_parquet(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from d1lab.stats.segments import quintile_scores
+from d1lab.analyses.customers.segments import quintile_scores
 
 _GRID = np.array(
     [

@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.comparison import Comparison, Target
-from d1lab.reports import vega
-from d1lab.reports.page import render_page
-from d1lab.reports.run_record import NOTEBOOK_FILE
+from d1lab.pages import svg as vega
+from d1lab.pages.page import render_page
+from d1lab.runs.record import NOTEBOOK_FILE
 from tests.reports.sample_run import turnover_cells, write_run
 
 REPEATS = 9

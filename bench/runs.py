@@ -43,12 +43,12 @@ _OURS = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from d1lab.reports.warm import warm_up
+from d1lab.runs.kernels.fork_client import warm_up
 from d1lab.config import clean_environment
 warm_up(clean_environment())
-from d1lab.reports.execute import execute, import_papermill
+from d1lab.runs.execute import execute, import_papermill
 import_papermill()
-from d1lab.reports.kernels import Kernel
+from d1lab.runs.kernels.kernel import Kernel
 
 folder, reports, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
@@ -67,7 +67,7 @@ with ThreadPoolExecutor(workers) as pool:
 
 _FLOOR = """
 import json, sys, time
-from d1lab.reports.fastimport import defer_iri_grammar
+from d1lab.fast_import import defer_iri_grammar
 defer_iri_grammar()
 import altair, IPython.display, numpy, pandas
 shown = []

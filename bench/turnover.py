@@ -150,7 +150,7 @@ def measure(name: str, path: Path) -> None:
     """Run one side, and print what it took and found."""
     import resource
 
-    from d1lab.stats.turnover import Ledger, turnover
+    from d1lab.analyses.inventory.turnover import Ledger, turnover
 
     start = time.perf_counter()
     frame = {"ours": ours, "pandas": pandas}[name](path)

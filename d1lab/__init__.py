@@ -37,20 +37,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from d1lab import charts
     from d1lab.config import load_settings
     from d1lab.d1 import open_database
     from d1lab.errors import D1labError
     from d1lab.lab import Lab, open
-    from d1lab.reports import charts
 
-__version__ = "0.1.0"
+from d1lab.version import __version__
 
 __all__ = ["D1labError", "Lab", "__version__", "charts", "load_settings", "open", "open_database"]
 
 _HOMES = {
     "D1labError": "d1lab.errors",
     "Lab": "d1lab.lab",
-    "charts": "d1lab.reports",
+    "charts": "d1lab.charts",
     "load_settings": "d1lab.config",
     "open": "d1lab.lab",
     "open_database": "d1lab.d1",
@@ -61,7 +61,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'd1lab' has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    value = import_module(f"{home.__name__}.{name}") if name == "charts" else getattr(home, name)
+    value = home if name == "charts" else getattr(home, name)
     globals()[name] = value
     return value
 

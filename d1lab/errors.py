@@ -47,7 +47,7 @@ class UnknownName(InputError):
         kind: What was named: 'table', 'column', 'metric', 'parameter', ...
         name: The name asked for.
         known: The names that exist.
-        where: Where it was looked for, such as "report 'turnover'"; empty for anywhere.
+        where: Where it was looked for, such as "report 'inventory'"; empty for anywhere.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:

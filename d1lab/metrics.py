@@ -1,4 +1,4 @@
-"""Metrics: the .sql files of d1lab/sql/metrics, and of the project's own metrics/ folder.
+"""Metrics: the `.sql` files beside the analyses, and those of the project's `metrics/` folder.
 
 The folder is the registry, and a file's header its documentation:
 
@@ -27,7 +27,7 @@ import orjson
 
 from d1lab.errors import InputError, UnknownName
 
-FOLDER = Path(__file__).parent / "sql" / "metrics"
+FOLDER = Path(__file__).parent / "analyses"
 
 _FIELD = re.compile(r"\b(unit|grain|reads):")
 _NOTE = re.compile(r"\$(\w+):\s*(.*)")
@@ -63,9 +63,9 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
         InputError: A file's header or SQL is wrong, or a project's metric takes a name of d1lab's:
             a change of meaning is a new name, so that history stays comparable.
     """
-    metrics = dict(_load_folder(FOLDER))
+    metrics = dict(_load_folder(FOLDER, "*/*.sql"))
     if project_folder and project_folder.is_dir():
-        for name, metric in _load_folder(project_folder).items():
+        for name, metric in _load_folder(project_folder, "*.sql").items():
             if name in metrics:
                 raise InputError(
                     f"metric {name!r} of {project_folder} is already one of d1lab's: "
@@ -75,8 +75,8 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
     return metrics
 
 
-def _load_folder(folder: Path) -> dict[str, Metric]:
-    paths = sorted(folder.glob("*.sql"))
+def _load_folder(folder: Path, pattern: str) -> dict[str, Metric]:
+    paths = sorted(folder.glob(pattern), key=lambda path: path.stem)
     return {path.stem: _load_file(path, path.stat().st_mtime_ns) for path in paths}
 
 

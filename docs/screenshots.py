@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from d1lab.config import load_settings
 from d1lab.errors import D1labError, InputError
-from d1lab.reports.chromium import BROWSERS, find_chromium
-from d1lab.reports.index import INDEX
-from d1lab.reports.shelf import LATEST
+from d1lab.pages.export import BROWSERS, find_chromium
+from d1lab.pages.index import INDEX
+from d1lab.pages.storage import LATEST
 
 IMAGES = Path(__file__).with_name("images")
 DATABASE, SHOP = "demo", "harbor"
-LEAD = "turnover"  # the report on readme.png
+LEAD = "inventory"  # the report on readme.png
 HEIGHT = 1200  # of a picture at most, in CSS pixels
 
 

@@ -89,7 +89,7 @@ def test_init_makes_a_project_and_keeps_one(tmp_path: Path):
     made = _run("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert 'url = "d1://acc/db"' in (tmp_path / "d1lab.toml").read_text()
-    assert (tmp_path / "notebooks" / "turnover.ipynb").is_file()
+    assert (tmp_path / "notebooks" / "inventory.ipynb").is_file()
     again = _run("init", cwd=tmp_path)
     assert again.returncode == 2
     assert "exists already" in again.stderr

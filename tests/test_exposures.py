@@ -9,11 +9,11 @@ import duckdb
 import numpy as np
 import pytest
 
+from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.exposures import Measure, scan
+from d1lab.analyses.ab_tests.model import Plan
+from d1lab.analyses.ab_tests.visitors import VisitorEffect, arms, effects
 from d1lab.errors import InputError, UnknownName
-from d1lab.exposures import Measure, scan
-from d1lab.stats.ab import compare
-from d1lab.stats.arms import Plan
-from d1lab.stats.visitors import VisitorEffect, arms, effects
 
 MENS, WOMENS, NONE = "Mens E-Mail", "Womens E-Mail", "No E-Mail"
 

@@ -13,8 +13,9 @@ import pytest
 
 import d1lab
 from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
-from d1lab.lab import Lab, dictionary, state
-from d1lab.results import read_notes, read_outbox
+from d1lab.lab import Lab, dictionary
+from d1lab.lab import freshness as state
+from d1lab.outbox import read_notes, read_outbox
 from d1lab.warehouse import open_warehouse
 
 

@@ -15,13 +15,13 @@ import pytest
 
 from d1lab.config import Settings
 from d1lab.display import DataTable, Note, Verdict
-from d1lab.reports.execute import execute
-from d1lab.reports.kernels import Kernel
-from d1lab.reports.page import render_page
-from d1lab.reports.report import load_report
-from d1lab.reports.run_record import RunRecord, load_results
-from d1lab.reports.runner import kernel_environment, open_lab, prepare, run
-from d1lab.results import read_outbox
+from d1lab.outbox import read_outbox
+from d1lab.pages.page import render_page
+from d1lab.runs.execute import execute
+from d1lab.runs.kernels.kernel import Kernel
+from d1lab.runs.record import RunRecord, load_results
+from d1lab.runs.report import load_report
+from d1lab.runs.run import kernel_environment, open_lab, prepare, run
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -171,7 +171,7 @@ def test_discounts_stops_where_none_was_used(settings):
 
 def test_turnover_shows_three_lists_and_stages(settings):
     """What runs out, what is dead, what the ledger does not tell; figures of today are staged."""
-    record, run_dir = _run(settings, "turnover", days=8)
+    record, run_dir = _run(settings, "inventory", days=8)
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == (
@@ -216,7 +216,7 @@ def test_turnover_shows_three_lists_and_stages(settings):
         ("discounts", ("product_costs",)),
         ("products", ("product_costs",)),
         ("recommendations", ("inventory_days", "product_costs")),
-        ("turnover", ("inventory_days", "product_costs")),
+        ("inventory", ("inventory_days", "product_costs")),
     ],
 )
 def test_reports_name_simulated_unit_costs(settings, report, read):
@@ -238,7 +238,7 @@ def test_reports_name_simulated_unit_costs(settings, report, read):
 
 def test_turnover_abstains_where_too_few_days_were_observed(settings):
     """Eight days of ninety say nothing: no figure, and NULL goes back."""
-    record, run_dir = _run(settings, "turnover")
+    record, run_dir = _run(settings, "inventory")
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["status"] == "unknown"
@@ -251,7 +251,7 @@ def test_turnover_abstains_where_too_few_days_were_observed(settings):
 
 def test_turnover_stops_where_no_stock_is_kept(settings):
     """A shop without inventory ends well, and says why."""
-    record, _ = _run(settings, "turnover", shop="kiosk")
+    record, _ = _run(settings, "inventory", shop="kiosk")
     assert record.status == "skipped"
     assert "no stock is recorded for kiosk" in record.reason
 

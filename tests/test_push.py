@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from d1lab import results
+from d1lab import outbox as results
 from d1lab.d1 import Database, open_database
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1UnavailableError, InputError, PushError, UnknownName
 from d1lab.push import PushResult, TablePush, plan, push, rollback
-from d1lab.push.image import load_image
+from d1lab.push.before_image import load_image
 from tests import workerd
 
 DAY = "2026-05-01"
@@ -73,7 +73,7 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A run that staged: a changed, b filled, c emptied, d as it is, e unknown; two customers."""
-    folder = tmp_path / "runs" / "20260502T060000-turnover"
+    folder = tmp_path / "runs" / "20260502T060000-inventory"
     stage_inventory(folder, a=(2.0, 2.0), b=(3.25, 0.5), c=(None, 0.1), d=(4.0, 4.0), e=(1.0, 1.0))
     stage_customers(folder, k1=("regular", 3, "40.10"), k2=("vip", 5, "1234.567891"))
     return folder
@@ -125,7 +125,7 @@ def world(db: Database, folder: Path) -> dict[str, Any]:
 
 def test_push_writes_owned_columns_where_they_differ(db: SqliteDatabase, run_dir: Path) -> None:
     """Changed rows are written, equal ones are not, absent ones are reported."""
-    result = push(db, run_dir, report="turnover")
+    result = push(db, run_dir, report="inventory")
 
     assert db.query(INVENTORY).rows == [
         ("a", 2, 2),
@@ -169,12 +169,12 @@ def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
 
 def test_push_records_itself(db: SqliteDatabase, run_dir: Path) -> None:
     """The audit says run, table, report, columns, rows, and that it ended."""
-    push(db, run_dir, report="turnover")
+    push(db, run_dir, report="inventory")
     run = run_dir.name
     assert db.query(AUDIT).rows == [
-        (run, "customer_insights", "push", "done", "turnover", 2, 2,
+        (run, "customer_insights", "push", "done", "inventory", 2, 2,
          "customer_segment, r_score, lifetime_value", 1, 1),
-        (run, "inventory_impact", "push", "done", "turnover", 5, 3,
+        (run, "inventory_impact", "push", "done", "inventory", 5, 3,
          "days_of_supply, turnover_rate", 1, 1),
     ]  # fmt: skip
 
@@ -963,7 +963,7 @@ def test_push_and_rollback_on_the_engine(d1: Database, run_dir: Path) -> None:
     seed(d1)
     before = d1.query("SELECT * FROM inventory_impact ORDER BY sku").rows
     planned = plan(d1, run_dir)
-    result = push(d1, run_dir, report="turnover")
+    result = push(d1, run_dir, report="inventory")
 
     assert d1.query(INVENTORY).rows == [
         ("a", 2, 2),

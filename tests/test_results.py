@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.results import keep, note_read, read_notes, read_outbox, stage
+from d1lab.outbox import keep, note_read, read_notes, read_outbox, stage
 
 KEY = {"shop": ["a", "a"], "sku": ["x", "y"], "date": ["2026-01-01", "2026-01-02"]}
 ROWS = {**KEY, "turnover_rate": [1.5, float("nan")], "days_of_supply": [3.0, 4.0]}

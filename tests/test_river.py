@@ -37,7 +37,7 @@ def project(request, tmp_path: Path, monkeypatch) -> Path:
         f'database = "mine"\n[databases.mine]\nurl = "{url}"\nplan = "free"\n'
     )
     (tmp_path / "notebooks").mkdir()
-    for name in ("turnover.ipynb", "discounts.ipynb"):
+    for name in ("inventory.ipynb", "discounts.ipynb"):
         shutil.copyfile(NOTEBOOKS / name, tmp_path / "notebooks" / name)
     monkeypatch.setenv("D1LAB_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     assert first.code == 0, first.err
     runs = {run["report"]: run for run in first.json["runs"]}
     assert {run["status"] for run in runs.values()} == {"done"}
-    assert runs["turnover"]["pushed"]["tables"][0]["changed"] == 3
+    assert runs["inventory"]["pushed"]["tables"][0]["changed"] == 3
 
     pushed = _turnover_rows(project)
     assert [row[0] for row in pushed] == ["evil", "hat", "sock"]
@@ -90,7 +90,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     assert {run["status"] for run in second.json["runs"]} == {"current"}
     assert all(run["pushed"] is None for run in second.json["runs"])
 
-    taken_back = d1lab("rollback", runs["turnover"]["run_id"], "--json")
+    taken_back = d1lab("rollback", runs["inventory"]["run_id"], "--json")
     assert taken_back.code == 0, taken_back.err
     assert _turnover_rows(project) == []
 
@@ -98,7 +98,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
 def test_river_shows_what_a_push_would_do(project: Path, d1lab):
     """Without --push nothing is written; the dry run tells the difference; the push makes it."""
     _fill(project, d1lab)
-    ran = d1lab("run", "turnover", "--set", "days=30", "--no-push", "--json")
+    ran = d1lab("run", "inventory", "--set", "days=30", "--no-push", "--json")
     run_id = ran.json["runs"][0]["run_id"]
     assert _turnover_rows(project) == []
 
@@ -129,7 +129,7 @@ def test_river_counts_each_event_once(project: Path, d1lab):
 def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
     """A hostile product title stays text; the page names its run, its day and simulated data."""
     _fill(project, d1lab)
-    ran = d1lab("run", "turnover", "--set", "days=30", "--json").json["runs"][0]
+    ran = d1lab("run", "inventory", "--set", "days=30", "--json").json["runs"][0]
     page = Path(ran["page"]).read_text()
     assert small_shop.HOSTILE not in page
     assert "document.title" in page  # the title is shown, as text
@@ -142,7 +142,7 @@ def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
 def test_river_refuses_a_misspelt_parameter_before_anything_runs(project: Path, d1lab):
     """One line, exit code 2, the nearest name; no run is left behind."""
     _fill(project, d1lab)
-    ended = d1lab("run", "turnover", "--set", "shp=corner")
+    ended = d1lab("run", "inventory", "--set", "shp=corner")
     assert ended.code == 2
     assert "Did you mean 'shop'?" in ended.err
     assert "Traceback" not in ended.err
@@ -155,12 +155,12 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
     file = project / "d1.sqlite"
     _fill(project, d1lab)
     shutil.copyfile(file, project / "before.sqlite")
-    assert d1lab("run", "turnover", "--set", "days=30").code == 0
+    assert d1lab("run", "inventory", "--set", "days=30").code == 0
     assert len(_turnover_rows(project)) == 3
 
     shutil.copyfile(project / "before.sqlite", file)
     assert _turnover_rows(project) == []
-    again = d1lab("run", "turnover", "--set", "days=30", "--json").json["runs"][0]
+    again = d1lab("run", "inventory", "--set", "days=30", "--json").json["runs"][0]
     assert (again["status"], len(_turnover_rows(project))) == ("current", 3)
 
 
@@ -168,7 +168,7 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
 def test_river_exports_every_table_on_command(project: Path, d1lab):
     """`--export csv` writes what the page shows whole, too; also of a run that is up to date."""
     _fill(project, d1lab)
-    asked = ("run", "turnover", "--set", "days=30", "--export", "csv")
+    asked = ("run", "inventory", "--set", "days=30", "--export", "csv")
     run = d1lab(*asked, "--json").json["runs"][0]
     files = [Path(file["path"]) for file in run["exported"]]
     assert files[0] == Path(run["page"]).with_suffix("") / "order.csv"

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from d1lab import catalog
+from d1lab.analyses.inventory import report as words
+from d1lab.analyses.inventory import tables as evidence
+from d1lab.analyses.inventory import tables as lists
+from d1lab.analyses.inventory.study import Plan, study
 from d1lab.lab import Lab
-from d1lab.stock import evidence, lists, words
-from d1lab.stock.study import Plan, study
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 UNTIL = date(2026, 5, 31)

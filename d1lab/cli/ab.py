@@ -39,9 +39,9 @@ def ab(
         return
     if b is None:
         raise InputError("d1lab ab takes two arms, such as: d1lab ab 500/10000 560/10000")
-    from d1lab.stats.ab import as_json as plain
-    from d1lab.stats.ab import calculate
-    from d1lab.stats.ab_words import sentence
+    from d1lab.analyses.ab_tests.decision import as_json as plain
+    from d1lab.analyses.ab_tests.decision import calculate
+    from d1lab.analyses.ab_tests.report import sentence
 
     result = calculate(
         a,
@@ -76,7 +76,7 @@ def _print_size(
     share_b: float | None,
     as_json: bool,
 ) -> None:
-    from d1lab.stats.arms import parse_rate
+    from d1lab.analyses.ab_tests.model import parse_rate
     from d1lab.stats.power import sample_size
 
     if base is None or to is None:

@@ -190,7 +190,7 @@ def _visited(
     progress: Progress | None,
 ) -> PricesResult:
     from d1lab.ingest.prices.collect import collect_prices
-    from d1lab.ingest.prices.visits import Visitor
+    from d1lab.ingest.prices.fetch import Visitor
 
     with closing(Visitor(delay_seconds=delay, contact=contact)) as visitor:
         return collect_prices(db, pages, visitor, again_after_hours=again_after, progress=progress)
@@ -206,7 +206,7 @@ def _finish(
     result: Result, told: str, fields: Sequence[str], *, listed: Path | None, as_json: bool
 ) -> None:
     """Say what became of a file, hand its refused lines back, and end with 1 if there are any."""
-    from d1lab.ingest.refused import write_refused
+    from d1lab.ingest.lines import write_refused
 
     if listed:
         write_refused(listed, fields, result.refused)

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from d1lab import __version__
 from d1lab.cli import ab, data, ingest, reports, setup, share
 from d1lab.cli.output import say
 from d1lab.errors import D1labError
+from d1lab.version import __version__
 
 _INTERRUPTED = 130
 _DUCKDB_INTERRUPTED = "Query interrupted"  # what some of its calls make of Ctrl-C
@@ -53,9 +53,9 @@ _EXAMPLES = {
     data.sql: "d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'",
     data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31 --set days=90",
     data.search: "d1lab search 'winter sock' --kind sku",
-    reports.run: "d1lab run turnover --shop harbor --as-of 2017-12-31",
-    reports.push: "d1lab push 20260501T060000-turnover --dry-run",
-    reports.rollback: "d1lab rollback 20260501T060000-turnover",
+    reports.run: "d1lab run inventory --shop harbor --as-of 2017-12-31",
+    reports.push: "d1lab push 20260501T060000-inventory --dry-run",
+    reports.rollback: "d1lab rollback 20260501T060000-inventory",
     setup.track: "d1lab track orders.jsonl",
     setup.aggregate: "d1lab aggregate --dry-run",
     setup.doctor: "d1lab doctor --json",

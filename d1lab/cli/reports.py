@@ -31,8 +31,8 @@ from d1lab.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from d1lab.jobs.run import Outcome
+    from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
-    from d1lab.reports.export import Exported
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:
@@ -53,7 +53,7 @@ def assignments(pairs: list[str]) -> dict[str, str]:
 def _params_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    from d1lab.reports.parameters import load_values
+    from d1lab.runs.parameters import load_values
 
     return load_values(path)
 
@@ -142,8 +142,8 @@ def _pull(
 
 
 def _export(settings: Settings, outcome: Outcome, form: str | None) -> list[Exported]:
-    from d1lab.reports.export import export_pdf, export_tables
-    from d1lab.reports.runner import run_folder
+    from d1lab.pages.export import export_pdf, export_tables
+    from d1lab.runs.run import run_folder
 
     ended_well = outcome.status in ("done", "current")
     if form is None or not ended_well or not outcome.run_id or not outcome.page:

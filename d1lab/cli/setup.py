@@ -42,7 +42,7 @@ def init(
     ] = None,
 ) -> None:
     """Start a project: d1lab.toml, the reports' notebooks, and folders for data and reports."""
-    from d1lab.reports.starter import copy_notebooks
+    from d1lab.runs.report import copy_notebooks
 
     target = folder / FILE_NAME
     if target.exists():
@@ -57,7 +57,7 @@ def init(
 
 def _toml(name: str, url: str, plan: str, currency: str) -> str:
     """The text of d1lab.toml, tried out before anything is written."""
-    from d1lab.d1.urls import require_url
+    from d1lab.d1.connect import require_url
 
     for value in (name, url, plan, currency):
         if not value.isprintable() or any(c in value for c in '"\\'):
@@ -74,7 +74,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Build the demo shops in an embedded D1: real transactions, the rest simulated."""
-    from d1lab.ingest.demo import build_demo, demo_exists
+    from d1lab.demo.build import build_demo, demo_exists
 
     settings = load_settings()
     if if_missing and demo_exists(settings, full=full):

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from d1lab.d1.connect import open_database
 from d1lab.d1.database import (
     ColumnInfo,
     Database,
@@ -21,7 +22,6 @@ from d1lab.d1.database import (
     Value,
     quote,
 )
-from d1lab.d1.urls import open_database
 
 __all__ = [
     "ColumnInfo",

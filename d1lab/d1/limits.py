@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from d1lab.d1.database import Usage, Value
-from d1lab.d1.faults import shorten
-from d1lab.d1.tokens import is_single, tokens, verb
+from d1lab.d1.error_mapping import shorten
+from d1lab.d1.sql_tokens import is_single, tokens, verb
 from d1lab.errors import D1LimitError, D1QueryError, D1TooBigError, InputError
 
 PARAMETERS = 100  # limits: bound parameters per query

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from d1lab.d1.database import Database, Statement, quote
-from d1lab.d1.tokens import bare, statements, tokens
+from d1lab.d1.sql_tokens import bare, statements, tokens
 from d1lab.errors import D1QueryError, InputError
 
 FOLDER = Path(__file__).parent / "migrations"

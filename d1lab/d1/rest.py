@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
-from d1lab.d1.faults import locate
+from d1lab.d1.encoding import bind_as_text, tagged, untagged
+from d1lab.d1.error_mapping import locate
 from d1lab.d1.schema import read_tables
 from d1lab.d1.transport import Transport
-from d1lab.d1.wire import bind_as_text, tagged, untagged
 from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, UnknownName
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/"

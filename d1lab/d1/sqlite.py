@@ -10,11 +10,12 @@ from pathlib import Path
 from threading import RLock
 from urllib.parse import quote as quote_url
 
-from d1lab.d1 import bill, limits
+from d1lab.d1 import billing as bill
+from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
-from d1lab.d1.faults import fault, locate, shorten
+from d1lab.d1.error_mapping import fault, locate, shorten
 from d1lab.d1.schema import read_tables
-from d1lab.d1.tokens import indexed_table, verb
+from d1lab.d1.sql_tokens import indexed_table, verb
 from d1lab.errors import InputError
 
 ENGINE_FOLDER = "miniflare-D1DatabaseObject"
@@ -39,8 +40,8 @@ class SqliteDatabase:
 
     Statements run one at a time, as on D1. Rows written are counted as D1 bills them (each row
     changed, once more per index that it changes); rows read are an estimate from SQLite's query
-    plan, because Python's sqlite3 does not count the rows that it steps over: see `d1lab.d1.bill`
-    for what is exact.
+    plan, because Python's sqlite3 does not count the rows that it steps over: `d1lab.d1.billing`
+    says what is exact.
 
     Args:
         path: The file; it must exist (`create` makes one). Wrangler's own state file is opened

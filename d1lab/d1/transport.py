@@ -16,7 +16,7 @@ import stamina
 from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from d1lab.d1.faults import fault
+from d1lab.d1.error_mapping import fault
 from d1lab.errors import D1Error, D1UnavailableError
 
 ATTEMPTS = 6
@@ -76,7 +76,7 @@ class Transport:
             again: Whether sending it twice is harmless.
 
         Raises:
-            D1Error: As `d1lab.d1.faults` reads the answer.
+            D1Error: As `d1lab.d1.error_mapping` reads the answer.
         """
         content = orjson.dumps(body)
         return self._send("POST", path, token, again=again, content=content)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from d1lab.d1.database import Database, Statement, Value, quote
-from d1lab.d1.wire import encode, encoded_places, extract, plain, tag, to_json, untagged
+from d1lab.d1.encoding import encode, encoded_places, extract, plain, tag, to_json, untagged
 from d1lab.errors import D1TooBigError, InputError
 
 CHUNK_ROWS = 10_000  # D1's advice for one mutation
@@ -51,7 +51,7 @@ def upsert(
         table: The table; it needs a UNIQUE index on `key`.
         key: The columns that tell rows apart; all of them among `columns`.
         columns: What the values of each row are, in their order.
-        rows: The rows; each key once. Values as `d1lab.d1.wire.plain` takes them.
+        rows: The rows; each key once. Values as `d1lab.d1.encoding.plain` takes them.
         update: The columns to change in an existing row; by default all but the key.
 
     Returns:

@@ -2,7 +2,7 @@
 
 Each run counts all events anew and compares with what D1 holds, so every event counts exactly
 once however often this runs or dies; late, corrected and deleted events need no rule of their
-own. What a figure means stands in the header of its file in sql/aggregates.
+own. What a figure means stands in the header of its file in ingest/aggregates.
 
 A row remembers how many events are behind it (`event_count`). One whose events were all deleted
 goes to zero; one that never had any is the app's own and stays untouched.
@@ -24,7 +24,7 @@ from d1lab.errors import InputError
 from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
 
-AGGREGATES = Path(__file__).parents[1] / "sql" / "aggregates"
+AGGREGATES = Path(__file__).parent / "aggregates"
 
 _COUNTED = "event_count"
 _COUNTS = """
@@ -76,7 +76,7 @@ def aggregate(
 
 
 def aggregate_tables() -> list[Table]:
-    """The tables that have a file in sql/aggregates, in the order of their names."""
+    """The tables that have a file in ingest/aggregates, in the order of their names."""
     return [catalog.table(path.stem) for path in sorted(AGGREGATES.glob("*.sql"))]
 
 

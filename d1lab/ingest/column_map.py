@@ -74,7 +74,7 @@ _OPTIONS = ("timezone", "time_format", "discount_skus")
 class ColumnMap(NamedTuple):
     """Fields and the columns that hold them."""
 
-    layout: str  # 'shopify' or 'plain': the file of sql/ingest that reads it
+    layout: str  # 'shopify' or 'plain': <layout>_orders.sql reads it
     fields: tuple[str, ...]  # all that the layout knows
     columns: Mapping[str, str]  # the file's column by field; a field without one is empty
     timezone: str = "UTC"

@@ -2,7 +2,7 @@
 
 An event is one line of an order, discounted or not, or one refunded line; its fields are
 in docs/guide/events.md. `(shop, event_id)` identifies it: sending it again writes nothing, so that
-a load that died is simply run again. What the rules of sql/ingest/checked_events.sql do not let in
+a load that died is simply run again. What the rules of checked_events.sql do not let in
 is reported with its position and the reason. Mappings and tables pass the same rules.
 """
 
@@ -30,7 +30,7 @@ BATCH_EVENTS = 5_000
 TABLE_BATCH_EVENTS = 50_000
 
 _TABLE = catalog.table("order_events")
-_SQL = Path(__file__).parents[1] / "sql" / "ingest"
+_SQL = Path(__file__).parent
 _RULES = ("texts", "checked_events")
 _INCOMING = pa.schema([(name, pa.string()) for name in ("fault", *FIELDS)])
 

@@ -1,7 +1,7 @@
 """Orders from files: Shopify's order export, or any CSV or Parquet by a small column map.
 
 A file becomes order events (docs/guide/events.md) by the SQL of its layout,
-sql/ingest/<layout>_orders; what each makes of discounts, refunds and cancelled orders stands
+<layout>_orders.sql; what each makes of discounts, refunds and cancelled orders stands
 there. Events are told apart by the order and the line's place in it, and are corrected where they
 differ: so a file that was loaded in part is loaded again, and a later export of the same orders
 brings them up to date.
@@ -24,12 +24,12 @@ from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap, column_map
 from d1lab.ingest.events import Progress, TrackResult, check_table, track_table
 from d1lab.ingest.files import FIELDS
+from d1lab.ingest.lines import header, load
 from d1lab.ingest.pseudonyms import pads
-from d1lab.ingest.sources import header, load
 from d1lab.warehouse import scratch
 
 MEMORY = "512MB"  # of DuckDB; what does not fit goes to a private folder of the system's
-_SQL = Path(__file__).parents[1] / "sql" / "ingest"
+_SQL = Path(__file__).parent
 
 _SETTINGS = """
 CREATE TABLE settings AS SELECT

@@ -15,16 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import d1lab
-from d1lab import results
+from d1lab import outbox as results
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Entry, Ledger, Work
 from d1lab.metrics import tables_read
-from d1lab.reports.report import list_reports, load_report
-from d1lab.reports.runner import Task, open_lab, prepare
+from d1lab.runs.report import list_reports, load_report
+from d1lab.runs.run import Task, open_lab, prepare
+from d1lab.warehouse.views import VIEWS
 
-PACKAGE = Path(d1lab.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 _SOURCES = {".py", ".sql", ".html", ".css", ".js"}
 _TABLE = "table "
 
@@ -150,7 +150,7 @@ def raw_tables(names: Iterable[str]) -> set[str] | None:
     """
     found: set[str] = set()
     for name in names:
-        view = PACKAGE / "sql" / "views" / f"{name}.sql"
+        view = VIEWS / f"{name}.sql"
         if name.startswith("raw."):
             found.add(name.removeprefix("raw."))
             continue

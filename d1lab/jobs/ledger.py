@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
-from d1lab.reports.run_record import RunRecord
+from d1lab.runs.record import RunRecord
 
 FILE_NAME = "ledger.sqlite"
 BEAT_SECONDS = 10.0

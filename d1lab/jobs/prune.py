@@ -12,8 +12,8 @@ from typing import NamedTuple
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Entry, Ledger
-from d1lab.push.image import mark_path
-from d1lab.reports.shelf import latest_runs, remove_page
+from d1lab.pages.storage import latest_runs, remove_page
+from d1lab.push.before_image import mark_path
 
 _STAMP = re.compile(r"(\d{8}T\d{6})")
 

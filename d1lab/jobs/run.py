@@ -17,20 +17,24 @@ from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
 from d1lab.jobs.ledger import open_ledger
+from d1lab.pages.index import write_index
+from d1lab.pages.page import write_page
+from d1lab.pages.svg import draw_ahead
 from d1lab.push import PushResult
 from d1lab.push import push as push_results
-from d1lab.reports.execute import Cancellation, import_papermill
-from d1lab.reports.index import write_index
-from d1lab.reports.page import write_page
-from d1lab.reports.run_record import Pushed, PushedTable, RunRecord, load_run
-from d1lab.reports.runner import (
+from d1lab.runs.execute import Cancellation, import_papermill
+from d1lab.runs.kernels.fork_client import warm_up
+from d1lab.runs.record import Pushed, PushedTable, RunRecord, load_run
+from d1lab.runs.report import load_report
+from d1lab.runs.run import (
     TIMEOUT_SECONDS,
     exit_code,
     new_run_dir,
+    open_lab,
+    prepare,
     run,
     run_folder,
 )
-from d1lab.reports.warm import warm_up
 
 KERNEL_RETRIES = 1
 _GRAVEST = (1, 4, 2, 3, 75)  # failed, timed out, wrong input, missing data, locked
@@ -211,6 +215,7 @@ class _JobRunner:
             previous_run_id=previous.run_id if previous else None,
             progress=self._progress(job),
             cancellation=self.cancellation,
+            on_outputs=draw_ahead,
         )
         page = write_page(run_dir, self.settings.reports_dir)
         inputs = narrowed(job.inputs, run_dir)
@@ -303,3 +308,26 @@ def _row(job: Job, run_id: str) -> dict[str, Any]:
         "status": "running",
         "started_at": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
+
+
+def run_report(
+    settings: Settings,
+    database: str | None,
+    report: str,
+    *,
+    values: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> RunRecord:
+    """Run one report and write its page: the whole of it in one call, without ledger and push.
+
+    Raises:
+        InputError: The report or a parameter is wrong.
+        StaleDataError: Nothing was pulled yet.
+    """
+    loaded = load_report(settings, report)
+    with open_lab(settings, database) as lab:
+        task = prepare(lab, loaded, values=values, texts=texts)
+    record, run_dir = run(settings, task, timeout_seconds=timeout_seconds, on_outputs=draw_ahead)
+    write_page(run_dir, settings.reports_dir)
+    return record

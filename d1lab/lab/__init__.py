@@ -13,8 +13,9 @@ showing (verdict, figures, table, note, stop), dictionary (describe), state (age
 quarantined), vocabulary (names of columns), snapshots (frames of earlier runs), magic (%%d1).
 """
 
-from d1lab.lab.session import Lab, open
-from d1lab.lab.state import Freshness
+from d1lab.lab.freshness import Freshness
+from d1lab.lab.lab import Lab
+from d1lab.lab.opening import open
 from d1lab.lab.tables import Table, Tables
 
 __all__ = ["Freshness", "Lab", "Table", "Tables", "open"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,13 +10,12 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.lab import query
-from d1lab.lab.state import as_utc
+from d1lab.lab.freshness import as_utc
 from d1lab.metrics import tables_read
+from d1lab.warehouse.views import VIEWS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-VIEWS = Path(__file__).parents[1] / "sql" / "views"
 
 
 def d1_table(name: str) -> str:

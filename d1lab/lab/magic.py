@@ -11,7 +11,7 @@ from d1lab.metrics import check_select
 if TYPE_CHECKING:
     import pandas as pd
 
-    from d1lab.lab.session import Lab
+    from d1lab.lab.lab import Lab
 
 
 def register(lab: Lab) -> bool:

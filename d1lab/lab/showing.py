@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from d1lab.display import DataTable, Figures, Note, Verdict, money
+from d1lab.display import labels as vocabulary
 from d1lab.errors import StopRun
-from d1lab.lab import vocabulary
 
 
 class Showing:
@@ -25,7 +25,7 @@ class Showing:
 
         Args:
             figures: Mappings of `d1lab.display.Figure`'s fields, or frames of them.
-            values: Values by name; label, unit and kind come from `d1lab.lab.vocabulary`.
+            values: Values by name; label, unit and kind come from `d1lab.display.labels`.
         """
         return Figures.of(*vocabulary.figures(figures, values))
 

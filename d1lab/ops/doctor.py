@@ -16,7 +16,7 @@ from d1lab.catalog import CHANGES, PUSHES, TABLES
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
-from d1lab.d1.pieces import Index, Piece, declared, has_unique, indexes
+from d1lab.d1.schema import Index, Piece, declared, has_unique, indexes
 from d1lab.errors import StaleDataError
 
 Level = Literal["problem", "note", "ok"]

@@ -2,7 +2,7 @@
 
     session   one pull, from the look at the old warehouse to the new one in its place
     plan      what to read of each table: all of it, its tail, or what comes after
-    remote    packed pages over HTTP, several ranges at once     (d1lab.d1.pages)
+    remote    packed pages over HTTP, several ranges at once     (d1lab.d1.keyset)
     file      a SQLite file through ADBC
     batch     a page as typed columns; what does not fit goes to quarantine
     spool     pages kept until they are in the warehouse, so that a pull that died goes on

@@ -9,9 +9,9 @@ import orjson
 import pyarrow as pa
 
 from d1lab.d1.database import Value
-from d1lab.d1.pages import Page
+from d1lab.d1.keyset import Page
+from d1lab.pull.convert import Misfit, fit
 from d1lab.pull.fields import Field, schema_of
-from d1lab.pull.fit import Misfit, fit
 
 
 class Quarantined(NamedTuple):

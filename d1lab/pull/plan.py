@@ -13,13 +13,12 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab import catalog
-from d1lab.d1.budget import Budget
-from d1lab.d1.database import Database, Statement, TableInfo, Value, quote
-from d1lab.d1.pages import parse, rowid_name
+from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
+from d1lab.d1.keyset import parse, rowid_name
 from d1lab.errors import BudgetError, UnknownName
 from d1lab.pull.batch import Layout
+from d1lab.pull.convert import fit
 from d1lab.pull.fields import ROWID, fields_of, signature
-from d1lab.pull.fit import fit
 from d1lab.warehouse import TableRecord
 
 OURS = (catalog.CHANGES, catalog.PUSHES)

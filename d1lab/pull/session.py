@@ -13,16 +13,14 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab import catalog, warehouse
-from d1lab.d1.budget import Budget
-from d1lab.d1.database import Database
+from d1lab.d1.database import Budget, Database
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError
-from d1lab.pull.changes import changed_rowids, changed_rows
 from d1lab.pull.fields import fields_of
-from d1lab.pull.file import FileSource
+from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import Loaded, Loader, Progress, create_table
 from d1lab.pull.plan import Plan, Planner, Sweep
-from d1lab.pull.remote import RemoteSource
+from d1lab.pull.sqlite_source import FileSource
 from d1lab.warehouse import PullRecord, Records, utc_now
 
 LOCK = "pull.lock"

@@ -12,8 +12,8 @@ restore.py  `rollback`
 from __future__ import annotations
 
 from d1lab.push.plan import PushPlan, RowChange, TablePlan, plan
-from d1lab.push.restore import RollbackResult, TableRollback, rollback
-from d1lab.push.write import PushResult, TablePush, push
+from d1lab.push.push import PushResult, TablePush, push
+from d1lab.push.rollback import RollbackResult, TableRollback, rollback
 
 __all__ = [
     "PushPlan",

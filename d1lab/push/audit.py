@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from d1lab import __version__
 from d1lab.catalog import PUSHES
 from d1lab.d1 import Database
-from d1lab.push.image import Action, Image
+from d1lab.push.before_image import Action, Image
+from d1lab.version import __version__
 
 _START = """
 INSERT INTO d1lab_pushes (run_id, table_name, action, status, report, rows_staged, rows_changed,

@@ -11,14 +11,14 @@ from typing import Literal, NamedTuple
 from d1lab import catalog
 from d1lab.catalog import PUSHES
 from d1lab.d1 import Database, Usage, Value
-from d1lab.d1.bill import written_per_row
+from d1lab.d1.billing import written_per_row
 from d1lab.d1.limits import cost
-from d1lab.d1.pieces import Piece, declared, has_unique, indexes
+from d1lab.d1.schema import Piece, declared, has_unique, indexes
 from d1lab.errors import PushError
 from d1lab.push import audit
-from d1lab.push.image import Change, Image, State, load_image, mark_path
-from d1lab.push.moves import Sorted, is_empty, same, sort_forward, states
-from d1lab.push.outbox import Key, Staged, read_staged
+from d1lab.push.apply import Sorted, is_empty, same, sort_forward, states
+from d1lab.push.before_image import Change, Image, State, load_image, mark_path
+from d1lab.push.staged import Key, Staged, read_staged
 
 Standing = Literal["new", "begun", "done", "rolled back"]
 

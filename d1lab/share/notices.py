@@ -20,11 +20,9 @@ from d1lab.config import STALE_AFTER, Settings
 from d1lab.display import Figure
 from d1lab.errors import StaleDataError
 from d1lab.jobs.ledger import Entry, Ledger
-from d1lab.lab.state import freshness
-from d1lab.reports.changes import Change, what_changed
-from d1lab.reports.run_record import RunRecord, load_results, load_run
-from d1lab.reports.runner import run_folder
-from d1lab.reports.wording import (
+from d1lab.lab.freshness import freshness
+from d1lab.pages.changes import Change, what_changed
+from d1lab.pages.wording import (
     clip,
     count,
     day,
@@ -35,8 +33,10 @@ from d1lab.reports.wording import (
     settings_of,
     simulated,
 )
+from d1lab.runs.record import RunRecord, load_results, load_run
+from d1lab.runs.run import run_folder
 from d1lab.share.alerts import Alert
-from d1lab.share.sent import State
+from d1lab.share.delivery_log import State
 from d1lab.warehouse import open_warehouse
 
 Address = Literal["news", "errors"]

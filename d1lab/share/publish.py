@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from d1lab.errors import D1labError, InputError, UnknownName
-from d1lab.reports.index import INDEX
-from d1lab.reports.shelf import LATEST
+from d1lab.pages.index import INDEX
+from d1lab.pages.storage import LATEST
 
 RECORD = ".d1lab-published.json"
 PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.pdf", "*/*/*/*.html", INDEX)

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Ledger
-from d1lab.reports.page import render_page
-from d1lab.reports.runner import run_folder
+from d1lab.pages.page import render_page
+from d1lab.runs.run import run_folder
 from d1lab.share.alerts import check_names, parse_alert
+from d1lab.share.delivery_log import State, Topic, open_sent
 from d1lab.share.notices import (
     ADDRESSES,
     DATA,
@@ -31,7 +32,6 @@ from d1lab.share.notices import (
     pulled_at,
     report_notice,
 )
-from d1lab.share.sent import State, Topic, open_sent
 
 if TYPE_CHECKING:
     import apprise

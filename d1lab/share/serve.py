@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from d1lab.errors import InputError
-from d1lab.reports.vega import csp_hash
+from d1lab.pages.svg import csp_hash
 
 LOOPBACK = "127.0.0.1"
 TYPES = {
@@ -115,7 +115,7 @@ def find_page(folder: Path, url: str) -> Path | None:
 
     Args:
         folder: The folder of all pages, resolved.
-        url: The request's target, such as '/harbor/turnover/latest.html?x=1'.
+        url: The request's target, such as '/harbor/inventory/latest.html?x=1'.
     """
     path = unquote(urlsplit(url).path)
     names = [name for name in path.split("/") if name] or [_INDEX]

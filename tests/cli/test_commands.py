@@ -180,7 +180,7 @@ def test_tables_lists_the_apps_own_whatever_their_names(project, run):
 
 
 def _fill_customers(project: Path) -> None:
-    from d1lab.results import stage
+    from d1lab.outbox import stage
 
     db = SqliteDatabase(project / "d1.sqlite")
     db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('corner', 'c1')")

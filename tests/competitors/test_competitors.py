@@ -12,16 +12,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from d1lab.competitors import lists, words
-from d1lab.competitors.study import Study, study
+from d1lab.analyses.competitor_prices import report as words
+from d1lab.analyses.competitor_prices import tables as lists
+from d1lab.analyses.competitor_prices.position import Rule
+from d1lab.analyses.competitor_prices.study import Study, study
 from d1lab.config import DatabaseSettings, Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.lab import Lab
-from d1lab.reports.page import render_page
-from d1lab.reports.report import load_report
-from d1lab.reports.run_record import RunRecord, load_results
-from d1lab.reports.runner import open_lab, prepare, run
-from d1lab.stats.price_position import Rule
+from d1lab.pages.page import render_page
+from d1lab.runs.record import RunRecord, load_results
+from d1lab.runs.report import load_report
+from d1lab.runs.run import open_lab, prepare, run
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 UNTIL = date(2026, 5, 8)

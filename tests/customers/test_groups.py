@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from d1lab.customers import groups
-from d1lab.stats.segments import SegmentRule
+from d1lab.analyses.customers import groups
+from d1lab.analyses.customers.segments import SegmentRule
 
 
 def _customers(rows: list[dict]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from d1lab.customers.labels import (
+from d1lab.analyses.customers.labels import (
     NEWCOMER,
     confirmed,
     label,

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from d1lab.customers import words
-from d1lab.customers.groups import lapsing
-from d1lab.customers.lifetimes import (
+from d1lab.analyses.customers import report as words
+from d1lab.analyses.customers.groups import lapsing
+from d1lab.analyses.customers.lifetime_value import (
     evaluated,
     figures,
     lifetimes,
@@ -16,8 +16,8 @@ from d1lab.customers.lifetimes import (
     score_table,
     valued,
 )
+from d1lab.analyses.customers.spend_forecast import Forecast
 from d1lab.errors import InputError
-from d1lab.stats.forecasts import Forecast
 from tests.stats.simulate_customers import Shop, simulate
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import customers_proof
+from validation import customers as customers_proof
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,7 @@ import pytest
 
 from d1lab.d1 import Database, Statement, open_database
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import (
-    D1Error,
-    D1LimitError,
-    D1QueryError,
-    D1TooBigError,
-    InputError,
-)
+from d1lab.errors import D1Error, D1LimitError, D1QueryError, D1TooBigError, InputError
 
 BIG = 2**53 + 1
 SETUP = (

@@ -11,17 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.d1 import Database, Result, Usage, Value, open_database, quote
-from d1lab.d1 import pages as pages_module
-from d1lab.d1.budget import Budget
-from d1lab.d1.pages import Page, PageReader, PageSize, rowid_name
+from d1lab.d1 import keyset as pages_module
+from d1lab.d1.database import Budget
+from d1lab.d1.keyset import Page, PageReader, PageSize, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import (
-    BudgetError,
-    D1OverloadedError,
-    D1QueryError,
-    D1TooBigError,
-    InputError,
-)
+from d1lab.errors import BudgetError, D1OverloadedError, D1QueryError, D1TooBigError, InputError
 
 
 @pytest.fixture(autouse=True)

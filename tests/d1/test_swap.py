@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from d1lab.d1 import Database
-from d1lab.d1.swap import remove, swap
+from d1lab.d1.compare_and_set import remove, swap
 from d1lab.d1.write import insert_new
 from d1lab.errors import InputError
 

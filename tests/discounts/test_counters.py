@@ -13,16 +13,17 @@ import duckdb
 import orjson
 import pytest
 
+from d1lab.analyses.discounts import app_counters as counters
+from d1lab.analyses.discounts import products
 from d1lab.config import Settings
 from d1lab.d1 import open_database
-from d1lab.discounts import counters, products
 from d1lab.display import DataTable, Verdict
 from d1lab.lab import Lab
+from d1lab.pages.page import write_page
 from d1lab.pull import pull
-from d1lab.reports.page import write_page
-from d1lab.reports.report import load_report
-from d1lab.reports.run_record import RunRecord, load_results
-from d1lab.reports.runner import open_lab, prepare, run
+from d1lab.runs.record import RunRecord, load_results
+from d1lab.runs.report import load_report
+from d1lab.runs.run import open_lab, prepare, run
 from tests.guide_shop import DAYS, LAST, SHOP, uses_on, write_guide_shop
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -256,7 +257,7 @@ def test_products_tell_the_comparison_from_counters(settings):
         ("ab_tests", "done"),
         ("customers", "skipped"),
         ("recommendations", "skipped"),
-        ("turnover", "done"),
+        ("inventory", "done"),
     ],
 )
 def test_no_report_fails_on_the_guides_tables(settings, report, status):
@@ -270,7 +271,7 @@ def test_no_report_fails_on_the_guides_tables(settings, report, status):
 
 def test_turnover_does_not_deny_discounted_units(settings):
     """The stock ledger counts units sold at a discount, though not what was given for them."""
-    _, run_dir = _run(settings, "turnover")
+    _, run_dir = _run(settings, "inventory")
     figures = {figure.metric: figure for figure in load_results(run_dir)}
     assert figures["discounts_questioned"].value is None
     assert "units were sold at a discount" in figures["discounts_questioned"].note

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from d1lab.discounts import earnings, lifts
-from d1lab.stats.elasticity import Elasticity
+from d1lab.analyses.discounts import earnings, lifts
+from d1lab.analyses.discounts.elasticity import Elasticity
 
 PERIOD = {"until": "2026-05-08", "days": 97}
 WEEKS = ["level", "discount_id", "discount_code", "sku", "week", "units", "orders", "depth"]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from d1lab.discounts import earnings, lifts
+from d1lab.analyses.discounts import earnings, lifts
+from d1lab.analyses.discounts.elasticity import Elasticity
 from d1lab.metrics import evaluate, load_metrics
-from d1lab.stats.elasticity import Elasticity
 
 UNTIL, DAYS = "2026-05-08", 97
 LEVELS = {"sku": (), "discount": ("discount_id",), "code": ("discount_id", "discount_code")}

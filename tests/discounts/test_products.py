@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discounts import products
 from d1lab.config import Settings
-from d1lab.discounts import products
 from d1lab.lab import Lab
-from d1lab.reports.report import load_report
-from d1lab.reports.run_record import load_results
-from d1lab.reports.runner import open_lab, prepare, run
+from d1lab.runs.record import load_results
+from d1lab.runs.report import load_report
+from d1lab.runs.run import open_lab, prepare, run
 
 UNTIL = "2026-05-08"
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"

@@ -10,12 +10,12 @@ import duckdb
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discounts import track_record as record
 from d1lab.config import Settings
-from d1lab.discounts import record
 from d1lab.lab import Lab
-from d1lab.reports.report import load_report
-from d1lab.reports.runner import open_lab, prepare, run
-from d1lab.results import read_outbox
+from d1lab.outbox import read_outbox
+from d1lab.runs.report import load_report
+from d1lab.runs.run import open_lab, prepare, run
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 MADE = """

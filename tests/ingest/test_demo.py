@@ -10,8 +10,8 @@ import pytest
 
 from d1lab.config import DatabaseSettings, Settings
 from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.demo.build import STORES, build_demo, demo_exists
 from d1lab.errors import InputError
-from d1lab.ingest.demo import STORES, build_demo, demo_exists
 from d1lab.ingest.events import track
 
 KIOSK = {"kiosk": STORES["kiosk"]}
@@ -141,7 +141,7 @@ def test_demo_is_swapped_in_whole(kiosk, tmp_path, monkeypatch):
     before = path.read_bytes()
     (path.parent / "warehouse.duckdb").write_bytes(b"of the old demo")
     with monkeypatch.context() as patched:
-        patched.setattr("d1lab.ingest.demo.simulate_tests", lambda *_, **__: 1 / 0)
+        patched.setattr("d1lab.demo.build.simulate_tests", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build_demo(path, stores=KIOSK)
     assert path.read_bytes() == before

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from d1lab.errors import D1UnavailableError, InputError, UnknownName
+from d1lab.ingest.lines import write_refused
 from d1lab.ingest.orders import RefusedLine, ingest_orders
-from d1lab.ingest.refused import write_refused
 
 SALT = SecretStr("a salt for the tests only")
 COLUMNS = (

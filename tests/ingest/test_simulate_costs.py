@@ -9,7 +9,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from d1lab.ingest.simulate_costs import UNKNOWN, simulate_costs
+from d1lab.demo.costs import UNKNOWN, simulate_costs
 
 GROUPS = 200
 

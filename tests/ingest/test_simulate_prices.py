@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from d1lab.ingest.simulate_prices import COMPETITORS, LOOKS, simulate_prices
+from d1lab.demo.prices import COMPETITORS, LOOKS, simulate_prices
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from d1lab.ingest.simulate_stock import COLUMNS, DAYS, restock, simulate_stock
+from d1lab.demo.stock import COLUMNS, DAYS, restock, simulate_stock
 
 SOLD = np.random.default_rng(1).poisson(np.linspace(0.05, 4, 300)[:, None], (300, DAYS))
 

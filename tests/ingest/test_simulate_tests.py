@@ -10,7 +10,7 @@ import orjson
 import pytest
 from scipy import stats
 
-from d1lab.ingest.simulate_tests import COST_SHARE, DAILY, SETUPS, Setup, draw, simulate_tests
+from d1lab.demo.ab_tests import COST_SHARE, DAILY, SETUPS, Setup, draw, simulate_tests
 
 DAYS = 30
 RNG = np.random.default_rng(5)

@@ -11,8 +11,8 @@ import pytest
 
 from d1lab.errors import InputError, UnknownName
 from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables
-from d1lab.reports.run_record import RunRecord
-from d1lab.reports.runner import run_folder
+from d1lab.runs.record import RunRecord
+from d1lab.runs.run import run_folder
 
 
 def only(jobs: list[Job]) -> Job:

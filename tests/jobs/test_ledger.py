@@ -16,9 +16,9 @@ import pytest
 from d1lab.errors import D1labError, LockedError
 from d1lab.jobs import ledger as ledger_module
 from d1lab.jobs.ledger import Ledger, Work
-from d1lab.reports.run_record import RunRecord
+from d1lab.runs.record import RunRecord
 
-WORK = Work("demo", "harbor", "turnover")
+WORK = Work("demo", "harbor", "inventory")
 START = datetime(2026, 5, 31, 6, 0, tzinfo=UTC)
 
 
@@ -36,7 +36,7 @@ def row(run_id: str, **changes: object) -> dict[str, object]:
         "inputs": '{"the notebook": "n"}',
         "database": "demo",
         "shop": "harbor",
-        "report": "turnover",
+        "report": "inventory",
         "parameters": "{}",
         "status": "running",
         "started_at": START.isoformat(),
@@ -46,7 +46,7 @@ def row(run_id: str, **changes: object) -> dict[str, object]:
 def record(run_id: str, status: str = "done") -> RunRecord:
     return RunRecord(
         run_id=run_id,
-        report="turnover",
+        report="inventory",
         title="Turnover",
         shop="harbor",
         status=status,
@@ -147,7 +147,7 @@ def test_lease_keeps_others_out(ledger):
         with pytest.raises(LockedError) as caught, Ledger(ledger.path).lease(WORK):
             pass
         assert f"process {os.getpid()}" in str(caught.value)
-        assert "report 'turnover' for shop 'harbor'" in str(caught.value)
+        assert "report 'inventory' for shop 'harbor'" in str(caught.value)
         assert caught.value.exit_code == 75
         with ledger.lease(WORK._replace(shop="kiosk")):
             pass
@@ -187,7 +187,7 @@ import os
 from pathlib import Path
 from d1lab.jobs.ledger import Ledger, Work
 ledger = Ledger(Path({str(ledger.path)!r}))
-with ledger.lease(Work("demo", "harbor", "turnover")):
+with ledger.lease(Work("demo", "harbor", "inventory")):
     ledger.start({row("r1")!r})
     os.kill(os.getpid(), 9)
 """

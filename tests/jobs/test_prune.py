@@ -9,9 +9,9 @@ import pytest
 
 from d1lab.errors import InputError
 from d1lab.jobs.prune import parse_days, prune
-from d1lab.reports.run_record import RunRecord
-from d1lab.reports.runner import run_folder
-from d1lab.reports.shelf import place, shelve
+from d1lab.pages.storage import place, shelve
+from d1lab.runs.record import RunRecord
+from d1lab.runs.run import run_folder
 
 NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
 
@@ -25,8 +25,8 @@ def past(settings, ledger):
     ) -> RunRecord:
         at = NOW - timedelta(days=days)
         record = RunRecord(
-            run_id=f"{at:%Y%m%dT%H%M%S}-turnover-{shop}",
-            report="turnover",
+            run_id=f"{at:%Y%m%dT%H%M%S}-inventory-{shop}",
+            report="inventory",
             title="Turnover",
             shop=shop,
             status="done" if status == "running" else status,
@@ -50,7 +50,7 @@ def past(settings, ledger):
                 "inputs": "{}",
                 "database": "demo",
                 "shop": shop,
-                "report": "turnover",
+                "report": "inventory",
                 "parameters": "{}",
                 "status": "running",
                 "started_at": at.isoformat(),
@@ -75,7 +75,7 @@ def test_prune_removes_old_runs_with_their_pages(settings, ledger, past):
     assert not run_folder(settings, "demo", old.run_id).exists()
     assert run_folder(settings, "demo", new.run_id).is_dir()
     assert [e.run_id for e in ledger.entries()] == [new.run_id]
-    shelf = settings.reports_dir / "demo" / "harbor" / "turnover"
+    shelf = settings.reports_dir / "demo" / "harbor" / "inventory"
     pages = sorted(path.name for path in shelf.iterdir())
     assert pages == ["2026-06-20.html", "2026-06-20.json", "latest.html"]
     latest = (shelf / "latest.html").read_text()
@@ -108,7 +108,7 @@ def test_prune_keeps_a_page_that_another_run_has_taken(settings, ledger, past):
     past(100, as_of="2026-05-31")
     past(10, as_of="2026-05-31")
     assert len(removed(settings, ledger)) == 1
-    assert (settings.reports_dir / "demo" / "harbor" / "turnover" / "2026-05-31.html").is_file()
+    assert (settings.reports_dir / "demo" / "harbor" / "inventory" / "2026-05-31.html").is_file()
 
 
 def test_prune_dry_run_only_tells(settings, ledger, past):
@@ -131,7 +131,7 @@ def test_prune_says_which_pushes_can_no_longer_be_undone(settings, ledger, past)
     (found,) = prune(settings, ledger, keep_days=90, now=NOW, dry_run=True)
     assert found.undo_lost == ("inventory_impact",)
     assert found.bytes > 20
-    assert (found.report, found.shop) == ("turnover", "harbor")
+    assert (found.report, found.shop) == ("inventory", "harbor")
 
 
 def test_prune_takes_folders_that_the_ledger_does_not_know(settings, ledger, past):

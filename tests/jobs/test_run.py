@@ -19,8 +19,8 @@ from d1lab.d1.connect import connect
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Work
 from d1lab.jobs.run import Outcome, overall_exit_code, run_reports
-from d1lab.reports.run_record import load_run
-from d1lab.reports.runner import run_folder
+from d1lab.runs.record import load_run
+from d1lab.runs.run import run_folder
 
 HARBOR = {"shops": ["harbor"]}
 

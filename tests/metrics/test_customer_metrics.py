@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from d1lab.analyses.customers.segments import Customer, segment
 from d1lab.metrics import evaluate, load_metrics
-from d1lab.stats.segments import Customer, segment
 
 METRICS = load_metrics()
 START = date(2026, 1, 1)

@@ -14,7 +14,7 @@ from d1lab import catalog
 from d1lab.d1 import Database, Result, Statement, TableInfo, Value, open_database, quote
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.pull.fit import fit
+from d1lab.pull.convert import fit
 from d1lab.warehouse import open_warehouse
 
 

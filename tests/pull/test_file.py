@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from d1lab.d1.budget import Budget
+from d1lab.d1.database import Budget
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.pull import file as file_module
-from d1lab.pull.file import FileReader
-from d1lab.pull.fit import fit
+from d1lab.pull import sqlite_source as file_module
+from d1lab.pull.convert import fit
 from d1lab.pull.plan import Planner
+from d1lab.pull.sqlite_source import FileReader
 
 TYPES = ("INTEGER", "REAL", "DECIMAL(9,2)", "TEXT", "DATETIME", "JSON", "BLOB", "", "BOOLEAN")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab.pull.fit import Misfit, fit
+from d1lab.pull.convert import Misfit, fit
 
 CASES = {
     "integer": {

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.d1 import Database, open_database, pages
+from d1lab.d1 import Database, open_database
+from d1lab.d1 import keyset as pages
 from d1lab.d1.migrate import migrate
-from d1lab.pull import pull, remote
+from d1lab.pull import http_source as remote
+from d1lab.pull import pull
+from d1lab.pull.http_source import split
 from d1lab.pull.plan import CHANGE_COSTS_ROWS
-from d1lab.pull.remote import split
 from d1lab.pull.spool import Span
 from d1lab.warehouse import FILE_NAME, open_warehouse
 from tests.pull.conftest import Remote, add_customers, add_events, assert_same

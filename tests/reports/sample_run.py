@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from d1lab import charts
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
-from d1lab.reports import charts
-from d1lab.reports.run_record import RunRecord, answer, key_figures, save_results
+from d1lab.runs.record import RunRecord, answer, key_figures, save_results
 
 DAY = date(2026, 5, 31)
 PULLED = datetime(2026, 6, 1, 5, 58, tzinfo=UTC)
@@ -67,8 +67,8 @@ def write_run(folder: Path, cells: Sequence[dict[str, Any]], **fields: Any) -> P
 def run_record(**fields: Any) -> RunRecord:
     """The record of a run that ended well."""
     basics: dict[str, Any] = {
-        "run_id": "20260601T060000-turnover-harbor",
-        "report": "turnover",
+        "run_id": "20260601T060000-inventory-harbor",
+        "report": "inventory",
         "title": "Stock: turnover and cover",
         "shop": "harbor",
         "status": "done",

@@ -8,10 +8,10 @@ import signal
 
 import pytest
 
-from d1lab.reports import artist as drawing
-from d1lab.reports import vega
-from d1lab.reports.artist import Artist
-from d1lab.reports.page import render_page
+from d1lab.pages import svg as vega
+from d1lab.pages import vega_process as drawing
+from d1lab.pages.page import render_page
+from d1lab.pages.vega_process import Artist
 from tests.reports.sample_run import turnover_cells, write_run
 
 BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})

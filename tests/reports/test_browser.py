@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
+from d1lab.charts.theme import PALETTE
 from d1lab.display import Figure, Figures
-from d1lab.reports.chromium import find_chromium
-from d1lab.reports.export import export_pdf
-from d1lab.reports.index import write_index
-from d1lab.reports.page import render_page, write_page
-from d1lab.reports.theme import PALETTE
+from d1lab.pages.export import export_pdf, find_chromium
+from d1lab.pages.index import write_index
+from d1lab.pages.page import render_page, write_page
 from tests.reports.sample_run import (
     HOSTILE,
     STARTED,
@@ -270,7 +269,7 @@ def test_copying_gives_exact_values(pages: Pages, visit):
         assert len(lines[1].split(",")[3].partition(".")[2]) > 6
         assert page.locator("button", has_text="Copied").count() == 1
         page.locator("button[data-copy=command]").click()
-        assert page.evaluate("window.copied").startswith("d1lab run turnover --shop harbor")
+        assert page.evaluate("window.copied").startswith("d1lab run inventory --shop harbor")
     with visit(pages.hostile, start=start) as page:
         page.locator("main > .table button").first.click()
         assert not [
@@ -319,7 +318,7 @@ def test_index_filters_and_links(pages: Pages, visit):
         assert page.locator("article:visible").count() == 1
         assert page.url.endswith("#shop=harbor")
         page.locator("article:visible h3 a").click()
-        assert page.url.endswith("demo/harbor/turnover/latest.html")
+        assert page.url.endswith("demo/harbor/inventory/latest.html")
         page.locator(".kicker a").click()
         assert page.url.endswith("index.html")
     with visit(pages.index, scripts=False) as page:
@@ -346,7 +345,7 @@ def test_large_index_stays_usable(browser, tmp_path: Path):
     run_dir = write_run(tmp_path, [code("1")])
     record = json.loads((run_dir / "run.json").read_text())
     for number in range(300):
-        folder = reports / "demo" / f"shop-{number:03}" / "turnover"
+        folder = reports / "demo" / f"shop-{number:03}" / "inventory"
         folder.mkdir(parents=True)
         (folder / "2026-05-31.html").write_text("x")
         one = {**card, "run": {**record, "shop": f"shop-{number:03}"}}

@@ -7,7 +7,7 @@ from math import sqrt
 import pytest
 
 from d1lab.display import Figure
-from d1lab.reports.changes import compare, what_changed
+from d1lab.pages.changes import compare, what_changed
 
 
 def figure(value, half=None, **fields) -> Figure:

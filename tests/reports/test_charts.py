@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import vl_convert
 
+from d1lab import charts
+from d1lab.charts.theme import MIME, PALETTE, palette_css
 from d1lab.errors import InputError, UnknownName
-from d1lab.reports import charts
-from d1lab.reports.theme import MIME, PALETTE, palette_css
 
 HOSTILE = "</script><script>alert(1)</script>"
 WORDS = {"title": "Revenue doubled", "description": "A line that rises from 10 to 20."}

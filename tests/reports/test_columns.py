@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from d1lab.display import DataTable
-from d1lab.reports.columns import layout
+from d1lab.pages.wording import layout
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from d1lab.display import DataTable
 from d1lab.errors import InputError
-from d1lab.reports.export import export_tables
+from d1lab.pages.export import export_tables
 from tests.reports.sample_run import code, write_run
 
 

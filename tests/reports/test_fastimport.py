@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-from d1lab.reports.fastimport import defer_iri_grammar
+from d1lab.fast_import import defer_iri_grammar
 defer_iri_grammar()
 import sys, altair, nbformat
 assert "rfc3987_syntax.syntax_helpers" not in sys.modules, "the grammar was loaded"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from d1lab.display import Figure, Figures
-from d1lab.reports.index import make_entries, write_index
-from d1lab.reports.page import write_page
-from d1lab.reports.shelf import read_cards
+from d1lab.pages.index import make_entries, write_index
+from d1lab.pages.page import write_page
+from d1lab.pages.storage import read_cards
 from tests.reports.sample_run import HOSTILE, PULLED, STARTED, code, write_run
 
 NOW = PULLED + timedelta(hours=2)
@@ -51,7 +51,7 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
     for day in ("2026-05-29", "2026-05-31", "2026-05-30"):
         shelf.add(day, 10.0)
     (entry,) = shelf.entries()
-    assert entry.link == "demo/harbor/turnover/latest.html"
+    assert entry.link == "demo/harbor/inventory/latest.html"
     assert entry.good.run.as_of.isoformat() == "2026-05-31"
     assert [card.run.as_of.day for card in entry.earlier] == [30, 29]
     html = shelf.html()
@@ -124,8 +124,8 @@ def test_shops_of_one_name_in_two_databases_stay_apart(shelf):
     shelf.add("2026-05-31", 2.0, run_id="b", database="live")
     links = {entry.link: entry.changes[0].figure.value for entry in shelf.entries()}
     assert links == {
-        "demo/harbor/turnover/latest.html": 1.0,
-        "live/harbor/turnover/latest.html": 2.0,
+        "demo/harbor/inventory/latest.html": 1.0,
+        "live/harbor/inventory/latest.html": 2.0,
     }
     html = shelf.html()
     assert "harbor <span>demo</span>" in html

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.reports import warm as forking
-from d1lab.reports.execute import Cancellation, Execution, execute
-from d1lab.reports.kernels import Kernel
-from d1lab.reports.warm import ForkServer
+from d1lab.runs.execute import Cancellation, Execution, execute
+from d1lab.runs.kernels import fork_client as forking
+from d1lab.runs.kernels.fork_client import ForkServer
+from d1lab.runs.kernels.kernel import Kernel
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
@@ -77,7 +77,7 @@ def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
 
 def test_kernel_in_a_deep_folder_speaks_tcp(tmp_path, monkeypatch):
     """A path that is too long for a socket does not stop the run."""
-    monkeypatch.setattr("d1lab.reports.kernels.LONGEST_FOLDER", 1)
+    monkeypatch.setattr("d1lab.runs.kernels.kernel.LONGEST_FOLDER", 1)
     execution, kernel = run("ends_well", tmp_path / "log")
     assert execution.status == "done", execution
     assert kernel.forked
@@ -131,7 +131,7 @@ def test_timeout_interrupts_the_running_cell(tmp_path):
 
 def test_timeout_kills_what_goes_on_regardless(tmp_path, monkeypatch):
     """A cell that swallows the interrupt is killed after the grace."""
-    monkeypatch.setattr("d1lab.reports.execute.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("d1lab.runs.execute.GRACE_SECONDS", 0.5)
     stopped, kernel = run("ignores_interrupt", tmp_path / "log", timeout_seconds=1.5)
     assert stopped.status == "timeout"
     assert printed(stopped) == "going on\n"
@@ -160,7 +160,7 @@ def test_server_ends_with_its_caller(tmp_path):
     """When the process that asked is killed, its kernels do not live on."""
     program = f"""
 import os, pathlib
-from d1lab.reports.warm import ForkServer
+from d1lab.runs.kernels.fork_client import ForkServer
 log = os.open({str(tmp_path / "log")!r}, os.O_CREAT | os.O_WRONLY)
 argv = ["-f", {str(tmp_path / "kernel.json")!r}]
 orders = {{"argv": argv, "env": dict(os.environ), "cwd": "/"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d1lab.reports.markdown import is_safe_link, last_level, render_markdown, split_title
+from d1lab.pages.markdown import is_safe_link, last_level, render_markdown, split_title
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from d1lab import charts
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
 from d1lab.errors import InputError
-from d1lab.reports import charts
-from d1lab.reports.page import render_page, write_page
-from d1lab.reports.shelf import place, remove_page
-from d1lab.reports.vega import csp_hash
+from d1lab.pages.page import render_page, write_page
+from d1lab.pages.storage import place, remove_page
+from d1lab.pages.svg import csp_hash
 from tests.reports.sample_run import (
     HOSTILE,
     PULLED,
@@ -194,7 +194,7 @@ def test_first_screen_has_its_parts(page):
         "What changed Since 30 May 2026",
         "How it was computed",
         "Parameters shop harbor as_of 2026-05-31",
-        "d1lab run turnover --shop harbor --as-of 2026-05-31",
+        "d1lab run inventory --shop harbor --as-of 2026-05-31",
     ]
     text = text.partition("Skip to the report")[2]
     places = [text.find(part) for part in parts]
@@ -247,7 +247,7 @@ def test_failed_run_says_what_happened_and_what_to_do(page):
         "5 of 9 code cells ran to their end",
         "212 rows staged for inventory_impact. They will not be pushed.",
         "Nothing of this run was written to D1",
-        "d1lab run turnover --shop harbor --as-of 2026-05-31",
+        "d1lab run inventory --shop harbor --as-of 2026-05-31",
         "Traceback (most recent call last)",
         "As far as it came",
         "cell 1: ok",
@@ -399,9 +399,9 @@ def test_pages_have_their_places(tmp_path: Path):
     def at(**fields) -> str:
         return place(tmp_path, run_record(**fields)).relative_to(tmp_path).as_posix()
 
-    assert at() == "demo/harbor/turnover/2026-05-31.html"
-    assert at(status="failed") == "demo/harbor/turnover/2026-05-31-failed.html"
-    assert at(as_of=None, status="failed") == "demo/harbor/turnover/2026-06-01-failed.html"
+    assert at() == "demo/harbor/inventory/2026-05-31.html"
+    assert at(status="failed") == "demo/harbor/inventory/2026-05-31-failed.html"
+    assert at(as_of=None, status="failed") == "demo/harbor/inventory/2026-06-01-failed.html"
     assert at(shop="my-shop.example.com").startswith("demo/my-shop.example.com/")
     thirty, sixty = (
         at(parameters={"days": days}, given=["days", "as_of", "shop"]) for days in (30, 60)
@@ -412,7 +412,7 @@ def test_pages_have_their_places(tmp_path: Path):
         assert len(parts) == 4
         assert not parts[1].startswith(".")
     assert at(shop="a/b") != at(shop="a-b")
-    assert at(database="live") == "live/harbor/turnover/2026-05-31.html"
+    assert at(database="live") == "live/harbor/inventory/2026-05-31.html"
 
 
 def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):

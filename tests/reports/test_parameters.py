@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.reports.parameters import Days, check, declared, load_values
+from d1lab.runs.parameters import Days, check, declared, load_values
 
 CELL = '''
 """What the report takes."""
@@ -24,12 +24,12 @@ codes: list[str] = []  # only these
 limits = [10, 20]
 count: int | None = None
 '''
-PARAMETERS = declared(CELL, "report 'turnover'")
+PARAMETERS = declared(CELL, "report 'inventory'")
 DAYS = Days(today=date(2026, 5, 31), latest=date(2017, 12, 30))
 
 
 def checked(texts=None, **values):
-    return check(PARAMETERS, values, texts or {}, DAYS, "report 'turnover'")
+    return check(PARAMETERS, values, texts or {}, DAYS, "report 'inventory'")
 
 
 def test_declared_types_come_from_annotation_or_default():
@@ -76,9 +76,9 @@ def test_declared_help_is_the_comment():
 def test_declared_refuses_what_is_not_a_typed_literal(cell, message):
     """A cell that computes, or leaves a type open, is refused with its line or name."""
     with pytest.raises(InputError) as caught:
-        declared(cell, "report 'turnover'")
+        declared(cell, "report 'inventory'")
     assert message in str(caught.value)
-    assert "report 'turnover'" in str(caught.value)
+    assert "report 'inventory'" in str(caught.value)
 
 
 def test_check_gives_all_parameters():
@@ -101,7 +101,7 @@ def test_check_proposes_the_nearest_name():
     """An unknown name stops the run and names the nearest."""
     with pytest.raises(UnknownName) as caught:
         checked(sinse="2017-01-01")
-    assert str(caught.value).startswith("unknown parameter 'sinse' for report 'turnover'")
+    assert str(caught.value).startswith("unknown parameter 'sinse' for report 'inventory'")
     assert str(caught.value).endswith("Did you mean 'since'?")
     assert caught.value.exit_code == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from d1lab.display import Figure, Figures
 from d1lab.errors import InputError
-from d1lab.reports.run_record import (
+from d1lab.runs.record import (
     DataState,
     RunRecord,
     key_figures,
@@ -24,7 +24,7 @@ START = datetime(2026, 5, 31, 6, 0, tzinfo=UTC)
 
 def record(**fields) -> RunRecord:
     """A run that ended well."""
-    basics = {"run_id": "r1", "report": "turnover", "title": "Turnover", "shop": "harbor"}
+    basics = {"run_id": "r1", "report": "inventory", "title": "Turnover", "shop": "harbor"}
     return RunRecord.model_validate({**basics, "status": "done", "started_at": START, **fields})
 
 
@@ -66,7 +66,7 @@ def test_command_repeats_the_run_and_quotes_values():
         given=("shop", "days", "code"),
     )
     assert run.command == (
-        "d1lab run turnover --shop harbor --database live --as-of 2026-05-31"
+        "d1lab run inventory --shop harbor --database live --as-of 2026-05-31"
         """ --set days=30 --set 'code=x'"'"'; rm -rf /'"""
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.reports.vega import bundle, csp_hash, draw, live_spec, pack
+from d1lab.pages.svg import bundle, csp_hash, draw, live_spec, pack
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BARS = {

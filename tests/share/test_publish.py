@@ -17,9 +17,9 @@ from d1lab.share.publish import RECORD, publish
 
 FILES = {
     "index.html": "index",
-    "demo/harbor/turnover/2026-05-31.html": "page",
-    "demo/harbor/turnover/latest.html": "page",
-    "demo/harbor/turnover/2026-05-31/cover.csv": "sku\n1\n",
+    "demo/harbor/inventory/2026-05-31.html": "page",
+    "demo/harbor/inventory/latest.html": "page",
+    "demo/harbor/inventory/2026-05-31/cover.csv": "sku\n1\n",
 }
 
 
@@ -28,8 +28,8 @@ def reports(tmp_path: Path) -> Path:
     """Four finished files, and beside them what stays at home."""
     folder = tmp_path / "reports"
     homely = {
-        "demo/harbor/turnover/2026-05-31.json": "{}",
-        "demo/harbor/turnover/x.html.part": "half",
+        "demo/harbor/inventory/2026-05-31.json": "{}",
+        "demo/harbor/inventory/x.html.part": "half",
     }
     for name, text in (FILES | homely | {".cache/a/b.html": "x"}).items():
         path = folder / name
@@ -68,9 +68,9 @@ def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target:
     result = publish(reports, target)
     assert _held(target) == FILES
     assert [path for _, path in _actions(result)] == [
-        "demo/harbor/turnover/2026-05-31/cover.csv",
-        "demo/harbor/turnover/2026-05-31.html",
-        "demo/harbor/turnover/latest.html",
+        "demo/harbor/inventory/2026-05-31/cover.csv",
+        "demo/harbor/inventory/2026-05-31.html",
+        "demo/harbor/inventory/latest.html",
         "index.html",
     ]
     assert (result.bytes, result.unchanged) == (sum(map(len, FILES.values())), 0)
@@ -87,9 +87,9 @@ def test_publish_again_copies_nothing(reports: Path, target: str):
 def test_publish_sees_a_change_that_keeps_the_size(reports: Path, target: str):
     """latest.html of today often has yesterday's length."""
     publish(reports, target)
-    (reports / "demo/harbor/turnover/latest.html").write_text("PAGE")
-    assert _actions(publish(reports, target)) == [("changed", "demo/harbor/turnover/latest.html")]
-    assert _held(target)["demo/harbor/turnover/latest.html"] == "PAGE"
+    (reports / "demo/harbor/inventory/latest.html").write_text("PAGE")
+    assert _actions(publish(reports, target)) == [("changed", "demo/harbor/inventory/latest.html")]
+    assert _held(target)["demo/harbor/inventory/latest.html"] == "PAGE"
 
 
 def test_publish_restores_what_others_removed_or_cut(reports: Path, target: str):
@@ -97,9 +97,9 @@ def test_publish_restores_what_others_removed_or_cut(reports: Path, target: str)
     publish(reports, target)
     fs, root = fsspec.url_to_fs(target)
     fs.rm_file(f"{root}/index.html")
-    fs.pipe_file(f"{root}/demo/harbor/turnover/latest.html", b"pa")
+    fs.pipe_file(f"{root}/demo/harbor/inventory/latest.html", b"pa")
     assert _actions(publish(reports, target)) == [
-        ("changed", "demo/harbor/turnover/latest.html"),
+        ("changed", "demo/harbor/inventory/latest.html"),
         ("new", "index.html"),
     ]
     assert _held(target) == FILES
@@ -117,7 +117,7 @@ def test_nothing_is_removed_unless_asked_and_nothing_of_others_ever(reports: Pat
     publish(reports, target)
     fs, root = fsspec.url_to_fs(target)
     fs.pipe_file(f"{root}/about.html", b"theirs")
-    gone = "demo/harbor/turnover/2026-05-31.html"
+    gone = "demo/harbor/inventory/2026-05-31.html"
     (reports / gone).unlink()
     assert publish(reports, target).files == ()
     assert gone in _held(target)

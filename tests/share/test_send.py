@@ -16,11 +16,11 @@ from pydantic import SecretStr
 
 from d1lab.config import TOKEN_VARIABLES, NotifySettings, Settings, load_settings
 from d1lab.errors import InputError, LockedError, UnknownName
-from d1lab.reports.runner import kernel_environment
+from d1lab.runs.run import kernel_environment
 from d1lab.share import send as sending
+from d1lab.share.delivery_log import SentLog, Topic
 from d1lab.share.notices import harmless
 from d1lab.share.send import Delivery, send
-from d1lab.share.sent import SentLog, Topic
 from tests.reports.sample_run import HOSTILE, PULLED, markdown
 from tests.share.conftest import SECRET, Mailbox, Project, Receiver
 
@@ -62,7 +62,7 @@ def test_failed_and_running_again_are_told_once_each(told: Project, receiver: Re
     assert message["path"] == "/errors"
     assert message["title"] == "Stock: turnover and cover · harbor · 31 May 2026: failed"
     assert "Cell 3 stopped this run. No column 'sku'" in message["message"]
-    assert "d1lab run turnover --shop harbor" in message["message"]
+    assert "d1lab run inventory --shop harbor" in message["message"]
     receiver.messages.clear()
     told.add("failed")
     assert _send(told) == []
@@ -95,7 +95,7 @@ def test_a_verdict_of_another_kind_is_news_with_the_key_figures(told: Project, r
     assert lines[1].startswith("Products that run out 47 [+43 (")
     assert lines[-2:] == [
         "Data pulled 1 Jun 2026, 05:58 UTC.",
-        "Page: reports/demo/harbor/turnover/2026-05-31.html",
+        "Page: reports/demo/harbor/inventory/2026-05-31.html",
     ]
     assert _send(told) == []
 
@@ -248,7 +248,7 @@ def test_two_senders_at_once_tell_once(told: Project, receiver: Receiver):
 
 def test_a_sender_that_never_ends_locks_others_out(tmp_path: Path, monkeypatch):
     """After the wait the second one says so, and does not send."""
-    monkeypatch.setattr("d1lab.share.sent.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("d1lab.share.delivery_log.WAIT_SECONDS", 0.05)
     topic = Topic("demo", "s", "news")
     with SentLog(tmp_path / "sent.sqlite").turn(topic) as turn:
         turn.keep({"failed": True})
@@ -307,7 +307,7 @@ def test_a_link_leads_to_the_published_page(told: Project, receiver: Receiver):
     told.add("failed", shop="harbor")
     _send(told)
     link = receiver.messages[0]["message"].splitlines()[-1]
-    assert link == "https://reports.example/demo/harbor/turnover/2026-05-31.html"
+    assert link == "https://reports.example/demo/harbor/inventory/2026-05-31.html"
 
 
 def test_what_stands_in_the_data_mentions_nobody(told: Project, receiver: Receiver):

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from d1lab.errors import InputError
-from d1lab.reports.chromium import find_chromium
-from d1lab.reports.index import write_index
-from d1lab.reports.page import render_page, write_page
-from d1lab.reports.vega import csp_hash
+from d1lab.pages.export import find_chromium
+from d1lab.pages.index import write_index
+from d1lab.pages.page import render_page, write_page
+from d1lab.pages.svg import csp_hash
 from d1lab.share.serve import PagesServer, find_page, reload_script, serve, with_reload
 from tests.reports.sample_run import code, figures, markdown, write_run
 
@@ -30,7 +30,7 @@ def reports(tmp_path: Path) -> Path:
     write_page(run_dir, folder)
     write_index(folder)
     (folder / ".env").write_text("secret")
-    (folder / "demo" / "harbor" / "turnover" / "new.html.part").write_text("half")
+    (folder / "demo" / "harbor" / "inventory" / "new.html.part").write_text("half")
     (tmp_path / "outside.html").write_text("outside")
     (tmp_path / "reports-2").mkdir()
     (tmp_path / "reports-2" / "index.html").write_text("outside")
@@ -60,7 +60,7 @@ def _ask(
     return answer, body
 
 
-PAGE = "/demo/harbor/turnover/2026-05-31.html"
+PAGE = "/demo/harbor/inventory/2026-05-31.html"
 
 
 def test_server_listens_on_loopback_only(server: PagesServer):
@@ -73,9 +73,9 @@ def test_server_listens_on_loopback_only(server: PagesServer):
     [
         ("/", "text/html; charset=utf-8"),
         ("/index.html?shop=harbor", "text/html; charset=utf-8"),
-        ("/demo/harbor/turnover/latest.html", "text/html; charset=utf-8"),
-        ("/demo/harbor/turnover/2026-05-31.json", "application/json"),
-        ("/demo/harbor/turnover/2026-05-31/cover.csv", "text/csv; charset=utf-8"),
+        ("/demo/harbor/inventory/latest.html", "text/html; charset=utf-8"),
+        ("/demo/harbor/inventory/2026-05-31.json", "application/json"),
+        ("/demo/harbor/inventory/2026-05-31/cover.csv", "text/csv; charset=utf-8"),
     ],
 )
 def test_pages_and_their_files_are_served(server: PagesServer, path: str, content_type: str):
@@ -102,8 +102,8 @@ def test_pages_and_their_files_are_served(server: PagesServer, path: str, conten
         "/.d1lab/index.html",
         "/harbor",
         "/demo/harbor/",
-        "/demo/harbor/turnover/new.html.part",
-        "/demo/harbor/turnover/%00.html",
+        "/demo/harbor/inventory/new.html.part",
+        "/demo/harbor/inventory/%00.html",
         "/" + "x" * 5_000 + ".html",
     ],
 )

@@ -33,7 +33,7 @@ def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.Completed
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
     """A project with an index and one page."""
-    page = tmp_path / "reports" / "demo" / "harbor" / "turnover" / "latest.html"
+    page = tmp_path / "reports" / "demo" / "harbor" / "inventory" / "latest.html"
     page.parent.mkdir(parents=True)
     page.write_text("page")
     (tmp_path / "reports" / "index.html").write_text("index")
@@ -47,7 +47,7 @@ def test_publish_says_what_it_copies(pages: Path):
     assert "would copy 2 files, 9 bytes, to site" in listed.stderr
     copied = _run("publish", "site", cwd=pages)
     assert copied.stdout == listed.stdout
-    assert copied.stdout.splitlines()[1] == "new\tdemo/harbor/turnover/latest.html\t4"
+    assert copied.stdout.splitlines()[1] == "new\tdemo/harbor/inventory/latest.html\t4"
     assert (pages / "site" / "index.html").read_text() == "index"
     again = json.loads(_run("publish", "site", "--json", cwd=pages).stdout)
     assert again == {"target": "site", "files": [], "unchanged": 2}

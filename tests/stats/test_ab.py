@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from d1lab.analyses.ab_tests.decision import AbResult, as_json, calculate, compare, confidence_level
+from d1lab.analyses.ab_tests.model import Arm, Guardrail, Look, Plan, parse_arm, parse_rate
 from d1lab.errors import InputError
-from d1lab.stats.ab import AbResult, as_json, calculate, compare, confidence_level
-from d1lab.stats.arms import Arm, Guardrail, Look, Plan, parse_arm, parse_rate
 
 A, B = Arm(10_000, 500), Arm(10_000, 560)
 RICH_A = Arm(10_000, 500, 52_000, 1.4e6, 20_000, 400_000.0)

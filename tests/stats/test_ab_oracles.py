@@ -14,7 +14,7 @@ import pytest
 from scipy.special import ndtr
 
 from d1lab.stats import bayes, exact, means, multiplicity, power, proportions, sequential
-from d1lab.stats.sample_ratio import sample_ratio_p
+from d1lab.stats.proportions import sample_ratio_p
 
 Z95 = 1.959963984540054
 CLOSED, INVERTED = 1e-9, 1e-6

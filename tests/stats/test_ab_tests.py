@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 from d1lab import catalog
+from d1lab.analyses.ab_tests import report as ab_words
+from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.decision import as_json
+from d1lab.analyses.ab_tests.validation import parse_guardrails, parse_variant
 from d1lab.lab import Lab
 from d1lab.metrics import evaluate, load_metrics
-from d1lab.stats import ab_tests, ab_words
-from d1lab.stats.ab import as_json
-from d1lab.stats.variants import parse_guardrails, parse_variant
 
 UNTIL = date(2026, 5, 10)
 START = datetime(2026, 5, 1)

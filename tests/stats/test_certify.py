@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import certify, coverage, simulate_ab
-from d1lab.stats.ab import compare
-from d1lab.stats.arms import Arm, Look, Plan
+from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.model import Arm, Look, Plan
+from validation import ab_certificate as certify
+from validation import ab_coverage as coverage
+from validation import simulate_ab
 
 METHODS = {
     "group-sequential": ("conversions", "group_sequential", None),

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from d1lab.errors import InputError
-from d1lab.stats.change import Periods, change
+from d1lab.stats.periods import Periods, change
 
 
 def _sums(days: np.ndarray) -> tuple[float, float]:

@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import demand as proof
+from d1lab.analyses.inventory.demand import (
+    MIN_WEEKS,
+    POOL_WINDOWS,
+    forecast,
+    reorder,
+    reorder_point,
+)
+from d1lab.analyses.inventory.forecasters import RIVALS, moving_mean, seasonal_naive, smoothed, tsb
 from d1lab.errors import InputError
-from d1lab.stats.demand import MIN_WEEKS, POOL_WINDOWS, forecast, reorder, reorder_point
-from d1lab.stats.rivals import RIVALS, moving_mean, seasonal_naive, smoothed, tsb
+from validation import demand_backtest as proof
 
 UNITS = st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0, 9.0, -1.0, nan])
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from d1lab.analyses.inventory.discount_effect import discount_effect
 from d1lab.errors import InputError
-from d1lab.stats.discount_effect import discount_effect
 
 
 def _shop(rng, *, products=60, weeks=40, slope=-2.0, after=0.0, confounded=1.0, noise=0.4):

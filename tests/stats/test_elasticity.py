@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from d1lab.analyses.discounts.elasticity import Panel, elasticity, promoted_skus, slopes
 from d1lab.errors import InputError
-from d1lab.stats.elasticity import Panel, elasticity, promoted_skus, slopes
 
 TRUE = -2.0
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from d1lab.stats import lifetime
-from d1lab.stats.forecasts import forecast_total
-from d1lab.stats.lifetime import BgNbd
+from d1lab.analyses.customers import lifetime_model as lifetime
+from d1lab.analyses.customers.lifetime_model import BgNbd
+from d1lab.analyses.customers.spend_forecast import forecast_total
 
 PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, -9582.4, 2357, 2457, None, None)
 

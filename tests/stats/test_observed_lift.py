@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from d1lab.analyses.discounts.observed_lift import REGULAR, Weeks, observed_lifts, own_lifts
+from d1lab.analyses.discounts.sales_model import truncated
 from d1lab.errors import InputError
-from d1lab.stats.observed_lift import REGULAR, Weeks, observed_lifts
-from d1lab.stats.own_lift import own_lifts
-from d1lab.stats.sales_model import truncated
 
 TRUE = 0.6  # of discount 0; discount 1 does nothing
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d1lab.errors import InputError
-from d1lab.stats.price_position import (
+from d1lab.analyses.competitor_prices.position import (
     REASONS,
     Answer,
     Market,
@@ -16,6 +15,7 @@ from d1lab.stats.price_position import (
     answer,
     position,
 )
+from d1lab.errors import InputError
 
 MUG = Market(10, [8, 12], cost=5, stock=40, cover_days=30)
 

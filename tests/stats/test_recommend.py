@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, depths, gains, recommend
 from d1lab.errors import InputError
-from d1lab.stats.recommend import REASONS, Product, depths, gains, recommend
 
 MUG = Product(10, 5, 100, -3.0, 0.3, 0.1, 0.3, None, 0.05, 200)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.errors import UnknownName
-from d1lab.stats.segments import (
+from d1lab.analyses.customers.segments import (
     GROUPS,
     PROSPECTS,
     Customer,
@@ -19,6 +18,7 @@ from d1lab.stats.segments import (
     segment_by_group,
     segment_by_window,
 )
+from d1lab.errors import UnknownName
 
 
 def test_rfm_group_is_shopifys_grid(oracles: dict):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from d1lab.analyses.inventory.classes import abc, variation
+from d1lab.analyses.inventory.gmroi import stock_profit
 from d1lab.errors import InputError
-from d1lab.stats.stock_classes import abc, variation
-from d1lab.stats.stock_profit import stock_profit
 
 
 @given(st.lists(st.integers(-5, 60), max_size=12))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy.stats import gamma
 
 from bench import turnover as bench
+from d1lab.analyses.inventory.turnover import Ledger, Turnover, turnover
 from d1lab.errors import InputError
 from d1lab.metrics import evaluate, load_metrics
-from d1lab.stats.turnover import Ledger, Turnover, turnover
 
 FIRST = date(2026, 5, 1)
 

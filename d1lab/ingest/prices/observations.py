@@ -22,8 +22,8 @@ from d1lab.d1.write import CHUNK_ROWS, upsert
 from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.column_map import ColumnMap
 from d1lab.ingest.events import Progress
+from d1lab.ingest.lines import header, load
 from d1lab.ingest.prices.offers import in_stock
-from d1lab.ingest.sources import header, load
 from d1lab.warehouse import scratch
 
 NEEDED = ("shop", "sku", "competitor", "price", "currency", "observed_at")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from d1lab.ingest.prices.visits import Clock, Visitor
+from d1lab.ingest.prices.fetch import Clock, Visitor
 
 Reply = tuple[int, dict[str, str], bytes]
 

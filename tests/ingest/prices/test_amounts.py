@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d1lab.errors import InputError
-from d1lab.ingest.prices.amounts import amount
+from d1lab.ingest.prices.offers import amount
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from d1lab.errors import InputError
-from d1lab.ingest.prices.exchange import Unreachable
-from d1lab.ingest.prices.visits import Busy, Visitor, user_agent
+from d1lab.ingest.prices.fetch import Busy, Visitor, user_agent
+from d1lab.ingest.prices.http import Unreachable
 
 
 def reason(visitor: Visitor, url: str) -> str:

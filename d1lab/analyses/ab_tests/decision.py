@@ -1,0 +1,336 @@
+"""An A/B test's decision: what its inputs allow to say, by the method fixed at its start.
+
+`compare` never raises and never invents a value: where something cannot be said, the result has a
+status and a reason instead.
+
+    decided                the rule is met, the sample ratio is fine, the guardrails hold
+    no_decision            the test has ended, and the rule was not met
+    running                not ended, and the rule is not met so far
+    guardrail_failed       the rule is met, but the winner may worsen a guardrail
+    sample_ratio_mismatch  the arms did not get their declared shares: nothing else is believed
+    not_declared           visitors unknown, and no share declared before the start
+    insufficient_data      too little is known, or too few have converted
+    zero_variance          every visitor did the same
+    invalid_input          numbers that cannot be true
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.ab_tests.effects import Effect, effect
+from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
+from d1lab.analyses.ab_tests.looks import Timeline, spent, timeline
+from d1lab.analyses.ab_tests.model import (
+    Arm,
+    Look,
+    Metric,
+    Plan,
+    clean_look,
+    inputs_hash,
+    money_means,
+    parse_arm,
+)
+from d1lab.analyses.ab_tests.refusals import few_conversions
+from d1lab.analyses.ab_tests.validation import looks_fault, plan_fault
+from d1lab.errors import InputError
+from d1lab.stats import bayes
+from d1lab.stats.multiplicity import holm
+from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_p
+
+VERSION = "ab-1"
+"""Changes whenever the same inputs would give another decision."""
+
+METRICS: tuple[Metric, ...] = ("conversions", "revenue", "profit")
+
+_SHARED = (
+    "method",
+    "p_value",
+    "mid_p",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+)
+"""What a result takes over from its primary effect."""
+
+Winner = Literal["a", "b", "none"]
+
+
+class AbResult(NamedTuple):
+    """What can be said of a test; None where it cannot, or does not apply.
+
+    The difference is B - A and the ratio B / A, of the primary metric per visitor; an infinite
+    bound means that there is none. The p-value is two-sided and holds for all looks so far; it is
+    below alpha exactly when both intervals exclude their null.
+    """
+
+    status: str
+    reason: str | None = None
+    method: str | None = None
+    p_value: float | None = None
+    confidence_level: float | None = None  # 100 (1 - p), truncated to two places, at most 99.99
+    winner: Winner | None = None  # None while running or refused
+    rate_a: float | None = None  # conversions / visitors
+    rate_b: float | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    chance_b_better: float | None = None  # beside the decision: not its rule
+    expected_loss_b: float | None = None  # given up, per visitor, by choosing B where A is better
+    sample_ratio_p: float | None = None  # None where no share was declared or visitors are unknown
+    expected_loss_a: float | None = None
+    mid_p: float | None = None
+    primary_metric: Metric = "conversions"
+    alpha: float = 0.05
+    look: int = 1
+    share_of_plan: float | None = None  # at this look
+    spent_alpha: float | None = None  # up to this look
+    critical: float | None = None  # |z| that this look needs
+    effects: tuple[Effect, ...] = ()  # conversions, revenue, profit, where known
+    guardrails: tuple[GuardrailResult, ...] = ()
+    break_even_ratio: float | None = None  # of the conversion rates B / A, to earn as much as A
+    break_even_basis: str | None = None  # 'profit' per order, or 'revenue' where that is unknown
+    break_even: str | None = None  # 'met', 'missed', 'open', 'never'
+    order_value_a: float | None = None  # revenue / conversions
+    order_value_b: float | None = None
+    inputs_hash: str | None = None
+    version: str = VERSION
+
+
+def compare(a: Arm, b: Arm, plan: Plan | None = None, looks: Sequence[Look] = ()) -> AbResult:
+    """Compare B with A as far as the inputs allow.
+
+    Args:
+        a: Sums of the control up to now, from the start on.
+        b: Sums of the treatment.
+        plan: What was declared; None for a finished test, read once.
+        looks: Earlier looks, oldest first, with their sums up to then.
+
+    >>> result = compare(Arm(10_000, 500), Arm(10_000, 560))
+    >>> result.status, round(result.p_value, 10), result.confidence_level
+    ('no_decision', 0.058257806, 94.17)
+    >>> compare(Arm(None, 122), Arm(None, 189)).status
+    'not_declared'
+    """
+    plan = plan or Plan()
+    history = (*looks, Look(a, b, plan.elapsed))
+    fault = plan_fault(plan) or looks_fault(history)
+    if fault:
+        return AbResult("invalid_input", fault)
+    history = [clean_look(look) for look in history]
+    result = AbResult(
+        "running",
+        primary_metric=plan.primary_metric,
+        alpha=float(plan.alpha),
+        inputs_hash=inputs_hash(history, plan, VERSION),
+    )
+    line = timeline(history, plan)
+    if line is None:
+        return _refuse(_described(result, history[-1]), "running", "before the first planned look")
+    if np.isnan(line.times).any() and plan.method == "group_sequential":
+        reason = "a group-sequential plan needs planned visitors, days or looks"
+        return _refuse(result, "invalid_input", reason)
+    return _concluded(_described(result, Look(line.a[-1], line.b[-1])), line, plan)
+
+
+def calculate(
+    arm_a: str,
+    arm_b: str,
+    *,
+    share_b: float | None = None,
+    always_valid: bool = False,
+    alpha: float = 0.05,
+    look: int | None = None,
+    planned_looks: int | None = None,
+) -> AbResult:
+    """The calculator behind `d1lab ab`: a finished test, unless told otherwise.
+
+    Args:
+        arm_a: '500/10000' (conversions / visitors), or '122' (conversions alone).
+        arm_b: As for A.
+        share_b: B's declared share; half for None, if visitors are given. Counts alone need it.
+        always_valid: The test may have been looked at any number of times.
+        alpha: Two-sided.
+        look: Which of the planned looks this is; the last for None.
+        planned_looks: Evenly spread looks of a group-sequential plan.
+
+    Raises:
+        InputError: An arm is not written as above, or the look is none of the planned ones.
+    """
+    if look is not None and (not planned_looks or look > planned_looks):
+        planned = f"{planned_looks} looks were planned" if planned_looks else "none were planned"
+        raise InputError(f"look {look}: {planned}; say how many with --looks")
+    a, b = parse_arm(arm_a), parse_arm(arm_b)
+    counted = None not in (a.visitors, b.visitors)
+    share = 0.5 if share_b is None and counted else share_b
+    method = "always_valid" if always_valid else "group_sequential" if planned_looks else "fixed"
+    last = planned_looks if look is None else look
+    ended = not planned_looks or last == planned_looks
+    plan = Plan(
+        method=method,
+        share_b=share,
+        share_declared=share is not None,
+        alpha=alpha,
+        ended=ended,
+        planned_looks=planned_looks,
+        look=last,
+    )
+    return compare(a, b, plan)
+
+
+def as_json(value: Any) -> Any:
+    """A result, an arm or a plan as JSON knows it: names and values, null for no bound."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "_asdict"):
+        return {name: as_json(item) for name, item in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def confidence_level(p_value: float) -> float:
+    """100 (1 - p), truncated to two places, at most 99.99.
+
+    >>> confidence_level(0.0582578), confidence_level(1e-12)
+    (94.17, 99.99)
+    """
+    exact = 100 * (1 - Decimal(repr(p_value)))
+    return min(float(exact.quantize(Decimal("0.01"), ROUND_DOWN)), 99.99)
+
+
+def _refuse(result: AbResult, status: str, reason: str | None) -> AbResult:
+    return result._replace(status=status, reason=reason)
+
+
+def _described(result: AbResult, look: Look) -> AbResult:
+    """What is counted, not inferred: rates and order values."""
+    a, b = look.a, look.b
+    return result._replace(
+        rate_a=_per(a.conversions, a.visitors),
+        rate_b=_per(b.conversions, b.visitors),
+        order_value_a=_per(a.revenue, a.conversions),
+        order_value_b=_per(b.revenue, b.conversions),
+    )
+
+
+def _per(total: float | None, count: int | None) -> float | None:
+    return total / count if total is not None and count else None
+
+
+def _concluded(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+    """The decision at the last look, or what stands in its way."""
+    unread = plan.method == "fixed" and not line.finished
+    ratio_p = _sample_ratio(line, plan)
+    result = result._replace(
+        sample_ratio_p=ratio_p,
+        look=len(line.times) if plan.method == "group_sequential" else len(line.a),
+        share_of_plan=None if np.isnan(line.times).any() else line.share_of_plan,
+        spent_alpha=None if unread else spent(line, plan),
+        critical=None if unread or plan.method == "always_valid" else float(line.critical[-1]),
+    )
+    if ratio_p is not None and ratio_p < ALARM:
+        counts = f"{line.a[-1].visitors:,} and {line.b[-1].visitors:,} visitors"
+        reason = (
+            f"{counts} do not fit the declared share of B, {plan.share_b:g} (p = {ratio_p:.2g})"
+        )
+        return _refuse(result, "sample_ratio_mismatch", reason)
+    if unread:
+        reason = "a test with a fixed horizon is read once, at its end"
+        return _refuse(result, "running", reason)
+    return _decided(_measured(result, line, plan), line, plan)
+
+
+def _sample_ratio(line: Timeline, plan: Plan) -> float | None:
+    share = plan.declared_share
+    known = [i for i, arm in enumerate(line.a) if arm.visitors is not None]
+    if share is None or not known:
+        return None
+    a, b = ([column[i].visitors or 0 for i in known] for column in (line.a, line.b))
+    if plan.method == "fixed" and line.finished:
+        return sample_ratio_p(a[-1], b[-1], share)
+    return running_sample_ratio_p(a, b, share)
+
+
+def _measured(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+    """The effects on all known metrics, and what stands beside the decision."""
+    a, b = line.a[-1], line.b[-1]
+    known: list[Metric] = [m for m in METRICS if None not in (getattr(a, m), getattr(b, m))]
+    effects = {m: effect(m, line, plan) for m in (plan.primary_metric, *known)}
+    primary = effects.pop(plan.primary_metric)
+    chance = _chance(primary, a, b, plan)
+    even = break_even(a, b, [primary, *effects.values()], plan.alpha)
+    return result._replace(
+        **{name: getattr(primary, name) for name in _SHARED},
+        chance_b_better=chance.b_better if chance else None,
+        expected_loss_a=_finite(chance.loss_a) if chance else None,
+        expected_loss_b=_finite(chance.loss_b) if chance else None,
+        effects=(primary, *_adjusted(list(effects.values()))),
+        break_even_ratio=even.ratio,
+        break_even_basis=even.basis,
+        break_even=even.state,
+    )
+
+
+def _chance(primary: Effect, a: Arm, b: Arm, plan: Plan) -> bayes.Chance | None:
+    if primary.p_value is None:
+        return None
+    if primary.metric != "conversions":
+        both = money_means(primary.metric, [a], [b], plan.declared_share)
+        per_visitor = a.visitors is not None
+        chance = bayes.normal_chance(float((both.b - both.a)[0]), float(both.error[0]))
+        return chance if per_visitor else chance._replace(loss_a=np.nan, loss_b=np.nan)
+    if a.visitors is not None and b.visitors is not None:
+        return bayes.rates_chance(a.conversions or 0, a.visitors, b.conversions or 0, b.visitors)
+    share = bayes.share_chance(a.conversions or 0, b.conversions or 0, plan.share_b or 0.5)
+    return bayes.Chance(share, np.nan, np.nan)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _adjusted(effects: list[Effect]) -> list[Effect]:
+    """Holm over the metrics beside the primary one, which alone decides."""
+    tested = [one for one in effects if one.p_value is not None]
+    adjusted = dict(
+        zip(
+            (one.metric for one in tested),
+            holm([one.p_value or 0.0 for one in tested]).tolist(),
+            strict=True,
+        )
+    )
+    return [one._replace(adjusted_p=adjusted.get(one.metric)) for one in effects]
+
+
+def _decided(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+    primary = result.effects[0]
+    if primary.p_value is None:
+        return _refuse(result, primary.status or "insufficient_data", primary.reason)
+    few = few_conversions(line.a[-1], line.b[-1])
+    if few and primary.metric == "conversions" and line.a[-1].visitors is None:
+        return _refuse(result, "insufficient_data", f"{few} before counts alone decide")
+    result = result._replace(confidence_level=confidence_level(primary.p_value))
+    open_winner: Winner | None = "none" if line.finished else None
+    if primary.p_value >= plan.alpha:
+        status = "no_decision" if line.finished else "running"
+        reason = f"p = {primary.p_value:.2g} is not below {plan.alpha:g}"
+        return _refuse(result._replace(winner=open_winner), status, reason)
+    winner: Winner = "b" if primary.direction > 0 else "a"
+    rails = check(plan.guardrails, result.effects, winner)
+    result = result._replace(guardrails=rails)
+    failed = [rail.reason or rail.metric for rail in rails if not rail.passed]
+    if failed:
+        return _refuse(result._replace(winner=open_winner), "guardrail_failed", "; ".join(failed))
+    return result._replace(status="decided", winner=winner)

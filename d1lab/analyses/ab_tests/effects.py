@@ -1,0 +1,295 @@
+"""One metric of an A/B test: which method its inputs allow, its p-value, and intervals that agree.
+
+The method follows from the plan and from what is known, both fixed when the test begins:
+
+    conversions  visitors known      score test, exact where counts are small; MN intervals
+                 share declared      exact binomial on B's share of the conversions
+                 always valid        Beta-Binomial e-process where a share is declared
+    money        visitors known      Welch, Fieller
+                 share declared      compound Poisson, Fieller
+                 always valid        asymptotic confidence sequence (conversions without a
+                                     declared share, too)
+
+Over several looks the p-value is the smallest that is valid, and an interval is what all looks
+leave. An exact p and an interval by inversion can differ at the edge: the p-value decides, and the
+interval is cut or stretched to its null.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d1lab.analyses.ab_tests.looks import Timeline
+from d1lab.analyses.ab_tests.model import Arm, Metric, Plan, money_means, rates, sums
+from d1lab.analyses.ab_tests.refusals import refusal, refusal_of_sequence
+from d1lab.stats import exact, means, proportions, sequential
+
+Floats = NDArray[np.float64]
+
+SMALL_EXPECTED = 10
+"""Below so many expected conversions (or non-conversions) of an arm an exact test decides."""
+
+
+class Effect(NamedTuple):
+    """B against A in one metric; a field is None where the inputs do not allow it."""
+
+    metric: Metric
+    method: str | None = None
+    value_a: float | None = None  # per visitor; per unit of exposure where visitors are unknown
+    value_b: float | None = None
+    difference: float | None = None  # value_b - value_a
+    difference_low: float | None = None
+    difference_high: float | None = None
+    ratio: float | None = None  # value_b / value_a
+    ratio_low: float | None = None
+    ratio_high: float | None = None  # infinite where unbounded
+    p_value: float | None = None  # two-sided, adjusted for looks
+    mid_p: float | None = None  # counts alone, read once: shown beside, never decided on
+    direction: int = 0  # of the look that decided, else of the last: 1 means B is higher
+    adjusted_p: float | None = None  # Holm's, over the metrics beside the primary one
+    status: str | None = None  # why there is no p-value
+    reason: str | None = None
+
+
+class Track(NamedTuple):
+    """One metric at every look."""
+
+    method: str
+    p_value: float
+    z: Floats
+    bound: Floats  # |z| that decides
+    difference: tuple[Floats, Floats] | None
+    ratio: tuple[Floats, Floats]
+    mid_p: float | None = None
+
+
+def effect(metric: Metric, line: Timeline, plan: Plan) -> Effect:
+    """B against A in one metric, over all looks.
+
+    Args:
+        metric: What to compare.
+        line: The looks, oldest first; at least one.
+        plan: Read for method, alpha and share; `line.critical` carries the rest.
+    """
+    points = _points(metric, line.a[-1], line.b[-1], plan.declared_share)
+    blank = Effect(metric, **points)
+    refused = refusal(metric, line.a[-1], line.b[-1], plan)
+    if refused:
+        return blank._replace(status=refused.status, reason=refused.reason)
+    return _conclude(blank, track(metric, line, plan)[0], plan.alpha)
+
+
+def _points(metric: Metric, a: Arm, b: Arm, share_b: float | None) -> dict[str, Any]:
+    """Values per visitor, or per unit of declared exposure, and what they differ by."""
+    total_a, total_b = getattr(a, metric), getattr(b, metric)
+    if total_a is None or total_b is None:
+        return {}
+    if a.visitors and b.visitors:
+        values = total_a / a.visitors, total_b / b.visitors
+        known = {"value_a": values[0], "value_b": values[1], "difference": values[1] - values[0]}
+    elif share_b is not None and None in (a.visitors, b.visitors):
+        values, known = (total_a / (1 - share_b), total_b / share_b), {}
+    else:
+        return {}
+    return known | {"ratio": values[1] / values[0] if values[0] > 0 else None}
+
+
+def track(metric: Metric, line: Timeline, plan: Plan) -> tuple[Track, list[int]]:
+    """One metric at each look that says anything about it, and which looks these are.
+
+    Args:
+        metric: One that `refusals.refusal` does not reject at the last look.
+        line: The looks, oldest first.
+        plan: With method, alpha and share.
+    """
+    arms = zip(line.a, line.b, strict=True)
+    kept = [place for place, pair in enumerate(arms) if _usable(metric, *pair, plan)]
+    return _track(metric, line.only(kept), plan), kept
+
+
+def _usable(metric: Metric, a: Arm, b: Arm, plan: Plan) -> bool:
+    if None in (getattr(a, metric), getattr(b, metric)) or 0 in (a.visitors, b.visitors):
+        return False
+    if refusal_of_sequence(metric, a, b, plan):
+        return False
+    if metric == "conversions" or a.visitors is None:
+        return True
+    squares = f"{metric}_squares"
+    known = None not in (getattr(a, squares), getattr(b, squares))
+    return known and all(sums([arm], metric).variance[0] > 0 for arm in (a, b))
+
+
+def _track(metric: Metric, line: Timeline, plan: Plan) -> Track:
+    share = plan.declared_share
+    if plan.method == "always_valid":
+        if metric == "conversions" and share is not None:
+            return _beta_binomial(line, plan.alpha, share)
+        return _sequence(metric, line, plan)
+    if metric != "conversions":
+        return _money(metric, line, plan, share)
+    if line.a[-1].visitors is not None:
+        return _rates(line, plan)
+    return _counts(line, plan, share or 0.5)
+
+
+def _rates(line: Timeline, plan: Plan) -> Track:
+    counts = rates(line.a, line.b)
+    p, method = _rates_p(counts)
+    sign = np.sign(counts.rate_b - counts.rate_a)
+    return Track(
+        method,
+        *_over_looks(p, sign, line, plan),
+        line.critical,
+        proportions.difference_interval(counts, line.critical),
+        proportions.ratio_interval(counts, line.critical),
+    )
+
+
+def _rates_p(counts: proportions.Rates) -> tuple[Floats, str]:
+    """Two-sided p at each look, and the method of the last."""
+    p, method = proportions.score_p(counts), "score"
+    for look in np.flatnonzero(proportions.smallest_expected(counts) < SMALL_EXPECTED):
+        xa, na, xb, nb = (int(column[look]) for column in counts)
+        barnard = (na + 1) * (nb + 1) <= exact.BARNARD_TABLES
+        p[look] = (exact.barnard_p if barnard else exact.fisher_p)(xa, na, xb, nb)
+        if look == len(p) - 1:
+            method = "barnard" if barnard else "fisher"
+    return p, method
+
+
+def _counts(line: Timeline, plan: Plan, share: float) -> Track:
+    from scipy.special import ndtr
+
+    tests = [
+        exact.binomial_test(
+            b.conversions or 0,
+            (a.conversions or 0) + (b.conversions or 0),
+            share,
+            float(2 * ndtr(-critical)),
+        )
+        for a, b, critical in zip(line.a, line.b, line.critical, strict=True)
+    ]
+    p, mid_p, low, high = (np.array(column) for column in zip(*tests, strict=True))
+    sign = np.sign([_odds_side(a, b, share) for a, b in zip(line.a, line.b, strict=True)])
+    ends = sequential.rate_ratio(low, share), sequential.rate_ratio(high, share)
+    mid = float(mid_p[-1]) if plan.method == "fixed" else None
+    found = _over_looks(p, sign, line, plan)
+    return Track("binomial", *found, line.critical, None, ends, mid)
+
+
+def _odds_side(a: Arm, b: Arm, share: float) -> float:
+    return (b.conversions or 0) * (1 - share) - (a.conversions or 0) * share
+
+
+def _money(metric: Metric, line: Timeline, plan: Plan, share: float | None) -> Track:
+    both = money_means(metric, line.a, line.b, share)
+    buyers = [[arm.conversions for arm in arms] for arms in (line.a, line.b)]
+    if plan.method == "group_sequential" and None not in (*buyers[0], *buyers[1]):
+        both = means.counting_buyers(both, *np.array(buyers, dtype=float))
+    counted = line.a[-1].visitors is not None
+    p = np.nan_to_num(means.p_value(both), nan=1.0)
+    found = _over_looks(p, np.sign(both.b - both.a), line, plan)
+    return Track(
+        "welch" if counted else "compound_poisson",
+        *found,
+        line.critical,
+        means.difference_interval(both, line.critical) if counted else None,
+        means.ratio_interval(both, line.critical),
+    )
+
+
+def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: Plan) -> tuple[float, Floats]:
+    """The p-value that holds for all looks together, and each look's signed normal z."""
+    from scipy.special import ndtri
+
+    z = -sign * ndtri(p / 2)
+    if plan.method == "fixed":
+        return float(p[-1]), z
+    at_every_look = np.zeros(len(line.times))
+    at_every_look[list(line.places)] = z
+    return sequential.repeated_p(at_every_look, line.times, line.information), z
+
+
+def _beta_binomial(line: Timeline, alpha: float, share: float) -> Track:
+    a = np.array([arm.conversions or 0 for arm in line.a], dtype=np.float64)
+    b = np.array([arm.conversions or 0 for arm in line.b], dtype=np.float64)
+    factor = sequential.log_bayes_factor(a, b, share)
+    ends = sequential.share_interval(a, b, share, alpha)
+    low, high = (sequential.rate_ratio(end, share) for end in ends)
+    return Track(
+        "beta_binomial",
+        float(sequential.e_process_p(factor).min()),
+        np.sign(b * (1 - share) - a * share) * np.maximum(factor, 0.0),
+        np.full(len(a), -np.log(alpha)),
+        _at_overall_rate(line, ends, share),
+        (low, high),
+    )
+
+
+def _at_overall_rate(
+    line: Timeline, ends: tuple[Floats, Floats], share: float
+) -> tuple[Floats, Floats] | None:
+    """Shares of the conversions as differences in rates, at the rate of both arms together."""
+    if line.a[-1].visitors is None:
+        return None
+    xa, na, xb, nb = rates(line.a, line.b)
+    overall = (xa + xb) / (na + nb)
+    low, high = (overall * (theta / share - (1 - theta) / (1 - share)) for theta in ends)
+    return low, high
+
+
+def _sequence(metric: Metric, line: Timeline, plan: Plan) -> Track:
+    a, b = sums(line.a, metric), sums(line.b, metric)
+    both = means.welch(a, b)._replace(freedom=np.full(len(line.a), np.inf))
+    n = a.n + b.n
+    tuned = float(plan.planned_visitors or sequential.TUNED_VISITORS)
+    scale = sequential.mixture_scale(plan.alpha, tuned)
+    z = np.nan_to_num(means.t_statistic(both))
+    critical = sequential.sequence_critical(n, scale, plan.alpha)
+    return Track(
+        "asymptotic_sequence",
+        float(sequential.sequence_p(z, n, scale).min()),
+        z,
+        critical,
+        means.difference_interval(both, critical),
+        means.ratio_interval(both, critical),
+    )
+
+
+def _conclude(blank: Effect, track: Track, alpha: float) -> Effect:
+    """One p-value, one direction, and what all looks leave of the intervals."""
+    rejected = track.p_value < alpha
+    crossed = np.flatnonzero(np.abs(track.z) >= track.bound)
+    deciding = crossed[0] if rejected and len(crossed) else -1
+    direction = int(np.sign(track.z[deciding]))
+    low, high = _left_over(track.difference, 0.0, rejected, direction)
+    ratio_low, ratio_high = _left_over(track.ratio, 1.0, rejected, direction)
+    return blank._replace(
+        method=track.method,
+        difference_low=low,
+        difference_high=high,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        p_value=track.p_value,
+        mid_p=track.mid_p,
+        direction=direction,
+    )
+
+
+def _left_over(
+    ends: tuple[Floats, Floats] | None, null: float, rejected: bool, direction: int
+) -> tuple[float | None, float | None]:
+    """The part of all looks' intervals on the side that the p-value names; None where nothing."""
+    if ends is None or np.isnan(ends[0][-1]) or np.isnan(ends[1][-1]):
+        return None, None
+    low, high = float(np.nanmax(ends[0])), float(np.nanmin(ends[1]))
+    if not rejected:
+        low, high = min(low, null), max(high, null)
+    elif direction > 0:
+        low = max(low, float(np.nextafter(null, np.inf)))
+    elif direction < 0:
+        high = min(high, float(np.nextafter(null, -np.inf)))
+    return (low, high) if low <= high else (None, None)

@@ -1,0 +1,171 @@
+"""Rows per visitor to the sums that A/B statistics need, in one DuckDB scan.
+
+A table of exposures has one row per visitor: the variant seen, and what the visitor did after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression
+from duckdb.sqltypes import DOUBLE
+
+from d1lab.analyses.ab_tests.visitors import VisitorSums
+from d1lab.d1 import quote
+from d1lab.errors import InputError, UnknownName
+from d1lab.stats.means import Pairs
+
+
+class Measure(NamedTuple):
+    """What to compare: a column of numbers, 1 or 0 for a conversion, money for revenue."""
+
+    column: str
+    covariate: str | None = None  # a column from before the exposure, for CUPED
+    per: str | None = None  # a column to divide by, such as orders for revenue per order
+    cap: float | None = None  # share of all visitors cut at either end, such as 0.001
+
+    @property
+    def second(self) -> str | None:
+        """The column beside it, if any."""
+        return self.covariate or self.per
+
+
+def scan(
+    rows: duckdb.DuckDBPyRelation,
+    measures: Sequence[Measure],
+    *,
+    variant: str = "variant",
+    a: object = "a",
+    b: object = "b",
+    segment: str | None = None,
+    exposed_at: str | None = None,
+    covariate_until: str | None = None,
+) -> list[VisitorSums]:
+    """Sums of every measure over both variants, from one scan of the rows.
+
+    Args:
+        rows: One row per visitor, such as `lab.sql("SELECT ...")`.
+        measures: What to compare. One with a cap comes without it, too.
+        variant: The column of what was seen.
+        a: The control's value in it.
+        b: The treatment's; rows of other variants are left out.
+        segment: A column to split by; all visitors together come first all the same.
+        exposed_at: The column of the exposure's moment.
+        covariate_until: The column of the moment up to which covariates were measured.
+
+    A cap is a quantile of both variants together, so that it treats them alike. Finding it is a
+    scan of its own, made only where a cap is asked for.
+
+    Raises:
+        UnknownName: The rows have no such column.
+        InputError: A measure makes no sense, or a column is not of numbers.
+    """
+    asked = list(dict.fromkeys(one for measure in measures for one in _with_uncapped(measure)))
+    _check(rows, asked, [variant, segment, exposed_at, covariate_until])
+    arms = rows.filter(ColumnExpression(variant).isin(*map(ConstantExpression, (a, b))))
+    late = None
+    if exposed_at and covariate_until:
+        late = ColumnExpression(covariate_until) > ColumnExpression(exposed_at)
+    groups = [name for name in (variant, segment) if name]
+    try:
+        caps = _caps(arms, asked)
+        texts = [text for one in asked for text in _sums(one, caps, late)]
+        keys = [ColumnExpression(name) for name in groups]
+        found = arms.aggregate([*keys, *texts], ", ".join(map(quote, groups))).fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"exposures: {error}") from None
+    return list(_read(asked, found, {a: 0, b: 1}, len(groups)))
+
+
+def _with_uncapped(measure: Measure) -> list[Measure]:
+    return [measure] if measure.cap is None else [measure._replace(cap=None), measure]
+
+
+def _check(
+    rows: duckdb.DuckDBPyRelation, measures: Sequence[Measure], others: Sequence[str | None]
+) -> None:
+    named = [name for one in measures for name in (one.column, one.second)]
+    for name in (*named, *others):
+        if name is not None and name not in rows.columns:
+            raise UnknownName("column", name, rows.columns, "the exposures")
+    for one in measures:
+        if one.covariate and one.per:
+            raise InputError(f"measure {one.column!r}: a ratio takes no covariate")
+        if one.cap is not None and not 0 < one.cap < 0.5:
+            raise InputError(f"measure {one.column!r}: cap={one.cap} is no share inside (0, 0.5)")
+
+
+def _caps(
+    rows: duckdb.DuckDBPyRelation, measures: Sequence[Measure]
+) -> Mapping[Measure, tuple[float, float]]:
+    """Both quantiles of the variants together, for the measures that ask for a cap."""
+    capped = [one for one in measures if one.cap is not None]
+    if not capped:
+        return {}
+    quantiles = [
+        FunctionExpression(
+            "quantile_cont", _number(one.column), ConstantExpression([one.cap, 1 - (one.cap or 0)])
+        )
+        for one in capped
+    ]
+    [ends] = rows.aggregate(quantiles).fetchall()
+    return {one: tuple(pair) for one, pair in zip(capped, ends, strict=True) if pair}
+
+
+def _sums(
+    measure: Measure, caps: Mapping[Measure, tuple[float, float]], late: Expression | None
+) -> list[Expression]:
+    """n, y, yy, x, xx, xy, visitors with a value missing, visitors with a late covariate."""
+    y = _number(measure.column)
+    if measure in caps:
+        low, high = map(ConstantExpression, caps[measure])
+        y = FunctionExpression("greatest", FunctionExpression("least", y, high), low)
+    known, second = y, [ConstantExpression(0.0)] * 3
+    if measure.second:
+        x = _number(measure.second)
+        known, second = x * y, [_sum(x), _sum(x * x), _sum(x * y)]
+    n = FunctionExpression("count", ConstantExpression(1))
+    lately = ConstantExpression(0) if late is None else FunctionExpression("count_if", late)
+    return [n, _sum(y), _sum(y * y), *second, n - FunctionExpression("count", known), lately]
+
+
+def _number(column: str) -> Expression:
+    return ColumnExpression(column).cast(DOUBLE)
+
+
+def _sum(value: Expression) -> Expression:
+    return FunctionExpression("sum", value)
+
+
+_WIDTH = 8  # values that `_sums` asks for
+
+
+def _read(
+    measures: Sequence[Measure], found: Sequence[tuple], sides: Mapping[Any, int], keys: int
+) -> Iterator[VisitorSums]:
+    """All visitors first, then each segment, for each measure."""
+    segments = sorted({row[1] for row in found}, key=str) if keys > 1 else []
+    for place, measure in enumerate(measures):
+        start = keys + place * _WIDTH
+        cells = [(row[:keys], row[start : start + _WIDTH]) for row in found]
+        yield _added(measure, cells, sides)
+        for segment in segments:
+            part = [cell for cell in cells if cell[0][1] == segment]
+            yield _added(measure, part, sides)._replace(segment=str(segment))
+
+
+def _added(
+    measure: Measure, cells: Sequence[tuple[tuple, tuple]], sides: Mapping[Any, int]
+) -> VisitorSums:
+    totals = [[0.0] * _WIDTH, [0.0] * _WIDTH]
+    for keys, values in cells:
+        side = totals[sides[keys[0]]]
+        for place, value in enumerate(values):
+            side[place] += value or 0.0
+    a, b = (Pairs.of(*side[:6]) for side in totals)
+    missing, late = (int(totals[0][place] + totals[1][place]) for place in (6, 7))
+    role = "covariate" if measure.covariate else "denominator" if measure.per else "plain"
+    name = f"{measure.column} / {measure.per}" if measure.per else measure.column
+    return VisitorSums(name, a, b, role, None, measure.cap is not None, missing, late)

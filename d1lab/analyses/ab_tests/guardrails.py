@@ -1,0 +1,101 @@
+"""What the winner must not worsen, and what it must convert to pay for its discount."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from d1lab.analyses.ab_tests.effects import Effect
+from d1lab.analyses.ab_tests.model import Arm, Guardrail, Metric
+
+
+class GuardrailResult(NamedTuple):
+    """One non-inferiority test of the winner against the other variant."""
+
+    metric: Metric
+    margin: float
+    relative: bool
+    worst: float | None  # the winner's worst plausible change, relative or in the metric's unit
+    passed: bool | None  # None where it cannot be said
+    reason: str | None = None
+
+
+class BreakEven(NamedTuple):
+    """What B's conversion rate must be, as a multiple of A's, to earn as much per visitor."""
+
+    ratio: float | None = None  # (value per order of A) / (value per order of B)
+    basis: Literal["profit", "revenue"] | None = None
+    state: Literal["met", "missed", "open", "never"] | None = None
+
+
+def check(
+    guardrails: Sequence[Guardrail], effects: Sequence[Effect], winner: Literal["a", "b"]
+) -> tuple[GuardrailResult, ...]:
+    """Each guardrail for the winner: passed when its interval lies above minus the margin.
+
+    That is the one-sided non-inferiority test at alpha / 2 (Farrington & Manning 1990 for rates),
+    and it holds for all looks where the interval does. Every guardrail must pass, so their number
+    needs no correction.
+    """
+    by_metric = {effect.metric: effect for effect in effects}
+    return tuple(_check(rail, by_metric.get(rail.metric), winner) for rail in guardrails)
+
+
+def break_even(a: Arm, b: Arm, effects: Sequence[Effect], alpha: float) -> BreakEven:
+    """How B's conversion rate stands to the one that pays for its discount.
+
+    Args:
+        a: The control.
+        b: The variant whose orders bring another profit, or revenue where profit is unknown.
+        effects: As far as known. Whether B pays is the same question as whether it earns more per
+            visitor, so the p-value of that effect answers it; without one, the interval of the
+            lift in conversions against the break-even lift does.
+        alpha: Two-sided.
+    """
+    basis = "profit" if None not in (a.profit, b.profit) else "revenue"
+    per_order = [_per_order(arm, basis) for arm in (a, b)]
+    if per_order[0] is None or per_order[1] is None or per_order[0] <= 0:
+        return BreakEven()
+    if per_order[1] <= 0:
+        return BreakEven(None, basis, "never")
+    ratio = per_order[0] / per_order[1]
+    by_metric = {effect.metric: effect for effect in effects}
+    earned, lift = by_metric.get(basis), by_metric.get("conversions")
+    if earned and earned.p_value is not None:
+        sure = earned.p_value < alpha
+        return BreakEven(ratio, basis, _state(sure and earned.direction > 0, sure))
+    if lift is None or lift.ratio_low is None or lift.ratio_high is None:
+        return BreakEven(ratio, basis)
+    return BreakEven(
+        ratio, basis, _state(lift.ratio_low > ratio, not lift.ratio_low <= ratio <= lift.ratio_high)
+    )
+
+
+def _state(above: bool, sure: bool) -> Literal["met", "missed", "open"]:
+    return "met" if above else "missed" if sure else "open"
+
+
+def _per_order(arm: Arm, basis: str) -> float | None:
+    total = getattr(arm, basis)
+    return total / arm.conversions if arm.conversions and total is not None else None
+
+
+def _check(rail: Guardrail, effect: Effect | None, winner: Literal["a", "b"]) -> GuardrailResult:
+    worst = _worst_change(effect, winner, rail.relative) if effect else None
+    if worst is None:
+        reason = (effect and effect.reason) or f"no interval for {rail.metric}"
+        return GuardrailResult(rail.metric, rail.margin, rail.relative, None, None, reason)
+    passed = worst > -rail.margin
+    reason = None if passed else f"{rail.metric} may fall by more than the margin"
+    return GuardrailResult(rail.metric, rail.margin, rail.relative, worst, passed, reason)
+
+
+def _worst_change(effect: Effect, winner: str, relative: bool) -> float | None:
+    """The unfavourable end of the winner's interval against the other variant."""
+    if relative:
+        end = effect.ratio_low if winner == "b" else effect.ratio_high
+        if end is None or (winner == "a" and end == 0):
+            return None
+        return end - 1 if winner == "b" else 1 / end - 1
+    end = effect.difference_low if winner == "b" else effect.difference_high
+    return None if end is None else end if winner == "b" else -end

@@ -1,0 +1,61 @@
+"""How an effect and its interval narrowed over the looks: the picture behind a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.ab_tests.effects import track
+from d1lab.analyses.ab_tests.looks import timeline
+from d1lab.analyses.ab_tests.model import Arm, Look, Plan, clean_look
+from d1lab.analyses.ab_tests.refusals import refusal
+from d1lab.analyses.ab_tests.validation import looks_fault, plan_fault
+
+
+class Point(NamedTuple):
+    """The primary metric at one look: what all looks up to it leave of the interval."""
+
+    look: int  # place among the looks handed over, the last one included
+    ratio: float | None  # B / A at this look
+    ratio_low: float
+    ratio_high: float  # infinite where unbounded
+
+
+def course(a: Arm, b: Arm, plan: Plan, looks: Sequence[Look] = ()) -> list[Point]:
+    """The sequence of intervals of a test that may be looked at while it runs.
+
+    Args:
+        a: As for `d1lab.analyses.ab_tests.decision.compare`.
+        b: As for `compare`.
+        plan: With a fixed horizon there is no course: it is read once.
+        looks: As for `compare`.
+
+    Returns:
+        A point per look that says anything; none where `compare` refuses.
+    """
+    history = (*looks, Look(a, b, plan.elapsed))
+    if plan.method == "fixed" or plan_fault(plan) or looks_fault(history):
+        return []
+    line = timeline([clean_look(look) for look in history], plan)
+    metric = plan.primary_metric
+    if line is None or (plan.method == "group_sequential" and np.isnan(line.times).any()):
+        return []
+    if refusal(metric, line.a[-1], line.b[-1], plan):
+        return []
+    found, kept = track(metric, line, plan)
+    low = np.fmax.accumulate(found.ratio[0])
+    high = np.fmin.accumulate(found.ratio[1])
+    return [
+        Point(line.history[place], _ratio(metric, line.a[place], line.b[place], plan), *ends)
+        for place, *ends in zip(kept, low.tolist(), high.tolist(), strict=True)
+        if not np.isnan(ends).any()
+    ]
+
+
+def _ratio(metric: str, a: Arm, b: Arm, plan: Plan) -> float | None:
+    share = plan.share_b or 0.5
+    exposed = (a.visitors, b.visitors) if a.visitors and b.visitors else (1 - share, share)
+    base = getattr(a, metric) / exposed[0]
+    return getattr(b, metric) / exposed[1] / base if base > 0 else None

@@ -1,0 +1,137 @@
+"""Which looks at a test count, how much of the plan each has reached, and what |z| each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d1lab.analyses.ab_tests.model import Arm, Look, Plan
+from d1lab.stats.sequential import bounds, spent_alpha
+
+Floats = NDArray[np.float64]
+
+_DUE = 1 - 1e-9  # a share of the plan this close to a planned one has reached it
+
+
+class Timeline(NamedTuple):
+    """The looks that count as columns, and what each needs.
+
+    Visitors are known of both arms or of neither. `times` and `information` hold every look ever
+    taken, also those whose sums were not kept; `places` says which of these the columns are.
+    """
+
+    a: Sequence[Arm]
+    b: Sequence[Arm]
+    critical: Floats  # |z| to reach; NaN for always-valid methods, which make their own
+    times: Floats  # share of the plan; empty where there is no plan
+    information: Floats  # what the looks' correlation follows
+    places: Sequence[int]
+    history: Sequence[int]  # which of all looks handed over the columns are
+    finished: bool  # nothing is to come: the plan was reached, or the test ended
+
+    def only(self, kept: Sequence[int]) -> Timeline:
+        """The same with fewer looks."""
+        columns = (self.a, self.b, self.places, self.history)
+        a, b, places, history = ([column[i] for i in kept] for column in columns)
+        critical = self.critical[list(kept)]
+        return self._replace(a=a, b=b, places=places, history=history, critical=critical)
+
+    @property
+    def share_of_plan(self) -> float | None:
+        """What the last look had reached, or None without a plan."""
+        return float(self.times[-1]) if len(self.times) else None
+
+
+def timeline(history: Sequence[Look], plan: Plan) -> Timeline | None:
+    """The looks that count; None before the first planned one.
+
+    A plan's looks after its end do not count: the decision was due before them.
+
+    Args:
+        history: All looks with their sums, oldest first; at least one.
+        plan: With method, alpha and what says how far the plan has come.
+    """
+    times = planned_shares(history, plan)
+    kept = _kept(times, len(history), plan)
+    if not kept:
+        return None
+    looks = [history[i] for i in kept]
+    reached = np.array([times[i] for i in kept])
+    finished = plan.ended or bool(len(reached) and reached[-1] >= _DUE)
+    unseen = max((plan.look or 0) - len(kept), 0) if plan.method == "group_sequential" else 0
+    if unseen:
+        earlier = reached[0] * np.arange(1, unseen + 1) / (unseen + 1)
+        reached = np.concatenate([earlier, reached])
+    information = _information(looks, reached)
+    return Timeline(
+        [look.a for look in looks],
+        [look.b for look in looks],
+        _critical(reached, information, plan, len(looks)),
+        reached,
+        information,
+        range(unseen, unseen + len(looks)),
+        kept,
+        finished,
+    )
+
+
+def spent(line: Timeline, plan: Plan) -> float | None:
+    """The alpha used up by the looks so far; None for methods that spend none."""
+    if plan.method == "fixed":
+        return plan.alpha
+    if plan.method == "group_sequential":
+        return float(spent_alpha(line.times[-1], plan.alpha))
+    return None
+
+
+def planned_shares(history: Sequence[Look], plan: Plan) -> list[float]:
+    """The share of the plan that each look had reached, or NaN where no plan says."""
+    seen = [_visitors(look) for look in history]
+    if plan.planned_visitors and all(seen):
+        return [n / float(plan.planned_visitors) for n in seen]
+    elapsed = [look.elapsed for look in history]
+    if None not in elapsed:
+        return [float(share) for share in elapsed if share is not None]
+    if plan.planned_looks:
+        first = (plan.look or len(history)) - len(history)
+        return [(first + i) / plan.planned_looks for i in range(1, len(history) + 1)]
+    return [float("nan")] * len(history)
+
+
+def _visitors(look: Look) -> int:
+    return (look.a.visitors or 0) + (look.b.visitors or 0)
+
+
+def _kept(times: list[float], count: int, plan: Plan) -> list[int]:
+    """Places of the looks that count."""
+    if plan.method == "always_valid":
+        return list(range(count))
+    end = next((i for i, share in enumerate(times) if share >= _DUE), count - 1)
+    if plan.method == "fixed":
+        return [end]
+    if not plan.planned_looks:
+        return list(range(end + 1))
+    dues = [step / plan.planned_looks * _DUE for step in range(1, plan.planned_looks + 1)]
+    firsts = {next((i for i, share in enumerate(times) if share >= due), None) for due in dues}
+    if plan.ended:
+        firsts.add(end)
+    return sorted(i for i in firsts if i is not None)
+
+
+def _information(looks: Sequence[Look], reached: Floats) -> Floats:
+    """Visitors where all looks have them, else the share of the plan."""
+    seen = np.array([_visitors(look) for look in looks], dtype=np.float64)
+    return seen / seen[-1] if seen.all() and len(seen) == len(reached) else reached
+
+
+def _critical(reached: Floats, information: Floats, plan: Plan, count: int) -> Floats:
+    from scipy.special import ndtri
+
+    if plan.method == "always_valid":
+        return np.full(count, np.nan)
+    if plan.method == "fixed":
+        return np.array([-float(ndtri(plan.alpha / 2))])
+    return bounds(reached, plan.alpha, information)[-count:]

@@ -1,0 +1,153 @@
+"""What an A/B test is made of: two arms, the plan declared before its start, the looks taken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from d1lab.errors import InputError
+from d1lab.stats.means import Means, Sums, compound_poisson, welch
+from d1lab.stats.proportions import Rates
+
+Metric = Literal["conversions", "revenue", "profit"]
+Design = Literal["fixed", "group_sequential", "always_valid"]
+
+
+class Arm(NamedTuple):
+    """Sufficient statistics of one variant; None where unknown.
+
+    Sums run over visitors: one who bought twice counts once, with the sum of both orders. Where
+    visitors are unknown they run over orders.
+    """
+
+    visitors: int | None = None
+    conversions: int | None = None  # visitors who bought
+    revenue: float | None = None
+    revenue_squares: float | None = None
+    profit: float | None = None  # after discount, cost of goods and refunds
+    profit_squares: float | None = None
+
+
+class Guardrail(NamedTuple):
+    """What the winner must not worsen: a non-inferiority margin."""
+
+    metric: Metric
+    margin: float  # > 0; relative: 0.02 lets the winner be up to 2 % worse
+    relative: bool = True  # otherwise in the metric's own unit
+
+
+class Plan(NamedTuple):
+    """What was declared before the test began, and where it stands.
+
+    `fixed` is read once, when the planned visitors or days are reached or the test has ended;
+    `group_sequential` needs a planned size or end; `always_valid` neither.
+    """
+
+    method: Design = "fixed"
+    primary_metric: Metric = "conversions"
+    share_b: float | None = None  # B's share of the visitors, inside (0, 1)
+    share_declared: bool = False  # before the start
+    alpha: float = 0.05
+    ended: bool = True
+    planned_visitors: int | None = None  # of both arms
+    planned_looks: int | None = None  # evenly spread over the plan; None: every look counts
+    look: int | None = None  # number of this look; one more than the looks handed over for None
+    elapsed: float | None = None  # share of the planned days gone by, > 0
+    guardrails: tuple[Guardrail, ...] = ()
+
+    @property
+    def declared_share(self) -> float | None:
+        """B's share where it was declared before the start, else None."""
+        return self.share_b if self.share_declared else None
+
+
+class Look(NamedTuple):
+    """The sums up to one moment, from the start on."""
+
+    a: Arm
+    b: Arm
+    elapsed: float | None = None  # as in Plan
+
+
+def parse_arm(text: str) -> Arm:
+    """'500/10000' (conversions / visitors) or '122' (conversions alone).
+
+    Raises:
+        InputError: The text is neither.
+
+    >>> parse_arm("500/10_000").visitors
+    10000
+    """
+    parts = [part.strip().replace(",", "").replace("_", "") for part in text.split("/")]
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise InputError(
+            f"arm {text!r}: give conversions/visitors such as 500/10000, or conversions alone"
+        )
+    conversions = int(parts[0])
+    return Arm(int(parts[1]) if len(parts) == 2 else None, conversions)
+
+
+def parse_rate(text: str) -> float:
+    """'5%' or '0.05'.
+
+    Raises:
+        InputError: The text is no rate between 0 and 1.
+    """
+    number = text.strip().removesuffix("%")
+    try:
+        rate = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate <= 1:
+        raise InputError(f"rate {text!r}: give a percentage such as 5% or a number such as 0.05")
+    return rate
+
+
+def clean_look(look: Look) -> Look:
+    """Plain numbers, and visitors of both arms or of neither."""
+    a, b = clean(look.a), clean(look.b)
+    if None in (a.visitors, b.visitors):
+        a, b = a._replace(visitors=None), b._replace(visitors=None)
+    return Look(a, b, None if look.elapsed is None else float(look.elapsed))
+
+
+def clean(arm: Arm) -> Arm:
+    """The arm in plain ints and floats, so that equal numbers are equal to the digit."""
+    counts = [None if value is None else int(value) for value in arm[:2]]
+    money = [None if value is None else float(value) for value in arm[2:]]
+    return Arm(*counts, *money)
+
+
+def inputs_hash(looks: Sequence[Look], plan: Plan, version: str) -> str:
+    """SHA-256 of everything that a decision follows from."""
+    everything = {"version": version, "plan": plan, "looks": looks}
+    text = json.dumps(everything, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rates(a: Sequence[Arm], b: Sequence[Arm]) -> Rates:
+    """Conversions and visitors of both arms, one item per look; all known."""
+    names = ("conversions", "visitors")
+    return Rates.of(*([getattr(arm, name) for arm in arms] for arms in (a, b) for name in names))
+
+
+def sums(arms: Sequence[Arm], metric: Metric) -> Sums:
+    """Sums over visitors, one item per look; a conversion is its own square."""
+    squares = "conversions" if metric == "conversions" else f"{metric}_squares"
+    return Sums.of(
+        *([getattr(arm, name) for arm in arms] for name in ("visitors", metric, squares))
+    )
+
+
+def money_means(metric: Metric, a: Sequence[Arm], b: Sequence[Arm], share_b: float | None) -> Means:
+    """Money per visitor, or per unit of declared exposure where visitors are unknown."""
+    if a[-1].visitors is not None or share_b is None:
+        return welch(sums(a, metric), sums(b, metric))
+    of_a, of_b = (
+        [[getattr(arm, name) for arm in arms] for name in (metric, f"{metric}_squares")]
+        for arms in (a, b)
+    )
+    return compound_poisson(of_a[0], of_a[1], of_b[0], of_b[1], share_b)

@@ -1,0 +1,86 @@
+"""Which inputs allow no p-value for a metric, and why: the decision table's refusals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from d1lab.analyses.ab_tests.model import Arm, Metric, Plan, sums
+
+MIN_CONVERSIONS = 25
+"""Per arm: below it no sequence for money begins, and counts alone name no winner."""
+
+
+class Refusal(NamedTuple):
+    """Why something is not said."""
+
+    status: str
+    reason: str
+
+
+def refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+    """Why these sums allow no p-value, or None where they do.
+
+    Args:
+        metric: What to compare.
+        a: Sums of the last look; visitors are known of both arms or of neither.
+        b: As for A.
+        plan: With method and declared share.
+    """
+    if None in (getattr(a, metric), getattr(b, metric)):
+        return Refusal("insufficient_data", f"{metric} of both variants are not known")
+    if a.visitors is None and plan.declared_share is None:
+        reason = "visitors are unknown and B's share of them was not declared before the start"
+        return Refusal("not_declared", f"{reason}: more conversions may mean more visitors")
+    if 0 in (a.visitors, b.visitors):
+        return Refusal("insufficient_data", "a variant has no visitors")
+    if metric == "conversions":
+        return _counts_refusal(a, b, plan)
+    return _money_refusal(metric, a, b, plan)
+
+
+def refusal_of_sequence(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+    """Why the asymptotic sequence has not begun with these sums, where it is the method."""
+    exact = metric == "conversions" and plan.declared_share is not None  # the e-process
+    if plan.method != "always_valid" or exact:
+        return None
+    if a.visitors is None:
+        return Refusal("insufficient_data", f"{metric} read while a test runs needs visitors")
+    few = few_conversions(a, b)
+    return Refusal("insufficient_data", few) if few else None
+
+
+def few_conversions(a: Arm, b: Arm) -> str | None:
+    """How many conversions a variant lacks, or None where both have enough."""
+    fewest = min(arm.conversions or 0 for arm in (a, b))
+    if fewest >= MIN_CONVERSIONS:
+        return None
+    return f"a variant has {fewest} conversions; {MIN_CONVERSIONS} are needed"
+
+
+def _counts_refusal(a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+    converted = (a.conversions or 0) + (b.conversions or 0)
+    if converted == 0:
+        return Refusal("insufficient_data", "nobody has converted in either variant")
+    if a.visitors is not None and converted == a.visitors + (b.visitors or 0):
+        return Refusal("zero_variance", "every visitor of both variants has converted")
+    return refusal_of_sequence("conversions", a, b, plan)
+
+
+def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+    squares = [getattr(arm, f"{metric}_squares") for arm in (a, b)]
+    if None in squares:
+        reason = f"{metric} totals alone say nothing about chance: sums of squares are missing"
+        return Refusal("insufficient_data", reason)
+    few = few_conversions(a, b)
+    if a.visitors is None and few:
+        return Refusal("insufficient_data", few)
+    late = refusal_of_sequence(metric, a, b, plan)
+    if late:
+        return late
+    if not all(squares) if a.visitors is None else _flat(metric, a, b):
+        return Refusal("zero_variance", f"{metric} does not vary within a variant")
+    return None
+
+
+def _flat(metric: Metric, a: Arm, b: Arm) -> bool:
+    return any(sums([arm], metric).variance[0] <= 0 for arm in (a, b))

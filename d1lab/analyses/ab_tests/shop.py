@@ -1,0 +1,275 @@
+"""The A/B tests of a shop: rows of the metrics `ab_tests` and `ab_test_looks` in, decisions out.
+
+A plan that was not declared is not made up. A test without a stored method is read by the plan it
+has: a planned size or end makes it group-sequential, nothing makes it always-valid, since a report
+looks at it daily.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from d1lab.analyses.ab_tests.decision import VERSION, AbResult, as_json, compare
+from d1lab.analyses.ab_tests.history import course
+from d1lab.analyses.ab_tests.model import Arm, Design, Guardrail, Look, Plan, money_means
+from d1lab.analyses.ab_tests.validation import Variant, arm_fault, parse_guardrails, parse_variant
+from d1lab.stats import power
+
+RECENT_DAYS = 7
+"""Traffic per day is that of so many last days."""
+
+Row = Mapping[str, Any]
+
+
+class Trial(NamedTuple):
+    """One test as it stands on a day."""
+
+    test_id: str
+    name: str
+    a: Arm
+    b: Arm
+    plan: Plan
+    looks: tuple[Look, ...]  # earlier ones, oldest first
+    days: tuple[date, ...]  # of all looks, the present one last; empty without daily sums
+    variants: tuple[Variant, Variant]
+    faults: tuple[str, ...]  # what could not be read
+    blocked: str | None  # the fault that forbids a decision
+    planned_end: date | None
+    simulated: bool
+
+
+class Decision(NamedTuple):
+    """What is said of one test."""
+
+    trial: Trial
+    result: AbResult
+    detectable_lift: float | None  # that the visitors so far show with a power of 80 %
+    days_left: int | None  # at the traffic of the last days, until the plan is reached
+
+
+def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
+    """Decide on every test, in the order of the rows.
+
+    Args:
+        tests: Rows of the metric `ab_tests`: a DataFrame, or mappings.
+        looks: Rows of the metric `ab_test_looks`.
+        until: The day of the report.
+    """
+    by_test: dict[str, list[Row]] = {}
+    for row in _records(looks):
+        by_test.setdefault(row["test_id"], []).append(row)
+    trials = (read_trial(row, by_test.get(row["test_id"], []), until) for row in _records(tests))
+    return [_decide(trial, until) for trial in trials]
+
+
+def read_trial(row: Row, looks: Sequence[Row], until: date) -> Trial:
+    """A test from its row and its daily sums.
+
+    Args:
+        row: Of the metric `ab_tests`.
+        looks: Rows of `ab_test_looks` of this test; they come before the row's own totals.
+        until: The day of the report.
+    """
+    start, end = _day(row["started_at"]), _day(row["planned_end_at"])
+    history, days = _history(looks, start, end)
+    variants = parse_variant(row["variant_a_config"]), parse_variant(row["variant_b_config"])
+    rails, rail_fault = parse_guardrails(row["guardrails"])
+    if not history and not row["sums_are_later"]:
+        last = min(filter(None, (_last_day(row["ended_at"]), until)))
+        history = [Look(_arm(row, "variant_a_"), _arm(row, "variant_b_"), _share(last, start, end))]
+    now = history[-1] if history else Look(Arm(), Arm())
+    share = row["share_b"] if row["share_b"] is not None else variants[1].share
+    plan = Plan(
+        method=row["method"] or _method(row),  # pyright: ignore[reportArgumentType]
+        primary_metric=row["primary_metric"] or "conversions",
+        share_b=share,
+        share_declared=bool(row["share_declared"]) and share is not None,
+        alpha=0.05 if row["alpha"] is None else row["alpha"],
+        ended=bool(row["ended"]),
+        planned_visitors=row["planned_visitors"],
+        planned_looks=row["planned_looks"],
+        elapsed=now.elapsed,
+        guardrails=rails,
+    )
+    return Trial(
+        row["test_id"],
+        row["test_name"] or row["test_id"],
+        now.a,
+        now.b,
+        plan,
+        tuple(history[:-1]),
+        tuple(days),
+        variants,
+        tuple(_faults(row, variants)),
+        rail_fault,
+        end,
+        row["source"] == "simulated",
+    )
+
+
+def records(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """The decision record: what each decision followed from, and every field of the result."""
+    return [
+        {
+            "test_id": trial.test_id,
+            "looks": as_json([*trial.looks, Look(trial.a, trial.b, trial.plan.elapsed)]),
+            "plan": as_json(trial.plan),
+            "result": as_json(result),
+        }
+        for trial, result, *_ in decisions
+    ]
+
+
+def replay(record: Mapping[str, Any]) -> AbResult:
+    """Decide again from a decision record, to the digit.
+
+    Args:
+        record: One of `records`, as read back from its JSON.
+    """
+    looks = [Look(Arm(**look["a"]), Arm(**look["b"]), look["elapsed"]) for look in record["looks"]]
+    rails = tuple(Guardrail(**rail) for rail in record["plan"]["guardrails"])
+    plan = Plan(**{**record["plan"], "guardrails": rails})
+    return compare(looks[-1].a, looks[-1].b, plan, looks[:-1])
+
+
+def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """Rows to stage for `ab_test_results`."""
+    return [
+        {
+            "test_id": trial.test_id,
+            "confidence_level": result.confidence_level,
+            "winner": result.winner,
+            "chance_b_better": result.chance_b_better,
+            "analysis_status": result.status,
+            "analysis_reason": result.reason,
+            "analysis_method": result.method,
+            "analysis_version": VERSION,
+            "analysis_look": result.look,
+            "analysis_p_value": result.p_value,
+        }
+        for trial, result, *_ in decisions
+    ]
+
+
+def courses(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """The lift and its interval at each look of the tests that may be read while they run."""
+    return [
+        {
+            "test": trial.name,
+            "day": trial.days[point.look],
+            "lift": None if point.ratio is None else point.ratio - 1,
+            "lift_low": point.ratio_low - 1,
+            "lift_high": point.ratio_high - 1 if math.isfinite(point.ratio_high) else None,
+        }
+        for trial, *_ in decisions
+        if trial.days
+        for point in course(trial.a, trial.b, trial.plan, trial.looks)
+    ]
+
+
+def _decide(trial: Trial, until: date) -> Decision:
+    result = compare(trial.a, trial.b, trial.plan, trial.looks)
+    if trial.blocked:  # a winner must hold guardrails that nobody can read
+        result = AbResult("invalid_input", trial.blocked, inputs_hash=result.inputs_hash)
+    return Decision(trial, result, _detectable(trial), _days_left(trial, result, until))
+
+
+def _records(frame: Any) -> list[Row]:
+    rows = frame.to_dict("records") if hasattr(frame, "to_dict") else frame
+    return [{name: _known(value) for name, value in row.items()} for row in rows]
+
+
+def _known(value: Any) -> Any:
+    """None for what a frame writes where nothing is known: NaN, NaT, and pandas' NA."""
+    try:
+        return None if value != value else value
+    except TypeError:  # NA refuses to be true or false
+        return None
+
+
+def _day(moment: Any) -> date | None:
+    return moment.date() if isinstance(moment, datetime) else moment
+
+
+def _last_day(ended_at: Any) -> date | None:
+    """The last day of a test that ended at a moment, such as midnight after it."""
+    return None if ended_at is None else _day(ended_at - timedelta(microseconds=1))
+
+
+def _history(
+    rows: Sequence[Row], start: date | None, end: date | None
+) -> tuple[list[Look], list[date]]:
+    """The sums so far at the end of each day."""
+    by_day: dict[date, dict[str, Arm]] = {}
+    for row in rows:
+        day = _day(row["day"])
+        if day is not None:
+            by_day.setdefault(day, {})[row["variant"]] = _arm(row, "")
+    days = sorted(by_day)
+    looks = [
+        Look(by_day[d].get("a", Arm()), by_day[d].get("b", Arm()), _share(d, start, end))
+        for d in days
+    ]
+    return looks, days
+
+
+def _share(day: date, start: date | None, end: date | None) -> float | None:
+    """The share of the planned days that is over at the end of a day."""
+    if start is None or end is None or end <= start or day < start:
+        return None
+    return ((day - start).days + 1) / (end - start).days
+
+
+def _arm(row: Row, prefix: str) -> Arm:
+    return Arm(*(row[f"{prefix}{name}"] for name in Arm._fields))
+
+
+def _method(row: Row) -> Design:
+    planned = (row["planned_visitors"], row["planned_end_at"], row["planned_looks"])
+    return "always_valid" if planned == (None, None, None) else "group_sequential"
+
+
+def _faults(row: Row, variants: tuple[Variant, Variant]) -> Iterable[str]:
+    for letter, variant in zip("ab", variants, strict=True):
+        if variant.fault:
+            yield (
+                f"the configuration of variant {letter} cannot be read ({variant.fault}): "
+                "its discount and its products are unknown"
+            )
+    stated = variants[1].share
+    if None not in (stated, row["share_b"]) and stated != row["share_b"]:
+        yield f"B's share is declared as {row['share_b']:g}, but its configuration says {stated:g}"
+    if row["sums_are_later"]:
+        yield "there are no daily sums, and the totals go beyond the day of the report"
+
+
+def _detectable(trial: Trial) -> float | None:
+    """The lift of the primary metric that one look at these visitors would show."""
+    a, b, metric = trial.a, trial.b, trial.plan.primary_metric
+    if not a.visitors or not b.visitors or arm_fault(a) or arm_fault(b):
+        return None
+    if metric == "conversions":
+        rate = (a.conversions or 0) / a.visitors
+        found = power.detectable_rate(rate, a.visitors, b.visitors) if 0 < rate < 1 else None
+        return None if found is None else found / rate - 1
+    if None in (getattr(a, f"{metric}_squares"), getattr(b, f"{metric}_squares")):
+        return None
+    both = money_means(metric, [a], [b], None)
+    base, error = float(both.a[0]), float(both.error[0])
+    return power.detectable_difference(error) / base if base > 0 and error > 0 else None
+
+
+def _days_left(trial: Trial, result: AbResult, until: date) -> int | None:
+    """Until the planned visitors have come, or the planned end; None where neither is planned."""
+    if trial.plan.ended or result.winner or trial.plan.method == "always_valid":
+        return None
+    if trial.plan.planned_visitors:
+        seen = [(x.a.visitors or 0) + (x.b.visitors or 0) for x in trial.looks]
+        now = (trial.a.visitors or 0) + (trial.b.visitors or 0)
+        recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
+        days = min(len(seen) + 1, RECENT_DAYS)
+        return power.days_left(trial.plan.planned_visitors, now, (now - recent) / days)
+    return max((trial.planned_end - until).days - 1, 0) if trial.planned_end else None

@@ -1,0 +1,214 @@
+"""What cannot be true of the numbers of an A/B test: found before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from numbers import Real
+from typing import Any, NamedTuple, get_args
+
+from d1lab.analyses.ab_tests.model import (
+    Arm,
+    Design,
+    Guardrail,
+    Look,
+    Metric,
+    Plan,
+    clean,
+    clean_look,
+)
+
+LARGEST_COUNT = 10**12
+LARGEST_MONEY = 1e15
+
+
+def arm_fault(arm: Arm) -> str | None:
+    """What cannot be true of an arm, or None."""
+    for name, value in zip(arm._fields, arm, strict=True):
+        fault = None if value is None else _number_fault(name, value)
+        if fault:
+            return fault
+    known = clean(arm)
+    if (known.conversions or 0) > (math.inf if known.visitors is None else known.visitors):
+        return f"{known.conversions:,} conversions of {known.visitors:,} visitors"
+    for name in ("revenue", "profit"):
+        fault = _spread_fault(known, name)
+        if fault:
+            return fault
+    return None
+
+
+def looks_fault(history: Sequence[Look]) -> str | None:
+    """What cannot be true of looks in a row, or None."""
+    for number, look in enumerate(history, start=1):
+        for variant in ("a", "b"):
+            fault = arm_fault(getattr(look, variant))
+            if fault:
+                return f"variant {variant}, look {number}: {fault}"
+        if look.elapsed is not None and not _inside(look.elapsed, 0, 1e6):
+            return f"look {number}: elapsed = {look.elapsed!r}"
+    return _falling_fault([clean_look(look) for look in history])
+
+
+def plan_fault(plan: Plan) -> str | None:
+    """What cannot be true of a plan, or None."""
+    wrong = {
+        "method": plan.method not in get_args(Design),
+        "primary_metric": plan.primary_metric not in get_args(Metric),
+        "share_b": plan.share_b is not None and not _inside(plan.share_b, 0, 1),
+        "alpha": not _inside(plan.alpha, 0, 0.5),
+        "planned_visitors": not _absent_or_count(plan.planned_visitors),
+        "planned_looks": not _absent_or_count(plan.planned_looks, 1_000),
+        "look": not _absent_or_count(plan.look, 1_000),
+        "elapsed": plan.elapsed is not None and not _inside(plan.elapsed, 0, 1e6),
+        "guardrails": not all(
+            rail.metric in get_args(Metric)
+            and _inside(rail.margin, 0, 1 if rail.relative else LARGEST_MONEY)
+            for rail in plan.guardrails
+        ),
+    }
+    named = [
+        f"{name} = {getattr(plan, name)!r}: {_EXPECTED[name]}"
+        for name, holds in wrong.items()
+        if holds
+    ]
+    return "; ".join(named) or None
+
+
+_EXPECTED = {
+    "method": f"one of {', '.join(get_args(Design))}",
+    "primary_metric": f"one of {', '.join(get_args(Metric))}",
+    "share_b": "a share of the visitors, between 0 and 1",
+    "alpha": "an error rate, between 0 and 0.5",
+    "planned_visitors": "a whole number above 0",
+    "planned_looks": "a whole number from 1 to 1,000",
+    "look": "a whole number from 1 to 1,000",
+    "elapsed": "a share of the planned days, above 0",
+    "guardrails": "each has a metric, and a margin above 0; a relative one is below 1",
+}
+"""What each field of a plan must be, in words."""
+
+
+def _number_fault(name: str, value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return f"{name} is not a number: {value!r:.60}"
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):
+        return f"{name} is too large"
+    if not math.isfinite(number):
+        return f"{name} is {number}"
+    if name in ("visitors", "conversions"):
+        if number < 0 or number != math.floor(number):
+            return f"{name} = {value}: a count is a whole number of at least 0"
+        return f"{name} = {value}: more than {LARGEST_COUNT:,}" if number > LARGEST_COUNT else None
+    if name.endswith("_squares"):
+        outside = not 0 <= number <= LARGEST_MONEY**2
+        return f"{name} = {value}: a sum of squares is at least 0, and finite" if outside else None
+    return f"{name} = {value}: beyond {LARGEST_MONEY:.0e}" if abs(number) > LARGEST_MONEY else None
+
+
+def _spread_fault(arm: Arm, name: str) -> str | None:
+    """A sum and its squares that no numbers can have: the squares are at least sum^2 / n."""
+    total, squares = getattr(arm, name), getattr(arm, f"{name}_squares")
+    n = arm.conversions if arm.visitors is None else arm.visitors
+    if total is None or n is None:
+        return None
+    if n == 0 and (total or squares):
+        return f"{name} = {total} without a visitor" if arm.visitors == 0 else None
+    if squares is not None and n and squares < total * total / n * (1 - 1e-9):
+        return f"{name}_squares = {squares}: below {name}^2 / {n:,}"
+    return None
+
+
+def _falling_fault(history: Sequence[Look]) -> str | None:
+    """Sums from the start on cannot fall from one look to the next."""
+    for number, (before, after) in enumerate(pairwise(history), start=2):
+        if any(new < old for old, new in zip(_counts(before), _counts(after), strict=True)):
+            return f"look {number} counts less than the one before: looks are sums from the start"
+        if (after.elapsed or math.inf) < (before.elapsed or 0):
+            return f"look {number} is earlier than the one before"
+    return None
+
+
+def _counts(look: Look) -> list[int]:
+    return [count or 0 for arm in (look.a, look.b) for count in arm[:2]]
+
+
+def _inside(value: Any, low: float, high: float) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return False
+    try:
+        return low < float(value) < high
+    except (OverflowError, ValueError):
+        return False
+
+
+def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
+    return value is None or (_inside(value, 0, largest + 1) and value == int(value))
+
+
+class Variant(NamedTuple):
+    """One variant's configuration; a field is None where it says nothing."""
+
+    discount_rate: float | None = None  # 0.15 for 15 % off
+    share: float | None = None  # of the visitors, inside (0, 1)
+    skus: tuple[str, ...] | None = None  # the products it is about; None for all
+    fault: str | None = None  # why it could not be read
+
+
+def parse_variant(text: str | None) -> Variant:
+    """A variant's configuration, such as '{"discount_rate": 0.15, "share": 0.5}'.
+
+    A discount may also stand as `percent`, from 0 to 100. Unknown names are left alone; what cannot
+    be read is a fault, never an error.
+
+    >>> parse_variant('{"discount_rate": 0.1, "skus": ["MUG"]}')[:3]
+    (0.1, None, ('MUG',))
+    >>> parse_variant('{"share": 2}').fault
+    'share = 2 is no number between 0 and 1'
+    """
+    if text is None or not text.strip():
+        return Variant()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Variant(fault=f"no JSON: {error}")
+    if not isinstance(found, dict):
+        return Variant(fault="not an object of names and values")
+    skus = found.get("skus")
+    if skus is not None and not (isinstance(skus, list) and all(isinstance(s, str) for s in skus)):
+        return Variant(fault="skus is not a list of texts")
+    shares: list[float | None] = []
+    for name, most in (("discount_rate", 1), ("percent", 100), ("share", 1)):
+        value = found.get(name)
+        if value is not None and not _is_between(value, most):
+            return Variant(fault=f"{name} = {value!r:.40} is no number between 0 and {most}")
+        shares.append(None if value is None else value / most)
+    rate = shares[1] if shares[0] is None else shares[0]
+    return Variant(rate, shares[2], None if skus is None else tuple(skus))
+
+
+def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | None]:
+    """Guardrails, such as '[{"metric": "profit", "margin": 0.02}]', and what is wrong with them.
+
+    `"relative": false` makes the margin one in the metric's own unit.
+    """
+    if text is None or not text.strip():
+        return (), None
+    try:
+        rails = tuple(
+            Guardrail(rail["metric"], float(rail["margin"]), bool(rail.get("relative", True)))
+            for rail in json.loads(text)
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return (), f"guardrails cannot be read: {type(error).__name__}: {error!s:.80}"
+    fault = plan_fault(Plan(guardrails=rails))
+    return (rails, None) if fault is None else ((), f"guardrails cannot be meant: {fault}")
+
+
+def _is_between(value: Any, most: int) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most

@@ -1,0 +1,197 @@
+"""A/B effects from rows per visitor: CUPED, capping, ratios of two measures, segments.
+
+`d1lab.exposures.scan` makes the sums in one pass over the rows; what follows from them is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.ab_tests.effects import effect
+from d1lab.analyses.ab_tests.looks import timeline
+from d1lab.analyses.ab_tests.model import Arm, Look, Plan
+from d1lab.analyses.ab_tests.validation import plan_fault
+from d1lab.errors import UnknownName
+from d1lab.stats import means
+from d1lab.stats.means import Pairs
+from d1lab.stats.multiplicity import benjamini_hochberg
+
+UNBALANCED = 0.001
+"""A covariate that differs between the arms with a p-value below this was not from before."""
+
+Role = Literal["plain", "covariate", "denominator"]
+
+
+class VisitorSums(NamedTuple):
+    """The sums of one measure over both arms' visitors, in one segment or in all."""
+
+    measure: str
+    a: Pairs
+    b: Pairs
+    role: Role = "plain"  # of the second value in the pairs
+    segment: str | None = None  # None: all visitors
+    capped: bool = False
+    missing: int = 0  # visitors of whom a value is not known
+    late: int = 0  # visitors whose covariate was measured after their exposure
+
+
+class VisitorEffect(NamedTuple):
+    """B against A in one measure; the numbers are None where it is refused."""
+
+    measure: str
+    segment: str | None
+    method: str  # 'welch', 'cuped', 'ratio'; 'score' or an exact test for 1 and 0
+    capped: bool
+    value_a: float | None = None
+    value_b: float | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    p_value: float | None = None
+    adjusted_p: float | None = None  # Benjamini-Hochberg over the segments of a measure
+    status: str | None = None
+    reason: str | None = None
+
+
+_METHODS: dict[Role, str] = {"plain": "welch", "covariate": "cuped", "denominator": "ratio"}
+
+
+def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEffect]:
+    """The effect of each measure, read once; segments adjusted for their number.
+
+    Args:
+        sums: As `d1lab.exposures.scan` gives them.
+        alpha: Two-sided, inside (0, 1).
+
+    A covariate measured after the exposure may itself be an effect of the test, and is refused; so
+    is one whose means differ between the arms.
+    """
+    found = [_effect(one, alpha) for one in sums]
+    families: dict[tuple[str, Role, bool], list[int]] = {}
+    for place, one in enumerate(sums):
+        if one.segment is not None and found[place].p_value is not None:
+            families.setdefault((one.measure, one.role, one.capped), []).append(place)
+    for places in families.values():
+        adjusted = benjamini_hochberg([found[place].p_value or 0.0 for place in places])
+        for place, p in zip(places, adjusted.tolist(), strict=True):
+            found[place] = found[place]._replace(adjusted_p=p)
+    return found
+
+
+def arms(
+    sums: Sequence[VisitorSums], *, conversions: str, revenue: str | None = None
+) -> tuple[Arm, Arm]:
+    """Both arms as `decision.compare` takes them, from the sums of all visitors.
+
+    Args:
+        sums: As `d1lab.exposures.scan` gives them.
+        conversions: The measure that is 1 for a visitor who converted, else 0.
+        revenue: The measure of what a visitor spent.
+
+    Raises:
+        UnknownName: No sums of that measure are there.
+    """
+    converted = _whole(sums, conversions)
+    spent = _whole(sums, revenue) if revenue else None
+    made = []
+    for arm in ("a", "b"):
+        counts: Pairs = getattr(converted, arm)
+        money: Pairs | None = getattr(spent, arm) if spent else None
+        totals = (float(money.y), float(money.yy)) if money else (None, None)
+        made.append(Arm(int(counts.n), int(counts.y), *totals))
+    return made[0], made[1]
+
+
+def _whole(sums: Sequence[VisitorSums], measure: str) -> VisitorSums:
+    for one in sums:
+        if one.measure == measure and one.segment is None and not one.capped:
+            return one
+    raise UnknownName("measure", measure, {one.measure for one in sums}, "these sums")
+
+
+def _effect(sums: VisitorSums, alpha: float) -> VisitorEffect:
+    """By the method of the measure; one that is 1 or 0 is a conversion, and tested as such."""
+    blank = VisitorEffect(sums.measure, sums.segment, _METHODS[sums.role], sums.capped)
+    status, reason = _refused(sums)
+    if status:
+        return blank._replace(status=status, reason=reason)
+    if sums.role == "plain" and not sums.capped and _is_zero_or_one(sums.a, sums.b):
+        return _as_conversions(blank, sums, alpha)
+    both = _estimates(sums)
+    if not float(both.error) > 0:
+        return blank._replace(status="zero_variance", reason="every visitor has the same value")
+    from scipy.special import ndtri
+
+    critical = -float(ndtri(alpha / 2))
+    low, high = means.difference_interval(both, critical)
+    ratio_low, ratio_high = (_known(end) for end in means.ratio_interval(both, critical))
+    a, b = float(both.a), float(both.b)
+    return blank._replace(
+        value_a=a,
+        value_b=b,
+        difference=b - a,
+        difference_low=float(low),
+        difference_high=float(high),
+        ratio=b / a if a > 0 else None,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        p_value=float(means.p_value(both)),
+    )
+
+
+def _is_zero_or_one(*arms: Pairs) -> bool:
+    return all(float(arm.y) == float(arm.yy) and 0 <= float(arm.y) <= float(arm.n) for arm in arms)
+
+
+def _as_conversions(blank: VisitorEffect, sums: VisitorSums, alpha: float) -> VisitorEffect:
+    """The score test or an exact one: one null has one p-value, here as in `compare`."""
+    plan = Plan(alpha=alpha)
+    if fault := plan_fault(plan):
+        return blank._replace(status="invalid_input", reason=fault)
+    a, b = (Arm(int(arm.n), int(arm.y)) for arm in (sums.a, sums.b))
+    line = timeline([Look(a, b)], plan)
+    assert line is not None  # None before a planned look: there is none
+    found = effect("conversions", line, plan)
+    if found.p_value is None:
+        return blank._replace(status=found.status, reason=found.reason)
+    values = {name: getattr(found, name) for name in VisitorEffect._fields[4:13]}
+    return blank._replace(method=found.method or "score", **values)
+
+
+def _estimates(sums: VisitorSums) -> means.Means:
+    if sums.role == "covariate":
+        return means.cuped(sums.a, sums.b)
+    if sums.role == "denominator":
+        return means.ratio_of_means(sums.a, sums.b)
+    return means.welch(sums.a.outcome, sums.b.outcome)
+
+
+def _refused(sums: VisitorSums) -> tuple[str | None, str | None]:
+    if min(float(sums.a.n), float(sums.b.n)) < 2:
+        return "insufficient_data", "a variant has fewer than two visitors"
+    if not np.isfinite([*sums.a, *sums.b]).all():
+        return "invalid_input", "a value is not a finite number"
+    if sums.missing:
+        return "insufficient_data", f"a value is missing for {sums.missing:,} visitors"
+    if sums.role == "denominator" and min(float(sums.a.x), float(sums.b.x)) <= 0:
+        return "insufficient_data", "a variant's denominator is not above zero"
+    if sums.role != "covariate":
+        return None, None
+    if sums.late:
+        reason = f"the covariate was measured after the exposure of {sums.late:,} visitors"
+        return "covariate_after_exposure", reason
+    p = float(np.nan_to_num(means.p_value(means.welch(sums.a.other, sums.b.other)), nan=1.0))
+    if p < UNBALANCED:
+        reason = f"the covariate differs between the variants (p = {p:.2g}): it is no pre-period"
+        return "covariate_after_exposure", reason
+    return None, None
+
+
+def _known(number: np.ndarray) -> float | None:
+    return None if np.isnan(number) else float(number)

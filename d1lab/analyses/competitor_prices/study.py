@@ -1,0 +1,105 @@
+"""Every product's position among its competitors' prices, and the answer to them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from typing import Any, NamedTuple
+
+from d1lab.analyses.competitor_prices.position import (
+    REASONS,
+    Answer,
+    Market,
+    Position,
+    Rule,
+    answer,
+    position,
+)
+from d1lab.analyses.inventory.turnover import Ledger, turnover
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+_STOCK = ["sku", "ending_units", "days_of_supply"]
+_NUMBERS = (
+    *("competitors", "cheapest", "middle", "price_index", "rank", "gap"),
+    *("answer_price", "answer_margin", "answer_highest_cost"),
+)
+
+
+class Study(NamedTuple):
+    """All that the report draws on."""
+
+    looks: Frame  # of the metric competitor_prices: one row per product and competitor
+    products: Frame  # one row per product whose own price is known
+    rule: Rule
+    currency: str
+    until: date
+
+
+def study(looks: Frame, stock: Frame, *, currency: str, until: date, rule: Rule) -> Study:
+    """Compute everything for one shop.
+
+    Args:
+        looks: The metric `competitor_prices`; at least one row.
+        stock: The metric `turnover`; may be empty.
+        currency: The shop's own.
+        until: The day that it is told for.
+        rule: When to answer.
+    """
+    import pandas as pd
+
+    known = looks[looks["own_price"].notna()]
+    products = known.drop_duplicates("sku")[
+        ["sku", "product", "own_price", "own_price_day", "paid_price", "revenue", "unit_cost"]
+    ]
+    products = products.merge(_cover(stock), on="sku", how="left").reset_index(drop=True)
+    asked = _asked(known)
+    told = [_told(row, asked[row["sku"]], rule) for row in products.to_dict("records")]
+    columns = [*Position._fields, *(f"answer_{name}" for name in Answer._fields), "cheapest_at"]
+    found = pd.DataFrame(told, columns=pd.Index(columns)).astype(dict.fromkeys(_NUMBERS, float))
+    found["why"] = [REASONS[reason] for reason in found["answer_reason"]]
+    return Study(looks, pd.concat([products, found], axis=1), rule, currency, until)
+
+
+def _cover(stock: Frame) -> Frame:
+    """Units on hand and how long they last; without a stock ledger neither."""
+    import pandas as pd
+
+    if stock.empty:
+        return pd.DataFrame({"sku": pd.Series(dtype=str), **dict.fromkeys(_STOCK[1:])})
+    return stock.assign(**turnover(Ledger.of(stock))._asdict())[_STOCK]
+
+
+class _Asked(NamedTuple):
+    """What the competitors ask for one product."""
+
+    prices: list[float]  # those that compare
+    sellers: list[str]  # who asks them
+    sold_out: list[str]
+
+
+def _asked(looks: Frame) -> dict[str, _Asked]:
+    asked: dict[str, _Asked] = defaultdict(lambda: _Asked([], [], []))
+    columns = (looks[name] for name in ("sku", "competitor", "price", "reason"))
+    for sku, competitor, price, reason in zip(*columns, strict=True):
+        if reason == "sold_out":
+            asked[sku].sold_out.append(competitor)
+        elif not isinstance(reason, str):  # None, or NaN for it
+            asked[sku].prices.append(price)
+            asked[sku].sellers.append(competitor)
+    return asked
+
+
+def _told(product: dict[str, Any], asked: _Asked, rule: Rule) -> tuple[Any, ...]:
+    """Position, answer, and who is cheapest, of one product."""
+    names = ("unit_cost", "ending_units", "days_of_supply")
+    cost, stock, cover = (_known(product[name]) for name in names)
+    market = Market(product["own_price"], asked.prices, len(asked.sold_out), cost, stock, cover)
+    found = position(market.own, asked.prices)
+    pairs = zip(asked.prices, asked.sellers, strict=True)
+    cheapest = [seller for price, seller in pairs if price == found.cheapest]
+    return *found, *answer(market, rule), ", ".join(cheapest) or None
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or value != value else float(value)

@@ -1,0 +1,163 @@
+"""What each group holds, the grid behind it, and who is about to lapse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from d1lab.analyses.customers.labels import texts
+from d1lab.analyses.customers.segments import (
+    GROUPS,
+    PROSPECTS,
+    SegmentRule,
+    segment_by_group,
+    segment_by_window,
+)
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+BEST = ("Champions", "Loyal")
+
+OVERDUE_GAPS = 3
+GONE_GAPS = 12
+"""Silent for three of one's own usual gaps: by chance (Poisson) that happens once in twenty times,
+e^-3. After twelve, a voucher comes too late (convention)."""
+
+LEAST_PURCHASES = 3
+LEAST_M_SCORE = 4
+"""A gap is known from three purchases on, and the upper two fifths by spend are worth it."""
+
+COLUMNS = (
+    "rfm_group customers share_of_customers spend share_of_spend days_since_purchase "
+    "discounted_share"
+)
+LAPSING_COLUMNS = (
+    "customer_id rfm_group silent_days usual_gap_days mean_purchase pace discounted_share spend"
+)
+STAGED = (
+    "shop customer_id customer_segment rfm_group r_score f_score m_score lifetime_value "
+    "lifetime_value_method"
+)
+"""Columns of the report's tables, and of the write-back."""
+
+RECENCY = {5: "5 (latest)", 4: "4", 3: "3", 2: "2", 1: "1 (longest ago)"}
+
+
+def group_table(customers: Frame) -> Frame:
+    """One row per group in Shopify's order: size, spend, and orders with a discount.
+
+    Args:
+        customers: Scores with the groups as shown.
+    """
+    counted = customers.groupby("rfm_group").agg(
+        customers=("customer_id", "size"),
+        spend=("spend", "sum"),
+        orders=("orders", "sum"),
+        discounted_orders=("discounted_orders", "sum"),
+        days_since_purchase=("days", "median"),
+    )
+    table = counted.reindex([name for name in GROUPS if name in counted.index]).reset_index()
+    orders = table["orders"].astype(float)
+    return table.assign(
+        share_of_customers=table["customers"] / table["customers"].sum(),
+        share_of_spend=table["spend"] / table["spend"].sum(),
+        discounted_share=table["discounted_orders"] / orders.where(orders > 0),
+    )
+
+
+def grid(customers: Frame) -> Frame:
+    """Customers and spend per cell of Shopify's grid: R by FM = (F + M) / 2, rounded up.
+
+    Rows are cells in reading order, R from 5 down; customers without scores have no cell.
+    """
+    scored = customers.dropna(subset=["r_score", "f_score", "m_score"])
+    cells = scored.assign(
+        recency=scored["r_score"].astype(int),
+        frequency_and_spend=(scored["f_score"] + scored["m_score"] + 1).astype(int) // 2,
+    )
+    counted = cells.groupby(["recency", "frequency_and_spend"]).agg(
+        customers=("customer_id", "size"), spend=("spend", "sum")
+    )
+    every = pd.MultiIndex.from_product(
+        [(5, 4, 3, 2, 1), (1, 2, 3, 4, 5)], names=counted.index.names
+    )
+    whole = counted.reindex(every, fill_value=0).reset_index()
+    return whole.assign(
+        recency=whole["recency"].map(RECENCY),
+        share_of_spend=whole["spend"] / (whole["spend"].sum() or 1),
+    )
+
+
+def lapsing(customers: Frame) -> Frame:
+    """Good customers who stay away longer than they use to, the most valuable first.
+
+    `usual_gap_days` is the own mean time between purchases, `pace` what the own purchases come to
+    in a year at that gap: what is at stake.
+    """
+    gap = (customers["last_day"] - customers["first_day"]).dt.days / (customers["purchases"] - 1)
+    known = customers.assign(
+        silent_days=customers["days"],
+        usual_gap_days=gap.where(customers["purchases"] > 1),
+        discounted_share=customers["discounted_orders"] / customers["orders"],
+    )
+    mean = known["spend"] / known["purchases"]
+    known = known.assign(mean_purchase=mean, pace=mean * 365 / known["usual_gap_days"])
+    silent = known["days"] / known["usual_gap_days"]
+    due = (
+        (known["purchases"] >= LEAST_PURCHASES)
+        & (known["m_score"] >= LEAST_M_SCORE)
+        & silent.between(OVERDUE_GAPS, GONE_GAPS)
+    )
+    return known[due].sort_values(["pace", "customer_id"], ascending=[False, True])
+
+
+def buyers(customers: Frame) -> Frame:
+    """Those who bought at least once and kept something of it."""
+    return customers[customers["purchases"] > 0]
+
+
+def best_share(table: Frame) -> float | None:
+    """The share of the spend that Champions and Loyal customers hold; None without groups."""
+    known = table[table["rfm_group"] != PROSPECTS]
+    if known.empty:
+        return None
+    return float(known.loc[known["rfm_group"].isin(BEST), "share_of_spend"].sum())
+
+
+def app_segments(
+    customers: Frame, window: Frame, rule: SegmentRule, vip_spend: float | None, vip_purchases: int
+) -> Any:
+    """The app's vip, regular and new: by group, or by what was bought within a window of days.
+
+    Args:
+        customers: Scores with the groups as shown.
+        window: `purchase_summary` whose later part is the window.
+        rule: Which groups are vip and new; used where `vip_spend` is None.
+        vip_spend: The least spend of a vip within the window; None to go by group.
+        vip_purchases: The least number of purchases beside it.
+    """
+    if vip_spend is None:
+        scores = customers["m_score"].astype("Float64").to_numpy(float, na_value=float("nan"))
+        return segment_by_group(texts(customers["rfm_group"]), scores, rule)
+    within = window.set_index("customer_id").reindex(customers["customer_id"]).fillna(0)
+    return segment_by_window(
+        customers["purchases"], within["later_purchases"], within["later_spend"],
+        vip_spend=vip_spend, vip_purchases=vip_purchases,
+    )  # fmt: skip
+
+
+def cohort_grid(cohorts: Frame, months: int = 12) -> Frame:
+    """The last cohorts over their whole months after the first, ready for a grid.
+
+    The month that is not over yet, and the month of the first purchase, in which everybody bought,
+    are left out.
+    """
+    last = cohorts["cohort"].drop_duplicates().nlargest(months)
+    shown = cohorts[
+        cohorts["complete"]
+        & cohorts["month_number"].between(1, months)
+        & cohorts["cohort"].isin(last)
+    ]
+    first_month = shown["cohort"].dt.strftime("%Y-%m") + " (" + shown["customers"].astype(str) + ")"
+    return shown.assign(first_month=first_month)

@@ -1,0 +1,208 @@
+"""The groups that are shown, which do not flicker, and who moved between two of them.
+
+A label follows today's scores with an order, or when a snapshot at least 28 days before proposed
+the same. Snapshots are those of earlier runs. Where none reaches back far enough, the labels of
+90 days ago are made again from the orders: the same rule, on what was known then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from d1lab.analyses.customers.segments import GROUPS, Labels, confirm
+from d1lab.errors import UnknownName
+
+if TYPE_CHECKING:
+    from d1lab.lab import Lab
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+MODES = ("quintile", "ntile")
+"""How to score: ties share a score, or five equal parts, as Shopify's own screen cuts them."""
+
+STEP_DAYS = 28
+BACK_DAYS = 90
+NAME = "customer_groups"
+NEWCOMER = "(not yet a customer)"
+
+_KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
+
+
+class Labelled(NamedTuple):
+    """Today's customers with their shown groups, and earlier snapshots to compare with."""
+
+    now: Frame  # scores, with `rfm_group` as shown, `proposed_group`, and what is pending
+    last: Frame | None  # at the last run; None where there was none and nothing to replay
+    earlier: Frame | None  # 90 days ago or before
+    replayed: bool  # whether `earlier` was made again from the orders
+
+
+def label(lab: Lab, until: date, mode: str = "quintile") -> Labelled:
+    """Score all customers, confirm their labels, and keep the snapshot with the run.
+
+    Args:
+        lab: Opened for one shop.
+        until: Today.
+        mode: How to score: one of `MODES`.
+
+    Raises:
+        UnknownName: There is no such mode.
+    """
+    if mode not in MODES:
+        raise UnknownName("mode", mode, MODES, "the scores")
+    score = partial(lab.metric, "customer_scores", mode=mode)
+    name = f"customer_groups_{mode}"
+    last = lab.snapshots.before(name, until)
+    earlier = lab.snapshots.before(name, until - timedelta(BACK_DAYS - 1))
+    scores = score(until=until)
+    chain = replay(score, scores["first_day"].min(), until) if earlier is None else []
+    start = last if last is not None else (chain[-1] if chain else None)
+    now = confirmed(scores, start, until)
+    lab.snapshots.keep(now[_KEPT], name)
+    back = earlier if earlier is not None else _latest(chain, until - timedelta(BACK_DAYS))
+    return Labelled(now, start, back, earlier is None and back is not None)
+
+
+def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
+    """Scores with the labels to show: `rfm_group` as confirmed, today's as `proposed_group`."""
+    day = np.datetime64(until, "D")
+    proposed = texts(scores["rfm_group"])
+    if last is None:
+        none = np.full(len(scores), None, dtype=object)
+        labels = Labels(proposed, none, np.full(len(scores), "NaT", dtype="datetime64[D]"))
+    else:
+        labels = _confirm(scores, proposed, last, day)
+    return scores.assign(
+        rfm_group=labels.group,
+        proposed_group=proposed,
+        pending_group=labels.pending,
+        pending_since=labels.since.astype("datetime64[s]"),
+        day=pd.Timestamp(until),
+    )
+
+
+def _confirm(scores: Frame, proposed: Any, last: Frame, day: np.datetime64) -> Labels:
+    before = last.set_index("customer_id").reindex(scores["customer_id"])
+    seen = before["day"].notna().to_numpy()
+    bought = scores["last_day"].to_numpy() > before["day"].to_numpy()
+    shown = Labels(
+        texts(before["rfm_group"]),
+        texts(before["pending_group"]),
+        before["pending_since"].to_numpy().astype("datetime64[D]"),
+    )
+    return confirm(shown, proposed, ~seen | bought, day, days=STEP_DAYS)
+
+
+def texts(column: Any) -> Any:
+    """A column's texts as an array, with None for what is missing."""
+    values = column.astype(object)
+    return values.where(values.notna(), None).to_numpy(dtype=object)
+
+
+def replay(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
+    """Snapshots every 28 days over the last 118, as runs would have kept them; oldest first.
+
+    The first only begins the chain, so that the labels of 90 days ago are confirmed ones. Who had
+    not bought by then is left out: since when the app knew such a customer is not known.
+
+    Args:
+        score: Gives the scores on a day, as `score(until=day)`.
+        first: The day of the shop's first purchase; NaT without any.
+        until: Today.
+    """
+    chain: list[Frame] = []
+    for offset in range(BACK_DAYS + STEP_DAYS, STEP_DAYS, -STEP_DAYS):
+        day = until - timedelta(offset)
+        if pd.notna(first) and day >= first.date():
+            then = score(until=day)
+            bought = then[then["purchases"] > 0].reset_index(drop=True)
+            chain.append(confirmed(bought, chain[-1] if chain else None, day)[_KEPT])
+    return chain
+
+
+def _latest(chain: list[Frame], day: date) -> Frame | None:
+    """The last snapshot on or before a day."""
+    old = [kept for kept in chain if len(kept) and kept["day"].iloc[0] <= pd.Timestamp(day)]
+    return old[-1] if old else None
+
+
+def moves(before: Frame | None, now: Frame) -> Frame:
+    """Each customer of today with the group before, and whether an order came between.
+
+    Returns:
+        customer_id, from_group, to_group, ordered, changed, spend; empty where there is no
+        snapshot to compare with.
+    """
+    columns = ["customer_id", "from_group", "to_group", "ordered", "changed", "spend"]
+    if before is None:
+        return pd.DataFrame({name: [] for name in columns})
+    then = before.set_index("customer_id").reindex(now["customer_id"])
+    groups = then["rfm_group"].where(then["day"].notna(), NEWCOMER)
+    moved = pd.DataFrame(
+        {
+            "customer_id": now["customer_id"].to_numpy(),
+            "from_group": groups.to_numpy(),
+            "to_group": now["rfm_group"].to_numpy(),
+            "ordered": now["last_day"].to_numpy() > before["day"].max().to_numpy(),
+            "spend": now["spend"].to_numpy(),
+        }
+    )
+    moved["changed"] = texts(moved["from_group"]) != texts(moved["to_group"])
+    return moved[columns]
+
+
+def transitions(before: Frame | None, now: Frame) -> Frame:
+    """How many went from which group to which, the most first; those who stayed are left out."""
+    moved = moves(before, now)
+    went = moved[moved["changed"].astype(bool)]
+    counted = went.groupby(["from_group", "to_group"], as_index=False, dropna=False).agg(
+        customers=("customer_id", "size"),
+        without_order=("ordered", _without),
+        spend=("spend", "sum"),
+    )
+    order = ["customers", "from_group", "to_group"]
+    return counted.sort_values(order, ascending=[False, True, True]).reset_index(drop=True)
+
+
+def matrix(before: Frame | None, now: Frame) -> Frame:
+    """The share of each group of then that is in each group of now; cells that hold nobody are left
+    out, but for the diagonal, which comes first and in Shopify's order.
+    """
+    counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")
+    known = counted.index.get_level_values(0)
+    same = [name for name in GROUPS if name in known]
+    stayed = pd.MultiIndex.from_arrays([same, same])
+    cells = counted.reindex(stayed.append(counted.index).drop_duplicates(), fill_value=0)
+    cells = cells.rename_axis(["from_group", "to_group"]).reset_index()
+    return cells.assign(
+        share=cells["customers"] / cells.groupby("from_group")["customers"].transform("sum")
+    )
+
+
+def movers(before: Frame | None, now: Frame) -> Frame:
+    """The customers whose group is another one now, those who spent most first."""
+    moved = moves(before, now)
+    went = moved[moved["changed"].astype(bool)]
+    return went.sort_values(["spend", "customer_id"], ascending=[False, True])
+
+
+def since(before: Frame | None) -> str:
+    """From when a snapshot is, as a title says it."""
+    return f"since {before['day'].max():%Y-%m-%d}" if before is not None else "(nothing earlier)"
+
+
+def _without(ordered: Any) -> int:
+    return int((~ordered.astype(bool)).sum())
+
+
+def unprompted_share(moved: Frame) -> float | None:
+    """The share of known customers whose label changed without an order; None without any."""
+    known = moved[moved["from_group"] != NEWCOMER]
+    changed = known["changed"].astype(bool) & ~known["ordered"].astype(bool)
+    return float(changed.mean()) if len(known) else None

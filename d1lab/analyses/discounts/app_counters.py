@@ -1,0 +1,248 @@
+"""What the app's own counters tell of discounts and products where no orders are recorded."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from d1lab.analyses.discounts import products as sales
+from d1lab.stats.periods import Periods, change
+
+if TYPE_CHECKING:
+    from d1lab.display import Figures
+    from d1lab.lab import Lab
+
+
+MISSING = (
+    "no order events are recorded for {shop} in the {days} days to {until}: this is told from the "
+    "app's own counters. `d1lab ingest orders FILE` brings orders from an export, `d1lab track "
+    "FILE` brings events; the report then answers the rest, too."
+)
+NOTHING = (
+    "nothing is recorded for {shop} in the {days} days to {until}: neither order events nor the "
+    "app's counters of {counted}. `d1lab ingest orders FILE` brings orders from an export, "
+    "`d1lab track FILE` brings events."
+)
+NO_DISCOUNT = "no discount was used in {shop} in the {days} days to {until}"
+NO_SALE = "no sale of {shop} is recorded in the {days} days to {until}"
+
+TOTALS = (
+    "Totals {since}, as they stand now: the app does not keep them by day, so they are not of the "
+    "report's days alone. Customers are counted by discount and product, and one may have bought "
+    "several: the largest count is shown, the least that there were."
+)
+COUNTED = (
+    "The app keeps totals, and does not say since when. How demand answers to price is not known: "
+    "that takes prices and units by week."
+)
+NO_TREND = "daily_discount_stats holds nothing of these days: uses by day are not known."
+NO_TOTALS = "discount_analytics holds nothing: which discounts and products is not known."
+BOUNDS = (
+    "between {low:,.0f}, on the busiest day, and {high:,.0f}, the days' sum: who comes on two days "
+    "counts twice there"
+)
+NOTES = {
+    "discounts": "those whose last use lies in these days",
+    "skus": "those whose last use with a discount lies in these days",
+}
+UNTOLD = {
+    "uses": "daily_discount_stats holds nothing of these days",
+    "revenue_impact": "daily_discount_stats holds nothing of these days",
+    "discounts": "the app keeps the last use alone, and that is unknown or later",
+    "skus": "the app keeps the last use alone, and that is unknown or later",
+    "customers": "daily_discount_stats holds no customers of these days",
+}
+
+OF_DISCOUNTS = (
+    ("Savings of these days, and per day", "each order line's day and discount"),
+    ("Customers of these days", "who bought: customers of single days do not add up"),
+    ("Observed lift, and whether a discount pays", "weeks with and without it, by product"),
+    ("New and returning customers", "each customer's orders"),
+    ("Stacked discounts", "which lines make one order"),
+    ("Codes that leak", "which customers used which code"),
+    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
+    ("What would have come anyway", "how demand answers to price, from order lines"),
+)
+OF_PRODUCTS = (
+    ("Elasticity: how demand answers to price", "prices and units by week, from order lines"),
+    ("Sales of a period", "the day of each sale: the app keeps totals alone"),
+    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
+    ("What refunds took back", "refunds as events: totals do not show them"),
+)
+
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+BY_DISCOUNT = (
+    "discount times_used share_of_uses discounted_skus customers_at_least revenue_before savings "
+    "revenue_after depth first_used_on last_used_on"
+)
+BY_SKU = "product times_used discounts_used savings revenue_after depth first_used_on last_used_on"
+
+EVER = 36_500  # days
+
+
+def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
+    """Why the report on discounts stops, then the dashboard that the app's counters allow.
+
+    Args:
+        lab: Of one shop without a discounted order line in the period.
+        until: Last day of the period.
+        days: Its length.
+    """
+    told = {"shop": lab.shop, "days": days, "until": until}
+    if _has_orders(lab, until, days):
+        return (NO_DISCOUNT.format(**told),)
+    dashboard = lab.metric("counted_dashboard", until=until, days=days).set_index("measure")
+    used = lab.metric("counted_discounts", until=until)
+    counted_by_day = dashboard.loc["uses", "value"] > 0
+    if not counted_by_day and _has_orders(lab, until, EVER):
+        return (NO_DISCOUNT.format(**told),)
+    if not counted_by_day and used.empty:
+        return (NOTHING.format(counted="discounts", **told),)
+    dashboard["note"] = change(Periods.of(dashboard)).in_words(f"the {days} days before")
+    known = lab.figures(*figures(dashboard, used))
+    return (
+        MISSING.format(**told),
+        lab.verdict(verdict(dashboard, used, days), detail=_compared(dashboard)),
+        known,
+        _as_table(lab, known, f"The {days} days to {until}, as far as the app's counters tell"),
+        _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
+        *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
+        _unanswered(lab, OF_DISCOUNTS),
+    )
+
+
+def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
+    """Why the report on products stops, then the comparison that the app's counters allow.
+
+    Args:
+        lab: Of one shop in which no product has net sales in the period.
+        until: Last day of the period.
+        days: Its length.
+    """
+    told = {"shop": lab.shop, "days": days, "until": until}
+    if _has_orders(lab, until, EVER):
+        return (NO_SALE.format(**told),)
+    sold = lab.metric("counted_products")
+    if sold.empty:
+        return (NOTHING.format(counted="products", **told),)
+    lists = {
+        "Products that sell without help, by revenue": sales.alone(sold),
+        "Products that hardly sell without a discount, by savings given": sales.dependent(sold),
+        "Products by revenue, with against without a discount": sold,
+    }
+    columns, latest = sales.columns(sold), sold["updated_on"].max()
+    return (
+        MISSING.format(**told),
+        lab.verdict(sales.verdict(sold, "in all that the app has counted"), detail=COUNTED),
+        lab.figures(
+            {"metric": "products_alone", "value": len(sales.alone(sold))},
+            {"metric": "products_dependent", "value": len(sales.dependent(sold))},
+            {"metric": "savings_in_all", "value": sold["savings"].sum()},
+            {"metric": "elasticity", "value": None, "note": "prices by week are not recorded"},
+        ),
+        *(lab.table(rows, title=title, columns=columns, limit=15) for title, rows in lists.items()),
+        lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),
+        _unanswered(lab, OF_PRODUCTS),
+    )
+
+
+def verdict(dashboard: Frame, used: Frame, days: int) -> str:
+    """The answer in a sentence: of the period where the app counts by day, else of all time.
+
+    Args:
+        dashboard: Of the metric `counted_dashboard`, by measure.
+        used: Of the metric `counted_discounts`.
+        days: The period's length.
+    """
+    known = _is_known(dashboard, "uses")
+    uses = dashboard.loc["uses", "value"] if known else used["times_used"].sum()
+    when = f"in {days} days" if known else "in all"
+    return f"The app counted {uses:,.0f} uses of discounts {when}."
+
+
+def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
+    """The guide's dashboard, each figure with how far the counters tell it.
+
+    Args:
+        dashboard: Of the metric `counted_dashboard`, by measure, with notes on the change.
+        used: Of the metric `counted_discounts`.
+    """
+    found = [_figure(dashboard, name) for name in ("uses", "revenue_impact")]
+    given = float(used["savings"].sum()) if len(used) else None
+    note = f"{_since(used)}, not of these days alone" if len(used) else NO_TOTALS
+    found.append({"metric": "savings_in_all", "value": given, "note": note})
+    return found + [_figure(dashboard, name) for name in ("discounts", "skus", "customers")]
+
+
+def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
+    row, fields = dashboard.loc[name], {"metric": name}
+    if name == "uses":
+        fields["label"] = "Uses of discounts"
+    if _is_known(dashboard, name):
+        return {**fields, "value": row["value"], "note": NOTES.get(name, row["note"])}
+    if row["customers_high"] > 0:
+        low, high = row["customers_low"], row["customers_high"]
+        return {**fields, "value": None, "note": BOUNDS.format(low=low, high=high)}
+    return {**fields, "value": None, "note": UNTOLD[name]}
+
+
+def _as_table(lab: Lab, known: Figures, title: str) -> Any:
+    """The key figures with their notes, which say how far each is told."""
+    import pandas as pd
+
+    rows = [(figure.label, figure.shown(), figure.note) for figure in known.figures]
+    frame = pd.DataFrame(rows, columns=["what", "value", "told"])
+    labels = {"what": "What", "value": "Value", "told": "How far it is told"}
+    return lab.table(frame, title=title, name="dashboard", labels=labels)
+
+
+def _is_known(dashboard: Frame, name: str) -> bool:
+    value = dashboard.loc[name, "value"]
+    return bool(value == value)  # NaN is not
+
+
+def _compared(dashboard: Frame) -> str:
+    return dashboard.loc["uses", "note"] if _is_known(dashboard, "uses") else NO_TREND
+
+
+def _has_orders(lab: Lab, until: date, days: int) -> bool:
+    return bool(lab.metric("data_health", until=until, days=days)["lines"].any())
+
+
+def _by_day(lab: Lab, until: date, days: int) -> Any:
+    from d1lab import charts
+
+    trend = lab.metric("counted_days", until=until, days=days)
+    words = {"labels": {"times_used": "Uses"}, "title": "Uses of discounts per day"}
+    most = trend["times_used"].max()
+    told = f"Daily uses by the app's own counters, at most {most:,.0f}; a day without a row is 0."
+    return charts.bar(trend, "day", "times_used", description=told, **words)
+
+
+def _totals(lab: Lab, used: Frame, until: date) -> tuple[Any, Any]:
+    note, skus = TOTALS.format(since=_since(used)), lab.metric("counted_skus", until=until)
+    by_discount = {"title": "Discounts since their first use, by uses", "columns": BY_DISCOUNT}
+    by_sku = {"title": "Products since their first discount, by savings given", "columns": BY_SKU}
+    return (
+        lab.table(used, note=note, limit=15, **by_discount),
+        lab.table(skus, limit=15, **by_sku),
+    )
+
+
+def _since(used: Frame) -> str:
+    first = used["first_used_on"].min()
+    return f"since {first:%Y-%m-%d}" if first == first else "since the first use"
+
+
+def _last_change(day: Any) -> str:
+    return f"The counters last changed on {day:%Y-%m-%d}. " if day == day else ""
+
+
+def _unanswered(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:
+    import pandas as pd
+
+    labels = {"what": "What", "needs": "What it needs"}
+    frame = pd.DataFrame(rows, columns=["what", "needs"])
+    return lab.table(frame, title="Not told without order events", labels=labels, limit=20)

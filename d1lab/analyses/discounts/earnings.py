@@ -1,0 +1,198 @@
+"""What each discount gave and brought, and what it needs to bring to pay."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.discounts.elasticity import REASONS, Elasticity
+from d1lab.analyses.discounts.lifts import joined, pays
+from d1lab.analyses.discounts.products import lifted
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+GAVE = (
+    "name uses orders customers repeat_customers new_customers revenue_before savings "
+    "revenue_after depth"
+)
+GAVE_KNOWN = ("margin_before", "margin_after", "margin_rate")
+BROUGHT = "name lift_depth observed_lift observed_low observed_high"
+BROUGHT_KNOWN = ("break_even_lift", "lift_pays")
+BROUGHT_LAST = "break_even_margin shop_lift lift_skus lift_weeks why"
+
+
+class Anyway(NamedTuple):
+    """The share of discounted units that would have sold at the full price, too."""
+
+    low: float | None  # what lies above the upper end of the lift did not need the discount
+    likely: float | None  # if the price did all that promoted weeks sold more
+    high: float  # 1: the discount may have brought nothing
+
+
+def break_even_lift(margin: Any, depth: Any) -> Any:
+    """The extra units, as a share, at which a discount earns as much as none.
+
+    Args:
+        margin: Of the list price, inside (0, 1].
+        depth: Share of the list price given away, inside [0, 1).
+
+    Returns:
+        m / (m - d) - 1; NaN where the depth eats the whole margin, and no lift is enough.
+
+    >>> round(float(break_even_lift(0.5, 0.2)), 4)
+    0.6667
+    """
+    margin, depth = np.asarray(margin, dtype=np.float64), np.asarray(depth, dtype=np.float64)
+    left = margin - depth
+    return np.divide(depth, left, out=np.full(np.shape(left), np.nan), where=left > 0)
+
+
+def break_even_margin(lift: Any, depth: Any) -> Any:
+    """The margin from which a discount pays at this lift: d L / (L - 1), L = 1 + lift.
+
+    Args:
+        lift: Extra units, as a share.
+        depth: Share of the list price given away.
+
+    Returns:
+        The margin; NaN where no margin below the whole price is enough.
+
+    >>> round(float(break_even_margin(1.14, 0.269)), 3)
+    0.505
+    """
+    lift, depth = np.asarray(lift, dtype=np.float64), np.asarray(depth, dtype=np.float64)
+    found = np.divide(depth * (1 + lift), lift, out=np.full(lift.shape, np.nan), where=lift > 0)
+    return np.where(found <= 1, found, np.nan)
+
+
+def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame:
+    """Discounts, codes or SKUs with the lift that was observed, and what they need.
+
+    Args:
+        earnings: Of the metric `discount_earnings`.
+        level: 'discount', 'code' or 'sku'.
+        shop: The shop's elasticity; without a slope the shop's lifts are NaN.
+        lifts: Of `lifts.observed`.
+
+    All lifts and break-evens of a row are at `lift_depth`: the mean of the weeks behind the
+    observed lift, else the period's. The break-even margin is that of the observed lift, else of
+    the shop's.
+    """
+    found = joined(earnings[earnings["level"] == level], lifts, level)
+    period = found["depth"].astype(float)
+    depth = found["observed_depth"].astype(float).fillna(period).clip(0, 0.99)
+    found["lift_depth"] = depth
+    ends = {"shop_lift": shop.slope, "shop_lift_low": shop.high, "shop_lift_high": shop.low}
+    for column, slope in ends.items():
+        found[column] = np.nan if slope is None else lifted(slope, depth)
+    lift = found["observed_lift"].astype(float).fillna(found["shop_lift"])
+    found["break_even_margin"] = break_even_margin(lift, depth)
+    found["break_even_lift"] = break_even_lift(found["margin_rate"].astype(float), depth)
+    return found.assign(lift_pays=pays(found))
+
+
+def gave(found: Frame) -> str:
+    """The columns of what was given: margins only where any is known."""
+    return _with_known(GAVE, GAVE_KNOWN, found)
+
+
+def brought(found: Frame) -> str:
+    """The columns of what it went with: the break-even lift only where any is known."""
+    return f"{_with_known(BROUGHT, BROUGHT_KNOWN, found)} {BROUGHT_LAST}"
+
+
+def answered(found: Frame) -> Frame:
+    """The rows with an observed lift first, each kind in its order."""
+    return found.sort_values("observed_lift", key=lambda lift: lift.isna(), kind="stable")
+
+
+def with_lift(found: Frame, most: int) -> Frame:
+    """The first rows whose lift was observed."""
+    return found[found["observed_lift"].notna()].head(most)
+
+
+def _with_known(always: str, known: tuple[str, ...], found: Frame) -> str:
+    return " ".join([always, *(name for name in known if found[name].notna().any())])
+
+
+def anyway(skus: Frame) -> Anyway:
+    """What of the discounted units would have sold at the full price.
+
+    Args:
+        skus: Of `earned` at level 'sku'.
+
+    Assumption: a discount never repels, and promoted weeks differ from others by nothing that sells
+    less. A display beside the discount, or stock laid in at home, makes the true share larger.
+    """
+    units = skus["units"].clip(lower=0).astype(float)
+    if not units.sum() or skus["shop_lift"].isna().all():
+        return Anyway(None, None, 1.0)
+    low, likely = (
+        float((units / (1 + skus[name])).sum() / units.sum())
+        for name in ("shop_lift_high", "shop_lift")
+    )
+    return Anyway(low, likely, 1.0)
+
+
+def summary(stacking: Frame, discounts: Frame, found: Anyway) -> tuple[dict[str, Any], ...]:
+    """Key figures: who came new, how orders stack, and what would have come anyway."""
+    stacked = stacking.set_index("stacked")["orders"]
+    with_discount = stacked.drop("0", errors="ignore")
+    several = with_discount.drop("1", errors="ignore").sum() / max(with_discount.sum(), 1)
+    new = discounts["new_customers"].sum() / max(discounts["customers"].sum(), 1)
+    return (
+        {
+            "metric": "anyway_share",
+            "value": found.likely,
+            "low": found.low,
+            "high": found.low and found.high,
+            "label": "Would have sold anyway",
+            "kind": "percent",
+            "note": "" if found.low else "How demand answers to price is not known.",
+        },
+        {"metric": "stacked_share", "value": float(several)},
+        {"metric": "new_customer_share", "value": float(new)},
+    )
+
+
+def explained(shop: Elasticity, stacking: Frame, found: Anyway) -> str:
+    """The bounds in words, with the assumption under them."""
+    with_discount = stacking[stacking["stacked"] != "0"]
+    mixed = with_discount["with_full_price"].sum() / max(with_discount["orders"].sum(), 1)
+    orders = f"Of the orders with a discount {mixed:.0%} also hold a product at its full price."
+    if found.low is None:
+        return f"{orders} More cannot be said: {REASONS[shop.reason or '']}."
+    return (
+        f"Between {found.low:.0%} and all of the discounted units would have sold at the full "
+        f"price; {found.likely:.0%} if the price did all that promoted weeks sold more. This "
+        "takes it that a discount repels nobody; a display beside it, or stock laid in at home, "
+        f"makes the share larger. {orders}"
+    )
+
+
+def caution(health: Frame) -> str:
+    """What the report counts, and what is missing in its data.
+
+    Args:
+        health: Of the metric `data_health`.
+    """
+    share = health.set_index("check_name")["share"]
+    return (
+        "This counts what was given away, and sets lifts beside it that are associations: what "
+        "would have been bought at the full price, only a test can tell. Of the order lines "
+        f"{share['without_customer']:.1%} have no customer, and {share['refunds']:.1%} are refunds."
+    )
+
+
+def leaks(codes: Frame) -> str:
+    """Which codes leak, in a sentence."""
+    if codes.empty:
+        return "No code was used: the discounts apply by themselves."
+    known = codes["leaks"].dropna()
+    if known.empty:
+        return "Too few codes were used to tell which one leaks: eight are needed to compare."
+    leaking = codes[codes["leaks"].fillna(False).astype(bool)]["discount_code"]
+    if leaking.empty:
+        return f"None of {len(codes):,} codes was used far more widely than the others."
+    return f"Used far more widely than the others: {', '.join(leaking.head(5))}."

@@ -1,0 +1,136 @@
+"""Recommendations from a shop's data: the rule of `recommendation_rule`, product by product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from d1lab.analyses.discounts.products import Answer
+from d1lab.analyses.discounts.recommendation_rule import REASONS, Advice, Product, recommend
+from d1lab.analyses.inventory.turnover import Ledger, turnover
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+NO_SALES = (
+    "no sale of {shop} is recorded in the four weeks to {until}: recommendations rest on order "
+    "events, which `d1lab ingest orders FILE` brings from an export, `d1lab track FILE` as events"
+)
+STAGED = (
+    "shop sku made_on decision reason horizon_days depth chance slope slope_error "
+    "break_even_margin days_of_supply unit_price unit_cost regular_units expected_units "
+    "expected_profit gain gain_low gain_high plan_orders plan_days scored_on observed_depth "
+    "observed_units forecast_units observed_profit"
+)
+LATER = ("scored_on", "observed_depth", "observed_units", "forecast_units", "observed_profit")
+DISCOUNT = (
+    "product depth gain gain_low gain_high chance expected_units expected_profit days_of_supply"
+)
+TEST = "product depth gain gain_low gain_high chance plan_orders plan_days"
+SILENT = "product unit_price regular_units slope break_even_margin days_of_supply"
+HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
+
+
+def advise(
+    inputs: Frame,
+    answer: Answer,
+    stock: Frame,
+    *,
+    made_on: Any,
+    horizon_days: int,
+    lead_time_days: float,
+) -> Frame:
+    """One row per product that sold lately, ready to be staged.
+
+    Args:
+        inputs: Of the metric `recommendations`.
+        answer: How the products answer to price.
+        stock: Of the metric `turnover`; may be empty.
+        made_on: The day of the recommendation.
+        horizon_days: How far ahead it looks.
+        lead_time_days: How long a new delivery takes.
+    """
+    import pandas as pd
+
+    slopes = answer.skus[["sku", "slope", "error"]].rename(columns={"error": "slope_error"})
+    rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
+    advice = [
+        recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")
+    ]
+    margin = 1 - rows["unit_cost"].astype(float) / rows["unit_price"].astype(float)
+    rows = rows.assign(margin_rate=margin, made_on=made_on, horizon_days=horizon_days)
+    rows = rows.assign(**dict.fromkeys(LATER))
+    return pd.concat([rows, pd.DataFrame([_columns(one) for one in advice])], axis=1)
+
+
+def _cover(stock: Frame) -> Frame:
+    import pandas as pd
+
+    if stock.empty:
+        return pd.DataFrame({"sku": pd.Series(dtype=str), "days_of_supply": pd.Series(dtype=float)})
+    return stock.assign(**turnover(Ledger.of(stock))._asdict())[["sku", "days_of_supply"]]
+
+
+def _product(row: dict[str, Any]) -> Product:
+    names = ("unit_price", "unit_cost", "regular_units", "slope", "slope_error", "least_depth")
+    names += ("most_depth", "days_of_supply", "base_rate", "orders_per_day")
+    values = (row[name] for name in names)
+    known = [None if value is None or value != value else float(value) for value in values]
+    return Product(*known)  # pyright: ignore[reportArgumentType] - price and units are known
+
+
+def _columns(advice: Advice) -> dict[str, Any]:
+    plan = advice.plan
+    return {
+        "decision": advice.decision,
+        "reason": advice.reason,
+        "why": REASONS[advice.reason],
+        "depth": advice.depth,
+        "chance": advice.chance,
+        "break_even_margin": advice.break_even_margin,
+        "expected_units": advice.units,
+        "expected_profit": advice.profit,
+        "gain": advice.gain,
+        "gain_low": advice.gain_low,
+        "gain_high": advice.gain_high,
+        "plan_orders": plan.orders if plan else None,
+        "plan_days": plan.days if plan else None,
+    }
+
+
+def of(advised: Frame, decision: str | None) -> Frame:
+    """The products with a decision, the largest gain first; None for those that abstain."""
+    found = advised["decision"].isna() if decision is None else advised["decision"] == decision
+    order = ["gain", "regular_units", "sku"]
+    return advised[found].sort_values(order, ascending=[False, False, True], kind="stable")
+
+
+def reasons(advised: Frame) -> Frame:
+    """How many products each reason stands behind."""
+    named = advised.assign(decision=advised["decision"].fillna("abstains"))
+    counts = named.groupby(["decision", "why"], as_index=False).agg(products=("sku", "size"))
+    return counts.sort_values(["products", "why"], ascending=[False, True], kind="stable")
+
+
+def verdict(advised: Frame) -> tuple[str, str]:
+    """The report's answer in a sentence, and its status."""
+    counts = [len(of(advised, name)) for name in ("discount", "test", "hold", None)]
+    text = "Discount {:,}, test {:,} and hold {:,} products; for {:,} nothing can be said."
+    return text.format(*counts), "neutral" if sum(counts[:3]) else "unknown"
+
+
+def figures(advised: Frame) -> Iterator[dict[str, Any]]:
+    """Key figures: how many of each decision, and the gain that is expected of the discounts."""
+    discounts = of(advised, "discount")
+    yield {"metric": "to_discount", "value": len(discounts)}
+    yield {"metric": "to_test", "value": len(of(advised, "test"))}
+    yield {"metric": "to_hold", "value": len(of(advised, "hold")), "note": _holding(advised)}
+    if len(discounts):
+        yield {"metric": "expected_gain", "value": float(discounts["gain"].sum())}
+    else:
+        yield {"metric": "expected_gain", "value": None, "note": "no discount is recommended"}
+
+
+def _holding(advised: Frame) -> str:
+    """What most of those to hold are held for."""
+    why = reasons(of(advised, "hold"))
+    return f"{why['products'].iloc[0]:,} of them: {why['why'].iloc[0]}" if len(why) else ""

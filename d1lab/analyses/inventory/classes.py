@@ -1,0 +1,114 @@
+"""Which products matter and how evenly they sell: ABC, XYZ, and the class of their demand.
+
+The cut-offs are conventions of the field, not measurements.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from d1lab.errors import InputError
+
+A_SHARE, B_SHARE = 0.80, 0.95  # of revenue
+X_VARIATION, Y_VARIATION = 0.5, 1.0  # weekly coefficient of variation
+LONG_INTERVAL, LUMPY_SQUARE = 1.32, 0.49  # Syntetos, Boylan & Croston (2005)
+MIN_WEEKS = 8  # known weeks, before a variation is called one
+
+Floats = NDArray[np.float64]
+Texts = NDArray[np.object_]
+
+
+def abc(revenue: ArrayLike) -> Texts:
+    """Each product's class by its part in the revenue, the greatest first.
+
+    Args:
+        revenue: Money per product over a period; unknown counts as none.
+
+    Returns:
+        'A' for the products that make up 80 % of the revenue, 'B' to 95 %, then 'C'. The one that
+        crosses a limit has the higher class; what earned nothing is C. Of equal ones the earlier
+        comes first.
+
+    >>> abc([10, 50, 0, 35, 5]).tolist()
+    ['B', 'A', 'C', 'A', 'C']
+    """
+    earned = np.nan_to_num(np.asarray(revenue, dtype=np.float64))
+    earned = np.maximum(earned, 0)
+    order = np.argsort(-earned, kind="stable")
+    before = np.cumsum(earned[order]) - earned[order]
+    total = earned.sum()
+    classes = np.full(len(earned), "C", dtype=object)
+    # Sums of money in floats: a product that begins exactly at a limit is beyond it.
+    classes[order[before < B_SHARE * total * (1 - 1e-12)]] = "B"
+    classes[order[before < A_SHARE * total * (1 - 1e-12)]] = "A"
+    classes[earned == 0] = "C"
+    return classes
+
+
+class Variation(NamedTuple):
+    """How evenly products sell; arrays with one item per SKU, NaN or None where unknown."""
+
+    variation: Floats  # coefficient of variation of weekly units
+    xyz: Texts  # X to .5, Y to 1, Z above
+    interval: Floats  # weeks per week with a sale (ADI)
+    size_variation: Floats  # squared coefficient of variation of the units of weeks with a sale
+    demand: Texts  # smooth, erratic, intermittent or lumpy
+
+
+def variation(weeks: ArrayLike) -> Variation:
+    """XYZ and demand class of each SKU from its weeks since the first sale.
+
+    Args:
+        weeks: Units per SKU and week, NaN where unknown, as for `demand.forecast`.
+
+    Returns:
+        Classes; None where fewer than 8 weeks are known, or nothing was sold.
+
+    Raises:
+        InputError: `weeks` is no matrix.
+
+    Demand classes by Syntetos, Boylan & Croston (2005): interval 1.32, squared variation .49.
+    """
+    units = np.array(weeks, dtype=np.float64)
+    if units.ndim != 2:
+        raise InputError(f"weekly demand is a matrix of SKU x week; got shape {units.shape}")
+    units[~np.logical_or.accumulate(units > 0, axis=1)] = np.nan
+    known, sold = np.isfinite(units), units > 0
+    count, sales = known.sum(axis=1), sold.sum(axis=1)
+    enough = count >= MIN_WEEKS
+    spread = np.sqrt(_squared_variation(units, known))
+    sizes = _squared_variation(units, sold)
+    interval = np.divide(count, sales, out=np.full(len(units), np.nan), where=sales > 0)
+    for column in (spread, sizes, interval):
+        column[~enough] = np.nan
+    return Variation(spread, _xyz(spread), interval, sizes, _demand_class(interval, sizes))
+
+
+def _squared_variation(units: Floats, where: NDArray[np.bool_]) -> Floats:
+    count = where.sum(axis=1)
+    nothing = np.full(len(units), np.nan)
+    mean = np.divide(np.where(where, units, 0).sum(axis=1), count, out=nothing, where=count > 0)
+    squares = np.where(where, (units - mean[:, None]) ** 2, 0).sum(axis=1)
+    nothing = np.full(len(units), np.nan)
+    return np.divide(squares, count * mean**2, out=nothing, where=mean > 0)
+
+
+def _xyz(spread: Floats) -> Texts:
+    classes = np.full(len(spread), None, dtype=object)
+    for name, limit in (("Z", np.inf), ("Y", Y_VARIATION), ("X", X_VARIATION)):
+        classes[spread <= limit] = name
+    return classes
+
+
+def _demand_class(interval: Floats, sizes: Floats) -> Texts:
+    often, even = interval < LONG_INTERVAL, sizes < LUMPY_SQUARE
+    known = np.isfinite(interval) & np.isfinite(sizes)
+    classes = np.full(len(interval), None, dtype=object)
+    classes[known & often & even] = "smooth"
+    classes[known & often & ~even] = "erratic"
+    classes[known & ~often & even] = "intermittent"
+    classes[known & ~often & ~even] = "lumpy"
+    return classes

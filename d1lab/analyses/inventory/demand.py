@@ -1,0 +1,342 @@
+"""What will sell in the next 28 days: simple rivals, chosen per SKU by a rolling backtest.
+
+The input is a matrix of weekly units, SKU x week; the whole of it takes one pass, without a loop
+over SKUs. Each week of the past is taken as today: every rival forecasts the four weeks after it
+from what was known then, and the choice is made of errors that were known then, too. So the
+choice's own error, and the intervals that are made of it, are out of sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, RIVALS, Floats, Rival
+from d1lab.errors import InputError
+
+HORIZON_DAYS = 7 * HORIZON_WEEKS
+MIN_WEEKS = 8  # since the first sale, before a forecast is tried
+MIN_WINDOWS = 4  # of a SKU's own backtest; so 15 weeks of history at least
+POOL_WINDOWS = 8  # how many windows of its own weigh as much as those of all SKUs
+MIN_CALIBRATION = 100  # windows of all SKUs, before their errors are called a distribution
+
+REASONS = {
+    "no_demand": "nothing was ever sold",
+    "short_history": "fewer than 15 weeks since the first sale: no forecast could be tested",
+    "unknown_weeks": "too few of the weeks since the first sale are known",
+    "uncalibrated": "fewer than 100 past windows of all products: no interval, and so no order",
+}
+"""Each reason for no forecast, or for one without interval, in words; the first that holds."""
+
+CHOSEN = "chosen per SKU"
+
+
+class Demand(NamedTuple):
+    """Each SKU's next 28 days; arrays with one item per SKU, NaN where there is a reason."""
+
+    forecast_units: Floats  # expected units in 28 days; >= 0
+    forecast_low: Floats  # ends of the calibrated interval around it
+    forecast_high: Floats
+    service_units: Floats  # what 28 days' demand stays below at the service level
+    rival: NDArray[np.object_]  # the chosen way to forecast; None where there is a reason
+    rmsse: Floats  # of the choice, over the SKU's own past, out of sample
+    benchmark_rmsse: Floats  # of the first rival, Shopify's 4-week mean, over the same windows
+    bias: Floats  # forecast / sold - 1 over these windows
+    windows: Floats  # how many these are
+    reason: NDArray[np.object_]  # one of `REASONS`, or None
+
+
+class RivalScore(NamedTuple):
+    """One way to forecast, over the windows of all SKUs where the choice was tested."""
+
+    rival: str  # a rival's name, or `CHOSEN`
+    rmsse: float  # the mean of all windows
+    bias: float | None  # forecast / sold - 1; None where nothing was sold
+    windows: int
+    chosen_for: int  # SKUs that it forecasts today
+
+
+class Forecast(NamedTuple):
+    """All SKUs' forecasts, and how far the past says to trust them."""
+
+    demand: Demand
+    rivals: tuple[RivalScore, ...]  # the choice first, then the rivals that could be tested
+    coverage: float | None  # share of the last testable window's sales inside its interval
+
+
+class _Past(NamedTuple):
+    """What came after each week: SKU x week, NaN where not all four weeks are known."""
+
+    sums: Floats
+    squares: Floats
+    scale: Floats  # mean squared weekly change up to that week
+    able: NDArray[np.bool_]  # enough weeks since the first sale to try a forecast
+
+
+class _Chosen(NamedTuple):
+    """The choice as it would have been at each week: SKU x week."""
+
+    rival: NDArray[np.int_]  # position among the rivals, -1 for none
+    level: Floats  # units per week
+    rmsse: Floats  # of the four weeks that followed
+
+
+def forecast(
+    weeks: ArrayLike,
+    *,
+    level: float = 0.8,
+    service_level: float = 0.95,
+    rivals: Mapping[str, Rival] = RIVALS,
+) -> Forecast:
+    """Forecast the 28 days after the last week, for every SKU.
+
+    Args:
+        weeks: Units per SKU and week, the newest last; NaN where a week is unknown, such as
+            before the SKU came or while it was out of stock.
+        level: Of the interval; in (0, 1).
+        service_level: Share of 28-day periods in which demand stays below `service_units`.
+        rivals: The ways to forecast, by name; the first is what the choice is compared with.
+
+    Returns:
+        Forecasts with reasons where there is none; the backtest; the interval's coverage.
+
+    Raises:
+        InputError: `weeks` is no matrix of numbers, or a level is no share.
+
+    Errors are root mean squared scaled errors (Hyndman & Koehler 2006; M5, 2022): of a window's
+    four weekly errors, over the mean squared change from week to week before it. Choices shrink
+    each SKU's mean error toward that of all SKUs. Intervals are quantiles of the choice's past
+    errors over all SKUs (split conformal), in units of sqrt(forecast x weekly change), under
+    which large and small sellers err alike.
+    """
+    units = _matrix(weeks)
+    for share in (level, service_level):
+        if not 0 < share < 1:
+            raise InputError(f"level {share}: a share between 0 and 1 is expected")
+    past = _past(units)
+    levels = [np.maximum(rival(units), 0) for rival in rivals.values()]
+    errors = [_errors(past, each) for each in levels]
+    chosen = _choose(past, levels, errors)
+    demand = _demand(units, past, chosen, errors[0], list(rivals))
+    total = HORIZON_WEEKS * chosen.level
+    spread = np.sqrt(np.maximum(total, 1) * np.sqrt(past.scale))
+    tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
+    scaled = np.where(np.isfinite(chosen.rmsse), (past.sums - total) / spread, np.nan)
+    ends = total[:, -1:] + _quantiles(scaled, tails) * spread[:, -1:]
+    ends[demand.reason != None] = np.nan  # noqa: E711 - an array's elements
+    low, high, service = np.maximum(ends, 0).T
+    demand = demand._replace(forecast_low=low, forecast_high=high, service_units=service)
+    coverage = _coverage(past.sums, total, spread, scaled, tails[:2])
+    tested = [(CHOSEN, chosen.level, chosen.rmsse), *zip(rivals, levels, errors, strict=True)]
+    return Forecast(demand, tuple(_scores(past, tested, demand)), coverage)
+
+
+def _matrix(weeks: ArrayLike) -> Floats:
+    try:
+        units = np.array(weeks, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"weekly demand is a matrix of numbers: {error}") from None
+    if units.ndim != 2 or units.shape[1] == 0 or np.isinf(units).any():
+        raise InputError(
+            f"weekly demand is a matrix of SKU x week, finite or NaN; got shape {units.shape}"
+        )
+    started = np.logical_or.accumulate(units > 0, axis=1)
+    units[~started] = np.nan  # before its first sale a SKU may not have been for sale
+    return units
+
+
+def _past(units: Floats) -> _Past:
+    known = np.isfinite(units)
+    change = np.diff(units, axis=1, prepend=np.nan)
+    changes = np.cumsum(np.isfinite(change), axis=1)
+    # One more change, of one unit: a SKU that never varied is not certain never to.
+    scale = (np.cumsum(np.nan_to_num(change) ** 2, axis=1) + 1) / (changes + 1)
+    return _Past(
+        sums=_following(units),
+        squares=_following(units**2),
+        scale=scale,
+        able=np.cumsum(known, axis=1) >= MIN_WEEKS,
+    )
+
+
+def _following(values: Floats) -> Floats:
+    """The sum of the four weeks after each; NaN where they are not all known."""
+    sums = np.full(values.shape, np.nan)
+    if values.shape[1] > HORIZON_WEEKS:
+        later = np.lib.stride_tricks.sliding_window_view(values[:, 1:], HORIZON_WEEKS, axis=1)
+        sums[:, :-HORIZON_WEEKS] = later.sum(axis=2)
+    return sums
+
+
+def _errors(past: _Past, level: Floats) -> Floats:
+    """The scaled error of forecasting `level` for each of the four weeks that followed."""
+    squares = past.squares - 2 * level * past.sums + HORIZON_WEEKS * level**2
+    error = np.sqrt(np.maximum(squares, 0) / HORIZON_WEEKS / past.scale)
+    return np.where(past.able, error, np.nan)
+
+
+def _choose(past: _Past, levels: list[Floats], errors: list[Floats]) -> _Chosen:
+    """At each week the rival whose windows, complete by then, erred least."""
+    best = np.full(past.sums.shape, np.inf)
+    rival = np.full(best.shape, -1)
+    chosen, error = np.full(best.shape, np.nan), np.full(best.shape, np.nan)
+    for position, (level, scaled) in enumerate(zip(levels, errors, strict=True)):
+        score = np.where(past.able & np.isfinite(level), _score(scaled), np.inf)
+        better = score < best
+        best[better], rival[better] = score[better], position
+        chosen[better], error[better] = level[better], scaled[better]
+    return _Chosen(rival, chosen, error)
+
+
+def _score(errors: Floats) -> Floats:
+    """Mean error of the windows complete by each week, shrunk toward all SKUs' mean error."""
+    known = np.isfinite(errors)
+    total = _by_then(np.where(known, errors, 0.0))
+    count = _by_then(known.astype(float))
+    pooled = np.full(errors.shape[1], np.inf)  # a rival that was never tested is never chosen
+    np.divide(total.sum(axis=0), count.sum(axis=0), out=pooled, where=count.sum(axis=0) > 0)
+    return (total + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS)
+
+
+def _by_then(values: Floats) -> Floats:
+    """Sums over the windows whose four weeks lie behind each week."""
+    sums = np.zeros(values.shape)
+    sums[:, HORIZON_WEEKS:] = np.cumsum(values, axis=1)[:, :-HORIZON_WEEKS]
+    return sums
+
+
+def _demand(
+    units: Floats, past: _Past, chosen: _Chosen, benchmark: Floats, names: list[str]
+) -> Demand:
+    tested = np.isfinite(chosen.rmsse)
+    windows = tested.sum(axis=1).astype(float)
+    reason = _reasons(units, windows, chosen)
+    given = reason == None  # noqa: E711 - an array's elements
+    sold = _sum(past.sums, tested)
+    known = np.array([*names, None], dtype=object)
+    unknown = np.full(len(units), np.nan)
+    return Demand(
+        forecast_units=np.where(given, HORIZON_WEEKS * chosen.level[:, -1], np.nan),
+        forecast_low=unknown,
+        forecast_high=unknown,
+        service_units=unknown,
+        rival=known[np.where(given, chosen.rival[:, -1], -1)],
+        rmsse=_share(_sum(chosen.rmsse, tested), windows),
+        benchmark_rmsse=_share(_sum(benchmark, tested), windows),
+        bias=_share(HORIZON_WEEKS * _sum(chosen.level, tested), sold) - 1,
+        windows=windows,
+        reason=reason,
+    )
+
+
+def _reasons(units: Floats, windows: Floats, chosen: _Chosen) -> NDArray[np.object_]:
+    ever = np.isfinite(units).any(axis=1)
+    since = np.where(ever, units.shape[1] - np.isfinite(units).argmax(axis=1), 0)
+    cases = {
+        "no_demand": ~ever,
+        "short_history": since < MIN_WEEKS + MIN_WINDOWS + HORIZON_WEEKS - 1,
+        "unknown_weeks": (windows < MIN_WINDOWS) | (chosen.rival[:, -1] < 0),
+    }
+    reason = np.full(len(units), None, dtype=object)
+    for name, holds in reversed(cases.items()):
+        reason[holds] = name
+    return reason
+
+
+def _sum(values: Floats, where: NDArray[np.bool_]) -> Floats:
+    return np.where(where, values, 0.0).sum(axis=1)
+
+
+def _share(top: Floats, bottom: Floats) -> Floats:
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+
+
+def _quantiles(scaled: Floats, tails: Floats) -> Floats:
+    """Of all SKUs' scaled errors; NaN where these are too few for a distribution."""
+    known = scaled[np.isfinite(scaled)]
+    if len(known) < MIN_CALIBRATION:
+        return np.full(len(tails), np.nan)
+    return np.quantile(known, tails)
+
+
+def _coverage(
+    sold: Floats, total: Floats, spread: Floats, scaled: Floats, tails: Floats
+) -> float | None:
+    """The intervals of four weeks ago, calibrated on what was known then, against what was sold."""
+    then = sold.shape[1] - 1 - HORIZON_WEEKS
+    low, high = _quantiles(scaled[:, : max(then - HORIZON_WEEKS + 1, 0)], tails)
+    tested = np.isfinite(scaled[:, then]) if then >= 0 else np.zeros(len(sold), bool)
+    if np.isnan(low) or not tested.any():
+        return None
+    middle, unit, true = total[tested, then], spread[tested, then], sold[tested, then]
+    inside = (true >= np.maximum(middle + low * unit, 0)) & (true <= middle + high * unit)
+    return float(inside.mean())
+
+
+def _scores(
+    past: _Past, tested: list[tuple[str, Floats, Floats]], demand: Demand
+) -> Iterator[RivalScore]:
+    """Name, level and error of each rival, over the windows where the choice was tested."""
+    windows = np.isfinite(tested[0][2])
+    for name, level, error in tested:
+        where = windows & np.isfinite(error)
+        if not where.any():
+            continue  # such as last year's weeks, in the first year
+        sold = past.sums[where].sum()
+        bias = float(HORIZON_WEEKS * level[where].sum() / sold - 1) if sold > 0 else None
+        taken = int((demand.rival == name).sum())
+        yield RivalScore(name, float(error[where].mean()), bias, int(where.sum()), taken)
+
+
+class Reorder(NamedTuple):
+    """When to reorder, and how much; arrays with one item per SKU, NaN without a forecast."""
+
+    reorder_point: Any  # stock at which an order is due
+    order_units: Any  # what to order today; 0 while stock is above the reorder point
+
+
+def reorder(
+    forecast_units: ArrayLike,
+    service_units: ArrayLike,
+    stock: ArrayLike,
+    *,
+    lead_days: float,
+    cover_days: float = HORIZON_DAYS,
+) -> Reorder:
+    """The reorder point, and the order that lasts for `cover_days` after it has come.
+
+    Args:
+        forecast_units: Expected units in 28 days.
+        service_units: What 28 days' demand stays below at the service level.
+        stock: Units on hand; negative where more was sold than was there.
+        lead_days: From order to delivery; > 0.
+        cover_days: How long the order shall last; > 0.
+
+    Raises:
+        InputError: Days are not above 0.
+
+    It assumes that nothing is on its way yet, and that errors of different days are independent,
+    so that the safety stock for a lead time is that for 28 days times sqrt(lead time / 28)
+    (Silver, Pyke & Thomas 2017, ch. 6).
+    """
+    if lead_days <= 0 or cover_days <= 0:
+        raise InputError(f"lead_days={lead_days}, cover_days={cover_days}: days are above 0")
+    expected, on_hand = np.asarray(forecast_units, float), np.asarray(stock, float)
+    safety = np.maximum(np.asarray(service_units, float) - expected, 0)
+    point = reorder_point(
+        expected / HORIZON_DAYS, lead_days, safety * np.sqrt(lead_days / HORIZON_DAYS)
+    )
+    order = np.ceil(point + expected / HORIZON_DAYS * cover_days - on_hand)
+    return Reorder(point, np.where(on_hand > point, 0.0, np.maximum(order, 0)) + 0 * point)
+
+
+def reorder_point(daily_units: Any, lead_days: float, safety_units: Any) -> Any:
+    """Expected demand during the lead time, plus the safety stock.
+
+    >>> reorder_point(5, 14, safety_units=42)
+    112
+    """
+    return daily_units * lead_days + safety_units

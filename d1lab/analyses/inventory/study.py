@@ -1,0 +1,110 @@
+"""Every figure of every SKU: rates, classes, forecast, order and profit, one row per SKU."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.inventory.classes import abc, variation
+from d1lab.analyses.inventory.demand import Forecast, forecast, reorder
+from d1lab.analyses.inventory.discount_effect import DiscountEffect, discount_effect
+from d1lab.analyses.inventory.gmroi import stock_profit
+from d1lab.analyses.inventory.turnover import Ledger, stored_differs, turnover
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+DEAD_DAYS = 90  # without a sale (convention)
+
+
+class Plan(NamedTuple):
+    """What the planner decides: the assumptions behind lists and orders."""
+
+    lead_days: int = 14  # from order to delivery
+    order_days: int = 28  # how long an order shall last
+    service_level: float = 0.95  # share of periods in which stock shall last
+
+
+class Study(NamedTuple):
+    """All that the report draws on."""
+
+    products: Frame  # one row per SKU with stock in the period
+    weeks: Frame  # of the metric weekly_demand
+    forecast: Forecast
+    effect: DiscountEffect
+    plan: Plan
+    days: int
+
+
+def study(stock: Frame, weeks: Frame, *, until: date, plan: Plan | None = None) -> Study:
+    """Compute everything for one shop.
+
+    Args:
+        stock: The metric `turnover`; at least one row.
+        weeks: The metric `weekly_demand`, up to the same day.
+        until: The period's last day.
+        plan: Lead time, order and service level.
+    """
+    plan, days = plan or Plan(), int(stock["period_days"].iloc[0])
+    found = forecast(demand_matrix(weeks, stock["sku"]), service_level=plan.service_level)
+    products = _with_forecast(_with_rates(stock, weeks), found, plan)
+    effect = discount_effect(weeks.sku, weeks.week, weeks.demand_units / 7, weeks.depth)
+    return Study(_marked(products, until, days), weeks, found, effect, plan, days)
+
+
+def demand_matrix(weeks: Frame, skus: Any) -> np.ndarray:
+    """Weekly demand as a matrix of SKU x week, in the order of `skus`; NaN where unknown."""
+    wide = weeks.pivot(index="sku", columns="week", values="demand_units")
+    return wide.reindex(skus).to_numpy(dtype=np.float64)
+
+
+def _with_rates(stock: Frame, weeks: Frame) -> Frame:
+    classes = variation(demand_matrix(weeks, stock["sku"]))
+    profit = stock_profit(
+        stock["units_sold"], stock["revenue"], stock["average_units"], stock["unit_cost"]
+    )
+    rated = stock.assign(
+        **turnover(Ledger.of(stock))._asdict(),
+        abc=abc(stock["revenue"]),
+        xyz=classes.xyz,
+        demand_class=classes.demand,
+        variation=classes.variation,
+        **profit._asdict(),
+    )
+    # A ledger that says too little for a rate says too little for a profit.
+    silent = rated["reason"].isin(["low_coverage", "untracked", "net_returns"])
+    rated.loc[silent, ["cost_turnover", "gmroi"]] = np.nan
+    return rated
+
+
+def _with_forecast(products: Frame, found: Forecast, plan: Plan) -> Frame:
+    demand = found.demand._asdict()
+    reason = demand.pop("reason")
+    order = reorder(
+        demand["forecast_units"],
+        demand["service_units"],
+        products["ending_units"],
+        lead_days=plan.lead_days,
+        cover_days=plan.order_days,
+    )
+    bare = np.isfinite(demand["forecast_units"]) & np.isnan(demand["service_units"])
+    reason = np.where(bare, "uncalibrated", reason)
+    planned = products.assign(**demand, **order._asdict(), forecast_reason=reason)
+    # What is on hand is not known where the ledger is thin, or no stock is kept.
+    unknown = planned["reason"].isin(["low_coverage", "untracked"])
+    planned.loc[unknown, "order_units"] = np.nan
+    return planned
+
+
+def _marked(products: Frame, until: date, days: int) -> Frame:
+    """Stored figures that differ, and how long nothing was sold: the whole period, or less."""
+    import pandas as pd
+
+    pairs = {"turnover_rate": "turnover", "days_of_supply": "days_of_supply"}
+    differs = [
+        stored_differs(products[f"stored_{stored}"], products[computed])
+        for stored, computed in pairs.items()
+    ]
+    idle = (pd.Timestamp(until) - products["last_sale_day"]).dt.days.fillna(days).astype(int)
+    return products.assign(stored_differs=np.logical_or(*differs), idle_days=idle)

@@ -1,0 +1,196 @@
+"""What every chart has in common: rows and columns by role, checked, with their axes' formats.
+
+Columns are renamed by their role (x, y, low, ...), so that a column's name is never read as a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple, TypedDict
+
+from d1lab.charts.theme import LABEL_LIMIT, enable
+from d1lab.display.labels import meanings
+from d1lab.display.table import TableColumn, describe_columns, read_frame
+from d1lab.display.values import CURRENCY_SIGNS, Kind, plain
+from d1lab.errors import InputError, UnknownName
+from d1lab.fast_import import defer_iri_grammar
+
+defer_iri_grammar()
+
+import altair as alt  # noqa: E402 (after the line above, which halves its import)
+
+enable()
+
+_ROOM = f"max(12, floor({LABEL_LIMIT} / 6.2))"
+_CODE = "lastindexof(datum.label, ' (')"  # where 'Dark roast beans (8090537)' names the SKU
+_END = (
+    f"({_CODE} > length(datum.label) - 16 ? slice(datum.label, {_CODE}) : slice(datum.label, -8))"
+)
+_SHORT = (
+    f"length(datum.label) <= {_ROOM} ? datum.label : "
+    f"slice(datum.label, 0, {_ROOM} - 1 - length({_END})) + '…' + {_END}"
+)
+"""A long name without its middle: what tells two products apart often stands at the end."""
+_TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
+
+
+class Meaning(TypedDict, total=False):
+    """What columns mean, by name: as in `DataTable.from_frame`."""
+
+    labels: Mapping[str, str]
+    units: Mapping[str, str]
+    kinds: Mapping[str, Kind]
+
+
+class Drawing(NamedTuple):
+    """Rows and columns by role, ready to be encoded."""
+
+    title: str
+    description: str
+    records: list[dict[str, Any]]
+    columns: dict[str, TableColumn]
+
+    def channel(self, make: Any, role: str, **options: Any) -> Any:
+        """One encoding channel: field, type, title and number format of a role."""
+        column = self.columns[role]
+        if make in (alt.X, alt.Y):
+            named = column.kind == "text"
+            axis: dict[str, Any] = (
+                {"labelExpr": _SHORT} if named else {"format": self._axis_format(role)}
+            )
+            options.setdefault("axis", alt.Axis(**axis))
+        dated = make is alt.X and column.kind == "date"
+        options.setdefault("title", None if dated else column.header)
+        return make(field=role, type=_TYPES.get(column.kind, "quantitative"), **options)
+
+    def _axis_format(self, role: str) -> str:
+        """Days for a season, months for two years, then years; few digits for numbers."""
+        column = self.columns[role]
+        values = [r[role] for r in self.records if r[role] is not None]
+        if column.kind == "date":
+            span = _day(max(values)) - _day(min(values)) if values else timedelta()
+            return "%-d %b" if span.days <= 120 else "%b %Y" if span.days <= 800 else "%Y"
+        if column.kind == "percent":
+            return "~%"
+        sign = "$" if CURRENCY_SIGNS.get(column.unit) == "$" else ""
+        return f"{sign}~s" if max(map(abs, values), default=0) >= 1e6 else f"{sign},.6~g"
+
+    def tooltips(self) -> list[alt.Tooltip]:
+        """All columns, as the pointer shows them."""
+        return [
+            self.channel(
+                alt.Tooltip, role, **({"format": f} if (f := number_format(column)) else {})
+            )
+            for role, column in self.columns.items()
+        ]
+
+    def rows(self, role: str) -> int:
+        """The height of a chart with a line for each of a role's values, in pixels."""
+        return 26 * max(1, len({record[role] for record in self.records}))
+
+    def finish(self, *layers: Any, height: int = 240) -> alt.LayerChart:
+        """The chart: layers over the same rows, as wide as its place allows."""
+        columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
+        return alt.LayerChart(
+            layer=list(layers),
+            data=alt.Data(values=self.records),
+            title=self.title,
+            description=self.description,
+            width="container",
+            height=height,
+            usermeta={"d1lab": {"columns": columns}},
+        )
+
+
+def read_drawing(
+    frame: Any,
+    roles: Mapping[str, str | None],
+    title: str,
+    description: str,
+    meaning: Meaning,
+    limit: int,
+) -> Drawing:
+    """Take the named columns out of a frame, checked and by role."""
+    if not title.strip() or not description.strip():
+        raise InputError("a chart needs a title and a description, for those who cannot see it")
+    names, rows, source = read_frame(frame)
+    if rows > limit:
+        raise InputError(
+            f"chart {title!r} would draw {rows:,} rows; it takes {limit:,}. Aggregate in SQL first"
+        )
+    wanted = {role: name for role, name in roles.items() if name is not None}
+    for name in wanted.values():
+        if name not in names:
+            raise UnknownName("column", name, names, f"chart {title!r}")
+    known = list(source)
+    plain_rows = tuple(tuple(map(plain, row)) for row in known)
+    words = meanings(names, meaning)
+    described = describe_columns(
+        names, known, plain_rows, words["labels"], words["units"], words["kinds"]
+    )
+    columns = {role: described[names.index(name)] for role, name in wanted.items()}
+    places = {role: names.index(name) for role, name in wanted.items()}
+    records = [
+        {role: _drawable(row[place], columns[role]) for role, place in places.items()}
+        for row in plain_rows
+    ]
+    return Drawing(title, description, records, columns)
+
+
+def _drawable(value: Any, column: TableColumn) -> Any:
+    """A value for Vega: a day without an hour would be read as UTC and shown as the day before."""
+    if column.kind == "date" and isinstance(value, str):
+        return value.replace(" ", "T") if len(value) > 10 else f"{value}T00:00:00"
+    if isinstance(value, str):
+        return float(value) if column.numeric else value[:120]
+    return value
+
+
+def color_channel(drawn: Drawing) -> list[Any]:
+    """The colour channel, where the chart has one."""
+    if "color" not in drawn.columns:
+        return []
+    series = list(dict.fromkeys(str(record["color"]) for record in drawn.records))
+    if len(series) > 6:
+        raise InputError(
+            f"chart {drawn.title!r} would draw {len(series)} series in six colours; keep the"
+            " largest and sum up the rest"
+        )
+    return [alt.Color(field="color", type="nominal", title=None, sort=series)]
+
+
+def reference_line(axis: str, value: float | None) -> list[Any]:
+    """A dashed line at a value, where one is given."""
+    if value is None:
+        return []
+    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[4, 4])
+    return [rule.encode(**{axis: alt.datum(value)})]
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text[:10])
+
+
+def day_ends(drawn: Drawing) -> dict[str, str]:
+    """Where each dated bar ends: a whole period after its start."""
+    days = sorted({record["x"] for record in drawn.records if record["x"]})
+    dates = [_day(day) for day in days]
+    gaps = [later - earlier for earlier, later in pairwise(dates)]
+    step = min(gaps, default=None)
+    if step is None:
+        return dict.fromkeys(days, f"{days[0][:10]}T23:59:59") if days else {}
+    return {day: f"{start + step}T00:00:00" for day, start in zip(days, dates, strict=True)}
+
+
+def number_format(column: TableColumn) -> str:
+    """d3's format of a column's values, one by one; empty for texts."""
+    if column.kind == "date":
+        return "%-d %b %Y"
+    if column.kind == "percent":
+        return ".1%"
+    if not column.numeric:
+        return ""
+    sign = "$" if CURRENCY_SIGNS.get(column.unit) == "$" else ""
+    return f"{sign},.{0 if column.kind == 'integer' else column.digits}f"

@@ -1,0 +1,259 @@
+"""Charts for reports: a handful of forms, one theme, each with a title and a description.
+
+Every function takes an aggregate frame (pandas, polars, Arrow or a DuckDB relation), the columns
+to draw, a `title` that says what is to be seen, and a `description` for those who cannot see it.
+Columns may be given meaning as in tables: `labels={"day": "Day"}`, `units={"revenue": "USD"}`,
+`kinds={"share": "percent"}`. What comes back is an Altair chart.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from d1lab.charts.encoding import (
+    Drawing,
+    Meaning,
+    alt,
+    color_channel,
+    day_ends,
+    read_drawing,
+    reference_line,
+)
+from d1lab.charts.theme import light
+from d1lab.display.values import Kind
+from d1lab.errors import InputError
+
+MAX_ROWS = 5_000  # of a line, which costs a few bytes per row
+MAX_MARKS = 1_000  # of forms that draw a mark per row
+MAX_BARS = 40  # of horizontal bars and intervals, which are read one by one
+
+
+def line(
+    frame: Any,
+    x: str,
+    y: str,
+    *,
+    title: str,
+    description: str,
+    color: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    reference: float | None = None,
+    step: bool = False,
+    zero: bool = True,
+    **meaning: Unpack[Meaning],
+) -> alt.LayerChart:
+    """A line over time or another ordered quantity; at most 5,000 rows.
+
+    Args:
+        color: A column that splits the rows into series, six at most.
+        low: With `high`, the ends of an interval, drawn as a band.
+        reference: A value of y to compare with, drawn as a dashed line.
+        step: Hold each value until the next, as survival curves and stock do.
+        zero: Whether the y axis must include 0.
+
+    Raises:
+        InputError: No title or description, or too many rows or series.
+        UnknownName: The frame lacks a column.
+    """
+    roles = {"x": x, "y": y, "low": low, "high": high, "color": color}
+    drawn = read_drawing(frame, roles, title, description, meaning, MAX_ROWS)
+    scale = alt.Scale(zero=zero, nice=True)
+    across, up = drawn.channel(alt.X, "x"), drawn.channel(alt.Y, "y", scale=scale)
+    base = alt.Chart().encode(across, *color_channel(drawn))
+    shape: Any = {"interpolate": "step-after"} if step else {}
+    layers = [base.mark_line(**shape).encode(up, tooltip=drawn.tooltips())]
+    if low and high:
+        edge = drawn.channel(alt.Y, "low", scale=scale, title=drawn.columns["y"].header)
+        layers.insert(0, base.mark_area(opacity=0.16, **shape).encode(edge, y2="high"))
+    return drawn.finish(*layers, *reference_line("y", reference))
+
+
+def bar(
+    frame: Any,
+    x: str,
+    y: str,
+    *,
+    title: str,
+    description: str,
+    color: str | None = None,
+    x_end: str | None = None,
+    **meaning: Unpack[Meaning],
+) -> alt.LayerChart:
+    """Bars: lying for the names of things (40 at most, in the frame's order), else standing.
+
+    Args:
+        x: Names, dates or the starts of bins.
+        y: The bars' lengths; bars begin at 0.
+        color: A column that splits each bar into parts.
+        x_end: The ends of the bins; for dates, the next date by default.
+
+    Raises:
+        InputError: No title or description, or too many bars.
+        UnknownName: The frame lacks a column.
+    """
+    roles = {"x": x, "y": y, "x_end": x_end, "color": color}
+    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    if drawn.columns["x"].kind == "text":
+        return _lying_bars(drawn)
+    ends = {} if drawn.columns["x"].kind != "date" or x_end else day_ends(drawn)
+    for record in drawn.records:
+        record.setdefault("x_end", ends.get(record["x"], record["x"]))
+    marks = (
+        alt.Chart()
+        .mark_bar(binSpacing=0, stroke=light("paper"), strokeWidth=1)
+        .encode(
+            drawn.channel(alt.X, "x"),
+            drawn.channel(alt.Y, "y"),
+            *color_channel(drawn),
+            x2="x_end",
+            y2=alt.datum(0),
+            tooltip=drawn.tooltips(),
+        )
+    )
+    return drawn.finish(marks)
+
+
+def points(
+    frame: Any,
+    x: str,
+    y: str,
+    *,
+    title: str,
+    description: str,
+    color: str | None = None,
+    size: str | None = None,
+    name: str | None = None,
+    reference: float | None = None,
+    zero: bool = False,
+    **meaning: Unpack[Meaning],
+) -> alt.LayerChart:
+    """Points of two quantities; at most 1,000.
+
+    Args:
+        size: A quantity drawn as the points' area.
+        name: A column that names each point under the pointer.
+        reference: A value of y to compare with, drawn as a dashed line.
+
+    Raises:
+        InputError: No title or description, or too many rows.
+        UnknownName: The frame lacks a column.
+    """
+    roles = {"name": name, "x": x, "y": y, "size": size, "color": color}
+    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    scale = alt.Scale(zero=zero, nice=True)
+    area = [drawn.channel(alt.Size, "size", legend=None)] if size else []
+    marks = (
+        alt.Chart()
+        .mark_point(opacity=0.7)
+        .encode(
+            drawn.channel(alt.X, "x", scale=scale),
+            drawn.channel(alt.Y, "y", scale=scale),
+            *color_channel(drawn),
+            *area,
+            tooltip=drawn.tooltips(),
+        )
+    )
+    return drawn.finish(marks, *reference_line("y", reference), height=300)
+
+
+def interval(
+    frame: Any,
+    name: str,
+    value: str,
+    low: str,
+    high: str,
+    *,
+    title: str,
+    description: str,
+    color: str | None = None,
+    reference: float | None = None,
+    **meaning: Unpack[Meaning],
+) -> alt.LayerChart:
+    """Estimates with their intervals, one line per name, in the frame's order; at most 40.
+
+    Args:
+        reference: A value to compare with, such as no effect, drawn as a dashed line.
+
+    Raises:
+        InputError: No title or description, or too many rows.
+        UnknownName: The frame lacks a column.
+    """
+    roles = {"y": name, "x": value, "low": low, "high": high, "color": color}
+    drawn = read_drawing(frame, roles, title, description, meaning, MAX_BARS)
+    names = drawn.channel(alt.Y, "y", sort=None, title=None)
+    base = alt.Chart().encode(names, *color_channel(drawn), tooltip=drawn.tooltips())
+    scale = alt.Scale(zero=False, nice=True)
+    span = drawn.channel(alt.X, "low", scale=scale, title=drawn.columns["x"].header)
+    return drawn.finish(
+        *reference_line("x", reference),
+        base.mark_rule(color=light("accent"), strokeWidth=2).encode(span, x2="high"),
+        base.mark_point(size=70, opacity=1).encode(drawn.channel(alt.X, "x", scale=scale)),
+        height=drawn.rows("y"),
+    )
+
+
+def heatmap(
+    frame: Any,
+    x: str,
+    y: str,
+    value: str,
+    *,
+    title: str,
+    description: str,
+    **meaning: Unpack[Meaning],
+) -> alt.LayerChart:
+    """A grid of one quantity, the darker the larger, with its numbers; at most 1,000 cells.
+
+    Raises:
+        InputError: No title or description, too many rows, or nothing but text to draw.
+        UnknownName: The frame lacks a column.
+    """
+    roles = {"x": x, "y": y, "value": value}
+    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    ordinal: Any = {"type": "ordinal", "sort": None}
+    names = {str(record["x"]) for record in drawn.records}
+    slanted = len(names) > 5 and max(map(len, names)) > 5  # side by side they would overlap
+    axis = alt.Axis(labelAngle=-50 if slanted else 0)
+    grid = alt.Chart().encode(
+        alt.X(field="x", title=drawn.columns["x"].header, axis=axis, **ordinal),
+        alt.Y(field="y", title=drawn.columns["y"].header, **ordinal),
+        tooltip=drawn.tooltips(),
+    )
+    shade = alt.Scale(zero=True, range=[0.03, 0.48])  # pale enough for the numbers in both schemes
+    cells = grid.mark_rect().encode(drawn.channel(alt.Opacity, "value", scale=shade, legend=None))
+    numbers = grid.mark_text(**_cell_number(drawn.columns["value"].kind))
+    narrow = len(names) > 12  # no room for numbers on a phone
+    return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
+
+
+def _cell_number(kind: Kind) -> dict[str, Any]:
+    """The text of a heatmap's cell: small, and without a percent sign, where cells are narrow."""
+    narrow = "bandwidth('x') < 32"
+    text = "format(datum.value, ',.3~g')"
+    if kind == "percent":
+        text = f"{narrow} ? format(100 * datum.value, '.0f') : format(datum.value, '.0%')"
+    return {
+        "text": {"expr": f"isValid(datum.value) ? ({text}) : ''"},
+        "fontSize": {"expr": f"{narrow} ? 9 : 11"},
+    }
+
+
+def _lying_bars(drawn: Drawing) -> alt.LayerChart:
+    names = {record["x"] for record in drawn.records}
+    if len(names) > MAX_BARS:
+        raise InputError(
+            f"chart {drawn.title!r} would draw {len(names):,} bars; draw the top {MAX_BARS} at most"
+            " and show the rest in a table"
+        )
+    marks = (
+        alt.Chart()
+        .mark_bar(height={"band": 0.72})
+        .encode(
+            drawn.channel(alt.Y, "x", sort=None, title=None),
+            drawn.channel(alt.X, "y"),
+            *color_channel(drawn),
+            tooltip=drawn.tooltips(),
+        )
+    )
+    return drawn.finish(marks, height=drawn.rows("x"))

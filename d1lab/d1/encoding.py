@@ -1,0 +1,200 @@
+"""Values as JSON text, so that SQLite reads each of them back exactly.
+
+D1's HTTP API binds text alone. A number inside a JSON text arrives as what it is; what JSON cannot
+hold (a blob, a text with a NUL) goes as hexadecimal digits in an object.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from numbers import Integral, Real
+
+import orjson
+
+from d1lab.d1.database import Value
+from d1lab.d1.sql_tokens import Token, statements, tokens
+from d1lab.errors import D1QueryError, InputError
+
+Encoded = None | int | float | str | dict[str, str]
+
+
+def plain(value: object) -> Value:
+    """A Python value as one that SQLite has.
+
+    Dates become 'YYYY-MM-DD', times 'YYYY-MM-DD HH:MM:SS' in UTC (with the fraction of a second
+    where there is one; a time without a zone is taken as UTC), a Decimal the nearest number.
+
+    Raises:
+        InputError: The value is NaN, infinite, not a time, too large, or of another type.
+    """
+    if value is None or type(value) is str or type(value) is bytes:
+        return value
+    if isinstance(value, Integral):
+        return _fitting(int(value))
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, Real):
+        return _finite(float(value))
+    if isinstance(value, date):
+        return _moment(value)
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        return str(value) if isinstance(value, str) else bytes(value)
+    raise InputError(f"a {type(value).__name__} is no value of D1: {value!r:.60}")
+
+
+def _fitting(number: int) -> int:
+    if not -(2**63) <= number < 2**63:
+        raise InputError(f"an integer that does not fit 64 bits: {number}")
+    return number
+
+
+def _number(number: Decimal) -> int | float:
+    _finite(float(number))
+    whole = number == number.to_integral_value()
+    return _fitting(int(number)) if whole and abs(number) >= 2**53 else float(number)
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise InputError(f"{number} is no value of D1; None stands for a missing one")
+    return number
+
+
+def _moment(moment: date) -> str:
+    if moment != moment:  # pandas.NaT is a datetime
+        raise InputError("NaT is no value of D1; None stands for a missing one")
+    if not isinstance(moment, datetime):
+        return moment.isoformat()
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ")
+
+
+def encode(value: Value) -> Encoded:
+    """A value as JSON holds it: what it cannot hold becomes an object of hexadecimal digits."""
+    if isinstance(value, bytes):
+        return {"blob": value.hex()}
+    if isinstance(value, str) and "\x00" in value:
+        return {"text": value.encode().hex()}
+    return value
+
+
+def to_json(value: object) -> str:
+    """JSON text, as SQLite reads it.
+
+    Raises:
+        InputError: A text is not valid Unicode.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise InputError(f"a value cannot be written as JSON: {error}") from None
+
+
+def extract(source: str, path: str, encoded: bool) -> str:
+    """SQL that reads one value out of JSON.
+
+    Args:
+        source: SQL of the JSON text: `?1`, `value`.
+        path: Its place in there: `$[0]`.
+        encoded: Whether the value may be an object made by `encode`.
+    """
+    bare = f"json_extract({source}, '{path}')"
+    if not encoded:
+        return bare
+    return (
+        f"CASE json_type({source}, '{path}') WHEN 'object' THEN "
+        f"coalesce(unhex(json_extract({source}, '{path}.blob')), "
+        f"CAST(unhex(json_extract({source}, '{path}.text')) AS TEXT)) ELSE {bare} END"
+    )
+
+
+def encoded_places(row: Sequence[Encoded]) -> frozenset[int]:
+    """The places at which a row holds an object made by `encode`."""
+    return frozenset(place for place, cell in enumerate(row) if isinstance(cell, dict))
+
+
+def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
+    """A statement and its parameters as D1's API takes them: text only, every value exact.
+
+    Texts stay parameters of their own. All other values go into one JSON text, bound last, and
+    each of their placeholders is replaced by an expression that reads its value back.
+
+    >>> bind_as_text("SELECT ?1, '?', ?2", ("a", 1))
+    ("SELECT ?1, '?', json_extract(?2, '$[0]')", ['a', '[1]'])
+
+    Raises:
+        D1QueryError: The placeholders are named, or do not fit the parameters.
+    """
+    if ";" in sql:  # D1 takes a comment after the last semicolon for a statement without SQL
+        sql = next(statements(sql))
+    found = _placeholders(sql, len(params))
+    if all(type(value) is str for value in params):
+        return sql, list(params)  # pyright: ignore[reportReturnType]
+    texts = [value for value in params if isinstance(value, str)]
+    others = [value for value in params if not isinstance(value, str)]
+    source, spelled, at_text, at_other = f"?{len(texts) + 1}", {}, 0, 0
+    for number, value in enumerate(params, 1):
+        if isinstance(value, str):
+            at_text += 1
+            spelled[number] = f"?{at_text}"
+        else:
+            spelled[number] = extract(source, f"$[{at_other}]", isinstance(value, bytes))
+            at_other += 1
+    pieces, end = [], 0
+    for token, number in found:
+        pieces += [sql[end : token.start], spelled[number]]
+        end = token.start + len(token.text)
+    return "".join([*pieces, sql[end:]]), [*texts, to_json([encode(value) for value in others])]
+
+
+def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
+    """The placeholders and the number of the parameter that each stands for, as SQLite counts."""
+    found, highest = [], 0
+    for token in tokens(sql):
+        if token.kind != "parameter":
+            continue
+        if token.text[0] != "?":
+            raise D1QueryError(f"named placeholder {token.text}: D1 takes ?1, ?2, ...")
+        number = int(token.text[1:] or highest + 1)
+        highest = max(highest, number)
+        found.append((token, number))
+    if highest != count:
+        raise D1QueryError(f"the statement has placeholders up to ?{highest}, but {count} values")
+    return found
+
+
+def tag(cell: str) -> str:
+    """SQL of a value that JSON passes on exactly; `untagged` reads it back.
+
+    Integers become text 'i...', beyond JSON's rounding; texts 't...'; infinities 'r+' and 'r-'.
+    """
+    return (
+        f"CASE typeof({cell}) WHEN 'integer' THEN 'i' || {cell} WHEN 'text' THEN 't' || {cell} "
+        f"WHEN 'real' THEN CASE {cell} WHEN 9e999 THEN 'r+' WHEN -9e999 THEN 'r-' ELSE {cell} END "
+        f"ELSE {cell} END"
+    )
+
+
+def tagged(sql: str, columns: int) -> str:
+    """A read with every cell of its result tagged.
+
+    Args:
+        sql: A SELECT, VALUES or WITH.
+        columns: How many columns it gives.
+    """
+    names = [f"c{i}" for i in range(columns)]
+    body = next(statements(sql))  # without a semicolon, or a comment after it
+    head = f"WITH q({', '.join(names)}) AS (\n{body}\n)"
+    return f"{head} SELECT {', '.join(map(tag, names))} FROM q"  # noqa: S608
+
+
+def untagged(cell: Value) -> Value:
+    """The value that a tagged cell stands for."""
+    if isinstance(cell, str):
+        kind, text = cell[:1], cell[1:]
+        return text if kind == "t" else int(text) if kind == "i" else float(f"{text}inf")
+    return float(cell) if isinstance(cell, int) else cell

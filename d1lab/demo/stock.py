@@ -1,0 +1,130 @@
+"""Simulated stock levels over real demand: no public data set has any.
+
+The units sold are the shop's own. Around them a planner restocks each SKU by its reorder point
+and lot size; deliveries take days and some come late, so that shelves run empty; a few units get
+lost or come back; some days go unrecorded. Every row says source = 'simulated'.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+COLUMNS = (
+    "shop",
+    "sku",
+    "date",
+    "starting_inventory",
+    "units_sold_with_discount",
+    "units_sold_regular_price",
+    "ending_inventory",
+    "source",
+)
+DAYS = 180
+
+_DEMAND = Path(__file__).with_name("stock.sql")
+
+
+class Stock(NamedTuple):
+    """Units of each SKU (rows) at the start and the end of each day (columns)."""
+
+    starting: np.ndarray
+    ending: np.ndarray
+
+
+def simulate_stock(
+    con: duckdb.DuckDBPyConnection, shop: str, *, skus: int, dead: int, seed: int
+) -> pa.Table:
+    """Rows for `inventory_impact`: the last 180 days of a shop's SKUs.
+
+    Args:
+        con: A connection with the view `order_lines`.
+        shop: Whose demand.
+        skus: How many SKUs, those with the most units.
+        dead: How many of them have not sold for 90 days.
+        seed: The same seed over the same demand gives the same rows.
+    """
+    parameters = {"shop": shop, "days": DAYS, "skus": skus, "dead": dead}
+    demand = con.sql(_DEMAND.read_text(), params=parameters).to_arrow_table()
+    rng = np.random.default_rng([seed, *shop.encode()])
+    sold = _grid(demand, "with_discount") + _grid(demand, "regular")
+    stock = restock(sold, rng)
+    table = pa.table(
+        {
+            "shop": pa.repeat(shop, demand.num_rows),
+            "sku": demand["sku"],
+            "date": demand["day"],
+            "starting_inventory": stock.starting.ravel(),
+            "units_sold_with_discount": demand["with_discount"],
+            "units_sold_regular_price": demand["regular"],
+            "ending_inventory": stock.ending.ravel(),
+            "source": pa.repeat("simulated", demand.num_rows),
+        }
+    )
+    return table.filter(pa.array(_recorded(sold.shape, rng).ravel()))
+
+
+def restock(sold: np.ndarray, rng: np.random.Generator) -> Stock:
+    """Stock around given sales: (R, Q) restocking with one delivery on its way at a time.
+
+    Sales are facts: where the shelf is too empty for them, the delivery on its way mostly arrives
+    that day; else the shelf goes below zero (oversold).
+
+    Args:
+        sold: Units sold, SKUs x days.
+        rng: Where chance comes from.
+    """
+    skus, days = sold.shape
+    # planned by the first half where that was better: what stops selling stays on the shelf
+    rate = np.maximum(sold.mean(axis=1), sold[:, : days // 2].mean(axis=1))
+    lead_days = rng.integers(3, 15, skus)
+    reorder_point = np.ceil(rate * lead_days + 0.5 * np.sqrt(rate * lead_days)).astype(np.int64)
+    lot = np.maximum(6, np.ceil(rate * rng.integers(14, 46, skus))).astype(np.int64)
+    shelf = reorder_point + (lot * rng.random(skus)).astype(np.int64)
+    shelf = np.where(rate > 0, shelf, rng.integers(12, 60, skus))
+    ordered, arrival = np.zeros(skus, np.int64), np.zeros(skus, np.int64)
+    starting, ending = np.empty_like(sold), np.empty_like(sold)
+    for day in range(days):
+        shelf = shelf + _recount(shelf, rng)
+        starting[:, day] = shelf
+        hurried = (shelf < sold[:, day]) & (rng.random(skus) < 0.9)
+        arrives = (ordered > 0) & ((arrival <= day) | hurried)
+        shelf = shelf + np.where(arrives, ordered, 0) - sold[:, day] + _drift(sold[:, day], rng)
+        ending[:, day] = shelf
+        ordered = np.where(arrives, 0, ordered)
+        orders = (ordered == 0) & (shelf <= reorder_point) & (rate > 0)
+        ordered = np.where(orders, lot + np.maximum(-shelf, 0), ordered)
+        arrival = np.where(orders, day + lead_days + _delay(skus, rng), arrival)
+    return Stock(starting, ending)
+
+
+def _recount(shelf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Now and then a count in the morning finds one unit less than the evening left."""
+    return -((rng.random(shelf.size) < 0.002) & (shelf > 0)).astype(np.int64)
+
+
+def _drift(sold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One unit comes back (1 in 50 selling days), or gets lost (1 in 250 days)."""
+    back = (sold > 0) & (rng.random(sold.size) < 0.02)
+    return back.astype(np.int64) - (rng.random(sold.size) < 0.004)
+
+
+def _delay(skus: int, rng: np.random.Generator) -> np.ndarray:
+    """One delivery in five is up to ten days late."""
+    return np.where(rng.random(skus) < 0.2, rng.integers(1, 11, skus), 0)
+
+
+def _recorded(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Which days are on record: 99 in 100; of the third SKU only 60."""
+    share = np.full((shape[0], 1), 0.99)
+    share[2:3] = 0.6
+    return rng.random(shape) < share
+
+
+def _grid(demand: pa.Table, column: str) -> np.ndarray:
+    """A column as SKUs x days; the rows come sorted by both, without gaps."""
+    return demand[column].to_numpy().reshape(-1, DAYS)

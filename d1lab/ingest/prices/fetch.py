@@ -1,0 +1,252 @@
+"""Pages over HTTP, with manners: robots.txt is kept, and a host has a pause between requests.
+
+Only http and https are spoken. A redirect is followed five times at most, each time by the rules
+of the site that it leads to, and never from the open Internet into a private network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+
+from d1lab.errors import InputError
+from d1lab.ingest.prices.http import Address, Answer, Exchange, NotPublic, Unreachable, is_public
+from d1lab.ingest.prices.observations import url_of
+from d1lab.version import __version__
+
+if TYPE_CHECKING:
+    from protego import Protego
+
+
+NAME = "d1lab"  # the product token that rules may be addressed to
+MOST_BYTES = 512_000  # of a robots.txt; what stands behind is not read (RFC 9309, 2.5)
+
+
+class Rules(NamedTuple):
+    """The rules of one site."""
+
+    parser: Protego | None = None  # None: no rule
+    forbidden: str | None = None  # why nothing may be fetched at all
+    delay_seconds: float = 0.0  # that the site asks for between two pages
+
+    def require(self, url: str) -> None:
+        """Raise InputError where a page may not be fetched."""
+        if self.forbidden:
+            raise InputError(self.forbidden)
+        if self.parser and not self.parser.can_fetch(url, NAME):
+            raise InputError("robots.txt does not allow this page")
+
+
+def rules(status: int, body: bytes) -> Rules:
+    """The rules that an answer to /robots.txt makes.
+
+    Args:
+        status: Of the answer, after redirects.
+        body: What it says; read as UTF-8.
+
+    A site without the file (400 to 499) allows everything; one that cannot say (500 and more, and
+    429) allows nothing. Crawl-delay and Request-rate are no part of the RFC, and kept.
+    """
+    if 200 <= status < 300:
+        return _parsed(body[:MOST_BYTES].decode("utf-8-sig", "replace"))
+    if 400 <= status < 500 and status != 429:
+        return Rules()
+    return unreachable(f"answered {status}")
+
+
+def unreachable(why: str) -> Rules:
+    """The rules of a site whose robots.txt could not be read: nothing is allowed."""
+    return Rules(forbidden=f"robots.txt {why}: without it no page of this site is fetched")
+
+
+def _parsed(text: str) -> Rules:
+    from protego import Protego
+
+    parser = Protego.parse(text)
+    rate = parser.request_rate(NAME)
+    paces = (parser.crawl_delay(NAME) or 0.0, rate.seconds / rate.requests if rate else 0.0)
+    return Rules(parser, delay_seconds=max(paces))
+
+
+DELAY_SECONDS = 2.0
+MAX_REDIRECTS = 5
+PAGE_BYTES = 5_000_000
+ANSWER_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0  # a longer pause is not waited
+BUSY_SECONDS = 30.0  # waited where a busy server does not say how long
+
+_PAGES = ("text/html", "application/xhtml+xml", "")
+
+
+class Busy(InputError):
+    """The site asks us to come later: after so many seconds."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class Clock(NamedTuple):
+    """Time, and waiting; tests pass one that does not wait."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+
+
+class Page(NamedTuple):
+    """A page as it came."""
+
+    html: bytes
+    charset: str | None  # as its header declares
+
+
+class Visitor:
+    """Visits pages, each host with a pause between its requests.
+
+    Args:
+        delay_seconds: Of the pause; a longer one that robots.txt asks for is kept instead.
+        contact: An address where a site's owner finds us, for the User-Agent; may be empty.
+        answer_seconds: How long an answer may take.
+        clock: Time and waiting.
+        is_public: Tells public addresses.
+
+    Raises:
+        InputError: The contact cannot stand in a header.
+    """
+
+    def __init__(
+        self,
+        *,
+        delay_seconds: float = DELAY_SECONDS,
+        contact: str = "",
+        answer_seconds: float = ANSWER_SECONDS,
+        clock: Clock | None = None,
+        is_public: Callable[[Address], bool] = is_public,
+    ) -> None:
+        self._exchange = Exchange(user_agent(contact), answer_seconds, is_public)
+        self._clock, self._delay = clock or Clock(), delay_seconds
+        self._rules: dict[httpx.URL, Rules] = {}
+        self._delays: dict[str, float] = {}
+        self._ready: dict[str, float] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._exchange.close()
+
+    def ready_in(self, host: str) -> float:
+        """Seconds until a host may be asked again; 0 for now."""
+        return max(0.0, self._ready.get(host, 0.0) - self._clock.now())
+
+    def postpone(self, host: str, seconds: float) -> None:
+        """Leave a host alone for a while."""
+        self._ready[host] = max(self._ready.get(host, 0.0), self._clock.now() + seconds)
+
+    def visit(self, address: str) -> Page:
+        """A page, after its host's pause.
+
+        Raises:
+            Busy: The site asks to come later.
+            Unreachable: It did not answer, or with a fault of its own.
+            InputError: robots.txt or we do not allow it, or it is no page.
+        """
+        url, only_public = httpx.URL(url_of(address)).copy_with(fragment=None), False
+        for _ in range(MAX_REDIRECTS + 1):
+            self._rules_of(url, only_public).require(str(url))
+            answer = self._ask(url, PAGE_BYTES, only_public)
+            if not _leads_on(answer):
+                return _page(answer)
+            url, only_public = _next(url, answer), only_public or answer.public
+        raise InputError(f"the page leads on more than {MAX_REDIRECTS} times")
+
+    def _ask(
+        self, url: httpx.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
+    ) -> Answer:
+        """One request, after the pause; the next one to the host waits again."""
+        pause = self.ready_in(url.host)
+        if pause > PATIENCE_SECONDS:
+            raise Busy(f"the site asks for {pause:,.0f} s until the next page: another time", pause)
+        self._clock.sleep(pause)
+        try:
+            return self._exchange.get(url, most_bytes, cut=is_rules, only_public=only_public)
+        finally:
+            pause = self._delay if is_rules else self._delays.get(url.host, self._delay)
+            self.postpone(url.host, pause)
+
+    def _rules_of(self, url: httpx.URL, only_public: bool) -> Rules:
+        """A site's rules, asked for once."""
+        site = httpx.URL(scheme=url.scheme, host=url.host, port=url.port, path="/robots.txt")
+        if site not in self._rules:
+            self._rules[site] = found = self._read_rules(site, only_public)
+            known = self._delays.get(url.host, self._delay)
+            self._delays[url.host] = max(known, found.delay_seconds)
+        return self._rules[site]
+
+    def _read_rules(self, site: httpx.URL, only_public: bool) -> Rules:
+        url = site
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = self._ask(url, MOST_BYTES, only_public, is_rules=True)
+                if not _leads_on(answer):
+                    return rules(answer.status, answer.body)
+                url, only_public = _next(url, answer), only_public or answer.public
+        except (NotPublic, Busy):  # says nothing of the site's rules
+            raise
+        except InputError as error:
+            return unreachable(f"cannot be read ({error})")
+        return unreachable(f"leads on more than {MAX_REDIRECTS} times")
+
+
+def user_agent(contact: str) -> str:
+    """How we introduce ourselves.
+
+    Raises:
+        InputError: The contact cannot stand in a header.
+    """
+    if not contact.isascii() or not contact.isprintable() or len(contact) > 200:
+        raise InputError("--contact: give a mail address or a URL in plain letters")
+    return f"{NAME}/{__version__} (competitor prices{f'; {contact}' if contact else ''})"
+
+
+def _leads_on(answer: Answer) -> bool:
+    return answer.status in (301, 302, 303, 307, 308)
+
+
+def _next(url: httpx.URL, answer: Answer) -> httpx.URL:
+    """Where an answer leads on to; httpx has refused what is no address."""
+    found = url.join(answer.headers.get("location", ""))
+    url_of(str(found))
+    return found.copy_with(fragment=None)
+
+
+def _page(answer: Answer) -> Page:
+    if answer.status in (429, 503):
+        wait = _retry_after(answer)
+        raise Busy(f"answered {answer.status}: it asks to wait {wait:,.0f} s", wait)
+    if answer.status >= 500:
+        raise Unreachable(f"answered {answer.status}")
+    if answer.status != 200:
+        gone = ": the page is gone" if answer.status in (404, 410) else ""
+        raise InputError(f"answered {answer.status}{gone}")
+    header = Message()
+    header["content-type"] = answer.headers.get("content-type", "")
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _PAGES:
+        raise InputError(f"is {kind[:40]!r} and no page")
+    return Page(answer.body, header.get_content_charset())
+
+
+def _retry_after(answer: Answer) -> float:
+    """Seconds: a number, or a date (RFC 9110, 10.2.3)."""
+    given = answer.headers.get("retry-after", "")
+    try:
+        if given.strip().isdigit():
+            return float(given)
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # absent, no date, or one without a zone
+        return BUSY_SECONDS

@@ -1,0 +1,170 @@
+"""reports/index.html: every shop's reports with state, age, key figures, trend and earlier runs.
+
+It is made of the cards beside the pages, so the folder explains itself wherever it is copied to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from d1lab.charts.theme import palette_css
+from d1lab.display import Figure
+from d1lab.pages.changes import Change, what_changed
+from d1lab.pages.page import asset, environment, own_script
+from d1lab.pages.storage import LATEST, Card, read_cards, replace_text
+from d1lab.pages.svg import csp_hash
+from d1lab.pages.wording import STATUSES, Freshness, count, freshness
+
+INDEX = "index.html"
+EARLIER = 30  # earlier runs listed
+TREND = 60  # runs in a trend
+SHOWN = 3  # key figures of a report
+
+
+class Entry(NamedTuple):
+    """One report of one shop of one database."""
+
+    newest: Card  # whatever became of it
+    good: Card | None  # the last that ended well: what `latest.html` shows
+    changes: tuple[Change, ...]  # its first key figures against the good run before
+    freshness: Freshness
+    trend: Trend | None
+    earlier: tuple[Card, ...]  # newest first
+
+    @property
+    def status(self) -> str:
+        """How its last run ended; where that was well, how to take its verdict."""
+        run = self.newest.run
+        if run.status != "done":
+            return run.status
+        return run.verdict.status if run.verdict else "neutral"
+
+    @property
+    def link(self) -> str:
+        """Where the title leads."""
+        folder = Path(self.newest.path).parent.as_posix()
+        return quote(f"{folder}/{LATEST}" if self.good else self.newest.path)
+
+
+class Trend(NamedTuple):
+    """A key figure over the runs, as a line of a small picture."""
+
+    figure: Figure
+    points: str  # of an SVG polyline in a box of 120 x 32
+    end: tuple[float, float]
+    words: str
+
+
+def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
+    """Write reports/index.html from the pages that are there.
+
+    Args:
+        reports_dir: The folder of all pages; it may hold none yet.
+        now: The moment that ages are counted to; the present for None.
+    """
+    entries = make_entries(read_cards(reports_dir), now or datetime.now(UTC))
+    script = own_script("index.js")
+    page = (
+        environment()
+        .get_template("index.html")
+        .render(
+            shops=[(place, list(of)) for place, of in groupby(entries, _shop)],
+            summary=_summary(entries),
+            filters=_filters(entries),
+            trends=any(entry.trend for entry in entries),
+            style=Markup(palette_css() + asset("style.css") + asset("index.css")),
+            script=Markup(script),
+            policy=csp_hash(script),
+            made_at=now or datetime.now(UTC),
+        )
+    )
+    reports_dir.mkdir(parents=True, exist_ok=True)
+    path = reports_dir / INDEX
+    replace_text(path, page.encode("utf-8", "replace").decode())
+    return path
+
+
+def make_entries(cards: Iterable[Card], now: datetime) -> list[Entry]:
+    """The reports, by shop, database and title; each from the cards of its runs."""
+    ordered = sorted(cards, key=_report)
+    entries = [_entry(list(group), now) for _, group in groupby(ordered, _report)]
+    return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
+
+
+def _report(card: Card) -> tuple[str, str, str]:
+    return card.run.database, card.run.shop, card.run.report
+
+
+def _shop(entry: Entry) -> tuple[str, str]:
+    return entry.newest.run.shop, entry.newest.run.database
+
+
+_SUMMED = {
+    "failed": ("failed", "failed"),
+    "timeout": ("timed out", "timed out"),
+    "bad": ("needs attention", "need attention"),
+}
+
+
+def _summary(entries: Sequence[Entry]) -> str:
+    """'18 reports: 4 need attention'."""
+    found = Counter(entry.status for entry in entries)
+    parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
+    return count(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _filters(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
+    """What the list can be narrowed by: names, each with its values and their labels."""
+    runs = [entry.newest.run for entry in entries]
+    choices = {
+        "database": {(run.database, run.database) for run in runs},
+        "shop": {(run.shop, run.shop) for run in runs},
+        "report": {(run.report, run.title) for run in runs},
+        "status": {(entry.status, STATUSES[entry.status]) for entry in entries},
+    }
+    always = ("shop", "report")
+    return {n: sorted(of) for n, of in choices.items() if n in always or len(of) > 1}
+
+
+def _entry(cards: list[Card], now: datetime) -> Entry:
+    own = [card for card in cards if not card.run.chosen] or cards  # variants are only listed
+    newest = max(own, key=lambda card: card.run.started_at)
+    good = sorted((c for c in own if c.run.status == "done"), key=_day)
+    last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
+    figures = last.figures if last else ()
+    changes = what_changed(figures, before.figures if before else ())
+    listed = sorted((c for c in cards if c not in (last, newest)), key=_day, reverse=True)
+    return Entry(
+        newest=newest,
+        good=last,
+        changes=tuple(c for c in changes if c.finding != "gone")[:SHOWN],
+        freshness=freshness((last or newest).run, now),
+        trend=_trend(figures[0], good[-TREND:]) if figures else None,
+        earlier=tuple(listed[:EARLIER]),
+    )
+
+
+def _day(card: Card) -> tuple[str, datetime]:
+    return card.run.as_of.isoformat() if card.run.as_of else "", card.run.started_at
+
+
+def _trend(figure: Figure, cards: list[Card]) -> Trend | None:
+    """The line of a figure over its runs, spaced evenly; None for fewer than two values."""
+    values = [f.value for c in cards for f in c.figures if f.key == figure.key]
+    known = [float(value) for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known), max(known)
+    step, span = 112 / (len(known) - 1), (high - low) or 1
+    points = [(4 + i * step, 28 - 24 * (v - low) / span) for i, v in enumerate(known)]
+    first, last = (figure._replace(value=v).shown() for v in (known[0], known[-1]))
+    words = f"{figure.label} over {len(known)} runs: from {first} to {last}"
+    return Trend(figure, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), points[-1], words)

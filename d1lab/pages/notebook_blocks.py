@@ -1,0 +1,267 @@
+"""From an executed notebook to the blocks of a page: all of it data, none of it markup of others.
+
+Of a cell's outputs the page takes d1lab's own bundles, Vega-Lite charts, Markdown, pictures and
+plain text. It never takes text/html or scripts: those may carry what stands in a merchant's data.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.display.table import TableColumn
+from d1lab.display.values import sentence_case
+from d1lab.pages.markdown import last_level, render_markdown, split_title
+from d1lab.pages.svg import MIME, draw, live_spec
+
+HIDDEN = {"hide", "skip-run"}  # neither code nor output
+SILENT = {"parameters", "injected-parameters"}  # the page lists parameters itself
+MAX_TEXT = 8_000  # characters of one plain output
+MAX_PICTURE = 150_000  # characters of one base64 picture
+NUMBERS = 80  # rows of a chart shown as a table; its file holds all
+
+
+class Prose(NamedTuple):
+    """Rendered Markdown."""
+
+    html: Markup
+    form: str = "prose"
+
+
+class Chart(NamedTuple):
+    """A chart: drawn, described, and with its numbers; or the reason why it is not drawn."""
+
+    name: str
+    title: str
+    description: str
+    svg: Markup
+    numbers: DataTable | None  # at most so many rows as the page shows
+    whole: DataTable | None  # all of them, where those are more
+    problem: str = ""
+    form: str = "chart"
+
+
+class Shown(NamedTuple):
+    """A table, a note or a verdict in the course of the story."""
+
+    value: DataTable | Note | Verdict
+    form: str
+
+
+class Text(NamedTuple):
+    """Plain output: printed lines, warnings, or a value's own text."""
+
+    text: str
+    label: str
+    form: str = "text"
+
+
+class Picture(NamedTuple):
+    """A picture that a cell made, as a data URI."""
+
+    source: str
+    form: str = "picture"
+
+
+class Code(NamedTuple):
+    """One code cell, for those who want to know how."""
+
+    number: int  # from 1, as a reader counts the cells
+    source: str
+    failed: bool = False
+
+
+class Story(NamedTuple):
+    """What a notebook tells, in order."""
+
+    verdict: Verdict | None
+    blocks: tuple[Any, ...]
+    code: tuple[Code, ...]
+    specs: dict[str, dict[str, Any]]  # of the charts, by name
+
+    @property
+    def cut(self) -> list[DataTable]:
+        """The numbers of charts that the page shows the top of, whole."""
+        return [b.whole for b in self.blocks if isinstance(b, Chart) and b.whole]
+
+
+def read_story(
+    notebook: Mapping[str, Any], failed_cell: int | None = None, *, whole: bool = True
+) -> Story:
+    """The story of an executed notebook.
+
+    The first verdict leads the page, and key figures have their own place: neither is repeated.
+
+    Args:
+        notebook: nbformat 4, as JSON.
+        failed_cell: The index of the cell that ended the run, if one did.
+        whole: Whether the run came to its end. Otherwise the story ends with the last cell that
+            was begun: headings without anything below them would follow.
+    """
+    cells = notebook.get("cells", ())
+    cells = cells if whole else cells[: _last_begun(cells, failed_cell) + 1]
+    blocks: list[Any] = []
+    code: list[Code] = []
+    level, titled = 1, False
+    for index, cell in enumerate(cells):
+        tags = set(cell.get("metadata", {}).get("tags", ()))
+        if tags & HIDDEN or any(tag.startswith("papermill-error") for tag in tags):
+            continue
+        source = _text(cell.get("source", ""))
+        if cell.get("cell_type") == "markdown":
+            if not titled:
+                title, source = split_title(source)
+                titled = bool(title)
+            prose = render_markdown(source, level)
+            level = last_level(prose) if "<h" in prose else level
+            blocks += [Prose(prose)] if prose.strip() else []
+        elif cell.get("cell_type") == "code":
+            if not tags & SILENT and source.strip():
+                code.append(Code(index + 1, source, index == failed_cell))
+            blocks += _outputs(cell.get("outputs", ()), index)
+    while not whole and blocks and _is_bare_heading(blocks[-1]):
+        blocks.pop()
+    return _assembled(blocks, code)
+
+
+def _is_bare_heading(block: Any) -> bool:
+    return isinstance(block, Prose) and bool(re.fullmatch(r"<h(\d)>.*</h\1>\s*", block.html))
+
+
+def _last_begun(cells: Sequence[Mapping[str, Any]], failed_cell: int | None) -> int:
+    """The index of the last code cell that was begun; -1 where none was."""
+    if failed_cell is not None:
+        return failed_cell
+    begun = (index for index, cell in enumerate(cells) if cell.get("execution_count"))
+    return max(begun, default=-1)
+
+
+def _assembled(blocks: list[Any], code: list[Code]) -> Story:
+    verdicts = [block for block in blocks if block.form == "verdict"]
+    rest = [block for block in blocks if block is not (verdicts[0] if verdicts else None)]
+    drawn = [block for block in rest if isinstance(block, _Drawn)]
+    specs = {block.chart.name: live_spec(block.spec) for block in drawn if block.chart.svg}
+    shown = tuple(block.chart if isinstance(block, _Drawn) else block for block in rest)
+    return Story(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
+
+
+def _outputs(outputs: Any, index: int) -> Iterator[Any]:
+    """A code cell's outputs as blocks."""
+    for position, output in enumerate(outputs):
+        kind = output.get("output_type")
+        if kind == "stream":
+            label = "Printed" if output.get("name") == "stdout" else "Warnings"
+            yield _plain(output.get("text", ""), label)
+        elif kind in ("display_data", "execute_result"):
+            block = _display(output.get("data", {}), f"chart-{index + 1}-{position + 1}")
+            if block is not None:
+                yield block
+
+
+def _display(data: Mapping[str, Any], name: str) -> Any:
+    """One displayed value, by the richest form that the page trusts."""
+    if Verdict.MIME in data:
+        return Shown(Verdict.of(**data[Verdict.MIME]), "verdict")
+    if Figures.MIME in data:
+        return None  # the page has a place for all of them
+    if DataTable.MIME in data:
+        return Shown(DataTable.from_json(data[DataTable.MIME]), "table")
+    if Note.MIME in data:
+        return Shown(Note.of(**data[Note.MIME]), "note")
+    for mime, value in data.items():
+        if mime.startswith(MIME):
+            return _chart(value, name)
+    if "text/markdown" in data:
+        return Prose(render_markdown(_text(data["text/markdown"]), 3))
+    if "image/png" in data:
+        return _picture(_text(data["image/png"]))
+    return _plain(data["text/plain"], "Value") if "text/plain" in data else None
+
+
+class _Drawn(NamedTuple):
+    """A chart with its specification, which the page's script takes."""
+
+    chart: Chart
+    spec: Mapping[str, Any]
+    form: str = "chart"
+
+
+def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
+    title = spec.get("title") or ""
+    title = str(title.get("text", "") if isinstance(title, dict) else title)
+    description = str(spec.get("description") or title or "A chart without a description.")
+    rows = _rows(spec)
+    svg, problem = "", ""
+    if rows == []:
+        problem = "There is nothing to draw: the chart has no rows."
+    else:
+        try:
+            svg = draw(spec, f"{name}-")
+        except (ValueError, ET.ParseError) as error:
+            problem = f"This chart could not be drawn: {str(error).splitlines()[-1][:300]}"
+    whole = _numbers(spec, rows, title or description, name) if rows else None
+    numbers = _top(whole) if whole else None
+    cut = whole if numbers and numbers.csv else None
+    return _Drawn(Chart(name, title, description, Markup(svg), numbers, cut, problem), spec)
+
+
+def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The chart's own rows; None where it has several data sets or none of its own."""
+    data = spec.get("data") or {}
+    values = data.get("values")
+    if values is None and "name" in data:
+        values = (spec.get("datasets") or {}).get(data["name"])
+    return values if isinstance(values, list) else None
+
+
+def _numbers(
+    spec: Mapping[str, Any], rows: list[Mapping[str, Any]], title: str, name: str
+) -> DataTable:
+    """The chart's rows as a table, so that a picture is never the only place of a number."""
+    declared = (spec.get("usermeta") or {}).get("d1lab", {}).get("columns")
+    if declared:
+        columns = tuple(TableColumn(*(c[name] for name in TableColumn._fields)) for c in declared)
+    else:
+        columns = tuple(TableColumn(name, sentence_case(name)) for name in rows[0])
+    cells = tuple(tuple(_cell(row.get(c.name)) for c in columns) for row in rows)
+    named = tuple(column._replace(name=column.header) for column in columns)
+    return DataTable(title, named, cells, len(rows), name=name)
+
+
+def _top(table: DataTable) -> DataTable:
+    """A table as the page shows it, and the file that has the rest."""
+    if table.total_rows <= NUMBERS:
+        return table
+    return table._replace(rows=table.rows[:NUMBERS], csv=f"{table.name}.csv")
+
+
+def _cell(value: Any) -> Any:
+    return value.replace("T00:00:00", "") if isinstance(value, str) else value
+
+
+def _plain(text: Any, label: str) -> Text:
+    whole = _text(text).rstrip()
+    cut = len(whole) - MAX_TEXT
+    if cut <= 0:
+        return Text(whole, label)
+    return Text(f"{whole[:MAX_TEXT]}\n… ({cut:,} more characters)", label)
+
+
+def _picture(base64: str) -> Picture | Text:
+    """A PNG as a data URI, where it is small and nothing but base64."""
+    packed = "".join(base64.split())
+    if len(packed) > MAX_PICTURE:
+        return Text(f"a picture of {len(packed) * 3 // 4:,} bytes was left out", "Note")
+    if not packed.replace("+", "").replace("/", "").rstrip("=").isalnum():
+        return Text("a picture that is no PNG was left out", "Note")
+    return Picture(f"data:image/png;base64,{packed}")
+
+
+def _text(value: Any) -> str:
+    """nbformat's text: a string, or the lines of one."""
+    return "".join(value) if isinstance(value, list) else str(value)

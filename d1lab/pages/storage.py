@@ -1,0 +1,145 @@
+"""Where pages stand, and what the index knows of each.
+
+    reports/<database>/<shop>/<report>/<as_of>.html, and latest.html
+
+Beside a page lie its CSV files, in a folder of its name, and `<as_of>.json`: the card by which the
+index lists it. So `reports/` can be copied anywhere, and its index made again from itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab.display import Figure
+from d1lab.runs.record import RunRecord
+
+LATEST = "latest.html"
+KEPT = 6  # key figures on a card
+
+
+class Card(NamedTuple):
+    """One page, as the index lists it."""
+
+    path: str  # of the page, below reports/
+    run: RunRecord
+    figures: tuple[Figure, ...]  # the first of its key figures
+
+
+def place(reports_dir: Path, run: RunRecord) -> Path:
+    """Where a run's page stands; a run that did not end well takes no good page's place."""
+    day = run.as_of.isoformat() if run.as_of else f"{run.started_at:%Y-%m-%d}"
+    chosen = json.dumps(run.chosen, sort_keys=True, default=str)
+    mark = f"-{_digest(chosen)}" if run.chosen else ""
+    status = "" if run.status == "done" else f"-{run.status}"
+    names = (run.database, run.shop, run.report)
+    folder = reports_dir.joinpath(*map(file_name, names))
+    return folder / f"{day}{mark}{status}.html"
+
+
+def file_name(text: str) -> str:
+    """A name as one path segment; a name that had to be changed keeps a mark of what it was."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
+    return safe if safe and safe == text else f"{safe or 'shop'}-{_digest(text)}"
+
+
+def shelve(
+    path: Path, page: str, run: RunRecord, figures: Sequence[Figure], tables: Iterable[Path]
+) -> None:
+    """Put a page in its place with its files and its card, and make it `latest.html` if it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = path.with_suffix("")
+    shutil.rmtree(files, ignore_errors=True)
+    for table in tables:
+        files.mkdir(exist_ok=True)
+        shutil.copyfile(table, files / table.name)
+    path.with_suffix(".pdf").unlink(missing_ok=True)  # of the page that stood here before
+    replace_text(path, page)
+    card = {
+        "run": _listed(run).model_dump(mode="json"),
+        "figures": [figure._asdict() for figure in figures[:KEPT]],
+    }
+    replace_text(path.with_suffix(".json"), json.dumps(card))
+    point_latest(path.parent)
+
+
+def remove_page(reports_dir: Path, page: str) -> None:
+    """Take a page away with its files and its card; `latest.html` goes back to the one before.
+
+    Args:
+        page: The page's path below `reports_dir`. An absent page is no error.
+    """
+    path = reports_dir / page
+    for suffix in (".html", ".json", ".pdf"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+    if path.parent.is_dir():
+        point_latest(path.parent)
+
+
+def read_cards(reports_dir: Path) -> Iterator[Card]:
+    """The cards of all pages under `reports_dir`; a card without its page counts for nothing."""
+    for folder in sorted(reports_dir.glob("*/*/*/")):
+        yield from _cards(folder)
+
+
+def latest_runs(reports_dir: Path) -> set[str]:
+    """The runs that `latest.html` shows, of all reports."""
+    newest: dict[str, Card] = {}
+    for card in read_cards(reports_dir):
+        folder = card.path.rpartition("/")[0]
+        newest[folder] = max(newest.get(folder, card), card, key=_recency)
+    return {card.run.run_id for card in newest.values()}
+
+
+def point_latest(folder: Path) -> None:
+    """Make `latest.html` the newest good page of a report, or the newest at all.
+
+    A variant, which somebody's own parameters made, is the latest only where nothing else is.
+    """
+    cards = list(_cards(folder))
+    newest = max(cards, key=_recency, default=None)
+    latest = folder / LATEST
+    if newest is None:
+        latest.unlink(missing_ok=True)
+    else:
+        replace_text(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
+
+
+def _cards(folder: Path) -> Iterator[Card]:
+    for path in sorted(folder.glob("*.json")):
+        page = path.with_suffix(".html")
+        if page.is_file():
+            card = json.loads(path.read_text(encoding="utf-8"))
+            run = RunRecord.model_validate(card["run"])
+            figures = tuple(Figure.from_json(record) for record in card["figures"])
+            yield Card(page.relative_to(folder.parents[2]).as_posix(), run, figures)
+
+
+def _recency(card: Card) -> tuple[bool, bool, str, str]:
+    run = card.run
+    day = run.as_of.isoformat() if run.as_of else ""
+    return not run.chosen, run.status == "done", day, run.started_at.isoformat()
+
+
+def _listed(run: RunRecord) -> RunRecord:
+    """A record without what the index does not show."""
+    data = run.data.model_copy(update={"tables": ()})
+    unlisted = {"parameters": run.chosen, "versions": {}, "error": None, "data": data}
+    return run.model_copy(update=unlisted)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(text, encoding="utf-8", newline="\n")
+    aside.replace(path)

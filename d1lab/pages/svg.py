@@ -1,0 +1,199 @@
+"""Vega on the host: charts as SVG that needs no script, and the script that makes them live."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import xml.etree.ElementTree as ET
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab.config import clean_environment
+from d1lab.pages.vega_process import Artist
+
+MIME = "application/vnd.vegalite"  # and a version
+WIDTH = 680  # of the static picture, in CSS pixels
+
+_TAGS = frozenset(
+    {"svg", "g", "path", "line", "rect", "text", "tspan", "defs", "clipPath", "linearGradient"}
+    | {"stop"}
+)
+_ATTRIBUTES = frozenset(
+    {"id", "transform", "d", "x", "y", "dx", "dy", "x1", "x2", "y1", "y2", "width", "height"}
+    | {"viewBox", "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "opacity"}
+    | {"stroke-dasharray", "stroke-dashoffset", "stroke-linecap", "stroke-linejoin"}
+    | {"stroke-miterlimit", "text-anchor", "font-size", "font-weight", "font-style"}
+    | {"clip-path", "offset", "stop-color", "stop-opacity"}
+)
+_DEFAULTS = {("opacity", "1"), ("stroke-width", "1"), ("font-weight", "normal")}
+_NOTHING = {"", "M0,0h0v0h0Z"}
+_INHERITED = ("fill", "stroke", "stroke-width", "font-size", "text-anchor")
+_CIRCLE = re.compile(r"M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0Z?")
+_PLACE = re.compile(r"translate\((\S+),(\S+)\)")
+
+
+class Script(NamedTuple):
+    """A script of ours, packed for a page: gzip in base64, and the hash that a CSP admits it by."""
+
+    packed: str
+    csp_hash: str
+
+
+def csp_hash(text: str) -> str:
+    """A script's source expression for a content security policy."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def pack(text: str) -> str:
+    """Text as gzip in base64, the same bytes for the same text."""
+    return b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+@lru_cache(maxsize=1)
+def bundle(cache_dir: Path) -> Script:
+    """Vega, Vega-Lite and Vega-Embed as one script that sets `window.vegaEmbed` and no other name.
+
+    Making it takes seconds, so it is kept in `cache_dir` by its version.
+    """
+    import vl_convert
+
+    path = cache_dir / f"vega-{version('vl-convert-python')}.json"
+    if path.is_file():
+        return Script(**json.loads(path.read_text()))
+    source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    wrapped = f"(function(){{{source}\n}})();"
+    script = Script(pack(wrapped), csp_hash(wrapped))
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(script._asdict()))
+    aside.replace(path)
+    return script
+
+
+def live_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification for the page's script: the page itself shows title and numbers."""
+    kept = {name: value for name, value in spec.items() if name not in ("title", "usermeta")}
+    if kept.get("width") == "container":
+        kept["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return kept
+
+
+def draw(spec: Mapping[str, Any], name: str) -> str:
+    """A chart as inline SVG of plain shapes and text, in the palette's light colours.
+
+    Args:
+        spec: Vega-Lite, with its data inside: nothing is fetched.
+        name: Unique in the page; made part of the picture's ids.
+
+    Raises:
+        ValueError: Vega cannot draw it; the message is Vega's own.
+    """
+    return _plain_svg(_picture(_drawable(spec)).result()).replace("\x00", name)
+
+
+def draw_ahead(outputs: Iterable[Mapping[str, Any]]) -> None:
+    """Begin to draw the charts among a cell's outputs, for the page that will want them."""
+    for output in outputs:
+        for mime, value in output.get("data", {}).items():
+            if mime.startswith(MIME):
+                _picture(_drawable(value))
+
+
+def _drawable(spec: Mapping[str, Any]) -> str:
+    """What Vega is given for the static picture, the same text for the same chart."""
+    fixed: dict[str, Any] = live_spec(spec)
+    if fixed.get("width") == "container":
+        fixed["width"] = WIDTH
+    if "d1lab" in (spec.get("usermeta") or {}):  # our labels are short: measuring them costs half
+        config = fixed.get("config") or {}
+        fixed["config"] = config | {"axis": config.get("axis", {}) | {"labelLimit": 0}}
+    return json.dumps(fixed, sort_keys=True)
+
+
+@lru_cache(maxsize=64)
+def _picture(spec: str) -> Future[str]:
+    return _artist().draw(spec)
+
+
+@lru_cache(maxsize=1)
+def _artist() -> Artist:
+    return Artist(clean_environment())
+
+
+def _plain_svg(text: str) -> str:
+    """SVG with nothing in it but shapes and text; ids begin with a NUL, for the chart's name."""
+    root = ET.fromstring(text)
+    _strip(root)
+    for name in ("width", "height"):
+        root.attrib.pop(name, None)  # the view box and CSS size it
+    root.attrib["aria-hidden"] = "true"  # the chart's description speaks for it
+    return ET.tostring(root, encoding="unicode", short_empty_elements=True).replace(
+        "\ue000", "\x00"
+    )
+
+
+def _strip(element: ET.Element) -> None:
+    """Keep what draws: known elements, known attributes, short numbers."""
+    element.tag = element.tag.rpartition("}")[2]
+    element.attrib = {
+        name: _short(name, value)
+        for name, value in element.attrib.items()
+        if name in _ATTRIBUTES and (name, value) not in _DEFAULTS and _is_local(value)
+    }
+    kept: list[ET.Element] = []
+    for child in element:
+        if not _draws(child):
+            continue
+        _strip(child)
+        bare_group = child.tag == "g" and not child.attrib
+        kept += list(child) if bare_group else [child]
+    element[:] = [child for child in kept if child.tag != "g" or len(child)]
+    if element.tag == "path":
+        _round_off(element)
+    for name in _INHERITED if len(element) > 1 else ():
+        values = {child.get(name) for child in element}
+        if len(values) == 1 and None not in values:
+            element.set(name, values.pop() or "")
+            for child in element:
+                del child.attrib[name]
+
+
+def _round_off(path: ET.Element) -> None:
+    """Make a circle of a path that is one: a third of the bytes."""
+    circle = _CIRCLE.fullmatch(path.get("d", ""))
+    place = _PLACE.fullmatch(path.get("transform", ""))
+    if circle and place:
+        path.tag = "circle"
+        del path.attrib["d"], path.attrib["transform"]
+        path.attrib |= {"cx": place[1], "cy": place[2], "r": circle[1]}
+
+
+def _draws(element: ET.Element) -> bool:
+    tag = element.tag.rpartition("}")[2]
+    if tag not in _TAGS or element.get("display") == "none":
+        return False
+    return tag != "path" or element.get("d") not in _NOTHING
+
+
+def _is_local(value: str) -> bool:
+    """Whether an attribute refers to nothing outside this picture."""
+    return "url(" not in value or value.startswith("url(#")
+
+
+def _short(name: str, value: str) -> str:
+    if name == "id":
+        return "\ue000" + value
+    if value.startswith("url(#"):
+        return value.replace("#", "#\ue000", 1)
+    if name in ("fill", "stroke", "stop-color"):
+        return value
+    return re.sub(
+        r"-?\d*\.\d{2,}(e-?\d+)?", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), value
+    )

@@ -1,0 +1,192 @@
+"""A run in plain words: how fresh it is, what went wrong, what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from markupsafe import Markup, escape
+
+from d1lab.config import STALE_AFTER
+from d1lab.display import DataTable
+from d1lab.display.sources import simulated
+from d1lab.display.table import TableColumn
+from d1lab.runs.record import RunRecord, setting
+
+SHORT, LONG = 14, 40  # characters
+
+_FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
+
+
+def layout(table: DataTable) -> list[str]:
+    """The class of each column, for the style sheet.
+
+    `n` aligns right; `s` is short and never wrapped; `l` is long and needs room; others are empty.
+    """
+    cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    return [_class(column, shown) for column, shown in zip(table.columns, cells, strict=True)]
+
+
+def _class(column: TableColumn, cells: list[object]) -> str:
+    if column.numeric:
+        return "n"
+    texts = [column.shown(cell) for cell in cells if cell is not None]
+    if texts and all(map(_FIGURE.fullmatch, texts)) and re.search("[.%<>]", "".join(texts)):
+        return "n"  # such as p-values in words: "< 0.0001"; but not the digits of a SKU
+    longest = max(map(len, texts), default=0)
+    return "s" if longest <= SHORT else "l" if longest > LONG else ""
+
+
+QUIET_DAYS = 3
+"""Data that ends longer than this before its pull is worth a word: nothing new comes in."""
+
+
+STATUSES = {
+    "failed": "Failed",
+    "timeout": "Timed out",
+    "skipped": "Not run",
+    "bad": "Needs attention",
+    "unknown": "Cannot tell",
+    "good": "Good",
+    "neutral": "For information",
+}
+"""How a run ended; where that was well, how to take its verdict."""
+
+
+class Freshness(NamedTuple):
+    """How old a report's data is."""
+
+    state: str  # 'fresh', 'stale', 'quiet' or 'unknown'
+    age: str  # of the pull, in words; empty where nothing was pulled
+    lag: str  # how long before the pull the data ends, where that is worth a word
+
+
+def freshness(run: RunRecord, now: datetime) -> Freshness:
+    """How fresh a run's data is at `now`."""
+    pulled_at = run.data.pulled_at
+    if pulled_at is None:
+        return Freshness("unknown", "", "")
+    age = now - pulled_at
+    last = run.data.data_as_of
+    days = (pulled_at.date() - last).days if last else 0
+    lag = f"{_span(days * 24)} before that" if days > QUIET_DAYS else ""
+    state = "stale" if age > STALE_AFTER else "quiet" if lag else "fresh"
+    return Freshness(state, _span(age / timedelta(hours=1)), lag)
+
+
+def fault(run: RunRecord) -> str:
+    """Where a run stopped, as the first sentence of its page."""
+    error = run.error
+    if error is None or error.cell_index is None:
+        return "This run stopped before its end."
+    cell = error.cell_index + 1
+    return {
+        "kernel": f"The notebook's process died in cell {cell}.",
+        "timeout": f"The time was up in cell {cell}.",
+    }.get(error.kind, f"Cell {cell} stopped this run.")
+
+
+def next_steps(run: RunRecord) -> list[str]:
+    """What to do about a run that failed, the likeliest first."""
+    if run.error is None:
+        return []
+    again = "Nothing of this run was written to D1, so it is safe to run it again."
+    steps = {
+        "cell": "Read the message above: it names what was asked and what was found. If the data"
+        " is at fault, correct it and pull again; if the report is, correct its notebook.",
+        "kernel": "The process that ran the notebook ended from outside, most often for lack of"
+        " memory. Close other work, or let the report read a shorter period.",
+        "timeout": "The run took longer than it may. Let the report read a shorter period, or"
+        " allow it more time.",
+        "other": "Read the log below for the moment at which it stopped.",
+    }
+    return [steps[run.error.kind], again]
+
+
+def filters() -> dict[str, Callable[..., Any]]:
+    """The templates' filters."""
+    return {
+        "day": day,
+        "moment": moment,
+        "count": count,
+        "clip": clip,
+        "fault": fault,
+        "setting": setting,
+        "span": _seconds,
+        "layout": layout,
+        "prose": lambda text: quoted(prose(text)),
+        "quoted": quoted,
+        "sentence": sentence,
+        "settings_of": settings_of,
+        "simulated": simulated,
+        "whole": lambda text: text.replace(" ", "\N{NO-BREAK SPACE}"),
+    }
+
+
+def day(value: date | None) -> str:
+    """A day, as in '31 May 2026'."""
+    return f"{value.day} {value:%b %Y}" if value else "unknown"
+
+
+def moment(value: datetime | None) -> str:
+    """A moment in UTC, as in '31 May 2026, 06:00 UTC'."""
+    if value is None:
+        return "unknown"
+    utc = value.astimezone(UTC)
+    return f"{day(utc)}, {utc:%H:%M} UTC"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: '1 row', '2,000 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def clip(text: str, longest: int = 200) -> str:
+    """A text cut for display."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def prose(text: str) -> str:
+    """Running text with minus signs, and with percent signs that stay at their number.
+
+    >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
+    '−8\xa0% on the 30 days to 2018-01-01 (95\xa0% interval)'
+    """
+    spaced = re.sub(r"(?<=\d) ?%(?!\w)", "\N{NO-BREAK SPACE}%", text)
+    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", spaced)
+
+
+def sentence(text: str) -> str:
+    """A text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
+def quoted(text: str) -> Markup:
+    """A message with what stands between backticks as code."""
+    parts = enumerate(re.split("`([^`\n]+)`", text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in parts
+    )
+
+
+def settings_of(run: RunRecord) -> str:
+    """What the caller set for a variant: 'days=60, codes=["A"]'."""
+    return ", ".join(f"{name}={setting(value)}" for name, value in run.chosen.items())
+
+
+def _span(hours: float) -> str:
+    """A length of time in one unit."""
+    for unit, length in (("year", 24 * 365.25), ("day", 24), ("hour", 1)):
+        if hours >= 2 * length or (unit == "hour" and hours >= 1):
+            return count(round(hours / length), unit)
+    return count(max(0, round(hours * 60)), "minute")
+
+
+def _seconds(seconds: float) -> str:
+    """A run's duration."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"

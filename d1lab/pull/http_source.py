@@ -1,0 +1,160 @@
+"""Batches from a database that bills its rows: packed pages, several ranges at once, each page
+kept as it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TypeVar
+
+from d1lab.d1.database import Budget, Database, TableInfo
+from d1lab.d1.keyset import MOST_ROWS, Page, PageReader
+from d1lab.pull.batch import Batch, Batches, Read
+from d1lab.pull.plan import Sweep
+from d1lab.pull.spool import Span, Spool
+
+
+def changed_rowids(
+    db: Database, log: TableInfo, sweep: Sweep, seen: int, *, packed: bool, budget: Budget
+) -> list[int]:
+    """Rowids of a table's rows that were updated or deleted, in order, each once.
+
+    Args:
+        db: The database.
+        log: Its change log.
+        sweep: What is read of the table, and up to where the log goes.
+        seen: The entry up to which the log is known.
+        packed: Whether the database packs its pages.
+        budget: What limits the rows read.
+    """
+    name = sweep.table.name.lower() if sweep.table else ""
+    reader = PageReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
+    found = {
+        row_id
+        for page in reader.by_rowid(seen, sweep.changes_upto or 0)
+        for table, row_id in zip(*page.columns, strict=True)
+        if str(table).lower() == name and isinstance(row_id, int)
+    }
+    return sorted(found)
+
+
+def changed_rows(
+    db: Database, sweep: Sweep, rowids: list[int], *, packed: bool, budget: Budget
+) -> Batches:
+    """What D1 has now of the rows with these rowids."""
+    if sweep.table is not None:
+        reader = PageReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
+        yield from map(sweep.layout.batch, reader.of_rowids(rowids))
+
+
+Item = TypeVar("Item")
+
+
+def interleave(walks: Sequence[Iterator[Item]], at_once: int) -> Iterator[Item]:
+    """What the walks give, in the order of arrival.
+
+    Args:
+        walks: Iterators that may run at the same time, each of them step by step. None ends one.
+        at_once: How many of them run; each is at most one item ahead.
+
+    Raises:
+        Exception: The first that a walk raises, once the others have ended their steps.
+    """
+    waiting: dict[Future[Item | None], Iterator[Item]] = {}
+    ahead = iter(walks)
+    with ThreadPoolExecutor(at_once, "pull") as pool:
+
+        def start(walk: Iterator[Item] | None) -> None:
+            if walk is not None:
+                waiting[pool.submit(next, walk, None)] = walk
+
+        for _ in range(at_once):
+            start(next(ahead, None))
+        while waiting:
+            arrived, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in arrived:
+                walk = waiting.pop(future)
+                item = future.result()
+                start(next(ahead, None) if item is None else walk)
+                if item is not None:
+                    yield item
+
+
+RANGES = 3  # more gain nothing: D1 answers one query at a time
+
+
+class RemoteSource:
+    """A database behind HTTP.
+
+    Args:
+        db: The database.
+        folder: Where pages are kept until they are in the warehouse.
+        bookmark: The database's state; None if unknown.
+        budget: What limits the rows read.
+    """
+
+    packed = True
+
+    def __init__(self, db: Database, folder: Path, bookmark: str | None, budget: Budget) -> None:
+        self._db, self._folder, self._bookmark, self._budget = db, folder, bookmark, budget
+        self._spools: list[Spool] = []
+
+    def read(self, table: TableInfo, sweep: Sweep) -> Read:
+        """All rows of a sweep: first those that an earlier pull kept, then the rest from D1."""
+        spool = Spool(self._folder, self._db.url, sweep, self._bookmark)
+        self._spools.append(spool)
+        reader = PageReader(self._db, table, sweep.layout.columns, budget=self._budget)
+        walks = list(_walks(reader, table, sweep, spool))
+        is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
+        return Read(
+            batches=_all(spool, walks),
+            bookmark=self._bookmark if is_current else None,
+            changes_seen=spool.origin.changes_seen,
+            is_resumed=spool.resumed,
+        )
+
+    def forget(self) -> None:
+        """Remove the pages: they are in the warehouse."""
+        for spool in self._spools:
+            spool.clear()
+
+
+def _all(spool: Spool, walks: Sequence[Iterator[Batch]]) -> Batches:
+    yield from spool.batches()
+    yield from interleave(walks, RANGES)
+
+
+def _walks(
+    reader: PageReader, table: TableInfo, sweep: Sweep, spool: Spool
+) -> Iterator[Iterator[Batch]]:
+    if table.has_rowid:
+        for span in split(spool.gaps()):
+            yield _walk(reader.by_rowid(*span), span.after, sweep, spool)
+    else:
+        after = spool.last_key()
+        yield _walk(reader.by_key(after), after, sweep, spool)
+
+
+def _walk(
+    pages: Iterator[Page], after: int | str | None, sweep: Sweep, spool: Spool
+) -> Iterator[Batch]:
+    for page in pages:
+        batch = sweep.layout.batch(page)
+        spool.add(batch, after, page.upto)
+        after = page.upto
+        yield batch
+
+
+def split(spans: Sequence[Span]) -> list[Span]:
+    """Ranges of rowids as `RANGES` or more, of about the same length; short ones as they are.
+
+    >>> split([Span(0, 120_000)])
+    [Span(after=0, upto=40000), Span(after=40000, upto=80000), Span(after=80000, upto=120000)]
+    """
+    target = max(MOST_ROWS, -(-sum(upto - after for after, upto in spans) // RANGES))
+    return [
+        Span(start, min(start + target, upto))
+        for after, upto in spans
+        for start in range(after, upto, target)
+    ]

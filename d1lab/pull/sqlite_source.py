@@ -1,0 +1,192 @@
+"""Batches from a SQLite file: ADBC reads it in typed columns, as fast as SQLite itself.
+
+ADBC takes a column's type from its first rows and converts silently what differs among them. So
+the first row is one of ours, of the declared types, and a last column tells of values that would
+be converted. Rows that ADBC does not give exactly are read again, value by value: but never while
+its own connection is open, because SQLite's locks are the process's, and the first connection that
+lets go of them would let go of both.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote as quote_url
+
+import adbc_driver_manager
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_sqlite import dbapi as adbc
+
+from d1lab.d1.database import Budget, TableInfo, Usage, quote
+from d1lab.d1.keyset import PageReader, rowid_name
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.pull.batch import Batch, Batches, Read
+from d1lab.pull.convert import stored_type, typed
+from d1lab.pull.fields import Field, Kind
+from d1lab.pull.plan import Sweep
+from d1lab.pull.spool import Span
+
+BATCH_ROWS = 50_000
+BATCH_BYTES = 32_000_000  # aimed at, by the size of the file
+
+_BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
+_SEEDS = {"integer": "0", "real": "0.0", "money": "0.0", "blob": "x''"}
+_REFUSED = (adbc_driver_manager.Error, OSError, pa.ArrowInvalid)
+
+
+class FileSource:
+    """A SQLite file.
+
+    Args:
+        db: The database.
+        bookmark: The database's state; None if unknown.
+        budget: What limits the rows read.
+    """
+
+    packed = False
+
+    def __init__(self, db: SqliteDatabase, bookmark: str | None, budget: Budget) -> None:
+        self._db, self._bookmark, self._budget = db, bookmark, budget
+
+    def read(self, table: TableInfo, sweep: Sweep) -> Read:
+        """All rows of a sweep."""
+        batches = FileReader(self._db, table, sweep, self._budget).batches()
+        return Read(batches, self._bookmark, sweep.changes_seen, is_resumed=False)
+
+    def forget(self) -> None:
+        """Nothing was kept: a file is quickly read again."""
+
+
+class FileReader:
+    """Reads one table of a SQLite file.
+
+    Args:
+        db: The database.
+        table: The table.
+        sweep: What is read of it.
+        budget: What limits the rows read.
+    """
+
+    def __init__(self, db: SqliteDatabase, table: TableInfo, sweep: Sweep, budget: Budget) -> None:
+        self._db, self._table, self._sweep, self._budget = db, table, sweep, budget
+        self._layout, self._upto = sweep.layout, sweep.bounds.high
+        self._asked = [field for field in self._layout.read if not self._is_rowid(field)]
+        self._exact = PageReader(db, table, self._layout.columns, packed=False, budget=budget)
+
+    def batches(self) -> Batches:
+        """All rows of the sweep."""
+        if not self._table.has_rowid:
+            yield from map(self._layout.batch, self._exact.by_key())
+            return
+        after, unlike = self._sweep.after, list[Span]()
+        while after < self._upto:
+            with self._budget.take(self._upto - after, table=self._table.name) as rows:
+                try:
+                    for found in self._read(after, rows):
+                        last = found.column(0)[-1].as_py()
+                        record = self._typed(found)
+                        if record is None:
+                            unlike.append(Span(after, last))
+                        else:
+                            yield Batch(record, [])
+                        rows, after = rows - len(found), last
+                    after = after if rows == 0 else self._upto
+                    continue
+                except _REFUSED:
+                    pass  # its connection is closed now: the next rows are read exactly
+            after = yield from self._some_exactly(after)
+        for span in unlike:
+            yield from map(self._layout.batch, self._exact.by_rowid(*span))
+
+    def _some_exactly(self, after: int) -> Iterator[Batch]:
+        """The next rows, value by value; returns the rowid up to which they reach."""
+        rows = 0
+        for page in self._exact.by_rowid(after, self._upto):
+            yield self._layout.batch(page)
+            rows, after = rows + page.rows, int(page.upto)
+            if rows >= BATCH_ROWS:
+                break
+        return after
+
+    def _read(self, after: int, rows: int) -> Iterator[pa.RecordBatch]:
+        """Rows as ADBC gives them: the rowid, the columns, and whether some value is unlike."""
+        uri = f"file:{quote_url(str(self._db.path.absolute()))}?mode=ro"
+        with adbc.connect(uri) as connection, connection.cursor() as cursor:
+            cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: self._batch_rows()})
+            cursor.execute(self._sql(after, rows))
+            is_first = True
+            for found in cursor.fetch_record_batch():
+                self._require_types(found.schema)
+                record = found.slice(1) if is_first else found  # the first row is ours
+                is_first = False
+                self._db.meter.add(self._table.name, Usage(rows_read=len(record)))
+                if len(record):
+                    yield record
+
+    def _sql(self, after: int, rows: int) -> str:
+        affinities = {column.name: column.affinity for column in self._table.columns}
+        names = [f"t.{quote(str(field.source))}" for field in self._asked]
+        seeds = [_SEEDS.get(field.kind, "''") for field in self._asked]
+        unlike = [
+            unlike_sql(name, field.kind, affinities[str(field.source)])
+            for name, field in zip(names, self._asked, strict=True)
+        ]
+        rowid = f"t.{rowid_name(self._table)}"
+        first = ", ".join(["NULL", *seeds, "0"])
+        others = ", ".join([rowid, *names, " OR ".join(filter(None, unlike)) or "0"])
+        return (
+            f"SELECT {first} UNION ALL SELECT {others} FROM {quote(self._table.name)} AS t "
+            f"WHERE {rowid} >= {after + 1} AND {rowid} <= {self._upto} ORDER BY 1 LIMIT {rows + 1}"
+        )
+
+    def _batch_rows(self) -> int:
+        row_bytes = self._db.path.stat().st_size // (self._upto - self._sweep.after) + 1
+        return max(100, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
+
+    def _require_types(self, schema: pa.Schema) -> None:
+        """Refuse what ADBC took the columns for, if it is not what they are declared."""
+        wanted = [pa.int64(), *(stored_type(field.kind) for field in self._asked)]
+        if schema.types[:-1] != wanted:
+            raise pa.ArrowInvalid("columns of other types")
+
+    def _typed(self, found: pa.RecordBatch) -> pa.RecordBatch | None:
+        """The rows as the warehouse takes them; None if some value does not fit."""
+        rowids, *columns, unlike = found.columns
+        if pc.max(unlike).as_py():
+            return None
+        arrays = [rowids]
+        for field in self._layout.read:
+            column = rowids if self._is_rowid(field) else columns.pop(0)
+            column.validate(full=True)
+            array, misfits = typed(column, field.kind)
+            if misfits:
+                return None
+            arrays.append(array)
+        return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)
+
+    def _is_rowid(self, field: Field) -> bool:
+        """Whether a column is the rowid, which comes anyway."""
+        return field.source == self._table.rowid_column and field.kind == "integer"
+
+
+def unlike_sql(column: str, kind: Kind, affinity: str) -> str:
+    """SQL that is true for values that ADBC would convert silently; empty if there are none.
+
+    Columns of numbers are checked by their Arrow type. Elsewhere ADBC writes numbers as text or
+    bytes, rounding reals, and takes blobs for text. To SQLite every number is less than every
+    text, and every text less than a blob: a comparison costs less than typeof().
+    """
+    if kind in ("integer", "real", "money"):
+        return ""
+    if kind == "blob":
+        return f"{column} < ''"
+    blob = f"{column} >= x''"
+    if affinity == "TEXT":
+        return blob  # numbers became text when they were written
+    if kind in ("timestamp", "date"):
+        return f"{column} < '' OR {blob}"
+    return f"typeof({column}) = 'real' OR {blob}"

@@ -1,0 +1,196 @@
+"""The before-image: what a push changes, as it was and as it shall be, kept in the run's folder.
+
+`push/<table>.before.parquet` holds one row per changed row: its key, and for each written column
+`before.<column>` and `after.<column>` as JSON text, so that every value SQLite can hold comes back
+exactly (SQL NULL is a null, a BLOB is {"hex": "..."}). `existed` is false for a row that the push
+inserts. The file is made before the first write and never again: it is the plan that a restart
+follows, and what a rollback restores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from d1lab import catalog
+from d1lab.d1 import Value
+from d1lab.errors import PushError
+from d1lab.push.staged import Key
+
+Action = Literal["push", "rollback"]
+State = tuple[Value, ...] | None  # a row's written columns; None where there is no row
+
+_META = b"d1lab"
+
+
+class Change(NamedTuple):
+    """One row's written columns, before the push and after it."""
+
+    before: State
+    after: tuple[Value, ...]
+
+
+class Image(NamedTuple):
+    """What a push of one table changes, and what it found while looking."""
+
+    table: str
+    columns: tuple[str, ...]
+    changes: dict[Key, Change]
+    staged: int
+    unchanged: int
+    missing: tuple[Key, ...]  # staged rows that D1 does not have and that only the app makes
+    taken_at: datetime  # UTC
+
+
+def image_path(run_dir: Path, table: str) -> Path:
+    """Where the before-image of a table lies."""
+    return run_dir / "push" / f"{table}.before.parquet"
+
+
+def mark_path(run_dir: Path, table: str, action: Action) -> Path:
+    """Where the mark lies that says `action` ended well for a table."""
+    return run_dir / "push" / f"{table}.{'done' if action == 'push' else 'rolledback'}.json"
+
+
+def keep_image(run_dir: Path, image: Image) -> Image:
+    """Write the image, unless there is one already; the one that is kept comes back."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    key = catalog.table(image.table).key
+    columns: dict[str, list[Any]] = {
+        name: [row[i] for row in image.changes] for i, name in enumerate(key)
+    }
+    changes = image.changes.values()
+    columns["existed"] = [change.before is not None for change in changes]
+    for i, name in enumerate(image.columns):
+        columns[f"before.{name}"] = [c.before and _cell(c.before[i]) for c in changes]
+        columns[f"after.{name}"] = [_cell(c.after[i]) for c in changes]
+    types = {name: pa.bool_() if name == "existed" else pa.string() for name in columns}
+    schema = pa.schema(types.items(), metadata={_META: _meta(image)})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table(columns, schema=schema), sink)
+    path = image_path(run_dir, image.table)
+    write_once(path, sink.getvalue().to_pybytes())
+    return load_image(run_dir, image.table) or image
+
+
+def load_image(run_dir: Path, table: str) -> Image | None:
+    """The before-image of a table; None where none was taken.
+
+    Raises:
+        PushError: The file is there and cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    path = image_path(run_dir, table)
+    try:
+        file = parquet.ParquetFile(path).read()
+        meta = json.loads((file.schema.metadata or {})[_META])
+        return _image(table, {name: file[name].to_pylist() for name in file.column_names}, meta)
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise PushError(
+            f"the before-image of {table!r} ({path}) cannot be read: {error}. "
+            "Nothing was written; restore the file, or make a new run."
+        ) from None
+
+
+def images(run_dir: Path) -> list[Image]:
+    """The before-images of a run, by table; errors as in `load_image`."""
+    names = sorted(path.name for path in (run_dir / "push").glob("*.before.parquet"))
+    loaded = (load_image(run_dir, name.removesuffix(".before.parquet")) for name in names)
+    return [image for image in loaded if image is not None]
+
+
+def _image(table: str, columns: dict[str, list[Any]], meta: dict[str, Any]) -> Image:
+    written = tuple(meta["columns"])
+    keys = zip(*(columns[name] for name in catalog.table(table).key), strict=True)
+    before = zip(*(map(_value, columns[f"before.{name}"]) for name in written), strict=True)
+    after = zip(*(map(_value, columns[f"after.{name}"]) for name in written), strict=True)
+    changes = {
+        key: Change(old if existed else None, new)
+        for key, existed, old, new in zip(keys, columns["existed"], before, after, strict=True)
+    }
+    missing = tuple(tuple(key) for key in meta["missing"])
+    taken_at = datetime.fromisoformat(meta["taken_at"])
+    return Image(table, written, changes, meta["staged"], meta["unchanged"], missing, taken_at)
+
+
+def _meta(image: Image) -> bytes:
+    kept = image._replace(changes={}, taken_at=image.taken_at.isoformat())  # pyright: ignore[reportArgumentType]
+    return json.dumps(kept._asdict()).encode()
+
+
+def _cell(value: Value) -> str | None:
+    if value is None:
+        return None
+    return json.dumps({"hex": value.hex()} if isinstance(value, bytes) else value)
+
+
+def _value(cell: str | None) -> Value:
+    value = None if cell is None else json.loads(cell)
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+
+
+def leave_mark(path: Path, url: str, result: dict[str, Any]) -> None:
+    """Leave a file that says what was done, when and where; it is the last step of all."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    text = json.dumps({"at": at, "url": url, **result}, indent=1)
+    write_once(path, text.encode())
+
+
+def read_mark(path: Path) -> dict[str, Any]:
+    """What `leave_mark` wrote."""
+    return json.loads(path.read_bytes())
+
+
+def forget(run_dir: Path, table: str) -> None:
+    """Put aside what belongs to a push that the database knows nothing of any more.
+
+    The before-image is kept under another name. The mark of the push goes last: as long as it is
+    there, an interrupted forgetting is done again.
+    """
+    image = image_path(run_dir, table)
+    if image.exists():
+        image.replace(image.with_suffix(".lost.parquet"))
+    for action in ("rollback", "push"):
+        mark_path(run_dir, table, action).unlink(missing_ok=True)
+
+
+def write_once(path: Path, data: bytes) -> None:
+    """Make the file whole and on disk, or not at all; a file that is there already stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    _put(aside, path)
+    _sync(path.parent)
+
+
+def _put(aside: Path, path: Path) -> None:
+    """Give a finished file its name, unless the name is taken."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass  # an earlier start made it, or another process did: that one counts
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            aside.replace(path)
+    aside.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Put the folder's entries on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

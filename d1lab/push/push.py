@@ -1,0 +1,160 @@
+"""Push: a run's staged results into D1, so that it can be killed, repeated and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic
+from typing import Literal, NamedTuple
+
+from d1lab.d1 import Database, Usage
+from d1lab.push import audit
+from d1lab.push.apply import Outcome, Progress, forward, states
+from d1lab.push.before_image import (
+    Image,
+    State,
+    forget,
+    keep_image,
+    leave_mark,
+    load_image,
+    mark_path,
+    read_mark,
+)
+from d1lab.push.plan import Standing, check_schema, standing, survey
+from d1lab.push.staged import Key, Staged, read_staged
+
+_NAMED = 20  # keys named in a result
+
+
+class TablePush(NamedTuple):
+    """What a push did to one table; counts are rows."""
+
+    table: str
+    status: Literal["pushed", "already pushed", "rolled back"]  # the last two: nothing was done
+    staged: int
+    changed: int  # hold the staged values because of this run
+    created: int  # of those, rows that were not there before
+    unchanged: int  # held the staged values already
+    missing: int  # not in D1, and only the app makes rows there
+    left: int  # changed by someone else since the push was begun, and left alone
+    missing_keys: tuple[Key, ...]  # the first of them
+    left_keys: tuple[Key, ...]  # the first of them
+    usage: Usage
+    seconds: float
+
+
+class PushResult(NamedTuple):
+    """What a push did."""
+
+    run_id: str
+    tables: tuple[TablePush, ...]
+    usage: Usage
+    seconds: float
+
+    @property
+    def changed(self) -> int:
+        """Rows changed, over all tables, by this call."""
+        return sum(table.changed for table in self.tables if table.status == "pushed")
+
+
+class _Start(NamedTuple):
+    """One table before its first write of this call."""
+
+    staged: Staged
+    where: Standing
+    image: Image | None  # None only where the push was rolled back or done, and its image lost
+    now: dict[Key, State]  # what the image's rows hold
+    usage: Usage
+    seconds: float
+
+
+def push(
+    db: Database, run_dir: Path, *, report: str | None = None, progress: Progress | None = None
+) -> PushResult:
+    """Write a run's staged results into the columns that d1lab owns, where they differ.
+
+    Before the first write, every table is checked, and the rows that will change are kept as
+    they are (`push/<table>.before.parquet` in the run's folder). Then they are written where they
+    are still so, read back, and recorded in `d1lab_pushes`. Started again after a kill at any
+    point, it goes on and ends in the same state; started again after its end, it does nothing.
+
+    Args:
+        db: The database, opened for writing.
+        run_dir: The run's folder; its name is the run's id.
+        report: The report's name, for the audit.
+        progress: Told a table, the rows done and the rows in all.
+
+    Raises:
+        InputError: There is no such run, or it did not end well.
+        PushError: The outbox is not fit to be pushed, D1 lacks a table, column or index, D1
+            refused a row, or a row came back otherwise than written.
+        D1Error: As d1lab.errors draws them; push again to go on.
+    """
+    begun, before = monotonic(), db.meter.total
+    outbox = read_staged(run_dir)
+    check_schema(db, outbox)
+    starts = [_start(db, run_dir, staged) for staged in outbox]
+    tables = tuple(_push_table(db, run_dir, start, report, progress) for start in starts)
+    return PushResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
+
+
+def _start(db: Database, run_dir: Path, staged: Staged) -> _Start:
+    """Look where a table stands; on the first start, keep what will change as it is."""
+    begun, before = monotonic(), db.meter.total
+    name = staged.table.name
+    where = standing(db, run_dir, name)
+    if where == "new":
+        forget(run_dir, name)
+        fresh, now = survey(db, staged)
+        image = keep_image(run_dir, fresh)
+        if image.taken_at != fresh.taken_at:  # another process was first: its image counts
+            now = states(db, image, image.changes)
+    else:
+        image = load_image(run_dir, name)
+        now = states(db, image, image.changes) if image and where == "begun" else {}
+    return _Start(staged, where, image, now, db.meter.total - before, monotonic() - begun)
+
+
+def _push_table(
+    db: Database, run_dir: Path, start: _Start, report: str | None, progress: Progress | None
+) -> TablePush:
+    begun, before = monotonic(), db.meter.total
+    image, name = start.image, start.staged.table.name
+    if image is None or start.where in ("done", "rolled back"):
+        result = _told(run_dir, start)
+    else:
+        audit.start(db, run_dir.name, image, "push", report)
+        outcome = forward(db, image, start.now, progress)
+        audit.finish(db, run_dir.name, name, "push", outcome.arrived)
+        result = _result(image, outcome)
+        leave_mark(mark_path(run_dir, name, "push"), db.url, result._asdict())
+    usage = start.usage + (db.meter.total - before)
+    return result._replace(usage=usage, seconds=start.seconds + monotonic() - begun)
+
+
+def _result(image: Image, outcome: Outcome) -> TablePush:
+    made = (key for key, change in image.changes.items() if change.before is None)
+    return TablePush(
+        image.table,
+        "pushed",
+        image.staged,
+        outcome.arrived,
+        sum(key not in outcome.left for key in made),
+        image.unchanged,
+        len(image.missing),
+        len(outcome.left),
+        image.missing[:_NAMED],
+        tuple(outcome.left)[:_NAMED],
+        Usage(),
+        0.0,
+    )
+
+
+def _told(run_dir: Path, start: _Start) -> TablePush:
+    """The result of the push that has ended, as it was left in the run's folder."""
+    name, rows = start.staged.table.name, len(start.staged.rows)
+    if start.where == "rolled back":
+        return TablePush(name, "rolled back", rows, 0, 0, 0, 0, 0, (), (), Usage(), 0.0)
+    told = read_mark(mark_path(run_dir, name, "push"))
+    keys = {field: tuple(map(tuple, told.pop(field))) for field in ("missing_keys", "left_keys")}
+    counts = {field: told[field] for field in TablePush._fields if field in told}
+    return TablePush(**{**counts, **keys, "status": "already pushed"})

@@ -1,0 +1,178 @@
+"""The outbox read again: staged rows as D1 will store them, checked against the catalog."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from d1lab import catalog
+from d1lab.catalog import Type
+from d1lab.d1 import Value
+from d1lab.errors import InputError, PushError
+from d1lab.outbox import read_outbox
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Key = tuple[str, ...]
+
+_MICRO = Decimal("0.000001")
+
+
+class Staged(NamedTuple):
+    """What one run staged for one table: owned values by key."""
+
+    table: catalog.Table
+    columns: tuple[str, ...]  # the owned columns that were staged
+    rows: dict[Key, tuple[Value, ...]]
+
+
+def read_staged(run_dir: Path) -> list[Staged]:
+    """Every table of a run's outbox, as values that D1 can store; by table name.
+
+    The catalog decides what may be written, whatever the file says. Money is rounded to the
+    six places that it has in the warehouse; other numbers stay as they are; NaN means NULL.
+
+    Raises:
+        InputError: There is no such run, or it did not end well.
+        PushError: A file stages a column that d1lab does not own, lacks a part of the key, has a
+            key twice, or holds a value that does not fit its column's type.
+    """
+    if not run_dir.is_dir():
+        raise InputError(f"push: there is no run {run_dir.name!r}; looked for {run_dir}")
+    _require_success(run_dir)
+    return [_staged(catalog.table(name), file) for name, file in read_outbox(run_dir).items()]
+
+
+def _require_success(run_dir: Path) -> None:
+    """A run of a notebook says how it ended; one made by hand has no such record."""
+    record = run_dir / "run.json"
+    try:
+        status = json.loads(record.read_bytes()).get("status") if record.is_file() else "done"
+    except (ValueError, AttributeError):
+        status = "a broken run.json"
+    if status != "done":
+        raise InputError(
+            f"push: run {run_dir.name!r} ended as {status!r}; only the results of a run that "
+            "ended well are pushed. Run the report again."
+        )
+
+
+def _staged(table: catalog.Table, file: pa.Table) -> Staged:
+    columns = _owned(table, file.column_names)
+    keys = zip(*(_values(table, name, file[name].to_pylist()) for name in table.key), strict=True)
+    rows = zip(*(_values(table, name, file[name].to_pylist()) for name in columns), strict=True)
+    return Staged(table, columns, _by_key(table, keys, rows))
+
+
+def _owned(table: catalog.Table, names: list[str]) -> tuple[str, ...]:
+    """The staged columns beside the key, all of them d1lab's."""
+    if absent := [name for name in table.key if name not in names]:
+        raise PushError(
+            f"the outbox of {table.name!r} lacks {', '.join(absent)}: "
+            f"a row is named by {', '.join(table.key)}. Stage the frame with these columns."
+        )
+    owned = table.owned("analysis")
+    if foreign := [name for name in names if name not in (*table.key, *owned)]:
+        raise PushError(
+            f"the outbox of {table.name!r} holds {', '.join(foreign)}, which d1lab does not own "
+            f"there; it writes {', '.join(owned) or 'no column'}. Nothing was written."
+        )
+    staged = tuple(name for name in owned if name in names)
+    if not staged:
+        raise PushError(f"the outbox of {table.name!r} holds keys, but no column to write")
+    return staged
+
+
+def _by_key(
+    table: catalog.Table, keys: Iterable[tuple[Any, ...]], rows: Iterable[tuple[Value, ...]]
+) -> dict[Key, tuple[Value, ...]]:
+    found: dict[Key, tuple[Value, ...]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        if None in key:
+            named = dict(zip(table.key, key, strict=True))
+            raise PushError(f"the outbox of {table.name!r} holds a row without its key: {named}")
+        if key in found:
+            raise PushError(f"the outbox of {table.name!r} holds the key {key} twice")
+        found[key] = row
+    return found
+
+
+def _values(table: catalog.Table, name: str, values: list[Any]) -> list[Value]:
+    kind = table.column(name).type
+    convert = _CONVERT[kind]
+    stored: list[Value] = []
+    for row, value in enumerate(values):
+        try:
+            stored.append(None if value is None or value != value else convert(value))
+        except (TypeError, ValueError, InvalidOperation) as error:
+            raise PushError(
+                f"the outbox of {table.name!r}, column {name!r}, row {row}: "
+                f"{value!r} is no {kind} ({error}). Nothing was written."
+            ) from None
+    return stored
+
+
+def _integer(value: Any) -> int:
+    whole = int(value) if isinstance(value, int | float | Decimal) else None
+    if whole is None or whole != value:
+        raise ValueError("not a whole number")
+    if not -(2**63) <= whole < 2**63:
+        raise ValueError("beyond 64 bits")
+    return whole
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError("text")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("infinite")
+    return number
+
+
+def _money(value: Any) -> float:
+    _real(value)
+    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    return float(exact.quantize(_MICRO, ROUND_HALF_EVEN))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__}")
+    return value
+
+
+def _timestamp(value: Any) -> str:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    elif not isinstance(value, date):
+        raise TypeError(f"a {type(value).__name__}")
+    elif not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _date(value: Any) -> str:
+    moment = _timestamp(value)
+    if not moment.endswith(" 00:00:00"):
+        raise ValueError("has a time of day")
+    return date.fromisoformat(moment[:10]).isoformat()
+
+
+_CONVERT: dict[Type, Callable[[Any], Value]] = {
+    "integer": _integer,
+    "real": _real,
+    "money": _money,
+    "text": _text,
+    "timestamp": _timestamp,
+    "date": _date,
+    "json": _text,
+}

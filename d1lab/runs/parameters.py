@@ -1,0 +1,308 @@
+"""The parameters of a report: read from its notebook, and checked before a kernel starts.
+
+A report declares them in the cell tagged `parameters`, as plain Python:
+
+    shop = "harbor"              # whose data
+    as_of: str | None = None     # the last day of the report; the last day in the data if left out
+    days = 30                    # how far back
+    codes: list[str] = []        # only these codes
+
+The type is the annotation's, or the default's; the comment is the help. A text whose name is
+`as_of`, `since` or `until`, or whose annotation is `date`, is a day: YYYY-MM-DD, or one of the
+words `today`, `yesterday` and `latest` (the last day in the data). Days are UTC.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import math
+import re
+import tokenize
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from d1lab.errors import InputError, UnknownName
+
+Scalar = str | int | float | bool | None
+Value = Scalar | list[Scalar]
+Kind = Literal["text", "integer", "number", "bool", "date"]
+
+DAY_NAMES = frozenset({"as_of", "since", "until"})
+_KINDS: dict[str, Kind] = {
+    "str": "text",
+    "int": "integer",
+    "float": "number",
+    "bool": "bool",
+    "date": "date",
+}
+_EXPECTED = {
+    "text": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "bool": "true or false",
+    "date": "a day as YYYY-MM-DD, today, yesterday or latest",
+}
+
+
+class Parameter(NamedTuple):
+    """One declared parameter of a report."""
+
+    name: str
+    kind: Kind
+    many: bool  # a list of that kind
+    optional: bool  # None is a value
+    default: Value
+    help: str
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        one = _EXPECTED[self.kind]
+        words = f"a list, each entry {one}" if self.many else one
+        return f"{words}, or null" if self.optional else words
+
+
+class Days(NamedTuple):
+    """What the words for days mean. `latest` is None where there is no data yet."""
+
+    today: date
+    latest: date | None = None
+
+
+def utc_today() -> date:
+    """Today, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def declared(source: str, where: str) -> dict[str, Parameter]:
+    """The parameters that a `parameters` cell declares, in order.
+
+    Args:
+        source: The cell's source.
+        where: What it belongs to, for messages: "report 'inventory'".
+
+    Raises:
+        InputError: The cell holds something else than assignments of literals.
+    """
+    try:
+        body = ast.parse(source).body
+    except SyntaxError as error:
+        raise InputError(f"{where}: parameters cell, line {error.lineno}: {error.msg}") from None
+    comments = _comments(source)
+    found: dict[str, Parameter] = {}
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom) or _is_docstring(node):
+            continue
+        parameter = _parameter(node, comments, where)
+        if parameter.name in found:
+            raise InputError(f"{where}: parameter {parameter.name!r} is declared twice")
+        found[parameter.name] = parameter
+    return found
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _comments(source: str) -> dict[int, str]:
+    """The comment of each line that has one."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
+
+
+def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Parameter:
+    target, annotation, value = _parts(node)
+    if target is None or value is None:
+        line = ast.unparse(node).splitlines()[0]
+        raise InputError(
+            f"{where}: parameters cell, line {node.lineno}: {line!r} is not an assignment of a "
+            "literal to a name, such as `days = 30`; compute in a later cell"
+        )
+    try:
+        default = ast.literal_eval(value)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"{where}: the default of parameter {target!r} must be a literal, "
+            f"not {ast.unparse(value)!r}; compute in a later cell"
+        ) from None
+    kind, many, optional = _type(target, annotation, default, where)
+    text = comments.get(node.end_lineno or node.lineno, "")
+    parameter = Parameter(target, kind, many, optional or default is None, default, text)
+    _checked(parameter, default, Days(utc_today()), where)
+    return parameter
+
+
+def _parts(node: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None]:
+    """The name, the annotation and the value of an assignment."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id, node.annotation, node.value
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+        return (target.id if isinstance(target, ast.Name) else None), None, node.value
+    return None, None, None
+
+
+def _type(
+    name: str, annotation: ast.expr | None, default: Any, where: str
+) -> tuple[Kind, bool, bool]:
+    """Kind, whether a list, whether None is allowed."""
+    written = ast.unparse(annotation) if annotation else _type_of(default)
+    parts = [part.strip() for part in _without_optional(written).split("|")]
+    kinds = [part for part in parts if part != "None"]
+    match = re.fullmatch(r"(list\[)?(?:datetime\.)?(\w+)\]?", kinds[0]) if len(kinds) == 1 else None
+    if match is None and not kinds and name in DAY_NAMES:
+        return "date", False, True
+    if match is None or match[2] not in _KINDS:
+        raise InputError(
+            f"{where}: parameter {name!r} has no usable type ({written}); annotate it with str, "
+            "int, float, bool, date or list[...] of these, with `| None` if it may be left out"
+        )
+    kind = _KINDS[match[2]]
+    if kind == "text" and name in DAY_NAMES:
+        kind = "date"
+    return kind, bool(match[1]), "None" in parts
+
+
+def _without_optional(written: str) -> str:
+    match = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", written)
+    return f"{match[1]} | None" if match else written
+
+
+def _type_of(default: Any) -> str:
+    """How the type of a default is written."""
+    if not isinstance(default, list):
+        return type(default).__name__ if default is not None else "None"
+    kinds = {type(entry).__name__ for entry in default}
+    return f"list[{kinds.pop()}]" if len(kinds) == 1 else "list"
+
+
+def check(
+    parameters: Mapping[str, Parameter],
+    values: Mapping[str, Any],
+    texts: Mapping[str, str],
+    days: Days,
+    where: str,
+) -> dict[str, Value]:
+    """All parameters of a run: what was given, checked, and the defaults of the rest.
+
+    Args:
+        parameters: The declared ones.
+        values: Given with their types, from a file or from Python.
+        texts: Given as text (`--set name=text`), read by the declared type; they win.
+        days: What `today`, `yesterday` and `latest` mean.
+        where: What asks, for messages: "report 'inventory'".
+
+    Returns:
+        Days are YYYY-MM-DD; None stays None.
+
+    Raises:
+        UnknownName: No such parameter is declared; the message proposes the nearest.
+        InputError: A value is not of its declared type.
+    """
+    for name in (*values, *texts):
+        if name not in parameters:
+            raise UnknownName("parameter", name, parameters, where)
+    given = dict(values) | {n: _read(parameters[n], text, where) for n, text in texts.items()}
+    return {
+        name: _checked(parameter, given.get(name, parameter.default), days, where)
+        for name, parameter in parameters.items()
+    }
+
+
+def _checked(parameter: Parameter, value: Any, days: Days, where: str) -> Value:
+    """The value, if it is of the declared type."""
+    if value is None and parameter.optional:
+        return None
+    if not parameter.many:
+        return _scalar(parameter, value, days, where)
+    if not isinstance(value, list):
+        raise _wrong(parameter, value, where)
+    return [_scalar(parameter, entry, days, where) for entry in value]
+
+
+def _scalar(parameter: Parameter, value: Any, days: Days, where: str) -> Scalar:
+    if parameter.kind == "date":
+        return _day(parameter, value, days, where)
+    if parameter.kind == "number" and type(value) in (int, float) and math.isfinite(value):
+        return float(value)
+    if type(value) is {"text": str, "integer": int, "bool": bool}.get(parameter.kind):
+        return value
+    raise _wrong(parameter, value, where)
+
+
+def _day(parameter: Parameter, value: Any, days: Days, where: str) -> str | None:
+    words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
+    if value == "latest":
+        if days.latest is None and not parameter.optional:
+            raise InputError(f"{where}: parameter {parameter.name!r}: there is no latest day yet")
+        return days.latest.isoformat() if days.latest else None
+    if isinstance(value, str) and value in words:
+        return words[value].isoformat()
+    if type(value) is date:  # TOML has days of its own; a datetime is not one
+        return value.isoformat()
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            raise _wrong(parameter, value, where) from None
+    raise _wrong(parameter, value, where)
+
+
+def _wrong(parameter: Parameter, value: Any, where: str) -> InputError:
+    shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
+    return InputError(
+        f"{where}: parameter {parameter.name!r} takes {parameter.expected}; "
+        f"found {shown} ({type(value).__name__})"
+    )
+
+
+def _read(parameter: Parameter, text: str, where: str) -> Any:
+    """A text as the declared type writes it; `null` is None where that is a value."""
+    if parameter.optional and text == "null":
+        return None
+    if not parameter.many:
+        return _read_scalar(parameter, text)
+    if text.startswith("["):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise _wrong(parameter, text, where) from None
+    return [_read_scalar(parameter, part.strip()) for part in text.split(",")] if text else []
+
+
+def _read_scalar(parameter: Parameter, text: str) -> Scalar:
+    """A number or a truth value if the text is one and the type asks for it; else the text."""
+    if parameter.kind == "bool":
+        return {"true": True, "false": False}.get(text, text)
+    if parameter.kind == "integer" and re.fullmatch(r"[+-]?[0-9]+", text):
+        return int(text)
+    if parameter.kind == "number" and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?", text):
+        return float(text)
+    return text
+
+
+def load_values(path: Path) -> dict[str, Any]:
+    """Parameters from a JSON or TOML file: one value for each name.
+
+    Raises:
+        InputError: It cannot be read, or is no such file.
+    """
+    readers = {".json": json.loads, ".toml": tomllib.loads}
+    if path.suffix not in readers:
+        raise InputError(f"{path}: parameters come from a .json or a .toml file")
+    try:
+        values = readers[path.suffix](path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(
+            f"{path}: expected one value for each name, found a {type(values).__name__}"
+        )
+    return values

@@ -1,0 +1,138 @@
+"""A report: a notebook in `notebooks/` whose `parameters` cell declares `shop`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab.config import Settings
+from d1lab.errors import InputError, UnknownName
+from d1lab.runs.parameters import Parameter, declared
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def shipped_notebooks() -> list[Path]:
+    """The notebooks inside the installed package, or of the checkout it runs from."""
+    for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.ipynb"))
+    raise InputError("this installation holds no notebooks; install d1lab again")
+
+
+def copy_notebooks(target: Path) -> list[Path]:
+    """Copy the shipped notebooks to `target`; one that is there already stays as it is.
+
+    Returns:
+        The files written.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    missing = [path for path in shipped_notebooks() if not (target / path.name).exists()]
+    return [Path(shutil.copyfile(path, target / path.name)) for path in missing]
+
+
+class Report(NamedTuple):
+    """One report, as its notebook declares it."""
+
+    name: str  # the notebook's stem
+    path: Path
+    title: str  # the first heading, else the name
+    parameters: dict[str, Parameter]
+    digest: str  # of the cells' kinds, tags and sources: saving without a change keeps it
+
+    @property
+    def where(self) -> str:
+        """How messages name it."""
+        return f"report {self.name!r}"
+
+
+def list_reports(settings: Settings) -> list[Report]:
+    """All reports of the project, by name. Notebooks that declare no `shop` are not reports.
+
+    Raises:
+        InputError: A notebook cannot be read, or its `parameters` cell is wrong.
+    """
+    notebooks = {path: _read(path) for path in sorted(settings.notebooks_dir.glob("*.ipynb"))}
+    return [_report(path, read) for path, read in notebooks.items() if _is_report(read)]
+
+
+def load_report(settings: Settings, name: str) -> Report:
+    """The report of that name.
+
+    Raises:
+        UnknownName: No notebook has that stem, or it is not a report.
+        InputError: The notebook cannot be read, or its `parameters` cell is wrong.
+    """
+    path = settings.notebooks_dir / f"{name}.ipynb"
+    if path.parent == settings.notebooks_dir and path.is_file():
+        notebook = _read(path)
+        if _is_report(notebook):
+            return _report(path, notebook)
+    raise UnknownName("report", name, [report.name for report in list_reports(settings)])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
+    is_notebook = isinstance(notebook, dict) and notebook.get("nbformat") == 4
+    if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
+        raise InputError(f"notebook {path.name}: expected nbformat 4; open and save it in Jupyter")
+    return notebook
+
+
+def _is_cell(cell: object) -> bool:
+    return isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)
+
+
+def _report(path: Path, notebook: dict[str, Any]) -> Report:
+    where = f"report {path.stem!r}"
+    cells = _parameters_cells(notebook)
+    if len(cells) > 1:
+        raise InputError(f"{where}: {len(cells)} cells are tagged 'parameters'; keep one")
+    parameters = declared(_source(cells[0]), where)
+    if parameters["shop"].kind != "text" or parameters["shop"].many:
+        raise InputError(f"{where}: its parameter 'shop' must be a text: the name of a shop")
+    return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
+
+
+def _is_report(notebook: dict[str, Any]) -> bool:
+    return any(
+        re.search(r"^shop\s*[:=]", _source(cell), re.MULTILINE)
+        for cell in _parameters_cells(notebook)
+    )
+
+
+def _parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        cell
+        for cell in notebook.get("cells", ())
+        if cell.get("cell_type") == "code" and "parameters" in cell["metadata"].get("tags", ())
+    ]
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _title(notebook: dict[str, Any]) -> str | None:
+    """The first heading of the first markdown cell that has one."""
+    for cell in notebook.get("cells", ()):
+        match = re.search(r"^#+\s+(.+?)\s*#*$", _source(cell), re.MULTILINE)
+        if cell.get("cell_type") == "markdown" and match:
+            return match[1]
+    return None
+
+
+def _digest(notebook: dict[str, Any]) -> str:
+    parts = [
+        (cell.get("cell_type"), sorted(cell["metadata"].get("tags", ())), _source(cell))
+        for cell in notebook.get("cells", ())
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

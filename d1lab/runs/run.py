@@ -1,0 +1,293 @@
+"""One run of one report: check, execute, keep. Nothing is pushed here.
+
+    task = prepare(settings, lab, report, values={"shop": "harbor"})   nothing is started yet
+    record = run(settings, task)                                       the run's folder, whole
+
+`d1lab.jobs.run.run_report` does both, and writes the page.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from d1lab import outbox as results
+from d1lab.config import Settings, clean_environment
+from d1lab.errors import RunTimeoutError, StaleDataError
+from d1lab.lab import Lab
+from d1lab.lab.freshness import as_utc
+from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
+from d1lab.runs.parameters import Days, Value, check, utc_today
+from d1lab.runs.record import (
+    LOG_FILE,
+    NOTEBOOK_FILE,
+    DataState,
+    Quarantined,
+    RunRecord,
+    TableState,
+    answer,
+    key_figures,
+    save_results,
+)
+from d1lab.runs.report import Report
+from d1lab.version import __version__
+from d1lab.warehouse import open_warehouse
+
+TIMEOUT_SECONDS = 900.0
+
+
+class Task(NamedTuple):
+    """One report to run: everything checked and resolved, nothing started."""
+
+    database: str
+    report: Report
+    shop: str
+    as_of: date | None  # None only where the data has no day yet
+    parameters: dict[str, Value]  # all of them
+    given: tuple[str, ...]  # the names that the caller set
+    data: DataState
+    quarantined: tuple[Quarantined, ...]
+    simulated: tuple[str, ...]  # the views whose rows for this shop are simulated
+
+    def __str__(self) -> str:
+        return f"{self.report.name} {self.shop} {self.as_of or ''}".rstrip()
+
+
+@contextmanager
+def open_lab(settings: Settings, database: str | None = None) -> Iterator[Lab]:
+    """The lab of a database under these settings, while the block runs.
+
+    Raises:
+        StaleDataError: Nothing was pulled yet.
+        UnknownName: There is no such database.
+    """
+    name, _ = settings.resolve(database)
+    folder = settings.folder(name)
+    with closing(open_warehouse(folder)) as con:
+        yield Lab(con, database=name, folder=folder, metrics_folder=settings.root / "metrics")
+
+
+def prepare(
+    lab: Lab,
+    report: Report,
+    *,
+    values: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    today: date | None = None,
+) -> Task:
+    """Check the parameters of a run and resolve its day, before anything is started.
+
+    Args:
+        lab: Where the data is.
+        report: What to run.
+        values: Parameters with their types, from Python, JSON or TOML.
+        texts: Parameters as text, from `--set`; they win.
+        today: What `today` means; the present day in UTC for None.
+
+    Raises:
+        UnknownName: No such parameter or shop.
+        InputError: A value is not of its declared type.
+    """
+    values, texts = values or {}, texts or {}
+    declared = report.parameters
+    wanted = texts.get("shop") or values.get("shop") or declared["shop"].default
+    latest = lab.as_of(str(wanted))
+    days = Days(today or utc_today(), latest)
+    parameters = check(declared, values, texts, days, report.where)
+    shop = str(parameters["shop"])
+    day = parameters.get("as_of")
+    as_of = lab.as_of(shop, str(day) if day else None)
+    if "as_of" in parameters:
+        parameters["as_of"] = as_of.isoformat()
+    return Task(
+        database=lab.database,
+        report=report,
+        shop=shop,
+        as_of=as_of,
+        parameters=parameters,
+        given=tuple(name for name in parameters if name in values or name in texts),
+        data=data_state(lab, shop),
+        quarantined=tuple(Quarantined(**row) for row in lab.quarantined.to_dict(orient="records")),
+        simulated=lab.simulated(shop),
+    )
+
+
+def data_state(lab: Lab, shop: str) -> DataState:
+    """What the warehouse holds at this moment."""
+    tables = lab.sql(
+        "SELECT table_name, rows, high_rowid, pulled_at, digest FROM d1lab.tables ORDER BY ALL"
+    ).fetchall()
+    pulled = lab.sql("SELECT finished_at, bookmark FROM d1lab.pull").fetchall()
+    finished_at, bookmark = pulled[-1] if pulled else (None, None)
+    return DataState(
+        pulled_at=_utc(finished_at),
+        data_as_of=lab.as_of(shop),
+        bookmark=bookmark,
+        tables=tuple(
+            TableState(name=name, rows=rows, high_rowid=high, pulled_at=_utc(at), digest=digest)
+            for name, rows, high, at, digest in tables
+        ),
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return as_utc(moment) if moment else None
+
+
+def run(
+    settings: Settings,
+    task: Task,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    previous_run_id: str | None = None,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
+    on_outputs: OnOutputs | None = None,
+    warm: bool = True,
+) -> tuple[RunRecord, Path]:
+    """Execute a task and keep all of it in a folder of its own, however it ends.
+
+    Args:
+        settings: The project's.
+        task: What to run.
+        timeout_seconds: For the whole run.
+        previous_run_id: The run that this one's key figures are compared with.
+        run_id: The folder's name, made before with `new_run_dir`; None makes one.
+        progress: Told before each cell.
+        cancellation: Lets another thread end the run.
+        on_outputs: Given each cell's outputs while the next cells run.
+        warm: Fork the kernel from the warm server, where that can be had.
+
+    Returns:
+        What is in run.json, and the folder.
+    """
+    from d1lab.runs.kernels.kernel import Kernel
+
+    run_dir = run_folder(settings, task.database, run_id) if run_id else new_run_dir(settings, task)
+    log = run_dir / LOG_FILE
+    started_at = datetime.now(UTC)
+    note(log, f"run {run_dir.name}: {task}")
+    environment = kernel_environment(settings, task.database, run_dir)
+    kernel = Kernel(environment, task.report.path.parent, log, warm=warm)
+    with (cancellation or Cancellation()).covers(kernel):
+        execution = execute(
+            task.report.path,
+            task.parameters,
+            kernel,
+            timeout_seconds=timeout_seconds,
+            progress=progress,
+            on_outputs=on_outputs,
+        )
+    note(log, f"{execution.status}{': ' * bool(execution.reason)}{execution.reason}")
+    keep(run_dir, execution)
+    record = _record(settings, task, run_dir, execution, started_at, previous_run_id)
+    record.save(run_dir)
+    return record, run_dir
+
+
+def run_folder(settings: Settings, database: str, run_id: str) -> Path:
+    """Where a run's files lie."""
+    return settings.folder(database) / "runs" / run_id
+
+
+def new_run_dir(settings: Settings, task: Task) -> Path:
+    """Make a folder for a new run, named by time, report and shop."""
+    shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40]
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        folder = run_folder(settings, task.database, name + suffix)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(f"no free name for run {name}")
+
+
+def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict[str, str]:
+    """The environment of a run's kernel: ours without the tokens, with the settings spelt out."""
+    databases = {name: chosen.model_dump() for name, chosen in settings.databases.items()}
+    return clean_environment() | {
+        "D1LAB_ROOT": str(settings.root),
+        "D1LAB_DATABASE": database,
+        "D1LAB_DATABASES": json.dumps(databases),
+        "D1LAB_DATA_DIR": str(settings.data_dir),
+        "D1LAB_REPORTS_DIR": str(settings.reports_dir),
+        "D1LAB_NOTEBOOKS_DIR": str(settings.notebooks_dir),
+        "D1LAB_RUN_DIR": str(run_dir),
+    }
+
+
+def keep(run_dir: Path, execution: Execution) -> None:
+    """Write the executed notebook and its key figures."""
+    import nbformat
+
+    if execution.notebook is None:
+        return
+    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)
+    save_results(run_dir, key_figures(execution.notebook))
+
+
+def _record(
+    settings: Settings,
+    task: Task,
+    run_dir: Path,
+    execution: Execution,
+    started_at: datetime,
+    previous_run_id: str | None,
+) -> RunRecord:
+    finished_at = datetime.now(UTC)
+    read = {name for record in results.read_notes(run_dir) for name in record["reads"]}
+    kind = settings.resolve(task.database)[1].url.partition(":")[0]
+    return RunRecord(
+        run_id=run_dir.name,
+        report=task.report.name,
+        title=task.report.title,
+        shop=task.shop,
+        status=execution.status,
+        started_at=started_at,
+        finished_at=finished_at,
+        as_of=task.as_of,
+        reason=execution.reason,
+        seconds=(finished_at - started_at).total_seconds(),
+        database=task.database,
+        url_kind="wrangler" if kind == "wrangler+http" else kind,  # pyright: ignore[reportArgumentType]
+        parameters=task.parameters,
+        given=task.given,
+        notebook_hash=task.report.digest,
+        code_cells=execution.code_cells,
+        cells_done=execution.cells_done,
+        data=task.data,
+        versions=versions(),
+        quarantined=task.quarantined,
+        simulated=tuple(view for view in task.simulated if view in read),
+        verdict=answer(execution.notebook) if execution.notebook else None,
+        previous_run_id=previous_run_id,
+        error=execution.failure,
+        staged={table: rows.num_rows for table, rows in results.read_outbox(run_dir).items()},
+    )
+
+
+def versions() -> dict[str, str]:
+    """What the result was made with."""
+    names = ("duckdb", "pandas", "scipy", "altair", "papermill")
+    ours = {"d1lab": __version__, "python": platform.python_version()}
+    return ours | {name: version(name) for name in names}
+
+
+def exit_code(record: RunRecord) -> int:
+    """What the command line ends with after this run: 0, or as d1lab.errors has it."""
+    if record.error is None:
+        return 0
+    if record.error.kind == "timeout":
+        return RunTimeoutError.exit_code
+    stale = record.error.ename == StaleDataError.__name__
+    return StaleDataError.exit_code if stale else 1

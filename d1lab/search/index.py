@@ -1,0 +1,279 @@
+"""Search: discounts, codes, articles, customers and tests by the words that people remember.
+
+The index is a DuckDB file beside the warehouse. It is made when a search first needs it, and made
+again once the data has changed: built aside and swapped in, as the warehouse is. How words are
+found and ranked stands in the `.sql` files beside this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import duckdb
+
+from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.warehouse import records, scratch
+
+FILE_NAME = "search.duckdb"
+KINDS = ("discount", "code", "sku", "customer", "test")
+MAX_WORDS = 8
+MIN_INSIDE = 3  # letters: a shorter part is in every other word
+MEMORY = "512MB"  # while the index is made
+
+_SQL = Path(__file__).parent
+_READ = (
+    "order_events",
+    "discount_analytics",
+    "product_performance",
+    "customer_insights",
+    "ab_test_results",
+)
+
+
+# An index of millions of rows answers in milliseconds only where little of it is read: so words,
+# hashes and numbers are constants where they select, and the tables sorted in small groups, of
+# which only those are read that can hold them.
+_NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, grade BIGINT)"
+_PREFIXED = """
+INSERT INTO near SELECT $place, word_id, (word <> $word)::BIGINT
+FROM index.words WHERE word BETWEEN $word AND $word_end AND starts_with(word, $word)
+"""
+_KNOWN = "SELECT place, min(grade) = 0 FROM near GROUP BY place"
+_INSIDE = """
+INSERT INTO near SELECT $place, word_id, 2 FROM index.parts
+WHERE contains(word, $word) AND NOT starts_with(word, $word)
+"""
+_HASHES = "SELECT DISTINCT hash(unnest(variants(word))) FROM (SELECT unnest($words) AS word)"
+_ALIKE = "SELECT DISTINCT word_id FROM index.variants WHERE variant IN ({numbers})"
+# Materialized, or DuckDB would take the distance of every word of the index.
+_MISSPELT = """
+INSERT INTO near
+WITH alike AS MATERIALIZED (SELECT word_id, word FROM index.words WHERE word_id IN ({numbers})),
+asked AS (SELECT unnest($places::BIGINT[]) AS place, unnest($words::VARCHAR[]) AS asked_word)
+SELECT place, word_id, 2 + damerau_levenshtein(word, asked_word) AS grade
+FROM alike, asked WHERE grade <= 2 + errors_allowed(asked_word)
+"""
+_CANDIDATES = """
+CREATE OR REPLACE TEMP TABLE candidates AS
+SELECT entry, count(*) AS words, max(grade) AS worst, sum(grade) AS total
+FROM (
+    SELECT entry, place, min(grade) AS grade
+    FROM near JOIN (FROM index.places WHERE {there}) USING (word_id)
+    GROUP BY entry, place
+)
+GROUP BY entry
+"""
+_NARROWED = """
+entry IN (
+    SELECT entry FROM index.entries
+    WHERE ($kinds IS NULL OR list_contains($kinds::VARCHAR[], kind))
+        AND ($shop IS NULL OR shop = $shop)
+)
+"""
+_LISTED = """
+SELECT entry, kind, shop, key, title, events FROM index.entries WHERE entry IN ({numbers})
+"""
+_LAST_LETTER = "\U0010ffff"
+_FEW = 1_000  # numbers that select one by one; of more, the span from the least to the largest
+_GROUP_ROWS = 8192
+
+
+class Hit(NamedTuple):
+    """Something that was found."""
+
+    match: str  # exact, prefix, words, inside, typo or some
+    kind: str  # one of KINDS
+    shop: str
+    key: str
+    title: str | None  # of an article or a test; of a discount its code, and the other way round
+    events: int  # order lines and refunds that name it
+
+
+class SearchIndex:
+    """An index that is open for reading; `open_index` gives it."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def search(
+        self,
+        text: str,
+        *,
+        kinds: Sequence[str] | None = None,
+        shop: str | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """What answers a query, best first: exact, prefix, all words, parts of words, typos.
+
+        Parts of words and typing errors are looked for only where nothing answers otherwise, and
+        entries that hold only some of the words come only where none holds all.
+
+        Args:
+            text: The query; the first 8 words count, without case and accents.
+            kinds: Only these of KINDS.
+            shop: Only of this shop.
+            limit: At most so many; 1 or more.
+
+        Raises:
+            UnknownName: There is no such kind.
+            InputError: The query holds no letter or digit, or the limit is below 1.
+        """
+        _require(kinds, limit)
+        words, plain = self._query(text)
+        options: dict[str, Any] = {
+            "asked": len(words),
+            "text": plain,
+            "text_end": plain + _LAST_LETTER,
+            "limit": limit,
+        }
+        if kinds or shop is not None:
+            options |= {"kinds": list(kinds) if kinds else None, "shop": shop}
+        self._con.execute(_NEAR)
+        for place, word in enumerate(words):
+            given = {"place": place, "word": word, "word_end": word + _LAST_LETTER}
+            self._con.execute(_PREFIXED, given)
+        known = self._known()
+        hits = self._ranked(options) if len(known) == len(words) else []
+        if not hits or hits[0].match == "some":
+            unknown = {n: word for n, word in enumerate(words) if not known.get(n)}
+            self._find_inside(unknown)
+            self._find_misspelt(unknown)
+            hits = self._ranked(options)
+        return hits
+
+    def close(self) -> None:
+        """Close the file."""
+        self._con.close()
+
+    def _query(self, text: str) -> tuple[list[str], str]:
+        """The words of a query, and all of it as the index spells it."""
+        sql = "SELECT words_of($text), trim(plain($text))"
+        ((words, plain),) = self._con.execute(sql, {"text": text}).fetchall()
+        if not words:
+            raise InputError(f"search {text!r:.80}: give a word or a part of one")
+        return words[:MAX_WORDS], plain
+
+    def _known(self) -> dict[int, bool]:
+        """The places of the query whose words are there, at least as beginnings: whether whole."""
+        return dict(self._con.execute(_KNOWN).fetchall())
+
+    def _find_inside(self, words: Mapping[int, str]) -> None:
+        for place, word in words.items():
+            if len(word) >= MIN_INSIDE:
+                self._con.execute(_INSIDE, {"place": place, "word": word})
+
+    def _find_misspelt(self, words: Mapping[int, str]) -> None:
+        asked = list(words.values())
+        hashes = self._numbers(_HASHES, {"words": asked}) if asked else ""
+        alike = self._numbers(_ALIKE.format(numbers=hashes)) if hashes else ""
+        if alike:
+            given = {"places": list(words), "words": asked}
+            self._con.execute(_MISSPELT.format(numbers=alike), given)
+
+    def _numbers(self, sql: str, given: Mapping[str, object] | None = None) -> str:
+        """Whole numbers that a query gives, as constants; each is one, whatever the index holds."""
+        found = self._con.execute(sql, given or {}).fetchall()
+        return ", ".join(str(int(number)) for (number,) in found)
+
+    def _ranked(self, options: Mapping[str, object]) -> list[Hit]:
+        """The best of the entries that hold words of `near`; only these are read whole."""
+        self._con.execute(_CANDIDATES.format(there=self._among("word_id", "near")))
+        sql = _sql("ranked")
+        if "shop" in options:
+            sql = sql.replace("true /* narrowed */", _NARROWED)
+        best = self._con.execute(sql, options).fetchall()
+        numbers = ", ".join(str(int(entry)) for entry, _ in best)
+        listed = self._con.execute(_LISTED.format(numbers=numbers or "NULL")).fetchall()
+        found = {entry: rest for entry, *rest in listed}
+        return [Hit(match, *found[entry]) for entry, match in best]
+
+    def _among(self, name: str, table: str) -> str:
+        """A condition that holds for all numbers of a table, and for few others."""
+        sql = f"SELECT count(DISTINCT {name}), min({name}), max({name}) FROM {table}"  # noqa: S608
+        ((count, least, most),) = self._con.execute(sql).fetchall()
+        if count == 0:
+            return "false"
+        if count > _FEW:
+            return f"{name} BETWEEN {int(least)} AND {int(most)}"
+        return f"{name} IN ({self._numbers(f'SELECT DISTINCT {name} FROM {table}')})"  # noqa: S608
+
+
+def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
+    """The index of the data as it is; it is made first where there is none, or an older one.
+
+    Args:
+        con: The warehouse; it is read where the index must be made.
+        folder: Its folder, where the index is kept.
+    """
+    key = _key(con)
+    index = _attached(folder / FILE_NAME, key)
+    if index is None:
+        build_index(con, folder)
+        index = _attached(folder / FILE_NAME, key)
+    if index is None:
+        raise StaleDataError(f"the search index in {folder.name!r} was removed; search again")
+    return SearchIndex(index)
+
+
+def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
+    """Make the index anew, aside, and swap it in; its path.
+
+    Args:
+        con: The warehouse.
+        folder: Where to put the index.
+    """
+    with TemporaryDirectory(prefix="search-", dir=folder) as aside:
+        path = Path(aside) / FILE_NAME
+        with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
+            index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
+            index.execute(f"USE index; {_sql('macros')}")
+            index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
+            index.execute(_sql("index"))
+            index.execute("CREATE TABLE index.made_of AS SELECT $key AS key", {"key": _key(con)})
+            index.execute("USE memory; DETACH index")
+        return path.replace(folder / FILE_NAME)
+
+
+def _require(kinds: Sequence[str] | None, limit: int) -> None:
+    for kind in kinds or ():
+        if kind not in KINDS:
+            raise UnknownName("kind", kind, KINDS, "search")
+    if limit < 1:
+        raise InputError(f"limit={limit}: give 1 or more")
+
+
+def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
+    """A connection to the index; None where it was made of other data, or is none of ours."""
+    if not path.is_file():
+        return None
+    index = scratch()
+    try:
+        index.execute(f"ATTACH {_literal(path)} AS index (READ_ONLY)")
+        if index.execute("SELECT key FROM index.made_of").fetchall() == [(key,)]:
+            index.execute("USE index")  # its macros
+            return index
+    except duckdb.Error:
+        index.close()  # it is built anew
+        return None
+    index.close()
+    return None
+
+
+def _key(con: duckdb.DuckDBPyConnection) -> str:
+    """A text that changes with the data that is searched, and with how it is indexed."""
+    tables = records(con).tables
+    parts = [tables[name].digest if name in tables else "" for name in _READ]
+    parts += [path.read_text(encoding="utf-8") for path in sorted(_SQL.glob("*.sql"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _sql(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

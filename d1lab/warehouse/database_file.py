@@ -1,0 +1,240 @@
+"""The DuckDB file of one database: built aside, swapped in, opened read-only.
+
+    raw.<table>         D1's tables with the catalog's types, and D1's rowid as `_rowid`
+    main.<view>         one view per .sql file beside this module: what analysts and metrics read
+    d1lab.pull          the last pull of all tables (one row)
+    d1lab.tables        per table: rows, when it was pulled, what it cost, a digest of its content
+    d1lab.quarantine    values that did not fit their declared type
+
+DuckDB lets one process write a file or many read it. So a pull works on a copy and puts it in the
+old file's place at the end: readers keep what they have open, and a crash leaves the old file.
+"""
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import duckdb
+
+from d1lab.d1.database import quote
+from d1lab.errors import StaleDataError
+
+FILE_NAME = "warehouse.duckdb"
+FORMAT = 1  # raised when older files can no longer be continued: they are then built anew
+MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
+
+_CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
+_UTC = "SET TimeZone = 'UTC'"
+
+_TABLES = f"""
+CREATE SCHEMA IF NOT EXISTS raw;
+CREATE SCHEMA IF NOT EXISTS d1lab;
+CREATE TABLE IF NOT EXISTS d1lab.format AS SELECT {FORMAT} AS version;
+CREATE TABLE IF NOT EXISTS d1lab.pull (
+    database VARCHAR, url VARCHAR, bookmark VARCHAR, started_at TIMESTAMP, finished_at TIMESTAMP,
+    rows_pulled BIGINT, rows_read BIGINT, shape VARCHAR
+);
+CREATE TABLE IF NOT EXISTS d1lab.tables (
+    table_name VARCHAR PRIMARY KEY, rows BIGINT, high_rowid BIGINT, rows_read BIGINT,
+    pulled_at TIMESTAMP, digest VARCHAR, bookmark VARCHAR, changes_seq BIGINT, columns VARCHAR
+);
+CREATE TABLE IF NOT EXISTS d1lab.quarantine (
+    table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
+    found_at TIMESTAMP, row_id BIGINT
+);
+"""
+
+
+class PullRecord(NamedTuple):
+    """The row of d1lab.pull: the last pull of all tables. Times are UTC."""
+
+    database: str
+    url: str
+    bookmark: str | None
+    started_at: datetime
+    finished_at: datetime
+    rows_pulled: int
+    rows_read: int
+    shape: str  # see `shape`
+
+
+class TableRecord(NamedTuple):
+    """A row of d1lab.tables."""
+
+    table_name: str
+    rows: int
+    high_rowid: int | None
+    rows_read: int
+    pulled_at: datetime  # the table is at least as new as this, UTC
+    digest: str
+    bookmark: str | None  # of the database when the pull began; None if that is uncertain
+    changes_seq: int | None  # the change log is applied up to here
+    columns: str  # how its columns were read
+
+
+class Records(NamedTuple):
+    """What a warehouse knows of itself."""
+
+    pull: PullRecord | None
+    tables: dict[str, TableRecord]
+
+
+def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
+    """The warehouse in `folder`, for reading. Times are UTC.
+
+    Raises:
+        StaleDataError: There is none that this version can read.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise StaleDataError(
+            f"there is no warehouse in {folder.name!r} yet. Run `d1lab pull` to make it."
+        )
+    con = attach(folder)
+    if format_of(con) not in (None, FORMAT):
+        con.close()
+        raise StaleDataError(
+            f"the warehouse in {folder.name!r} is of another version of d1lab. "
+            "Run `d1lab pull` to build it anew."
+        )
+    return con
+
+
+def scratch(**config: str) -> duckdb.DuckDBPyConnection:
+    """A database in memory, for work on the side: times are UTC, nothing is printed.
+
+    Args:
+        config: DuckDB's settings, such as memory_limit.
+    """
+    return _connect(":memory:", config)
+
+
+def attach(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the warehouse in `folder`, of whatever format.
+
+    The file is attached to a connection of its own: DuckDB would otherwise hand out the file that
+    this process opened before, even after a newer one took its place.
+
+    Raises:
+        StaleDataError: The file is none of DuckDB's, or of a version that it does not read.
+    """
+    con = scratch()
+    try:
+        con.execute(f"ATTACH {_literal(str(folder / FILE_NAME))} AS warehouse (READ_ONLY)")
+        con.execute("USE warehouse")
+    except duckdb.Error as error:
+        con.close()
+        raise StaleDataError(
+            f"the warehouse in {folder.name!r} cannot be read: {error}. "
+            "Run `d1lab pull` to build it anew."
+        ) from None
+    return con
+
+
+def records(con: duckdb.DuckDBPyConnection) -> Records:
+    """What the warehouse knows of itself."""
+    pulls = con.execute("SELECT * FROM d1lab.pull").fetchall()
+    tables = con.execute("SELECT * FROM d1lab.tables").fetchall()
+    return Records(
+        PullRecord(*pulls[0]) if pulls else None, {row[0]: TableRecord(*row) for row in tables}
+    )
+
+
+def record_pull(con: duckdb.DuckDBPyConnection, record: PullRecord) -> None:
+    """Note what a pull did, in place of the one before."""
+    con.execute("DELETE FROM d1lab.pull")
+    con.execute(f"INSERT INTO d1lab.pull VALUES ({', '.join('?' * len(record))})", list(record))
+
+
+def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Remove a table that D1 no longer has, and all that is noted of it."""
+    con.execute(f"DROP TABLE IF EXISTS raw.{quote(name)} CASCADE")
+    for notes in ("tables", "quarantine"):
+        con.execute(f"DELETE FROM d1lab.{notes} WHERE table_name = ?", [name])
+
+
+def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
+    """The format that the warehouse was written in; None where it does not say."""
+    try:
+        return con.execute("SELECT version FROM d1lab.format").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return None
+
+
+@contextmanager
+def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Write the warehouse that takes the old one's place when the block ends well.
+
+    Args:
+        folder: The folder of the database.
+        fresh: Start empty; otherwise from a copy of the old file, if there is one.
+    """
+    path, aside = folder / FILE_NAME, folder / f"{FILE_NAME}.next"
+    _clear(aside)
+    if path.is_file() and not fresh:
+        shutil.copyfile(path, aside)
+    config = {"memory_limit": MEMORY, "preserve_insertion_order": False}  # all threads write
+    con = _connect(str(aside), config)
+    try:
+        con.execute(_TABLES)
+        yield con
+        con.execute("CHECKPOINT")
+        con.close()
+        aside.replace(path)
+    finally:
+        con.close()
+        _clear(aside)
+
+
+def interrupt() -> None:
+    """End what any of our connections is at: DuckDB does not hear Ctrl-C while it works."""
+    for con in list(_CONNECTIONS):
+        with suppress(duckdb.ConnectionException):  # it is closed already
+            con.interrupt()
+
+
+def digest(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> str:
+    """A text that changes with the content of a table's columns, and not with its rows' order.
+
+    Args:
+        con: The warehouse.
+        table: A table of the schema raw.
+        columns: The columns that count.
+    """
+    hashed = f"hash({', '.join(map(quote, columns))})" if columns else "0"
+    rows, total = con.execute(
+        f"SELECT count(*), coalesce(sum({hashed}), 0) FROM raw.{quote(table)}"
+    ).fetchall()[0]
+    return f"{rows}-{total:x}"
+
+
+def utc_now() -> datetime:
+    """The time in UTC, as DuckDB's TIMESTAMP holds it: without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(path, config=dict(config))
+    con.execute(_UTC)
+    if con.sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        con.execute("SET enable_progress_bar = false")  # Jupyter without widgets refuses even that
+    _CONNECTIONS.add(con)
+    return con
+
+
+def _clear(aside: Path) -> None:
+    """Remove what a pull that died left."""
+    aside.unlink(missing_ok=True)
+    aside.with_name(aside.name + ".wal").unlink(missing_ok=True)
+    shutil.rmtree(aside.with_name(aside.name + ".tmp"), ignore_errors=True)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

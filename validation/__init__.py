@@ -1,0 +1,1 @@
+"""Truth: certificates, backtests and coverage of what d1lab claims; speed is in bench/."""

@@ -1,0 +1,141 @@
+"""How often the intervals that `compare` shows hold the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.ab_tests.decision import AbResult, compare
+from d1lab.analyses.ab_tests.model import Arm, Design, Plan
+from validation.simulate_ab import ORDER_LOG_MEAN, ORDER_LOG_SD
+
+Generator = np.random.Generator
+
+
+class Coverage(NamedTuple):
+    """The share of the intervals of one kind that held the truth."""
+
+    interval: str
+    counts: str
+    tests: int
+    share: float
+    least: float
+    most: float
+
+    def fault(self) -> str | None:
+        """What breaks the limits, or None."""
+        if self.least <= self.share <= self.most:
+            return None
+        return f"{self.interval}, {self.counts}: {self.share:.1%} of intervals hold the truth"
+
+
+class Drawn(NamedTuple):
+    """One simulated test and the truth behind it."""
+
+    result: AbResult
+    difference: float
+    ratio: float
+
+
+class Kind(NamedTuple):
+    """Tests of one kind, and the limits of their intervals."""
+
+    name: str
+    counts: tuple[int, int]  # drawn between these, evenly on the log scale
+    draw: Callable[..., Drawn]
+    options: tuple
+    least: float = 0.94
+    most: float = 0.97
+
+
+def coverages(tests: int, seed: int) -> list[Coverage]:
+    """The coverage of every kind of interval, on both scales where there are two."""
+    found = []
+    for place, kind in enumerate(KINDS):
+        rng = np.random.default_rng([seed, place])
+        found.extend(_covered(kind, tests, rng))
+    return found
+
+
+def _covered(kind: Kind, tests: int, rng: Generator) -> Iterator[Coverage]:
+    drawn = [kind.draw(rng, kind.counts, *kind.options) for _ in range(tests)]
+    limits = kind.least, kind.most
+    for scale in ("difference", "ratio"):
+        held = [
+            low <= getattr(one, scale) <= high
+            for one in drawn
+            for low, high in [_ends(one.result, scale)]
+            if low is not None and high is not None
+        ]
+        if held:
+            counts = f"{kind.counts[0]:,} to {kind.counts[1]:,}"
+            share = float(np.mean(held))
+            yield Coverage(f"{kind.name}, {scale}", counts, len(held), share, *limits)
+
+
+def _ends(result: AbResult, scale: str) -> tuple[float | None, float | None]:
+    effect = result.effects[0] if result.effects else None
+    return getattr(effect, f"{scale}_low", None), getattr(effect, f"{scale}_high", None)
+
+
+def _rates(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]) -> Drawn:
+    """Two rates drawn within a range; B's differs by up to a third."""
+    n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
+    rate_a = float(np.exp(rng.uniform(*np.log(rates))))
+    rate_b = rate_a * float(np.exp(rng.uniform(-0.3, 0.3)))
+    a, b = (Arm(k, int(rng.binomial(k, p))) for k, p in zip(n, (rate_a, rate_b), strict=True))
+    return Drawn(compare(a, b), rate_b - rate_a, rate_b / rate_a)
+
+
+def _same(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]) -> Drawn:
+    """The same rate in both arms: where exact tests decide."""
+    n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
+    rate = float(np.exp(rng.uniform(*np.log(rates))))
+    a, b = (Arm(k, int(rng.binomial(k, rate))) for k in n)
+    return Drawn(compare(a, b), 0.0, 1.0)
+
+
+def _counts(rng: Generator, mean: tuple[int, int], method: Design) -> Drawn:
+    """Counts alone with a declared share, Poisson."""
+    share = float(rng.uniform(0.2, 0.8))
+    exposure = float(np.exp(rng.uniform(*np.log(mean))))
+    ratio = float(np.exp(rng.uniform(-0.5, 0.5)))
+    a, b = rng.poisson(exposure * (1 - share)), rng.poisson(exposure * share * ratio)
+    plan = Plan(method=method, share_b=share, share_declared=True)
+    return Drawn(compare(Arm(None, int(a)), Arm(None, int(b)), plan), np.nan, ratio)
+
+
+def _money(rng: Generator, visitors: tuple[int, int], declared: bool) -> Drawn:
+    """Log-normal order values at a rate of 5 %; B's orders are up to a third more or less."""
+    n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
+    lift = float(np.exp(rng.uniform(-0.3, 0.3)))
+    share = float(rng.uniform(0.3, 0.7))
+    if declared:
+        total = sum(n)
+        n[1] = int(rng.binomial(total, share))
+        n[0] = total - n[1]
+    arms = []
+    for k, rate in zip(n, (0.05, 0.05 * lift), strict=True):
+        values = rng.lognormal(ORDER_LOG_MEAN, ORDER_LOG_SD, rng.binomial(k, rate))
+        seen = None if declared else k
+        arms.append(Arm(seen, len(values), float(values.sum()), float((values**2).sum())))
+    plan = Plan(primary_metric="revenue", share_b=share, share_declared=declared)
+    mean = 0.05 * np.exp(ORDER_LOG_MEAN + ORDER_LOG_SD**2 / 2)
+    return Drawn(compare(arms[0], arms[1], plan), float(mean * (lift - 1)), lift)
+
+
+SMALL, LARGE, HUGE = (20, 300), (1_000, 100_000), (10_000, 100_000)
+
+KINDS = (
+    Kind("Miettinen-Nurminen", SMALL, _rates, ((0.05, 0.5),)),
+    Kind("Miettinen-Nurminen", LARGE, _rates, ((0.005, 0.3),)),
+    Kind("Exact where small, no difference", SMALL, _same, ((0.01, 0.06),), most=1.0),
+    Kind("Clopper-Pearson", (10, 100), _counts, ("fixed",), most=1.0),
+    Kind("Clopper-Pearson", (100, 10_000), _counts, ("fixed",), most=1.0),
+    Kind("Beta-Binomial, one look", (100, 10_000), _counts, ("always_valid",), most=1.0),
+    Kind("Welch and Fieller", HUGE, _money, (False,)),
+    Kind("Compound Poisson", HUGE, _money, (True,)),
+)
+"""What is drawn; counts are visitors of an arm, or conversions where visitors are unknown."""
