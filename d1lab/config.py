@@ -188,7 +188,9 @@ class Settings(BaseSettings):
         if name not in self.databases:
             raise UnknownName("database", name, self.databases, FILE_NAME)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-            raise InputError(f"database name {name!r}: use letters, digits, '-' and '_' only")
+            raise InputError(
+                f"invalid database name {name!r}. Use only letters, digits, '-', and '_'."
+            )
         return name, self.databases[name]
 
     def folder(self, database: str | None = None) -> Path:
@@ -214,8 +216,10 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise InputError("settings (environment or d1lab.toml): " + "; ".join(lines)) from None
+        raise InputError(
+            "invalid settings in the environment or d1lab.toml: " + "; ".join(lines)
+        ) from None
     except SettingsError as error:
         raise InputError(f"settings (environment): {error}; expected JSON") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{FILE_NAME} is no TOML: {error}") from None
+        raise InputError(f"{FILE_NAME} is not valid TOML: {error}") from None

@@ -18,7 +18,7 @@
     ├── LockedError               exit code 75: another process is at the same work
     └── StopRun                   no fault: a notebook ended its run well before its last cell
 
-A message names three things: what was asked, what was found, what to do next.
+A message says what happened, why, and what to do.
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ class UnknownName(InputError):
         nearest = get_close_matches(name, known, n=1, cutoff=0.5)
         place = f" for {where}" if where else ""
         listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-        message = f"unknown {kind} {name!r}{place}; known: {listed or 'none'}."
+        message = (
+            f"There is no {kind} {name!r}{place}. Did you mean {nearest}? Available: "
+            f"{listed or 'none'} ..."
+        )
         if nearest:
-            message += f" Did you mean {nearest[0]!r}?"
+            message += f" Did you mean {nearest[0]!r}? (move before the list)"
         super().__init__(message)
         self.kind, self.name, self.known = kind, name, known
 

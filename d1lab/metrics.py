@@ -68,8 +68,8 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
         for name, metric in _load_folder(project_folder, "*.sql").items():
             if name in metrics:
                 raise InputError(
-                    f"metric {name!r} of {project_folder} is already one of d1lab's: "
-                    f"name its file {name}_v2.sql"
+                    f"metric {name!r} in {project_folder} has the same name as a "
+                    f"built-in metric. Rename the file, for example to {name}_v2.sql."
                 )
             metrics[name] = metric
     return metrics
@@ -136,7 +136,7 @@ def _title(header: list[str]) -> tuple[str, str]:
         lines.append(line)
     name, colon, sentence = " ".join(lines).partition(":")
     if not (colon and name.isidentifier() and sentence.strip()):
-        raise InputError("the first line must be '-- name: what the metric says'")
+        raise InputError("the first line must be '-- name: description'")
     return name, sentence.strip()
 
 
@@ -176,7 +176,9 @@ def _statement(sql: str) -> duckdb.Statement:
         raise InputError(f"the SQL cannot be read: {message_of(error)}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         kinds = ", ".join(s.type.name for s in statements) or "nothing"
-        raise InputError(f"one SELECT is expected, not {kinds}: data is only read here")
+        raise InputError(
+            f"only a single SELECT is allowed, not {kinds}. The warehouse is read-only."
+        )
     return statements[0]
 
 
@@ -252,7 +254,8 @@ def check_parameters(metric: Metric, params: Mapping[str, object]) -> dict[str, 
             raise UnknownName("parameter", name, metric.parameters, place)
     if missing := [p for p in metric.parameters if p not in params]:
         raise InputError(
-            f"{place} lacks {', '.join(missing)}; it takes {', '.join(metric.parameters)}"
+            f"{place}: missing parameters {', '.join(missing)}. Required: "
+            f"{', '.join(metric.parameters)}."
         )
     return {p.name: _check_value(place, p, params[p.name]) for p in metric.parameters.values()}
 

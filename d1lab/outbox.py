@@ -109,7 +109,7 @@ def _read(path: Path) -> pa.Table:
     try:
         return parquet.ParquetFile(path).read()
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} cannot be read: {error}. Run the report again.") from None
+        raise InputError(f"cannot read {path}: {error}. Run the report again.") from None
 
 
 def _write(rows: pa.Table, path: Path) -> None:
@@ -155,18 +155,21 @@ def _checked(frame: pa.Table, table: catalog.Table) -> pa.Table:
 def _check_names(names: list[str], table: catalog.Table) -> None:
     owned = table.owned("analysis")
     if not owned:
-        raise InputError(f"d1lab owns no column of table {table.name!r}: nothing can be staged")
+        raise InputError(
+            f"table {table.name!r} has no d1lab-owned columns, so nothing can be staged"
+        )
     for name in names:
         if name not in (*table.key, *owned):
             column = table.column(name)  # raises for an unknown name, with the nearest
             raise InputError(
-                f"column {name!r} of table {table.name!r} belongs to the {column.owner}; "
-                f"d1lab writes only {', '.join(owned)}"
+                f"column {name!r} of table {table.name!r} is owned by the "
+                f"{column.owner}. d1lab can write only: {', '.join(owned)}."
             )
     if missing := [name for name in table.key if name not in names]:
         raise InputError(
-            f"stage for table {table.name!r} lacks the key {', '.join(missing)}; found "
-            f"{', '.join(names)} (is the key in the index? then use .reset_index())"
+            f"stage: key columns missing for table {table.name!r}: "
+            f"{', '.join(missing)}. Found: {', '.join(names)}. If the key is in the "
+            "index, call .reset_index()."
         )
     if len(set(names)) != len(names):
         raise InputError(f"stage for table {table.name!r}: a column comes twice")

@@ -215,8 +215,8 @@ Made by `python -m validation.recommendations`; do not edit by hand.
 
 Recommendations of `d1lab.analyses.discounts.recommendation_rule` from weeks 1-40 of The Complete
 Journey, scored on weeks 41-53. Training gives an elasticity of {slope:.2f} (clustered
-error {error:.3f}) over {skus} products that sold often at both kinds of price. {scored} of them were sold at least two weeks each
-with and without a discount later, and are scored.
+error {error:.3f}) over {skus} products that sold often at both kinds of price. {scored} of them
+were sold at least two weeks each with and without a discount later, and are scored.
 
 {sentence}
 

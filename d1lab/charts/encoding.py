@@ -114,11 +114,15 @@ def read_drawing(
 ) -> Drawing:
     """Take the named columns out of a frame, checked and by role."""
     if not title.strip() or not description.strip():
-        raise InputError("a chart needs a title and a description, for those who cannot see it")
+        raise InputError(
+            "chart title or description missing. Both are required; screen readers read "
+            "the description."
+        )
     names, rows, source = read_frame(frame)
     if rows > limit:
         raise InputError(
-            f"chart {title!r} would draw {rows:,} rows; it takes {limit:,}. Aggregate in SQL first"
+            f"chart {title!r} has too many rows ({rows:,}, limit {limit:,}). "
+            "Aggregate in SQL first."
         )
     wanted = {role: name for role, name in roles.items() if name is not None}
     for name in wanted.values():
@@ -155,8 +159,8 @@ def color_channel(drawn: Drawing) -> list[Any]:
     series = list(dict.fromkeys(str(record["color"]) for record in drawn.records))
     if len(series) > 6:
         raise InputError(
-            f"chart {drawn.title!r} would draw {len(series)} series in six colours; keep the"
-            " largest and sum up the rest"
+            f"chart {drawn.title!r} has {len(series)} series but only six colors. "
+            "Keep the largest and combine the rest."
         )
     return [alt.Color(field="color", type="nominal", title=None, sort=series)]
 

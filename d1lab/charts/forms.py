@@ -243,8 +243,8 @@ def _lying_bars(drawn: Drawing) -> alt.LayerChart:
     names = {record["x"] for record in drawn.records}
     if len(names) > MAX_BARS:
         raise InputError(
-            f"chart {drawn.title!r} would draw {len(names):,} bars; draw the top {MAX_BARS} at most"
-            " and show the rest in a table"
+            f"chart {drawn.title!r} has too many bars ({len(names):,}). Show at most "
+            f"{MAX_BARS} and put the rest in a table."
         )
     marks = (
         alt.Chart()

@@ -12,22 +12,33 @@ from d1lab.errors import InputError
 
 
 def ab(
-    a: Annotated[str, typer.Argument(help="A as conversions/visitors or conversions; or: size.")],
-    b: Annotated[str | None, typer.Argument(help="B, written like A.")] = None,
+    a: Annotated[
+        str,
+        typer.Argument(
+            help=(
+                'Variant A as conversions/visitors or conversions; or "size" to compute a sample '
+                "size."
+            )
+        ),
+    ],
+    b: Annotated[str | None, typer.Argument(help="Variant B, in the same format.")] = None,
     share_b: Annotated[
-        float | None, typer.Option(help="B's share of the visitors, declared before the start.")
+        float | None,
+        typer.Option(help=("B's planned share of visitors, declared before the test started.")),
     ] = None,
     always_valid: Annotated[
-        bool, typer.Option("--always-valid", help="The test was looked at while it ran.")
+        bool, typer.Option("--always-valid", help="The test was monitored while it ran.")
     ] = False,
     looks: Annotated[
-        int | None, typer.Option(help="Planned looks of a group-sequential test.", min=2)
+        int | None, typer.Option(help="Number of planned looks (group-sequential test).", min=2)
     ] = None,
-    look: Annotated[int | None, typer.Option(help="Which look this is.", min=1)] = None,
-    alpha: Annotated[float, typer.Option(help="Two-sided error rate.")] = 0.05,
-    base: Annotated[str | None, typer.Option(help="size: A's rate, such as 5%.")] = None,
-    to: Annotated[str | None, typer.Option(help="size: the rate to detect, such as 5.5%.")] = None,
-    power: Annotated[float, typer.Option(help="size: chance to detect it.")] = 0.8,
+    look: Annotated[int | None, typer.Option(help="Number of the current look.", min=1)] = None,
+    alpha: Annotated[float, typer.Option(help="Significance level (two-sided).")] = 0.05,
+    base: Annotated[
+        str | None, typer.Option(help="With size: conversion rate of A, such as 5%.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="With size: rate to detect, such as 5.5%.")] = None,
+    power: Annotated[float, typer.Option(help="With size: statistical power.")] = 0.8,
     as_json: JsonOption = False,
 ) -> None:
     """Say which of two variants won, from their numbers alone; or how many visitors it takes.
@@ -38,7 +49,7 @@ def ab(
         _print_size(base, to, power=power, alpha=alpha, share_b=share_b, as_json=as_json)
         return
     if b is None:
-        raise InputError("d1lab ab takes two arms, such as: d1lab ab 500/10000 560/10000")
+        raise InputError("variant B is missing. Example: d1lab ab 500/10000 560/10000")
     from d1lab.analyses.ab_tests.decision import as_json as plain
     from d1lab.analyses.ab_tests.decision import calculate
     from d1lab.analyses.ab_tests.report import sentence
@@ -80,7 +91,9 @@ def _print_size(
     from d1lab.stats.power import sample_size
 
     if base is None or to is None:
-        raise InputError("d1lab ab size needs --base and --to, such as --base 5% --to 5.5%")
+        raise InputError(
+            "d1lab ab size requires --base and --to. Example: d1lab ab size --base 5% --to 5.5%"
+        )
     share = 0.5 if share_b is None else share_b
     size = sample_size(parse_rate(base), parse_rate(to), power=power, alpha=alpha, share_b=share)
     if as_json:

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 def pull(
-    table: Annotated[list[str] | None, typer.Argument(help="Only these tables.")] = None,
+    table: Annotated[list[str] | None, typer.Argument(help="Tables to pull. Default: all.")] = None,
     database: DatabaseOption = None,
     full: Annotated[
-        bool, typer.Option(help="Read every table whole, to notice all changes.")
+        bool, typer.Option(help="Reread every table in full to catch all changes.")
     ] = False,
     max_rows_read: MaxRowsOption = None,
     max_age: MaxAgeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring what is new in D1 into the warehouse."""
+    """Pull new and changed D1 rows into the warehouse."""
     from d1lab.d1.connect import connect
     from d1lab.d1.limits import cost
     from d1lab.pull import pull as fetch
@@ -59,15 +59,15 @@ def pull(
         print_json(result)
         return
     if result.skipped:
-        say("pull: nothing new; no row read")
+        say("pull: up to date, 0 rows read")
         return
     columns = ("table", "rows_pulled", "rows_read", "read_whole")
     rows = [(name, t.rows_pulled, t.rows_read, t.whole) for name, t in result.by_table.items()]
     print_rows(columns, rows)
     say(
-        f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s; "
-        f"{db.meter.total.rows_read:,} rows read as D1 bills them "
-        f"(${cost(db.meter.total):.6f} past what the plan includes)"
+        f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s. Billed rows "
+        f"read: {db.meter.total.rows_read:,} (${cost(db.meter.total):.6f} beyond the "
+        "included quota)"
     )
     say_remarks(result)
 
@@ -84,11 +84,11 @@ def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
 
 
 def tables(
-    table: Annotated[str | None, typer.Argument(help="The columns of this table.")] = None,
+    table: Annotated[str | None, typer.Argument(help="Show the columns of this table.")] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the warehouse's tables with rows, age and keys, or one table's columns."""
+    """List warehouse tables, or the columns of one table."""
     from d1lab.lab import open as open_lab
 
     frame = open_lab(database).describe(table)
@@ -103,19 +103,21 @@ def tables(
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT.")],
+    statement: Annotated[str, typer.Argument(help="A single SELECT statement.")],
     database: DatabaseOption = None,
-    d1: Annotated[bool, typer.Option("--d1", help="Ask D1 itself, and say what it bills.")] = False,
+    d1: Annotated[
+        bool, typer.Option("--d1", help="Query D1 directly and report billed rows.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run SQL on the warehouse (DuckDB), or with --d1 on the database itself."""
+    """Run SQL on the warehouse (DuckDB) or, with --d1, on D1."""
     if d1:
         from d1lab.d1.connect import connect
 
         with closing(connect(load_settings(), database)) as db:
             result = db.query(statement)
         print_rows(result.columns, result.rows, as_json=as_json)
-        say(f"{result.usage.rows_read:,} rows read as D1 bills them")
+        say(f"Billed rows read: {result.usage.rows_read:,}")
         return
     import duckdb
 
@@ -132,13 +134,13 @@ def sql(
 
 def metrics(
     name: Annotated[
-        str | None, typer.Argument(help="The metric to compute; all are listed without.")
+        str | None, typer.Argument(help="Metric to compute. Default: list all metrics.")
     ] = None,
     set_: SetOption = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the metrics, or compute one."""
+    """List metrics or compute one."""
     if name is None:
         from d1lab.metrics import load_metrics
 
@@ -157,17 +159,17 @@ def metrics(
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="Words, their beginnings, or nearly so.")],
+    text: Annotated[str, typer.Argument(help="Search text. Prefixes and typos are allowed.")],
     database: DatabaseOption = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="Only discount, code, sku, customer or test. Repeat for more."),
+        typer.Option(help="Limit to discount, code, sku, customer, or test. Repeatable."),
     ] = None,
-    shop: Annotated[str | None, typer.Option(help="Only of this shop.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 20,
+    shop: Annotated[str | None, typer.Option(help="Limit to one shop.")] = None,
+    limit: Annotated[int, typer.Option(help="Maximum number of results.", min=1)] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Find discounts, codes, articles, customers and tests by their words, best first."""
+    """Search discounts, codes, products, customers, and A/B tests."""
     from d1lab.search import Hit, open_index
     from d1lab.warehouse import open_warehouse
 
@@ -176,4 +178,4 @@ def search(
         hits = index.search(text, kinds=kind, shop=shop, limit=limit)
     print_rows(Hit._fields, hits, as_json=as_json)
     if not hits and not as_json:
-        say(f"search: nothing answers {text!r:.80}")
+        say(f"search: no results for {text!r:.80}")

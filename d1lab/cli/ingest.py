@@ -32,34 +32,39 @@ if TYPE_CHECKING:
     Result = OrdersResult | CostsResult | PricesResult
 
 RefusedOption = Annotated[
-    Path | None, typer.Option(help="Write the refused lines, with reasons, to this CSV.")
+    Path | None, typer.Option(help="Write rejected lines and reasons to this CSV file.")
 ]
 
 app = typer.Typer(
-    help="Bring files into D1: orders, unit costs, competitors' prices.", no_args_is_help=True
+    help="Load files into D1: orders, unit costs, competitor prices.", no_args_is_help=True
 )
 
 
 @app.command(epilog="Example: d1lab ingest orders orders_export.csv --shop harbor --dry-run")
 def orders(
-    file: Annotated[Path, typer.Argument(help="Shopify's order export, or any .csv or .parquet.")],
-    shop: Annotated[str, typer.Option(help="Whose orders these are.")],
+    file: Annotated[
+        Path, typer.Argument(help=("Shopify order export, or any .csv or .parquet file."))
+    ],
+    shop: Annotated[str, typer.Option(help="Shop the orders belong to.")],
     database: DatabaseOption = None,
     map_file: Annotated[
-        Path | None, typer.Option(help="What the columns of another file mean, as TOML.")
+        Path | None, typer.Option(help="Column map for other files (TOML).")
     ] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="One column: field=column, as order_id=InvoiceNo. Repeat."),
+        typer.Option(
+            "--map",
+            help=("Map one column, as field=column. Example: order_id=InvoiceNo. Repeatable."),
+        ),
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(help="The shop's currency; orders in others are refused.")
+        str | None, typer.Option(help="Shop currency. Orders in other currencies are rejected.")
     ] = None,
     markdowns: Annotated[
-        bool, typer.Option(help="Count prices below the compare-at price as discounts.")
+        bool, typer.Option(help="Treat prices below the compare-at price as discounts.")
     ] = False,
     plain_emails: Annotated[
-        bool, typer.Option("--plain-emails", help="Keep e-mail addresses; do not hash them.")
+        bool, typer.Option("--plain-emails", help="Store email addresses unhashed.")
     ] = False,
     refused: RefusedOption = None,
     dry_run: DryRunOption = False,
@@ -89,24 +94,27 @@ def orders(
             progress=progress,
         )
     told = (
-        f"ingest: {result.lines:,} lines, {result.orders:,} orders, {result.events:,} events "
-        f"({result.refunds:,} refunds); {_written(result, dry_run)}; {result.seconds:.1f} s"
+        f"ingest: {result.lines:,} lines, {result.orders:,} orders, {result.events:,} "
+        f"events ({result.refunds:,} refunds). {_written(result, dry_run)}. "
+        f"{result.seconds:.1f} s"
     )
     if result.refused:
         reasons = Counter(line.reason for line in result.refused)
-        told += f"\n{len(result.refused):,} lines refused, {len(reasons):,} reasons"
+        told += f"\n{len(result.refused):,} lines rejected for {len(reasons):,} different reasons"
     _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
 def costs(
-    file: Annotated[Path, typer.Argument(help="A CSV of shop, sku, unit_cost, valid_from.")],
+    file: Annotated[
+        Path, typer.Argument(help=("CSV file with columns shop, sku, unit_cost, valid_from."))
+    ],
     database: DatabaseOption = None,
     refused: RefusedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what one unit of each article costs the shop, and from which day on.
+    """Load unit costs from a CSV file.
 
     Ends with 0 done, 1 some lines were refused, 2 the file cannot be used.
     """
@@ -127,26 +135,26 @@ def prices(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="A .csv or .parquet of shop, sku, competitor, price, currency, observed_at; "
-            "and, if it has them, in_stock, url."
+            help=".csv or .parquet file with columns shop, sku, competitor, price, "
+            "currency, observed_at. Optional: in_stock, url."
         ),
     ] = None,
     pages: Annotated[
         Path | None,
         typer.Option(
-            help="A list of product pages to fetch instead: shop, sku, competitor, url; and, if "
-            "it has them, competitor_sku, currency. Every address in it is asked for: list only "
-            "those that you trust."
+            help="List of product pages to fetch instead, with columns shop, sku, "
+            "competitor, url. Optional: competitor_sku, currency. Every URL is "
+            "requested, so list only URLs you trust."
         ),
     ] = None,
     delay: Annotated[
-        float, typer.Option(help="Seconds between two requests to a host.", min=1)
+        float, typer.Option(help="Seconds between requests to the same host.", min=1)
     ] = 2.0,
     contact: Annotated[
-        str, typer.Option(help="A mail address or URL for the User-Agent, so that sites find you.")
+        str, typer.Option(help="Email address or URL to include in the User-Agent header.")
     ] = "",
     again_after: Annotated[
-        float, typer.Option(help="Fetch a page again after so many hours only.", min=0)
+        float, typer.Option(help="Hours before a page is fetched again.", min=0)
     ] = 12.0,
     database: DatabaseOption = None,
     refused: RefusedOption = None,
@@ -164,7 +172,7 @@ def prices(
     from d1lab.ingest.prices.observations import RefusedLine, ingest_prices
 
     if (file is None) == (pages is None):
-        raise InputError("give a file of prices, or a list of pages with --pages: one of the two")
+        raise InputError("pass either a price file or --pages LIST, not both")
     settings = load_settings()
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
     with opened as db, progress_bars() as progress:
@@ -175,8 +183,8 @@ def prices(
     if dry_run and result.seen and not as_json:
         print_rows(result.seen[0]._fields, result.seen)
     told = (
-        f"ingest: {result.received:,} prices; {_written(result, dry_run)}; "
-        f"{len(result.refused):,} refused; {result.seconds:.1f} s"
+        f"ingest: {result.received:,} prices. {_written(result, dry_run)}, "
+        f"{len(result.refused):,} rejected. {result.seconds:.1f} s"
     )
     _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
 

@@ -22,7 +22,7 @@ _DUCKDB_INTERRUPTED = "Query interrupted"  # what some of its calls make of Ctrl
 
 app = typer.Typer(
     name="d1lab",
-    help="The analytics workbench beside a Cloudflare D1 database.",
+    help="Analytics for Cloudflare D1: pull tables, run reports, write results back.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,7 +38,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help=("Show the version and exit.")
+        ),
     ] = False,
 ) -> None:
     """The analytics workbench beside a Cloudflare D1 database."""
@@ -127,5 +130,5 @@ def _ended(ended: SystemExit | KeyboardInterrupt) -> str | int | None:
         return 0  # the reader, such as `head`, has enough
     if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
         return ended.code
-    say("interrupted; what was done so far is kept: run the same command again")
+    say("interrupted. Completed work is kept. Run the same command to continue.")
     return _INTERRUPTED

@@ -17,22 +17,29 @@ import typer
 if TYPE_CHECKING:
     from d1lab.pull import PullResult
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, every field, unrounded.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help=("Print JSON with all fields and full precision."))
+]
 DatabaseOption = Annotated[
     str | None,
-    typer.Option("--database", "-d", help="A name from d1lab.toml; the default one if left out."),
+    typer.Option(
+        "--database",
+        "-d",
+        help=("Database name from d1lab.toml. Default: the project's default database."),
+    ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would change; write nothing.")
+    bool, typer.Option("--dry-run", help="Show what would change without writing anything.")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A parameter: name=value. Repeat for more.")
+    list[str] | None, typer.Option("--set", help="Set a parameter, as name=value. Repeatable.")
 ]
 MaxAgeOption = Annotated[
-    float | None, typer.Option(help="Do not pull if the last pull is younger, in seconds.", min=0)
+    float | None,
+    typer.Option(help=("Skip the pull if the last one is newer than this many seconds."), min=0),
 ]
 MaxRowsOption = Annotated[
-    int | None, typer.Option(help="Refuse to read more rows, as D1 bills them.", min=0)
+    int | None, typer.Option(help="Stop before reading more than this many billed rows.", min=0)
 ]
 
 Progress = Callable[[str, int, int], None]
@@ -142,7 +149,10 @@ def say_remarks(pulled: PullResult) -> None:
     if pulled.note:
         say(f"pull: {pulled.note}")
     if pulled.quarantined:
-        say(f"pull: {pulled.quarantined:,} values in quarantine; d1lab sql 'FROM d1lab.quarantine'")
+        say(
+            f"pull: {pulled.quarantined:,} values quarantined. To list them: d1lab sql "
+            "'FROM d1lab.quarantine'"
+        )
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def assignments(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise InputError(f"--set {pair!r}: expected name=value")
+            raise InputError(f"--set {pair!r} is invalid. Use name=value.")
         given[name] = value
     return given
 
@@ -59,28 +59,32 @@ def _params_file(path: Path | None) -> dict[str, Any]:
 
 
 def run(
-    report: Annotated[list[str] | None, typer.Argument(help="Which; all without.")] = None,
+    report: Annotated[
+        list[str] | None, typer.Argument(help="Reports to run. Default: all.")
+    ] = None,
     shop: Annotated[
-        list[str] | None, typer.Option("--shop", "-s", help="Only these shops.")
+        list[str] | None,
+        typer.Option("--shop", "-s", help=("Shops to run. Default: all. Repeatable.")),
     ] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="The day to speak of: YYYY-MM-DD, yesterday, latest.")
+        str | None, typer.Option(help="Report date: YYYY-MM-DD, today, yesterday, or latest.")
     ] = None,
     set_: SetOption = None,
-    params: Annotated[
-        Path | None, typer.Option(help="Parameters from a JSON or TOML file.")
-    ] = None,
+    params: Annotated[Path | None, typer.Option(help="JSON or TOML file with parameters.")] = None,
     database: DatabaseOption = None,
-    pull: Annotated[bool, typer.Option(help="Bring what is new in D1 first.")] = True,
-    push: Annotated[bool, typer.Option(help="Write the results of good runs into D1.")] = True,
+    pull: Annotated[bool, typer.Option(help="Pull new data from D1 first.")] = True,
+    push: Annotated[bool, typer.Option(help="Write results of successful runs to D1.")] = True,
     max_age: MaxAgeOption = None,
     max_rows_read: MaxRowsOption = None,
-    force: Annotated[bool, typer.Option(help="Run also what is up to date.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds for each run.", min=1)] = 900,
+    force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
+    timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
     export: Annotated[
         Literal["csv", "pdf"] | None,
         typer.Option(
-            help="Beside the pages, also those up to date: every table as a file, or a PDF."
+            help=(
+                "Also export every table as CSV, or every page as PDF, including pages "
+                "that are up to date."
+            )
         ),
     ] = None,
     dry_run: DryRunOption = False,
@@ -196,7 +200,7 @@ def _print_outcomes(
         if outcome.message and outcome.status != "current":
             say(f"{outcome.job.task}: {outcome.message}")
     if not outcomes:
-        say("run: there is no shop in the data yet; `d1lab doctor` says what is missing")
+        say("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
     if pulled:
         say_remarks(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
@@ -236,7 +240,9 @@ def _run_dir(settings: Settings, database: str | None, run_id: str) -> Path:
     return runs / run_id
 
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as its page says.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help=("Run ID, shown at the bottom of the report page."))
+]
 
 
 def push(
@@ -245,7 +251,7 @@ def push(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's staged results into D1: columns that d1lab owns, only where they differ."""
+    """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
     from d1lab.push import plan
     from d1lab.push import push as write
@@ -263,9 +269,7 @@ def push(
     if dry_run:
         _print_sample(result)
     verb = "would write" if dry_run else "wrote"
-    say(
-        f"push: D1 bills {result.usage.rows_read:,} rows read; {verb} {result.usage.rows_written:,}"
-    )
+    say(f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}")
 
 
 def _print_sample(plan: Any) -> None:
@@ -286,7 +290,7 @@ def rollback(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a push back: restore what it overwrote, where the value is still the one it wrote."""
+    """Undo a push. Restores previous values unless they changed after the push."""
     from d1lab.d1.connect import connect
     from d1lab.push import rollback as restore
 
@@ -301,16 +305,19 @@ def rollback(
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
     for table in result.tables:
         if table.left:
-            say(f"{table.table}: {table.left} rows hold something else by now and were left alone")
+            say(f"{table.table}: {table.left} rows changed after the push and were not restored")
 
 
 def prune(
-    keep: Annotated[str, typer.Option(help="How much to keep, such as 90d.")] = "90d",
+    keep: Annotated[str, typer.Option(help="Age of runs to keep, such as 90d.")] = "90d",
     database: DatabaseOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove old runs and say what went; the last good run of each report always stays."""
+    """Delete old runs and their pages.
+
+    The last run and the last successful run of each report are kept.
+    """
     from d1lab.jobs.ledger import open_ledger
     from d1lab.jobs.prune import parse_days
     from d1lab.jobs.prune import prune as remove
@@ -322,18 +329,18 @@ def prune(
         print_json(removed)
         return
     print_rows(removed[0]._fields if removed else ("run_id",), removed)
-    say(f"{len(removed)} runs {'would be ' if dry_run else ''}removed")
+    say(f"prune: {len(removed)} runs {'would be ' if dry_run else ''}deleted")
 
 
 def lab(
-    port: Annotated[int, typer.Option(help="Where JupyterLab listens, on loopback.")] = 8888,
-    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    port: Annotated[int, typer.Option(help="Port for JupyterLab (local access only).")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
-    """Open JupyterLab at the tour. It needs no token, and is given none."""
+    """Open JupyterLab with the tour notebook. API tokens are not passed to it."""
     settings = load_settings()
     tour = settings.notebooks_dir / "tour.ipynb"
     if not settings.folder().joinpath("warehouse.duckdb").is_file():
-        say("the warehouse is empty yet: `d1lab pull` fills it")
+        say("The warehouse is empty. Run `d1lab pull` to fill it.")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--ServerApp.root_dir={settings.root}"]
     if tour.is_file():

@@ -21,38 +21,38 @@ from d1lab.config import DEMO_URL, FILE_NAME, load_settings
 from d1lab.errors import InputError
 
 _TOML = """\
-# d1lab's settings. Tokens never stand here: they come from the environment
+# d1lab settings. Do not put tokens here; set them in the environment
 # (D1LAB_READ_TOKEN, D1LAB_WRITE_TOKEN).
-database = "{name}"  # the default of every command
+database = "{name}"  # default database
 
 [databases.{name}]
 url = "{url}"
-plan = "{plan}"  # "free" or "paid": whose prices and daily limits apply
-currency = "{currency}"  # of money, such as "EUR"; or by shop: {{harbor = "EUR"}}
+plan = "{plan}"  # Cloudflare plan, "free" or "paid": sets prices and daily limits
+currency = "{currency}"  # such as "EUR", or per shop: {{harbor = "EUR"}}
 """
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project's folder.")] = Path("."),
-    url: Annotated[str, typer.Option(help="Where the database is.")] = DEMO_URL,
-    name: Annotated[str, typer.Option(help="What to call it.")] = "demo",
-    plan: Annotated[str, typer.Option(help="Cloudflare's plan: free or paid.")] = "paid",
+    folder: Annotated[Path, typer.Argument(help="Project folder.")] = Path("."),
+    url: Annotated[str, typer.Option(help="Database URL.")] = DEMO_URL,
+    name: Annotated[str, typer.Option(help="Database name in d1lab.toml.")] = "demo",
+    plan: Annotated[str, typer.Option(help="Cloudflare plan: free or paid.")] = "paid",
     currency: Annotated[
-        str | None, typer.Option(help="What money is counted in, such as EUR.")
+        str | None, typer.Option(help="Currency of all amounts, such as EUR.")
     ] = None,
 ) -> None:
-    """Start a project: d1lab.toml, the reports' notebooks, and folders for data and reports."""
+    """Create a project: d1lab.toml and the report notebooks."""
     from d1lab.runs.report import copy_notebooks
 
     target = folder / FILE_NAME
     if target.exists():
-        raise InputError(f"{target} exists already; edit it, or choose another folder")
+        raise InputError(f"{target} already exists. Edit it or choose another folder.")
     text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""))
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
     target.write_text(text, encoding="utf-8")
     first = "demo" if url == DEMO_URL else "doctor"
-    say(f"wrote {target} and {len(copied)} notebooks; next: d1lab {first}, then d1lab run")
+    say(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
 
 
 def _toml(name: str, url: str, plan: str, currency: str) -> str:
@@ -61,7 +61,9 @@ def _toml(name: str, url: str, plan: str, currency: str) -> str:
 
     for value in (name, url, plan, currency):
         if not value.isprintable() or any(c in value for c in '"\\'):
-            raise InputError(f"{value!r} holds a quote, a backslash or a control character")
+            raise InputError(
+                f"{value!r} contains a quote, backslash, or control character. Remove it."
+            )
     chosen = {"url": url, "plan": plan, "currency": currency}
     load_settings(databases={name: chosen}).resolve(name)
     require_url(url)
@@ -69,16 +71,20 @@ def _toml(name: str, url: str, plan: str, currency: str) -> str:
 
 
 def demo(
-    full: Annotated[bool, typer.Option(help="Load every line of the data set.")] = False,
-    if_missing: Annotated[bool, typer.Option(help="Keep a demo that is there.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="Load the full data set (1.4 million order lines).")
+    ] = False,
+    if_missing: Annotated[
+        bool, typer.Option(help="Do nothing if the demo already exists.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the demo shops in an embedded D1: real transactions, the rest simulated."""
+    """Build three demo shops in a local D1 database."""
     from d1lab.demo.build import build_demo, demo_exists
 
     settings = load_settings()
     if if_missing and demo_exists(settings, full=full):
-        say("demo: there already")
+        say("demo: already built")
         return
     with progress_bars() as progress:
         result = build_demo(settings, full=full, progress=progress)
@@ -86,9 +92,10 @@ def demo(
         print_json(result)
         return
     say(
-        f"demo: {result.events:,} order lines; {result.inventory_days:,} inventory days, "
-        f"{result.ab_tests} A/B tests, {result.competitor_prices:,} competitors' prices and "
-        f"{result.unit_costs:,} unit costs (simulated) in {result.seconds:.1f} s"
+        f"demo: {result.events:,} order lines, plus simulated data: "
+        f"{result.inventory_days:,} inventory days, {result.ab_tests} A/B tests, "
+        f"{result.competitor_prices:,} competitor prices, {result.unit_costs:,} unit "
+        f"costs. {result.seconds:.1f} s"
     )
     print_rows(("shop", "customers", "order_lines"), result.shops)
 
@@ -96,7 +103,7 @@ def demo(
 def migrate(
     database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
-    """Apply the migrations that the database lacks, as `wrangler d1 migrations apply` would."""
+    """Apply pending migrations (compatible with `wrangler d1 migrations apply`)."""
     from d1lab.d1.connect import connect
     from d1lab.d1.migrate import migrate as apply
     from d1lab.d1.migrate import pending
@@ -104,13 +111,13 @@ def migrate(
     with closing(connect(load_settings(), database, write=not dry_run)) as db:
         names = pending(db) if dry_run else apply(db)
     print_rows(("migration",), [(name,) for name in names], as_json=as_json)
-    say(f"{len(names)} migrations {'pending' if dry_run else 'applied'}")
+    say(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
 
 
 def track(
-    file: Annotated[Path, typer.Argument(help="Events: .jsonl, .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="Event file: .jsonl, .csv, or .parquet.")],
     database: DatabaseOption = None,
-    correct: Annotated[bool, typer.Option(help="Overwrite events whose content differs.")] = False,
+    correct: Annotated[bool, typer.Option(help="Overwrite existing events that differ.")] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,10 +137,10 @@ def track(
     if as_json:
         print_json(result)
     else:
-        done = f"{result.written:,} written, {result.known:,} known already"
+        done = f"{result.written:,} written, {result.known:,} already in D1"
         say(
             f"track: {result.received:,} events, {'dry run' if dry_run else done}, "
-            f"{len(result.refused):,} refused"
+            f"{len(result.refused):,} rejected"
         )
         print_rows(("event", "reason"), result.refused) if result.refused else None
     if result.refused:
@@ -143,7 +150,7 @@ def track(
 def aggregate(
     database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
-    """Make the app's counters of the order events; each event counts once."""
+    """Recompute the app's counters from order events."""
     from d1lab.d1.connect import connect
     from d1lab.ingest.aggregate import aggregate as compute
 
@@ -159,7 +166,7 @@ def aggregate(
 
 
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Say what the database lacks, and which migration or command mends it."""
+    """Check the database for problems and show how to fix them."""
     from d1lab.d1.connect import connect
     from d1lab.ops.doctor import doctor as examine
 

@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 
 def serve(
     port: Annotated[
-        int, typer.Option(help="Where to listen, on loopback; 0 for any.", min=0, max=65535)
+        int,
+        typer.Option(
+            help="Port to listen on (local access only). 0 picks a free port.", min=0, max=65535
+        ),
     ] = 8000,
-    reload: Annotated[bool, typer.Option(help="Load open pages again when they change.")] = True,
+    reload: Annotated[bool, typer.Option(help="Reload open pages when reports change.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = False,
 ) -> None:
-    """Show the reports on this machine, for this machine alone."""
+    """Serve the reports on this computer only."""
     import webbrowser
 
     from d1lab.share.serve import serve as listen
 
     def ready(url: str) -> None:
-        say(f"reports at {url} (Ctrl-C ends it)")
+        say(f"Serving reports at {url} (press Ctrl-C to stop)")
         if browser:
             webbrowser.open(url)
 
@@ -44,14 +47,14 @@ def serve(
 
 
 def publish(
-    target: Annotated[str, typer.Argument(help="A folder, or a URL such as s3://bucket/reports.")],
+    target: Annotated[str, typer.Argument(help="Folder or URL, such as s3://bucket/reports.")],
     delete: Annotated[
-        bool, typer.Option("--delete", help="Remove published pages that are no more.")
+        bool, typer.Option("--delete", help="Delete published pages that no longer exist locally.")
     ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy finished pages to a folder or a static host: only what differs."""
+    """Copy new and changed pages to a folder or static host."""
     from d1lab.share.publish import publish as copy
 
     settings = load_settings()
@@ -66,8 +69,8 @@ def publish(
     copied = sum(file.action != "removed" for file in result.files)
     verb = "would copy" if dry_run else "copied"
     say(
-        f"publish: {verb} {copied} files, {result.bytes:,} bytes, to {result.target}; "
-        f"{len(result.files) - copied} {'to remove' if dry_run else 'removed'}, "
+        f"publish: {verb} {copied} files ({result.bytes:,} bytes) to {result.target}; "
+        f"{len(result.files) - copied} {'to delete' if dry_run else 'deleted'}, "
         f"{result.unchanged} unchanged"
     )
 
@@ -75,10 +78,11 @@ def publish(
 def send(
     database: DatabaseOption = None,
     alert: Annotated[
-        list[str] | None, typer.Option(help="Watch this too: 'days_of_supply_min < 7'.")
+        list[str] | None,
+        typer.Option(help=("Add an alert, such as 'products_short > 20'. Repeatable.")),
     ] = None,
     attach_page: Annotated[
-        bool | None, typer.Option(help="Attach the page, as mail can carry it.")
+        bool | None, typer.Option(help="Attach the static version of the page (for email).")
     ] = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -117,15 +121,17 @@ def _print_deliveries(deliveries: list[Delivery], *, dry_run: bool) -> None:
         elif delivery.problem:
             say(f"{delivery.notice.title}: {delivery.problem}")
     sent = sum(delivery.status == "sent" for delivery in deliveries)
-    say(f"send: {len(deliveries)} to send" if dry_run else f"send: {sent} sent")
+    say(f"send: {len(deliveries)} messages to send" if dry_run else f"send: {sent} sent")
 
 
 def schedule(
-    scheduler: Annotated[str, typer.Argument(help="cron, systemd, github or kubernetes.")],
-    every: Annotated[int, typer.Option(help="Minutes: 5, 10, 15, 20, 30 or 60.")] = 15,
+    scheduler: Annotated[
+        str, typer.Argument(help=("Scheduler: cron, systemd, github, or kubernetes."))
+    ],
+    every: Annotated[int, typer.Option(help="Interval in minutes: 5, 10, 15, 20, 30, or 60.")] = 15,
     database: DatabaseOption = None,
 ) -> None:
-    """Print a snippet that lets a scheduler call `d1lab run`."""
+    """Print a scheduler configuration that calls `d1lab run`."""
     from d1lab.share.schedule import Place, snippet
 
     settings = load_settings()

@@ -1,6 +1,6 @@
-"""Compare and set by key: a row changes only while it still is what the caller last saw.
+"""Compare-and-set by key: update a row only if it still has the expected values.
 
-Sending the same rows again is harmless: the second time none of them is what it was.
+Sending the same rows again is harmless: Idempotent: a repeated call matches no row..
 """
 
 # ruff: noqa: S608  (identifiers are quoted, values are bound)

@@ -81,12 +81,12 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
         if not file.is_file():
             is_demo = name == "demo" and kind == "sqlite"
             todo = "run `d1lab demo` to build it" if is_demo else "check its url in d1lab.toml"
-            raise InputError(f"database {name!r}: there is no file {path!r}; {todo}")
+            raise InputError(f"database {name!r}: file {path!r} does not exist. {todo}")
         if write and (kind == "dump" or file.parent.name == ENGINE_FOLDER):
             what = "a dump" if kind == "dump" else "the file of a running engine"
             raise InputError(
-                f"database {name!r} is {what}: it is only read, so nothing can be written there. "
-                "`d1lab run --no-push` makes reports all the same."
+                f"database {name!r} is {what} and read-only. To create reports "
+                "without writing back, use `d1lab run --no-push`."
             )
         url = f"{kind}:{file}"
     return open_database(

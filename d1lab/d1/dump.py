@@ -46,7 +46,7 @@ def open_dump(path: str | Path, url: str | None = None) -> DumpDatabase:
     """
     path, url = Path(path), url or f"dump:{path}"
     if not path.is_file():
-        raise InputError(f"{url}: there is no file {path}")
+        raise InputError(f"{url}: file {path} does not exist")
     folder = TemporaryDirectory(prefix="d1lab-dump-")
     try:
         digest = _load(path, Path(folder.name) / "dump.sqlite", url)

@@ -1,4 +1,4 @@
-"""Values as JSON text, so that SQLite reads each of them back exactly.
+"""Encode values as JSON that SQLite reads back exactly.
 
 D1's HTTP API binds text alone. A number inside a JSON text arrives as what it is; what JSON cannot
 hold (a blob, a text with a NUL) goes as hexadecimal digits in an object.
@@ -42,7 +42,7 @@ def plain(value: object) -> Value:
         return _moment(value)
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         return str(value) if isinstance(value, str) else bytes(value)
-    raise InputError(f"a {type(value).__name__} is no value of D1: {value!r:.60}")
+    raise InputError(f"D1 cannot store a {type(value).__name__}: {value!r:.60}")
 
 
 def _fitting(number: int) -> int:
@@ -59,13 +59,13 @@ def _number(number: Decimal) -> int | float:
 
 def _finite(number: float) -> float:
     if not math.isfinite(number):
-        raise InputError(f"{number} is no value of D1; None stands for a missing one")
+        raise InputError(f"D1 cannot store {number}. Use None for missing values.")
     return number
 
 
 def _moment(moment: date) -> str:
     if moment != moment:  # pandas.NaT is a datetime
-        raise InputError("NaT is no value of D1; None stands for a missing one")
+        raise InputError("D1 cannot store NaT. Use None for missing values.")
     if not isinstance(moment, datetime):
         return moment.isoformat()
     if moment.tzinfo is not None:

@@ -1,4 +1,4 @@
-"""What an error message of D1 or of SQLite means: which of d1lab's errors it is.
+"""Map D1 and SQLite error messages to d1lab exceptions.
 
 Cloudflare's code 7500 stands for everything, so the message decides, then the HTTP status.
 """
@@ -51,7 +51,10 @@ _PASSING = (
     "storage reset",
 )
 _AUTH_CODES = frozenset((6003, 6111, 9109, 10000))
-_TOKENS = "Reads need D1LAB_READ_TOKEN with D1:Read, writes D1LAB_WRITE_TOKEN with D1:Edit."
+_TOKENS = (
+    "Reading requires D1LAB_READ_TOKEN with D1:Read; writing requires D1LAB_WRITE_TOKEN "
+    "with D1:Edit."
+)
 
 
 def fault(

@@ -1,4 +1,4 @@
-"""Pages of a table, read on by key: D1 packs each page into one JSON array per column.
+"""Keyset pagination of tables, packed by D1 into one JSON array per column.
 
 One row comes back instead of thousands: it is several times as fast to send and to parse, and
 more faithful. In D1's plain answers an integer above 2^53 is rounded and an infinity is null; in a
@@ -260,8 +260,9 @@ def rowid_name(table: TableInfo) -> str:
         if name not in taken:
             return name
     raise InputError(
-        f"table {table.name!r} has columns named {', '.join(_ROWID_NAMES)}: nothing is left to "
-        "read on by. Rename one of them, or pull the other tables by name."
+        f"table {table.name!r} cannot be paged: its columns use all row-ID names "
+        f"({', '.join(_ROWID_NAMES)}). Rename one of them or pull only the other "
+        "tables."
     )
 
 

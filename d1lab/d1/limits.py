@@ -135,7 +135,9 @@ def require_read(sql: str) -> None:
         InputError: It does.
     """
     if not is_read(sql):
-        raise InputError(f"query() only reads, this writes: {shorten(sql)} Use execute().")
+        raise InputError(
+            f"query() cannot run a statement that writes: {shorten(sql)} Use execute()."
+        )
 
 
 def check(sql: str, params: Sequence[Value]) -> None:
@@ -150,12 +152,13 @@ def check(sql: str, params: Sequence[Value]) -> None:
     size = len(sql.encode("utf-8", "surrogatepass"))
     if size > SQL_BYTES:
         raise D1LimitError(
-            f"a statement of {size:,} bytes: D1 takes {SQL_BYTES:,}. Bind its values, or split it."
+            f"statement too long: {size:,} bytes, D1 allows {SQL_BYTES:,}. Bind the "
+            "values or split the statement."
         )
     if len(params) > PARAMETERS:
         raise D1LimitError(
-            f"{len(params)} parameters: D1 binds {PARAMETERS}. "
-            "Bind one JSON text and read it with json_each(?1)."
+            f"too many parameters: {len(params)}, D1 allows {PARAMETERS}. Pass one "
+            "JSON array and read it with json_each(?1)."
         )
     _check_verb(sql)
     _check_arguments(sql)
@@ -187,7 +190,7 @@ def _check_arguments(sql: str) -> None:
 def _check_verb(sql: str) -> None:
     kind = verb(sql)
     if not kind:
-        raise D1QueryError("there is no SQL in the statement")
+        raise D1QueryError("the statement is empty")
     if not is_single(sql):
         raise D1QueryError(f"more than one statement: {shorten(sql)} Use batch().")
     if kind in FORBIDDEN_VERBS:
@@ -202,7 +205,7 @@ def _check_value(position: int, value: Value) -> None:
             raise InputError(f"parameter {position} does not fit 64 bits: {value}")
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise InputError(f"parameter {position} is {value}: D1 takes finite numbers only")
+            raise InputError(f"parameter {position} is {value}. D1 accepts finite numbers only.")
     elif isinstance(value, (str, bytes)):
         _check_text(position, value)
     elif value is not None:
@@ -218,4 +221,6 @@ def _check_text(position: int, value: str | bytes) -> None:
     except UnicodeEncodeError:
         raise InputError(f"parameter {position} is not valid Unicode: a lone surrogate") from None
     if size > VALUE_BYTES:
-        raise D1TooBigError(f"parameter {position} has {size:,} bytes: D1 takes {VALUE_BYTES:,}")
+        raise D1TooBigError(
+            f"parameter {position} is too large: {size:,} bytes, D1 allows {VALUE_BYTES:,}"
+        )

@@ -74,7 +74,9 @@ class RestDatabase:
             for token in filter(None, (read_token, write_token)):
                 _require_sendable(token)
             if self._read_token is None:
-                raise D1AuthError(f"{url}: no token; set D1LAB_READ_TOKEN (it needs D1:Read)")
+                raise D1AuthError(
+                    f"{url}: API token missing. Set D1LAB_READ_TOKEN (permission D1:Read)."
+                )
         self._transport = Transport(base, handler=handler, is_local=self._is_local)
 
     def __repr__(self) -> str:
@@ -100,14 +102,16 @@ class RestDatabase:
         if all(limits.is_read(sql) for sql, _ in statements):
             return self._read(statements, table)
         if self.read_only:
-            raise InputError(f"{self.url} is open for reading only")
+            raise InputError(f"{self.url} was opened read-only")
         if self._write_token is None and not self._is_local:
-            raise D1AuthError(f"{self.url}: no token; set D1LAB_WRITE_TOKEN (it needs D1:Edit)")
+            raise D1AuthError(
+                f"{self.url}: API token missing. Set D1LAB_WRITE_TOKEN (permission D1:Edit)."
+            )
         results = self._send(statements, self._write_token, table, again=idempotent)
         if any(map(_has_rounded, results)):
             raise D1QueryError(
-                "the write took effect, but its answer holds an integer beyond 2^53 that D1's "
-                "JSON rounds: let RETURNING give CAST(x AS TEXT)"
+                "the write succeeded, but the response contains an integer above "
+                "2^53 that D1 rounds in JSON. Use RETURNING CAST(x AS TEXT)."
             )
         return results
 
@@ -208,8 +212,8 @@ def _require_sendable(token: SecretStr) -> None:
     text = token.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise D1AuthError(
-            "a token holds a line end, a blank or another character that no token has; "
-            "set D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN again"
+            "an API token contains a line break, space, or other invalid character. "
+            "Set D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN again."
         )
 
 
@@ -225,7 +229,10 @@ def endpoint(url: str) -> tuple[str, str]:
 def _cloudflare(url: str) -> tuple[str, str]:
     match = re.fullmatch(r"d1://([0-9A-Za-z]+)/([\w.-]+)", url)
     if not match:
-        raise InputError(f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE")
+        raise InputError(
+            f"invalid database URL {url!r}. Use d1://ACCOUNT_ID/DATABASE_ID with the "
+            "account ID (32 hex digits) and the database ID or name."
+        )
     return f"{CLOUDFLARE}{match[1]}/d1/database", match[2]
 
 
@@ -235,7 +242,10 @@ def _local(url: str) -> tuple[str, str]:
     if not match or not _port(parts) or parts.username or parts.query:
         raise InputError(f"database URL {url!r}: expected wrangler+http://127.0.0.1:PORT/DATABASE")
     if not _is_loopback(parts.hostname or ""):
-        raise InputError(f"{parts.hostname} is another machine: plain HTTP goes to this one only")
+        raise InputError(
+            f"{parts.hostname} is not this computer. Plain HTTP is allowed for local "
+            "connections only."
+        )
     return f"http://{parts.netloc}{EXPLORER}", match[1]
 
 

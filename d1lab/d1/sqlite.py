@@ -61,7 +61,9 @@ class SqliteDatabase:
         self.meter = Meter()
         self.read_only = read_only or self.path.parent.name == ENGINE_FOLDER
         if not self.path.is_file():
-            raise InputError(f"{self.url}: there is no file {self.path}. `d1lab demo` makes one.")
+            raise InputError(
+                f"{self.url}: file {self.path} does not exist. Create it with `d1lab demo`."
+            )
         self._lock = RLock()
         self._touched, self._watching = bill.Touched(), False
         self._header = os.open(
@@ -81,7 +83,7 @@ class SqliteDatabase:
         try:
             path.open("xb").close()
         except FileExistsError:
-            raise InputError(f"{path} exists: it is not overwritten") from None
+            raise InputError(f"{path} already exists and is not overwritten") from None
         return cls(path, url=url)
 
     def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:

@@ -105,7 +105,7 @@ class Transport:
             answer = self._client.request(method, path, headers=headers, **what)
         except httpx.HTTPError as error:  # its request holds the token: it is not passed on
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
-            raise D1UnavailableError(f"no answer from {host}: {why}{self._hint}") from None
+            raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
         return _opened(answer)
 
 

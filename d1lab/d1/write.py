@@ -179,7 +179,7 @@ def lines_of(
 ) -> Iterator[Line]:
     """Each row as JSON; a row without a key, or with one seen before if `unique`, is refused."""
     if missing := [name for name in key if name not in columns]:
-        raise InputError(f"the rows lack {', '.join(missing)} of their key")
+        raise InputError(f"key columns missing from the rows: {', '.join(missing)}")
     at = [list(columns).index(name) for name in key]
     seen: set[tuple[object, ...]] = set()
     for row in rows:
@@ -193,7 +193,7 @@ def lines_of(
                 f"a row needs {', '.join(columns)}, and a key not NULL; got {row!r:.200}"
             )
         if unique and own in seen:
-            raise InputError(f"the key {own} occurs twice: give each row once")
+            raise InputError(f"duplicate key {own}. Pass each row once.")
         seen.add(own) if unique else None
         yield Line(to_json(values), encoded_places(values))
 

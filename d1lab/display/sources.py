@@ -8,7 +8,7 @@ _NAMES = {
     "inventory_days": "stock levels",
     "ab_tests": "A/B tests",
     "ab_test_days": "A/B tests",
-    "competitor_prices": "competitors' prices",
+    "competitor_prices": "competitor prices",
     "product_costs": "unit costs",
 }
 

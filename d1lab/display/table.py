@@ -114,9 +114,14 @@ class DataTable(NamedTuple):
             UnknownName: A label, unit or kind is for a column that the frame lacks.
         """
         if not title.strip():
-            raise InputError("a table needs a title that says what it shows")
+            raise InputError(
+                'table title missing. Pass title="..." that says what the table shows.'
+            )
         if not 1 <= limit <= MAX_LIMIT:
-            raise InputError(f"limit={limit}: a table shows 1 to {MAX_LIMIT:,} rows; all go to CSV")
+            raise InputError(
+                f"limit={limit} is out of range. Use 1 to {MAX_LIMIT:,}; the CSV always "
+                "contains all rows."
+            )
         names, total, source = read_frame(frame)
         top = list(islice(source, limit))
         rows = tuple(tuple(plain(cell) for cell in row) for row in top)
@@ -141,7 +146,9 @@ class DataTable(NamedTuple):
             return _write_csv(folder, self.name or _slug(self.title), names, self.rows)
         path = folder / (self.csv or f"{self.name}.csv")
         if not path.is_file():
-            raise InputError(f"{self.title!r} was cut, and {path} is gone: run the report again")
+            raise InputError(
+                f"the full data of table {self.title!r} is missing ({path}). Run the report again."
+            )
         return path
 
     _repr_pretty_ = as_text

@@ -140,6 +140,7 @@ def _require_columns(db: Database) -> None:
         lacking = {*_columns(table)} - {column.name.lower() for column in held}
         if lacking:
             raise InputError(
-                f"{db.url}: table {table.name!r} lacks {', '.join(sorted(lacking))}; "
-                "`d1lab doctor` says how to add them"
+                f"{db.url}: columns missing in table {table.name!r}: "
+                f"{', '.join(sorted(lacking))}. Run `d1lab doctor` to see how to add "
+                "them."
             )

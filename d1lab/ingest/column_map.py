@@ -106,8 +106,9 @@ def _shopify(header: Sequence[str]) -> ColumnMap:
     columns = {field: named[name] for field, name in SHOPIFY.items() if name in named}
     if missing := [SHOPIFY[field] for field in _SHOPIFY_NEEDED if field not in columns]:
         raise InputError(
-            f"this is no order export of Shopify: it lacks {', '.join(map(repr, missing))}. "
-            f"For another file say what its columns mean, such as --map order_id={header[0]}"
+            "not a Shopify order export: columns missing: "
+            f"{', '.join(map(repr, missing))}. For other files, map the columns, for "
+            f"example --map order_id={header[0]}"
         )
     return ColumnMap("shopify", tuple(SHOPIFY), columns)
 
@@ -126,9 +127,9 @@ def _plain(
         if column not in header:
             raise UnknownName("column", str(column), header, "the file")
     if missing := [field for field in _PLAIN_NEEDED if field not in columns]:
-        raise InputError(f"the column map lacks {', '.join(missing)}")
+        raise InputError(f"column map incomplete: add {', '.join(missing)}")
     if not {"list_price", "revenue"} & set(columns):
-        raise InputError("the column map needs list_price or revenue")
+        raise InputError("column map incomplete: add list_price or revenue")
     return ColumnMap("plain", PLAIN, columns, **_options(options))
 
 
@@ -153,9 +154,9 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
+        raise InputError(f"file {path} does not exist") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from None
+        raise InputError(f"{path} is not valid TOML: {error}") from None
     if not isinstance(given.get("columns", {}), dict):
         raise InputError(f'{path}: [columns] holds field = "column" lines')
     return given
@@ -164,5 +165,5 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 def _pair(text: str) -> tuple[str, str]:
     field, sign, column = text.partition("=")
     if not sign:
-        raise InputError(f"--map {text}: write field=column, such as order_id=InvoiceNo")
+        raise InputError(f"--map {text} is invalid. Use field=column, such as order_id=InvoiceNo.")
     return field.strip(), column.strip()

@@ -112,7 +112,7 @@ def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
             for cells in reader:
                 yield reader.line_num, cells
         except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not in UTF-8: {error}; convert it first") from None
+            raise InputError(f"{path} is not UTF-8: {error}. Convert it to UTF-8 first.") from None
         except csv.Error as error:
             raise InputError(f"{path}, near line {reader.line_num}: {error}") from None
 
@@ -123,8 +123,8 @@ def _require_header(path: Path, names: list[str]) -> None:
             raise UnknownName("column", name, FIELDS, f"{path}")
     if sorted(names) != sorted(FIELDS):
         raise InputError(
-            f"{path}: the header must name {', '.join(FIELDS)}, each once; "
-            f"it names {', '.join(names) or 'nothing'}"
+            f"{path}: invalid header. Expected {', '.join(FIELDS)}, each once; found "
+            f"{', '.join(names) or 'nothing'}."
         )
 
 
@@ -137,11 +137,13 @@ def _checked(cells: Mapping[str, str | None], known: Mapping[Key, Cost]) -> Cost
         if not text or "\0" in text:
             raise InputError(f"{name} is missing")
     if not _AMOUNT.fullmatch(amount):
-        raise InputError(f"unit_cost {amount!r} is no amount such as 12.50, of 0 or more")
+        raise InputError(
+            f"invalid unit_cost {amount!r}. Use an amount of 0 or more, such as 12.50."
+        )
     cost = (shop, sku, Decimal(amount), _day(day))
     same = known.get((shop, sku, cost[3]))
     if same is not None and same != cost:
-        raise InputError(f"{sku} has another cost for {day} in an earlier line: {same[2]}")
+        raise InputError(f"conflicting cost for {sku} on {day}: an earlier line has {same[2]}")
     if same is not None:
         raise InputError(f"{sku} has this cost for {day} in an earlier line")
     return cost
@@ -153,4 +155,4 @@ def _day(text: str) -> str:
             raise ValueError
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise InputError(f"valid_from {text!r} is no date such as 2026-05-01") from None
+        raise InputError(f"invalid valid_from {text!r}. Use a date such as 2026-05-01.") from None

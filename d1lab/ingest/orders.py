@@ -154,7 +154,7 @@ def _workspace() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _shop(shop: str) -> str:
     if not shop.strip():
-        raise InputError("say whose orders these are: the shop's name is empty")
+        raise InputError("shop name is empty. Pass --shop NAME.")
     return shop.strip()
 
 
@@ -163,8 +163,9 @@ def _currency(con: duckdb.DuckDBPyConnection, given: str | None) -> str | None:
     if given is None and len(found) > 1:
         listed = ", ".join(f"{code[:40]} ({lines:,} lines)" for code, lines in found[:5])
         raise InputError(
-            f"the file holds several currencies: {listed}. Amounts of one shop must be in one: "
-            f"name it, such as --currency {found[0][0][:40]}; lines in others are then refused."
+            f"the file contains several currencies: {listed}. A shop's amounts must "
+            "be in one currency. Choose one with --currency, such as --currency "
+            f"{found[0][0][:40]}; lines in other currencies are rejected."
         )
     return given.upper() if given else found[0][0] if found else None
 

@@ -1,4 +1,4 @@
-"""Customers without their addresses: an e-mail becomes a keyed hash, the same on every day.
+"""Pseudonymize customers: email addresses become stable keyed hashes.
 
 The hash is HMAC-SHA256 under a salt that only the project knows: without it nobody can try
 addresses out. The salt comes from the environment (D1LAB_SALT), or is drawn once and kept in the
@@ -37,8 +37,8 @@ def customer_salt(folder: Path, given: SecretStr | None) -> SecretStr:
         raise InputError(f"D1LAB_SALT is shorter than {MIN_LENGTH} characters")
     if kept and kept != given:
         raise InputError(
-            f"D1LAB_SALT is not the salt in {path}: customers would get a second identity. "
-            "Unset the one that is not meant, or remove the other."
+            f"D1LAB_SALT differs from the salt in {path}, so every customer would get "
+            "a new ID. Unset D1LAB_SALT or remove the file, whichever is wrong."
         )
     return given
 
@@ -56,7 +56,7 @@ def _kept(path: Path) -> SecretStr | None:
     if not path.exists():
         return None
     if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise InputError(f"{path} can be read by others; run: chmod 600 {path}")
+        raise InputError(f"{path} is readable by other users. Run: chmod 600 {path}")
     text = path.read_text().strip()
     if len(text) < MIN_LENGTH:
         raise InputError(f"{path} holds no salt of {MIN_LENGTH} characters or more")

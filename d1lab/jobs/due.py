@@ -1,4 +1,4 @@
-"""What is due: a report whose inputs are not those of its last good run.
+"""Decide which reports are due: those whose inputs changed since the last successful run.
 
 What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
 metrics, DuckDB, and the tables that its last run read, each by the digest that the pull made.
@@ -75,14 +75,17 @@ def plan(
     values, texts = dict(values or {}), dict(texts or {})
     named = texts.pop("shop", None) or values.pop("shop", None)
     if named and shops and set(shops) != {named}:
-        raise InputError(f"parameter shop={named!r} and shop {', '.join(shops)}: give one of them")
+        raise InputError(
+            f"conflicting shops: parameter shop={named!r} and --shop {', '.join(shops)}. "
+            "Pass only one."
+        )
     chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
         if asked and not chosen:
             raise InputError(
-                f"there is no report in {settings.notebooks_dir}; `d1lab init` puts them into a "
-                "new folder, and D1LAB_NOTEBOOKS_DIR names another one"
+                f"no reports found in {settings.notebooks_dir}. Create a project with "
+                "`d1lab init` or set D1LAB_NOTEBOOKS_DIR."
             )
         tasks = [
             prepare(lab, report, values=values | {"shop": shop}, texts=texts)
@@ -100,13 +103,13 @@ def judge(settings: Settings, ledger: Ledger, task: Task, *, force: bool = False
     if force:
         due, reason = True, "forced"
     elif last is None:
-        due, reason = True, "no run of this day yet"
+        due, reason = True, "not run for this date yet"
     elif changes:
         due, reason = True, f"changed since run {last.run_id}: {', '.join(changes)}"
     elif not last.page or not (settings.reports_dir / last.page).is_file():
-        due, reason = True, f"the page of run {last.run_id} is gone"
+        due, reason = True, f"the page of run {last.run_id} is missing"
     else:
-        due, reason = False, f"nothing changed since run {last.run_id}"
+        due, reason = False, f"up to date since run {last.run_id}"
     return Job(task, series, inputs, due, reason, last)
 
 

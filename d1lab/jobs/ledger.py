@@ -1,4 +1,4 @@
-"""The ledger: which runs there were, and who is at which report right now.
+"""Run ledger: run history and locks.
 
 One SQLite file in WAL mode, `data/ledger.sqlite`, shared by every process that runs reports. A
 lease per database, shop and report keeps two processes from the same work; it beats while its
@@ -107,8 +107,9 @@ class Ledger:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
         except sqlite3.DatabaseError as error:
             raise D1labError(
-                f"the ledger {path} cannot be used: {error}. Is its folder writable? Move it away "
-                "to begin a new one: every report is due again then, and nothing else is lost."
+                f"cannot open the run ledger {path}: {error}. Check that its folder "
+                "is writable. To start a new ledger, move the file away; all reports "
+                "become due again, and no other data is lost."
             ) from error
 
     @contextmanager
@@ -271,8 +272,9 @@ def _take(con: sqlite3.Connection, lease: Lease) -> None:
         con.execute("ROLLBACK")
         since = max(time.time() - row["beat_at"], 0)
         raise LockedError(
-            f"{lease.work} is being run by process {row['pid']} on {row['host']} "
-            f"(last heard of {since:.0f} s ago); wait for it, or stop it and run this again"
+            f"{lease.work} is already running in process {row['pid']} on "
+            f"{row['host']} (last heartbeat {since:.0f} s ago). Wait for it to "
+            "finish, or stop it and run again."
         )
     con.execute(
         "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -1,4 +1,4 @@
-"""Removing old runs, and saying what went with them."""
+"""Delete old runs and report what was deleted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_days(text: str) -> int:
     """
     match = re.fullmatch(r"([0-9]+)d?", text)
     if match is None:
-        raise InputError(f"--keep {text!r}: expected a number of days, such as 90d")
+        raise InputError(f"invalid --keep {text!r}. Use a number of days, such as 90d.")
     return int(match[1])
 
 

@@ -1,4 +1,4 @@
-"""Running jobs: two at a time, each to its page and its push, none stopped by another's fault."""
+"""Run due jobs in parallel, create their pages, and push results; a failed job stops no other."""
 
 from __future__ import annotations
 
@@ -174,7 +174,10 @@ class _JobRunner:
                 if outcome.status not in ("done", "current") or not self.push:
                     return outcome
                 if not lease.beat():
-                    raise LockedError(f"{job.work}: the lease was lost, so nothing was pushed")
+                    raise LockedError(
+                        f"{job.work}: lost the lock, so nothing was written to D1. Run "
+                        "the report again."
+                    )
                 return self._pushed(outcome)
         except LockedError as error:
             return Outcome(job, "locked", str(error), error.exit_code)
@@ -242,7 +245,7 @@ class _JobRunner:
             with self._pushing, closing(connect(self.settings, task.database, write=True)) as db:
                 result = push_results(db, run_dir, report=task.report.name)
         except D1labError as error:
-            message = f"the report is done, but not pushed: {error}"
+            message = f"report created, but results were not written to D1: {error}"
             return outcome._replace(message=message, exit_code=error.exit_code)
         record = load_run(run_dir)
         if record.pushed and all(table.status != "pushed" for table in result.tables):
@@ -275,9 +278,9 @@ def _not_of_now(record: RunRecord) -> str:
     if not timeless:
         return ""
     return (
-        f"not pushed: {', '.join(timeless)} holds the present state, and this run speaks of "
-        f"{record.as_of} while the data reaches {latest}; `d1lab push {record.run_id}` does it "
-        "all the same"
+        f"not pushed: {', '.join(timeless)} stores current values, but this run is "
+        f"for {record.as_of} and data goes to {latest}. To push anyway: d1lab push "
+        f"{record.run_id}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Lab: what an analyst and a notebook hold in hand. It reads; what it stages is pushed later.
+"""Notebook API: read-only access to one warehouse. Staged results are written later by push.
 
     lab = d1lab.open("demo", shop="harbor")   the warehouse of one database; no token needed
     lab.tables.order_lines.df(100)            tables complete with Tab: views first, then raw

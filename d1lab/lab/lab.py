@@ -1,4 +1,4 @@
-"""Lab: one warehouse, opened for reading, with the verbs of a notebook."""
+"""Lab: read-only access to one warehouse from a notebook."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Lab(Showing):
-    """A warehouse in hand: tables, SQL, metrics, and what a report shows and stages.
+    """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:
         con: A read-only connection to the warehouse.
@@ -124,8 +124,9 @@ class Lab(Showing):
             return evaluate(self._con, metric, params).df()
         except duckdb.CatalogException as error:
             raise InputError(
-                f"metric {metric.name!r}: {query.explained(self._con, error, metric.sql)} "
-                "If the warehouse is older than the metric, run `d1lab pull`."
+                f"metric {metric.name!r}: "
+                f"{query.explained(self._con, error, metric.sql)} If the warehouse "
+                "was built before this metric was added, run `d1lab pull`."
             ) from None
         except duckdb.Error as error:
             raise InputError(
@@ -183,7 +184,9 @@ class Lab(Showing):
 
     def _shop(self, shop: str | None) -> str:
         if shop is None and self.shop is None:
-            raise InputError(f"say which shop: one of {', '.join(self.shops)}")
+            raise InputError(
+                f"several shops in this database. Pass shop=..., one of: {', '.join(self.shops)}"
+            )
         return self._known_shop(shop or self.shop)
 
     def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
@@ -198,9 +201,9 @@ class Lab(Showing):
         try:
             day = as_date(as_of)
         except (TypeError, ValueError):
-            raise InputError(f"as_of={as_of!r}: give a day as YYYY-MM-DD") from None
+            raise InputError(f"invalid as_of={as_of!r}. Use YYYY-MM-DD.") from None
         if day < first:
-            raise InputError(f"as_of={day}: the shop's data begins on {first}, ends on {last}")
+            raise InputError(f"as_of={day} is outside the shop's data ({first} to {last})")
         return day
 
     def freshness(self, shop: str | None = None) -> Freshness:

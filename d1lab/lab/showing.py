@@ -17,7 +17,7 @@ class Showing:
     _given_run_dir: Path | None
 
     def verdict(self, text: object, status: str = "neutral", detail: object = "") -> Verdict:
-        """The report's answer in one sentence; status good, bad, neutral or unknown."""
+        """Show the report's main result in one sentence; status good, bad, neutral, or unknown."""
         return Verdict.of(text, status, detail)
 
     def figures(self, *figures: object, **values: object) -> Figures:
@@ -53,7 +53,7 @@ class Showing:
         return Note.of(text, tone)
 
     def stop(self, reason: object, *shown: object) -> NoReturn:
-        """End the run well before its last cell, such as for want of data.
+        """Stop the run early without an error, for example when data is missing.
 
         Args:
             reason: What is missing, and what brings it.

@@ -1,4 +1,4 @@
-"""What a database lacks, what is near a limit, what stopped half-way, and what to do about it.
+"""Health checks: missing schema, limits, unfinished pushes, and how to fix them.
 
 Only catalogs, the newest audit rows and short samples are read, never a whole table of the app's:
 a check costs a few thousand rows at most, and its last finding says how many.
@@ -81,7 +81,7 @@ def doctor(
         *(_warehouse(db, folder) if folder else ()),
     ]
     read = db.meter.total.rows_read - before.rows_read
-    findings.append(Finding("ok", "this check", f"read {read:,} rows of D1, wrote none"))
+    findings.append(Finding("ok", "cost of this check", f"{read:,} billed rows read, 0 written"))
     rank = {"problem": 0, "note": 1, "ok": 2}
     return sorted(findings, key=lambda finding: rank[finding.level])
 
@@ -113,7 +113,7 @@ def _audit(db: Database) -> Iterator[_Audited]:
 def _migrations(chart: _Chart) -> Iterator[Finding]:
     if chart.pending:
         names = ", ".join(chart.pending)
-        yield Finding("problem", "migrations", f"not applied: {names}", "d1lab migrate")
+        yield Finding("problem", "migrations", f"pending: {names}", "d1lab migrate")
     else:
         yield Finding("ok", "migrations", "all applied")
 
@@ -135,16 +135,16 @@ def _shape(chart: _Chart) -> Iterator[Finding]:
         for migration in dict.fromkeys(declared()[piece] for piece in absent):
             yield _missing(chart, [piece for piece in absent if declared()[piece] == migration])
         if not absent:
-            yield Finding("ok", f"table {name}", f"has its {len(present)} columns")
+            yield Finding("ok", f"table {name}", f"complete ({len(present)} columns)")
 
 
 def _missing(chart: _Chart, pieces: list[Piece]) -> Finding:
     table = pieces[0].table
     names = [piece.name for piece in pieces]
     ours = [name for name in names if _is_needed(table, name)]
-    found = f"lacks {', '.join(names)}"
+    found = f"missing columns: {', '.join(names)}"
     if not ours:
-        found += ": a pull takes NULL for them, and reports that need them say so"
+        found += "(read as NULL; reports that need them say so)"
     return Finding("problem" if ours else "note", f"table {table}", found, _mend(chart, pieces[0]))
 
 
@@ -159,11 +159,16 @@ def _is_needed(table: str, column: str) -> bool:
 def _mend(chart: _Chart, piece: Piece) -> str:
     migration = declared()[piece]
     if migration not in chart.pending:
-        return f"{migration} is recorded as applied, yet this is missing: add it by hand, as there"
+        return (
+            f"{migration} is recorded as applied, but this is missing. Add it manually, "
+            "as in that migration."
+        )
     made_by = declared().get(Piece("table", piece.table, piece.table))
     if piece.kind == "column" and piece.table in chart.tables and migration == made_by:
-        return f"add it by hand (ALTER TABLE), as in {migration}, which only makes whole tables"
-    return f"d1lab migrate (adds it by {migration})"
+        return (
+            f"add it manually with ALTER TABLE, as in {migration} (which only creates whole tables)"
+        )
+    return f"d1lab migrate (applies {migration})"
 
 
 def _unique(chart: _Chart) -> Iterator[Finding]:
@@ -175,7 +180,9 @@ def _unique(chart: _Chart) -> Iterator[Finding]:
             continue
         key = ", ".join(table.key)
         written = _is_written(table)
-        consequence = "nothing can be written safely" if written else "rows may repeat"
+        consequence = (
+            "d1lab cannot write to it safely" if written else ("duplicate rows are possible")
+        )
         index = Piece("index", table.name, f"{table.name}_key")
         yield Finding(
             "problem" if written else "note",
@@ -199,8 +206,8 @@ def _triggers(chart: _Chart) -> Iterator[Finding]:
             yield Finding(
                 "problem",
                 f"trigger {piece.name}",
-                "missing: a pull does not notice events that are corrected or deleted; "
-                "until then `d1lab pull --full` does",
+                "missing: pulls do not detect corrected or deleted events. Use "
+                "`d1lab pull --full` until it is added.",
                 _mend(chart, piece),
             )
 
@@ -209,13 +216,13 @@ def _strangers(chart: _Chart) -> Iterator[Finding]:
     """What the app has of its own: not ours to judge, only to say that it is left alone."""
     extra = sorted(chart.tables.keys() - TABLES.keys() - {CHANGES, PUSHES})
     if extra:
-        yield Finding("note", "the app's own tables", f"pulled as they are: {', '.join(extra)}")
+        yield Finding("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
     for name in TABLES:
         known = {column.name for column in TABLES[name].columns}
         held = chart.tables[name].columns if name in chart.tables else ()
         own = [column.name for column in held if column.name.lower() not in known]
         if own:
-            yield Finding("note", f"table {name}", f"columns of the app's own: {', '.join(own)}")
+            yield Finding("note", f"table {name}", f"additional app columns: {', '.join(own)}")
 
 
 def _limits(db: Database, chart: _Chart, plan: Literal["free", "paid"]) -> Iterator[Finding]:
@@ -225,13 +232,13 @@ def _limits(db: Database, chart: _Chart, plan: Literal["free", "paid"]) -> Itera
                 "note",
                 f"table {name}",
                 f"{len(info.columns)} columns; D1 takes {COLUMNS}",
-                "move columns to a table of their own before the next one is needed",
+                "move some columns to a separate table",
             )
     size, limit = db.size_bytes(), PLANS[plan].database_bytes
     if size is not None:
         share = f"{size / 1e6:,.1f} MB of the {limit / 1e6:,.0f} MB that the {plan} plan allows"
         near = size > _NEAR * limit
-        todo = "archive old events, or split the shops over databases" if near else ""
+        todo = "archive old events or split shops across databases" if near else ""
         yield Finding("problem" if near else "ok", "database size", share, todo)
 
 
@@ -242,7 +249,10 @@ def _unfinished(chart: _Chart) -> Iterator[Finding]:
             yield Finding(
                 "problem",
                 f"{row.action} of {row.run_id}",
-                f"begun on {row.table} at {row.started_at} UTC, not ended (or still at it)",
+                (
+                    f"started on {row.table} at {row.started_at} UTC and not finished (or "
+                    "still running)"
+                ),
                 f"d1lab {row.action} {row.run_id}",
             )
 
@@ -262,8 +272,8 @@ def _unexplained(db: Database, chart: _Chart) -> Iterator[Finding]:
             yield Finding(
                 "note",
                 f"table {name}",
-                f"{', '.join(filled)} hold values that no push of ours wrote: "
-                "the app's, or from before the audit; a push overwrites them (a rollback restores)",
+                f"{', '.join(filled)} contain values that d1lab did not write. A push "
+                "overwrites them; a rollback restores them.",
             )
 
 
@@ -293,7 +303,7 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
     if pull is None:
-        yield Finding("note", "warehouse", "holds some tables only", "d1lab pull")
+        yield Finding("note", "warehouse", "incomplete: only some tables were pulled", "d1lab pull")
     else:
         yield _age(db, pull.bookmark, pull.finished_at)
     for table, column, reason, count in bad:
@@ -301,17 +311,17 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
             "note",
             f"quarantine {table}.{column}",
             f"{count:,} values: {reason}",
-            "d1lab sql 'FROM d1lab.quarantine'; mend them in D1, then d1lab pull",
+            "list them with d1lab sql 'FROM d1lab.quarantine', fix them in D1, then d1lab pull",
         )
 
 
 def _age(db: Database, bookmark: str | None, finished_at: datetime) -> Finding:
     mark = db.bookmark()
     if mark is not None and mark == bookmark:
-        return Finding("ok", "warehouse", "holds what D1 holds")
+        return Finding("ok", "warehouse", "up to date with D1")
     age = datetime.now(UTC).replace(tzinfo=None) - finished_at
     stale = age > _STALE
     found = f"pulled {age.total_seconds() / 3600:,.1f} hours ago" + (
-        "; D1 has changed since" if mark is not None else ""
+        "; D1 has changed since then" if mark is not None else ""
     )
     return Finding("note" if stale else "ok", "warehouse", found, "d1lab pull" if stale else "")

@@ -1,4 +1,4 @@
-"""What changed since the last run, and whether that is more than noise."""
+"""What changed since the last run, and whether that is significant."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Finding = Literal["changed", "noise", "same", "unsure", "new", "gone", "unknown"
 
 FINDINGS: dict[Finding, str] = {
     "changed": "more than noise",
-    "noise": "within noise",
+    "noise": "not significant",
     "same": "unchanged",
-    "unsure": "no interval: cannot tell",
+    "unsure": "significance unknown (no interval)",
     "new": "new",
     "gone": "no longer reported",
-    "unknown": "unknown in one of the runs",
+    "unknown": "missing in one of the runs",
 }
 
 
@@ -56,7 +56,7 @@ class Change(NamedTuple):
         sign = "+" if self.difference > 0 else ""
         if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
             points = 100 * self.difference
-            return f"{sign}{show(points, digits=_telling(points, 1))} points"
+            return f"{sign}{show(points, digits=_telling(points, 1))} pp"
         digits = _telling(self.difference, digits_for([self.figure.value], self.figure.kind))
         by = f" ({sign}{show(self.ratio, 'percent')})" if self.ratio is not None else ""
         return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit, digits)}{by}"

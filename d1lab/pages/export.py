@@ -45,8 +45,8 @@ def print_pdf(page: Path, pdf: Path) -> Path:
     browser = find_chromium()
     if browser is None:
         raise InputError(
-            f"a PDF takes one of {', '.join(BROWSERS)} on PATH, and none is. Install Chromium; or"
-            " print the page from any browser: it has a print style"
+            f"PDF export requires one of {', '.join(BROWSERS)} on PATH. Install "
+            "Chromium, or print the page from any browser."
         )
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made.pdf"
@@ -96,7 +96,9 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
     """
     path = run_dir / NOTEBOOK_FILE
     if not path.is_file():
-        raise InputError(f"{run_dir} holds no tables any more: `d1lab run --force` makes them anew")
+        raise InputError(
+            f"tables of this run are missing in {run_dir}. Recreate them with `d1lab run --force`."
+        )
     files = page.with_suffix("")
     exported = []
     for table in _tables(json.loads(path.read_bytes())):

@@ -1,4 +1,4 @@
-"""From an executed notebook to the blocks of a page: all of it data, none of it markup of others.
+"""Convert an executed notebook to page blocks (data only, no foreign markup).
 
 Of a cell's outputs the page takes d1lab's own bundles, Vega-Lite charts, Markdown, pictures and
 plain text. It never takes text/html or scripts: those may carry what stands in a merchant's data.

@@ -1,4 +1,4 @@
-"""Where pages stand, and what the index knows of each.
+"""Page storage and the metadata used by the index.
 
     reports/<database>/<shop>/<report>/<as_of>.html, and latest.html
 

@@ -1,4 +1,4 @@
-"""Charts drawn by a process of their own: Vega holds Python's lock for as long as it draws.
+"""Render charts in a separate process because Vega holds the GIL.
 
     python -P artist.py
 
@@ -59,7 +59,10 @@ class Artist:
             alarm.cancel()
         if not answer:
             self.close()
-            raise ValueError(f"the drawing process ended, or took over {LONGEST_SECONDS:.0f} s")
+            raise ValueError(
+                "the chart could not be rendered: the renderer stopped or took longer "
+                f"than {LONGEST_SECONDS:.0f} s"
+            )
         drawn = json.loads(answer)
         if "error" in drawn:
             raise ValueError(drawn["error"])

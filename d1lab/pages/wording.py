@@ -1,4 +1,4 @@
-"""A run in plain words: how fresh it is, what went wrong, what to do next."""
+"""Text for run pages: freshness, failures, next steps."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ QUIET_DAYS = 3
 STATUSES = {
     "failed": "Failed",
     "timeout": "Timed out",
-    "skipped": "Not run",
+    "skipped": "No data",
     "bad": "Needs attention",
-    "unknown": "Cannot tell",
+    "unknown": "Not available",
     "good": "Good",
-    "neutral": "For information",
+    "neutral": "Info",
 }
 """How a run ended; where that was well, how to take its verdict."""
 
@@ -71,7 +71,7 @@ def freshness(run: RunRecord, now: datetime) -> Freshness:
     age = now - pulled_at
     last = run.data.data_as_of
     days = (pulled_at.date() - last).days if last else 0
-    lag = f"{_span(days * 24)} before that" if days > QUIET_DAYS else ""
+    lag = f"{_span(days * 24)} before the pull" if days > QUIET_DAYS else ""
     state = "stale" if age > STALE_AFTER else "quiet" if lag else "fresh"
     return Freshness(state, _span(age / timedelta(hours=1)), lag)
 
@@ -80,27 +80,27 @@ def fault(run: RunRecord) -> str:
     """Where a run stopped, as the first sentence of its page."""
     error = run.error
     if error is None or error.cell_index is None:
-        return "This run stopped before its end."
+        return "This run did not finish."
     cell = error.cell_index + 1
     return {
-        "kernel": f"The notebook's process died in cell {cell}.",
-        "timeout": f"The time was up in cell {cell}.",
-    }.get(error.kind, f"Cell {cell} stopped this run.")
+        "kernel": f"The notebook process crashed in cell {cell}.",
+        "timeout": f"The run timed out in cell {cell}.",
+    }.get(error.kind, f"Cell {cell} failed.")
 
 
 def next_steps(run: RunRecord) -> list[str]:
     """What to do about a run that failed, the likeliest first."""
     if run.error is None:
         return []
-    again = "Nothing of this run was written to D1, so it is safe to run it again."
+    again = "This run wrote nothing to D1. It is safe to run it again."
     steps = {
-        "cell": "Read the message above: it names what was asked and what was found. If the data"
-        " is at fault, correct it and pull again; if the report is, correct its notebook.",
-        "kernel": "The process that ran the notebook ended from outside, most often for lack of"
-        " memory. Close other work, or let the report read a shorter period.",
-        "timeout": "The run took longer than it may. Let the report read a shorter period, or"
-        " allow it more time.",
-        "other": "Read the log below for the moment at which it stopped.",
+        "cell": "Read the error message above. If the data is wrong, fix it and pull again. "
+        "If the report is wrong, fix its notebook.",
+        "kernel": "The system ended the notebook process, usually because memory ran out. Free "
+        "memory or run the report for a shorter period.",
+        "timeout": "The run exceeded its time limit. Run the report for a shorter period or "
+        "raise --timeout.",
+        "other": "Check the log below to see where the run stopped.",
     }
     return [steps[run.error.kind], again]
 

@@ -1,5 +1,5 @@
 """Values of D1 as typed columns. SQLite lets any value into any column: what does not fit its
-declared type becomes NULL, and is told with its place and the reason.
+declared type becomes NULL, and is recorded in quarantine with its position and reason.
 
 A value is judged by itself: whether it fits does not depend on its neighbours in the page.
 """

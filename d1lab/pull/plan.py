@@ -227,8 +227,9 @@ class Planner:
         rows = sum(s.expected_rows for s in sweeps if s.whole and s.name in self._known)
         if self._budget.rows is not None and self._budget.spent + rows > self._budget.rows:
             raise BudgetError(
-                f"about {rows:,} rows are to be read again whole, and --max-rows-read allows "
-                f"{self._budget.rows:,}. Allow more, or name fewer tables."
+                f"this pull has to reread about {rows:,} rows, more than "
+                f"--max-rows-read allows ({self._budget.rows:,}). Raise the limit or "
+                "pull fewer tables."
             )
 
 

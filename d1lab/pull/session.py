@@ -261,6 +261,6 @@ def _lock(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(
-                f"another pull of {folder.name!r} is under way. Run it again when that has ended."
+                f"another pull of {folder.name!r} is running. Try again when it finishes."
             ) from None
         yield

@@ -1,4 +1,4 @@
-"""Moving the rows of a before-image: forward to what was staged, or back to what was there.
+"""Apply or revert the rows of a before-image.
 
 Both ways are the same move with the ends exchanged. A row moves only while it still is what was
 seen last; a row that someone else has changed is left alone and listed. What was moved is read
@@ -142,8 +142,9 @@ def _write(db: Database, image: Image, rows: dict[Key, State]) -> None:
             insert_new(db, table.name, table.key, (*table.key, *image.columns), new)
     except D1QueryError as error:
         raise PushError(
-            f"D1 refused results for {table.name!r}: {error}. What was written before stays: "
-            "push again once it is mended, or take it back with `d1lab rollback`."
+            f"D1 rejected results for {table.name!r}: {error}. Rows written before "
+            "the error stay. Fix the cause and push again, or undo with `d1lab "
+            "rollback`."
         ) from error
 
 

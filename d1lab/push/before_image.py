@@ -1,4 +1,4 @@
-"""The before-image: what a push changes, as it was and as it shall be, kept in the run's folder.
+"""Before-image: previous and new values of each changed row, stored in the run folder.
 
 `push/<table>.before.parquet` holds one row per changed row: its key, and for each written column
 `before.<column>` and `after.<column>` as JSON text, so that every value SQLite can hold comes back
@@ -96,8 +96,8 @@ def load_image(run_dir: Path, table: str) -> Image | None:
         return None
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise PushError(
-            f"the before-image of {table!r} ({path}) cannot be read: {error}. "
-            "Nothing was written; restore the file, or make a new run."
+            f"cannot read the before-image of {table!r} ({path}): {error}. Nothing "
+            "was written. Restore the file or run the report again."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Rollback: what a run's push changed, back to what it was, where it is still ours."""
+"""Rollback: restore values changed by a push, unless they changed again."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def rollback(
     begun, before = monotonic(), db.meter.total
     kept = images(run_dir)
     if not kept:
-        raise InputError(f"rollback: run {run_dir.name!r} pushed nothing; looked in {run_dir}/push")
+        raise InputError(
+            f"rollback: run {run_dir.name!r} did not push anything (checked {run_dir}/push)"
+        )
     _require_tables(db, kept)
     tables = tuple(_roll_back_table(db, run_dir, image, dry_run, progress) for image in kept)
     return RollbackResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
@@ -80,8 +82,8 @@ def _require_tables(db: Database, kept: list[Image]) -> None:
     there = db.tables()
     if absent := sorted({PUSHES, *(image.table for image in kept)} - there.keys()):
         raise PushError(
-            f"rollback: D1 lacks {', '.join(absent)}; nothing was written. "
-            "Is this the database that the run was pushed to?"
+            f"rollback: tables or columns missing in D1: {', '.join(absent)}. Nothing "
+            "was written. Check that this is the database the run was pushed to."
         )
 
 

@@ -44,7 +44,7 @@ def read_staged(run_dir: Path) -> list[Staged]:
             key twice, or holds a value that does not fit its column's type.
     """
     if not run_dir.is_dir():
-        raise InputError(f"push: there is no run {run_dir.name!r}; looked for {run_dir}")
+        raise InputError(f"push: run {run_dir.name!r} does not exist ({run_dir})")
     _require_success(run_dir)
     return [_staged(catalog.table(name), file) for name, file in read_outbox(run_dir).items()]
 
@@ -58,8 +58,8 @@ def _require_success(run_dir: Path) -> None:
         status = "a broken run.json"
     if status != "done":
         raise InputError(
-            f"push: run {run_dir.name!r} ended as {status!r}; only the results of a run that "
-            "ended well are pushed. Run the report again."
+            f"push: run {run_dir.name!r} has status {status!r}. Only successful runs "
+            "can be pushed. Run the report again."
         )
 
 
@@ -80,12 +80,15 @@ def _owned(table: catalog.Table, names: list[str]) -> tuple[str, ...]:
     owned = table.owned("analysis")
     if foreign := [name for name in names if name not in (*table.key, *owned)]:
         raise PushError(
-            f"the outbox of {table.name!r} holds {', '.join(foreign)}, which d1lab does not own "
-            f"there; it writes {', '.join(owned) or 'no column'}. Nothing was written."
+            f"staged results for {table.name!r} contain columns that d1lab does not "
+            f"own: {', '.join(foreign)}. Allowed: {', '.join(owned) or 'none'}. "
+            "Nothing was written."
         )
     staged = tuple(name for name in owned if name in names)
     if not staged:
-        raise PushError(f"the outbox of {table.name!r} holds keys, but no column to write")
+        raise PushError(
+            f"staged results for {table.name!r} contain only key columns. Add a column to write."
+        )
     return staged
 
 

@@ -120,8 +120,8 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Param
     if target is None or value is None:
         line = ast.unparse(node).splitlines()[0]
         raise InputError(
-            f"{where}: parameters cell, line {node.lineno}: {line!r} is not an assignment of a "
-            "literal to a name, such as `days = 30`; compute in a later cell"
+            f"{where}: parameters cell, line {node.lineno}: {line!r} is not a simple "
+            "assignment such as `days = 30`. Move computations to a later cell."
         )
     try:
         default = ast.literal_eval(value)
@@ -239,7 +239,10 @@ def _day(parameter: Parameter, value: Any, days: Days, where: str) -> str | None
     words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
     if value == "latest":
         if days.latest is None and not parameter.optional:
-            raise InputError(f"{where}: parameter {parameter.name!r}: there is no latest day yet")
+            raise InputError(
+                f"{where}: parameter {parameter.name!r}: 'latest' is not available "
+                "because the shop has no data yet"
+            )
         return days.latest.isoformat() if days.latest else None
     if isinstance(value, str) and value in words:
         return words[value].isoformat()

@@ -215,7 +215,9 @@ def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
         build_index(con, folder)
         index = _attached(folder / FILE_NAME, key)
     if index is None:
-        raise StaleDataError(f"the search index in {folder.name!r} was removed; search again")
+        raise StaleDataError(
+            f"the search index of {folder.name!r} was deleted during the search. Search again."
+        )
     return SearchIndex(index)
 
 

@@ -58,8 +58,8 @@ def parse_alert(text: str) -> Alert:
     if match is None:
         signs = ", ".join(COMPARISONS)
         raise InputError(
-            f"alert {text!r}: expected a key figure, one of {signs}, and a number, such as"
-            " 'days_of_supply_min < 7' or 'repeat_rate < 25 %'"
+            f"invalid alert {text!r}. Use a key figure, one of {signs}, and a number, "
+            "such as 'products_short > 20' or 'repeat_rate < 25 %'."
         )
     metric, sign, percent = match["metric"], match["sign"], match["percent"]
     number = float(match["number"]) / (100 if percent else 1)

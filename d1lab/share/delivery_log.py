@@ -1,4 +1,4 @@
-"""What was told to which address, so that nothing is told twice: `data/sent.sqlite`."""
+"""Delivery log (`data/sent.sqlite`) that prevents duplicate notifications."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class SentLog:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise
                 raise LockedError(
-                    f"another process has been sending for {WAIT_SECONDS:.0f} s; wait for it, and"
-                    " run this again"
+                    "another process is sending notifications (waited "
+                    f"{WAIT_SECONDS:.0f} s). Try again when it finishes."
                 ) from None
             turn = Turn(_read(con, topic))
             yield turn

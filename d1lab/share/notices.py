@@ -1,4 +1,4 @@
-"""What is news about the latest runs, against what an address was told before.
+"""Build notifications: changes since the last message to each address.
 
 Two addresses: `news` hears of verdicts and alerts, `errors` of failed runs and stale data. A
 notice is a change of state: a run that failed after one that ended well, or the other way round; a
@@ -144,10 +144,10 @@ def data_notice(
     if stale == (known or {}).get("stale", False):
         return None, state
     hours = (now - pulled).total_seconds() / 3600
-    words = f"data is stale: the last pull is {count(round(hours), 'hour')} old"
-    fresh = Event("data is fresh again", "success")
+    words = f"data is stale: last pull {count(round(hours), 'hour')} ago"
+    fresh = Event("data is up to date again", "success")
     event = Event(words, "warning") if stale else fresh
-    body = f"Last pull: {moment(pulled)}." + (" `d1lab pull` brings what is new." if stale else "")
+    body = f"Last pull: {moment(pulled)}." + (" Run `d1lab pull` to update it." if stale else "")
     title = f"Database {database}: {event.words}"
     return Notice("errors", DATA, title, body, event.tone, (event.words,), None, None), state
 
@@ -189,7 +189,7 @@ def _faults(report: Report, known: State) -> tuple[list[Event], State]:
     if failed and not known.get("failed"):
         events = [Event("timed out" if report.run.status == "timeout" else "failed", "failure")]
     if not failed and known.get("failed"):
-        events = [Event("runs again", "success")]
+        events = [Event("recovered", "success")]
     return events, {"failed": failed}
 
 
@@ -203,7 +203,7 @@ def _news(report: Report, known: State, alerts: Sequence[Alert]) -> tuple[list[E
     before, now = known.get("verdict"), verdict.status if verdict else None
     if before and now and before != now:
         tone = _VERDICT_TONES.get(now, "info")
-        events.append(Event(f"the verdict went from {before} to {now}", tone))
+        events.append(Event(f"status changed from {before} to {now}", tone))
     holding = [alert.text for alert in alerts if _holds(alert, report.figures, held)]
     return events, {"alerts": holding, "verdict": now or before}
 
@@ -223,7 +223,7 @@ def _alert_events(alert: Alert, figures: Sequence[Figure], held: set[str]) -> It
     if holds:
         yield Event(f"{alert.text}: {shown}", "warning")
     else:
-        yield Event(f"no longer {alert.text}: {shown}", "success")
+        yield Event(f"resolved: {alert.text} ({shown})", "success")
 
 
 def _named(figure: Figure) -> str:
@@ -235,7 +235,7 @@ def _body(report: Report, run: RunRecord) -> Iterator[str]:
     """The fault of a run that failed; the verdict and the key figures of one that did not."""
     if run.error is not None:
         yield f"{fault(run)} {sentence(clip(run.error.message or run.reason, 600))}"
-        yield f"Nothing of it was written to D1. Run it again: {run.command}"
+        yield f"Nothing was written to D1. To run again: {run.command}"
         return
     if run.chosen:
         yield f"With {clip(settings_of(run), 200)}."

@@ -97,7 +97,9 @@ def publish(
 def _pages(reports_dir: Path) -> dict[str, _File]:
     """The files to publish, in the order in which they go up."""
     if not (reports_dir / INDEX).is_file():
-        raise InputError(f"{reports_dir} holds no {INDEX}: `d1lab run` makes reports to publish")
+        raise InputError(
+            f"no reports to publish: {INDEX} not found in {reports_dir}. Run `d1lab run` first."
+        )
     found = [path for pattern in PATTERNS for path in sorted(reports_dir.glob(pattern))]
     plain = [path for path in found if not _is_hidden(path.relative_to(reports_dir))]
     ordered = sorted(plain, key=lambda path: (path.name == INDEX, path.name == LATEST))
@@ -122,8 +124,8 @@ def _named(target: str) -> str:
     parts = urlsplit(target)
     if parts.password is not None or parts.query:
         raise InputError(
-            "the target carries a password or a query; leave it out: credentials come from the"
-            " environment, as the host's own tools take them"
+            "remove the password or query from the target URL. Set credentials in "
+            "the environment variables that the host's own tools use."
         )
     return target
 
@@ -157,7 +159,7 @@ def _is_local(fs: Any) -> bool:
 def _check_apart(root: Path, reports_dir: Path) -> None:
     ours, theirs = reports_dir.resolve(), root.resolve()
     if theirs.is_relative_to(ours) or ours.is_relative_to(theirs):
-        raise InputError(f"the target {root} and the pages in {reports_dir} must lie apart")
+        raise InputError(f"the target {root} must not overlap the reports folder {reports_dir}")
 
 
 def _listed(fs: Any, root: str) -> dict[str, int]:

@@ -158,8 +158,9 @@ def services(settings: Settings, address: Address) -> apprise.Apprise:
         own, variable = settings.notify_errors_url, VARIABLES["errors"]
     if own is None:
         raise InputError(
-            f"no address is set for {address}: put Apprise's URL of a service, such as slack://... "
-            f"or mailto://..., into {VARIABLES['news']}, and into {VARIABLES['errors']} for faults"
+            f"no address configured for {address}. Set {VARIABLES['news']} (and "
+            f"{VARIABLES['errors']} for errors) to an Apprise URL, such as "
+            "slack://... or mailto://..."
         )
     made = apprise.Apprise(asset=apprise.AppriseAsset(**_ASSET))
     with _overheard():

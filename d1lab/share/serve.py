@@ -99,8 +99,8 @@ def serve(
         server = PagesServer(reports_dir, port, reload=reload)
     except OSError as error:
         raise InputError(
-            f"port {port} on {LOOPBACK} cannot be used: {error.strerror}; choose another with"
-            " --port, or 0 for any that is free"
+            f"cannot listen on {LOOPBACK}:{port}: {error.strerror}. Choose another "
+            "--port, or 0 for any free port."
         ) from None
     with server:
         ready(server.url)

@@ -1,4 +1,4 @@
-"""The chance that B is better, and what choosing wrongly would cost: beside the decision only.
+"""Probability that B is better and expected loss. Informational; not used in the decision.
 
 A chance is not a decision rule: looked at daily, it promises more than it keeps.
 """

@@ -12,8 +12,8 @@ MIN_DAYS = 14
 
 
 REASONS = {
-    "no_history": "the data does not reach back over the period before",
-    "few_days": "fewer than 14 days saw anything, in one of the two periods",
+    "no_history": "no data for the full previous period",
+    "few_days": "fewer than 14 active days in one of the periods",
 }
 """Each reason to abstain, in words."""
 
@@ -125,11 +125,11 @@ def _number(values: Any) -> float | None:
 def _sentence(one: tuple[Any, ...], before: str) -> str:
     ratio, low, high, beyond, reason = one
     if ratio is None or np.isnan(ratio):
-        return f"How that compares is not known: {REASONS.get(reason, f'nothing in {before}')}."
-    compared = f"{ratio:+.0%} on {before}"
+        return f"No comparison: {REASONS.get(reason, f'no activity in {before}')}."
+    compared = f"{ratio:+.0%} vs. {before}"
     if reason is not None:
-        return f"{compared}; whether that is more than chance is not known: {REASONS[reason]}."
+        return f"{compared}. Significance not available: {REASONS[reason]}."
     if low is None or np.isnan(low):
         return f"{compared}."
     verdict = "more than" if beyond else "within"
-    return f"{compared}, {verdict} the swing from day to day ({low:+.0%} to {high:+.0%})."
+    return f"{compared}, {verdict} normal daily variation (95% interval {low:+.0%} to {high:+.0%})."

@@ -95,14 +95,14 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     path = folder / FILE_NAME
     if not path.is_file():
         raise StaleDataError(
-            f"there is no warehouse in {folder.name!r} yet. Run `d1lab pull` to make it."
+            f"no warehouse for {folder.name!r} yet. Run `d1lab pull` to create it."
         )
     con = attach(folder)
     if format_of(con) not in (None, FORMAT):
         con.close()
         raise StaleDataError(
-            f"the warehouse in {folder.name!r} is of another version of d1lab. "
-            "Run `d1lab pull` to build it anew."
+            f"the warehouse of {folder.name!r} was built by another version of d1lab. "
+            "Run `d1lab pull` to rebuild it."
         )
     return con
 
@@ -132,8 +132,8 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         con.close()
         raise StaleDataError(
-            f"the warehouse in {folder.name!r} cannot be read: {error}. "
-            "Run `d1lab pull` to build it anew."
+            f"cannot read the warehouse of {folder.name!r}: {error}. Run `d1lab pull` "
+            "to rebuild it."
         ) from None
     return con
 
@@ -194,7 +194,7 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
 
 
 def interrupt() -> None:
-    """End what any of our connections is at: DuckDB does not hear Ctrl-C while it works."""
+    """Cancel running queries on all connections, because DuckDB does not react to Ctrl-C."""
     for con in list(_CONNECTIONS):
         with suppress(duckdb.ConnectionException):  # it is closed already
             con.interrupt()

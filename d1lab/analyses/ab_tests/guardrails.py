@@ -1,4 +1,4 @@
-"""What the winner must not worsen, and what it must convert to pay for its discount."""
+"""Guardrail (non-inferiority) checks and break-even conversion lift."""
 
 from __future__ import annotations
 

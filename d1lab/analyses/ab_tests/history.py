@@ -1,4 +1,4 @@
-"""How an effect and its interval narrowed over the looks: the picture behind a decision."""
+"""History of the effect and its interval by look."""
 
 from __future__ import annotations
 

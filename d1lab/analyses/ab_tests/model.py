@@ -84,7 +84,8 @@ def parse_arm(text: str) -> Arm:
     parts = [part.strip().replace(",", "").replace("_", "") for part in text.split("/")]
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
         raise InputError(
-            f"arm {text!r}: give conversions/visitors such as 500/10000, or conversions alone"
+            f"invalid variant {text!r}. Use conversions/visitors, such as 500/10000, "
+            "or conversions only."
         )
     conversions = int(parts[0])
     return Arm(int(parts[1]) if len(parts) == 2 else None, conversions)
@@ -102,7 +103,9 @@ def parse_rate(text: str) -> float:
     except ValueError:
         rate = math.nan
     if not 0 <= rate <= 1:
-        raise InputError(f"rate {text!r}: give a percentage such as 5% or a number such as 0.05")
+        raise InputError(
+            f"invalid rate {text!r}. Use a percentage such as 5% or a number such as 0.05."
+        )
     return rate
 
 

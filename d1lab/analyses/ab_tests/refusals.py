@@ -27,10 +27,14 @@ def refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
         plan: With method and declared share.
     """
     if None in (getattr(a, metric), getattr(b, metric)):
-        return Refusal("insufficient_data", f"{metric} of both variants are not known")
+        return Refusal("insufficient_data", f"{metric} is missing for at least one variant")
     if a.visitors is None and plan.declared_share is None:
-        reason = "visitors are unknown and B's share of them was not declared before the start"
-        return Refusal("not_declared", f"{reason}: more conversions may mean more visitors")
+        reason = (
+            "visitors are unknown and the traffic split was not declared before the test started"
+        )
+        return Refusal(
+            "not_declared", (f"{reason}; more conversions could simply mean more visitors")
+        )
     if 0 in (a.visitors, b.visitors):
         return Refusal("insufficient_data", "a variant has no visitors")
     if metric == "conversions":
@@ -44,7 +48,9 @@ def refusal_of_sequence(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal |
     if plan.method != "always_valid" or exact:
         return None
     if a.visitors is None:
-        return Refusal("insufficient_data", f"{metric} read while a test runs needs visitors")
+        return Refusal(
+            "insufficient_data", (f"monitoring {metric} during the test requires visitor counts")
+        )
     few = few_conversions(a, b)
     return Refusal("insufficient_data", few) if few else None
 
@@ -54,22 +60,22 @@ def few_conversions(a: Arm, b: Arm) -> str | None:
     fewest = min(arm.conversions or 0 for arm in (a, b))
     if fewest >= MIN_CONVERSIONS:
         return None
-    return f"a variant has {fewest} conversions; {MIN_CONVERSIONS} are needed"
+    return f"one variant has {fewest} conversions; at least {MIN_CONVERSIONS} are required"
 
 
 def _counts_refusal(a: Arm, b: Arm, plan: Plan) -> Refusal | None:
     converted = (a.conversions or 0) + (b.conversions or 0)
     if converted == 0:
-        return Refusal("insufficient_data", "nobody has converted in either variant")
+        return Refusal("insufficient_data", "no conversions in either variant")
     if a.visitors is not None and converted == a.visitors + (b.visitors or 0):
-        return Refusal("zero_variance", "every visitor of both variants has converted")
+        return Refusal("zero_variance", "every visitor converted in both variants")
     return refusal_of_sequence("conversions", a, b, plan)
 
 
 def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
     squares = [getattr(arm, f"{metric}_squares") for arm in (a, b)]
     if None in squares:
-        reason = f"{metric} totals alone say nothing about chance: sums of squares are missing"
+        reason = f"{metric} totals are not enough for a test; sums of squares are missing"
         return Refusal("insufficient_data", reason)
     few = few_conversions(a, b)
     if a.visitors is None and few:
@@ -78,7 +84,7 @@ def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None
     if late:
         return late
     if not all(squares) if a.visitors is None else _flat(metric, a, b):
-        return Refusal("zero_variance", f"{metric} does not vary within a variant")
+        return Refusal("zero_variance", f"{metric} is the same for every visitor within a variant")
     return None
 
 

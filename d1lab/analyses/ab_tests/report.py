@@ -1,4 +1,4 @@
-"""What a decision means, in words that need no statistics; and the evidence, row by row."""
+"""Plain-language verdicts and result tables for A/B tests."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from d1lab.analyses.ab_tests.shop import Decision
 Status = Literal["good", "bad", "neutral", "unknown"]
 
 _VERBS = {
-    "conversions": ("converts {} visitors than A", "brought {} orders from equal traffic"),
+    "conversions": ("converts {} than A", "brought {} orders than A at equal traffic"),
     "revenue": (
-        "brings {} revenue per visitor than A",
+        "earns {} revenue per visitor than A",
         "brings {} revenue than A from equal traffic",
     ),
     "profit": ("earns {} profit per visitor than A", "earns {} profit than A from equal traffic"),
 }
 
 _REFUSALS = {
-    "sample_ratio_mismatch": "No answer: the visitors were not split as declared. Find out why, "
-    "then test anew.",
-    "not_declared": "No answer: visitors were not counted, and their split was not declared before "
-    "the start.",
-    "insufficient_data": "No answer yet: too little is known or has happened.",
-    "zero_variance": "No answer: every visitor did the same.",
-    "invalid_input": "No answer: the numbers in the database cannot be true.",
+    "sample_ratio_mismatch": (
+        "No result: sample ratio mismatch. Visitors were not split as planned. Find the cause, "
+        "then restart the test."
+    ),
+    "not_declared": "No result: visitors were not counted, and the traffic split was not declared "
+    "before the test started.",
+    "insufficient_data": "No result yet: not enough data.",
+    "zero_variance": (
+        "No result: every visitor behaved the same, so the variants cannot be compared."
+    ),
+    "invalid_input": (
+        'No result: the stored numbers are inconsistent. See "Not available" for the field.'
+    ),
 }
 
 
@@ -36,15 +42,22 @@ def sentence(result: AbResult) -> str:
     if result.status in _REFUSALS:
         return _REFUSALS[result.status]
     if result.p_value is None:
-        return "Still running: it is read once, at its planned end."
+        return "Running. This test is evaluated once, at its planned end."
     told = _told(result)
     if result.status == "decided":
-        return f"Take B: it {told}{_earning(result)}." if _is_taken(result) else _kept(result, told)
+        return (
+            f"Roll out B: it {told}{_earning(result)}."
+            if _is_taken(result)
+            else _kept(result, told)
+        )
     if result.status == "guardrail_failed":
-        return f"No winner: B {told}, but the better variant may worsen what must not suffer."
+        return (
+            f"No winner: B {told}, but a guardrail metric may get worse by more than its "
+            "allowed margin."
+        )
     if result.status == "running":
-        return f"Still running: B {told} so far, which may be chance{_losing(result)}."
-    return f"No winner: B {told}, which may be chance{_losing(result)}."
+        return f"Running: B {told} so far. Not significant yet{_losing(result)}."
+    return f"Inconclusive: B {told}. The difference is not significant{_losing(result)}."
 
 
 def status(result: AbResult) -> Status:
@@ -61,13 +74,17 @@ def headline(decisions: Sequence[Decision]) -> tuple[str, Status]:
     running = sum(d.result.status == "running" for d in decisions)
     refused = sum(d.result.status in _REFUSALS for d in decisions)
     counts = [
-        (decided - len(taken), "for keeping A"),
-        (len(decisions) - decided - running - refused, "without a winner"),
-        (running, "still running"),
-        (refused, "without an answer"),
+        (decided - len(taken), "keep A"),
+        (len(decisions) - decided - running - refused, "inconclusive"),
+        (running, "running"),
+        (refused, "without a result"),
     ]
     rest = "".join(f"; {count} {text}" for count, text in counts if count)
-    first = f"Take B in {len(taken)} of {len(decisions)} tests" if taken else "Take B in no test"
+    first = (
+        f"Roll out B in {len(taken)} of {len(decisions)} tests"
+        if taken
+        else ("No test supports rolling out B")
+    )
     names = f" ({', '.join(taken)})" if taken else ""
     return f"{first}{names}{rest}.", "good" if taken else "neutral"
 
@@ -214,16 +231,19 @@ def unsaid(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
     result = decision.result
     if result.status in _REFUSALS or result.status == "guardrail_failed":
-        yield "a winner", result.reason or result.status
+        yield "Winner", result.reason or result.status
     if result.sample_ratio_p is None and result.status != "invalid_input":
-        yield "whether the visitors were split as declared", "visitors or the share are unknown"
+        yield (
+            "Traffic split check (SRM)",
+            ("the number of visitors or the planned split is unknown"),
+        )
     for effect in result.effects:
         if effect.p_value is None and effect.metric != result.primary_metric:
-            yield f"whether {effect.metric} differs", effect.reason or "not known"
+            yield f"Difference in {effect.metric}", effect.reason or "not known"
         elif effect.p_value is not None and effect.ratio_low is None:
-            yield f"the lift of {effect.metric}", "A's mean is not clearly above zero"
+            yield f"Lift of {effect.metric}", "A's average is not significantly above zero"
     for fault in decision.trial.faults:
-        yield "what the variants were", fault
+        yield "Variant configuration", fault
 
 
 def _is_taken(result: AbResult) -> bool:
@@ -234,14 +254,14 @@ def _is_taken(result: AbResult) -> bool:
 def _kept(result: AbResult, told: str) -> str:
     if result.winner == "a":
         return f"Keep A: B {told}."
-    return f"Keep A, though B {told}: it brings less {result.break_even_basis} per visitor."
+    return f"Keep A: although B {told}, it earns less {result.break_even_basis} per visitor."
 
 
 def _losing(result: AbResult) -> str:
     """That B earns less for sure, though what was asked is open."""
     if result.break_even not in ("missed", "never") or _asked_for_money(result):
         return ""
-    return f"; but it brings less {result.break_even_basis} per visitor"
+    return f", and B earns less {result.break_even_basis} per visitor"
 
 
 def _asked_for_money(result: AbResult) -> bool:
@@ -253,8 +273,8 @@ def _earning(result: AbResult) -> str:
     if result.break_even is None or _asked_for_money(result):
         return ""
     if result.break_even == "met":
-        return f", and brings more {result.break_even_basis} per visitor"
-    return f"; whether it brings more {result.break_even_basis} per visitor is open"
+        return f"and earns more {result.break_even_basis} per visitor"
+    return f". Its effect on {result.break_even_basis} per visitor is inconclusive"
 
 
 def _told(result: AbResult) -> str:
@@ -262,14 +282,14 @@ def _told(result: AbResult) -> str:
     verb = _VERBS[result.primary_metric][result.difference is None]
     if result.ratio is None or result.ratio_low is None or result.ratio_high is None:
         difference = result.difference or 0.0
-        points = f"{100 * abs(difference):.1f} points"
+        points = f"{100 * abs(difference):.1f} percentage points"
         size = points if result.primary_metric == "conversions" else f"{abs(difference):,.2f}"
         return verb.format(f"{size} {'more' if difference >= 0 else 'less'}")
     less = "fewer" if result.primary_metric == "conversions" else "less"
     size = f"{_percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
     low = _percent(result.ratio_low - 1, sign="+")
     high = _percent(result.ratio_high - 1, sign="+")
-    return f"{verb.format(size)} ({low} to {high if math.isfinite(result.ratio_high) else 'any'})"
+    return f'{verb.format(size)} (95% interval {low} to {high}; "no upper limit" if infinite)'
 
 
 def _finite(number: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What cannot be true of the numbers of an A/B test: found before anything is computed."""
+"""Validate A/B test inputs before computing anything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def arm_fault(arm: Arm) -> str | None:
             return fault
     known = clean(arm)
     if (known.conversions or 0) > (math.inf if known.visitors is None else known.visitors):
-        return f"{known.conversions:,} conversions of {known.visitors:,} visitors"
+        return f"more conversions ({known.conversions:,}) than visitors ({known.visitors:,})"
     for name in ("revenue", "profit"):
         fault = _spread_fault(known, name)
         if fault:

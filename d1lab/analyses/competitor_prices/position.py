@@ -15,15 +15,15 @@ from d1lab.errors import InputError
 Action = Literal["match", "raise"]
 
 REASONS = {
-    "undercut": "undercut; matching keeps the margin floor",
-    "room": "the cheapest, with room to the next",
-    "alone": "every competitor looked at is sold out",
-    "in_line": "within the threshold of the cheapest competitor",
-    "no_stock": "there is nothing here to sell",
-    "short_cover": "stock ends before a delivery could come",
-    "no_cost": "its cost is not known",
-    "below_floor": "matching would leave less than the margin floor",
-    "not_compared": "no competitor's price compares",
+    "undercut": "competitor is cheaper; matching keeps the minimum margin",
+    "room": "lowest price, with room below the next competitor",
+    "alone": "all observed competitors are out of stock",
+    "in_line": "within the threshold of the lowest competitor price",
+    "no_stock": "out of stock",
+    "short_cover": "stock runs out before a delivery can arrive",
+    "no_cost": "unit cost missing",
+    "below_floor": "matching would fall below the minimum margin",
+    "not_compared": "no comparable competitor price",
 }
 """Each reason behind an answer, or for having none, in words."""
 

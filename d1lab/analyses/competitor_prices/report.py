@@ -11,13 +11,13 @@ from d1lab.display import money
 from d1lab.display.sources import are_simulated
 
 NO_PRICES = (
-    "no competitor's price for {shop} was seen up to {until}. `d1lab ingest prices` reads them "
-    "from a file or from product pages; prices seen later need a later as_of."
+    "No competitor prices for {shop} on or before {until}. Load them with `d1lab "
+    "ingest prices`, or use a later --as-of date."
 )
 
 NO_CURRENCY = (
-    'which currency {shop} counts in is not known, so no price compares: write currency = "EUR" '
-    "under [databases.NAME] in d1lab.toml"
+    "The currency of {shop} is not set, so prices cannot be compared. Add currency = "
+    '"EUR" under [databases.NAME] in d1lab.toml.'
 )
 
 
@@ -26,15 +26,16 @@ def verdict(found: Study) -> dict[str, str]:
     known = lists.compared(found)
     if known.empty:
         return {
-            "text": "Where the shop's prices stand is not known: no competitor's price compares.",
+            "text": "Price position not available: no competitor price is comparable.",
             "status": "unknown",
-            "detail": f"Of {len(found.looks):,} prices seen: {_counted(lists.reasons(found))}.",
+            "detail": f"{len(found.looks):,} prices observed: {_counted(lists.reasons(found))}.",
         }
     cut, alerts = lists.undercut(found), lists.alerts(found)
     cheapest = int((known["rank"] == 1).sum())
     text = (
-        f"Nobody asks less for {cheapest:,} of {len(known):,} products with a comparable price; "
-        f"for {len(cut):,} a competitor asks at least {found.rule.threshold:.0%} less."
+        f"The shop has the lowest price on {cheapest:,} of {len(known):,} comparable "
+        f"products. On {len(cut):,}, a competitor is at least "
+        f"{found.rule.threshold:.0%} cheaper."
     )
     status = "good" if cut.empty else "bad" if len(alerts) else "neutral"
     return {"text": text, "status": status, "detail": _detail(found, cut, alerts)}
@@ -44,15 +45,16 @@ def _detail(found: Study, cut: Frame, alerts: Frame) -> str:
     if len(alerts):
         first = alerts.iloc[0]
         return (
-            f"{len(alerts):,} can be matched and keep a margin of {found.rule.margin_floor:.0%}; "
-            f"first: {first['product']}, at {money(first['cheapest'])} from {first['cheapest_at']}."
+            f"{len(alerts):,} can be matched at a margin of "
+            f"{found.rule.margin_floor:.0%} or more. Largest gap: {first['product']}, "
+            f"{money(first['cheapest'])} at {first['cheapest_at']}."
         )
     if cut.empty:
-        return "No price calls for an answer."
+        return "No price needs action."
     reasons = cut.groupby("why", as_index=False).agg(looks=("sku", "size"))
-    told = f"None of these is answered: {_counted(reasons.sort_values('looks', ascending=False))}."
+    told = f"None can be matched: {_counted(reasons.sort_values('looks', ascending=False))}."
     no_cost = (cut["answer_reason"] == "no_cost").any()
-    return f"{told} `d1lab ingest costs` reads costs." if no_cost else told
+    return f"{told} Load unit costs with `d1lab ingest costs`." if no_cost else told
 
 
 def _counted(reasons: Frame) -> str:
@@ -63,9 +65,9 @@ def _counted(reasons: Frame) -> str:
 def figures(found: Study) -> Iterator[dict[str, Any]]:
     """Index, undercut, alerts; then room to raise and how much of the looks compares."""
     known, cut = lists.compared(found), lists.undercut(found)
-    nothing = None if len(known) else "no competitor's price compares"
+    nothing = None if len(known) else "no comparable competitor price"
     index = float(known["price_index"].median()) if len(known) else None
-    told = f"1 is the competitors' median; half of {len(known):,} products lie above"
+    told = f"Median of {len(known):,} products. 1.00 = competitors' median price."
     yield {"metric": "price_index", "value": index, "note": nothing or told}
     yield {"metric": "undercut_products", "value": None if nothing else len(cut), "note": nothing}
     yield _alerts(found, cut, nothing)
@@ -79,9 +81,9 @@ def _alerts(found: Study, cut: Frame, nothing: str | None) -> dict[str, Any]:
     count = len(lists.alerts(found))
     unknown = int((cut["answer_reason"] == "no_cost").sum())
     if nothing or (unknown and not count):
-        note = nothing or f"the cost of {unknown:,} undercut products is not known"
+        note = nothing or f"unit cost missing for {unknown:,} undercut products"
         return {"metric": "to_match", "value": None, "note": note}
-    note = f"the cost of {unknown:,} more is not known" if unknown else ""
+    note = f"unit cost missing for {unknown:,} more" if unknown else ""
     return {"metric": "to_match", "value": count, "note": note}
 
 
@@ -89,10 +91,11 @@ def rules(found: Study) -> str:
     """What stands behind an alert."""
     rule = found.rule
     return (
-        f"An alert needs all of these: a competitor asks {rule.threshold:.0%} less or more for it; "
-        f"matching leaves a margin of {rule.margin_floor:.0%} of the new price; the stock on hand "
-        f"lasts the {rule.lead_time_days:g} days of a delivery. Where no stock is recorded, that "
-        "gate is open. What a lower price sells more, only a test tells."
+        f"A price is listed when a competitor is at least {rule.threshold:.0%} "
+        f"cheaper, matching keeps a margin of {rule.margin_floor:.0%} of the new "
+        f"price, and stock lasts through the {rule.lead_time_days:g}-day lead time. "
+        "Products without stock data skip the stock check. Only a test shows how "
+        "many more units a lower price sells."
     )
 
 
@@ -100,11 +103,15 @@ def limits(found: Study, simulated: Collection[str]) -> str:
     """What the reader must know of the data."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     told = (
-        f"Own prices are list prices, before discounts, and taken to be in {found.currency}; "
-        "paid is the average of 28 days. A competitor's price is as its page shows it: taxes and "
-        "delivery may differ."
+        "Shop prices are list prices before discounts, assumed to be in "
+        f"{found.currency}. Average price paid covers the last 28 days. Competitor "
+        "prices are as displayed; taxes and shipping may differ."
     )
-    stock = f" {untold:,} prices do not tell the stock, and count as to be had." if untold else ""
+    stock = (
+        f" {untold:,} prices come without availability and are treated as in stock."
+        if untold
+        else ""
+    )
     source = are_simulated(simulated, "competitor_prices inventory_days product_costs")
     return f"{source}{told}{stock}"
 

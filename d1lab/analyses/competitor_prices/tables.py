@@ -5,12 +5,14 @@ from __future__ import annotations
 from d1lab.analyses.competitor_prices.study import Frame, Study
 
 UNCOMPARED = {
-    "no_own_price": "the shop did not sell it lately: its own price is not known",
-    "too_old": "the last look at the price is too long ago",
-    "sold_out": "the competitor is sold out",
-    "no_price": "no price was seen",
-    "other_currency": "it is in another currency than the shop's",
-    "implausible": "below a third or above three times ours: hardly the same product",
+    "no_own_price": "no recent sale, so the shop's current price is unknown",
+    "too_old": "last price observation is too old",
+    "sold_out": "competitor is out of stock",
+    "no_price": "no price observed",
+    "other_currency": "different currency",
+    "implausible": (
+        "less than a third or more than three times the shop's price: probably a different product"
+    ),
 }
 """Why a competitor's price is not compared, in words."""
 

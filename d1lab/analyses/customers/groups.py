@@ -41,7 +41,7 @@ STAGED = (
 )
 """Columns of the report's tables, and of the write-back."""
 
-RECENCY = {5: "5 (latest)", 4: "4", 3: "3", 2: "2", 1: "1 (longest ago)"}
+RECENCY = {5: "5 (most recent)", 4: "4", 3: "3", 2: "2", 1: "1 (least recent)"}
 
 
 def group_table(customers: Frame) -> Frame:

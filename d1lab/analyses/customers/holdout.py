@@ -1,4 +1,4 @@
-"""Whether a shop's lifetime values may be believed: fitted on its past, scored on what came after.
+"""Holdout test of the lifetime value model.
 
 The models of `stats.lifetime` are fitted on what was known some time ago, and their forecast for
 the time since is compared with what came, beside two rivals that need no model:
@@ -36,13 +36,17 @@ MAX_DRAWN = 20_000
 REASONS = {
     "too_few_customers": f"fewer than {lifetime.MIN_CUSTOMERS} customers",
     "too_few_repeats": f"fewer than {lifetime.MIN_REPEATS} repeat purchases",
-    "drop_out_not_identified": "nobody seems to leave for good, so who is still active is unknown",
-    "spend_related_to_frequency": "those who come often spend more or less each time than others",
-    "no_spread": "every customer spends the same",
-    "no_fit": "the model does not fit these customers",
-    "no_past": "the history is too short to test a forecast on it",
-    "naive_wins": "on this shop's own past a simple rate foretold each customer better",
-    "total_off": "on this shop's own past its total was further off than a simple rate's",
+    "drop_out_not_identified": (
+        "no sign of customers leaving for good, so activity cannot be estimated"
+    ),
+    "spend_related_to_frequency": (
+        "spend per purchase depends on purchase frequency, which the model does not allow"
+    ),
+    "no_spread": "all customers spend the same amount",
+    "no_fit": "the model did not converge on these customers",
+    "no_past": "not enough history for a backtest",
+    "naive_wins": "a baseline predicted individual customers better in the backtest",
+    "total_off": "the model's total was further off than a baseline's in the backtest",
 }
 """Each reason of a model not to speak, in words."""
 

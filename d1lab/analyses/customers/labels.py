@@ -1,4 +1,4 @@
-"""The groups that are shown, which do not flicker, and who moved between two of them.
+"""Stable RFM labels and movement between groups.
 
 A label follows today's scores with an order, or when a snapshot at least 28 days before proposed
 the same. Snapshots are those of earlier runs. Where none reaches back far enough, the labels of
@@ -29,7 +29,7 @@ MODES = ("quintile", "ntile")
 STEP_DAYS = 28
 BACK_DAYS = 90
 NAME = "customer_groups"
-NEWCOMER = "(not yet a customer)"
+NEWCOMER = "(new customer)"
 
 _KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
 
@@ -194,7 +194,11 @@ def movers(before: Frame | None, now: Frame) -> Frame:
 
 def since(before: Frame | None) -> str:
     """From when a snapshot is, as a title says it."""
-    return f"since {before['day'].max():%Y-%m-%d}" if before is not None else "(nothing earlier)"
+    return (
+        f"since {before['day'].max():%b %-d, %Y}"
+        if before is not None
+        else ("(no earlier snapshot)")
+    )
 
 
 def _without(ordered: Any) -> int:

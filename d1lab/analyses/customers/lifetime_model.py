@@ -1,4 +1,4 @@
-"""Customer lifetime value: BG/NBD for purchases, Gamma-Gamma for spend, and when not to speak.
+"""Customer lifetime value: BG/NBD for purchases, Gamma-Gamma for spend, with applicability checks.
 
 Sources: Fader, Hardie & Lee, "Counting Your Customers the Easy Way" (Marketing Science 2005) for
 BG/NBD; Fader & Hardie, "The Gamma-Gamma Model of Monetary Value" (2013). Both are fitted by

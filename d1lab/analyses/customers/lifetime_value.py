@@ -32,8 +32,8 @@ MAX_INTERVALS = 20_000
 
 FORECASTS = {
     "model": "BG/NBD and Gamma-Gamma",
-    "past_rate": "Each at the own rate so far",
-    "as_before": "As in the period before",
+    "past_rate": "Baseline: each customer's average rate to date",
+    "as_before": "Baseline: same as the previous period",
 }
 
 
@@ -62,7 +62,7 @@ def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) ->
     """
     for name, days in {"holdout_days": holdout_days, "horizon_days": horizon_days}.items():
         if days < 1:
-            raise InputError(f"{name}={days}: give one day or more")
+            raise InputError(f"{name}={days} is too small. Use 1 or more.")
     present = lab.metric("purchase_summary", until=until, later_days=0)
     past = lab.metric("purchase_summary", until=until, later_days=holdout_days)
     return evaluated(present, past, holdout_days, horizon_days)
@@ -152,7 +152,7 @@ def score_table(values: Lifetimes) -> Frame:
     tested = values.holdout
     rows = pd.DataFrame([score._asdict() for score in tested.scores])
     came = {
-        "forecast": "What came",
+        "forecast": "Actual",
         "purchases": tested.actual_purchases,
         "spend": tested.actual_spend,
     }
@@ -188,5 +188,5 @@ def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[st
 
 def _horizon(values: Lifetimes) -> str:
     """What the expected spend is of, and how far its interval is to be trusted."""
-    doubt = "; the interval of the test missed" if values.holdout.missed else ""
-    return f"in the next {values.horizon_days} days{doubt}"
+    doubt = ". The backtest interval missed the actual value" if values.holdout.missed else ""
+    return f"Next {values.horizon_days} days{doubt}"

@@ -14,60 +14,60 @@ if TYPE_CHECKING:
 
 
 MISSING = (
-    "no order events are recorded for {shop} in the {days} days to {until}: this is told from the "
-    "app's own counters. `d1lab ingest orders FILE` brings orders from an export, `d1lab track "
-    "FILE` brings events; the report then answers the rest, too."
+    "{shop} has no order events in the {days} days to {until}, so this page uses the "
+    "app's own counters. Load orders with `d1lab ingest orders FILE` or events with "
+    "`d1lab track FILE` to get the full report."
 )
 NOTHING = (
-    "nothing is recorded for {shop} in the {days} days to {until}: neither order events nor the "
-    "app's counters of {counted}. `d1lab ingest orders FILE` brings orders from an export, "
-    "`d1lab track FILE` brings events."
+    "No data for {shop} in the {days} days to {until}: no order events and no app "
+    "counters for {counted}. Load orders with `d1lab ingest orders FILE` or events "
+    "with `d1lab track FILE`."
 )
-NO_DISCOUNT = "no discount was used in {shop} in the {days} days to {until}"
-NO_SALE = "no sale of {shop} is recorded in the {days} days to {until}"
+NO_DISCOUNT = "{shop} had no discounted order in the {days} days to {until}"
+NO_SALE = "{shop} had no sale in the {days} days to {until}"
 
 TOTALS = (
-    "Totals {since}, as they stand now: the app does not keep them by day, so they are not of the "
-    "report's days alone. Customers are counted by discount and product, and one may have bought "
-    "several: the largest count is shown, the least that there were."
+    "Current totals {since}. The app does not store them by day, so they cover more "
+    "than the report period. Customers are counted per discount and product and can "
+    "appear several times; the largest single count is shown as a minimum."
 )
 COUNTED = (
-    "The app keeps totals, and does not say since when. How demand answers to price is not known: "
-    "that takes prices and units by week."
+    "The app stores totals without a start date. Price elasticity is not available: "
+    "it needs weekly prices and units."
 )
-NO_TREND = "daily_discount_stats holds nothing of these days: uses by day are not known."
-NO_TOTALS = "discount_analytics holds nothing: which discounts and products is not known."
+NO_TREND = "No daily uses: daily_discount_stats has no rows for this period."
+NO_TOTALS = "No breakdown by discount or product: discount_analytics is empty."
 BOUNDS = (
-    "between {low:,.0f}, on the busiest day, and {high:,.0f}, the days' sum: who comes on two days "
-    "counts twice there"
+    "between {low:,.0f} (busiest day) and {high:,.0f} (sum of days; returning "
+    "customers count once per day)"
 )
 NOTES = {
-    "discounts": "those whose last use lies in these days",
+    "discounts": "last used in this period",
     "skus": "those whose last use with a discount lies in these days",
 }
 UNTOLD = {
-    "uses": "daily_discount_stats holds nothing of these days",
+    "uses": "daily_discount_stats has no rows for this period",
     "revenue_impact": "daily_discount_stats holds nothing of these days",
-    "discounts": "the app keeps the last use alone, and that is unknown or later",
+    "discounts": "the app stores only the last use, which is missing or after this period",
     "skus": "the app keeps the last use alone, and that is unknown or later",
     "customers": "daily_discount_stats holds no customers of these days",
 }
 
 OF_DISCOUNTS = (
     ("Savings of these days, and per day", "each order line's day and discount"),
-    ("Customers of these days", "who bought: customers of single days do not add up"),
+    ("Customers of these days", "customer IDs per order; daily counts cannot be added up"),
     ("Observed lift, and whether a discount pays", "weeks with and without it, by product"),
     ("New and returning customers", "each customer's orders"),
     ("Stacked discounts", "which lines make one order"),
     ("Codes that leak", "which customers used which code"),
     ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
-    ("What would have come anyway", "how demand answers to price, from order lines"),
+    ("Baseline sales", "price elasticity, from order lines"),
 )
 OF_PRODUCTS = (
-    ("Elasticity: how demand answers to price", "prices and units by week, from order lines"),
+    ("Price elasticity", "prices and units by week, from order lines"),
     ("Sales of a period", "the day of each sale: the app keeps totals alone"),
     ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
-    ("What refunds took back", "refunds as events: totals do not show them"),
+    ("Refunds", "refunds as events: totals do not show them"),
 )
 
 
@@ -106,7 +106,7 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         MISSING.format(**told),
         lab.verdict(verdict(dashboard, used, days), detail=_compared(dashboard)),
         known,
-        _as_table(lab, known, f"The {days} days to {until}, as far as the app's counters tell"),
+        _as_table(lab, known, f"Dashboard from the app's counters, {days} days to {until}"),
         _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
         *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
         _unanswered(lab, OF_DISCOUNTS),
@@ -130,7 +130,7 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     lists = {
         "Products that sell without help, by revenue": sales.alone(sold),
         "Products that hardly sell without a discount, by savings given": sales.dependent(sold),
-        "Products by revenue, with against without a discount": sold,
+        "Products by revenue, with and without a discount": sold,
     }
     columns, latest = sales.columns(sold), sold["updated_on"].max()
     return (
@@ -159,7 +159,7 @@ def verdict(dashboard: Frame, used: Frame, days: int) -> str:
     known = _is_known(dashboard, "uses")
     uses = dashboard.loc["uses", "value"] if known else used["times_used"].sum()
     when = f"in {days} days" if known else "in all"
-    return f"The app counted {uses:,.0f} uses of discounts {when}."
+    return f"The app counted {uses:,.0f} discount uses {when}."
 
 
 def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
@@ -194,7 +194,7 @@ def _as_table(lab: Lab, known: Figures, title: str) -> Any:
 
     rows = [(figure.label, figure.shown(), figure.note) for figure in known.figures]
     frame = pd.DataFrame(rows, columns=["what", "value", "told"])
-    labels = {"what": "What", "value": "Value", "told": "How far it is told"}
+    labels = {"what": "What", "value": "Value", "told": "Scope"}
     return lab.table(frame, title=title, name="dashboard", labels=labels)
 
 
@@ -243,6 +243,6 @@ def _last_change(day: Any) -> str:
 def _unanswered(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:
     import pandas as pd
 
-    labels = {"what": "What", "needs": "What it needs"}
+    labels = {"what": "What", "needs": "Requires"}
     frame = pd.DataFrame(rows, columns=["what", "needs"])
-    return lab.table(frame, title="Not told without order events", labels=labels, limit=20)
+    return lab.table(frame, title="Not available without order events", labels=labels, limit=20)

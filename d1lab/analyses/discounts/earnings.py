@@ -147,9 +147,9 @@ def summary(stacking: Frame, discounts: Frame, found: Anyway) -> tuple[dict[str,
             "value": found.likely,
             "low": found.low,
             "high": found.low and found.high,
-            "label": "Would have sold anyway",
+            "label": "Would have sold at full price",
             "kind": "percent",
-            "note": "" if found.low else "How demand answers to price is not known.",
+            "note": "" if found.low else "Price elasticity not available.",
         },
         {"metric": "stacked_share", "value": float(several)},
         {"metric": "new_customer_share", "value": float(new)},
@@ -160,14 +160,14 @@ def explained(shop: Elasticity, stacking: Frame, found: Anyway) -> str:
     """The bounds in words, with the assumption under them."""
     with_discount = stacking[stacking["stacked"] != "0"]
     mixed = with_discount["with_full_price"].sum() / max(with_discount["orders"].sum(), 1)
-    orders = f"Of the orders with a discount {mixed:.0%} also hold a product at its full price."
+    orders = f"{mixed:.0%} of discounted orders also include a full-price product."
     if found.low is None:
-        return f"{orders} More cannot be said: {REASONS[shop.reason or '']}."
+        return f"{orders} No estimate: {REASONS[shop.reason or '']}."
     return (
-        f"Between {found.low:.0%} and all of the discounted units would have sold at the full "
-        f"price; {found.likely:.0%} if the price did all that promoted weeks sold more. This "
-        "takes it that a discount repels nobody; a display beside it, or stock laid in at home, "
-        f"makes the share larger. {orders}"
+        f"Between {found.low:.0%} and 100% of discounted units would have sold at "
+        f"full price: {found.likely:.0%} if price alone explains the extra sales. The "
+        "range assumes that a discount never lowers sales. In-store promotion and "
+        f"customers stocking up push the share higher. {orders}"
     )
 
 
@@ -179,20 +179,20 @@ def caution(health: Frame) -> str:
     """
     share = health.set_index("check_name")["share"]
     return (
-        "This counts what was given away, and sets lifts beside it that are associations: what "
-        "would have been bought at the full price, only a test can tell. Of the order lines "
-        f"{share['without_customer']:.1%} have no customer, and {share['refunds']:.1%} are refunds."
+        "Lifts are associations; only an A/B test shows what customers would have "
+        f"bought at full price. {share['without_customer']:.1%} of order lines have "
+        f"no customer, and {share['refunds']:.1%} are refunds."
     )
 
 
 def leaks(codes: Frame) -> str:
     """Which codes leak, in a sentence."""
     if codes.empty:
-        return "No code was used: the discounts apply by themselves."
+        return "No code was used; all discounts applied automatically."
     known = codes["leaks"].dropna()
     if known.empty:
-        return "Too few codes were used to tell which one leaks: eight are needed to compare."
+        return "Leak check not available: it needs at least eight codes."
     leaking = codes[codes["leaks"].fillna(False).astype(bool)]["discount_code"]
     if leaking.empty:
-        return f"None of {len(codes):,} codes was used far more widely than the others."
-    return f"Used far more widely than the others: {', '.join(leaking.head(5))}."
+        return f"No leak found: none of {len(codes):,} codes stands out from the others."
+    return f"Possible leaks: {', '.join(leaking.head(5))}."

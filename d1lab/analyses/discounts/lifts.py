@@ -1,4 +1,4 @@
-"""Observed lifts: what discounts went with in this shop, and whether that was enough."""
+"""Observed lift per discount and comparison with break-even."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Frame = Any  # a pandas DataFrame: static types do not know its columns
 KEYS = {"discount": ["discount_id"], "code": ["discount_id", "discount_code"], "sku": ["sku"]}
 """What tells the rows of a level apart, here and in the metric `discount_earnings`."""
 
-UNUSED = "in no week did half of a well-selling product's units go with it"
+UNUSED = "no week in which at least half of a product's units carried it"
 
 
 def observed(weeks: Frame) -> Frame:
@@ -73,16 +73,16 @@ def pays(found: Frame) -> Any:
 
 def figure(lifts: Frame) -> dict[str, Any]:
     """The lift of all discounts together as a key figure."""
-    fields = {"metric": "observed_lift", "label": "Units with a discount", "kind": "percent"}
+    fields = {"metric": "observed_lift", "label": "Observed lift, all discounts", "kind": "percent"}
     row = lifts[lifts["level"] == "all"].iloc[0]
     if row["why"]:
-        return {**fields, "value": None, "note": f"Not known: {row['why']}."}
+        return {**fields, "value": None, "note": f"Not available: {row['why']}."}
     return {
         **fields,
         "value": row["observed_lift"],
         "low": row["observed_low"],
         "high": row["observed_high"],
-        "note": f"More than in regular weeks, over {row['lift_skus']:,} products; an association.",
+        "note": f"vs. regular-price weeks, {row['lift_skus']:,} products. Association, not cause.",
     }
 
 
@@ -90,8 +90,8 @@ def silent(lifts: Frame) -> str:
     """Why no single discount has an observed lift."""
     reasons = lifts.loc[lifts["level"] == "discount", "why"].dropna()
     if reasons.empty:
-        return f"No discount has an observed lift: {UNUSED}."
-    return f"No discount has an observed lift; for most, {reasons.mode().iloc[0]}."
+        return f"No lift available: {UNUSED}."
+    return f"No lift available. Most common reason: {reasons.mode().iloc[0]}."
 
 
 _COLUMNS = (

@@ -1,4 +1,4 @@
-"""What went with a discount: units in a product's weeks with it, against its regular weeks.
+"""Observed lift: units in discounted weeks relative to the same product's regular-price weeks.
 
 The weeks of all products stand beside, so that what moved the whole shop in a week is taken out.
 An association, unless chance decided what was discounted when.
@@ -23,10 +23,13 @@ LEVEL = 0.95
 REGULAR = -1
 
 REASONS = {
-    "few_skus": "fewer than 10 products sold often enough both with it and without any discount",
-    "few_weeks": "fewer than 20 weeks of products with it",
-    "no_comparison": "its products had it in the same weeks: nothing tells it from the weeks",
-    "too_wide": "the interval's ends are more than a factor of four apart",
+    "few_skus": "fewer than 10 products with enough sales both with and without this discount",
+    "few_weeks": "fewer than 20 discounted product-weeks",
+    "no_comparison": (
+        "all its products were discounted in the same weeks, so it cannot be separated "
+        "from weekly changes"
+    ),
+    "too_wide": "too uncertain: the interval's ends differ by more than a factor of four",
 }
 """Each reason for no observed lift, in words."""
 
@@ -158,7 +161,7 @@ def _mean_depths(weeks: Weeks, discounts: int) -> Floats:
 MIN_WEEKS = 4  # of either kind
 MIN_SECOND_ORDERS = 3  # of either kind: from these the rate is known
 
-REASON = "fewer than four weeks, or too few orders, with or without a discount"
+REASON = "needs at least four weeks and enough orders both with and without a discount"
 """Why a product has no lift of its own, in words."""
 
 _STEPS = 60

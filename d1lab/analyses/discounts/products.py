@@ -1,4 +1,4 @@
-"""Products: who sells without help, who hardly sells without, and who answers to price."""
+"""Products: sales with and without discounts, and price elasticity."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ COLUMNS = (
 KNOWN = ("margin", "margin_rate", "margin_with", "margin_without")
 RATES = ("view_to_purchase_rate", "cart_abandonment_rate")
 ABSTAINED = {
-    "margin": "Margins are not shown: unit costs are not known. `d1lab ingest costs` reads them.",
-    "view_to_purchase_rate": "Views are not shown: the app does not count them.",
-    "cart_abandonment_rate": "Abandoned carts are not shown: the app does not count them.",
+    "margin": (
+        "Margins not available: unit costs are missing. Load them with `d1lab ingest costs`."
+    ),
+    "view_to_purchase_rate": "View-to-purchase rate not available: the app does not record views.",
+    "cart_abandonment_rate": "Cart abandonment rate not available: the app does not record carts.",
 }
 
 
@@ -106,8 +108,9 @@ def figure(shop: Elasticity) -> dict[str, Any]:
 def _figure_note(shop: Elasticity) -> str:
     slope, pooled = float(shop.slope or 0), float(shop.pooled or 0)
     return (
-        f"10 % off goes with {lifted(slope, 0.1):+.0%} units, over {shop.skus} products and "
-        f"{shop.weeks} weeks. Without product and week effects it would look like {pooled:.2f}."
+        f"A 10% discount goes with {lifted(slope, 0.1):+.0%} units ({shop.skus} "
+        f"products, {shop.weeks} weeks). Without product and week effects: "
+        f"{pooled:.2f}."
     )
 
 
@@ -125,13 +128,13 @@ def verdict(products: Frame, when: str) -> str:
     """
     amount = "revenue" if products["revenue"].sum() > 0 else "units"
     with_help = float(products[f"{amount}_with"].sum() / products[amount].sum())
-    helped = f"{with_help:.0%} of {amount} came with a discount {when}"
+    helped = f"{with_help:.0%} of {amount} was discounted {when}"
     among = f"{len(alone(products)):,} of {len(_often(products)):,} products that sold"
-    return f"{helped}; {among} {MIN_UNITS} units or more did so without help."
+    return f"{helped}. {among} at least {MIN_UNITS} units sold mostly at full price."
 
 
 def detail(shop: Elasticity) -> str:
     """How demand answers to price, and how far that is to be trusted."""
     if shop.slope is None:
-        return f"How demand answers to price is not known: {REASONS[shop.reason or '']}."
-    return f"1 % off the price goes with {-shop.slope:.1f} % more units: an association, no proof."
+        return f"Price elasticity not available: {REASONS[shop.reason or '']}."
+    return f"A 1% lower price goes with {-shop.slope:.1f}% more units (association, not cause)."

@@ -1,4 +1,4 @@
-"""What to do next with a product: discount at a depth, hold, or test first; or abstain.
+"""Recommendation rule per product: discount, test, keep the regular price, or none.
 
 The rule: only depths inside the range that was observed; a discount only where the chance that it
 raises profit is .8 or more; never while the stock on hand would not last until the next delivery.
@@ -24,14 +24,14 @@ LONGEST_TEST_DAYS = 182
 
 REASONS = {
     "short_cover": "stock ends before a delivery could come",
-    "no_gain": "a discount would hardly pay for itself",
-    "loses_revenue": "a discount would lose revenue, and so profit at any cost",
-    "no_cost": "its cost is not known, so neither is its profit",
-    "no_slope": "it was not sold often enough both with and without a discount",
-    "no_depth": "no depth in whole steps of 5 % was ever tried",
-    "too_rare": "it sells too rarely for a test within half a year",
-    "gain": "the chance of a gain is .8 or more",
-    "unsure": "a gain is possible but not sure",
+    "no_gain": "a discount is unlikely to pay for itself",
+    "loses_revenue": "a discount would reduce revenue, so it loses money at any unit cost",
+    "no_cost": "unit cost missing, so profit is unknown",
+    "no_slope": "not enough sales both with and without a discount",
+    "no_depth": "no discount depth in 5% steps has been tried",
+    "too_rare": "too few sales for a test within six months",
+    "gain": "the probability of a gain is at least 80%",
+    "unsure": "a gain is possible but uncertain",
 }
 """Each reason behind a decision, or for having none, in words."""
 

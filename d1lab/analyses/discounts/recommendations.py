@@ -12,8 +12,8 @@ from d1lab.analyses.inventory.turnover import Ledger, turnover
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 NO_SALES = (
-    "no sale of {shop} is recorded in the four weeks to {until}: recommendations rest on order "
-    "events, which `d1lab ingest orders FILE` brings from an export, `d1lab track FILE` as events"
+    "{shop} had no sale in the four weeks to {until}. Recommendations need order "
+    "events: load them with `d1lab ingest orders FILE` or `d1lab track FILE`."
 )
 STAGED = (
     "shop sku made_on decision reason horizon_days depth chance slope slope_error "
@@ -106,7 +106,7 @@ def of(advised: Frame, decision: str | None) -> Frame:
 
 def reasons(advised: Frame) -> Frame:
     """How many products each reason stands behind."""
-    named = advised.assign(decision=advised["decision"].fillna("abstains"))
+    named = advised.assign(decision=advised["decision"].fillna("no recommendation"))
     counts = named.groupby(["decision", "why"], as_index=False).agg(products=("sku", "size"))
     return counts.sort_values(["products", "why"], ascending=[False, True], kind="stable")
 
@@ -114,7 +114,10 @@ def reasons(advised: Frame) -> Frame:
 def verdict(advised: Frame) -> tuple[str, str]:
     """The report's answer in a sentence, and its status."""
     counts = [len(of(advised, name)) for name in ("discount", "test", "hold", None)]
-    text = "Discount {:,}, test {:,} and hold {:,} products; for {:,} nothing can be said."
+    text = (
+        "Discount {:,} products, test {:,}, keep {:,} at the regular price. No "
+        "recommendation for {:,}."
+    )
     return text.format(*counts), "neutral" if sum(counts[:3]) else "unknown"
 
 
@@ -127,10 +130,10 @@ def figures(advised: Frame) -> Iterator[dict[str, Any]]:
     if len(discounts):
         yield {"metric": "expected_gain", "value": float(discounts["gain"].sum())}
     else:
-        yield {"metric": "expected_gain", "value": None, "note": "no discount is recommended"}
+        yield {"metric": "expected_gain", "value": None, "note": "no discount recommended"}
 
 
 def _holding(advised: Frame) -> str:
     """What most of those to hold are held for."""
     why = reasons(of(advised, "hold"))
-    return f"{why['products'].iloc[0]:,} of them: {why['why'].iloc[0]}" if len(why) else ""
+    return f"{why['products'].iloc[0]:,} because {why['why'].iloc[0]}" if len(why) else ""

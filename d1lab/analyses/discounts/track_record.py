@@ -65,15 +65,18 @@ def in_words(scored: Frame, horizon_days: int) -> str:
     rows = scored[scored["decision"].notna()]
     if rows.empty:
         return (
-            "No track record yet: a recommendation is scored against what happened once its "
-            f"{horizon_days} days have passed."
+            f"No track record yet. Recommendations are scored {horizon_days} days "
+            "after they are made."
         )
     did = rows[followed(rows) & (rows["decision"] == "discount")]
     known = gained(did).dropna()
-    told = f"{len(rows):,} earlier recommendations were scored"
+    told = f"{len(rows):,} past recommendations scored"
     if known.empty:
-        return f"{told}; none to discount was followed where the cost is known."
-    return f"{told}; of {len(known):,} discounts given as advised {(known > 0).sum():,} gained."
+        return f"{told}. No followed discount has a known unit cost."
+    return (
+        f"{told}. {(known > 0).sum():,} of {len(known):,} followed discounts increased "
+        "profit vs. the forecast at regular price."
+    )
 
 
 def to_stage(scored: Frame, advised: Frame, columns: str) -> Frame:

@@ -1,4 +1,4 @@
-"""What will sell in the next 28 days: simple rivals, chosen per SKU by a rolling backtest.
+"""What will sell in the next 28 days: simple rivals, best method per SKU by a rolling backtest.
 
 The input is a matrix of weekly units, SKU x week; the whole of it takes one pass, without a loop
 over SKUs. Each week of the past is taken as today: every rival forecasts the four weeks after it
@@ -24,10 +24,13 @@ POOL_WINDOWS = 8  # how many windows of its own weigh as much as those of all SK
 MIN_CALIBRATION = 100  # windows of all SKUs, before their errors are called a distribution
 
 REASONS = {
-    "no_demand": "nothing was ever sold",
-    "short_history": "fewer than 15 weeks since the first sale: no forecast could be tested",
-    "unknown_weeks": "too few of the weeks since the first sale are known",
-    "uncalibrated": "fewer than 100 past windows of all products: no interval, and so no order",
+    "no_demand": "never sold",
+    "short_history": "less than 15 weeks of history, too short for a backtest",
+    "unknown_weeks": "too many weeks without stock data",
+    "uncalibrated": (
+        "fewer than 100 backtest windows across all products, so no interval and no "
+        "reorder quantity"
+    ),
 }
 """Each reason for no forecast, or for one without interval, in words; the first that holds."""
 

@@ -1,4 +1,4 @@
-"""What goes together with a discount: units per day, with the product and the week held equal.
+"""Association between discount and units per day, with product and week fixed effects.
 
 An association, not an effect, unless chance decided what was discounted: shops discount what they
 expect to sell, or not to sell. Product effects take out that some products always sell more, week
@@ -21,18 +21,19 @@ MAX_DEPTH = 0.95
 LEVEL = 0.95
 
 REASONS = {
-    "no_discount": "no depth of discount is known for these weeks; order events tell it (`d1lab "
-    "ingest orders FILE`, `d1lab track FILE`)",
-    "too_few_products": "fewer than 20 products were sold at more than one depth",
-    "too_few_weeks": "fewer than 200 weeks of products with sales",
+    "no_discount": "discount depth unknown for these weeks; load order events with `d1lab ingest "
+    "orders FILE` or `d1lab track FILE`",
+    "too_few_products": "fewer than 20 products sold at more than one discount depth",
+    "too_few_weeks": "fewer than 200 product-weeks with sales",
 }
 """Each reason for no association, in words."""
 
 CAUSE = (
-    "This is an association: it compares a product's weeks at a deeper discount with its other"
-    " weeks, less what moved all products in that week. Unless chance decided what was discounted,"
-    " it is not what the discount caused. Weeks without a sale show no price and are left out,"
-    " which tends to make the difference look smaller."
+    "This is an association, not the effect of the discount: it compares a product's "
+    "weeks at a deeper discount with its other weeks, adjusted for shop-wide weekly "
+    "changes. Only randomized discounts show a causal effect. Weeks without a sale "
+    "have no observed price and are excluded, which tends to understate the "
+    "difference."
 )
 
 

@@ -1,4 +1,4 @@
-"""Simple ways to forecast weekly demand, each over all SKUs and all weeks at once.
+"""Baseline forecast methods for weekly demand, vectorized over SKUs and weeks.
 
 A rival takes a matrix of weekly units (SKU x week, NaN where a week is unknown) and gives back a
 matrix of the same shape: in column t the units per week that it expects of the weeks after t,

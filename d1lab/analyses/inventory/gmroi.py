@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from d1lab.errors import InputError
 
 REASONS = {
-    "no_unit_cost": "the unit's cost is unknown; `d1lab ingest costs FILE` takes it from a CSV",
-    "no_stock_value": "the stock's average value at cost is zero: nothing to divide by",
+    "no_unit_cost": "unit cost missing; load it with `d1lab ingest costs FILE`",
+    "no_stock_value": "average stock value at cost is zero",
 }
 
 

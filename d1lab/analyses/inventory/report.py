@@ -13,7 +13,7 @@ from d1lab.display.sources import are_simulated
 FIRSTS, LONGEST = 3, 30
 """So many products of a list stand beside its number, with so many letters each: a phone's line."""
 
-NO_STOCK = "no stock is recorded for {shop} in the {days} days to {until}"
+NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 
 
 def verdict(found: Study) -> dict[str, str]:
@@ -21,12 +21,12 @@ def verdict(found: Study) -> dict[str, str]:
     short, dead = lists.short(found), lists.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
-        text = "How long the stock lasts is not known."
+        text = "Days of supply not available."
         return {"text": text, "status": "unknown", "detail": _span(found)}
     text = (
-        f"{len(short):,} of {known:,} products {_plural(short, 'runs', 'run')} out within "
-        f"{found.plan.lead_days} days; "
-        f"{len(dead):,} {_plural(dead, 'lies', 'lie')} unsold; {_moved(found.effect)}."
+        f"{len(short):,} of {known:,} products are out of stock or run out within "
+        f"{found.plan.lead_days} days. {len(dead):,} are dead stock. "
+        f"{_moved(found.effect)}."
     )
     return {"text": text, "status": "bad" if len(short) else "good"}
 
@@ -38,8 +38,8 @@ def _span(found: Study) -> str:
     if span >= found.days or not (products["reason"] == "low_coverage").any():
         return ""
     return (
-        f"The ledger spans {span} of the last {found.days} days: a run with --set days={span} "
-        "looks at these alone."
+        f"Stock data covers {span} of the last {found.days} days. To use only these, "
+        f"run with --set days={span}."
     )
 
 
@@ -57,9 +57,12 @@ def _firsts(frame: Frame) -> str:
 
 def _moved(effect: DiscountEffect) -> str:
     if effect.lift is None:
-        return "what discounts moved is not known"
+        return "the effect of discounts is not available"
     change = effect.lift.value - 1
-    return f"at {effect.depth:.0%} off, products sold {abs(change):.0%} {_more(change)}"
+    return (
+        f"discounted weeks ({effect.depth:.0%} off on average) sold {abs(change):.0%} "
+        f"{_more(change)} units"
+    )
 
 
 def _more(change: float) -> str:
@@ -75,7 +78,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
     yield {
         "metric": "products_short",
         "value": len(short) if known else None,
-        "note": _firsts(short) if known else "how long the stock lasts is not known",
+        "note": _firsts(short) if known else "days of supply not available",
     }
     yield _dead_figure(found, dead)
     yield {
@@ -92,7 +95,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
 def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
     """The money in stock that nobody buys; unknown without a ledger, or without any price."""
     if found.products["reason"].isin(lists.UNSEEN).all():
-        return {"metric": "dead_stock", "value": None, "note": "the ledger says too little"}
+        return {"metric": "dead_stock", "value": None, "note": "not enough stock data"}
     value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0
     return {"metric": "dead_stock", "value": float(value), "note": _firsts(dead)}
 
@@ -100,8 +103,8 @@ def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
 def _unquestioned(found: Study) -> str:
     """Why no discount can be questioned: none was given, or what was given is not recorded."""
     if found.products["units_sold_with_discount"].sum() > 0:
-        return "units were sold at a discount; what was given for them, only order events tell"
-    return "nothing was sold at a discount"
+        return "units sold at a discount; discount amounts need order events"
+    return "no discounted sales"
 
 
 def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
     if effect.lift is None:
         return {"metric": "discount_lift", "value": None, "note": REASONS[str(effect.reason)]}
     value, low, high = (end - 1 for end in effect.lift[:3])
-    told = {"low": low, "high": high, "level": LEVEL, "note": "association, not effect"}
+    told = {"low": low, "high": high, "level": LEVEL, "note": "association, not cause"}
     return {"metric": "discount_lift", "value": value, **told}
 
 
@@ -117,67 +120,75 @@ def assumptions(found: Study) -> str:
     """What the orders rest on."""
     plan = found.plan
     return (
-        f"Assumed for orders: a delivery takes {plan.lead_days} days, nothing is on its way, an "
-        f"order lasts {plan.order_days} days, stock shall last in {plan.service_level:.0%} of all "
-        "lead times, and forecast errors grow with the square root of time. An order is 0 while "
-        "stock is above its reorder point, also where cover, which looks at the whole period, is "
-        "shorter than the delivery: sales have fallen since."
+        f"Reorder assumptions: lead time {plan.lead_days} days, no open purchase "
+        f"orders, order period {plan.order_days} days, service level "
+        f"{plan.service_level:.0%}, independent daily forecast errors. The reorder "
+        "quantity is 0 while stock is above the reorder point, even if days of "
+        "supply (an average over the whole period) is below the lead time because "
+        "sales have slowed."
     )
 
 
 def dead_rule(found: Study) -> str:
     """What counts as dead stock here."""
     days = min(found.days, DEAD_DAYS)
-    return f"Stock on hand without a sale for {days} days or more, by the period's ledger."
+    return f"Stock on hand with no sale in the last {days} days."
 
 
 def discount(found: Study) -> str:
     """What the discount goes together with, what was only pulled forward, and what that proves."""
     effect = found.effect
     if effect.lift is None:
-        return f"What discounts moved is not told: {REASONS[str(effect.reason)]}."
+        return f"Effect of discounts not available: {REASONS[str(effect.reason)]}."
     lift, margin = effect.lift, effect.break_even_margin
     paid = (
-        f"It pays for itself at a margin of {margin:.0%} or more."
+        f"At this lift, the discount breaks even at a margin of {margin:.0%}."
         if margin
-        else "At this depth no margin pays for it."
+        else "At this lift and depth, no margin makes the discount profitable."
     )
     return (
-        f"At a discount of {effect.depth:.0%}, the mean of the weeks that had one, products sold "
-        f"{abs(lift.value - 1):.0%} {_more(lift.value - 1)} a day in stock (95 % interval "
-        f"{lift.low - 1:+.0%} to {lift.high - 1:+.0%}; {effect.weeks:,} weeks, {effect.products:,} "
-        f"products, errors clustered by product). {paid} {_aftermath(effect)} {CAUSE}"
+        f"At the average discount of {effect.depth:.0%}, products sold "
+        f"{abs(lift.value - 1):.0%} {_more(lift.value - 1)} units per in-stock day "
+        f"(95% interval {lift.low - 1:+.0%} to {lift.high - 1:+.0%}; {effect.weeks:,} "
+        f"product-weeks, {effect.products:,} products, clustered by product). {paid} "
+        f"{_aftermath(effect)} {CAUSE}"
     )
 
 
 def _aftermath(effect: DiscountEffect) -> str:
     after = effect.aftermath
     if after is None:
-        return "Too few weeks follow one another to see whether sales were only pulled forward."
+        return "Not enough consecutive weeks to check for pull-forward."
     span = f"(95 % interval {after.low - 1:+.0%} to {after.high - 1:+.0%})"
     if after.high < 1:
-        return f"The week after sold {1 - after.value:.0%} less {span}: a part was pulled forward."
+        return (
+            f"Sales in the following week were {1 - after.value:.0%} lower {span}: some "
+            "demand was pulled forward."
+        )
     if after.low > 1:
-        return f"The week after sold {after.value - 1:.0%} more {span}: no dip shows."
-    return f"The week after shows no clear dip {span}."
+        return (
+            f"Sales in the following week were {after.value - 1:.0%} higher {span}: no "
+            "sign of pull-forward."
+        )
+    return f"No significant dip in the following week {span}."
 
 
 def forecasts(found: Study) -> str:
     """How good the forecasts were on the shop's own past."""
     if not found.forecast.rivals:
-        return "No forecast could be tested on this shop's past yet."
+        return "Not enough history to backtest a forecast."
     chosen, benchmark = found.forecast.rivals[0], found.forecast.rivals[1]
     gain = 1 - chosen.rmsse / benchmark.rmsse
     covered = found.forecast.coverage
     tail = (
-        f" Of the last 28 days' sales, {covered:.0%} lay inside their 80 % intervals."
+        f" {covered:.0%} of products' sales in the last 28 days fell inside their 80% interval."
         if covered is not None
-        else " Too few windows to say how often intervals hold."
+        else " Not enough windows to check interval coverage."
     )
     return (
-        f"Over {chosen.windows:,} past windows of four weeks, each forecast from what was known "
-        f"then, the choice per product erred {abs(gain):.1%} {'less' if gain > 0 else 'more'} than "
-        f"the {benchmark.rival}, Shopify's own rule.{tail}"
+        f"Backtest over {chosen.windows:,} four-week windows: the method chosen per "
+        f"product had a {abs(gain):.1%} {'lower' if gain > 0 else 'higher'} error "
+        f"than the {benchmark.rival}, Shopify's rule.{tail}"
     )
 
 
@@ -197,7 +208,8 @@ def limits(found: Study, simulated: Collection[str], staged: int) -> str:
     """What is simulated, what the ledger does not tell, and what goes back."""
     products, source = found.products, are_simulated(simulated, "inventory_days product_costs")
     return (
-        f"{source}On {products.gap_days.sum():,} days "
-        f"stock began other than it ended the day before; {products.shrunk_units.sum():,} units "
-        f"vanished without a sale. Turnover and cover of {staged:,} products go back to D1."
+        f"{source}On {products.gap_days.sum():,} product-days, opening stock did not "
+        "match the previous closing stock. Shrinkage: "
+        f"{products.shrunk_units.sum():,} units. Turnover and days of supply for "
+        f"{staged:,} products are written back to D1."
     )

@@ -181,9 +181,9 @@ def _sides(weeks: Frame) -> Frame:
 def _todo(table: Frame, lead_days: int) -> np.ndarray:
     """The first that holds: nothing is discounted that runs out, or sells less with a discount."""
     cases = {
-        "pause: it runs out": table["days_of_supply"] < lead_days,
-        "too few weeks to compare": table["velocity_discounted"].isna(),
-        "sold less: stop, or test": table["surely_less"].eq(True),
-        "sold more: hold, or test the depth": table["surely_more"].eq(True),
+        "pause: running out of stock": table["days_of_supply"] < lead_days,
+        "not enough weeks to compare": table["velocity_discounted"].isna(),
+        "sold less: stop or test": table["surely_less"].eq(True),
+        "sold more: keep or test the depth": table["surely_more"].eq(True),
     }
-    return np.select(list(cases.values()), list(cases), "no clear difference: test")
+    return np.select(list(cases.values()), list(cases), "no significant difference: test")

@@ -1,4 +1,4 @@
-"""How fast stock turns, how long it lasts, and what its ledger cannot say.
+"""Inventory turnover, days of supply, and sell-through from the stock ledger.
 
 The input are counts per SKU over a period, as `sql/metrics/turnover.sql` makes them in one scan;
 one SKU or 50,000 take the same path. Rates abstain with a reason instead of inventing a value.
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from d1lab.errors import InputError
 
 REASONS = {
-    "low_coverage": "fewer than 70 % of the period's days were observed: no figure at all",
-    "untracked": "units were sold, but stock was never above zero: it is not kept",
-    "no_inventory": "there was no stock in the whole period, and no sale",
-    "net_returns": "more units came back than were sold: no rate of sale",
-    "no_sales": "nothing was sold: how long the stock lasts is unknown",
+    "low_coverage": "stock data for less than 70% of the period",
+    "untracked": "stock not tracked: units sold but stock was never above zero",
+    "no_inventory": "no stock and no sales in the period",
+    "net_returns": "more units returned than sold",
+    "no_sales": "no sales in the period, so days of supply is undefined",
 }
 """Each reason to abstain, in words; the first that holds is given."""
 

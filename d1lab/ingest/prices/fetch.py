@@ -1,4 +1,4 @@
-"""Pages over HTTP, with manners: robots.txt is kept, and a host has a pause between requests.
+"""Polite page fetching: robots.txt, per-host delay, redirect limits.
 
 Only http and https are spoken. A redirect is followed five times at most, each time by the rules
 of the site that it leads to, and never from the open Internet into a private network.
@@ -40,7 +40,7 @@ class Rules(NamedTuple):
         if self.forbidden:
             raise InputError(self.forbidden)
         if self.parser and not self.parser.can_fetch(url, NAME):
-            raise InputError("robots.txt does not allow this page")
+            raise InputError("blocked by robots.txt")
 
 
 def rules(status: int, body: bytes) -> Rules:
@@ -162,7 +162,7 @@ class Visitor:
             if not _leads_on(answer):
                 return _page(answer)
             url, only_public = _next(url, answer), only_public or answer.public
-        raise InputError(f"the page leads on more than {MAX_REDIRECTS} times")
+        raise InputError(f"more than {MAX_REDIRECTS} redirects")
 
     def _ask(
         self, url: httpx.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
@@ -170,7 +170,13 @@ class Visitor:
         """One request, after the pause; the next one to the host waits again."""
         pause = self.ready_in(url.host)
         if pause > PATIENCE_SECONDS:
-            raise Busy(f"the site asks for {pause:,.0f} s until the next page: another time", pause)
+            raise Busy(
+                (
+                    f"the site requires a pause of {pause:,.0f} s. Skipped; run the command "
+                    "again later."
+                ),
+                pause,
+            )
         self._clock.sleep(pause)
         try:
             return self._exchange.get(url, most_bytes, cut=is_rules, only_public=only_public)
@@ -209,7 +215,7 @@ def user_agent(contact: str) -> str:
         InputError: The contact cannot stand in a header.
     """
     if not contact.isascii() or not contact.isprintable() or len(contact) > 200:
-        raise InputError("--contact: give a mail address or a URL in plain letters")
+        raise InputError("invalid --contact. Use an email address or URL in ASCII.")
     return f"{NAME}/{__version__} (competitor prices{f'; {contact}' if contact else ''})"
 
 
@@ -237,7 +243,7 @@ def _page(answer: Answer) -> Page:
     header["content-type"] = answer.headers.get("content-type", "")
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _PAGES:
-        raise InputError(f"is {kind[:40]!r} and no page")
+        raise InputError(f"not an HTML page (content type {kind[:40]!r})")
     return Page(answer.body, header.get_content_charset())
 
 

@@ -1,4 +1,4 @@
-"""One GET under limits: of time as a whole, of bytes as they unpack, and of where it may lead.
+"""One GET request with limits on total time, decompressed size, and redirect targets.
 
 httpx bounds each wait, but not their sum: a server that sends a byte every few seconds would hold
 us for ever. So a timer shuts the connection down. Bodies are unpacked here, for a small gzip may
@@ -107,7 +107,7 @@ class Exchange:
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, InputError) as error:
                 if not watch.expired:
                     raise _named(error) from None
-        raise Unreachable(f"no whole answer within {self._seconds:g} s")
+        raise Unreachable(f"no complete response within {self._seconds:g} s")
 
 
 def _named(error: Exception) -> InputError:
@@ -156,7 +156,7 @@ class _Watch:
             self.public = self._is_public(stream.get_extra_info("server_addr"))
             if self._only_public and not self.public:
                 stream.close()
-                raise NotPublic("the redirect leads into a private network: not followed")
+                raise NotPublic("redirect to a private network blocked")
 
 
 def _body(answer: httpx.Response, most_bytes: int, cut: bool) -> bytes:
@@ -174,7 +174,7 @@ def _body(answer: httpx.Response, most_bytes: int, cut: bool) -> bytes:
                 return bytes(body[:most_bytes])
             raise InputError(f"the page is larger than {most_bytes / 1e6:g} MB")
     if opener and not opener.eof:
-        raise Unreachable("the answer broke off")
+        raise Unreachable("connection closed before the response was complete")
     return bytes(body)
 
 

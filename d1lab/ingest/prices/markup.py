@@ -1,6 +1,6 @@
 """The schema.org data in a page's HTML: JSON-LD first, microdata where there is none.
 
-Extruct finds it. Pages are strangers' work: a script that is no JSON is passed over, as a browser
+Extruct finds it. Pages are untrusted input: a script that is no JSON is passed over, as a browser
 would, and what breaks the extractor is no data.
 """
 

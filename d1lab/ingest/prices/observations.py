@@ -186,7 +186,7 @@ def currency_of(value: str | None) -> str:
     """
     code = (value or "").upper()
     if not _CURRENCY.fullmatch(code):
-        raise InputError(f"currency {(value or '')[:20]!r} is no code such as EUR")
+        raise InputError(f"invalid currency {(value or '')[:20]!r}. Use a code such as EUR.")
     return code
 
 
@@ -207,7 +207,7 @@ def url_of(value: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or len(value) > 2_000:
         raise InputError(f"url {shown!r} is no http or https address")
     if url.userinfo:
-        raise InputError("url holds a name or a password: leave it out")
+        raise InputError("url contains a user name or password. Remove it.")
     return value
 
 
@@ -216,7 +216,7 @@ def _stock(value: str | None) -> bool | None:
         return None
     known = _YES_NO.get(value.lower(), in_stock(value))
     if known is None:
-        raise InputError(f"in_stock {value[:40]!r} is neither yes nor no")
+        raise InputError(f"invalid in_stock {value[:40]!r}. Use yes or no.")
     return known
 
 
@@ -238,7 +238,7 @@ def _time(value: str | None, latest: datetime) -> datetime:
         shown = (value or "")[:40]
         raise InputError(f"observed_at {shown!r} is no time such as 2026-05-01 10:00") from None
     if moment > latest:
-        raise InputError(f"observed_at {value} has not come yet")
+        raise InputError(f"observed_at {value} is in the future")
     return moment.replace(microsecond=0, tzinfo=None)
 
 

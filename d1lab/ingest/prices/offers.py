@@ -1,4 +1,4 @@
-"""Of a page's schema.org data the one price that its product is sold at; or why there is none.
+"""Extract the selling price from a page's schema.org data, or the reason there is none.
 
 A page may show several products, variants and sellers. Which product is meant must be plain: the
 only one, the one of the given name, or several that all cost the same. Of its offers the lowest
@@ -61,7 +61,7 @@ def _read_amount(text: str, currency: str | None) -> Decimal:
     digits = digits.strip(_SIGNS + _SPACES)
     if _ONE_GROUP.fullmatch(digits) and not ("." in digits and currency in _THREE_DECIMALS):
         whole, rest = digits[:-4], digits[-3:]
-        raise InputError(f"price {digits!r} is ambiguous: {whole}{rest} or {whole} and a fraction")
+        raise InputError(f"ambiguous price {digits!r}: could be {whole}{rest} or {whole}.{rest}")
     if _PLAIN.fullmatch(digits):
         return Decimal(digits)
     if _COMMA_GROUPS.fullmatch(digits):
@@ -70,7 +70,7 @@ def _read_amount(text: str, currency: str | None) -> Decimal:
         return Decimal(digits.replace(".", "").replace(",", "."))
     if _SPACE_GROUPS.fullmatch(digits):
         return Decimal("".join(digits.split()).replace(",", "."))
-    raise InputError(f"price {_shown(text)} is no amount such as 12.50")
+    raise InputError(f"invalid price {_shown(text)}. Expected an amount such as 12.50.")
 
 
 def _shown(value: object) -> str:
@@ -128,7 +128,7 @@ def find_offer(pages: Sequence[Markup], wanted: Wanted, on: date) -> Offer:
         products = list(_products(page))
         if products:
             return _agreed(page, _chosen(page, products, wanted), wanted, on)
-    raise InputError("the page has no schema.org product")
+    raise InputError("no schema.org product on the page")
 
 
 def in_stock(value: object) -> bool | None:
@@ -212,7 +212,8 @@ def _agreed(page: Markup, products: list[Node], wanted: Wanted, on: date) -> Off
     if len(prices) > 1:
         texts = sorted({f"{price} {currency}" for price, currency in prices})
         raise InputError(
-            f"the page has {len(products)} products at {_listed(texts)}: name one as competitor_sku"
+            f"{len(products)} products on the page at different prices "
+            f"({_listed(texts)}). Choose one with competitor_sku."
         )
     return max(found, key=lambda offer: (offer.in_stock is True, offer.in_stock is None))
 
@@ -284,7 +285,7 @@ def _currency(page: Markup, *sources: Node) -> str:
             if _CURRENCY.fullmatch(code):
                 return code
             raise InputError(f"currency {str(value)[:20]!r} is no code such as EUR")
-    raise InputError("the offer has a price and no currency")
+    raise InputError("the offer has a price but no currency")
 
 
 def _in_currency(offers: list[Offer], currency: str | None) -> list[Offer]:
@@ -297,7 +298,7 @@ def _in_currency(offers: list[Offer], currency: str | None) -> list[Offer]:
 
 
 def _lowest(offers: list[Offer]) -> Offer:
-    """Of what is to be had the cheapest; of what is sold out, too, if all is."""
+    """The cheapest in-stock offer; the cheapest of all if none is in stock."""
     there = [offer for offer in offers if offer.in_stock is not False] or offers
     return min(there, key=_rank)
 
