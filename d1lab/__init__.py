@@ -5,28 +5,29 @@
 
 The package, from the top down; imports point down only:
 
-    cli        the commands: d1lab pull, run, push, ...
-    share      pages on their way to people: serve, publish, send, schedule
-    jobs       what is due, and the ledger of runs
-    reports    a notebook becomes a run, a run becomes a page; charts
-    push       results go back to D1, audited and reversible
-    ingest     ways in: events, orders, costs, competitors' prices, the demo shop
-    ops        doctor: what the database lacks
-    competitors, customers, discounts, stock
-               what a report says: lists and words made of statistics
-    lab        what an analyst and a notebook hold in hand
-    metrics    sql/metrics/*.sql, one file per metric
-    search     discounts, codes, articles, customers and tests by their words
-    exposures  rows per visitor -> the sums that A/B statistics take
-    pull       D1 -> warehouse
-    results    results staged by a run
-    display    what a notebook shows: verdict, figures, tables, notes
-    warehouse  the DuckDB file: built aside, swapped in, opened read-only
-    d1         the only place that speaks to D1
-    catalog    every D1 table, declared once
-    config     settings: the only reader of the environment and of d1lab.toml
-    errors     every error that d1lab raises on purpose
-    stats      pure functions: numbers in, NamedTuple out
+    cli         the commands: d1lab pull, run, push, ...
+    share       pages for people: serve, publish, send, schedule
+    jobs        what is due, and the ledger of runs
+    pages       a run becomes one HTML file; the index
+    runs        a notebook becomes a run, in a kernel of its own
+    ops         doctor: what a database needs
+    demo        the demo shops
+    ingest      data in: events, orders, costs, competitor prices
+    analyses    what the reports say: one folder per family, with its metrics (.sql)
+    lab         the notebook API, read-only
+    metrics     loads analyses/*/*.sql, one file per metric
+    search      discounts, codes, products, customers, and tests by name
+    pull        D1 -> warehouse
+    push        staged results -> D1, audited and reversible
+    charts      a few chart forms in one theme
+    outbox      the staged results of a run
+    display     what a notebook shows: verdict, figures, tables, notes
+    warehouse   the DuckDB file and its views
+    d1          the only place that speaks to D1
+    catalog     every D1 table, declared once
+    config      settings: the only reader of the environment and of d1lab.toml
+    errors      every error that d1lab raises on purpose
+    stats       methods that know no shop: numbers in, NamedTuple out
 
 The names below are loaded when they are first used, so that `d1lab --help` starts at once.
 """

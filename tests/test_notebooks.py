@@ -108,7 +108,7 @@ def test_report_has_one_typed_parameters_cell(name):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_report_holds_no_sql(name):
-    """Meaning lives in sql/metrics: a report calls metrics by name."""
+    """Meaning lives in the metric files: a report calls metrics by name."""
     assert "lab.sql(" not in _code(name)
     assert "lab.metric(" in _code(name)
 

@@ -1,6 +1,8 @@
 """Forecasts of real weekly demand, out of sample, beside Shopify's rule and the textbook's.
 
-    python -m validation.demand_backtest [online_retail.parquet]     writes docs/validation/demand-backtest.md
+    python -m validation.demand_backtest [online_retail.parquet]
+
+writes docs/validation/demand-backtest.md.
 
 Online Retail (UCI) is one shop's invoices, December 2010 to December 2011. At each of seven
 origins, four weeks apart, every SKU that sold for the first time 16 weeks before or earlier, and in
@@ -178,8 +180,7 @@ _TEXT = """\
 Made by `python -m validation.demand_backtest` on Online Retail (UCI): {skus:,} SKUs, seven origins
 four weeks apart, {windows:,} windows. A window is a SKU at an origin; it counts if the SKU
 first sold at least 16 weeks before and sold in 8 weeks or more. Each forecast knows the weeks
-before its origin alone,
-the choice among the rivals and the width of the intervals included. All seven origins took
+before its origin alone, the choice among the rivals and the width of the intervals included. All seven origins took
 {seconds:.1f} s.
 
 ## Errors of the four weeks that follow

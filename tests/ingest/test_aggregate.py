@@ -23,7 +23,7 @@ Figures = dict[str, dict[tuple, dict[str, Any]]]
 
 
 def recount(events: list[dict[str, Any]]) -> Figures:
-    """All four tables from scratch, in plain Python, as the headers of sql/aggregates say."""
+    """All four tables from scratch, in plain Python, as the headers of ingest/aggregates say."""
     ordered = sorted(events, key=lambda e: (e["occurred_at"], e["event_id"]))
     discounted = [e for e in ordered if e["discount_id"]]
     named = [e for e in ordered if e["customer_id"]]

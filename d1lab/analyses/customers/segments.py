@@ -1,6 +1,6 @@
 """Customer segments: Shopify's RFM groups, when a label may change, and the app's three segments.
 
-The scores are made by `sql/metrics/customer_scores.sql` in one statement; `segment` here is the
+The scores are made by `customer_scores.sql` in one statement; `segment` here is the
 same rule in Python, which tests hold the SQL to.
 
 Source of the grid: Shopify's RFM report. FM is (F + M) / 2; half scores count upward.

@@ -1,6 +1,6 @@
 """Inventory turnover, days of supply, and sell-through from the stock ledger.
 
-The input are counts per SKU over a period, as `sql/metrics/turnover.sql` makes them in one scan;
+The input are counts per SKU over a period, as `turnover.sql` makes them in one scan;
 one SKU or 50,000 take the same path. Rates abstain with a reason instead of inventing a value.
 """
 
