@@ -180,8 +180,8 @@ _TEXT = """\
 Made by `python -m validation.demand_backtest` on Online Retail (UCI): {skus:,} SKUs, seven origins
 four weeks apart, {windows:,} windows. A window is a SKU at an origin; it counts if the SKU
 first sold at least 16 weeks before and sold in 8 weeks or more. Each forecast knows the weeks
-before its origin alone, the choice among the rivals and the width of the intervals included. All seven origins took
-{seconds:.1f} s.
+before its origin alone, the choice among the rivals and the width of the intervals included.
+All seven origins took {seconds:.1f} s.
 
 ## Errors of the four weeks that follow
 

@@ -11,10 +11,10 @@ import pytest
 
 from d1lab.config import Settings
 from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.jobs.run import run_report
 from d1lab.runs.record import Failure, RunRecord, load_run
 from d1lab.runs.report import list_reports, load_report
-from d1lab.jobs.run import run_report
-from d1lab.runs.run import exit_code, new_run_dir, open_lab, prepare, run, run_folder, 
+from d1lab.runs.run import exit_code, new_run_dir, open_lab, prepare, run, run_folder
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECRET = "never-to-be-seen-4711"
