@@ -33,7 +33,7 @@ from typing import NoReturn
 
 def main(control_fd: int, modules: list[str], later: list[str]) -> None:
     """Import, then fork a kernel for each request, until the caller goes away."""
-    fast = runpy.run_path(str(Path(__file__).with_name("fastimport.py")))  # not as d1lab's
+    fast = runpy.run_path(str(Path(__file__).parents[2] / "fast_import.py"))  # not as d1lab's
     fast["defer_iri_grammar"]()
     for name in modules:
         preload(name)
