@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from d1lab import catalog
 from d1lab.display import set_currency
@@ -74,9 +74,24 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever uses the engine is marked."""
+    """Whatever uses the engine is marked; Hypothesis draws by the seed of the run."""
     if "engine" in getattr(item, "fixturenames", ()):
         item.add_marker("engine")
+    test = getattr(item, "obj", None)
+    if is_hypothesis_test(test):
+        seed(f"{_seed(item.config)}::{test.__module__}::{test.__qualname__}")(test)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which seed decided the order and the examples, also where -q hides the header."""
+    drawn = _seed(terminalreporter.config)
+    terminalreporter.write_line(f"The same order and examples again: --randomly-seed={drawn}")
+
+
+def _seed(config: pytest.Config) -> int:
+    """The seed of pytest-randomly, which shuffles the tests by it; 0 where it is switched off."""
+    drawn = config.getoption("randomly_seed", 0)
+    return drawn if isinstance(drawn, int) else 0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,7 +107,13 @@ def pytest_runtest_makereport(
     return report
 
 
-# The same examples every time: a test run says something about the change, not about the draw.
-# D1LAB_FUZZ=1 draws anew.
-settings.register_profile("steady", derandomize=not os.environ.get("D1LAB_FUZZ"))
-settings.load_profile("steady")
+# A property holds for all examples, so each run draws others: --randomly-seed repeats one. The
+# clock decides nothing: a busy machine takes its time.
+settings.register_profile(
+    "d1lab",
+    derandomize=False,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("d1lab")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -378,9 +378,7 @@ def test_column_map_is_strict(db, tmp_path, pairs, toml, error, message):
 CENTS = st.integers(0, 5_000)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15)
 @given(st.data())
 def test_every_cent_lands_on_a_line(export, data):
     """Whatever the prices, discounts and refunds: revenue sums to Subtotal, refunds to theirs."""

@@ -13,7 +13,7 @@ import duckdb
 import orjson
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.analyses.customers.segments import Customer, segment
@@ -129,7 +129,7 @@ lines_of_a_shop = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80)
 @given(lines_of_a_shop, st.sampled_from([0, 60]), st.integers(6, 12))
 def test_customer_scores_equal_the_reference(con, lines, more, until):
     """Any mixture of ties, refunds, cancelled orders and unknown customers, small shop or large."""
@@ -206,7 +206,7 @@ def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
     assert found.later_purchases.sum() == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(lines_of_a_shop, st.integers(1, 6))
 def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
     """The past is the same whether the future is in the data or not."""

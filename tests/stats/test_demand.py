@@ -68,7 +68,7 @@ BY_HAND = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(_matrix(2, 60))
 def test_rivals_equal_plain_loops(weeks):
     """Each column of a rival is what a loop over the weeks up to then gives: nothing later."""
@@ -127,7 +127,7 @@ def _choice_by_hand(weeks: list[list[float]], sku: int, week: int) -> tuple[str,
     return next((r, level) for r, (e, level) in scores.items() if e <= least + 1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(_matrix(3, 24))
 def test_forecast_equals_plain_choice(weeks):
     """Which rival forecasts a SKU, and what, as loops over SKUs and weeks choose it."""

@@ -315,7 +315,7 @@ def _ledgers(draw: st.DrawFn, days: int) -> list[Row]:
     return [(day, *draw(counts)) for day in written]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), days=st.sampled_from([7, 35]))
 def test_turnover_equals_row_by_row_reference(stock, data, days):
     """SQL and statistic together give what a planner gets by hand, on any ledger: with
@@ -327,7 +327,7 @@ def test_turnover_equals_row_by_row_reference(stock, data, days):
         _assert_same(_one(rates, i), _by_hand(ledgers[int(sku)], days))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(days=st.integers(7, 40), data=st.data())
 def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
     """The same on ledgers that add up: every day there, each starting where the last ended."""
