@@ -56,7 +56,7 @@ def one(found: list[VisitorEffect], **wanted: Any) -> VisitorEffect:
 def test_hillstrom_has_the_published_rates(hillstrom: Any, oracles: dict[str, Any]) -> None:
     """Visits, conversions and spend of each arm, from one scan per pair."""
     published = next(
-        e["output"] for e in oracles["ab"]["oracles"] if e["case"] == "H0_hillstrom_summary"
+        e["output"] for e in oracles["hillstrom"] if e["case"] == "H0_hillstrom_summary"
     )
     measures = [Measure("visit"), Measure("conversion"), Measure("spend")]
     for mail in (MENS, WOMENS):
@@ -116,7 +116,7 @@ def test_hillstrom_matches_tea_tasting(
     """Welch, CUPED with a year's history, and order value, as tea-tasting computes them."""
     theirs = next(
         e["output"]
-        for e in oracles["ab"]["oracles"]
+        for e in oracles["hillstrom"]
         if e["case"] == "H1_hillstrom_womens_vs_none" and e["call"] == call
     )
     asked = [Measure(measure, covariate=covariate, per=per)]

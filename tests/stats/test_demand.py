@@ -219,8 +219,8 @@ def test_forecast_takes_no_sku():
 
 def test_reorder_published_example(oracles):
     """5 a day, 14 days, safety stock 42: reorder at 112."""
-    published = oracles["customers_inventory"]["inventory"]["published"]
-    [rop] = [example for example in published if example["src"] == "ROP example"]
+    published = oracles["inventory"]["published"]
+    [rop] = [example for example in published if "rop" in example]
     point = reorder_point(rop["daily"], rop["lead"], rop["safety_stock"])
     assert point == rop["rop"]
     assert rop["safety_stock"] == (rop["maxdaily"] - rop["daily"]) * rop["lead"]

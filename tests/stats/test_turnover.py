@@ -160,7 +160,7 @@ def _one(result: Turnover, i: int) -> dict[str, Any]:
 
 def test_turnover_worked_example_through_sql(stock, oracles):
     """The worked example, from its rows to its rates, to nine digits."""
-    worked = oracles["customers_inventory"]["inventory"]["worked"]
+    worked = oracles["inventory"]["worked"]
     rows = [
         (
             (date.fromisoformat(r["date"]) - FIRST).days,
@@ -201,9 +201,7 @@ def test_turnover_worked_example_through_sql(stock, oracles):
 
 def test_turnover_published_examples(oracles):
     """Turns and days as five vendors publish them; money takes the place of units."""
-    published = {
-        e["src"].split()[0]: e for e in oracles["customers_inventory"]["inventory"]["published"]
-    }
+    published = {e["source"].split()[0]: e for e in oracles["inventory"]["published"]}
     perfect = published["stockperfect.ai"]
     rates = turnover(YEAR._replace(units_sold=perfect["COGS"], average_units=perfect["avg"]))
     assert rates.turnover == pytest.approx(perfect["turnover"], rel=1e-9)
