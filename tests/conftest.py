@@ -1,9 +1,8 @@
-"""Fixtures for all tests. Real data and reference numbers lie beside the repository, if at all."""
+"""Fixtures for all tests, and the seed of a run."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests import workerd
-
-SHARED = Path(__file__).parents[2] / "shared"
+from tests.support.outside import required
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -25,15 +23,6 @@ def no_currency() -> Iterator[None]:
     """Forget the currency of the lab that a module opened last: tests open many."""
     yield
     set_currency("")
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real data sets; the test skips where it is absent."""
-    folder = SHARED / "data"
-    if not folder.is_dir():
-        pytest.skip("real data (shared/data) is not beside this checkout")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +61,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]
         yield running
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Test modules hold no doctests: they are collected, and skip, once."""
+    collectors = yield
+    return [collector for collector in collectors if type(collector) is pytest.Module]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Whatever uses the engine is marked; Hypothesis draws by the seed of the run."""
     if "engine" in getattr(item, "fixturenames", ()):
@@ -99,8 +95,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where D1LAB_TEST_REQUIRE names a marker, a skip of such a test is a failure."""
     report = yield
-    required = os.environ.get("D1LAB_TEST_REQUIRE", "").split()
-    if report.skipped and any(item.get_closest_marker(name) for name in required):
+    if report.skipped and any(item.get_closest_marker(name) for name in required()):
         report.outcome = "failed"
         report.longrepr = f"required here, but skipped: {report.longrepr}"
     return report
