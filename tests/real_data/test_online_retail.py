@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from d1lab.ingest.orders import ingest_orders
 from tests.support.outside import real_data
@@ -50,6 +51,7 @@ def test_every_line_is_an_event_or_refused():
         None,
         RETAIL,
         shop="retail",
+        salt=SecretStr("a salt for the tests only"),
         map_file=Path(__file__).parent / "online_retail.toml",
     )
     assert (result.lines, result.events) == (541_909, 540_571)
