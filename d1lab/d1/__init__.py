@@ -1,4 +1,4 @@
-"""D1: the only place that speaks to a database.
+"""D1: the only access to a D1 database.
 
 `open_database(url)` gives the same `Database` for each kind:
 

@@ -1,4 +1,4 @@
-"""Jobs: what is due, run two at a time, recorded, and one day removed.
+"""Jobs: decide what is due, run it two at a time, record it, and delete old runs.
 
 ledger.py   which runs there were; leases, so that no two processes do the same work
 due.py      a report is due when its notebook, its data or our code changed since its last run

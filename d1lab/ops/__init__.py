@@ -1,1 +1,1 @@
-"""Looking after the databases: what they lack, what is near a limit, what stopped half-way."""
+"""Operations: missing schema, limits, interrupted pushes, and how to fix them."""

@@ -1,1 +1,1 @@
-"""From a run to a page: the runner, the HTML page, the charts' theme, the index."""
+"""Pages: a run as one HTML file, in other formats, and the index of all pages."""

@@ -1,4 +1,4 @@
-"""Pull: D1 into the warehouse, exactly, and reading as few rows as D1's bill allows.
+"""Pull: D1 into the warehouse, exactly, with as few billed rows as possible.
 
     session   one pull, from the look at the old warehouse to the new one in its place
     plan      what to read of each table: all of it, its tail, or what comes after

@@ -1,4 +1,4 @@
-"""Push: a run's staged results into D1, and back out again.
+"""Push: write a run's staged results to D1, and restore the previous values.
 
 outbox.py   reads what a run staged, and checks it against the catalog
 plan.py     what a push would do (`plan`, the dry run), and whether D1 has what it needs

@@ -1,4 +1,4 @@
-"""Search: discounts, codes, products, customers and tests by the words that people remember."""
+"""Search: discounts, codes, products, customers, and tests by name."""
 
 from d1lab.search.index import (
     FILE_NAME,

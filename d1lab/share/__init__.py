@@ -1,4 +1,4 @@
-"""Reports on their way to people: shown, copied, sent, and made on a schedule.
+"""Sharing: serve, publish, and send pages; snippets for schedulers.
 
 serve      reports/ on this machine's loopback, with live reload
 publish    finished pages to a folder or a static host

@@ -1,4 +1,4 @@
-"""Competitors: where the shop's prices stand, and which of them call for an answer.
+"""Competitor prices: the shop's price position, prices to match, and room to raise.
 
 Modules: study (every product's position and answer), lists (what to act on, and what that rests
 on), words (the report's sentences and key figures).

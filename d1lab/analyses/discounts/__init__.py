@@ -1,4 +1,4 @@
-"""What discounts earn: the reports on products, on discounts, and on what to do next.
+"""Discounts: the reports on products, on discounts, and on recommendations.
 
 Modules: products (who sells without help, who answers to price), earnings (what each discount
 gave, and what it needs to bring), lifts (what was observed), advice (recommendations from a shop's

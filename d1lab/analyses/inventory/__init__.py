@@ -1,4 +1,4 @@
-"""Stock: metrics' frames and pure statistics put together for one report.
+"""Inventory: metrics' frames and pure statistics put together for one report.
 
     study       every figure of every SKU: one row per SKU
     lists       what to act on: what runs out, what is dead money, what the discount moved
