@@ -54,13 +54,12 @@ class UnknownName(InputError):
         known = sorted(known)
         nearest = get_close_matches(name, known, n=1, cutoff=0.5)
         place = f" for {where}" if where else ""
-        listed = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        rest = f" and {len(known) - 12} more" if len(known) > 12 else ""
+        meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
         message = (
-            f"There is no {kind} {name!r}{place}. Did you mean {nearest}? Available: "
-            f"{listed or 'none'} ..."
+            f"There is no {kind} {name!r}{place}.{meant} "
+            f"Available: {', '.join(known[:12]) or 'none'}{rest}."
         )
-        if nearest:
-            message += f" Did you mean {nearest[0]!r}? (move before the list)"
         super().__init__(message)
         self.kind, self.name, self.known = kind, name, known
 

@@ -52,7 +52,7 @@ def test_command_has_a_sentence_and_an_example(name: str):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["pull", "-d", "nowhere"], "unknown database 'nowhere'"),
+        (["pull", "-d", "nowhere"], "There is no database 'nowhere'"),
         (["pull"], "run `d1lab demo` to build it"),
         (["track", "missing.jsonl"], "there is no file"),
         (["sql", "SELECT 1"], "d1lab pull"),
@@ -62,7 +62,7 @@ def test_command_has_a_sentence_and_an_example(name: str):
         (["send"], "D1LAB_NOTIFY_URL"),
         (["send", "--dry-run", "--alert", "cover ~ 7"], "expected a key figure"),
         (["schedule", "crom"], "Did you mean 'cron'"),
-        (["schedule", "cron", "-d", "nowhere"], "unknown database 'nowhere'"),
+        (["schedule", "cron", "-d", "nowhere"], "There is no database 'nowhere'"),
         (["prune", "--keep", "soon"], "expected a number of days"),
         (["metrics", "turnovr"], "d1lab pull"),
     ],
@@ -157,8 +157,8 @@ def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["500/10000", "700/10000"], "Take B: it converts 40 % more visitors than A"),
-        (["500/10000", "560/10000"], "No winner: B converts 12 % more visitors than A (−0.4 % to"),
+        (["500/10000", "700/10000"], "Take B: it converts 40 % more than A"),
+        (["500/10000", "560/10000"], "No winner: B converts 12 % more than A (−0.4 % to"),
         (["122", "189"], "No answer: visitors were not counted"),
         (["122", "189", "--share-b", ".5"], "Take B: it brought 55 % more orders"),
     ],

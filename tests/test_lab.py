@@ -51,7 +51,7 @@ def test_open_says_which_command_makes_a_warehouse(project):
     (project / "data" / "demo" / "warehouse.duckdb").unlink()
     with pytest.raises(StaleDataError, match="d1lab pull"):
         d1lab.open()
-    with pytest.raises(UnknownName, match=r"unknown database 'demoo'.*mean 'demo'"):
+    with pytest.raises(UnknownName, match=r"There is no database 'demoo'.*mean 'demo'"):
         d1lab.open("demoo")
 
 
@@ -121,12 +121,12 @@ def test_sql_binds_values(tiny_lab):
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("FROM order_line", "unknown table 'order_line'.*mean 'order_lines'"),
-        ("FROM raw.order_evnts", "unknown table 'raw.order_evnts'.*mean 'raw.order_events'"),
-        ("FROM nowhere.order_lines", "unknown table 'nowhere.order_lines'"),
-        ("SELECT dya FROM order_lines", "unknown column 'dya' for order_lines.*mean 'day'"),
-        ("SELECT l.dya FROM order_lines AS l", "unknown column 'dya'.*mean 'day'"),
-        ("SELECT 1 FROM products JOIN customers USING (skuu)", "unknown column 'skuu'.*'sku'"),
+        ("FROM order_line", "There is no table 'order_line'.*mean 'order_lines'"),
+        ("FROM raw.order_evnts", "There is no table 'raw.order_evnts'.*mean 'raw.order_events'"),
+        ("FROM nowhere.order_lines", "There is no table 'nowhere.order_lines'"),
+        ("SELECT dya FROM order_lines", "There is no column 'dya' for order_lines.*mean 'day'"),
+        ("SELECT l.dya FROM order_lines AS l", "There is no column 'dya'.*mean 'day'"),
+        ("SELECT 1 FROM products JOIN customers USING (skuu)", "There is no column 'skuu'.*'sku'"),
         ("SELECT day FROM order_lines WHERE sku = $sku", r"lacks values for \$sku"),
         ("SELECT sku, count(*) FROM products", "must appear in the GROUP BY"),
         ("SELEC sku FROM products", "syntax error"),
@@ -144,7 +144,9 @@ def test_sql_errors_name_what_is_nearest(tiny_lab, sql, said):
 
 def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
     """A value given under a wrong name is not dropped."""
-    with pytest.raises(UnknownName, match="unknown parameter 'skuu' for this SQL; known: sku"):
+    with pytest.raises(
+        UnknownName, match="There is no parameter 'skuu' for this SQL. Available: sku"
+    ):
         tiny_lab.sql("FROM products WHERE sku = $sku", skuu="evil")
 
 
@@ -157,11 +159,11 @@ def test_metric_fills_in_the_shop(tiny_lab):
 
 def test_metric_errors(tiny_lab):
     """An unknown metric, shop or parameter, and a value of the wrong type."""
-    with pytest.raises(UnknownName, match=r"unknown metric 'turnver'.*mean 'turnover'"):
+    with pytest.raises(UnknownName, match=r"There is no metric 'turnver'.*mean 'turnover'"):
         tiny_lab.metric("turnver")
-    with pytest.raises(UnknownName, match=r"unknown shop 'harbr'.*mean 'harbor'"):
+    with pytest.raises(UnknownName, match=r"There is no shop 'harbr'.*mean 'harbor'"):
         tiny_lab.metric("turnover", shop="harbr", until="2026-05-08", days=8)
-    with pytest.raises(UnknownName, match=r"unknown parameter 'untill'.*mean 'until'"):
+    with pytest.raises(UnknownName, match=r"There is no parameter 'untill'.*mean 'until'"):
         tiny_lab.metric("turnover", untill="2026-05-01", days=8)
     with pytest.raises(InputError, match="'until' takes a value of type DATE, not 'soon'"):
         tiny_lab.metric("turnover", until="soon", days=8)
@@ -247,9 +249,11 @@ def test_shops_without_events_are_shops(tmp_path, tiny_warehouse):
 def test_shop_must_be_said_where_there_are_several(tiny_lab):
     """No shop is picked in silence; with a single one there is nothing to say."""
     lab = Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder)
-    with pytest.raises(InputError, match="say which shop: one of harbor, kiosk"):
+    with pytest.raises(
+        InputError, match="several shops in this database. Pass shop=..., one of: harbor, kiosk"
+    ):
         lab.as_of()
-    with pytest.raises(UnknownName, match="unknown shop 'habor'"):
+    with pytest.raises(UnknownName, match="There is no shop 'habor'"):
         Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder, shop="habor")
 
 

@@ -20,7 +20,7 @@ from tests.command_line import assert_refused
         ("SELECT error('boom')", "boom"),
         ("SELEC", "syntax error"),
         ("SELECT 1; SELECT 2", "one SELECT"),
-        ("SELECT skuu FROM order_lines", "Did you mean 'sku'?"),
+        ("SELECT skuu FROM order_lines", "Did you mean 'sku'? (move before the list)"),
     ],
 )
 def test_sql_refuses_in_one_line(project, run, statement, told):
@@ -64,7 +64,7 @@ def test_run_only_says_what_is_due_in_a_dry_run(project, run):
     assert run("pull").code == 0
     ended = run("run", "--dry-run")
     assert ended.code == 0
-    assert "no run of this day yet" in ended.err
+    assert "not run for this date yet" in ended.err
     assert "bills" not in ended.err
 
 
@@ -144,7 +144,7 @@ def test_track_tries_out_without_a_database(folder, run, kind):
         events.to_csv(file, index=False) if kind == "csv" else events.to_parquet(file)
     ended = run("track", file, "--dry-run")
     assert ended.code == 1
-    assert ended.err == "track: 180 events, dry run, 1 refused\n"
+    assert ended.err == "track: 180 events, dry run, 1 rejected\n"
     assert ended.out == "event\treason\n2\tsku is missing\n"
     assert run("track", file, "--dry-run", "--json").json["refused"][0]["position"] == 2
 

@@ -70,7 +70,7 @@ def test_main_ends_by_ctrl_c_in_one_line(folder):
             asking.send_signal(signal.SIGINT)
             _, told = asking.communicate(timeout=30)
     assert asking.returncode == 130
-    assert told == "interrupted; what was done so far is kept: run the same command again\n"
+    assert told == "interrupted. Completed work is kept. Run the same command to continue.\n"
 
 
 def test_main_is_content_with_a_reader_that_has_enough(project, run):
@@ -102,4 +102,4 @@ def test_main_ends_a_long_query_by_ctrl_c(project, run):
     finally:
         asking.kill()
     assert asking.returncode == 130
-    assert told == "interrupted; what was done so far is kept: run the same command again\n"
+    assert told == "interrupted. Completed work is kept. Run the same command to continue.\n"

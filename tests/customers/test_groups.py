@@ -55,7 +55,7 @@ def test_grid_holds_every_cell_once():
     assert len(cells) == 25
     [cell] = cells[cells["customers"] > 0].to_dict("records")
     assert (cell["recency"], cell["frequency_and_spend"], cell["share_of_spend"]) == ("3", 4, 1)
-    assert cells["recency"].iloc[0] == "5 (latest)"
+    assert cells["recency"].iloc[0] == "5 (most recent)"
 
 
 @pytest.mark.parametrize(

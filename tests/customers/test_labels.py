@@ -188,7 +188,7 @@ def test_movement_without_a_past_is_empty(now):
     assert movers(None, now).empty
     assert matrix(None, now).empty
     assert unprompted_share(moves(None, now)) is None
-    assert since(None) == "(nothing earlier)"
+    assert since(None) == "(no earlier snapshot)"
 
 
 def test_label_refuses_a_mode_that_is_none(tiny_lab):

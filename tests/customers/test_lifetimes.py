@@ -52,11 +52,11 @@ def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
     assert "expected_value" not in values.customers
     assert values.total is None
     assert score_table(values)["forecast"].tolist() == [
-        "What came",
-        "Each at the own rate so far",
-        "As in the period before",
+        "Actual",
+        "Baseline: each customer's average rate to date",
+        "Baseline: same as the previous period",
     ]
-    assert words.holdout(values) == "No forecast: fewer than 200 customers."
+    assert words.holdout(values) == "Forecast not available: fewer than 200 customers."
 
 
 def test_valued_adds_what_is_expected_to_what_was_spent(large):
@@ -113,7 +113,7 @@ def test_words_say_whether_the_interval_held_what_came(large):
     values = evaluated(*large, 90, 365)
     came = values.holdout.actual_spend
     told = words.holdout(_held(values, came - 10, came + 10))
-    assert f"What came, {came:,.0f}, lay inside its 90 % interval" in told
+    assert f"Actual, {came:,.0f}, lay inside its 90 % interval" in told
     missed = _held(values, came + 10, came + 1000)
     assert "lay outside its 90 % interval" in words.holdout(missed)
     assert "too narrow" in words.holdout(missed)
@@ -126,7 +126,7 @@ def test_words_say_whether_the_interval_held_what_came(large):
     }
     assert notes == {
         "held": "in the next 365 days",
-        "missed": "in the next 365 days; the interval of the test missed",
+        "missed": "Next 365 days. The backtest interval missed the actual value",
     }
 
 
@@ -165,5 +165,5 @@ def test_listed_is_history_where_the_model_is_silent():
 def test_lifetimes_refuse_a_period_without_a_day(tiny_lab, name):
     """Nothing can be held out of no days, and nothing be expected of them."""
     days = {"holdout_days": 90, "horizon_days": 365, name: 0}
-    with pytest.raises(InputError, match=f"{name}=0: give one day or more"):
+    with pytest.raises(InputError, match=f"{name}=0 is too small. Use 1 or more."):
         lifetimes(tiny_lab, tiny_lab.as_of(), **days)

@@ -160,7 +160,7 @@ def test_totals_alone_tell_no_period(lab):
     reason, *shown = counters.discounts(lab, LAST, 30)
     assert "d1lab ingest orders FILE" in reason
     [verdict] = [item for item in shown if isinstance(item, Verdict)]
-    assert verdict.text == "The app counted 243 uses of discounts in all."
+    assert verdict.text == "The app counted 243 discount uses in all."
     assert "uses by day are not known" in verdict.detail
 
 
@@ -195,7 +195,7 @@ def test_orders_without_a_discount_count_as_none(lab):
     """Where order events are there, they are believed: no counter speaks in their place."""
     _sell(lab, "2026-05-01")
     [reason] = counters.discounts(lab, LAST, 30)
-    assert reason == "no discount was used in guide in the 30 days to 2026-05-08"
+    assert reason == "guide had no discounted order in the 30 days to 2026-05-08"
 
 
 def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
@@ -204,18 +204,16 @@ def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
     assert len(counters.discounts(lab, LAST, 30)) > 1  # its counters go on, so they speak
     later = LAST + timedelta(60)
     assert counters.discounts(lab, later, 30) == (
-        "no discount was used in guide in the 30 days to 2026-07-07",
+        "guide had no discounted order in the 30 days to 2026-07-07",
     )
-    assert counters.products(lab, later, 30) == (
-        "no sale of guide is recorded in the 30 days to 2026-07-07",
-    )
+    assert counters.products(lab, later, 30) == ("guide had no sale in the 30 days to 2026-07-07",)
 
 
 def test_discounts_tell_the_dashboard_from_counters(settings):
     """The run is done: its verdict, its figures, its lists, and what is missing for the rest."""
     record, run_dir = _run(settings, "discounts")
     assert record.status == "done", record.error
-    assert record.verdict.text == f"The app counted {sum(USES[-30:])} uses of discounts in 30 days."
+    assert record.verdict.text == f"The app counted {sum(USES[-30:])} discount uses in 30 days."
     assert "no order events are recorded for guide" in record.reason
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert values == {
@@ -229,7 +227,7 @@ def test_discounts_tell_the_dashboard_from_counters(settings):
     tables = _tables(run_dir)
     dashboard, *_, untold = tables.values()
     assert dashboard["rows"][-1][2].startswith("between 10, on the busiest day, and ")
-    assert untold["title"] == "Not told without order events"
+    assert untold["title"] == "Not available without order events"
     assert len(untold["rows"]) == 8
     page = write_page(run_dir, settings.reports_dir).read_text()
     assert "Missing:" in page
@@ -242,13 +240,11 @@ def test_products_tell_the_comparison_from_counters(settings):
     """With against without a discount over all time; no elasticity is made up."""
     record, run_dir = _run(settings, "products")
     assert record.status == "done", record.error
-    assert record.verdict.text.startswith("45% of revenue came with a discount in all that the app")
+    assert record.verdict.text.startswith("45% of revenue was discounted in all that the app")
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert values["elasticity"] is None
     assert (values["products_alone"], values["products_dependent"]) == (1, 1)
-    assert (
-        len(_tables(run_dir)["Products by revenue, with against without a discount"]["rows"]) == 3
-    )
+    assert len(_tables(run_dir)["Products by revenue, with and without a discount"]["rows"]) == 3
 
 
 @pytest.mark.parametrize(

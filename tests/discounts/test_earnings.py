@@ -75,7 +75,7 @@ def test_leaks_are_unknown_with_few_codes(tiny_lab):
 def test_leaks_name_the_code():
     """Only what lies beyond the fence is named."""
     codes = pd.DataFrame({"discount_code": ["WIDE", "B"], "leaks": [True, False]})
-    assert earnings.leaks(codes) == "Used far more widely than the others: WIDE."
+    assert earnings.leaks(codes) == "Possible leaks: WIDE."
 
 
 NO_LIFTS = lifts.observed(pd.DataFrame(columns=WEEKS))

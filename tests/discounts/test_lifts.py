@@ -178,4 +178,4 @@ def test_observed_takes_a_shop_without_weeks(tiny_lab):
     """Where no discount ever made up half of a week, nothing is compared, and no error raised."""
     found = lifts.observed(tiny_lab.metric("discount_lift", until=UNTIL, days=DAYS))
     assert found.level.tolist() == ["all"]
-    assert lifts.silent(found) == f"No discount has an observed lift: {lifts.UNUSED}."
+    assert lifts.silent(found) == f"No lift available: {lifts.UNUSED}."

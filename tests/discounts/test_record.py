@@ -81,7 +81,7 @@ def test_report_opens_with_its_record_and_stages_the_score(settings):
     done, run_dir = run(settings, task)
     assert done.status == "done", done.error
     text = (run_dir / "notebook.ipynb").read_text()
-    assert "1 earlier recommendations were scored" in text
+    assert "1 past recommendations scored" in text
     rows = {row["sku"]: row for row in read_outbox(run_dir)["discount_recommendations"].to_pylist()}
     assert rows["plain"]["made_on"] == date(2026, 4, 10)
     assert rows["plain"]["decision"] == "discount"

@@ -67,7 +67,7 @@ def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
     result = ingest_costs(None, costs("harbor,HAT,4,2026-01-01", "harbor,SOCK,free,2026-01-01"))
     assert result[:3] == (2, 0, 0)
     assert [(line.line, line.reason) for line in result.refused] == [
-        (3, "unit_cost 'free' is no amount such as 12.50, of 0 or more")
+        (3, "invalid unit_cost 'free'. Use an amount of 0 or more, such as 12.50.")
     ]
 
 
@@ -104,7 +104,10 @@ def test_costs_columns_in_any_order(db, costs):
         ("harbor,HAT,1,01.02.2026", "valid_from '01.02.2026' is no date"),
         ("harbor,HAT,1", "4 cells are expected"),
         ("harbor,HAT,1,2026-01-01,USD", "4 cells are expected"),
-        ("harbor,CAP,9,2026-01-01", "CAP has another cost for 2026-01-01 in an earlier line: 3"),
+        (
+            "harbor,CAP,9,2026-01-01",
+            "conflicting cost for CAP on 2026-01-01: an earlier line has 3",
+        ),
         ("harbor,CAP,3,2026-01-01", "CAP has this cost for 2026-01-01 in an earlier line"),
     ],
 )

@@ -82,7 +82,7 @@ def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
         ("uses_the_lab", "kiosk"),
     ]
     assert {str(j.task.as_of) for j in jobs} == {"2026-05-08"}
-    assert all(j.due and j.reason == "no run of this day yet" for j in jobs)
+    assert all(j.due and j.reason == "not run for this date yet" for j in jobs)
 
 
 def test_plan_needs_a_report(settings, ledger):
@@ -98,11 +98,11 @@ def test_plan_takes_what_is_named(settings, ledger, use):
     assert (job.task.report.name, job.task.shop) == ("ends_well", "kiosk")
     with pytest.raises(InputError, match="give one of them"):
         plan(settings, ledger, shops=["harbor"], texts={"shop": "kiosk"})
-    with pytest.raises(UnknownName, match="unknown shop 'harbour'"):
+    with pytest.raises(UnknownName, match="There is no shop 'harbour'"):
         plan(settings, ledger, shops=["harbour"])
-    with pytest.raises(UnknownName, match="unknown report 'ends_wel'"):
+    with pytest.raises(UnknownName, match="There is no report 'ends_wel'"):
         plan(settings, ledger, reports=["ends_wel"])
-    with pytest.raises(UnknownName, match="unknown parameter 'dayz'"):
+    with pytest.raises(UnknownName, match="There is no parameter 'dayz'"):
         plan(settings, ledger, texts={"dayz": "7"})
 
 
@@ -111,7 +111,7 @@ def test_same_inputs_are_not_due(settings, ledger, job):
     done(settings, ledger, job(), "r1", ["order_lines"])
     again = job()
     assert not again.due
-    assert again.reason == "nothing changed since run r1"
+    assert again.reason == "up to date since run r1"
     assert again.last.run_id == "r1"
     assert job(force=True).due
 
@@ -176,7 +176,7 @@ def test_lost_page_is_due(settings, ledger, job):
     """A run whose page was removed is made again."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     shutil.rmtree(settings.reports_dir)
-    assert job().reason == "the page of run r1 is gone"
+    assert job().reason == "the page of run r1 is missing"
 
 
 def test_raw_tables_follow_views():

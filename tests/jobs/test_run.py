@@ -198,7 +198,7 @@ def test_a_dry_run_only_tells(settings, ledger, use):
     """What is due, and why; no kernel, no ledger row, no page."""
     use("ends_well")
     outcomes = run_reports(settings, dry_run=True)
-    assert [(o.status, o.message) for o in outcomes] == [("due", "no run of this day yet")] * 2
+    assert [(o.status, o.message) for o in outcomes] == [("due", "not run for this date yet")] * 2
     assert ledger.entries() == []
     assert not settings.reports_dir.exists()
 

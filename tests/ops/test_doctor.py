@@ -75,8 +75,8 @@ def test_doctor_of_an_app_that_lacks_our_columns(db: SqliteDatabase, tmp_path: P
     assert [(f.level, "lacks source" in f.found) for f in stock] == [("note", True)]
     tests = about(findings, "table ab_test_results")
     assert {f.level: f.todo for f in tests} == {
-        "note": "d1lab migrate (adds it by 0004_ab_test_inputs.sql)",
-        "problem": "d1lab migrate (adds it by 0005_analysis_columns.sql)",
+        "note": "d1lab migrate (applies 0004_ab_test_inputs.sql)",
+        "problem": "d1lab migrate (applies 0005_analysis_columns.sql)",
     }
     assert findings == sorted(findings, key=lambda f: ["problem", "note", "ok"].index(f.level))
 
@@ -91,7 +91,7 @@ def test_doctor_names_the_last_migration_of_costs(db: SqliteDatabase, tmp_path: 
     migrate(db, before)
     (costs,) = about(doctor(db), "table product_costs")
     assert (costs.level, costs.found.split(":")[0]) == ("note", "lacks source")
-    assert costs.todo == "d1lab migrate (adds it by 0011_product_cost_source.sql)"
+    assert costs.todo == "d1lab migrate (applies 0011_product_cost_source.sql)"
     migrate(db)
     assert not about(doctor(db), "table product_costs")
 
@@ -105,14 +105,14 @@ def test_doctor_of_a_table_that_no_migration_mends(db: SqliteDatabase) -> None:
 
 
 def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
-    """As SQLite: an app's Order_Events with an SKU is ours, and the app's own tables are pulled."""
+    """As SQLite: an app's Order_Events with an SKU is ours, and app tables are pulled."""
     db.execute("CREATE TABLE theirs (a)")
     migrate(db)
     db.execute("ALTER TABLE product_costs RENAME TO aside")
     db.execute("ALTER TABLE aside RENAME TO Product_COSTS")
     db.execute("ALTER TABLE Product_COSTS RENAME COLUMN sku TO SKU")
     (extra,) = bad(doctor(db))
-    assert (extra.subject, extra.found) == ("the app's own tables", "pulled as they are: theirs")
+    assert (extra.subject, extra.found) == ("app tables", "pulled unchanged: theirs")
 
 
 def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase) -> None:
@@ -261,7 +261,7 @@ def test_doctor_says_how_old_the_warehouse_is(whole: SqliteDatabase, tmp_path: P
     warehouse(tmp_path / "old", "another mark", timedelta(days=2))
     (old,) = about(doctor(whole, tmp_path / "old"), "warehouse")
     assert (old.level, old.todo) == ("note", "d1lab pull")
-    assert "48.0 hours ago; D1 has changed since" in old.found
+    assert "48.0 hours ago; D1 has changed since then" in old.found
     warehouse(tmp_path / "same", whole.bookmark(), timedelta(days=2))
     assert about(doctor(whole, tmp_path / "same"), "warehouse") == []
 

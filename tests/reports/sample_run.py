@@ -139,10 +139,7 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
     weekly = pd.DataFrame({"week": days[::7], "lost": random.poisson(42, len(days[::7]))})
     top = stock.head(12)
     return [
-        markdown(
-            "# Stock: turnover and cover\n\n"
-            "What runs out before it can be replaced, and what is dead money."
-        ),
+        markdown("# Inventory\n\nWhat runs out before it can be replaced, and what is dead money."),
         code("shop = 'harbor'", tags=["parameters"]),
         code("import d1lab\nlab = d1lab.open(shop=shop)", tags=["setup"]),
         code(

@@ -1,4 +1,4 @@
-"""What changed, and whether it is more than noise."""
+"""What changed, and whether it is significant."""
 
 from __future__ import annotations
 

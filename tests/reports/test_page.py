@@ -182,17 +182,17 @@ def test_first_screen_has_its_parts(page):
         "harbor 31 May 2026",
         "Stock: turnover and cover",
         "Needs attention 23 of 212 products",
-        "Products that run out within 14 days 23 19 to 28 (95 %) −6 (−20.7 %) within noise",
+        "Products that run out within 14 days 23 19 to 28 (95 %) −6 (−20.7 %) not significant",
         "Median cover 41.3 days 39.8 to 43.1 days (95 %)",
         "Dead stock $18,340 −10 % on the 30 days before, within the swing",
-        "+$900 (+5.2 %) no interval: cannot tell",
+        "+$900 (+5.2 %) significance unknown (no interval)",
         "Fresh Data to 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
         "Changes since 30 May 2026",
         "Simulated data: stock levels.",
         "12 values left out. 12 in t.c (not a number)",
         "What runs out first",
         "What changed Since 30 May 2026",
-        "How it was computed",
+        "Code and log",
         "Parameters shop harbor as_of 2026-05-31",
         "d1lab run inventory --shop harbor --as-of 2026-05-31",
     ]
@@ -236,15 +236,15 @@ def test_failed_run_says_what_happened_and_what_to_do(page):
         error={
             "cell_index": 7,
             "ename": "UnknownName",
-            "message": "unknown parameter 'untl'. Did you mean 'until'?",
+            "message": "There is no parameter 'untl'. Did you mean 'until'?",
             "traceback": "Traceback (most recent call last): ...",
         },
     )
     text = Outline(html).text
     for part in (
-        "Failed Cell 8 stopped this run. Unknown parameter 'untl'. Did you mean 'until'?",
+        "Failed Cell 8 failed. There is no parameter 'untl'. Did you mean 'until'?",
         "Cell 8 of the notebook raised UnknownName : lab.metric('turnover', untl=1)",
-        "5 of 9 code cells ran to their end",
+        "5 of 9 code cells completed",
         "212 rows staged for inventory_impact. They will not be pushed.",
         "Nothing of this run was written to D1",
         "d1lab run inventory --shop harbor --as-of 2026-05-31",
@@ -263,7 +263,7 @@ def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Pa
     run_dir = write_run(tmp_path, [], status=status, error={"kind": kind, "message": "it died"})
     (run_dir / "notebook.ipynb").unlink()
     text = Outline(render_page(run_dir, now=NOW, cache_dir=cache)).text
-    assert "This run stopped before its end. It died" in text
+    assert "This run did not finish. It died" in text
 
 
 def test_words_between_backticks_are_code(page):
@@ -387,7 +387,7 @@ def test_many_figures_are_counted_not_listed(page):
 def test_pushed_results_are_told(page):
     """What was written back, and what waits to be."""
     waiting = Outline(page(staged={"inventory_impact": 3_000})).text
-    assert "not yet: 3,000 rows staged for inventory_impact" in waiting
+    assert "pending: 3,000 rows staged for inventory_impact" in waiting
     tables = [{"table": "inventory_impact", "staged": 3_000, "changed": 210}]
     done = Outline(page(pushed={"at": STARTED.isoformat(), "tables": tables})).text
     assert "210 rows of 3,000 changed in inventory_impact" in done

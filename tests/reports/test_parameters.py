@@ -101,8 +101,8 @@ def test_check_proposes_the_nearest_name():
     """An unknown name stops the run and names the nearest."""
     with pytest.raises(UnknownName) as caught:
         checked(sinse="2017-01-01")
-    assert str(caught.value).startswith("unknown parameter 'sinse' for report 'inventory'")
-    assert str(caught.value).endswith("Did you mean 'since'?")
+    assert str(caught.value).startswith("There is no parameter 'sinse' for report 'inventory'")
+    assert str(caught.value).endswith("Did you mean 'since'? (move before the list)")
     assert caught.value.exit_code == 2
 
 

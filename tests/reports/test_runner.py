@@ -78,7 +78,7 @@ def _with_comment(notebook):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ([], "unknown report"),
+        ([], "There is no report"),
         ([["shop = 'a'"], ["shop = 'b'"]], "2 cells are tagged 'parameters'; keep one"),
         ([["shop = 7"]], "'shop' must be a text"),
         ([["shop = 'a'\n", "days = len('a')"]], "default of parameter 'days' must be a literal"),
@@ -101,9 +101,9 @@ def test_prepare_resolves_the_day_and_checks_the_shop(settings):
     assert task.as_of == task.data.data_as_of
     assert task.parameters == {"shop": "harbor", "as_of": task.as_of.isoformat()}
     assert task.given == ("shop",)
-    with pytest.raises(UnknownName, match=r"unknown shop 'harbour'.*Did you mean 'harbor'"):
+    with pytest.raises(UnknownName, match=r"There is no shop 'harbour'.*Did you mean 'harbor'"):
         prepared(settings, "ends_well", shop="harbour")
-    with pytest.raises(UnknownName, match="unknown parameter 'as_off'"):
+    with pytest.raises(UnknownName, match="There is no parameter 'as_off'"):
         prepared(settings, "ends_well", as_off="2026-01-01")
     with pytest.raises(InputError, match="data begins on"):
         prepared(settings, "ends_well", as_of="1999-12-31")

@@ -61,14 +61,14 @@ def test_failed_and_running_again_are_told_once_each(told: Project, receiver: Re
     [message] = receiver.messages
     assert message["path"] == "/errors"
     assert message["title"] == "Stock: turnover and cover · harbor · 31 May 2026: failed"
-    assert "Cell 3 stopped this run. No column 'sku'" in message["message"]
+    assert "Cell 3 failed. No column 'sku'" in message["message"]
     assert "d1lab run inventory --shop harbor" in message["message"]
     receiver.messages.clear()
     told.add("failed")
     assert _send(told) == []
     told.add()
     _send(told)
-    assert [t.rpartition(": ")[2] for t in receiver.titles()] == ["runs again"]
+    assert [t.rpartition(": ")[2] for t in receiver.titles()] == ["recovered"]
     assert _send(told) == []
 
 
@@ -89,7 +89,7 @@ def test_a_verdict_of_another_kind_is_news_with_the_key_figures(told: Project, r
     _send(told)
     [message] = receiver.messages
     assert message["path"] == f"/{SECRET}"
-    assert message["title"].endswith(": the verdict went from good to bad")
+    assert message["title"].endswith(": status changed from good to bad")
     lines = message["message"].splitlines()
     assert lines[0] == "47 products run out."
     assert lines[1].startswith("Products that run out 47 [+43 (")
@@ -109,7 +109,7 @@ def test_an_alert_is_told_when_it_begins_and_when_it_ends(told: Project, receive
         _send(told)
         endings.append([t.split(": ", 2)[2] for t in receiver.titles()])
     begins = "products_short > 20: Products that run out 21"
-    ends = "no longer products_short > 20: Products that run out 20"
+    ends = "resolved: products_short > 20 (Products that run out 20)"
     assert endings == [[], [begins], [], [], [], [ends], []]
 
 
@@ -157,7 +157,7 @@ def test_a_skipped_run_is_no_fault(told: Project, receiver: Receiver):
     receiver.messages.clear()
     told.add("skipped", cells=[markdown("# Stock")])
     _send(told)
-    assert [t.rpartition(": ")[2] for t in receiver.titles()] == ["runs again"]
+    assert [t.rpartition(": ")[2] for t in receiver.titles()] == ["recovered"]
 
 
 @pytest.fixture
@@ -180,11 +180,11 @@ def test_stale_data_is_told_once_for_the_database(
     told.add(shop="village")
     assert _send(told, now=pulled + timedelta(hours=35)) == []
     [delivery] = _send(told, now=pulled + timedelta(hours=37))
-    assert delivery.notice.title == "Database demo: data is stale: the last pull is 37 hours old"
+    assert delivery.notice.title == "Database demo: data is stale: last pull 37 hours ago"
     assert "d1lab pull" in delivery.notice.body
     assert _send(told, now=pulled + timedelta(hours=90)) == []
     [delivery] = _send(told, now=pulled + timedelta(hours=1))
-    assert delivery.notice.title == "Database demo: data is fresh again"
+    assert delivery.notice.title == "Database demo: data is up to date again"
     assert len(receiver.titles()) == 2
 
 

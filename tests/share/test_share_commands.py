@@ -59,7 +59,7 @@ def test_send_ends_with_1_until_it_was_taken(project: Project, receiver: Receive
     project.add("failed")
     said = _run("send", "--dry-run", cwd=folder)
     assert (said.returncode, receiver.messages) == (0, [])
-    assert "Cell 3 stopped this run. No column 'sku'" in said.stderr
+    assert "Cell 3 failed. No column 'sku'" in said.stderr
     receiver.status = 500
     address = {"D1LAB_NOTIFY_URL": receiver.url()}
     failed = _run("send", cwd=folder, **address)

@@ -198,7 +198,7 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"ended": True}, "Take B: it converts 24 % more visitors than A (+11 % to +39 %)"),
+        ({"ended": True}, "Take B: it converts 24 % more than A (+11 % to +39 %)"),
         ({"ended": True, "variant_b_conversions": 390}, "Keep A: B converts 22 % fewer"),
         ({"ended": True, "variant_b_conversions": 520}, "No winner: B converts 4 % more"),
         ({"ended": True, "variant_b_visitors": 13_000}, "not split as declared"),
@@ -226,7 +226,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     assert (found.result.winner, found.result.break_even) == ("b", "missed")
     assert ab_words.sentence(found.result).startswith("Keep A, though B converts 24 % more")
     text, status = ab_words.headline([found])
-    assert (text, status) == ("Take B in no test; 1 for keeping A.", "neutral")
+    assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
     [line] = ab_words.break_evens([found])
     assert line["break_even_lift"] == pytest.approx(40 / (14_000 / 620) - 1)
 
@@ -243,7 +243,7 @@ def test_a_tie_that_loses_money_says_so() -> None:
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("none", "missed")
     told = ab_words.sentence(found.result)
-    assert told.endswith("which may be chance; but it brings less profit per visitor.")
+    assert told.endswith("which may be chance, and B earns less profit per visitor.")
     asked = decide(
         row(**tie, **DECLARED, **profits, method="fixed", ended=True, primary_metric="profit")
     )
@@ -274,8 +274,7 @@ def test_headline_counts_every_test_once() -> None:
     text, status = ab_words.headline(decisions)
     assert status == "good"
     assert text == (
-        "Take B in 1 of 5 tests (x); 1 for keeping A; 1 without a winner; 1 still running; "
-        "1 without an answer."
+        "Roll out B in 1 of 5 tests (x); 1 keep A; 1 inconclusive; 1 running; 1 without a result."
     )
 
 

@@ -87,9 +87,9 @@ def test_collect_reports_each_line_that_gave_none(db, site, collect):
     )
     assert (result.received, result.written) == (10, 1)
     assert [(refused.line, refused.reason) for refused in result.refused] == [
-        (2, "robots.txt does not allow this page"),
-        (3, "the page has no schema.org product"),
-        (4, "price '1,234' is ambiguous: 1234 or 1 and a fraction"),
+        (2, "blocked by robots.txt"),
+        (3, "no schema.org product on the page"),
+        (4, "ambiguous price '1,234': could be 1234 or 1.234"),
         (5, "answered 404: the page is gone"),
         (6, "url 'file:///etc/passwd' is no http or https address"),
         (8, "acme is listed for SOCK in an earlier line"),
@@ -130,7 +130,7 @@ def test_collect_leaves_a_host_that_wants_too_long_a_pause(site, clock, collect)
     result = collect(*(f"harbor,S{i},acme,{site.product(f'/{i}')},," for i in range(3)))
     assert result.written == 1
     assert {refused.reason for refused in result.refused} == {
-        "the site asks for 3,600 s until the next page: another time"
+        "the site requires a pause of 3,600 s. Skipped; run the command again later."
     }
     assert clock.time - began < 10
 

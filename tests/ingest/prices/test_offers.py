@@ -104,7 +104,9 @@ def test_offer_of_a_variant():
         ],
     }
     page = json_ld(group)
-    assert reason(page) == ("the page has 2 products at 10 EUR, 12 EUR: name one as competitor_sku")
+    assert reason(page) == (
+        "2 products on the page at different prices (10 EUR, 12 EUR). Choose one with competitor_sku."
+    )
     assert found(page, product="s-42").price == 12
     assert found(page, product="4006381333931").price == 10
     assert found(page, own_sku="S-42").price == 12
@@ -142,15 +144,15 @@ def test_offer_sold_out_without_a_price():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"@type": "Organization"}, "the page has no schema.org product"),
+        ({"@type": "Organization"}, "no schema.org product on the page"),
         ({"@type": "Product"}, "the product has no offer"),
         (product({"@type": "Offer", "availability": IN}), "the offer has no price"),
-        (product({"@type": "Offer", "price": 5}), "the offer has a price and no currency"),
-        (product(offer(5, "€")), "currency '€' is no code such as EUR"),
-        (product(offer("1,234")), "price '1,234' is ambiguous: 1234 or 1 and a fraction"),
-        (product(offer("call us")), "price 'call us' is no amount such as 12.50"),
+        (product({"@type": "Offer", "price": 5}), "the offer has a price but no currency"),
+        (product(offer(5, "€")), "invalid currency '€'. Use a code such as EUR."),
+        (product(offer("1,234")), "ambiguous price '1,234': could be 1234 or 1.234"),
+        (product(offer("call us")), "invalid price 'call us'. Expected an amount such as 12.50."),
         (product(offer(0)), "price 0 is no amount that anything is sold at"),
-        (product(offer({"a": 1})), "price {'a': 1} is no amount such as 12.50"),
+        (product(offer({"a": 1})), "invalid price {'a': 1}. Expected an amount such as 12.50."),
     ],
 )
 def test_offer_refused_with_a_reason(data, said):
