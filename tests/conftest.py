@@ -31,7 +31,7 @@ def shared_data() -> Path:
     """The folder of real data sets; the test skips where it is absent."""
     folder = SHARED / "data"
     if not folder.is_dir():
-        pytest.skip("real data (shared/data) is not beside cost of cost of this checkout")
+        pytest.skip("real data (shared/data) is not beside this checkout")
     return folder
 
 
@@ -40,9 +40,7 @@ def oracles() -> dict[str, dict]:
     """Reference numbers by file stem: 'ab', 'customers_inventory'; skips where absent."""
     folder = SHARED / "oracles"
     if not folder.is_dir():
-        pytest.skip(
-            "reference numbers (shared/oracles) are not beside cost of cost of this checkout"
-        )
+        pytest.skip("reference numbers (shared/oracles) are not beside this checkout")
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
 
 

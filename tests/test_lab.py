@@ -145,7 +145,7 @@ def test_sql_errors_name_what_is_nearest(tiny_lab, sql, said):
 def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
     """A value given under a wrong name is not dropped."""
     with pytest.raises(
-        UnknownName, match="There is no parameter 'skuu' for this SQL. Available: sku"
+        UnknownName, match=r"There is no parameter 'skuu' for this SQL. Available: sku"
     ):
         tiny_lab.sql("FROM products WHERE sku = $sku", skuu="evil")
 
@@ -250,7 +250,7 @@ def test_shop_must_be_said_where_there_are_several(tiny_lab):
     """No shop is picked in silence; with a single one there is nothing to say."""
     lab = Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder)
     with pytest.raises(
-        InputError, match="several shops in this database. Pass shop=..., one of: harbor, kiosk"
+        InputError, match=r"several shops in this database. Pass shop=..., one of: harbor, kiosk"
     ):
         lab.as_of()
     with pytest.raises(UnknownName, match="There is no shop 'habor'"):

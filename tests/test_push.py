@@ -592,7 +592,7 @@ def test_rollback_is_recorded_and_happens_once(db: SqliteDatabase, run_dir: Path
 
 
 def test_rollback_leaves_what_someone_changed_since(db: SqliteDatabase, run_dir: Path) -> None:
-    """A row with one value that is resolved: ours stays whole (its values belong together.)"""
+    """A row with one value that is no longer ours stays whole: its values belong together."""
     push(db, run_dir)
     db.execute("UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'b'")
     stock = rollback(db, run_dir).tables[1]
@@ -711,7 +711,7 @@ class Killed(BaseException):
 
 
 class Steps:
-    """Counts the steps of a push and dies at one because no later step has any effect."""
+    """Counts the steps of a push and dies at one of them: no later step has any effect."""
 
     def __init__(self, die_at: int = 0) -> None:
         self.die_at, self.taken = die_at, 0

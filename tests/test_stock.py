@@ -121,7 +121,7 @@ def test_dead_counts_the_money_at_price(found):
 def test_moved_says_what_to_do(found):
     """Twice the sales at a discount: hold; about as many: test; running out: pause."""
     table = lists.moved(found).set_index("sku")
-    assert table.loc["P00", "todo"] == "pause: running out of stock"
+    assert table.loc["P00", "todo"] == "pause: it runs out"
     assert table.loc["P05", "todo"].startswith("sold more")
     ratio = table["velocity_discounted"] / table["velocity_regular"]
     assert ratio["P05"] == pytest.approx(2, rel=0.15)
@@ -188,7 +188,7 @@ def test_cover_gives_every_product_a_figure_or_a_reason(found):
     assert set(evidence.known(table).index) == set(table.index) - {"P01", "P03"}
 
 
-def test_order_no recommendation_where_too_few_windows_make_an_interval(lab):
+def test_order_abstains_where_too_few_windows_make_an_interval(lab):
     """Two products' past is no distribution of errors: a forecast, no order, and the reason."""
     stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
     weeks = lab.metric("weekly_demand", until=UNTIL, weeks=104)
@@ -201,7 +201,7 @@ def test_order_no recommendation_where_too_few_windows_make_an_interval(lab):
     assert table.loc["Forecast and order", "reason"].startswith("fewer than 100 past windows")
 
 
-def test_profit_no recommendation_without_costs(found):
+def test_profit_abstains_without_costs(found):
     """The cost valid on the last day counts; without one there is a reason, and no margin."""
     table = found.products.set_index("sku")
     assert table.loc["P00", "unit_cost"] == 4
@@ -239,7 +239,7 @@ def test_stored_figures_that_differ_are_flagged(found):
 def test_evidence_backtest_and_classes(found):
     """The choice stands first, beside Shopify's rule; classes add up to all products."""
     table = evidence.backtest(found)
-    assert table["rival"].tolist()[:2] == ["best method per SKU", "4-week mean"]
+    assert table["rival"].tolist()[:2] == ["chosen per SKU", "4-week mean"]
     assert table["chosen_for"].sum() == found.products["forecast_reason"].isna().sum()
     assert evidence.classes(found)["products"].sum() == PRODUCTS
     assert "Shopify's own rule" in words.forecasts(found)
@@ -250,7 +250,7 @@ def test_words_of_a_shop_that_tells_little(tiny_lab):
     found = _study(tiny_lab, date(2026, 5, 8), 8)
     assert found.effect.lift is None
     assert words.discount(found).startswith("What discounts moved is not told: ")
-    assert "the effect of discounts is not available" in words.verdict(found)["text"]
+    assert "what discounts moved is not known" in words.verdict(found)["text"]
     assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
         "discount_lift"
     ] is None

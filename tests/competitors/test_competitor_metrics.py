@@ -1,4 +1,4 @@
-"""The SQL of competitor prices against plain loops over the rows, on data drawn at random."""
+"""The SQL of competitors' prices against plain loops over the rows, on data drawn at random."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ VALUES (1, 'harbor', 'plain', 6, '2026-01-01')
 
 @pytest.fixture
 def warehouse(tiny_warehouse: Path, tmp_path: Path) -> Path:
-    """The tiny warehouse with competitor prices, in a project's place for it."""
+    """The tiny warehouse with competitors' prices, in a project's place for it."""
     path = tmp_path / "data" / "demo" / "warehouse.duckdb"
     path.parent.mkdir(parents=True)
     shutil.copyfile(tiny_warehouse, path)
@@ -217,7 +217,7 @@ def test_report_alerts_with_a_cost(warehouse):
     assert len(tables["Prices to lower"]["rows"]) == 1
 
 
-def test_report_in_another_currency_no recommendation(warehouse):
+def test_report_in_another_currency_abstains(warehouse):
     """A shop that counts in pounds: nothing compares; still a page, and the reasons."""
     record, run_dir = ran(warehouse, currency="GBP")
     assert record.status == "done", record.error
@@ -237,7 +237,7 @@ def test_report_stops_where_the_currency_is_unknown(warehouse):
 
 
 def test_report_stops_where_no_price_was_seen(warehouse):
-    """A shop without competitor prices ends well, and says how they come in."""
+    """A shop without competitors' prices ends well, and says how they come in."""
     record, _ = ran(warehouse, shop="kiosk")
     assert record.status == "skipped"
     assert "no competitor's price for kiosk was seen up to 2026-05-08" in record.reason

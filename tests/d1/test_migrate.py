@@ -21,7 +21,7 @@ def db(tmp_path: Path):
 
 
 def test_migrate_makes_every_declared_column(db: SqliteDatabase):
-    """migrate: After the each column of the catalog exists."""
+    """After the migrations each column of the catalog exists."""
     migrate(db)
     found = db.tables()
     for table in TABLES.values():
@@ -99,7 +99,7 @@ def _write(folder: Path) -> Path:
 
 
 def test_wranglers_migrations_are_known_to_us(engine):
-    """migrate: What `wrangler d1 apply` applied, d1lab does not apply again."""
+    """What `wrangler d1 migrations apply` applied, d1lab does not apply again."""
     folder = _write(engine.folder / "migrations")
     db = open_database(engine.fresh())
     name = db.url.rpartition("/")[2]
@@ -112,13 +112,13 @@ def test_wranglers_migrations_are_known_to_us(engine):
 
 
 def test_our_migrations_are_known_to_wrangler(engine):
-    """migrate: What d1lab applied, `wrangler d1 list` does not list."""
+    """What d1lab applied, `wrangler d1 migrations list` does not list."""
     folder = _write(engine.folder / "migrations")
     db = open_database(engine.fresh())
     name = db.url.rpartition("/")[2]
     assert migrate(db, folder) == sorted(MIGRATIONS)
     after = engine.wrangler("d1", "migrations", "list", name, "--local")
-    assert "migrate: No to apply" in after
+    assert "No migrations to apply" in after
     db.close()
 
 

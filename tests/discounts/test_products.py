@@ -92,7 +92,7 @@ def test_lifted_is_the_constant_elasticity_curve():
     assert np.isclose(products.lifted(-2.0, 0.2), 0.5625)
 
 
-def test_report_runs_and_no recommendation_from_elasticity(tiny_warehouse, tmp_path):
+def test_report_runs_and_abstains_from_elasticity(tiny_warehouse, tmp_path):
     """Four products are too few for an elasticity; the page says so, and shows the rest."""
     (tmp_path / "data" / "demo").mkdir(parents=True)
     shutil.copyfile(tiny_warehouse, tmp_path / "data" / "demo" / "warehouse.duckdb")

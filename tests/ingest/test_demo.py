@@ -93,7 +93,7 @@ def test_demo_names_discounts(db):
 
 
 def test_demo_labels_what_is_simulated(kiosk, db):
-    """Stock, tests and competitor prices are labelled, and there as counted."""
+    """Stock, tests and competitors' prices are labelled, and there as counted."""
     stock = db.query(
         "SELECT source, count(*), count(DISTINCT sku) FROM inventory_impact GROUP BY 1"
     )

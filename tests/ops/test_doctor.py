@@ -105,7 +105,7 @@ def test_doctor_of_a_table_that_no_migration_mends(db: SqliteDatabase) -> None:
 
 
 def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
-    """As SQLite: an app's Order_Events with an SKU is ours, and app tables are pulled."""
+    """As SQLite: an app's Order_Events with an SKU is ours, and the app's own tables are pulled."""
     db.execute("CREATE TABLE theirs (a)")
     migrate(db)
     db.execute("ALTER TABLE product_costs RENAME TO aside")

@@ -54,7 +54,7 @@ class Remote:
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """migrate: A database file with the applied, to copy."""
+    """A database file with the migrations applied, to copy."""
     path = tmp_path_factory.mktemp("migrated") / "d1.sqlite"
     db = SqliteDatabase.create(path)
     migrate(db)
@@ -64,7 +64,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def file(migrated: Path, tmp_path: Path) -> Iterator[SqliteDatabase]:
-    """migrate: A database file with the applied."""
+    """A database file with the migrations applied."""
     db = SqliteDatabase(shutil.copy(migrated, tmp_path))
     yield db
     db.close()
@@ -78,7 +78,7 @@ def remote(file: SqliteDatabase) -> Remote:
 
 @pytest.fixture(params=["file", "remote", pytest.param("engine", marks=pytest.mark.engine)])
 def db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """migrate: A database of each kind, with the applied."""
+    """A database of each kind, with the migrations applied."""
     if request.param != "engine":
         yield request.getfixturevalue(request.param)
         return
@@ -148,7 +148,7 @@ def _decimals(values: list, column: catalog.Column) -> list:
 
 
 def assert_same(db: Database, folder: Path, name: str = "order_events") -> None:
-    """The warehouse's table up to date with D1."""
+    """The warehouse's table holds what D1 holds."""
     columns = [column.name for column in catalog.TABLES[name].columns]
     with open_warehouse(folder) as con:
         assert content(con, name, columns) == expected(db, name)

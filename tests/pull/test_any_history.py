@@ -1,4 +1,4 @@
-"""Whatever happens to a table between pulls: the warehouse up to date with D1."""
+"""Whatever happens to a table between pulls: the warehouse holds what D1 holds."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def stock(db: Database, days: int) -> None:
 
 
 def test_the_tail_is_read_again(db, folder):
-    """Within the last seven days updates and deletions are noticed, before the pull only by `full`."""
+    """Within the last seven days updates and deletions are noticed, before that only by `full`."""
     stock(db, 30)
     pull(db, folder, database="x")
     db.execute("UPDATE inventory_impact SET starting_inventory = 77 WHERE date = '2026-01-28'")

@@ -1,4 +1,4 @@
-"""What changed, and whether it is significant."""
+"""What changed, and whether it is more than noise."""
 
 from __future__ import annotations
 

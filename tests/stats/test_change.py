@@ -40,7 +40,7 @@ def test_change_of_nothing_is_rarely_called_one():
     ("before", "active", "reason"),
     [(None, 30, "no_history"), (400.0, 13, "few_days"), (400.0, 14, None)],
 )
-def test_change_no recommendation_with_its_reason(before, active, reason):
+def test_change_abstains_with_its_reason(before, active, reason):
     """Without a period before, or with hardly a day of sales, there is no interval."""
     found = change(Periods(500.0, before, 9000.0, 6000.0, 30, active))
     assert found.reason == reason

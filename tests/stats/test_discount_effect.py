@@ -93,7 +93,7 @@ def test_effect_lift_and_break_even():
         (lambda s, w, u, d: (s[:0], w[:0], u[:0], d[:0]), "no_discount"),
     ],
 )
-def test_effect_no recommendation(change, reason):
+def test_effect_abstains(change, reason):
     """No discount, no price, too little to go by: a reason, and no number."""
     found = discount_effect(*change(*_shop(np.random.default_rng(7))))
     assert found.reason == reason

@@ -73,7 +73,7 @@ def test_elasticity_covers_the_truth_as_often_as_it_says():
     assert 0.90 <= covered <= 0.99
 
 
-def test_elasticity_no recommendation():
+def test_elasticity_abstains():
     """With nine SKUs, and where no price ever moved."""
     assert elasticity(_shop(skus=9)).reason == "few_skus"
     panel = _shop()

@@ -160,18 +160,18 @@ def test_fit_bg_nbd_covers_the_truth():
         (2000, (0.0005, 50.0), "drop_out_not_identified"),
     ],
 )
-def test_fit_bg_nbd_no recommendation(customers: int, drop_out: tuple[float, float], reason: str):
+def test_fit_bg_nbd_abstains(customers: int, drop_out: tuple[float, float], reason: str):
     """Too few customers, or nobody who seems to leave: no individual values."""
     assert lifetime.fit_bg_nbd(*_simulate(1, customers, 0.8, 6.0, *drop_out)).reason == reason
 
 
-def test_fit_bg_nbd_no recommendation_without_repeats():
+def test_fit_bg_nbd_abstains_without_repeats():
     """One purchase each says nothing of the second."""
     zeros = np.zeros(500)
     assert lifetime.fit_bg_nbd(zeros, zeros, zeros + 10).reason == "too_few_repeats"
 
 
-def test_fit_gamma_gamma_no recommendation_when_spend_follows_frequency():
+def test_fit_gamma_gamma_abstains_when_spend_follows_frequency():
     """The model's assumption fails where those who come often spend more each time."""
     random = np.random.default_rng(4)
     x = random.integers(1, 20, 800).astype(float)
@@ -179,6 +179,6 @@ def test_fit_gamma_gamma_no recommendation_when_spend_follows_frequency():
     assert lifetime.fit_gamma_gamma(x, spend).reason == "spend_related_to_frequency"
 
 
-def test_fit_gamma_gamma_no recommendation_without_spread():
+def test_fit_gamma_gamma_abstains_without_spread():
     """The same spend for all: no distribution to estimate."""
     assert lifetime.fit_gamma_gamma(np.full(300, 2.0), np.full(300, 9.0)).reason == "no_spread"

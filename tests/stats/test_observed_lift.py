@@ -85,14 +85,14 @@ def test_observed_lift_says_depth_and_size():
         (lambda s: s._replace(discount=np.where(s.week >= 34, 0, REGULAR)), "no_comparison"),
     ],
 )
-def test_observed_lift_no recommendation(change, reason):
+def test_observed_lift_abstains(change, reason):
     """Too few products, too rarely with it or without it, or all at the same time."""
     found = observed_lifts(change(_shop(2)), 2)
     assert found.reason[0] == reason
     assert np.isnan([found.lift[0], found.low[0], found.high[0], found.depth[0]]).all()
 
 
-def test_observed_lift_no recommendation_where_the_interval_says_nothing():
+def test_observed_lift_abstains_where_the_interval_says_nothing():
     """SKUs that hardly ever sell twice in a week: the ends are more than a factor of four apart."""
     found = observed_lifts(_shop(3, treated=10, rate=0.1, skus=40, spread=1.5), 2)
     assert set(found.reason) <= {"too_wide", "few_skus"}

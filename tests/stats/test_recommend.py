@@ -60,7 +60,7 @@ def test_never_a_depth_outside_the_observed_range():
     assert recommend(MUG._replace(least_depth=None, most_depth=None)).reason == "no_depth"
 
 
-def test_without_a_cost_it_no recommendation_but_knows_the_margin_needed():
+def test_without_a_cost_it_abstains_but_knows_the_margin_needed():
     """From that margin on, the same product breaks even."""
     advice = recommend(MUG._replace(cost=None))
     assert (advice.decision, advice.reason) == (None, "no_cost")
@@ -79,7 +79,7 @@ def test_without_a_cost_a_loss_of_revenue_is_a_loss_at_any_cost():
         assert recommend(MUG._replace(cost=cost, slope=-0.5, error=0.1)).decision == "hold"
 
 
-def test_without_a_slope_it_no recommendation():
+def test_without_a_slope_it_abstains():
     """Nothing is made up for a product that was hardly sold."""
     advice = recommend(MUG._replace(slope=None, error=None))
     assert (advice.decision, advice.reason) == (None, "no_slope")

@@ -71,7 +71,7 @@ def test_segment_takes_fixed_rules_for_a_small_shop():
         ([Customer(3, 1, 10), Customer(9, 2, 10)], "spend_says_nothing"),
     ],
 )
-def test_segment_no recommendation_where_a_dimension_says_nothing(customers, reason):
+def test_segment_abstains_where_a_dimension_says_nothing(customers, reason):
     """One distinct value tells nobody apart: no group, with the dimension named."""
     found = segment(customers, gap_days=5)
     assert {s.reason for s in found} == {reason}

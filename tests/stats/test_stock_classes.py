@@ -94,7 +94,7 @@ def test_profit_published_example(oracles):
     assert sqrt(found.average_cost) == pytest.approx(sqrt(80_000))
 
 
-def test_profit_no recommendation_without_cost_or_stock():
+def test_profit_abstains_without_cost_or_stock():
     """No cost, no margin; no money in stock, no return on it. A loss is a negative return."""
     found = stock_profit([10, 10, 10], [100, 100, 30], [5, 0, 5], [np.nan, 4, 4])
     assert found.profit_reason.tolist() == ["no_unit_cost", "no_stock_value", None]

@@ -237,7 +237,7 @@ def test_turnover_percent_sold_as_shopify(start, sold, share):
         ({"units_sold": -2, "recent_units": -2}, "net_returns"),
     ],
 )
-def test_turnover_no recommendation_with_its_reason(changes, reason):
+def test_turnover_abstains_with_its_reason(changes, reason):
     """No figure is invented: days of supply are unknown, never 0, infinite or 999."""
     rates = turnover(WORKED._replace(**changes))
     assert rates.reason == reason

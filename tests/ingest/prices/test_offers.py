@@ -105,7 +105,8 @@ def test_offer_of_a_variant():
     }
     page = json_ld(group)
     assert reason(page) == (
-        "2 products on the page at different prices (10 EUR, 12 EUR). Choose one with competitor_sku."
+        "2 products on the page at different prices (10 EUR, 12 EUR). "
+        "Choose one with competitor_sku."
     )
     assert found(page, product="s-42").price == 12
     assert found(page, product="4006381333931").price == 10
