@@ -5,10 +5,13 @@ The folder is the registry, and a file's header its documentation:
     -- stock_cover: units sold and average stock per SKU over a period
     -- unit: units, days      grain: shop, sku      reads: inventory_days
     -- $since: first day of the period
+    -- average_units: Average stock [units]
+    -- revenue: Revenue, money
     SELECT ... FROM inventory_days WHERE shop = $shop AND day >= $since::DATE ...
 
 Parameters are DuckDB's own named parameters. One that the SQL casts (`$since::DATE`) takes values
-of that type only; a missing or an unknown one is an error.
+of that type only; a missing or an unknown one is an error. The last lines label columns, as
+`d1lab.display.labels` reads them; a name that several metrics give is labeled in one of them.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ from typing import Any, NamedTuple
 import duckdb
 import orjson
 
+from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
 
 FOLDER = Path(__file__).parent / "analyses"
 
 _FIELD = re.compile(r"\b(unit|grain|reads):")
 _NOTE = re.compile(r"\$(\w+):\s*(.*)")
+_LABEL = re.compile(r"(?!unit:|grain:|reads:)([a-z]\w*):\s+(.+)")
 
 
 class Parameter(NamedTuple):
@@ -51,6 +56,7 @@ class Metric(NamedTuple):
     reads: tuple[str, ...]  # the views that the SQL reads
     sql: str
     parameters: dict[str, Parameter]
+    labels: dict[str, Label]  # of its columns, and of the key figures that its rows are
 
 
 def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
@@ -72,7 +78,33 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
                     f"built-in metric. Rename the file, for example to {name}_v2.sql."
                 )
             metrics[name] = metric
+    labels_of(metrics)
     return metrics
+
+
+def labels_of(metrics: Mapping[str, Metric]) -> dict[str, Label]:
+    """The label of each column and key figure: of all metrics, and those that no metric gives.
+
+    Raises:
+        InputError: Two metrics label one name differently: it would not mean one thing.
+    """
+    labels, homes = dict(common_labels()), {}
+    for metric in metrics.values():
+        for name, label in metric.labels.items():
+            if labels.setdefault(name, label) != label:
+                raise InputError(
+                    f"metric {metric.name!r} labels {name!r} as {label.label!r}, but "
+                    f"{homes.get(name, 'd1lab')} labels it as {labels[name].label!r}. Use the "
+                    "same words, unit, and kind, or name the column differently."
+                )
+            homes.setdefault(name, f"metric {metric.name!r}")
+    return labels
+
+
+@lru_cache
+def shipped_labels() -> dict[str, Label]:
+    """The labels of d1lab's own metrics, and of what no metric gives."""
+    return labels_of(load_metrics())
 
 
 def _load_folder(folder: Path, pattern: str) -> dict[str, Metric]:
@@ -100,12 +132,11 @@ def parse_metric(sql: str) -> Metric:
         InputError: The header lacks a part, notes a parameter that the SQL does not have, or the
             SQL is not one SELECT.
     """
-    header = [line.lstrip("- ").rstrip() for line in _header_lines(sql)]
-    name, sentence = _title(header)
-    fields = _fields(" ".join(header))
-    notes = {m[1]: m[2] for line in header if (m := _NOTE.fullmatch(line))}
+    header = _header(sql)
+    name, sentence = _title(header.title)
+    fields = _fields(" ".join(header.fields))
     types = _parameter_types(sql)
-    if stray := sorted(set(notes) - set(types)):
+    if stray := sorted(set(header.notes) - set(types)):
         raise UnknownName("parameter", stray[0], types, "the header's notes")
     order = sorted(types, key=lambda p: (p != "shop", _first_use(sql, p)))
     return Metric(
@@ -115,8 +146,34 @@ def parse_metric(sql: str) -> Metric:
         grain=_names(fields["grain"]),
         reads=_names(fields["reads"]),
         sql=sql,
-        parameters={p: Parameter(p, types[p], notes.get(p, "")) for p in order},
+        parameters={p: Parameter(p, types[p], header.notes.get(p, "")) for p in order},
+        labels={name: parse_label(name, text) for name, text in header.labels.items()},
     )
+
+
+class _Header(NamedTuple):
+    """A header's lines by what they tell."""
+
+    title: list[str]
+    fields: list[str]
+    notes: dict[str, str]  # by parameter
+    labels: dict[str, str]  # by column
+
+
+def _header(sql: str) -> _Header:
+    header = _Header([], [], {}, {})
+    for line in _header_lines(sql):
+        if note := _NOTE.fullmatch(line):
+            header.notes[note[1]] = note[2]
+        elif header.fields and (label := _LABEL.fullmatch(line)):
+            if label[1] in header.labels:
+                raise InputError(f"the header labels {label[1]!r} twice")
+            header.labels[label[1]] = label[2]
+        elif header.fields or _FIELD.match(line):
+            header.fields.append(line)
+        else:
+            header.title.append(line)
+    return header
 
 
 def _header_lines(sql: str) -> Iterator[str]:
@@ -124,16 +181,11 @@ def _header_lines(sql: str) -> Iterator[str]:
     for line in sql.splitlines():
         if not line.startswith("--") or not line.strip("- "):
             return
-        yield line
+        yield line.lstrip("- ").rstrip()
 
 
-def _title(header: list[str]) -> tuple[str, str]:
-    """Name and sentence: the lines before the one that begins with `unit:`."""
-    lines = []
-    for line in header:
-        if _FIELD.match(line) or _NOTE.match(line):
-            break
-        lines.append(line)
+def _title(lines: list[str]) -> tuple[str, str]:
+    """Name and sentence."""
     name, colon, sentence = " ".join(lines).partition(":")
     if not (colon and name.isidentifier() and sentence.strip()):
         raise InputError("the first line must be '-- name: description'")
@@ -141,7 +193,7 @@ def _title(header: list[str]) -> tuple[str, str]:
 
 
 def _fields(text: str) -> dict[str, str]:
-    parts = _FIELD.split(re.split(r"\s\$\w+:", text)[0])
+    parts = _FIELD.split(text)
     found = {key: value.strip() for key, value in zip(parts[1::2], parts[2::2], strict=True)}
     for key in ("unit", "grain", "reads"):
         if not found.get(key):

@@ -1,22 +1,21 @@
-"""Fixtures for all tests. Real data and reference numbers lie beside the repository, if at all."""
+"""Fixtures for all tests, and the seed of a run."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from d1lab import catalog
 from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests import workerd
-
-SHARED = Path(__file__).parents[2] / "shared"
+from tests.support.outside import required
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,21 +26,10 @@ def no_currency() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real data sets; the test skips where it is absent."""
-    folder = SHARED / "data"
-    if not folder.is_dir():
-        pytest.skip("real data (shared/data) is not beside this checkout")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def oracles() -> dict[str, dict]:
-    """Reference numbers by file stem: 'ab', 'customers_inventory'; skips where absent."""
-    folder = SHARED / "oracles"
-    if not folder.is_dir():
-        pytest.skip("reference numbers (shared/oracles) are not beside this checkout")
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+def oracles() -> dict[str, Any]:
+    """Reference numbers by file stem: what tests/oracles/README.md lists."""
+    files = (Path(__file__).parent / "oracles").glob("*.json")
+    return {path.stem: json.loads(path.read_text()) for path in files}
 
 
 @pytest.fixture(scope="session")
@@ -73,10 +61,32 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]
         yield running
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Test modules hold no doctests: they are collected, and skip, once."""
+    collectors = yield
+    return [collector for collector in collectors if type(collector) is pytest.Module]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever uses the engine is marked."""
+    """Whatever uses the engine is marked; Hypothesis draws by the seed of the run."""
     if "engine" in getattr(item, "fixturenames", ()):
         item.add_marker("engine")
+    test = getattr(item, "obj", None)
+    if is_hypothesis_test(test):
+        seed(f"{_seed(item.config)}::{test.__module__}::{test.__qualname__}")(test)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which seed decided the order and the examples, also where -q hides the header."""
+    drawn = _seed(terminalreporter.config)
+    terminalreporter.write_line(f"The same order and examples again: --randomly-seed={drawn}")
+
+
+def _seed(config: pytest.Config) -> int:
+    """The seed of pytest-randomly, which shuffles the tests by it; 0 where it is switched off."""
+    drawn = config.getoption("randomly_seed", 0)
+    return drawn if isinstance(drawn, int) else 0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,14 +95,19 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where D1LAB_TEST_REQUIRE names a marker, a skip of such a test is a failure."""
     report = yield
-    required = os.environ.get("D1LAB_TEST_REQUIRE", "").split()
-    if report.skipped and any(item.get_closest_marker(name) for name in required):
+    if report.skipped and any(item.get_closest_marker(name) for name in required()):
         report.outcome = "failed"
         report.longrepr = f"required here, but skipped: {report.longrepr}"
     return report
 
 
-# The same examples every time: a test run says something about the change, not about the draw.
-# D1LAB_FUZZ=1 draws anew.
-settings.register_profile("steady", derandomize=not os.environ.get("D1LAB_FUZZ"))
-settings.load_profile("steady")
+# A property holds for all examples, so each run draws others: --randomly-seed repeats one. The
+# clock decides nothing: a busy machine takes its time.
+settings.register_profile(
+    "d1lab",
+    derandomize=False,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("d1lab")

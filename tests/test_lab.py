@@ -331,14 +331,14 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
     }
 
 
-def test_vocabulary_gives_words_to_names(tiny_lab):
+def test_labels_give_words_to_names(tiny_lab):
     """A known name brings label, unit and kind; what the notebook says itself comes first."""
     known, given, unknown = tiny_lab.figures(
         {"metric": "uses", "value": 3.0, "label": "Uses"}, savings=41.0, net_units=5
     ).figures
     assert (known.label, known.kind) == ("Uses", "integer")
     assert (given.metric, unknown.metric) == ("savings", "net_units")
-    assert (given.label, given.kind) == ("Savings given", "money")
+    assert (given.label, given.kind) == ("Discounts given", "money")
     assert unknown.label == "Net units"
     frame = tiny_lab.sql("SELECT 'a' AS sku, 3.5 AS days_of_supply, 0.25 AS depth")
     table = tiny_lab.table(
@@ -346,7 +346,7 @@ def test_vocabulary_gives_words_to_names(tiny_lab):
     )
     assert [(c.label, c.unit, c.kind) for c in table.columns] == [
         ("Share", "", "percent"),
-        ("Cover", "days", "number"),
+        ("Days of supply", "", "number"),
     ]
     with pytest.raises(UnknownName, match="Did you mean 'depth'"):
         tiny_lab.table(frame, title="Cover", columns="depht")

@@ -72,7 +72,7 @@ ORDERS = st.tuples(DAYS, st.just("order"), st.integers(1, 4), st.integers(0, 8))
 REFUNDS = st.tuples(DAYS, st.just("refund"), st.integers(-3, -1), st.integers(-2, 0))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(STOCK, min_size=1, max_size=30), st.lists(ORDERS | REFUNDS, max_size=10))
 def test_weekly_demand_equals_row_by_row(con, stock, lines):
     """Repeated days, days without stock, days off the ledger, refunds, shops without orders."""

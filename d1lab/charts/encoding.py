@@ -11,11 +11,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypedDict
 
 from d1lab.charts.theme import LABEL_LIMIT, enable
-from d1lab.display.labels import meanings
+from d1lab.display.labels import Labels, column_meanings
 from d1lab.display.table import TableColumn, describe_columns, read_frame
 from d1lab.display.values import CURRENCY_SIGNS, Kind, plain
 from d1lab.errors import InputError, UnknownName
 from d1lab.fast_import import defer_iri_grammar
+from d1lab.metrics import shipped_labels
 
 defer_iri_grammar()
 
@@ -42,6 +43,7 @@ class Meaning(TypedDict, total=False):
     labels: Mapping[str, str]
     units: Mapping[str, str]
     kinds: Mapping[str, Kind]
+    known_labels: Labels  # of a lab's metrics; the default is those that d1lab ships
 
 
 class Drawing(NamedTuple):
@@ -130,7 +132,7 @@ def read_drawing(
             raise UnknownName("column", name, names, f"chart {title!r}")
     known = list(source)
     plain_rows = tuple(tuple(map(plain, row)) for row in known)
-    words = meanings(names, meaning)
+    words = column_meanings(names, meaning, meaning.get("known_labels") or shipped_labels())
     described = describe_columns(
         names, known, plain_rows, words["labels"], words["units"], words["kinds"]
     )

@@ -1,18 +1,31 @@
-"""A SQL dump made by `wrangler d1 export`, opened as a read-only database."""
+"""A SQL dump opened as a read-only database: `wrangler d1 export`, `.dump`, Python's iterdump.
+
+The dump is loaded in one transaction of ours, so its own BEGIN and COMMIT are passed over.
+"""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import io
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
+from d1lab.d1.sql_tokens import statements, tokens, verb
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
 
 _NUL = "'||char(0)||'"  # a dump writes NUL as it is, within texts; SQLite stops reading SQL there
 _FORBIDDEN = frozenset((sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH))
+_TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "SAVEPOINT", "RELEASE"))
+_ESCAPE = re.compile(
+    r"\\(?:\\|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))"
+)
+_COMMENT_END = (b"--", b"*/")
 
 
 class DumpDatabase(SqliteDatabase):
@@ -64,33 +77,90 @@ def _load(dump: Path, target: Path, url: str) -> str:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("VACUUM")  # makes the file, even for an empty dump
         connection.set_authorizer(_authorize)
+        connection.create_function("unistr", 1, _unistr, deterministic=True)  # SQLite 3.50's own
         connection.execute("BEGIN")
-        for statement in _statements(dump, digest):
+        for text in _statements(dump, digest):
             try:
-                connection.execute(statement)
+                _run(connection, text)
             except (sqlite3.Error, sqlite3.Warning) as error:
-                raise InputError(f"{url}: {error} in: {statement.strip()[:80]}") from None
+                raise InputError(f"{url}: {error} in: {text.strip()[:80]}") from None
         connection.execute("COMMIT")
     finally:
         connection.close()
     return digest.hexdigest()
 
 
+def _run(connection: sqlite3.Connection, text: str) -> None:
+    """Run what stands up to the end of a line: nearly always one statement."""
+    action = verb(text)
+    if action == "ROLLBACK":
+        raise sqlite3.DatabaseError("the dump was given up by the program that made it")
+    if action in _TRANSACTION:
+        _run_each(connection, list(statements(text))[1:])
+        return
+    try:
+        connection.execute(text)
+    except (sqlite3.Warning, sqlite3.ProgrammingError) as error:
+        if "one statement at a time" not in str(error):
+            raise
+        _run_each(connection, statements(text))
+
+
+def _run_each(connection: sqlite3.Connection, texts: Iterable[str]) -> None:
+    for text in texts:
+        _run(connection, text)
+
+
+def _unistr(text: str | None) -> str | None:
+    r"""SQLite's unistr(): \\XXXX, \\uXXXX, \\+XXXXXX and \\UXXXXXXXX are characters."""
+    if text is None:
+        return None
+    return _ESCAPE.sub(_character, text)
+
+
+def _character(match: re.Match[str]) -> str:
+    digits = next((group for group in match.groups() if group), None)
+    return chr(int(digits, 16)) if digits else "\\"
+
+
 def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:
-    """The statements of a dump; a text may run over several lines."""
+    """The statements of a dump; a text may run over several lines. A comment is no statement."""
     lines: list[str] = []
     with dump.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file), 1):
             digest.update(line)
             try:
                 lines.append(line.decode().replace("\x00", _NUL))
             except UnicodeDecodeError as error:
                 raise InputError(f"{dump}, line {number}: {error}") from None
-            if line.rstrip().endswith(b";") and sqlite3.complete_statement("".join(lines)):
+            if _may_end(line) and sqlite3.complete_statement("".join(lines)):
                 yield "".join(lines)
                 lines = []
-    if any(line.strip() for line in lines):
-        raise InputError(f"{dump} ends within a statement: {''.join(lines).strip()[:80]}")
+    rest = "".join(lines)
+    if sqlite3.complete_statement(rest):  # a comment of several lines came after it
+        yield rest
+    elif any(True for _ in tokens(rest)):
+        raise InputError(f"{dump} ends within a statement: {rest.strip()[:80]}")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines in UTF-8, without a byte order mark; PowerShell's `>` makes UTF-16."""
+    start = file.read(3)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding="utf-16", newline="\n")
+        yield from (line.encode() for line in text)
+        text.detach()  # the file is closed by who opened it
+        return
+    file.seek(len(codecs.BOM_UTF8) if start == codecs.BOM_UTF8 else 0)
+    yield from file
+
+
+def _may_end(line: bytes) -> bool:
+    """Whether a statement may end in this line: asking SQLite costs all that came before."""
+    if line.rstrip().endswith(b";"):
+        return True
+    return b";" in line and any(mark in line for mark in _COMMENT_END)
 
 
 def _authorize(action: int, *_: str | None) -> int:

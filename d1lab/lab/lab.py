@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from d1lab import outbox as results
-from d1lab.display import labels as vocabulary
+from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, query
 from d1lab.lab import freshness as state
@@ -19,7 +19,15 @@ from d1lab.lab.freshness import Freshness
 from d1lab.lab.showing import Showing
 from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.tables import Tables
-from d1lab.metrics import Metric, as_date, evaluate, load_metrics, parameters_from_text, tables_read
+from d1lab.metrics import (
+    Metric,
+    as_date,
+    evaluate,
+    labels_of,
+    load_metrics,
+    parameters_from_text,
+    tables_read,
+)
 from d1lab.search import Hit, SearchIndex, open_index
 
 if TYPE_CHECKING:
@@ -138,6 +146,10 @@ class Lab(Showing):
     def _metrics(self) -> dict[str, Metric]:
         return load_metrics(self._metrics_folder)
 
+    @cached_property
+    def _labels(self) -> dict[str, Label]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return labels_of(self._metrics)
+
     def metrics(self) -> pd.DataFrame:
         """Every metric: what it says, unit, grain, the views it reads, its parameters."""
         import pandas as pd
@@ -250,7 +262,7 @@ class Lab(Showing):
             UnknownName, InputError: As `d1lab.results.stage` draws them.
         """
         interactive = self._given_run_dir is None
-        chosen = vocabulary.selected(frame, columns)
+        chosen = selected(frame, columns)
         return results.stage(chosen, table, self.run_dir, replace=interactive)
 
     def keep(self, records: object, name: str) -> Path:

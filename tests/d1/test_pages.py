@@ -147,7 +147,7 @@ def test_composite_keys_are_walked_once(writable, limit):
         assert rest == wanted[wanted.index(rows([page])[-1]) + 1 :]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     keys=st.sets(
         st.tuples(

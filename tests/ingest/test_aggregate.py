@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab import catalog
@@ -184,21 +187,29 @@ STEP = st.one_of(
     st.tuples(st.just("again"), WHICH, EVENT),
     st.tuples(st.just("late"), EVENT),
     st.tuples(st.just("delete"), st.sampled_from(["e1", "e2", "SOCK", "HAT", "harbor"])),
-    st.tuples(st.just("aggregate"), st.just(99)),
+    st.tuples(st.just("aggregate")),
     st.tuples(st.just("die"), st.integers(0, 3)),
 )
 FIRST_DAY = "2026-04-01"
+APPS_OWN = ("harbor", "app's own", "SOCK")
 
 
 class River:
-    """A database, and what its events should be: the steps of an interleaving by name."""
+    """A database, and what its events should be: the steps of an interleaving by name.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.db = folder, SqliteDatabase.create(folder / "d1.sqlite")
+    A step on "an event" takes one that an aggregation has counted, if there is any. Each step that
+    changes what was counted says so.
+    """
+
+    def __init__(self, folder: Path, dying: Any) -> None:
+        self.folder, self.db, self._dying = (
+            folder,
+            SqliteDatabase.create(folder / "d1.sqlite"),
+            dying,
+        )
         migrate(self.db)
         self.events: dict[tuple[str, str], dict[str, Any]] = {}
         self.counted: set[tuple[str, str]] = set()  # at the last aggregation
-        self.seen: Counter[str] = Counter()
 
     def track(self, events):
         track(self.db, events)
@@ -209,7 +220,7 @@ class River:
         """An event from before all that was counted."""
         new = f"late{len(self.events)}"
         self.track([event | {"event_id": new, "occurred_at": f"{FIRST_DAY} 10:00:00"}])
-        self.seen["late"] += bool(self.counted)
+        return bool(self.counted)
 
     def refund(self, which, quantity, revenue):
         """What an order line sold goes back, in part or more than that, days later."""
@@ -217,7 +228,7 @@ class River:
             back = {"type": "refund", "quantity": quantity, "revenue": revenue}
             back |= {"event_id": f"back{len(self.events)}", "occurred_at": "2026-05-09 12:00:00"}
             self.track([e | back])
-            self.seen["refund"] += self._is_counted(e)
+        return self._is_counted(e)
 
     def correct(self, which, event):
         """A known event is sent again with other values, of another SKU, day or customer too."""
@@ -225,13 +236,14 @@ class River:
             other = event | {"shop": e["shop"], "event_id": e["event_id"]}
             track(self.db, [other], correct=True)
             self.events[e["shop"], e["event_id"]] = other
-            self.seen["correct"] += other != e and self._is_counted(e)
+            return other != e and self._is_counted(e)
+        return False
 
     def again(self, which, event):
         """Sent again with other values, but not as a correction: the first stays."""
         if e := self._one(which):
             self.track([event | {"shop": e["shop"], "event_id": e["event_id"]}])
-            self.seen["again"] += self._is_counted(e)
+        return self._is_counted(e)
 
     def delete(self, what):
         self.db.execute("DELETE FROM order_events WHERE ?1 IN (event_id, sku, shop)", (what,))
@@ -240,64 +252,96 @@ class River:
             for key, e in self.events.items()
             if what not in (e["event_id"], e["sku"], e["shop"])
         }
-        self.seen["delete"] += bool(self.counted & (self.events.keys() - kept.keys()))
-        self.events = kept
+        gone, self.events = self.events.keys() - kept.keys(), kept
+        return bool(self.counted & gone)
 
-    def aggregate(self, writes, dying):
-        aggregate(dying(self.db, writes), self.folder, database="demo")
+    def aggregate(self, writes=99):
+        result = aggregate(self._dying(self.db, writes), self.folder, database="demo")
         self.counted = set(self.events)
+        return result
 
-    def die(self, writes, dying):
+    def die(self, writes):
         try:
-            self.aggregate(writes, dying)
+            self.aggregate(writes)
         except D1UnavailableError:
-            self.seen["die"] += 1
+            return True
+        return False
 
-    def _one(self, which):
-        return list(self.events.values())[which % len(self.events)] if self.events else None
-
-    def _is_counted(self, e):
-        return (e["shop"], e["event_id"]) in self.counted
-
-
-def test_aggregate_equals_a_recount(tmp_path_factory, dying):
-    """After any tracking, refunding, correcting, late coming, deleting and dying, one run is right.
-
-    Each kind of trouble must really have met events that were counted before.
-    """
-    seen: Counter[str] = Counter()
-
-    @settings(max_examples=18, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(EVENT, min_size=2, max_size=6), st.lists(STEP, min_size=4, max_size=8))
-    def interleave(first, steps):
-        river = River(tmp_path_factory.mktemp("river"))
-        app = ("harbor", "app's own", "SOCK", 7)
-        river.db.execute(
-            "INSERT INTO discount_analytics (shop, discount_id, sku, times_used)"
-            " VALUES (?1, ?2, ?3, ?4)",
-            app,
-        )
-        river.track(first)
-        river.aggregate(99, dying)
-        for verb, *what in steps:
-            extra = [dying] if verb in ("aggregate", "die") else []
-            getattr(river, verb)(*what, *extra)
-        aggregate(river.db, river.folder, database="demo")
-        held = stored(river.db)
-        untouched = held["discount_analytics"].pop(app[:3])
+    def require_right(self):
+        """One more aggregation makes the tables a recount of the events; another writes nothing."""
+        self.aggregate()
+        held = stored(self.db)
+        untouched = held["discount_analytics"].pop(APPS_OWN)
         assert (untouched["times_used"], untouched["event_count"]) == (7, None)
-        require_equal(held, recount(list(river.events.values())))
-        again = aggregate(river.db, river.folder, database="demo")
+        require_equal(held, recount(list(self.events.values())))
+        again = self.aggregate()
         assert set(again.changed.values()) == {0}
         assert again.rows_written == 0
-        river.db.close()
-        seen.update(river.seen)
 
-    interleave()
-    missed = {"late", "refund", "correct", "again", "delete", "die"} - {
-        verb for verb, times in seen.items() if times >= 3
-    }
-    assert not missed, seen
+    def _one(self, which):
+        known = [key for key in self.events if key in self.counted] or list(self.events)
+        return self.events[known[which % len(known)]] if known else None
+
+    def _is_counted(self, e):
+        return e is not None and (e["shop"], e["event_id"]) in self.counted
+
+
+@pytest.fixture(scope="session")
+def river(tmp_path_factory, dying):
+    """Opens a river on an empty database that holds one counter of the app's own."""
+
+    @contextmanager
+    def flowing() -> Iterator[River]:
+        opened = River(tmp_path_factory.mktemp("river"), dying)
+        opened.db.execute(
+            "INSERT INTO discount_analytics (shop, discount_id, sku, times_used)"
+            " VALUES (?1, ?2, ?3, 7)",
+            APPS_OWN,
+        )
+        with closing(opened.db):
+            yield opened
+
+    return flowing
+
+
+@settings(max_examples=12)
+@given(first=st.lists(EVENT, min_size=2, max_size=6), steps=st.lists(STEP, min_size=4, max_size=8))
+def test_aggregate_equals_a_recount(river, first, steps):
+    """After tracking, refunds, corrections, late events, deletions and deaths, one run is right."""
+    with river() as flowing:
+        flowing.track(first)
+        flowing.aggregate()
+        for verb, *what in steps:
+            getattr(flowing, verb)(*what)
+        flowing.require_right()
+
+
+TROUBLES = {
+    "late": (),
+    "refund": (3, Decimal("30.5")),
+    "correct": (),
+    "again": (),
+    "delete": ("e1",),
+    "delete a product": ("SOCK",),
+    "delete a shop": ("harbor",),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_each_trouble_with_counted_events_is_met(river, event, trouble):
+    """Each changes what was counted; runs that die before their last write do no harm."""
+    verb, given = trouble.split()[0], TROUBLES[trouble]
+    event = partial(event, product_title="Sock")
+    other = event(9, sku="HAT", customer_id="bob", revenue=5, occurred_at="2026-05-03 08:00:00")
+    what = {"late": (other,), "refund": (0, *given), "correct": (0, other), "again": (0, other)}
+    with river() as flowing:
+        flowing.track([event(n, shop=shop) for n in range(3) for shop in ("harbor", "kiosk")])
+        flowing.aggregate()
+        assert getattr(flowing, verb)(*what.get(verb, given))
+        flowing.track([event(20, customer_id="new", sku="CAP")])
+        for writes in range(3):
+            assert flowing.die(writes)
+        flowing.require_right()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from decimal import Decimal
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.d1.migrate import migrate
@@ -203,7 +203,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30)
 @given(st.lists(EVENT, min_size=1, max_size=12))
 def test_track_table_equals_track(tmp_path_factory, events):
     """Both ways in apply the same rules: same rows, same refusals."""

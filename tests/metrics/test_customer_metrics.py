@@ -13,7 +13,7 @@ import duckdb
 import orjson
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.analyses.customers.segments import Customer, segment
@@ -129,7 +129,7 @@ lines_of_a_shop = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80)
 @given(lines_of_a_shop, st.sampled_from([0, 60]), st.integers(6, 12))
 def test_customer_scores_equal_the_reference(con, lines, more, until):
     """Any mixture of ties, refunds, cancelled orders and unknown customers, small shop or large."""
@@ -147,13 +147,13 @@ def test_customer_scores_equal_the_reference(con, lines, more, until):
 
 def test_customer_scores_of_the_worked_set(con, oracles: dict):
     """The reference numbers' eleven customers; ten of each, so that quintiles apply."""
-    case = oracles["customers_inventory"]["rfm_small_set"]
+    case = oracles["customers"]["rfm_small_set"]
     lines = [
         Line(f"{c}{copy}", f"{i}-{copy}", (date.fromisoformat(day) - START).days, 1, str(spend))
         for i, (c, day, spend) in enumerate(case["transactions"])
         for copy in range(10)
     ]
-    found = _metric(con, "customer_scores", lines, until=case["asof"], mode="quintile")
+    found = _metric(con, "customer_scores", lines, until=case["as_of"], mode="quintile")
     columns = ("days", "purchases", "spend", "r_score", "f_score", "m_score", "rfm_group")
     keys = ("days", "orders", "spend", "R", "F", "M", "group")
     expected = {f"{row['id']}{copy}": tuple(row[k] for k in keys)
@@ -192,12 +192,12 @@ def test_customer_scores_take_refunds_out_and_report_them(con):
 
 def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
     """Repeats, recency, age and mean repeat spend, as the reference library counts them."""
-    case = oracles["customers_inventory"]["rfm_small_set"]
+    case = oracles["customers"]["rfm_small_set"]
     lines = [
         Line(c, str(i), (date.fromisoformat(day) - START).days, 1, str(spend))
         for i, (c, day, spend) in enumerate(case["transactions"])
     ]
-    found = _metric(con, "purchase_summary", lines, until=case["asof"], later_days=0)
+    found = _metric(con, "purchase_summary", lines, until=case["as_of"], later_days=0)
     known = case["lifetimes_summary"]
     keys = ("frequency", "recency", "T", "monetary_value")
     expected = {c: row for c, *row in zip(known["id"], *(known[k] for k in keys), strict=True)}
@@ -206,7 +206,7 @@ def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
     assert found.later_purchases.sum() == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(lines_of_a_shop, st.integers(1, 6))
 def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
     """The past is the same whether the future is in the data or not."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab import warehouse
@@ -38,7 +38,7 @@ class Died(Exception):
     """A pull was killed here."""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40)
 @given(steps=st.lists(_STEP, max_size=16), is_remote=st.booleans())
 def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
     """Inserts, updates, deletions, replacements, dead pulls and a log that was cut."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.d1.database import Budget
@@ -153,7 +153,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(
     columns=st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
     rows=st.lists(st.tuples(_VALUES, _VALUES, _VALUES), max_size=14),

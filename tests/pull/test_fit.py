@@ -138,7 +138,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values=st.lists(_VALUES, max_size=12), kind=st.sampled_from(sorted(CASES)))
 def test_a_page_is_the_sum_of_its_values(values, kind):
     """Fitting a page gives what fitting its values one by one gives."""

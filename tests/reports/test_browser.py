@@ -13,7 +13,7 @@ import pytest
 
 from d1lab.charts.theme import PALETTE
 from d1lab.display import Figure, Figures
-from d1lab.pages.export import export_pdf, find_chromium
+from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
 from tests.reports.sample_run import (
@@ -24,7 +24,9 @@ from tests.reports.sample_run import (
     turnover_cells,
     write_run,
 )
+from tests.support.outside import chromium
 
+CHROMIUM = chromium()
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 AXE = Path(__file__).parents[1] / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -74,13 +76,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     """The Chromium that is on the machine, started once."""
-    path = find_chromium()
-    if path is None:
-        pytest.skip("browser tests: no Chromium or Chrome on PATH")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from d1lab.errors import InputError
-from d1lab.pages.export import find_chromium
 from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
 from d1lab.pages.svg import csp_hash
 from d1lab.share.serve import PagesServer, find_page, reload_script, serve, with_reload
 from tests.reports.sample_run import code, figures, markdown, write_run
+from tests.support.outside import chromium
 
 
 @pytest.fixture
@@ -204,15 +204,13 @@ def test_a_taken_port_is_bad_input(server: PagesServer, reports: Path):
 @pytest.mark.xdist_group("browser")
 def test_an_open_page_loads_again_when_its_file_changes(server: PagesServer, reports: Path):
     """In a real browser: quiet, and within seconds of a change; also from nothing to an index."""
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("browser tests: no Chromium or Chrome on PATH")
+    path = chromium()
     from playwright.sync_api import sync_playwright
 
     index = reports / "index.html"
     aside = index.rename(reports / "aside.txt")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
         said: list[str] = []
         page.on("pageerror", lambda error: said.append(str(error)))

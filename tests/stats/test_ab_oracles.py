@@ -1,12 +1,14 @@
-"""Every trusted reference number that our methods cover, from the libraries that made them.
+"""Every reference number of tests/oracles/ab_tests.json, from the libraries that made them.
 
-Entries marked TRUST: NO, and those of `known_bad_oracles`, are never matched: one test states
-where we differ on purpose.
+Where another library is wrong its number is not there: one test states where we differ on purpose.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from inspect import signature
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -34,40 +36,7 @@ MONEY = {
         (21_387, 23_038.11, 4_911_446.576299999),
     ),
 }
-OTHER_METHODS = {
-    "correction": ("chi2_contingency(table,correction=True)", "'norm', 'correction': True"),
-    "correction by default": ("{'method': 'auto'}",),
-    "no score test of a margin": ("H0 diff<=-0.005, correction=False",),
-    "Wald and its repairs": (
-        "method='wald'", "agresti-caffo", "newcomb", "method='log", "relative_risk", "wilson",
-        "wald-log", "score-log", "waldcc", "mover", "'equal_var': False", "ZTest(...)",
-    ),
-    "a test of two Poisson rates, not of a share": (
-        "E-test", "etest", "poisson_2indep(xb,w,xa,1-w,compare='ratio',method='score')",
-    ),
-    "equal variances, or z for t": ("'equal_var': True}).analyze_aggregates", "use_t", "ZTest."),
-    "Boschloo's test": ("boschloo",),
-    "the relative scale, whose p is another": ("difference_type='relative'", "absolute=False"),
-    "the unpooled proportion's t test": ("TwoSidedTTest([(ProportionStatistic",),
-    "a normal posterior, or a prior, for rates": ("EffectBayesianABTest(...", "BetaBinomial(...)"),
-    "three arms": ("chisquare(obs)", "21306"),
-    "arcsine": ("NormalIndPower",),
-    "another correction for many tests": (
-        "bonferroni')", "sidak", "hochberg", "hommel", "fdr_by", "(arbitrary_dependence=True)",
-    ),
-    "another way to spend alpha": ("rho=2", "pocock"),
-    "the same mixture, tuned by another rule": ("best_rho", "normal_mixture"),
-}  # fmt: skip
-"""Trusted entries of methods that we do not have, by what is different: parts of their calls."""
-
-ELSEWHERE = {"H0_hillstrom_summary", "H1_hillstrom_womens_vs_none"}
-"""Cases that start from rows: tests/test_exposures.py matches them."""
-
 FAMILY = [0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205, 0.212, 0.216]
-
-
-MATCHED: set[str] = set()
-"""Parts of the calls that the tests of this module have asked for so far."""
 
 
 def rates(case: str) -> proportions.Rates:
@@ -80,17 +49,13 @@ def money(case: str) -> means.Means:
 
 
 def find(oracles: dict[str, Any], case: str, call: str) -> Any:
-    """The output of the one trusted entry whose case and call begin like this."""
-    found = [
-        entry["output"]
-        for entry in oracles["ab"]["oracles"]
-        if entry["case"].startswith(case)
-        and call in entry["call"]
-        and not str(entry.get("TRUST", "")).startswith("NO")
-    ]
-    assert found, f"no entry for {case}: {call}"
-    MATCHED.add(call)
-    return found[0]
+    """What the first entry holds whose case begins like this, and whose call has this part."""
+    matching = (
+        entry
+        for entry in oracles["ab_tests"]
+        if entry["case"].startswith(case) and call in entry["call"]
+    )
+    return next(matching)["output"]
 
 
 def close(ours: Any, theirs: Any, tolerance: float) -> None:
@@ -402,21 +367,35 @@ def test_unadjusted_means_match(oracles: dict[str, Any]) -> None:
     close(ends, [spotify["ci_lower"], spotify["ci_upper"]], CLOSED)
 
 
-def test_every_trusted_entry_is_matched_or_of_another_method(
-    oracles: dict[str, Any], request: pytest.FixtureRequest
-) -> None:
-    """Nothing of the file is passed over in silence; all tests of this module come before."""
-    tests = [item for item in request.session.items if item.path == request.path]
-    names = {item.function.__name__ for item in tests}
-    if names != {name for name in globals() if name.startswith("test_")}:
-        pytest.skip("only a part of this module was asked for")
-    others = [part for parts in OTHER_METHODS.values() for part in parts]
-    passed_over = [
-        (entry["case"], entry["call"])
-        for entry in oracles["ab"]["oracles"]
-        if not str(entry.get("TRUST", "")).startswith("NO")
-        and not (isinstance(entry["output"], dict) and "error" in entry["output"])
-        and entry["case"] not in ELSEWHERE
-        and not any(part in entry["call"] for part in (*MATCHED, *others))
+def test_every_entry_is_matched(oracles: dict[str, Any]) -> None:
+    """Nothing of the file is passed over: all tests of this module together read every entry."""
+    read: list[str] = []
+
+    class Entry(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            if name == "output":
+                read.append(self["library"] + self["case"] + self["call"])
+            return super().__getitem__(name)
+
+    watched = {"ab_tests": [Entry(entry) for entry in oracles["ab_tests"]]}
+    for test in _tests_of_an_entry():
+        for case in _cases(test):
+            test(watched, **case)
+    known = [entry["library"] + entry["case"] + entry["call"] for entry in oracles["ab_tests"]]
+    assert sorted(set(read)) == sorted(known)
+
+
+def _tests_of_an_entry() -> list[Callable[..., None]]:
+    tests = [item for name, item in globals().items() if name.startswith("test_")]
+    return [
+        test
+        for test in tests
+        if "oracles" in signature(test).parameters and test is not test_every_entry_is_matched
     ]
-    assert passed_over == []
+
+
+def _cases(test: Any) -> Iterator[dict[str, Any]]:
+    """The arguments that pytest hands to a test, one after another."""
+    marks = [mark.args for mark in getattr(test, "pytestmark", ())]
+    for values in product(*(values for _, values in marks)):
+        yield dict(zip((name for name, _ in marks), values, strict=True))

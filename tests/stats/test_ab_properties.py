@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from d1lab.analyses.ab_tests.decision import AbResult, as_json, compare
 from d1lab.analyses.ab_tests.model import Arm, Guardrail, Look, Plan
 
-SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=60)
 DECLARED = Plan(share_b=0.5, share_declared=True)
 METHODS = ("fixed", "group_sequential", "always_valid")
 

@@ -23,7 +23,7 @@ from d1lab.errors import UnknownName
 
 def test_rfm_group_is_shopifys_grid(oracles: dict):
     """Every cell of the grid in Shopify's report, half scores upward."""
-    grid = oracles["customers_inventory"]["rfm_shopify_grid"]["grid"]
+    grid = oracles["customers"]["rfm_grid"]["grid"]
     for cell, group in grid.items():
         r, fm = int(cell[1]), float(cell.split("FM")[1])
         f = int(fm)
@@ -41,7 +41,7 @@ def test_groups_are_eleven_with_the_prospects():
 
 def test_segment_scores_by_share_of_the_shop_worse(oracles: dict):
     """The worked set of the reference numbers: scored by quintiles, though it is small."""
-    case = oracles["customers_inventory"]["rfm_small_set"]
+    case = oracles["customers"]["rfm_small_set"]
     known = case["result"]
     customers = [Customer(row["days"], row["orders"], row["spend"]) for row in known]
     # Ten of each keep every customer's share of worse ones, and pass the bound for quintiles.

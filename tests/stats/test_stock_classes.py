@@ -86,8 +86,8 @@ def test_variation_refuses_a_vector():
 
 def test_profit_published_example(oracles):
     """Cost of goods 480,000 over a stock of 80,000: 6 turns, whatever a unit costs."""
-    published = oracles["customers_inventory"]["inventory"]["published"]
-    [perfect] = [e for e in published if e["src"].startswith("stockperfect")]
+    published = oracles["inventory"]["published"]
+    [perfect] = [e for e in published if e["source"].startswith("stockperfect")]
     found = stock_profit(perfect["COGS"] / 50, 600_000, perfect["avg"] / 50, 50)
     assert found.cost_turnover == pytest.approx(perfect["turnover"])
     assert found.gmroi == pytest.approx((600_000 - 480_000) / 80_000)

@@ -160,7 +160,7 @@ def _one(result: Turnover, i: int) -> dict[str, Any]:
 
 def test_turnover_worked_example_through_sql(stock, oracles):
     """The worked example, from its rows to its rates, to nine digits."""
-    worked = oracles["customers_inventory"]["inventory"]["worked"]
+    worked = oracles["inventory"]["worked"]
     rows = [
         (
             (date.fromisoformat(r["date"]) - FIRST).days,
@@ -201,9 +201,7 @@ def test_turnover_worked_example_through_sql(stock, oracles):
 
 def test_turnover_published_examples(oracles):
     """Turns and days as five vendors publish them; money takes the place of units."""
-    published = {
-        e["src"].split()[0]: e for e in oracles["customers_inventory"]["inventory"]["published"]
-    }
+    published = {e["source"].split()[0]: e for e in oracles["inventory"]["published"]}
     perfect = published["stockperfect.ai"]
     rates = turnover(YEAR._replace(units_sold=perfect["COGS"], average_units=perfect["avg"]))
     assert rates.turnover == pytest.approx(perfect["turnover"], rel=1e-9)
@@ -315,7 +313,7 @@ def _ledgers(draw: st.DrawFn, days: int) -> list[Row]:
     return [(day, *draw(counts)) for day in written]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), days=st.sampled_from([7, 35]))
 def test_turnover_equals_row_by_row_reference(stock, data, days):
     """SQL and statistic together give what a planner gets by hand, on any ledger: with
@@ -327,7 +325,7 @@ def test_turnover_equals_row_by_row_reference(stock, data, days):
         _assert_same(_one(rates, i), _by_hand(ledgers[int(sku)], days))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(days=st.integers(7, 40), data=st.data())
 def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
     """The same on ledgers that add up: every day there, each starting where the last ended."""

@@ -5,6 +5,9 @@
 -- $currency: the shop's own
 -- $max_age_days: how old a look at a price may be
 -- $own_days: how long ago the product may have been sold last
+-- age_days: Price age [days], integer
+-- own_price: List price, money
+-- paid_price: Average price paid, money
 --
 -- own_price: the list price of the product's last order line, before discounts; paid_price: what
 -- was paid per unit over 28 days. reason: why a price is not compared; NULL where it is. A price

@@ -4,6 +4,7 @@
 -- $days: how far back
 -- $currency: the shop's own; prices in others are left out
 -- $sku: the product
+-- price: Price, money
 --
 -- Of a day the last price counts; the own one holds until the last day. Of the competitors the five that were looked at most; what is
 -- sold out has no price.

@@ -5,6 +5,7 @@
 -- $currency: the shop's own
 -- $max_age_days: how old a look at a price may be at the week's end
 -- $own_days: how long before it the product may have been sold last
+-- price_index: Price index
 --
 -- Each week is told as the metric competitor_prices would have told it on its last day. low and
 -- high are the middle half of the products.

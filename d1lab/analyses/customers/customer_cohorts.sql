@@ -2,6 +2,10 @@
 -- they have spent since
 -- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines
 -- $until: the last day that counts
+-- month_number: Months since first purchase
+-- active_customers: Active customers, integer
+-- retention: Retention, percent
+-- cumulative_per_customer: Cumulative spend per customer, money
 --
 -- month_number: 0 is the month of the first purchase; complete: whether the month has ended.
 WITH orders AS (

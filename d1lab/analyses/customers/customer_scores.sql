@@ -2,6 +2,9 @@
 -- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers
 -- $until: the last day that counts
 -- $mode: 'quintile' (ties share a score) or 'ntile' (as Shopify's own screen cuts them)
+-- purchases: Purchases, integer
+-- spend: Total spend, money
+-- rfm_group: Group
 WITH orders AS (
     SELECT
         customer_id,

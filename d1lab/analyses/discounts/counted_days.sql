@@ -2,6 +2,8 @@
 -- unit: uses, money, customers      grain: day      reads: daily_discounts
 -- $until: last day
 -- $days: how many days
+-- revenue_impact: Revenue impact (app counter), money
+-- customers_of_day: Customers that day, integer
 WITH days AS (
     SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
 ),

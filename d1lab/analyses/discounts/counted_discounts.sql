@@ -1,6 +1,11 @@
 -- counted_discounts: each discount by the app's own totals since its first use, the most used first
 -- unit: uses, SKUs, customers, money, ratio      grain: discount_id      reads: discount_totals
 -- $until: a discount that was first used after this day is left out
+-- times_used: Uses, integer
+-- discounted_skus: SKUs, integer
+-- customers_at_least: Customers (minimum), integer
+-- first_used_on: First used, date
+-- last_used_on: Last used, date
 --
 -- The totals are as they stand now, also for an earlier $until. The app counts customers per
 -- discount and SKU, and one may have bought several SKUs: the largest count is the least there were.

@@ -1,6 +1,7 @@
 -- counted_skus: each SKU by the app's own totals of discounts since the first use, the dearest first
 -- unit: uses, discounts, money, ratio      grain: sku      reads: discount_totals, products
 -- $until: what was first used after this day is left out
+-- discounts_used: Discounts, integer
 --
 -- The totals are as they stand now, also for an earlier $until.
 WITH totals AS (

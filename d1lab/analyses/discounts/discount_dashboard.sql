@@ -2,6 +2,10 @@
 -- unit: order lines, money, customers, SKUs      grain: measure      reads: order_lines
 -- $until: last day of the period
 -- $days: its length; the period before it is as long
+-- discounts: Active discounts, integer
+-- savings: Discounts given, money
+-- skus: Discounted SKUs, integer
+-- uses: Discounted order lines, integer
 --
 -- `before` is NULL where the shop's data does not reach back over the whole period before. Sums of
 -- squares are of daily amounts, for the day-to-day swing; counts of distinct things have none.

@@ -3,6 +3,12 @@
 -- reads: order_lines, product_costs
 -- $until: last day of the period
 -- $days: its length
+-- repeat_customers: Repeat users of the discount, integer
+-- new_customers: First-time customers, integer
+-- revenue_before: Revenue at list price, money
+-- revenue_after: Revenue after discount, money
+-- margin_before: Margin at list price, money
+-- margin_after: Margin after discount, money
 --
 -- level: 'discount', 'code' or 'sku'; columns finer than the level are NULL.
 -- new_customers: their first purchase in all the data is one of these orders. repeat_customers used

@@ -2,6 +2,9 @@
 -- unit: orders, customers, money, ratio      grain: stacked      reads: order_lines
 -- $until: last day of the period
 -- $days: its length
+-- stacked: Discounts per order
+-- orders_with_codes: Orders with several codes, integer
+-- with_full_price: With a full-price item, integer
 --
 -- stacked: '0', '1', '2', '3', '4 or more' different discounts; a discount with several codes counts
 -- once per code.

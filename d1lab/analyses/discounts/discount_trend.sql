@@ -2,6 +2,7 @@
 -- unit: order lines, money      grain: day      reads: order_lines
 -- $until: last day
 -- $days: how many days
+-- discounted_revenue: Discounted revenue, money
 WITH days AS (
     SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
 ),

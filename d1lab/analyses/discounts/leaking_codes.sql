@@ -2,6 +2,8 @@
 -- unit: customers, order lines, ratio      grain: discount_code      reads: order_lines
 -- $until: last day of the period
 -- $days: its length
+-- usual_customers: Typical customers per code, number
+-- days_used: Days in use, integer
 --
 -- Nobody tells d1lab whom a code was meant for, so codes are compared with one another. A code leaks
 -- when the logarithm of its customers lies beyond the outer fence of Tukey (upper quartile and three

@@ -2,6 +2,21 @@
 -- unit: units, money, ratio      grain: shop, sku      reads: order_lines, product_costs, products
 -- $until: last day of the period
 -- $days: its length
+-- product_title: Product
+-- units_with: Units with discount, integer
+-- units_without: Units without discount, integer
+-- revenue_with: Revenue with discount, money
+-- revenue_without: Revenue without discount, money
+-- margin: Margin, money
+-- margin_with: Margin with discount, money
+-- margin_without: Margin without discount, money
+-- share_of_units: % of units discounted, percent
+-- depth: Discount depth, percent
+-- price_with: Price with discount, money
+-- price_without: Price without discount, money
+-- margin_rate: Margin rate, percent
+-- view_to_purchase_rate: View-to-purchase rate, percent
+-- cart_abandonment_rate: Cart abandonment rate, percent
 --
 -- A margin is NULL unless the cost of every unit behind it is known. View-to-purchase and
 -- abandonment are the app's own, over all time.

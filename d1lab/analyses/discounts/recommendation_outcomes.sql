@@ -1,6 +1,18 @@
 -- recommendation_outcomes: earlier recommendations whose horizon has passed, with what was sold since
 -- unit: units, money, ratio      grain: shop, sku, made_on      reads: discount_recommendations, order_lines
 -- $until: the last day that counts
+-- chance: Probability of a gain, percent
+-- slope: Price elasticity
+-- break_even_margin: Break-even margin, percent
+-- days_of_supply: Days of supply
+-- expected_units: Expected units
+-- expected_profit: Expected profit, money
+-- gain: Profit gain, money
+-- gain_low: Low (90%), money
+-- gain_high: High (90%), money
+-- plan_orders: Orders needed, integer
+-- plan_days: Test duration (days), integer
+-- forecast_units: Forecast, next 28 days [units]
 WITH made AS (
     SELECT * EXCLUDE (observed_depth, observed_units, observed_profit)
     FROM discount_recommendations

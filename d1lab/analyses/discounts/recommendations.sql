@@ -3,6 +3,7 @@
 -- $until: the day it is made
 -- $days: how far back depths were observed
 -- $horizon_days: how far ahead it looks
+-- regular_units: Expected units at regular price
 --
 -- A week is regular with less than 2 % off, promoted from 5 %. regular_units: of the mean regular
 -- week, over the horizon. The depths are the second and the ninth tenth of the promoted weeks'.

@@ -2,6 +2,7 @@
 -- unit: order lines, customers, money, ratio      grain: discount_id      reads: order_lines
 -- $until: last day of the period
 -- $days: its length
+-- share_of_uses: % of uses, percent
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines

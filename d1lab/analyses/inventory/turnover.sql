@@ -2,6 +2,20 @@
 -- unit: units, days, money      grain: shop, sku      reads: inventory_days, products, order_lines, product_costs
 -- $until: last day of the period; the recent figures are of its last 28 days
 -- $days: its length
+-- ending_units: Units on hand [units]
+-- received_units: Received [units]
+-- shrunk_units: Shrinkage [units]
+-- repeated_days: Duplicate days, integer
+-- stored_turnover_rate: Turnover in D1
+-- stored_days_of_supply: Days of supply in D1
+-- gap_days: Days with a stock mismatch, integer
+-- gap_units: Unexplained units, integer
+-- unseen_units: Units over days without data, integer
+-- unit_price: Average selling price, money
+-- tied_up: Stock value at selling price, money
+-- discount_given: Discounts given, money
+-- unit_cost: Unit cost, money
+-- tied_up_at_cost: Stock value at cost, money
 --
 -- adjustment: what a day's end has above its start less its sales: received or, negative, shrunk.
 -- revenue: of the period's orders; where none are recorded, units sold at the average price.

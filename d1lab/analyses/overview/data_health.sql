@@ -2,6 +2,7 @@
 -- unit: order lines      grain: check_name      reads: order_lines
 -- $until: last day of the period
 -- $days: its length
+-- share: Share, percent
 WITH lines AS (
     SELECT *
     FROM order_lines

@@ -1,5 +1,10 @@
 -- shop_overview: the size of each shop: orders, customers, SKUs, revenue and the discounts in it
 -- unit: orders, customers, SKUs, money, ratio      grain: shop      reads: order_lines
+-- orders: Orders, integer
+-- customers: Customers, integer
+-- revenue: Revenue, money
+-- discounted_share: Orders with a discount, percent
+-- average_order_value: Average order value (AOV), money
 WITH totals AS (
     SELECT
         shop,
