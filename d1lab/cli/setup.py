@@ -173,7 +173,7 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     settings = load_settings()
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
-        findings = examine(db, settings.folder(database), plan=chosen.plan)
-    print_rows(("level", "subject", "found", "todo"), findings, as_json=as_json)
-    if any(finding.level == "problem" for finding in findings):
+        checks = examine(db, settings.folder(database), plan=chosen.plan)
+    print_rows(("level", "subject", "found", "todo"), checks, as_json=as_json)
+    if any(finding.level == "problem" for finding in checks):
         raise typer.Exit(1)

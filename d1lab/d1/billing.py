@@ -166,7 +166,7 @@ class Bill:
     Args:
         run: Runs SQL on the database, unbilled.
         program: The rows of EXPLAIN of the statement.
-        touched: What the authorizer reported of it.
+        steps: What the authorizer reported of it.
         params: The values bound to it.
     """
 

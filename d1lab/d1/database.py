@@ -157,7 +157,7 @@ def quote(identifier: str) -> str:
 
 
 class Budget:
-    """The rows that may still be read. They are taken before a page, so it is never passed.
+    """The rows that may still be read. They are reserved before each batch.
 
     Args:
         meter: Counts what is read, from now on.
@@ -188,7 +188,7 @@ class Budget:
                 raise BudgetError(
                     f"{f'table {table!r}' if table else 'the pull'} needs more rows than "
                     f"--max-rows-read allows: {self.spent:,} of {self.rows:,} were read. "
-                    "Allow more, or pull again: pages that D1 has sent are kept and go first."
+                    "Allow more, or pull again: batches that D1 has sent are kept and go first."
                 )
             self._reserved += granted
         try:

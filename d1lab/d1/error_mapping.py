@@ -57,7 +57,7 @@ _TOKENS = (
 )
 
 
-def fault(
+def error_for(
     message: str,
     *,
     status: int | None = None,
@@ -72,7 +72,7 @@ def fault(
         code: Cloudflare's error code.
         retry_after_seconds: What a `retry-after` header asked for.
 
-    >>> type(fault("no such table: t: SQLITE_ERROR", status=400)).__name__
+    >>> type(error_for("no such table: t: SQLITE_ERROR", status=400)).__name__
     'D1QueryError'
     """
     text = message.lower()
@@ -92,10 +92,10 @@ def fault(
     return _by_status(message, status, code, retry_after_seconds)
 
 
-def locate(error: D1Error, sql: str) -> D1Error:
+def with_statement(error: D1Error, sql: str) -> D1Error:
     """The same error with the statement in its message, where the statement is to blame.
 
-    >>> str(locate(D1QueryError("no such table: t"), "SELECT a FROM t"))
+    >>> str(with_statement(D1QueryError("no such table: t"), "SELECT a FROM t"))
     'no such table: t, in: SELECT a FROM t'
     """
     if type(error) not in (D1QueryError, D1LimitError) or error.status == 404:

@@ -2,7 +2,7 @@
 
 One row comes back instead of thousands: it is several times as fast to send and to parse, and
 more faithful. In D1's plain answers an integer above 2^53 is rounded and an infinity is null; in a
-packed page both are exact. Each row of a page is billed as one row read.
+packed batch both are exact. Each row of a batch is billed as one row read.
 
 JSON holds no blobs, and D1 no text that is not UTF-8 without changing it. Columns that may hold
 such values are read wrapped: 'b' or 't' (what it is) and its hexadecimal digits.
@@ -22,10 +22,10 @@ from d1lab.d1.database import Budget, Database, Result, TableInfo, Value, quote
 from d1lab.d1.encoding import encode, encoded_places, extract, to_json
 from d1lab.errors import D1Error, D1OverloadedError, D1QueryError, D1TooBigError, InputError
 
-FIRST_ROWS = 1_000  # the first page: it shows how wide the rows are
+FIRST_ROWS = 1_000  # the first batch: it shows how wide the rows are
 MOST_ROWS = 20_000  # more gains nothing
 CELL_BYTES = 1_000_000  # aimed at for the widest cell: half of what D1 lets through
-PAGE_BYTES = 8_000_000  # aimed at for the whole page
+BATCH_BYTES = 8_000_000  # aimed at for the whole batch
 LONGEST_PAUSE_SECONDS = 10.0
 
 _WRAP = (
@@ -38,10 +38,10 @@ _UNFIT_FOR_JSON = re.compile("JSON cannot hold BLOB|could not decode to utf-8", 
 sleep = time.sleep  # replaced in tests
 
 
-class Page(NamedTuple):
+class Batch(NamedTuple):
     """Consecutive rows of a table, column by column.
 
-    `upto` is how far the table is read with this page: a rowid, or a key as JSON text.
+    `upto` is how far the table is read with this batch: a rowid, or a key as JSON text.
     """
 
     rowids: list[int]  # empty for a table without rowids
@@ -50,25 +50,25 @@ class Page(NamedTuple):
     upto: int | str
 
 
-class Form(NamedTuple):
-    """How a page is asked for."""
+class BatchForm(NamedTuple):
+    """How a batch is asked for."""
 
     packed: bool
     wrapped: frozenset[str] = frozenset()
 
 
-class PageSize:
+class BatchSize:
     """How many rows to ask for next: as many as D1's limits let through, found out on the way."""
 
     def __init__(self, first: int = FIRST_ROWS, most: int = MOST_ROWS) -> None:
         self.rows, self._ceiling, self._most = min(first, most), most, most
         self._pause_seconds = 0.0
 
-    def learn(self, rows: int, widest_bytes: int, page_bytes: int) -> None:
-        """Choose the next size, from the width of a page that arrived."""
+    def learn(self, rows: int, widest_bytes: int, batch_bytes: int) -> None:
+        """Choose the next size, from the width of a batch that arrived."""
         if rows:
             by_width = min(
-                CELL_BYTES * rows // max(widest_bytes, 1), PAGE_BYTES * rows // max(page_bytes, 1)
+                CELL_BYTES * rows // max(widest_bytes, 1), BATCH_BYTES * rows // max(batch_bytes, 1)
             )
             self._ceiling = min(self._most, self._ceiling + self._ceiling // 4 + 1)
             self.rows = max(1, min(by_width, self._ceiling))
@@ -86,14 +86,14 @@ class PageSize:
         sleep(self._pause_seconds)
 
 
-class PageReader:
-    """Reads a table in pages. Safe between threads.
+class BatchReader:
+    """Reads a table in batches. Safe between threads.
 
     Args:
         db: The database.
         table: The table.
         columns: The columns to read, by name; among them the primary key of a table without rowids.
-        packed: Whether the database packs the pages. It should, except for a file on this machine.
+        packed: Whether the database packs the batches: yes, except for a file on this machine.
         budget: What limits the rows read.
 
     Raises:
@@ -117,35 +117,35 @@ class PageReader:
         self._key = table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
         self._wrapped = frozenset(c for c in columns if affinities[c] == "BLOB")
-        self.size = PageSize()
+        self.size = BatchSize()
 
-    def by_rowid(self, after: int, upto: int) -> Iterator[Page]:
-        """All rows with `after` < rowid <= `upto`, in pages."""
+    def by_rowid(self, after: int, upto: int) -> Iterator[Batch]:
+        """All rows with `after` < rowid <= `upto`, in batches."""
         rowid = self._rowid
         source = f"{self._from} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
         while after < upto:
-            page, asked = self._read(
+            batch, asked = self._read(
                 source, lambda rows, low=after + 1: (low, upto, rows), upto - after
             )
-            after = page.rowids[-1] if page.rows == asked else upto
-            yield page._replace(upto=after)
+            after = batch.rowids[-1] if batch.rows == asked else upto
+            yield batch._replace(upto=after)
 
-    def of_rowids(self, rowids: Sequence[int]) -> Iterator[Page]:
-        """The rows that still exist of those with the given rowids, in pages."""
+    def of_rowids(self, rowids: Sequence[int]) -> Iterator[Batch]:
+        """The rows that still exist of those with the given rowids, in batches."""
         source = f"json_each(?1) AS j CROSS JOIN {self._from} ON {self._rowid} = j.value"
         left = list(rowids)
         while left:
-            page, asked = self._read(
+            batch, asked = self._read(
                 source,
                 lambda rows, ids=left: (to_json(ids[:rows]), rows),
                 len(left),
                 reads_per_row=2,  # the element of the JSON text, and the row
             )
-            yield page._replace(upto=left[asked - 1])
+            yield batch._replace(upto=left[asked - 1])
             left = left[asked:]
 
-    def by_key(self, after: str | None = None) -> Iterator[Page]:
-        """All rows of a table without rowids, in pages; those after the key `after`, if given.
+    def by_key(self, after: str | None = None) -> Iterator[Batch]:
+        """All rows of a table without rowids, in batches; those after the key `after`, if given.
 
         After (a, b) come the rows with the same a and a higher b, then those with a higher a.
         Asked for one after the other, each row is read once, and one more where a query ends.
@@ -155,11 +155,11 @@ class PageReader:
         while True:
             where, key = (self._beyond(after, depth), (after,)) if after and depth else ("1", ())
             source = f"{self._from} WHERE {where} ORDER BY {order}"
-            page, asked = self._read(source, lambda rows, key=key: (*key, rows))
-            if page.rows:
-                after = self._last_key(page)
-                yield page._replace(upto=after)
-            depth = len(self._key) if page.rows == asked else depth - 1
+            batch, asked = self._read(source, lambda rows, key=key: (*key, rows))
+            if batch.rows:
+                after = self._last_key(batch)
+                yield batch._replace(upto=after)
+            depth = len(self._key) if batch.rows == asked else depth - 1
             if depth <= 0:
                 return
 
@@ -171,8 +171,8 @@ class PageReader:
             for place, column in enumerate(self._key[:depth])
         )
 
-    def _last_key(self, page: Page) -> str:
-        return to_json([encode(page.columns[self._columns.index(k)][-1]) for k in self._key])
+    def _last_key(self, batch: Batch) -> str:
+        return to_json([encode(batch.columns[self._columns.index(k)][-1]) for k in self._key])
 
     def _read(
         self,
@@ -181,9 +181,9 @@ class PageReader:
         most: int = MOST_ROWS,
         *,
         reads_per_row: int = 1,
-    ) -> tuple[Page, int]:
-        """One page and how many rows were asked for: fewer and fewer until D1 lets it through."""
-        form = Form(self._packed, self._wrapped)
+    ) -> tuple[Batch, int]:
+        """One batch and how many rows were asked for: fewer and fewer until D1 lets it through."""
+        form = BatchForm(self._packed, self._wrapped)
         while True:
             wanted = min(self.size.rows, most) * reads_per_row
             with self._budget.take(wanted, least=reads_per_row, table=self._table.name) as granted:
@@ -198,7 +198,7 @@ class PageReader:
     def _ask(self, sql: str, values: tuple[Value, ...]) -> Result:
         return self._db.query(sql, values, table=self._table.name)
 
-    def _easier(self, form: Form, error: D1Error) -> Form:
+    def _easier(self, form: BatchForm, error: D1Error) -> BatchForm:
         """How to ask again after `error`; raises it if there is nothing easier."""
         if isinstance(error, D1QueryError):
             if not _UNFIT_FOR_JSON.search(str(error)) or len(form.wrapped) == len(self._columns):
@@ -210,10 +210,10 @@ class PageReader:
         if self.size.shrink():
             return form
         if form.packed and isinstance(error, D1TooBigError):
-            return Form(packed=False)  # one row: packing and wrapping make its values longer
+            return BatchForm(packed=False)  # one row: packing and wrapping make its values longer
         raise error
 
-    def _sql(self, form: Form, source: str) -> str:
+    def _sql(self, form: BatchForm, source: str) -> str:
         cells = [self._rowid] if self._rowid else []
         cells += [
             _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
@@ -221,13 +221,13 @@ class PageReader:
             if c != self._alias  # it comes once
         ]
         named = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
-        page = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
+        source = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
         if not form.packed:
-            return page
+            return source
         arrays = ", ".join(f"json_group_array(c{place})" for place in range(len(cells)))
-        return f"SELECT {arrays} FROM ({page})"  # noqa: S608
+        return f"SELECT {arrays} FROM ({source})"  # noqa: S608
 
-    def _unpack(self, result: Result, form: Form) -> Page:
+    def _unpack(self, result: Result, form: BatchForm) -> Batch:
         if form.packed:
             cells = [str(cell) for cell in result.rows[0]]
             columns = [parse(cell) for cell in cells]
@@ -244,7 +244,7 @@ class PageReader:
                 columns.insert(place, list(rowids))
             elif name in form.wrapped:
                 columns[place] = [unwrap(value) for value in columns[place]]
-        return Page(rowids, columns, rows, 0)
+        return Batch(rowids, columns, rows, 0)
 
 
 def rowid_name(table: TableInfo) -> str:

@@ -64,7 +64,7 @@ PRAGMAS = READ_PRAGMAS | {"optimize", "foreign_keys", "defer_foreign_keys"}
 _READING_VERBS = frozenset(("SELECT", "VALUES", "EXPLAIN"))
 
 
-class Plan(NamedTuple):
+class BillingPlan(NamedTuple):
     """How Cloudflare bills a plan.
 
     On the free plan the rows included are a hard limit per day (UTC); on the paid plan they are
@@ -81,8 +81,8 @@ class Plan(NamedTuple):
 
 # prices, limits: the row of each plan
 PLANS = {
-    "free": Plan("day", 5_000_000, 100_000, 0.0, 0.0, 500_000_000),
-    "paid": Plan("month", 25_000_000_000, 50_000_000, 0.001, 1.0, 10_000_000_000),
+    "free": BillingPlan("day", 5_000_000, 100_000, 0.0, 0.0, 500_000_000),
+    "paid": BillingPlan("month", 25_000_000_000, 50_000_000, 0.001, 1.0, 10_000_000_000),
 }
 
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.encoding import bind_as_text, tagged, untagged
-from d1lab.d1.error_mapping import locate
+from d1lab.d1.error_mapping import with_statement
 from d1lab.d1.schema import read_tables
 from d1lab.d1.transport import Transport
 from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, UnknownName
@@ -197,7 +197,9 @@ class RestDatabase:
         try:
             answer = self._transport.post(f"{self._path}/raw", token, body, again=again)["result"]
         except D1Error as error:
-            raise (locate(error, statements[0].sql) if len(statements) == 1 else error) from None
+            raise (
+                with_statement(error, statements[0].sql) if len(statements) == 1 else error
+            ) from None
         if len(answer) != len(statements):
             message = f"D1 gave {len(answer)} results for {len(statements)} statements"
             raise D1QueryError(message, status=200)

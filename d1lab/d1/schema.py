@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
 from d1lab.d1.migrate import FOLDER
 
-_PIECES = """
+_OBJECTS = """
 SELECT type, tbl_name, name FROM sqlite_schema
 WHERE type IN ('table', 'index', 'trigger') AND name NOT LIKE 'sqlite%'
 UNION ALL
@@ -26,7 +26,7 @@ ORDER BY t.name, l.name, i.seqno
 """
 
 
-class Piece(NamedTuple):
+class SchemaObject(NamedTuple):
     """Something that a migration makes."""
 
     kind: Literal["table", "column", "index", "trigger"]
@@ -43,25 +43,25 @@ class Index(NamedTuple):
 
 
 @cache
-def declared() -> dict[Piece, str]:
-    """Each piece that the migrations make, with the migration's file name.
+def declared() -> dict[SchemaObject, str]:
+    """Each item that the migrations make, with the migration's file name.
 
     The migrations are applied one by one to an empty database in memory, so that no SQL needs to
     be parsed.
 
-    >>> declared()[Piece("column", "inventory_impact", "source")]
+    >>> declared()[SchemaObject("column", "inventory_impact", "source")]
     '0005_analysis_columns.sql'
     """
-    pieces: dict[Piece, str] = {}
+    objects: dict[SchemaObject, str] = {}
     connection = sqlite3.connect(":memory:")
     try:
         for path in sorted(FOLDER.glob("[0-9]*.sql")):
             connection.executescript(path.read_text(encoding="utf-8"))
-            for row in connection.execute(_PIECES):
-                pieces.setdefault(Piece(*row), path.name)
+            for row in connection.execute(_OBJECTS):
+                objects.setdefault(SchemaObject(*row), path.name)
     finally:
         connection.close()
-    return pieces
+    return objects
 
 
 def indexes(db: Database) -> dict[str, tuple[Index, ...]]:

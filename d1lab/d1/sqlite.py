@@ -13,7 +13,7 @@ from urllib.parse import quote as quote_url
 from d1lab.d1 import billing as bill
 from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
-from d1lab.d1.error_mapping import fault, locate, shorten
+from d1lab.d1.error_mapping import error_for, shorten, with_statement
 from d1lab.d1.schema import read_tables
 from d1lab.d1.sql_tokens import indexed_table, verb
 from d1lab.errors import InputError
@@ -187,7 +187,7 @@ class SqliteDatabase:
             yield
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise fault(str(error)) from error
+            raise error_for(str(error)) from error
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -223,7 +223,7 @@ class SqliteDatabase:
             cursor = self._connection.execute(sql, params)
             return cursor.fetchall(), tuple(column[0] for column in cursor.description or ())
         except sqlite3.Error as error:
-            raise locate(fault(str(error)), sql.removeprefix("EXPLAIN ")) from error
+            raise with_statement(error_for(str(error)), sql.removeprefix("EXPLAIN ")) from error
         finally:
             self._watching = False
 

@@ -16,7 +16,7 @@ import stamina
 from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from d1lab.d1.error_mapping import fault
+from d1lab.d1.error_mapping import error_for
 from d1lab.errors import D1Error, D1UnavailableError
 
 ATTEMPTS = 6
@@ -26,12 +26,12 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 se
 _log = logging.getLogger(__name__)
 
 
-def _tell(details: RetryDetails) -> None:
+def _log_retry(details: RetryDetails) -> None:
     """Say why nothing seems to happen: a wait may take minutes."""
     _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
 
 
-set_on_retry_hooks([_tell])  # in place of stamina's own, which name no reason
+set_on_retry_hooks([_log_retry])  # in place of stamina's own, which name no reason
 
 
 class Transport:
@@ -88,7 +88,7 @@ class Transport:
         if token is not None:
             headers["authorization"] = f"Bearer {token.get_secret_value()}"
         for attempt in stamina.retry_context(
-            on=_patience,
+            on=_retry_wait,
             attempts=ATTEMPTS if again else 1,
             timeout=2 * PATIENCE_SECONDS,
             wait_initial=0.5,
@@ -106,10 +106,10 @@ class Transport:
         except httpx.HTTPError as error:  # its request holds the token: it is not passed on
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
-        return _opened(answer)
+        return _envelope(answer)
 
 
-def _patience(error: Exception) -> bool | float:
+def _retry_wait(error: Exception) -> bool | float:
     """Whether to try again, or after how many seconds."""
     if not isinstance(error, D1UnavailableError):
         return False
@@ -117,17 +117,17 @@ def _patience(error: Exception) -> bool | float:
     return True if asked is None else asked if asked <= PATIENCE_SECONDS else False
 
 
-def _opened(answer: httpx.Response) -> dict[str, Any]:
+def _envelope(answer: httpx.Response) -> dict[str, Any]:
     """The envelope of an answer that says success, at every level."""
     envelope = _parsed(answer.content)
     if not isinstance(envelope, dict):
-        raise _refused(answer, f"HTTP {answer.status_code} without D1's JSON envelope", None)
+        raise _rejection(answer, f"HTTP {answer.status_code} without D1's JSON envelope", None)
     if not answer.is_success or not envelope.get("success"):
-        raise _refused(answer, *_told(envelope))
+        raise _rejection(answer, *_error_of(envelope))
     results = envelope.get("result")
     for result in results if isinstance(results, list) else ():
         if result.get("success") is False:
-            raise _refused(answer, str(result.get("error") or "a statement failed"), None)
+            raise _rejection(answer, str(result.get("error") or "a statement failed"), None)
     return envelope
 
 
@@ -142,7 +142,7 @@ def _parsed(content: bytes) -> object:
         return None
 
 
-def _told(envelope: dict[str, Any]) -> tuple[str, int | None]:
+def _error_of(envelope: dict[str, Any]) -> tuple[str, int | None]:
     errors = [error for error in envelope.get("errors") or () if isinstance(error, dict)]
     message = "; ".join(str(error.get("message", "")) for error in errors)
     return message or "D1 said neither success nor why not", (
@@ -150,8 +150,8 @@ def _told(envelope: dict[str, Any]) -> tuple[str, int | None]:
     )
 
 
-def _refused(answer: httpx.Response, message: str, code: int | None) -> D1Error:
-    return fault(
+def _rejection(answer: httpx.Response, message: str, code: int | None) -> D1Error:
+    return error_for(
         message, status=answer.status_code, code=code, retry_after_seconds=_retry_after(answer)
     )
 

@@ -1,7 +1,7 @@
 """Health checks: missing schema, limits, unfinished pushes, and how to fix them.
 
 Only catalogs, the newest audit rows and short samples are read, never a whole table of the app's:
-a check costs a few thousand rows at most, and its last finding says how many.
+a check costs a few thousand rows at most, and its last line says how many.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from d1lab.catalog import CHANGES, PUSHES, TABLES
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
-from d1lab.d1.schema import Index, Piece, declared, has_unique, indexes
+from d1lab.d1.schema import Index, SchemaObject, declared, has_unique, indexes
 from d1lab.errors import StaleDataError
 
 Level = Literal["problem", "note", "ok"]
@@ -27,8 +27,8 @@ _SAMPLE_ROWS = 1_000
 _STALE = timedelta(days=1)
 
 
-class Finding(NamedTuple):
-    """One thing that the doctor saw."""
+class Check(NamedTuple):
+    """One result of the examination."""
 
     level: Level
     subject: str
@@ -44,7 +44,7 @@ class _Audited(NamedTuple):
     started_at: str
 
 
-class _Chart(NamedTuple):
+class _Schema(NamedTuple):
     """What is read once and looked at from several sides."""
 
     tables: dict[str, TableInfo]
@@ -56,7 +56,7 @@ class _Chart(NamedTuple):
 
 def doctor(
     db: Database, folder: Path | None = None, *, plan: Literal["free", "paid"] = "paid"
-) -> list[Finding]:
+) -> list[Check]:
     """Examine a database, and its warehouse where there is one; writes nothing.
 
     Args:
@@ -68,28 +68,28 @@ def doctor(
         Problems first, then notes, then what is well.
     """
     before = db.meter.total
-    chart = _read(db)
-    findings = [
-        *_migrations(chart),
-        *_shape(chart),
-        *_unique(chart),
-        *_triggers(chart),
-        *_strangers(chart),
-        *_limits(db, chart, plan),
-        *_unfinished(chart),
-        *_unexplained(db, chart),
+    schema = _read(db)
+    checks = [
+        *_migrations(schema),
+        *_shape(schema),
+        *_unique(schema),
+        *_triggers(schema),
+        *_unknown_tables(schema),
+        *_limits(db, schema, plan),
+        *_unfinished(schema),
+        *_unexplained(db, schema),
         *(_warehouse(db, folder) if folder else ()),
     ]
     read = db.meter.total.rows_read - before.rows_read
-    findings.append(Finding("ok", "cost of this check", f"{read:,} billed rows read, 0 written"))
+    checks.append(Check("ok", "cost of this check", f"{read:,} billed rows read, 0 written"))
     rank = {"problem": 0, "note": 1, "ok": 2}
-    return sorted(findings, key=lambda finding: rank[finding.level])
+    return sorted(checks, key=lambda check: rank[check.level])
 
 
-def _read(db: Database) -> _Chart:
+def _read(db: Database) -> _Schema:
     tables = catalog.by_declared_name(db.tables())
     triggers = db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").rows
-    return _Chart(
+    return _Schema(
         tables,
         catalog.by_declared_name(indexes(db)),
         frozenset(str(name) for (name,) in triggers),
@@ -110,42 +110,40 @@ def _audit(db: Database) -> Iterator[_Audited]:
         yield _Audited(*map(str, row))
 
 
-def _migrations(chart: _Chart) -> Iterator[Finding]:
-    if chart.pending:
-        names = ", ".join(chart.pending)
-        yield Finding("problem", "migrations", f"pending: {names}", "d1lab migrate")
+def _migrations(schema: _Schema) -> Iterator[Check]:
+    if schema.pending:
+        names = ", ".join(schema.pending)
+        yield Check("problem", "migrations", f"pending: {names}", "d1lab migrate")
     else:
-        yield Finding("ok", "migrations", "all applied")
+        yield Check("ok", "migrations", "all applied")
 
 
-def _shape(chart: _Chart) -> Iterator[Finding]:
+def _shape(schema: _Schema) -> Iterator[Check]:
     """Tables and columns that are missing."""
     for name in (*TABLES, CHANGES, PUSHES):
-        info = chart.tables.get(name)
+        info = schema.tables.get(name)
         if info is None:
-            piece = Piece("table", name, name)
-            yield Finding("problem", f"table {name}", "missing", _mend(chart, piece))
+            item = SchemaObject("table", name, name)
+            yield Check("problem", f"table {name}", "missing", _fix(schema, item))
             continue
         present = {column.name.lower() for column in info.columns}
         absent = [
-            piece
-            for piece in declared()
-            if piece[:2] == ("column", name) and piece.name not in present
+            item for item in declared() if item[:2] == ("column", name) and item.name not in present
         ]
-        for migration in dict.fromkeys(declared()[piece] for piece in absent):
-            yield _missing(chart, [piece for piece in absent if declared()[piece] == migration])
+        for migration in dict.fromkeys(declared()[item] for item in absent):
+            yield _missing(schema, [item for item in absent if declared()[item] == migration])
         if not absent:
-            yield Finding("ok", f"table {name}", f"complete ({len(present)} columns)")
+            yield Check("ok", f"table {name}", f"complete ({len(present)} columns)")
 
 
-def _missing(chart: _Chart, pieces: list[Piece]) -> Finding:
-    table = pieces[0].table
-    names = [piece.name for piece in pieces]
+def _missing(schema: _Schema, objects: list[SchemaObject]) -> Check:
+    table = objects[0].table
+    names = [item.name for item in objects]
     ours = [name for name in names if _is_needed(table, name)]
     found = f"missing columns: {', '.join(names)}"
     if not ours:
-        found += "(read as NULL; reports that need them say so)"
-    return Finding("problem" if ours else "note", f"table {table}", found, _mend(chart, pieces[0]))
+        found += " (read as NULL; reports that need them say so)"
+    return Check("problem" if ours else "note", f"table {table}", found, _fix(schema, objects[0]))
 
 
 def _is_needed(table: str, column: str) -> bool:
@@ -156,26 +154,26 @@ def _is_needed(table: str, column: str) -> bool:
     return column in TABLES[table].key or owners.get(column, "app") != "app"
 
 
-def _mend(chart: _Chart, piece: Piece) -> str:
-    migration = declared()[piece]
-    if migration not in chart.pending:
+def _fix(schema: _Schema, item: SchemaObject) -> str:
+    migration = declared()[item]
+    if migration not in schema.pending:
         return (
             f"{migration} is recorded as applied, but this is missing. Add it manually, "
             "as in that migration."
         )
-    made_by = declared().get(Piece("table", piece.table, piece.table))
-    if piece.kind == "column" and piece.table in chart.tables and migration == made_by:
+    made_by = declared().get(SchemaObject("table", item.table, item.table))
+    if item.kind == "column" and item.table in schema.tables and migration == made_by:
         return (
             f"add it manually with ALTER TABLE, as in {migration} (which only creates whole tables)"
         )
     return f"d1lab migrate (applies {migration})"
 
 
-def _unique(chart: _Chart) -> Iterator[Finding]:
+def _unique(schema: _Schema) -> Iterator[Check]:
     for table in TABLES.values():
-        if table.name not in chart.tables:
+        if table.name not in schema.tables:
             continue
-        keyed = has_unique(chart.indexes.get(table.name, ()), table.key)
+        keyed = has_unique(schema.indexes.get(table.name, ()), table.key)
         if keyed:
             continue
         key = ", ".join(table.key)
@@ -183,12 +181,12 @@ def _unique(chart: _Chart) -> Iterator[Finding]:
         consequence = (
             "d1lab cannot write to it safely" if written else ("duplicate rows are possible")
         )
-        index = Piece("index", table.name, f"{table.name}_key")
-        yield Finding(
+        index = SchemaObject("index", table.name, f"{table.name}_key")
+        yield Check(
             "problem" if written else "note",
             f"table {table.name}",
             f"no UNIQUE index on ({key}): {consequence}",
-            _mend(chart, index) if index in declared() else f"make a UNIQUE index on ({key})",
+            _fix(schema, index) if index in declared() else f"make a UNIQUE index on ({key})",
         )
 
 
@@ -196,39 +194,39 @@ def _is_written(table: catalog.Table) -> bool:
     return table.name == "order_events" or bool(table.owned("analysis") or table.owned("aggregate"))
 
 
-def _triggers(chart: _Chart) -> Iterator[Finding]:
+def _triggers(schema: _Schema) -> Iterator[Check]:
     """Without the change log an incremental pull cannot see corrections of old events."""
-    if "order_events" not in chart.tables:
+    if "order_events" not in schema.tables:
         return
-    log = [piece for piece in declared() if piece[:2] == ("trigger", "order_events")]
-    for piece in log:
-        if piece.name not in chart.triggers:
-            yield Finding(
+    log = [item for item in declared() if item[:2] == ("trigger", "order_events")]
+    for item in log:
+        if item.name not in schema.triggers:
+            yield Check(
                 "problem",
-                f"trigger {piece.name}",
+                f"trigger {item.name}",
                 "missing: pulls do not detect corrected or deleted events. Use "
                 "`d1lab pull --full` until it is added.",
-                _mend(chart, piece),
+                _fix(schema, item),
             )
 
 
-def _strangers(chart: _Chart) -> Iterator[Finding]:
+def _unknown_tables(schema: _Schema) -> Iterator[Check]:
     """What the app has of its own: not ours to judge, only to say that it is left alone."""
-    extra = sorted(chart.tables.keys() - TABLES.keys() - {CHANGES, PUSHES})
+    extra = sorted(schema.tables.keys() - TABLES.keys() - {CHANGES, PUSHES})
     if extra:
-        yield Finding("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
+        yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
     for name in TABLES:
         known = {column.name for column in TABLES[name].columns}
-        held = chart.tables[name].columns if name in chart.tables else ()
+        held = schema.tables[name].columns if name in schema.tables else ()
         own = [column.name for column in held if column.name.lower() not in known]
         if own:
-            yield Finding("note", f"table {name}", f"additional app columns: {', '.join(own)}")
+            yield Check("note", f"table {name}", f"additional app columns: {', '.join(own)}")
 
 
-def _limits(db: Database, chart: _Chart, plan: Literal["free", "paid"]) -> Iterator[Finding]:
-    for name, info in chart.tables.items():
+def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Iterator[Check]:
+    for name, info in schema.tables.items():
         if len(info.columns) > _NEAR * COLUMNS:
-            yield Finding(
+            yield Check(
                 "note",
                 f"table {name}",
                 f"{len(info.columns)} columns; D1 takes {COLUMNS}",
@@ -239,14 +237,14 @@ def _limits(db: Database, chart: _Chart, plan: Literal["free", "paid"]) -> Itera
         share = f"{size / 1e6:,.1f} MB of the {limit / 1e6:,.0f} MB that the {plan} plan allows"
         near = size > _NEAR * limit
         todo = "archive old events or split shops across databases" if near else ""
-        yield Finding("problem" if near else "ok", "database size", share, todo)
+        yield Check("problem" if near else "ok", "database size", share, todo)
 
 
-def _unfinished(chart: _Chart) -> Iterator[Finding]:
-    undone = {row[:2] for row in chart.audit if row.action == "rollback" and row.status == "done"}
-    for row in chart.audit:
+def _unfinished(schema: _Schema) -> Iterator[Check]:
+    undone = {row[:2] for row in schema.audit if row.action == "rollback" and row.status == "done"}
+    for row in schema.audit:
         if row.status == "started" and row[:2] not in undone:
-            yield Finding(
+            yield Check(
                 "problem",
                 f"{row.action} of {row.run_id}",
                 (
@@ -257,19 +255,19 @@ def _unfinished(chart: _Chart) -> Iterator[Finding]:
             )
 
 
-def _unexplained(db: Database, chart: _Chart) -> Iterator[Finding]:
+def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:
     """Values in columns that d1lab owns, though no push of ours is known."""
-    pushed = {row.table for row in chart.audit}
+    pushed = {row.table for row in schema.audit}
     for name, table in TABLES.items():
         present = (
-            {column.name for column in chart.tables[name].columns} if name in chart.tables else ()
+            {column.name for column in schema.tables[name].columns} if name in schema.tables else ()
         )
         owned = [column for column in table.owned("analysis") if column in present]
         if not owned or name in pushed:
             continue
         filled = _filled(db, name, owned)
         if filled:
-            yield Finding(
+            yield Check(
                 "note",
                 f"table {name}",
                 f"{', '.join(filled)} contain values that d1lab did not write. A push "
@@ -288,13 +286,13 @@ def _filled(db: Database, table: str, columns: list[str]) -> list[str]:
     return [column for place, column in enumerate(columns) if any(row[place] for row in rows)]
 
 
-def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
+def _warehouse(db: Database, folder: Path) -> Iterator[Check]:
     from d1lab.warehouse import open_warehouse, records
 
     try:
         con = open_warehouse(folder)
     except StaleDataError as error:
-        yield Finding("note", "warehouse", str(error), "d1lab pull")
+        yield Check("note", "warehouse", str(error), "d1lab pull")
         return
     with con:
         pull = records(con).pull
@@ -303,11 +301,11 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
     if pull is None:
-        yield Finding("note", "warehouse", "incomplete: only some tables were pulled", "d1lab pull")
+        yield Check("note", "warehouse", "incomplete: only some tables were pulled", "d1lab pull")
     else:
         yield _age(db, pull.bookmark, pull.finished_at)
     for table, column, reason, count in bad:
-        yield Finding(
+        yield Check(
             "note",
             f"quarantine {table}.{column}",
             f"{count:,} values: {reason}",
@@ -315,13 +313,13 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Finding]:
         )
 
 
-def _age(db: Database, bookmark: str | None, finished_at: datetime) -> Finding:
+def _age(db: Database, bookmark: str | None, finished_at: datetime) -> Check:
     mark = db.bookmark()
     if mark is not None and mark == bookmark:
-        return Finding("ok", "warehouse", "up to date with D1")
+        return Check("ok", "warehouse", "up to date with D1")
     age = datetime.now(UTC).replace(tzinfo=None) - finished_at
     stale = age > _STALE
     found = f"pulled {age.total_seconds() / 3600:,.1f} hours ago" + (
         "; D1 has changed since then" if mark is not None else ""
     )
-    return Finding("note" if stale else "ok", "warehouse", found, "d1lab pull" if stale else "")
+    return Check("note" if stale else "ok", "warehouse", found, "d1lab pull" if stale else "")

@@ -1,4 +1,4 @@
-"""A page as the warehouse takes it: typed columns, and the values that did not fit."""
+"""A batch of rows as the warehouse takes it: typed columns, and the values that did not fit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import orjson
 import pyarrow as pa
 
 from d1lab.d1.database import Value
-from d1lab.d1.keyset import Page
-from d1lab.pull.convert import Misfit, fit
+from d1lab.d1.keyset import Batch
+from d1lab.pull.convert import Unconverted, convert
 from d1lab.pull.fields import Field, schema_of
 
 
-class Quarantined(NamedTuple):
+class QuarantinedValue(NamedTuple):
     """A value that did not fit, and the row that it stands in."""
 
     row_id: int | None  # None in a table without rowids
@@ -24,28 +24,28 @@ class Quarantined(NamedTuple):
     reason: str
 
 
-class Batch(NamedTuple):
+class TypedBatch(NamedTuple):
     """Rows ready for the warehouse."""
 
     record: pa.RecordBatch
-    quarantined: list[Quarantined]
+    quarantined: list[QuarantinedValue]
 
 
-Batches = Generator[Batch]
+TypedBatches = Generator[TypedBatch]
 """Batches as they are read; closing it ends the reading."""
 
 
 class Read(NamedTuple):
     """What a source gives of one sweep."""
 
-    batches: Batches
+    batches: TypedBatches
     bookmark: str | None  # with which the table is surely current
     changes_seen: int | None  # the change log is to be read on from here
     is_resumed: bool  # some of it was read by a pull that died
 
 
 class Layout:
-    """How the pages of one table become batches.
+    """How the batches of one table get their types.
 
     Args:
         fields: The columns of the warehouse table.
@@ -58,23 +58,23 @@ class Layout:
         self.schema = schema_of(self.fields)
         self.columns = tuple(str(field.source) for field in self.read)
 
-    def batch(self, page: Page) -> Batch:
-        """A page with typed columns."""
-        arrays = [pa.array(page.rowids or [None] * page.rows, pa.int64())]
-        quarantined: list[Quarantined] = []
-        for field, values in zip(self.read, page.columns, strict=True):
-            array, misfits = fit(values, field.kind)
+    def typed(self, batch: Batch) -> TypedBatch:
+        """The batch with typed columns, and what does not fit its column."""
+        arrays = [pa.array(batch.rowids or [None] * batch.rows, pa.int64())]
+        quarantined: list[QuarantinedValue] = []
+        for field, values in zip(self.read, batch.columns, strict=True):
+            array, unconverted = convert(values, field.kind)
             arrays.append(array)
-            quarantined += self._quarantined(page, field, misfits)
-        return Batch(pa.RecordBatch.from_arrays(arrays, schema=self.schema), quarantined)
+            quarantined += self._quarantined(batch, field, unconverted)
+        return TypedBatch(pa.RecordBatch.from_arrays(arrays, schema=self.schema), quarantined)
 
     def _quarantined(
-        self, page: Page, field: Field, misfits: list[Misfit]
-    ) -> Iterator[Quarantined]:
-        for row, value, reason in misfits:
-            row_id = page.rowids[row] if page.rowids else None
-            key = {name: page.columns[self.columns.index(name)][row] for name in self.key}
-            yield Quarantined(
+        self, batch: Batch, field: Field, unconverted: list[Unconverted]
+    ) -> Iterator[QuarantinedValue]:
+        for row, value, reason in unconverted:
+            row_id = batch.rowids[row] if batch.rowids else None
+            key = {name: batch.columns[self.columns.index(name)][row] for name in self.key}
+            yield QuarantinedValue(
                 row_id, _json(key or {"rowid": row_id}), field.name, shown(value), reason
             )
 

@@ -1,7 +1,7 @@
 """Values of D1 as typed columns. SQLite lets any value into any column: what does not fit its
 declared type becomes NULL, and is recorded in quarantine with its position and reason.
 
-A value is judged by itself: whether it fits does not depend on its neighbours in the page.
+A value is judged by itself: whether it fits does not depend on its neighbours in the batch.
 """
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
@@ -36,41 +36,41 @@ _UTC = pa.timestamp("us", "UTC")
 _TIME = pa.timestamp("us")
 
 
-class Misfit(NamedTuple):
+class Unconverted(NamedTuple):
     """A value that does not fit its column."""
 
-    row: int  # 0-based place in the page
+    row: int  # 0-based place in the batch
     value: Value
     reason: str
 
 
-class Fitted(NamedTuple):
-    """A column of a page: NULL where a value does not fit."""
+class Converted(NamedTuple):
+    """A column of a batch: NULL where a value does not fit."""
 
     array: pa.Array
-    misfits: list[Misfit]
+    unconverted: list[Unconverted]
 
 
-def fit(values: Sequence[Value], kind: Kind) -> Fitted:
+def convert(values: Sequence[Value], kind: Kind) -> Converted:
     """A column of values as its type.
 
     Args:
         values: As SQLite stores them: None, int, float, str or bytes.
         kind: The column's declared type.
 
-    >>> fit([1, "2", 2.5, None], "integer")
-    Fitted(array=<pyarrow.lib.Int64Array object at ...>
+    >>> convert([1, "2", 2.5, None], "integer")
+    Converted(array=<pyarrow.lib.Int64Array object at ...>
     [
       1,
       2,
       null,
       null
-    ], misfits=[Misfit(row=2, value=2.5, reason='not an integer')])
+    ], unconverted=[Unconverted(row=2, value=2.5, reason='not an integer')])
     """
-    stored, misfits = _stored(values, kind)
+    stored, unconverted = _stored(values, kind)
     array, wrong = typed(stored, kind)
-    misfits += [Misfit(row, values[row], _REASONS[kind]) for row in wrong]
-    return Fitted(array, misfits)
+    unconverted += [Unconverted(row, values[row], _REASONS[kind]) for row in wrong]
+    return Converted(array, unconverted)
 
 
 def stored_type(kind: Kind) -> pa.DataType:
@@ -87,7 +87,7 @@ def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
     return array, []
 
 
-def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Misfit]]:
+def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Unconverted]]:
     """Values as an array of the stored type; all at once where they are of one Python type."""
     wanted = stored_type(kind)
     try:
@@ -103,16 +103,16 @@ def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Misfit]
 
 def _one_by_one(
     values: Sequence[Value], convert: Callable[[Value], Value], wanted: pa.DataType
-) -> tuple[pa.Array, list[Misfit]]:
+) -> tuple[pa.Array, list[Unconverted]]:
     converted: list[Value] = []
-    misfits = []
+    unconverted = []
     for row, value in enumerate(values):
         try:
             converted.append(None if value is None else convert(value))
         except ValueError as error:
             converted.append(None)
-            misfits.append(Misfit(row, value, str(error)))
-    return pa.array(converted, wanted), misfits
+            unconverted.append(Unconverted(row, value, str(error)))
+    return pa.array(converted, wanted), unconverted
 
 
 def _integer(value: Value) -> int:

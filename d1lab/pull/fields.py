@@ -80,7 +80,7 @@ def kind_of(column: ColumnInfo) -> Kind:
 
 
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
-    """The Arrow schema of the pages of a table: the rowid, then every column that D1 has."""
+    """The Arrow schema of the batches of a table: the rowid, then every column that D1 has."""
     columns = [pa.field(ROWID, pa.int64())]
     columns += [pa.field(f.name, ARROW_TYPES[f.kind]) for f in fields if f.source is not None]
     return pa.schema(columns)

@@ -1,4 +1,4 @@
-"""Batches from a database that bills its rows: packed pages, several ranges at once, each page
+"""Batches from a database that bills its rows: packed batches, several ranges at once, each batch
 kept as it arrives."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from d1lab.d1.database import Budget, Database, TableInfo
-from d1lab.d1.keyset import MOST_ROWS, Page, PageReader
-from d1lab.pull.batch import Batch, Batches, Read
+from d1lab.d1.keyset import MOST_ROWS, Batch, BatchReader
+from d1lab.pull.batch import Read, TypedBatch, TypedBatches
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span, Spool
 
@@ -25,15 +25,15 @@ def changed_rowids(
         log: Its change log.
         sweep: What is read of the table, and up to where the log goes.
         seen: The entry up to which the log is known.
-        packed: Whether the database packs its pages.
+        packed: Whether the database packs its batches.
         budget: What limits the rows read.
     """
     name = sweep.table.name.lower() if sweep.table else ""
-    reader = PageReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
+    reader = BatchReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
     found = {
         row_id
-        for page in reader.by_rowid(seen, sweep.changes_upto or 0)
-        for table, row_id in zip(*page.columns, strict=True)
+        for batch in reader.by_rowid(seen, sweep.changes_upto or 0)
+        for table, row_id in zip(*batch.columns, strict=True)
         if str(table).lower() == name and isinstance(row_id, int)
     }
     return sorted(found)
@@ -41,10 +41,10 @@ def changed_rowids(
 
 def changed_rows(
     db: Database, sweep: Sweep, rowids: list[int], *, packed: bool, budget: Budget
-) -> Batches:
+) -> TypedBatches:
     """What D1 has now of the rows with these rowids."""
     if sweep.table is not None:
-        reader = PageReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
+        reader = BatchReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
         yield from map(sweep.layout.batch, reader.of_rowids(rowids))
 
 
@@ -89,7 +89,7 @@ class RemoteSource:
 
     Args:
         db: The database.
-        folder: Where pages are kept until they are in the warehouse.
+        folder: Where batches are kept until they are in the warehouse.
         bookmark: The database's state; None if unknown.
         budget: What limits the rows read.
     """
@@ -104,7 +104,7 @@ class RemoteSource:
         """All rows of a sweep: first those that an earlier pull kept, then the rest from D1."""
         spool = Spool(self._folder, self._db.url, sweep, self._bookmark)
         self._spools.append(spool)
-        reader = PageReader(self._db, table, sweep.layout.columns, budget=self._budget)
+        reader = BatchReader(self._db, table, sweep.layout.columns, budget=self._budget)
         walks = list(_walks(reader, table, sweep, spool))
         is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
         return Read(
@@ -115,19 +115,19 @@ class RemoteSource:
         )
 
     def forget(self) -> None:
-        """Remove the pages: they are in the warehouse."""
+        """Remove the batches: they are in the warehouse."""
         for spool in self._spools:
             spool.clear()
 
 
-def _all(spool: Spool, walks: Sequence[Iterator[Batch]]) -> Batches:
+def _all(spool: Spool, walks: Sequence[Iterator[TypedBatch]]) -> TypedBatches:
     yield from spool.batches()
     yield from interleave(walks, RANGES)
 
 
 def _walks(
-    reader: PageReader, table: TableInfo, sweep: Sweep, spool: Spool
-) -> Iterator[Iterator[Batch]]:
+    reader: BatchReader, table: TableInfo, sweep: Sweep, spool: Spool
+) -> Iterator[Iterator[TypedBatch]]:
     if table.has_rowid:
         for span in split(spool.gaps()):
             yield _walk(reader.by_rowid(*span), span.after, sweep, spool)
@@ -137,13 +137,13 @@ def _walks(
 
 
 def _walk(
-    pages: Iterator[Page], after: int | str | None, sweep: Sweep, spool: Spool
-) -> Iterator[Batch]:
-    for page in pages:
-        batch = sweep.layout.batch(page)
-        spool.add(batch, after, page.upto)
-        after = page.upto
-        yield batch
+    batches: Iterator[Batch], after: int | str | None, sweep: Sweep, spool: Spool
+) -> Iterator[TypedBatch]:
+    for batch in batches:
+        typed = sweep.layout.typed(batch)
+        spool.add(typed, after, batch.upto)
+        after = batch.upto
+        yield typed
 
 
 def split(spans: Sequence[Span]) -> list[Span]:

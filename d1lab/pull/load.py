@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from d1lab import catalog
 from d1lab.d1.database import quote
-from d1lab.pull.batch import Batches, Quarantined
+from d1lab.pull.batch import QuarantinedValue, TypedBatches
 from d1lab.pull.fields import ROWID, Field, casts
 from d1lab.pull.plan import Sweep
 from d1lab.warehouse import digest
@@ -76,7 +76,7 @@ class Loader:
         create_table(self._con, self._sweep.name, self._sweep.layout.fields)
         self._forget("true")
 
-    def load(self, batches: Batches) -> Loaded:
+    def load(self, batches: TypedBatches) -> Loaded:
         """Insert batches as they come, in one statement; then close them.
 
         Raises:
@@ -85,8 +85,8 @@ class Loader:
         schema = self._sweep.layout.schema
         names = ", ".join(map(quote, schema.names))
         with TemporaryFile() as file, closing(batches):
-            misfits = _MisfitFile(file)
-            records = _Records(batches, misfits, self._note)
+            quarantine = _QuarantineFile(file)
+            records = _Records(batches, quarantine, self._note)
             self._con.register(_STREAM, pa.RecordBatchReader.from_batches(schema, iter(records)))
             try:
                 self._con.execute(
@@ -98,10 +98,10 @@ class Loader:
                     raise records.error from None
                 raise
             self._con.unregister(_STREAM)
-            misfits.load(self._con, self._sweep.name, self._now)
-        return Loaded(records.rows, misfits.rows)
+            quarantine.load(self._con, self._sweep.name, self._now)
+        return Loaded(records.rows, quarantine.rows)
 
-    def replace(self, rowids: Sequence[int], batches: Batches) -> Loaded:
+    def replace(self, rowids: Sequence[int], batches: TypedBatches) -> Loaded:
         """Take rows out, and put in what D1 has of them now."""
         self._con.register(_IDS, pa.table({"id": pa.array(rowids, pa.int64())}))
         listed = f"IN (SELECT id FROM {_IDS})"
@@ -191,15 +191,17 @@ def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Fie
 class _Records:
     """The records of batches, as DuckDB asks for them from a thread of its own."""
 
-    def __init__(self, batches: Batches, misfits: _MisfitFile, note: Callable[[int], None]) -> None:
-        self._batches, self._misfits, self._note = batches, misfits, note
+    def __init__(
+        self, batches: TypedBatches, quarantine: _QuarantineFile, note: Callable[[int], None]
+    ) -> None:
+        self._batches, self._quarantine, self._note = batches, quarantine, note
         self.rows = 0
         self.error: BaseException | None = None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
             for record, quarantined in self._batches:
-                self._misfits.add(quarantined)
+                self._quarantine.add(quarantined)
                 self.rows += len(record)
                 self._note(self.rows)
                 yield record
@@ -208,14 +210,14 @@ class _Records:
             raise
 
 
-class _MisfitFile:
+class _QuarantineFile:
     """Values for the quarantine: on disk, because there may be one for every row."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.rows = file, 0
         self._writer = pa.ipc.new_stream(file, _QUARANTINED)
 
-    def add(self, quarantined: Sequence[Quarantined]) -> None:
+    def add(self, quarantined: Sequence[QuarantinedValue]) -> None:
         """Keep some."""
         if quarantined:
             columns = [list(column) for column in zip(*quarantined, strict=True)]

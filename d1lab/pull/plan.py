@@ -1,7 +1,7 @@
-"""What a pull reads: of each table, from where to where, decided before the first page.
+"""What a pull reads: of each table, from where to where, decided before the first batch.
 
-D1 has no snapshot over several pages. So the highest rowid is taken first, and a sweep ends there:
-what is inserted meanwhile belongs to the next pull.
+D1 has no snapshot over several batches. So the highest rowid is read first, and a sweep ends
+there: what is inserted meanwhile belongs to the next pull.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
@@ -17,7 +17,7 @@ from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quo
 from d1lab.d1.keyset import parse, rowid_name
 from d1lab.errors import BudgetError, UnknownName
 from d1lab.pull.batch import Layout
-from d1lab.pull.convert import fit
+from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.warehouse import TableRecord
 
@@ -68,7 +68,7 @@ class Sweep(NamedTuple):
         return signature(self.layout.fields)
 
 
-class Plan(NamedTuple):
+class PullPlan(NamedTuple):
     """What a pull does."""
 
     sweeps: list[Sweep]
@@ -101,7 +101,7 @@ class Planner:
         self._db, self._con, self._known = db, con, known
         self._bookmark, self._full, self._budget = bookmark, full, budget
 
-    def plan(self, only: Sequence[str] | None = None) -> Plan:
+    def plan(self, only: Sequence[str] | None = None) -> PullPlan:
         """What to read of the tables named by `only`, or of all.
 
         Raises:
@@ -118,7 +118,7 @@ class Planner:
         logged = bounds.get(catalog.CHANGES)
         sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
         self._require_affordable(sweeps)
-        return Plan(sweeps, gone, log)
+        return PullPlan(sweeps, gone, log)
 
     def _is_current(self, name: str, table: TableInfo | None) -> bool:
         known = self._known.get(name)
@@ -204,7 +204,7 @@ class Planner:
             [draft.kept_upto],
         ).fetchall()
         values = zip(bounds.kept_key, fields, strict=True)
-        found = tuple(fit([value], field.kind).array[0].as_py() for value, field in values)
+        found = tuple(convert([value], field.kind).array[0].as_py() for value, field in values)
         return not known or known[0] == found
 
     def _before_tail(self, declared: catalog.Table) -> int | None:

@@ -19,7 +19,7 @@ from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.fields import fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import Loaded, Loader, Progress, create_table
-from d1lab.pull.plan import Plan, Planner, Sweep
+from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.warehouse import PullRecord, Records, utc_now
 
@@ -144,7 +144,7 @@ class _Session:
         limit = timedelta(seconds=max_age_seconds)
         return all(at is not None and self._now - at <= limit for at, _ in reads)
 
-    def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan) -> None:
         for name in plan.gone:
             warehouse.drop_table(con, name)
         for sweep in plan.sweeps:
@@ -157,7 +157,7 @@ class _Session:
             self._marks.append(mark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
-    def _load(self, loader: Loader, sweep: Sweep, plan: Plan) -> tuple[Loaded, str | None]:
+    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[Loaded, str | None]:
         """What came, and the bookmark with which the table is surely current."""
         if sweep.table is None:
             return Loaded(), self._bookmark
@@ -177,7 +177,7 @@ class _Session:
             loader.drop_gone()
         return loaded, read.bookmark
 
-    def _rows_read(self, sweep: Sweep, plan: Plan) -> int:
+    def _rows_read(self, sweep: Sweep, plan: PullPlan) -> int:
         """Rows read so far of a table, and of the change log."""
         usage = self._db.meter.by_table
         names = {table.name for table in (sweep.table, plan.log) if table}

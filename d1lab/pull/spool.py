@@ -1,12 +1,12 @@
-"""Pages that D1 has sent, kept until they are in the warehouse: a pull that died goes on with them.
+"""Batches that D1 has sent, kept until they are in the warehouse: an interrupted pull resumes.
 
-Each page is a file that tells from where to where it reaches. What the files of a sweep cover is
+Each batch is a file that tells from where to where it reaches. What the files of a sweep cover is
 not read again; they are removed once the new warehouse is in place.
 
-What holds: bounds are taken before the first page, and the database may change between two pages
+What holds: bounds are taken before the first batch, and the database may change between two batches
 with or without an interruption. So a table that was resumed is not taken for current, and the next
 pull looks at it again by the same rules: it is read whole, or its tail is, or what the change log
-names since the first page. Pages older than the tail that is read again are thrown away.
+names since the first batch. Batches older than the tail that is read again are thrown away.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from d1lab import catalog
-from d1lab.pull.batch import Batch, Quarantined
+from d1lab.pull.batch import QuarantinedValue, TypedBatch
 from d1lab.pull.plan import Sweep
 from d1lab.warehouse import utc_now
 
@@ -49,7 +49,7 @@ class Origin(NamedTuple):
 
 
 class Spool:
-    """The pages of one sweep.
+    """The batches of one sweep.
 
     Args:
         folder: The folder of the database.
@@ -75,7 +75,7 @@ class Spool:
         self._numbers = count(len(self._files()))
 
     def gaps(self) -> list[Span]:
-        """What of the sweep no page covered when it began, in the order of the rowids."""
+        """What of the sweep no batch covered when it began, in the order of the rowids."""
         gaps, after, high = [], self._sweep.after, self._sweep.bounds.high
         for span in sorted(Span(*covered) for covered in self._covered):
             if span.after > after:
@@ -87,16 +87,16 @@ class Spool:
         """The key up to which a table without rowids was covered; None for its beginning."""
         return self._covered[-1][1] if self._covered else None
 
-    def batches(self) -> Iterator[Batch]:
-        """The pages that were kept when it began."""
+    def batches(self) -> Iterator[TypedBatch]:
+        """The batches that were kept when it began."""
         for path in self._files():
             with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
                 quarantined = json.loads(reader.schema.metadata[_ABOUT])[2]
                 record = reader.get_batch(0).replace_schema_metadata()
-                yield Batch(record, [Quarantined(*each) for each in quarantined])
+                yield TypedBatch(record, [QuarantinedValue(*each) for each in quarantined])
 
-    def add(self, batch: Batch, after: int | str | None, upto: int | str) -> None:
-        """Keep a page that covers the rows from `after` to `upto`. Safe between threads."""
+    def add(self, batch: TypedBatch, after: int | str | None, upto: int | str) -> None:
+        """Keep a batch that covers the rows from `after` to `upto`. Safe between threads."""
         about = json.dumps([after, upto, batch.quarantined])
         record = batch.record.replace_schema_metadata({_ABOUT: about})
         path = self._folder / f"{next(self._numbers):08}.arrow"
@@ -106,7 +106,7 @@ class Spool:
         aside.replace(path)
 
     def clear(self) -> None:
-        """Remove all pages."""
+        """Remove all batches."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
@@ -131,7 +131,7 @@ class Spool:
 
 
 def _about(path: Path) -> tuple[Any, Any, Any] | None:
-    """What a page covers, and what it holds for the quarantine; a broken page is removed."""
+    """What a batch covers, and what it holds for the quarantine; a broken batch is removed."""
     try:
         with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
             return tuple(json.loads(reader.schema.metadata[_ABOUT]))

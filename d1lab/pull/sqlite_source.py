@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi as adbc
 
 from d1lab.d1.database import Budget, TableInfo, Usage, quote
-from d1lab.d1.keyset import PageReader, rowid_name
+from d1lab.d1.keyset import BatchReader, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.pull.batch import Batch, Batches, Read
+from d1lab.pull.batch import Read, TypedBatch, TypedBatches
 from d1lab.pull.convert import stored_type, typed
 from d1lab.pull.fields import Field, Kind
 from d1lab.pull.plan import Sweep
@@ -75,9 +75,9 @@ class FileReader:
         self._db, self._table, self._sweep, self._budget = db, table, sweep, budget
         self._layout, self._upto = sweep.layout, sweep.bounds.high
         self._asked = [field for field in self._layout.read if not self._is_rowid(field)]
-        self._exact = PageReader(db, table, self._layout.columns, packed=False, budget=budget)
+        self._exact = BatchReader(db, table, self._layout.columns, packed=False, budget=budget)
 
-    def batches(self) -> Batches:
+    def batches(self) -> TypedBatches:
         """All rows of the sweep."""
         if not self._table.has_rowid:
             yield from map(self._layout.batch, self._exact.by_key())
@@ -92,7 +92,7 @@ class FileReader:
                         if record is None:
                             unlike.append(Span(after, last))
                         else:
-                            yield Batch(record, [])
+                            yield TypedBatch(record, [])
                         rows, after = rows - len(found), last
                     after = after if rows == 0 else self._upto
                     continue
@@ -102,12 +102,12 @@ class FileReader:
         for span in unlike:
             yield from map(self._layout.batch, self._exact.by_rowid(*span))
 
-    def _some_exactly(self, after: int) -> Iterator[Batch]:
+    def _some_exactly(self, after: int) -> Iterator[TypedBatch]:
         """The next rows, value by value; returns the rowid up to which they reach."""
         rows = 0
-        for page in self._exact.by_rowid(after, self._upto):
-            yield self._layout.batch(page)
-            rows, after = rows + page.rows, int(page.upto)
+        for batch in self._exact.by_rowid(after, self._upto):
+            yield self._layout.typed(batch)
+            rows, after = rows + batch.rows, int(batch.upto)
             if rows >= BATCH_ROWS:
                 break
         return after
@@ -162,8 +162,8 @@ class FileReader:
         for field in self._layout.read:
             column = rowids if self._is_rowid(field) else columns.pop(0)
             column.validate(full=True)
-            array, misfits = typed(column, field.kind)
-            if misfits:
+            array, unconverted = typed(column, field.kind)
+            if unconverted:
                 return None
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)

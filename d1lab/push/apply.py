@@ -16,7 +16,7 @@ from d1lab.d1 import Database, Value
 from d1lab.d1.compare_and_set import remove, swap
 from d1lab.d1.write import fetch, insert_new
 from d1lab.errors import D1QueryError, PushError
-from d1lab.push.before_image import Image, State
+from d1lab.push.before_image import BeforeImage, State
 from d1lab.push.staged import Key
 
 Progress = Callable[[str, int, int], None]
@@ -25,14 +25,14 @@ _SAME_DIGITS = 1e-12  # numbers that agree to twelve digits are the same number
 _STEP = 10_000  # rows between two reports of progress
 
 
-class Outcome(NamedTuple):
+class Applied(NamedTuple):
     """Where the rows of an image are after a move."""
 
     arrived: int
     left: dict[Key, State]  # neither what they were nor what we wrote: someone else's
 
 
-class Sorted(NamedTuple):
+class Classified(NamedTuple):
     """The rows of an image before a move."""
 
     todo: dict[Key, State]  # with what they hold now
@@ -40,7 +40,7 @@ class Sorted(NamedTuple):
     left: dict[Key, State]
 
 
-def states(db: Database, image: Image, keys: Iterable[Key]) -> dict[Key, State]:
+def states(db: Database, image: BeforeImage, keys: Iterable[Key]) -> dict[Key, State]:
     """What the written columns of these rows hold now; each row is read once."""
     asked = list(keys)
     table = catalog.table(image.table)
@@ -60,7 +60,7 @@ def is_empty(state: State) -> bool:
     return state is None or all(value is None for value in state)
 
 
-def sort_forward(image: Image, now: dict[Key, State]) -> Sorted:
+def classify_apply(image: BeforeImage, now: dict[Key, State]) -> Classified:
     """Which rows are still to be written, are written, or are someone else's."""
     todo: dict[Key, State] = {}
     left: dict[Key, State] = {}
@@ -72,10 +72,10 @@ def sort_forward(image: Image, now: dict[Key, State]) -> Sorted:
             todo[key] = now[key]
         else:
             left[key] = now[key]
-    return Sorted(todo, arrived, left)
+    return Classified(todo, arrived, left)
 
 
-def sort_back(image: Image, now: dict[Key, State]) -> Sorted:
+def classify_revert(image: BeforeImage, now: dict[Key, State]) -> Classified:
     """Which rows are still to be restored, are as they were, or are someone else's."""
     todo: dict[Key, State] = {}
     left: dict[Key, State] = {}
@@ -87,12 +87,12 @@ def sort_back(image: Image, now: dict[Key, State]) -> Sorted:
             todo[key] = now[key]
         else:
             left[key] = now[key]
-    return Sorted(todo, arrived, left)
+    return Classified(todo, arrived, left)
 
 
-def forward(
-    db: Database, image: Image, now: dict[Key, State], progress: Progress | None
-) -> Outcome:
+def apply(
+    db: Database, image: BeforeImage, now: dict[Key, State], progress: Progress | None
+) -> Applied:
     """Write what was staged, and read it back.
 
     Args:
@@ -104,33 +104,35 @@ def forward(
     Raises:
         PushError: D1 refused a row, or a row came back otherwise than written.
     """
-    rows = sort_forward(image, now)
+    rows = classify_apply(image, now)
     for part in _parts(list(rows.todo), image.table, progress):
         _write(db, image, {key: rows.todo[key] for key in part})
     found = states(db, image, rows.todo)
     for key in rows.todo:
         if not same(found[key], image.changes[key].after):
             raise _mismatch(image, key, image.changes[key].after, found[key])
-    return Outcome(rows.arrived + len(rows.todo), rows.left)
+    return Applied(rows.arrived + len(rows.todo), rows.left)
 
 
-def back(db: Database, image: Image, now: dict[Key, State], progress: Progress | None) -> Outcome:
-    """Restore what was there before, and read it back; arguments and errors as in `forward`.
+def revert(
+    db: Database, image: BeforeImage, now: dict[Key, State], progress: Progress | None
+) -> Applied:
+    """Restore what was there before, and read it back; arguments and errors as in `apply`.
 
     A row that the push had made is deleted if nobody has filled in anything else since; otherwise
     it stays, with our columns NULL.
     """
-    rows = sort_back(image, now)
+    rows = classify_revert(image, now)
     for part in _parts(list(rows.todo), image.table, progress):
         _restore(db, image, {key: rows.todo[key] for key in part})
     found = states(db, image, rows.todo)
     for key in rows.todo:
         if not _restored(found[key], image.changes[key].before):
             raise _mismatch(image, key, image.changes[key].before, found[key])
-    return Outcome(rows.arrived + len(rows.todo), rows.left)
+    return Applied(rows.arrived + len(rows.todo), rows.left)
 
 
-def _write(db: Database, image: Image, rows: dict[Key, State]) -> None:
+def _write(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
     table = catalog.table(image.table)
     after = {key: image.changes[key].after for key in rows}
     held = [(key, now, after[key]) for key, now in rows.items() if now is not None]
@@ -148,12 +150,12 @@ def _write(db: Database, image: Image, rows: dict[Key, State]) -> None:
         ) from error
 
 
-def _restore(db: Database, image: Image, rows: dict[Key, State]) -> None:
+def _restore(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
     table = catalog.table(image.table)
     before = {key: image.changes[key].before for key in rows}
     made = {key: now for key, now in rows.items() if now is not None and before[key] is None}
     if made:
-        _unmake(db, image, made)
+        _delete_inserted(db, image, made)
     held = [
         (key, now, old)
         for key, now in rows.items()
@@ -163,7 +165,7 @@ def _restore(db: Database, image: Image, rows: dict[Key, State]) -> None:
         swap(db, table.name, table.key, image.columns, held)
 
 
-def _unmake(db: Database, image: Image, rows: dict[Key, tuple[Value, ...]]) -> None:
+def _delete_inserted(db: Database, image: BeforeImage, rows: dict[Key, tuple[Value, ...]]) -> None:
     """Delete rows that hold nothing but what the push gave them; empty our columns in others."""
     table = catalog.table(image.table)
     defaults = _defaults(db, image)
@@ -176,7 +178,7 @@ def _unmake(db: Database, image: Image, rows: dict[Key, tuple[Value, ...]]) -> N
     swap(db, table.name, table.key, image.columns, kept)
 
 
-def _defaults(db: Database, image: Image) -> dict[str, Value] | None:
+def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
     """What a row made by the push holds in all other columns.
 
     None where a default is no plain literal, as CURRENT_TIMESTAMP: nobody can tell then whether a
@@ -236,7 +238,7 @@ def _parts(keys: list[Key], table: str, progress: Progress | None) -> Iterable[l
             progress(table, min(start + _STEP, len(keys)), len(keys))
 
 
-def _mismatch(image: Image, key: Key, expected: State, found: State) -> PushError:
+def _mismatch(image: BeforeImage, key: Key, expected: State, found: State) -> PushError:
     named = ", ".join(
         f"{name} {value!r}" for name, value in zip(catalog.table(image.table).key, key, strict=True)
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from d1lab.catalog import PUSHES
 from d1lab.d1 import Database
-from d1lab.push.before_image import Action, Image
+from d1lab.push.before_image import Action, BeforeImage
 from d1lab.version import __version__
 
 _START = """
@@ -39,7 +39,9 @@ ORDER BY newer.started_at, newer.run_id
 """
 
 
-def start(db: Database, run_id: str, image: Image, action: Action, report: str | None) -> None:
+def start(
+    db: Database, run_id: str, image: BeforeImage, action: Action, report: str | None
+) -> None:
     """Record that the writing of a table begins; the first start's row stays."""
     columns = ", ".join(image.columns)
     row = (run_id, image.table, action, report, image.staged, columns, __version__, _now())

@@ -26,19 +26,19 @@ State = tuple[Value, ...] | None  # a row's written columns; None where there is
 _META = b"d1lab"
 
 
-class Change(NamedTuple):
+class ImageRow(NamedTuple):
     """One row's written columns, before the push and after it."""
 
     before: State
     after: tuple[Value, ...]
 
 
-class Image(NamedTuple):
+class BeforeImage(NamedTuple):
     """What a push of one table changes, and what it found while looking."""
 
     table: str
     columns: tuple[str, ...]
-    changes: dict[Key, Change]
+    changes: dict[Key, ImageRow]
     staged: int
     unchanged: int
     missing: tuple[Key, ...]  # staged rows that D1 does not have and that only the app makes
@@ -55,7 +55,7 @@ def mark_path(run_dir: Path, table: str, action: Action) -> Path:
     return run_dir / "push" / f"{table}.{'done' if action == 'push' else 'rolledback'}.json"
 
 
-def keep_image(run_dir: Path, image: Image) -> Image:
+def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
     """Write the image, unless there is one already; the one that is kept comes back."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
@@ -78,7 +78,7 @@ def keep_image(run_dir: Path, image: Image) -> Image:
     return load_image(run_dir, image.table) or image
 
 
-def load_image(run_dir: Path, table: str) -> Image | None:
+def load_image(run_dir: Path, table: str) -> BeforeImage | None:
     """The before-image of a table; None where none was taken.
 
     Raises:
@@ -101,28 +101,30 @@ def load_image(run_dir: Path, table: str) -> Image | None:
         ) from None
 
 
-def images(run_dir: Path) -> list[Image]:
+def images(run_dir: Path) -> list[BeforeImage]:
     """The before-images of a run, by table; errors as in `load_image`."""
     names = sorted(path.name for path in (run_dir / "push").glob("*.before.parquet"))
     loaded = (load_image(run_dir, name.removesuffix(".before.parquet")) for name in names)
     return [image for image in loaded if image is not None]
 
 
-def _image(table: str, columns: dict[str, list[Any]], meta: dict[str, Any]) -> Image:
+def _image(table: str, columns: dict[str, list[Any]], meta: dict[str, Any]) -> BeforeImage:
     written = tuple(meta["columns"])
     keys = zip(*(columns[name] for name in catalog.table(table).key), strict=True)
     before = zip(*(map(_value, columns[f"before.{name}"]) for name in written), strict=True)
     after = zip(*(map(_value, columns[f"after.{name}"]) for name in written), strict=True)
     changes = {
-        key: Change(old if existed else None, new)
+        key: ImageRow(old if existed else None, new)
         for key, existed, old, new in zip(keys, columns["existed"], before, after, strict=True)
     }
     missing = tuple(tuple(key) for key in meta["missing"])
     taken_at = datetime.fromisoformat(meta["taken_at"])
-    return Image(table, written, changes, meta["staged"], meta["unchanged"], missing, taken_at)
+    return BeforeImage(
+        table, written, changes, meta["staged"], meta["unchanged"], missing, taken_at
+    )
 
 
-def _meta(image: Image) -> bytes:
+def _meta(image: BeforeImage) -> bytes:
     kept = image._replace(changes={}, taken_at=image.taken_at.isoformat())  # pyright: ignore[reportArgumentType]
     return json.dumps(kept._asdict()).encode()
 

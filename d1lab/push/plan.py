@@ -13,11 +13,11 @@ from d1lab.catalog import PUSHES
 from d1lab.d1 import Database, Usage, Value
 from d1lab.d1.billing import written_per_row
 from d1lab.d1.limits import cost
-from d1lab.d1.schema import Piece, declared, has_unique, indexes
+from d1lab.d1.schema import SchemaObject, declared, has_unique, indexes
 from d1lab.errors import PushError
 from d1lab.push import audit
-from d1lab.push.apply import Sorted, is_empty, same, sort_forward, states
-from d1lab.push.before_image import Change, Image, State, load_image, mark_path
+from d1lab.push.apply import Classified, classify_apply, is_empty, same, states
+from d1lab.push.before_image import BeforeImage, ImageRow, State, load_image, mark_path
 from d1lab.push.staged import Key, Staged, read_staged
 
 Standing = Literal["new", "begun", "done", "rolled back"]
@@ -87,31 +87,33 @@ def check_schema(db: Database, outbox: list[Staged]) -> None:
         return
     tables = catalog.by_declared_name(db.tables())
     keys = catalog.by_declared_name(indexes(db))
-    absent = [] if PUSHES in tables else [Piece("table", PUSHES, PUSHES)]
+    absent = [] if PUSHES in tables else [SchemaObject("table", PUSHES, PUSHES)]
     for staged in outbox:
         name = staged.table.name
         present = {c.name.lower() for c in tables[name].columns} if name in tables else set()
         if not present:
-            absent.append(Piece("table", name, name))
+            absent.append(SchemaObject("table", name, name))
             continue
         wanted = (*staged.table.key, *staged.columns)
-        absent += [Piece("column", name, column) for column in wanted if column not in present]
+        absent += [
+            SchemaObject("column", name, column) for column in wanted if column not in present
+        ]
         if not has_unique(keys.get(name, ()), staged.table.key):
-            absent.append(Piece("index", name, f"{name}_key"))
+            absent.append(SchemaObject("index", name, f"{name}_key"))
     if absent:
-        raise PushError(_lacks(absent))
+        raise PushError(_missing_message(absent))
 
 
-def _lacks(absent: list[Piece]) -> str:
+def _missing_message(absent: list[SchemaObject]) -> str:
     named = {
         "table": "table {0.name}",
         "column": "column {0.table}.{0.name}",
         "index": "a UNIQUE index on the key of {0.table}",
     }
-    pieces = ", ".join(named[piece.kind].format(piece) for piece in absent)
-    files = sorted({declared()[piece] for piece in absent if piece in declared()})
+    objects = ", ".join(named[item.kind].format(item) for item in absent)
+    files = sorted({declared()[item] for item in absent if item in declared()})
     return (
-        f"push: D1 lacks {pieces}. Nothing was written. "
+        f"push: D1 lacks {objects}. Nothing was written. "
         f"Apply {', '.join(files) or 'the migrations'} with `d1lab migrate`, then push again."
     )
 
@@ -132,23 +134,23 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
     return "done" if pushed == "done" and mark_path(run_dir, table, "push").exists() else "begun"
 
 
-def survey(db: Database, staged: Staged) -> tuple[Image, dict[Key, State]]:
+def survey(db: Database, staged: Staged) -> tuple[BeforeImage, dict[Key, State]]:
     """The before-image of a first push, and what the rows that it changes hold now.
 
     Raises:
         PushError: A row holds an infinite value.
     """
     table = staged.table
-    blank = Image(table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC))
+    blank = BeforeImage(table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC))
     now = states(db, blank, staged.rows)
     _require_finite(table.name, now)
-    changes: dict[Key, Change] = {}
+    changes: dict[Key, ImageRow] = {}
     missing: list[Key] = []
     for key, after in staged.rows.items():
         if now[key] is None and table.write == "update":
             missing.append(key)
         elif not (same(now[key], after) or (now[key] is None and is_empty(after))):
-            changes[key] = Change(now[key], after)
+            changes[key] = ImageRow(now[key], after)
     unchanged = len(staged.rows) - len(changes) - len(missing)
     image = blank._replace(changes=changes, unchanged=unchanged, missing=tuple(missing))
     return image, {key: now[key] for key in changes}
@@ -172,7 +174,7 @@ def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
         image, now = survey(db, staged)
     else:
         now = states(db, image, image.changes) if where == "begun" else {}
-    rows = sort_forward(image, now) if now else Sorted({}, len(image.changes), {})
+    rows = classify_apply(image, now) if now else Classified({}, len(image.changes), {})
     return TablePlan(
         name,
         where,
@@ -187,7 +189,7 @@ def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
     )
 
 
-def _sample(image: Image, todo: dict[Key, State]) -> Iterator[RowChange]:
+def _sample(image: BeforeImage, todo: dict[Key, State]) -> Iterator[RowChange]:
     key_names = catalog.table(image.table).key
     for key in list(todo)[:_SAMPLE]:
         before, after = todo[key], image.changes[key].after
@@ -198,7 +200,7 @@ def _sample(image: Image, todo: dict[Key, State]) -> Iterator[RowChange]:
         )
 
 
-def _estimate(db: Database, image: Image, todo: dict[Key, State]) -> Usage:
+def _estimate(db: Database, image: BeforeImage, todo: dict[Key, State]) -> Usage:
     """What the push will cost, without the triggers that an app may have on the table.
 
     Measured on the engine: to compare takes two rows read for each row that is there and one for

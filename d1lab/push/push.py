@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 from d1lab.d1 import Database, Usage
 from d1lab.push import audit
-from d1lab.push.apply import Outcome, Progress, forward, states
+from d1lab.push.apply import Applied, Progress, apply, states
 from d1lab.push.before_image import (
-    Image,
+    BeforeImage,
     State,
     forget,
     keep_image,
@@ -61,7 +61,9 @@ class _Start(NamedTuple):
 
     staged: Staged
     where: Standing
-    image: Image | None  # None only where the push was rolled back or done, and its image lost
+    image: (
+        BeforeImage | None
+    )  # None only where the push was rolled back or done, and its image lost
     now: dict[Key, State]  # what the image's rows hold
     usage: Usage
     seconds: float
@@ -120,10 +122,10 @@ def _push_table(
     begun, before = monotonic(), db.meter.total
     image, name = start.image, start.staged.table.name
     if image is None or start.where in ("done", "rolled back"):
-        result = _told(run_dir, start)
+        result = _ended_result(run_dir, start)
     else:
         audit.start(db, run_dir.name, image, "push", report)
-        outcome = forward(db, image, start.now, progress)
+        outcome = apply(db, image, start.now, progress)
         audit.finish(db, run_dir.name, name, "push", outcome.arrived)
         result = _result(image, outcome)
         leave_mark(mark_path(run_dir, name, "push"), db.url, result._asdict())
@@ -131,7 +133,7 @@ def _push_table(
     return result._replace(usage=usage, seconds=start.seconds + monotonic() - begun)
 
 
-def _result(image: Image, outcome: Outcome) -> TablePush:
+def _result(image: BeforeImage, outcome: Applied) -> TablePush:
     made = (key for key, change in image.changes.items() if change.before is None)
     return TablePush(
         image.table,
@@ -149,7 +151,7 @@ def _result(image: Image, outcome: Outcome) -> TablePush:
     )
 
 
-def _told(run_dir: Path, start: _Start) -> TablePush:
+def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     """The result of the push that has ended, as it was left in the run's folder."""
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where == "rolled back":

@@ -10,8 +10,8 @@ from d1lab.catalog import PUSHES
 from d1lab.d1 import Database, Usage
 from d1lab.errors import InputError, PushError
 from d1lab.push import audit
-from d1lab.push.apply import Progress, back, sort_back, states
-from d1lab.push.before_image import Image, State, images, leave_mark, mark_path, read_mark
+from d1lab.push.apply import Progress, classify_revert, revert, states
+from d1lab.push.before_image import BeforeImage, State, images, leave_mark, mark_path, read_mark
 from d1lab.push.staged import Key
 
 Status = Literal["rolled back", "already rolled back", "would roll back"]
@@ -78,7 +78,7 @@ def rollback(
     return RollbackResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
 
 
-def _require_tables(db: Database, kept: list[Image]) -> None:
+def _require_tables(db: Database, kept: list[BeforeImage]) -> None:
     there = db.tables()
     if absent := sorted({PUSHES, *(image.table for image in kept)} - there.keys()):
         raise PushError(
@@ -88,21 +88,21 @@ def _require_tables(db: Database, kept: list[Image]) -> None:
 
 
 def _roll_back_table(
-    db: Database, run_dir: Path, image: Image, dry_run: bool, progress: Progress | None
+    db: Database, run_dir: Path, image: BeforeImage, dry_run: bool, progress: Progress | None
 ) -> TableRollback:
     begun, before = monotonic(), db.meter.total
     name, run_id = image.table, run_dir.name
     mark = mark_path(run_dir, name, "rollback")
     newer = audit.newer_pushes(db, run_id, name)
     if mark.exists() and audit.status(db, run_id, name, "rollback") == "done":
-        result = _told(image, read_mark(mark))
+        result = _ended_result(image, read_mark(mark))
     elif dry_run:
-        rows = sort_back(image, states(db, image, image.changes))
+        rows = classify_revert(image, states(db, image, image.changes))
         result = _result(image, "would roll back", len(rows.todo), rows.left)
     else:
         now = states(db, image, image.changes)
         audit.start(db, run_id, image, "rollback", None)
-        outcome = back(db, image, now, progress)
+        outcome = revert(db, image, now, progress)
         audit.finish(db, run_id, name, "rollback", outcome.arrived)
         result = _result(image, "rolled back", outcome.arrived, outcome.left)
         leave_mark(mark, db.url, result._asdict())
@@ -110,12 +110,14 @@ def _roll_back_table(
     return result._replace(newer=newer, usage=usage, seconds=monotonic() - begun)
 
 
-def _result(image: Image, status: Status, restored: int, left: dict[Key, State]) -> TableRollback:
+def _result(
+    image: BeforeImage, status: Status, restored: int, left: dict[Key, State]
+) -> TableRollback:
     changed, keys = len(image.changes), tuple(left)[:_NAMED]
     return TableRollback(image.table, status, changed, restored, len(left), keys, (), Usage(), 0.0)
 
 
-def _told(image: Image, mark: dict[str, Any]) -> TableRollback:
+def _ended_result(image: BeforeImage, mark: dict[str, Any]) -> TableRollback:
     """The result of the rollback that has ended, as it was left in the run's folder."""
     keys = tuple(map(tuple, mark["left_keys"]))
     result = _result(image, "already rolled back", mark["restored"], {})

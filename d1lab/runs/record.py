@@ -71,7 +71,7 @@ class DataState(_Record):
         return sum(table.rows for table in self.tables)
 
 
-class Quarantined(_Record):
+class QuarantinedCount(_Record):
     """Values that did not fit their declared type, counted by table, column and reason."""
 
     table: str
@@ -135,7 +135,7 @@ class RunRecord(_Record):
     cells_done: int = 0  # code cells that ended well
     data: DataState = DataState()
     versions: dict[str, str] = {}  # d1lab, python, duckdb, ...
-    quarantined: tuple[Quarantined, ...] = ()
+    quarantined: tuple[QuarantinedCount, ...] = ()
     simulated: tuple[str, ...] = ()  # views read whose data is simulated
     verdict: Answer | None = None
     previous_run_id: str | None = None  # the last run of this report and shop that was done

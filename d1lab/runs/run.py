@@ -29,7 +29,7 @@ from d1lab.runs.record import (
     LOG_FILE,
     NOTEBOOK_FILE,
     DataState,
-    Quarantined,
+    QuarantinedCount,
     RunRecord,
     TableState,
     answer,
@@ -53,7 +53,7 @@ class Task(NamedTuple):
     parameters: dict[str, Value]  # all of them
     given: tuple[str, ...]  # the names that the caller set
     data: DataState
-    quarantined: tuple[Quarantined, ...]
+    quarantined: tuple[QuarantinedCount, ...]
     simulated: tuple[str, ...]  # the views whose rows for this shop are simulated
 
     def __str__(self) -> str:
@@ -114,7 +114,9 @@ def prepare(
         parameters=parameters,
         given=tuple(name for name in parameters if name in values or name in texts),
         data=data_state(lab, shop),
-        quarantined=tuple(Quarantined(**row) for row in lab.quarantined.to_dict(orient="records")),
+        quarantined=tuple(
+            QuarantinedCount(**row) for row in lab.quarantined.to_dict(orient="records")
+        ),
         simulated=lab.simulated(shop),
     )
 

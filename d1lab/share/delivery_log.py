@@ -38,7 +38,7 @@ class Topic(NamedTuple):
     address: str
 
 
-class SentLog:
+class DeliveryLog:
     """The log at `path`. Safe between processes: one of them tells a topic, the others wait."""
 
     def __init__(self, path: Path) -> None:
@@ -92,9 +92,9 @@ class Turn:
         self.kept = state
 
 
-def open_sent(settings: Settings) -> SentLog:
+def open_sent(settings: Settings) -> DeliveryLog:
     """The project's log."""
-    return SentLog(settings.data_dir / FILE_NAME)
+    return DeliveryLog(settings.data_dir / FILE_NAME)
 
 
 def _read(con: sqlite3.Connection, topic: Topic) -> State | None:

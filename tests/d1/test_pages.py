@@ -1,4 +1,4 @@
-"""Packed pages: every row once, exact, within D1's limits, at one row read per row."""
+"""Packed batches: every row once, exact, within D1's limits, at one row read per row."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab.d1 import Database, Result, Usage, Value, open_database, quote
-from d1lab.d1 import keyset as pages_module
+from d1lab.d1 import Database, Result, Usage, Value, keyset, open_database, quote
 from d1lab.d1.database import Budget
-from d1lab.d1.keyset import Page, PageReader, PageSize, rowid_name
+from d1lab.d1.keyset import Batch, BatchReader, BatchSize, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import BudgetError, D1OverloadedError, D1QueryError, D1TooBigError, InputError
 
@@ -22,18 +21,18 @@ from d1lab.errors import BudgetError, D1OverloadedError, D1QueryError, D1TooBigE
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are noted, not made."""
     pauses: list[float] = []
-    monkeypatch.setattr(pages_module, "sleep", pauses.append)
+    monkeypatch.setattr(keyset, "sleep", pauses.append)
     return pauses
 
 
-def reader(db: Database, table: str, *, budget: int | None = None, **how) -> PageReader:
+def reader(db: Database, table: str, *, budget: int | None = None, **how) -> BatchReader:
     info = db.tables()[table]
     columns = [column.name for column in info.columns]
-    return PageReader(db, info, columns, budget=Budget(db.meter, budget), **how)
+    return BatchReader(db, info, columns, budget=Budget(db.meter, budget), **how)
 
 
-def rows(found: Sequence[Page]) -> list[tuple[Value, ...]]:
-    return list(chain.from_iterable(zip(*page.columns, strict=True) for page in found))
+def rows(found: Sequence[Batch]) -> list[tuple[Value, ...]]:
+    return list(chain.from_iterable(zip(*batch.columns, strict=True) for batch in found))
 
 
 def numbers(db: Database, count: int) -> None:
@@ -49,11 +48,11 @@ def test_rows_come_once_in_order_and_cost_one_row_read_each(writable):
     """Neither OFFSET nor a second look: the bill is the number of rows."""
     numbers(writable, 3_500)
     before = writable.meter.total.rows_read
-    pages = reader(writable, "t")
+    batches = reader(writable, "t")
     before = writable.meter.total.rows_read
-    found = list(pages.by_rowid(0, 3_500))
+    found = list(batches.by_rowid(0, 3_500))
     assert rows(found) == [(i, f"row {i}") for i in range(1, 3_501)]
-    assert list(chain.from_iterable(page.rowids for page in found)) == list(range(1, 3_501))
+    assert list(chain.from_iterable(batch.rowids for batch in found)) == list(range(1, 3_501))
     assert found[-1].upto == 3_500
     assert writable.meter.total.rows_read - before == 3_500
 
@@ -83,14 +82,14 @@ def test_reals_and_infinities_are_exact_from_the_engine(engine):
     db = open_database(engine.fresh())
     db.execute("CREATE TABLE t (a REAL)")
     db.execute("INSERT INTO t VALUES (0.1 + 0.2), (1.0), (9e999), (-9e999), (5e-324), (1.79e308)")
-    [page] = reader(db, "t").by_rowid(0, 9)
-    assert page.columns == [[0.1 + 0.2, 1.0, float("inf"), float("-inf"), 5e-324, 1.79e308]]
-    assert {type(value) for value in page.columns[0]} == {float}
+    [batch] = reader(db, "t").by_rowid(0, 9)
+    assert batch.columns == [[0.1 + 0.2, 1.0, float("inf"), float("-inf"), 5e-324, 1.79e308]]
+    assert {type(value) for value in batch.columns[0]} == {float}
     db.close()
 
 
 def test_blobs_are_read_wrapped(writable):
-    """A blob in a column of text makes D1 refuse the page; it is then read as hexadecimal."""
+    """A blob in a column of text makes D1 refuse the batch; it is then read as hexadecimal."""
     writable.execute("CREATE TABLE t (a TEXT, b BLOB, c INTEGER)")
     writable.execute(
         "INSERT INTO t VALUES ('plain', x'00ff', 1), (x'c3a9', 'text', 2.5), (NULL, NULL, 'x')"
@@ -133,18 +132,18 @@ def test_composite_keys_are_walked_once(writable, limit):
     for a in range(4):
         for b in ("", "x", "it's", "é"):
             writable.execute("INSERT INTO t VALUES (?1, ?2, ?3)", (b, a, a))
-    pages = reader(writable, "t")
-    pages.size = PageSize(first=limit, most=limit)
+    batches = reader(writable, "t")
+    batches.size = BatchSize(first=limit, most=limit)
     before = writable.meter.total
-    found = list(pages.by_key())
+    found = list(batches.by_key())
     cost = writable.meter.total - before
     if writable.url.startswith("wrangler"):  # the embedded bill is an estimate
         assert 16 <= cost.rows_read <= 16 + cost.calls
     wanted = [(b, a, a) for a in range(4) for b in ("", "it's", "x", "é")]
     assert rows(found) == wanted
-    for page in found:
-        rest = rows(list(pages.by_key(str(page.upto))))
-        assert rest == wanted[wanted.index(rows([page])[-1]) + 1 :]
+    for batch in found:
+        rest = rows(list(batches.by_key(str(batch.upto))))
+        assert rest == wanted[wanted.index(rows([batch])[-1]) + 1 :]
 
 
 @settings(max_examples=60)
@@ -166,9 +165,9 @@ def test_any_key_is_walked_once(tmp_path_factory, keys, limit):
     for key in keys:
         db.execute("INSERT INTO t VALUES (?1, ?2, ?3)", key)
     for packed in (True, False):
-        pages = reader(db, "t", packed=packed)
-        pages.size = PageSize(first=limit, most=limit)
-        found = rows(list(pages.by_key()))
+        batches = reader(db, "t", packed=packed)
+        batches.size = BatchSize(first=limit, most=limit)
+        found = rows(list(batches.by_key()))
         assert found == db.query("SELECT * FROM t ORDER BY a, b, c").rows
     db.close()
 
@@ -176,9 +175,9 @@ def test_any_key_is_walked_once(tmp_path_factory, keys, limit):
 def test_rowids_are_looked_up(writable):
     """Rows of given rowids, without those that are gone."""
     numbers(writable, 50)
-    pages = reader(writable, "t")
-    pages.size = PageSize(first=3, most=3)
-    found = list(pages.of_rowids([2, 3, 5, 7, 99, 11, 13]))
+    batches = reader(writable, "t")
+    batches.size = BatchSize(first=3, most=3)
+    found = list(batches.of_rowids([2, 3, 5, 7, 99, 11, 13]))
     assert [row[0] for row in rows(found)] == [2, 3, 5, 7, 11, 13]
 
 
@@ -199,7 +198,7 @@ class Flaky:
 
 
 def test_pages_shrink_until_they_pass_and_grow_back(embedded):
-    """A page that is too big is halved; the size comes back, step by step."""
+    """A batch that is too big is halved; the size comes back, step by step."""
     numbers(embedded, 6_000)
 
     def refuse(sql, params):
@@ -211,11 +210,11 @@ def test_pages_shrink_until_they_pass_and_grow_back(embedded):
     assert rows(found) == [(i, f"row {i}") for i in range(1, 6_001)]
     sizes = [params[-1] for _, params in db.asked]
     assert sizes[:2] == [1_000, 500]
-    assert max(page.rows for page in found) > 600
+    assert max(batch.rows for batch in found) > 600
 
 
 def test_wide_rows_are_asked_for_in_smaller_pages(embedded):
-    """The first page shows how wide rows are: no cell meets D1's 2 MB limit after it."""
+    """The first batch shows how wide rows are: no cell meets D1's 2 MB limit after it."""
     embedded.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
     embedded.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 6000) "
@@ -224,8 +223,8 @@ def test_wide_rows_are_asked_for_in_smaller_pages(embedded):
     refused = []
     db = Flaky(embedded, lambda sql, params: refused.append(params[-1]))
     found = list(reader(db, "t").by_rowid(0, 6_000))
-    assert sum(page.rows for page in found) == 6_000
-    assert all(page.rows <= 1_000 for page in found)
+    assert sum(batch.rows for batch in found) == 6_000
+    assert all(batch.rows <= 1_000 for batch in found)
     assert len(refused) == len(found)  # none was sent in vain
 
 
@@ -238,7 +237,7 @@ def test_a_row_too_big_to_pack_is_read_plain(embedded):
 
 
 def test_an_overloaded_database_is_given_time(embedded, naps):
-    """Smaller pages, and growing pauses before them."""
+    """Smaller batches, and growing pauses before them."""
     numbers(embedded, 100)
     refusals = iter([True, True, True, False])
 
@@ -265,22 +264,22 @@ def test_what_never_passes_is_raised(embedded, naps):
 
 
 def test_wrong_sql_is_raised_at_once(embedded):
-    """Only what smaller or wrapped pages can mend is asked again."""
+    """Only what smaller or wrapped batches can mend is asked again."""
     numbers(embedded, 10)
-    pages = reader(embedded, "t")
+    batches = reader(embedded, "t")
     embedded.execute("DROP TABLE t")
     with pytest.raises(D1QueryError, match="no such table"):
-        list(pages.by_rowid(0, 10))
+        list(batches.by_rowid(0, 10))
 
 
 def test_a_budget_is_never_passed(writable):
-    """The last page is cut to what is left; then the reader stops."""
+    """The last batch is cut to what is left; then the reader stops."""
     numbers(writable, 5_000)
-    pages = reader(writable, "t", budget=1_234)
+    batches = reader(writable, "t", budget=1_234)
     before = writable.meter.total.rows_read
-    found: list[Page] = []
+    found: list[Batch] = []
     with pytest.raises(BudgetError, match=r"1,234 of 1,234 were read"):
-        found.extend(pages.by_rowid(0, 5_000))
+        found.extend(batches.by_rowid(0, 5_000))
     assert [row[0] for row in rows(found)] == list(range(1, 1_235))
     assert writable.meter.total.rows_read - before == 1_234
 
@@ -288,8 +287,8 @@ def test_a_budget_is_never_passed(writable):
 def test_a_budget_that_is_just_enough_is_enough(writable):
     """Bounds tell where a table ends: no row too many is asked for."""
     numbers(writable, 1_234)
-    pages = reader(writable, "t", budget=1_234)
-    assert len(rows(list(pages.by_rowid(0, 1_234)))) == 1_234
+    batches = reader(writable, "t", budget=1_234)
+    assert len(rows(list(batches.by_rowid(0, 1_234)))) == 1_234
 
 
 def test_a_budget_holds_between_threads(embedded):

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from d1lab.d1 import Statement
 from d1lab.d1.rest import RestDatabase
-from d1lab.d1.transport import ATTEMPTS, PATIENCE_SECONDS, _patience
+from d1lab.d1.transport import ATTEMPTS, PATIENCE_SECONDS, _retry_wait
 from d1lab.errors import (
     D1AuthError,
     D1Error,
@@ -185,10 +185,12 @@ def test_retry_after_is_waited():
             "DELETE FROM t"
         )
     assert raised.value.retry_after_seconds == 17
-    assert _patience(raised.value) == 17
-    assert _patience(D1UnavailableError("lost")) is True
-    assert _patience(D1UnavailableError("limit", retry_after_seconds=PATIENCE_SECONDS + 1)) is False
-    assert _patience(D1QueryError("wrong")) is False
+    assert _retry_wait(raised.value) == 17
+    assert _retry_wait(D1UnavailableError("lost")) is True
+    assert (
+        _retry_wait(D1UnavailableError("limit", retry_after_seconds=PATIENCE_SECONDS + 1)) is False
+    )
+    assert _retry_wait(D1QueryError("wrong")) is False
 
 
 def test_reads_and_writes_have_a_token_each():

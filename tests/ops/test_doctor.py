@@ -12,7 +12,7 @@ import pytest
 from d1lab.d1 import Database, open_database
 from d1lab.d1.migrate import FOLDER, migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.ops.doctor import Finding, doctor
+from d1lab.ops.doctor import Check, doctor
 from d1lab.warehouse import next_warehouse
 from tests import workerd
 
@@ -31,12 +31,12 @@ def whole(db: SqliteDatabase) -> SqliteDatabase:
     return db
 
 
-def about(findings: list[Finding], subject: str) -> list[Finding]:
+def about(findings: list[Check], subject: str) -> list[Check]:
     """The findings on one subject that are not 'ok'."""
     return [f for f in findings if subject in f.subject and f.level != "ok"]
 
 
-def bad(findings: list[Finding]) -> list[Finding]:
+def bad(findings: list[Check]) -> list[Check]:
     return [finding for finding in findings if finding.level != "ok"]
 
 

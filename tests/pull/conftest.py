@@ -14,12 +14,12 @@ from d1lab import catalog
 from d1lab.d1 import Database, Result, Statement, TableInfo, Value, open_database, quote
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.pull.convert import fit
+from d1lab.pull.convert import convert
 from d1lab.warehouse import open_warehouse
 
 
 class Remote:
-    """An embedded database behind the face of a remote one: pages are packed and kept.
+    """An embedded database behind the face of a remote one: batches are packed and kept.
 
     `before_query` sees each query before it runs, and may raise.
     """
@@ -135,7 +135,7 @@ def expected(db: Database, name: str) -> list[tuple]:
     listed = ", ".join(quote(column.name) for column in columns)
     found = zip(*db.query(f"SELECT {listed} FROM {quote(name)}").rows, strict=True)
     fitted = [
-        _decimals(fit(values, column.type).array.to_pylist(), column)
+        _decimals(convert(values, column.type).array.to_pylist(), column)
         for values, column in zip(found, columns, strict=False)
     ]
     return sorted(zip(*fitted, strict=True), key=repr)

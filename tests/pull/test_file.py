@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from d1lab.d1.database import Budget
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import sqlite_source as file_module
-from d1lab.pull.convert import fit
+from d1lab.pull.convert import convert
 from d1lab.pull.plan import Planner
 from d1lab.pull.sqlite_source import FileReader
 
@@ -24,11 +24,11 @@ def table(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
     plan = Planner(db, None, {}, bookmark=None, full=False, budget=budget).plan([name])
     [sweep] = plan.sweeps
     assert sweep.table is not None
-    rows, misfits = [], 0
+    rows, unconverted = [], 0
     for record, quarantined in FileReader(db, sweep.table, sweep, budget).batches():
         rows += zip(*(column.to_pylist() for column in record.columns), strict=True)
-        misfits += len(quarantined)
-    return sorted(rows, key=lambda row: (row[0] or 0, repr(row))), misfits
+        unconverted += len(quarantined)
+    return sorted(rows, key=lambda row: (row[0] or 0, repr(row))), unconverted
 
 
 def wanted(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
@@ -40,11 +40,11 @@ def wanted(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
     found = con.execute(f"SELECT rowid, * FROM {name}").fetchall()
     con.close()
     fitted = [
-        fit([row[place] for row in found], field.kind)
+        convert([row[place] for row in found], field.kind)
         for place, field in enumerate(sweep.layout.read, 1)
     ]
     columns = [[row[0] for row in found], *(each.array.to_pylist() for each in fitted)]
-    return list(zip(*columns, strict=True)), sum(len(each.misfits) for each in fitted)
+    return list(zip(*columns, strict=True)), sum(len(each.unconverted) for each in fitted)
 
 
 def insert(db: SqliteDatabase, rows: list[tuple], name: str = "t") -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab.pull.convert import Misfit, fit
+from d1lab.pull.convert import Unconverted, convert
 
 CASES = {
     "integer": {
@@ -99,10 +99,10 @@ CASES = {
 def test_each_value_alone(kind):
     """It fits, exactly, or it becomes NULL and is told with a reason."""
     for value, wanted in CASES[kind].items():
-        array, misfits = fit([value], kind)
+        array, unconverted = convert([value], kind)
         assert array.to_pylist() == [wanted], value
-        assert [(m.row, m.value) for m in misfits] == ([(0, value)] if wanted is None else [])
-        assert all(m.reason for m in misfits)
+        assert [(m.row, m.value) for m in unconverted] == ([(0, value)] if wanted is None else [])
+        assert all(m.reason for m in unconverted)
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -110,9 +110,9 @@ def test_all_values_together(kind):
     """A value is judged by itself: neighbours change nothing."""
     values = [None, *CASES[kind], None]
     wanted = [None, *CASES[kind].values(), None]
-    array, misfits = fit(values, kind)
+    array, unconverted = convert(values, kind)
     assert array.to_pylist() == wanted
-    assert sorted(m.row for m in misfits) == [
+    assert sorted(m.row for m in unconverted) == [
         row for row, value in enumerate(values) if value is not None and wanted[row] is None
     ]
 
@@ -120,10 +120,10 @@ def test_all_values_together(kind):
 @pytest.mark.parametrize("kind", CASES)
 def test_nothing_and_null(kind):
     """No rows, and rows of NULL, are of the column's type."""
-    none, _ = fit([], kind)
-    nulls, misfits = fit([None, None], kind)
-    assert none.type == nulls.type == fit(list(CASES[kind]), kind).array.type
-    assert (nulls.null_count, misfits) == (2, [])
+    none, _ = convert([], kind)
+    nulls, unconverted = convert([None, None], kind)
+    assert none.type == nulls.type == convert(list(CASES[kind]), kind).array.type
+    assert (nulls.null_count, unconverted) == (2, [])
 
 
 _VALUES = st.one_of(
@@ -141,10 +141,12 @@ _VALUES = st.one_of(
 @settings(max_examples=300)
 @given(values=st.lists(_VALUES, max_size=12), kind=st.sampled_from(sorted(CASES)))
 def test_a_page_is_the_sum_of_its_values(values, kind):
-    """Fitting a page gives what fitting its values one by one gives."""
-    array, misfits = fit(values, kind)
-    alone = [fit([value], kind) for value in values]
+    """Fitting a batch gives what fitting its values one by one gives."""
+    array, unconverted = convert(values, kind)
+    alone = [convert([value], kind) for value in values]
     assert array.to_pylist() == [single.array[0].as_py() for single in alone]
-    assert sorted(misfits, key=lambda misfit: misfit.row) == [
-        Misfit(row, *single.misfits[0][1:]) for row, single in enumerate(alone) if single.misfits
+    assert sorted(unconverted, key=lambda value: value.row) == [
+        Unconverted(row, *single.unconverted[0][1:])
+        for row, single in enumerate(alone)
+        if single.unconverted
     ]

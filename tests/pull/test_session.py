@@ -532,7 +532,7 @@ def test_a_reader_of_the_old_file_is_not_disturbed(db, folder):
 
 
 def test_remote_face_is_not_taken_for_a_file(remote, folder):
-    """The double stands for a database behind HTTP: pages are packed and kept."""
+    """The double stands for a database behind HTTP: batches are packed and kept."""
     add_events(remote, 0, 5)
     asked = []
     remote.before_query = lambda sql, table: asked.append(sql)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.d1 import Database, open_database
-from d1lab.d1 import keyset as pages
+from d1lab.d1 import Database, keyset, open_database
 from d1lab.d1.migrate import migrate
 from d1lab.pull import http_source as remote
 from d1lab.pull import pull
@@ -63,10 +62,10 @@ def billed(request: pytest.FixtureRequest, small_pages: None) -> Iterator[Databa
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several ranges, and several pages in each."""
+    """Several ranges, and several batches in each."""
     monkeypatch.setattr(remote, "MOST_ROWS", 500)
-    monkeypatch.setattr(pages, "MOST_ROWS", 500)
-    monkeypatch.setattr(pages.PageSize.__init__, "__defaults__", (300, 500))
+    monkeypatch.setattr(keyset, "MOST_ROWS", 500)
+    monkeypatch.setattr(keyset.BatchSize.__init__, "__defaults__", (300, 500))
 
 
 @pytest.mark.parametrize("calls", [0, 1, 4])
@@ -125,7 +124,7 @@ def test_what_changed_while_it_was_dead_is_noticed(billed, folder):
 
 
 def test_a_resumed_table_is_not_taken_for_current(remote, folder, small_pages):
-    """Its pages are of two states of the database: the next pull looks again."""
+    """Its batches are of two states of the database: the next pull looks again."""
     add_customers(remote, 1_500)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(2))
@@ -139,7 +138,7 @@ def test_a_resumed_table_is_not_taken_for_current(remote, folder, small_pages):
 
 
 def test_a_resumed_pull_of_an_unchanged_database_is_current(remote, folder, small_pages):
-    """Equal bookmarks: nothing happened between its pages."""
+    """Equal bookmarks: nothing happened between its batches."""
     add_events(remote, 0, 2_000)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(2))
@@ -169,7 +168,7 @@ def test_tables_without_rowids_resume_by_key(remote, folder, small_pages):
 
 
 def test_quarantine_survives_a_death(billed, folder):
-    """What did not fit is kept with its page."""
+    """What did not fit is kept with its batch."""
     billed.execute("UPDATE order_events SET quantity = 'x' WHERE seq IN (1, 100, 6000)")
     with pytest.raises(Died):
         pull(billed, folder, database="x", progress=die_after(3))
@@ -229,7 +228,7 @@ pull(Remote(SqliteDatabase(sys.argv[1])), Path(sys.argv[2]), database="x", progr
 
 
 def test_a_killed_process_leaves_what_the_next_one_needs(remote, file, folder, tmp_path):
-    """SIGKILL: no handler runs. The lock is free, the old warehouse whole, the pages there."""
+    """SIGKILL: no handler runs. The lock is free, the old warehouse whole, the batches there."""
     add_events(remote, 0, 100)
     pull(remote, folder, database="x")
     add_events(remote, 100, ROWS)
@@ -273,7 +272,7 @@ def test_a_change_costs_three_rows(billed, folder):
 
 
 def test_the_double_counts_like_d1(remote: Remote, folder, small_pages):
-    """The tests above count rows: each page of the double is billed by its rows."""
+    """The tests above count rows: each batch of the double is billed by its rows."""
     add_events(remote, 0, 1_234)
     before = rows_read(remote) if "order_events" in remote.meter.by_table else 0
     pull(remote, folder, database="x")

@@ -18,7 +18,7 @@ from d1lab.config import TOKEN_VARIABLES, NotifySettings, Settings, load_setting
 from d1lab.errors import InputError, LockedError, UnknownName
 from d1lab.runs.run import kernel_environment
 from d1lab.share import send as sending
-from d1lab.share.delivery_log import SentLog, Topic
+from d1lab.share.delivery_log import DeliveryLog, Topic
 from d1lab.share.notices import harmless
 from d1lab.share.send import Delivery, send
 from tests.reports.sample_run import HOSTILE, PULLED, markdown
@@ -250,14 +250,14 @@ def test_a_sender_that_never_ends_locks_others_out(tmp_path: Path, monkeypatch):
     """After the wait the second one says so, and does not send."""
     monkeypatch.setattr("d1lab.share.delivery_log.WAIT_SECONDS", 0.05)
     topic = Topic("demo", "s", "news")
-    with SentLog(tmp_path / "sent.sqlite").turn(topic) as turn:
+    with DeliveryLog(tmp_path / "sent.sqlite").turn(topic) as turn:
         turn.keep({"failed": True})
         with (
             pytest.raises(LockedError, match="another process"),
-            SentLog(tmp_path / "sent.sqlite").turn(topic),
+            DeliveryLog(tmp_path / "sent.sqlite").turn(topic),
         ):
             pass
-    assert SentLog(tmp_path / "sent.sqlite").state(topic) == {"failed": True}
+    assert DeliveryLog(tmp_path / "sent.sqlite").state(topic) == {"failed": True}
 
 
 def test_mail_carries_the_page_without_scripts(project: Project, mailbox: Mailbox):
