@@ -59,7 +59,7 @@ def plain_raw_uncompressed(source: str, target: Path) -> tuple[int, int]:
 
 
 def _plain(source: str, target: Path, headers: dict[str, str]) -> tuple[int, int]:
-    import httpx
+    import httpx2
     import orjson
 
     kinds = {"seq": pa.int64(), "quantity": pa.int64(), "revenue": pa.float64()}
@@ -70,7 +70,7 @@ def _plain(source: str, target: Path, headers: dict[str, str]) -> tuple[int, int
     def pages() -> Iterator[pa.RecordBatch]:
         nonlocal read
         last = 0
-        with httpx.Client(timeout=60, headers=headers) as client:
+        with httpx2.Client(timeout=60, headers=headers) as client:
             while True:
                 answer = client.post(source, json={"sql": sql, "params": [str(last)]})
                 [result] = orjson.loads(answer.content)["result"]
@@ -129,8 +129,8 @@ CONTENDERS: dict[str, Callable[[str, Path], tuple[int, int]]] = {
 _HEAVY = {
     "ours": ("d1lab.pull", "d1lab.d1.rest", "adbc_driver_sqlite"),
     "adbc": ("adbc_driver_sqlite.dbapi",),
-    "plain_raw": ("httpx", "orjson"),
-    "plain_raw_uncompressed": ("httpx", "orjson"),
+    "plain_raw": ("httpx2", "orjson"),
+    "plain_raw_uncompressed": ("httpx2", "orjson"),
     "pandas_sqlalchemy": ("pandas", "sqlalchemy"),
     "dlt": ("dlt", "dlt.sources.sql_database"),
 }

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 HOME = Path(__file__).parent / "engine"
 WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
@@ -115,9 +115,9 @@ def _wait(engine: Engine, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:
-            if httpx.get(engine.address, timeout=5).status_code == 200:
+            if httpx2.get(engine.address, timeout=5).status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             time.sleep(0.1)
     raise RuntimeError("the engine did not start: " + (engine.folder / "engine.log").read_text())
 

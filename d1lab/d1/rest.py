@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
+import httpx2
 from pydantic import SecretStr
 
 from d1lab.d1 import limits
@@ -47,7 +47,7 @@ class RestDatabase:
         read_token: What reads of `d1://` are sent with.
         write_token: What its writes are sent with.
         read_only: Refuse every write.
-        handler: What carries requests out; tests pass `httpx.MockTransport`.
+        handler: What carries requests out; tests pass `httpx2.MockTransport`.
 
     Raises:
         InputError: The URL is malformed, or would send plain HTTP to another machine.
@@ -61,7 +61,7 @@ class RestDatabase:
         read_token: SecretStr | None = None,
         write_token: SecretStr | None = None,
         read_only: bool = False,
-        handler: httpx.BaseTransport | None = None,
+        handler: httpx2.BaseTransport | None = None,
     ) -> None:
         self.url, self.read_only = url, read_only
         self.meter = Meter()

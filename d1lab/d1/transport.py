@@ -10,7 +10,7 @@ import json
 import logging
 from typing import Any
 
-import httpx
+import httpx2
 import orjson
 import stamina
 from pydantic import SecretStr
@@ -21,7 +21,7 @@ from d1lab.errors import D1Error, D1UnavailableError
 
 ATTEMPTS = 6
 PATIENCE_SECONDS = 330.0  # Cloudflare refuses for 5 minutes once its rate limit is passed
-TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 seconds
+TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 seconds
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ class Transport:
     """
 
     def __init__(
-        self, base: str, *, handler: httpx.BaseTransport | None = None, is_local: bool = False
+        self, base: str, *, handler: httpx2.BaseTransport | None = None, is_local: bool = False
     ) -> None:
         self._hint = "; is `wrangler dev` running?" if is_local else ""
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=base,
             timeout=TIMEOUT,
             transport=handler,
@@ -103,7 +103,7 @@ class Transport:
     ) -> dict[str, Any]:
         try:
             answer = self._client.request(method, path, headers=headers, **what)
-        except httpx.HTTPError as error:  # its request holds the token: it is not passed on
+        except httpx2.HTTPError as error:  # its request holds the token: it is not passed on
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
         return _envelope(answer)
@@ -117,7 +117,7 @@ def _retry_wait(error: Exception) -> bool | float:
     return True if asked is None else asked if asked <= PATIENCE_SECONDS else False
 
 
-def _envelope(answer: httpx.Response) -> dict[str, Any]:
+def _envelope(answer: httpx2.Response) -> dict[str, Any]:
     """The envelope of an answer that says success, at every level."""
     envelope = _parsed(answer.content)
     if not isinstance(envelope, dict):
@@ -150,13 +150,13 @@ def _error_of(envelope: dict[str, Any]) -> tuple[str, int | None]:
     )
 
 
-def _rejection(answer: httpx.Response, message: str, code: int | None) -> D1Error:
+def _rejection(answer: httpx2.Response, message: str, code: int | None) -> D1Error:
     return error_for(
         message, status=answer.status_code, code=code, retry_after_seconds=_retry_after(answer)
     )
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def _retry_after(answer: httpx2.Response) -> float | None:
     try:
         return max(0.0, float(answer.headers.get("retry-after", "")))
     except ValueError:  # absent, or a date, which Cloudflare does not send

@@ -1,6 +1,6 @@
 """The engine that the tests run."""
 
-import httpx
+import httpx2
 
 
 def test_engine_serves_empty_databases(engine):
@@ -9,6 +9,6 @@ def test_engine_serves_empty_databases(engine):
     assert one != other
     for url in (one, other):
         address = f"{engine.address}/{url.rpartition('/')[2]}/raw"
-        body = httpx.post(address, json={"sql": "PRAGMA table_list"}).json()
+        body = httpx2.post(address, json={"sql": "PRAGMA table_list"}).json()
         names = {row[1] for row in body["result"][0]["results"]["rows"]}
         assert names <= {"sqlite_schema", "sqlite_temp_schema", "_cf_METADATA"}

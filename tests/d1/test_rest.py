@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -37,12 +37,12 @@ QUOTA = (
     "wait until tomorrow (midnight UTC) to continue."
 )
 
-Answer = httpx.Response | Exception
+Answer = httpx2.Response | Exception
 
 
-def success(*results: dict) -> httpx.Response:
+def success(*results: dict) -> httpx2.Response:
     results = results or (rows([[1]], "a"),)
-    return httpx.Response(200, json={"success": True, "errors": [], "result": list(results)})
+    return httpx2.Response(200, json={"success": True, "errors": [], "result": list(results)})
 
 
 def rows(cells: list[list], *columns: str, **meta: int) -> dict:
@@ -53,18 +53,18 @@ def rows(cells: list[list], *columns: str, **meta: int) -> dict:
     }
 
 
-def failure(message: str, status: int = 400, code: int = 7500, **headers: str) -> httpx.Response:
+def failure(message: str, status: int = 400, code: int = 7500, **headers: str) -> httpx2.Response:
     body = {"success": False, "errors": [{"code": code, "message": message}], "result": None}
-    return httpx.Response(status, json=body, headers=headers)
+    return httpx2.Response(status, json=body, headers=headers)
 
 
 class Server:
     """Answers in turn, the last one for ever, and keeps what it was sent."""
 
-    def __init__(self, *answers: Answer | Callable[[httpx.Request], Answer]) -> None:
+    def __init__(self, *answers: Answer | Callable[[httpx2.Request], Answer]) -> None:
         self.answers, self.requests = list(answers), []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         answer = answer(request) if callable(answer) else answer
@@ -79,7 +79,7 @@ class Server:
 
 def connect(server: Server, url: str = URL, **options) -> RestDatabase:
     options = {"read_token": SecretStr(READ), "write_token": SecretStr(WRITE)} | options
-    return RestDatabase(url, handler=httpx.MockTransport(server), **options)
+    return RestDatabase(url, handler=httpx2.MockTransport(server), **options)
 
 
 PASSING = [
@@ -89,9 +89,9 @@ PASSING = [
     failure("Internal error while starting up D1 DB storage caused object to be reset."),
     failure("Cannot resolve D1 DB due to transient issue on remote node."),
     failure("Too many requests", 429, 10429),
-    httpx.Response(502, text="<html>bad gateway</html>"),
-    httpx.ReadTimeout("timed out"),
-    httpx.ConnectError("connection refused"),
+    httpx2.Response(502, text="<html>bad gateway</html>"),
+    httpx2.ReadTimeout("timed out"),
+    httpx2.ConnectError("connection refused"),
 ]
 
 
@@ -151,13 +151,13 @@ def test_query_gives_up_in_the_end():
         (failure("Authentication error", 403, 10000), D1AuthError),
         (failure("Invalid request headers", 400, 6003), D1AuthError),
         (failure(QUOTA), D1QuotaError),
-        (httpx.Response(200, json={"success": False, "errors": [], "result": []}), D1QueryError),
+        (httpx2.Response(200, json={"success": False, "errors": [], "result": []}), D1QueryError),
         (success({"success": False, "error": "no such table: t"}), D1QueryError),
-        (httpx.Response(200, json={"success": True, "result": []}), D1QueryError),
-        (httpx.Response(404, text="not here"), D1QueryError),
+        (httpx2.Response(200, json={"success": True, "result": []}), D1QueryError),
+        (httpx2.Response(404, text="not here"), D1QueryError),
     ],
 )  # fmt: skip
-def test_lasting_faults_are_raised_at_once(answer: httpx.Response, error: type[D1Error]):
+def test_lasting_faults_are_raised_at_once(answer: httpx2.Response, error: type[D1Error]):
     """Sending them again would change nothing. HTTP 200 is no success by itself."""
     server = Server(answer)
     with pytest.raises(error) as raised:
@@ -222,11 +222,11 @@ def test_writes_need_a_write_token():
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("late"),
+        httpx2.ConnectError("refused"),
+        httpx2.ReadTimeout("late"),
         failure("Authentication error", 403, 10000),
         failure(QUOTA),
-        httpx.Response(500, text="<html>"),
+        httpx2.Response(500, text="<html>"),
     ],
 )
 def test_tokens_are_never_shown(answer: Answer, caplog: pytest.LogCaptureFixture):
@@ -249,7 +249,7 @@ def test_tokens_that_cannot_be_sent_are_refused_unseen(token: str):
     """A header takes none of these, and the error of who sends it would repeat the token."""
     for options in ({"read_token": SecretStr(token)}, {"write_token": SecretStr(token)}):
         with pytest.raises(D1AuthError) as refused:
-            RestDatabase(URL, handler=httpx.MockTransport(Server(success())), **options)
+            RestDatabase(URL, handler=httpx2.MockTransport(Server(success())), **options)
         assert "5ecret" not in str(refused.value)
 
 
@@ -285,7 +285,7 @@ def test_open_refuses_addresses_it_should_not_speak_to(url: str):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
 def test_open_speaks_plainly_to_this_machine(host: str):
     """The local engine needs no token, and gets none."""
-    listed = httpx.Response(200, json={"success": True, "result": [{"name": "DB", "uuid": "x1"}]})
+    listed = httpx2.Response(200, json={"success": True, "result": [{"name": "DB", "uuid": "x1"}]})
     server = Server(listed, listed, success())
     assert connect(server, f"wrangler+http://{host}:8787/DB").query("SELECT 1").rows == [(1,)]
     assert "authorization" not in server.requests[-1].headers
@@ -297,7 +297,9 @@ def test_database_is_found_by_name_over_pages():
     pages = [
         [{"name": f"db{i}", "uuid": f"id{i}"} for i in range(start, start + 3)] for start in (0, 3)
     ]
-    answers = [httpx.Response(200, json={"success": True, "result": page}) for page in (*pages, [])]
+    answers = [
+        httpx2.Response(200, json={"success": True, "result": page}) for page in (*pages, [])
+    ]
     server = Server(*answers, lambda request: success())
     db = connect(server, f"d1://{ACCOUNT}/db4")
     db.query("SELECT 1")
@@ -308,7 +310,7 @@ def test_database_is_found_by_name_over_pages():
 
 def test_unknown_database_is_refused_before_it_is_made():
     """The local engine makes an empty database for any id: it is asked for its list first."""
-    listed = httpx.Response(200, json={"success": True, "result": [{"name": "shop", "uuid": "x"}]})
+    listed = httpx2.Response(200, json={"success": True, "result": [{"name": "shop", "uuid": "x"}]})
     server = Server(lambda request: listed)
     with pytest.raises(UnknownName, match="Did you mean 'shop'"):
         connect(server, "wrangler+http://127.0.0.1:8787/shopp").query("SELECT 1")
@@ -365,17 +367,17 @@ def test_rounded_integers_of_a_write_are_not_passed_on():
 
 def test_bookmark_is_time_travels():
     """Cloudflare's own mark; None, never an error, where there is none."""
-    found = httpx.Response(200, json={"success": True, "result": {"bookmark": "0000-1"}})
+    found = httpx2.Response(200, json={"success": True, "result": {"bookmark": "0000-1"}})
     server = Server(found)
     assert connect(server).bookmark() == "0000-1"
     assert server.requests[0].url.path.endswith(f"/{DATABASE}/time_travel/bookmark")
     assert connect(Server(failure("not allowed", 403, 10000))).bookmark() is None
-    nothing = httpx.Response(200, json={"success": True, "result": None})
+    nothing = httpx2.Response(200, json={"success": True, "result": None})
     assert connect(Server(nothing)).bookmark() is None
 
 
 def test_answers_that_orjson_refuses_are_read():
     """A lone surrogate is no reason to fail."""
     body = rb'{"success":true,"result":[{"success":true,"results":{"columns":["a"],"rows":[["\ud800",Infinity]]},"meta":{}}]}'  # noqa: E501
-    result = connect(Server(httpx.Response(200, content=body))).query("SELECT 1")
+    result = connect(Server(httpx2.Response(200, content=body))).query("SELECT 1")
     assert result.rows == [("\ud800", float("inf"))]

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import orjson
 
 from d1lab.d1.database import Database
@@ -172,7 +172,7 @@ class Round:
         self._db, self._visitor, self._now = db, visitor, now
         self._hosts: dict[str, deque[Watch]] = {}
         for watch in watches:
-            self._hosts.setdefault(httpx.URL(watch.url).host, deque()).append(watch)
+            self._hosts.setdefault(httpx2.URL(watch.url).host, deque()).append(watch)
         self._put_off: set[Watch] = set()
         self._failures: Counter[str] = Counter()
         self._unwritten: list[Observation] = []

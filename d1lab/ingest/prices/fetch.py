@@ -13,7 +13,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
+import httpx2
 
 from d1lab.errors import InputError
 from d1lab.ingest.prices.http import Address, Answer, Exchange, NotPublic, Unreachable, is_public
@@ -131,7 +131,7 @@ class Visitor:
     ) -> None:
         self._exchange = Exchange(user_agent(contact), answer_seconds, is_public)
         self._clock, self._delay = clock or Clock(), delay_seconds
-        self._rules: dict[httpx.URL, Rules] = {}
+        self._rules: dict[httpx2.URL, Rules] = {}
         self._delays: dict[str, float] = {}
         self._ready: dict[str, float] = {}
 
@@ -155,7 +155,7 @@ class Visitor:
             Unreachable: It did not answer, or with a fault of its own.
             InputError: robots.txt or we do not allow it, or it is no page.
         """
-        url, only_public = httpx.URL(url_of(address)).copy_with(fragment=None), False
+        url, only_public = httpx2.URL(url_of(address)).copy_with(fragment=None), False
         for _ in range(MAX_REDIRECTS + 1):
             self._rules_of(url, only_public).require(str(url))
             answer = self._ask(url, PAGE_BYTES, only_public)
@@ -165,7 +165,7 @@ class Visitor:
         raise InputError(f"more than {MAX_REDIRECTS} redirects")
 
     def _ask(
-        self, url: httpx.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
+        self, url: httpx2.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
     ) -> Answer:
         """One request, after the pause; the next one to the host waits again."""
         pause = self.ready_in(url.host)
@@ -184,16 +184,16 @@ class Visitor:
             pause = self._delay if is_rules else self._delays.get(url.host, self._delay)
             self.postpone(url.host, pause)
 
-    def _rules_of(self, url: httpx.URL, only_public: bool) -> Rules:
+    def _rules_of(self, url: httpx2.URL, only_public: bool) -> Rules:
         """A site's rules, asked for once."""
-        site = httpx.URL(scheme=url.scheme, host=url.host, port=url.port, path="/robots.txt")
+        site = httpx2.URL(scheme=url.scheme, host=url.host, port=url.port, path="/robots.txt")
         if site not in self._rules:
             self._rules[site] = found = self._read_rules(site, only_public)
             known = self._delays.get(url.host, self._delay)
             self._delays[url.host] = max(known, found.delay_seconds)
         return self._rules[site]
 
-    def _read_rules(self, site: httpx.URL, only_public: bool) -> Rules:
+    def _read_rules(self, site: httpx2.URL, only_public: bool) -> Rules:
         url = site
         try:
             for _ in range(MAX_REDIRECTS + 1):
@@ -223,9 +223,12 @@ def _leads_on(answer: Answer) -> bool:
     return answer.status in (301, 302, 303, 307, 308)
 
 
-def _next(url: httpx.URL, answer: Answer) -> httpx.URL:
-    """Where an answer leads on to; httpx has refused what is no address."""
-    found = url.join(answer.headers.get("location", ""))
+def _next(url: httpx2.URL, answer: Answer) -> httpx2.URL:
+    """Where an answer leads on to."""
+    try:
+        found = url.join(answer.headers.get("location", ""))
+    except httpx2.InvalidURL as error:
+        raise InputError(f"the page leads on to no address: {error}") from None
     url_of(str(found))
     return found.copy_with(fragment=None)
 

@@ -1,6 +1,6 @@
 """One GET request with limits on total time, decompressed size, and redirect targets.
 
-httpx bounds each wait, but not their sum: a server that sends a byte every few seconds would hold
+httpx2 bounds each wait, but not their sum: a server that sends a byte every few seconds would hold
 us for ever. So a timer shuts the connection down. Bodies are unpacked here, for a small gzip may
 hold gigabytes.
 """
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.request import getproxies
 
-import httpx
+import httpx2
 
 from d1lab.errors import InputError
 
@@ -65,14 +65,14 @@ class Exchange:
     ) -> None:
         self._seconds, self._is_public = seconds, is_public
         self._has_proxy = bool(getproxies())  # the connection's other end is the proxy then
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             headers={
                 "user-agent": user_agent,
                 "accept": "text/html, application/xhtml+xml",
                 "accept-encoding": "gzip",
             },
-            timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
-            limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=httpx2.Timeout(seconds, connect=min(10.0, seconds)),
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Exchange:
         self._client.close()
 
     def get(
-        self, url: httpx.URL, most_bytes: int, *, cut: bool = False, only_public: bool = False
+        self, url: httpx2.URL, most_bytes: int, *, cut: bool = False, only_public: bool = False
     ) -> Answer:
         """What a server answers; redirects are answers, too.
 
@@ -102,9 +102,9 @@ class Exchange:
                     body = _body(answer, most_bytes, cut) if answer.is_success else b""
                     if not watch.expired:  # a body of no stated length just ends when shut down
                         return Answer(answer.status_code, answer.headers, body, watch.public)
-            except httpx.TimeoutException:
+            except httpx2.TimeoutException:
                 pass
-            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, InputError) as error:
+            except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, InputError) as error:
                 if not watch.expired:
                     raise _named(error) from None
         raise Unreachable(f"no complete response within {self._seconds:g} s")
@@ -147,7 +147,7 @@ class _Watch:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # also of a TLS socket
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """What httpcore tells while it works: here, that a connection stands."""
+        """What httpcore2 tells while it works: here, that a connection stands."""
         if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             return
         stream = info["return_value"]
@@ -159,7 +159,7 @@ class _Watch:
                 raise NotPublic("redirect to a private network blocked")
 
 
-def _body(answer: httpx.Response, most_bytes: int, cut: bool) -> bytes:
+def _body(answer: httpx2.Response, most_bytes: int, cut: bool) -> bytes:
     """The body, unpacked and bounded."""
     packing = answer.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "gzip", "x-gzip", ""):

@@ -197,12 +197,12 @@ def url_of(value: str) -> str:
     Raises:
         InputError: It is none.
     """
-    import httpx
+    import httpx2
 
     shown = value if len(value) <= 80 else f"{value[:80]}…"
     try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL as error:
+        url = httpx2.URL(value)
+    except httpx2.InvalidURL as error:
         raise InputError(f"url {shown!r}: {error}") from None
     if url.scheme not in ("http", "https") or not url.host or len(value) > 2_000:
         raise InputError(f"url {shown!r} is no http or https address")

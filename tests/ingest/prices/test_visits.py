@@ -159,7 +159,7 @@ def test_visit_follows_five_redirects(site, visitor):
         ("file:///etc/passwd", "is no http or https address"),
         ("ftp://127.0.0.1/x", "is no http or https address"),
         ("http://user:secret@127.0.0.1/", "url holds a name or a password"),
-        ("http://127.0.0.1:abc/", "Invalid URL in location header"),
+        ("http://127.0.0.1:abc/", "the page leads on to no address: Invalid port"),
     ],
 )
 def test_visit_follows_no_other_address(site, visitor, location, said):
