@@ -19,10 +19,11 @@ import orjson
 
 from d1lab.d1.database import Database
 from d1lab.errors import InputError
+from d1lab.extras import require
 from d1lab.ingest.events import Progress
 from d1lab.ingest.prices.fetch import PATIENCE_SECONDS, Busy, Visitor
 from d1lab.ingest.prices.http import Unreachable
-from d1lab.ingest.prices.markup import markups, require_extractor
+from d1lab.ingest.prices.markup import markups
 from d1lab.ingest.prices.observations import (
     Line,
     Observation,
@@ -133,7 +134,7 @@ def collect_prices(
         UnknownName: A column of the list is unknown.
     """
     start = monotonic()
-    require_extractor()
+    require("prices", "Reading product pages")
     watches, refused = read_watchlist(path)
     due = _due(db, watches, now() - timedelta(hours=again_after_hours)) if db else watches
     tour = Round(db, due, visitor, now)

@@ -1,19 +1,24 @@
 """The schema.org data in a page's HTML: JSON-LD first, microdata where there is none.
 
-Extruct finds it. Pages are untrusted input: a script that is no JSON is passed over, as a browser
-would, and what breaks the extractor is no data.
+Pages are untrusted input: a script that is not JSON is passed over, and microdata is read within
+limits. The parser is lxml: it bounds how deep elements lie, where others take hours.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab.errors import InputError
+from d1lab.extras import require
+from d1lab.ingest.prices import microdata
 
-MAX_PROPERTIES = 2_000  # of microdata: reading takes longer than in proportion
-_NEEDED = ("extruct", "protego")
+if TYPE_CHECKING:
+    from lxml import etree
+
+_WRAPPING = re.compile(r"^\s*(?://\s*)?<!(?:--|\[CDATA\[)|(?://\s*)?(?:-->|\]\]>)\s*$")
 
 Node = Mapping[str, Any]
 """One thing that a page tells of: its properties by name, its types under '@type'."""
@@ -41,34 +46,34 @@ class Markup(NamedTuple):
         return item
 
 
-def require_extractor() -> None:
-    """Raise InputError where the packages that read pages are not installed."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"reading product pages needs {' and '.join(missing)}: pip install 'd1lab[prices]'"
-        )
-
-
-def markups(html: bytes, charset: str | None) -> list[Markup]:
-    """What a page says, by syntax, the more reliable first.
+def markups(html: bytes, charset: str | None) -> Iterator[Markup]:
+    """What a page says, by syntax, the more reliable first; the next is read only when asked for.
 
     Args:
         html: The page's bytes.
         charset: As its header declares; None where the page itself may say.
 
     Raises:
-        InputError: It is no HTML, or holds more microdata than any product page.
+        InputError: It is not HTML, or it has more microdata than any product page.
     """
-    import lxml.etree
-    from extruct.utils import parse_html
+    page = _parsed(html, charset)
+    for items in (_json_ld(page), microdata.items(page)):
+        markup = _markup(items)
+        if markup.roots:
+            yield markup
+
+
+def _parsed(html: bytes, charset: str | None) -> etree._Element:
+    require("prices", "Reading product pages")
+    from lxml import etree
 
     try:
-        tree = parse_html(html, charset or _declared(html))
-    except (lxml.etree.LxmlError, LookupError, ValueError) as error:
-        raise InputError(f"the page is no HTML: {error or 'it is empty'}") from None
-    found = (_markup(_json_ld(tree)), _markup(_microdata(tree)))
-    return [markup for markup in found if markup.roots]
+        page = etree.fromstring(html, etree.HTMLParser(encoding=charset or _declared(html)))
+    except (etree.LxmlError, LookupError, ValueError) as error:
+        raise InputError(f"the page is not HTML: {error or 'it is empty'}") from None
+    if page is None:
+        raise InputError("the page is not HTML: it has no element")
+    return page
 
 
 def _declared(html: bytes) -> str | None:
@@ -80,49 +85,20 @@ def _declared(html: bytes) -> str | None:
     return "utf-8"
 
 
-def _json_ld(tree: Any) -> Iterator[Any]:
-    from extruct.jsonld import JsonLdExtractor
-
-    for script in tree.iter("script"):
-        if script.get("type", "").partition(";")[0].strip().lower() == "application/ld+json":
-            script.set("type", "application/ld+json")
-            yield from _tried(lambda script=script: JsonLdExtractor().extract_items(script))
-
-
-def _microdata(tree: Any) -> Iterator[Any]:
-    from extruct.w3cmicrodata import MicrodataExtractor
-
-    count = int(tree.xpath("count(//*[@itemprop])"))
-    if count > MAX_PROPERTIES:
-        raise InputError(f"the page holds {count:,} microdata properties: no product page does")
-    items = _tried(lambda: MicrodataExtractor().extract_items(tree, ""))
-    yield from map(_as_json_ld, items)
+def _json_ld(page: etree._Element) -> Iterator[Any]:
+    for script in page.iter("script"):
+        kind = str(script.get("type", "")).partition(";")[0]
+        if kind.strip().lower() == "application/ld+json":
+            told = _json(str(script.text or ""))
+            yield from told if isinstance(told, list) else [told]
 
 
-def _tried(extract: Any) -> list[Any]:
-    import lxml.etree
-
+def _json(text: str) -> Any:
+    """What a script says; None where it is not JSON. Comment marks around it are passed over."""
     try:
-        return extract()
-    except (
-        lxml.etree.LxmlError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-    ):
-        return []
-
-
-def _as_json_ld(item: Any) -> Any:
-    """Microdata's items in JSON-LD's shape."""
-    if isinstance(item, list):
-        return [_as_json_ld(part) for part in item]
-    if not isinstance(item, dict):
-        return item
-    named = {name: _as_json_ld(value) for name, value in item.get("properties", {}).items()}
-    return {**named, "@type": item.get("type"), "@id": item.get("id")}
+        return json.loads(_WRAPPING.sub("", text), strict=False)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _markup(items: Iterator[Any]) -> Markup:

@@ -113,7 +113,7 @@ class Wanted(NamedTuple):
     currency: str | None = None  # where a page has several
 
 
-def find_offer(pages: Sequence[Markup], wanted: Wanted, on: date) -> Offer:
+def find_offer(pages: Iterable[Markup], wanted: Wanted, on: date) -> Offer:
     """The offer of a page.
 
     Args:

@@ -204,6 +204,6 @@ def test_collect_refuses_a_list(collect, monkeypatch):
         collect(header="shop,sku,competitor,uri")
     with pytest.raises(InputError, match="lacks the column url"):
         collect(header="shop,sku,competitor")
-    monkeypatch.setattr("d1lab.ingest.prices.markup.find_spec", lambda name: None)
+    monkeypatch.setattr("d1lab.extras.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'd1lab\[prices\]'"):
         collect(header="shop,sku,competitor,url")

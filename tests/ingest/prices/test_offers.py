@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -172,6 +173,42 @@ def test_offer_of_microdata():
     assert found(page) == Offer(Decimal("1299.00"), "EUR", True)
 
 
+def test_offer_of_microdata_with_a_part_elsewhere():
+    """An offer beside its product, by itemref; a price that is its element's text."""
+    page = """
+    <div itemscope itemtype="https://schema.org/Thing https://schema.org/Product"
+    itemref="o no o"></div><p itemprop="price">7</p><div id=o><span itemprop="offers" itemscope
+    itemtype="https://schema.org/Offer"><b itemprop="price"> 12.<i>50</i> </b>
+    <data itemprop="priceCurrency price2" value="EUR">euros</data></span></div>
+    """
+    assert found(page) == Offer(Decimal("12.50"), "EUR", None)
+
+
+def test_offer_of_microdata_that_refers_to_itself_or_repeats_too_much():
+    """Circles end; a page whose items take a long time to read is refused with a reason."""
+    circle = '<p id=a itemscope itemtype="https://schema.org/Product" itemref=b></p>'
+    assert reason(f"{circle}<i id=b itemprop=isPartOf itemscope itemref='a b'></i>").startswith(
+        "the p"
+    )
+    part = "<div id=a>" + "<p>x</p>" * 3_000 + "<b itemprop=x>y</b></div>"
+    assert "more microdata than" in reason(part + "<p itemscope itemref=a></p>" * 1_000)
+
+
+def test_offer_needs_no_microdata_where_json_ld_has_it():
+    """A page with thousands of reviews in microdata still has the price of its JSON-LD."""
+    reviews = '<p itemprop="review">good' * 3_000
+    assert found(json_ld(product(offer(4))).replace("Hello", reviews)).price == 4
+
+
+@pytest.mark.parametrize("marks", [("<!--", "-->"), ("//<![CDATA[", "//]]>"), ("\n// <!--", "")])
+def test_offer_of_json_ld_within_comment_marks(marks):
+    """Old templates hide a script from old browsers; line breaks within a text are read, too."""
+    text = json.dumps({**product(offer(4)), "name": "two|lines"}).replace("|", "\n")
+    script = f"{marks[0]}\n{text}\n{marks[1]}"
+    page = f'<script type="Application/LD+json; charset=utf-8">{script}</script>'
+    assert found(page).price == 4
+
+
 def test_offer_json_ld_comes_before_microdata():
     """A page that tells twice is taken at its JSON-LD; a broken script is passed over."""
     micro = """<div itemscope itemtype="http://schema.org/Product"><div itemprop="offers" itemscope>
@@ -191,7 +228,7 @@ def test_offer_reads_the_charset():
     assert found(latin.replace(b"<head>", b'<head><meta charset="latin1">')).price == Decimal(
         "12.5"
     )
-    assert "is no HTML" in reason_of(page.encode(), "no-such-charset")
+    assert "is not HTML: unknown encoding" in reason_of(page.encode(), "no-such-charset")
 
 
 def reason_of(html: bytes, charset: str) -> str:

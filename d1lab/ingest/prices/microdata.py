@@ -1,0 +1,108 @@
+"""Microdata in a page's HTML, in JSON-LD's shape: https://html.spec.whatwg.org/#microdata.
+
+A value stands where the HTML standard says, but a `content` attribute comes first on every
+element: shops write the plain price there, and search engines read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from d1lab.errors import InputError
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+MAX_PROPERTIES = 2_000
+_MAX_WORK = 300_000  # elements met and 20 characters of text each: itemref can repeat both
+_DEEPEST = 20  # items within items
+_ADDRESSES = {
+    **dict.fromkeys(("a", "area", "link"), "href"),
+    **dict.fromkeys(("audio", "embed", "iframe", "img", "source", "track", "video"), "src"),
+    **{"object": "data", "data": "value", "meter": "value", "time": "datetime"},
+}
+"""The attribute that holds an element's value, by tag."""
+
+
+def items(page: _Element) -> Iterator[dict[str, Any]]:
+    """The items that are part of no other.
+
+    Raises:
+        InputError: The page has more microdata than any product page.
+    """
+    count = int(page.xpath("count(//*[@itemprop])"))
+    if count > MAX_PROPERTIES:
+        raise _too_much(f"{count:,} microdata properties")
+    reader = _Reader(page)
+    for scope in page.xpath("//*[@itemscope][not(@itemprop)]"):
+        yield reader.item(scope, ())
+
+
+class _Reader:
+    """Reads the items of one page, within a limit of work."""
+
+    def __init__(self, page: _Element) -> None:
+        self._page, self._left = page, _MAX_WORK
+        self._ids: dict[str, _Element] | None = None
+
+    def item(self, scope: _Element, within: tuple[_Element, ...]) -> dict[str, Any]:
+        """An item; `within` are the items around it, which it cannot hold in turn."""
+        around = (*within, scope)
+        item: dict[str, Any] = {
+            "@type": str(scope.get("itemtype", "")).split(),
+            "@id": scope.get("itemid"),
+        }
+        for node in self._properties(scope):
+            value = self._value(node, around)
+            for name in str(node.get("itemprop", "")).split():
+                if name not in ("@type", "@id"):
+                    item.setdefault(name, []).append(value)
+        return item
+
+    def _properties(self, scope: _Element) -> Iterator[_Element]:
+        """The elements with the item's properties, in the order of the page."""
+        waiting = [*_children(scope), *self._referred(scope)][::-1]
+        met = {scope}
+        while waiting:
+            node = waiting.pop()
+            if node in met:
+                continue
+            met.add(node)
+            self._spend(1)
+            if "itemprop" in node.attrib:
+                yield node
+            if "itemscope" not in node.attrib:
+                waiting.extend([*_children(node)][::-1])
+
+    def _referred(self, scope: _Element) -> list[_Element]:
+        names = str(scope.get("itemref", "")).split()
+        if names and self._ids is None:
+            nodes = reversed(self._page.xpath("//*[@id]"))  # the first of an id counts
+            self._ids = {node.get("id"): node for node in nodes}
+        known = self._ids or {}
+        return [known[name] for name in names if name in known]
+
+    def _value(self, node: _Element, around: tuple[_Element, ...]) -> Any:
+        if "itemscope" in node.attrib:
+            closed = node in around or len(around) >= _DEEPEST
+            return None if closed else self.item(node, around)
+        for name in ("content", _ADDRESSES.get(str(node.tag), "content")):
+            if name in node.attrib:
+                return node.get(name)
+        text = str(node.xpath("string()"))
+        self._spend(len(text) // 20)
+        return " ".join(text.split())
+
+    def _spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise _too_much("more microdata than can be read")
+
+
+def _children(node: _Element) -> Iterator[_Element]:
+    return node.iterchildren("*")  # without comments
+
+
+def _too_much(what: str) -> InputError:
+    return InputError(f"the page has {what}: no product page does")
