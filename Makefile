@@ -47,7 +47,7 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
-	@$(PIP) -e '.[demo,prices,test,docs]'
+	@$(PIP) -e '.[demo,prices,share,test,docs]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
 	done
@@ -59,7 +59,7 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 	@touch $@
 
 .venv/.bench-ready: .venv/.test-ready
-	@$(PIP) -e '.[demo,prices,test,bench]'
+	@$(PIP) -e '.[demo,prices,share,test,bench]'
 	@touch $@
 
 clean:

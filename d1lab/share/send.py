@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import InputError
+from d1lab.extras import require
 from d1lab.jobs.ledger import Ledger
 from d1lab.pages.page import render_page
 from d1lab.runs.run import run_folder
@@ -151,6 +152,7 @@ def services(settings: Settings, address: Address) -> apprise.Apprise:
     Raises:
         InputError: No address is set, or one is not understood. It is not repeated.
     """
+    require("share", "Sending notices")
     import apprise
 
     own, variable = settings.notify_url, VARIABLES["news"]

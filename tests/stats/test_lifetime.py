@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,17 +16,9 @@ from d1lab.analyses.customers.spend_forecast import forecast_total
 PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, -9582.4, 2357, 2457, None, None)
 
 
-def _shipped(name: str) -> pd.DataFrame:
-    """A data set inside the `lifetimes` wheel, without importing the package."""
-    path = importlib.metadata.distribution("lifetimes").locate_file(f"lifetimes/datasets/{name}")
-    frame = pd.read_csv(str(path))
-    frame.columns = ["id", "x", "t_x", "T", "spend"][: len(frame.columns)]
-    return frame
-
-
 @pytest.fixture(scope="module")
 def cdnow() -> pd.DataFrame:
-    return _shipped("cdnow_customers_summary_with_transactions.csv")
+    return pd.read_csv(Path(__file__).parents[1] / "oracles" / "cdnow.csv", comment="#")
 
 
 @pytest.fixture(scope="module")
