@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+ALL = ("demo", "prices", "share", "test", "docs")  # the extras that `make test` installs
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -33,7 +34,7 @@ def test_environment_yml_repeats_pyproject():
     assert sorted(pip) == sorted(
         [
             *PROJECT["dependencies"],
-            *chain.from_iterable(extras[name] for name in ("demo", "prices", "share", "test", "docs")),
+            *chain.from_iterable(extras[name] for name in ALL),
             "-e .",
         ]
     )
@@ -45,7 +46,7 @@ def test_constraints_pin_every_dependency():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines if "==" in line}
     extras = PROJECT["optional-dependencies"]
-    wanted = (extras[name] for name in ("demo", "prices", "share", "test", "docs"))
+    wanted = (extras[name] for name in ALL)
     for requirement in [*PROJECT["dependencies"], *chain.from_iterable(wanted)]:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         assert name, requirement

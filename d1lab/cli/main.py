@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,23 +102,23 @@ def main() -> None:
 @contextmanager
 def _heeding_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C end a query of DuckDB: Python's own handler has to wait until that returns."""
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    reading, writing = socket.socketpair()  # Windows wakes sockets only
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     listener = Thread(target=_pass_on, args=(reading,), daemon=True)
     listener.start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        os.close(writing)
+        writing.close()
         listener.join()
 
 
-def _pass_on(signals: int) -> None:
+def _pass_on(signals: socket.socket) -> None:
     """Interrupt DuckDB at each SIGINT, until the other end is closed."""
-    with os.fdopen(signals, "rb", buffering=0) as stream:
-        while number := stream.read(1):
+    with signals:
+        while number := signals.recv(1):
             warehouse = sys.modules.get("d1lab.warehouse")  # where it is loaded: --help needs none
             if number[0] == signal.SIGINT and warehouse:
                 warehouse.interrupt()

@@ -337,6 +337,8 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Open JupyterLab with the tour notebook. API tokens are not passed to it."""
+    from d1lab.pages.export import is_root
+
     settings = load_settings()
     tour = settings.notebooks_dir / "tour.ipynb"
     if not settings.folder().joinpath("warehouse.duckdb").is_file():
@@ -346,6 +348,6 @@ def lab(
     if tour.is_file():
         command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
     command += [] if browser else ["--no-browser"]
-    command += ["--allow-root"] if os.geteuid() == 0 else []  # in a container; it stays on loopback
+    command += ["--allow-root"] if is_root() else []  # in a container; it stays on loopback
     environment = {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
     os.execve(sys.executable, command, environment)

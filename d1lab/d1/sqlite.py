@@ -66,9 +66,8 @@ class SqliteDatabase:
             )
         self._lock = RLock()
         self._touched, self._watching = bill.Touched(), False
-        self._header = os.open(
-            self.path, os.O_RDONLY
-        )  # kept: closing one would drop SQLite's locks
+        binary = getattr(os, "O_BINARY", 0)  # on Windows
+        self._header = os.open(self.path, os.O_RDONLY | binary)  # closing it drops SQLite's locks
         self._connection = self._connect()
 
     @classmethod
@@ -110,7 +109,8 @@ class SqliteDatabase:
     def bookmark(self) -> str | None:
         """The file's change counter, size and time; None for a file with a write-ahead log."""
         with self._lock:
-            head = os.pread(self._header, 100, 0)
+            os.lseek(self._header, 0, os.SEEK_SET)
+            head = os.read(self._header, 100)
             about = os.fstat(self._header)
         if 2 in head[18:20]:  # a WAL database: the counter lags behind the log
             return None

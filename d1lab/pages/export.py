@@ -24,6 +24,11 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 TIMEOUT_SECONDS = 90
 
 
+def is_root() -> bool:
+    """Whether this process is root's; Windows has no root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def find_chromium() -> str | None:
     """The path of a Chromium or Chrome on PATH; None where there is none."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -51,7 +56,7 @@ def print_pdf(page: Path, pdf: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made.pdf"
         command = [browser, "--headless", f"--user-data-dir={folder}/profile", "--disable-gpu"]
-        command += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses root otherwise
+        command += ["--no-sandbox"] if is_root() else []  # Chromium refuses root otherwise
         command += ["--no-pdf-header-footer", f"--print-to-pdf={made}", page.resolve().as_uri()]
         _run(command, page)
         if not made.is_file():

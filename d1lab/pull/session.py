@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from d1lab import catalog, warehouse
 from d1lab.d1.database import Budget, Database
@@ -256,11 +256,12 @@ def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Keep every other pull out of the folder."""
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(
-                f"another pull of {folder.name!r} is running. Try again when it finishes."
-            ) from None
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"another pull of {folder.name!r} is running. Try again when it finishes."
+        ) from None
+    with lock:
         yield

@@ -190,7 +190,9 @@ def _put(aside: Path, path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Put the folder's entries on disk."""
+    """Put the folder's entries on disk; Windows opens no folder, and has no need to."""
+    if os.name != "posix":
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 from d1lab import catalog, warehouse
 from d1lab.d1 import Database, quote
@@ -437,10 +437,8 @@ def test_some_tables_are_skipped_by_bookmark_and_age(file, folder):
 def test_two_pulls_at_once_are_refused(file, folder):
     """The second ends with a clear word; the lock goes with its holder."""
     folder.mkdir()
-    with (folder / "pull.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(LockedError, match="under way"):
-            pull(file, folder, database="x")
+    with FileLock(folder / "pull.lock"), pytest.raises(LockedError, match="another pull of"):
+        pull(file, folder, database="x")
     pull(file, folder, database="x")
 
 

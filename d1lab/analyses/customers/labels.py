@@ -194,11 +194,10 @@ def movers(before: Frame | None, now: Frame) -> Frame:
 
 def since(before: Frame | None) -> str:
     """From when a snapshot is, as a title says it."""
-    return (
-        f"since {before['day'].max():%b %-d, %Y}"
-        if before is not None
-        else ("(no earlier snapshot)")
-    )
+    if before is None:
+        return "(no earlier snapshot)"
+    day = before["day"].max()
+    return f"since {day:%b} {day.day}, {day:%Y}"
 
 
 def _without(ordered: Any) -> int:

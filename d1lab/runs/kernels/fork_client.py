@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
-AVAILABLE = sys.platform.startswith("linux")
+AVAILABLE = sys.platform.startswith("linux") and hasattr(os, "fork")
 """Whether kernels are forked here: elsewhere there is no fork, or it breaks what was imported."""
 
 SERVER = Path(__file__).with_name("fork_server.py")

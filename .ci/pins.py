@@ -1,0 +1,49 @@
+"""Resolve the dependencies for the oldest and the newest Python: `make pins`.
+
+    python .ci/pins.py           check that both files of pins resolve, wheels only
+    python .ci/pins.py --renew   take the newest versions and write both files
+
+pip resolves for a Python that need not be installed here, and downloads no package for it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = "demo,prices,share,test,docs"
+FILES = {"3.11.5": "constraints.txt", "3.14": "constraints-3.14.txt"}
+
+
+def resolved(python: str, pins: Path | None) -> list[str]:
+    """What would be installed for a version of Python, one `name==version` per package."""
+    with TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"]
+        command += ["--ignore-installed", "--disable-pip-version-check", "--target", folder]
+        command += ["--only-binary=:all:", f"--python-version={python}", f"--report={report}"]
+        command += ["--constraint", str(pins)] if pins else []
+        subprocess.run([*command, f"{ROOT}[{EXTRAS}]"], check=True)
+        found = [package["metadata"] for package in json.loads(report.read_text())["install"]]
+    pinned = (f"{each['name']}=={each['version']}" for each in found if each["name"] != "d1lab")
+    return sorted(pinned, key=str.lower)
+
+
+def main() -> None:
+    """Check or renew each file of pins."""
+    renew = "--renew" in sys.argv[1:]
+    for python, name in FILES.items():
+        pins = ROOT / name
+        lines = resolved(python, None if renew else pins)
+        if renew:
+            head = f"# What is tested on Python {python}; `make pins` checks it, --renew writes it."
+            pins.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
+        print(f"{name}: {len(lines)} packages resolve for Python {python}")
+
+
+if __name__ == "__main__":
+    main()
