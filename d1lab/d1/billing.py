@@ -30,6 +30,7 @@ _OPENS = frozenset(("OpenRead", "OpenWrite", "ReopenIdx"))
 _STEPS = frozenset(("Next", "Prev"))
 _SEEKS = frozenset(("SeekGT", "SeekGE", "SeekLT", "SeekLE"))
 _ENDS = frozenset(("Gt", "Ge", "Lt", "Le", "IdxGT", "IdxGE", "IdxLT", "IdxLE"))
+_ELEMENTS = "SELECT iif(json_valid(:text), json_array_length(:text), 0)"
 _SCHEMA = Usage(rows_read=1, rows_written=2)  # a row in sqlite_schema, and its root page
 
 
@@ -278,11 +279,11 @@ class Bill:
         """The elements of a JSON array; 0 for anything else."""
         if not isinstance(text, str) or not text.startswith("["):
             return 0
-        return self._run("SELECT iif(json_valid(?1), json_array_length(?1), 0)", (text,))[0][0]
+        return self._run(_ELEMENTS, {"text": text})[0][0]
 
 
 def _is_sequenced(run: Run, table: str) -> bool:
     """Whether the table is AUTOINCREMENT: each insert reads and writes its sequence."""
     if not run("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'"):
         return False
-    return bool(run("SELECT 1 FROM sqlite_sequence WHERE name = ?1", (table,)))
+    return bool(run("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)))

@@ -144,11 +144,32 @@ def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
         else:
             spelled[number] = extract(source, f"$[{at_other}]", isinstance(value, bytes))
             at_other += 1
+    return _respelled(sql, found, spelled), [*texts, to_json([encode(each) for each in others])]
+
+
+def bind_by_name(sql: str, params: Sequence[Value]) -> tuple[str, dict[str, Value]]:
+    """A statement and its parameters as every Python's sqlite3 takes them: each bound by a name.
+
+    Python 3.12 warns where `?1` is bound to a sequence, and later ones may refuse it.
+
+    >>> bind_by_name("SELECT ?2, '?1', ?1", ("a", 1))
+    ("SELECT :2, '?1', :1", {'1': 'a', '2': 1})
+
+    Raises:
+        D1QueryError: The placeholders are named, or do not fit the parameters.
+    """
+    values = {str(number): value for number, value in enumerate(params, 1)}
+    spelled = {number: f":{number}" for number in range(len(params) + 1)}
+    return _respelled(sql, _placeholders(sql, len(params)), spelled), values
+
+
+def _respelled(sql: str, found: list[tuple[Token, int]], spelled: dict[int, str]) -> str:
+    """The statement with another text for each placeholder, by its number."""
     pieces, end = [], 0
     for token, number in found:
         pieces += [sql[end : token.start], spelled[number]]
         end = token.start + len(token.text)
-    return "".join([*pieces, sql[end:]]), [*texts, to_json([encode(value) for value in others])]
+    return "".join([*pieces, sql[end:]])
 
 
 def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -13,6 +13,7 @@ from urllib.parse import quote as quote_url
 from d1lab.d1 import billing as bill
 from d1lab.d1 import limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
+from d1lab.d1.encoding import bind_by_name
 from d1lab.d1.error_mapping import error_for, shorten, with_statement
 from d1lab.d1.schema import read_tables
 from d1lab.d1.sql_tokens import indexed_table, verb
@@ -220,14 +221,14 @@ class SqliteDatabase:
         """Run the user's SQL, watched by the authorizer."""
         self._touched, self._watching = bill.Touched(), True
         try:
-            cursor = self._connection.execute(sql, params)
+            cursor = self._connection.execute(*(bind_by_name(sql, params) if params else (sql,)))
             return cursor.fetchall(), tuple(column[0] for column in cursor.description or ())
         except sqlite3.Error as error:
             raise with_statement(error_for(str(error)), sql.removeprefix("EXPLAIN ")) from error
         finally:
             self._watching = False
 
-    def _beside(self, sql: str, params: Sequence[object] = ()) -> bill.Rows:
+    def _beside(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> bill.Rows:
         return self._connection.execute(sql, params).fetchall()
 
 
