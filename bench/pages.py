@@ -17,7 +17,7 @@ from bench.comparison import Comparison, Target
 from d1lab.pages import svg as vega
 from d1lab.pages.page import render_page
 from d1lab.runs.record import NOTEBOOK_FILE
-from tests.reports.sample_run import turnover_cells, write_run
+from tests.support.sample_run import turnover_cells, write_run
 
 REPEATS = 9
 

@@ -22,7 +22,7 @@ from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
 from d1lab.warehouse import FILE_NAME
-from tests import workerd
+from tests.support import workerd
 
 ROWS = 1_000_000
 FEW_ROWS = 250_000

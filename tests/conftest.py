@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from d1lab import catalog
 from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
-from tests import workerd
+from tests.support import workerd
 from tests.support.outside import required
 
 
@@ -59,6 +59,32 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]
         pytest.skip("the real engine is not installed: run `make test`, or npm ci in tests/engine")
     with workerd.running(tmp_path_factory.mktemp("engine")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def event() -> Callable[..., dict[str, Any]]:
+    """Makes a valid order event: `event(7, sku="HAT")`."""
+    return _event
+
+
+def _event(number: int = 1, **fields: Any) -> dict[str, Any]:
+    return {
+        "shop": "harbor",
+        "event_id": f"e{number}",
+        "type": "order",
+        "order_id": f"o{number}",
+        "customer_id": "ada",
+        "sku": "SOCK",
+        "quantity": 2,
+        "list_price": 10,
+        "discount_id": "spring",
+        "discount_code": "SPRING10",
+        "discount_type": "percentage",
+        "discount_amount": 2,
+        "revenue": 18,
+        "occurred_at": "2026-05-01 10:00:00",
+        **fields,
+    }
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from d1lab.extras import MODULES
-from tests.command_line import assert_refused, caller
+from tests.support.command_line import assert_refused, caller
 
 ROOT = Path(__file__).parents[1]
 HIDDEN = tuple(name for names in MODULES.values() for name in names)

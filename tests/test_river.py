@@ -11,9 +11,9 @@ import pytest
 
 from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
-from tests import small_shop
-from tests.command_line import Ended, caller
-from tests.workerd import Engine
+from tests.support import small_shop
+from tests.support.command_line import Ended, caller
+from tests.support.workerd import Engine
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

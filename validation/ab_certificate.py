@@ -3,7 +3,8 @@
     make certify        2,000 tests per cell; writes docs/validation/ab-certificate.md
 
 The rules are the product's own functions, applied to all tests of a cell at once;
-`tests/stats/test_certify.py` holds them to what `d1lab.analyses.ab_tests.decision.compare` decides.
+`tests/validation/test_ab_certificate.py` compares them with what
+`d1lab.analyses.ab_tests.decision.compare` decides.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ import pytest
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ingest.events import track
-from tests import small_shop
-from tests.command_line import Ended, caller
+from tests.support import small_shop
+from tests.support.command_line import Ended, caller
 
 
 @pytest.fixture

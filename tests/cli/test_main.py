@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from d1lab.d1 import transport
-from tests.command_line import assert_refused
+from tests.support.command_line import assert_refused
 
 BIN = Path(sys.executable).parent / "d1lab"
 

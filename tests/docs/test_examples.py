@@ -18,9 +18,9 @@ import pytest
 import d1lab
 from d1lab.cli.main import app
 from d1lab.demo import build
-from tests import small_shop
-from tests.command_line import Ended, caller
-from tests.docs.blocks import ROOT, Block, all_blocks, blocks, pages
+from tests.support import small_shop
+from tests.support.blocks import ROOT, Block, all_blocks, blocks, pages
+from tests.support.command_line import Ended, caller
 
 PAGES = [page for page in pages() if any(b.language in ("console", "python") for b in blocks(page))]
 SMALL = {"harbor": build.STORES["kiosk"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +41,3 @@ class Dying:
 def dying() -> type[Dying]:
     """Makes a database that dies: `dying(db, writes=2)`."""
     return Dying
-
-
-@pytest.fixture(scope="session")
-def event() -> Callable[..., dict[str, Any]]:
-    """Makes a valid order event: `event(7, sku="HAT")`."""
-    return _event
-
-
-def _event(number: int = 1, **fields: Any) -> dict[str, Any]:
-    return {
-        "shop": "harbor",
-        "event_id": f"e{number}",
-        "type": "order",
-        "order_id": f"o{number}",
-        "customer_id": "ada",
-        "sku": "SOCK",
-        "quantity": 2,
-        "list_price": 10,
-        "discount_id": "spring",
-        "discount_code": "SPRING10",
-        "discount_type": "percentage",
-        "discount_amount": 2,
-        "revenue": 18,
-        "occurred_at": "2026-05-01 10:00:00",
-        **fields,
-    }

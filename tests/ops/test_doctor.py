@@ -14,7 +14,7 @@ from d1lab.d1.migrate import FOLDER, migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ops.doctor import Check, doctor
 from d1lab.warehouse import next_warehouse
-from tests import workerd
+from tests.support import workerd
 
 
 @pytest.fixture

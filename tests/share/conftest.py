@@ -20,7 +20,7 @@ import pytest
 from d1lab.config import Settings
 from d1lab.display import Figure, Figures, Verdict
 from d1lab.jobs.ledger import Ledger, open_ledger
-from tests.reports.sample_run import DAY, STARTED, code, markdown, run_record, write_run
+from tests.support.sample_run import DAY, STARTED, code, markdown, run_record, write_run
 
 SECRET = "s3cret-t0ken"
 

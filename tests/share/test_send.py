@@ -21,8 +21,8 @@ from d1lab.share import send as sending
 from d1lab.share.delivery_log import DeliveryLog, Topic
 from d1lab.share.notices import harmless
 from d1lab.share.send import Delivery, send
-from tests.reports.sample_run import HOSTILE, PULLED, markdown
 from tests.share.conftest import SECRET, Mailbox, Project, Receiver
+from tests.support.sample_run import HOSTILE, PULLED, markdown
 
 # Apprise imports all its services at the first use; one of them looks for the old imghdr.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

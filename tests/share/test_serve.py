@@ -16,8 +16,8 @@ from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
 from d1lab.pages.svg import csp_hash
 from d1lab.share.serve import PagesServer, find_page, reload_script, serve, with_reload
-from tests.reports.sample_run import code, figures, markdown, write_run
 from tests.support.outside import chromium
+from tests.support.sample_run import code, figures, markdown, write_run
 
 
 @pytest.fixture

@@ -8,26 +8,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.share.conftest import SECRET, Project, Receiver
-
-BIN = Path(sys.executable).parent / "d1lab"
+from tests.support.command_line import PROGRAM, d1lab
 
 
 def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BIN, *arguments],
-        cwd=cwd,
-        env={"PATH": str(BIN.parent), "HOME": str(cwd), "D1LAB_ROOT": str(cwd), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return d1lab(*arguments, cwd=cwd, D1LAB_ROOT=str(cwd), **environment)
 
 
 @pytest.fixture
@@ -79,12 +69,12 @@ def test_schedule_prints_this_project_and_this_program(tmp_path: Path):
     printed = _run("schedule", "cron", "--every", "30", cwd=tmp_path).stdout
     [line] = [line for line in printed.splitlines() if not line.startswith("#")]
     assert line.startswith(f"*/30 * * * * cd {tmp_path} && ")
-    assert f"&& {BIN} run >> " in line
+    assert f"&& {PROGRAM} run >> " in line
 
 
 def test_serve_says_where_and_ends_quietly(pages: Path):
     """On loopback, on a free port; an interrupt is the usual end and no error."""
-    command = [BIN, "serve", "--port", "0", "--no-reload"]
+    command = [PROGRAM, "serve", "--port", "0", "--no-reload"]
     environment = {**os.environ, "D1LAB_ROOT": str(pages)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr

@@ -24,9 +24,9 @@ from d1lab.pull import pull
 from d1lab.runs.record import RunRecord, load_results
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
-from tests.guide_shop import DAYS, LAST, SHOP, uses_on, write_guide_shop
+from tests.support.guide_shop import DAYS, LAST, SHOP, uses_on, write_guide_shop
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 USES = [uses_on(day) for day in range(DAYS)]
 
 

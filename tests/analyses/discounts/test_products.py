@@ -20,7 +20,7 @@ from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
 
 UNTIL = "2026-05-08"
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 @pytest.fixture

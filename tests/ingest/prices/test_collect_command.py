@@ -10,7 +10,7 @@ import pytest
 
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from tests.command_line import caller
+from tests.support.command_line import caller
 
 FILE = "shop,sku,competitor,price,currency,observed_at\n"
 LIST = "shop,sku,competitor,url\n"

@@ -24,7 +24,7 @@ from d1lab.runs.record import RunRecord, load_results
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 UNTIL = date(2026, 5, 8)
 HOSTILE = "</script><script>alert('theirs')</script>"
 

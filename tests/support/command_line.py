@@ -1,15 +1,19 @@
-"""The command line, called in this process."""
+"""The command line, called in this process or as a program of its own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from d1lab.cli import main
+
+PROGRAM = Path(sys.executable).parent / "d1lab"
 
 
 class Ended(NamedTuple):
@@ -39,6 +43,19 @@ def caller(
         return Ended(code, *capsys.readouterr())
 
     return call
+
+
+def d1lab(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder, with no more of the environment than it needs."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        cwd=cwd,
+        env={"PATH": str(PROGRAM.parent), "HOME": str(cwd), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def assert_refused(ended: Ended, *parts: str, code: int = 2) -> None:

@@ -26,7 +26,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1UnavailableError, InputError, PushError, UnknownName
 from d1lab.push import PushResult, TablePush, plan, push, rollback
 from d1lab.push.before_image import load_image
-from tests import workerd
+from tests.support import workerd
 
 DAY = "2026-05-01"
 INVENTORY = "SELECT sku, days_of_supply, turnover_rate FROM inventory_impact ORDER BY sku"

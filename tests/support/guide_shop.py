@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-GUIDE = Path(__file__).parents[1] / "d1lab" / "d1" / "migrations" / "0001_guide_tables.sql"
+GUIDE = Path(__file__).parents[2] / "d1lab" / "d1" / "migrations" / "0001_guide_tables.sql"
 SHOP = "guide"
 LAST = date(2026, 5, 8)
 DAYS = 90

@@ -12,7 +12,7 @@ from d1lab.display import Figure, Figures
 from d1lab.pages.index import make_entries, write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.storage import read_cards
-from tests.reports.sample_run import HOSTILE, PULLED, STARTED, code, write_run
+from tests.support.sample_run import HOSTILE, PULLED, STARTED, code, write_run
 
 NOW = PULLED + timedelta(hours=2)
 

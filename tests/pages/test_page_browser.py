@@ -16,7 +16,8 @@ from d1lab.display import Figure, Figures
 from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
-from tests.reports.sample_run import (
+from tests.support.outside import chromium
+from tests.support.sample_run import (
     HOSTILE,
     STARTED,
     code,
@@ -24,7 +25,6 @@ from tests.reports.sample_run import (
     turnover_cells,
     write_run,
 )
-from tests.support.outside import chromium
 
 CHROMIUM = chromium()
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

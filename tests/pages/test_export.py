@@ -12,7 +12,7 @@ import pytest
 from d1lab.display import DataTable
 from d1lab.errors import InputError
 from d1lab.pages.export import export_tables
-from tests.reports.sample_run import code, write_run
+from tests.support.sample_run import code, write_run
 
 
 def _read(path: Path) -> list[list[str]]:

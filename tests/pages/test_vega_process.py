@@ -12,7 +12,7 @@ from d1lab.pages import svg as vega
 from d1lab.pages import vega_process as drawing
 from d1lab.pages.page import render_page
 from d1lab.pages.vega_process import Artist
-from tests.reports.sample_run import turnover_cells, write_run
+from tests.support.sample_run import turnover_cells, write_run
 
 BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from d1lab.d1.sqlite import ENGINE_FOLDER, SqliteDatabase
-from tests import small_shop
-from tests.command_line import assert_refused
+from tests.support import small_shop
+from tests.support.command_line import assert_refused
 
 
 @pytest.mark.parametrize(

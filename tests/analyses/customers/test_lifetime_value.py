@@ -18,7 +18,7 @@ from d1lab.analyses.customers.lifetime_value import (
 )
 from d1lab.analyses.customers.spend_forecast import Forecast
 from d1lab.errors import InputError
-from tests.stats.simulate_customers import Shop, simulate
+from tests.support.simulate_customers import Shop, simulate
 
 
 def _summaries(shop: Shop, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -17,7 +17,7 @@ from d1lab.outbox import read_outbox
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 MADE = """
 INSERT INTO raw.discount_recommendations BY NAME
 SELECT 1 AS _rowid, 'harbor' AS shop, 'plain' AS sku, DATE '2026-04-10' AS made_on,

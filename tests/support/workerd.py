@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx2
 
-HOME = Path(__file__).parent / "engine"
+HOME = Path(__file__).parents[1] / "engine"
 WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
 DATABASES = 400
 START_SECONDS = 60

@@ -16,7 +16,7 @@ from d1lab.runs.kernels import fork_client as forking
 from d1lab.runs.kernels.fork_client import ForkServer
 from d1lab.runs.kernels.kernel import Kernel
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
 
 pytestmark = pytest.mark.skipif(not forking.AVAILABLE, reason="kernels are forked on Linux only")

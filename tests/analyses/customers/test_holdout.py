@@ -11,7 +11,7 @@ from d1lab.analyses.customers import holdout
 from d1lab.analyses.customers import lifetime_model as lifetime
 from d1lab.analyses.customers.holdout import Models, Outcome, Purchases, Score, hold_out, verdict
 from d1lab.analyses.customers.spend_forecast import forecast_spend, forecast_total
-from tests.stats.simulate_customers import simulate
+from tests.support.simulate_customers import simulate
 
 TRUTH = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.5}
 SPEND = {"p": 5.0, "q": 4.0, "v": 15.0}

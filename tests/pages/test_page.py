@@ -17,7 +17,7 @@ from d1lab.errors import InputError
 from d1lab.pages.page import render_page, write_page
 from d1lab.pages.storage import place, remove_page
 from d1lab.pages.svg import csp_hash
-from tests.reports.sample_run import (
+from tests.support.sample_run import (
     HOSTILE,
     PULLED,
     STARTED,

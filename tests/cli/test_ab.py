@@ -1,0 +1,86 @@
+"""`d1lab ab`: two arms on the command line, answered in words, figures and JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import d1lab
+
+
+def test_ab_prints_every_field_as_json(tmp_path: Path):
+    """500 of 10,000 against 560 of 10,000, by the published methods."""
+    result = json.loads(d1lab("ab", "500/10000", "560/10000", "--json", cwd=tmp_path).stdout)
+    assert result["p_value"] == pytest.approx(0.0582578060, abs=1e-9)
+    assert result["difference_low"] == pytest.approx(-0.00021025, abs=1e-6)
+    assert result["ratio_high"] == pytest.approx(1.25940660, abs=1e-6)
+    assert result["chance_b_better"] == pytest.approx(0.97083766, abs=1e-6)
+    assert (result["winner"], result["confidence_level"]) == ("none", 94.17)
+
+
+def test_ab_counts_alone_need_the_declared_share(tmp_path: Path):
+    """Without visitors the split must have been declared; with it, the exact binomial decides."""
+    refused = json.loads(d1lab("ab", "122", "189", "--json", cwd=tmp_path).stdout)
+    assert (refused["status"], refused["p_value"]) == ("not_declared", None)
+    decided = d1lab("ab", "122", "189", "--share-b", ".5", "--json", cwd=tmp_path)
+    assert json.loads(decided.stdout)["p_value"] == pytest.approx(0.000172805, abs=1e-9)
+
+
+AB_FIELDS = (
+    "status reason method p_value confidence_level winner rate_a rate_b difference difference_low"
+    " difference_high ratio ratio_low ratio_high chance_b_better expected_loss_b sample_ratio_p"
+)
+
+
+@pytest.mark.parametrize("arms", [["500/10000", "560/10000"], ["122", "189"], ["0/9", "0/9"]])
+def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
+    """The promised fields in their order, first; what is not known is null, never left out."""
+    ended = d1lab("ab", *arms, "--json", cwd=tmp_path)
+    assert list(json.loads(ended.stdout))[:17] == AB_FIELDS.split()
+    assert ended.returncode == 0  # a refusal is an answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["500/10000", "700/10000"], "Take B: it converts 40 % more than A"),
+        (["500/10000", "560/10000"], "No winner: B converts 12 % more than A (−0.4 % to"),
+        (["122", "189"], "No answer: visitors were not counted"),
+        (["122", "189", "--share-b", ".5"], "Take B: it brought 55 % more orders"),
+    ],
+)
+def test_ab_answers_in_words_first(tmp_path: Path, arguments, sentence):
+    """One sentence that needs no statistics, then the figures."""
+    first, header, *_ = d1lab("ab", *arguments, cwd=tmp_path).stdout.splitlines()
+    assert first.startswith(sentence)
+    assert header == "field\tvalue"
+
+
+def test_ab_size_gives_the_visitors(tmp_path: Path):
+    """5 % to 5.5 % at 80 % power takes 31,233.4 visitors an arm: 31,234 of whole ones."""
+    ask = ("ab", "size", "--base", "5%", "--to", "5.5%")
+    size = json.loads(d1lab(*ask, "--json", cwd=tmp_path).stdout)
+    assert size["exact_a"] == pytest.approx(31233.438, abs=1e-3)
+    assert d1lab(*ask, cwd=tmp_path).stdout.splitlines()[1].startswith("a\t31234\t31233.43")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ab", "5"],
+        ["ab", "x", "y"],
+        ["ab", "size"],
+        ["ab", "9/8", "1/2", "--alpha", "2"],
+        ["ab", "12", "18", "--share-b", "1.5"],
+        ["ab", "5/80", "6/80", "--looks", "5", "--look", "7"],
+        ["ab", "5/80", "6/80", "--look", "2"],
+    ],
+)
+def test_ab_refuses_bad_input_in_one_line(tmp_path: Path, arguments):
+    """A missing arm, words for numbers, no rates, an impossible alpha."""
+    ended = d1lab(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.count("\n") == 1
