@@ -37,7 +37,7 @@ _OURS = """
 from d1lab.exposures import Measure, scan
 from d1lab.analyses.ab_tests.decision import compare
 from d1lab.analyses.ab_tests.model import Plan
-from d1lab.analyses.ab_tests.visitors import arms, effects
+from d1lab.analyses.ab_tests.visitors import variants, effects
 
 measures = [
     Measure("orders"),
@@ -50,7 +50,7 @@ plan = Plan(share_b=0.5, share_declared=True)
 def once(con):
     sums = scan(con.table("visitors"), measures, a=0, b=1)
     found = {f"{e.measure} {e.method}": e.p_value for e in effects(sums)}
-    decided = compare(*arms(sums, conversions="orders", revenue="revenue"), plan)
+    decided = compare(*variants(sums, conversions="orders", revenue="revenue"), plan)
     return found | {"sample ratio": decided.sample_ratio_p}
 """
 

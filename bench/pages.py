@@ -41,7 +41,7 @@ def run() -> list[Comparison]:
         def run_to_its_end() -> None:
             forget()
             for shown in charts[:-1]:
-                vega.draw_ahead(shown)
+                vega.prerender(shown)
             vega.draw({"data": {"values": [{}]}, "mark": "point"}, "")  # queued behind them
 
         page()

@@ -150,11 +150,11 @@ def measure(name: str, path: Path) -> None:
     """Run one side, and print what it took and found."""
     import resource
 
-    from d1lab.analyses.inventory.turnover import Ledger, turnover
+    from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
     start = time.perf_counter()
     frame = {"ours": ours, "pandas": pandas}[name](path)
-    rates = turnover(Ledger.of(frame))
+    rates = turnover(StockLedger.of(frame))
     taken = time.perf_counter() - start
     sums = {column: int(frame[column].sum()) for column in COUNTS}
     sums["days_of_supply"] = round(float(sum(x for x in rates.days_of_supply if x == x)))

@@ -38,7 +38,7 @@ _NOTE = re.compile(r"\$(\w+):\s*(.*)")
 _LABEL = re.compile(r"(?!unit:|grain:|reads:)([a-z]\w*):\s+(.+)")
 
 
-class Parameter(NamedTuple):
+class MetricParameter(NamedTuple):
     """One named parameter of a metric."""
 
     name: str
@@ -55,7 +55,7 @@ class Metric(NamedTuple):
     grain: tuple[str, ...]
     reads: tuple[str, ...]  # the views that the SQL reads
     sql: str
-    parameters: dict[str, Parameter]
+    parameters: dict[str, MetricParameter]
     labels: dict[str, Label]  # of its columns, and of the key figures that its rows are
 
 
@@ -146,7 +146,7 @@ def parse_metric(sql: str) -> Metric:
         grain=_names(fields["grain"]),
         reads=_names(fields["reads"]),
         sql=sql,
-        parameters={p: Parameter(p, types[p], header.notes.get(p, "")) for p in order},
+        parameters={p: MetricParameter(p, types[p], header.notes.get(p, "")) for p in order},
         labels={name: parse_label(name, text) for name, text in header.labels.items()},
     )
 
@@ -335,7 +335,7 @@ def parameters_from_text(metric: Metric, texts: Mapping[str, str]) -> dict[str, 
     return read
 
 
-def _check_value(place: str, parameter: Parameter, value: object) -> object:
+def _check_value(place: str, parameter: MetricParameter, value: object) -> object:
     check = _CHECKS.get(parameter.type)
     if check is None:
         return value

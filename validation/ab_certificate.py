@@ -52,7 +52,7 @@ class Found(NamedTuple):
     shares: dict[str, float]  # of the tests, by rule
 
     def faults(self) -> list[str]:
-        """The rules that break their limits, if the arms are the same."""
+        """The rules that break their limits, if the variants are the same."""
         return [
             f"{rule}: {share:.1%} of A/A tests on {self.metric}, {self.cell}"
             for rule, share in self.shares.items()
@@ -131,7 +131,7 @@ def _by_sequence(both: means.Means, tests: Tests) -> Decided:
 def _welch(
     visitors: tuple[Floats, Floats], sums: tuple[Floats, Floats], squares: tuple[Floats, Floats]
 ) -> means.Means:
-    a, b = (means.Sums(visitors[arm], sums[arm], squares[arm]) for arm in (0, 1))
+    a, b = (means.Sums(visitors[variant], sums[variant], squares[variant]) for variant in (0, 1))
     return means.welch(a, b)
 
 
@@ -159,8 +159,8 @@ _TEXT = """\
 
 Made by `make certify`, seed {seed}: {tests:,} simulated tests per cell, {days} daily looks, a
 weekly season in traffic and in buying, base rate {base:.0%}, log-normal order values. Visitors are
-per day, in an arm of a half. Figures are per cent of the tests; their standard error is {error:.1f}
-points at 5 %. The rules are the product's own functions.
+per day, in a variant of a half. Figures are per cent of the tests; their standard error is
+{error:.1f} points at 5 %. The rules are the product's own functions.
 
 ## Winners found where there is no difference
 
@@ -178,7 +178,7 @@ error).
 ## Intervals that hold the truth
 
 95 % intervals as `compare` shows them. Limits: 94 to 97; exact and sequential methods may be above.
-Counts, rates and effects are drawn at random; the counts are visitors of an arm, or conversions
+Counts, rates and effects are drawn at random; the counts are visitors of a variant, or conversions
 where visitors are unknown.
 
 | Interval | Counts | Tests | Holds the truth |

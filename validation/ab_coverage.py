@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from d1lab.analyses.ab_tests.decision import AbResult, compare
-from d1lab.analyses.ab_tests.model import Arm, Design, Plan
+from d1lab.analyses.ab_tests.model import AbPlan, Design, Variant
 from validation.simulate_ab import ORDER_LOG_MEAN, ORDER_LOG_SD
 
 Generator = np.random.Generator
@@ -85,15 +85,15 @@ def _rates(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]
     n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
     rate_a = float(np.exp(rng.uniform(*np.log(rates))))
     rate_b = rate_a * float(np.exp(rng.uniform(-0.3, 0.3)))
-    a, b = (Arm(k, int(rng.binomial(k, p))) for k, p in zip(n, (rate_a, rate_b), strict=True))
+    a, b = (Variant(k, int(rng.binomial(k, p))) for k, p in zip(n, (rate_a, rate_b), strict=True))
     return Drawn(compare(a, b), rate_b - rate_a, rate_b / rate_a)
 
 
 def _same(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]) -> Drawn:
-    """The same rate in both arms: where exact tests decide."""
+    """The same rate in both variants: where exact tests decide."""
     n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
     rate = float(np.exp(rng.uniform(*np.log(rates))))
-    a, b = (Arm(k, int(rng.binomial(k, rate))) for k in n)
+    a, b = (Variant(k, int(rng.binomial(k, rate))) for k in n)
     return Drawn(compare(a, b), 0.0, 1.0)
 
 
@@ -103,8 +103,8 @@ def _counts(rng: Generator, mean: tuple[int, int], method: Design) -> Drawn:
     exposure = float(np.exp(rng.uniform(*np.log(mean))))
     ratio = float(np.exp(rng.uniform(-0.5, 0.5)))
     a, b = rng.poisson(exposure * (1 - share)), rng.poisson(exposure * share * ratio)
-    plan = Plan(method=method, share_b=share, share_declared=True)
-    return Drawn(compare(Arm(None, int(a)), Arm(None, int(b)), plan), np.nan, ratio)
+    plan = AbPlan(method=method, share_b=share, share_declared=True)
+    return Drawn(compare(Variant(None, int(a)), Variant(None, int(b)), plan), np.nan, ratio)
 
 
 def _money(rng: Generator, visitors: tuple[int, int], declared: bool) -> Drawn:
@@ -116,14 +116,14 @@ def _money(rng: Generator, visitors: tuple[int, int], declared: bool) -> Drawn:
         total = sum(n)
         n[1] = int(rng.binomial(total, share))
         n[0] = total - n[1]
-    arms = []
+    variants = []
     for k, rate in zip(n, (0.05, 0.05 * lift), strict=True):
         values = rng.lognormal(ORDER_LOG_MEAN, ORDER_LOG_SD, rng.binomial(k, rate))
         seen = None if declared else k
-        arms.append(Arm(seen, len(values), float(values.sum()), float((values**2).sum())))
-    plan = Plan(primary_metric="revenue", share_b=share, share_declared=declared)
+        variants.append(Variant(seen, len(values), float(values.sum()), float((values**2).sum())))
+    plan = AbPlan(primary_metric="revenue", share_b=share, share_declared=declared)
     mean = 0.05 * np.exp(ORDER_LOG_MEAN + ORDER_LOG_SD**2 / 2)
-    return Drawn(compare(arms[0], arms[1], plan), float(mean * (lift - 1)), lift)
+    return Drawn(compare(variants[0], variants[1], plan), float(mean * (lift - 1)), lift)
 
 
 SMALL, LARGE, HUGE = (20, 300), (1_000, 100_000), (10_000, 100_000)
@@ -138,4 +138,4 @@ KINDS = (
     Kind("Welch and Fieller", HUGE, _money, (False,)),
     Kind("Compound Poisson", HUGE, _money, (True,)),
 )
-"""What is drawn; counts are visitors of an arm, or conversions where visitors are unknown."""
+"""What is drawn; counts are visitors of a variant, or conversions where visitors are unknown."""

@@ -19,13 +19,13 @@ ORDER_LOG_MEAN, ORDER_LOG_SD = 3.8, 0.8  # order values: median 45, mean 62
 class Cell(NamedTuple):
     """One setting of the simulation."""
 
-    visitors: int  # a day, in an arm of a half; both arms together have twice that
+    visitors: int  # a day, in a variant of a half; both variants together have twice that
     share_b: float = 0.5
     lift: float = 0.0  # true: rate of B / rate of A - 1
 
 
 class Tests(NamedTuple):
-    """Cumulative sums per test (rows) and day (columns), of arms a and b."""
+    """Cumulative sums per test (rows) and day (columns), of variants a and b."""
 
     visitors: tuple[Floats, Floats]
     conversions: tuple[Floats, Floats]

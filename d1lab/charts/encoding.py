@@ -37,7 +37,7 @@ _SHORT = (
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 
-class Meaning(TypedDict, total=False):
+class ColumnMeanings(TypedDict, total=False):
     """What columns mean, by name: as in `DataTable.from_frame`."""
 
     labels: Mapping[str, str]
@@ -46,7 +46,7 @@ class Meaning(TypedDict, total=False):
     known_labels: Labels  # of a lab's metrics; the default is those that d1lab ships
 
 
-class Drawing(NamedTuple):
+class ChartData(NamedTuple):
     """Rows and columns by role, ready to be encoded."""
 
     title: str
@@ -106,14 +106,14 @@ class Drawing(NamedTuple):
         )
 
 
-def read_drawing(
+def read_chart_data(
     frame: Any,
     roles: Mapping[str, str | None],
     title: str,
     description: str,
-    meaning: Meaning,
+    meaning: ColumnMeanings,
     limit: int,
-) -> Drawing:
+) -> ChartData:
     """Take the named columns out of a frame, checked and by role."""
     if not title.strip() or not description.strip():
         raise InputError(
@@ -142,7 +142,7 @@ def read_drawing(
         {role: _drawable(row[place], columns[role]) for role, place in places.items()}
         for row in plain_rows
     ]
-    return Drawing(title, description, records, columns)
+    return ChartData(title, description, records, columns)
 
 
 def _drawable(value: Any, column: TableColumn) -> Any:
@@ -154,7 +154,7 @@ def _drawable(value: Any, column: TableColumn) -> Any:
     return value
 
 
-def color_channel(drawn: Drawing) -> list[Any]:
+def color_channel(drawn: ChartData) -> list[Any]:
     """The colour channel, where the chart has one."""
     if "color" not in drawn.columns:
         return []
@@ -179,7 +179,7 @@ def _day(text: str) -> date:
     return date.fromisoformat(text[:10])
 
 
-def day_ends(drawn: Drawing) -> dict[str, str]:
+def day_ends(drawn: ChartData) -> dict[str, str]:
     """Where each dated bar ends: a whole period after its start."""
     days = sorted({record["x"] for record in drawn.records if record["x"]})
     dates = [_day(day) for day in days]

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from d1lab.charts.encoding import (
-    Drawing,
-    Meaning,
+    ChartData,
+    ColumnMeanings,
     alt,
     color_channel,
     day_ends,
-    read_drawing,
+    read_chart_data,
     reference_line,
 )
 from d1lab.charts.theme import light
@@ -41,7 +41,7 @@ def line(
     reference: float | None = None,
     step: bool = False,
     zero: bool = True,
-    **meaning: Unpack[Meaning],
+    **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
     """A line over time or another ordered quantity; at most 5,000 rows.
 
@@ -57,7 +57,7 @@ def line(
         UnknownName: The frame lacks a column.
     """
     roles = {"x": x, "y": y, "low": low, "high": high, "color": color}
-    drawn = read_drawing(frame, roles, title, description, meaning, MAX_ROWS)
+    drawn = read_chart_data(frame, roles, title, description, meaning, MAX_ROWS)
     scale = alt.Scale(zero=zero, nice=True)
     across, up = drawn.channel(alt.X, "x"), drawn.channel(alt.Y, "y", scale=scale)
     base = alt.Chart().encode(across, *color_channel(drawn))
@@ -78,7 +78,7 @@ def bar(
     description: str,
     color: str | None = None,
     x_end: str | None = None,
-    **meaning: Unpack[Meaning],
+    **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
     """Bars: lying for the names of things (40 at most, in the frame's order), else standing.
 
@@ -93,7 +93,7 @@ def bar(
         UnknownName: The frame lacks a column.
     """
     roles = {"x": x, "y": y, "x_end": x_end, "color": color}
-    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
     if drawn.columns["x"].kind == "text":
         return _lying_bars(drawn)
     ends = {} if drawn.columns["x"].kind != "date" or x_end else day_ends(drawn)
@@ -126,7 +126,7 @@ def points(
     name: str | None = None,
     reference: float | None = None,
     zero: bool = False,
-    **meaning: Unpack[Meaning],
+    **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
     """Points of two quantities; at most 1,000.
 
@@ -140,7 +140,7 @@ def points(
         UnknownName: The frame lacks a column.
     """
     roles = {"name": name, "x": x, "y": y, "size": size, "color": color}
-    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
     scale = alt.Scale(zero=zero, nice=True)
     area = [drawn.channel(alt.Size, "size", legend=None)] if size else []
     marks = (
@@ -168,7 +168,7 @@ def interval(
     description: str,
     color: str | None = None,
     reference: float | None = None,
-    **meaning: Unpack[Meaning],
+    **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
     """Estimates with their intervals, one line per name, in the frame's order; at most 40.
 
@@ -180,7 +180,7 @@ def interval(
         UnknownName: The frame lacks a column.
     """
     roles = {"y": name, "x": value, "low": low, "high": high, "color": color}
-    drawn = read_drawing(frame, roles, title, description, meaning, MAX_BARS)
+    drawn = read_chart_data(frame, roles, title, description, meaning, MAX_BARS)
     names = drawn.channel(alt.Y, "y", sort=None, title=None)
     base = alt.Chart().encode(names, *color_channel(drawn), tooltip=drawn.tooltips())
     scale = alt.Scale(zero=False, nice=True)
@@ -201,7 +201,7 @@ def heatmap(
     *,
     title: str,
     description: str,
-    **meaning: Unpack[Meaning],
+    **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
     """A grid of one quantity, the darker the larger, with its numbers; at most 1,000 cells.
 
@@ -210,7 +210,7 @@ def heatmap(
         UnknownName: The frame lacks a column.
     """
     roles = {"x": x, "y": y, "value": value}
-    drawn = read_drawing(frame, roles, title, description, meaning, MAX_MARKS)
+    drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
     ordinal: Any = {"type": "ordinal", "sort": None}
     names = {str(record["x"]) for record in drawn.records}
     slanted = len(names) > 5 and max(map(len, names)) > 5  # side by side they would overlap
@@ -239,7 +239,7 @@ def _cell_number(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _lying_bars(drawn: Drawing) -> alt.LayerChart:
+def _lying_bars(drawn: ChartData) -> alt.LayerChart:
     names = {record["x"] for record in drawn.records}
     if len(names) > MAX_BARS:
         raise InputError(

@@ -99,5 +99,5 @@ def _print_size(
     if as_json:
         print_json(size)
         return
-    arms = [("a", size.visitors_a, size.exact_a), ("b", size.visitors_b, size.exact_b)]
-    print_rows(("arm", "visitors", "exact"), arms)
+    variants = [("a", size.visitors_a, size.exact_a), ("b", size.visitors_b, size.exact_b)]
+    print_rows(("variant", "visitors", "exact"), variants)

@@ -14,11 +14,11 @@ from d1lab.cli.output import (
     MaxAgeOption,
     MaxRowsOption,
     SetOption,
+    echo_err,
+    echo_pull_notes,
     print_json,
     print_rows,
     progress_bars,
-    say,
-    say_remarks,
 )
 from d1lab.config import load_settings
 from d1lab.errors import InputError
@@ -59,17 +59,17 @@ def pull(
         print_json(result)
         return
     if result.skipped:
-        say("pull: up to date, 0 rows read")
+        echo_err("pull: up to date, 0 rows read")
         return
     columns = ("table", "rows_pulled", "rows_read", "read_whole")
     rows = [(name, t.rows_pulled, t.rows_read, t.whole) for name, t in result.by_table.items()]
     print_rows(columns, rows)
-    say(
+    echo_err(
         f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s. Billed rows "
         f"read: {db.meter.total.rows_read:,} (${cost(db.meter.total):.6f} beyond the "
         "included quota)"
     )
-    say_remarks(result)
+    echo_pull_notes(result)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
@@ -117,7 +117,7 @@ def sql(
         with closing(connect(load_settings(), database)) as db:
             result = db.query(statement)
         print_rows(result.columns, result.rows, as_json=as_json)
-        say(f"Billed rows read: {result.usage.rows_read:,}")
+        echo_err(f"Billed rows read: {result.usage.rows_read:,}")
         return
     import duckdb
 
@@ -178,4 +178,4 @@ def search(
         hits = index.search(text, kinds=kind, shop=shop, limit=limit)
     print_rows(Hit._fields, hits, as_json=as_json)
     if not hits and not as_json:
-        say(f"search: no results for {text!r:.80}")
+        echo_err(f"search: no results for {text!r:.80}")

@@ -15,10 +15,10 @@ from d1lab.cli.output import (
     DryRunOption,
     JsonOption,
     Progress,
+    echo_err,
     print_json,
     print_rows,
     progress_bars,
-    say,
 )
 from d1lab.config import load_settings
 from d1lab.errors import InputError
@@ -221,9 +221,9 @@ def _finish(
     if as_json:
         print_json(result)
     else:
-        say(told)
+        echo_err(told)
         if listed:
-            say(f"see {listed}")
+            echo_err(f"see {listed}")
         elif result.refused:
             print_rows(fields, result.refused)
     if result.refused:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from d1lab.cli import ab, data, ingest, reports, setup, share
-from d1lab.cli.output import say
+from d1lab.cli.output import echo_err
 from d1lab.errors import D1labError
 from d1lab.version import __version__
 
@@ -85,11 +85,11 @@ def main() -> None:
         with _heeding_ctrl_c():
             app()
     except D1labError as error:
-        say(f"error: {error}")
+        echo_err(f"error: {error}")
         sys.exit(error.exit_code)
     except OSError as error:  # a folder that cannot be written, a disk that is full
         place = f"{error.filename}: " if error.filename else ""
-        say(f"error: {place}{error.strerror or error}")
+        echo_err(f"error: {place}{error.strerror or error}")
         sys.exit(1)
     except RuntimeError as error:
         if str(error) != _DUCKDB_INTERRUPTED:
@@ -130,5 +130,5 @@ def _ended(ended: SystemExit | KeyboardInterrupt) -> str | int | None:
         return 0  # the reader, such as `head`, has enough
     if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
         return ended.code
-    say("interrupted. Completed work is kept. Run the same command to continue.")
+    echo_err("interrupted. Completed work is kept. Run the same command to continue.")
     return _INTERRUPTED

@@ -139,17 +139,17 @@ def _print_table(columns: Sequence[str], rows: list[list[Any]]) -> None:
     print_table([_one_line(name) for name in columns], texts, numbers)
 
 
-def say(text: str) -> None:
+def echo_err(text: str) -> None:
     """One line for people, on standard error: standard output stays for data."""
     sys.stderr.write(text + "\n")
 
 
-def say_remarks(pulled: PullResult) -> None:
+def echo_pull_notes(pulled: PullResult) -> None:
     """What else is to be known of a pull: why it began anew, and what did not fit its type."""
     if pulled.note:
-        say(f"pull: {pulled.note}")
+        echo_err(f"pull: {pulled.note}")
     if pulled.quarantined:
-        say(
+        echo_err(
             f"pull: {pulled.quarantined:,} values quarantined. To list them: d1lab sql "
             "'FROM d1lab.quarantine'"
         )

@@ -18,11 +18,11 @@ from d1lab.cli.output import (
     MaxAgeOption,
     MaxRowsOption,
     SetOption,
+    echo_err,
+    echo_pull_notes,
     print_json,
     print_rows,
     progress_bars,
-    say,
-    say_remarks,
 )
 from d1lab.config import TOKEN_VARIABLES, Settings, load_settings
 from d1lab.d1.database import Usage
@@ -30,7 +30,7 @@ from d1lab.d1.limits import cost
 from d1lab.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
-    from d1lab.jobs.run import Outcome
+    from d1lab.jobs.run import JobResult
     from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
 
@@ -145,7 +145,7 @@ def _pull(
         )
 
 
-def _export(settings: Settings, outcome: Outcome, form: str | None) -> list[Exported]:
+def _export(settings: Settings, outcome: JobResult, form: str | None) -> list[Exported]:
     from d1lab.pages.export import export_pdf, export_tables
     from d1lab.runs.run import run_folder
 
@@ -164,7 +164,7 @@ def _print_exported(settings: Settings, files: list[Exported]) -> None:
         print_rows(("exported", "rows"), rows)
 
 
-def _summary(outcome: Outcome, exported: list[Exported]) -> dict[str, object]:
+def _summary(outcome: JobResult, exported: list[Exported]) -> dict[str, object]:
     task = outcome.job.task
     return {
         "report": task.report.name,
@@ -182,7 +182,7 @@ def _summary(outcome: Outcome, exported: list[Exported]) -> dict[str, object]:
 
 
 def _print_outcomes(
-    settings: Settings, outcomes: list[Outcome], pulled: PullResult | None, seconds: float
+    settings: Settings, outcomes: list[JobResult], pulled: PullResult | None, seconds: float
 ) -> None:
     rows = [
         (
@@ -198,23 +198,23 @@ def _print_outcomes(
     print_rows(("shop", "report", "status", "seconds", "results_pushed", "page"), rows)
     for outcome in outcomes:
         if outcome.message and outcome.status != "current":
-            say(f"{outcome.job.task}: {outcome.message}")
+            echo_err(f"{outcome.job.task}: {outcome.message}")
     if not outcomes:
-        say("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
+        echo_err("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
     if pulled:
-        say_remarks(pulled)
+        echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
         _say_what_it_took(outcomes, pulled, seconds)
     index = settings.reports_dir / "index.html"
     if index.is_file():
-        say(f"Open {_relative(index, settings.root)}")
+        echo_err(f"Open {_relative(index, settings.root)}")
 
 
-def _say_what_it_took(outcomes: list[Outcome], pulled: PullResult | None, seconds: float) -> None:
+def _say_what_it_took(outcomes: list[JobResult], pulled: PullResult | None, seconds: float) -> None:
     pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
     usage = sum((push.usage for push in pushes), Usage())
     read = usage.rows_read + (pulled.rows_read if pulled else 0)
-    say(
+    echo_err(
         f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
         f"{usage.rows_written:,} written (${cost(usage._replace(rows_read=read)):.4f} past what "
         f"the plan includes); {sum(p.changed for p in pushes):,} results pushed; {seconds:.1f} s"
@@ -269,7 +269,9 @@ def push(
     if dry_run:
         _print_sample(result)
     verb = "would write" if dry_run else "wrote"
-    say(f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}")
+    echo_err(
+        f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}"
+    )
 
 
 def _print_sample(plan: Any) -> None:
@@ -305,7 +307,9 @@ def rollback(
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
     for table in result.tables:
         if table.left:
-            say(f"{table.table}: {table.left} rows changed after the push and were not restored")
+            echo_err(
+                f"{table.table}: {table.left} rows changed after the push and were not restored"
+            )
 
 
 def prune(
@@ -329,7 +333,7 @@ def prune(
         print_json(removed)
         return
     print_rows(removed[0]._fields if removed else ("run_id",), removed)
-    say(f"prune: {len(removed)} runs {'would be ' if dry_run else ''}deleted")
+    echo_err(f"prune: {len(removed)} runs {'would be ' if dry_run else ''}deleted")
 
 
 def lab(
@@ -342,7 +346,7 @@ def lab(
     settings = load_settings()
     tour = settings.notebooks_dir / "tour.ipynb"
     if not settings.folder().joinpath("warehouse.duckdb").is_file():
-        say("The warehouse is empty. Run `d1lab pull` to fill it.")
+        echo_err("The warehouse is empty. Run `d1lab pull` to fill it.")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--ServerApp.root_dir={settings.root}"]
     if tour.is_file():

@@ -12,10 +12,10 @@ from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
+    echo_err,
     print_json,
     print_rows,
     progress_bars,
-    say,
 )
 from d1lab.config import DEMO_URL, FILE_NAME, load_settings
 from d1lab.errors import InputError
@@ -52,7 +52,7 @@ def init(
     copied = copy_notebooks(folder / "notebooks")
     target.write_text(text, encoding="utf-8")
     first = "demo" if url == DEMO_URL else "doctor"
-    say(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
+    echo_err(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
 
 
 def _toml(name: str, url: str, plan: str, currency: str) -> str:
@@ -84,14 +84,14 @@ def demo(
 
     settings = load_settings()
     if if_missing and demo_exists(settings, full=full):
-        say("demo: already built")
+        echo_err("demo: already built")
         return
     with progress_bars() as progress:
         result = build_demo(settings, full=full, progress=progress)
     if as_json:
         print_json(result)
         return
-    say(
+    echo_err(
         f"demo: {result.events:,} order lines, plus simulated data: "
         f"{result.inventory_days:,} inventory days, {result.ab_tests} A/B tests, "
         f"{result.competitor_prices:,} competitor prices, {result.unit_costs:,} unit "
@@ -111,7 +111,7 @@ def migrate(
     with closing(connect(load_settings(), database, write=not dry_run)) as db:
         names = pending(db) if dry_run else apply(db)
     print_rows(("migration",), [(name,) for name in names], as_json=as_json)
-    say(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
+    echo_err(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
 
 
 def track(
@@ -138,7 +138,7 @@ def track(
         print_json(result)
     else:
         done = f"{result.written:,} written, {result.known:,} already in D1"
-        say(
+        echo_err(
             f"track: {result.received:,} events, {'dry run' if dry_run else done}, "
             f"{len(result.refused):,} rejected"
         )
@@ -162,7 +162,7 @@ def aggregate(
         print_json(result)
         return
     print_rows(("table", "rows_changed"), result.changed.items())
-    say(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
+    echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
 
 
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:

@@ -12,10 +12,10 @@ from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
     JsonOption,
+    echo_err,
     print_json,
     print_rows,
     progress_bars,
-    say,
 )
 from d1lab.config import load_settings
 
@@ -39,7 +39,7 @@ def serve(
     from d1lab.share.serve import serve as listen
 
     def ready(url: str) -> None:
-        say(f"Serving reports at {url} (press Ctrl-C to stop)")
+        echo_err(f"Serving reports at {url} (press Ctrl-C to stop)")
         if browser:
             webbrowser.open(url)
 
@@ -68,7 +68,7 @@ def publish(
     print_rows(("action", "path", "bytes"), result.files)
     copied = sum(file.action != "removed" for file in result.files)
     verb = "would copy" if dry_run else "copied"
-    say(
+    echo_err(
         f"publish: {verb} {copied} files ({result.bytes:,} bytes) to {result.target}; "
         f"{len(result.files) - copied} {'to delete' if dry_run else 'deleted'}, "
         f"{result.unchanged} unchanged"
@@ -117,11 +117,11 @@ def _print_deliveries(deliveries: list[Delivery], *, dry_run: bool) -> None:
     print_rows(("status", "address", "title"), rows)
     for delivery in deliveries:
         if dry_run:
-            say(f"\n{delivery.notice.title}\n{delivery.notice.body}")
+            echo_err(f"\n{delivery.notice.title}\n{delivery.notice.body}")
         elif delivery.problem:
-            say(f"{delivery.notice.title}: {delivery.problem}")
+            echo_err(f"{delivery.notice.title}: {delivery.problem}")
     sent = sum(delivery.status == "sent" for delivery in deliveries)
-    say(f"send: {len(deliveries)} messages to send" if dry_run else f"send: {sent} sent")
+    echo_err(f"send: {len(deliveries)} messages to send" if dry_run else f"send: {sent} sent")
 
 
 def schedule(

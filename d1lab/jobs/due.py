@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from d1lab import outbox as results
 from d1lab.config import Settings
 from d1lab.errors import InputError
-from d1lab.jobs.ledger import Entry, Ledger, Work
+from d1lab.jobs.ledger import LedgerEntry, RunLedger, Work
 from d1lab.metrics import tables_read
 from d1lab.runs.report import list_reports, load_report
 from d1lab.runs.run import Task, open_lab, prepare
@@ -37,7 +37,7 @@ class Job(NamedTuple):
     inputs: dict[str, str]  # digests of all that the result could depend on
     due: bool
     reason: str  # why it is due, or why not
-    last: Entry | None  # the last good run of this day
+    last: LedgerEntry | None  # the last good run of this day
 
     @property
     def work(self) -> Work:
@@ -47,7 +47,7 @@ class Job(NamedTuple):
 
 def plan(
     settings: Settings,
-    ledger: Ledger,
+    ledger: RunLedger,
     database: str | None = None,
     *,
     reports: Sequence[str] = (),
@@ -95,7 +95,7 @@ def plan(
     return [judge(settings, ledger, task, force=force) for task in tasks]
 
 
-def judge(settings: Settings, ledger: Ledger, task: Task, *, force: bool = False) -> Job:
+def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = False) -> Job:
     """Whether a task is due, and why."""
     series, inputs = series_of(task), inputs_of(settings, task)
     last = ledger.last_done(series, task.as_of)

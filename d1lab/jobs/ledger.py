@@ -62,7 +62,7 @@ CREATE TABLE leases (
 """
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     """One run, as the ledger knows it."""
 
     run_id: str
@@ -91,7 +91,7 @@ class Work(NamedTuple):
         return f"report {self.report!r} for shop {self.shop!r} of database {self.database!r}"
 
 
-class Ledger:
+class RunLedger:
     """The ledger at `path`; made when it is not there. Safe between threads and processes.
 
     Raises:
@@ -153,14 +153,14 @@ class Ledger:
                 (_text(at or datetime.now(UTC)), run_id),
             )
 
-    def last_done(self, series: str, as_of: date | None) -> Entry | None:
+    def last_done(self, series: str, as_of: date | None) -> LedgerEntry | None:
         """The last run of this series and day that ended well, done or skipped."""
         return self._first(
             "series = ? AND as_of IS ? AND status IN ('done', 'skipped') ORDER BY started_at DESC",
             (series, _day(as_of)),
         )
 
-    def previous(self, series: str, as_of: date | None) -> Entry | None:
+    def previous(self, series: str, as_of: date | None) -> LedgerEntry | None:
         """The run that a run of this day is compared with: done, of this day or the last before."""
         return self._first(
             "series = ?1 AND status = 'done' AND (as_of <= ?2 OR ?2 IS NULL)"
@@ -168,7 +168,7 @@ class Ledger:
             (series, _day(as_of)),
         )
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """All runs, oldest first."""
         with self._open() as con:
             return [_entry(row) for row in con.execute("SELECT * FROM runs ORDER BY started_at")]
@@ -178,7 +178,7 @@ class Ledger:
         with self._open() as con:
             con.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
 
-    def _first(self, condition: str, params: tuple[object, ...]) -> Entry | None:
+    def _first(self, condition: str, params: tuple[object, ...]) -> LedgerEntry | None:
         with self._open() as con:
             row = con.execute(f"SELECT * FROM runs WHERE {condition} LIMIT 1", params).fetchone()  # noqa: S608 - our own text
         return _entry(row) if row else None
@@ -207,15 +207,15 @@ class Ledger:
             yield lease
 
 
-def open_ledger(settings: Settings) -> Ledger:
+def open_ledger(settings: Settings) -> RunLedger:
     """The project's ledger."""
-    return Ledger(settings.data_dir / FILE_NAME)
+    return RunLedger(settings.data_dir / FILE_NAME)
 
 
 class Lease:
     """The right to do some work, as long as it beats."""
 
-    def __init__(self, ledger: Ledger, work: Work) -> None:
+    def __init__(self, ledger: RunLedger, work: Work) -> None:
         self.ledger, self.work = ledger, work
         self.holder = uuid.uuid4().hex
         self._over = threading.Event()
@@ -305,8 +305,8 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(
+def _entry(row: sqlite3.Row) -> LedgerEntry:
+    return LedgerEntry(
         run_id=row["run_id"],
         as_of=date.fromisoformat(row["as_of"]) if row["as_of"] else None,
         key=row["key"],

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import InputError
-from d1lab.jobs.ledger import Entry, Ledger
+from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.pages.storage import latest_runs, remove_page
 from d1lab.push.before_image import mark_path
 
@@ -47,7 +47,7 @@ def parse_days(text: str) -> int:
 
 def prune(
     settings: Settings,
-    ledger: Ledger,
+    ledger: RunLedger,
     database: str | None = None,
     *,
     keep_days: int,
@@ -90,7 +90,7 @@ def prune(
     return found
 
 
-def _latest(entries: Iterable[Entry]) -> set[str]:
+def _latest(entries: Iterable[LedgerEntry]) -> set[str]:
     """The last run and the last good run of each report and shop, and those that are on."""
     last: dict[tuple[object, ...], str] = {}
     for entry in entries:  # oldest first
@@ -102,7 +102,7 @@ def _latest(entries: Iterable[Entry]) -> set[str]:
     return set(last.values())
 
 
-def _ages(runs_dir: Path, entries: dict[str, Entry]) -> Iterator[tuple[str, datetime]]:
+def _ages(runs_dir: Path, entries: dict[str, LedgerEntry]) -> Iterator[tuple[str, datetime]]:
     """Every run of the ledger, and every folder named by a time, with when it began."""
     folders = {path.name for path in runs_dir.glob("*") if path.is_dir()}
     for run_id in sorted(folders | set(entries)):
@@ -113,7 +113,9 @@ def _ages(runs_dir: Path, entries: dict[str, Entry]) -> Iterator[tuple[str, date
             yield run_id, datetime.strptime(stamp[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
-def _pruned(run_dir: Path, at: datetime, entry: Entry | None, pages: set[str | None]) -> Pruned:
+def _pruned(
+    run_dir: Path, at: datetime, entry: LedgerEntry | None, pages: set[str | None]
+) -> Pruned:
     files = [path for path in run_dir.rglob("*") if path.is_file()]
     return Pruned(
         run_id=run_dir.name,
@@ -133,7 +135,7 @@ def undoable(run_dir: Path) -> list[str]:
     return [name for name in names if not mark_path(run_dir, name, "rollback").exists()]
 
 
-def _remove(settings: Settings, ledger: Ledger, runs_dir: Path, pruned: Pruned) -> None:
+def _remove(settings: Settings, ledger: RunLedger, runs_dir: Path, pruned: Pruned) -> None:
     """The page first: a crash in between leaves a run that the next prune finds again."""
     if pruned.page:
         remove_page(settings.reports_dir, pruned.page)

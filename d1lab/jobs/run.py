@@ -19,11 +19,11 @@ from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
 from d1lab.jobs.ledger import open_ledger
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
-from d1lab.pages.svg import draw_ahead
+from d1lab.pages.svg import prerender
 from d1lab.push import PushResult
 from d1lab.push import push as push_results
 from d1lab.runs.execute import Cancellation, import_papermill
-from d1lab.runs.kernels.fork_client import warm_up
+from d1lab.runs.kernels.fork_client import preload_fork_server
 from d1lab.runs.record import Pushed, PushedTable, RunRecord, load_run
 from d1lab.runs.report import load_report
 from d1lab.runs.run import (
@@ -43,7 +43,7 @@ Progress = Callable[[str, int, int], None]
 """Called with a job's name, the cells done and their number; from several threads."""
 
 
-class Outcome(NamedTuple):
+class JobResult(NamedTuple):
     """What became of a job."""
 
     job: Job
@@ -70,7 +70,7 @@ def run_reports(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
-) -> list[Outcome]:
+) -> list[JobResult]:
     """What `d1lab run` does: plan, then run what is due, write the pages, push, write the index.
 
     Args:
@@ -102,7 +102,7 @@ def run_reports(
         force=force,
     )
     if dry_run:
-        return [Outcome(j, "due" if j.due else "current", j.reason) for j in jobs]
+        return [JobResult(j, "due" if j.due else "current", j.reason) for j in jobs]
     return run_jobs(
         settings,
         jobs,
@@ -113,7 +113,7 @@ def run_reports(
     )
 
 
-def overall_exit_code(outcomes: Sequence[Outcome]) -> int:
+def overall_exit_code(outcomes: Sequence[JobResult]) -> int:
     """What a command ends with after these: the gravest of their codes."""
     codes = {outcome.exit_code for outcome in outcomes}
     return next((code for code in _GRAVEST if code in codes), max(codes, default=0))
@@ -127,7 +127,7 @@ def run_jobs(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
-) -> list[Outcome]:
+) -> list[JobResult]:
     """Run the jobs that are due; a job's fault is its own outcome, and the others go on.
 
     Returns:
@@ -135,7 +135,7 @@ def run_jobs(
     """
     runner = _JobRunner(settings, push, timeout_seconds, progress)
     if any(job.due for job in jobs):
-        warm_up(clean_environment())
+        preload_fork_server(clean_environment())
         import_papermill()  # while the fork server imports, too
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
         futures = [pool.submit(runner.outcome, job) for job in jobs]
@@ -164,7 +164,7 @@ class _JobRunner:
         self.cancellation = Cancellation()
         self._pushing = Lock()
 
-    def outcome(self, job: Job) -> Outcome:
+    def outcome(self, job: Job) -> JobResult:
         """Run one job to its end, whatever that is."""
         try:
             with self.ledger.lease(job.work) as lease:
@@ -180,9 +180,9 @@ class _JobRunner:
                     )
                 return self._pushed(outcome)
         except LockedError as error:
-            return Outcome(job, "locked", str(error), error.exit_code)
+            return JobResult(job, "locked", str(error), error.exit_code)
         except (D1labError, OSError) as error:
-            return Outcome(job, "failed", str(error), getattr(error, "exit_code", 1))
+            return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
 
     def _still(self, job: Job) -> Job:
         """The job judged again: another process may have done it before we got the lease."""
@@ -190,13 +190,13 @@ class _JobRunner:
             return job
         return judge(self.settings, self.ledger, job.task)
 
-    def _current(self, job: Job) -> Outcome:
+    def _current(self, job: Job) -> JobResult:
         assert job.last is not None
         assert job.last.page is not None
         page = self.settings.reports_dir / job.last.page
-        return Outcome(job, "current", job.reason, run_id=job.last.run_id, page=page)
+        return JobResult(job, "current", job.reason, run_id=job.last.run_id, page=page)
 
-    def _run(self, job: Job) -> Outcome:
+    def _run(self, job: Job) -> JobResult:
         """Run the report; once more when its kernel died."""
         outcome = self._run_once(job)
         for _ in range(KERNEL_RETRIES):
@@ -206,7 +206,7 @@ class _JobRunner:
             outcome = self._run_once(job)
         return outcome
 
-    def _run_once(self, job: Job) -> Outcome:
+    def _run_once(self, job: Job) -> JobResult:
         run_dir = new_run_dir(self.settings, job.task)
         self.ledger.start(_row(job, run_dir.name))
         previous = self.ledger.previous(job.series, job.task.as_of)
@@ -218,7 +218,7 @@ class _JobRunner:
             previous_run_id=previous.run_id if previous else None,
             progress=self._progress(job),
             cancellation=self.cancellation,
-            on_outputs=draw_ahead,
+            on_outputs=prerender,
         )
         page = write_page(run_dir, self.settings.reports_dir)
         inputs = narrowed(job.inputs, run_dir)
@@ -226,13 +226,13 @@ class _JobRunner:
         shown = page.relative_to(self.settings.reports_dir).as_posix()
         self.ledger.finish(record, key, inputs, shown)
         code = exit_code(record)
-        return Outcome(job, record.status, record.reason, code, record.run_id, page, record)
+        return JobResult(job, record.status, record.reason, code, record.run_id, page, record)
 
     def _progress(self, job: Job) -> Callable[[int, int], None] | None:
         tell = self.progress
         return (lambda done, cells: tell(str(job.task), done, cells)) if tell else None
 
-    def _pushed(self, outcome: Outcome) -> Outcome:
+    def _pushed(self, outcome: JobResult) -> JobResult:
         """Push what a run has staged, if that was not done yet."""
         task, run_id = outcome.job.task, outcome.run_id
         assert run_id is not None
@@ -257,7 +257,7 @@ class _JobRunner:
         return outcome._replace(record=record, pushed=result)
 
 
-def _has_staged(outcome: Outcome) -> bool:
+def _has_staged(outcome: JobResult) -> bool:
     """Whether there is something to push. What was pushed already is pushed again: that reads
     one row of the audit, and mends a D1 that was restored or built anew since."""
     if outcome.record is not None:
@@ -331,6 +331,6 @@ def run_report(
     loaded = load_report(settings, report)
     with open_lab(settings, database) as lab:
         task = prepare(lab, loaded, values=values, texts=texts)
-    record, run_dir = run(settings, task, timeout_seconds=timeout_seconds, on_outputs=draw_ahead)
+    record, run_dir = run(settings, task, timeout_seconds=timeout_seconds, on_outputs=prerender)
     write_page(run_dir, settings.reports_dir)
     return record

@@ -16,6 +16,6 @@ quarantined), vocabulary (names of columns), snapshots (frames of earlier runs),
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.lab import Lab
 from d1lab.lab.opening import open
-from d1lab.lab.tables import Table, Tables
+from d1lab.lab.tables import WarehouseTable, WarehouseTables
 
-__all__ = ["Freshness", "Lab", "Table", "Tables", "open"]
+__all__ = ["Freshness", "Lab", "WarehouseTable", "WarehouseTables", "open"]

@@ -16,9 +16,9 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, query
 from d1lab.lab import freshness as state
 from d1lab.lab.freshness import Freshness
-from d1lab.lab.showing import Showing
+from d1lab.lab.showing import DisplayMixin
 from d1lab.lab.snapshots import Snapshots
-from d1lab.lab.tables import Tables
+from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
     as_date,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Lab(Showing):
+class Lab(DisplayMixin):
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:
@@ -71,9 +71,9 @@ class Lab(Showing):
     # Reading
 
     @cached_property
-    def tables(self) -> Tables:
+    def tables(self) -> WarehouseTables:
         """Every table as an attribute that completes: `lab.tables.order_lines.df(100)`."""
-        return Tables(
+        return WarehouseTables(
             self._con, query.relation_names(self._con), lambda name: self._note(None, (name,), {})
         )
 

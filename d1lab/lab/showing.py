@@ -19,7 +19,7 @@ from d1lab.errors import StopRun
 from d1lab.lab.charting import LabCharts
 
 
-class Showing:
+class DisplayMixin:
     """What a Lab can show; it brings the run's folder, where there is a run."""
 
     _given_run_dir: Path | None

@@ -18,7 +18,7 @@ _SHOWN_ROWS = 5
 _LONGEST = 80
 
 
-class Table:
+class WarehouseTable:
     """One view or table of the warehouse: `.df()`, `.columns`, `.rows`, `.relation()`."""
 
     def __init__(
@@ -74,7 +74,7 @@ def _cells(tag: str, values: list[object] | tuple[object, ...] | list[str]) -> s
     return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
 
 
-class Tables:
+class WarehouseTables:
     """The warehouse's tables by name: `lab.tables.products`, `lab.tables["raw.order_events"]`.
 
     `lab.tables.raw` holds D1's own tables, which the views rename and convert.
@@ -100,17 +100,17 @@ class Tables:
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __getitem__(self, name: str) -> Table:
+    def __getitem__(self, name: str) -> WarehouseTable:
         full = self._prefix() + name
         if full not in self._all:
             raise UnknownName("table", full, self._all, "the warehouse")
-        return Table(self._con, full, self._note)
+        return WarehouseTable(self._con, full, self._note)
 
-    def __getattr__(self, name: str) -> Table | Tables:
+    def __getattr__(self, name: str) -> WarehouseTable | WarehouseTables:
         if name.startswith("_"):  # what Python and IPython ask every object for
             raise AttributeError(name)
         if not self._schema and any(n.startswith(f"{name}.") for n in self._all):
-            return Tables(self._con, self._all, self._note, name)
+            return WarehouseTables(self._con, self._all, self._note, name)
         try:
             return self[name]
         except UnknownName as error:

@@ -23,7 +23,7 @@ FINDINGS: dict[Finding, str] = {
 }
 
 
-class Change(NamedTuple):
+class FigureChange(NamedTuple):
     """One key figure now and in the run before.
 
     `difference`, `low` and `high` are None where the finding does not rest on them.
@@ -66,7 +66,7 @@ class Change(NamedTuple):
         return FINDINGS[self.finding]
 
 
-def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Change:
+def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> FigureChange:
     """One figure against its own past.
 
     A difference is more than noise when the interval of the difference excludes 0. That interval
@@ -76,28 +76,28 @@ def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Cha
     they are not, and the true noise is smaller: 'within noise' may then hide a small change.
     """
     if previous is None:
-        return Change(figure, None, "new")
+        return FigureChange(figure, None, "new")
     units = {figure.unit, previous.unit} - {""}
     if figure.value is None or previous.value is None or len(units) > 1:
-        return Change(figure, previous, "unknown")
+        return FigureChange(figure, previous, "unknown")
     difference = figure.value - previous.value
     if isclose(figure.value, previous.value, rel_tol=1e-9):  # sums of floats, in another order
-        return Change(figure, previous, "same", 0)
+        return FigureChange(figure, previous, "same", 0)
     now, before = _arms(figure, level), _arms(previous, level)
     if now is None or before is None:
-        return Change(figure, previous, "unsure", difference)
+        return FigureChange(figure, previous, "unsure", difference)
     low = difference - hypot(now[0], before[1])
     high = difference + hypot(now[1], before[0])
-    return Change(
+    return FigureChange(
         figure, previous, "noise" if low <= 0 <= high else "changed", difference, low, high
     )
 
 
-def what_changed(figures: Iterable[Figure], previous: Iterable[Figure]) -> list[Change]:
+def what_changed(figures: Iterable[Figure], previous: Iterable[Figure]) -> list[FigureChange]:
     """Each key figure against the run before, in order; then those that are no longer reported."""
     before = {figure.key: figure for figure in previous}
     changes = [compare(figure, before.pop(figure.key, None)) for figure in figures]
-    return changes + [Change(figure, figure, "gone") for figure in before.values()]
+    return changes + [FigureChange(figure, figure, "gone") for figure in before.values()]
 
 
 def _telling(difference: float, digits: int) -> int:

@@ -1,6 +1,6 @@
 """reports/index.html: every shop's reports with state, age, key figures, trend and earlier runs.
 
-It is made of the cards beside the pages, so the folder explains itself wherever it is copied to.
+It is made of the pages beside the pages, so the folder explains itself wherever it is copied to.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from markupsafe import Markup
 
 from d1lab.charts.theme import palette_css
 from d1lab.display import Figure
-from d1lab.pages.changes import Change, what_changed
+from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.page import asset, environment, own_script
-from d1lab.pages.storage import LATEST, Card, read_cards, replace_text
+from d1lab.pages.storage import LATEST, PageMeta, read_pages, replace_text
 from d1lab.pages.svg import csp_hash
-from d1lab.pages.wording import STATUSES, Freshness, count, freshness
+from d1lab.pages.wording import STATUSES, ReportFreshness, count, freshness
 
 INDEX = "index.html"
 EARLIER = 30  # earlier runs listed
@@ -29,15 +29,15 @@ TREND = 60  # runs in a trend
 SHOWN = 3  # key figures of a report
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """One report of one shop of one database."""
 
-    newest: Card  # whatever became of it
-    good: Card | None  # the last that ended well: what `latest.html` shows
-    changes: tuple[Change, ...]  # its first key figures against the good run before
-    freshness: Freshness
+    newest: PageMeta  # whatever became of it
+    good: PageMeta | None  # the last that ended well: what `latest.html` shows
+    changes: tuple[FigureChange, ...]  # its first key figures against the good run before
+    freshness: ReportFreshness
     trend: Trend | None
-    earlier: tuple[Card, ...]  # newest first
+    earlier: tuple[PageMeta, ...]  # newest first
 
     @property
     def status(self) -> str:
@@ -70,7 +70,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
         reports_dir: The folder of all pages; it may hold none yet.
         now: The moment that ages are counted to; the present for None.
     """
-    entries = make_entries(read_cards(reports_dir), now or datetime.now(UTC))
+    entries = index_entries(read_pages(reports_dir), now or datetime.now(UTC))
     script = own_script("index.js")
     page = (
         environment()
@@ -92,18 +92,18 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
     return path
 
 
-def make_entries(cards: Iterable[Card], now: datetime) -> list[Entry]:
-    """The reports, by shop, database and title; each from the cards of its runs."""
-    ordered = sorted(cards, key=_report)
+def index_entries(pages: Iterable[PageMeta], now: datetime) -> list[IndexEntry]:
+    """The reports, by shop, database and title; each from the pages of its runs."""
+    ordered = sorted(pages, key=_report)
     entries = [_entry(list(group), now) for _, group in groupby(ordered, _report)]
     return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
 
 
-def _report(card: Card) -> tuple[str, str, str]:
-    return card.run.database, card.run.shop, card.run.report
+def _report(page: PageMeta) -> tuple[str, str, str]:
+    return page.run.database, page.run.shop, page.run.report
 
 
-def _shop(entry: Entry) -> tuple[str, str]:
+def _shop(entry: IndexEntry) -> tuple[str, str]:
     return entry.newest.run.shop, entry.newest.run.database
 
 
@@ -114,14 +114,14 @@ _SUMMED = {
 }
 
 
-def _summary(entries: Sequence[Entry]) -> str:
+def _summary(entries: Sequence[IndexEntry]) -> str:
     """'18 reports: 4 need attention'."""
     found = Counter(entry.status for entry in entries)
     parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
     return count(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
 
 
-def _filters(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
+def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
     """What the list can be narrowed by: names, each with its values and their labels."""
     runs = [entry.newest.run for entry in entries]
     choices = {
@@ -134,15 +134,15 @@ def _filters(entries: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
     return {n: sorted(of) for n, of in choices.items() if n in always or len(of) > 1}
 
 
-def _entry(cards: list[Card], now: datetime) -> Entry:
-    own = [card for card in cards if not card.run.chosen] or cards  # variants are only listed
-    newest = max(own, key=lambda card: card.run.started_at)
+def _entry(pages: list[PageMeta], now: datetime) -> IndexEntry:
+    own = [page for page in pages if not page.run.chosen] or pages  # variants are only listed
+    newest = max(own, key=lambda page: page.run.started_at)
     good = sorted((c for c in own if c.run.status == "done"), key=_day)
     last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
     figures = last.figures if last else ()
     changes = what_changed(figures, before.figures if before else ())
-    listed = sorted((c for c in cards if c not in (last, newest)), key=_day, reverse=True)
-    return Entry(
+    listed = sorted((c for c in pages if c not in (last, newest)), key=_day, reverse=True)
+    return IndexEntry(
         newest=newest,
         good=last,
         changes=tuple(c for c in changes if c.finding != "gone")[:SHOWN],
@@ -152,13 +152,13 @@ def _entry(cards: list[Card], now: datetime) -> Entry:
     )
 
 
-def _day(card: Card) -> tuple[str, datetime]:
-    return card.run.as_of.isoformat() if card.run.as_of else "", card.run.started_at
+def _day(page: PageMeta) -> tuple[str, datetime]:
+    return page.run.as_of.isoformat() if page.run.as_of else "", page.run.started_at
 
 
-def _trend(figure: Figure, cards: list[Card]) -> Trend | None:
+def _trend(figure: Figure, pages: list[PageMeta]) -> Trend | None:
     """The line of a figure over its runs, spaced evenly; None for fewer than two values."""
-    values = [f.value for c in cards for f in c.figures if f.key == figure.key]
+    values = [f.value for c in pages for f in c.figures if f.key == figure.key]
     known = [float(value) for value in values if value is not None]
     if len(known) < 2:
         return None

@@ -26,14 +26,14 @@ MAX_PICTURE = 150_000  # characters of one base64 picture
 NUMBERS = 80  # rows of a chart shown as a table; its file holds all
 
 
-class Prose(NamedTuple):
+class ProseBlock(NamedTuple):
     """Rendered Markdown."""
 
     html: Markup
     form: str = "prose"
 
 
-class Chart(NamedTuple):
+class ChartBlock(NamedTuple):
     """A chart: drawn, described, and with its numbers; or the reason why it is not drawn."""
 
     name: str
@@ -46,14 +46,14 @@ class Chart(NamedTuple):
     form: str = "chart"
 
 
-class Shown(NamedTuple):
+class DisplayBlock(NamedTuple):
     """A table, a note or a verdict in the course of the story."""
 
     value: DataTable | Note | Verdict
     form: str
 
 
-class Text(NamedTuple):
+class TextBlock(NamedTuple):
     """Plain output: printed lines, warnings, or a value's own text."""
 
     text: str
@@ -61,14 +61,14 @@ class Text(NamedTuple):
     form: str = "text"
 
 
-class Picture(NamedTuple):
+class ImageBlock(NamedTuple):
     """A picture that a cell made, as a data URI."""
 
     source: str
     form: str = "picture"
 
 
-class Code(NamedTuple):
+class CodeBlock(NamedTuple):
     """One code cell, for those who want to know how."""
 
     number: int  # from 1, as a reader counts the cells
@@ -76,23 +76,23 @@ class Code(NamedTuple):
     failed: bool = False
 
 
-class Story(NamedTuple):
+class NotebookContent(NamedTuple):
     """What a notebook tells, in order."""
 
     verdict: Verdict | None
     blocks: tuple[Any, ...]
-    code: tuple[Code, ...]
+    code: tuple[CodeBlock, ...]
     specs: dict[str, dict[str, Any]]  # of the charts, by name
 
     @property
     def cut(self) -> list[DataTable]:
         """The numbers of charts that the page shows the top of, whole."""
-        return [b.whole for b in self.blocks if isinstance(b, Chart) and b.whole]
+        return [b.whole for b in self.blocks if isinstance(b, ChartBlock) and b.whole]
 
 
-def read_story(
+def read_notebook(
     notebook: Mapping[str, Any], failed_cell: int | None = None, *, whole: bool = True
-) -> Story:
+) -> NotebookContent:
     """The story of an executed notebook.
 
     The first verdict leads the page, and key figures have their own place: neither is repeated.
@@ -106,7 +106,7 @@ def read_story(
     cells = notebook.get("cells", ())
     cells = cells if whole else cells[: _last_begun(cells, failed_cell) + 1]
     blocks: list[Any] = []
-    code: list[Code] = []
+    code: list[CodeBlock] = []
     level, titled = 1, False
     for index, cell in enumerate(cells):
         tags = set(cell.get("metadata", {}).get("tags", ()))
@@ -119,10 +119,10 @@ def read_story(
                 titled = bool(title)
             prose = render_markdown(source, level)
             level = last_level(prose) if "<h" in prose else level
-            blocks += [Prose(prose)] if prose.strip() else []
+            blocks += [ProseBlock(prose)] if prose.strip() else []
         elif cell.get("cell_type") == "code":
             if not tags & SILENT and source.strip():
-                code.append(Code(index + 1, source, index == failed_cell))
+                code.append(CodeBlock(index + 1, source, index == failed_cell))
             blocks += _outputs(cell.get("outputs", ()), index)
     while not whole and blocks and _is_bare_heading(blocks[-1]):
         blocks.pop()
@@ -130,7 +130,7 @@ def read_story(
 
 
 def _is_bare_heading(block: Any) -> bool:
-    return isinstance(block, Prose) and bool(re.fullmatch(r"<h(\d)>.*</h\1>\s*", block.html))
+    return isinstance(block, ProseBlock) and bool(re.fullmatch(r"<h(\d)>.*</h\1>\s*", block.html))
 
 
 def _last_begun(cells: Sequence[Mapping[str, Any]], failed_cell: int | None) -> int:
@@ -141,13 +141,13 @@ def _last_begun(cells: Sequence[Mapping[str, Any]], failed_cell: int | None) -> 
     return max(begun, default=-1)
 
 
-def _assembled(blocks: list[Any], code: list[Code]) -> Story:
+def _assembled(blocks: list[Any], code: list[CodeBlock]) -> NotebookContent:
     verdicts = [block for block in blocks if block.form == "verdict"]
     rest = [block for block in blocks if block is not (verdicts[0] if verdicts else None)]
     drawn = [block for block in rest if isinstance(block, _Drawn)]
     specs = {block.chart.name: live_spec(block.spec) for block in drawn if block.chart.svg}
     shown = tuple(block.chart if isinstance(block, _Drawn) else block for block in rest)
-    return Story(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
+    return NotebookContent(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
 
 
 def _outputs(outputs: Any, index: int) -> Iterator[Any]:
@@ -166,18 +166,18 @@ def _outputs(outputs: Any, index: int) -> Iterator[Any]:
 def _display(data: Mapping[str, Any], name: str) -> Any:
     """One displayed value, by the richest form that the page trusts."""
     if Verdict.MIME in data:
-        return Shown(Verdict.of(**data[Verdict.MIME]), "verdict")
+        return DisplayBlock(Verdict.of(**data[Verdict.MIME]), "verdict")
     if Figures.MIME in data:
         return None  # the page has a place for all of them
     if DataTable.MIME in data:
-        return Shown(DataTable.from_json(data[DataTable.MIME]), "table")
+        return DisplayBlock(DataTable.from_json(data[DataTable.MIME]), "table")
     if Note.MIME in data:
-        return Shown(Note.of(**data[Note.MIME]), "note")
+        return DisplayBlock(Note.of(**data[Note.MIME]), "note")
     for mime, value in data.items():
         if mime.startswith(MIME):
             return _chart(value, name)
     if "text/markdown" in data:
-        return Prose(render_markdown(_text(data["text/markdown"]), 3))
+        return ProseBlock(render_markdown(_text(data["text/markdown"]), 3))
     if "image/png" in data:
         return _picture(_text(data["image/png"]))
     return _plain(data["text/plain"], "Value") if "text/plain" in data else None
@@ -186,7 +186,7 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
 class _Drawn(NamedTuple):
     """A chart with its specification, which the page's script takes."""
 
-    chart: Chart
+    chart: ChartBlock
     spec: Mapping[str, Any]
     form: str = "chart"
 
@@ -207,7 +207,7 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
     whole = _numbers(spec, rows, title or description, name) if rows else None
     numbers = _top(whole) if whole else None
     cut = whole if numbers and numbers.csv else None
-    return _Drawn(Chart(name, title, description, Markup(svg), numbers, cut, problem), spec)
+    return _Drawn(ChartBlock(name, title, description, Markup(svg), numbers, cut, problem), spec)
 
 
 def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
@@ -244,22 +244,22 @@ def _cell(value: Any) -> Any:
     return value.replace("T00:00:00", "") if isinstance(value, str) else value
 
 
-def _plain(text: Any, label: str) -> Text:
+def _plain(text: Any, label: str) -> TextBlock:
     whole = _text(text).rstrip()
     cut = len(whole) - MAX_TEXT
     if cut <= 0:
-        return Text(whole, label)
-    return Text(f"{whole[:MAX_TEXT]}\n… ({cut:,} more characters)", label)
+        return TextBlock(whole, label)
+    return TextBlock(f"{whole[:MAX_TEXT]}\n… ({cut:,} more characters)", label)
 
 
-def _picture(base64: str) -> Picture | Text:
+def _picture(base64: str) -> ImageBlock | TextBlock:
     """A PNG as a data URI, where it is small and nothing but base64."""
     packed = "".join(base64.split())
     if len(packed) > MAX_PICTURE:
-        return Text(f"a picture of {len(packed) * 3 // 4:,} bytes was left out", "Note")
+        return TextBlock(f"a picture of {len(packed) * 3 // 4:,} bytes was left out", "Note")
     if not packed.replace("+", "").replace("/", "").rstrip("=").isalnum():
-        return Text("a picture that is no PNG was left out", "Note")
-    return Picture(f"data:image/png;base64,{packed}")
+        return TextBlock("a picture that is no PNG was left out", "Note")
+    return ImageBlock(f"data:image/png;base64,{packed}")
 
 
 def _text(value: Any) -> str:

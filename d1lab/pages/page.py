@@ -23,8 +23,8 @@ from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.errors import InputError
 from d1lab.pages.changes import what_changed
-from d1lab.pages.notebook_blocks import Story, read_story
-from d1lab.pages.storage import place, shelve
+from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
+from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
 from d1lab.pages.wording import STATUSES, day, filters, freshness, moment, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, READS_FILE, RunRecord, load_results, load_run
@@ -34,7 +34,7 @@ LEADING = 3  # key figures on the first screen
 LOG_LINES = 120
 
 
-class Previous(NamedTuple):
+class PreviousRun(NamedTuple):
     """The run that this one is compared with."""
 
     run: RunRecord | None
@@ -71,7 +71,7 @@ def render_page(
 def _render(
     run_dir: Path,
     run: RunRecord,
-    story: Story,
+    story: NotebookContent,
     *,
     static: bool = False,
     now: datetime | None = None,
@@ -117,7 +117,7 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
         (run_dir / f"{numbers.name}.csv").unlink(missing_ok=True)
         numbers.save_csv(run_dir)
     page = _render(run_dir, run, story, cache_dir=cache_dir, files=path.stem)
-    shelve(path, page, run, load_results(run_dir), sorted(run_dir.glob("*.csv")))
+    store_page(path, page, run, load_results(run_dir), sorted(run_dir.glob("*.csv")))
     return path
 
 
@@ -130,7 +130,7 @@ class Scripts(NamedTuple):
     vega: str
 
     @classmethod
-    def of(cls, story: Story, cache_dir: Path) -> Scripts:
+    def of(cls, story: NotebookContent, cache_dir: Path) -> Scripts:
         """The scripts that this story needs."""
         own = own_script("page.js")
         vega = bundle(cache_dir) if story.specs else Script("", "")
@@ -165,24 +165,24 @@ def own_script(name: str) -> str:
     return f"(() => {{\n{asset('ages.js')}\n{asset(name)}}})();"
 
 
-def _story(run_dir: Path, run: RunRecord) -> Story:
+def _story(run_dir: Path, run: RunRecord) -> NotebookContent:
     path = run_dir / NOTEBOOK_FILE
     if not path.is_file():
-        return Story(None, (), (), {})
+        return NotebookContent(None, (), (), {})
     try:
         notebook = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path} is no notebook: {error}. Run the report again") from None
     failed_cell = run.error.cell_index if run.error else None
     whole = run.status == "done" and not run.reason
-    return read_story(notebook, failed_cell, whole=whole)
+    return read_notebook(notebook, failed_cell, whole=whole)
 
 
-def _previous(run_dir: Path, run: RunRecord) -> Previous:
+def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
     """The run to compare with, and what differs between the two but the data."""
     folder = run_dir.parent / run.previous_run_id if run.previous_run_id else None
     if folder is None or not folder.is_dir():
-        return Previous(None, "", "")
+        return PreviousRun(None, "", "")
     previous = load_run(folder)
     ours, theirs = ({**r.parameters, "as_of": None} for r in (run, previous))
     differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
@@ -193,7 +193,7 @@ def _previous(run_dir: Path, run: RunRecord) -> Previous:
         remarks.append("the notebook has changed since")
     same_day = previous.as_of == run.as_of
     since = f"the run of {moment(previous.started_at)}" if same_day else day(previous.as_of)
-    return Previous(previous, since, " and ".join(remarks))
+    return PreviousRun(previous, since, " and ".join(remarks))
 
 
 def _reads(run_dir: Path) -> list[str]:

@@ -23,7 +23,7 @@ LATEST = "latest.html"
 KEPT = 6  # key figures on a card
 
 
-class Card(NamedTuple):
+class PageMeta(NamedTuple):
     """One page, as the index lists it."""
 
     path: str  # of the page, below reports/
@@ -48,7 +48,7 @@ def file_name(text: str) -> str:
     return safe if safe and safe == text else f"{safe or 'shop'}-{_digest(text)}"
 
 
-def shelve(
+def store_page(
     path: Path, page: str, run: RunRecord, figures: Sequence[Figure], tables: Iterable[Path]
 ) -> None:
     """Put a page in its place with its files and its card, and make it `latest.html` if it is."""
@@ -82,7 +82,7 @@ def remove_page(reports_dir: Path, page: str) -> None:
         point_latest(path.parent)
 
 
-def read_cards(reports_dir: Path) -> Iterator[Card]:
+def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
     """The cards of all pages under `reports_dir`; a card without its page counts for nothing."""
     for folder in sorted(reports_dir.glob("*/*/*/")):
         yield from _cards(folder)
@@ -90,8 +90,8 @@ def read_cards(reports_dir: Path) -> Iterator[Card]:
 
 def latest_runs(reports_dir: Path) -> set[str]:
     """The runs that `latest.html` shows, of all reports."""
-    newest: dict[str, Card] = {}
-    for card in read_cards(reports_dir):
+    newest: dict[str, PageMeta] = {}
+    for card in read_pages(reports_dir):
         folder = card.path.rpartition("/")[0]
         newest[folder] = max(newest.get(folder, card), card, key=_recency)
     return {card.run.run_id for card in newest.values()}
@@ -111,17 +111,17 @@ def point_latest(folder: Path) -> None:
         replace_text(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
 
 
-def _cards(folder: Path) -> Iterator[Card]:
+def _cards(folder: Path) -> Iterator[PageMeta]:
     for path in sorted(folder.glob("*.json")):
         page = path.with_suffix(".html")
         if page.is_file():
             card = json.loads(path.read_text(encoding="utf-8"))
             run = RunRecord.model_validate(card["run"])
             figures = tuple(Figure.from_json(record) for record in card["figures"])
-            yield Card(page.relative_to(folder.parents[2]).as_posix(), run, figures)
+            yield PageMeta(page.relative_to(folder.parents[2]).as_posix(), run, figures)
 
 
-def _recency(card: Card) -> tuple[bool, bool, str, str]:
+def _recency(card: PageMeta) -> tuple[bool, bool, str, str]:
     run = card.run
     day = run.as_of.isoformat() if run.as_of else ""
     return not run.chosen, run.status == "done", day, run.started_at.isoformat()

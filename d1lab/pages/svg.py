@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab.config import clean_environment
-from d1lab.pages.vega_process import Artist
+from d1lab.pages.vega_process import ChartRenderer
 
 MIME = "application/vnd.vegalite"  # and a version
 WIDTH = 680  # of the static picture, in CSS pixels
@@ -98,7 +98,7 @@ def draw(spec: Mapping[str, Any], name: str) -> str:
     return _plain_svg(_picture(_drawable(spec)).result()).replace("\x00", name)
 
 
-def draw_ahead(outputs: Iterable[Mapping[str, Any]]) -> None:
+def prerender(outputs: Iterable[Mapping[str, Any]]) -> None:
     """Begin to draw the charts among a cell's outputs, for the page that will want them."""
     for output in outputs:
         for mime, value in output.get("data", {}).items():
@@ -123,8 +123,8 @@ def _picture(spec: str) -> Future[str]:
 
 
 @lru_cache(maxsize=1)
-def _artist() -> Artist:
-    return Artist(clean_environment())
+def _artist() -> ChartRenderer:
+    return ChartRenderer(clean_environment())
 
 
 def _plain_svg(text: str) -> str:

@@ -21,7 +21,7 @@ from threading import Timer
 LONGEST_SECONDS = 60.0
 
 
-class Artist:
+class ChartRenderer:
     """One drawing process, started by the first drawing and anew after a crash.
 
     Drawings are queued, so that whoever asks early has theirs when it is wanted.

@@ -55,7 +55,7 @@ STATUSES = {
 """How a run ended; where that was well, how to take its verdict."""
 
 
-class Freshness(NamedTuple):
+class ReportFreshness(NamedTuple):
     """How old a report's data is."""
 
     state: str  # 'fresh', 'stale', 'quiet' or 'unknown'
@@ -63,17 +63,17 @@ class Freshness(NamedTuple):
     lag: str  # how long before the pull the data ends, where that is worth a word
 
 
-def freshness(run: RunRecord, now: datetime) -> Freshness:
+def freshness(run: RunRecord, now: datetime) -> ReportFreshness:
     """How fresh a run's data is at `now`."""
     pulled_at = run.data.pulled_at
     if pulled_at is None:
-        return Freshness("unknown", "", "")
+        return ReportFreshness("unknown", "", "")
     age = now - pulled_at
     last = run.data.data_as_of
     days = (pulled_at.date() - last).days if last else 0
     lag = f"{_span(days * 24)} before the pull" if days > QUIET_DAYS else ""
     state = "stale" if age > STALE_AFTER else "quiet" if lag else "fresh"
-    return Freshness(state, _span(age / timedelta(hours=1)), lag)
+    return ReportFreshness(state, _span(age / timedelta(hours=1)), lag)
 
 
 def fault(run: RunRecord) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab.errors import RunTimeoutError, StopRun
-from d1lab.runs.record import Failure, Status, answer
+from d1lab.runs.record import Failure, Status, recorded_verdict
 
 if TYPE_CHECKING:
     from d1lab.runs.kernels.kernel import Kernel
@@ -120,7 +120,7 @@ def execute(
     if deadline.passed:
         status, failure = "timeout", _timeout_failure(timeout_seconds, failure)
     elif failure is not None and failure.ename == StopRun.__name__:
-        status = "done" if watch.notebook and answer(watch.notebook) else "skipped"
+        status = "done" if watch.notebook and recorded_verdict(watch.notebook) else "skipped"
         reason, failure, stopped = failure.message, None, True
     elif failure is not None:
         status = "failed"

@@ -49,7 +49,7 @@ _EXPECTED = {
 }
 
 
-class Parameter(NamedTuple):
+class ReportParameter(NamedTuple):
     """One declared parameter of a report."""
 
     name: str
@@ -79,7 +79,7 @@ def utc_today() -> date:
     return datetime.now(UTC).date()
 
 
-def declared(source: str, where: str) -> dict[str, Parameter]:
+def declared(source: str, where: str) -> dict[str, ReportParameter]:
     """The parameters that a `parameters` cell declares, in order.
 
     Args:
@@ -94,7 +94,7 @@ def declared(source: str, where: str) -> dict[str, Parameter]:
     except SyntaxError as error:
         raise InputError(f"{where}: parameters cell, line {error.lineno}: {error.msg}") from None
     comments = _comments(source)
-    found: dict[str, Parameter] = {}
+    found: dict[str, ReportParameter] = {}
     for node in body:
         if isinstance(node, ast.Import | ast.ImportFrom) or _is_docstring(node):
             continue
@@ -115,7 +115,7 @@ def _comments(source: str) -> dict[int, str]:
     return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
 
 
-def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Parameter:
+def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> ReportParameter:
     target, annotation, value = _parts(node)
     if target is None or value is None:
         line = ast.unparse(node).splitlines()[0]
@@ -132,7 +132,7 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Param
         ) from None
     kind, many, optional = _type(target, annotation, default, where)
     text = comments.get(node.end_lineno or node.lineno, "")
-    parameter = Parameter(target, kind, many, optional or default is None, default, text)
+    parameter = ReportParameter(target, kind, many, optional or default is None, default, text)
     _checked(parameter, default, Days(utc_today()), where)
     return parameter
 
@@ -182,7 +182,7 @@ def _type_of(default: Any) -> str:
 
 
 def check(
-    parameters: Mapping[str, Parameter],
+    parameters: Mapping[str, ReportParameter],
     values: Mapping[str, Any],
     texts: Mapping[str, str],
     days: Days,
@@ -214,7 +214,7 @@ def check(
     }
 
 
-def _checked(parameter: Parameter, value: Any, days: Days, where: str) -> Value:
+def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> Value:
     """The value, if it is of the declared type."""
     if value is None and parameter.optional:
         return None
@@ -225,7 +225,7 @@ def _checked(parameter: Parameter, value: Any, days: Days, where: str) -> Value:
     return [_scalar(parameter, entry, days, where) for entry in value]
 
 
-def _scalar(parameter: Parameter, value: Any, days: Days, where: str) -> Scalar:
+def _scalar(parameter: ReportParameter, value: Any, days: Days, where: str) -> Scalar:
     if parameter.kind == "date":
         return _day(parameter, value, days, where)
     if parameter.kind == "number" and type(value) in (int, float) and math.isfinite(value):
@@ -235,7 +235,7 @@ def _scalar(parameter: Parameter, value: Any, days: Days, where: str) -> Scalar:
     raise _wrong(parameter, value, where)
 
 
-def _day(parameter: Parameter, value: Any, days: Days, where: str) -> str | None:
+def _day(parameter: ReportParameter, value: Any, days: Days, where: str) -> str | None:
     words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
     if value == "latest":
         if days.latest is None and not parameter.optional:
@@ -256,7 +256,7 @@ def _day(parameter: Parameter, value: Any, days: Days, where: str) -> str | None
     raise _wrong(parameter, value, where)
 
 
-def _wrong(parameter: Parameter, value: Any, where: str) -> InputError:
+def _wrong(parameter: ReportParameter, value: Any, where: str) -> InputError:
     shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
     return InputError(
         f"{where}: parameter {parameter.name!r} takes {parameter.expected}; "
@@ -264,7 +264,7 @@ def _wrong(parameter: Parameter, value: Any, where: str) -> InputError:
     )
 
 
-def _read(parameter: Parameter, text: str, where: str) -> Any:
+def _read(parameter: ReportParameter, text: str, where: str) -> Any:
     """A text as the declared type writes it; `null` is None where that is a value."""
     if parameter.optional and text == "null":
         return None
@@ -278,7 +278,7 @@ def _read(parameter: Parameter, text: str, where: str) -> Any:
     return [_read_scalar(parameter, part.strip()) for part in text.split(",")] if text else []
 
 
-def _read_scalar(parameter: Parameter, text: str) -> Scalar:
+def _read_scalar(parameter: ReportParameter, text: str) -> Scalar:
     """A number or a truth value if the text is one and the type asks for it; else the text."""
     if parameter.kind == "bool":
         return {"true": True, "false": False}.get(text, text)

@@ -80,7 +80,7 @@ class QuarantinedCount(_Record):
     rows: int
 
 
-class Answer(_Record):
+class RecordedVerdict(_Record):
     """The verdict that a report leads with, as `d1lab.display.Verdict`."""
 
     text: Words
@@ -137,7 +137,7 @@ class RunRecord(_Record):
     versions: dict[str, str] = {}  # d1lab, python, duckdb, ...
     quarantined: tuple[QuarantinedCount, ...] = ()
     simulated: tuple[str, ...] = ()  # views read whose data is simulated
-    verdict: Answer | None = None
+    verdict: RecordedVerdict | None = None
     previous_run_id: str | None = None  # the last run of this report and shop that was done
     error: Failure | None = None
     staged: dict[str, int] = {}  # rows in the outbox, by table
@@ -211,7 +211,7 @@ def key_figures(notebook: dict[str, Any]) -> list[Figure]:
     return list(found.values())
 
 
-def answer(notebook: dict[str, Any]) -> Answer | None:
+def recorded_verdict(notebook: dict[str, Any]) -> RecordedVerdict | None:
     """The first verdict that an executed notebook displayed, if any.
 
     Args:
@@ -219,7 +219,7 @@ def answer(notebook: dict[str, Any]) -> Answer | None:
     """
     outputs = (output for cell in notebook.get("cells", ()) for output in cell.get("outputs", ()))
     bundles = (output.get("data", {}).get(Verdict.MIME) for output in outputs)
-    return next((Answer(**bundle) for bundle in bundles if bundle), None)
+    return next((RecordedVerdict(**bundle) for bundle in bundles if bundle), None)
 
 
 def save_results(run_dir: Path, figures: list[Figure]) -> Path:

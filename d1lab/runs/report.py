@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import InputError, UnknownName
-from d1lab.runs.parameters import Parameter, declared
+from d1lab.runs.parameters import ReportParameter, declared
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -41,7 +41,7 @@ class Report(NamedTuple):
     name: str  # the notebook's stem
     path: Path
     title: str  # the first heading, else the name
-    parameters: dict[str, Parameter]
+    parameters: dict[str, ReportParameter]
     digest: str  # of the cells' kinds, tags and sources: saving without a change keeps it
 
     @property

@@ -32,8 +32,8 @@ from d1lab.runs.record import (
     QuarantinedCount,
     RunRecord,
     TableState,
-    answer,
     key_figures,
+    recorded_verdict,
     save_results,
 )
 from d1lab.runs.report import Report
@@ -271,7 +271,7 @@ def _record(
         versions=versions(),
         quarantined=task.quarantined,
         simulated=tuple(view for view in task.simulated if view in read),
-        verdict=answer(execution.notebook) if execution.notebook else None,
+        verdict=recorded_verdict(execution.notebook) if execution.notebook else None,
         previous_run_id=previous_run_id,
         error=execution.failure,
         staged={table: rows.num_rows for table, rows in results.read_outbox(run_dir).items()},

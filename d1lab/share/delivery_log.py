@@ -92,7 +92,7 @@ class Turn:
         self.kept = state
 
 
-def open_sent(settings: Settings) -> DeliveryLog:
+def open_delivery_log(settings: Settings) -> DeliveryLog:
     """The project's log."""
     return DeliveryLog(settings.data_dir / FILE_NAME)
 

@@ -19,9 +19,9 @@ from urllib.parse import quote
 from d1lab.config import STALE_AFTER, Settings
 from d1lab.display import Figure
 from d1lab.errors import StaleDataError
-from d1lab.jobs.ledger import Entry, Ledger
+from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
-from d1lab.pages.changes import Change, what_changed
+from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.wording import (
     clip,
     count,
@@ -70,7 +70,7 @@ class Notice(NamedTuple):
     page: str | None  # that run's page, below reports/
 
 
-class Report(NamedTuple):
+class ReportState(NamedTuple):
     """One report of one shop, as its latest runs left it."""
 
     series: str
@@ -82,10 +82,12 @@ class Report(NamedTuple):
     before: tuple[Figure, ...]  # of the run that it is compared with
 
 
-def latest_reports(settings: Settings, ledger: Ledger, database: str | None = None) -> list[Report]:
+def latest_reports(
+    settings: Settings, ledger: RunLedger, database: str | None = None
+) -> list[ReportState]:
     """Every report of a database as it stands; those whose files are gone are left out."""
     name, _ = settings.resolve(database)
-    series: dict[str, list[Entry]] = defaultdict(list)
+    series: dict[str, list[LedgerEntry]] = defaultdict(list)
     for entry in ledger.entries():
         folder = run_folder(settings, name, entry.run_id)
         if entry.database == name and entry.status in _ENDED and folder.is_dir():
@@ -94,7 +96,7 @@ def latest_reports(settings: Settings, ledger: Ledger, database: str | None = No
 
 
 def report_notice(
-    report: Report,
+    report: ReportState,
     address: Address,
     known: State | None,
     alerts: Sequence[Alert],
@@ -162,17 +164,19 @@ def harmless(text: str) -> str:
     return re.sub(r"<(?=\S)", "‹", line).replace("@", "＠").replace("](", "] (")
 
 
-def _report(settings: Settings, database: str, series: str, entries: list[Entry]) -> Report:
+def _report(
+    settings: Settings, database: str, series: str, entries: list[LedgerEntry]
+) -> ReportState:
     ordered = sorted(entries, key=lambda e: (e.as_of or date.min, e.started_at))
     newest = ordered[-1]
     done = [entry for entry in ordered if entry.status == "done"]
     run = load_run(run_folder(settings, database, newest.run_id))
     if not done:
-        return Report(series, run, newest.page, None, None, (), ())
+        return ReportState(series, run, newest.page, None, None, (), ())
     folder = run_folder(settings, database, done[-1].run_id)
     good = run if done[-1] is newest else load_run(folder)
     before = load_results(folder.parent / good.previous_run_id) if good.previous_run_id else ()
-    return Report(
+    return ReportState(
         series,
         run,
         newest.page,
@@ -183,7 +187,7 @@ def _report(settings: Settings, database: str, series: str, entries: list[Entry]
     )
 
 
-def _faults(report: Report, known: State) -> tuple[list[Event], State]:
+def _faults(report: ReportState, known: State) -> tuple[list[Event], State]:
     failed = report.run.status in ("failed", "timeout")
     events = []
     if failed and not known.get("failed"):
@@ -193,7 +197,7 @@ def _faults(report: Report, known: State) -> tuple[list[Event], State]:
     return events, {"failed": failed}
 
 
-def _news(report: Report, known: State, alerts: Sequence[Alert]) -> tuple[list[Event], State]:
+def _news(report: ReportState, known: State, alerts: Sequence[Alert]) -> tuple[list[Event], State]:
     """Alerts first, then the verdict; a report without a good run has no news."""
     if report.good is None:
         return [], known
@@ -231,7 +235,7 @@ def _named(figure: Figure) -> str:
     return f"{clip(figure.label, 60)}{dimension} {clip(figure.shown(), 40)}"
 
 
-def _body(report: Report, run: RunRecord) -> Iterator[str]:
+def _body(report: ReportState, run: RunRecord) -> Iterator[str]:
     """The fault of a run that failed; the verdict and the key figures of one that did not."""
     if run.error is not None:
         yield f"{fault(run)} {sentence(clip(run.error.message or run.reason, 600))}"
@@ -250,7 +254,7 @@ def _body(report: Report, run: RunRecord) -> Iterator[str]:
         yield f"Simulated: {clip(simulated(run.simulated), 200)}."
 
 
-def _figure_line(change: Change) -> str:
+def _figure_line(change: FigureChange) -> str:
     figure = change.figure
     interval = f", {figure.interval()}" if figure.interval() else ""
     since = ", ".join(filter(None, (change.shown(), change.words())))

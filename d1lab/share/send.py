@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.extras import require
-from d1lab.jobs.ledger import Ledger
+from d1lab.jobs.ledger import RunLedger
 from d1lab.pages.page import render_page
 from d1lab.runs.run import run_folder
 from d1lab.share.alerts import check_names, parse_alert
-from d1lab.share.delivery_log import State, Topic, open_sent
+from d1lab.share.delivery_log import State, Topic, open_delivery_log
 from d1lab.share.notices import (
     ADDRESSES,
     DATA,
@@ -56,7 +56,7 @@ class Delivery(NamedTuple):
 
 def send(
     settings: Settings,
-    ledger: Ledger,
+    ledger: RunLedger,
     database: str | None = None,
     *,
     alerts: Sequence[str] = (),
@@ -88,7 +88,7 @@ def send(
     reports = latest_reports(settings, ledger, name)
     check_names(watched, (figure.metric for report in reports for figure in report.figures))
     attach = settings.notify.attach_page if attach_page is None else attach_page
-    post = _Post(settings, name, attach=attach, dry_run=dry_run)
+    post = _Sender(settings, name, attach=attach, dry_run=dry_run)
     pulled = pulled_at(settings, name)
     if pulled is not None:
         moment = now or datetime.now(UTC)
@@ -103,14 +103,14 @@ def send(
     return post.deliveries
 
 
-class _Post:
+class _Sender:
     """The deliveries of one call."""
 
     def __init__(self, settings: Settings, database: str, *, attach: bool, dry_run: bool) -> None:
         self.settings, self.database, self.attach = settings, database, attach
         self.dry_run = dry_run
         self.deliveries: list[Delivery] = []
-        self._sent = open_sent(settings)
+        self._sent = open_delivery_log(settings)
         self._services = {} if dry_run else {a: services(settings, a) for a in ADDRESSES}
 
     def tell(self, subject: str, address: Address, judge: Judge) -> None:
@@ -165,7 +165,7 @@ def services(settings: Settings, address: Address) -> apprise.Apprise:
             "slack://... or mailto://..."
         )
     made = apprise.Apprise(asset=apprise.AppriseAsset(**_ASSET))
-    with _overheard():
+    with _captured_log():
         understood = made.add(own.get_secret_value())
     if not understood or not len(made):
         raise InputError(f"{variable} holds no URL that Apprise understands (it is not shown)")
@@ -191,7 +191,7 @@ def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None)
     """
     import apprise
 
-    with _overheard() as heard:
+    with _captured_log() as heard:
         done = to.notify(
             title=notice.title,
             body=notice.body or notice.title,
@@ -207,7 +207,7 @@ def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None)
     return f"{', '.join(names)} did not take it{status}; it is sent again at the next call"
 
 
-class _Ear(logging.Handler):
+class _LogCapture(logging.Handler):
     """Keeps what is logged, and shows none of it."""
 
     def __init__(self) -> None:
@@ -220,9 +220,9 @@ class _Ear(logging.Handler):
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
+def _captured_log() -> Iterator[list[str]]:
     """Take the logs of Apprise and of its HTTP client for ourselves: both name addresses."""
-    ear = _Ear()
+    ear = _LogCapture()
     loggers = [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]
     before = [(log, log.propagate, log.level, list(log.handlers)) for log in loggers]
     for log in loggers:

@@ -42,7 +42,7 @@ _HEADERS = {
 }
 
 
-class Answer(NamedTuple):
+class PageResponse(NamedTuple):
     """What goes back to the browser."""
 
     status: HTTPStatus
@@ -172,10 +172,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the reload script asks every second."""
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> PageResponse:
         if not self._is_ours():
             text = f"This server answers to {LOOPBACK} and localhost only.\n"
-            return Answer(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
+            return PageResponse(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
         try:
             path = find_page(self.server.folder, self.path)
             return self._missing() if path is None else self._page(path)
@@ -187,14 +187,14 @@ class _Handler(BaseHTTPRequestHandler):
         port = self.server.server_port
         return self.headers.get("Host", "") in (f"{LOOPBACK}:{port}", f"localhost:{port}")
 
-    def _page(self, path: Path) -> Answer:
+    def _page(self, path: Path) -> PageResponse:
         stat, body = path.stat(), path.read_bytes()
         if path.suffix == ".html" and self.server.reload:
             body = with_reload(body.decode("utf-8")).encode()
         tag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-        return Answer(HTTPStatus.OK, TYPES[path.suffix], body, tag)
+        return PageResponse(HTTPStatus.OK, TYPES[path.suffix], body, tag)
 
-    def _missing(self) -> Answer:
+    def _missing(self) -> PageResponse:
         """A page that says so, and that becomes the real one as soon as there is one."""
         at_index = urlsplit(self.path).path in ("/", f"/{_INDEX}")
         todo = "There are no reports yet: <code>d1lab run</code> makes them." if at_index else ""
@@ -206,9 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
             f'<body><p>{text}</p><p><a href="/">All reports</a></p></body></html>\n'
         )
         body = with_reload(page) if self.server.reload else page
-        return Answer(HTTPStatus.NOT_FOUND, TYPES[".html"], body.encode())
+        return PageResponse(HTTPStatus.NOT_FOUND, TYPES[".html"], body.encode())
 
-    def _send(self, answer: Answer, *, with_body: bool = True) -> None:
+    def _send(self, answer: PageResponse, *, with_body: bool = True) -> None:
         self.send_response(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)

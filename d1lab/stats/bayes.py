@@ -16,7 +16,7 @@ _PANELS, _POINTS = 48, 24  # Gauss-Legendre panels over both posteriors: 1e-12 a
 _REACH = 14.0  # posterior standard deviations around both means
 
 
-class Chance(NamedTuple):
+class Posterior(NamedTuple):
     """What the posterior says; losses in the unit of the rates or means."""
 
     b_better: float  # P(B > A)
@@ -24,15 +24,15 @@ class Chance(NamedTuple):
     loss_b: float  # E[max(A - B, 0)]: given up by choosing B
 
 
-def rates_chance(
+def rates_posterior(
     conversions_a: int, visitors_a: int, conversions_b: int, visitors_b: int
-) -> Chance:
+) -> Posterior:
     """Two conversion rates with uniform Beta(1, 1) priors, by quadrature.
 
     P(B > A) is the integral of A's density times P(B > rate); the losses are integrals of
     P(one > rate) P(other < rate), in which nothing is subtracted.
 
-    >>> chance = rates_chance(500, 10_000, 560, 10_000)
+    >>> chance = rates_posterior(500, 10_000, 560, 10_000)
     >>> round(chance.b_better, 8), f"{chance.loss_b:.5g}"
     (0.97083766, '3.5675e-05')
     """
@@ -41,26 +41,26 @@ def rates_chance(
     if 2 * (conversions_a + conversions_b) > visitors_a + visitors_b:
         # Near 1 floats are sparse: the same question put to the visitors who did not convert.
         misses_a, misses_b = visitors_a - conversions_a, visitors_b - conversions_b
-        return rates_chance(misses_b, visitors_b, misses_a, visitors_a)
+        return rates_posterior(misses_b, visitors_b, misses_a, visitors_a)
     a = (conversions_a + 1.0, visitors_a - conversions_a + 1.0)
     b = (conversions_b + 1.0, visitors_b - conversions_b + 1.0)
     rates, weights = _grid(a, b)
     density = _density(rates, weights, conversions_a, visitors_a)
     below_a, above_a = betainc(*a, rates), betaincc(*a, rates)
     below_b, above_b = betainc(*b, rates), betaincc(*b, rates)
-    return Chance(
+    return Posterior(
         float(np.clip((weights * density * above_b).sum(), 0.0, 1.0)),
         float((weights * above_b * below_a).sum()),
         float((weights * above_a * below_b).sum()),
     )
 
 
-def share_chance(conversions_a: int, conversions_b: int, share_b: float) -> float:
+def probability_b_better(conversions_a: int, conversions_b: int, share_b: float) -> float:
     """P(rate B > rate A) from counts and B's declared share of the visitors.
 
     B's share of the conversions has the posterior Beta(b + 1/2, a + 1/2) (Jeffreys).
 
-    >>> round(share_chance(122, 189, 0.5), 8)
+    >>> round(probability_b_better(122, 189, 0.5), 8)
     0.99993139
     """
     from scipy.special import betaincc
@@ -68,7 +68,7 @@ def share_chance(conversions_a: int, conversions_b: int, share_b: float) -> floa
     return float(betaincc(conversions_b + 0.5, conversions_a + 0.5, share_b))
 
 
-def normal_chance(difference: float, error: float) -> Chance:
+def normal_posterior(difference: float, error: float) -> Posterior:
     """Two means, from their difference B - A and its standard error > 0, with a flat prior."""
     from scipy.special import ndtr
 
@@ -76,7 +76,7 @@ def normal_chance(difference: float, error: float) -> Chance:
     density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
     gain = error * (density + z * ndtr(z))
     loss = error * (density - z * ndtr(-z))
-    return Chance(float(ndtr(z)), max(float(gain), 0.0), max(float(loss), 0.0))
+    return Posterior(float(ndtr(z)), max(float(gain), 0.0), max(float(loss), 0.0))
 
 
 def _grid(a: tuple[float, float], b: tuple[float, float]) -> tuple[Floats, Floats]:

@@ -86,7 +86,7 @@ def barnard_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_
     """Barnard's exact test: the largest probability, over all common rates, of a z so extreme.
 
     Args:
-        conversions_a: 0 <= conversions <= visitors, for both arms.
+        conversions_a: 0 <= conversions <= visitors, for both variants.
         visitors_a: visitors_a * visitors_b is the memory taken, in bytes.
 
     Barnard (1945), Nature 156:177, with the pooled score statistic and two-sided.

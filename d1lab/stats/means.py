@@ -1,7 +1,7 @@
 """Two means and their ratio from sums alone: Welch, Fieller, CUPED, ratios of two measures.
 
-Whatever the measure, it comes down to `Means`: an estimate per arm, its variance, and degrees of
-freedom. The test, both intervals and the chance follow from these, so that they agree. All
+Whatever the measure, it comes down to `Means`: an estimate per variant, its variance, and degrees
+of freedom. The test, both intervals and the posterior follow from these, so that they agree. All
 functions take numbers or arrays of one length; the difference is B - A and the ratio is B / A.
 """
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Sums(NamedTuple):
-    """Sums over the visitors of one arm: of a value y and its square."""
+    """Sums over the visitors of one variant: of a value y and its square."""
 
     n: Floats  # visitors, converted or not
     y: Floats
@@ -41,7 +41,7 @@ class Sums(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Sums over the visitors of one arm, of two values: an outcome y and a covariate x,
+    """Sums over the visitors of one variant, of two values: an outcome y and a covariate x,
     or a numerator y and a denominator x."""
 
     n: Floats
@@ -73,7 +73,7 @@ class Pairs(NamedTuple):
 
 
 class Means(NamedTuple):
-    """One estimate per arm."""
+    """One estimate per variant."""
 
     a: Floats
     variance_a: Floats  # of the estimate: sample variance / n
@@ -95,7 +95,7 @@ def welch(a: Sums, b: Sums) -> Means:
 def cuped(a: Pairs, b: Pairs) -> Means:
     """Means of y, freed of what a covariate x from before the test explains.
 
-    Deng, Xu, Kohavi & Walker (2013), WSDM: y - theta (x - mean x), theta over both arms.
+    Deng, Xu, Kohavi & Walker (2013), WSDM: y - theta (x - mean x), theta over both variants.
     """
     n = a.n + b.n
     both = Pairs(*(of_a + of_b for of_a, of_b in zip(a, b, strict=True)))
@@ -103,24 +103,26 @@ def cuped(a: Pairs, b: Pairs) -> Means:
     theta = np.where(spread > 0, both.covariance / np.where(spread > 0, spread, 1), 0.0)
     centre = both.x / n
 
-    def adjusted(arm: Pairs) -> tuple[Floats, Floats]:
-        variance = arm.outcome.variance + theta**2 * arm.other.variance
-        mean = arm.outcome.mean - theta * (arm.other.mean - centre)
-        return mean, np.maximum(variance - 2 * theta * arm.covariance, 0)
+    def adjusted(variant: Pairs) -> tuple[Floats, Floats]:
+        variance = variant.outcome.variance + theta**2 * variant.other.variance
+        mean = variant.outcome.mean - theta * (variant.other.mean - centre)
+        return mean, np.maximum(variance - 2 * theta * variant.covariance, 0)
 
     return _welch(*adjusted(a), a.n, *adjusted(b), b.n)
 
 
 def ratio_of_means(a: Pairs, b: Pairs) -> Means:
-    """sum y / sum x per arm, such as revenue per order, its variance by the delta method.
+    """sum y / sum x per variant, such as revenue per order, its variance by the delta method.
 
     Deng, Knoblich & Lu (2018), KDD: the visitor is the unit, although x is counted.
     """
 
-    def ratio(arm: Pairs) -> tuple[Floats, Floats]:
-        value = arm.y / arm.x
-        variance = arm.outcome.variance - 2 * value * arm.covariance
-        return value, np.maximum(variance + value**2 * arm.other.variance, 0) / arm.other.mean**2
+    def ratio(variant: Pairs) -> tuple[Floats, Floats]:
+        value = variant.y / variant.x
+        variance = variant.outcome.variance - 2 * value * variant.covariance
+        return value, np.maximum(
+            variance + value**2 * variant.other.variance, 0
+        ) / variant.other.mean**2
 
     return _welch(*ratio(a), a.n, *ratio(b), b.n)
 
@@ -153,11 +155,11 @@ def compound_poisson(
 
 
 def counting_buyers(means: Means, buyers_a: ArrayLike, buyers_b: ArrayLike) -> Means:
-    """The same with degrees of freedom of the arm with fewer buyers, less one.
+    """The same with degrees of freedom of the variant with fewer buyers, less one.
 
     Most visitors spend nothing, so a mean and its variance rest on few, skewed orders. Welch's
-    degrees of freedom count visitors: with them, 28 looks found 6.1 % winners between equal arms
-    of 140 and 60 visitors a day (20,000 tests of `make certify`), and 4.2 % with these.
+    degrees of freedom count visitors: with them, 28 looks found 6.1 % winners between equal
+    variants of 140 and 60 visitors a day (20,000 tests of `make certify`), and 4.2 % with these.
     """
     fewest = np.minimum(np.asarray(buyers_a, float), np.asarray(buyers_b, float))
     return means._replace(freedom=np.minimum(means.freedom, np.maximum(fewest - 1, 1)))

@@ -34,7 +34,7 @@ class Periods(NamedTuple):
         return cls(*(columns[name] for name in cls._fields))
 
 
-class Change(NamedTuple):
+class PeriodChange(NamedTuple):
     """How a period compares with the one before; numbers or None, or arrays with NaN for None.
 
     `reason` is one of `REASONS`; None where nothing is refused.
@@ -55,7 +55,7 @@ class Change(NamedTuple):
         return [_sentence(one, before) for one in zip(*map(np.atleast_1d, self), strict=True)]
 
 
-def change(periods: Periods) -> Change:
+def change(periods: Periods) -> PeriodChange:
     """How a sum of daily amounts changed between two periods of the same length.
 
     Args:
@@ -86,8 +86,8 @@ def change(periods: Periods) -> Change:
     low, high = ratio - margin, ratio + margin
     beyond = (low > 0) | (high < 0)
     if any(np.ndim(field) for field in periods):
-        return Change(ratio, low, high, beyond, reason)
-    return Change(_number(ratio), _number(low), _number(high), bool(beyond[0]), reason[0])
+        return PeriodChange(ratio, low, high, beyond, reason)
+    return PeriodChange(_number(ratio), _number(low), _number(high), bool(beyond[0]), reason[0])
 
 
 def _per(top: Any, bottom: Any) -> Any:

@@ -31,7 +31,7 @@ def sample_size(
     share_b: float = 0.5,
     inflation: float = 1.0,
 ) -> SampleSize:
-    """Visitors of each arm for a two-sided score test read once.
+    """Visitors of each variant for a two-sided score test read once.
 
     Args:
         base: Conversion rate of A, inside (0, 1).
@@ -138,14 +138,14 @@ def inflation(times: list[float], *, power: float = 0.8, alpha: float = 0.05) ->
     """
     from scipy.special import ndtri
 
-    from d1lab.stats.sequential import bounds, crossing_chance
+    from d1lab.stats.sequential import bounds, crossing_probability
 
     lines = bounds(times, alpha)
     fixed = float(-ndtri(alpha / 2) + ndtri(power))
     low, high = fixed, 2 * fixed
     for _ in range(50):
         drift = (low + high) / 2
-        if crossing_chance(lines, times, drift) < power:
+        if crossing_probability(lines, times, drift) < power:
             low = drift
         else:
             high = drift

@@ -25,7 +25,7 @@ CONCENTRATION = 10_000.0
 """The e-process' prior weight, in visitors: broken shares differ by little, and by much traffic."""
 
 SMALL = 10
-"""Below so many expected visitors of an arm the exact test takes the place of chi-square."""
+"""Below so many expected visitors of a variant the exact test takes the place of chi-square."""
 
 
 def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
@@ -60,7 +60,7 @@ _PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide: down to the last b
 
 
 class Rates(NamedTuple):
-    """Converted visitors and all visitors of both arms; 0 <= conversions <= visitors > 0."""
+    """Converted visitors and all visitors of both variants; 0 <= conversions <= visitors > 0."""
 
     conversions_a: Floats
     visitors_a: Floats
@@ -84,7 +84,7 @@ class Rates(NamedTuple):
 
 
 def score_z(rates: Rates) -> Floats:
-    """Pearson's score statistic of equal rates; 0 where both arms convert none or all.
+    """Pearson's score statistic of equal rates; 0 where both variants convert none or all.
 
     >>> round(float(score_z(Rates.of(500, 10_000, 560, 10_000))), 10)
     1.8937529756
@@ -115,7 +115,7 @@ def difference_z(rates: Rates, difference: ArrayLike) -> Floats:
     """Miettinen and Nurminen's statistic of the null 'rate B - rate A = difference'.
 
     Args:
-        rates: Both arms.
+        rates: Both variants.
         difference: Within [-1, 1].
     """
     delta = np.asarray(difference, dtype=np.float64)
@@ -140,7 +140,7 @@ def difference_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floa
     """The differences that `difference_z` does not reject at the critical value.
 
     Args:
-        rates: Both arms.
+        rates: Both variants.
         critical: A normal quantile, such as 1.96 for 95 %; may be infinite.
 
     >>> low, high = difference_interval(Rates.of(3, 40, 9, 42), 1.959963984540054)

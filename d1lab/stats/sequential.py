@@ -21,7 +21,7 @@ CONCENTRATION = 100.0
 """The Beta prior's weight around the declared share, in conversions (k of Lindon and Malek)."""
 
 TUNED_VISITORS = 5_000.0
-"""Where the asymptotic sequence is narrowest, in visitors of both arms, if no size was planned."""
+"""Visitors of both variants at which the sequence is narrowest, without a planned size."""
 
 _NODES = 128  # Gauss-Legendre: more change no bound by 1e-9
 _FARTHEST = 12.0  # standard deviations: what lies beyond has no weight
@@ -76,7 +76,7 @@ def bounds(
     return found
 
 
-def crossing_chance(
+def crossing_probability(
     lines: Sequence[float] | Floats, information: Sequence[float] | Floats, drift: float
 ) -> float:
     """The chance to cross one of the bounds, on either side, when there is an effect.
@@ -178,7 +178,7 @@ def share_interval(
     """B's shares of the conversions that the e-process does not reject: {BF(theta) < 1 / alpha}.
 
     Returns:
-        The low and the high end; 0 or 1 where one arm has no conversions.
+        The low and the high end; 0 or 1 where one variant has no conversions.
     """
     from scipy.special import expit, logit
 
@@ -220,7 +220,7 @@ def sequence_critical(visitors: ArrayLike, scale: float, alpha: float = 0.05) ->
     """Half-width of the asymptotic confidence sequence, in standard errors.
 
     Args:
-        visitors: Of both arms together, N > 0.
+        visitors: Of both variants together, N > 0.
         scale: r, from `mixture_scale`: fixed at the test's start.
         alpha: Two-sided, inside (0, 1).
 

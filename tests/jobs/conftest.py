@@ -10,7 +10,7 @@ import pytest
 from d1lab.config import Settings
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.jobs.ledger import Ledger, open_ledger
+from d1lab.jobs.ledger import RunLedger, open_ledger
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -33,7 +33,7 @@ def settings(tmp_path: Path, tiny_warehouse: Path) -> Settings:
 
 
 @pytest.fixture
-def ledger(settings: Settings) -> Ledger:
+def ledger(settings: Settings) -> RunLedger:
     return open_ledger(settings)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from d1lab.errors import D1labError, LockedError
 from d1lab.jobs import ledger as ledger_module
-from d1lab.jobs.ledger import Ledger, Work
+from d1lab.jobs.ledger import RunLedger, Work
 from d1lab.runs.record import RunRecord
 
 WORK = Work("demo", "harbor", "inventory")
@@ -23,8 +23,8 @@ START = datetime(2026, 5, 31, 6, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "data" / "ledger.sqlite")
+def ledger(tmp_path: Path) -> RunLedger:
+    return RunLedger(tmp_path / "data" / "ledger.sqlite")
 
 
 def row(run_id: str, **changes: object) -> dict[str, object]:
@@ -56,7 +56,7 @@ def record(run_id: str, status: str = "done") -> RunRecord:
     )
 
 
-def finish(ledger: Ledger, run_id: str, status: str = "done", **changes: object) -> None:
+def finish(ledger: RunLedger, run_id: str, status: str = "done", **changes: object) -> None:
     ledger.start(row(run_id, **changes))
     ledger.finish(record(run_id, status), f"key of {run_id}", {"a": "1"}, "harbor/t/p.html")
 
@@ -65,7 +65,7 @@ def test_ledger_remembers_across_processes(ledger):
     """What one process wrote, the next reads; the file is in WAL mode."""
     finish(ledger, "r1")
     ledger.set_pushed("r1", START)
-    entry = Ledger(ledger.path).last_done("s", date(2026, 5, 30))
+    entry = RunLedger(ledger.path).last_done("s", date(2026, 5, 30))
     assert entry is not None
     assert (entry.run_id, entry.key, entry.inputs) == ("r1", "key of r1", {"a": "1"})
     assert (entry.page, entry.staged, entry.pushed_at) == ("harbor/t/p.html", 3, START)
@@ -82,7 +82,7 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
     def open_and_write(number: int) -> None:
         together.wait()
         try:
-            finish(Ledger(path), f"r{number}")
+            finish(RunLedger(path), f"r{number}")
         except sqlite3.Error as error:
             faults.append(error)
 
@@ -92,7 +92,7 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
     for thread in threads:
         thread.join()
     assert faults == []
-    assert len(Ledger(path).entries()) == 8
+    assert len(RunLedger(path).entries()) == 8
     assert [p.name for p in path.parent.iterdir()] == ["ledger.sqlite"]
 
 
@@ -101,13 +101,13 @@ def test_ledger_that_is_none_is_named(tmp_path, content):
     """A file that something else left there: the message says what moving it away costs."""
     (tmp_path / "ledger.sqlite").write_bytes(content)
     with pytest.raises(D1labError, match=r"ledger\.sqlite cannot be used.*Move it away"):
-        Ledger(tmp_path / "ledger.sqlite")
+        RunLedger(tmp_path / "ledger.sqlite")
 
 
 def test_ledger_that_cannot_be_made_is_told(tmp_path):
     """A place that takes no new file, here for the length of the name."""
     with pytest.raises(D1labError, match=r"unable to open database file\. Is its folder writable"):
-        Ledger(tmp_path / ("l" * 240))
+        RunLedger(tmp_path / ("l" * 240))
 
 
 def test_last_done_is_the_newest_good_run_of_that_day(ledger):
@@ -144,7 +144,7 @@ def test_previous_is_the_last_done_run_of_that_day_or_before(ledger):
 def test_lease_keeps_others_out(ledger):
     """A held lease is an error with exit code 75 that names the holder; other work is free."""
     with ledger.lease(WORK):
-        with pytest.raises(LockedError) as caught, Ledger(ledger.path).lease(WORK):
+        with pytest.raises(LockedError) as caught, RunLedger(ledger.path).lease(WORK):
             pass
         assert f"process {os.getpid()}" in str(caught.value)
         assert "report 'inventory' for shop 'harbor'" in str(caught.value)
@@ -222,11 +222,11 @@ def test_lease_beats_while_it_is_held(ledger, monkeypatch):
             time.sleep(0.01)
 
 
-def _backdate(ledger: Ledger, seconds: float) -> None:
+def _backdate(ledger: RunLedger, seconds: float) -> None:
     with ledger._open() as con:
         con.execute("UPDATE leases SET beat_at = ?", (time.time() - seconds,))
 
 
-def _age(ledger: Ledger) -> float:
+def _age(ledger: RunLedger) -> float:
     with ledger._open() as con:
         return time.time() - con.execute("SELECT beat_at FROM leases").fetchone()[0]

@@ -9,7 +9,7 @@ import pytest
 
 from d1lab.errors import InputError
 from d1lab.jobs.prune import parse_days, prune
-from d1lab.pages.storage import place, shelve
+from d1lab.pages.storage import place, store_page
 from d1lab.runs.record import RunRecord
 from d1lab.runs.run import run_folder
 
@@ -39,7 +39,7 @@ def past(settings, ledger):
         run_dir.mkdir(parents=True)
         record.save(run_dir)
         page = place(settings.reports_dir, record)
-        shelve(page, f"<p>{record.run_id}</p>", record, [], [])
+        store_page(page, f"<p>{record.run_id}</p>", record, [], [])
         shown = page.relative_to(settings.reports_dir).as_posix()
         ledger.start(
             {

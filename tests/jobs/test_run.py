@@ -18,14 +18,14 @@ import pytest
 from d1lab.d1.connect import connect
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Work
-from d1lab.jobs.run import Outcome, overall_exit_code, run_reports
+from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
 
 HARBOR = {"shops": ["harbor"]}
 
 
-def only(outcomes: list[Outcome]) -> Outcome:
+def only(outcomes: list[JobResult]) -> JobResult:
     assert len(outcomes) == 1
     return outcomes[0]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from d1lab.display import Figure, Figures
-from d1lab.pages.index import make_entries, write_index
+from d1lab.pages.index import index_entries, write_index
 from d1lab.pages.page import write_page
-from d1lab.pages.storage import read_cards
+from d1lab.pages.storage import read_pages
 from tests.support.sample_run import HOSTILE, PULLED, STARTED, code, write_run
 
 NOW = PULLED + timedelta(hours=2)
@@ -33,7 +33,7 @@ def shelf(tmp_path: Path):
             return write_page(run_dir, self.reports, cache_dir=tmp_path / "cache")
 
         def entries(self):
-            return make_entries(read_cards(self.reports), NOW)
+            return index_entries(read_pages(self.reports), NOW)
 
         def html(self) -> str:
             return write_index(self.reports, now=NOW).read_text()

@@ -11,7 +11,7 @@ import pytest
 from d1lab.pages import svg as vega
 from d1lab.pages import vega_process as drawing
 from d1lab.pages.page import render_page
-from d1lab.pages.vega_process import Artist
+from d1lab.pages.vega_process import ChartRenderer
 from tests.support.sample_run import turnover_cells, write_run
 
 BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
@@ -20,7 +20,7 @@ BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
 @pytest.fixture
 def artist():
     """An artist of one's own."""
-    made = Artist(os.environ)
+    made = ChartRenderer(os.environ)
     yield made
     made.close()
 
@@ -58,7 +58,7 @@ def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
     cells = turnover_cells()
     asked = []
 
-    class Counting(Artist):
+    class Counting(ChartRenderer):
         def draw(self, spec):
             asked.append(spec)
             return super().draw(spec)
@@ -67,7 +67,7 @@ def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setattr(vega, "_artist", lambda: counting)
     vega._picture.cache_clear()
     for cell in cells:
-        vega.draw_ahead(cell.get("outputs", ()))
+        vega.prerender(cell.get("outputs", ()))
     assert len(asked) == 4
     render_page(write_run(tmp_path, cells), static=True, cache_dir=tmp_path / "cache")
     assert len(asked) == 4

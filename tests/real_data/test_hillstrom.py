@@ -9,8 +9,8 @@ import pytest
 
 from d1lab.analyses.ab_tests.decision import compare
 from d1lab.analyses.ab_tests.exposures import Measure, scan
-from d1lab.analyses.ab_tests.model import Plan
-from d1lab.analyses.ab_tests.visitors import arms, effects
+from d1lab.analyses.ab_tests.model import AbPlan
+from d1lab.analyses.ab_tests.visitors import effects, variants
 from tests.support.outside import real_data
 
 HILLSTROM = real_data("hillstrom.csv")
@@ -58,8 +58,8 @@ def test_hillstrom_from_rows_to_a_verdict(
     """Both mails win against none, on conversions and on spend, with the facts' numbers."""
     measures = [Measure("conversion"), Measure("spend")]
     sums = scan(hillstrom, measures, variant="segment", a=NONE, b=mail)
-    plan = Plan(share_b=0.5, share_declared=True)
-    result = compare(*arms(sums, conversions="conversion", revenue="spend"), plan)
+    plan = AbPlan(share_b=0.5, share_declared=True)
+    result = compare(*variants(sums, conversions="conversion", revenue="spend"), plan)
     assert (result.status, result.winner) == ("decided", "b")
     assert result.difference == pytest.approx(points, abs=5e-5)
     assert result.p_value == pytest.approx(p, rel=0.05)

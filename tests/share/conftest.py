@@ -19,7 +19,7 @@ import pytest
 
 from d1lab.config import Settings
 from d1lab.display import Figure, Figures, Verdict
-from d1lab.jobs.ledger import Ledger, open_ledger
+from d1lab.jobs.ledger import RunLedger, open_ledger
 from tests.support.sample_run import DAY, STARTED, code, markdown, run_record, write_run
 
 SECRET = "s3cret-t0ken"
@@ -30,7 +30,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(root=folder)
-        self.ledger: Ledger = open_ledger(self.settings)
+        self.ledger: RunLedger = open_ledger(self.settings)
         self._runs = 0
 
     def add(

@@ -153,17 +153,17 @@ def test_fieller_matches(oracles: dict[str, Any], case: str) -> None:
     close(ours, theirs["fieller"], CLOSED)
 
 
-def pairs(entry: dict[str, Any], arm: str, y: str, x: str) -> means.Pairs:
+def pairs(entry: dict[str, Any], variant: str, y: str, x: str) -> means.Pairs:
     names = ("n", y, y * 2, x, x * 2)
-    sums = [entry["input"][f"{name}{'' if name == 'n' else '_'}{arm}"] for name in names]
-    cross = entry["input"].get(f"{x}{y}_{arm}", entry["input"].get(f"{y}{x}_{arm}"))
+    sums = [entry["input"][f"{name}{'' if name == 'n' else '_'}{variant}"] for name in names]
+    cross = entry["input"].get(f"{x}{y}_{variant}", entry["input"].get(f"{y}{x}_{variant}"))
     return means.Pairs(*(np.asarray(float(number)) for number in (*sums, cross)))
 
 
 def test_cuped_matches(oracles: dict[str, Any]) -> None:
     """CUPED from sums: GrowthBook's and tea-tasting's difference, interval and p."""
     theirs = find(oracles, "K1_CUPED", "theta=None)...,difference_type='absolute'")
-    ours = means.cuped(*(pairs(theirs, arm, "y", "x") for arm in "ab"))
+    ours = means.cuped(*(pairs(theirs, variant, "y", "x") for variant in "ab"))
     close(ours.b - ours.a, theirs["expected"], CLOSED)
     close(means.difference_interval(ours, Z95), theirs["ci"], CLOSED)
     close(means.p_value(ours), theirs["pValue"], CLOSED)
@@ -175,7 +175,7 @@ def test_cuped_matches(oracles: dict[str, Any]) -> None:
 def test_ratio_of_means_matches(oracles: dict[str, Any]) -> None:
     """Revenue per order by the delta method: GrowthBook's and tea-tasting's."""
     theirs = find(oracles, "Q1_ratio", "TwoSidedTTest(RatioStatistic...,difference_type='absolute'")
-    ours = means.ratio_of_means(*(pairs(theirs, arm, "m", "d") for arm in "ab"))
+    ours = means.ratio_of_means(*(pairs(theirs, variant, "m", "d") for variant in "ab"))
     close(ours.b - ours.a, theirs["expected"], CLOSED)
     close(means.difference_interval(ours, Z95), theirs["ci"], CLOSED)
     tea = find(oracles, "Q1_ratio", "RatioOfMeans")
@@ -186,7 +186,7 @@ def test_ratio_of_means_matches(oracles: dict[str, Any]) -> None:
 def test_chance_and_losses_match(oracles: dict[str, Any], case: str) -> None:
     """P(B better) and both losses against quadrature and Miller's sum."""
     theirs = find(oracles, case, "Beta(1,1) priors")
-    ours = bayes.rates_chance(*RATES[case])
+    ours = bayes.rates_posterior(*RATES[case])
     close(ours.b_better, theirs["p_b_beats_a"], CLOSED)
     close(ours.loss_b, theirs["expected_loss_choose_b"], CLOSED)
     close(ours.loss_a, theirs["expected_loss_choose_a"], CLOSED)
@@ -196,7 +196,7 @@ def test_chance_and_losses_match(oracles: dict[str, Any], case: str) -> None:
 def test_chance_from_counts_matches(oracles: dict[str, Any], case: str) -> None:
     """P(B better) from counts with a declared share."""
     theirs = find(oracles, case, "Jeffreys share posterior")
-    close(bayes.share_chance(*COUNTS[case], 0.5), theirs["p_b_beats_a"], CLOSED)
+    close(bayes.probability_b_better(*COUNTS[case], 0.5), theirs["p_b_beats_a"], CLOSED)
 
 
 @pytest.mark.parametrize("case", MONEY)
@@ -206,7 +206,7 @@ def test_chance_of_money_matches(oracles: dict[str, Any], case: str) -> None:
         oracles, case, "EffectBayesianABTest(SampleMeanStatistic...,difference_type='absolute'"
     )
     both = money(case)
-    ours = bayes.normal_chance(float(both.b - both.a), float(both.error))
+    ours = bayes.normal_posterior(float(both.b - both.a), float(both.error))
     close(ours.b_better, theirs["chanceToWin"], CLOSED)
     close([ours.loss_a, ours.loss_b], theirs["risk"], CLOSED)
 
@@ -344,7 +344,7 @@ def test_sample_ratio_matches_the_other_libraries(oracles: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("case", RATES)
 def test_clopper_pearson_matches(oracles: dict[str, Any], case: str) -> None:
-    """The exact interval of each arm's rate, for none of 30 as for 560 of 10,000."""
+    """The exact interval of each variant's rate, for none of 30 as for 560 of 10,000."""
     theirs = find(oracles, case, "Clopper-Pearson")
     xa, na, xb, nb = RATES[case]
     for (x, n), ends in zip(((xa, na), (xb, nb)), theirs, strict=True):
@@ -355,7 +355,7 @@ def test_clopper_pearson_matches(oracles: dict[str, Any], case: str) -> None:
 def test_unadjusted_means_match(oracles: dict[str, Any]) -> None:
     """The test that CUPED improves on; and Welch as spotify-confidence prints it, to ten digits."""
     given = find(oracles, "K1_CUPED", "theta=None)...,difference_type='absolute'")
-    ours = means.welch(*(pairs(given, arm, "y", "x").outcome for arm in "ab"))
+    ours = means.welch(*(pairs(given, variant, "y", "x").outcome for variant in "ab"))
     theirs = find(oracles, "K1_CUPED", "unadjusted TwoSidedTTest difference_type='absolute'")
     close(means.difference_interval(ours, Z95), theirs["ci"], CLOSED)
     close(means.p_value(ours), theirs["pValue"], CLOSED)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from d1lab import charts
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
-from d1lab.runs.record import RunRecord, answer, key_figures, save_results
+from d1lab.runs.record import RunRecord, key_figures, recorded_verdict, save_results
 
 DAY = date(2026, 5, 31)
 PULLED = datetime(2026, 6, 1, 5, 58, tzinfo=UTC)
@@ -52,7 +52,7 @@ def _bundle(item: Any) -> dict[str, Any]:
 def write_run(folder: Path, cells: Sequence[dict[str, Any]], **fields: Any) -> Path:
     """A run's folder under data/demo/runs, with its notebook, figures and record."""
     notebook = {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
-    record = run_record(**{"verdict": answer(notebook), **fields})
+    record = run_record(**{"verdict": recorded_verdict(notebook), **fields})
     run_dir = folder / "data" / "demo" / "runs" / record.run_id
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "notebook.ipynb").write_text(json.dumps(notebook))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from d1lab.analyses.ab_tests.decision import compare
-from d1lab.analyses.ab_tests.model import Arm, Look, Plan
+from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
 from validation import ab_certificate as certify
 from validation import ab_coverage as coverage
 from validation import simulate_ab
@@ -24,7 +24,7 @@ def test_the_simulated_rule_is_the_products(rule: str) -> None:
     drawn = simulate_ab.simulate(simulate_ab.Cell(500, 0.5, 0.25), 12, np.random.default_rng(3))
     decided = certify.decide(drawn, 0.5)[metric][rule]
     planned = int(drawn.visitors[0][0, -1] + drawn.visitors[1][0, -1])
-    plan = Plan(
+    plan = AbPlan(
         method=method,  # pyright: ignore[reportArgumentType]
         share_b=0.5,
         share_declared=share is not None,
@@ -41,7 +41,7 @@ def test_the_simulated_money_rule_is_the_products() -> None:
     """Revenue by the asymptotic sequence, from the 25th conversion on."""
     drawn = simulate_ab.simulate(simulate_ab.Cell(500, 0.5, 0.5), 12, np.random.default_rng(4))
     decided = certify.decide(drawn, 0.5)["revenue"]["asymptotic sequence"]
-    plan = Plan(method="always_valid", primary_metric="revenue")
+    plan = AbPlan(method="always_valid", primary_metric="revenue")
     for test, expected in enumerate(decided):
         *earlier, last = looks(drawn, test)
         result = compare(last.a, last.b, plan, earlier)
@@ -51,10 +51,10 @@ def test_the_simulated_money_rule_is_the_products() -> None:
 
 def looks(drawn: simulate_ab.Tests, test: int) -> list[Look]:
     """The sums of one test, day by day."""
-    a, b = ([list(column[arm][test]) for column in drawn[:4]] for arm in (0, 1))
+    a, b = ([list(column[variant][test]) for column in drawn[:4]] for variant in (0, 1))
     return [
-        Look(*(Arm(int(n), int(x), float(y), float(yy)) for n, x, y, yy in arms))
-        for arms in zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
+        Look(*(Variant(int(n), int(x), float(y), float(yy)) for n, x, y, yy in variants))
+        for variants in zip(zip(*a, strict=True), zip(*b, strict=True), strict=True)
     ]
 
 

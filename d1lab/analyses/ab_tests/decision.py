@@ -7,7 +7,7 @@ status and a reason instead.
     no_decision            the test has ended, and the rule was not met
     running                not ended, and the rule is not met so far
     guardrail_failed       the rule is met, but the winner may worsen a guardrail
-    sample_ratio_mismatch  the arms did not get their declared shares: nothing else is believed
+    sample_ratio_mismatch  the variants did not get their declared shares: nothing else is believed
     not_declared           visitors unknown, and no share declared before the start
     insufficient_data      too little is known, or too few have converted
     zero_variance          every visitor did the same
@@ -27,17 +27,17 @@ from d1lab.analyses.ab_tests.effects import Effect, effect
 from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
 from d1lab.analyses.ab_tests.looks import Timeline, spent, timeline
 from d1lab.analyses.ab_tests.model import (
-    Arm,
+    AbPlan,
     Look,
     Metric,
-    Plan,
+    Variant,
     clean_look,
     inputs_hash,
     money_means,
-    parse_arm,
+    parse_variant,
 )
 from d1lab.analyses.ab_tests.refusals import few_conversions
-from d1lab.analyses.ab_tests.validation import looks_fault, plan_fault
+from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 from d1lab.errors import InputError
 from d1lab.stats import bayes
 from d1lab.stats.multiplicity import holm
@@ -108,7 +108,9 @@ class AbResult(NamedTuple):
     version: str = VERSION
 
 
-def compare(a: Arm, b: Arm, plan: Plan | None = None, looks: Sequence[Look] = ()) -> AbResult:
+def compare(
+    a: Variant, b: Variant, plan: AbPlan | None = None, looks: Sequence[Look] = ()
+) -> AbResult:
     """Compare B with A as far as the inputs allow.
 
     Args:
@@ -117,15 +119,15 @@ def compare(a: Arm, b: Arm, plan: Plan | None = None, looks: Sequence[Look] = ()
         plan: What was declared; None for a finished test, read once.
         looks: Earlier looks, oldest first, with their sums up to then.
 
-    >>> result = compare(Arm(10_000, 500), Arm(10_000, 560))
+    >>> result = compare(Variant(10_000, 500), Variant(10_000, 560))
     >>> result.status, round(result.p_value, 10), result.confidence_level
     ('no_decision', 0.058257806, 94.17)
-    >>> compare(Arm(None, 122), Arm(None, 189)).status
+    >>> compare(Variant(None, 122), Variant(None, 189)).status
     'not_declared'
     """
-    plan = plan or Plan()
+    plan = plan or AbPlan()
     history = (*looks, Look(a, b, plan.elapsed))
-    fault = plan_fault(plan) or looks_fault(history)
+    fault = plan_error(plan) or looks_error(history)
     if fault:
         return AbResult("invalid_input", fault)
     history = [clean_look(look) for look in history]
@@ -137,10 +139,12 @@ def compare(a: Arm, b: Arm, plan: Plan | None = None, looks: Sequence[Look] = ()
     )
     line = timeline(history, plan)
     if line is None:
-        return _refuse(_described(result, history[-1]), "running", "before the first planned look")
+        return _without_result(
+            _described(result, history[-1]), "running", "before the first planned look"
+        )
     if np.isnan(line.times).any() and plan.method == "group_sequential":
         reason = "a group-sequential plan needs planned visitors, days or looks"
-        return _refuse(result, "invalid_input", reason)
+        return _without_result(result, "invalid_input", reason)
     return _concluded(_described(result, Look(line.a[-1], line.b[-1])), line, plan)
 
 
@@ -166,18 +170,18 @@ def calculate(
         planned_looks: Evenly spread looks of a group-sequential plan.
 
     Raises:
-        InputError: An arm is not written as above, or the look is none of the planned ones.
+        InputError: A variant is not written as above, or the look is none of the planned ones.
     """
     if look is not None and (not planned_looks or look > planned_looks):
         planned = f"{planned_looks} looks were planned" if planned_looks else "none were planned"
         raise InputError(f"look {look}: {planned}; say how many with --looks")
-    a, b = parse_arm(arm_a), parse_arm(arm_b)
+    a, b = parse_variant(arm_a), parse_variant(arm_b)
     counted = None not in (a.visitors, b.visitors)
     share = 0.5 if share_b is None and counted else share_b
     method = "always_valid" if always_valid else "group_sequential" if planned_looks else "fixed"
     last = planned_looks if look is None else look
     ended = not planned_looks or last == planned_looks
-    plan = Plan(
+    plan = AbPlan(
         method=method,
         share_b=share,
         share_declared=share is not None,
@@ -190,7 +194,7 @@ def calculate(
 
 
 def as_json(value: Any) -> Any:
-    """A result, an arm or a plan as JSON knows it: names and values, null for no bound."""
+    """A result, a variant or a plan as JSON knows it: names and values, null for no bound."""
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "_asdict"):
@@ -210,7 +214,7 @@ def confidence_level(p_value: float) -> float:
     return min(float(exact.quantize(Decimal("0.01"), ROUND_DOWN)), 99.99)
 
 
-def _refuse(result: AbResult, status: str, reason: str | None) -> AbResult:
+def _without_result(result: AbResult, status: str, reason: str | None) -> AbResult:
     return result._replace(status=status, reason=reason)
 
 
@@ -229,7 +233,7 @@ def _per(total: float | None, count: int | None) -> float | None:
     return total / count if total is not None and count else None
 
 
-def _concluded(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     """The decision at the last look, or what stands in its way."""
     unread = plan.method == "fixed" and not line.finished
     ratio_p = _sample_ratio(line, plan)
@@ -245,16 +249,16 @@ def _concluded(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
         reason = (
             f"{counts} do not fit the declared share of B, {plan.share_b:g} (p = {ratio_p:.2g})"
         )
-        return _refuse(result, "sample_ratio_mismatch", reason)
+        return _without_result(result, "sample_ratio_mismatch", reason)
     if unread:
         reason = "a test with a fixed horizon is read once, at its end"
-        return _refuse(result, "running", reason)
+        return _without_result(result, "running", reason)
     return _decided(_measured(result, line, plan), line, plan)
 
 
-def _sample_ratio(line: Timeline, plan: Plan) -> float | None:
+def _sample_ratio(line: Timeline, plan: AbPlan) -> float | None:
     share = plan.declared_share
-    known = [i for i, arm in enumerate(line.a) if arm.visitors is not None]
+    known = [i for i, variant in enumerate(line.a) if variant.visitors is not None]
     if share is None or not known:
         return None
     a, b = ([column[i].visitors or 0 for i in known] for column in (line.a, line.b))
@@ -263,13 +267,13 @@ def _sample_ratio(line: Timeline, plan: Plan) -> float | None:
     return running_sample_ratio_p(a, b, share)
 
 
-def _measured(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+def _measured(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     """The effects on all known metrics, and what stands beside the decision."""
     a, b = line.a[-1], line.b[-1]
     known: list[Metric] = [m for m in METRICS if None not in (getattr(a, m), getattr(b, m))]
     effects = {m: effect(m, line, plan) for m in (plan.primary_metric, *known)}
     primary = effects.pop(plan.primary_metric)
-    chance = _chance(primary, a, b, plan)
+    chance = _posterior(primary, a, b, plan)
     even = break_even(a, b, [primary, *effects.values()], plan.alpha)
     return result._replace(
         **{name: getattr(primary, name) for name in _SHARED},
@@ -283,18 +287,18 @@ def _measured(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
     )
 
 
-def _chance(primary: Effect, a: Arm, b: Arm, plan: Plan) -> bayes.Chance | None:
+def _posterior(primary: Effect, a: Variant, b: Variant, plan: AbPlan) -> bayes.Posterior | None:
     if primary.p_value is None:
         return None
     if primary.metric != "conversions":
         both = money_means(primary.metric, [a], [b], plan.declared_share)
         per_visitor = a.visitors is not None
-        chance = bayes.normal_chance(float((both.b - both.a)[0]), float(both.error[0]))
+        chance = bayes.normal_posterior(float((both.b - both.a)[0]), float(both.error[0]))
         return chance if per_visitor else chance._replace(loss_a=np.nan, loss_b=np.nan)
     if a.visitors is not None and b.visitors is not None:
-        return bayes.rates_chance(a.conversions or 0, a.visitors, b.conversions or 0, b.visitors)
-    share = bayes.share_chance(a.conversions or 0, b.conversions or 0, plan.share_b or 0.5)
-    return bayes.Chance(share, np.nan, np.nan)
+        return bayes.rates_posterior(a.conversions or 0, a.visitors, b.conversions or 0, b.visitors)
+    share = bayes.probability_b_better(a.conversions or 0, b.conversions or 0, plan.share_b or 0.5)
+    return bayes.Posterior(share, np.nan, np.nan)
 
 
 def _finite(number: float) -> float | None:
@@ -314,23 +318,25 @@ def _adjusted(effects: list[Effect]) -> list[Effect]:
     return [one._replace(adjusted_p=adjusted.get(one.metric)) for one in effects]
 
 
-def _decided(result: AbResult, line: Timeline, plan: Plan) -> AbResult:
+def _decided(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     primary = result.effects[0]
     if primary.p_value is None:
-        return _refuse(result, primary.status or "insufficient_data", primary.reason)
+        return _without_result(result, primary.status or "insufficient_data", primary.reason)
     few = few_conversions(line.a[-1], line.b[-1])
     if few and primary.metric == "conversions" and line.a[-1].visitors is None:
-        return _refuse(result, "insufficient_data", f"{few} before counts alone decide")
+        return _without_result(result, "insufficient_data", f"{few} before counts alone decide")
     result = result._replace(confidence_level=confidence_level(primary.p_value))
     open_winner: Winner | None = "none" if line.finished else None
     if primary.p_value >= plan.alpha:
         status = "no_decision" if line.finished else "running"
         reason = f"p = {primary.p_value:.2g} is not below {plan.alpha:g}"
-        return _refuse(result._replace(winner=open_winner), status, reason)
+        return _without_result(result._replace(winner=open_winner), status, reason)
     winner: Winner = "b" if primary.direction > 0 else "a"
     rails = check(plan.guardrails, result.effects, winner)
     result = result._replace(guardrails=rails)
     failed = [rail.reason or rail.metric for rail in rails if not rail.passed]
     if failed:
-        return _refuse(result._replace(winner=open_winner), "guardrail_failed", "; ".join(failed))
+        return _without_result(
+            result._replace(winner=open_winner), "guardrail_failed", "; ".join(failed)
+        )
     return result._replace(status="decided", winner=winner)

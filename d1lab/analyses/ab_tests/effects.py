@@ -23,14 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d1lab.analyses.ab_tests.looks import Timeline
-from d1lab.analyses.ab_tests.model import Arm, Metric, Plan, money_means, rates, sums
+from d1lab.analyses.ab_tests.model import AbPlan, Metric, Variant, money_means, rates, sums
 from d1lab.analyses.ab_tests.refusals import refusal, refusal_of_sequence
 from d1lab.stats import exact, means, proportions, sequential
 
 Floats = NDArray[np.float64]
 
 SMALL_EXPECTED = 10
-"""Below so many expected conversions (or non-conversions) of an arm an exact test decides."""
+"""Below so many expected conversions (or non-conversions) of a variant an exact test decides."""
 
 
 class Effect(NamedTuple):
@@ -54,7 +54,7 @@ class Effect(NamedTuple):
     reason: str | None = None
 
 
-class Track(NamedTuple):
+class LookEffects(NamedTuple):
     """One metric at every look."""
 
     method: str
@@ -66,7 +66,7 @@ class Track(NamedTuple):
     mid_p: float | None = None
 
 
-def effect(metric: Metric, line: Timeline, plan: Plan) -> Effect:
+def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
     """B against A in one metric, over all looks.
 
     Args:
@@ -79,10 +79,10 @@ def effect(metric: Metric, line: Timeline, plan: Plan) -> Effect:
     refused = refusal(metric, line.a[-1], line.b[-1], plan)
     if refused:
         return blank._replace(status=refused.status, reason=refused.reason)
-    return _conclude(blank, track(metric, line, plan)[0], plan.alpha)
+    return _conclude(blank, effects_at_looks(metric, line, plan)[0], plan.alpha)
 
 
-def _points(metric: Metric, a: Arm, b: Arm, share_b: float | None) -> dict[str, Any]:
+def _points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dict[str, Any]:
     """Values per visitor, or per unit of declared exposure, and what they differ by."""
     total_a, total_b = getattr(a, metric), getattr(b, metric)
     if total_a is None or total_b is None:
@@ -97,7 +97,7 @@ def _points(metric: Metric, a: Arm, b: Arm, share_b: float | None) -> dict[str, 
     return known | {"ratio": values[1] / values[0] if values[0] > 0 else None}
 
 
-def track(metric: Metric, line: Timeline, plan: Plan) -> tuple[Track, list[int]]:
+def effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> tuple[LookEffects, list[int]]:
     """One metric at each look that says anything about it, and which looks these are.
 
     Args:
@@ -105,12 +105,12 @@ def track(metric: Metric, line: Timeline, plan: Plan) -> tuple[Track, list[int]]
         line: The looks, oldest first.
         plan: With method, alpha and share.
     """
-    arms = zip(line.a, line.b, strict=True)
-    kept = [place for place, pair in enumerate(arms) if _usable(metric, *pair, plan)]
-    return _track(metric, line.only(kept), plan), kept
+    variants = zip(line.a, line.b, strict=True)
+    kept = [place for place, pair in enumerate(variants) if _usable(metric, *pair, plan)]
+    return _effects_at_looks(metric, line.only(kept), plan), kept
 
 
-def _usable(metric: Metric, a: Arm, b: Arm, plan: Plan) -> bool:
+def _usable(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> bool:
     if None in (getattr(a, metric), getattr(b, metric)) or 0 in (a.visitors, b.visitors):
         return False
     if refusal_of_sequence(metric, a, b, plan):
@@ -119,10 +119,10 @@ def _usable(metric: Metric, a: Arm, b: Arm, plan: Plan) -> bool:
         return True
     squares = f"{metric}_squares"
     known = None not in (getattr(a, squares), getattr(b, squares))
-    return known and all(sums([arm], metric).variance[0] > 0 for arm in (a, b))
+    return known and all(sums([variant], metric).variance[0] > 0 for variant in (a, b))
 
 
-def _track(metric: Metric, line: Timeline, plan: Plan) -> Track:
+def _effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
     share = plan.declared_share
     if plan.method == "always_valid":
         if metric == "conversions" and share is not None:
@@ -135,11 +135,11 @@ def _track(metric: Metric, line: Timeline, plan: Plan) -> Track:
     return _counts(line, plan, share or 0.5)
 
 
-def _rates(line: Timeline, plan: Plan) -> Track:
+def _rates(line: Timeline, plan: AbPlan) -> LookEffects:
     counts = rates(line.a, line.b)
     p, method = _rates_p(counts)
     sign = np.sign(counts.rate_b - counts.rate_a)
-    return Track(
+    return LookEffects(
         method,
         *_over_looks(p, sign, line, plan),
         line.critical,
@@ -160,7 +160,7 @@ def _rates_p(counts: proportions.Rates) -> tuple[Floats, str]:
     return p, method
 
 
-def _counts(line: Timeline, plan: Plan, share: float) -> Track:
+def _counts(line: Timeline, plan: AbPlan, share: float) -> LookEffects:
     from scipy.special import ndtr
 
     tests = [
@@ -177,22 +177,22 @@ def _counts(line: Timeline, plan: Plan, share: float) -> Track:
     ends = sequential.rate_ratio(low, share), sequential.rate_ratio(high, share)
     mid = float(mid_p[-1]) if plan.method == "fixed" else None
     found = _over_looks(p, sign, line, plan)
-    return Track("binomial", *found, line.critical, None, ends, mid)
+    return LookEffects("binomial", *found, line.critical, None, ends, mid)
 
 
-def _odds_side(a: Arm, b: Arm, share: float) -> float:
+def _odds_side(a: Variant, b: Variant, share: float) -> float:
     return (b.conversions or 0) * (1 - share) - (a.conversions or 0) * share
 
 
-def _money(metric: Metric, line: Timeline, plan: Plan, share: float | None) -> Track:
+def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) -> LookEffects:
     both = money_means(metric, line.a, line.b, share)
-    buyers = [[arm.conversions for arm in arms] for arms in (line.a, line.b)]
+    buyers = [[variant.conversions for variant in variants] for variants in (line.a, line.b)]
     if plan.method == "group_sequential" and None not in (*buyers[0], *buyers[1]):
         both = means.counting_buyers(both, *np.array(buyers, dtype=float))
     counted = line.a[-1].visitors is not None
     p = np.nan_to_num(means.p_value(both), nan=1.0)
     found = _over_looks(p, np.sign(both.b - both.a), line, plan)
-    return Track(
+    return LookEffects(
         "welch" if counted else "compound_poisson",
         *found,
         line.critical,
@@ -201,7 +201,7 @@ def _money(metric: Metric, line: Timeline, plan: Plan, share: float | None) -> T
     )
 
 
-def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: Plan) -> tuple[float, Floats]:
+def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: AbPlan) -> tuple[float, Floats]:
     """The p-value that holds for all looks together, and each look's signed normal z."""
     from scipy.special import ndtri
 
@@ -213,13 +213,13 @@ def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: Plan) -> tuple[fl
     return sequential.repeated_p(at_every_look, line.times, line.information), z
 
 
-def _beta_binomial(line: Timeline, alpha: float, share: float) -> Track:
-    a = np.array([arm.conversions or 0 for arm in line.a], dtype=np.float64)
-    b = np.array([arm.conversions or 0 for arm in line.b], dtype=np.float64)
+def _beta_binomial(line: Timeline, alpha: float, share: float) -> LookEffects:
+    a = np.array([variant.conversions or 0 for variant in line.a], dtype=np.float64)
+    b = np.array([variant.conversions or 0 for variant in line.b], dtype=np.float64)
     factor = sequential.log_bayes_factor(a, b, share)
     ends = sequential.share_interval(a, b, share, alpha)
     low, high = (sequential.rate_ratio(end, share) for end in ends)
-    return Track(
+    return LookEffects(
         "beta_binomial",
         float(sequential.e_process_p(factor).min()),
         np.sign(b * (1 - share) - a * share) * np.maximum(factor, 0.0),
@@ -232,7 +232,7 @@ def _beta_binomial(line: Timeline, alpha: float, share: float) -> Track:
 def _at_overall_rate(
     line: Timeline, ends: tuple[Floats, Floats], share: float
 ) -> tuple[Floats, Floats] | None:
-    """Shares of the conversions as differences in rates, at the rate of both arms together."""
+    """Shares of the conversions as differences in rates, at the rate of both variants together."""
     if line.a[-1].visitors is None:
         return None
     xa, na, xb, nb = rates(line.a, line.b)
@@ -241,7 +241,7 @@ def _at_overall_rate(
     return low, high
 
 
-def _sequence(metric: Metric, line: Timeline, plan: Plan) -> Track:
+def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
     a, b = sums(line.a, metric), sums(line.b, metric)
     both = means.welch(a, b)._replace(freedom=np.full(len(line.a), np.inf))
     n = a.n + b.n
@@ -249,7 +249,7 @@ def _sequence(metric: Metric, line: Timeline, plan: Plan) -> Track:
     scale = sequential.mixture_scale(plan.alpha, tuned)
     z = np.nan_to_num(means.t_statistic(both))
     critical = sequential.sequence_critical(n, scale, plan.alpha)
-    return Track(
+    return LookEffects(
         "asymptotic_sequence",
         float(sequential.sequence_p(z, n, scale).min()),
         z,
@@ -259,7 +259,7 @@ def _sequence(metric: Metric, line: Timeline, plan: Plan) -> Track:
     )
 
 
-def _conclude(blank: Effect, track: Track, alpha: float) -> Effect:
+def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:
     """One p-value, one direction, and what all looks leave of the intervals."""
     rejected = track.p_value < alpha
     crossed = np.flatnonzero(np.abs(track.z) >= track.bound)

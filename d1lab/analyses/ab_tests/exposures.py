@@ -64,16 +64,16 @@ def scan(
     """
     asked = list(dict.fromkeys(one for measure in measures for one in _with_uncapped(measure)))
     _check(rows, asked, [variant, segment, exposed_at, covariate_until])
-    arms = rows.filter(ColumnExpression(variant).isin(*map(ConstantExpression, (a, b))))
+    variants = rows.filter(ColumnExpression(variant).isin(*map(ConstantExpression, (a, b))))
     late = None
     if exposed_at and covariate_until:
         late = ColumnExpression(covariate_until) > ColumnExpression(exposed_at)
     groups = [name for name in (variant, segment) if name]
     try:
-        caps = _caps(arms, asked)
+        caps = _caps(variants, asked)
         texts = [text for one in asked for text in _sums(one, caps, late)]
         keys = [ColumnExpression(name) for name in groups]
-        found = arms.aggregate([*keys, *texts], ", ".join(map(quote, groups))).fetchall()
+        found = variants.aggregate([*keys, *texts], ", ".join(map(quote, groups))).fetchall()
     except duckdb.Error as error:
         raise InputError(f"exposures: {error}") from None
     return list(_read(asked, found, {a: 0, b: 1}, len(groups)))

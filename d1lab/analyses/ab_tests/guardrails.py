@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from d1lab.analyses.ab_tests.effects import Effect
-from d1lab.analyses.ab_tests.model import Arm, Guardrail, Metric
+from d1lab.analyses.ab_tests.model import Guardrail, Metric, Variant
 
 
 class GuardrailResult(NamedTuple):
@@ -41,7 +41,7 @@ def check(
     return tuple(_check(rail, by_metric.get(rail.metric), winner) for rail in guardrails)
 
 
-def break_even(a: Arm, b: Arm, effects: Sequence[Effect], alpha: float) -> BreakEven:
+def break_even(a: Variant, b: Variant, effects: Sequence[Effect], alpha: float) -> BreakEven:
     """How B's conversion rate stands to the one that pays for its discount.
 
     Args:
@@ -53,7 +53,7 @@ def break_even(a: Arm, b: Arm, effects: Sequence[Effect], alpha: float) -> Break
         alpha: Two-sided.
     """
     basis = "profit" if None not in (a.profit, b.profit) else "revenue"
-    per_order = [_per_order(arm, basis) for arm in (a, b)]
+    per_order = [_per_order(variant, basis) for variant in (a, b)]
     if per_order[0] is None or per_order[1] is None or per_order[0] <= 0:
         return BreakEven()
     if per_order[1] <= 0:
@@ -75,9 +75,9 @@ def _state(above: bool, sure: bool) -> Literal["met", "missed", "open"]:
     return "met" if above else "missed" if sure else "open"
 
 
-def _per_order(arm: Arm, basis: str) -> float | None:
-    total = getattr(arm, basis)
-    return total / arm.conversions if arm.conversions and total is not None else None
+def _per_order(variant: Variant, basis: str) -> float | None:
+    total = getattr(variant, basis)
+    return total / variant.conversions if variant.conversions and total is not None else None
 
 
 def _check(rail: Guardrail, effect: Effect | None, winner: Literal["a", "b"]) -> GuardrailResult:

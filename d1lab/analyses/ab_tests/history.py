@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from d1lab.analyses.ab_tests.effects import track
+from d1lab.analyses.ab_tests.effects import effects_at_looks
 from d1lab.analyses.ab_tests.looks import timeline
-from d1lab.analyses.ab_tests.model import Arm, Look, Plan, clean_look
+from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant, clean_look
 from d1lab.analyses.ab_tests.refusals import refusal
-from d1lab.analyses.ab_tests.validation import looks_fault, plan_fault
+from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 
 
-class Point(NamedTuple):
+class EffectAtLook(NamedTuple):
     """The primary metric at one look: what all looks up to it leave of the interval."""
 
     look: int  # place among the looks handed over, the last one included
@@ -23,7 +23,9 @@ class Point(NamedTuple):
     ratio_high: float  # infinite where unbounded
 
 
-def course(a: Arm, b: Arm, plan: Plan, looks: Sequence[Look] = ()) -> list[Point]:
+def effect_history(
+    a: Variant, b: Variant, plan: AbPlan, looks: Sequence[Look] = ()
+) -> list[EffectAtLook]:
     """The sequence of intervals of a test that may be looked at while it runs.
 
     Args:
@@ -36,7 +38,7 @@ def course(a: Arm, b: Arm, plan: Plan, looks: Sequence[Look] = ()) -> list[Point
         A point per look that says anything; none where `compare` refuses.
     """
     history = (*looks, Look(a, b, plan.elapsed))
-    if plan.method == "fixed" or plan_fault(plan) or looks_fault(history):
+    if plan.method == "fixed" or plan_error(plan) or looks_error(history):
         return []
     line = timeline([clean_look(look) for look in history], plan)
     metric = plan.primary_metric
@@ -44,17 +46,17 @@ def course(a: Arm, b: Arm, plan: Plan, looks: Sequence[Look] = ()) -> list[Point
         return []
     if refusal(metric, line.a[-1], line.b[-1], plan):
         return []
-    found, kept = track(metric, line, plan)
+    found, kept = effects_at_looks(metric, line, plan)
     low = np.fmax.accumulate(found.ratio[0])
     high = np.fmin.accumulate(found.ratio[1])
     return [
-        Point(line.history[place], _ratio(metric, line.a[place], line.b[place], plan), *ends)
+        EffectAtLook(line.history[place], _ratio(metric, line.a[place], line.b[place], plan), *ends)
         for place, *ends in zip(kept, low.tolist(), high.tolist(), strict=True)
         if not np.isnan(ends).any()
     ]
 
 
-def _ratio(metric: str, a: Arm, b: Arm, plan: Plan) -> float | None:
+def _ratio(metric: str, a: Variant, b: Variant, plan: AbPlan) -> float | None:
     share = plan.share_b or 0.5
     exposed = (a.visitors, b.visitors) if a.visitors and b.visitors else (1 - share, share)
     base = getattr(a, metric) / exposed[0]

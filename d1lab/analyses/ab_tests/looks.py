@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from d1lab.analyses.ab_tests.model import Arm, Look, Plan
+from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
 from d1lab.stats.sequential import bounds, spent_alpha
 
 Floats = NDArray[np.float64]
@@ -19,12 +19,12 @@ _DUE = 1 - 1e-9  # a share of the plan this close to a planned one has reached i
 class Timeline(NamedTuple):
     """The looks that count as columns, and what each needs.
 
-    Visitors are known of both arms or of neither. `times` and `information` hold every look ever
-    taken, also those whose sums were not kept; `places` says which of these the columns are.
+    Visitors are known of both variants or of neither. `times` and `information` hold every look
+    ever taken, also those whose sums were not kept; `places` says which of these the columns are.
     """
 
-    a: Sequence[Arm]
-    b: Sequence[Arm]
+    a: Sequence[Variant]
+    b: Sequence[Variant]
     critical: Floats  # |z| to reach; NaN for always-valid methods, which make their own
     times: Floats  # share of the plan; empty where there is no plan
     information: Floats  # what the looks' correlation follows
@@ -45,7 +45,7 @@ class Timeline(NamedTuple):
         return float(self.times[-1]) if len(self.times) else None
 
 
-def timeline(history: Sequence[Look], plan: Plan) -> Timeline | None:
+def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
     """The looks that count; None before the first planned one.
 
     A plan's looks after its end do not count: the decision was due before them.
@@ -78,7 +78,7 @@ def timeline(history: Sequence[Look], plan: Plan) -> Timeline | None:
     )
 
 
-def spent(line: Timeline, plan: Plan) -> float | None:
+def spent(line: Timeline, plan: AbPlan) -> float | None:
     """The alpha used up by the looks so far; None for methods that spend none."""
     if plan.method == "fixed":
         return plan.alpha
@@ -87,7 +87,7 @@ def spent(line: Timeline, plan: Plan) -> float | None:
     return None
 
 
-def planned_shares(history: Sequence[Look], plan: Plan) -> list[float]:
+def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:
     """The share of the plan that each look had reached, or NaN where no plan says."""
     seen = [_visitors(look) for look in history]
     if plan.planned_visitors and all(seen):
@@ -105,7 +105,7 @@ def _visitors(look: Look) -> int:
     return (look.a.visitors or 0) + (look.b.visitors or 0)
 
 
-def _kept(times: list[float], count: int, plan: Plan) -> list[int]:
+def _kept(times: list[float], count: int, plan: AbPlan) -> list[int]:
     """Places of the looks that count."""
     if plan.method == "always_valid":
         return list(range(count))
@@ -127,7 +127,7 @@ def _information(looks: Sequence[Look], reached: Floats) -> Floats:
     return seen / seen[-1] if seen.all() and len(seen) == len(reached) else reached
 
 
-def _critical(reached: Floats, information: Floats, plan: Plan, count: int) -> Floats:
+def _critical(reached: Floats, information: Floats, plan: AbPlan, count: int) -> Floats:
     from scipy.special import ndtri
 
     if plan.method == "always_valid":

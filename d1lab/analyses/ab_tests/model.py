@@ -1,4 +1,4 @@
-"""What an A/B test is made of: two arms, the plan declared before its start, the looks taken."""
+"""Parts of an A/B test: two variants, the plan declared before its start, the looks taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Metric = Literal["conversions", "revenue", "profit"]
 Design = Literal["fixed", "group_sequential", "always_valid"]
 
 
-class Arm(NamedTuple):
+class Variant(NamedTuple):
     """Sufficient statistics of one variant; None where unknown.
 
     Sums run over visitors: one who bought twice counts once, with the sum of both orders. Where
@@ -39,7 +39,7 @@ class Guardrail(NamedTuple):
     relative: bool = True  # otherwise in the metric's own unit
 
 
-class Plan(NamedTuple):
+class AbPlan(NamedTuple):
     """What was declared before the test began, and where it stands.
 
     `fixed` is read once, when the planned visitors or days are reached or the test has ended;
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
     share_declared: bool = False  # before the start
     alpha: float = 0.05
     ended: bool = True
-    planned_visitors: int | None = None  # of both arms
+    planned_visitors: int | None = None  # of both variants
     planned_looks: int | None = None  # evenly spread over the plan; None: every look counts
     look: int | None = None  # number of this look; one more than the looks handed over for None
     elapsed: float | None = None  # share of the planned days gone by, > 0
@@ -67,18 +67,18 @@ class Plan(NamedTuple):
 class Look(NamedTuple):
     """The sums up to one moment, from the start on."""
 
-    a: Arm
-    b: Arm
+    a: Variant
+    b: Variant
     elapsed: float | None = None  # as in Plan
 
 
-def parse_arm(text: str) -> Arm:
+def parse_variant(text: str) -> Variant:
     """'500/10000' (conversions / visitors) or '122' (conversions alone).
 
     Raises:
         InputError: The text is neither.
 
-    >>> parse_arm("500/10_000").visitors
+    >>> parse_variant("500/10_000").visitors
     10000
     """
     parts = [part.strip().replace(",", "").replace("_", "") for part in text.split("/")]
@@ -88,7 +88,7 @@ def parse_arm(text: str) -> Arm:
             "or conversions only."
         )
     conversions = int(parts[0])
-    return Arm(int(parts[1]) if len(parts) == 2 else None, conversions)
+    return Variant(int(parts[1]) if len(parts) == 2 else None, conversions)
 
 
 def parse_rate(text: str) -> float:
@@ -110,47 +110,54 @@ def parse_rate(text: str) -> float:
 
 
 def clean_look(look: Look) -> Look:
-    """Plain numbers, and visitors of both arms or of neither."""
+    """Plain numbers, and visitors of both variants or of neither."""
     a, b = clean(look.a), clean(look.b)
     if None in (a.visitors, b.visitors):
         a, b = a._replace(visitors=None), b._replace(visitors=None)
     return Look(a, b, None if look.elapsed is None else float(look.elapsed))
 
 
-def clean(arm: Arm) -> Arm:
-    """The arm in plain ints and floats, so that equal numbers are equal to the digit."""
-    counts = [None if value is None else int(value) for value in arm[:2]]
-    money = [None if value is None else float(value) for value in arm[2:]]
-    return Arm(*counts, *money)
+def clean(variant: Variant) -> Variant:
+    """The variant in plain ints and floats, so that equal numbers are equal to the digit."""
+    counts = [None if value is None else int(value) for value in variant[:2]]
+    money = [None if value is None else float(value) for value in variant[2:]]
+    return Variant(*counts, *money)
 
 
-def inputs_hash(looks: Sequence[Look], plan: Plan, version: str) -> str:
+def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
     """SHA-256 of everything that a decision follows from."""
     everything = {"version": version, "plan": plan, "looks": looks}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def rates(a: Sequence[Arm], b: Sequence[Arm]) -> Rates:
-    """Conversions and visitors of both arms, one item per look; all known."""
+def rates(a: Sequence[Variant], b: Sequence[Variant]) -> Rates:
+    """Conversions and visitors of both variants, one item per look; all known."""
     names = ("conversions", "visitors")
-    return Rates.of(*([getattr(arm, name) for arm in arms] for arms in (a, b) for name in names))
-
-
-def sums(arms: Sequence[Arm], metric: Metric) -> Sums:
-    """Sums over visitors, one item per look; a conversion is its own square."""
-    squares = "conversions" if metric == "conversions" else f"{metric}_squares"
-    return Sums.of(
-        *([getattr(arm, name) for arm in arms] for name in ("visitors", metric, squares))
+    return Rates.of(
+        *([getattr(variant, name) for variant in variants] for variants in (a, b) for name in names)
     )
 
 
-def money_means(metric: Metric, a: Sequence[Arm], b: Sequence[Arm], share_b: float | None) -> Means:
+def sums(variants: Sequence[Variant], metric: Metric) -> Sums:
+    """Sums over visitors, one item per look; a conversion is its own square."""
+    squares = "conversions" if metric == "conversions" else f"{metric}_squares"
+    return Sums.of(
+        *(
+            [getattr(variant, name) for variant in variants]
+            for name in ("visitors", metric, squares)
+        )
+    )
+
+
+def money_means(
+    metric: Metric, a: Sequence[Variant], b: Sequence[Variant], share_b: float | None
+) -> Means:
     """Money per visitor, or per unit of declared exposure where visitors are unknown."""
     if a[-1].visitors is not None or share_b is None:
         return welch(sums(a, metric), sums(b, metric))
     of_a, of_b = (
-        [[getattr(arm, name) for arm in arms] for name in (metric, f"{metric}_squares")]
-        for arms in (a, b)
+        [[getattr(variant, name) for variant in variants] for name in (metric, f"{metric}_squares")]
+        for variants in (a, b)
     )
     return compound_poisson(of_a[0], of_a[1], of_b[0], of_b[1], share_b)

@@ -4,89 +4,93 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from d1lab.analyses.ab_tests.model import Arm, Metric, Plan, sums
+from d1lab.analyses.ab_tests.model import AbPlan, Metric, Variant, sums
 
 MIN_CONVERSIONS = 25
-"""Per arm: below it no sequence for money begins, and counts alone name no winner."""
+"""Per variant: below it no sequence for money begins, and counts alone name no winner."""
 
 
-class Refusal(NamedTuple):
+class NotAvailable(NamedTuple):
     """Why something is not said."""
 
     status: str
     reason: str
 
 
-def refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+def refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
     """Why these sums allow no p-value, or None where they do.
 
     Args:
         metric: What to compare.
-        a: Sums of the last look; visitors are known of both arms or of neither.
+        a: Sums of the last look; visitors are known of both variants or of neither.
         b: As for A.
         plan: With method and declared share.
     """
     if None in (getattr(a, metric), getattr(b, metric)):
-        return Refusal("insufficient_data", f"{metric} is missing for at least one variant")
+        return NotAvailable("insufficient_data", f"{metric} is missing for at least one variant")
     if a.visitors is None and plan.declared_share is None:
         reason = (
             "visitors are unknown and the traffic split was not declared before the test started"
         )
-        return Refusal(
+        return NotAvailable(
             "not_declared", (f"{reason}; more conversions could simply mean more visitors")
         )
     if 0 in (a.visitors, b.visitors):
-        return Refusal("insufficient_data", "a variant has no visitors")
+        return NotAvailable("insufficient_data", "a variant has no visitors")
     if metric == "conversions":
         return _counts_refusal(a, b, plan)
     return _money_refusal(metric, a, b, plan)
 
 
-def refusal_of_sequence(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+def refusal_of_sequence(
+    metric: Metric, a: Variant, b: Variant, plan: AbPlan
+) -> NotAvailable | None:
     """Why the asymptotic sequence has not begun with these sums, where it is the method."""
     exact = metric == "conversions" and plan.declared_share is not None  # the e-process
     if plan.method != "always_valid" or exact:
         return None
     if a.visitors is None:
-        return Refusal(
+        return NotAvailable(
             "insufficient_data", (f"monitoring {metric} during the test requires visitor counts")
         )
     few = few_conversions(a, b)
-    return Refusal("insufficient_data", few) if few else None
+    return NotAvailable("insufficient_data", few) if few else None
 
 
-def few_conversions(a: Arm, b: Arm) -> str | None:
+def few_conversions(a: Variant, b: Variant) -> str | None:
     """How many conversions a variant lacks, or None where both have enough."""
-    fewest = min(arm.conversions or 0 for arm in (a, b))
+    fewest = min(variant.conversions or 0 for variant in (a, b))
     if fewest >= MIN_CONVERSIONS:
         return None
     return f"one variant has {fewest} conversions; at least {MIN_CONVERSIONS} are required"
 
 
-def _counts_refusal(a: Arm, b: Arm, plan: Plan) -> Refusal | None:
+def _counts_refusal(a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
     converted = (a.conversions or 0) + (b.conversions or 0)
     if converted == 0:
-        return Refusal("insufficient_data", "no conversions in either variant")
+        return NotAvailable("insufficient_data", "no conversions in either variant")
     if a.visitors is not None and converted == a.visitors + (b.visitors or 0):
-        return Refusal("zero_variance", "every visitor converted in both variants")
+        return NotAvailable("zero_variance", "every visitor converted in both variants")
     return refusal_of_sequence("conversions", a, b, plan)
 
 
-def _money_refusal(metric: Metric, a: Arm, b: Arm, plan: Plan) -> Refusal | None:
-    squares = [getattr(arm, f"{metric}_squares") for arm in (a, b)]
+def _money_refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
+    squares = [getattr(variant, f"{metric}_squares") for variant in (a, b)]
     if None in squares:
         reason = f"{metric} totals are not enough for a test; sums of squares are missing"
-        return Refusal("insufficient_data", reason)
+        return NotAvailable("insufficient_data", reason)
     few = few_conversions(a, b)
     if a.visitors is None and few:
-        return Refusal("insufficient_data", few)
+        return NotAvailable("insufficient_data", few)
     late = refusal_of_sequence(metric, a, b, plan)
     if late:
         return late
     if not all(squares) if a.visitors is None else _flat(metric, a, b):
-        return Refusal("zero_variance", f"{metric} is the same for every visitor within a variant")
+        return NotAvailable(
+            "zero_variance", f"{metric} is the same for every visitor within a variant"
+        )
     return None
 
 
-def _flat(metric: Metric, a: Arm, b: Arm) -> bool:
-    return any(sums([arm], metric).variance[0] <= 0 for arm in (a, b))
+def _flat(metric: Metric, a: Variant, b: Variant) -> bool:
+    return any(sums([variant], metric).variance[0] <= 0 for variant in (a, b))

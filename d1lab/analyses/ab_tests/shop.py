@@ -13,9 +13,14 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from d1lab.analyses.ab_tests.decision import VERSION, AbResult, as_json, compare
-from d1lab.analyses.ab_tests.history import course
-from d1lab.analyses.ab_tests.model import Arm, Design, Guardrail, Look, Plan, money_means
-from d1lab.analyses.ab_tests.validation import Variant, arm_fault, parse_guardrails, parse_variant
+from d1lab.analyses.ab_tests.history import effect_history
+from d1lab.analyses.ab_tests.model import AbPlan, Design, Guardrail, Look, Variant, money_means
+from d1lab.analyses.ab_tests.validation import (
+    VariantConfig,
+    parse_guardrails,
+    parse_variant_config,
+    variant_error,
+)
 from d1lab.stats import power
 
 RECENT_DAYS = 7
@@ -24,17 +29,17 @@ RECENT_DAYS = 7
 Row = Mapping[str, Any]
 
 
-class Trial(NamedTuple):
+class AbTest(NamedTuple):
     """One test as it stands on a day."""
 
     test_id: str
     name: str
-    a: Arm
-    b: Arm
-    plan: Plan
+    a: Variant
+    b: Variant
+    plan: AbPlan
     looks: tuple[Look, ...]  # earlier ones, oldest first
     days: tuple[date, ...]  # of all looks, the present one last; empty without daily sums
-    variants: tuple[Variant, Variant]
+    variants: tuple[VariantConfig, VariantConfig]
     faults: tuple[str, ...]  # what could not be read
     blocked: str | None  # the fault that forbids a decision
     planned_end: date | None
@@ -44,7 +49,7 @@ class Trial(NamedTuple):
 class Decision(NamedTuple):
     """What is said of one test."""
 
-    trial: Trial
+    trial: AbTest
     result: AbResult
     detectable_lift: float | None  # that the visitors so far show with a power of 80 %
     days_left: int | None  # at the traffic of the last days, until the plan is reached
@@ -61,11 +66,11 @@ def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
     by_test: dict[str, list[Row]] = {}
     for row in _records(looks):
         by_test.setdefault(row["test_id"], []).append(row)
-    trials = (read_trial(row, by_test.get(row["test_id"], []), until) for row in _records(tests))
+    trials = (read_test(row, by_test.get(row["test_id"], []), until) for row in _records(tests))
     return [_decide(trial, until) for trial in trials]
 
 
-def read_trial(row: Row, looks: Sequence[Row], until: date) -> Trial:
+def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
     """A test from its row and its daily sums.
 
     Args:
@@ -75,14 +80,19 @@ def read_trial(row: Row, looks: Sequence[Row], until: date) -> Trial:
     """
     start, end = _day(row["started_at"]), _day(row["planned_end_at"])
     history, days = _history(looks, start, end)
-    variants = parse_variant(row["variant_a_config"]), parse_variant(row["variant_b_config"])
+    variants = (
+        parse_variant_config(row["variant_a_config"]),
+        parse_variant_config(row["variant_b_config"]),
+    )
     rails, rail_fault = parse_guardrails(row["guardrails"])
     if not history and not row["sums_are_later"]:
         last = min(filter(None, (_last_day(row["ended_at"]), until)))
-        history = [Look(_arm(row, "variant_a_"), _arm(row, "variant_b_"), _share(last, start, end))]
-    now = history[-1] if history else Look(Arm(), Arm())
+        history = [
+            Look(_variant(row, "variant_a_"), _variant(row, "variant_b_"), _share(last, start, end))
+        ]
+    now = history[-1] if history else Look(Variant(), Variant())
     share = row["share_b"] if row["share_b"] is not None else variants[1].share
-    plan = Plan(
+    plan = AbPlan(
         method=row["method"] or _method(row),  # pyright: ignore[reportArgumentType]
         primary_metric=row["primary_metric"] or "conversions",
         share_b=share,
@@ -94,7 +104,7 @@ def read_trial(row: Row, looks: Sequence[Row], until: date) -> Trial:
         elapsed=now.elapsed,
         guardrails=rails,
     )
-    return Trial(
+    return AbTest(
         row["test_id"],
         row["test_name"] or row["test_id"],
         now.a,
@@ -103,7 +113,7 @@ def read_trial(row: Row, looks: Sequence[Row], until: date) -> Trial:
         tuple(history[:-1]),
         tuple(days),
         variants,
-        tuple(_faults(row, variants)),
+        tuple(_config_errors(row, variants)),
         rail_fault,
         end,
         row["source"] == "simulated",
@@ -129,9 +139,12 @@ def replay(record: Mapping[str, Any]) -> AbResult:
     Args:
         record: One of `records`, as read back from its JSON.
     """
-    looks = [Look(Arm(**look["a"]), Arm(**look["b"]), look["elapsed"]) for look in record["looks"]]
+    looks = [
+        Look(Variant(**look["a"]), Variant(**look["b"]), look["elapsed"])
+        for look in record["looks"]
+    ]
     rails = tuple(Guardrail(**rail) for rail in record["plan"]["guardrails"])
-    plan = Plan(**{**record["plan"], "guardrails": rails})
+    plan = AbPlan(**{**record["plan"], "guardrails": rails})
     return compare(looks[-1].a, looks[-1].b, plan, looks[:-1])
 
 
@@ -154,7 +167,7 @@ def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     ]
 
 
-def courses(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+def effect_histories(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """The lift and its interval at each look of the tests that may be read while they run."""
     return [
         {
@@ -166,11 +179,11 @@ def courses(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         }
         for trial, *_ in decisions
         if trial.days
-        for point in course(trial.a, trial.b, trial.plan, trial.looks)
+        for point in effect_history(trial.a, trial.b, trial.plan, trial.looks)
     ]
 
 
-def _decide(trial: Trial, until: date) -> Decision:
+def _decide(trial: AbTest, until: date) -> Decision:
     result = compare(trial.a, trial.b, trial.plan, trial.looks)
     if trial.blocked:  # a winner must hold guardrails that nobody can read
         result = AbResult("invalid_input", trial.blocked, inputs_hash=result.inputs_hash)
@@ -203,14 +216,14 @@ def _history(
     rows: Sequence[Row], start: date | None, end: date | None
 ) -> tuple[list[Look], list[date]]:
     """The sums so far at the end of each day."""
-    by_day: dict[date, dict[str, Arm]] = {}
+    by_day: dict[date, dict[str, Variant]] = {}
     for row in rows:
         day = _day(row["day"])
         if day is not None:
-            by_day.setdefault(day, {})[row["variant"]] = _arm(row, "")
+            by_day.setdefault(day, {})[row["variant"]] = _variant(row, "")
     days = sorted(by_day)
     looks = [
-        Look(by_day[d].get("a", Arm()), by_day[d].get("b", Arm()), _share(d, start, end))
+        Look(by_day[d].get("a", Variant()), by_day[d].get("b", Variant()), _share(d, start, end))
         for d in days
     ]
     return looks, days
@@ -223,8 +236,8 @@ def _share(day: date, start: date | None, end: date | None) -> float | None:
     return ((day - start).days + 1) / (end - start).days
 
 
-def _arm(row: Row, prefix: str) -> Arm:
-    return Arm(*(row[f"{prefix}{name}"] for name in Arm._fields))
+def _variant(row: Row, prefix: str) -> Variant:
+    return Variant(*(row[f"{prefix}{name}"] for name in Variant._fields))
 
 
 def _method(row: Row) -> Design:
@@ -232,7 +245,7 @@ def _method(row: Row) -> Design:
     return "always_valid" if planned == (None, None, None) else "group_sequential"
 
 
-def _faults(row: Row, variants: tuple[Variant, Variant]) -> Iterable[str]:
+def _config_errors(row: Row, variants: tuple[VariantConfig, VariantConfig]) -> Iterable[str]:
     for letter, variant in zip("ab", variants, strict=True):
         if variant.fault:
             yield (
@@ -246,10 +259,10 @@ def _faults(row: Row, variants: tuple[Variant, Variant]) -> Iterable[str]:
         yield "there are no daily sums, and the totals go beyond the day of the report"
 
 
-def _detectable(trial: Trial) -> float | None:
+def _detectable(trial: AbTest) -> float | None:
     """The lift of the primary metric that one look at these visitors would show."""
     a, b, metric = trial.a, trial.b, trial.plan.primary_metric
-    if not a.visitors or not b.visitors or arm_fault(a) or arm_fault(b):
+    if not a.visitors or not b.visitors or variant_error(a) or variant_error(b):
         return None
     if metric == "conversions":
         rate = (a.conversions or 0) / a.visitors
@@ -262,7 +275,7 @@ def _detectable(trial: Trial) -> float | None:
     return power.detectable_difference(error) / base if base > 0 and error > 0 else None
 
 
-def _days_left(trial: Trial, result: AbResult, until: date) -> int | None:
+def _days_left(trial: AbTest, result: AbResult, until: date) -> int | None:
     """Until the planned visitors have come, or the planned end; None where neither is planned."""
     if trial.plan.ended or result.winner or trial.plan.method == "always_valid":
         return None

@@ -11,12 +11,12 @@ from numbers import Real
 from typing import Any, NamedTuple, get_args
 
 from d1lab.analyses.ab_tests.model import (
-    Arm,
+    AbPlan,
     Design,
     Guardrail,
     Look,
     Metric,
-    Plan,
+    Variant,
     clean,
     clean_look,
 )
@@ -25,35 +25,35 @@ LARGEST_COUNT = 10**12
 LARGEST_MONEY = 1e15
 
 
-def arm_fault(arm: Arm) -> str | None:
-    """What cannot be true of an arm, or None."""
-    for name, value in zip(arm._fields, arm, strict=True):
-        fault = None if value is None else _number_fault(name, value)
+def variant_error(variant: Variant) -> str | None:
+    """What cannot be true of a variant, or None."""
+    for name, value in zip(variant._fields, variant, strict=True):
+        fault = None if value is None else _number_error(name, value)
         if fault:
             return fault
-    known = clean(arm)
+    known = clean(variant)
     if (known.conversions or 0) > (math.inf if known.visitors is None else known.visitors):
         return f"more conversions ({known.conversions:,}) than visitors ({known.visitors:,})"
     for name in ("revenue", "profit"):
-        fault = _spread_fault(known, name)
+        fault = _spread_error(known, name)
         if fault:
             return fault
     return None
 
 
-def looks_fault(history: Sequence[Look]) -> str | None:
+def looks_error(history: Sequence[Look]) -> str | None:
     """What cannot be true of looks in a row, or None."""
     for number, look in enumerate(history, start=1):
         for variant in ("a", "b"):
-            fault = arm_fault(getattr(look, variant))
+            fault = variant_error(getattr(look, variant))
             if fault:
                 return f"variant {variant}, look {number}: {fault}"
         if look.elapsed is not None and not _inside(look.elapsed, 0, 1e6):
             return f"look {number}: elapsed = {look.elapsed!r}"
-    return _falling_fault([clean_look(look) for look in history])
+    return _falling_error([clean_look(look) for look in history])
 
 
-def plan_fault(plan: Plan) -> str | None:
+def plan_error(plan: AbPlan) -> str | None:
     """What cannot be true of a plan, or None."""
     wrong = {
         "method": plan.method not in get_args(Design),
@@ -92,7 +92,7 @@ _EXPECTED = {
 """What each field of a plan must be, in words."""
 
 
-def _number_fault(name: str, value: Any) -> str | None:
+def _number_error(name: str, value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return f"{name} is not a number: {value!r:.60}"
     try:
@@ -111,20 +111,20 @@ def _number_fault(name: str, value: Any) -> str | None:
     return f"{name} = {value}: beyond {LARGEST_MONEY:.0e}" if abs(number) > LARGEST_MONEY else None
 
 
-def _spread_fault(arm: Arm, name: str) -> str | None:
+def _spread_error(variant: Variant, name: str) -> str | None:
     """A sum and its squares that no numbers can have: the squares are at least sum^2 / n."""
-    total, squares = getattr(arm, name), getattr(arm, f"{name}_squares")
-    n = arm.conversions if arm.visitors is None else arm.visitors
+    total, squares = getattr(variant, name), getattr(variant, f"{name}_squares")
+    n = variant.conversions if variant.visitors is None else variant.visitors
     if total is None or n is None:
         return None
     if n == 0 and (total or squares):
-        return f"{name} = {total} without a visitor" if arm.visitors == 0 else None
+        return f"{name} = {total} without a visitor" if variant.visitors == 0 else None
     if squares is not None and n and squares < total * total / n * (1 - 1e-9):
         return f"{name}_squares = {squares}: below {name}^2 / {n:,}"
     return None
 
 
-def _falling_fault(history: Sequence[Look]) -> str | None:
+def _falling_error(history: Sequence[Look]) -> str | None:
     """Sums from the start on cannot fall from one look to the next."""
     for number, (before, after) in enumerate(pairwise(history), start=2):
         if any(new < old for old, new in zip(_counts(before), _counts(after), strict=True)):
@@ -135,7 +135,7 @@ def _falling_fault(history: Sequence[Look]) -> str | None:
 
 
 def _counts(look: Look) -> list[int]:
-    return [count or 0 for arm in (look.a, look.b) for count in arm[:2]]
+    return [count or 0 for variant in (look.a, look.b) for count in variant[:2]]
 
 
 def _inside(value: Any, low: float, high: float) -> bool:
@@ -151,7 +151,7 @@ def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
     return value is None or (_inside(value, 0, largest + 1) and value == int(value))
 
 
-class Variant(NamedTuple):
+class VariantConfig(NamedTuple):
     """One variant's configuration; a field is None where it says nothing."""
 
     discount_rate: float | None = None  # 0.15 for 15 % off
@@ -160,36 +160,36 @@ class Variant(NamedTuple):
     fault: str | None = None  # why it could not be read
 
 
-def parse_variant(text: str | None) -> Variant:
+def parse_variant_config(text: str | None) -> VariantConfig:
     """A variant's configuration, such as '{"discount_rate": 0.15, "share": 0.5}'.
 
     A discount may also stand as `percent`, from 0 to 100. Unknown names are left alone; what cannot
     be read is a fault, never an error.
 
-    >>> parse_variant('{"discount_rate": 0.1, "skus": ["MUG"]}')[:3]
+    >>> parse_variant_config('{"discount_rate": 0.1, "skus": ["MUG"]}')[:3]
     (0.1, None, ('MUG',))
-    >>> parse_variant('{"share": 2}').fault
+    >>> parse_variant_config('{"share": 2}').fault
     'share = 2 is no number between 0 and 1'
     """
     if text is None or not text.strip():
-        return Variant()
+        return VariantConfig()
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Variant(fault=f"no JSON: {error}")
+        return VariantConfig(fault=f"no JSON: {error}")
     if not isinstance(found, dict):
-        return Variant(fault="not an object of names and values")
+        return VariantConfig(fault="not an object of names and values")
     skus = found.get("skus")
     if skus is not None and not (isinstance(skus, list) and all(isinstance(s, str) for s in skus)):
-        return Variant(fault="skus is not a list of texts")
+        return VariantConfig(fault="skus is not a list of texts")
     shares: list[float | None] = []
     for name, most in (("discount_rate", 1), ("percent", 100), ("share", 1)):
         value = found.get(name)
         if value is not None and not _is_between(value, most):
-            return Variant(fault=f"{name} = {value!r:.40} is no number between 0 and {most}")
+            return VariantConfig(fault=f"{name} = {value!r:.40} is no number between 0 and {most}")
         shares.append(None if value is None else value / most)
     rate = shares[1] if shares[0] is None else shares[0]
-    return Variant(rate, shares[2], None if skus is None else tuple(skus))
+    return VariantConfig(rate, shares[2], None if skus is None else tuple(skus))
 
 
 def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | None]:
@@ -206,7 +206,7 @@ def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | Non
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return (), f"guardrails cannot be read: {type(error).__name__}: {error!s:.80}"
-    fault = plan_fault(Plan(guardrails=rails))
+    fault = plan_error(AbPlan(guardrails=rails))
     return (rails, None) if fault is None else ((), f"guardrails cannot be meant: {fault}")
 
 

@@ -12,21 +12,21 @@ import numpy as np
 
 from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
-from d1lab.analyses.ab_tests.model import Arm, Look, Plan
-from d1lab.analyses.ab_tests.validation import plan_fault
+from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
+from d1lab.analyses.ab_tests.validation import plan_error
 from d1lab.errors import UnknownName
 from d1lab.stats import means
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
 
 UNBALANCED = 0.001
-"""A covariate that differs between the arms with a p-value below this was not from before."""
+"""A covariate that differs between the variants with a p-value below this was not from before."""
 
 Role = Literal["plain", "covariate", "denominator"]
 
 
 class VisitorSums(NamedTuple):
-    """The sums of one measure over both arms' visitors, in one segment or in all."""
+    """The sums of one measure over both variants' visitors, in one segment or in all."""
 
     measure: str
     a: Pairs
@@ -70,7 +70,7 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
         alpha: Two-sided, inside (0, 1).
 
     A covariate measured after the exposure may itself be an effect of the test, and is refused; so
-    is one whose means differ between the arms.
+    is one whose means differ between the variants.
     """
     found = [_effect(one, alpha) for one in sums]
     families: dict[tuple[str, Role, bool], list[int]] = {}
@@ -84,10 +84,10 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
     return found
 
 
-def arms(
+def variants(
     sums: Sequence[VisitorSums], *, conversions: str, revenue: str | None = None
-) -> tuple[Arm, Arm]:
-    """Both arms as `decision.compare` takes them, from the sums of all visitors.
+) -> tuple[Variant, Variant]:
+    """Both variants as `decision.compare` takes them, from the sums of all visitors.
 
     Args:
         sums: As `d1lab.exposures.scan` gives them.
@@ -100,11 +100,11 @@ def arms(
     converted = _whole(sums, conversions)
     spent = _whole(sums, revenue) if revenue else None
     made = []
-    for arm in ("a", "b"):
-        counts: Pairs = getattr(converted, arm)
-        money: Pairs | None = getattr(spent, arm) if spent else None
+    for variant in ("a", "b"):
+        counts: Pairs = getattr(converted, variant)
+        money: Pairs | None = getattr(spent, variant) if spent else None
         totals = (float(money.y), float(money.yy)) if money else (None, None)
-        made.append(Arm(int(counts.n), int(counts.y), *totals))
+        made.append(Variant(int(counts.n), int(counts.y), *totals))
     return made[0], made[1]
 
 
@@ -145,16 +145,19 @@ def _effect(sums: VisitorSums, alpha: float) -> VisitorEffect:
     )
 
 
-def _is_zero_or_one(*arms: Pairs) -> bool:
-    return all(float(arm.y) == float(arm.yy) and 0 <= float(arm.y) <= float(arm.n) for arm in arms)
+def _is_zero_or_one(*variants: Pairs) -> bool:
+    return all(
+        float(variant.y) == float(variant.yy) and 0 <= float(variant.y) <= float(variant.n)
+        for variant in variants
+    )
 
 
 def _as_conversions(blank: VisitorEffect, sums: VisitorSums, alpha: float) -> VisitorEffect:
     """The score test or an exact one: one null has one p-value, here as in `compare`."""
-    plan = Plan(alpha=alpha)
-    if fault := plan_fault(plan):
+    plan = AbPlan(alpha=alpha)
+    if fault := plan_error(plan):
         return blank._replace(status="invalid_input", reason=fault)
-    a, b = (Arm(int(arm.n), int(arm.y)) for arm in (sums.a, sums.b))
+    a, b = (Variant(int(variant.n), int(variant.y)) for variant in (sums.a, sums.b))
     line = timeline([Look(a, b)], plan)
     assert line is not None  # None before a planned look: there is none
     found = effect("conversions", line, plan)

@@ -41,7 +41,7 @@ class Market(NamedTuple):
     cover_days: float | None = None  # how long they last; None where that is not known
 
 
-class Rule(NamedTuple):
+class PricingRule(NamedTuple):
     """When to answer."""
 
     threshold: float = 0.05  # a smaller difference to the cheapest is none; inside [0, 1)
@@ -60,7 +60,7 @@ class Position(NamedTuple):
     gap: float | None  # 1 - cheapest / own: what the cheapest undercuts by; negative: it asks more
 
 
-class Answer(NamedTuple):
+class PriceAction(NamedTuple):
     """What to do about it; None where it does not apply or is not known."""
 
     action: Action | None  # None: leave it, or abstain
@@ -93,14 +93,14 @@ def position(own: float, prices: Sequence[float]) -> Position:
     return Position(len(prices), cheapest, middle, own / middle, rank, gap)
 
 
-def answer(market: Market, rule: Rule) -> Answer:
+def price_action(market: Market, rule: PricingRule) -> PriceAction:
     """What to do about the competitors' prices of one product.
 
     Raises:
         InputError: A price is not above 0, or the rule is out of range.
 
-    >>> answer(Market(10, [8, 12], cost=5, stock=40, cover_days=30), Rule())
-    Answer(action='match', reason='undercut', price=8, margin=0.375, highest_cost=6.4)
+    >>> price_action(Market(10, [8, 12], cost=5, stock=40, cover_days=30), PricingRule())
+    PriceAction(action='match', reason='undercut', price=8, margin=0.375, highest_cost=6.4)
     """
     if not (0 <= rule.threshold < 1 and 0 <= rule.margin_floor < 1 and rule.lead_time_days >= 0):
         raise InputError(f"threshold and margin floor lie inside [0, 1); got {rule}")
@@ -108,29 +108,29 @@ def answer(market: Market, rule: Rule) -> Answer:
     if found.cheapest is None or found.gap is None:
         return _without_prices(market)
     if market.stock is not None and market.stock <= 0:
-        return Answer(None, "no_stock")
+        return PriceAction(None, "no_stock")
     if found.gap > 0 and found.gap >= rule.threshold - _EXACT:
         return _undercut(market, found.cheapest, rule)
     if found.cheapest > market.own and found.cheapest >= market.own * (1 + rule.threshold) - _EXACT:
-        return Answer("raise", "room", found.cheapest)
-    return Answer(None, "in_line")
+        return PriceAction("raise", "room", found.cheapest)
+    return PriceAction(None, "in_line")
 
 
-def _without_prices(market: Market) -> Answer:
+def _without_prices(market: Market) -> PriceAction:
     if not market.sold_out:
-        return Answer(None, "not_compared")
+        return PriceAction(None, "not_compared")
     if market.stock is not None and market.stock <= 0:
-        return Answer(None, "no_stock")
-    return Answer("raise", "alone")
+        return PriceAction(None, "no_stock")
+    return PriceAction("raise", "alone")
 
 
-def _undercut(market: Market, cheapest: float, rule: Rule) -> Answer:
+def _undercut(market: Market, cheapest: float, rule: PricingRule) -> PriceAction:
     highest = cheapest * (1 - rule.margin_floor)
     if market.cover_days is not None and market.cover_days < rule.lead_time_days:
-        return Answer(None, "short_cover", highest_cost=highest)
+        return PriceAction(None, "short_cover", highest_cost=highest)
     if market.cost is None:
-        return Answer(None, "no_cost", cheapest, highest_cost=highest)
+        return PriceAction(None, "no_cost", cheapest, highest_cost=highest)
     margin = (cheapest - market.cost) / cheapest
     if margin < rule.margin_floor - _EXACT:
-        return Answer(None, "below_floor", cheapest, margin, highest)
-    return Answer("match", "undercut", cheapest, margin, highest)
+        return PriceAction(None, "below_floor", cheapest, margin, highest)
+    return PriceAction("match", "undercut", cheapest, margin, highest)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from d1lab.analyses.competitor_prices import tables as lists
-from d1lab.analyses.competitor_prices.study import Frame, Study
+from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 from d1lab.display import money
 from d1lab.display.sources import are_simulated
 
@@ -21,7 +21,7 @@ NO_CURRENCY = (
 )
 
 
-def verdict(found: Study) -> dict[str, str]:
+def verdict(found: PriceStudy) -> dict[str, str]:
     """The report's answer: a sentence, a second one that names what to do first, a status."""
     known = lists.compared(found)
     if known.empty:
@@ -41,7 +41,7 @@ def verdict(found: Study) -> dict[str, str]:
     return {"text": text, "status": status, "detail": _detail(found, cut, alerts)}
 
 
-def _detail(found: Study, cut: Frame, alerts: Frame) -> str:
+def _detail(found: PriceStudy, cut: Frame, alerts: Frame) -> str:
     if len(alerts):
         first = alerts.iloc[0]
         return (
@@ -62,7 +62,7 @@ def _counted(reasons: Frame) -> str:
     return "; ".join(f"{why} ({count:,})" for why, count in pairs)
 
 
-def figures(found: Study) -> Iterator[dict[str, Any]]:
+def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
     """Index, undercut, alerts; then room to raise and how much of the looks compares."""
     known, cut = lists.compared(found), lists.undercut(found)
     nothing = None if len(known) else "no comparable competitor price"
@@ -76,7 +76,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
     yield {"metric": "compared_share", "value": share}
 
 
-def _alerts(found: Study, cut: Frame, nothing: str | None) -> dict[str, Any]:
+def _alerts(found: PriceStudy, cut: Frame, nothing: str | None) -> dict[str, Any]:
     """How many to match; unknown where a cost is missing for each that could be."""
     count = len(lists.alerts(found))
     unknown = int((cut["answer_reason"] == "no_cost").sum())
@@ -87,7 +87,7 @@ def _alerts(found: Study, cut: Frame, nothing: str | None) -> dict[str, Any]:
     return {"metric": "to_match", "value": count, "note": note}
 
 
-def rules(found: Study) -> str:
+def rules(found: PriceStudy) -> str:
     """What stands behind an alert."""
     rule = found.rule
     return (
@@ -99,7 +99,7 @@ def rules(found: Study) -> str:
     )
 
 
-def limits(found: Study, simulated: Collection[str]) -> str:
+def limits(found: PriceStudy, simulated: Collection[str]) -> str:
     """What the reader must know of the data."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     told = (
@@ -116,7 +116,7 @@ def limits(found: Study, simulated: Collection[str]) -> str:
     return f"{source}{told}{stock}"
 
 
-def name_of(found: Study, sku: str) -> str:
+def name_of(found: PriceStudy, sku: str) -> str:
     """A product as the report calls it."""
     names = found.looks.loc[found.looks["sku"] == sku, "product"]
     return str(names.iloc[0]) if len(names) else sku

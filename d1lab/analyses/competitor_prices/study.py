@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from d1lab.analyses.competitor_prices.position import (
     REASONS,
-    Answer,
     Market,
     Position,
-    Rule,
-    answer,
+    PriceAction,
+    PricingRule,
     position,
+    price_action,
 )
-from d1lab.analyses.inventory.turnover import Ledger, turnover
+from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
@@ -26,17 +26,19 @@ _NUMBERS = (
 )
 
 
-class Study(NamedTuple):
+class PriceStudy(NamedTuple):
     """All that the report draws on."""
 
     looks: Frame  # of the metric competitor_prices: one row per product and competitor
     products: Frame  # one row per product whose own price is known
-    rule: Rule
+    rule: PricingRule
     currency: str
     until: date
 
 
-def study(looks: Frame, stock: Frame, *, currency: str, until: date, rule: Rule) -> Study:
+def study(
+    looks: Frame, stock: Frame, *, currency: str, until: date, rule: PricingRule
+) -> PriceStudy:
     """Compute everything for one shop.
 
     Args:
@@ -55,10 +57,14 @@ def study(looks: Frame, stock: Frame, *, currency: str, until: date, rule: Rule)
     products = products.merge(_cover(stock), on="sku", how="left").reset_index(drop=True)
     asked = _asked(known)
     told = [_told(row, asked[row["sku"]], rule) for row in products.to_dict("records")]
-    columns = [*Position._fields, *(f"answer_{name}" for name in Answer._fields), "cheapest_at"]
+    columns = [
+        *Position._fields,
+        *(f"answer_{name}" for name in PriceAction._fields),
+        "cheapest_at",
+    ]
     found = pd.DataFrame(told, columns=pd.Index(columns)).astype(dict.fromkeys(_NUMBERS, float))
     found["why"] = [REASONS[reason] for reason in found["answer_reason"]]
-    return Study(looks, pd.concat([products, found], axis=1), rule, currency, until)
+    return PriceStudy(looks, pd.concat([products, found], axis=1), rule, currency, until)
 
 
 def _cover(stock: Frame) -> Frame:
@@ -67,10 +73,10 @@ def _cover(stock: Frame) -> Frame:
 
     if stock.empty:
         return pd.DataFrame({"sku": pd.Series(dtype=str), **dict.fromkeys(_STOCK[1:])})
-    return stock.assign(**turnover(Ledger.of(stock))._asdict())[_STOCK]
+    return stock.assign(**turnover(StockLedger.of(stock))._asdict())[_STOCK]
 
 
-class _Asked(NamedTuple):
+class _ListedPrices(NamedTuple):
     """What the competitors ask for one product."""
 
     prices: list[float]  # those that compare
@@ -78,8 +84,8 @@ class _Asked(NamedTuple):
     sold_out: list[str]
 
 
-def _asked(looks: Frame) -> dict[str, _Asked]:
-    asked: dict[str, _Asked] = defaultdict(lambda: _Asked([], [], []))
+def _asked(looks: Frame) -> dict[str, _ListedPrices]:
+    asked: dict[str, _ListedPrices] = defaultdict(lambda: _ListedPrices([], [], []))
     columns = (looks[name] for name in ("sku", "competitor", "price", "reason"))
     for sku, competitor, price, reason in zip(*columns, strict=True):
         if reason == "sold_out":
@@ -90,7 +96,7 @@ def _asked(looks: Frame) -> dict[str, _Asked]:
     return asked
 
 
-def _told(product: dict[str, Any], asked: _Asked, rule: Rule) -> tuple[Any, ...]:
+def _told(product: dict[str, Any], asked: _ListedPrices, rule: PricingRule) -> tuple[Any, ...]:
     """Position, answer, and who is cheapest, of one product."""
     names = ("unit_cost", "ending_units", "days_of_supply")
     cost, stock, cover = (_known(product[name]) for name in names)
@@ -98,7 +104,7 @@ def _told(product: dict[str, Any], asked: _Asked, rule: Rule) -> tuple[Any, ...]
     found = position(market.own, asked.prices)
     pairs = zip(asked.prices, asked.sellers, strict=True)
     cheapest = [seller for price, seller in pairs if price == found.cheapest]
-    return *found, *answer(market, rule), ", ".join(cheapest) or None
+    return *found, *price_action(market, rule), ", ".join(cheapest) or None
 
 
 def _known(value: Any) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from d1lab.analyses.competitor_prices.study import Frame, Study
+from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 
 UNCOMPARED = {
     "no_own_price": "no recent sale, so the shop's current price is unknown",
@@ -26,30 +26,30 @@ LOOKS = "product competitor why asked age_days"
 _LEFT = ("no_stock", "short_cover", "no_cost", "below_floor")
 
 
-def alerts(found: Study) -> Frame:
+def alerts(found: PriceStudy) -> Frame:
     """Products to lower: matching keeps the margin floor, and the stock is there; largest first."""
     return _sorted(found.products[found.products["answer_action"] == "match"])
 
 
-def undercut(found: Study) -> Frame:
+def undercut(found: PriceStudy) -> Frame:
     """Every product that a competitor undercuts by the threshold or more."""
     gap = found.products["gap"].astype(float)
     return _sorted(found.products[(gap > 0) & (gap >= found.rule.threshold - 1e-9)])
 
 
-def left(found: Study) -> Frame:
+def left(found: PriceStudy) -> Frame:
     """Undercut, and no alert: each with what stands against it."""
     cut = undercut(found)
     return cut[cut["answer_reason"].isin(_LEFT)]
 
 
-def room(found: Study) -> Frame:
+def room(found: PriceStudy) -> Frame:
     """Products that nobody offers as cheaply, or at all; the most revenue first."""
     raised = found.products[found.products["answer_action"] == "raise"]
     return raised.sort_values(["revenue", "sku"], ascending=[False, True])
 
 
-def compared(found: Study) -> Frame:
+def compared(found: PriceStudy) -> Frame:
     """Every product with a position, the dearest beside its competitors first."""
     known = found.products[found.products["competitors"] > 0]
     place = (
@@ -60,7 +60,7 @@ def compared(found: Study) -> Frame:
     return known.assign(place=place).sort_values(["price_index", "sku"], ascending=[False, True])
 
 
-def competitors(found: Study) -> Frame:
+def competitors(found: PriceStudy) -> Frame:
     """Each competitor: how much of it compares, and how the shop's prices stand against it."""
     looks = found.looks
     known = looks["reason"].isna()
@@ -78,7 +78,7 @@ def competitors(found: Study) -> Frame:
     return grouped.sort_values(["compared", "competitor"], ascending=[False, True])
 
 
-def uncompared(found: Study) -> Frame:
+def uncompared(found: PriceStudy) -> Frame:
     """The looks that are shown and not compared, with the reason."""
     looks = found.looks[found.looks["reason"].notna()]
     pairs = zip(looks["price"], looks["currency"], strict=True)
@@ -87,13 +87,13 @@ def uncompared(found: Study) -> Frame:
     return looks.sort_values(["reason", "sku", "competitor"])
 
 
-def reasons(found: Study) -> Frame:
+def reasons(found: PriceStudy) -> Frame:
     """How many looks each reason keeps from being compared."""
     counts = uncompared(found).groupby("why", as_index=False).agg(looks=("sku", "size"))
     return counts.sort_values(["looks", "why"], ascending=[False, True])
 
 
-def foremost(found: Study) -> str:
+def foremost(found: PriceStudy) -> str:
     """The SKU whose history is drawn: the first alert, else undercut, else compared, else any."""
     for frame in (alerts(found), undercut(found), compared(found), found.looks):
         if len(frame):

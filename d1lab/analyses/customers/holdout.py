@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from d1lab.analyses.customers import lifetime_model as lifetime
 from d1lab.analyses.customers.lifetime_model import BgNbd, GammaGamma
-from d1lab.analyses.customers.spend_forecast import Forecast, forecast_spend, spend_intervals
+from d1lab.analyses.customers.spend_forecast import SpendForecast, forecast_spend, spend_intervals
 
 Floats = NDArray[np.float64]
 
@@ -90,14 +90,14 @@ class Models(NamedTuple):
         return self.purchases.reason or self.spend.reason
 
 
-class Outcome(NamedTuple):
+class PeriodPurchases(NamedTuple):
     """What customers bought in a period, each; arrays in their order."""
 
     purchases: Any
     spend: Any
 
 
-class Score(NamedTuple):
+class ForecastScore(NamedTuple):
     """How one forecast did."""
 
     forecast: str  # 'model', 'past_rate' or 'as_before'
@@ -114,8 +114,10 @@ class Holdout(NamedTuple):
     customers: int
     actual_purchases: float
     actual_spend: float
-    scores: tuple[Score, ...]  # the rivals' alone where the model could not be fitted on the past
-    interval: Forecast | None  # of the model's spend, 90 %
+    scores: tuple[
+        ForecastScore, ...
+    ]  # the rivals' alone where the model could not be fitted on the past
+    interval: SpendForecast | None  # of the model's spend, 90 %
     reason: str | None  # why the model may not speak after this; None where it may
 
     @property
@@ -134,14 +136,14 @@ def fit(customers: Purchases) -> Models:
     )
 
 
-def expected_spend(models: Models, customers: Purchases, days: float) -> Outcome:
+def expected_spend(models: Models, customers: Purchases, days: float) -> PeriodPurchases:
     """Purchases and spend to expect of each customer in the next `days`."""
     purchases = lifetime.expected_purchases(models.purchases, days / WEEK, *customers.weeks)
     each = lifetime.expected_spend(models.spend, customers.repeats, customers.mean_spend)
-    return Outcome(purchases, purchases * each)
+    return PeriodPurchases(purchases, purchases * each)
 
 
-def total_spend(models: Models, customers: Purchases, days: float) -> Forecast:
+def total_spend(models: Models, customers: Purchases, days: float) -> SpendForecast:
     """Spend to expect of all customers together in the next `days`, with its 90 % interval."""
     some = customers.sample(MAX_DRAWN)
     drawn = forecast_spend(*models, days / WEEK, *some.weeks, some.mean_spend)
@@ -149,10 +151,12 @@ def total_spend(models: Models, customers: Purchases, days: float) -> Forecast:
         return drawn
     expected = float(np.sum(expected_spend(models, customers, days).spend))
     scale = expected / drawn.expected
-    return Forecast(expected, drawn.low * scale, drawn.high * scale)
+    return SpendForecast(expected, drawn.low * scale, drawn.high * scale)
 
 
-def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Holdout:
+def hold_out(
+    past: Purchases, recent: PeriodPurchases, later: PeriodPurchases, days: int
+) -> Holdout:
     """Fit on the past, and score the forecast of the `days` after it.
 
     Args:
@@ -161,13 +165,13 @@ def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Hol
         later: What each bought in the `days` after it.
         days: The period's length, > 0.
     """
-    actual = Outcome(*(np.asarray(column, dtype=float) for column in later))
+    actual = PeriodPurchases(*(np.asarray(column, dtype=float) for column in later))
     facts = days, len(actual.spend), float(actual.purchases.sum()), float(actual.spend.sum())
     if not len(actual.spend) or past.observed_days.max() < 2 * days:
         return Holdout(*facts, (), None, "no_past")
     rivals = {
         "past_rate": past_rate(past, days),
-        "as_before": Outcome(*(np.asarray(column, dtype=float) for column in recent)),
+        "as_before": PeriodPurchases(*(np.asarray(column, dtype=float) for column in recent)),
     }
     scores = tuple(_score(name, one, actual) for name, one in rivals.items())
     models = fit(past)
@@ -177,21 +181,21 @@ def hold_out(past: Purchases, recent: Outcome, later: Outcome, days: int) -> Hol
     return Holdout(*facts, scores, total_spend(models, past, days), verdict(scores))
 
 
-def past_rate(past: Purchases, days: float) -> Outcome:
+def past_rate(past: Purchases, days: float) -> PeriodPurchases:
     """What each customer buys who goes on at the own rate so far."""
     observed = np.maximum(past.observed_days, 1)
     purchases = past.repeats / observed * days
-    return Outcome(purchases, purchases * np.where(past.repeats > 0, past.mean_spend, 0.0))
+    return PeriodPurchases(purchases, purchases * np.where(past.repeats > 0, past.mean_spend, 0.0))
 
 
-def _score(name: str, forecast: Outcome, actual: Outcome) -> Score:
+def _score(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> ForecastScore:
     total, came = float(forecast.spend.sum()), float(actual.spend.sum())
     error = float(np.sqrt(np.mean((forecast.spend - actual.spend) ** 2)))
     off = total / came - 1 if came > 0 else None
-    return Score(name, float(forecast.purchases.sum()), total, off, error)
+    return ForecastScore(name, float(forecast.purchases.sum()), total, off, error)
 
 
-def verdict(scores: tuple[Score, ...]) -> str | None:
+def verdict(scores: tuple[ForecastScore, ...]) -> str | None:
     """Why the model, the first of the scores, may not speak after them; None where it may."""
     model, *rivals = scores
     if model.error_per_customer > min(rival.error_per_customer for rival in rivals):
@@ -202,7 +206,7 @@ def verdict(scores: tuple[Score, ...]) -> str | None:
     return "total_off" if abs(model.spend_error) > allowed else None
 
 
-class Values(NamedTuple):
+class CustomerValues(NamedTuple):
     """What the model says of each customer; arrays in their order."""
 
     chance_alive: ArrayLike  # that the customer has not left for good, by the model
@@ -211,7 +215,7 @@ class Values(NamedTuple):
     expected_value: ArrayLike  # the same, discounted
 
 
-def values(models: Models, customers: Purchases, days: int, annual_rate: float) -> Values:
+def values(models: Models, customers: Purchases, days: int, annual_rate: float) -> CustomerValues:
     """What to expect of each customer within a horizon, discounted month by month.
 
     Args:
@@ -225,8 +229,8 @@ def values(models: Models, customers: Purchases, days: int, annual_rate: float) 
         *models, *customers.weeks, customers.mean_spend,
         periods=months, period=days / months / WEEK, rate=(1 + annual_rate) ** (1 / 12) - 1,
     )  # fmt: skip
-    alive = lifetime.chance_alive(models.purchases, *customers.weeks)
-    return Values(alive, *expected_spend(models, customers, days), value)
+    alive = lifetime.probability_alive(models.purchases, *customers.weeks)
+    return CustomerValues(alive, *expected_spend(models, customers, days), value)
 
 
 def value_intervals(models: Models, customers: Purchases, days: int) -> tuple[Floats, Floats]:

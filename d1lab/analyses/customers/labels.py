@@ -34,7 +34,7 @@ NEWCOMER = "(new customer)"
 _KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
 
 
-class Labelled(NamedTuple):
+class LabeledCustomers(NamedTuple):
     """Today's customers with their shown groups, and earlier snapshots to compare with."""
 
     now: Frame  # scores, with `rfm_group` as shown, `proposed_group`, and what is pending
@@ -43,7 +43,7 @@ class Labelled(NamedTuple):
     replayed: bool  # whether `earlier` was made again from the orders
 
 
-def label(lab: Lab, until: date, mode: str = "quintile") -> Labelled:
+def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
     """Score all customers, confirm their labels, and keep the snapshot with the run.
 
     Args:
@@ -66,7 +66,7 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> Labelled:
     now = confirmed(scores, start, until)
     lab.snapshots.keep(now[_KEPT], name)
     back = earlier if earlier is not None else _latest(chain, until - timedelta(BACK_DAYS))
-    return Labelled(now, start, back, earlier is None and back is not None)
+    return LabeledCustomers(now, start, back, earlier is None and back is not None)
 
 
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:

@@ -189,7 +189,7 @@ def _bg_nbd_reason(
     return "no_fit" if on_edge or covariance is None else None
 
 
-def chance_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
+def probability_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
     """P(alive at T) per customer; 1 for those who never bought again, by the model's design."""
     x, t_x, T = as_columns(x, t_x, T)
     odds = np.where(
@@ -208,7 +208,7 @@ def expected_purchases(
     from scipy.special import hyp2f1
 
     x, t_x, T = as_columns(x, t_x, T)
-    alive = chance_alive(model, x, t_x, T)
+    alive = probability_alive(model, x, t_x, T)
     pairs, places = np.unique(x + 1j * T, return_inverse=True)  # far fewer than customers
     x, T = pairs.real, pairs.imag
     r, alpha, a, b = model.r, model.alpha, model.a, model.b

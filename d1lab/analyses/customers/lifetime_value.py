@@ -9,8 +9,14 @@ import pandas as pd
 
 from d1lab.analyses.customers import holdout
 from d1lab.analyses.customers.groups import buyers
-from d1lab.analyses.customers.holdout import Holdout, Models, Outcome, Purchases, Values
-from d1lab.analyses.customers.spend_forecast import Forecast
+from d1lab.analyses.customers.holdout import (
+    CustomerValues,
+    Holdout,
+    Models,
+    PeriodPurchases,
+    Purchases,
+)
+from d1lab.analyses.customers.spend_forecast import SpendForecast
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ class Lifetimes(NamedTuple):
     holdout: Holdout
     models: Models
     reason: str | None  # why the model does not speak, in words; None where it does
-    total: Forecast | None  # of the whole shop's spend in the horizon, undiscounted
+    total: SpendForecast | None  # of the whole shop's spend in the horizon, undiscounted
     horizon_days: int
 
 
@@ -93,13 +99,13 @@ def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int)
 def _held_out(past: Frame, days: int) -> Holdout:
     known = past[past["purchases"] > 0]
     recent, later = (
-        Outcome(known[f"{when}_purchases"].to_numpy(), known[f"{when}_spend"].to_numpy())
+        PeriodPurchases(known[f"{when}_purchases"].to_numpy(), known[f"{when}_spend"].to_numpy())
         for when in ("recent", "later")
     )
     return holdout.hold_out(Purchases.of(known), recent, later, days)
 
 
-def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, Forecast]:
+def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, SpendForecast]:
     known = Purchases.of(bought)
     expected = holdout.values(models, known, days, ANNUAL_RATE)
     return bought.assign(**expected._asdict()), holdout.total_spend(models, known, days)
@@ -115,7 +121,7 @@ def valued(customers: Frame, values: Lifetimes) -> Frame:
         customers: Scores; `spend` is net of refunds.
         values: Of the same customers; who never bought is not among them, and has spent nothing.
     """
-    names = ["lifetime_value_method", *Values._fields]
+    names = ["lifetime_value_method", *CustomerValues._fields]
     known = [name for name in names if name in values.customers]
     joined = customers.merge(values.customers[["customer_id", *known]], "left", on="customer_id")
     expected = joined["expected_value"].fillna(0.0) if "expected_value" in joined else 0.0

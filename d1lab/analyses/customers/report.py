@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from d1lab.analyses.customers import groups
-from d1lab.analyses.customers.labels import Labelled, moves, since, unprompted_share
+from d1lab.analyses.customers.labels import LabeledCustomers, moves, since, unprompted_share
 from d1lab.analyses.customers.lifetime_value import Lifetimes
 from d1lab.display import money
 from d1lab.display.values import Kind, plain, show
@@ -66,7 +66,7 @@ def verdict(table: Frame, lapsing: Frame) -> str:
     )
 
 
-def movement(labelled: Labelled) -> str:
+def movement(labelled: LabeledCustomers) -> str:
     """How far the groups are to be trusted, and who rose into and fell out of the best ones."""
     doubt = confidence(labelled.now)
     if labelled.earlier is None:
@@ -100,7 +100,7 @@ _SILENT = {
 }
 
 
-def stability(labelled: Labelled) -> str:
+def stability(labelled: LabeledCustomers) -> str:
     """How many labels moved without an order, and where those of 90 days ago come from."""
     told = [
         f"{share:.0%} of customers changed group {since(before)} without placing an order."

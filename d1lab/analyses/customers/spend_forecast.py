@@ -17,13 +17,13 @@ from d1lab.analyses.customers.lifetime_model import (
     Floats,
     GammaGamma,
     as_columns,
-    chance_alive,
     expected_purchases,
     expected_spend,
+    probability_alive,
 )
 
 
-class Forecast(NamedTuple):
+class SpendForecast(NamedTuple):
     """What to expect of all customers together, with an interval of process and parameter noise."""
 
     expected: float
@@ -33,7 +33,7 @@ class Forecast(NamedTuple):
 
 def forecast_total(
     model: BgNbd, horizon: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, **options: Any
-) -> Forecast:
+) -> SpendForecast:
     """Purchases of all customers together in the next `horizon`, with a predictive interval.
 
     Each draw takes parameters from their asymptotic normal (log scale) and then each customer's
@@ -61,11 +61,11 @@ def _forecast(
     level: float = 0.9,
     draws: int = 400,
     seed: int = 0,
-) -> Forecast:
+) -> SpendForecast:
     random = np.random.default_rng(seed)
     totals = [draw(random) for _ in range(draws)]
     low, high = np.quantile(totals, ((1 - level) / 2, (1 + level) / 2)).tolist()
-    return Forecast(expected, min(low, expected), max(high, expected))
+    return SpendForecast(expected, min(low, expected), max(high, expected))
 
 
 def draw_purchases(
@@ -74,7 +74,7 @@ def draw_purchases(
     """One possible future: purchases per customer in the next `horizon`."""
     x, t_x, T = columns
     drawn = _redrawn(model, random)
-    alive = random.random(len(x)) < chance_alive(drawn, x, t_x, T)
+    alive = random.random(len(x)) < probability_alive(drawn, x, t_x, T)
     rates = random.gamma(drawn.r + x, 1 / (drawn.alpha + T))
     leaving = np.maximum(random.beta(drawn.a, drawn.b + x), 1e-12)
     by_time = random.poisson(rates * horizon)
@@ -136,7 +136,7 @@ def forecast_spend(
     T: ArrayLike,
     mean_spend: ArrayLike,
     **options: Any,
-) -> Forecast:
+) -> SpendForecast:
     """Spend of all customers together in the next `horizon`, with a predictive interval.
 
     Purchases are drawn as in `forecast_total`, each customer's spend from the Gamma-Gamma

@@ -22,7 +22,7 @@ BROUGHT_KNOWN = ("break_even_lift", "lift_pays")
 BROUGHT_LAST = "break_even_margin shop_lift lift_skus lift_weeks why"
 
 
-class Anyway(NamedTuple):
+class BaselineShare(NamedTuple):
     """The share of discounted units that would have sold at the full price, too."""
 
     low: float | None  # what lies above the upper end of the lift did not need the discount
@@ -116,7 +116,7 @@ def _with_known(always: str, known: tuple[str, ...], found: Frame) -> str:
     return " ".join([always, *(name for name in known if found[name].notna().any())])
 
 
-def anyway(skus: Frame) -> Anyway:
+def anyway(skus: Frame) -> BaselineShare:
     """What of the discounted units would have sold at the full price.
 
     Args:
@@ -127,15 +127,15 @@ def anyway(skus: Frame) -> Anyway:
     """
     units = skus["units"].clip(lower=0).astype(float)
     if not units.sum() or skus["shop_lift"].isna().all():
-        return Anyway(None, None, 1.0)
+        return BaselineShare(None, None, 1.0)
     low, likely = (
         float((units / (1 + skus[name])).sum() / units.sum())
         for name in ("shop_lift_high", "shop_lift")
     )
-    return Anyway(low, likely, 1.0)
+    return BaselineShare(low, likely, 1.0)
 
 
-def summary(stacking: Frame, discounts: Frame, found: Anyway) -> tuple[dict[str, Any], ...]:
+def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
     """Key figures: who came new, how orders stack, and what would have come anyway."""
     stacked = stacking.set_index("stacked")["orders"]
     with_discount = stacked.drop("0", errors="ignore")
@@ -156,7 +156,7 @@ def summary(stacking: Frame, discounts: Frame, found: Anyway) -> tuple[dict[str,
     )
 
 
-def explained(shop: Elasticity, stacking: Frame, found: Anyway) -> str:
+def explained(shop: Elasticity, stacking: Frame, found: BaselineShare) -> str:
     """The bounds in words, with the assumption under them."""
     with_discount = stacking[stacking["stacked"] != "0"]
     mixed = with_discount["with_full_price"].sum() / max(with_discount["orders"].sum(), 1)

@@ -13,7 +13,7 @@ from d1lab.analyses.discounts.observed_lift import (
     Lifts,
     Weeks,
     observed_lifts,
-    own_lifts,
+    product_lifts,
 )
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
@@ -137,7 +137,7 @@ def _columns(found: Lifts) -> dict[str, Any]:
 def _one_by_one(rows: Frame) -> Frame:
     import pandas as pd
 
-    found = own_lifts(_weeks(rows, np.where(rows["level"] == "regular", REGULAR, 0)))
+    found = product_lifts(_weeks(rows, np.where(rows["level"] == "regular", REGULAR, 0)))
     why = np.array([REASON if unknown else None for unknown in np.isnan(found.lift)], dtype=object)
     values = (*found[1:5], np.ones(len(why), dtype=int), found.weeks, why)
     return pd.DataFrame(

@@ -167,7 +167,7 @@ REASON = "needs at least four weeks and enough orders both with and without a di
 _STEPS = 60
 
 
-class OwnLifts(NamedTuple):
+class ProductLifts(NamedTuple):
     """Each SKU's lift; NaN where it sold too little of either kind."""
 
     sku: Any
@@ -187,7 +187,7 @@ class _Kind(NamedTuple):
     known: Any
 
 
-def own_lifts(weeks: Weeks) -> OwnLifts:
+def product_lifts(weeks: Weeks) -> ProductLifts:
     """The lift of each SKU with both kinds of weeks.
 
     Args:
@@ -204,7 +204,7 @@ def own_lifts(weeks: Weeks) -> OwnLifts:
     discounted = weeks.discount != REGULAR
     if not discounted.any():
         empty = np.zeros(0)
-        return OwnLifts(names[:0], empty, empty, empty, empty, np.zeros(0, dtype=np.intp))
+        return ProductLifts(names[:0], empty, empty, empty, empty, np.zeros(0, dtype=np.intp))
     sku, week = weeks.codes()
     found = sales(weeks.units, weeks.orders, sku, week, discounted[:, None].astype(np.float64))
     effects = _Effects(found.orders.coefficients[week], found.per_order.coefficients[week])
@@ -215,7 +215,7 @@ def own_lifts(weeks: Weeks) -> OwnLifts:
     half = _half(with_it, regular)
     depth = np.bincount(sku[discounted], weeks.depth[discounted], len(names)) / with_it.weeks
     lift, low, high = (np.expm1(difference + side * half) for side in (0, -1, 1))
-    return OwnLifts(names, lift, low, high, depth, with_it.weeks.astype(np.intp))
+    return ProductLifts(names, lift, low, high, depth, with_it.weeks.astype(np.intp))
 
 
 class _Effects(NamedTuple):

@@ -35,14 +35,14 @@ ABSTAINED = {
 }
 
 
-class Answer(NamedTuple):
+class ProductElasticities(NamedTuple):
     """How a shop's products answer to price."""
 
     shop: Elasticity
     skus: Frame  # sku, slope, slope_low, slope_high, error; no rows where the shop's is not known
 
 
-def answer(weeks: Frame) -> Answer:
+def answer(weeks: Frame) -> ProductElasticities:
     """The shop's elasticity, and that of each product sold often enough at both kinds of price.
 
     Args:
@@ -57,11 +57,11 @@ def answer(weeks: Frame) -> Answer:
     shop = elasticity(panel)
     if shop.slope is None:
         empty = pd.DataFrame(columns=["sku", "slope", "slope_low", "slope_high", "error"])
-        return Answer(shop, empty)
+        return ProductElasticities(shop, empty)
     own = slopes(panel, shop)
     ends = {"slope_low": own.slope - 1.96 * own.error, "slope_high": own.slope + 1.96 * own.error}
     frame = pd.DataFrame({"sku": own.sku, "slope": own.slope, **ends, "error": own.error_ahead})
-    return Answer(shop, frame.sort_values(["slope", "sku"], kind="stable"))
+    return ProductElasticities(shop, frame.sort_values(["slope", "sku"], kind="stable"))
 
 
 def named(skus: Frame, products: Frame) -> Frame:

@@ -51,15 +51,15 @@ class Product(NamedTuple):
     orders_per_day: float | None = None  # of the shop
 
 
-class Plan(NamedTuple):
+class PlannedTest(NamedTuple):
     """An A/B plan: half of the orders' customers see the discount."""
 
-    orders: int  # of both arms
+    orders: int  # of both variants
     days: int
     target_rate: float  # the share of orders that breaks even
 
 
-class Advice(NamedTuple):
+class Recommendation(NamedTuple):
     """One recommendation; a field is None where it does not apply or is not known."""
 
     decision: Decision | None  # None: it abstains
@@ -72,10 +72,10 @@ class Advice(NamedTuple):
     gain_high: float | None
     chance: float | None  # that the gain is above 0
     break_even_margin: float | None  # at the best depth: the discount pays from this margin on
-    plan: Plan | None = None
+    plan: PlannedTest | None = None
 
 
-class Gains(NamedTuple):
+class DepthGains(NamedTuple):
     """What each depth would bring over the horizon, one item per depth."""
 
     depth: NDArray[np.float64]
@@ -97,7 +97,7 @@ def depths(least: float, most: float) -> NDArray[np.float64]:
     return np.asarray(np.round(steps * STEP, 2), dtype=np.float64)
 
 
-def gains(product: Product, cost: float, at: NDArray[np.float64]) -> Gains:
+def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
     """Expected gain of each depth, its 90 % interval, and the chance that it is above 0.
 
     Args:
@@ -126,7 +126,7 @@ def gains(product: Product, cost: float, at: NDArray[np.float64]) -> Gains:
     lift = np.exp(slope * log + (error * log) ** 2 / 2)
     ends = [gain(np.exp((slope + side * LEVEL * error) * log)) for side in (1, -1)]
     low, high = np.minimum(*ends), np.maximum(*ends)
-    return Gains(at, lift, gain(lift), low, high, _chance(slope, error, log, keep, margin))
+    return DepthGains(at, lift, gain(lift), low, high, _chance(slope, error, log, keep, margin))
 
 
 def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> Any:
@@ -139,7 +139,7 @@ def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> A
     return np.where(keep > 0, ndtr((needed - slope) / error), 0.0)
 
 
-def recommend(product: Product, *, lead_time_days: float = 14) -> Advice:
+def recommend(product: Product, *, lead_time_days: float = 14) -> Recommendation:
     """One recommendation.
 
     Args:
@@ -171,7 +171,7 @@ def recommend(product: Product, *, lead_time_days: float = 14) -> Advice:
     return _weighed(product, gains(product, product.cost, tried))
 
 
-def _weighed(product: Product, found: Gains) -> Advice:
+def _weighed(product: Product, found: DepthGains) -> Recommendation:
     """By profit: the best of the depths that surely gain, else what is to be tested or left."""
     sure = np.flatnonzero(found.chance >= ENOUGH)
     if len(sure):
@@ -185,7 +185,7 @@ def _weighed(product: Product, found: Gains) -> Advice:
     return _at(product, found, "test", "unsure", best=best)._replace(plan=plan)
 
 
-def _plan(product: Product, depth: float) -> Plan | None:
+def _plan(product: Product, depth: float) -> PlannedTest | None:
     """Orders and days to see the lift that breaks even; None where that takes too long."""
     rate, per_day, cost = product.base_rate, product.orders_per_day, product.cost
     if not rate or not per_day or cost is None:
@@ -197,30 +197,30 @@ def _plan(product: Product, depth: float) -> Plan | None:
     size = sample_size(rate, target)
     orders = size.visitors_a + size.visitors_b
     days = max(math.ceil(orders / per_day), 14)  # whole weeks, two at least
-    return Plan(orders, days, target) if days <= LONGEST_TEST_DAYS else None
+    return PlannedTest(orders, days, target) if days <= LONGEST_TEST_DAYS else None
 
 
-def _without(decision: Decision | None, reason: str, product: Product) -> Advice:
+def _without(decision: Decision | None, reason: str, product: Product) -> Recommendation:
     """A decision that needs no estimate: the regular price goes on."""
-    return Advice(
+    return Recommendation(
         decision, reason, None, product.units, _profit(product), None, None, None, None, None
     )
 
 
 def _at(
     product: Product,
-    found: Gains,
+    found: DepthGains,
     decision: Decision | None,
     reason: str,
     *,
     best: int | None = None,
     known: bool = True,
-) -> Advice:
+) -> Recommendation:
     at = int(found.chance.argmax()) if best is None else best
     depth, lift, gain, low, high, chance = (float(column[at]) for column in found)
     acts = decision == "discount"
     profit = _profit(product)
-    return Advice(
+    return Recommendation(
         decision,
         reason,
         depth if decision != "hold" else None,

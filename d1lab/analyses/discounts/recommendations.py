@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from d1lab.analyses.discounts.products import Answer
-from d1lab.analyses.discounts.recommendation_rule import REASONS, Advice, Product, recommend
-from d1lab.analyses.inventory.turnover import Ledger, turnover
+from d1lab.analyses.discounts.products import ProductElasticities
+from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, Recommendation, recommend
+from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
@@ -32,7 +32,7 @@ HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
 
 def advise(
     inputs: Frame,
-    answer: Answer,
+    answer: ProductElasticities,
     stock: Frame,
     *,
     made_on: Any,
@@ -67,7 +67,7 @@ def _cover(stock: Frame) -> Frame:
 
     if stock.empty:
         return pd.DataFrame({"sku": pd.Series(dtype=str), "days_of_supply": pd.Series(dtype=float)})
-    return stock.assign(**turnover(Ledger.of(stock))._asdict())[["sku", "days_of_supply"]]
+    return stock.assign(**turnover(StockLedger.of(stock))._asdict())[["sku", "days_of_supply"]]
 
 
 def _product(row: dict[str, Any]) -> Product:
@@ -78,7 +78,7 @@ def _product(row: dict[str, Any]) -> Product:
     return Product(*known)  # pyright: ignore[reportArgumentType] - price and units are known
 
 
-def _columns(advice: Advice) -> dict[str, Any]:
+def _columns(advice: Recommendation) -> dict[str, Any]:
     plan = advice.plan
     return {
         "decision": advice.decision,

@@ -52,7 +52,7 @@ class Demand(NamedTuple):
     reason: NDArray[np.object_]  # one of `REASONS`, or None
 
 
-class RivalScore(NamedTuple):
+class ForecasterScore(NamedTuple):
     """One way to forecast, over the windows of all SKUs where the choice was tested."""
 
     rival: str  # a rival's name, or `CHOSEN`
@@ -62,11 +62,11 @@ class RivalScore(NamedTuple):
     chosen_for: int  # SKUs that it forecasts today
 
 
-class Forecast(NamedTuple):
+class DemandForecast(NamedTuple):
     """All SKUs' forecasts, and how far the past says to trust them."""
 
     demand: Demand
-    rivals: tuple[RivalScore, ...]  # the choice first, then the rivals that could be tested
+    rivals: tuple[ForecasterScore, ...]  # the choice first, then the rivals that could be tested
     coverage: float | None  # share of the last testable window's sales inside its interval
 
 
@@ -93,7 +93,7 @@ def forecast(
     level: float = 0.8,
     service_level: float = 0.95,
     rivals: Mapping[str, Rival] = RIVALS,
-) -> Forecast:
+) -> DemandForecast:
     """Forecast the 28 days after the last week, for every SKU.
 
     Args:
@@ -134,7 +134,7 @@ def forecast(
     demand = demand._replace(forecast_low=low, forecast_high=high, service_units=service)
     coverage = _coverage(past.sums, total, spread, scaled, tails[:2])
     tested = [(CHOSEN, chosen.level, chosen.rmsse), *zip(rivals, levels, errors, strict=True)]
-    return Forecast(demand, tuple(_scores(past, tested, demand)), coverage)
+    return DemandForecast(demand, tuple(_scores(past, tested, demand)), coverage)
 
 
 def _matrix(weeks: ArrayLike) -> Floats:
@@ -281,7 +281,7 @@ def _coverage(
 
 def _scores(
     past: _Past, tested: list[tuple[str, Floats, Floats]], demand: Demand
-) -> Iterator[RivalScore]:
+) -> Iterator[ForecasterScore]:
     """Name, level and error of each rival, over the windows where the choice was tested."""
     windows = np.isfinite(tested[0][2])
     for name, level, error in tested:
@@ -291,7 +291,7 @@ def _scores(
         sold = past.sums[where].sum()
         bias = float(HORIZON_WEEKS * level[where].sum() / sold - 1) if sold > 0 else None
         taken = int((demand.rival == name).sum())
-        yield RivalScore(name, float(error[where].mean()), bias, int(where.sum()), taken)
+        yield ForecasterScore(name, float(error[where].mean()), bias, int(where.sum()), taken)
 
 
 class Reorder(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from d1lab.analyses.inventory import tables as lists
 from d1lab.analyses.inventory.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
-from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, Study
+from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.display.sources import are_simulated
 
 FIRSTS, LONGEST = 3, 30
@@ -16,7 +16,7 @@ FIRSTS, LONGEST = 3, 30
 NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 
 
-def verdict(found: Study) -> dict[str, str]:
+def verdict(found: InventoryStudy) -> dict[str, str]:
     """The report's answer in a sentence with a number for each list, and how to take it."""
     short, dead = lists.short(found), lists.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
@@ -31,7 +31,7 @@ def verdict(found: Study) -> dict[str, str]:
     return {"text": text, "status": "bad" if len(short) else "good"}
 
 
-def _span(found: Study) -> str:
+def _span(found: InventoryStudy) -> str:
     """What to ask for where the ledger is younger than the period; '' where it is not."""
     products = found.products
     span = (products["last_day"].max() - products["first_day"].min()).days + 1
@@ -69,7 +69,7 @@ def _more(change: float) -> str:
     return "more" if change >= 0 else "less"
 
 
-def figures(found: Study) -> Iterator[dict[str, Any]]:
+def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
     """One key figure per list, with its first products; then the lift, cover and forecast."""
     short, dead, moved = lists.short(found), lists.dead(found), lists.moved(found)
     questioned = lists.questioned(moved)
@@ -92,7 +92,7 @@ def figures(found: Study) -> Iterator[dict[str, Any]]:
     yield {"metric": "order_now", "value": found.products["order_units"].sum(min_count=1)}
 
 
-def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
+def _dead_figure(found: InventoryStudy, dead: Frame) -> dict[str, Any]:
     """The money in stock that nobody buys; unknown without a ledger, or without any price."""
     if found.products["reason"].isin(lists.UNSEEN).all():
         return {"metric": "dead_stock", "value": None, "note": "not enough stock data"}
@@ -100,7 +100,7 @@ def _dead_figure(found: Study, dead: Frame) -> dict[str, Any]:
     return {"metric": "dead_stock", "value": float(value), "note": _firsts(dead)}
 
 
-def _unquestioned(found: Study) -> str:
+def _unquestioned(found: InventoryStudy) -> str:
     """Why no discount can be questioned: none was given, or what was given is not recorded."""
     if found.products["units_sold_with_discount"].sum() > 0:
         return "units sold at a discount; discount amounts need order events"
@@ -116,7 +116,7 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
     return {"metric": "discount_lift", "value": value, **told}
 
 
-def assumptions(found: Study) -> str:
+def assumptions(found: InventoryStudy) -> str:
     """What the orders rest on."""
     plan = found.plan
     return (
@@ -129,13 +129,13 @@ def assumptions(found: Study) -> str:
     )
 
 
-def dead_rule(found: Study) -> str:
+def dead_rule(found: InventoryStudy) -> str:
     """What counts as dead stock here."""
     days = min(found.days, DEAD_DAYS)
     return f"Stock on hand with no sale in the last {days} days."
 
 
-def discount(found: Study) -> str:
+def discount(found: InventoryStudy) -> str:
     """What the discount goes together with, what was only pulled forward, and what that proves."""
     effect = found.effect
     if effect.lift is None:
@@ -173,7 +173,7 @@ def _aftermath(effect: DiscountEffect) -> str:
     return f"No significant dip in the following week {span}."
 
 
-def forecasts(found: Study) -> str:
+def forecasts(found: InventoryStudy) -> str:
     """How good the forecasts were on the shop's own past."""
     if not found.forecast.rivals:
         return "Not enough history to backtest a forecast."
@@ -192,7 +192,7 @@ def forecasts(found: Study) -> str:
     )
 
 
-def stored(found: Study) -> str:
+def stored(found: InventoryStudy) -> str:
     """How many stored figures differ; '' for none."""
     count = int(found.products["stored_differs"].sum())
     if not count:
@@ -204,7 +204,7 @@ def stored(found: Study) -> str:
     )
 
 
-def limits(found: Study, simulated: Collection[str], staged: int) -> str:
+def limits(found: InventoryStudy, simulated: Collection[str], staged: int) -> str:
     """What is simulated, what the ledger does not tell, and what goes back."""
     products, source = found.products, are_simulated(simulated, "inventory_days product_costs")
     return (

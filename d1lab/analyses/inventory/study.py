@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d1lab.analyses.inventory.classes import abc, variation
-from d1lab.analyses.inventory.demand import Forecast, forecast, reorder
+from d1lab.analyses.inventory.demand import DemandForecast, forecast, reorder
 from d1lab.analyses.inventory.discount_effect import DiscountEffect, discount_effect
 from d1lab.analyses.inventory.gmroi import stock_profit
-from d1lab.analyses.inventory.turnover import Ledger, stored_differs, turnover
+from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turnover
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 DEAD_DAYS = 90  # without a sale (convention)
 
 
-class Plan(NamedTuple):
+class Assumptions(NamedTuple):
     """What the planner decides: the assumptions behind lists and orders."""
 
     lead_days: int = 14  # from order to delivery
@@ -26,18 +26,20 @@ class Plan(NamedTuple):
     service_level: float = 0.95  # share of periods in which stock shall last
 
 
-class Study(NamedTuple):
+class InventoryStudy(NamedTuple):
     """All that the report draws on."""
 
     products: Frame  # one row per SKU with stock in the period
     weeks: Frame  # of the metric weekly_demand
-    forecast: Forecast
+    forecast: DemandForecast
     effect: DiscountEffect
-    plan: Plan
+    plan: Assumptions
     days: int
 
 
-def study(stock: Frame, weeks: Frame, *, until: date, plan: Plan | None = None) -> Study:
+def study(
+    stock: Frame, weeks: Frame, *, until: date, plan: Assumptions | None = None
+) -> InventoryStudy:
     """Compute everything for one shop.
 
     Args:
@@ -46,11 +48,11 @@ def study(stock: Frame, weeks: Frame, *, until: date, plan: Plan | None = None) 
         until: The period's last day.
         plan: Lead time, order and service level.
     """
-    plan, days = plan or Plan(), int(stock["period_days"].iloc[0])
+    plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
     found = forecast(demand_matrix(weeks, stock["sku"]), service_level=plan.service_level)
     products = _with_forecast(_with_rates(stock, weeks), found, plan)
     effect = discount_effect(weeks.sku, weeks.week, weeks.demand_units / 7, weeks.depth)
-    return Study(_marked(products, until, days), weeks, found, effect, plan, days)
+    return InventoryStudy(_marked(products, until, days), weeks, found, effect, plan, days)
 
 
 def demand_matrix(weeks: Frame, skus: Any) -> np.ndarray:
@@ -65,7 +67,7 @@ def _with_rates(stock: Frame, weeks: Frame) -> Frame:
         stock["units_sold"], stock["revenue"], stock["average_units"], stock["unit_cost"]
     )
     rated = stock.assign(
-        **turnover(Ledger.of(stock))._asdict(),
+        **turnover(StockLedger.of(stock))._asdict(),
         abc=abc(stock["revenue"]),
         xyz=classes.xyz,
         demand_class=classes.demand,
@@ -78,7 +80,7 @@ def _with_rates(stock: Frame, weeks: Frame) -> Frame:
     return rated
 
 
-def _with_forecast(products: Frame, found: Forecast, plan: Plan) -> Frame:
+def _with_forecast(products: Frame, found: DemandForecast, plan: Assumptions) -> Frame:
     demand = found.demand._asdict()
     reason = demand.pop("reason")
     order = reorder(

@@ -8,7 +8,7 @@ import numpy as np
 
 from d1lab.analyses.inventory import demand
 from d1lab.analyses.inventory import gmroi as stock_profit
-from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, Study
+from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.analyses.inventory.turnover import REASONS
 
 COVER = (
@@ -24,7 +24,7 @@ STORED = "product stored_turnover_rate turnover stored_days_of_supply days_of_su
 PROFIT = "product abc revenue unit_cost gross_margin gmroi cost_turnover"
 
 
-def cover(found: Study) -> Frame:
+def cover(found: InventoryStudy) -> Frame:
     """Every SKU, the least cover first; those without a figure come last, each with its reason."""
     products = found.products
     ordered = products.assign(why=products["reason"].map(REASONS).fillna(""))
@@ -36,7 +36,7 @@ def known(table: Frame) -> Frame:
     return table[table["days_of_supply"].notna()]
 
 
-def classes(found: Study) -> Frame:
+def classes(found: InventoryStudy) -> Frame:
     """Products, revenue and money in stock by ABC and XYZ class."""
     grouped = found.products.assign(xyz=found.products["xyz"].fillna("?"))
     sums = {
@@ -48,15 +48,15 @@ def classes(found: Study) -> Frame:
     return grouped.groupby(["abc", "xyz"], as_index=False).agg(**sums)
 
 
-def backtest(found: Study) -> Frame:
+def backtest(found: InventoryStudy) -> Frame:
     """Each way to forecast: its error, its bias, and for how many SKUs it is chosen today."""
     import pandas as pd
 
-    columns: Any = demand.RivalScore._fields
+    columns: Any = demand.ForecasterScore._fields
     return pd.DataFrame(found.forecast.rivals, columns=columns)
 
 
-def ledger(found: Study) -> Frame:
+def ledger(found: InventoryStudy) -> Frame:
     """The SKUs whose ledger does not add up, the most units without an explanation first."""
     products = found.products
     units = products["gap_units"] + products["shrunk_units"]
@@ -64,13 +64,13 @@ def ledger(found: Study) -> Frame:
     return broken.sort_values(["units", "sku"], ascending=[False, True])
 
 
-def profit(found: Study) -> Frame:
+def profit(found: InventoryStudy) -> Frame:
     """The SKUs whose unit cost is known, the least return on the money in stock first."""
     products = found.products
     return products[products["gmroi"].notna()].sort_values(["gmroi", "sku"])
 
 
-def refused(found: Study) -> Frame:
+def refused(found: InventoryStudy) -> Frame:
     """Every figure that is not given, with its reason and how many products it is of."""
     import pandas as pd
 
@@ -87,7 +87,7 @@ def refused(found: Study) -> Frame:
     return pd.DataFrame(rows, columns=pd.Index(["figure", "reason", "products"]))
 
 
-def stored(found: Study) -> Frame:
+def stored(found: InventoryStudy) -> Frame:
     """The SKUs whose figure in D1 is not what the ledger gives."""
     return cover(found)[lambda table: table["stored_differs"]].sort_values("sku")
 
@@ -109,7 +109,7 @@ MOVED = (
 )
 
 
-def short(found: Study) -> Frame:
+def short(found: InventoryStudy) -> Frame:
     """What runs out before it can be replaced: cover below the lead time, the least first.
 
     `why` is the reason where no order is told.
@@ -120,7 +120,7 @@ def short(found: Study) -> Frame:
     return products[runs_out].sort_values(["days_of_supply", "sku"])
 
 
-def dead(found: Study) -> Frame:
+def dead(found: InventoryStudy) -> Frame:
     """Stock that nobody bought for 90 days or the whole period; the most money first.
 
     A period shorter than 90 days says so: its own length is all that was looked at.
@@ -133,7 +133,7 @@ def dead(found: Study) -> Frame:
     return held.sort_values(["tied_up", "ending_units", "sku"], ascending=[False, False, True])
 
 
-def moved(found: Study) -> Frame:
+def moved(found: InventoryStudy) -> Frame:
     """What sold at a discount, with what to do about it: those to question first, by money given.
 
     Velocities are units a day in stock, over the weeks with a sale at a mean discount of 5 % or

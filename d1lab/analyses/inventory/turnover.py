@@ -36,7 +36,7 @@ class Columns(Protocol):
     def __getitem__(self, key: str, /) -> Any: ...
 
 
-class Ledger(NamedTuple):
+class StockLedger(NamedTuple):
     """The counts of one SKU's ledger over a period, or arrays with one item per SKU.
 
     Only observed days count: days whose stock and sales are all known.
@@ -56,7 +56,7 @@ class Ledger(NamedTuple):
     recent_units: Count  # units sold on these
 
     @classmethod
-    def of(cls, columns: Columns) -> Ledger:
+    def of(cls, columns: Columns) -> StockLedger:
         """The ledger in a frame's columns of the same names, such as the metric's."""
         return cls(*(columns[name] for name in cls._fields))
 
@@ -87,7 +87,7 @@ class Turnover(NamedTuple):
     reason: Any
 
 
-def turnover(ledger: Ledger) -> Turnover:
+def turnover(ledger: StockLedger) -> Turnover:
     """Turnover, cover and sell-through of one SKU or of many.
 
     Args:
@@ -103,13 +103,13 @@ def turnover(ledger: Ledger) -> Turnover:
     gives the intervals (Gelman et al., Bayesian Data Analysis, 2.6). It holds for demand that
     varies no more than by chance; where single customers buy many units the truth is wider.
 
-    >>> t = turnover(Ledger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31))
+    >>> t = turnover(StockLedger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31))
     >>> round(t.turnover, 4), round(t.annual_turnover, 2), t.reason
     (2.1485, 112.03, None)
     >>> [round(days, 2) for days in t[7:10]], round(t.days_of_supply_28, 2)
     ([3.23, 2.42, 4.37], 4.52)
     """
-    stock = Ledger(*_arrays(ledger))
+    stock = StockLedger(*_arrays(ledger))
     rates = _rates(stock)
     reason = _reasons(stock)
     for name in rates.keys() - {"coverage"}:
@@ -134,18 +134,18 @@ def stored_differs(stored: Any, computed: Any, tolerance: float = 0.01) -> NDArr
     return np.isfinite(old) & ~(np.abs(old - new) <= tolerance * np.abs(new))
 
 
-def _arrays(ledger: Ledger) -> list[Floats]:
+def _arrays(ledger: StockLedger) -> list[Floats]:
     try:
         arrays = np.broadcast_arrays(
             *(np.atleast_1d(np.asarray(field, dtype=np.float64)) for field in ledger)
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"a ledger takes numbers, or arrays of one length: {error}") from None
-    _check(Ledger(*arrays))
+    _check(StockLedger(*arrays))
     return list(arrays)
 
 
-def _check(stock: Ledger) -> None:
+def _check(stock: StockLedger) -> None:
     for name, values in stock._asdict().items():
         if not np.isfinite(values).all():
             raise InputError(f"a ledger's {name} are not all known: leave such SKUs out")
@@ -157,7 +157,7 @@ def _check(stock: Ledger) -> None:
         raise InputError("a ledger's period has at least one day")
 
 
-def _rates(stock: Ledger) -> dict[str, Floats]:
+def _rates(stock: StockLedger) -> dict[str, Floats]:
     """Every rate by its formula, NaN where that divides by nothing or by a negative."""
     units, days = stock.units_sold, stock.observed_days
     ending = np.maximum(stock.ending_units, 0)
@@ -202,7 +202,7 @@ def _velocity_interval(units: Floats, days: Floats) -> tuple[Floats, Floats]:
     return _ratio(gammaincinv(shape, 0.05), days), _ratio(gammaincinv(shape, 0.95), days)
 
 
-def _reasons(stock: Ledger) -> Texts:
+def _reasons(stock: StockLedger) -> Texts:
     coverage = stock.observed_days / stock.period_days
     nothing_kept = stock.tracked_days == 0
     sold = stock.units_sold > 0

@@ -188,7 +188,7 @@ def _close() -> None:
         _server = None
 
 
-def warm_up(environment: Mapping[str, str]) -> None:
+def preload_fork_server(environment: Mapping[str, str]) -> None:
     """Start the fork server already, so that it imports while the caller does other things."""
     if AVAILABLE:
         fork_server(environment)

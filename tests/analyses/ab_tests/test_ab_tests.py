@@ -16,7 +16,7 @@ from d1lab import catalog
 from d1lab.analyses.ab_tests import report as ab_words
 from d1lab.analyses.ab_tests import shop as ab_tests
 from d1lab.analyses.ab_tests.decision import as_json
-from d1lab.analyses.ab_tests.validation import parse_guardrails, parse_variant
+from d1lab.analyses.ab_tests.validation import parse_guardrails, parse_variant_config
 from d1lab.lab import Lab
 from d1lab.metrics import evaluate, load_metrics
 
@@ -119,7 +119,7 @@ def test_daily_sums_are_the_looks() -> None:
     found = decide(row(**COUNTS, **DECLARED, method="always_valid"), looks)
     assert (found.result.look, found.trial.b.conversions) == (10, 700)
     assert (found.result.winner, len(found.trial.days)) == ("b", 10)
-    course = ab_tests.courses([found])
+    course = ab_tests.effect_histories([found])
     assert [point["day"].day for point in course] == list(range(1, 11))
     widths = [point["lift_high"] - point["lift_low"] for point in course]
     assert widths == sorted(widths, reverse=True)
@@ -290,16 +290,16 @@ def test_no_chance_or_level_is_shown_as_certain() -> None:
 )
 def test_unreadable_configurations_have_a_fault(text: str) -> None:
     """Whatever stands there: a reason, short enough to show."""
-    fault = parse_variant(text).fault
+    fault = parse_variant_config(text).fault
     assert fault
     assert len(fault) < 200
 
 
 def test_configurations_are_read() -> None:
     """Discount as a rate or in per cent, share, products; the rest is left alone."""
-    variant = parse_variant('{"percent": 20, "share": 0.3, "skus": ["A"], "colour": "red"}')
+    variant = parse_variant_config('{"percent": 20, "share": 0.3, "skus": ["A"], "colour": "red"}')
     assert variant == (0.2, 0.3, ("A",), None)
-    assert parse_variant(None) == parse_variant("  ") == (None, None, None, None)
+    assert parse_variant_config(None) == parse_variant_config("  ") == (None, None, None, None)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '[{"metric": "x", "margin": 0.1}]', "[" * 100_000])

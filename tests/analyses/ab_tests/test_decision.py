@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 
 from d1lab.analyses.ab_tests.decision import AbResult, as_json, calculate, compare, confidence_level
-from d1lab.analyses.ab_tests.model import Arm, Guardrail, Look, Plan, parse_arm, parse_rate
+from d1lab.analyses.ab_tests.model import (
+    AbPlan,
+    Guardrail,
+    Look,
+    Variant,
+    parse_rate,
+    parse_variant,
+)
 from d1lab.errors import InputError
 
-A, B = Arm(10_000, 500), Arm(10_000, 560)
-RICH_A = Arm(10_000, 500, 52_000, 1.4e6, 20_000, 400_000.0)
-RICH_B = Arm(10_000, 590, 56_500, 1.65e6, 20_500, 400_000.0)
-DECLARED = Plan(share_b=0.5, share_declared=True)
+A, B = Variant(10_000, 500), Variant(10_000, 560)
+RICH_A = Variant(10_000, 500, 52_000, 1.4e6, 20_000, 400_000.0)
+RICH_B = Variant(10_000, 590, 56_500, 1.65e6, 20_500, 400_000.0)
+DECLARED = AbPlan(share_b=0.5, share_declared=True)
 ALWAYS = DECLARED._replace(method="always_valid")
 NAMED = [
     "status",
@@ -100,7 +107,9 @@ def test_counts_with_declared_share_give_a_ratio() -> None:
 def test_counts_without_declared_share_are_refused() -> None:
     """A share told after the start, or not at all, says nothing."""
     assert calculate("122", "189").status == "not_declared"
-    late = compare(Arm(None, 122), Arm(None, 189), Plan(share_b=0.5, share_declared=False))
+    late = compare(
+        Variant(None, 122), Variant(None, 189), AbPlan(share_b=0.5, share_declared=False)
+    )
     assert (late.status, late.p_value) == ("not_declared", None)
 
 
@@ -127,7 +136,7 @@ def test_counts_while_running_use_the_e_process() -> None:
 def test_revenue_totals_alone_are_description() -> None:
     """Without sums of squares there are order values, and no p-value for revenue."""
     plan = DECLARED._replace(primary_metric="revenue")
-    result = compare(Arm(1000, 50, 5_000), Arm(1000, 60, 6_600), plan)
+    result = compare(Variant(1000, 50, 5_000), Variant(1000, 60, 6_600), plan)
     assert (result.status, result.p_value) == ("insufficient_data", None)
     assert (result.order_value_a, result.order_value_b) == (100.0, 110.0)
 
@@ -147,28 +156,28 @@ def test_revenue_with_visitors_is_welch() -> None:
 
 def test_revenue_without_visitors_is_compound_poisson() -> None:
     """z = (S_B/w_B - S_A/w_A) / sqrt(Q_B/w_B^2 + Q_A/w_A^2), by hand."""
-    plan = Plan(primary_metric="revenue", share_b=0.4, share_declared=True)
-    result = compare(Arm(None, 100, 6_000, 500_000), Arm(None, 90, 5_000, 400_000), plan)
+    plan = AbPlan(primary_metric="revenue", share_b=0.4, share_declared=True)
+    result = compare(Variant(None, 100, 6_000, 500_000), Variant(None, 90, 5_000, 400_000), plan)
     assert result.method == "compound_poisson"
     z = (5_000 / 0.4 - 6_000 / 0.6) / math.sqrt(400_000 / 0.16 + 500_000 / 0.36)
     assert result.p_value == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-12)
     assert result.ratio == pytest.approx(1.25)
-    few = compare(Arm(None, 24, 6_000, 2e6), Arm(None, 90, 5_000, 400_000), plan)
+    few = compare(Variant(None, 24, 6_000, 2e6), Variant(None, 90, 5_000, 400_000), plan)
     assert few.status == "insufficient_data"
 
 
 def test_flat_revenue_is_refused() -> None:
     """Every visitor spent the same: there is nothing to estimate chance from."""
     plan = DECLARED._replace(primary_metric="revenue")
-    result = compare(Arm(100, 100, 500, 2_500), Arm(100, 100, 600, 3_600), plan)
+    result = compare(Variant(100, 100, 500, 2_500), Variant(100, 100, 600, 3_600), plan)
     assert (result.status, result.p_value) == ("zero_variance", None)
 
 
 def test_lift_on_a_base_near_zero_is_refused() -> None:
     """Profit per visitor of A is not separated from 0: a difference, but no lift."""
     plan = DECLARED._replace(primary_metric="profit")
-    a = Arm(1_000, 50, profit=10, profit_squares=40_000)
-    b = Arm(1_000, 50, profit=500, profit_squares=40_000)
+    a = Variant(1_000, 50, profit=10, profit_squares=40_000)
+    b = Variant(1_000, 50, profit=500, profit_squares=40_000)
     result = compare(a, b, plan)
     assert result.p_value is not None
     assert result.difference_low is not None
@@ -187,33 +196,33 @@ def test_sample_ratio_mismatch_stops_everything() -> None:
 def test_sample_ratio_is_checked_before_a_fixed_horizon_ends() -> None:
     """A broken split is told on the day it shows, not at the end."""
     plan = DECLARED._replace(ended=False, planned_visitors=100_000)
-    assert compare(A, Arm(12_000, 600), plan).status == "sample_ratio_mismatch"
-    assert compare(A, Arm(10_100, 600), plan).status == "running"
+    assert compare(A, Variant(12_000, 600), plan).status == "sample_ratio_mismatch"
+    assert compare(A, Variant(10_100, 600), plan).status == "running"
 
 
 def test_sample_ratio_is_not_checked_without_a_declared_share() -> None:
     """Rates can be compared then, and the check has no value."""
-    result = compare(A, Arm(12_000, 900), Plan())
+    result = compare(A, Variant(12_000, 900), AbPlan())
     assert (result.sample_ratio_p, result.status) == (None, "decided")
 
 
 @pytest.mark.parametrize(
-    ("arm", "named"),
+    ("variant", "named"),
     [
-        (Arm(100, 101), "conversions"),
-        (Arm(-1, 0), "visitors"),
-        (Arm(math.nan, 5), "visitors"),  # pyright: ignore[reportArgumentType]
-        (Arm(100, 5.5), "conversions"),  # pyright: ignore[reportArgumentType]
-        (Arm(10**13, 5), "visitors"),
-        (Arm(100, 5, math.inf), "revenue"),
-        (Arm(100, 5, 1_000, 9_999), "revenue_squares"),
-        (Arm(100, 5, "12"), "revenue"),  # pyright: ignore[reportArgumentType]
-        (Arm(0, 0, 12.0), "revenue"),
+        (Variant(100, 101), "conversions"),
+        (Variant(-1, 0), "visitors"),
+        (Variant(math.nan, 5), "visitors"),  # pyright: ignore[reportArgumentType]
+        (Variant(100, 5.5), "conversions"),  # pyright: ignore[reportArgumentType]
+        (Variant(10**13, 5), "visitors"),
+        (Variant(100, 5, math.inf), "revenue"),
+        (Variant(100, 5, 1_000, 9_999), "revenue_squares"),
+        (Variant(100, 5, "12"), "revenue"),  # pyright: ignore[reportArgumentType]
+        (Variant(0, 0, 12.0), "revenue"),
     ],
 )
-def test_impossible_numbers_are_refused(arm: Arm, named: str) -> None:
+def test_impossible_numbers_are_refused(variant: Variant, named: str) -> None:
     """A refusal names the number that cannot be true."""
-    result = compare(A, arm, DECLARED)
+    result = compare(A, variant, DECLARED)
     assert result.status == "invalid_input"
     assert named in (result.reason or "")
     assert result.p_value is None
@@ -222,16 +231,16 @@ def test_impossible_numbers_are_refused(arm: Arm, named: str) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(alpha=0),
-        Plan(alpha=1.5),
-        Plan(share_b=1.0, share_declared=True),
-        Plan(method="bayes"),  # pyright: ignore[reportArgumentType]
-        Plan(primary_metric="clicks"),  # pyright: ignore[reportArgumentType]
-        Plan(planned_visitors=-5),
-        Plan(guardrails=(Guardrail("profit", -0.1),)),
+        AbPlan(alpha=0),
+        AbPlan(alpha=1.5),
+        AbPlan(share_b=1.0, share_declared=True),
+        AbPlan(method="bayes"),  # pyright: ignore[reportArgumentType]
+        AbPlan(primary_metric="clicks"),  # pyright: ignore[reportArgumentType]
+        AbPlan(planned_visitors=-5),
+        AbPlan(guardrails=(Guardrail("profit", -0.1),)),
     ],
 )
-def test_impossible_plans_are_refused(plan: Plan) -> None:
+def test_impossible_plans_are_refused(plan: AbPlan) -> None:
     """A plan that cannot be meant decides nothing."""
     assert compare(A, B, plan).status == "invalid_input"
 
@@ -245,7 +254,7 @@ def test_group_sequential_without_a_plan_is_refused() -> None:
 def test_fixed_horizon_is_not_read_before_its_end() -> None:
     """A running test with a fixed horizon has rates, and no p-value."""
     plan = DECLARED._replace(ended=False, planned_visitors=40_000)
-    result = compare(A, Arm(10_000, 800), plan)
+    result = compare(A, Variant(10_000, 800), plan)
     assert (result.status, result.p_value, result.winner) == ("running", None, None)
     assert result.rate_b == 0.08
 
@@ -253,16 +262,16 @@ def test_fixed_horizon_is_not_read_before_its_end() -> None:
 def test_fixed_horizon_is_read_at_the_planned_size() -> None:
     """What comes after the planned visitors does not count."""
     plan = DECLARED._replace(ended=False, planned_visitors=20_000)
-    later = Arm(20_000, 1_500), Arm(20_000, 900)
-    result = compare(*later, plan, [Look(A, Arm(10_000, 700))])
+    later = Variant(20_000, 1_500), Variant(20_000, 900)
+    result = compare(*later, plan, [Look(A, Variant(10_000, 700))])
     assert (result.status, result.winner, result.rate_b) == ("decided", "b", 0.07)
 
 
 def test_group_sequential_follows_the_bounds() -> None:
     """At the third of five looks z must pass 2.6803: 2.65 runs on, 2.71 decides."""
     plan = DECLARED._replace(method="group_sequential", ended=False, planned_looks=5, look=3)
-    below = compare(A, Arm(10_000, 585), plan)
-    above = compare(A, Arm(10_000, 587), plan)
+    below = compare(A, Variant(10_000, 585), plan)
+    above = compare(A, Variant(10_000, 587), plan)
     assert (below.status, below.winner, above.status, above.winner) == (
         "running",
         None,
@@ -277,8 +286,8 @@ def test_group_sequential_follows_the_bounds() -> None:
 def test_group_sequential_remembers_an_earlier_crossing() -> None:
     """A bound crossed at the second look decides, whatever the third shows."""
     plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=60_000)
-    crossed = Look(A, Arm(10_000, 640))
-    result = compare(Arm(15_000, 800), Arm(15_000, 810), plan, [crossed])
+    crossed = Look(A, Variant(10_000, 640))
+    result = compare(Variant(15_000, 800), Variant(15_000, 810), plan, [crossed])
     assert (result.status, result.winner) == ("decided", "b")
     assert (result.p_value or 1) < 0.05
 
@@ -288,17 +297,17 @@ def test_group_sequential_counts_only_planned_looks() -> None:
     plan = DECLARED._replace(
         method="group_sequential", ended=False, planned_visitors=20_000, planned_looks=2
     )
-    days = [Look(Arm(n, n // 20), Arm(n, n // 18)) for n in range(1_000, 10_000, 1_000)]
-    result = compare(A, Arm(10_000, 556), plan, days)
+    days = [Look(Variant(n, n // 20), Variant(n, n // 18)) for n in range(1_000, 10_000, 1_000)]
+    result = compare(A, Variant(10_000, 556), plan, days)
     assert (result.look, result.share_of_plan) == (2, 1.0)
-    early = compare(Arm(2_000, 100), Arm(2_000, 100), plan, days[:1])
+    early = compare(Variant(2_000, 100), Variant(2_000, 100), plan, days[:1])
     assert (early.status, early.p_value) == ("running", None)
 
 
 def test_always_valid_remembers_the_smallest_p() -> None:
     """The p-value is the smallest over the looks, and the interval what all looks leave."""
-    strong = Look(Arm(None, 122), Arm(None, 189))
-    result = compare(Arm(None, 200), Arm(None, 250), ALWAYS, [strong])
+    strong = Look(Variant(None, 122), Variant(None, 189))
+    result = compare(Variant(None, 200), Variant(None, 250), ALWAYS, [strong])
     alone = compare(strong.a, strong.b, ALWAYS)
     assert result.p_value == alone.p_value
     assert result.winner == "b"
@@ -308,7 +317,7 @@ def test_always_valid_remembers_the_smallest_p() -> None:
 def test_always_valid_money_waits_for_25_conversions() -> None:
     """The asymptotic sequence begins when both variants have 25 conversions."""
     plan = ALWAYS._replace(primary_metric="revenue")
-    few = compare(Arm(1_000, 24, 2_400, 400_000), Arm(1_000, 60, 6_000, 1_000_000), plan)
+    few = compare(Variant(1_000, 24, 2_400, 400_000), Variant(1_000, 60, 6_000, 1_000_000), plan)
     assert (few.status, few.p_value) == ("insufficient_data", None)
     enough = compare(RICH_A, RICH_B, plan)
     assert enough.method == "asymptotic_sequence"
@@ -345,14 +354,14 @@ def test_guardrail_passes_within_its_margin() -> None:
 def test_guardrail_without_data_fails() -> None:
     """What cannot be shown to be safe is not taken to be safe."""
     plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
-    result = compare(A, Arm(10_000, 650), plan)
+    result = compare(A, Variant(10_000, 650), plan)
     assert (result.status, result.guardrails[0].passed) == ("guardrail_failed", None)
 
 
 def test_break_even_says_what_the_discount_must_bring() -> None:
     """B earns 30 per order where A earns 40: it must convert a third more."""
-    a = Arm(10_000, 500, profit=20_000.0, profit_squares=1e6)
-    b = Arm(10_000, 560, profit=16_800.0, profit_squares=6e5)
+    a = Variant(10_000, 500, profit=20_000.0, profit_squares=1e6)
+    b = Variant(10_000, 560, profit=16_800.0, profit_squares=6e5)
     result = compare(a, b, DECLARED)
     assert result.break_even_ratio == pytest.approx(4 / 3)
     assert (result.break_even_basis, result.break_even) == ("profit", "missed")
@@ -395,7 +404,7 @@ def test_decision_does_not_read_the_stored_level() -> None:
 
 def test_same_inputs_have_the_same_hash() -> None:
     """A decision can be reproduced to the digit, and another input is another hash."""
-    numpy_arm = Arm(np.int64(10_000), np.int64(500))  # pyright: ignore[reportArgumentType]
+    numpy_arm = Variant(np.int64(10_000), np.int64(500))  # pyright: ignore[reportArgumentType]
     assert compare(A, B).inputs_hash == compare(numpy_arm, B).inputs_hash
     assert compare(A, B).inputs_hash != compare(A, B, DECLARED).inputs_hash
 
@@ -411,9 +420,9 @@ def test_json_has_no_infinity() -> None:
 
 @pytest.mark.parametrize("text", ["", "5/", "a/b", "1/2/3", "-5/10", "5.5/10", "٣/10"])
 def test_unreadable_arms_are_input_errors(text: str) -> None:
-    """The command line says how to write an arm."""
+    """The command line says how to write a variant."""
     with pytest.raises(InputError, match="500/10000"):
-        parse_arm(text)
+        parse_variant(text)
 
 
 def test_rates_are_read_in_both_notations() -> None:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.analyses.ab_tests.decision import AbResult, as_json, compare
-from d1lab.analyses.ab_tests.model import Arm, Guardrail, Look, Plan
+from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
 
 SETTINGS = settings(max_examples=60)
-DECLARED = Plan(share_b=0.5, share_declared=True)
+DECLARED = AbPlan(share_b=0.5, share_declared=True)
 METHODS = ("fixed", "group_sequential", "always_valid")
 
 
@@ -38,7 +38,7 @@ def agrees(result: AbResult) -> bool:
 def test_p_and_intervals_agree_on_every_small_table(n_a: int, n_b: int) -> None:
     """All tables of small margins, where exact tests and inversions differ most."""
     for a, b in itertools.product(range(n_a + 1), range(n_b + 1)):
-        result = compare(Arm(n_a, a), Arm(n_b, b), Plan())
+        result = compare(Variant(n_a, a), Variant(n_b, b), AbPlan())
         assert agrees(result), (a, n_a, b, n_b)
 
 
@@ -48,25 +48,27 @@ def test_p_and_intervals_agree_at_the_edge() -> None:
         base = n // 10
         edge = base + 1.96 * math.sqrt(2 * base * (1 - base / n))
         for b in range(max(int(edge) - 4, 0), int(edge) + 5):
-            result = compare(Arm(n, base), Arm(n, b), Plan())
+            result = compare(Variant(n, base), Variant(n, b), AbPlan())
             assert agrees(result), (base, b, n)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.3, 0.9])
 def test_p_and_interval_agree_for_counts(share: float) -> None:
     """The exact p and Clopper-Pearson's interval, also where the share is uneven."""
-    plan = Plan(share_b=share, share_declared=True)
+    plan = AbPlan(share_b=share, share_declared=True)
     for a, b in itertools.product(range(0, 60, 7), range(0, 200, 7)):
-        assert agrees(compare(Arm(None, a), Arm(None, b), plan)), (a, b)
-        assert agrees(compare(Arm(None, a), Arm(None, b), plan._replace(method="always_valid")))
+        assert agrees(compare(Variant(None, a), Variant(None, b), plan)), (a, b)
+        assert agrees(
+            compare(Variant(None, a), Variant(None, b), plan._replace(method="always_valid"))
+        )
 
 
 money = st.floats(-1e4, 1e6).map(lambda amount: round(amount, 2))
 
 
 @st.composite
-def arms(draw: st.DrawFn, counted: bool | None = None) -> Arm:
-    """An arm that can be true: squares are those of some visitors."""
+def variants(draw: st.DrawFn, counted: bool | None = None) -> Variant:
+    """A variant that can be true: squares are those of some visitors."""
     visitors = draw(st.integers(1, 10**7))
     conversions = draw(st.integers(0, visitors))
     sums: list[float | None] = []
@@ -75,11 +77,11 @@ def arms(draw: st.DrawFn, counted: bool | None = None) -> Arm:
         spread = draw(st.floats(1.0, 100.0))
         sums += [total, total * total / max(conversions, 1) * spread]
     known = draw(st.booleans()) if counted is None else counted
-    return Arm(visitors if known else None, conversions, *sums)
+    return Variant(visitors if known else None, conversions, *sums)
 
 
 plans = st.builds(
-    Plan,
+    AbPlan,
     method=st.sampled_from(METHODS),
     primary_metric=st.sampled_from(["conversions", "revenue", "profit"]),
     share_b=st.floats(0.05, 0.95),
@@ -93,21 +95,23 @@ plans = st.builds(
 
 
 @SETTINGS
-@given(arms(), arms(), plans)
-def test_p_and_intervals_agree_everywhere(a: Arm, b: Arm, plan: Plan) -> None:
+@given(variants(), variants(), plans)
+def test_p_and_intervals_agree_everywhere(a: Variant, b: Variant, plan: AbPlan) -> None:
     """Whatever the method, the metric, and what is known."""
     assert agrees(compare(a, b, plan))
 
 
 @SETTINGS
-@given(arms(counted=True), plans, st.integers(2, 5), st.floats(0.5, 1.5))
-def test_p_and_intervals_agree_over_looks(arm: Arm, plan: Plan, count: int, lift: float) -> None:
+@given(variants(counted=True), plans, st.integers(2, 5), st.floats(0.5, 1.5))
+def test_p_and_intervals_agree_over_looks(
+    variant: Variant, plan: AbPlan, count: int, lift: float
+) -> None:
     """Over several looks: the p-value of all, and what all leave of the intervals."""
     looks = []
     for k in range(1, count + 1):
         visitors, conversions = 1_000 * k, 50 * k
         other = min(int(conversions * lift), visitors)
-        a = Arm(visitors, conversions, 500.0 * k, 50_000.0 * k, 200.0 * k, 9_000.0 * k)
+        a = Variant(visitors, conversions, 500.0 * k, 50_000.0 * k, 200.0 * k, 9_000.0 * k)
         b = a._replace(conversions=other, revenue=500.0 * k * lift)
         looks.append(Look(a, b))
     plan = plan._replace(share_b=0.5)
@@ -115,8 +119,8 @@ def test_p_and_intervals_agree_over_looks(arm: Arm, plan: Plan, count: int, lift
 
 
 @SETTINGS
-@given(arms(), arms(), plans)
-def test_swapping_the_arms_mirrors_the_result(a: Arm, b: Arm, plan: Plan) -> None:
+@given(variants(), variants(), plans)
+def test_swapping_the_arms_mirrors_the_result(a: Variant, b: Variant, plan: AbPlan) -> None:
     """B against A is A against B with the signs turned."""
     share = 0.5 if plan.share_b is None else plan.share_b
     ours = compare(a, b, plan)
@@ -152,10 +156,10 @@ def inverse(number: float | None) -> float | None:
 
 
 @SETTINGS
-@given(arms(counted=True), arms(counted=True), st.sampled_from([0.01, 3.0, 150.0]))
-def test_scaling_money_scales_only_money(a: Arm, b: Arm, factor: float) -> None:
+@given(variants(counted=True), variants(counted=True), st.sampled_from([0.01, 3.0, 150.0]))
+def test_scaling_money_scales_only_money(a: Variant, b: Variant, factor: float) -> None:
     """Cents instead of dollars: the same p, ratio and chance, and a difference in cents."""
-    plan = Plan(primary_metric="revenue")
+    plan = AbPlan(primary_metric="revenue")
     ours = compare(a, b, plan)
     scaled = compare(scale(a, factor), scale(b, factor), plan)
     assert (scaled.status, scaled.winner) == (ours.status, ours.winner)
@@ -169,13 +173,13 @@ def test_scaling_money_scales_only_money(a: Arm, b: Arm, factor: float) -> None:
             assert left == pytest.approx(value * factor, rel=1e-6, abs=1e-6 * factor)
 
 
-def scale(arm: Arm, factor: float) -> Arm:
-    return Arm(
-        arm.visitors,
-        arm.conversions,
+def scale(variant: Variant, factor: float) -> Variant:
+    return Variant(
+        variant.visitors,
+        variant.conversions,
         *(
             None if value is None else value * factor**power
-            for value, power in zip(arm[2:], (1, 2, 1, 2), strict=True)
+            for value, power in zip(variant[2:], (1, 2, 1, 2), strict=True)
         ),
     )
 
@@ -193,7 +197,7 @@ def test_more_data_of_the_same_rates_never_widens(
 ) -> None:
     """The same rates from more visitors: every interval is at most as wide."""
     a, b = data.draw(st.integers(0, n_a)), data.draw(st.integers(0, n_b))
-    plan = Plan(method=method)
+    plan = AbPlan(method=method)
     if method == "always_valid":
         plan = plan._replace(share_b=n_b / (n_a + n_b), share_declared=True)
     few = compare(revenue_arm(n_a, a), revenue_arm(n_b, b), plan)
@@ -211,8 +215,8 @@ def test_more_data_of_the_same_rates_never_widens(
             assert ours <= theirs * (1 + 1e-9)
 
 
-def revenue_arm(visitors: int, orders: int) -> Arm:
-    return Arm(visitors, orders, 40.0 * orders, 2_000.0 * orders)
+def revenue_arm(visitors: int, orders: int) -> Variant:
+    return Variant(visitors, orders, 40.0 * orders, 2_000.0 * orders)
 
 
 def width(effect: Any) -> float:
@@ -229,9 +233,9 @@ anything = st.one_of(
     st.decimals(),
     st.sampled_from([10**400, -0.0, np.float64("nan"), np.int64(7), 1e308, 5e-324]),
 )
-any_arm = st.builds(Arm, *(anything for _ in Arm._fields))
+any_arm = st.builds(Variant, *(anything for _ in Variant._fields))
 any_plan = st.builds(
-    Plan,
+    AbPlan,
     method=st.sampled_from([*METHODS, "guess", None]),
     primary_metric=st.sampled_from(["conversions", "revenue", "profit", "", None]),
     share_b=anything,
@@ -247,7 +251,7 @@ any_plan = st.builds(
 
 @settings(SETTINGS, max_examples=400)
 @given(any_arm, any_arm, any_plan, st.lists(st.builds(Look, any_arm, any_arm), max_size=2))
-def test_no_input_crashes(a: Arm, b: Arm, plan: Plan, looks: list[Look]) -> None:
+def test_no_input_crashes(a: Variant, b: Variant, plan: AbPlan, looks: list[Look]) -> None:
     """A result or a refusal with a reason, whatever is handed in."""
     settled(compare(a, b, plan, looks))
 
@@ -255,20 +259,20 @@ def test_no_input_crashes(a: Arm, b: Arm, plan: Plan, looks: list[Look]) -> None
 @settings(SETTINGS, max_examples=150)
 @given(
     st.builds(
-        Arm,
+        Variant,
         st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
         st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
         *(st.one_of(st.none(), st.floats(-1e15, 1e15)) for _ in range(4)),
     ),
     st.builds(
-        Arm,
+        Variant,
         st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
         st.one_of(st.none(), st.integers(0, 12), st.integers(0, 10**12)),
         *(st.one_of(st.none(), st.floats(-1e15, 1e15)) for _ in range(4)),
     ),
     plans,
 )
-def test_extreme_inputs_do_not_crash(a: Arm, b: Arm, plan: Plan) -> None:
+def test_extreme_inputs_do_not_crash(a: Variant, b: Variant, plan: AbPlan) -> None:
     """Zeros, huge counts, negative revenue."""
     result = compare(a, b, plan)
     settled(result)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from d1lab.analyses.competitor_prices.position import (
     REASONS,
-    Answer,
     Market,
     Position,
-    Rule,
-    answer,
+    PriceAction,
+    PricingRule,
     position,
+    price_action,
 )
 from d1lab.errors import InputError
 
@@ -45,57 +45,65 @@ def test_answer_matches_only_with_margin_and_stock():
         "in_line": MUG._replace(prices=[9.6, 12]),
     }
     for reason, market in cases.items():
-        told = answer(market, Rule())
+        told = price_action(market, PricingRule())
         assert (told.action, told.reason) == ("match" if market is MUG else None, reason)
 
 
 def test_answer_at_the_gates_themselves():
     """Exactly the threshold, the floor and the lead time let through."""
     edge = Market(10, [9.5], cost=7.6, stock=1, cover_days=14)
-    assert answer(edge, Rule()) == Answer(
+    assert price_action(edge, PricingRule()) == PriceAction(
         "match", "undercut", 9.5, pytest.approx(0.2), pytest.approx(7.6)
     )
-    assert answer(edge._replace(prices=[9.51]), Rule()).reason == "in_line"
-    assert answer(edge._replace(cost=7.61), Rule()).reason == "below_floor"
-    assert answer(edge._replace(prices=[10.5]), Rule()) == Answer("raise", "room", 10.5)
-    assert answer(edge._replace(prices=[10.49]), Rule()).reason == "in_line"
+    assert price_action(edge._replace(prices=[9.51]), PricingRule()).reason == "in_line"
+    assert price_action(edge._replace(cost=7.61), PricingRule()).reason == "below_floor"
+    assert price_action(edge._replace(prices=[10.5]), PricingRule()) == PriceAction(
+        "raise", "room", 10.5
+    )
+    assert price_action(edge._replace(prices=[10.49]), PricingRule()).reason == "in_line"
 
 
 def test_answer_without_a_stock_ledger():
     """Where no stock is recorded that gate is open; oversold counts as none."""
-    assert answer(MUG._replace(stock=None, cover_days=None), Rule()).action == "match"
-    assert answer(MUG._replace(stock=-2), Rule()).reason == "no_stock"
+    assert price_action(MUG._replace(stock=None, cover_days=None), PricingRule()).action == "match"
+    assert price_action(MUG._replace(stock=-2), PricingRule()).reason == "no_stock"
 
 
 def test_answer_without_a_cost_tells_up_to_which_it_would_pay():
     """A floor of 20 % of 8 leaves 6.40 for the cost."""
-    assert answer(MUG._replace(cost=None), Rule()).highest_cost == 6.4
-    below = answer(MUG._replace(cost=7), Rule())
+    assert price_action(MUG._replace(cost=None), PricingRule()).highest_cost == 6.4
+    below = price_action(MUG._replace(cost=7), PricingRule())
     assert (below.margin, below.price) == (pytest.approx(0.125), 8)
 
 
 def test_answer_competitors_sold_out_put_no_pressure():
     """All sold out: maybe room, if there is stock; nobody looked at: nothing is known."""
     alone = MUG._replace(prices=[], sold_out=2)
-    assert answer(alone, Rule()) == Answer("raise", "alone")
-    assert answer(alone._replace(stock=0), Rule()).reason == "no_stock"
-    assert answer(alone._replace(sold_out=0), Rule()).reason == "not_compared"
+    assert price_action(alone, PricingRule()) == PriceAction("raise", "alone")
+    assert price_action(alone._replace(stock=0), PricingRule()).reason == "no_stock"
+    assert price_action(alone._replace(sold_out=0), PricingRule()).reason == "not_compared"
 
 
 def test_answer_threshold_of_zero_is_any_lower_price():
     """An equal price is no undercut."""
-    rule = Rule(threshold=0)
-    assert answer(MUG._replace(prices=[10]), rule).reason == "in_line"
-    assert answer(MUG._replace(prices=[9.99]), rule).action == "match"
+    rule = PricingRule(threshold=0)
+    assert price_action(MUG._replace(prices=[10]), rule).reason == "in_line"
+    assert price_action(MUG._replace(prices=[9.99]), rule).action == "match"
 
 
 @pytest.mark.parametrize(
-    "rule", [Rule(threshold=1), Rule(margin_floor=-0.1), Rule(lead_time_days=-1), Rule(1.5)]
+    "rule",
+    [
+        PricingRule(threshold=1),
+        PricingRule(margin_floor=-0.1),
+        PricingRule(lead_time_days=-1),
+        PricingRule(1.5),
+    ],
 )
 def test_answer_refuses_a_rule_that_makes_no_sense(rule):
     """A margin floor of the whole price can never be met."""
     with pytest.raises(InputError, match="inside"):
-        answer(MUG, rule)
+        price_action(MUG, rule)
 
 
 cents = st.integers(1, 10_000).map(lambda number: number / 100)
@@ -104,8 +112,8 @@ cents = st.integers(1, 10_000).map(lambda number: number / 100)
 @given(cents, st.lists(cents, max_size=6), st.none() | cents, st.none() | st.integers(-2, 50))
 def test_answer_never_breaks_its_gates(own, prices, cost, stock):
     """Whatever the market: an alert is an undercut with margin and stock, and each has words."""
-    rule = Rule()
-    told = answer(Market(own, prices, cost=cost, stock=stock, cover_days=stock), rule)
+    rule = PricingRule()
+    told = price_action(Market(own, prices, cost=cost, stock=stock, cover_days=stock), rule)
     assert told.reason in REASONS
     if told.action == "match":
         assert cost is not None

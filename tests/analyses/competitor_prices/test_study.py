@@ -14,8 +14,8 @@ import pytest
 
 from d1lab.analyses.competitor_prices import report as words
 from d1lab.analyses.competitor_prices import tables as lists
-from d1lab.analyses.competitor_prices.position import Rule
-from d1lab.analyses.competitor_prices.study import Study, study
+from d1lab.analyses.competitor_prices.position import PricingRule
+from d1lab.analyses.competitor_prices.study import PriceStudy, study
 from d1lab.config import DatabaseSettings, Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.lab import Lab
@@ -71,12 +71,12 @@ def lab(warehouse: Path) -> Iterator[Lab]:
         yield Lab(con, database="demo", folder=warehouse.parent, shop="harbor")
 
 
-def studied(lab: Lab, rule: Rule | None = None, currency: str = "USD") -> Study:
+def studied(lab: Lab, rule: PricingRule | None = None, currency: str = "USD") -> PriceStudy:
     looks = lab.metric(
         "competitor_prices", until=UNTIL, currency=currency, max_age_days=14, own_days=90
     )
     stock = lab.metric("turnover", until=UNTIL, days=8)
-    return study(looks, stock, currency=currency, until=UNTIL, rule=rule or Rule())
+    return study(looks, stock, currency=currency, until=UNTIL, rule=rule or PricingRule())
 
 
 def add_costs(lab: Lab) -> Lab:
@@ -106,7 +106,7 @@ def test_study_alerts_where_the_cost_leaves_the_floor(lab):
     [alert] = lists.alerts(found).to_dict("records")
     assert (alert["sku"], alert["cheapest"], alert["margin_left"]) == ("plain", 8, 0.25)
     assert lists.left(found)["sku"].tolist() == ["worked"]
-    strict = studied(lab, Rule(margin_floor=0.3))
+    strict = studied(lab, PricingRule(margin_floor=0.3))
     assert lists.alerts(strict).empty
     assert lists.left(strict).set_index("sku").loc["plain", "answer_reason"] == "below_floor"
     assert words.verdict(found)["status"] == "bad"

@@ -9,7 +9,14 @@ import pytest
 
 from d1lab.analyses.customers import holdout
 from d1lab.analyses.customers import lifetime_model as lifetime
-from d1lab.analyses.customers.holdout import Models, Outcome, Purchases, Score, hold_out, verdict
+from d1lab.analyses.customers.holdout import (
+    ForecastScore,
+    Models,
+    PeriodPurchases,
+    Purchases,
+    hold_out,
+    verdict,
+)
 from d1lab.analyses.customers.spend_forecast import forecast_spend, forecast_total
 from tests.support.simulate_customers import simulate
 
@@ -95,8 +102,8 @@ def test_models_are_silent_below_200_repeat_purchases():
     assert fitted.reason == "too_few_repeats"
 
 
-def _score(name: str, error: float, off: float | None) -> Score:
-    return Score(name, 0.0, 0.0, off, error)
+def _score(name: str, error: float, off: float | None) -> ForecastScore:
+    return ForecastScore(name, 0.0, 0.0, off, error)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,7 @@ def test_hold_out_lets_a_rate_win_where_customers_just_go_on():
     repeats = 360 // gaps
     past = Purchases(repeats, repeats * gaps, repeats * gaps, np.full(count, 20.0) + gaps % 7)
     later = repeats * 90 / past.observed_days
-    actual = Outcome(later, later * past.mean_spend)
+    actual = PeriodPurchases(later, later * past.mean_spend)
     found = hold_out(past, actual, actual, 90)
     assert found.reason is not None
     by_name = {score.forecast: score for score in found.scores}
@@ -138,11 +145,13 @@ def test_hold_out_lets_a_rate_win_where_customers_just_go_on():
 def test_hold_out_needs_twice_its_length():
     """On half a year's history a holdout of 90 days says nothing."""
     past = Purchases(*map(np.array, ([1.0], [20.0], [179.0], [5.0])))
-    nothing = Outcome(np.zeros(1), np.zeros(1))
+    nothing = PeriodPurchases(np.zeros(1), np.zeros(1))
     found = hold_out(past, nothing, nothing, 90)
     assert (found.reason, found.scores) == ("no_past", ())
     empty = Purchases(*(np.array([]) for _ in range(4)))
-    assert hold_out(empty, nothing._replace(purchases=[], spend=[]), Outcome([], []), 90).reason
+    assert hold_out(
+        empty, nothing._replace(purchases=[], spend=[]), PeriodPurchases([], []), 90
+    ).reason
 
 
 def test_values_discount_month_by_month():

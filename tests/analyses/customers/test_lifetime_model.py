@@ -71,7 +71,7 @@ def test_expected_purchases_new_gives_the_published_curve(model: BgNbd):
 def test_chance_alive_agrees_with_the_oracle(model: BgNbd, oracles: dict):
     """P(alive) for four customers, as another implementation computes it."""
     for case in oracles["customers"]["bgnbd_cdnow"]["p_alive"]:
-        alive = lifetime.chance_alive(model, case["x"], case["t_x"], case["T"])
+        alive = lifetime.probability_alive(model, case["x"], case["t_x"], case["T"])
         assert alive.tolist() == pytest.approx([case["lifetimes"]], abs=1e-6)
 
 

@@ -16,7 +16,7 @@ from d1lab.analyses.customers.lifetime_value import (
     score_table,
     valued,
 )
-from d1lab.analyses.customers.spend_forecast import Forecast
+from d1lab.analyses.customers.spend_forecast import SpendForecast
 from d1lab.errors import InputError
 from tests.support.simulate_customers import Shop, simulate
 
@@ -104,7 +104,7 @@ def test_figures_abstain_with_a_reason(large):
 
 def _held(values, low: float, high: float):
     """The same values, as if the test's interval had been this one."""
-    tested = values.holdout._replace(interval=Forecast((low + high) / 2, low, high))
+    tested = values.holdout._replace(interval=SpendForecast((low + high) / 2, low, high))
     return values._replace(holdout=tested)
 
 

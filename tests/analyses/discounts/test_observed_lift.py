@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.analyses.discounts.observed_lift import REGULAR, Weeks, observed_lifts, own_lifts
+from d1lab.analyses.discounts.observed_lift import REGULAR, Weeks, observed_lifts, product_lifts
 from d1lab.analyses.discounts.sales_model import truncated
 from d1lab.errors import InputError
 
@@ -111,7 +111,7 @@ def test_own_lifts_cover_each_products_truth():
     inside = []
     for seed in range(12):
         shop = _shop(seed, rate=4)
-        found = own_lifts(shop._replace(discount=np.minimum(shop.discount, 0)))
+        found = product_lifts(shop._replace(discount=np.minimum(shop.discount, 0)))
         known = ~np.isnan(found.lift)
         truth = np.where(found.sku < 20, TRUE, 0)
         inside += list(((found.low <= truth) & (truth <= found.high))[known & (found.sku < 40)])
@@ -123,7 +123,7 @@ def test_own_lifts_cover_each_products_truth():
 def test_own_lifts_without_a_discount_are_none():
     """A shop that never discounts has no lifts."""
     shop = _shop(5)
-    assert len(own_lifts(shop._replace(discount=np.full(len(shop.sku), REGULAR))).sku) == 0
+    assert len(product_lifts(shop._replace(discount=np.full(len(shop.sku), REGULAR))).sku) == 0
 
 
 def test_truncated_has_the_moments_of_positive_counts():

@@ -12,7 +12,7 @@ from d1lab import catalog
 from d1lab.analyses.inventory import report as words
 from d1lab.analyses.inventory import tables as evidence
 from d1lab.analyses.inventory import tables as lists
-from d1lab.analyses.inventory.study import Plan, study
+from d1lab.analyses.inventory.study import Assumptions, study
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
@@ -94,7 +94,7 @@ def found(lab):
 def _study(lab, until, days):
     stock = lab.metric("turnover", until=until, days=days)
     weeks = lab.metric("weekly_demand", until=until, weeks=104)
-    return study(stock, weeks, until=until, plan=Plan(lead_days=14, order_days=28))
+    return study(stock, weeks, until=until, plan=Assumptions(lead_days=14, order_days=28))
 
 
 def test_short_names_what_runs_out_and_how_much_to_order(found):

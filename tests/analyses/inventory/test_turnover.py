@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from scipy.stats import gamma
 
 from bench import turnover as bench
-from d1lab.analyses.inventory.turnover import Ledger, Turnover, turnover
+from d1lab.analyses.inventory.turnover import StockLedger, Turnover, turnover
 from d1lab.errors import InputError
 from d1lab.metrics import evaluate, load_metrics
 
 FIRST = date(2026, 5, 1)
 
-YEAR = Ledger(
+YEAR = StockLedger(
     period_days=365,
     observed_days=365,
     in_stock_days=365,
@@ -37,7 +37,7 @@ YEAR = Ledger(
 )
 """A year without a gap, to fill in what an example names."""
 
-WORKED = Ledger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31)
+WORKED = StockLedger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31)
 """The worked example: a restock, a stock-out, a missing day and a return."""
 
 
@@ -179,7 +179,7 @@ def test_turnover_worked_example_through_sql(stock, oracles):
     assert counts["in_stock_days"] == worked["in_stock_days"]
     assert counts["stockout_days"] == worked["stockout_days"]
     assert counts["received_units"] - counts["shrunk_units"] == sum(worked["net_adjustment"])
-    rates = _one(turnover(Ledger.of(frame)), 0)
+    rates = _one(turnover(StockLedger.of(frame)), 0)
     expected = {
         "turnover": "turnover_period",
         "annual_turnover": "turnover_annualised",
@@ -272,7 +272,7 @@ def test_turnover_arrays_and_numbers_agree():
         WORKED._replace(units_sold=0, recent_units=0),
         WORKED._replace(observed_days=5),
     ]
-    together = turnover(Ledger(*(np.array(column) for column in zip(*others, strict=True))))
+    together = turnover(StockLedger(*(np.array(column) for column in zip(*others, strict=True))))
     for i, ledger in enumerate(others):
         alone = turnover(ledger)._asdict()
         assert _one(together, i) == alone
@@ -280,7 +280,7 @@ def test_turnover_arrays_and_numbers_agree():
 
 def test_turnover_takes_no_sku_at_all():
     """A shop without inventory gives empty arrays, not an error."""
-    empty = turnover(Ledger(*(np.array([]) for _ in Ledger._fields)))
+    empty = turnover(StockLedger(*(np.array([]) for _ in StockLedger._fields)))
     assert all(len(field) == 0 for field in empty)
 
 
@@ -320,7 +320,7 @@ def test_turnover_equals_row_by_row_reference(stock, data, days):
     restocks, oversells, negative stock, missing days, repeated days and returns."""
     ledgers = data.draw(st.lists(_ledgers(days), min_size=1, max_size=3))
     frame = _from_sql(stock, ledgers, days)
-    rates = turnover(Ledger.of(frame))
+    rates = turnover(StockLedger.of(frame))
     for i, sku in enumerate(frame["sku"]):
         _assert_same(_one(rates, i), _by_hand(ledgers[int(sku)], days))
 
@@ -337,7 +337,7 @@ def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
         rows.append((day, start, cut, full, end))
         start = end
     frame = _from_sql(stock, [rows], days)
-    _assert_same(_one(turnover(Ledger.of(frame)), 0), _by_hand(rows, days))
+    _assert_same(_one(turnover(StockLedger.of(frame)), 0), _by_hand(rows, days))
     counts = frame.iloc[0]
     assert counts["gap_days"] == counts["gap_units"] == counts["repeated_days"] == 0
     sold, received = counts["units_sold"], counts["received_units"] - counts["shrunk_units"]
@@ -364,7 +364,7 @@ def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):
     """A day with an unknown count is not observed; it lowers coverage instead."""
     frame = tiny_lab.metric("turnover", until="2026-05-08", days=8).set_index("sku")
     assert frame.loc["sparse", "observed_days"] == 2
-    rates = turnover(Ledger.of(frame))
+    rates = turnover(StockLedger.of(frame))
     reasons = dict(zip(frame.index, rates.reason, strict=True))
     assert reasons == {
         "dead": "no_sales",
