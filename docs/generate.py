@@ -53,7 +53,7 @@ def pages() -> dict[str, str]:
 
 
 def undocumented() -> list[str]:
-    """Commands, options, settings, metrics, views, and public names without a description."""
+    """Commands, options, settings, metrics, views, names, and packages without a description."""
     return sorted(
         [
             *(f"command {name}: help" for name, command in commands() if not command.help),
@@ -68,6 +68,7 @@ def undocumented() -> list[str]:
             *(f"metric {name}" for name, metric in metrics() if not metric.sentence),
             *(f"view {path.stem}" for path in views() if not header(path)),
             *(f"name {path}" for path, value in public_names() if not is_documented(value)),
+            *(f"package {path}" for path in packages() if len(_package_text(path).split()) < 4),
         ]
     )
 
@@ -223,6 +224,10 @@ def metrics_page() -> Iterator[str]:
             yield ""
             rows = [(f"`{p.name}`", p.type or "any", p.note) for p in metric.parameters.values()]
             yield from table(("Parameter", "Type", "Description"), rows)
+        if metric.labels:
+            yield ""
+            labels = [(f"`{column}`", found.label) for column, found in metric.labels.items()]
+            yield from table(("Column", "Label"), labels)
         yield from _folded_sql(metric.sql)
 
 
@@ -290,12 +295,20 @@ def public_names() -> Iterator[tuple[str, Any]]:
 
 def public_modules() -> Iterator[Any]:
     """The package and those of its folders that declare `__all__`."""
-    yield d1lab
-    for found in pkgutil.walk_packages(d1lab.__path__, "d1lab."):
-        if found.ispkg:
-            module = import_module(found.name)
-            if hasattr(module, "__all__"):
-                yield module
+    for name in packages():
+        module = import_module(name)
+        if hasattr(module, "__all__"):
+            yield module
+
+
+def packages() -> list[str]:
+    """The package and its folders, by dotted name."""
+    found = pkgutil.walk_packages(d1lab.__path__, "d1lab.")
+    return ["d1lab", *(module.name for module in found if module.ispkg)]
+
+
+def _package_text(name: str) -> str:
+    return _summary(import_module(name))
 
 
 def is_documented(value: Any) -> bool:

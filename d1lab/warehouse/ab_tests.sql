@@ -1,4 +1,4 @@
--- One row per A/B test. What d1lab concluded keeps its prefix `analysis_`.
+-- One row per A/B test. d1lab's own conclusions have the prefix `analysis_`.
 SELECT
     shop,
     test_id,

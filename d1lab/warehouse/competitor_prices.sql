@@ -1,4 +1,4 @@
--- One row per look at a competitor's price for one of the shop's products.
+-- One row per observation of a competitor's price for one of the shop's products.
 SELECT
     shop,
     sku,

@@ -1,4 +1,4 @@
--- One row per customer. Segment, group, scores and lifetime value are d1lab's own last results.
+-- One row per customer. Segment, group, scores, and lifetime value are d1lab's last results.
 SELECT
     shop,
     customer_id,

@@ -1,4 +1,4 @@
--- One row per day with a discount used, as `d1lab aggregate` counts them.
+-- One row per day with a discounted order line, from `d1lab aggregate`.
 SELECT
     shop,
     date                  AS day,

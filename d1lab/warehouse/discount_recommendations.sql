@@ -1,4 +1,4 @@
--- One row per product and day of a recommendation: what was advised, and what came of it.
+-- One row per product and day of a recommendation: the recommendation and its outcome.
 SELECT
     shop,
     sku,

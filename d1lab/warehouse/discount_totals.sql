@@ -1,4 +1,4 @@
--- One row per discount and SKU, over all time, as `d1lab aggregate` counts them.
+-- One row per discount and SKU, over all time, from `d1lab aggregate`.
 SELECT
     shop,
     discount_id,

@@ -1,5 +1,5 @@
--- One row per SKU and day: stock before and after, and what was sold between. A count that is
--- unknown stays NULL, and so does the sum that it belongs to.
+-- One row per SKU and day: stock before and after, and units sold. An unknown count stays NULL, and
+-- so does a sum that includes it.
 SELECT
     shop,
     sku,

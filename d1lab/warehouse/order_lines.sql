@@ -1,4 +1,4 @@
--- One row per order line and per refunded line. Refunds are negative, so that sums are net.
+-- One row per order line and per refunded line. Refunds are negative, so sums are net.
 SELECT
     shop,
     event_id,

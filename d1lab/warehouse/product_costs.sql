@@ -1,4 +1,4 @@
--- What a unit costs the shop, from a day on; one row per change.
+-- One row per SKU and day from which a unit cost is valid.
 SELECT
     shop,
     sku,

@@ -1,4 +1,4 @@
--- One row per product, over all time, as `d1lab aggregate` counts them.
+-- One row per product, over all time, from `d1lab aggregate`.
 SELECT
     shop,
     sku,

@@ -1,6 +1,7 @@
--- ab_test_looks: the sums of each A/B test from its start to the end of each day, per variant
+-- ab_test_looks: cumulative sums of each A/B test per variant, from its start to the end of each
+-- day
 -- unit: visitors, conversions, money      grain: shop, test_id, day, variant      reads: ab_test_days
--- $until: the last day
+-- $until: last day included
 --
 -- A day without a row adds nothing; a value that is not known makes all sums from that day unknown.
 WITH days AS (

@@ -1,7 +1,7 @@
--- ab_tests: the A/B tests of a shop begun by a day: their sums, and what was declared beforehand
+-- ab_tests: A/B tests of a shop that started by a day: sums per variant and the declared plan
 -- unit: visitors, conversions, money      grain: shop, test_id
 -- reads: ab_tests, order_lines, daily_discounts, ab_test_days
--- $until: the day of the report
+-- $until: the report's day
 --
 -- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day. An app
 -- may keep only some of the tables that tell how far the data reaches.

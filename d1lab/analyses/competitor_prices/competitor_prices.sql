@@ -1,10 +1,11 @@
--- competitor_prices: each competitor's last price per product beside the shop's own, and whether the two compare
+-- competitor_prices: each competitor's last price per product, the shop's list price, and whether
+-- they are comparable
 -- unit: money, days      grain: shop, sku, competitor
 -- reads: competitor_prices, order_lines, product_costs
--- $until: the day that it is told for
--- $currency: the shop's own
--- $max_age_days: how old a look at a price may be
--- $own_days: how long ago the product may have been sold last
+-- $until: the report's day
+-- $currency: the shop's currency
+-- $max_age_days: maximum age of a price observation, in days
+-- $own_days: maximum days since the product's last sale
 -- age_days: Price age [days], integer
 -- own_price: List price, money
 -- paid_price: Average price paid, money

@@ -1,8 +1,8 @@
--- price_history: one product's list price and its competitors' prices, day by day where one was seen
+-- price_history: list price and competitor prices of one product, for each day with an observation
 -- unit: money      grain: day, seller      reads: competitor_prices, order_lines
--- $until: the last day
--- $days: how far back
--- $currency: the shop's own; prices in others are left out
+-- $until: last day included
+-- $days: length of the history, in days
+-- $currency: the shop's currency; prices in others are left out
 -- $sku: the product
 -- price: Price, money
 --

@@ -1,10 +1,11 @@
--- price_index: week by week, the shop's list prices over its competitors' median, over all products
+-- price_index: the shop's list prices relative to the median of its competitors, per week, over
+-- all products
 -- unit: ratio, products      grain: day      reads: competitor_prices, order_lines
--- $until: the last week's end
--- $weeks: how many weeks
--- $currency: the shop's own
--- $max_age_days: how old a look at a price may be at the week's end
--- $own_days: how long before it the product may have been sold last
+-- $until: last day of the last week
+-- $weeks: number of weeks
+-- $currency: the shop's currency
+-- $max_age_days: maximum age of a price observation at the week's end, in days
+-- $own_days: maximum days from the product's last sale to the week's end
 -- price_index: Price index
 --
 -- Each week is told as the metric competitor_prices would have told it on its last day. low and

@@ -1,7 +1,7 @@
--- customer_cohorts: of the customers of each first month, who came back in which later month, and what
--- they have spent since
+-- customer_cohorts: customers by month of first purchase: how many bought in each later month, and
+-- their spend since
 -- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines
--- $until: the last day that counts
+-- $until: last day included
 -- month_number: Months since first purchase
 -- active_customers: Active customers, integer
 -- retention: Retention, percent

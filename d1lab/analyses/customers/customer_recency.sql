@@ -1,6 +1,6 @@
--- customer_recency: what the app's own customer table says without orders: how many, and when last
+-- customer_recency: customer count and last purchase from the app's customer table, without orders
 -- unit: customers, days, money      grain: shop      reads: customers
--- $until: the last day that counts
+-- $until: last day included
 --
 -- Without orders the number of purchases, the spend and the first purchase are not known: no
 -- group, no lifetime value. The frequency's unit is the app's, so it is not read.

@@ -1,7 +1,7 @@
--- customer_scores: each customer's purchases up to a day, the R, F and M scores, and the RFM group
+-- customer_scores: each customer's purchases up to a day, with R, F, and M scores and RFM group
 -- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers
--- $until: the last day that counts
--- $mode: 'quintile' (ties share a score) or 'ntile' (as Shopify's own screen cuts them)
+-- $until: last day included
+-- $mode: 'quintile' (ties share a score) or 'ntile' (five equal parts, as Shopify's screen)
 -- purchases: Purchases, integer
 -- spend: Total spend, money
 -- rfm_group: Group

@@ -1,8 +1,8 @@
--- purchase_summary: what the lifetime models take of each customer, as known some days ago, and what
--- came since
+-- purchase_summary: inputs of the lifetime value models per customer, as known some days ago, and
+-- the purchases since
 -- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines
--- $until: the last day that counts
--- $later_days: how many days before that the past ends; 0 to leave nothing for later
+-- $until: last day included
+-- $later_days: days held out at the end; 0 for none
 --
 -- Orders of one day are one purchase, and an order whose units all came back is none. What the past
 -- holds is as it was known at its end: a refund that came later had not happened yet.

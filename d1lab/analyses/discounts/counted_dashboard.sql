@@ -1,7 +1,8 @@
--- counted_dashboard: the app's own counters of discounts over a period, for a shop without order events
+-- counted_dashboard: discount totals over a period from the app's own counters, for a shop without
+-- order events
 -- unit: uses, money, discounts, SKUs, customers      grain: measure      reads: daily_discounts, discount_totals
 -- $until: last day of the period
--- $days: its length; the period before it is as long
+-- $days: length of the period, in days; the previous period is as long
 --
 -- A day without a row counts as one without a use. discounts and skus: whose last use lies in the
 -- period; NULL where one was used later, or its last use is not kept: whether it was used in the

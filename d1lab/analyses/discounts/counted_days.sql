@@ -1,7 +1,7 @@
--- counted_days: the app's own counters of discounts, day by day, days without a row among them
+-- counted_days: the app's own discount counters per day, including days without a row
 -- unit: uses, money, customers      grain: day      reads: daily_discounts
--- $until: last day
--- $days: how many days
+-- $until: last day included
+-- $days: number of days
 -- revenue_impact: Revenue impact (app counter), money
 -- customers_of_day: Customers that day, integer
 WITH days AS (

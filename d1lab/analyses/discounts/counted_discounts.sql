@@ -1,6 +1,7 @@
--- counted_discounts: each discount by the app's own totals since its first use, the most used first
+-- counted_discounts: totals per discount from the app's own counters since its first use, most
+-- used first
 -- unit: uses, SKUs, customers, money, ratio      grain: discount_id      reads: discount_totals
--- $until: a discount that was first used after this day is left out
+-- $until: last day included; a discount first used later is left out
 -- times_used: Uses, integer
 -- discounted_skus: SKUs, integer
 -- customers_at_least: Customers (minimum), integer

@@ -1,4 +1,4 @@
--- counted_products: each product with and without a discount, by the app's own totals
+-- counted_products: sales per product with and without a discount, from the app's own totals
 -- unit: units, money, ratio      grain: shop, sku      reads: products
 --
 -- Over all that the app has counted: the table does not say since when. Columns as in products;

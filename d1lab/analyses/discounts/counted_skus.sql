@@ -1,6 +1,7 @@
--- counted_skus: each SKU by the app's own totals of discounts since the first use, the dearest first
+-- counted_skus: discount totals per SKU from the app's own counters since the first use, most
+-- discounts given first
 -- unit: uses, discounts, money, ratio      grain: sku      reads: discount_totals, products
--- $until: what was first used after this day is left out
+-- $until: last day included; an SKU first discounted later is left out
 -- discounts_used: Discounts, integer
 --
 -- The totals are as they stand now, also for an earlier $until.

@@ -1,7 +1,8 @@
--- discount_dashboard: discounts in use, their uses, savings and reach over a period, and before it
+-- discount_dashboard: discounts in use, discounted order lines, discounts given, and reach over a
+-- period and the one before
 -- unit: order lines, money, customers, SKUs      grain: measure      reads: order_lines
 -- $until: last day of the period
--- $days: its length; the period before it is as long
+-- $days: length of the period, in days; the previous period is as long
 -- discounts: Active discounts, integer
 -- savings: Discounts given, money
 -- skus: Discounted SKUs, integer

@@ -1,8 +1,9 @@
--- discount_earnings: what each discount, each code and each discounted SKU brought over a period
+-- discount_earnings: revenue, discounts given, and margin per discount, code, and discounted SKU
+-- over a period
 -- unit: order lines, customers, money, ratio      grain: level, discount_id, discount_code, sku
 -- reads: order_lines, product_costs
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- repeat_customers: Repeat users of the discount, integer
 -- new_customers: First-time customers, integer
 -- revenue_before: Revenue at list price, money

@@ -1,8 +1,8 @@
--- discount_lift: units and orders of each SKU in its regular weeks, and in its weeks with a discount
+-- discount_lift: units and orders of each SKU in its regular weeks and in its discounted weeks
 -- unit: units, orders, ratio      grain: level, discount_id, discount_code, sku, week
 -- reads: order_lines
 -- $until: last day of the last week
--- $days: how far back, in days; only whole weeks count
+-- $days: length of the history, in days; only whole weeks count
 --
 -- week: 0 is the last one. level 'regular': less than 2 % off. A week counts as one with a discount
 -- where it came with half of the SKU's units or more: 'sku' with some discount, 'discount' and

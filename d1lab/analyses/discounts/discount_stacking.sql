@@ -1,7 +1,7 @@
--- discount_stacking: orders by how many discounts they carry, and whether a full-price line is among them
+-- discount_stacking: orders by number of discounts, and whether they include a full-price line
 -- unit: orders, customers, money, ratio      grain: stacked      reads: order_lines
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- stacked: Discounts per order
 -- orders_with_codes: Orders with several codes, integer
 -- with_full_price: With a full-price item, integer

@@ -1,7 +1,8 @@
--- discount_trend: uses, savings and discounted revenue of each day, days without any among them
+-- discount_trend: discounted order lines, discounts given, and discounted revenue per day,
+-- including days without any
 -- unit: order lines, money      grain: day      reads: order_lines
--- $until: last day
--- $days: how many days
+-- $until: last day included
+-- $days: number of days
 -- discounted_revenue: Discounted revenue, money
 WITH days AS (
     SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day

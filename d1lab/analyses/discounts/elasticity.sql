@@ -1,7 +1,7 @@
--- elasticity: units and prices of each SKU in each of its weeks with a sale
+-- elasticity: units and prices of each SKU in each week with a sale
 -- unit: units, money, ratio      grain: shop, sku, week      reads: order_lines
 -- $until: last day of the last week
--- $days: how far back, in days; only whole weeks count
+-- $days: length of the history, in days; only whole weeks count
 --
 -- week: 0 is the last one. price: paid per unit, after the discount. list_price: before it.
 -- Refunds are left out: they say what came back, not what the price sold.

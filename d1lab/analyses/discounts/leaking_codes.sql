@@ -1,7 +1,7 @@
--- leaking_codes: codes by how far their use went, beside the shop's other codes
+-- leaking_codes: customers per code compared with the shop's other codes
 -- unit: customers, order lines, ratio      grain: discount_code      reads: order_lines
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- usual_customers: Typical customers per code, number
 -- days_used: Days in use, integer
 --

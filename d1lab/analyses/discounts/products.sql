@@ -1,7 +1,7 @@
 -- products: each product's sales with and without a discount over a period, and its margin
 -- unit: units, money, ratio      grain: shop, sku      reads: order_lines, product_costs, products
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- product_title: Product
 -- units_with: Units with discount, integer
 -- units_without: Units without discount, integer

@@ -1,6 +1,6 @@
--- recommendation_outcomes: earlier recommendations whose horizon has passed, with what was sold since
+-- recommendation_outcomes: earlier recommendations whose horizon has passed, with the sales since
 -- unit: units, money, ratio      grain: shop, sku, made_on      reads: discount_recommendations, order_lines
--- $until: the last day that counts
+-- $until: last day included
 -- chance: Probability of a gain, percent
 -- slope: Price elasticity
 -- break_even_margin: Break-even margin, percent

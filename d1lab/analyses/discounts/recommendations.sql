@@ -1,8 +1,8 @@
--- recommendations: what a recommendation rests on, per product that sold lately
+-- recommendations: recommendation inputs per product sold in the last four weeks
 -- unit: units, money, ratio, orders      grain: shop, sku      reads: order_lines, product_costs
--- $until: the day it is made
--- $days: how far back depths were observed
--- $horizon_days: how far ahead it looks
+-- $until: day of the recommendation
+-- $days: length of the history of discount depths, in days
+-- $horizon_days: forecast horizon, in days
 -- regular_units: Expected units at regular price
 --
 -- A week is regular with less than 2 % off, promoted from 5 %. regular_units: of the mean regular

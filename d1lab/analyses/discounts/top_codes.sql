@@ -1,7 +1,7 @@
--- top_codes: each discount used in a period, by its uses, with what it gave and what it sold
+-- top_codes: discounts used in a period, with order lines, discounts given, and revenue
 -- unit: order lines, customers, money, ratio      grain: discount_id      reads: order_lines
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- share_of_uses: % of uses, percent
 WITH lines AS (
     SELECT *, type = 'order' AS is_use

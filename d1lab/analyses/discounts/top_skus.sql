@@ -1,7 +1,7 @@
--- top_skus: each SKU sold with a discount in a period, by what was given away on it
+-- top_skus: SKUs sold with a discount in a period, by discounts given
 -- unit: units, money, ratio      grain: sku      reads: order_lines
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 WITH lines AS (
     SELECT *, discount_id IS NOT NULL AS discounted
     FROM order_lines

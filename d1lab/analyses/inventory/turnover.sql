@@ -1,7 +1,7 @@
--- turnover: each SKU's stock ledger over a period, as the counts that its rates are made of
+-- turnover: stock ledger totals per SKU over a period (inputs for turnover and days of supply)
 -- unit: units, days, money      grain: shop, sku      reads: inventory_days, products, order_lines, product_costs
--- $until: last day of the period; the recent figures are of its last 28 days
--- $days: its length
+-- $until: last day of the period; recent figures cover its last 28 days
+-- $days: length of the period, in days
 -- ending_units: Units on hand [units]
 -- received_units: Received [units]
 -- shrunk_units: Shrinkage [units]

@@ -1,7 +1,7 @@
--- weekly_demand: what each SKU with stock sold week by week, and at which discount
+-- weekly_demand: units sold per week and discount depth, for each SKU with stock
 -- unit: units, money, days      grain: shop, sku, week      reads: inventory_days, order_lines
 -- $until: last day of the last week
--- $weeks: how many weeks; week 0 is the first, $weeks - 1 the last
+-- $weeks: number of weeks; week 0 is the first, $weeks - 1 the last
 --
 -- A day counts as the ledger has it, else as its orders have it. A day without stock is no day
 -- without demand: demand_units are the units of the days with stock, made up to seven days; NULL

@@ -1,7 +1,7 @@
--- data_health: how many order lines of a period lack what a report needs, check by check
+-- data_health: order lines of a period with missing data that a report needs, by check
 -- unit: order lines      grain: check_name      reads: order_lines
 -- $until: last day of the period
--- $days: its length
+-- $days: length of the period, in days
 -- share: Share, percent
 WITH lines AS (
     SELECT *

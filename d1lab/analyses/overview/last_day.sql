@@ -1,4 +1,4 @@
--- last_day: the first and the last day that each shop's data tells of
+-- last_day: first and last day of data per shop
 -- unit: days      grain: shop
 -- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
 -- ab_test_days, products

@@ -1,4 +1,4 @@
--- shop_overview: the size of each shop: orders, customers, SKUs, revenue and the discounts in it
+-- shop_overview: size of each shop: orders, customers, SKUs, revenue, and discounts
 -- unit: orders, customers, SKUs, money, ratio      grain: shop      reads: order_lines
 -- orders: Orders, integer
 -- customers: Customers, integer
