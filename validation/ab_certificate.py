@@ -157,31 +157,31 @@ def certificate(
 _TEXT = """\
 # Certificate of the A/B statistics
 
-Made by `make certify`, seed {seed}: {tests:,} simulated tests per cell, {days} daily looks, a
-weekly season in traffic and in buying, base rate {base:.0%}, log-normal order values. Visitors are
-per day, in a variant of a half. Figures are per cent of the tests; their standard error is
-{error:.1f} points at 5 %. The rules are the product's own functions.
+Written by `make certify`, seed {seed}: {tests:,} simulated tests per cell, {days} daily looks,
+weekly seasonality in traffic and in buying, base rate {base:.0%}, log-normal order values. Visitors
+are per day and variant at an even split. Figures are percentages of the tests; their standard error
+is {error:.1f} percentage points at 5%. The simulation calls the functions that the reports use.
 
-## Winners found where there is no difference
+## Winners declared with no true difference
 
 Limits: group-sequential 6.0, always-valid methods (Beta-Binomial, asymptotic sequence) 5.0. Naive
-looking must exceed 20, or the simulation could not catch a wrong method. The sample-ratio check
-raised a false alarm in {alarms:.1f} % of the tests of its worst cell (limit 0.1, and twice its
-error).
+daily checks must exceed 20; otherwise the simulation could not detect an invalid method. The check
+for a sample ratio mismatch raised a false alarm in {alarms:.1f}% of the tests of its worst cell
+(limit: 0.1 plus twice its standard error).
 
 {found}
 
-## Winners found where B is better
+## Winners declared with B truly better
 
 {powers}
 
-## Intervals that hold the truth
+## Coverage of intervals
 
-95 % intervals as `compare` shows them. Limits: 94 to 97; exact and sequential methods may be above.
-Counts, rates and effects are drawn at random; the counts are visitors of a variant, or conversions
-where visitors are unknown.
+95% intervals as `compare` shows them. Limits: 94 to 97; exact and sequential methods can be above.
+Counts, rates, and effects are random. Counts are visitors of a variant, or conversions if visitors
+are unknown.
 
-| Interval | Counts | Tests | Holds the truth |
+| Interval | Counts | Tests | Covers the true value |
 |---|---|---|---|
 {covered}
 """

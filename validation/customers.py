@@ -137,45 +137,48 @@ def page(proof: Proof) -> str:
     """The figures as Markdown."""
     modes = {name: proof.courses[name] for name in ("confirmed", "rolling")}
     fresh = _cells(mean(proof.courses["fresh"].changes)).replace(" |", ",")
-    return f"""# Customers on real orders: figures
+    return f"""# Validation of customer groups and lifetime values
 
-Made by `python -m validation.customers ONLINE_RETAIL.parquet`; do not edit by hand.
+Written by `python -m validation.customers ONLINE_RETAIL.parquet`; do not edit by hand.
 
-UCI Online Retail: {proof.events:,} order lines and refunds went through the ordinary ingestion
-into an embedded D1 and were pulled out again ({proof.refused:,} lines were refused).
-{proof.customers:,} customers came through.
+UCI Online Retail: {proof.events:,} order lines and refunds were loaded into an embedded D1 by the
+regular ingestion and pulled ({proof.refused:,} lines were rejected). {proof.customers:,} customers.
 
-## How many labels change
-Monthly snapshots, the last five steps; the chain of labels began in January. *Moved*: of all
-labels those that changed in the month; *unprompted*: of all labels those that changed without an
-order of the customer; *of silent*: of the customers without an order in the month, those whose
-label changed. *Confirmed* is what the report shows; *rolling* takes each snapshot's quintiles as
-they fall.
+## Group changes per month
 
-| | confirmed | | | rolling | | |
+Monthly snapshots, the last five steps; the chain of groups starts in January. *Changed*: share of
+all customers whose group changed in the month. *Without order*: share of all customers whose group
+changed without an order. *Of inactive*: share of the customers without an order in the month whose
+group changed. *Confirmed* is what the report shows; *rolling* uses each snapshot's quintiles
+directly.
+
+| | Confirmed | | | Rolling | | |
 |---|---|---|---|---|---|---|
-| month to | moved | unprompted | of silent | moved | unprompted | of silent |
+| Month to | Changed | Without order | Of inactive | Changed | Without order | Of inactive |
 {_rows({name: course.changes for name, course in modes.items()})}
 
-Where the confirmed labels begin with the first of these steps, as on a new shop, the means are
-{fresh} (moved, unprompted, of silent), as nothing waits to be confirmed in the first
-step. What still moves without an order is hardly flicker: a customer who stays away drifts from
-Loyal to At risk, and two snapshots a month apart agree on it.
+If the confirmed groups start with the first of these steps, as for a new shop, the means are
+{fresh} (changed, without order, of inactive), because nothing waits for confirmation in the first
+step. The remaining changes without an order are mostly real: an inactive customer moves from Loyal
+to At risk, and two snapshots a month apart agree on it.
 
-## What the best groups hold
-*Best*: the share of customers who are Champions or Loyal; *held*: their share of the revenue of
-the next {AHEAD} days.
+## Revenue of the best groups
 
-| | confirmed | | rolling | |
+*Share*: share of customers who are Champions or Loyal. *Revenue*: their share of the revenue of the
+next {AHEAD} days.
+
+| | Confirmed | | Rolling | |
 |---|---|---|---|---|
-| on | best | held | best | held |
+| On | Share | Revenue | Share | Revenue |
 {_rows({name: course.holds for name, course in modes.items()})}
 
-## Verdict
+## Promises
+
 {_promises(proof)}
 
-## Lifetime value: the last {AHEAD} days held out
-| forecast | purchases | spend | off by | error per customer |
+## Backtest of lifetime value on the last {AHEAD} days
+
+| Forecast | Purchases | Spend | Bias | Error per customer |
 |---|---|---|---|---|
 {_scores(proof.lifetimes)}
 
@@ -200,19 +203,19 @@ def _promises(proof: Proof) -> str:
     fresh = mean(proof.courses["fresh"].changes)
     held = mean(proof.courses["confirmed"].holds).held
     lines = [
-        f"- At most 15 % of labels change without an order: {warm.unprompted:.1%} of all labels.",
-        f"- The same counted among silent customers alone, over five steps from a first run on: "
+        f"- At most 15% of groups change without an order: {warm.unprompted:.1%} of all customers.",
+        f"- The same among inactive customers only, over five steps from a first run: "
         f"{fresh.of_silent:.1%}.",
-        f"- Counted so in a chain that has run for months it is {warm.of_silent:.1%}, "
-        f"{'above' if warm.of_silent > MAX_UNPROMPTED else 'within'} 15 %.",
-        f"- Champions and Loyal hold at least 75 % of the next {AHEAD} days' revenue: {held:.1%}.",
+        f"- The same in a chain that has run for months: {warm.of_silent:.1%}, "
+        f"{'above' if warm.of_silent > MAX_UNPROMPTED else 'within'} 15%.",
+        f"- Champions and Loyal have at least 75% of the next {AHEAD} days' revenue: {held:.1%}.",
     ]
     return "\n".join(lines + [f"- **Not kept**: {fault}." for fault in proof.faults()])
 
 
 def _scores(values: Lifetimes) -> str:
     held = values.holdout
-    came = f"| what came | {held.actual_purchases:,.0f} | {held.actual_spend:,.0f} | | |"
+    came = f"| Actual | {held.actual_purchases:,.0f} | {held.actual_spend:,.0f} | | |"
     return "\n".join(
         [came]
         + [
@@ -225,11 +228,11 @@ def _scores(values: Lifetimes) -> str:
 
 def _spoken(values: Lifetimes) -> str:
     if values.reason:
-        return f"The model does not speak on this shop: {values.reason}."
+        return f"The model is not used for this shop: {values.reason}."
     interval = values.holdout.interval
     assert interval is not None
     return (
-        f"The model may speak. Its 90 % interval for the spend was {interval.low:,.0f} to "
+        f"The model passes. Its 90% interval for the spend was {interval.low:,.0f} to "
         f"{interval.high:,.0f}."
     )
 

@@ -145,7 +145,7 @@ def proof(found: Windows, skus: int, seconds: float) -> str:
     """The page, from what was measured."""
     names = sorted(found.per_week, key=found.rmsse)
     rows = [
-        f"| {name} | {found.rmsse(name):.4f} | {100 * found.bias(name):+.1f} % "
+        f"| {name} | {found.rmsse(name):.4f} | {100 * found.bias(name):+.1f}% "
         f"| {PUBLISHED.get(name, '')} |"
         for name in names
     ]
@@ -175,33 +175,34 @@ def _span(low: float, high: float) -> str:
 
 
 _TEXT = """\
-# Proof of the demand forecasts
+# Backtest of the demand forecasts
 
-Made by `python -m validation.demand_backtest` on Online Retail (UCI): {skus:,} SKUs, seven origins
-four weeks apart, {windows:,} windows. A window is a SKU at an origin; it counts if the SKU
-first sold at least 16 weeks before and sold in 8 weeks or more. Each forecast knows the weeks
-before its origin alone, the choice among the rivals and the width of the intervals included.
-All seven origins took {seconds:.1f} s.
+Written by `python -m validation.demand_backtest` on Online Retail (UCI): {skus:,} SKUs, seven
+origins four weeks apart, {windows:,} windows. A window is a SKU at an origin. It counts if the SKU
+first sold at least 16 weeks earlier and sold in 8 weeks or more. Each forecast uses only the weeks
+before its origin, and so do the choice of the method and the width of the intervals. All seven
+origins took {seconds:.1f} s.
 
-## Errors of the four weeks that follow
+## Errors over the next four weeks
 
-| Forecast | RMSSE | Bias | Anchor |
+| Forecast | RMSSE | Bias | Reference |
 |---|---|---|---|
 {rows}
 
-RMSSE is the mean of the windows' root mean squared scaled errors, less is better. Our choice per
-SKU has {chosen:.4f}, Shopify's rule (the 4-week mean) {shopify:.4f}. The anchors are of an earlier
-study whose code was not kept: the number of windows is the same, and the scores agree within
-.003. No rival is far from another on this data; what a choice buys is that none of them has to be
-trusted for every SKU. The constants .2 and .3 of the intermittent rival, which is also part of the
-blend, were picked on this data set, so their own lines are no proof; chosen among the other rivals
-and TSB with the textbook's .1, the error is {untuned:.4f}. The
-negative bias is the growth toward Christmas, which no rival can know in the first year.
+RMSSE is the mean of the windows' root mean squared scaled errors; lower is better. The method
+that d1lab chooses per SKU has {chosen:.4f}, Shopify's rule (the 4-week mean) {shopify:.4f}. The
+reference values come from an earlier study whose code was not kept: the number of windows is the
+same, and the scores agree within .003. All methods are close on this data. The benefit of
+choosing is that no single method has to be trusted for every SKU. The constants .2 and .3 of the
+intermittent method, which is also part of the blend, were picked on this data set, so their own
+lines prove nothing. With the other methods and TSB at the textbook value .1, the error of the
+chosen method is {untuned:.4f}. The negative bias is the growth toward Christmas, which no method
+can know in the first year.
 
-## 80 % intervals of 28 days' demand
+## 80% intervals of 28 days' demand
 
-Sales lay inside the interval in {covered:.1f} % of the windows, and below the 95 % service level in
-{served:.1f} %.
+Sales were inside the interval in {covered:.1f}% of the windows, and below the 95% service level in
+{served:.1f}%.
 
 | Expected units | Windows | Inside (%) |
 |---|---|---|

@@ -209,53 +209,56 @@ def _sentence(results: list[Scores]) -> str:
     return "\n".join(told)
 
 
-_PAGE = """# Recommendations, made early and scored late
+_PAGE = """# Backtest of the recommendations
 
-Made by `python -m validation.recommendations`; do not edit by hand.
+Written by `python -m validation.recommendations`; do not edit by hand.
 
 Recommendations of `d1lab.analyses.discounts.recommendation_rule` from weeks 1-40 of The Complete
-Journey, scored on weeks 41-53. Training gives an elasticity of {slope:.2f} (clustered
-error {error:.3f}) over {skus} products that sold often at both kinds of price. {scored} of them
-were sold at least two weeks each with and without a discount later, and are scored.
+Journey, scored on weeks 41-53. Training gives a price elasticity of {slope:.2f} (clustered error
+{error:.3f}) over {skus} products that sold often at both kinds of price. {scored} of them sold in
+at least two later weeks each with and without a discount, and are scored.
 
 {sentence}
 
 ## Profit per week
 
-| margin | decisions | ours | always | never | same as last time |
+| Margin | Decisions | d1lab | Always discount | Never discount | Same as last time |
 |---|---|---:|---:|---:|---:|
 {rows}
 
-## Ours less theirs, per week, with 90 % intervals over products
+## Difference in profit per week, with 90% intervals over products
 
-| margin | always | never | same as last time | expected | observed |
+| Margin | vs. always | vs. never | vs. same as last time | Expected gain | Observed gain |
 |---|---:|---:|---:|---:|---:|
 {tests}
 
-*Expected* and *observed*: the gain of the recommended discounts against the regular price. The
+*Expected gain* and *observed gain* compare the recommended discounts with the regular price. The
 intervals of the sums are the test.
 
-## Whether the chances are honest
+## Calibration of the probabilities
 
-A product's slope moves over time. How far is told by the training weeks alone: slopes of the first
-27 weeks, as forecasts of those of weeks 28-40, miss by {drift:.2f} (standard deviation) more than
-their errors explain. A recommendation therefore rests on an error of {ahead:.2f} for the median
-product, not on {own:.2f}. *Said* is the mean chance of a gain behind the recommended discounts. The
-later weeks of a product are few and noisy, so fewer can be seen to gain than gain: *to be seen* is
-what the same chances and that noise foretell, and *seen* is what came. Nothing was fitted to the
-later weeks; but that chances were too sure was known from them before the drift was added.
+A product's slope changes over time. The training weeks show by how much: slopes of the first 27
+weeks, as forecasts of those of weeks 28-40, miss by {drift:.2f} (standard deviation) more than
+their errors explain. So a recommendation uses an error of {ahead:.2f} for the median product, not
+{own:.2f}. *Forecast* is the mean probability of a gain for the recommended discounts. The later
+weeks of a product are few and noisy, so fewer products show a gain than have one. *Forecast to
+show* is what the same probabilities and that noise predict, and *observed* is the result. Nothing
+was fitted to the later weeks. But that the probabilities were too high without drift was known
+from them before the drift was added.
 
-| margin | drift | discounts | said | to be seen | seen |
+| Margin | Drift | Discounts | Forecast | Forecast to show | Observed |
 |---|---|---:|---:|---:|---:|
 {said}
 
-## What this is, and what not
+## Limits
 
-- The data is called simulated from real patterns by its own package: a demonstration, no evidence.
-- It knows no costs. A product's is taken as a share of its regular price; margins are assumptions.
-- Nobody drew these discounts by lot. A later promoted week stands for what a recommendation would
-  have brought; displays, mailers and the choice of the week are in it, for every policy alike.
-- A test or an abstention is scored as the regular price. Weeks without a sale are not in the data.
+- The data is described as simulated by its own package: a demonstration, not evidence.
+- It has no costs. A product's cost is taken as a share of its regular price; margins are
+  assumptions.
+- These discounts were not randomized. A later discounted week stands for the effect of a
+  recommendation. It includes displays, mailers, and the choice of the week, for every policy alike.
+- A test, and no recommendation, are scored as the regular price. Weeks without a sale are not in
+  the data.
 - Units are divided by the level of all other products in the week.
 """
 
