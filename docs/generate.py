@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -36,6 +37,7 @@ INCLUDED = {"changelog.md": "CHANGELOG.md", "validation/benchmarks.md": "bench/R
 """Pages that are files of the repository outside docs/."""
 
 
+@cache
 def pages() -> dict[str, str]:
     """Every generated page as Markdown, by its path below docs/."""
     reference: dict[str, Callable[[], Iterable[str]]] = {

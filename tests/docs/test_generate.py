@@ -1,4 +1,4 @@
-"""The generated reference is complete: whatever the program has is on a page, with a description."""
+"""The generated reference is complete: whatever the program has is on a page, described."""
 
 from __future__ import annotations
 

@@ -38,7 +38,12 @@ def test_files_that_pages_name_exist():
         (page, span) for page, span in _spans() if re.fullmatch(rf"({folders})/[\w./-]+", span)
     ]
     assert len(named) > 30
-    missing = [f"{page.name}: {span}" for page, span in named if not (ROOT / span).exists()]
+    made = {block.title for page in pages() for block in blocks(page)}  # by an example
+    missing = [
+        f"{page.name}: {span}"
+        for page, span in named
+        if not (ROOT / span).exists() and span not in made
+    ]
     assert missing == []
 
 
@@ -68,7 +73,7 @@ def test_commands_that_sentences_name_exist():
     commands = dict(generate.commands())
     groups = {name.split()[0] for name in commands}
     for page, span in _spans():
-        if not span.startswith("d1lab ") or "COMMAND" in span:
+        if not re.match("d1lab [a-z]", span):
             continue
         words = shlex.split(span.replace("'", ""))[1:]
         assert words[0] in groups, f"{page.name}: {span}"
@@ -85,7 +90,7 @@ def test_layers_are_those_of_the_linter():
     layers = [re.sub(r"[()]", "", layer) for layer in contract["layers"]]
     page = ROOT / "docs" / "architecture.md"
     [drawn] = [block.text.splitlines() for block in blocks(page) if block.title == "layers"]
-    assert drawn == layers
+    assert drawn == layers, "copy the layers of pyproject.toml into docs/architecture.md"
 
 
 def test_links_in_the_repository_lead_somewhere():

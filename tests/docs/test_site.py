@@ -1,4 +1,4 @@
-"""The site: it requests nothing from other hosts, and links to source files lead to the reference."""
+"""The site requests nothing from other hosts; links to source files lead to the reference."""
 
 from __future__ import annotations
 
