@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from docs import generate
 from tests.docs.blocks import ROOT, blocks, pages
+
+from docs import generate
 
 RECORDS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 REPOSITORY_PAGES = [*pages(), ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
