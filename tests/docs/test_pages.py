@@ -10,9 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.docs.blocks import ROOT, blocks, pages
-
 from docs import generate
+from tests.support.blocks import ROOT, blocks, pages
 
 RECORDS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 REPOSITORY_PAGES = [*pages(), ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
-from tests.docs.blocks import ROOT
+
+from tests.support.blocks import ROOT
 
 _REQUESTS = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"?(https?:)?//", re.I)
 
