@@ -14,7 +14,7 @@ from d1lab import catalog
 from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
-from tests.support import workerd
+from tests.support import shop_app, workerd
 from tests.support.outside import required
 
 
@@ -55,10 +55,28 @@ def tiny_lab(tiny_warehouse: Path, tmp_path: Path) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]:
     """The real D1 engine, one per worker; `engine.fresh()` is the URL of an empty database."""
-    if not workerd.WRANGLER.is_file():
-        pytest.skip("the real engine is not installed: run `make test`, or npm ci in tests/engine")
+    _require_engine()
     with workerd.running(tmp_path_factory.mktemp("engine")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def app_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]:
+    """A real D1 engine that runs an app of the guide's shape: `ShopApp(app_engine)`."""
+    _require_engine()
+    with shop_app.running(tmp_path_factory.mktemp("app")) as running:
+        yield running
+
+
+@pytest.fixture
+def app(app_engine: workerd.Engine) -> shop_app.ShopApp:
+    """An app of the guide's shape, on a database of its own."""
+    return shop_app.ShopApp(app_engine)
+
+
+def _require_engine() -> None:
+    if not workerd.WRANGLER.is_file():
+        pytest.skip("the real engine is not installed: run `make test`, or npm ci in tests/engine")
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +114,7 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Whatever uses the engine is marked; Hypothesis draws by the seed of the run."""
-    if "engine" in getattr(item, "fixturenames", ()):
+    if {"engine", "app_engine"} & {*getattr(item, "fixturenames", ())}:
         item.add_marker("engine")
     test = getattr(item, "obj", None)
     if is_hypothesis_test(test):

@@ -65,9 +65,14 @@ def database_names() -> list[str]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Engine]:
-    """An engine that keeps its state in `folder`; it is stopped at the end."""
-    _configure(folder)
+def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
+    """An engine that keeps its state in `folder` and runs an app; it is stopped at the end.
+
+    Args:
+        folder: Where the engine's state and log go.
+        app: The folder of a Worker and its wrangler.jsonc, to which the databases are added.
+    """
+    _configure(folder, app)
     port = _free_port()
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
@@ -84,10 +89,10 @@ def running(folder: Path) -> Iterator[Engine]:
             _stop(process)
 
 
-def _configure(folder: Path) -> None:
-    lines = (HOME / "wrangler.jsonc").read_text().splitlines()
+def _configure(folder: Path, app: Path) -> None:
+    lines = (app / "wrangler.jsonc").read_text().splitlines()
     config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
-    config["main"] = str(HOME / config["main"])
+    config["main"] = str(app / config["main"])
     config["d1_databases"] = [
         {"binding": f"D{number}", "database_name": name, "database_id": name}
         for number, name in enumerate(database_names())
