@@ -62,5 +62,8 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 	@$(PIP) -e '.[demo,prices,share,test,bench]'
 	@touch $@
 
-clean:
-	rm -rf .venv data reports site tests/engine/node_modules tests/browser/node_modules
+clean:                          ## back to a fresh clone: data/ and reports/ keep their README alone
+	@for folder in data reports; do \
+	  [ ! -d $$folder ] || find $$folder/ -mindepth 1 ! -path $$folder/README.md -delete; \
+	done
+	rm -rf .venv site tests/engine/node_modules tests/browser/node_modules

@@ -73,3 +73,25 @@ def test_tracked_files_name_no_registry_and_no_machine():
             continue
         found = forbidden.search(path.read_text(errors="replace"))
         assert not found, f"{path.relative_to(ROOT)}: {found and found.group()}"
+
+
+def test_clean_leaves_what_stands_in_the_repository(tmp_path):
+    """`make clean` empties data/ and reports/ to their READMEs, whatever lies in them."""
+    kept = [Path("data/README.md"), Path("reports/README.md")]
+    made = ["data/salt", "data/.odd", "data/demo/README.md", "reports/demo/harbor/x.html", "site/x"]
+    for name in (*kept, *map(Path, made)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    subprocess.run(["make", "--silent", "-f", ROOT / "Makefile", "clean"], cwd=tmp_path, check=True)
+    left = (path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert sorted(left) == kept
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "reports"]
+
+
+@pytest.mark.parametrize("folder", ["data", "reports"])
+def test_what_lands_beside_a_readme_is_ignored(folder):
+    """Git takes the README alone."""
+    assert ROOT / folder / "README.md" in _tracked()
+    ignored = ["git", "check-ignore", "-q", "--no-index"]
+    assert subprocess.run([*ignored, f"{folder}/demo/x"], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([*ignored, f"{folder}/README.md"], cwd=ROOT, check=False).returncode == 1
