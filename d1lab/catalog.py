@@ -73,6 +73,11 @@ class Table(NamedTuple):
         return tuple(column.name for column in self.columns if column.owner == owner)
 
     @property
+    def has_day(self) -> bool:
+        """Whether its rows are of one day each, by the key; otherwise it holds one state."""
+        return any(self.column(name).type == "date" for name in self.key)
+
+    @property
     def is_ours(self) -> bool:
         """Whether the analysis makes its rows, too: it owns all but the key."""
         return {column.name for column in self.columns} == {*self.key, *self.owned("analysis")}
@@ -253,6 +258,10 @@ PUSHES = "d1lab_pushes"
 """Our audit log: one row for each table of a run that `push` or `rollback` wrote."""
 
 
+RESULTS = "d1lab_results"
+"""Whose results each table holds, by shop and report."""
+
+
 def table(name: str) -> Table:
     """The declared table of that name.
 
@@ -269,5 +278,5 @@ def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:
 
     Tables that the catalog does not declare keep their names.
     """
-    declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES)}
+    declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES, RESULTS)}
     return {declared.get(name.lower(), name): each for name, each in found.items()}

@@ -73,7 +73,15 @@ def run(
     params: Annotated[Path | None, typer.Option(help="JSON or TOML file with parameters.")] = None,
     database: DatabaseOption = None,
     pull: Annotated[bool, typer.Option(help="Pull new data from D1 first.")] = True,
-    push: Annotated[bool, typer.Option(help="Write results of successful runs to D1.")] = True,
+    push: Annotated[
+        bool | None,
+        typer.Option(
+            "--push/--no-push",
+            help="Write results of successful runs to D1. Default: except those of runs with --set "
+            "or --params.",
+            show_default=False,
+        ),
+    ] = None,
     max_age: MaxAgeOption = None,
     max_rows_read: MaxRowsOption = None,
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,

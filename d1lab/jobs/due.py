@@ -38,6 +38,7 @@ class Job(NamedTuple):
     due: bool
     reason: str  # why it is due, or why not
     last: LedgerEntry | None  # the last good run of this day
+    lost: bool = False  # D1 no longer holds what that run wrote
 
     @property
     def work(self) -> Work:
@@ -116,7 +117,7 @@ def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = Fa
 def series_of(task: Task) -> str:
     """The hash that names the runs of one report, shop and parameters, whatever the day."""
     parameters = {k: v for k, v in task.parameters.items() if k != "as_of"}
-    return _digest([task.database, task.report.name, parameters])
+    return _digest([task.database, task.report.name, parameters, task.chosen])
 
 
 def key_of(series: str, task: Task, inputs: Mapping[str, str]) -> str:

@@ -11,17 +11,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
-from d1lab import catalog
 from d1lab.config import Settings, clean_environment
+from d1lab.d1 import Database
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
+from d1lab.jobs.held import with_lost_results
 from d1lab.jobs.ledger import open_ledger
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
 from d1lab.push import PushResult
 from d1lab.push import push as push_results
+from d1lab.push.holders import holders, place_of
+from d1lab.push.staged import Origin
 from d1lab.runs.execute import Cancellation, import_papermill
 from d1lab.runs.kernels.fork_client import preload_fork_server
 from d1lab.runs.record import Pushed, PushedTable, RunRecord, load_run
@@ -65,7 +68,7 @@ def run_reports(
     values: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
     force: bool = False,
-    push: bool = True,
+    push: bool | None = None,
     dry_run: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
@@ -81,7 +84,8 @@ def run_reports(
         values: Parameters with their types, such as `load_values` reads.
         texts: Parameters as text, from `--set`; they win.
         force: Run also what is not due.
-        push: Write the results of good runs to D1.
+        push: Write the results of good runs to D1: None for all but those of what-if runs, whose
+            parameters somebody set.
         dry_run: Only say what is due.
         timeout_seconds: For each run.
         workers: How many reports run at once.
@@ -101,6 +105,8 @@ def run_reports(
         texts=texts,
         force=force,
     )
+    if push is not False:
+        jobs = with_lost_results(settings, database, jobs)
     if dry_run:
         return [JobResult(j, "due" if j.due else "current", j.reason) for j in jobs]
     return run_jobs(
@@ -123,7 +129,7 @@ def run_jobs(
     settings: Settings,
     jobs: Sequence[Job],
     *,
-    push: bool = True,
+    push: bool | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
@@ -156,7 +162,11 @@ class _JobRunner:
     """What the threads of one `run_jobs` share."""
 
     def __init__(
-        self, settings: Settings, push: bool, timeout_seconds: float, progress: Progress | None
+        self,
+        settings: Settings,
+        push: bool | None,
+        timeout_seconds: float,
+        progress: Progress | None,
     ) -> None:
         self.settings, self.push = settings, push
         self.timeout_seconds, self.progress = timeout_seconds, progress
@@ -171,7 +181,7 @@ class _JobRunner:
                 if job.due:
                     job = self._still(job)
                 outcome = self._run(job) if job.due else self._current(job)
-                if outcome.status not in ("done", "current") or not self.push:
+                if not self._is_to_push(outcome):
                     return outcome
                 if not lease.beat():
                     raise LockedError(
@@ -184,11 +194,18 @@ class _JobRunner:
         except (D1labError, OSError) as error:
             return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
 
+    def _is_to_push(self, outcome: JobResult) -> bool:
+        """Whether results go to D1: those of a what-if run only where somebody asks for it."""
+        wanted = not outcome.job.task.chosen if self.push is None else self.push
+        return wanted and outcome.status in ("done", "current") and _has_staged(outcome)
+
     def _still(self, job: Job) -> Job:
         """The job judged again: another process may have done it before we got the lease."""
         if job.reason == "forced":
             return job
-        return judge(self.settings, self.ledger, job.task)
+        now = judge(self.settings, self.ledger, job.task)
+        is_as_lost = job.lost and now.last and job.last and now.last.run_id == job.last.run_id
+        return job if is_as_lost else now
 
     def _current(self, job: Job) -> JobResult:
         assert job.last is not None
@@ -237,12 +254,12 @@ class _JobRunner:
         task, run_id = outcome.job.task, outcome.run_id
         assert run_id is not None
         run_dir = run_folder(self.settings, task.database, run_id)
-        if not _has_staged(outcome) or not run_dir.is_dir():
+        if not run_dir.is_dir():
             return outcome
-        if reason := _not_of_now(load_run(run_dir)):
-            return outcome._replace(message=reason)
         try:
             with self._pushing, closing(connect(self.settings, task.database, write=True)) as db:
+                if reason := _is_behind(db, load_run(run_dir)):
+                    return outcome._replace(message=reason)
                 result = push_results(db, run_dir, report=task.report.name)
         except D1labError as error:
             message = f"report created, but results were not written to D1: {error}"
@@ -258,34 +275,31 @@ class _JobRunner:
 
 
 def _has_staged(outcome: JobResult) -> bool:
-    """Whether there is something to push. What was pushed already is pushed again: that reads
-    one row of the audit, and mends a D1 that was restored or built anew since."""
+    """Whether there is something to push that was not pushed yet."""
     if outcome.record is not None:
         return bool(outcome.record.staged)
     last = outcome.job.last
-    return last is not None and last.status == "done" and last.staged > 0
+    return bool(last and last.status == "done" and last.staged and last.pushed_at is None)
 
 
-def _not_of_now(record: RunRecord) -> str:
+def _is_behind(db: Database, record: RunRecord) -> str:
     """Why a run of an earlier day must not be pushed unasked; '' where it may.
 
-    Rows that have no day in their key hold one state: today's, not that of a day in the past.
+    Rows that have no day in their key hold one state: results of a later day stay.
     """
     latest = record.data.data_as_of
     if record.as_of is None or latest is None or record.as_of >= latest:
         return ""
-    timeless = [name for name in record.staged if not _has_day(catalog.table(name))]
-    if not timeless:
+    day = record.as_of.isoformat()
+    origin = Origin(record.report, record.shop, day)
+    held = holders(db, [place_of(name, origin) for name in record.staged])
+    later = {p.table: holder.run_id for p, holder in held.items() if (holder.as_of or "") > day}
+    if not later:
         return ""
     return (
-        f"not pushed: {', '.join(timeless)} stores current values, but this run is "
-        f"for {record.as_of} and data goes to {latest}. To push anyway: d1lab push "
-        f"{record.run_id}"
+        f"not pushed: {', '.join(later)} holds the results of a later day than {day} "
+        f"(run {next(iter(later.values()))}). To push anyway: d1lab push {record.run_id}"
     )
-
-
-def _has_day(table: catalog.Table) -> bool:
-    return any(table.column(name).type == "date" for name in table.key)
 
 
 def _with_push(record: RunRecord, result: PushResult) -> RunRecord:

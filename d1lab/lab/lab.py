@@ -205,7 +205,7 @@ class Lab(DisplayMixin):
         """The day that a report speaks of: the one given, or the last in the shop's data.
 
         Raises:
-            InputError: It is no date, or lies before the shop's first day.
+            InputError: It is no date, or lies before the shop's first day or after its last.
         """
         first, last = self._days[self._shop(shop)]
         if as_of is None:
@@ -214,8 +214,11 @@ class Lab(DisplayMixin):
             day = as_date(as_of)
         except (TypeError, ValueError):
             raise InputError(f"invalid as_of={as_of!r}. Use YYYY-MM-DD.") from None
-        if day < first:
-            raise InputError(f"as_of={day} is outside the shop's data ({first} to {last})")
+        if not first <= day <= last:
+            raise InputError(
+                f"as_of={day} is outside the shop's data ({first} to {last}). Use a day of these, "
+                "or latest."
+            )
         return day
 
     def freshness(self, shop: str | None = None) -> Freshness:

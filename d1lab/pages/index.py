@@ -51,7 +51,8 @@ class IndexEntry(NamedTuple):
     def link(self) -> str:
         """Where the title leads."""
         folder = Path(self.newest.path).parent.as_posix()
-        return quote(f"{folder}/{LATEST}" if self.good else self.newest.path)
+        has_latest = self.good is not None and self.good.run.is_standard
+        return quote(f"{folder}/{LATEST}" if has_latest else self.newest.path)
 
 
 class Trend(NamedTuple):
@@ -135,7 +136,7 @@ def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _entry(pages: list[PageMeta], now: datetime) -> IndexEntry:
-    own = [page for page in pages if not page.run.chosen] or pages  # variants are only listed
+    own = [page for page in pages if page.run.is_standard] or pages  # variants are only listed
     newest = max(own, key=lambda page: page.run.started_at)
     good = sorted((c for c in own if c.run.status == "done"), key=_day)
     last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)

@@ -91,7 +91,7 @@ def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
 def latest_runs(reports_dir: Path) -> set[str]:
     """The runs that `latest.html` shows, of all reports."""
     newest: dict[str, PageMeta] = {}
-    for card in read_pages(reports_dir):
+    for card in filter(_is_standard, read_pages(reports_dir)):
         folder = card.path.rpartition("/")[0]
         newest[folder] = max(newest.get(folder, card), card, key=_recency)
     return {card.run.run_id for card in newest.values()}
@@ -100,10 +100,9 @@ def latest_runs(reports_dir: Path) -> set[str]:
 def point_latest(folder: Path) -> None:
     """Make `latest.html` the newest good page of a report, or the newest at all.
 
-    A variant, which somebody's own parameters made, is the latest only where nothing else is.
+    A variant, which somebody's own parameters made, never is; nor is a run of a day to come.
     """
-    cards = list(_cards(folder))
-    newest = max(cards, key=_recency, default=None)
+    newest = max(filter(_is_standard, _cards(folder)), key=_recency, default=None)
     latest = folder / LATEST
     if newest is None:
         latest.unlink(missing_ok=True)
@@ -121,10 +120,14 @@ def _cards(folder: Path) -> Iterator[PageMeta]:
             yield PageMeta(page.relative_to(folder.parents[2]).as_posix(), run, figures)
 
 
-def _recency(card: PageMeta) -> tuple[bool, bool, str, str]:
+def _is_standard(card: PageMeta) -> bool:
+    return card.run.is_standard
+
+
+def _recency(card: PageMeta) -> tuple[bool, str, str]:
     run = card.run
     day = run.as_of.isoformat() if run.as_of else ""
-    return not run.chosen, run.status == "done", day, run.started_at.isoformat()
+    return run.status == "done", day, run.started_at.isoformat()
 
 
 def _listed(run: RunRecord) -> RunRecord:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from d1lab.catalog import PUSHES
-from d1lab.d1 import Database
+from d1lab.d1 import Database, Statement
 from d1lab.push.before_image import Action, BeforeImage
+from d1lab.push.staged import Origin
 from d1lab.version import __version__
 
 _START = """
@@ -40,12 +41,26 @@ ORDER BY newer.started_at, newer.run_id
 
 
 def start(
-    db: Database, run_id: str, image: BeforeImage, action: Action, report: str | None
+    db: Database,
+    run_id: str,
+    image: BeforeImage,
+    action: Action,
+    origin: Origin,
+    beside: Statement,
 ) -> None:
-    """Record that the writing of a table begins; the first start's row stays."""
+    """Record that the writing of a table begins; the first start's row stays.
+
+    Args:
+        db: The database.
+        run_id: The run.
+        image: What is written.
+        action: Whether it is written or taken back.
+        origin: What the results are of.
+        beside: What takes effect together with the record, or not at all.
+    """
     columns = ", ".join(image.columns)
-    row = (run_id, image.table, action, report, image.staged, columns, __version__, _now())
-    db.execute(_START, row, table=PUSHES, idempotent=True)
+    row = (run_id, image.table, action, origin.report, image.staged, columns, __version__, _now())
+    db.batch([Statement(_START, row), beside], table=PUSHES, idempotent=True)
 
 
 def finish(db: Database, run_id: str, table: str, action: Action, rows_changed: int) -> None:

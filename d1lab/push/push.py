@@ -19,8 +19,9 @@ from d1lab.push.before_image import (
     mark_path,
     read_mark,
 )
+from d1lab.push.holders import Holder, digest_of, place_of, take
 from d1lab.push.plan import Standing, check_schema, standing, survey
-from d1lab.push.staged import Key, Staged, read_staged
+from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
 
 _NAMED = 20  # keys named in a result
 
@@ -82,7 +83,7 @@ def push(
     Args:
         db: The database, opened for writing.
         run_dir: The run's folder; its name is the run's id.
-        report: The report's name, for the audit.
+        report: The report's name, for the audit; None for what the run's record says.
         progress: Told a table, the rows done and the rows in all.
 
     Raises:
@@ -92,10 +93,11 @@ def push(
         D1Error: As d1lab.errors draws them; push again to go on.
     """
     begun, before = monotonic(), db.meter.total
-    outbox = read_staged(run_dir)
+    outbox, origin = read_staged(run_dir), read_origin(run_dir)
+    origin = origin._replace(report=report or origin.report)
     check_schema(db, outbox)
     starts = [_start(db, run_dir, staged) for staged in outbox]
-    tables = tuple(_push_table(db, run_dir, start, report, progress) for start in starts)
+    tables = tuple(_push_table(db, run_dir, start, origin, progress) for start in starts)
     return PushResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
 
 
@@ -117,18 +119,20 @@ def _start(db: Database, run_dir: Path, staged: Staged) -> _Start:
 
 
 def _push_table(
-    db: Database, run_dir: Path, start: _Start, report: str | None, progress: Progress | None
+    db: Database, run_dir: Path, start: _Start, origin: Origin, progress: Progress | None
 ) -> TablePush:
     begun, before = monotonic(), db.meter.total
     image, name = start.image, start.staged.table.name
     if image is None or start.where in ("done", "rolled back"):
         result = _ended_result(run_dir, start)
     else:
-        audit.start(db, run_dir.name, image, "push", report)
+        holder = Holder(run_dir.name, origin.as_of, digest_of(start.staged))
+        audit.start(db, run_dir.name, image, "push", origin, take(place_of(name, origin), holder))
         outcome = apply(db, image, start.now, progress)
         audit.finish(db, run_dir.name, name, "push", outcome.arrived)
         result = _result(image, outcome)
-        leave_mark(mark_path(run_dir, name, "push"), db.url, result._asdict())
+        mark = result._asdict() | {"digest": holder.digest}
+        leave_mark(mark_path(run_dir, name, "push"), db.url, mark)
     usage = start.usage + (db.meter.total - before)
     return result._replace(usage=usage, seconds=start.seconds + monotonic() - begun)
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 
-from d1lab.catalog import PUSHES
+from d1lab.catalog import PUSHES, RESULTS
 from d1lab.d1 import Database, Usage
 from d1lab.errors import InputError, PushError
 from d1lab.push import audit
 from d1lab.push.apply import Progress, classify_revert, revert, states
 from d1lab.push.before_image import BeforeImage, State, images, leave_mark, mark_path, read_mark
-from d1lab.push.staged import Key
+from d1lab.push.holders import give_up, place_of
+from d1lab.push.staged import Key, read_origin
 
 Status = Literal["rolled back", "already rolled back", "would roll back"]
 
@@ -80,7 +81,7 @@ def rollback(
 
 def _require_tables(db: Database, kept: list[BeforeImage]) -> None:
     there = db.tables()
-    if absent := sorted({PUSHES, *(image.table for image in kept)} - there.keys()):
+    if absent := sorted({PUSHES, RESULTS, *(image.table for image in kept)} - there.keys()):
         raise PushError(
             f"rollback: tables or columns missing in D1: {', '.join(absent)}. Nothing "
             "was written. Check that this is the database the run was pushed to."
@@ -101,7 +102,8 @@ def _roll_back_table(
         result = _result(image, "would roll back", len(rows.todo), rows.left)
     else:
         now = states(db, image, image.changes)
-        audit.start(db, run_id, image, "rollback", None)
+        origin = read_origin(run_dir)
+        audit.start(db, run_id, image, "rollback", origin, give_up(place_of(name, origin), run_id))
         outcome = revert(db, image, now, progress)
         audit.finish(db, run_id, name, "rollback", outcome.arrived)
         result = _result(image, "rolled back", outcome.arrived, outcome.left)

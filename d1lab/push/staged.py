@@ -32,6 +32,20 @@ class Staged(NamedTuple):
     rows: dict[Key, tuple[Value, ...]]
 
 
+class Origin(NamedTuple):
+    """What results are of: None where the run has no record, because it was made by hand."""
+
+    report: str | None
+    shop: str | None
+    as_of: str | None  # YYYY-MM-DD
+
+
+def read_origin(run_dir: Path) -> Origin:
+    """What a run's results are of, as its run.json says."""
+    record = _record(run_dir)
+    return Origin(record.get("report"), record.get("shop"), record.get("as_of"))
+
+
 def read_staged(run_dir: Path) -> list[Staged]:
     """Every table of a run's outbox, as values that D1 can store; by table name.
 
@@ -39,7 +53,7 @@ def read_staged(run_dir: Path) -> list[Staged]:
     six places that it has in the warehouse; other numbers stay as they are; NaN means NULL.
 
     Raises:
-        InputError: There is no such run, or it did not end well.
+        InputError: There is no such run, it did not end well, or it is for a day to come.
         PushError: A file stages a column that d1lab does not own, lacks a part of the key, has a
             key twice, or holds a value that does not fit its column's type.
     """
@@ -51,16 +65,31 @@ def read_staged(run_dir: Path) -> list[Staged]:
 
 def _require_success(run_dir: Path) -> None:
     """A run of a notebook says how it ended; one made by hand has no such record."""
-    record = run_dir / "run.json"
-    try:
-        status = json.loads(record.read_bytes()).get("status") if record.is_file() else "done"
-    except (ValueError, AttributeError):
-        status = "a broken run.json"
+    record = _record(run_dir)
+    day, latest = record.get("as_of"), (record.get("data") or {}).get("data_as_of")
+    if day and latest and day > latest:
+        raise InputError(
+            f"push: run {run_dir.name!r} is for {day}, but its data ended on {latest}. Run the "
+            "report for a day of the data."
+        )
+    status = record.get("status")
     if status != "done":
         raise InputError(
             f"push: run {run_dir.name!r} has status {status!r}. Only successful runs "
             "can be pushed. Run the report again."
         )
+
+
+def _record(run_dir: Path) -> dict[str, Any]:
+    """The run.json; that of a good run where there is none."""
+    path = run_dir / "run.json"
+    if not path.is_file():
+        return {"status": "done"}
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError:
+        record = None
+    return record if isinstance(record, dict) else {"status": "a broken run.json"}
 
 
 def _staged(table: catalog.Table, file: pa.Table) -> Staged:

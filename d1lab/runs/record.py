@@ -150,6 +150,17 @@ class RunRecord(_Record):
         return {name: self.parameters[name] for name in names if name in self.parameters}
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether it speaks of a day that the data had not reached: such a day is refused now."""
+        latest = self.data.data_as_of
+        return self.as_of is not None and latest is not None and self.as_of > latest
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it may speak for its report: no what-if run, and of no day to come."""
+        return not self.chosen and not self.is_ahead
+
+    @property
     def command(self) -> str:
         """The one command that makes this run again, quoted for a POSIX shell."""
         words = ["d1lab", "run", self.report, "--shop", self.shop]

@@ -56,6 +56,11 @@ class Task(NamedTuple):
     quarantined: tuple[QuarantinedCount, ...]
     simulated: tuple[str, ...]  # the views whose rows for this shop are simulated
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The parameters that the caller set, but shop and day: they make a run a variant."""
+        return tuple(sorted(name for name in self.given if name not in ("shop", "as_of")))
+
     def __str__(self) -> str:
         return f"{self.report.name} {self.shop} {self.as_of or ''}".rstrip()
 

@@ -85,14 +85,18 @@ class ReportState(NamedTuple):
 def latest_reports(
     settings: Settings, ledger: RunLedger, database: str | None = None
 ) -> list[ReportState]:
-    """Every report of a database as it stands; those whose files are gone are left out."""
+    """Every report of a database as it stands; those whose files are gone are left out.
+
+    What-if runs are: what somebody tried out is no news.
+    """
     name, _ = settings.resolve(database)
     series: dict[str, list[LedgerEntry]] = defaultdict(list)
     for entry in ledger.entries():
         folder = run_folder(settings, name, entry.run_id)
         if entry.database == name and entry.status in _ENDED and folder.is_dir():
             series[entry.series].append(entry)
-    return [_report(settings, name, key, entries) for key, entries in series.items()]
+    found = (_report(settings, name, key, entries) for key, entries in series.items())
+    return [report for report in found if report.run.is_standard]
 
 
 def report_notice(

@@ -21,6 +21,7 @@ from d1lab.jobs.ledger import Work
 from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
+from d1lab.share.notices import latest_reports
 
 HARBOR = {"shops": ["harbor"]}
 
@@ -131,24 +132,80 @@ def test_results_of_a_failed_run_are_not_pushed(settings, ledger, use):
     assert staged_rates(settings) == []
 
 
-def test_a_past_day_does_not_overwrite_the_present(settings, ledger, use):
-    """A table without days in its key holds one state: a run of the past is not pushed to it."""
+STAGES_A_CUSTOMER = (
+    "import pandas as pd\n"
+    "frame = pd.DataFrame({'shop': [shop], 'customer_id': ['ada'],"
+    " 'lifetime_value': [float(as_of[-1])]})\n"
+    "lab.stage(frame, table='customer_insights')"
+)
+
+
+def stage_a_customer(settings) -> None:
+    """Let the report write the day of its run as a customer's lifetime value."""
+    path = settings.notebooks_dir / "uses_the_lab.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][-1]["source"] = STAGES_A_CUSTOMER
+    path.write_text(json.dumps(notebook))
+
+
+def value_of_a_customer(settings) -> float:
+    with closing(connect(settings)) as db:
+        return db.query("SELECT lifetime_value FROM customer_insights").rows[0][0]
+
+
+def test_a_past_day_is_pushed_but_never_over_a_later_one(settings, ledger, use):
+    """A table without days in its key holds one state: the results of the latest day stay."""
+    use("uses_the_lab")
+    past_day = HARBOR | {"texts": {"as_of": "2026-05-01"}}
+    day = only(run_reports(settings, **past_day))
+    assert day.pushed.changed == 1, "inventory_impact has a row for each day"
+    stage_a_customer(settings)
+    assert only(run_reports(settings, **past_day)).pushed.changed == 1
+    assert value_of_a_customer(settings) == 1
+    assert only(run_reports(settings, **HARBOR)).pushed.changed == 1
+    past = only(run_reports(settings, **past_day, force=True))
+    assert (past.status, past.pushed, past.exit_code) == ("done", None, 0)
+    assert "customer_insights holds the results of a later day than 2026-05-01" in past.message
+    assert f"d1lab push {past.run_id}" in past.message
+    assert value_of_a_customer(settings) == 8
+    assert only(run_reports(settings, **HARBOR)).status == "current"
+
+
+def test_a_day_to_come_is_refused(settings, ledger, use):
+    """Nothing is run, pushed or shown of a day that the data has not reached."""
+    use("uses_the_lab")
+    with pytest.raises(InputError, match="as_of=2030-01-01 is outside the shop's data"):
+        run_reports(settings, **HARBOR, texts={"as_of": "2030-01-01"})
+    assert ledger.entries() == []
+    assert staged_rates(settings) == []
+
+
+def test_what_if_runs_stay_at_home(settings, ledger, use):
+    """One with a parameter that somebody set is pushed only where --push asks for it; the
+    standard run then finds its results replaced, and is due again."""
     use("uses_the_lab")
     path = settings.notebooks_dir / "uses_the_lab.ipynb"
-    day = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
-    assert day.pushed.changed == 1, "inventory_impact has a row for each day"
-    notebook = json.loads(path.read_text())
-    notebook["cells"][-1]["source"] = (
-        "import pandas as pd\n"
-        "frame = pd.DataFrame({'shop': [shop], 'customer_id': ['ada'], 'lifetime_value': [1.0]})\n"
-        "lab.stage(frame, table='customer_insights')"
-    )
-    path.write_text(json.dumps(notebook))
-    past = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
-    assert (past.status, past.pushed, past.exit_code) == ("done", None, 0)
-    assert "customer_insights holds the present state" in past.message
-    assert f"d1lab push {past.run_id}" in past.message
-    assert only(run_reports(settings, **HARBOR)).pushed.changed == 1
+    text = path.read_text().replace("turnover_rate=1.5", "turnover_rate=float(days)")
+    path.write_text(text.replace("whose data\\n", "whose data\\ndays = 30  # how far back\\n"))
+    what_if = HARBOR | {"texts": {"days": "7"}}
+    variant = only(run_reports(settings, **what_if))
+    assert (variant.status, variant.pushed) == ("done", None)
+    assert not (variant.page.parent / "latest.html").exists()
+    assert latest_reports(settings, ledger) == []
+    standard = only(run_reports(settings, **HARBOR))
+    assert standard.pushed.changed == 1
+    assert only(run_reports(settings, **HARBOR)).status == "current"
+    (rate,) = staged_rates(settings)
+    asked = only(run_reports(settings, **what_if, push=True))
+    assert asked.pushed.changed == 1
+    assert staged_rates(settings) != [rate]
+    (due,) = run_reports(settings, **HARBOR, dry_run=True)
+    assert due.message.endswith(f"run {asked.run_id} wrote over them")
+    assert only(run_reports(settings, **HARBOR, push=False)).status == "current"
+    again = only(run_reports(settings, **HARBOR))
+    assert (again.status, again.pushed.changed) == ("done", 1)
+    assert staged_rates(settings) == [rate]
+    assert [report.run.run_id for report in latest_reports(settings, ledger)] == [again.run_id]
 
 
 def test_two_reports_run_at_once(settings, ledger, use):

@@ -1,0 +1,100 @@
+"""Whose results D1 holds: for each table, shop and report the run that wrote there last.
+
+A row of `d1lab_results` is taken when a push begins and given up when a rollback does, each
+together with the audit's row. Rows that have a day in their key are one place for each day; other
+tables hold one state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab import catalog
+from d1lab.catalog import RESULTS
+from d1lab.d1 import Database, Statement
+from d1lab.push.before_image import read_mark
+from d1lab.push.staged import Origin, Staged
+
+_TAKE = """
+INSERT INTO d1lab_results (table_name, shop, report, day, run_id, as_of, digest)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE changes() > 0
+ON CONFLICT (table_name, shop, report, day)
+DO UPDATE SET run_id = excluded.run_id, as_of = excluded.as_of, digest = excluded.digest
+"""
+
+_GIVE_UP = """
+DELETE FROM d1lab_results
+WHERE table_name = ?1 AND shop = ?2 AND report = ?3 AND day = ?4 AND run_id = ?5
+"""
+
+_HOLDERS = """
+SELECT j.key, (
+  SELECT json_array(held.run_id, held.as_of, held.digest) FROM d1lab_results AS held
+  WHERE held.table_name = json_extract(j.value, '$[0]')
+    AND held.shop = json_extract(j.value, '$[1]')
+    AND held.report = json_extract(j.value, '$[2]')
+    AND held.day = json_extract(j.value, '$[3]'))
+FROM json_each(?1) AS j
+"""
+
+
+class Place(NamedTuple):
+    """Where one run's results stand at a time."""
+
+    table: str
+    shop: str
+    report: str
+    day: str  # YYYY-MM-DD; '' in a table that holds one state
+
+
+class Holder(NamedTuple):
+    """The run whose results a place holds."""
+
+    run_id: str
+    as_of: str | None  # YYYY-MM-DD
+    digest: str  # of what it staged: equal digests, equal results
+
+
+def place_of(table: str, origin: Origin) -> Place:
+    """Where results of this origin stand in a table."""
+    day = (origin.as_of or "") if catalog.table(table).has_day else ""
+    return Place(table, origin.shop or "", origin.report or "", day)
+
+
+def take(place: Place, holder: Holder) -> Statement:
+    """Puts the holder down, if the statement before it in the same batch changed something."""
+    return Statement(_TAKE, (*place, *holder))
+
+
+def give_up(place: Place, run_id: str) -> Statement:
+    """Removes the holder, if it is this run."""
+    return Statement(_GIVE_UP, (*place, run_id))
+
+
+def holders(db: Database, places: Iterable[Place]) -> dict[Place, Holder]:
+    """Who holds these places; those that nobody holds are left out. Reads two rows for each."""
+    asked = list(places)
+    rows = db.query(_HOLDERS, (json.dumps(asked),), table=RESULTS).rows
+    return {
+        asked[int(str(key))]: Holder(*json.loads(str(found)))
+        for key, found in rows
+        if found is not None
+    }
+
+
+def digest_of(staged: Staged) -> str:
+    """A text that is equal for equal results."""
+    rows = sorted((key, repr(values)) for key, values in staged.rows.items())
+    return hashlib.sha256(json.dumps([staged.columns, rows]).encode()).hexdigest()[:16]
+
+
+def pushed_digests(run_dir: Path) -> dict[str, str]:
+    """The digest of what a run has pushed, by table, as its marks say."""
+    marks = {
+        path.name.removesuffix(".done.json"): path for path in run_dir.glob("push/*.done.json")
+    }
+    return {table: str(read_mark(path).get("digest", "")) for table, path in marks.items()}

@@ -1,0 +1,52 @@
+"""What D1 still holds of a run's results."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+
+from d1lab.d1.connect import connect
+from d1lab.jobs.held import why_lost
+from d1lab.push.holders import Holder, holders, place_of, take
+from d1lab.push.staged import Origin
+
+MINE = place_of("customer_insights", Origin("customers", "harbor", "2026-05-08"))
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ({}, "customer_insights was rolled back or restored"),
+        ({MINE: Holder("other", "2026-05-08", "b")}, "run other wrote to customer_insights since"),
+        ({MINE: Holder("other", "2026-05-08", "a")}, ""),
+        ({MINE: Holder("mine", "2026-05-08", "a")}, ""),
+    ],
+)
+def test_results_are_lost_where_the_place_holds_others(held, why):
+    """Another machine that wrote the same is as good."""
+    assert why_lost({MINE: "a"}, held) == why
+
+
+def test_a_place_is_one_day_where_rows_have_one():
+    """A row of inventory_impact has its day in the key; customer_insights holds one state."""
+    days = ("2026-05-01", "2026-05-08")
+    stock = {place_of("inventory_impact", Origin("inventory", "harbor", day)) for day in days}
+    customers = {place_of("customer_insights", Origin("customers", "harbor", day)) for day in days}
+    assert (len(stock), len(customers)) == (2, 1)
+
+
+def test_asking_for_holders_reads_two_rows_for_each_place(settings):
+    """However many runs of other shops are in the table."""
+    with closing(connect(settings, write=True)) as db:
+        for number in range(200):
+            origin = Origin("customers", f"shop-{number}", "2026-05-08")
+            holder = Holder(f"run-{number}", "2026-05-08", json.dumps(number))
+            begun = "INSERT INTO d1lab_changes (table_name, row_id) VALUES ('t', 1)"
+            db.batch([(begun, ()), take(place_of("customer_insights", origin), holder)])
+        asked = [place_of("customer_insights", Origin("customers", s, None)) for s in ("shop-7", "x")]
+        before = db.meter.total.rows_read
+        found = holders(db, asked)
+        assert {p.shop: h.run_id for p, h in found.items()} == {"shop-7": "run-7"}
+        assert db.meter.total.rows_read - before <= 4
