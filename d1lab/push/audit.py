@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from d1lab.catalog import PUSHES
 from d1lab.d1 import Database, Statement
 from d1lab.push.before_image import Action, BeforeImage
+from d1lab.push.holders import Holder, give_up, place_of, take
 from d1lab.push.staged import Origin
 from d1lab.version import __version__
 
@@ -46,9 +47,11 @@ def start(
     image: BeforeImage,
     action: Action,
     origin: Origin,
-    beside: Statement,
+    digest: str = "",
 ) -> None:
-    """Record that the writing of a table begins; the first start's row stays.
+    """Record that the writing of a table begins, and whose results it holds from now on.
+
+    The first start's row stays.
 
     Args:
         db: The database.
@@ -56,10 +59,12 @@ def start(
         image: What is written.
         action: Whether it is written or taken back.
         origin: What the results are of.
-        beside: What takes effect together with the record, or not at all.
+        digest: Of the results.
     """
-    columns = ", ".join(image.columns)
-    row = (run_id, image.table, action, origin.report, image.staged, columns, __version__, _now())
+    columns, at, place = ", ".join(image.columns), _now(), place_of(image.table, origin)
+    row = (run_id, image.table, action, origin.report, image.staged, columns, __version__, at)
+    holder = Holder(run_id, origin.as_of, digest)
+    beside = take(place, holder, at) if action == "push" else give_up(place, run_id)
     db.batch([Statement(_START, row), beside], table=PUSHES, idempotent=True)
 
 

@@ -21,7 +21,9 @@ from d1lab.push.staged import Origin, Staged
 
 _TAKE = """
 INSERT INTO d1lab_results (table_name, shop, report, day, run_id, as_of, digest)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE changes() > 0
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE (SELECT started_at FROM d1lab_pushes
+       WHERE run_id = ?5 AND table_name = ?1 AND action = 'push') = ?8
 ON CONFLICT (table_name, shop, report, day)
 DO UPDATE SET run_id = excluded.run_id, as_of = excluded.as_of, digest = excluded.digest
 """
@@ -65,9 +67,9 @@ def place_of(table: str, origin: Origin) -> Place:
     return Place(table, origin.shop or "", origin.report or "", day)
 
 
-def take(place: Place, holder: Holder) -> Statement:
-    """Puts the holder down, if the statement before it in the same batch changed something."""
-    return Statement(_TAKE, (*place, *holder))
+def take(place: Place, holder: Holder, started_at: str) -> Statement:
+    """Puts the holder down, if its push began at that time: one that goes on wrote before."""
+    return Statement(_TAKE, (*place, *holder, started_at))
 
 
 def give_up(place: Place, run_id: str) -> Statement:

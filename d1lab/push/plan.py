@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import PUSHES
+from d1lab.catalog import PUSHES, RESULTS
 from d1lab.d1 import Database, Usage, Value
 from d1lab.d1.billing import written_per_row
 from d1lab.d1.limits import cost
@@ -23,7 +23,7 @@ from d1lab.push.staged import Key, Staged, read_staged
 Standing = Literal["new", "begun", "done", "rolled back"]
 
 _SAMPLE = 5
-_AUDIT_ROWS = 2  # the audit's row is inserted, then updated
+_AUDIT_ROWS = 3  # the audit's row is inserted, then updated; whose results they are
 
 
 class RowChange(NamedTuple):
@@ -87,7 +87,8 @@ def check_schema(db: Database, outbox: list[Staged]) -> None:
         return
     tables = catalog.by_declared_name(db.tables())
     keys = catalog.by_declared_name(indexes(db))
-    absent = [] if PUSHES in tables else [SchemaObject("table", PUSHES, PUSHES)]
+    ours = (PUSHES, RESULTS)
+    absent = [SchemaObject("table", name, name) for name in ours if name not in tables]
     for staged in outbox:
         name = staged.table.name
         present = {c.name.lower() for c in tables[name].columns} if name in tables else set()

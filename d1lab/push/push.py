@@ -19,7 +19,7 @@ from d1lab.push.before_image import (
     mark_path,
     read_mark,
 )
-from d1lab.push.holders import Holder, digest_of, place_of, take
+from d1lab.push.holders import digest_of
 from d1lab.push.plan import Standing, check_schema, standing, survey
 from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
 
@@ -126,12 +126,12 @@ def _push_table(
     if image is None or start.where in ("done", "rolled back"):
         result = _ended_result(run_dir, start)
     else:
-        holder = Holder(run_dir.name, origin.as_of, digest_of(start.staged))
-        audit.start(db, run_dir.name, image, "push", origin, take(place_of(name, origin), holder))
+        digest = digest_of(start.staged)
+        audit.start(db, run_dir.name, image, "push", origin, digest)
         outcome = apply(db, image, start.now, progress)
         audit.finish(db, run_dir.name, name, "push", outcome.arrived)
         result = _result(image, outcome)
-        mark = result._asdict() | {"digest": holder.digest}
+        mark = result._asdict() | {"digest": digest}
         leave_mark(mark_path(run_dir, name, "push"), db.url, mark)
     usage = start.usage + (db.meter.total - before)
     return result._replace(usage=usage, seconds=start.seconds + monotonic() - begun)

@@ -12,7 +12,6 @@ from d1lab.errors import InputError, PushError
 from d1lab.push import audit
 from d1lab.push.apply import Progress, classify_revert, revert, states
 from d1lab.push.before_image import BeforeImage, State, images, leave_mark, mark_path, read_mark
-from d1lab.push.holders import give_up, place_of
 from d1lab.push.staged import Key, read_origin
 
 Status = Literal["rolled back", "already rolled back", "would roll back"]
@@ -102,8 +101,7 @@ def _roll_back_table(
         result = _result(image, "would roll back", len(rows.todo), rows.left)
     else:
         now = states(db, image, image.changes)
-        origin = read_origin(run_dir)
-        audit.start(db, run_id, image, "rollback", origin, give_up(place_of(name, origin), run_id))
+        audit.start(db, run_id, image, "rollback", read_origin(run_dir))
         outcome = revert(db, image, now, progress)
         audit.finish(db, run_id, name, "rollback", outcome.arrived)
         result = _result(image, "rolled back", outcome.arrived, outcome.left)

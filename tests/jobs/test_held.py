@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 
 import pytest
 
 from d1lab.d1.connect import connect
 from d1lab.jobs.held import why_lost
-from d1lab.push.holders import Holder, holders, place_of, take
+from d1lab.push.holders import Holder, holders, place_of
 from d1lab.push.staged import Origin
 
 MINE = place_of("customer_insights", Origin("customers", "harbor", "2026-05-08"))
@@ -41,11 +40,13 @@ def test_asking_for_holders_reads_two_rows_for_each_place(settings):
     """However many runs of other shops are in the table."""
     with closing(connect(settings, write=True)) as db:
         for number in range(200):
-            origin = Origin("customers", f"shop-{number}", "2026-05-08")
-            holder = Holder(f"run-{number}", "2026-05-08", json.dumps(number))
-            begun = "INSERT INTO d1lab_changes (table_name, row_id) VALUES ('t', 1)"
-            db.batch([(begun, ()), take(place_of("customer_insights", origin), holder)])
-        asked = [place_of("customer_insights", Origin("customers", s, None)) for s in ("shop-7", "x")]
+            place = place_of("customer_insights", Origin("customers", f"shop-{number}", None))
+            db.execute(
+                "INSERT INTO d1lab_results VALUES (?1, ?2, ?3, ?4, ?5, NULL, 'a')",
+                (*place, f"run-{number}"),
+            )
+        origins = [Origin("customers", shop, "2026-05-08") for shop in ("shop-7", "unknown")]
+        asked = [place_of("customer_insights", origin) for origin in origins]
         before = db.meter.total.rows_read
         found = holders(db, asked)
         assert {p.shop: h.run_id for p, h in found.items()} == {"shop-7": "run-7"}

@@ -200,7 +200,7 @@ def test_what_if_runs_stay_at_home(settings, ledger, use):
     assert asked.pushed.changed == 1
     assert staged_rates(settings) != [rate]
     (due,) = run_reports(settings, **HARBOR, dry_run=True)
-    assert due.message.endswith(f"run {asked.run_id} wrote over them")
+    assert due.message.endswith(f"run {asked.run_id} wrote to inventory_impact since")
     assert only(run_reports(settings, **HARBOR, push=False)).status == "current"
     again = only(run_reports(settings, **HARBOR))
     assert (again.status, again.pushed.changed) == ("done", 1)

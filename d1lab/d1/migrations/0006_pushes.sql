@@ -13,3 +13,16 @@ CREATE TABLE IF NOT EXISTS d1lab_pushes (
   finished_at DATETIME,
   PRIMARY KEY (run_id, table_name, action)
 ) WITHOUT ROWID;
+
+-- Whose results a table holds: of each shop and report the run that wrote last. day is that of the
+-- results where the table's rows have one in their key, else ''.
+CREATE TABLE IF NOT EXISTS d1lab_results (
+  table_name TEXT NOT NULL,
+  shop TEXT NOT NULL,
+  report TEXT NOT NULL,
+  day TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  as_of DATE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (table_name, shop, report, day)
+) WITHOUT ROWID;
