@@ -152,9 +152,9 @@ def test_push_makes_rows_only_where_the_catalog_says_upsert(
 
 
 def test_push_bills_only_the_rows_that_change(db: SqliteDatabase, run_dir: Path) -> None:
-    """Three updates and the audit's two rows: nothing else is written."""
+    """Three updates, the audit's two rows and the holder's: nothing else is written."""
     stock = by_table(push(db, run_dir))["inventory_impact"]
-    assert stock.usage.rows_written == 3 + 2
+    assert stock.usage.rows_written == 3 + 3
 
 
 def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
