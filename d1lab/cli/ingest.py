@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -32,7 +31,10 @@ if TYPE_CHECKING:
     Result = OrdersResult | CostsResult | PricesResult
 
 RefusedOption = Annotated[
-    Path | None, typer.Option(help="Write rejected lines and reasons to this CSV file.")
+    Path | None,
+    typer.Option(
+        "--refused", "--rejected", help="Write rejected lines and reasons to this CSV file."
+    ),
 ]
 
 app = typer.Typer(
@@ -42,8 +44,12 @@ app = typer.Typer(
 
 @app.command(epilog="Example: d1lab ingest orders orders_export.csv --shop harbor --dry-run")
 def orders(
-    file: Annotated[
-        Path, typer.Argument(help=("Shopify order export, or any .csv or .parquet file."))
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Order export of a shop, or any table: .csv, .tsv, .txt, .xlsx, .jsonl, "
+            ".parquet. Several files are one export that was cut."
+        ),
     ],
     shop: Annotated[str, typer.Option(help="Shop the orders belong to.")],
     database: DatabaseOption = None,
@@ -54,7 +60,8 @@ def orders(
         list[str] | None,
         typer.Option(
             "--map",
-            help=("Map one column, as field=column. Example: order_id=InvoiceNo. Repeatable."),
+            help="Map one column, as field=column, such as order_id=InvoiceNo, or name a map "
+            "of d1lab, such as woocommerce. Repeatable.",
         ),
     ] = None,
     currency: Annotated[
@@ -66,6 +73,22 @@ def orders(
     plain_emails: Annotated[
         bool, typer.Option("--plain-emails", help="Store email addresses unhashed.")
     ] = False,
+    exported_at: Annotated[
+        str | None,
+        typer.Option(help="When the file was exported. Default: the time of its newest order."),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Time zone of times without an offset. Default: UTC.")
+    ] = None,
+    dates: Annotated[
+        str | None, typer.Option(help="How to read 3/1/2026: day-first or month-first.")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="Sign before decimals: . or , Default: as in the file.")
+    ] = None,
+    country: Annotated[
+        str | None, typer.Option(help="Country of phone numbers without one, such as DE.")
+    ] = None,
     refused: RefusedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -75,7 +98,7 @@ def orders(
     Ends with 0 done, 1 some lines were refused, 2 the file or the map cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.orders import RefusedLine, ingest_orders
+    from d1lab.ingest.orders import Reading, ingest_orders
     from d1lab.ingest.pseudonyms import customer_salt
 
     settings = load_settings()
@@ -84,24 +107,40 @@ def orders(
     with opened as db, progress_bars() as progress:
         result = ingest_orders(
             db,
-            file,
+            files,
             shop=shop,
             salt=salt,
-            currency=currency,
-            markdowns=markdowns,
+            reading=Reading(currency, markdowns, timezone, exported_at, dates, decimal, country),
             map_file=map_file,
             pairs=map_ or (),
             progress=progress,
         )
-    told = (
+    if result.seen and not as_json:
+        print_rows(result.seen[0]._fields, result.seen)
+    _finish(result, _orders_line(result, dry_run), listed=refused, as_json=as_json)
+
+
+def _orders_line(result: OrdersResult, dry_run: bool) -> str:
+    """What became of a file of orders, in a few sentences."""
+    parts = [
         f"ingest: {result.lines:,} lines, {result.orders:,} orders, {result.events:,} "
-        f"events ({result.refunds:,} refunds). {_written(result, dry_run)}. "
-        f"{result.seconds:.1f} s"
-    )
+        f"events ({result.refunds:,} refunds). {_written(result, dry_run)}"
+    ]
+    if result.removed:
+        parts.append(f"{result.removed:,} events removed that are no longer in these orders")
+    if result.older:
+        parts.append(
+            f"{result.older:,} orders unchanged: they are known from a newer export than "
+            f"{result.exported_at} UTC. If this file is newer, pass --exported-at"
+        )
+    if result.no_sale:
+        counts = ", ".join(f"{kind} {count:,}" for kind, count in result.no_sale.items())
+        parts.append(f"Not counted as revenue: {counts}")
+    told = ". ".join(parts) + f". {result.seconds:.1f} s"
     if result.refused:
         reasons = Counter(line.reason for line in result.refused)
         told += f"\n{len(result.refused):,} lines rejected for {len(reasons):,} different reasons"
-    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
+    return told
 
 
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
@@ -119,7 +158,7 @@ def costs(
     Ends with 0 done, 1 some lines were refused, 2 the file cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.costs import RefusedLine, ingest_costs
+    from d1lab.ingest.costs import ingest_costs
 
     settings = load_settings()
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
@@ -127,7 +166,7 @@ def costs(
         result = ingest_costs(db, file, progress=progress)
     count, out = result.received, len(result.refused)
     told = f"ingest: {count:,} costs; {_written(result, dry_run)}; {out:,} refused"
-    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
+    _finish(result, told, listed=refused, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab ingest prices --pages watchlist.csv --contact you@shop.example")
@@ -169,7 +208,7 @@ def prices(
     Ends with 0 done, 1 some lines were refused, 2 the file or the list cannot be used.
     """
     from d1lab.d1.connect import connect
-    from d1lab.ingest.prices.observations import RefusedLine, ingest_prices
+    from d1lab.ingest.prices.observations import ingest_prices
 
     if (file is None) == (pages is None):
         raise InputError("pass either a price file or --pages LIST, not both")
@@ -186,7 +225,7 @@ def prices(
         f"ingest: {result.received:,} prices. {_written(result, dry_run)}, "
         f"{len(result.refused):,} rejected. {result.seconds:.1f} s"
     )
-    _finish(result, told, RefusedLine._fields, listed=refused, as_json=as_json)
+    _finish(result, told, listed=refused, as_json=as_json)
 
 
 def _visited(
@@ -210,21 +249,21 @@ def _written(result: Result, dry_run: bool) -> str:
     return f"{result.written:,} written, {result.known:,} known already"
 
 
-def _finish(
-    result: Result, told: str, fields: Sequence[str], *, listed: Path | None, as_json: bool
-) -> None:
-    """Say what became of a file, hand its refused lines back, and end with 1 if there are any."""
-    from d1lab.ingest.lines import write_refused
+def _finish(result: Result, told: str, *, listed: Path | None, as_json: bool) -> None:
+    """Say what became of a file, hand its rejected lines back, and end with 1 if there are any."""
+    from d1lab.ingest.rejected import columns_of, write_rejected
 
+    names = columns_of(result.refused)
     if listed:
-        write_refused(listed, fields, result.refused)
+        write_rejected(listed, result.refused)
     if as_json:
-        print_json(result)
+        lines = [dict(zip(names, line.cells, strict=True)) for line in result.refused]
+        print_json({**result._asdict(), "refused": lines})
     else:
         echo_err(told)
         if listed:
             echo_err(f"see {listed}")
         elif result.refused:
-            print_rows(fields, result.refused)
+            print_rows(names, [line.cells for line in result.refused])
     if result.refused:
         raise typer.Exit(1)

@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 _NO_PLACES: frozenset[int] = frozenset()
-_CHANGES = Statement("SELECT changes()")  # D1's own figure adds what triggers changed
+CHANGES = Statement("SELECT changes()")  # D1's own figure adds what triggers changed
 
 
 def upsert(
@@ -62,10 +62,28 @@ def upsert(
         D1Error: As d1lab.errors draws them. Batches before the failing one stay written.
     """
     changed = [c for c in columns if c not in key] if update is None else list(update)
+    action = _update_of(table, changed)
+    return _insert(db, table, key, columns, lines_of(rows, key, columns, unique=True), action)
+
+
+def upsert_statements(
+    table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[str]
+) -> list[Statement]:
+    """The statements of `upsert` for rows that are JSON arrays already, to go into one batch.
+
+    Each is followed by `changes()`: the rows that it inserted or changed.
+    """
+    action = _update_of(table, [c for c in columns if c not in key])
+    sql = _insert_sql(table, key, columns, _NO_PLACES, action)
+    chunks = _chunks(Line(row, _NO_PLACES) for row in rows)
+    texts = (_parameter(chunk)[0] for chunk in chunks)
+    return [part for text in texts for part in (Statement(sql, (text,)), CHANGES)]
+
+
+def _update_of(table: str, changed: Sequence[str]) -> str:
     sets = ", ".join(f"{quote(c)} = excluded.{quote(c)}" for c in changed)
     differs = " OR ".join(f"excluded.{quote(c)} IS NOT {quote(table)}.{quote(c)}" for c in changed)
-    action = f"DO UPDATE SET {sets} WHERE {differs}" if changed else "DO NOTHING"
-    return _insert(db, table, key, columns, lines_of(rows, key, columns, unique=True), action)
+    return f"DO UPDATE SET {sets} WHERE {differs}" if changed else "DO NOTHING"
 
 
 def insert_new(
@@ -161,17 +179,19 @@ def _insert(
     lines: Iterator[Line],
     action: str,
 ) -> int:
+    return send(db, table, lines, lambda places: _insert_sql(table, key, columns, places, action))
+
+
+def _insert_sql(
+    table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int], action: str
+) -> str:
     into = f"{quote(table)} ({', '.join(map(quote, columns))})"
+    values = ", ".join(extract("value", f"$[{i}]", i in places) for i in range(len(columns)))
     conflict = f"({', '.join(map(quote, key))})"
-
-    def sql(places: frozenset[int]) -> str:
-        values = ", ".join(extract("value", f"$[{i}]", i in places) for i in range(len(columns)))
-        return (
-            f"INSERT INTO {into} SELECT {values} FROM json_each(?1) "
-            f"WHERE true ON CONFLICT {conflict} {action}"  # WHERE true: the parser needs it
-        )
-
-    return send(db, table, lines, sql)
+    return (
+        f"INSERT INTO {into} SELECT {values} FROM json_each(?1) "
+        f"WHERE true ON CONFLICT {conflict} {action}"  # WHERE true: the parser needs it
+    )
 
 
 def lines_of(
@@ -246,7 +266,7 @@ def send(
         statements = []
         for chunk in some:
             text, places = _parameter(chunk)
-            statements += [Statement(sql(places), (text,)), _CHANGES]
+            statements += [Statement(sql(places), (text,)), CHANGES]
         results = db.batch(statements, table=table, idempotent=True)
         changed += sum(int(str(result.rows[0][0])) for result in results[1::2])
     return changed

@@ -1,11 +1,12 @@
 -- checked_events: order events as they come (all text), typed; `reason` says why one is refused
 -- reads: incoming, and the macros of texts.sql      grain: event
 -- Text is trimmed, and an empty text is a missing one. Times without an offset are UTC; fractions
--- of a second are cut off. Money is rounded to a millionth; it is positive for refunds too.
+-- of a second are cut off. A time more than a day ahead of the clock (`latest`) is a mistake. Money is rounded to a millionth; it is positive for refunds too.
 -- A refund of no unit is money given back for goods that stayed, or for nobody knows how many.
 CREATE TEMP VIEW checked_events AS
 WITH texts AS (
     SELECT
+        position,
         fault,
         given(shop)            AS shop,
         given(event_id)        AS event_id,
@@ -27,7 +28,7 @@ WITH texts AS (
 typed AS (
     SELECT
         *,
-        whole(quantity_text)                        AS quantity,
+        units(quantity_text)                        AS quantity,
         amount(list_price_text)                     AS list_price,
         amount(coalesce(discount_amount_text, '0')) AS discount_amount,
         amount(revenue_text)                        AS revenue,
@@ -51,7 +52,7 @@ final AS (
             missing('sku', sku),
             missing('quantity', quantity_text),
             CASE WHEN quantity IS NULL OR (quantity = 0 AND type IS DISTINCT FROM 'refund')
-                THEN wrong('quantity', quantity_text, 'a whole number above 0') END,
+                THEN wrong('quantity', quantity_text, 'a number above 0') END,
             CASE WHEN list_price IS NULL OR list_price < 0
                 THEN wrong('list_price', list_price_text, 'an amount of 0 or more') END,
             CASE WHEN discount_amount IS NULL OR discount_amount < 0
@@ -62,8 +63,12 @@ final AS (
             CASE WHEN revenue IS NULL OR revenue < 0
                 THEN wrong('revenue', revenue_text, 'an amount of 0 or more') END,
             missing('occurred_at', occurred_at_text),
-            CASE WHEN occurred_at IS NULL OR year(occurred_at) NOT BETWEEN 1970 AND 2199
+            CASE WHEN occurred_at IS NULL AND occurred_at_text IS NOT NULL
                 THEN wrong('occurred_at', occurred_at_text, 'an ISO 8601 time') END,
+            CASE WHEN year(occurred_at) < 1970
+                THEN 'occurred_at ''' || left(occurred_at_text, 40) || ''' is before 1970' END,
+            CASE WHEN occurred_at > getvariable('latest')
+                THEN 'occurred_at ''' || left(occurred_at_text, 40) || ''' is in the future' END,
             CASE WHEN greatest(
                     length(shop), length(event_id), length(order_id), length(customer_id),
                     length(sku), length(product_title), length(discount_id), length(discount_code),

@@ -8,7 +8,6 @@ so; sending a file again writes nothing, so that a load that died is simply run 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -21,7 +20,8 @@ from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.events import Progress
-from d1lab.ingest.files import require_file
+from d1lab.ingest.rejected import RejectedLine
+from d1lab.ingest.table_file import header_of, records
 
 FIELDS = ("shop", "sku", "unit_cost", "valid_from")
 BATCH_COSTS = 10_000
@@ -31,20 +31,13 @@ _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class RefusedLine(NamedTuple):
-    """A line of the file that was not let in."""
-
-    line: int  # its number in the file; the header is line 1
-    reason: str
-
-
 class CostsResult(NamedTuple):
     """What became of the file's lines: received = written + known + refused, but in a dry run."""
 
     received: int
     written: int  # new, or at another cost than before; 0 in a dry run
     known: int  # there before, at this cost; 0 in a dry run
-    refused: tuple[RefusedLine, ...]
+    refused: tuple[RejectedLine, ...]
 
 
 Cost = tuple[str, str, Decimal, str]
@@ -59,12 +52,12 @@ def ingest_costs(
     Args:
         db: A database with the table `product_costs`; None for a dry run, which checks everything
             and writes nothing.
-        path: A CSV file in UTF-8 with a header. Costs are in the shop's currency, above or equal
-            to 0, such as 12.50; days are ISO dates.
+        path: A CSV file, or any other table, with a header. Costs are in the shop's currency,
+            0 or more, such as 12.50; days are ISO dates.
         progress: Called as costs are written.
 
     Raises:
-        InputError: There is no such file, it is not in UTF-8 or no CSV, or a column is missing.
+        InputError: There is no such file, it cannot be read, or a column is missing.
         UnknownName: A column is none of the four.
         D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
     """
@@ -74,7 +67,7 @@ def ingest_costs(
         try:
             cost = _checked(cells, costs)
         except InputError as error:
-            refused.append(RefusedLine(line, str(error)))
+            refused.append(RejectedLine(line, str(error)))
         else:
             costs[(cost[0], cost[1], cost[3])] = cost
     received = len(costs) + len(refused)
@@ -102,19 +95,13 @@ def _columns(db: Database) -> tuple[str, ...]:
     return (*FIELDS, "source") if "source" in held else FIELDS
 
 
-def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    """Each line's number, and its cells by the header's names."""
-    require_file(path)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restkey="cell beyond the header", strict=True)
-        try:
-            _require_header(path, list(reader.fieldnames or ()))
-            for cells in reader:
-                yield reader.line_num, cells
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not UTF-8: {error}. Convert it to UTF-8 first.") from None
-        except csv.Error as error:
-            raise InputError(f"{path}, near line {reader.line_num}: {error}") from None
+def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str] | None]]:
+    """Each line's number, and its cells by the header's names; None where their number differs."""
+    found = records(path)
+    names = header_of(path, found)
+    _require_header(path, names)
+    for line, cells in found:
+        yield line, dict(zip(names, cells, strict=True)) if len(cells) == len(names) else None
 
 
 def _require_header(path: Path, names: list[str]) -> None:
@@ -128,11 +115,11 @@ def _require_header(path: Path, names: list[str]) -> None:
         )
 
 
-def _checked(cells: Mapping[str, str | None], known: Mapping[Key, Cost]) -> Cost:
+def _checked(cells: Mapping[str, str] | None, known: Mapping[Key, Cost]) -> Cost:
     """A line's cost; raises InputError with the reason where a rule is broken."""
-    if None in cells.values() or set(cells) != set(FIELDS):
+    if cells is None:
         raise InputError(f"{len(FIELDS)} cells are expected")
-    shop, sku, amount, day = ((cells[name] or "").strip() for name in FIELDS)
+    shop, sku, amount, day = (cells[name].strip() for name in FIELDS)
     for name, text in (("shop", shop), ("sku", sku)):
         if not text or "\0" in text:
             raise InputError(f"{name} is missing")

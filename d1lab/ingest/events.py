@@ -9,7 +9,7 @@ is reported with its position and the reason. Mappings and tables pass the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from numbers import Integral
@@ -32,7 +32,10 @@ TABLE_BATCH_EVENTS = 50_000
 _TABLE = catalog.table("order_events")
 _SQL = Path(__file__).parent
 _RULES = ("texts", "checked_events")
-_INCOMING = pa.schema([(name, pa.string()) for name in ("fault", *FIELDS)])
+_TEXTS = ("fault", *FIELDS)
+INCOMING = pa.schema([("position", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
+"""What the rules read: each event's place, what is wrong with its shape, its fields as text."""
+TOLERANCE = timedelta(days=1)  # clocks and time zones: what is further ahead is a mistake
 
 _STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _NUMBERS = (*_STRINGS, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
@@ -184,14 +187,27 @@ def _write(
 def _rules() -> duckdb.DuckDBPyConnection:
     """A connection that holds the rules as the view `checked_events` over `incoming`."""
     con = scratch()
-    con.register("incoming", _INCOMING.empty_table())
-    for name in _RULES:
-        con.execute((_SQL / f"{name}.sql").read_text())
+    con.register("incoming", INCOMING.empty_table())
+    add_rules(con)
     return con
 
 
+def add_rules(con: duckdb.DuckDBPyConnection, now: datetime | None = None) -> None:
+    """Make the macros that read texts, and the view `checked_events` over `incoming`.
+
+    Args:
+        con: Where `incoming` is, of the schema INCOMING.
+        now: The present; events of later days are refused.
+    """
+    latest = (now or datetime.now(UTC)) + TOLERANCE
+    con.execute("SET VARIABLE latest = $at", {"at": latest.astimezone(UTC).replace(tzinfo=None)})
+    for name in _RULES:
+        con.execute((_SQL / f"{name}.sql").read_text())
+
+
 def _check(con: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, before: int) -> _Checked:
-    con.register("incoming", pa.Table.from_batches([batch]))
+    places = pa.array(range(before + 1, before + 1 + batch.num_rows), pa.int64())
+    con.register("incoming", pa.Table.from_batches([batch]).add_column(0, "position", places))
     columns = ", ".join(FIELDS)
     checked = con.sql(f"SELECT reason, json_array({columns}) FROM checked_events")  # noqa: S608
     reasons, rows = (column.to_pylist() for column in checked.to_arrow_table().columns)
@@ -207,7 +223,7 @@ def _batches(events: Iterable[object]) -> Iterator[pa.RecordBatch]:
 
 def _from_mappings(events: Sequence[object]) -> pa.RecordBatch:
     columns = zip(*map(_texts, events), strict=True)
-    return pa.record_batch([pa.array(c, pa.string()) for c in columns], schema=_INCOMING)
+    return pa.record_batch([pa.array(c, pa.string()) for c in columns], names=_TEXTS)
 
 
 def _texts(event: object) -> tuple[str | None, ...]:
@@ -243,8 +259,8 @@ def _slices(source: Any) -> Iterator[pa.RecordBatch]:
             part = batch.slice(start, TABLE_BATCH_EVENTS)
             empty = pa.nulls(part.num_rows, pa.string())
             columns = {name: part[name].cast(pa.string()) for name in part.schema.names}
-            arrays = [columns.get(name, empty) for name in _INCOMING.names]
-            yield pa.record_batch(arrays, schema=_INCOMING)
+            arrays = [columns.get(name, empty) for name in _TEXTS]
+            yield pa.record_batch(arrays, names=_TEXTS)
 
 
 def _require_type(field: pa.Field) -> None:

@@ -1,11 +1,7 @@
-"""Order lines of a CSV or Parquet file as the table `source`: all text, each with its line.
-
-Of a CSV a line is the one in the file at which the record ends; of Parquet it is the row, from 1.
-"""
+"""Lines of files as the table `source`: all text, each with its line in the file."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,26 +12,7 @@ import pyarrow.parquet as pq
 from d1lab.d1.database import quote
 from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap
-from d1lab.ingest.files import require_file
-
-
-def write_refused(path: Path, fields: Sequence[str], refused: Iterable[Sequence[object]]) -> None:
-    """The refused lines as a CSV in which no cell is a formula to a spreadsheet.
-
-    Args:
-        path: The file; it is replaced.
-        fields: What the values of a line are called.
-        refused: The lines, each in the order of the fields.
-    """
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(fields)
-        writer.writerows([_inert(cell) for cell in row] for row in refused)
-
-
-def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else cell
-
+from d1lab.ingest.table_file import Record, dialect_of, header_of, kind_of, records
 
 BATCH_LINES = 20_000
 
@@ -44,36 +21,35 @@ def header(path: Path) -> list[str]:
     """The columns of a file.
 
     Raises:
-        InputError: There is no such file, it is neither CSV nor Parquet, or it is empty.
+        InputError: There is no such file, it is of no kind that can be read, or it is empty.
     """
-    require_file(path)
-    if path.suffix == ".parquet":
+    if kind_of(path) == ".parquet":
         return list(_parquet(path).schema_arrow.names)
-    if path.suffix != ".csv":
-        raise InputError(f"{path}: expected a .csv or .parquet file")
-    _, names = next(_records(path), (0, []))
-    if not names:
-        raise InputError(f"{path} is empty")
-    return names
+    return header_of(path, records(path))
 
 
-def load(con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap) -> int:
+def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnMap) -> int:
     """Make the table `source`; the lines in it.
 
     Args:
         con: Where to make it.
-        path: The file.
+        paths: The files, whose columns are the same: one export, cut or not.
         columns: What its columns mean.
 
     Raises:
-        InputError: The file cannot be read to its end.
+        InputError: A file cannot be read to its end, or its columns differ from the first one's.
     """
     fields = ", ".join(f"{quote(name)} VARCHAR" for name in columns.fields)
     con.execute(f"CREATE TABLE source (line BIGINT, fault VARCHAR, {fields})")
-    if path.suffix == ".parquet":
-        _load_parquet(con, path, columns)
-    else:
-        _load_csv(con, path, columns)
+    first, before = header(paths[0]), 0
+    for path in paths:
+        if header(path) != first:
+            raise InputError(f"{path} has other columns than {paths[0]}. Load it by itself.")
+        if kind_of(path) == ".parquet":
+            _load_parquet(con, path, columns, before)
+        else:
+            _load_records(con, path, columns, before)
+        ((before,),) = con.sql("SELECT coalesce(max(line), 0) FROM source").fetchall()
     ((lines,),) = con.sql("SELECT count(*) FROM source").fetchall()
     return lines
 
@@ -85,56 +61,69 @@ def _parquet(path: Path) -> pq.ParquetFile:
         raise InputError(f"{path} is no Parquet file: {error}") from None
 
 
-def _load_parquet(con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap) -> None:
+def _load_parquet(
+    con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap, before: int
+) -> None:
     schema = _parquet(path).schema_arrow
-    selected = ", ".join(
-        _as_text(columns.columns[name], schema) if name in columns.columns else "NULL"
-        for name in columns.fields
-    )
+    selected = ", ".join(_as_text(columns, name, schema) for name in columns.fields)
     con.execute(
-        f"INSERT INTO source SELECT file_row_number + 1, NULL, {selected} "  # noqa: S608
+        f"INSERT INTO source SELECT {before} + file_row_number + 1, NULL, {selected} "  # noqa: S608
         "FROM read_parquet($path, file_row_number = true)",
         {"path": str(path)},
     )
 
 
-def _as_text(name: str, schema: pa.Schema) -> str:
-    """A column as text; whole numbers that come as floats, as identifiers may, lose their '.0'."""
-    column = quote(name)
-    if not pa.types.is_floating(schema.field(name).type):
-        return f"{column}::VARCHAR"
-    return f"regexp_replace({column}::VARCHAR, '[.]0$', '')"
+def _as_text(columns: ColumnMap, name: str, schema: pa.Schema) -> str:
+    """A field as text; whole numbers that come as floats, as identifiers may, lose their '.0'."""
+    texts = []
+    for column in columns.columns.get(name, ()):
+        text = f"{quote(column)}::VARCHAR"
+        if pa.types.is_floating(schema.field(column).type):
+            text = f"regexp_replace({text}, '[.]0$', '')"
+        texts.append(f"nullif({text}, '')")
+    return f"coalesce({', '.join(texts)}, {_value(columns, name)})"
 
 
-def _load_csv(con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap) -> None:
-    records = _records(path)
-    _, names = next(records)
-    places = [
-        names.index(columns.columns[name]) if name in columns.columns else None
-        for name in columns.fields
-    ]
+def _value(columns: ColumnMap, name: str) -> str:
+    found = columns.values.get(name)
+    return "NULL" if found is None else "'" + found.replace("'", "''") + "'"
+
+
+def _load_records(
+    con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap, before: int
+) -> None:
+    found = records(path)
+    names = header_of(path, found)
+    if columns.unpack:
+        from d1lab.ingest.packed_cells import unpacked
+
+        names, found = unpacked(names, found, columns.unpack)
     schema = pa.schema(
         [("line", pa.int64()), *((name, pa.string()) for name in ("fault", *columns.fields))]
     )
-    for batch in _batches(records, len(names), places):
-        con.register("batch", pa.table(list(zip(*batch, strict=True)), schema=schema))
+    for batch in _batches(found, names, columns):
+        shifted = [(before + line, *rest) for line, *rest in batch]
+        con.register("batch", pa.table(list(zip(*shifted, strict=True)), schema=schema))
         con.execute("INSERT INTO source FROM batch")
 
 
-Record = tuple[int, list[str]]
-"""Line and cells."""
-
-
 def _batches(
-    records: Iterator[Record], width: int, places: Sequence[int | None]
-) -> Iterator[list[tuple[object, ...]]]:
-    batch: list[tuple[object, ...]] = []
-    for line, cells in records:
+    found: Iterable[Record], names: Sequence[str], columns: ColumnMap
+) -> Iterator[list[tuple[int, *tuple[str | None, ...]]]]:
+    places = [
+        [names.index(column) for column in columns.columns.get(field, ()) if column in names]
+        for field in columns.fields
+    ]
+    constants = [columns.values.get(field) for field in columns.fields]
+    batch = []
+    for line, cells in found:
         fault = None
-        if len(cells) != width:
-            fault = f"{len(cells)} cells, where the header has {width}"
-            cells = [*cells, *[""] * (width - len(cells))]
-        picked = (None if place is None else cells[place] for place in places)
+        if len(cells) != len(names):
+            cells, fault = _fitted(cells, len(names))
+        picked = (
+            next((cells[place] for place in some if cells[place].strip()), constant)
+            for some, constant in zip(places, constants, strict=True)
+        )
         batch.append((line, fault, *picked))
         if len(batch) == BATCH_LINES:
             yield batch
@@ -143,14 +132,14 @@ def _batches(
         yield batch
 
 
-def _records(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not in UTF-8: {error}; convert it first") from None
-        except csv.Error as error:
-            raise InputError(f"{path}, near line {reader.line_num}: {error}") from None
+def _fitted(cells: list[str], width: int) -> tuple[list[str], str | None]:
+    """The cells of a record that has too many or too few; empty ones too many are no fault."""
+    if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+        return cells[:width], None
+    fault = f"{len(cells)} cells, where the header has {width}"
+    return [*cells, *[""] * (width - len(cells))], fault
+
+
+def delimiter_of(path: Path) -> str | None:
+    """What stands between the cells of a text; None for other files."""
+    return dialect_of(path).delimiter if kind_of(path) in (".csv", ".tsv", ".tab", ".txt") else None

@@ -1,41 +1,49 @@
-"""Orders from files: Shopify's order export, or any CSV or Parquet by a small column map.
+"""Orders from files: exports of shops that d1lab knows, or any table by a small column map.
 
 A file becomes order events (docs/guide/events.md) by the SQL of its layout,
-<layout>_orders.sql; what each makes of discounts, refunds and cancelled orders stands
-there. Events are told apart by the order and the line's place in it, and are corrected where they
-differ: so a file that was loaded in part is loaded again, and a later export of the same orders
-brings them up to date.
+<layout>_orders.sql; what each makes of discounts, refunds and canceled orders stands there, what is
+no sale in no_sale.sql. An order that is in a file replaces what was known of it: see `replace`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import NamedTuple
 
 import duckdb
+import pyarrow as pa
 from pydantic import SecretStr
 
-from d1lab.d1.database import Database
+from d1lab.d1.database import Database, quote
 from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap, column_map
-from d1lab.ingest.events import Progress, TrackResult, check_table, track_table
+from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
 from d1lab.ingest.files import FIELDS
-from d1lab.ingest.lines import header, load
+from d1lab.ingest.lines import delimiter_of, header, load
+from d1lab.ingest.money_back import fill_dues
+from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
+from d1lab.ingest.rejected import RejectedLine
+from d1lab.ingest.replace import Replaced, find_known, replace_orders
+from d1lab.ingest.spelling import TIMES, make_plain
+from d1lab.ingest.times import unsettled, utc_texts
 from d1lab.warehouse import scratch
 
 MEMORY = "512MB"  # of DuckDB; what does not fit goes to a private folder of the system's
+SHOWN_ORDERS = 5  # in a dry run
 _SQL = Path(__file__).parent
 
 _SETTINGS = """
 CREATE TABLE settings AS SELECT
-    $shop::VARCHAR AS shop, $currency::VARCHAR AS shop_currency, $timezone::VARCHAR AS timezone,
+    $shop::VARCHAR AS shop, $currency::VARCHAR AS shop_currency,
     $time_format::VARCHAR AS time_format, $plain_emails::BOOLEAN AS plain_emails,
     $discount_skus::VARCHAR[] AS discount_skus, $markdowns::BOOLEAN AS markdowns,
+    $whole_orders::BOOLEAN AS whole_orders,
     $inner_pad::BLOB AS inner_pad, $outer_pad::BLOB AS outer_pad
 """
 _CURRENCIES = """
@@ -45,27 +53,53 @@ WHERE code IS NOT NULL GROUP BY code ORDER BY count(*) DESC, code
 _SENT = (
     "CREATE TABLE sent AS SELECT row_number() OVER (ORDER BY line, type) AS position, * FROM events"
 )
+_CHECKED = f"""
+CREATE TABLE checked AS
+SELECT
+    position, reason, order_id, event_id, type, quantity, customer_id,
+    strftime(occurred_at, '%Y-%m-%d %H:%M:%S') AS occurred_at,
+    json_array({", ".join(FIELDS)}) AS row
+FROM checked_events
+"""  # noqa: S608
 _REFUSED_EVENTS = """
 INSERT INTO refused
-SELECT line, order_id, sku, string_agg(reason, '; ' ORDER BY position)
-FROM sent JOIN reasons USING (position) GROUP BY line, order_id, sku
+SELECT line, sent.order_id, sku, string_agg(DISTINCT reason, '; ')
+FROM sent JOIN checked USING (position)
+WHERE reason IS NOT NULL
+GROUP BY line, sent.order_id, sku
 """
 _COUNTS = """
 SELECT
     count(DISTINCT order_id) FILTER (type = 'order'), count(*) FILTER (type = 'refund'),
-    count(*) FILTER (type = 'refund' AND quantity = '0'),
-    count(*) FILTER (type = 'order' AND customer_id IS NULL)
-FROM sent ANTI JOIN reasons USING (position)
+    count(*) FILTER (type = 'refund' AND quantity = 0),
+    count(*) FILTER (type = 'order' AND customer_id IS NULL), count(*)
+FROM checked
+WHERE reason IS NULL
+"""
+_SHOWN = """
+SELECT order_id, type, occurred_at, left(customer_id, 8) AS customer, sku, quantity,
+    discount_code, discount_amount, revenue
+FROM sent
+WHERE position NOT IN (SELECT position FROM checked WHERE reason IS NOT NULL)
+    AND order_id IN (
+        SELECT order_id FROM sent GROUP BY order_id ORDER BY min(position) LIMIT $orders
+    )
+ORDER BY position LIMIT 20
 """
 
 
-class RefusedLine(NamedTuple):
-    """A line of the file that became no event."""
+class OrderLine(NamedTuple):
+    """A line as a dry run understands it."""
 
-    line: int
-    order_id: str | None  # as the file calls it
-    sku: str | None
-    reason: str
+    order_id: str
+    type: str
+    occurred_at: str  # UTC
+    customer: str  # the beginning of the pseudonym; empty for unknown
+    sku: str
+    quantity: str
+    discount_code: str  # empty without one
+    discount_amount: str
+    revenue: str
 
 
 class OrdersResult(NamedTuple):
@@ -80,18 +114,36 @@ class OrdersResult(NamedTuple):
     events: int  # made of the lines that were let in
     written: int  # new, or corrected; 0 in a dry run
     known: int  # there before, just so
-    refused: tuple[RefusedLine, ...]
+    refused: tuple[RejectedLine, ...]
     seconds: float
+    removed: int = 0  # events that D1 knew of these orders, and that are no more
+    older: int = 0  # orders that D1 knows from a newer export: left as they are
+    no_sale: Mapping[str, int] = {}  # what was left out, by kind
+    map: str | None = None  # the map of d1lab's that the file was read by
+    exported_at: str = ""  # when the file was made, UTC
+    timezone: str = "UTC"  # of times without an offset
+    seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
+
+
+class Reading(NamedTuple):
+    """What is told of a file beside its columns; None where the file tells."""
+
+    currency: str | None = None  # the shop's; orders in another one are refused
+    markdowns: bool = False  # count a price below Shopify's compare-at price as a discount
+    timezone: str | None = None  # of times without an offset, the shop's
+    exported_at: str | None = None  # when the file was made
+    dates: str | None = None  # 'day-first' or 'month-first'
+    decimal: str | None = None  # '.' or ','
+    country: str | None = None  # of phone numbers without one
 
 
 def ingest_orders(
     db: Database | None,
-    path: Path,
+    paths: Path | Sequence[Path],
     *,
     shop: str,
     salt: SecretStr | None,
-    currency: str | None = None,
-    markdowns: bool = False,
+    reading: Reading = Reading(),  # noqa: B008
     map_file: Path | None = None,
     pairs: Iterable[str] = (),
     progress: Progress | None = None,
@@ -100,14 +152,12 @@ def ingest_orders(
 
     Args:
         db: The database; None for a dry run, which checks everything and writes nothing.
-        path: A .csv or .parquet file.
+        paths: A file, or the files that one export was cut into, in their order.
         shop: The shop whose orders these are.
-        salt: What e-mail addresses are hashed with; None to keep them plain.
-        currency: The shop's currency; orders in another one are refused. It may be left out
-            where the file holds one only.
-        markdowns: Count a price below Shopify's compare-at price as a discount.
-        map_file: A column map in TOML; without one and without pairs the file is Shopify's.
-        pairs: "field=column" each, in addition.
+        salt: What customers are hashed with; None to keep their addresses plain.
+        reading: What is told of the file beside its columns.
+        map_file: A column map in TOML.
+        pairs: "field=column" each, or the name of a map that d1lab brings.
         progress: Called as events are written.
 
     Raises:
@@ -115,47 +165,42 @@ def ingest_orders(
         D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
     """
     start = monotonic()
-    columns = column_map(header(path), map_file, pairs)
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    settled = {"dates": reading.dates, "decimal": reading.decimal, "country": reading.country}
+    columns = column_map(header(files[0]), map_file, pairs, settled)
+    zone = columns.timezone or reading.timezone or "UTC"
     with _workspace() as con:
-        lines = load(con, path, columns)
-        settings = {"shop": _shop(shop), "currency": _currency(con, currency)}
-        _set_up(con, columns, salt, settings | {"markdowns": markdowns})
-        con.execute((_SQL / f"{columns.layout}_orders.sql").read_text())
-        con.execute(_SENT)
-        tracked = _track(con, db, progress)
-        _note_refused(con, tracked)
-        ((orders, refunds, of_money, nameless),) = con.sql(_COUNTS).fetchall()
-        refused = con.sql("FROM refused ORDER BY line").fetchall()
-    return OrdersResult(
-        columns.layout,
-        lines,
-        orders,
-        refunds,
-        of_money,
-        nameless,
-        tracked.received - len(tracked.refused),
-        tracked.written,
-        tracked.known,
-        tuple(RefusedLine(*row) for row in refused),
-        monotonic() - start,
-    )
+        lines = load(con, files, columns)
+        make_plain(con, columns, zone=zone, delimiter=delimiter_of(files[0]))
+        name = _set_up(con, columns, shop, salt, reading)
+        exported_at = _exported_at(con, columns, files, reading.exported_at, zone)
+        _make_events(con, columns)
+        replaced = _write(con, db, name, exported_at, progress)
+        return _told(con, columns, replaced)._replace(
+            lines=lines,
+            exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
+            timezone=zone,
+            seen=_seen(con) if db is None else (),
+            seconds=monotonic() - start,
+        )
 
 
 @contextmanager
 def _workspace() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in bounded memory, with the macros that read texts."""
+    """A database in bounded memory, with the macros that read texts and the rules of events."""
     with (
         TemporaryDirectory(prefix="d1lab-orders-") as spill,
         scratch(memory_limit=MEMORY, temp_directory=spill) as con,
     ):
-        con.execute((_SQL / "texts.sql").read_text())
+        fields = ", ".join(f"{quote(name)} {_duckdb_type(name)}" for name in INCOMING.names)
+        con.execute(f"CREATE TABLE incoming ({fields})")
+        add_rules(con)
+        con.execute((_SQL / "no_sale.sql").read_text())
         yield con
 
 
-def _shop(shop: str) -> str:
-    if not shop.strip():
-        raise InputError("shop name is empty. Pass --shop NAME.")
-    return shop.strip()
+def _duckdb_type(name: str) -> str:
+    return "BIGINT" if pa.types.is_integer(INCOMING.field(name).type) else "VARCHAR"
 
 
 def _currency(con: duckdb.DuckDBPyConnection, given: str | None) -> str | None:
@@ -173,44 +218,119 @@ def _currency(con: duckdb.DuckDBPyConnection, given: str | None) -> str | None:
 def _set_up(
     con: duckdb.DuckDBPyConnection,
     columns: ColumnMap,
+    shop: str,
     salt: SecretStr | None,
-    settings: Mapping[str, object],
-) -> None:
+    reading: Reading,
+) -> str:
+    """Make `settings`, bring phones to one form, and mark the lines that the map's filter keeps."""
+    if not shop.strip():
+        raise InputError("shop name is empty. Pass --shop NAME.")
     inner, outer = pads(salt) if salt else (b"", b"")
+    currency = _currency(con, reading.currency)
     options = {
-        "timezone": columns.timezone,
+        "shop": shop.strip(),
+        "currency": currency,
         "time_format": columns.time_format,
         "discount_skus": list(columns.discount_skus),
+        "markdowns": reading.markdowns,
+        "whole_orders": columns.whole_orders,
         "plain_emails": salt is None,
         "inner_pad": inner,
         "outer_pad": outer,
     }
-    con.execute(_SETTINGS, {**settings, **options})
-    con.execute("SET VARIABLE time_format = (SELECT time_format FROM settings)")
+    con.execute(_SETTINGS, options)
+    normalize_phones(con, columns.country, currency)
+    _filter(con, columns)
+    return shop.strip()
 
 
-def _track(
-    con: duckdb.DuckDBPyConnection, db: Database | None, progress: Progress | None
-) -> TrackResult:
-    ((expected,),) = con.sql("SELECT count(*) FROM sent").fetchall()
-    events = con.cursor().sql(f"SELECT {', '.join(FIELDS)} FROM sent ORDER BY position")  # noqa: S608
+def _filter(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
+    con.execute("ALTER TABLE source ADD COLUMN is_kept BOOLEAN DEFAULT true")
+    for field, kept in columns.filter.items():
+        if field in columns.columns:
+            con.execute(
+                f"UPDATE source SET is_kept = is_kept AND list_contains($kept, "  # noqa: S608
+                f"lower(coalesce(given({quote(field)}), '')))",
+                {"kept": list(kept)},
+            )
+
+
+def _exported_at(
+    con: duckdb.DuckDBPyConnection,
+    columns: ColumnMap,
+    files: Sequence[Path],
+    given: str | None,
+    zone: str,
+) -> datetime:
+    """When the file was made: as told, else the newest order in it, else the file's own time."""
+    latest = datetime.now(UTC).replace(tzinfo=None) + TOLERANCE
+    if given:
+        moment = None if unsettled([given]) else utc_texts([given], zone, None).get(given)
+        if moment is None or datetime.fromisoformat(moment) > latest:
+            raise InputError(f"--exported-at {given!r}: give a time such as 2026-05-01T10:00")
+        return datetime.fromisoformat(moment)
+    # not the times of cancellation: an order that was opened again has none any more
+    names = [name for name in TIMES if name in columns.fields and name != "cancelled_at"]
+    fields = [f"max(instant(given({name})))" for name in names]
+    limit = " AND ".join(f"coalesce(instant(given({name})) <= $latest, true)" for name in names)
+    ((newest,),) = con.execute(
+        f"SELECT greatest({', '.join(fields)}) FROM source WHERE {limit}",  # noqa: S608
+        {"latest": latest},
+    ).fetchall()
+    own = max(path.stat().st_mtime for path in files)
+    return newest or datetime.fromtimestamp(own, UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _make_events(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
+    con.execute((_SQL / f"{columns.layout}_orders.sql").read_text())
+    if columns.layout == "shopify":
+        fill_dues(con)
+        con.execute((_SQL / "shopify_events.sql").read_text())
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    db: Database | None,
+    shop: str,
+    exported_at: datetime,
+    progress: Progress | None,
+) -> Replaced:
+    """Check the events by the common rules, and write those that are let in."""
+    if db:
+        find_known(db, con, shop)
+    con.execute(_SENT)
+    texts = ", ".join(f"{name}::VARCHAR" for name in FIELDS)
+    con.execute(f"INSERT INTO incoming SELECT position, NULL, {texts} FROM sent")  # noqa: S608
+    con.execute(_CHECKED)
+    con.execute(_REFUSED_EVENTS)
     if db is None:
-        return check_table(events)
-
-    def report(name: str, done: int, _: int) -> None:
-        if progress:
-            progress(name, done, expected)
-
-    return track_table(db, events, correct=True, progress=report)
+        return Replaced(0, 0, 0, 0)
+    return replace_orders(db, con, shop, exported_at, progress)
 
 
-def _note_refused(con: duckdb.DuckDBPyConnection, tracked: TrackResult) -> None:
-    """Add the events that the common rules refused to the refused lines of the layout."""
-    con.execute("CREATE TABLE reasons (position BIGINT, reason VARCHAR)")
-    if tracked.refused:
-        import pyarrow as pa
+def _told(con: duckdb.DuckDBPyConnection, columns: ColumnMap, replaced: Replaced) -> OrdersResult:
+    ((orders, refunds, of_money, nameless, events),) = con.sql(_COUNTS).fetchall()
+    kinds = con.sql("FROM left_out ORDER BY count DESC, kind").fetchall()
+    refused = con.sql("SELECT line, reason, order_id, sku FROM refused ORDER BY line").fetchall()
+    return OrdersResult(
+        columns.layout,
+        0,
+        orders,
+        refunds,
+        of_money,
+        nameless,
+        events,
+        replaced.written,
+        replaced.known,
+        tuple(RejectedLine(n, why, {"order_id": o, "sku": s}) for n, why, o, s in refused),
+        0,
+        replaced.removed,
+        replaced.older_orders,
+        {kind: count for kind, count in kinds if count},
+        columns.title,
+    )
 
-        positions, reasons = zip(*tracked.refused, strict=True)
-        con.register("given_reasons", pa.table({"position": positions, "reason": reasons}))
-        con.execute("INSERT INTO reasons FROM given_reasons")
-        con.execute(_REFUSED_EVENTS)
+
+def _seen(con: duckdb.DuckDBPyConnection) -> tuple[OrderLine, ...]:
+    rows = con.execute(_SHOWN, {"orders": SHOWN_ORDERS}).fetchall()
+    return tuple(OrderLine(*("" if cell is None else str(cell) for cell in row)) for row in rows)

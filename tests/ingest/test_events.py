@@ -75,9 +75,9 @@ def test_track_correct_writes_what_differs(db, event):
         ({"shop": " "}, "shop is missing"),
         ({"event_id": None}, "event_id is missing"),
         ({"type": "return"}, "type 'return' is not 'order' or 'refund'"),
-        ({"quantity": 0}, "quantity '0' is not a whole number above 0"),
-        ({"quantity": -1}, "quantity '-1' is not a whole number above 0"),
-        ({"quantity": 1.5}, "quantity '1.5' is not a whole number above 0"),
+        ({"quantity": 0}, "quantity '0' is not a number above 0"),
+        ({"quantity": -1}, "quantity '-1' is not a number above 0"),
+        ({"quantity": "half"}, "quantity 'half' is not a number above 0"),
         ({"quantity": True}, "quantity is of type bool"),
         ({"revenue": float("nan")}, "revenue 'nan' is not an amount of 0 or more"),
         ({"revenue": float("inf")}, "revenue 'inf' is not an amount of 0 or more"),
@@ -95,7 +95,8 @@ def test_track_correct_writes_what_differs(db, event):
         ({"occurred_at": "2026-02-30"}, "occurred_at '2026-02-30' is not an ISO 8601 time"),
         ({"occurred_at": 1777629600}, "occurred_at is of type int"),
         ({"occurred_at": "2026-05-01 10:00 CET"}, "is not an ISO 8601 time"),
-        ({"occurred_at": "0026-05-01"}, "is not an ISO 8601 time"),
+        ({"occurred_at": "0026-05-01"}, "is before 1970"),
+        ({"occurred_at": "2199-05-01"}, "is in the future"),
         ({"revenu": 1}, "Did you mean 'revenue'?"),
     ],
 )
@@ -140,7 +141,7 @@ def test_track_counts_positions_over_batches(db, event):
     bad = BATCH_EVENTS + 2
     events = (event(n, quantity=0 if n == bad else 1) for n in range(1, BATCH_EVENTS + 11))
     result = track(db, events, progress=lambda *call: calls.append(call))
-    assert result.refused == (Refusal(bad, "quantity '0' is not a whole number above 0"),)
+    assert result.refused == (Refusal(bad, "quantity '0' is not a number above 0"),)
     assert result.written == BATCH_EVENTS + 9
     assert [received for _, received, _ in calls] == [BATCH_EVENTS, BATCH_EVENTS + 10]
 
@@ -180,7 +181,7 @@ def test_track_table_takes_a_relation(db, event):
     )
     result = track_table(db, relation)
     assert result[:3] == (4, 3, 0)
-    assert result.refused == (Refusal(1, "quantity '0' is not a whole number above 0"),)
+    assert result.refused == (Refusal(1, "quantity '0' is not a number above 0"),)
     rows = stored(db, "order_id, customer_id, quantity, discount_amount, revenue, occurred_at")
     assert rows[0] == ("1", None, 1, 0, 0.25, "2026-05-01 10:00:00")
 

@@ -28,14 +28,15 @@ from d1lab.ingest.prices.observations import (
     Line,
     Observation,
     PricesResult,
-    RefusedLine,
     currency_of,
     read_lines,
+    rejected,
     text,
     url_of,
     write,
 )
 from d1lab.ingest.prices.offers import Wanted, find_offer
+from d1lab.ingest.rejected import RejectedLine
 
 NEEDED = ("shop", "sku", "competitor", "url")
 FIELDS = (*NEEDED, "competitor_sku", "currency")
@@ -53,7 +54,7 @@ class Watch(NamedTuple):
     currency: str | None = None  # for pages with several
 
 
-def read_watchlist(path: Path) -> tuple[list[Watch], list[RefusedLine]]:
+def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
     """The pages of a list, and the lines that name none.
 
     Args:
@@ -72,7 +73,7 @@ def read_watchlist(path: Path) -> tuple[list[Watch], list[RefusedLine]]:
                 raise InputError(f"{watch.competitor} is listed for {watch.sku} in an earlier line")
         except InputError as error:
             number, _, cells = line
-            refused.append(RefusedLine(number, cells["sku"], cells["competitor"], str(error)))
+            refused.append(rejected(number, cells["sku"], cells["competitor"], str(error)))
         else:
             watches[watch[1:4]] = watch
     return list(watches.values()), refused
@@ -178,7 +179,7 @@ class Round:
         self._failures: Counter[str] = Counter()
         self._unwritten: list[Observation] = []
         self.seen: list[Observation] = []
-        self.refused: list[RefusedLine] = []
+        self.refused: list[RejectedLine] = []
         self.written = 0
 
     @property
@@ -246,4 +247,4 @@ class Round:
         self._hosts[host].clear()
 
     def _refuse(self, watch: Watch, reason: str) -> None:
-        self.refused.append(RefusedLine(watch.line, watch.sku, watch.competitor, reason))
+        self.refused.append(rejected(watch.line, watch.sku, watch.competitor, reason))

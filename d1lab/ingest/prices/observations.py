@@ -24,6 +24,7 @@ from d1lab.ingest.column_map import ColumnMap
 from d1lab.ingest.events import Progress
 from d1lab.ingest.lines import header, load
 from d1lab.ingest.prices.offers import in_stock
+from d1lab.ingest.rejected import RejectedLine
 from d1lab.warehouse import scratch
 
 NEEDED = ("shop", "sku", "competitor", "price", "currency", "observed_at")
@@ -55,24 +56,20 @@ class Observation(NamedTuple):
     source: str  # 'file', 'page' or 'simulated'
 
 
-class RefusedLine(NamedTuple):
-    """A line of the file that became no row."""
-
-    line: int  # its number in a CSV file, whose header is line 1; in Parquet the row's
-    sku: str | None
-    competitor: str | None
-    reason: str
-
-
 class PricesResult(NamedTuple):
     """What became of the lines: received = written + known + refused, but in a dry run."""
 
     received: int
     written: int  # new, or with another price than before; 0 in a dry run
     known: int  # there before, just so; of pages: looked at lately, and not fetched again
-    refused: tuple[RefusedLine, ...]
+    refused: tuple[RejectedLine, ...]
     seconds: float
     seen: tuple[Observation, ...] = ()  # what pages told; of a file nothing is repeated
+
+
+def rejected(line: int, sku: str | None, competitor: str | None, reason: str) -> RejectedLine:
+    """A line of prices, or of pages to visit, that became no row."""
+    return RejectedLine(line, reason, {"sku": sku, "competitor": competitor})
 
 
 def ingest_prices(
@@ -104,7 +101,7 @@ def ingest_prices(
             row = _checked(fault, cells, latest)
             _require_new(row, rows)
         except InputError as error:
-            refused.append(RefusedLine(line, cells["sku"], cells["competitor"], str(error)))
+            refused.append(rejected(line, cells["sku"], cells["competitor"], str(error)))
         else:
             rows[_key(row)] = row
     written = write(db, list(rows.values()), progress) if db else 0
@@ -143,7 +140,7 @@ def read_lines(path: Path, fields: Sequence[str], needed: Sequence[str]) -> list
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: column {twice[0]!r} occurs twice in the header")
     with scratch() as con:
-        load(con, path, ColumnMap("prices", tuple(fields), {name: name for name in names}))
+        load(con, [path], ColumnMap("prices", tuple(fields), {name: (name,) for name in names}))
         rows = con.sql("FROM source ORDER BY line").fetchall()
     return [(line, fault, _cells(fields, values)) for line, fault, *values in rows]
 

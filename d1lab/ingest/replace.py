@@ -1,0 +1,258 @@
+"""An order that is in a file replaces everything that D1 knew of it, unless D1 knows a newer one.
+
+D1's table `d1lab_orders` keeps when each order's export was made. Orders are found however their
+id was written: 5123, 5123.0, gid://shopify/Order/5123, or by the name alone; what the app tracked
+of an order goes with the rest. Whole orders are written at a time, each group in one transaction:
+a load that dies leaves every order as it was or as it is in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.d1.database import Database, Statement
+from d1lab.d1.write import CHANGES, upsert_statements
+from d1lab.errors import InputError
+from d1lab.ingest.events import Progress
+from d1lab.ingest.files import FIELDS
+from d1lab.ingest.times import SHAPE
+
+GROUP_ROWS = 10_000
+LOOKUP_IDS = 20_000
+TABLE = "d1lab_orders"
+
+_EVENTS = catalog.table("order_events")
+_COLUMNS = ("shop", "order_id", "name", "exported_at", "last_event_at")
+_DELETE = (
+    "DELETE FROM order_events WHERE shop = ?1 AND event_id IN (SELECT value FROM json_each(?2))"
+)
+_FORGET = (
+    "DELETE FROM d1lab_orders WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))"
+)
+_KNOWN_ORDERS = """
+SELECT order_id, name, exported_at, last_event_at FROM d1lab_orders
+WHERE shop = ?1
+    AND (order_id IN (SELECT value FROM json_each(?2)) OR name IN (SELECT value FROM json_each(?2)))
+"""
+_KNOWN_EVENTS = """
+SELECT order_id, event_id, occurred_at FROM order_events
+WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))
+"""
+_SPELLINGS = """
+CREATE OR REPLACE TABLE spellings AS
+WITH orders AS (
+    SELECT order_id, name, regexp_full_match(order_id, '[0-9]+') AS is_number FROM file_orders
+)
+SELECT DISTINCT order_id, unnest(list_filter([
+    order_id, name, CASE WHEN is_number THEN order_id || '.0' END,
+    CASE WHEN is_number THEN 'gid://shopify/Order/' || order_id END
+], lambda spelling: spelling IS NOT NULL)) AS spelling
+FROM orders
+"""
+_RENAMED = """
+SELECT file_orders.order_id, min(known_orders.order_id), count(DISTINCT known_orders.order_id)
+FROM file_orders
+JOIN known_orders ON known_orders.name = file_orders.name
+WHERE file_orders.order_id = file_orders.name AND known_orders.order_id <> file_orders.order_id
+GROUP BY file_orders.order_id
+"""
+_DECIDED = """
+CREATE TABLE decided AS
+WITH known AS (
+    SELECT spellings.order_id, max(exported_at) AS exported_at, max(last_event_at) AS last_event_at
+    FROM spellings JOIN known_orders ON known_orders.order_id = spelling
+    GROUP BY spellings.order_id
+),
+tracked AS (
+    SELECT spellings.order_id, max(occurred_at) AS occurred_at
+    FROM spellings JOIN known_events ON known_events.order_id = spelling
+    GROUP BY spellings.order_id
+)
+SELECT
+    order_id,
+    file_orders.name,
+    coalesce(greatest(
+        known.exported_at,
+        CASE WHEN occurred_at > coalesce(last_event_at, '') THEN occurred_at END
+    ) > $exported_at, false)  AS is_older  -- what is known is newer: the app goes on tracking
+FROM file_orders
+LEFT JOIN known USING (order_id)
+LEFT JOIN tracked USING (order_id)
+WHERE order_id NOT IN (SELECT order_id FROM checked WHERE reason IS NOT NULL)
+"""
+_STALE = """
+CREATE TABLE stale AS
+SELECT DISTINCT decided.order_id, known_events.event_id
+FROM decided
+JOIN spellings USING (order_id)
+JOIN known_events ON known_events.order_id = spelling
+ANTI JOIN checked ON checked.event_id = known_events.event_id
+WHERE NOT is_older
+"""
+_NEXT = """
+SELECT
+    order_id,
+    any_value(name),
+    list(row ORDER BY position) FILTER (row IS NOT NULL),
+    max(occurred_at),
+    (SELECT list(event_id) FROM stale WHERE stale.order_id = decided.order_id),
+    (SELECT list(spelling) FROM spellings
+        WHERE spellings.order_id = decided.order_id AND spelling <> decided.order_id)
+FROM decided LEFT JOIN checked USING (order_id)
+WHERE NOT is_older
+GROUP BY order_id
+ORDER BY min(position) NULLS LAST, order_id
+"""
+_LOOSE = """
+SELECT row FROM checked ANTI JOIN decided USING (order_id) WHERE reason IS NULL ORDER BY position
+"""
+
+
+class Replaced(NamedTuple):
+    """What became of the events that the rules let in."""
+
+    written: int  # new, or other than before
+    known: int  # there before, just so
+    removed: int  # known before, and no more in the order
+    older_orders: int  # D1 knows them from a newer export: they were left as they are
+
+
+class _Group(NamedTuple):
+    """Whole orders that are written together."""
+
+    rows: list[str]  # events, each a JSON array in the order of FIELDS
+    stale: list[str]  # ids of events that are no more
+    orders: list[str]  # rows of TABLE, as JSON arrays
+    other_names: list[str]  # under which the orders were known
+
+
+def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
+    """Read what D1 knows of the orders of `file_orders`, and call them by the ids known there.
+
+    Raises:
+        InputError: The database lacks our table, or an order's name is that of several orders.
+    """
+    if TABLE not in db.tables():
+        raise InputError(f"{db.url} has no table {TABLE}. Run: d1lab migrate")
+    con.execute(_SPELLINGS)
+    spellings = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
+    _keep(con, "known_orders", _COLUMNS[1:], _look_up(db, _KNOWN_ORDERS, shop, spellings))
+    for order_id, known_id, count in con.sql(_RENAMED).fetchall():
+        if count > 1:
+            raise InputError(
+                f"{count} orders of shop {shop!r} are named {order_id!r}. "
+                "Export them with their Id."
+            )
+        _rename(con, order_id, known_id)
+    con.execute(_SPELLINGS)
+    wanted = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
+    events = _look_up(db, _KNOWN_EVENTS, shop, wanted)
+    _keep(con, "known_events", ("order_id", "event_id", "occurred_at"), events)
+
+
+def _look_up(db: Database, sql: str, shop: str, ids: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    any_known = db.query("SELECT 1 FROM order_events WHERE shop = ?1 LIMIT 1", (shop,)).rows
+    any_known += db.query(f"SELECT 1 FROM {TABLE} WHERE shop = ?1 LIMIT 1", (shop,)).rows  # noqa: S608
+    for start in range(0, len(ids) if any_known else 0, LOOKUP_IDS):
+        some = orjson.dumps(ids[start : start + LOOKUP_IDS]).decode()
+        yield from db.query(sql, (shop, some), table=_EVENTS.name).rows
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Sequence[str],
+    rows: Iterator[tuple[object, ...]],
+) -> None:
+    texts = [[None if cell is None else str(cell) for cell in row] for row in rows]
+    arrays = [pa.array([row[place] for row in texts], pa.string()) for place in range(len(columns))]
+    con.register(f"{name}_found", pa.table(arrays, names=list(columns)))
+    con.execute(f"CREATE TABLE {name} AS FROM {name}_found")
+
+
+def _rename(con: duckdb.DuckDBPyConnection, order_id: str, known_id: str) -> None:
+    """An order that the file knows by its name alone has the id that it came with before."""
+    names = {"old": order_id, "new": known_id}
+    con.execute(
+        "UPDATE events SET order_id = $new, event_id = CASE WHEN starts_with(event_id, $old || '-')"
+        " THEN $new || substr(event_id, length($old) + 1) ELSE event_id END WHERE order_id = $old",
+        names,
+    )
+    con.execute("UPDATE file_orders SET order_id = $new WHERE order_id = $old", names)
+
+
+def replace_orders(
+    db: Database,
+    con: duckdb.DuckDBPyConnection,
+    shop: str,
+    exported_at: datetime,
+    progress: Progress | None = None,
+) -> Replaced:
+    """Write the events of `checked`: of whole orders in place of what was known of them.
+
+    Args:
+        db: The database.
+        con: Holds `checked`, and what `find_known` left.
+        shop: The shop.
+        exported_at: When the file was made, UTC.
+        progress: Called after each group.
+
+    Raises:
+        D1Error: As d1lab.errors draws them. Groups that were written stay.
+    """
+    moment = exported_at.strftime(SHAPE)
+    con.execute(_DECIDED, {"exported_at": moment})
+    con.execute(_STALE)
+    ((expected,),) = con.sql(
+        "SELECT count(*) FROM checked LEFT JOIN decided USING (order_id) "
+        "WHERE reason IS NULL AND NOT coalesce(is_older, false)"
+    ).fetchall()
+    done = written = removed = 0
+    for group in _groups(con, shop, moment):
+        changed, gone = _write(db, shop, group)
+        written, removed, done = written + changed, removed + gone, done + len(group.rows)
+        if progress:
+            progress("events", done, expected)
+    ((older,),) = con.sql("SELECT count(*) FROM decided WHERE is_older").fetchall()
+    return Replaced(written, done - written, removed, older)
+
+
+def _groups(con: duckdb.DuckDBPyConnection, shop: str, moment: str) -> Iterator[_Group]:
+    """Whole orders, about GROUP_ROWS events at a time; then events that are no whole order's."""
+    group = _Group([], [], [], [])
+    orders = con.cursor().execute(_NEXT)
+    while some := orders.fetchmany(1_000):
+        for order_id, name, rows, last, stale, others in some:
+            if group.rows and len(group.rows) + len(rows or ()) > GROUP_ROWS:
+                yield group
+                group = _Group([], [], [], [])
+            group.rows.extend(rows or ())
+            group.stale.extend(stale or ())
+            group.other_names.extend(others or ())
+            group.orders.append(orjson.dumps((shop, order_id, name, moment, last)).decode())
+    if group.orders:
+        yield group
+    loose = con.cursor().execute(_LOOSE)
+    while some := loose.fetchmany(GROUP_ROWS):
+        yield _Group([row for (row,) in some], [], [], [])
+
+
+def _write(db: Database, shop: str, group: _Group) -> tuple[int, int]:
+    """One transaction; the events inserted or changed, and those removed."""
+    removals = []
+    for sql, ids in ((_DELETE, group.stale), (_FORGET, group.other_names)):
+        if ids:
+            removals += [Statement(sql, (shop, orjson.dumps(ids).decode())), CHANGES]
+    events = upsert_statements(_EVENTS.name, _EVENTS.key, FIELDS, group.rows)
+    orders = upsert_statements(TABLE, _COLUMNS[:2], _COLUMNS, group.orders)
+    results = db.batch([*removals, *events, *orders], table=_EVENTS.name, idempotent=True)
+    counts = [int(str(result.rows[0][0])) for result in results[1::2]]
+    first = len(removals) // 2
+    return sum(counts[first : first + len(events) // 2]), counts[0] if group.stale else 0

@@ -1,0 +1,179 @@
+"""The cells of `source` made plain before they are read: amounts, times, and identifiers.
+
+Only what is not plain already is looked at, so a file that a program wrote costs next to nothing.
+What cannot be read stays as it stands, for the rules of the layout to reject with its own text.
+"""
+# ruff: noqa: S608  (identifiers are quoted, values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from d1lab.d1.database import quote
+from d1lab.errors import InputError
+from d1lab.ingest import amounts, times
+from d1lab.ingest.column_map import ColumnMap
+
+NUMBERS = (
+    *("quantity", "price", "compare_at_price", "line_discount", "list_price", "line_price"),
+    *("discount_amount", "revenue", "refunded_amount", "subtotal", "shipping", "taxes", "duties"),
+    "total",
+)
+TIMES = ("created_at", "cancelled_at", "updated_at", "occurred_at")
+ORDER_IDS = ("order_number", "order_id", "order_name", "event_id", "customer_id")
+IDS = (*ORDER_IDS, "sku")
+UNNEEDED = ("customer_id",)  # an order goes on without
+
+_PLAIN_NUMBER = "-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?"
+_WITH_OFFSET = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
+    " ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
+)
+_EATEN = "[0-9]([.,][0-9]+)?[eE][+][0-9]{2,}"
+
+
+def make_plain(
+    con: duckdb.DuckDBPyConnection, columns: ColumnMap, *, zone: str, delimiter: str | None
+) -> None:
+    """Rewrite the cells of `source` that are not plain.
+
+    Args:
+        con: Where `source` is.
+        columns: What its columns mean, and what of their spelling is settled.
+        zone: Of times without an offset, an IANA name.
+        delimiter: Of the file: where it is no comma, a comma may stand before decimals.
+
+    Raises:
+        InputError: An amount or a day has two readings; the message shows both, and the option
+            that settles it.
+    """
+    _join_times(con, columns)
+    for fields, read in ((NUMBERS, _numbers), (TIMES, _moments)):
+        there = [field for field in fields if field in columns.fields]
+        texts = _odd(con, there, fields is NUMBERS and delimiter in (None, ","))
+        if texts:
+            _rewrite(con, there, read(con, texts, columns, zone))
+    _restore_ids(con, [field for field in IDS if field in columns.fields])
+
+
+def _join_times(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
+    """A time of day in a column of its own belongs to the day."""
+    if "time_of_day" in columns.columns:
+        con.execute("UPDATE source SET occurred_at = occurred_at || ' ' || given(time_of_day)")
+
+
+def _odd(con: duckdb.DuckDBPyConnection, fields: Sequence[str], is_plain_kept: bool) -> list[str]:
+    """The distinct texts of the columns; none where all are plain.
+
+    With any text that is not plain, the plain ones may mean something else: 1.234 beside 10,50.
+    """
+    if not fields:
+        return []
+    plain = _PLAIN_NUMBER if fields[0] in NUMBERS else _WITH_OFFSET
+    every = " UNION ".join(f"SELECT given({quote(name)}) AS text FROM source" for name in fields)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE texts AS SELECT text FROM ({every}) WHERE text <> ''"
+    )
+    odd = f"SELECT text FROM texts WHERE NOT regexp_full_match(text, '{plain}')"
+    if is_plain_kept and not con.sql(f"{odd} LIMIT 1").fetchall():
+        return []
+    wanted = "FROM texts" if fields[0] in NUMBERS else odd
+    return [text for (text,) in con.sql(wanted).fetchall()]
+
+
+def _numbers(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, _zone: str
+) -> Mapping[str, str]:
+    sign = columns.decimal or amounts.decimal_sign(texts)
+    either = None if sign else amounts.unsettled(texts)
+    if either and not (_has_no_cents(con, columns) or "," not in "".join(texts)):
+        whole, part = either.replace(",", "."), either.replace(",", "").replace(".", "")
+        raise InputError(
+            f"the amount {either!r} has two readings, {part} and {whole}, and no other amount of "
+            "the file tells which. Pass --decimal . or --decimal , for the sign before decimals."
+        )
+    return amounts.plain_amounts(texts, sign or ("," if either and "." in either else "."))
+
+
+def _has_no_cents(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> bool:
+    if "currency" not in columns.columns:
+        return False
+    found = con.sql(
+        "SELECT count(*), bool_and(digits(upper(given(currency))) = 0) FROM source "
+        "WHERE given(currency) IS NOT NULL"
+    ).fetchall()[0]
+    return bool(found[0] and found[1])
+
+
+def _moments(
+    _con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, zone: str
+) -> Mapping[str, str]:
+    if columns.time_format:
+        return _formatted(_con, texts, columns.time_format, zone)
+    order = columns.dates or times.order_of_days(texts)
+    either = None if order else times.unsettled(texts)
+    if either:
+        first, second = times.both_readings(either)
+        raise InputError(
+            f"the day {either!r} has two readings, {first} (--dates day-first) and {second} "
+            "(--dates month-first), and no other day of the file tells which. Pass one of them."
+        )
+    return times.utc_texts(texts, zone, order)
+
+
+def _formatted(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], form: str, zone: str
+) -> Mapping[str, str]:
+    con.register("formatted", pa.table({"text": pa.array(texts, pa.string())}))
+    con.execute("SET VARIABLE time_format = $form", {"form": form})
+    rows = con.execute(
+        "SELECT text, strftime(timezone('UTC', timezone($zone, "
+        f"try_strptime(text, getvariable('time_format')))), '{times.SHAPE}') FROM formatted",
+        {"zone": zone},
+    ).fetchall()
+    return {text: moment for text, moment in rows if moment}
+
+
+def _rewrite(
+    con: duckdb.DuckDBPyConnection, fields: Iterable[str], plain: Mapping[str, str]
+) -> None:
+    if not plain:
+        return
+    con.register("plain", pa.table({"text": list(plain), "meant": list(plain.values())}))
+    for field in fields:
+        column = quote(field)
+        con.execute(
+            f"UPDATE source SET {column} = plain.meant FROM plain "
+            f"WHERE given({column}) = plain.text"
+        )
+
+
+def _restore_ids(con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
+    """Identifiers that went through a table of numbers: 5123.0 is 5123, 5.123E+12 is nobody's."""
+    for field in fields:
+        column = quote(field)
+        if field != "sku" or _is_float(con, column):
+            con.execute(
+                f"UPDATE source SET {column} = regexp_replace(given({column}), '[.]0+$', '') "
+                f"WHERE regexp_full_match(given({column}), '[0-9]+[.]0+')"
+            )
+        is_eaten = f"regexp_full_match(given({column}), '{_EATEN}')"
+        if field in UNNEEDED:
+            con.execute(f"UPDATE source SET {column} = NULL WHERE {is_eaten}")
+        told = f"'{field} ''' || given({column}) || ''': a spreadsheet cut its digits off. '"
+        con.execute(
+            f"UPDATE source SET fault = concat_ws('; ', fault, {told} "
+            "|| 'Export the file again and load it before a spreadsheet opens it') "
+            f"WHERE {is_eaten}"
+        )
+
+
+def _is_float(con: duckdb.DuckDBPyConnection, column: str) -> bool:
+    """Whether a notebook wrote the whole column as numbers: then '.0' is no part of a SKU."""
+    ((found,),) = con.sql(
+        f"SELECT bool_and(regexp_full_match(given({column}), '[0-9]+[.]0')) FROM source"
+    ).fetchall()
+    return bool(found)

@@ -1,0 +1,174 @@
+"""Tables in files as people have them: text of any delimiter and encoding, Excel, Shopify's JSON.
+
+A text's delimiter is the one that its header has most of; its encoding is UTF-8, UTF-16 or, where
+it is neither, Windows-1252. Lines are those of the file at which a record ends; of a workbook the
+rows of its sheet; both count from 1, and the header is one of them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab.errors import InputError
+from d1lab.ingest.files import require_file
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt")
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+JSON_LINES = (".jsonl", ".ndjson")
+SUFFIXES = (*TEXTS, *WORKBOOKS, *JSON_LINES, ".parquet")
+
+_DELIMITERS = ",;\t|"
+_SAMPLE_BYTES = 1 << 20
+
+Record = tuple[int, list[str]]
+"""Line and cells."""
+
+
+class Dialect(NamedTuple):
+    """How a text file is written."""
+
+    encoding: str
+    delimiter: str
+
+
+def kind_of(path: Path) -> str:
+    """A file's suffix in small letters.
+
+    Raises:
+        InputError: There is no such file, or it is of no kind that can be read.
+    """
+    require_file(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}")
+    return suffix
+
+
+def records(path: Path, dialect: Dialect | None = None) -> Iterator[Record]:
+    """The header and the records of a text, a workbook, or Shopify's JSON lines.
+
+    Args:
+        path: The file.
+        dialect: How a text is written; found in the file if left out.
+
+    Raises:
+        InputError: The file cannot be read to its end.
+    """
+    suffix = kind_of(path)
+    if suffix in WORKBOOKS:
+        return _sheet(path)
+    if suffix in JSON_LINES:
+        from d1lab.ingest.shopify_bulk import bulk_records
+
+        return bulk_records(path)
+    return _text(path, dialect or dialect_of(path))
+
+
+def header_of(path: Path, found: Iterator[Record]) -> list[str]:
+    """The first record: the names of the columns, without the space around them.
+
+    Raises:
+        InputError: The file is empty.
+    """
+    _, names = next(found, (0, []))
+    if not any(name.strip() for name in names):
+        raise InputError(f"{path} is empty")
+    return [name.strip() for name in names]
+
+
+def dialect_of(path: Path) -> Dialect:
+    """Encoding and delimiter of a text file."""
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        first = file.readline(_SAMPLE_BYTES)
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's own first line
+        return Dialect(encoding, first.strip()[-1])
+    counts = {sign: _outside_quotes(first, sign) for sign in _DELIMITERS}
+    return Dialect(encoding, max(_DELIMITERS, key=lambda sign: counts[sign]))
+
+
+def _outside_quotes(line: str, sign: str) -> int:
+    return sum(part.count(sign) for part in line.split('"')[::2])
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(4096)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        if start.count(b"\0") * 4 > len(start):  # every second byte of Latin letters
+            return "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
+        file.seek(0)
+        return "utf-8-sig" if _is_utf8(file) else "cp1252"
+
+
+def _is_utf8(chunks: Iterable[bytes]) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for chunk in chunks:
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(path: Path, dialect: Dialect) -> Iterator[Record]:
+    with path.open(encoding=dialect.encoding, newline="") as file:
+        reader = csv.reader(file, strict=True, delimiter=dialect.delimiter)
+        try:
+            for cells in reader:
+                is_mark = reader.line_num == 1 and "".join(cells).lower().startswith("sep=")
+                if cells and not is_mark:
+                    yield reader.line_num, cells
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path} is not in UTF-8, UTF-16, or Windows-1252: {error}. Save it as UTF-8."
+            ) from None
+        except csv.Error as error:
+            raise InputError(f"{path}, near line {reader.line_num}: {error}") from None
+
+
+def _sheet(path: Path) -> Iterator[Record]:
+    """The rows of a workbook's sheet of orders, or of its first sheet that holds anything."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        names = sorted(book.sheet_names, key=lambda name: name.strip().lower() != "orders")
+        sheets = (book.get_sheet_by_name(name).to_python() for name in names)
+        rows = next((rows for rows in sheets if rows), [])
+    except (CalamineError, OSError, ValueError) as error:
+        raise InputError(f"{path} is not a workbook that can be read: {error}") from None
+    for number, row in enumerate(rows, 1):
+        cells = [_cell(value) for value in row]
+        if any(cells):
+            yield number, cells
+
+
+def _cell(value: object) -> str:
+    """A cell as text; whole numbers, as identifiers are, without '.0'."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e17 else repr(value)
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
+
+
+def same_name(name: str) -> str:
+    """A column's name as it is compared: small letters, hyphens and spaces alike."""
+    return " ".join(name.lower().replace("-", " ").replace("_", " ").split())
+
+
+def twice(names: Sequence[str]) -> set[str]:
+    """The names that occur more than once."""
+    return {name for name in names if names.count(name) > 1}

@@ -1,0 +1,157 @@
+"""Times as people and programs write them, made UTC: '13/03/2025 2:05 PM' in the shop's zone.
+
+ISO 8601 with or without signs, days first or months first, names of months, seconds and
+milliseconds since 1970. Whether 3/1 is March 1 or January 3 is told by the file as a whole: '13/3'
+can only be read one way. Where no day of the file tells, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from zoneinfo import ZoneInfo
+
+from d1lab.errors import InputError
+
+DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
+SHAPE = "%Y-%m-%d %H:%M:%S"
+
+_CLOCK = (
+    r"(?:[T,]?\s*(?:at\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?\s*(?P<offset>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
+)
+_NUMBERS = re.compile(
+    rf"(?P<a>\d{{1,2}})(?P<sep>[/.-])(?P<b>\d{{1,2}})(?P=sep)(?P<year>\d{{4}}|\d\d)\s*{_CLOCK}"
+)
+_YEAR_FIRST = re.compile(
+    rf"(?P<year>\d{{4}})(?P<sep>[/.-]?)(?P<month>\d{{1,2}})(?P=sep)(?P<day>\d{{1,2}})\s*{_CLOCK}"
+)
+_BASIC = re.compile(
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?"
+    r"(?P<half>)(?P<offset>Z|[+-]\d{2}:?\d{2})?"
+)
+_NAMED = re.compile(
+    rf"(?:[A-Za-z]{{3,9}}\.?,?\s+)?(?:(?P<month>[A-Za-z]{{3,9}})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
+    rf"|(?P<day2>\d{{1,2}})[ .-]+(?P<month2>[A-Za-z]{{3,9}})\.?),?[ -]+(?P<year>\d{{4}})\s*{_CLOCK}"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_EPOCH = re.compile(r"(?P<seconds>[12]?\d{9})(?P<more>\d{3}|\d{6})?(?:\.\d+)?")
+
+
+def order_of_days(texts: Iterable[str]) -> str | None:
+    """Whether days or months stand first; None where no text tells, or none needs to.
+
+    >>> order_of_days(["3/1/2025", "13/1/2025"])
+    'day-first'
+
+    Raises:
+        InputError: Some can only be read with the day first, some with the month first.
+    """
+    told: dict[str, str] = {}
+    for text in texts:
+        match = _NUMBERS.fullmatch(text.strip())
+        if match and match["sep"] != ".":
+            first, second = int(match["a"]), int(match["b"])
+            if first > 12 >= second:
+                told.setdefault(DAY_FIRST, text)
+            elif second > 12 >= first:
+                told.setdefault(MONTH_FIRST, text)
+    if len(told) > 1:
+        raise InputError(
+            f"days are written in two ways: {told[DAY_FIRST]!r} has the day first, "
+            f"{told[MONTH_FIRST]!r} the month. Use one of them in the whole file."
+        )
+    return next(iter(told), None)
+
+
+def unsettled(texts: Iterable[str]) -> str | None:
+    """A text with two readings, such as '3/1/2025'; None if there is none."""
+    for text in texts:
+        match = _NUMBERS.fullmatch(text.strip())
+        if match and match["sep"] != "." and int(match["a"]) != int(match["b"]):
+            return text
+    return None
+
+
+def both_readings(text: str) -> tuple[str, str]:
+    """The day of a text read with the day first and with the month first.
+
+    >>> both_readings("3/1/2025 10:00")
+    ('January 3, 2025', 'March 1, 2025')
+    """
+    days = (_local(text, order) for order in (DAY_FIRST, MONTH_FIRST))
+    first, second = (f"{day:%B} {day.day}, {day:%Y}" if day else text for day in days)
+    return first, second
+
+
+def utc_texts(texts: Iterable[str], zone: str, order: str | None) -> Mapping[str, str]:
+    """What each text means in UTC, for those that are times.
+
+    Args:
+        texts: The texts.
+        zone: Whose clock times without an offset are read by. A time that this clock skips is
+            read as if it had not been put forward; of one that it shows twice the first counts.
+        order: 'day-first' or 'month-first'; days with dots stand first in any case.
+    """
+    made = {text: _utc(text, ZoneInfo(zone), order or DAY_FIRST) for text in texts}
+    return {text: moment for text, moment in made.items() if moment}
+
+
+def _utc(text: str, zone: ZoneInfo, order: str) -> str | None:
+    try:
+        moment = _local(text, order)
+        if moment is None:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return moment.astimezone(UTC).strftime(SHAPE) if moment.year > 1 else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _local(text: str, order: str) -> datetime | None:
+    """The time that a text shows, with its offset if it has one."""
+    text = text.strip()
+    if match := _EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(match["seconds"]), UTC)
+    try:
+        if match := _NUMBERS.fullmatch(text):
+            first, second = int(match["a"]), int(match["b"])
+            is_day_first = order == DAY_FIRST or match["sep"] == "."
+            day, month = (first, second) if is_day_first else (second, first)
+            return _moment(match, month, day)
+        if match := _YEAR_FIRST.fullmatch(text) or _BASIC.fullmatch(text):
+            return _moment(match, int(match["month"]), int(match["day"]))
+        if match := _NAMED.fullmatch(text):
+            month = _MONTHS.index((match["month"] or match["month2"])[:3].lower()) + 1
+            return _moment(match, month, int(match["day"] or match["day2"]))
+        return parsedate_to_datetime(text) if "," in text[:4] else None
+    except (ValueError, IndexError):
+        return None
+
+
+def _moment(match: re.Match[str], month: int, day: int) -> datetime:
+    year = int(match["year"])
+    hour, minute, second = (int(match[part] or 0) for part in ("hour", "minute", "second"))
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"][0] in "Pp" else 0)
+    return datetime(
+        year + 2000 if year < 100 else year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        tzinfo=_offset(match["offset"]),
+    )
+
+
+def _offset(text: str | None) -> timezone | None:
+    if not text:
+        return None
+    if text[0] not in "+-":
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-size if text[0] == "-" else size)

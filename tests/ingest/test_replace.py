@@ -1,0 +1,182 @@
+"""An order that is in a file replaces all that was known of it, unless that is newer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from d1lab.d1.migrate import migrate
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import D1UnavailableError, InputError
+from d1lab.ingest.events import track
+from tests.support.exports import FIRST, MORE, load, sums, write_export
+
+PAIRS = ["order_id=o", "sku=s", "quantity=q", "list_price=p", "occurred_at=t"]
+
+
+def test_line_that_left_the_order_is_gone(db, tmp_path):
+    """An article taken out of the order, then a file that holds nothing new."""
+    path = tmp_path / "export.csv"
+    load(db, write_export(path, FIRST, MORE))
+    result = load(db, write_export(path, FIRST))
+    assert (result.written, result.known, result.removed) == (0, 1, 1)
+    assert sums(db) == (1, 1, 10)
+    assert load(db, path)[7:9] == (0, 1)
+
+
+def test_order_that_is_open_again_has_no_refund(db, tmp_path):
+    """Canceled in one export, not in the next; and voided in the one after."""
+    path = tmp_path / "export.csv"
+    load(db, write_export(path, FIRST | {"Cancelled at": "2026-05-02 10:00:00 +0200"}))
+    assert sums(db, "refund") == (1, 1, 10)
+    load(db, write_export(path, FIRST))
+    assert sums(db, "refund") == (0, 0, 0)
+    result = load(db, write_export(path, FIRST | {"Financial Status": "voided"}))
+    assert (result.removed, result.no_sale) == (1, {"voided": 1})
+    assert sums(db) == (0, 0, 0)
+
+
+def test_older_file_changes_nothing_of_a_newer_order(db, tmp_path):
+    """By the newest order in each file; told, the time of the export decides."""
+    path = tmp_path / "export.csv"
+    other = FIRST | {"Name": "#2", "Id": "502", "Created at": "2026-05-09 10:00:00 +0200"}
+    load(db, write_export(path, FIRST, MORE, other))
+    older = write_export(path, FIRST | {"Lineitem price": "7.00"})
+    result = load(db, older)
+    assert (result.older, result.written) == (1, 0)
+    assert sums(db) == (2, 3, 30)
+    result = load(db, older, exported_at="2026-05-10T10:00:00Z")
+    assert (result.older, result.written, result.removed) == (0, 1, 1)
+    assert sums(db) == (2, 2, 17)
+    with pytest.raises(InputError, match="--exported-at 'soon'"):
+        load(db, older, exported_at="soon")
+
+
+@pytest.mark.parametrize("spelling", ["501.0", "", "501"])
+def test_ids_written_differently_are_one_order(db, tmp_path, spelling):
+    """The name alone, a number with decimals: before and after the id itself."""
+    path = tmp_path / "export.csv"
+    for id_ in (spelling, "501", spelling):
+        load(db, write_export(path, FIRST | {"Id": id_}))
+        assert sums(db) == (1, 1, 10)
+
+
+def test_orders_of_one_name_with_own_ids_are_two(db, tmp_path):
+    """A shop that moved began its numbers again; a later file by name alone cannot tell them."""
+    path = tmp_path / "export.csv"
+    result = load(db, write_export(path, FIRST, MORE, FIRST | {"Id": "777"}))
+    assert result.refused == ()
+    rows = db.query("SELECT order_id, count(*) FROM order_events GROUP BY 1 ORDER BY 1").rows
+    assert rows == [("501", 2), ("777", 1)]
+    with pytest.raises(InputError, match="2 orders of shop 'harbor' are named '#1'"):
+        load(db, write_export(path, FIRST | {"Id": ""}))
+
+
+@pytest.mark.parametrize("order_id", ["501", "gid://shopify/Order/501", "#1"])
+def test_order_that_the_app_tracked_is_the_one_in_the_file(db, tmp_path, event, order_id):
+    """What the app tracked later stays until a newer export comes."""
+    track(db, [event(1, order_id=order_id, occurred_at="2026-05-01T07:30:00Z")])
+    path = write_export(tmp_path / "export.csv", FIRST)
+    assert load(db, path).removed == 1
+    assert sums(db) == (1, 1, 10)
+    track(db, [event(2, order_id="501", type="refund", occurred_at="2026-05-04T10:00:00Z")])
+    assert load(db, path).older == 1
+    assert sums(db, "refund") == (1, 2, 18)
+
+
+def test_map_of_single_lines_adds_to_orders(db, tmp_path):
+    """`whole_orders = false`: a file holds the day's lines, and each is known by its article."""
+    toml = tmp_path / "map.toml"
+    toml.write_text("whole_orders = false\n")
+    for lines in ("1,A,1,10,2026-05-01", "1,B,1,5,2026-05-02", "1,A,2,10,2026-05-01"):
+        path = tmp_path / "lines.csv"
+        path.write_text(f"o,s,q,p,t\n{lines}\n")
+        load(db, path, PAIRS, toml)
+    assert sums(db) == (1, 3, 25)
+
+
+def test_order_cut_over_two_files_is_whole(db, tmp_path):
+    """The second file goes on where the first one ends, in the middle of an order."""
+    whole = FIRST | {"Subtotal": "20.00"}
+    other = FIRST | {"Name": "#2", "Id": "502"}
+    first = write_export(tmp_path / "orders_export_1.csv", other, whole)
+    second = write_export(tmp_path / "orders_export_2.csv", MORE)
+    result = load(db, [first, second])
+    assert (result.lines, result.orders, result.refused) == (3, 2, ())
+    assert sums(db) == (2, 3, 30)
+
+
+def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
+    """Nobody knows what the line said: what was known of the order's lines stays."""
+    path = tmp_path / "orders.csv"
+    path.write_text("o,s,q,p,t\n1,A,1,10,2026-05-01\n1,B,1,5,2026-05-01\n1,C,1,2,2026-05-01\n")
+    load(db, path, PAIRS)
+    path.write_text("o,s,q,p,t\n1,A,3,10,2026-05-01\n1,B,some,5,2026-05-01\n")
+    assert [line.line for line in load(db, path, PAIRS).refused] == [3]
+    assert sums(db) == (1, 5, 37)
+
+
+def test_load_that_dies_leaves_each_order_whole(db, tmp_path, dying, monkeypatch):
+    """An order is replaced in one transaction; the next run does the rest."""
+    monkeypatch.setattr("d1lab.ingest.replace.GROUP_ROWS", 2)
+    path = tmp_path / "export.csv"
+    lines = [
+        cells | {"Name": f"#{number}", "Id": str(number)}
+        for number in range(1, 5)
+        for cells in (FIRST, MORE)
+    ]
+    load(db, write_export(path, *lines))
+    changed = [
+        line | {"Lineitem price": "1.00"} for line in lines if line["Lineitem sku"] == "SOCK"
+    ]
+    write_export(path, *changed)
+    with pytest.raises(D1UnavailableError):
+        load(dying(db, writes=1), path)
+    rows = db.query("SELECT order_id, sum(revenue) FROM order_events GROUP BY 1").rows
+    assert {revenue for _, revenue in rows} == {1, 20}
+    load(db, path)
+    assert sums(db) == (4, 4, 4)
+
+
+def test_database_without_our_table_says_what_to_do(db, tmp_path):
+    """A database whose migrations are older than d1lab."""
+    db.execute("DROP TABLE d1lab_orders")
+    with pytest.raises(InputError, match="d1lab migrate"):
+        load(db, write_export(tmp_path / "export.csv", FIRST))
+
+
+STATE = st.lists(st.sampled_from(["SOCK", "CAP", "TIE"]), unique=True, max_size=3)
+EXPORT = st.dictionaries(st.sampled_from("123"), STATE, min_size=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.data())
+def test_any_interleaving_ends_in_the_newest_state_of_each_order(tmp_path_factory, data):
+    """Exports in any order, some twice, ids written in any way; no lines: the order is voided."""
+    exports = data.draw(st.lists(EXPORT, min_size=2, max_size=3))
+    turns = data.draw(st.permutations(range(len(exports))))
+    turns = [*turns, *data.draw(st.lists(st.sampled_from(turns), max_size=1))]
+    folder = tmp_path_factory.mktemp("shop")
+    db = SqliteDatabase.create(folder / "d1.sqlite")
+    migrate(db)
+    for turn in turns:
+        lines = []
+        for number, skus in exports[turn].items():
+            id_ = data.draw(st.sampled_from([number, f"{number}.0", ""]))
+            own = {"Name": f"#{number}00", "Id": id_}
+            voided = {} if skus else {"Financial Status": "voided"}
+            for place, sku in enumerate(skus or ["SOCK"]):
+                cells = FIRST | voided if place == 0 else MORE
+                lines.append({**cells, **own, "Lineitem sku": sku} | ({"Id": ""} if place else {}))
+        path = write_export(folder / "export.csv", *lines)
+        load(db, path, exported_at=f"2026-06-0{turn + 1}T00:00:00Z")
+    found: dict[str, set[str]] = {}
+    sql = "SELECT name, sku FROM d1lab_orders LEFT JOIN order_events USING (shop, order_id)"
+    for name, sku in db.query(sql).rows:
+        found.setdefault(name[1:2], set()).update({sku} - {None})
+    newest = {number: set(skus) for export in exports for number, skus in export.items()}
+    assert found == newest
+    ((orders,),) = db.query("SELECT count(*) FROM d1lab_orders").rows
+    assert orders == len(newest)
+    db.close()
