@@ -17,7 +17,7 @@ class ReportTable(NamedTuple):
     limit: int = DEFAULT_LIMIT  # rows to show
     note: str = ""
     name: str = ""  # of its CSV, without '.csv'; '' to make it of the title
-    labels: Mapping[str, str] | None = None  # where a column means something else than elsewhere
+    labels: Mapping[str, str] = {}  # where a column means something else than elsewhere
 
 
 class ReportChart(NamedTuple):

@@ -1,4 +1,4 @@
-"""Plain-language verdicts and result tables for A/B tests."""
+"""What the report on A/B tests says and shows: verdicts, key figures, tables, and charts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from d1lab.analyses.ab_tests import tables as rows
 from d1lab.analyses.ab_tests.decision import AbResult
-from d1lab.analyses.ab_tests.shop import Decision
+from d1lab.analyses.ab_tests.shop import Decision, courses
+from d1lab.display.declarations import ReportChart, ReportTable
 
 Status = Literal["good", "bad", "neutral", "unknown"]
 
@@ -67,7 +69,7 @@ def status(result: AbResult) -> Status:
     return "unknown" if result.status in _REFUSALS else "neutral"
 
 
-def headline(decisions: Sequence[Decision]) -> tuple[str, Status]:
+def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
     """All tests in a sentence, and how to take it."""
     taken = [d.trial.name for d in decisions if _is_taken(d.result)]
     decided = sum(d.result.status == "decided" for d in decisions)
@@ -103,7 +105,7 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     ]
 
 
-def lifts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """The lift of each test's primary metric, as a key figure, where its interval is bounded."""
     return [
         {
@@ -122,100 +124,6 @@ def lifts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         and result.ratio_high is not None
         # All looks together may leave an interval beside the last look's estimate.
         and result.ratio_low <= result.ratio <= result.ratio_high < math.inf
-    ]
-
-
-def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """How each test was read."""
-    return [
-        {
-            "test": d.trial.name,
-            "design": d.trial.plan.method.replace("_", " "),
-            "method": (d.result.method or "").replace("_", " ") or None,
-            "p_value": _p(d.result.p_value),
-            "look": d.result.look,
-            "share_of_plan": d.result.share_of_plan,
-            "spent_alpha": d.result.spent_alpha,
-            "risk_a": _per_10_000(d.result.expected_loss_a),
-            "risk_b": _per_10_000(d.result.expected_loss_b),
-        }
-        for d in decisions
-    ]
-
-
-def _per_10_000(loss: float | None) -> float | None:
-    """An expected loss per visitor, as one of orders or money per 10,000 visitors."""
-    return None if loss is None else 10_000 * loss
-
-
-def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Who came, who converted, whether the split holds, and what could be seen at all."""
-    return [
-        {
-            "test": d.trial.name,
-            "visitors_a": d.trial.a.visitors,
-            "visitors_b": d.trial.b.visitors,
-            "rate_a": d.result.rate_a,
-            "rate_b": d.result.rate_b,
-            "sample_ratio_p": _p(d.result.sample_ratio_p),
-            "detectable_lift": d.detectable_lift,
-        }
-        for d in decisions
-    ]
-
-
-def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """What was counted, also where nothing may be concluded from it: a description."""
-    return [
-        {
-            "test": d.trial.name,
-            "conversions_a": d.trial.a.conversions,
-            "conversions_b": d.trial.b.conversions,
-            "revenue_a": d.trial.a.revenue,
-            "revenue_b": d.trial.b.revenue,
-            "order_value_a": d.result.order_value_a,
-            "order_value_b": d.result.order_value_b,
-        }
-        for d in decisions
-    ]
-
-
-def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Revenue and profit per visitor, with intervals."""
-    return [
-        {
-            "test": d.trial.name,
-            "metric": effect.metric,
-            "value_a": effect.value_a,
-            "value_b": effect.value_b,
-            "difference": effect.difference,
-            "difference_low": _finite(effect.difference_low),
-            "difference_high": _finite(effect.difference_high),
-            "p_value": _p(effect.p_value),
-        }
-        for d in decisions
-        for effect in d.result.effects
-        if effect.metric != "conversions" and effect.p_value is not None
-    ]
-
-
-def break_evens(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The lift in conversions that pays for B's discount, and the lift that was seen."""
-    return [
-        {
-            "test": d.trial.name,
-            "discount_rate": d.trial.variants[1].discount_rate,
-            "break_even_lift": ratio - 1,
-            "lift": None if effect.ratio is None else effect.ratio - 1,
-            "lift_low": None if effect.ratio_low is None else effect.ratio_low - 1,
-            "lift_high": _finite(effect.ratio_high and effect.ratio_high - 1),
-            "basis": d.result.break_even_basis,
-            "pays": d.result.break_even,
-        }
-        for d in decisions
-        for effect in d.result.effects
-        for ratio in [d.result.break_even_ratio]
-        if effect.metric == "conversions" and ratio is not None
     ]
 
 
@@ -244,6 +152,63 @@ def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
             yield f"Lift of {effect.metric}", "A's average is not significantly above zero"
     for fault in decision.trial.faults:
         yield "Variant configuration", fault
+
+
+def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    import pandas as pd
+
+    why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
+    totals, money = (pd.DataFrame(of(decisions)) for of in (rows.totals, rows.money))
+    break_evens = pd.DataFrame(rows.break_evens(decisions))
+    return {
+        "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision"),
+        "money": ReportTable(money, "Revenue and profit per visitor", name="money"),
+        "break_even": ReportTable(break_evens, "Break-even conversion lift", name="break-even"),
+        "methods": ReportTable(pd.DataFrame(rows.methods(decisions)), "Methods"),
+        "traffic": ReportTable(pd.DataFrame(rows.traffic(decisions)), "Traffic"),
+        "totals": ReportTable(totals, "Totals"),
+        "unsaid": ReportTable(why, "Results not available"),
+    }
+
+
+def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
+    """The report's charts, by name."""
+    import pandas as pd
+
+    ends: Any = ["dimension", "value", "low", "high"]
+    course = ["lift", "lift_low", "lift_high"]
+    bounds = {"low": "lift_low", "high": "lift_high", "color": "test"}
+    return {
+        "lifts": ReportChart(
+            "interval",
+            pd.DataFrame(figures(decisions), columns=ends),
+            "dimension value low high",
+            title="Lift of B over A, primary metric",
+            description="Lift of each test with its interval.",
+            options={
+                "reference": 0,
+                "labels": {"value": "Lift"},
+                "kinds": dict.fromkeys(ends[1:], "percent"),
+            },
+            otherwise="No test has a lift to show.",
+        ),
+        "progress": ReportChart(
+            "line",
+            pd.DataFrame(courses(decisions)),
+            "day lift",
+            title="Lift by day",
+            description="Intervals of the lift narrowing by day.",
+            options={**bounds, "reference": 0, "kinds": dict.fromkeys(course, "percent")},
+            otherwise="No test here is designed for interim monitoring.",
+        ),
+    }
+
+
+def limits(simulated: bool, staged: int) -> str:
+    """What is simulated, and what goes back."""
+    source = "The tests are simulated. " if simulated else ""
+    return f"{source}Decisions for {staged} tests are written back to D1 with method and reason."
 
 
 def _is_taken(result: AbResult) -> bool:
@@ -278,7 +243,7 @@ def _earning(result: AbResult) -> str:
 
 
 def _told(result: AbResult) -> str:
-    """'converts 12 % more visitors than A (0 % to +26 %)'."""
+    """'converts 12 % more visitors than A (95% interval 0 % to +26 %)'."""
     verb = _VERBS[result.primary_metric][result.difference is None]
     if result.ratio is None or result.ratio_low is None or result.ratio_high is None:
         difference = result.difference or 0.0
@@ -288,12 +253,9 @@ def _told(result: AbResult) -> str:
     less = "fewer" if result.primary_metric == "conversions" else "less"
     size = f"{_percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
     low = _percent(result.ratio_low - 1, sign="+")
-    high = _percent(result.ratio_high - 1, sign="+")
-    return f'{verb.format(size)} (95% interval {low} to {high}; "no upper limit" if infinite)'
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
+    high = _percent(result.ratio_high - 1, sign="+") if math.isfinite(result.ratio_high) else ""
+    span = f"{low} to {high}" if high else f"{low} or more"
+    return f"{verb.format(size)} ({100 * (1 - result.alpha):g}% interval {span})"
 
 
 def _level(confidence: float | None) -> str | None:
@@ -307,12 +269,6 @@ def _share(chance: float | None) -> str | None:
     if 0.001 <= chance <= 0.999:
         return f"{100 * chance:.1f} %"
     return "< 0.1 %" if chance < 0.5 else "> 99.9 %"
-
-
-def _p(p_value: float | None) -> str | None:
-    if p_value is None:
-        return None
-    return "< 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
 
 
 def _percent(ratio: float, sign: str = "-") -> str:

@@ -1,4 +1,4 @@
-"""What the report says in sentences, and its key figures."""
+"""What the report on prices says and shows: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from d1lab.analyses.competitor_prices import tables as lists
 from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 from d1lab.display import money
+from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
 NO_PRICES = (
@@ -85,6 +86,63 @@ def _alerts(found: PriceStudy, cut: Frame, nothing: str | None) -> dict[str, Any
         return {"metric": "to_match", "value": None, "note": note}
     note = f"unit cost missing for {unknown:,} more" if unknown else ""
     return {"metric": "to_match", "value": count, "note": note}
+
+
+def tables(found: PriceStudy) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    return {
+        "alerts": ReportTable(
+            lists.alerts(found), "Prices to match", lists.ALERTS, 15, note=rules(found)
+        ),
+        "left": ReportTable(lists.left(found), "Undercut products without action", lists.LEFT, 15),
+        "room": ReportTable(
+            lists.room(found), "Products with room to raise the price", lists.ROOM, 15
+        ),
+        "all": ReportTable(
+            lists.compared(found), "Price position, highest index first", lists.ALL, 20
+        ),
+        "competitors": ReportTable(lists.competitors(found), "Competitors", lists.WHO),
+        "reasons": ReportTable(lists.reasons(found), "Reasons prices are not compared"),
+        "uncompared": ReportTable(lists.uncompared(found), "Prices not compared", lists.LOOKS, 15),
+    }
+
+
+def index_chart(history: Frame) -> ReportChart:
+    """The price index by week, with the middle half of the products as a band.
+
+    Args:
+        history: The metric `price_index`.
+    """
+    band = {"low": "price_index_low", "high": "price_index_high"}
+    return ReportChart(
+        "line",
+        history,
+        "day price_index",
+        title="Price index",
+        description="Weekly median, across products, of list price divided by the "
+        "competitors' median price.",
+        options={**band, "reference": 1, "zero": False},
+        otherwise="No comparable price in these weeks.",
+    )
+
+
+def product_chart(found: PriceStudy, sku: str, prices: Frame) -> ReportChart:
+    """One product's list price and those of its competitors.
+
+    Args:
+        found: The report's study.
+        sku: The product.
+        prices: The metric `price_history` of it.
+    """
+    return ReportChart(
+        "line",
+        prices,
+        "day price",
+        title=name_of(found, sku),
+        description="List price and observed competitor prices of one product.",
+        options={"color": "seller", "step": True, "zero": False},
+        otherwise="This product has no comparable prices.",
+    )
 
 
 def rules(found: PriceStudy) -> str:

@@ -1,4 +1,4 @@
-"""What the report says in sentences, and why."""
+"""What the report on customers says and shows: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from d1lab.analyses.customers import groups
+from d1lab.analyses.customers import groups, labels
+from d1lab.analyses.customers import lifetime_value as lifetimes
 from d1lab.analyses.customers.labels import LabeledCustomers, moves, since, unprompted_share
 from d1lab.analyses.customers.lifetime_value import Lifetimes
+from d1lab.analyses.customers.study import CustomerStudy
 from d1lab.display import money
+from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.values import Kind, plain, show
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
@@ -35,7 +38,7 @@ _KNOWN: dict[str, tuple[str, Kind]] = {
 }
 
 
-def known(recency: Frame) -> Frame:
+def known(recency: Frame) -> ReportTable:
     """What the app's own customer table tells without orders, a line for each.
 
     Args:
@@ -46,7 +49,90 @@ def known(recency: Frame) -> Frame:
         (label, money(row[name]) if kind == "money" else show(plain(row[name]), kind))
         for name, (label, kind) in _KNOWN.items()
     ]
-    return pd.DataFrame(lines, columns=["what", "value"])
+    return ReportTable(pd.DataFrame(lines, columns=pd.Index(["what", "value"])), "What is known")
+
+
+def figures(found: CustomerStudy) -> list[dict[str, Any]]:
+    """The report's key figures, the most important first."""
+    return lifetimes.figures(found.customers, found.overdue, found.values)
+
+
+def tables(found: CustomerStudy) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    now, last, values = found.customers, found.labelled.last, found.values
+    return {
+        "groups": ReportTable(found.groups, "Groups", groups.COLUMNS),
+        "moves": ReportTable(
+            labels.transitions(last, now),
+            f"Group changes {since(last)}",
+            limit=10,
+            note=stability(found.labelled),
+            name="moves",
+        ),
+        "movers": ReportTable(
+            labels.movers(last, now),
+            f"Customers who changed group {since(last)}",
+            "customer_id from_group to_group ordered spend",
+            10,
+            name="who-moved",
+        ),
+        "overdue": ReportTable(
+            found.overdue,
+            "Overdue high-value customers",
+            groups.LAPSING_COLUMNS,
+            15,
+            name="about-to-lapse",
+        ),
+        "holdout": ReportTable(
+            lifetimes.score_table(values),
+            f"Backtest on the last {values.holdout.days} days: actual vs. forecast",
+            note=holdout(values),
+            name="holdout",
+        ),
+        "customers": ReportTable(
+            lifetimes.listed(now, values), "Most valuable customers", limit=10, name="customers"
+        ),
+    }
+
+
+def charts(found: CustomerStudy, cohorts: Frame) -> dict[str, ReportChart]:
+    """The report's charts, by name.
+
+    Args:
+        found: The report's study.
+        cohorts: The metric `customer_cohorts`.
+    """
+    by_month, months = groups.cohort_grid(cohorts), "month_number first_month"
+    return {
+        "grid": ReportChart(
+            "heatmap",
+            groups.grid(found.customers),
+            "frequency_and_spend recency share_of_spend",
+            title="Share of spend by recency and FM score",
+            description="Spend by recency, and by frequency and money.",
+        ),
+        "moves": ReportChart(
+            "heatmap",
+            labels.matrix(found.labelled.earlier, found.customers),
+            "to_group from_group share",
+            title="Group today by group 90 days ago",
+            description="Share of each group of 90 days ago by the group of today.",
+        ),
+        "retention": ReportChart(
+            "heatmap",
+            by_month,
+            f"{months} retention",
+            title="Retention: share of the cohort that bought in each later month",
+            description="Retention by first month.",
+        ),
+        "spend": ReportChart(
+            "heatmap",
+            by_month,
+            f"{months} cumulative_per_customer",
+            title="Cumulative spend per customer",
+            description="Cumulative revenue by first month.",
+        ),
+    }
 
 
 def verdict(table: Frame, lapsing: Frame) -> str:
@@ -160,7 +246,7 @@ def remarks(customers: Frame, values: Lifetimes, staged: int) -> str:
     """All that a reader should know of how this was made, in one note."""
     stored = "each customer's spend to date"
     if values.reason is None:
-        stored += f"plus expected spend over the next {values.horizon_days} days"
+        stored += f" plus expected spend over the next {values.horizon_days} days"
     return (
         f"{returns(customers)} Groups, scores, and lifetime values for {staged:,} "
         f"customers are written back to D1. Lifetime value is {stored}. Lists contain "

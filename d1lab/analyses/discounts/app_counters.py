@@ -212,13 +212,11 @@ def _has_orders(lab: Lab, until: date, days: int) -> bool:
 
 
 def _by_day(lab: Lab, until: date, days: int) -> Any:
-    from d1lab import charts
-
     trend = lab.metric("counted_days", until=until, days=days)
     words = {"labels": {"times_used": "Uses"}, "title": "Uses of discounts per day"}
     most = trend["times_used"].max()
     told = f"Daily uses by the app's own counters, at most {most:,.0f}; a day without a row is 0."
-    return charts.bar(trend, "day", "times_used", description=told, **words)
+    return lab.charts.bar(trend, "day", "times_used", description=told, **words)
 
 
 def _totals(lab: Lab, used: Frame, until: date) -> tuple[Any, Any]:

@@ -1,13 +1,15 @@
-"""What the report says in sentences, and its key figures."""
+"""What the report on inventory says and shows: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import date
 from typing import Any
 
 from d1lab.analyses.inventory import tables as lists
 from d1lab.analyses.inventory.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
+from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
 FIRSTS, LONGEST = 3, 30
@@ -114,6 +116,64 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
     value, low, high = (end - 1 for end in effect.lift[:3])
     told = {"low": low, "high": high, "level": LEVEL, "note": "association, not cause"}
     return {"metric": "discount_lift", "value": value, **told}
+
+
+def tables(found: InventoryStudy) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    return {
+        "short": ReportTable(
+            lists.short(found), "Products to reorder", lists.SHORT, 15, note=assumptions(found)
+        ),
+        "dead": ReportTable(
+            lists.dead(found), "Dead stock to clear", lists.DEAD, 15, note=dead_rule(found)
+        ),
+        "discounts": ReportTable(
+            lists.moved(found),
+            "Discounted products, those to review first",
+            lists.MOVED,
+            15,
+            name="discounts",
+        ),
+        "cover": ReportTable(
+            lists.cover(found),
+            "Turnover and days of supply, lowest first",
+            lists.COVER,
+            20,
+            name="cover",
+        ),
+        "classes": ReportTable(lists.classes(found), "ABC and XYZ"),
+        "forecast": ReportTable(
+            lists.backtest(found), "Forecast methods compared", note=forecasts(found)
+        ),
+        "ledger": ReportTable(lists.ledger(found), "Ledger mismatches", lists.LEDGER, 10),
+        "stored": ReportTable(lists.stored(found), "Stored figures that differ", lists.STORED, 10),
+        "profit": ReportTable(
+            lists.profit(found),
+            "Return on inventory (GMROI), lowest first",
+            lists.PROFIT,
+            10,
+            name="margin",
+        ),
+        "refused": ReportTable(lists.refused(found), "Figures not available"),
+    }
+
+
+def cover_chart(found: InventoryStudy) -> ReportChart:
+    """Days of supply of the products that run out first, beside the lead time."""
+    return ReportChart(
+        "interval",
+        lists.known(lists.cover(found)).head(20),
+        "product days_of_supply days_of_supply_low days_of_supply_high",
+        title="Days of supply",
+        description="Days of supply for the products that run out first.",
+        options={"reference": found.plan.lead_days},
+    )
+
+
+def to_stage(found: InventoryStudy, until: date) -> Frame:
+    """What goes back: turnover and days of supply of the products with stock data on the day."""
+    today = found.products[found.products["last_day"].dt.date == until]
+    return today.assign(date=until, turnover_rate=today["turnover"])[lists.STAGED.split()]
 
 
 def assumptions(found: InventoryStudy) -> str:

@@ -1,4 +1,4 @@
-"""The three lists to act on."""
+"""The three lists to act on, and the tables of what they rest on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ LEDGER = (
 )
 STORED = "product stored_turnover_rate turnover stored_days_of_supply days_of_supply why"
 PROFIT = "product abc revenue unit_cost gross_margin gmroi cost_turnover"
+STAGED = "shop sku date turnover_rate days_of_supply"
 
 
 def cover(found: InventoryStudy) -> Frame:

@@ -1,0 +1,113 @@
+"""The rows of the report's tables: one or more per test, each value as it is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from d1lab.analyses.ab_tests.shop import Decision
+
+
+def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """How each test was read."""
+    return [
+        {
+            "test": d.trial.name,
+            "design": d.trial.plan.method.replace("_", " "),
+            "method": (d.result.method or "").replace("_", " ") or None,
+            "p_value": _p(d.result.p_value),
+            "look": d.result.look,
+            "share_of_plan": d.result.share_of_plan,
+            "spent_alpha": d.result.spent_alpha,
+            "risk_a": _per_10_000(d.result.expected_loss_a),
+            "risk_b": _per_10_000(d.result.expected_loss_b),
+        }
+        for d in decisions
+    ]
+
+
+def _per_10_000(loss: float | None) -> float | None:
+    """An expected loss per visitor, as one of orders or money per 10,000 visitors."""
+    return None if loss is None else 10_000 * loss
+
+
+def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """Who came, who converted, whether the split holds, and what could be seen at all."""
+    return [
+        {
+            "test": d.trial.name,
+            "visitors_a": d.trial.a.visitors,
+            "visitors_b": d.trial.b.visitors,
+            "rate_a": d.result.rate_a,
+            "rate_b": d.result.rate_b,
+            "sample_ratio_p": _p(d.result.sample_ratio_p),
+            "detectable_lift": d.detectable_lift,
+        }
+        for d in decisions
+    ]
+
+
+def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """What was counted, also where nothing may be concluded from it: a description."""
+    return [
+        {
+            "test": d.trial.name,
+            "conversions_a": d.trial.a.conversions,
+            "conversions_b": d.trial.b.conversions,
+            "revenue_a": d.trial.a.revenue,
+            "revenue_b": d.trial.b.revenue,
+            "order_value_a": d.result.order_value_a,
+            "order_value_b": d.result.order_value_b,
+        }
+        for d in decisions
+    ]
+
+
+def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """Revenue and profit per visitor, with intervals."""
+    return [
+        {
+            "test": d.trial.name,
+            "metric": effect.metric,
+            "value_a": effect.value_a,
+            "value_b": effect.value_b,
+            "difference": effect.difference,
+            "difference_low": _finite(effect.difference_low),
+            "difference_high": _finite(effect.difference_high),
+            "p_value": _p(effect.p_value),
+        }
+        for d in decisions
+        for effect in d.result.effects
+        if effect.metric != "conversions" and effect.p_value is not None
+    ]
+
+
+def break_evens(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """The lift in conversions that pays for B's discount, and the lift that was seen."""
+    return [
+        {
+            "test": d.trial.name,
+            "discount_rate": d.trial.variants[1].discount_rate,
+            "break_even_lift": ratio - 1,
+            "lift": None if effect.ratio is None else effect.ratio - 1,
+            "lift_low": None if effect.ratio_low is None else effect.ratio_low - 1,
+            "lift_high": _finite(effect.ratio_high and effect.ratio_high - 1),
+            "basis": d.result.break_even_basis,
+            "pays": d.result.break_even,
+        }
+        for d in decisions
+        for effect in d.result.effects
+        for ratio in [d.result.break_even_ratio]
+        if effect.metric == "conversions" and ratio is not None
+    ]
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _p(p_value: float | None) -> str | None:
+    if p_value is None:
+        return None
+    return "< 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"

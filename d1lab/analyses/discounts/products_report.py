@@ -1,0 +1,70 @@
+"""What the report on products says and shows: verdict, figures, tables, a chart, and a note."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from d1lab.analyses.discounts import products
+from d1lab.analyses.discounts.products import Answer
+from d1lab.display.declarations import ReportChart, ReportTable
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+PRICE = "product slope slope_low slope_high depth share_of_units units"
+ALONE = "product revenue units share_of_units price_without savings"
+DEPENDENT = "product savings depth units share_of_units price_with price_without"
+
+
+def verdict(sold: Frame, answer: Answer, days: int) -> dict[str, str]:
+    """The report's answer in a sentence, and how demand responds to price.
+
+    Args:
+        sold: The metric `products`.
+        answer: Of `products.answer`.
+        days: The period's length.
+    """
+    text = products.verdict(sold, f"in {days} days")
+    return {"text": text, "detail": products.detail(answer.shop)}
+
+
+def figures(sold: Frame, answer: Answer) -> list[dict[str, Any]]:
+    """Elasticity, how many products sell mostly with or without a discount, and discounts given."""
+    return [
+        products.figure(answer.shop),
+        {"metric": "products_alone", "value": len(products.alone(sold))},
+        {"metric": "products_dependent", "value": len(products.dependent(sold))},
+        {"metric": "savings", "value": sold["savings"].sum()},
+    ]
+
+
+def tables(sold: Frame, answer: Answer) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    own = products.named(answer.skus, sold)
+    shares = {
+        "alone": (products.alone(sold), "Products that sell mostly at full price", ALONE),
+        "dependent": (products.dependent(sold), "Products that sell mostly on discount", DEPENDENT),
+    }
+    return {
+        "price": ReportTable(own, "Products by price elasticity", PRICE, 15),
+        **{name: ReportTable(*declared, limit=15) for name, declared in shares.items()},
+        "all": ReportTable(sold, "Products by revenue", products.columns(sold), 15),
+    }
+
+
+def price_chart(sold: Frame, answer: Answer) -> ReportChart:
+    """The elasticity of the products that respond most."""
+    return ReportChart(
+        "interval",
+        products.named(answer.skus, sold).head(20),
+        "product slope slope_low slope_high",
+        title="Price elasticity by product",
+        description="Own elasticity of the products that answer most; beyond the dashed line, "
+        "at -1, a discount raises revenue.",
+        options={"reference": -1},
+        otherwise=products.detail(answer.shop),
+    )
+
+
+def limits(sold: Frame) -> str:
+    """What is counted, and what is not available."""
+    return f"Sales are net of refunds. {products.missing(sold)}"

@@ -1,0 +1,69 @@
+"""What the report on recommendations says and shows: verdict, figures, tables, and a note."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from d1lab.analyses.discounts import products, recommendations, track_record
+from d1lab.analyses.discounts.products import Answer
+from d1lab.display.declarations import ReportTable
+from d1lab.display.sources import are_simulated
+
+Frame = Any  # a pandas DataFrame: static types do not know its columns
+
+NO_SALES = recommendations.NO_SALES
+
+
+def verdict(advised: Frame, scored: Frame, horizon_days: int) -> dict[str, str]:
+    """The report's answer in a sentence, its status, and how earlier answers fared.
+
+    Args:
+        advised: Of `recommendations.advise`.
+        scored: Of `track_record.score`.
+        horizon_days: Days until a recommendation is scored.
+    """
+    text, status = recommendations.verdict(advised)
+    detail = track_record.in_words(scored, horizon_days)
+    return {"text": text, "status": status, "detail": detail}
+
+
+def figures(advised: Frame) -> Iterator[dict[str, Any]]:
+    """How many products get which decision, and the gain that is expected of the discounts."""
+    return recommendations.figures(advised)
+
+
+def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
+    """The report's tables, by name."""
+    of = recommendations.of
+    decided = {
+        "discount": ("Products to discount", recommendations.DISCOUNT),
+        "test": ("Products to test", recommendations.TEST),
+        "hold": ("Products to keep at the regular price", recommendations.HOLD),
+    }
+    silent = of(advised[advised["slope"].notna()], None)
+    title = "No decision: products with a known elasticity"
+    return {
+        "record": ReportTable(track_record.track(scored), "Track record", track_record.COLUMNS),
+        **{
+            decision: ReportTable(of(advised, decision), *declared, limit=20)
+            for decision, declared in decided.items()
+        },
+        "reasons": ReportTable(
+            recommendations.reasons(advised), "Decisions by reason", "decision why products"
+        ),
+        "silent": ReportTable(silent, title, recommendations.SILENT, 20),
+    }
+
+
+def to_stage(advised: Frame, scored: Frame) -> Frame:
+    """What goes back: scored earlier recommendations, and new ones that rest on an elasticity."""
+    known = advised["slope"].notna() | advised["decision"].notna()
+    return track_record.to_stage(scored, advised[known], recommendations.STAGED)
+
+
+def limits(answer: Answer, simulated: Collection[str], staged: int) -> str:
+    """What is simulated, how demand responds to price, and what goes back."""
+    source = are_simulated(simulated, "inventory_days product_costs")
+    told = products.detail(answer.shop)
+    return f"{source}{told} {staged:,} recommendations are written back to D1."
