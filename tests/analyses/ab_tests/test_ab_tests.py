@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from d1lab import catalog
-from d1lab.analyses.ab_tests import report as ab_words
+from d1lab.analyses.ab_tests import report, tables
 from d1lab.analyses.ab_tests import shop as ab_tests
 from d1lab.analyses.ab_tests.decision import as_json
 from d1lab.analyses.ab_tests.validation import parse_guardrails, parse_variant_config
@@ -85,7 +85,7 @@ def test_the_guides_columns_alone_are_refused_with_a_reason() -> None:
     found = decide(row(**guide, variant_b_revenue=3_600.0, ended=True, ended_at=UNTIL_MOMENT))
     assert found.result.status == "not_declared"
     assert found.result.order_value_b == 40.0
-    assert "not declared" in ab_words.sentence(found.result)
+    assert "not declared" in report.sentence(found.result)
 
 
 UNTIL_MOMENT = datetime(2026, 5, 10)
@@ -106,7 +106,7 @@ def test_a_stored_method_stays() -> None:
     fixed = row(**COUNTS, **DECLARED, method="fixed", planned_end_at=START + timedelta(days=20))
     found = decide(fixed)
     assert (found.result.status, found.result.p_value, found.days_left) == ("running", None, 10)
-    assert "read once" in ab_words.sentence(found.result)
+    assert "read once" in report.sentence(found.result)
     strange = decide(row(**COUNTS, **DECLARED, method="gut feeling"))
     assert strange.result.status == "invalid_input"
 
@@ -140,7 +140,7 @@ def test_malformed_configuration_is_a_reason_and_no_crash() -> None:
     """The decision stands without it; what is unknown for it is said."""
     found = decide(row(**COUNTS, **DECLARED, variant_b_config='{"discount_rate": 0.1'))
     assert found.result.status != "invalid_input"
-    [left_open] = [u for u in ab_words.unsaid([found]) if "configuration" in u["why"]]
+    [left_open] = [u for u in report.unsaid([found]) if "configuration" in u["why"]]
     assert "variant b" in left_open["why"]
 
 
@@ -210,8 +210,8 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 def test_verdicts_are_sentences(given: dict[str, Any], said: str) -> None:
     """What a merchant reads, for each way a test can end."""
     found = decide(row(**{**COUNTS, **DECLARED, "method": "fixed", **given}))
-    assert said in ab_words.sentence(found.result)
-    assert "p =" not in ab_words.sentence(found.result)
+    assert said in report.sentence(found.result)
+    assert "p =" not in report.sentence(found.result)
 
 
 def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
@@ -224,10 +224,10 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     }
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("b", "missed")
-    assert ab_words.sentence(found.result).startswith("Keep A, though B converts 24 % more")
-    text, status = ab_words.headline([found])
+    assert report.sentence(found.result).startswith("Keep A, though B converts 24 % more")
+    text, status = report.verdict([found])
     assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
-    [line] = ab_words.break_evens([found])
+    [line] = tables.break_evens([found])
     assert line["break_even_lift"] == pytest.approx(40 / (14_000 / 620) - 1)
 
 
@@ -242,12 +242,12 @@ def test_a_tie_that_loses_money_says_so() -> None:
     tie = {**COUNTS, "variant_b_conversions": 520}
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("none", "missed")
-    told = ab_words.sentence(found.result)
+    told = report.sentence(found.result)
     assert told.endswith("which may be chance, and B earns less profit per visitor.")
     asked = decide(
         row(**tie, **DECLARED, **profits, method="fixed", ended=True, primary_metric="profit")
     )
-    assert "but it brings" not in ab_words.sentence(asked.result)
+    assert "but it brings" not in report.sentence(asked.result)
 
 
 def test_totals_describe_what_nothing_may_be_concluded_from() -> None:
@@ -256,7 +256,7 @@ def test_totals_describe_what_nothing_may_be_concluded_from() -> None:
         row(variant_a_conversions=122, variant_b_conversions=189, variant_a_revenue=610.0)
     )
     assert found.result.status == "not_declared"
-    [line] = ab_words.totals([found])
+    [line] = tables.totals([found])
     assert (line["conversions_a"], line["conversions_b"]) == (122, 189)
     assert (line["order_value_a"], line["order_value_b"]) == (5, None)
 
@@ -271,7 +271,7 @@ def test_headline_counts_every_test_once() -> None:
         row(variant_a_conversions=5, variant_b_conversions=6),
     ]
     decisions = [decide(test) for test in ends]
-    text, status = ab_words.headline(decisions)
+    text, status = report.verdict(decisions)
     assert status == "good"
     assert text == (
         "Roll out B in 1 of 5 tests (x); 1 keep A; 1 inconclusive; 1 running; 1 without a result."
@@ -281,7 +281,7 @@ def test_headline_counts_every_test_once() -> None:
 def test_no_chance_or_level_is_shown_as_certain() -> None:
     """99.99 is the most, and a chance near 1 is more than 99.9 %, not 100 %."""
     sure = decide(row(**{**COUNTS, "variant_b_conversions": 900}, **DECLARED, ended=True))
-    [shown] = ab_words.verdicts([sure])
+    [shown] = report.verdicts([sure])
     assert (shown["confidence"], shown["chance_b_better"]) == ("99.99 %", "> 99.9 %")
 
 
