@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from d1lab.analyses.ab_tests import tables as rows
 from d1lab.analyses.ab_tests.decision import AbResult
-from d1lab.analyses.ab_tests.shop import Decision, courses
+from d1lab.analyses.ab_tests.shop import Decision, effect_histories
 from d1lab.display.declarations import ReportChart, ReportTable
 
 Status = Literal["good", "bad", "neutral", "unknown"]
@@ -195,7 +195,7 @@ def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
         ),
         "progress": ReportChart(
             "line",
-            pd.DataFrame(courses(decisions)),
+            pd.DataFrame(effect_histories(decisions)),
             "day lift",
             title="Lift by day",
             description="Intervals of the lift narrowing by day.",

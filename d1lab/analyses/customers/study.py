@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from d1lab.analyses.customers import groups
-from d1lab.analyses.customers.labels import Labelled
+from d1lab.analyses.customers.labels import LabeledCustomers
 from d1lab.analyses.customers.lifetime_value import Lifetimes, valued
 from d1lab.analyses.customers.segments import SegmentRule
 
@@ -15,7 +15,7 @@ Frame = Any  # a pandas DataFrame: static types do not know its columns
 class CustomerStudy(NamedTuple):
     """One shop's customers on one day."""
 
-    labelled: Labelled
+    labelled: LabeledCustomers
     values: Lifetimes
     customers: Frame  # scores with group, lifetime value, and the app's segment
     groups: Frame  # of `groups.group_table`
@@ -23,7 +23,7 @@ class CustomerStudy(NamedTuple):
 
 
 def study(
-    labelled: Labelled,
+    labelled: LabeledCustomers,
     values: Lifetimes,
     window: Frame,
     rule: SegmentRule,

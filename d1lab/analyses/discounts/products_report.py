@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from d1lab.analyses.discounts import products
-from d1lab.analyses.discounts.products import Answer
+from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportChart, ReportTable
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
@@ -15,7 +15,7 @@ ALONE = "product revenue units share_of_units price_without savings"
 DEPENDENT = "product savings depth units share_of_units price_with price_without"
 
 
-def verdict(sold: Frame, answer: Answer, days: int) -> dict[str, str]:
+def verdict(sold: Frame, answer: ProductElasticities, days: int) -> dict[str, str]:
     """The report's answer in a sentence, and how demand responds to price.
 
     Args:
@@ -27,7 +27,7 @@ def verdict(sold: Frame, answer: Answer, days: int) -> dict[str, str]:
     return {"text": text, "detail": products.detail(answer.shop)}
 
 
-def figures(sold: Frame, answer: Answer) -> list[dict[str, Any]]:
+def figures(sold: Frame, answer: ProductElasticities) -> list[dict[str, Any]]:
     """Elasticity, how many products sell mostly with or without a discount, and discounts given."""
     return [
         products.figure(answer.shop),
@@ -37,7 +37,7 @@ def figures(sold: Frame, answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
-def tables(sold: Frame, answer: Answer) -> dict[str, ReportTable]:
+def tables(sold: Frame, answer: ProductElasticities) -> dict[str, ReportTable]:
     """The report's tables, by name."""
     own = products.named(answer.skus, sold)
     shares = {
@@ -51,7 +51,7 @@ def tables(sold: Frame, answer: Answer) -> dict[str, ReportTable]:
     }
 
 
-def price_chart(sold: Frame, answer: Answer) -> ReportChart:
+def price_chart(sold: Frame, answer: ProductElasticities) -> ReportChart:
     """The elasticity of the products that respond most."""
     return ReportChart(
         "interval",

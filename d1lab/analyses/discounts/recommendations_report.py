@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from d1lab.analyses.discounts import products, recommendations, track_record
-from d1lab.analyses.discounts.products import Answer
+from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportTable
 from d1lab.display.sources import are_simulated
 
@@ -62,7 +62,7 @@ def to_stage(advised: Frame, scored: Frame) -> Frame:
     return track_record.to_stage(scored, advised[known], recommendations.STAGED)
 
 
-def limits(answer: Answer, simulated: Collection[str], staged: int) -> str:
+def limits(answer: ProductElasticities, simulated: Collection[str], staged: int) -> str:
     """What is simulated, how demand responds to price, and what goes back."""
     source = are_simulated(simulated, "inventory_days product_costs")
     told = products.detail(answer.shop)

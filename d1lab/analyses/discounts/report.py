@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from d1lab.analyses.discounts import earnings, lifts, products
-from d1lab.analyses.discounts.earnings import Anyway
+from d1lab.analyses.discounts.earnings import BaselineShare
 from d1lab.analyses.discounts.elasticity import Elasticity
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -24,7 +24,7 @@ class DiscountStudy(NamedTuple):
     by_sku: Frame
     stacking: Frame  # of the metric `discount_stacking`
     codes: Frame  # of the metric `leaking_codes`
-    anyway: Anyway
+    anyway: BaselineShare
 
 
 def study(
