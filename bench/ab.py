@@ -34,10 +34,10 @@ FROM range($visitors) AS t(i)
 """
 
 _OURS = """
-from d1lab.exposures import Measure, scan
+from d1lab.analyses.ab_tests.exposures import Measure, scan
 from d1lab.analyses.ab_tests.decision import compare
-from d1lab.analyses.ab_tests.model import Plan
-from d1lab.analyses.ab_tests.visitors import variants, effects
+from d1lab.analyses.ab_tests.model import AbPlan
+from d1lab.analyses.ab_tests.visitors import effects, variants
 
 measures = [
     Measure("orders"),
@@ -45,7 +45,7 @@ measures = [
     Measure("revenue", covariate="revenue_before"),
     Measure("revenue", per="orders"),
 ]
-plan = Plan(share_b=0.5, share_declared=True)
+plan = AbPlan(share_b=0.5, share_declared=True)
 
 def once(con):
     sums = scan(con.table("visitors"), measures, a=0, b=1)

@@ -43,9 +43,9 @@ _OURS = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from d1lab.runs.kernels.fork_client import warm_up
+from d1lab.runs.kernels.fork_client import preload_fork_server
 from d1lab.config import clean_environment
-warm_up(clean_environment())
+preload_fork_server(clean_environment())
 from d1lab.runs.execute import execute, import_papermill
 import_papermill()
 from d1lab.runs.kernels.kernel import Kernel

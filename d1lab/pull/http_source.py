@@ -45,7 +45,7 @@ def changed_rows(
     """What D1 has now of the rows with these rowids."""
     if sweep.table is not None:
         reader = BatchReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
-        yield from map(sweep.layout.batch, reader.of_rowids(rowids))
+        yield from map(sweep.layout.typed, reader.of_rowids(rowids))
 
 
 Item = TypeVar("Item")

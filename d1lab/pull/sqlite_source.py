@@ -80,7 +80,7 @@ class FileReader:
     def batches(self) -> TypedBatches:
         """All rows of the sweep."""
         if not self._table.has_rowid:
-            yield from map(self._layout.batch, self._exact.by_key())
+            yield from map(self._layout.typed, self._exact.by_key())
             return
         after, unlike = self._sweep.after, list[Span]()
         while after < self._upto:
@@ -100,7 +100,7 @@ class FileReader:
                     pass  # its connection is closed now: the next rows are read exactly
             after = yield from self._some_exactly(after)
         for span in unlike:
-            yield from map(self._layout.batch, self._exact.by_rowid(*span))
+            yield from map(self._layout.typed, self._exact.by_rowid(*span))
 
     def _some_exactly(self, after: int) -> Iterator[TypedBatch]:
         """The next rows, value by value; returns the rowid up to which they reach."""

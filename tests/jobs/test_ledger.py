@@ -185,8 +185,8 @@ def test_lease_of_a_killed_process_is_free_at_once(ledger):
     program = f"""
 import os
 from pathlib import Path
-from d1lab.jobs.ledger import Ledger, Work
-ledger = Ledger(Path({str(ledger.path)!r}))
+from d1lab.jobs.ledger import RunLedger, Work
+ledger = RunLedger(Path({str(ledger.path)!r}))
 with ledger.lease(Work("demo", "harbor", "inventory")):
     ledger.start({row("r1")!r})
     os.kill(os.getpid(), 9)
