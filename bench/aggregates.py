@@ -68,7 +68,6 @@ _TIMES = {
     "date",
     "first_used_at",
     "last_used_at",
-    "first_purchase_date",
     "last_purchase_date",
     "updated_at",
 }

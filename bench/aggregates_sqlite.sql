@@ -29,8 +29,7 @@ sums AS (
         count(iif(is_order, customer_id, NULL))
             - count(DISTINCT iif(is_order, customer_id, NULL)) AS repeat_usage_count,
         min(iif(is_order, occurred_at, NULL))                  AS first_used_at,
-        max(iif(is_order, occurred_at, NULL))                  AS last_used_at,
-        count(*)                                               AS event_count
+        max(iif(is_order, occurred_at, NULL))                  AS last_used_at
     FROM order_lines
     WHERE discount_id IS NOT NULL
     GROUP BY shop, discount_id, sku
@@ -46,8 +45,7 @@ SELECT
     day                                                        AS date,
     sum(is_order)                                              AS total_discounts_used,
     count(DISTINCT iif(is_order, customer_id, NULL))           AS unique_customers,
-    sum(sign * revenue)                                        AS total_revenue_impact,
-    count(*)                                                   AS event_count
+    sum(sign * revenue)                                        AS total_revenue_impact
 FROM order_lines
 WHERE discount_id IS NOT NULL
 GROUP BY shop, day;
@@ -68,8 +66,7 @@ sums AS (
         sum(iif(discount_id IS NOT NULL, sign * discount_amount, 0))  AS total_discount_given,
         sum(iif(discount_id IS NOT NULL, sign * revenue, 0))          AS revenue_with_discount,
         sum(iif(discount_id IS NULL, sign * revenue, 0))              AS revenue_without_discount,
-        max(occurred_at)                                              AS updated_at,
-        count(*)                                                      AS event_count
+        max(occurred_at)                                              AS updated_at
     FROM order_lines
     GROUP BY shop, sku
 )
@@ -96,27 +93,19 @@ sums AS (
         sum(iif(discount_id IS NOT NULL, sign * discount_amount, 0))  AS total_savings,
         sum(sign * revenue)                                           AS revenue,
         count(DISTINCT iif(is_order, order_id, NULL))                 AS orders,
-        min(iif(is_order, occurred_at, NULL))                         AS first_purchase_date,
-        max(iif(is_order, occurred_at, NULL))                         AS last_purchase_date,
-        count(*)                                                      AS event_count
+        max(iif(is_order, date(occurred_at), NULL))                   AS last_purchase_date
     FROM order_lines
     WHERE customer_id IS NOT NULL
     GROUP BY shop, customer_id
-),
-spans AS (
-    SELECT *, unixepoch(last_purchase_date) - unixepoch(first_purchase_date) AS seconds FROM sums
 )
 SELECT
-    spans.shop,
-    spans.customer_id,
+    sums.shop,
+    sums.customer_id,
     total_discounts_used,
     total_savings,
     discount_type                                                     AS favorite_discount_type,
-    round(revenue / nullif(orders, 0), 6)                             AS avg_order_value,
-    iif(seconds >= 86400, round((orders - 1) * 30 * 86400.0 / seconds, 6), NULL)
-                                                                      AS purchase_frequency,
-    first_purchase_date,
-    last_purchase_date,
-    event_count
-FROM spans
-LEFT JOIN types ON place = 1 AND types.shop = spans.shop AND types.customer_id = spans.customer_id;
+    round(revenue / nullif(orders, 0), 2)                             AS avg_order_value,
+    orders                                                            AS purchase_frequency,
+    last_purchase_date
+FROM sums
+LEFT JOIN types ON place = 1 AND types.shop = sums.shop AND types.customer_id = sums.customer_id;

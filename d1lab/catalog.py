@@ -6,8 +6,9 @@ Three parties write to the database, and each column has one owner:
 - **aggregate**: counters that `d1lab aggregate` makes of `order_events`;
 - **analysis**: results that a report stages and `push` writes.
 
-A database may lack our extra columns or have more of its own: a pull takes what is there, and
-`d1lab doctor` names the migration that adds the rest.
+The app's tables hold the app's columns only: what d1lab needs beside them has tables of its own,
+`d1lab_*`, keyed like the app's row. An app may lack some columns or have more of its own: a pull
+takes what is there.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ DUCKDB_TYPES: dict[Type, str] = {
 
 
 class Column(NamedTuple):
-    """One column of a D1 table."""
+    """One column of a D1 table.
+
+    `fits` is the type that the app declares a result column with, where it holds less than `type`
+    does: 'INTEGER' or 'DECIMAL(digits,places)'. A push rounds to it.
+    """
 
     name: str
     type: Type
     owner: Owner = "app"
+    fits: str = ""
 
 
 class Table(NamedTuple):
@@ -55,6 +61,8 @@ class Table(NamedTuple):
     reread_days: int | None = None
     day: str | None = None
     write: Literal["update", "upsert"] = "update"  # update: the rows are the app's
+    is_guides: bool = False  # the app's own table: nothing is added to it
+    is_keyed: bool = True  # D1 keeps one row to a key
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -110,16 +118,29 @@ _TABLES = (
     Table(
         "discount_analytics",
         key=("shop", "discount_id", "sku"),
-        columns=_columns(text="shop discount_id sku")
+        columns=_columns(integer="id", text="shop discount_id sku")
         + _columns(
             "aggregate",
             text="discount_code",
-            integer="times_used unique_customers repeat_usage_count event_count",
+            integer="times_used unique_customers repeat_usage_count",
             money="revenue_before_discount discount_amount revenue_after_discount",
             timestamp="first_used_at last_used_at",
         )
         + _columns(timestamp="created_at"),
         write="upsert",
+        is_guides=True,
+    ),
+    Table(
+        "analytics_archive",  # rows of discount_analytics that the app's retention has moved
+        key=("id",),
+        columns=_columns(
+            integer="id times_used unique_customers repeat_usage_count",
+            text="shop discount_id discount_code sku",
+            money="revenue_before_discount discount_amount revenue_after_discount",
+            timestamp="first_used_at last_used_at created_at",
+        ),
+        is_guides=True,
+        is_keyed=False,
     ),
     Table(
         "daily_discount_stats",
@@ -127,10 +148,11 @@ _TABLES = (
         columns=_columns(text="shop", date="date")
         + _columns(
             "aggregate",
-            integer="total_discounts_used unique_customers event_count",
+            integer="total_discounts_used unique_customers",
             money="total_revenue_impact",
         ),
         write="upsert",
+        is_guides=True,
     ),
     Table(
         "product_performance",
@@ -139,12 +161,13 @@ _TABLES = (
         + _columns(
             "aggregate",
             text="product_title",
-            integer="units_sold_with_discount units_sold_without_discount event_count",
+            integer="units_sold_with_discount units_sold_without_discount",
             money="total_discount_given revenue_with_discount revenue_without_discount",
             timestamp="updated_at",
         )
         + _columns(real="view_to_purchase_rate cart_abandonment_rate"),
         write="upsert",
+        is_guides=True,
     ),
     Table(
         "customer_insights",
@@ -152,40 +175,70 @@ _TABLES = (
         columns=_columns(text="shop customer_id")
         + _columns(
             "aggregate",
-            integer="total_discounts_used event_count",
+            integer="total_discounts_used purchase_frequency",
             money="total_savings avg_order_value",
             text="favorite_discount_type",
-            real="purchase_frequency",
-            timestamp="first_purchase_date last_purchase_date",
+            date="last_purchase_date",
         )
+        + (
+            Column("customer_segment", "text", "analysis"),
+            Column("lifetime_value", "money", "analysis", "DECIMAL(10,2)"),
+        ),
+        write="upsert",
+        is_guides=True,
+    ),
+    Table(
+        "d1lab_customer_scores",
+        key=("shop", "customer_id"),
+        columns=_columns(text="shop customer_id")
         + _columns(
             "analysis",
-            text="customer_segment rfm_group lifetime_value_method",
+            text="rfm_group lifetime_value_method",
             integer="r_score f_score m_score",
-            money="lifetime_value",
         ),
         write="upsert",
     ),
     Table(
         "ab_test_results",
         key=("test_id",),
+        columns=(
+            *_columns(
+                text="test_id shop test_name",
+                json="variant_a_config variant_b_config",
+                integer="variant_a_conversions variant_b_conversions",
+                money="variant_a_revenue variant_b_revenue",
+                timestamp="started_at ended_at",
+            ),
+            Column("confidence_level", "real", "analysis", "DECIMAL(5,2)"),
+            Column("winner", "text", "analysis"),
+        ),
+        is_guides=True,
+    ),
+    Table(
+        "d1lab_ab_test_inputs",
+        key=("test_id",),
         columns=_columns(
-            text="test_id shop test_name primary_metric method source",
-            json="variant_a_config variant_b_config guardrails",
-            integer="variant_a_conversions variant_b_conversions variant_a_visitors"
-            " variant_b_visitors planned_visitors planned_looks",
-            money="variant_a_revenue variant_b_revenue variant_a_discount_cost"
-            " variant_b_discount_cost variant_a_profit variant_b_profit",
+            text="test_id shop primary_metric method source",
+            json="guardrails",
+            integer="variant_a_visitors variant_b_visitors planned_visitors planned_looks",
+            money="variant_a_discount_cost variant_b_discount_cost variant_a_profit"
+            " variant_b_profit",
             real="variant_a_revenue_squares variant_b_revenue_squares variant_a_profit_squares"
             " variant_b_profit_squares share_b alpha",
-            timestamp="started_at ended_at planned_end share_declared_at",
-        )
+            timestamp="planned_end share_declared_at",
+        ),
+    ),
+    Table(
+        "d1lab_ab_test_decisions",
+        key=("test_id",),
+        columns=_columns(text="test_id")
         + _columns(
             "analysis",
-            real="confidence_level analysis_p_value chance_b_better",
-            text="winner analysis_status analysis_reason analysis_method analysis_version",
+            real="analysis_p_value chance_b_better",
+            text="analysis_status analysis_reason analysis_method analysis_version",
             integer="analysis_look",
         ),
+        write="upsert",
     ),
     Table(
         "ab_test_daily",
@@ -203,16 +256,19 @@ _TABLES = (
     Table(
         "inventory_impact",
         key=("shop", "sku", "date"),
-        columns=_columns(
-            text="shop sku",
-            date="date",
-            integer="starting_inventory units_sold_with_discount units_sold_regular_price"
-            " ending_inventory",
-        )
-        + _columns(text="source")
-        + _columns("analysis", real="days_of_supply turnover_rate"),
+        columns=(
+            *_columns(
+                text="shop sku",
+                date="date",
+                integer="starting_inventory units_sold_with_discount units_sold_regular_price"
+                " ending_inventory",
+            ),
+            Column("days_of_supply", "real", "analysis", "INTEGER"),
+            Column("turnover_rate", "real", "analysis", "DECIMAL(5,2)"),
+        ),
         reread_days=7,
         day="date",
+        is_guides=True,
     ),
     Table(
         "product_costs",
@@ -247,6 +303,16 @@ _TABLES = (
         ),
         write="upsert",
     ),
+    Table(
+        "d1lab_owned",
+        key=("table_name", "part"),
+        columns=_columns(text="table_name part how run_id", timestamp="since"),
+    ),
+    Table(
+        "d1lab_sources",
+        key=("table_name", "shop"),
+        columns=_columns(text="table_name shop source"),
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
@@ -256,6 +322,15 @@ CHANGES = "d1lab_changes"
 
 PUSHES = "d1lab_pushes"
 """Our audit log: one row for each table of a run that `push` or `rollback` wrote."""
+
+OWNED = "d1lab_owned"
+"""What of the app's tables d1lab writes: counters, and columns of results."""
+
+SOURCES = "d1lab_sources"
+"""Where the rows of an app's table come from, per shop; only what is simulated is said."""
+
+INPUTS = "d1lab_ab_test_inputs"
+"""What a decision needs of an A/B test beside the app's counts."""
 
 
 RESULTS = "d1lab_results"

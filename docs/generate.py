@@ -278,7 +278,8 @@ def views_page() -> Iterator[str]:
 def tables_page() -> Iterator[str]:
     """D1's tables as the catalog declares them."""
     yield "# D1 tables\n"
-    yield "The tables that d1lab knows in D1. `d1lab migrate` creates the missing ones."
+    yield "The tables that d1lab knows in D1. `d1lab migrate` creates the missing ones and changes"
+    yield "none that the app has."
     yield "*Written by* names the only command that writes a column; the app writes all others.\n"
     for name, declared in catalog.TABLES.items():
         yield f"\n## {name}\n"

@@ -58,22 +58,23 @@ def test_stage_takes_any_frame(tmp_path, make):
 
 
 def test_stage_keeps_declared_types(tmp_path):
-    """Scores are integers though pandas has floats, money is decimal, times are UTC."""
+    """Days are integers though pandas has floats, money is decimal, times are UTC."""
     frame = pd.DataFrame(
         {
             "shop": ["a", "a"],
-            "customer_id": ["1", "2"],
-            "r_score": [5.0, None],
-            "lifetime_value": [12.3456789, None],
-            "rfm_group": ["Loyal", None],
+            "sku": ["1", "2"],
+            "made_on": ["2026-05-01"] * 2,
+            "plan_days": [5.0, None],
+            "unit_price": [12.3456789, None],
+            "decision": ["hold", None],
         }
     )
-    stage(frame, "customer_insights", tmp_path)
-    first, second = _staged(tmp_path, "customer_insights")
-    assert first["r_score"] == 5
-    assert isinstance(first["r_score"], int)
-    assert first["lifetime_value"] == Decimal("12.345679")
-    assert (second["r_score"], second["lifetime_value"], second["rfm_group"]) == (None, None, None)
+    stage(frame, "discount_recommendations", tmp_path)
+    first, second = _staged(tmp_path, "discount_recommendations")
+    assert first["plan_days"] == 5
+    assert isinstance(first["plan_days"], int)
+    assert first["unit_price"] == Decimal("12.345679")
+    assert (second["plan_days"], second["unit_price"], second["decision"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_stage_integers_must_be_whole(tmp_path):
     """A score of 4.5 is a mistake, not a 4."""
     frame = pd.DataFrame({"shop": ["a"], "customer_id": ["1"], "r_score": [4.5]})
     with pytest.raises(InputError, match="takes whole numbers"):
-        stage(frame, "customer_insights", tmp_path)
+        stage(frame, "d1lab_customer_scores", tmp_path)
 
 
 def test_stage_twice_adds_rows(tmp_path):

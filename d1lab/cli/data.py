@@ -89,13 +89,13 @@ def tables(
     as_json: JsonOption = False,
 ) -> None:
     """List warehouse tables, or the columns of one table."""
+    from d1lab.catalog import TABLES
     from d1lab.lab import open as open_lab
 
     frame = open_lab(database).describe(table)
     if table is None and not as_json:  # people ask first for what there is, not for every column
-        pairs = zip(frame["table"], frame["d1_table"], strict=True)
-        views = {d1_table for name, d1_table in pairs if name != f"raw.{d1_table}"}
-        seen = [i for i, name in enumerate(frame["table"]) if name.removeprefix("raw.") in views]
+        declared = {f"raw.{name}" for name in TABLES}  # their views say it better
+        seen = [i for i, name in enumerate(frame["table"]) if name in declared]
         frame = frame.drop(index=seen, columns="null_shares")
         frame["age_hours"] = frame["age_hours"].round(2)
         frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]

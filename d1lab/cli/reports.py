@@ -276,6 +276,12 @@ def push(
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
     if dry_run:
         _print_sample(result)
+    for table in result.tables:
+        if table.held_back:
+            echo_err(
+                f"{table.table}: {', '.join(table.held_back)} not pushed: the app writes there, or "
+                f"has no such column. To hand over: d1lab aggregate --take-over {table.table}"
+            )
     verb = "would write" if dry_run else "wrote"
     echo_err(
         f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}"

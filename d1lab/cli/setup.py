@@ -161,7 +161,8 @@ def aggregate(
     if as_json:
         print_json(result)
         return
-    print_rows(("table", "rows_changed"), result.changed.items())
+    rows = [(t.table, t.stored, t.differ, result.changed.get(t.table)) for t in result.tables]
+    print_rows(("table", "rows", "rows_that_differ", "rows_written"), rows)
     echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
 
 

@@ -1,18 +1,20 @@
 """Migrations in wrangler's convention, so that `wrangler d1 migrations apply` and d1lab agree.
 
 Files are named NNNN_name.sql and applied in that order; the table `d1_migrations` records each
-by its file name.
+by its file name. A table of the app's gets no trigger and no index, but for a UNIQUE one on columns
+that no key of its own serves, because upserts need it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from d1lab.catalog import TABLES
 from d1lab.d1.database import Database, Statement, quote
-from d1lab.d1.sql_tokens import bare, statements, tokens
+from d1lab.d1.schema import FOLDER, foreign, has_unique, indexes
+from d1lab.d1.sql_tokens import added_to, statements
 from d1lab.errors import D1QueryError, InputError
-
-FOLDER = Path(__file__).parent / "migrations"
 
 # exactly wrangler's own statement
 _RECORD_TABLE = """CREATE TABLE IF NOT EXISTS d1_migrations(
@@ -38,9 +40,6 @@ def pending(db: Database, folder: Path | None = None) -> list[str]:
 def migrate(db: Database, folder: Path | None = None) -> list[str]:
     """Apply the pending migrations: each with its record in one transaction.
 
-    A column that a table already has is not added again: an app's database may have grown some of
-    ours by another way, and SQLite knows no ADD COLUMN IF NOT EXISTS.
-
     Returns:
         The names of the migrations applied.
 
@@ -48,16 +47,21 @@ def migrate(db: Database, folder: Path | None = None) -> list[str]:
         D1QueryError: A migration fails; the message names it. Those before it stay applied.
     """
     names = pending(db, folder)
-    if names:
-        db.execute(_RECORD_TABLE, idempotent=True)
+    if not names:
+        return names
+    theirs = _apps_own(db)
+    extra = list(_missing_keys(db, theirs))
+    db.execute(_RECORD_TABLE, idempotent=True)
     for name in names:
         script = ((folder or FOLDER) / name).read_text(encoding="utf-8")
+        wanted = [Statement(sql) for sql in statements(script) if added_to(sql) not in theirs]
         record = Statement("INSERT INTO d1_migrations (name) VALUES (?1)", (name,))
         try:
-            db.batch([*_missing(db, script), record])
+            db.batch([*wanted, *extra, record])
         except D1QueryError as error:
             message = f"migration {name} failed: {error}. Nothing of it was applied."
             raise D1QueryError(message, code=error.code, status=error.status) from error
+        extra = []
     return names
 
 
@@ -69,27 +73,28 @@ def _applied(db: Database) -> set[str]:
     return {str(row[0]) for row in db.query("SELECT name FROM d1_migrations").rows}
 
 
-def _missing(db: Database, script: str) -> list[Statement]:
-    """The statements of a migration without the columns that are there already."""
-    kept, known = [], {}
-    for sql in statements(script):
-        table, column = _added_column(sql)
-        if table and table not in known:
-            known[table] = _columns(db, table)
-        if not table or column not in known[table]:
-            kept.append(Statement(sql))
-    return kept
+def _apps_own(db: Database) -> dict[str, set[str]]:
+    """The app's tables and their columns, in small letters.
+
+    A table of one of our own names is the app's too where it has another shape.
+    """
+    found = {name.lower(): info for name, info in db.tables().items()}
+    others = foreign(found)
+    return {
+        name: {column.name.lower() for column in info.columns}
+        for name, info in found.items()
+        if name in others or name not in TABLES or TABLES[name].is_guides
+    }
 
 
-def _added_column(sql: str) -> tuple[str, str]:
-    """Table and column of an `ALTER TABLE t ADD [COLUMN] c ...`, in small letters; else empty."""
-    words = [token.text for _, token in zip(range(6), tokens(sql), strict=False)]
-    capitals = [word.upper() for word in words]
-    if capitals[:2] != ["ALTER", "TABLE"] or capitals[3:4] != ["ADD"]:
-        return "", ""
-    column = words[5] if capitals[4] == "COLUMN" else words[4]
-    return bare(words[2]).lower(), bare(column).lower()
-
-
-def _columns(db: Database, table: str) -> set[str]:
-    return {str(row[1]).lower() for row in db.query(f"PRAGMA table_xinfo({quote(table)})").rows}
+def _missing_keys(db: Database, theirs: Mapping[str, set[str]]) -> Iterator[Statement]:
+    """The UNIQUE indexes that upserts need, for tables of the app's without a key that serves."""
+    keys = {name.lower(): found for name, found in indexes(db).items()}
+    for name in sorted(theirs.keys() & TABLES.keys()):
+        table = TABLES[name]
+        is_upserted = table.is_guides and table.write == "upsert" and theirs[name] >= {*table.key}
+        if is_upserted and not has_unique(keys.get(name, ()), table.key):
+            columns = ", ".join(map(quote, table.key))
+            yield Statement(
+                f"CREATE UNIQUE INDEX {quote(f'd1lab_{name}_key')} ON {quote(name)} ({columns})"
+            )

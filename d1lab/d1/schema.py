@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
+from d1lab.catalog import TABLES
 from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
-from d1lab.d1.migrate import FOLDER
+
+FOLDER = Path(__file__).parent / "migrations"
+"""Where the migrations lie: NNNN_name.sql."""
 
 _OBJECTS = """
 SELECT type, tbl_name, name FROM sqlite_schema
@@ -49,8 +53,8 @@ def declared() -> dict[SchemaObject, str]:
     The migrations are applied one by one to an empty database in memory, so that no SQL needs to
     be parsed.
 
-    >>> declared()[SchemaObject("column", "inventory_impact", "source")]
-    '0005_analysis_columns.sql'
+    >>> declared()[SchemaObject("column", "d1lab_customer_scores", "r_score")]
+    '0004_customer_scores.sql'
     """
     objects: dict[SchemaObject, str] = {}
     connection = sqlite3.connect(":memory:")
@@ -83,6 +87,25 @@ def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
     return any(
         index.unique and {column.lower() for column in index.columns} == wanted for index in indexes
     )
+
+
+def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
+    """Tables of the app's that bear a name of ours, each with the columns of ours that it lacks.
+
+    They are the app's: d1lab does not read, write or change them.
+
+    Args:
+        found: Tables by name, as the catalog or the database spells it.
+    """
+    lacking = {}
+    for name, info in found.items():
+        declared = TABLES.get(name.lower())
+        if declared is None or declared.is_guides:
+            continue
+        present = {column.name.lower() for column in info.columns}
+        if absent := tuple(c.name for c in declared.columns if c.name not in present):
+            lacking[name] = absent
+    return lacking
 
 
 _OURS = ("_cf_", "sqlite_")

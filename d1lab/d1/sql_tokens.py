@@ -78,6 +78,19 @@ def indexed_table(sql: str) -> str | None:
     return bare(words[capitals.index("ON") + 1])
 
 
+def added_to(sql: str) -> str:
+    """The table, in small letters, that a CREATE INDEX or CREATE TRIGGER is for; '' for others.
+
+    >>> added_to("CREATE TRIGGER t AFTER UPDATE ON Orders BEGIN SELECT 1; END")
+    'orders'
+    """
+    words = [token.text for _, token in zip(range(40), tokens(sql), strict=False)]
+    capitals = [word.upper() for word in words]
+    if capitals[:1] != ["CREATE"] or not {"INDEX", "TRIGGER"} & {*capitals[1:3]}:
+        return ""
+    return bare(words[capitals.index("ON") + 1]).lower()
+
+
 def bare(name: str) -> str:
     """A name without its quotes: `"a b"`, `[a b]` and `a b` in backticks are a b."""
     return name.strip('"`[]')

@@ -4,7 +4,7 @@ Every paid order of the shop during a test is a visitor who would buy under the 
 Chance assigns each to a variant; under the worse one some of them do not buy. Visitors who buy
 under neither are drawn beside them. So under no difference the split is truly random, conversions
 never exceed visitors or the shop's real orders, and the true effect is known: see
-docs/guide/demo.md. Every row says source = 'simulated'.
+docs/guide/demo.md. `d1lab_ab_test_inputs` says source = 'simulated' of every test.
 """
 
 from __future__ import annotations
@@ -122,9 +122,10 @@ SETUPS = (
 
 
 class SimulatedTests(NamedTuple):
-    """Rows for `ab_test_results` (mappings, for not all have all columns) and `ab_test_daily`."""
+    """Rows by table; those of tests are mappings, for not all have all columns."""
 
-    results: list[dict[str, Any]]
+    results: list[dict[str, Any]]  # of `ab_test_results`
+    inputs: list[dict[str, Any]]  # of `d1lab_ab_test_inputs`
     daily: list[tuple[Any, ...]]
 
 
@@ -136,7 +137,7 @@ def simulate_tests(con: duckdb.DuckDBPyConnection, *, seed: int) -> SimulatedTes
         seed: The same seed over the same orders gives the same rows.
     """
     ends = dict(con.sql("SELECT shop, max(day) FROM order_lines GROUP BY shop").fetchall())
-    tests = SimulatedTests([], [])
+    tests = SimulatedTests([], [], [])
     for setup in (setup for setup in SETUPS if setup.shop in ends):
         start = ends[setup.shop] - timedelta(days=setup.start)
         end = start + timedelta(days=setup.days - 1) if setup.days else ends[setup.shop]
@@ -144,7 +145,9 @@ def simulate_tests(con: duckdb.DuckDBPyConnection, *, seed: int) -> SimulatedTes
         days = (end - start).days + 1
         rng = np.random.default_rng([seed, *setup.shop.encode(), *setup.name.encode()])
         sums = draw(setup, place, cents, days, rng)
-        tests.results.append(_result(setup, start, end, sums.sum(axis=0)))
+        totals = sums.sum(axis=0)
+        tests.results.append(_result(setup, start, end, totals))
+        tests.inputs.append(_inputs(setup, start, totals))
         if not setup.guide_only:
             tests.daily.extend(_daily(setup, start, sums))
     return tests
@@ -209,13 +212,24 @@ def _result(setup: Setup, start: date, end: date, totals: np.ndarray) -> dict[st
         "variant_b_config": _config(setup.discount_b, 0.5, broken=setup.broken_config),
         "started_at": _midnight(start),
         "ended_at": _midnight(end + timedelta(days=1)) if setup.days else None,
-        "source": "simulated",
     }
+    return row | {name: value for name, value in _totals(totals) if name[10:] in _GUIDE}
+
+
+def _inputs(setup: Setup, start: date, totals: np.ndarray) -> dict[str, Any]:
+    """What the guide's table has no column for."""
+    row = {"test_id": _test_id(setup), "shop": setup.shop, "source": "simulated"}
+    if setup.guide_only:
+        return row
+    sums = {name: value for name, value in _totals(totals) if name[10:] not in _GUIDE}
+    return row | sums | _plan(setup, start)
+
+
+def _totals(totals: np.ndarray) -> Iterator[tuple[str, int | float]]:
+    """Every sum as `variant_a_visitors` and the like."""
     for variant, values in zip("ab", totals.tolist(), strict=True):
         for name, value in zip(_SUMS, _in_dollars(values), strict=True):
-            if name in _GUIDE or not setup.guide_only:
-                row[f"variant_{variant}_{name}"] = value
-    return row if setup.guide_only else row | _plan(setup, start)
+            yield f"variant_{variant}_{name}", value
 
 
 def _plan(setup: Setup, start: date) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from d1lab.catalog import INPUTS, SOURCES
 from d1lab.config import Settings
 from d1lab.d1.database import Database, quote
 from d1lab.d1.migrate import migrate
@@ -227,6 +228,8 @@ def _write_stock(
         simulate_stock(con, shop, skus=_STOCKED[shop][0], dead=_STOCKED[shop][1], seed=seed)
         for shop, _, _ in shops
     ]
+    simulated = [("inventory_impact", shop, "simulated") for shop, _, _ in shops]
+    insert_new(db, SOURCES, ("table_name", "shop"), ("table_name", "shop", "source"), simulated)
     rows = _json_rows(pa.concat_tables(tables))
     return insert_new(db, "inventory_impact", ("shop", "sku", "date"), COLUMNS, rows)
 
@@ -243,8 +246,9 @@ def _json_rows(table: pa.Table) -> list[str]:
 
 
 def _write_tests(db: Database, tests: SimulatedTests) -> int:
-    for result in tests.results:
-        insert_new(db, "ab_test_results", ("test_id",), tuple(result), [tuple(result.values())])
+    for table, rows in (("ab_test_results", tests.results), (INPUTS, tests.inputs)):
+        for row in rows:
+            insert_new(db, table, ("test_id",), tuple(row), [tuple(row.values())])
     insert_new(db, "ab_test_daily", ("test_id", "day", "variant"), DAILY, tests.daily)
     return len(tests.results)
 

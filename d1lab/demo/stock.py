@@ -2,7 +2,7 @@
 
 The units sold are the shop's own. Around them a planner restocks each SKU by its reorder point
 and lot size; deliveries take days and some come late, so that shelves run empty; a few units get
-lost or come back; some days go unrecorded. Every row says source = 'simulated'.
+lost or come back; some days go unrecorded. `d1lab_sources` says that the rows are simulated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ COLUMNS = (
     "units_sold_with_discount",
     "units_sold_regular_price",
     "ending_inventory",
-    "source",
 )
 DAYS = 180
 
@@ -62,7 +61,6 @@ def simulate_stock(
             "units_sold_with_discount": demand["with_discount"],
             "units_sold_regular_price": demand["regular"],
             "ending_inventory": stock.ending.ravel(),
-            "source": pa.repeat("simulated", demand.num_rows),
         }
     )
     return table.filter(pa.array(_recorded(sold.shape, rng).ravel()))

@@ -16,8 +16,9 @@ from d1lab.catalog import CHANGES, PUSHES, RESULTS, TABLES
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
-from d1lab.d1.schema import Index, SchemaObject, declared, has_unique, indexes
+from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, indexes
 from d1lab.errors import StaleDataError
+from d1lab.push.ownership import Part, owned
 
 Level = Literal["problem", "note", "ok"]
 
@@ -50,6 +51,7 @@ class _Schema(NamedTuple):
     tables: dict[str, TableInfo]
     indexes: dict[str, tuple[Index, ...]]
     triggers: frozenset[str]
+    foreign: dict[str, tuple[str, ...]]  # the app's tables with a name of ours
     pending: tuple[str, ...]  # migrations, by file name
     audit: tuple[_Audited, ...]  # the newest first
 
@@ -93,6 +95,7 @@ def _read(db: Database) -> _Schema:
         tables,
         catalog.by_declared_name(indexes(db)),
         frozenset(str(name) for (name,) in triggers),
+        foreign(tables),
         tuple(pending(db)),
         tuple(_audit(db)) if PUSHES in tables else (),
     )
@@ -122,36 +125,41 @@ def _shape(schema: _Schema) -> Iterator[Check]:
     """Tables and columns that are missing."""
     for name in (*TABLES, CHANGES, PUSHES, RESULTS):
         info = schema.tables.get(name)
+        if name in schema.foreign:
+            yield _foreign(name, schema.foreign[name])
+            continue
         if info is None:
             item = SchemaObject("table", name, name)
             yield Check("problem", f"table {name}", "missing", _fix(schema, item))
             continue
         present = {column.name.lower() for column in info.columns}
-        absent = [
-            item for item in declared() if item[:2] == ("column", name) and item.name not in present
-        ]
-        for migration in dict.fromkeys(declared()[item] for item in absent):
-            yield _missing(schema, [item for item in absent if declared()[item] == migration])
-        if not absent:
+        declared_columns = TABLES[name].columns if name in TABLES else ()
+        absent = [column.name for column in declared_columns if column.name not in present]
+        if absent:
+            yield _missing(TABLES[name], absent)
+        else:
             yield Check("ok", f"table {name}", f"complete ({len(present)} columns)")
 
 
-def _missing(schema: _Schema, objects: list[SchemaObject]) -> Check:
-    table = objects[0].table
-    names = [item.name for item in objects]
-    ours = [name for name in names if _is_needed(table, name)]
-    found = f"missing columns: {', '.join(names)}"
-    if not ours:
-        found += " (read as NULL; reports that need them say so)"
-    return Check("problem" if ours else "note", f"table {table}", found, _fix(schema, objects[0]))
+def _foreign(name: str, absent: tuple[str, ...]) -> Check:
+    return Check(
+        "note",
+        f"table {name}",
+        f"the app's own: it has no column {', '.join(absent)}. d1lab does not write or change it",
+        "for d1lab's own table of this name, rename the app's, then run d1lab migrate",
+    )
 
 
-def _is_needed(table: str, column: str) -> bool:
-    """Whether the app's part is not enough without this column: we key by it or write it."""
-    if table not in TABLES:
-        return True
-    owners = {known.name: known.owner for known in TABLES[table].columns}
-    return column in TABLES[table].key or owners.get(column, "app") != "app"
+def _missing(table: catalog.Table, absent: list[str]) -> Check:
+    """The app's table is the app's: d1lab adds no column to it, and does without."""
+    is_keyed = not {*table.key} & {*absent}
+    consequence = "read as NULL, not written" if is_keyed else "its rows cannot be told apart"
+    return Check(
+        "note" if is_keyed else "problem",
+        f"table {table.name}",
+        f"missing columns: {', '.join(absent)} ({consequence})",
+        "" if is_keyed else "add them with ALTER TABLE",
+    )
 
 
 def _fix(schema: _Schema, item: SchemaObject) -> str:
@@ -161,17 +169,12 @@ def _fix(schema: _Schema, item: SchemaObject) -> str:
             f"{migration} is recorded as applied, but this is missing. Add it manually, "
             "as in that migration."
         )
-    made_by = declared().get(SchemaObject("table", item.table, item.table))
-    if item.kind == "column" and item.table in schema.tables and migration == made_by:
-        return (
-            f"add it manually with ALTER TABLE, as in {migration} (which only creates whole tables)"
-        )
     return f"d1lab migrate (applies {migration})"
 
 
 def _unique(schema: _Schema) -> Iterator[Check]:
     for table in TABLES.values():
-        if table.name not in schema.tables:
+        if table.name not in schema.tables or table.name in schema.foreign or not table.is_keyed:
             continue
         keyed = has_unique(schema.indexes.get(table.name, ()), table.key)
         if keyed:
@@ -181,22 +184,21 @@ def _unique(schema: _Schema) -> Iterator[Check]:
         consequence = (
             "d1lab cannot write to it safely" if written else ("duplicate rows are possible")
         )
-        index = SchemaObject("index", table.name, f"{table.name}_key")
         yield Check(
             "problem" if written else "note",
             f"table {table.name}",
             f"no UNIQUE index on ({key}): {consequence}",
-            _fix(schema, index) if index in declared() else f"make a UNIQUE index on ({key})",
+            f"make a UNIQUE index on ({key})",
         )
 
 
 def _is_written(table: catalog.Table) -> bool:
-    return table.name == "order_events" or bool(table.owned("analysis") or table.owned("aggregate"))
+    return not table.is_guides or bool(table.owned("analysis") or table.owned("aggregate"))
 
 
 def _triggers(schema: _Schema) -> Iterator[Check]:
     """Without the change log an incremental pull cannot see corrections of old events."""
-    if "order_events" not in schema.tables:
+    if "order_events" not in schema.tables or "order_events" in schema.foreign:
         return
     log = [item for item in declared() if item[:2] == ("trigger", "order_events")]
     for item in log:
@@ -216,6 +218,8 @@ def _unknown_tables(schema: _Schema) -> Iterator[Check]:
     if extra:
         yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
     for name in TABLES:
+        if name in schema.foreign:
+            continue
         known = {column.name for column in TABLES[name].columns}
         held = schema.tables[name].columns if name in schema.tables else ()
         own = [column.name for column in held if column.name.lower() not in known]
@@ -256,22 +260,23 @@ def _unfinished(schema: _Schema) -> Iterator[Check]:
 
 
 def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:
-    """Values in columns that d1lab owns, though no push of ours is known."""
-    pushed = {row.table for row in schema.audit}
+    """Values in columns for results that d1lab did not write."""
+    known = owned(db)
     for name, table in TABLES.items():
-        present = (
-            {column.name for column in schema.tables[name].columns} if name in schema.tables else ()
-        )
-        owned = [column for column in table.owned("analysis") if column in present]
-        if not owned or name in pushed:
-            continue
-        filled = _filled(db, name, owned)
+        held = schema.tables[name].columns if name in schema.tables else ()
+        present = {column.name.lower() for column in held}
+        asked = [
+            column
+            for column in table.owned("analysis")
+            if table.is_guides and column in present and Part(name, column) not in known
+        ]
+        filled = _filled(db, name, asked) if asked else []
         if filled:
             yield Check(
                 "note",
                 f"table {name}",
-                f"{', '.join(filled)} contain values that d1lab did not write. A push "
-                "overwrites them; a rollback restores them.",
+                f"{', '.join(filled)} contain values that d1lab did not write. Pushes leave them",
+                f"to let d1lab write them: d1lab aggregate --take-over {name}",
             )
 
 

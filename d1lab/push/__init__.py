@@ -1,6 +1,7 @@
 """Push: write a run's staged results to D1, and restore the previous values.
 
 staged        reads what a run staged, and checks it against the catalog
+ownership     which parts of the app's tables are d1lab's to write
 plan          what a push would do (`plan`, the dry run), and whether D1 has what it needs
 before_image  the before-image and the marks in the run's folder
 apply         writes or restores rows, only while they are still what was seen last

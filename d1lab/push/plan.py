@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import PUSHES, RESULTS
-from d1lab.d1 import Database, Usage, Value
+from d1lab.catalog import OWNED, PUSHES, RESULTS
+from d1lab.d1 import Database, TableInfo, Usage, Value
 from d1lab.d1.billing import written_per_row
 from d1lab.d1.limits import cost
 from d1lab.d1.schema import SchemaObject, declared, has_unique, indexes
@@ -18,9 +18,10 @@ from d1lab.errors import PushError
 from d1lab.push import audit
 from d1lab.push.apply import Classified, classify_apply, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, State, load_image, mark_path
+from d1lab.push.ownership import permitted, vacant
 from d1lab.push.staged import Key, Staged, read_staged
 
-Standing = Literal["new", "begun", "done", "rolled back"]
+Standing = Literal["new", "begun", "done", "rolled back", "held back"]
 
 _SAMPLE = 5
 _AUDIT_ROWS = 3  # the audit's row is inserted, then updated; whose results they are
@@ -45,6 +46,7 @@ class TablePlan(NamedTuple):
     unchanged: int
     missing: int  # not in D1, and only the app makes rows there
     left: int  # changed by someone else since the push was begun
+    held_back: tuple[str, ...]  # columns with values that d1lab did not write: not pushed
     sample: tuple[RowChange, ...]
     usage: Usage  # what the push is expected to cost, as D1 bills it
 
@@ -70,24 +72,29 @@ def plan(db: Database, run_dir: Path) -> PushPlan:
         PushError: The outbox is not fit to be pushed, or D1 lacks a table, column or index.
     """
     outbox = read_staged(run_dir)
-    check_schema(db, outbox)
-    tables = tuple(_plan_table(db, run_dir, staged) for staged in outbox)
+    allowed = permitted(db, outbox, check_schema(db, outbox), vacant)
+    tables = tuple(_plan_table(db, run_dir, staged) for staged in allowed)
     usage = sum((table.usage for table in tables), Usage())
     return PushPlan(run_dir.name, tables, usage, cost(usage))
 
 
-def check_schema(db: Database, outbox: list[Staged]) -> None:
+def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
     """Refuse a push to a database that lacks what it needs, before anything is written.
+
+    A column for results that the app's table does not have is no reason: it is left out.
+
+    Returns:
+        D1's tables by the catalog's names.
 
     Raises:
         PushError: A table, a column or a key's UNIQUE index is missing; the message names the
             migrations that add them.
     """
     if not outbox:
-        return
+        return {}
     tables = catalog.by_declared_name(db.tables())
     keys = catalog.by_declared_name(indexes(db))
-    ours = (PUSHES, RESULTS)
+    ours = (PUSHES, RESULTS, OWNED)
     absent = [SchemaObject("table", name, name) for name in ours if name not in tables]
     for staged in outbox:
         name = staged.table.name
@@ -95,14 +102,15 @@ def check_schema(db: Database, outbox: list[Staged]) -> None:
         if not present:
             absent.append(SchemaObject("table", name, name))
             continue
-        wanted = (*staged.table.key, *staged.columns)
+        wanted = (*staged.table.key, *(() if staged.table.is_guides else staged.columns))
         absent += [
             SchemaObject("column", name, column) for column in wanted if column not in present
         ]
         if not has_unique(keys.get(name, ()), staged.table.key):
-            absent.append(SchemaObject("index", name, f"{name}_key"))
+            absent.append(SchemaObject("index", name, ", ".join(staged.table.key)))
     if absent:
         raise PushError(_missing_message(absent))
+    return tables
 
 
 def _missing_message(absent: list[SchemaObject]) -> str:
@@ -135,25 +143,31 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
     return "done" if pushed == "done" and mark_path(run_dir, table, "push").exists() else "begun"
 
 
+def blank(staged: Staged) -> BeforeImage:
+    """The before-image of a push that changes nothing."""
+    return BeforeImage(
+        staged.table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC)
+    )
+
+
 def survey(db: Database, staged: Staged) -> tuple[BeforeImage, dict[Key, State]]:
     """The before-image of a first push, and what the rows that it changes hold now.
 
     Raises:
         PushError: A row holds an infinite value.
     """
-    table = staged.table
-    blank = BeforeImage(table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC))
-    now = states(db, blank, staged.rows)
+    table, empty = staged.table, blank(staged)
+    now = states(db, empty, staged.rows)
     _require_finite(table.name, now)
     changes: dict[Key, ImageRow] = {}
     missing: list[Key] = []
     for key, after in staged.rows.items():
-        if now[key] is None and table.write == "update":
+        if now[key] is None and not staged.makes_rows:
             missing.append(key)
         elif not (same(now[key], after) or (now[key] is None and is_empty(after))):
             changes[key] = ImageRow(now[key], after)
     unchanged = len(staged.rows) - len(changes) - len(missing)
-    image = blank._replace(changes=changes, unchanged=unchanged, missing=tuple(missing))
+    image = empty._replace(changes=changes, unchanged=unchanged, missing=tuple(missing))
     return image, {key: now[key] for key in changes}
 
 
@@ -169,9 +183,11 @@ def _require_finite(table: str, now: dict[Key, State]) -> None:
 
 def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
     name = staged.table.name
-    where = standing(db, run_dir, name)
+    where = standing(db, run_dir, name) if staged.columns else "held back"
     image = load_image(run_dir, name) if where != "new" else None
-    if image is None:
+    if image is None and where == "held back":
+        image, now = blank(staged), {}
+    elif image is None:
         image, now = survey(db, staged)
     else:
         now = states(db, image, image.changes) if where == "begun" else {}
@@ -185,6 +201,7 @@ def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
         image.unchanged + rows.arrived,
         len(image.missing),
         len(rows.left),
+        staged.held_back,
         tuple(_sample(image, rows.todo)),
         _estimate(db, image, rows.todo) if where in ("new", "begun") else Usage(),
     )

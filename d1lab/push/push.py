@@ -20,6 +20,7 @@ from d1lab.push.before_image import (
     read_mark,
 )
 from d1lab.push.holders import digest_of
+from d1lab.push.ownership import claim, permitted
 from d1lab.push.plan import Standing, check_schema, standing, survey
 from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
 
@@ -30,13 +31,14 @@ class TablePush(NamedTuple):
     """What a push did to one table; counts are rows."""
 
     table: str
-    status: Literal["pushed", "already pushed", "rolled back"]  # the last two: nothing was done
+    status: Literal["pushed", "already pushed", "rolled back", "held back"]  # nothing done: last 3
     staged: int
     changed: int  # hold the staged values because of this run
     created: int  # of those, rows that were not there before
     unchanged: int  # held the staged values already
     missing: int  # not in D1, and only the app makes rows there
     left: int  # changed by someone else since the push was begun, and left alone
+    held_back: tuple[str, ...]  # columns with values that d1lab did not write, and left alone
     missing_keys: tuple[Key, ...]  # the first of them
     left_keys: tuple[Key, ...]  # the first of them
     usage: Usage
@@ -75,6 +77,9 @@ def push(
 ) -> PushResult:
     """Write a run's staged results into the columns that d1lab owns, where they differ.
 
+    A column of the app's that holds values which d1lab did not write is held back, until it is
+    handed over (`d1lab aggregate --take-over`).
+
     Before the first write, every table is checked, and the rows that will change are kept as
     they are (`push/<table>.before.parquet` in the run's folder). Then they are written where they
     are still so, read back, and recorded in `d1lab_pushes`. Started again after a kill at any
@@ -95,8 +100,8 @@ def push(
     begun, before = monotonic(), db.meter.total
     outbox, origin = read_staged(run_dir), read_origin(run_dir)
     origin = origin._replace(report=report or origin.report)
-    check_schema(db, outbox)
-    starts = [_start(db, run_dir, staged) for staged in outbox]
+    allowed = permitted(db, outbox, check_schema(db, outbox), claim)
+    starts = [_start(db, run_dir, staged) for staged in allowed]
     tables = tuple(_push_table(db, run_dir, start, origin, progress) for start in starts)
     return PushResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
 
@@ -105,7 +110,7 @@ def _start(db: Database, run_dir: Path, staged: Staged) -> _Start:
     """Look where a table stands; on the first start, keep what will change as it is."""
     begun, before = monotonic(), db.meter.total
     name = staged.table.name
-    where = standing(db, run_dir, name)
+    where = standing(db, run_dir, name) if staged.columns else "held back"
     if where == "new":
         forget(run_dir, name)
         fresh, now = survey(db, staged)
@@ -123,7 +128,7 @@ def _push_table(
 ) -> TablePush:
     begun, before = monotonic(), db.meter.total
     image, name = start.image, start.staged.table.name
-    if image is None or start.where in ("done", "rolled back"):
+    if image is None or start.where in ("done", "rolled back", "held back"):
         result = _ended_result(run_dir, start)
     else:
         digest = digest_of(start.staged)
@@ -134,7 +139,8 @@ def _push_table(
         mark = result._asdict() | {"digest": digest}
         leave_mark(mark_path(run_dir, name, "push"), db.url, mark)
     usage = start.usage + (db.meter.total - before)
-    return result._replace(usage=usage, seconds=start.seconds + monotonic() - begun)
+    seconds = start.seconds + monotonic() - begun
+    return result._replace(held_back=start.staged.held_back, usage=usage, seconds=seconds)
 
 
 def _result(image: BeforeImage, outcome: Applied) -> TablePush:
@@ -148,6 +154,7 @@ def _result(image: BeforeImage, outcome: Applied) -> TablePush:
         image.unchanged,
         len(image.missing),
         len(outcome.left),
+        (),
         image.missing[:_NAMED],
         tuple(outcome.left)[:_NAMED],
         Usage(),
@@ -158,8 +165,8 @@ def _result(image: BeforeImage, outcome: Applied) -> TablePush:
 def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     """The result of the push that has ended, as it was left in the run's folder."""
     name, rows = start.staged.table.name, len(start.staged.rows)
-    if start.where == "rolled back":
-        return TablePush(name, "rolled back", rows, 0, 0, 0, 0, 0, (), (), Usage(), 0.0)
+    if start.where in ("rolled back", "held back"):
+        return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)
     told = read_mark(mark_path(run_dir, name, "push"))
     keys = {field: tuple(map(tuple, told.pop(field))) for field in ("missing_keys", "left_keys")}
     counts = {field: told[field] for field in TablePush._fields if field in told}

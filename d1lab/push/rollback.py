@@ -6,12 +6,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 
-from d1lab.catalog import PUSHES, RESULTS
+from d1lab.catalog import OWNED, PUSHES, RESULTS
 from d1lab.d1 import Database, Usage
 from d1lab.errors import InputError, PushError
 from d1lab.push import audit
 from d1lab.push.apply import Progress, classify_revert, revert, states
 from d1lab.push.before_image import BeforeImage, State, images, leave_mark, mark_path, read_mark
+from d1lab.push.ownership import give_back
 from d1lab.push.staged import Key, read_origin
 
 Status = Literal["rolled back", "already rolled back", "would roll back"]
@@ -80,7 +81,8 @@ def rollback(
 
 def _require_tables(db: Database, kept: list[BeforeImage]) -> None:
     there = db.tables()
-    if absent := sorted({PUSHES, RESULTS, *(image.table for image in kept)} - there.keys()):
+    ours = {PUSHES, RESULTS, OWNED, *(image.table for image in kept)}
+    if absent := sorted(ours - there.keys()):
         raise PushError(
             f"rollback: tables or columns missing in D1: {', '.join(absent)}. Nothing "
             "was written. Check that this is the database the run was pushed to."
@@ -103,6 +105,7 @@ def _roll_back_table(
         now = states(db, image, image.changes)
         audit.start(db, run_id, image, "rollback", read_origin(run_dir))
         outcome = revert(db, image, now, progress)
+        db.batch([give_back(run_id, name)], table=OWNED, idempotent=True)
         audit.finish(db, run_id, name, "rollback", outcome.arrived)
         result = _result(image, "rolled back", outcome.arrived, outcome.left)
         leave_mark(mark, db.url, result._asdict())

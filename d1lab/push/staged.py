@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 
 _MICRO = Decimal("0.000001")
+_DIGITS = re.compile(r"\d+")
 
 
 class Staged(NamedTuple):
@@ -30,6 +32,8 @@ class Staged(NamedTuple):
     table: catalog.Table
     columns: tuple[str, ...]  # the owned columns that were staged
     rows: dict[Key, tuple[Value, ...]]
+    makes_rows: bool = False  # whether a row that D1 does not have is inserted
+    held_back: tuple[str, ...] = ()  # staged columns that hold what d1lab did not write
 
 
 class Origin(NamedTuple):
@@ -50,7 +54,8 @@ def read_staged(run_dir: Path) -> list[Staged]:
     """Every table of a run's outbox, as values that D1 can store; by table name.
 
     The catalog decides what may be written, whatever the file says. Money is rounded to the
-    six places that it has in the warehouse; other numbers stay as they are; NaN means NULL.
+    six places that it has in the warehouse, and what the app's column declares fewer of to those;
+    other numbers stay as they are; NaN means NULL.
 
     Raises:
         InputError: There is no such run, it did not end well, or it is for a day to come.
@@ -96,7 +101,7 @@ def _staged(table: catalog.Table, file: pa.Table) -> Staged:
     columns = _owned(table, file.column_names)
     keys = zip(*(_values(table, name, file[name].to_pylist()) for name in table.key), strict=True)
     rows = zip(*(_values(table, name, file[name].to_pylist()) for name in columns), strict=True)
-    return Staged(table, columns, _by_key(table, keys, rows))
+    return Staged(table, columns, _by_key(table, keys, rows), table.write == "upsert")
 
 
 def _owned(table: catalog.Table, names: list[str]) -> tuple[str, ...]:
@@ -136,18 +141,38 @@ def _by_key(
 
 
 def _values(table: catalog.Table, name: str, values: list[Any]) -> list[Value]:
-    kind = table.column(name).type
+    column = table.column(name)
+    kind, fit = column.type, _fitting(column.fits)
     convert = _CONVERT[kind]
     stored: list[Value] = []
     for row, value in enumerate(values):
         try:
-            stored.append(None if value is None or value != value else convert(value))
+            stored.append(None if value is None or value != value else fit(convert(value)))
         except (TypeError, ValueError, InvalidOperation) as error:
             raise PushError(
                 f"the outbox of {table.name!r}, column {name!r}, row {row}: "
                 f"{value!r} is no {kind} ({error}). Nothing was written."
             ) from None
     return stored
+
+
+def _fitting(declared: str) -> Callable[[Value], Value]:
+    """Rounds numbers to the type that the app declares; NULL where it has not digits enough.
+
+    >>> _fitting("DECIMAL(5,2)")(0.6003171), _fitting("INTEGER")(106.72), _fitting("")(0.6003171)
+    (0.6, 107, 0.6003171)
+    """
+    if not declared:
+        return lambda value: value
+    digits, places = map(int, _DIGITS.findall(declared)) if "(" in declared else (18, 0)
+
+    def fit(value: Value) -> Value:
+        rounded = round(Decimal(repr(value)), places)
+        if abs(rounded) >= 10 ** (digits - places):
+            return None
+        return float(rounded) if places else int(rounded)
+
+    return fit
 
 
 def _integer(value: Any) -> int:

@@ -12,6 +12,6 @@ SELECT
     days.discount_cost,
     days.profit,
     days.profit_squares,
-    tests.source
+    inputs.source
 FROM raw.ab_test_daily AS days
-LEFT JOIN raw.ab_test_results AS tests USING (test_id)
+LEFT JOIN raw.d1lab_ab_test_inputs AS inputs USING (test_id)

@@ -1,4 +1,5 @@
--- One row per A/B test. d1lab's own conclusions have the prefix `analysis_`.
+-- One row per A/B test: the app's counts, what was declared of it, and d1lab's own conclusions,
+-- which have the prefix `analysis_`.
 SELECT
     shop,
     test_id,
@@ -40,4 +41,6 @@ SELECT
     analysis_version,
     analysis_look,
     analysis_p_value
-FROM raw.ab_test_results
+FROM raw.ab_test_results AS tests
+LEFT JOIN (SELECT * EXCLUDE (shop) FROM raw.d1lab_ab_test_inputs) USING (test_id)
+LEFT JOIN raw.d1lab_ab_test_decisions USING (test_id)

@@ -7,8 +7,7 @@ SELECT
     favorite_discount_type,
     avg_order_value        AS average_order_value,
     purchase_frequency,
-    first_purchase_date    AS first_purchase_at,
-    last_purchase_date     AS last_purchase_at,
+    last_purchase_date     AS last_purchase_day,
     customer_segment,
     rfm_group,
     r_score,
@@ -17,3 +16,4 @@ SELECT
     lifetime_value,
     lifetime_value_method
 FROM raw.customer_insights
+LEFT JOIN raw.d1lab_customer_scores USING (shop, customer_id)

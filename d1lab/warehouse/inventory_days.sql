@@ -12,5 +12,7 @@ SELECT
     days_of_supply,
     turnover_rate,
     source,
-    _rowid                      AS row_id
+    inventory_impact._rowid     AS row_id
 FROM raw.inventory_impact
+LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
+    USING (shop)

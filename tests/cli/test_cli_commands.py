@@ -185,7 +185,7 @@ def _fill_customers(project: Path) -> None:
     db = SqliteDatabase(project / "d1.sqlite")
     db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('corner', 'c1')")
     db.close()
-    frame = pd.DataFrame({"shop": ["corner"], "customer_id": ["c1"], "rfm_group": ["Loyal"]})
+    frame = pd.DataFrame({"shop": ["corner"], "customer_id": ["c1"], "customer_segment": ["vip"]})
     run_dir = project / "data" / "mine" / "runs" / "r1"
     assert stage(frame, "customer_insights", run_dir) == 1
     (run_dir / "run.json").write_text(json.dumps({"status": "done"}))

@@ -8,9 +8,13 @@ import pytest
 
 from d1lab.catalog import TABLES
 from d1lab.d1 import open_database
-from d1lab.d1.migrate import FOLDER, migrate, pending
+from d1lab.d1.database import Statement
+from d1lab.d1.migrate import migrate, pending
+from d1lab.d1.schema import FOLDER, foreign
+from d1lab.d1.sql_tokens import statements
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1QueryError, InputError
+from tests.support.schema import shape
 
 
 @pytest.fixture
@@ -37,13 +41,53 @@ def test_migrate_twice_applies_nothing(db: SqliteDatabase):
     assert pending(db) == []
 
 
-def test_migrate_keeps_columns_that_exist(db: SqliteDatabase):
-    """An app's table that has one of our columns keeps it, and gets the others."""
-    db.execute('CREATE TABLE customer_insights (shop TEXT, customer_id TEXT, "RFM_group" INTEGER)')
+APPS = """
+CREATE TABLE discount_analytics (
+  shop TEXT, discount_id TEXT, sku TEXT, times_used INTEGER, PRIMARY KEY (sku, shop, discount_id));
+CREATE TABLE "Customer_Insights" (Shop TEXT, customer_id TEXT, rank INTEGER);
+CREATE UNIQUE INDEX theirs ON Customer_Insights (customer_id, shop);
+CREATE TABLE daily_discount_stats (date DATE, uses INTEGER);
+CREATE TABLE inventory_impact (shop TEXT, sku TEXT, date DATE);
+CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, event_id TEXT, payload JSON);
+"""
+
+
+def test_migrate_leaves_the_apps_tables_as_they_are(db: SqliteDatabase):
+    """No column, no trigger, no index: not even on a table that bears a name of ours."""
+    db.batch([Statement(sql) for sql in statements(APPS)])
+    names = list(db.tables())
+    before = {name: shape(db, name) for name in names}
+    assert len(migrate(db)) == len(list(FOLDER.glob("*.sql")))
+    assert {name: shape(db, name) for name in names} == before
+    assert db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").rows == []
+    assert set(foreign(db.tables())) == {"order_events"}
+    assert set(TABLES) - {"customer_insights"} <= set(db.tables())
+
+
+def test_migrate_adds_the_unique_index_only_where_no_key_serves(db: SqliteDatabase):
+    """The guide's upsert names (shop, discount_id, sku): without a key on them it would fail."""
+    db.execute(
+        "CREATE TABLE discount_analytics (shop TEXT, discount_id TEXT, sku TEXT, times_used)"
+    )
     migrate(db)
-    columns = {column.name: column for column in db.tables()["customer_insights"].columns}
-    assert columns["RFM_group"].declared == "INTEGER"
-    assert "r_score" in columns
+    _, indexes = shape(db, "discount_analytics")
+    assert [row[0] for row in indexes] == ["d1lab_discount_analytics_key"] * 3
+    upsert = (
+        "INSERT INTO discount_analytics (shop, discount_id, sku) VALUES ('s', 'd', 'k')"
+        " ON CONFLICT(shop, discount_id, sku) DO UPDATE SET times_used = times_used + 1"
+    )
+    db.execute(upsert)
+    db.execute(upsert)
+    assert db.query("SELECT count(*) FROM discount_analytics").rows == [(1,)]
+
+
+def test_migrate_gives_a_table_of_ours_its_triggers_again(db: SqliteDatabase):
+    """An order_events with all our columns is ours, whoever made it: pulls need its change log."""
+    script = (FOLDER / "0002_order_events.sql").read_text()
+    db.execute(next(statements(script)))
+    migrate(db)
+    triggers = db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1").rows
+    assert triggers == [("order_events_deleted",), ("order_events_updated",)]
 
 
 def test_migrate_is_atomic(db: SqliteDatabase, tmp_path: Path):

@@ -24,6 +24,7 @@ TABLES = (
     "customer_insights",
     "inventory_impact",
     "ab_test_results",
+    "d1lab_ab_test_inputs",
     "ab_test_daily",
     "competitor_prices",
 )
@@ -94,11 +95,12 @@ def test_demo_names_discounts(db):
 
 def test_demo_labels_what_is_simulated(kiosk, db):
     """Stock, tests and competitors' prices are labelled, and there as counted."""
-    stock = db.query(
-        "SELECT source, count(*), count(DISTINCT sku) FROM inventory_impact GROUP BY 1"
-    )
-    assert stock.rows == [("simulated", kiosk.inventory_days, 25)]
-    tests = db.query("SELECT source, count(*) FROM ab_test_results GROUP BY 1").rows
+    stock = db.query("SELECT count(*), count(DISTINCT sku) FROM inventory_impact")
+    assert stock.rows == [(kiosk.inventory_days, 25)]
+    assert db.query("SELECT * FROM d1lab_sources").rows == [
+        ("inventory_impact", "kiosk", "simulated")
+    ]
+    tests = db.query("SELECT source, count(*) FROM d1lab_ab_test_inputs GROUP BY 1").rows
     assert tests == [("simulated", kiosk.ab_tests)]
     prices = db.query("SELECT source, count(*) FROM competitor_prices GROUP BY 1").rows
     assert prices == [("simulated", kiosk.competitor_prices)]
@@ -126,9 +128,9 @@ def test_demo_is_the_same_again(kiosk, db, tmp_path):
     """Another build gives the same content, row by row and in the same order."""
     again = SqliteDatabase(build_demo(tmp_path / "d1.sqlite", stores=KIOSK).path, read_only=True)
     for table in TABLES:
-        rows = db.query(f"SELECT rowid, * FROM {table}").rows
+        rows = db.query(f"SELECT * FROM {table}").rows
         assert rows
-        assert rows == again.query(f"SELECT rowid, * FROM {table}").rows, table
+        assert rows == again.query(f"SELECT * FROM {table}").rows, table
     again.close()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from d1lab.d1 import Database, open_database
-from d1lab.d1.migrate import FOLDER, migrate
+from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ops.doctor import Check, doctor
 from d1lab.warehouse import next_warehouse
@@ -54,54 +54,34 @@ def test_doctor_of_an_empty_database_names_each_migration(db: SqliteDatabase) ->
     findings = doctor(db)
     assert about(findings, "migrations")[0].todo == "d1lab migrate"
     todo = {f.subject: f.todo for f in bad(findings)}
-    assert "0003_order_events.sql" in todo["table order_events"]
-    assert "0006_pushes.sql" in todo["table d1lab_pushes"]
+    assert "0002_order_events.sql" in todo["table order_events"]
+    assert "0008_bookkeeping.sql" in todo["table d1lab_pushes"]
 
 
-def test_doctor_of_an_app_that_lacks_our_columns(db: SqliteDatabase, tmp_path: Path) -> None:
-    """An app with the guide's tables only: which columns, which file, problem or note."""
-    guide = tmp_path / "guide"
-    guide.mkdir()
-    for name in ("0001_guide_tables.sql", "0002_guide_indexes.sql"):
-        (guide / name).write_text((FOLDER / name).read_text())
-    migrate(db, guide)
-    findings = doctor(db)
-
-    (customers,) = (f for f in about(findings, "table customer_insights") if "rfm" in f.found)
-    assert customers.level == "problem"
-    assert "lifetime_value_method" in customers.found
-    assert "0005_analysis_columns.sql" in customers.todo
-    stock = about(findings, "table inventory_impact")
-    assert [(f.level, "lacks source" in f.found) for f in stock] == [("note", True)]
-    tests = about(findings, "table ab_test_results")
-    assert {f.level: f.todo for f in tests} == {
-        "note": "d1lab migrate (applies 0004_ab_test_inputs.sql)",
-        "problem": "d1lab migrate (applies 0005_analysis_columns.sql)",
-    }
-    assert findings == sorted(findings, key=lambda f: ["problem", "note", "ok"].index(f.level))
-
-
-def test_doctor_names_the_last_migration_of_costs(db: SqliteDatabase, tmp_path: Path) -> None:
-    """A database from before simulated costs lacks one column; a note says what adds it."""
-    before = tmp_path / "before"
-    before.mkdir()
-    for path in FOLDER.glob("*.sql"):
-        if path.name < "0011":
-            (before / path.name).write_text(path.read_text())
-    migrate(db, before)
-    (costs,) = about(doctor(db), "table product_costs")
-    assert (costs.level, costs.found.split(":")[0]) == ("note", "lacks source")
-    assert costs.todo == "d1lab migrate (applies 0011_product_cost_source.sql)"
+def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
+    """The table is the app's: d1lab does without, unless its rows cannot be told apart."""
+    db.execute(
+        "CREATE TABLE inventory_impact"
+        " (shop, sku, date, turnover_rate, PRIMARY KEY (shop, sku, date))"
+    )
+    db.execute("CREATE TABLE product_performance (shop TEXT, title TEXT)")
     migrate(db)
-    assert not about(doctor(db), "table product_costs")
+    stock = about(doctor(db), "table inventory_impact")
+    assert [f.level for f in stock] == ["note"]
+    assert "starting_inventory" in stock[0].found
+    assert "turnover_rate" not in stock[0].found
+    products = about(doctor(db), "table product_performance")
+    assert {f.level for f in products if "told apart" in f.found} == {"problem"}
 
 
-def test_doctor_of_a_table_that_no_migration_mends(db: SqliteDatabase) -> None:
-    """Migrations make whole tables, or add columns of ours: not those that the app left out."""
-    db.execute("CREATE TABLE inventory_impact (shop TEXT, sku TEXT, date DATE)")
-    todo = {f.found: f.todo for f in about(doctor(db), "table inventory_impact")}
-    assert "d1lab migrate" in next(todo[found] for found in todo if "lacks source" in found)
-    assert "by hand" in next(todo[found] for found in todo if "lacks starting_inv" in found)
+def test_doctor_leaves_a_table_of_another_shape_to_the_app(db: SqliteDatabase) -> None:
+    """The app's own order_events: a note that d1lab keeps away from it, and no problem of it."""
+    db.execute("CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, event_id TEXT)")
+    migrate(db)
+    (finding,) = about(doctor(db), "order_events")
+    assert finding.level == "note"
+    assert "sku" in finding.found
+    assert "does not write" in finding.found
 
 
 def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
@@ -117,18 +97,24 @@ def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
 
 def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase) -> None:
     """`d1lab migrate` would not bring it back, so the advice is another."""
-    whole.execute("ALTER TABLE inventory_impact DROP COLUMN turnover_rate")
-    (stock,) = about(doctor(whole), "table inventory_impact")
-    assert stock.level == "problem"
-    assert "turnover_rate" in stock.found
-    assert "0001_guide_tables.sql is recorded as applied" in stock.todo
+    whole.execute("DROP TABLE product_costs")
+    (costs,) = about(doctor(whole), "table product_costs")
+    assert costs.level == "problem"
+    assert "0005_product_costs.sql is recorded as applied" in costs.todo
+
+
+def without_key(db: SqliteDatabase, table: str) -> None:
+    """The same table with no key and no index."""
+    names = ", ".join(column.name for column in db.tables()[table].columns)
+    db.execute(f"DROP TABLE {table}")
+    db.execute(f"CREATE TABLE {table} ({names})")
 
 
 @pytest.mark.parametrize("table", ["customer_insights", "inventory_impact", "order_events"])
 def test_doctor_misses_the_index_that_writing_needs(whole: SqliteDatabase, table: str) -> None:
     """Without the UNIQUE index a row has no name to be written by."""
-    whole.execute(f"DROP INDEX {table}_key")
-    (finding,) = about(doctor(whole), f"table {table}")
+    without_key(whole, table)
+    finding = about(doctor(whole), f"table {table}")[0]
     assert finding.level == "problem"
     assert "no UNIQUE index" in finding.found
 
@@ -145,7 +131,7 @@ def test_doctor_takes_a_primary_key_for_the_index(whole: SqliteDatabase) -> None
 
 def test_doctor_takes_no_partial_index_for_unique(whole: SqliteDatabase) -> None:
     """UNIQUE ... WHERE holds for some rows only."""
-    whole.execute("DROP INDEX customer_insights_key")
+    without_key(whole, "customer_insights")
     whole.execute(
         "CREATE UNIQUE INDEX some ON customer_insights (shop, customer_id) WHERE shop = 'x'"
     )
@@ -157,9 +143,9 @@ def test_doctor_misses_the_change_log(whole: SqliteDatabase) -> None:
     whole.execute("DROP TRIGGER order_events_deleted")
     (finding,) = about(doctor(whole), "trigger")
     assert finding.subject == "trigger order_events_deleted"
-    assert "does not notice" in finding.found
+    assert "do not detect corrected" in finding.found
     assert "pull --full" in finding.found
-    assert "0003_order_events.sql" in finding.todo
+    assert "0002_order_events.sql" in finding.todo
 
 
 def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> None:
@@ -174,7 +160,7 @@ def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> 
 
 def test_doctor_warns_before_the_hundredth_column(whole: SqliteDatabase) -> None:
     """D1 takes 100 columns a table; at 91 there is still time."""
-    for number in range(51):
+    for number in range(78):
         whole.execute(f"ALTER TABLE ab_test_results ADD COLUMN own_{number} TEXT")
     found = [f.found for f in about(doctor(whole), "table ab_test_results")]
     assert any("91 columns; D1 takes 100" in text for text in found)
@@ -214,14 +200,18 @@ def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
 
 
 def test_doctor_notes_values_that_nobody_of_ours_pushed(whole: SqliteDatabase) -> None:
-    """A segment in our column though the audit knows no push: a note, until a push explains it."""
+    """A segment of the app's: a note that pushes leave it, until the column is handed over."""
     whole.execute(
         "INSERT INTO customer_insights (shop, customer_id, customer_segment) VALUES ('s','k','vip')"
     )
     (finding,) = about(doctor(whole), "table customer_insights")
     assert finding.level == "note"
-    assert finding.found.startswith("customer_segment hold")
-    audit(whole, "run-1", "done")
+    assert finding.found.startswith("customer_segment contain")
+    assert "--take-over customer_insights" in finding.todo
+    whole.execute(
+        "INSERT INTO d1lab_owned VALUES"
+        " ('customer_insights', 'customer_segment', 'take-over', 'run-1', '2026-05-01')"
+    )
     assert bad(doctor(whole)) == []
 
 
@@ -235,7 +225,7 @@ def test_doctor_scans_no_large_table(whole: SqliteDatabase) -> None:
     findings = doctor(whole)
     read = (whole.meter.total - before).rows_read
     assert read <= 5_000
-    assert f"read {read:,} rows" in findings[-1].found
+    assert f"{read:,} billed rows read" in findings[-1].found
 
 
 def warehouse(folder: Path, bookmark: str | None, age: timedelta, quarantined: int = 0) -> None:
@@ -287,10 +277,10 @@ def test_doctor_on_the_engine(engine: workerd.Engine) -> None:
     assert any(f.subject == "table order_events" for f in bad(doctor(db)))
     migrate(db)
     assert bad(doctor(db)) == []
-    db.execute("DROP INDEX customer_insights_key")
+    db.execute("DROP INDEX order_events_key")
     db.execute("DROP TRIGGER order_events_updated")
     assert {f.subject for f in bad(doctor(db))} == {
-        "table customer_insights",
+        "table order_events",
         "trigger order_events_updated",
     }
     db.close()

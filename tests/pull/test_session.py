@@ -40,7 +40,7 @@ def unlogged(db: Database, *statements: str) -> None:
         db.execute(f"DROP TRIGGER {name}")
     for sql in statements:
         db.execute(sql)
-    script = (FOLDER / "0003_order_events.sql").read_text()
+    script = (FOLDER / "0002_order_events.sql").read_text()
     for made in re.findall(r"CREATE TRIGGER.*?END;", script, re.DOTALL):
         db.execute(made.rstrip(";"))
 
@@ -197,7 +197,7 @@ def test_digest_ignores_our_own_results(db, folder):
     db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('s', 'c')")
     pull(db, folder, database="x")
     before = digests()
-    db.execute("UPDATE customer_insights SET customer_segment = 'vip', r_score = 5")
+    db.execute("UPDATE customer_insights SET customer_segment = 'vip', lifetime_value = 5")
     pull(db, folder, database="x")
     assert digests() == before
     db.execute("UPDATE customer_insights SET total_savings = 3")

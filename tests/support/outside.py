@@ -13,7 +13,9 @@ import pytest
 
 from d1lab.pages.export import find_chromium
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared"
+DATA = SHARED / "data"
+GUIDE_APP = SHARED / "guide-app"
 
 
 def required() -> list[str]:
@@ -27,6 +29,13 @@ def real_data(name: str) -> Path:
     if not path.is_file():
         _skip("data", f"{name} is not in shared/data beside this checkout")
     return path
+
+
+def guide_app() -> Path:
+    """The folder of the guide's own app: a Worker, and the schema of its database."""
+    if not (GUIDE_APP / "schema.sql").is_file():
+        _skip("data", "the guide's app is not in shared/guide-app beside this checkout")
+    return GUIDE_APP
 
 
 def chromium() -> str:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from d1lab.catalog import SOURCES
 from d1lab.d1 import Database
 from d1lab.d1.write import insert_new
 
@@ -61,9 +62,9 @@ def write_stock(db: Database) -> int:
             start = 200 - day * units
             discounted = (date_ - FIRST).days % 3 == 0
             sold = (units, 0) if discounted else (0, units)
-            rows.append(
-                ("corner", sku, date_.isoformat(), start, *sold, start - units, "simulated")
-            )
+            rows.append(("corner", sku, date_.isoformat(), start, *sold, start - units))
+    source = ("inventory_impact", "corner", "simulated")
+    insert_new(db, SOURCES, ("table_name", "shop"), ("table_name", "shop", "source"), [source])
     columns = ("shop", "sku", "date", "starting_inventory", "units_sold_with_discount",
-               "units_sold_regular_price", "ending_inventory", "source")  # fmt: skip
+               "units_sold_regular_price", "ending_inventory")  # fmt: skip
     return insert_new(db, "inventory_impact", ("shop", "sku", "date"), columns, rows)

@@ -149,12 +149,22 @@ def replay(record: Mapping[str, Any]) -> AbResult:
 
 
 def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Rows to stage for `ab_test_results`."""
+    """Rows to stage for the app's `ab_test_results`."""
     return [
         {
             "test_id": trial.test_id,
             "confidence_level": result.confidence_level,
             "winner": result.winner,
+        }
+        for trial, result, *_ in decisions
+    ]
+
+
+def reasons(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    """Rows to stage for `d1lab_ab_test_decisions`: what was decided, how and why."""
+    return [
+        {
+            "test_id": trial.test_id,
             "chance_b_better": result.chance_b_better,
             "analysis_status": result.status,
             "analysis_reason": result.reason,

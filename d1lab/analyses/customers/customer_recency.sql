@@ -5,7 +5,7 @@
 -- Without orders the number of purchases, the spend and the first purchase are not known: no
 -- group, no lifetime value. The frequency's unit is the app's, so it is not read.
 WITH known AS (
-    SELECT *, $until::DATE - last_purchase_at::DATE AS days
+    SELECT *, $until::DATE - last_purchase_day AS days
     FROM customers
     WHERE shop = $shop
 ),
@@ -14,7 +14,6 @@ final AS (
         $shop                                                     AS shop,
         count(*)                                                  AS customers,
         count(days)                                               AS with_last_purchase,
-        count(first_purchase_at)                                  AS with_first_purchase,
         count(*) FILTER (days BETWEEN 0 AND 29)                   AS within_30_days,
         count(*) FILTER (days BETWEEN 0 AND 89)                   AS within_90_days,
         count(*) FILTER (days BETWEEN 0 AND 364)                  AS within_365_days,

@@ -35,11 +35,9 @@ COLUMNS = (
 LAPSING_COLUMNS = (
     "customer_id rfm_group silent_days usual_gap_days mean_purchase pace discounted_share spend"
 )
-STAGED = (
-    "shop customer_id customer_segment rfm_group r_score f_score m_score lifetime_value "
-    "lifetime_value_method"
-)
-"""Columns of the report's tables, and of the write-back."""
+STAGED = "shop customer_id customer_segment lifetime_value"
+SCORED = "shop customer_id rfm_group r_score f_score m_score lifetime_value_method"
+"""Columns of the report's tables, and of the write-back to the app's table and to ours."""
 
 RECENCY = {5: "5 (most recent)", 4: "4", 3: "3", 2: "2", 1: "1 (least recent)"}
 

@@ -27,7 +27,6 @@ MISSING = (
 _KNOWN: dict[str, tuple[str, Kind]] = {
     "customers": ("Customers", "integer"),
     "with_last_purchase": ("With a known last purchase", "integer"),
-    "with_first_purchase": ("Whose first purchase is known", "integer"),
     "within_30_days": ("Bought within 30 days", "integer"),
     "within_90_days": ("Bought within 90 days", "integer"),
     "within_365_days": ("Bought within a year", "integer"),

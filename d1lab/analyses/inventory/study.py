@@ -17,6 +17,8 @@ Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 DEAD_DAYS = 90  # without a sale (convention)
 
+_HALF_A_CENT, _HALF_A_DAY = 0.005, 0.5  # what DECIMAL(5,2) and INTEGER take off, at most
+
 
 class Assumptions(NamedTuple):
     """What the planner decides: the assumptions behind lists and orders."""
@@ -103,10 +105,11 @@ def _marked(products: Frame, until: date, days: int) -> Frame:
     """Stored figures that differ, and how long nothing was sold: the whole period, or less."""
     import pandas as pd
 
-    pairs = {"turnover_rate": "turnover", "days_of_supply": "days_of_supply"}
-    differs = [
-        stored_differs(products[f"stored_{stored}"], products[computed])
-        for stored, computed in pairs.items()
-    ]
+    turnover = stored_differs(
+        products["stored_turnover_rate"], products["turnover"], rounding=_HALF_A_CENT
+    )
+    supply = stored_differs(
+        products["stored_days_of_supply"], products["days_of_supply"], rounding=_HALF_A_DAY
+    )
     idle = (pd.Timestamp(until) - products["last_sale_day"]).dt.days.fillna(days).astype(int)
-    return products.assign(stored_differs=np.logical_or(*differs), idle_days=idle)
+    return products.assign(stored_differs=turnover | supply, idle_days=idle)

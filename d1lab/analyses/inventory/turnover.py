@@ -120,18 +120,22 @@ def turnover(ledger: StockLedger) -> Turnover:
     return Turnover(**rates, reason=reason)
 
 
-def stored_differs(stored: Any, computed: Any, tolerance: float = 0.01) -> NDArray[np.bool_]:
+def stored_differs(
+    stored: Any, computed: Any, tolerance: float = 0.01, rounding: float = 0.0
+) -> NDArray[np.bool_]:
     """Where a stored figure is not what the ledger gives: off by more than 1 %, or refused here.
 
     Args:
         stored: Figures as they stand in the database, NaN for none; none is never a mismatch.
         computed: The same figures by `turnover`.
+        tolerance: The largest relative difference that is none.
+        rounding: What the declared type takes off at most, as 0.5 where it holds whole numbers.
 
     >>> stored_differs([2.0, 2.03, None, 5], [2.0, 2.0, 2.0, None]).tolist()
     [False, True, False, True]
     """
     old, new = np.asarray(stored, dtype=np.float64), np.asarray(computed, dtype=np.float64)
-    return np.isfinite(old) & ~(np.abs(old - new) <= tolerance * np.abs(new))
+    return np.isfinite(old) & ~(np.abs(old - new) <= tolerance * np.abs(new) + rounding)
 
 
 def _arrays(ledger: StockLedger) -> list[Floats]:

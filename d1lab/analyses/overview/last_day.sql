@@ -14,7 +14,7 @@ WITH days AS (
     UNION ALL
     SELECT shop, min(first_used_at)::DATE, max(last_used_at)::DATE FROM discount_totals GROUP BY shop
     UNION ALL
-    SELECT shop, min(first_purchase_at)::DATE, max(last_purchase_at)::DATE FROM customers GROUP BY shop
+    SELECT shop, min(last_purchase_day), max(last_purchase_day) FROM customers GROUP BY shop
     UNION ALL
     SELECT shop, min(started_at)::DATE, max(started_at)::DATE FROM ab_tests GROUP BY shop
     UNION ALL

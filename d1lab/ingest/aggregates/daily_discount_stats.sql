@@ -4,7 +4,6 @@
 -- unique_customers: distinct identified customers of those lines
 -- total_revenue_impact: revenue after discount of the day's discounted lines, less the day's
 --   refunds of discounted lines, whenever those were bought
--- event_count: order lines and refunds behind the row; 0 when all of them were deleted
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines
@@ -16,8 +15,7 @@ final AS (
         day                                          AS date,
         count(*) FILTER (is_use)                     AS total_discounts_used,
         count(DISTINCT customer_id) FILTER (is_use)  AS unique_customers,
-        sum(revenue)                                 AS total_revenue_impact,
-        count(*)                                     AS event_count
+        sum(revenue)                                 AS total_revenue_impact
     FROM lines
     GROUP BY shop, day
 )

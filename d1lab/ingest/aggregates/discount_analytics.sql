@@ -5,7 +5,6 @@
 -- repeat_usage_count: uses by identified customers beyond each one's first
 -- discount_amount, revenue_after_discount: net of refunds; revenue_before_discount is their sum
 -- first_used_at, last_used_at: of the order lines; discount_code: the latest of them that has one
--- event_count: order lines and refunds behind the row; 0 when all of them were deleted
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines
@@ -26,8 +25,7 @@ final AS (
         count(customer_id) FILTER (is_use)
             - count(DISTINCT customer_id) FILTER (is_use)     AS repeat_usage_count,
         min(occurred_at) FILTER (is_use)                      AS first_used_at,
-        max(occurred_at) FILTER (is_use)                      AS last_used_at,
-        count(*)                                              AS event_count
+        max(occurred_at) FILTER (is_use)                      AS last_used_at
     FROM lines
     GROUP BY shop, discount_id, sku
 )

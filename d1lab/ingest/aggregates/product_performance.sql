@@ -4,7 +4,6 @@
 --   order is not among the events
 -- product_title: the latest; updated_at: the time of the latest event in the figures, not the time
 --   of the computation, so that the same events always give the same row
--- event_count: order lines and refunds behind the row; 0 when all of them were deleted
 WITH lines AS (
     SELECT *, discount_id IS NOT NULL AS is_discounted
     FROM order_lines
@@ -20,8 +19,7 @@ final AS (
         coalesce(sum(discount_amount) FILTER (is_discounted), 0)   AS total_discount_given,
         coalesce(sum(revenue) FILTER (is_discounted), 0)           AS revenue_with_discount,
         coalesce(sum(revenue) FILTER (NOT is_discounted), 0)       AS revenue_without_discount,
-        max(occurred_at)                                           AS updated_at,
-        count(*)                                                   AS event_count
+        max(occurred_at)                                           AS updated_at
     FROM lines
     GROUP BY shop, sku
 )

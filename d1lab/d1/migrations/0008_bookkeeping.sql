@@ -26,3 +26,23 @@ CREATE TABLE IF NOT EXISTS d1lab_results (
   digest TEXT NOT NULL,
   PRIMARY KEY (table_name, shop, report, day)
 ) WITHOUT ROWID;
+
+-- What of the app's tables d1lab writes. part is 'counters', which `aggregate` keeps, or a column
+-- of results. how is 'empty' (nothing was there) or 'take-over'; run_id is the take-over's.
+CREATE TABLE IF NOT EXISTS d1lab_owned (
+  table_name TEXT NOT NULL,
+  part TEXT NOT NULL,
+  how TEXT NOT NULL CHECK (how IN ('empty', 'take-over')),
+  run_id TEXT,
+  since DATETIME NOT NULL,
+  PRIMARY KEY (table_name, part)
+) WITHOUT ROWID;
+
+-- Where the rows of an app's table come from, per shop: 'simulated' where they are not measured;
+-- reports then say so.
+CREATE TABLE IF NOT EXISTS d1lab_sources (
+  table_name TEXT NOT NULL,
+  shop TEXT NOT NULL,
+  source TEXT NOT NULL,
+  PRIMARY KEY (table_name, shop)
+) WITHOUT ROWID;

@@ -1,0 +1,53 @@
+-- What a decision needs beside the guide's counts: visitors, sums of squares, profit, the plan.
+CREATE TABLE IF NOT EXISTS d1lab_ab_test_inputs (
+  test_id TEXT PRIMARY KEY,
+  shop TEXT NOT NULL,
+  variant_a_visitors INTEGER,
+  variant_b_visitors INTEGER,
+  variant_a_revenue_squares REAL,
+  variant_b_revenue_squares REAL,
+  variant_a_discount_cost DECIMAL(10,2),
+  variant_b_discount_cost DECIMAL(10,2),
+  variant_a_profit DECIMAL(10,2),
+  variant_b_profit DECIMAL(10,2),
+  variant_a_profit_squares REAL,
+  variant_b_profit_squares REAL,
+  share_b REAL,
+  share_declared_at DATETIME,
+  primary_metric TEXT,
+  method TEXT,
+  alpha REAL,
+  planned_visitors INTEGER,
+  planned_looks INTEGER,
+  planned_end DATETIME,
+  guardrails JSON,
+  source TEXT
+) WITHOUT ROWID;
+
+-- Sufficient statistics per day and variant: the looks.
+CREATE TABLE IF NOT EXISTS ab_test_daily (
+  test_id TEXT NOT NULL,
+  shop TEXT NOT NULL,
+  day DATE NOT NULL,
+  variant TEXT NOT NULL CHECK (variant IN ('a', 'b')),
+  visitors INTEGER,
+  conversions INTEGER,
+  revenue DECIMAL(10,2),
+  revenue_squares REAL,
+  discount_cost DECIMAL(10,2),
+  profit DECIMAL(10,2),
+  profit_squares REAL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS ab_test_daily_key ON ab_test_daily (test_id, day, variant);
+
+-- What d1lab decided of each test, and why. Only d1lab writes here.
+CREATE TABLE IF NOT EXISTS d1lab_ab_test_decisions (
+  test_id TEXT PRIMARY KEY,
+  chance_b_better REAL,
+  analysis_status TEXT,
+  analysis_reason TEXT,
+  analysis_method TEXT,
+  analysis_version TEXT,
+  analysis_look INTEGER,
+  analysis_p_value REAL
+) WITHOUT ROWID;

@@ -1,0 +1,179 @@
+"""What D1's counters say, held against the order events, row by row."""
+# ruff: noqa: S608  (names are quoted, nothing else is put in)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from d1lab import catalog
+from d1lab.catalog import DUCKDB_TYPES, Column, Table
+from d1lab.d1.database import quote
+
+AGGREGATES = Path(__file__).parent / "aggregates"
+
+_NAMED = 20  # rows that are told one by one
+_MEANS = ("avg_order_value",)  # of the numbers, those that do not add up
+_CENT = 0.005  # sums that agree to it are the same
+
+
+class RowDifference(NamedTuple):
+    """One row whose figures are not those of the events."""
+
+    key: dict[str, str]
+    stored: dict[str, Any] | None  # the figures that differ; None: D1 has no such row
+    events: dict[str, Any]
+
+
+class ColumnSum(NamedTuple):
+    """One figure over all rows of a table."""
+
+    column: str
+    stored: float | None  # None: no row has it
+    events: float | None
+    rows_short: int  # rows of which the events cover less than stands in D1
+
+
+class Comparison(NamedTuple):
+    """A table's counters beside the events."""
+
+    table: str
+    stored: int  # rows in D1
+    differ: int  # rows that the events give otherwise, or that only one of both has
+    rows_short: int  # of them, those of which the events cover less than stands in D1
+    sums: tuple[ColumnSum, ...]
+    sample: tuple[RowDifference, ...]  # the first of them, those with the largest gap ahead
+
+
+def aggregate_tables() -> list[Table]:
+    """The tables that have a file in ingest/aggregates, in the order of their names."""
+    return [catalog.table(path.stem) for path in sorted(AGGREGATES.glob("*.sql"))]
+
+
+class Sides:
+    """A table's counters as D1 has them and as the events give them, side by side.
+
+    Args:
+        con: A warehouse: the view `order_lines`, and D1's table in the schema `raw`.
+        table: One of `aggregate_tables`.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+        self._con, self._table = con, table
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {_BOTH} AS {_both_sql(table)}")
+
+    def comparison(self) -> Comparison:
+        """How far they are apart."""
+        counts = "count(*) FILTER (is_stored), count(*) FILTER (differs)"
+        short = f"count(*) FILTER ({_is_short(self._table)})"
+        found = self._con.sql(f"SELECT {counts}, {short} FROM {_BOTH}").fetchall()
+        [(stored, differ, rows_short)] = found
+        sums = tuple(map(self._sum, _added(self._table)))
+        return Comparison(self._table.name, stored, differ, rows_short, sums, tuple(self._sample()))
+
+    def rows(self) -> list[str]:
+        """The rows that the events give otherwise, each a JSON array of key and figures.
+
+        A row without events goes to zero.
+        """
+        names = [quote(name) for name in self._table.key]
+        names += [_event(name) for name in _figures(self._table)]
+        order = ", ".join(map(quote, self._table.key))
+        found = self._con.sql(
+            f"SELECT json_array({', '.join(names)}) FROM {_BOTH} WHERE differs ORDER BY {order}"
+        )
+        return [row for (row,) in found.fetchall()]
+
+    def _sum(self, name: str) -> ColumnSum:
+        stored, events = _stored(name), _event(name)
+        sums = f"sum({stored})::DOUBLE, sum({events})::DOUBLE"
+        short = f"count(*) FILTER ({stored} > {events} + {_CENT})"
+        [found] = self._con.sql(f"SELECT {sums}, {short} FROM {_BOTH}").fetchall()
+        return ColumnSum(name, *found)
+
+    def _sample(self) -> list[RowDifference]:
+        gaps = (
+            f"abs(coalesce({_stored(name)}, 0) - coalesce({_event(name)}, 0))"
+            for name in _added(self._table)
+        )
+        order = f"{' + '.join(gaps)} DESC, {', '.join(map(quote, self._table.key))}"
+        rows = self._con.sql(f"SELECT * FROM {_BOTH} WHERE differs ORDER BY {order} LIMIT {_NAMED}")
+        named = (dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall())
+        return [_difference(self._table, cells) for cells in named]
+
+
+_BOTH = "d1lab_both_sides"
+
+
+def _both_sql(table: Table) -> str:
+    """Each row of either side: its key, every figure twice, and whether they differ."""
+    keys = ", ".join(map(quote, table.key))
+    typed = ", ".join(
+        f"{quote(name)}::{DUCKDB_TYPES[table.column(name).type]} AS {quote(name)}"
+        for name in (*table.key, *_figures(table))
+    )
+    stored = ", ".join(f"stored.{quote(name)} AS {_stored(name)}" for name in _figures(table))
+    events = ", ".join(
+        f"CASE WHEN fresh.is_fresh THEN fresh.{quote(name)} ELSE {_empty(table.column(name))} END "
+        f"AS {_event(name)}"
+        for name in _figures(table)
+    )
+    differs = " OR ".join(
+        f"{_event(name)} IS DISTINCT FROM {_stored(name)}" for name in _figures(table)
+    )
+    select = (AGGREGATES / f"{table.name}.sql").read_text()
+    return f"""
+        WITH fresh AS MATERIALIZED (SELECT true AS is_fresh, {typed} FROM ({select})),
+        stored AS (SELECT true AS is_stored, * FROM raw.{quote(table.name)}),
+        sides AS (
+            SELECT {keys}, coalesce(is_stored, false) AS is_stored, {stored}, {events}
+            FROM fresh FULL JOIN stored USING ({keys})
+        )
+        SELECT *, NOT is_stored OR {differs} AS differs FROM sides
+    """
+
+
+def _figures(table: Table) -> tuple[str, ...]:
+    return table.owned("aggregate")
+
+
+def _added(table: Table) -> list[str]:
+    """The figures that add up over rows."""
+    return [
+        name
+        for name in _figures(table)
+        if table.column(name).type in ("integer", "money") and name not in _MEANS
+    ]
+
+
+def _is_short(table: Table) -> str:
+    """Where the events cover less than a row claims."""
+    gaps = [f"{_stored(name)} > {_event(name)} + {_CENT}" for name in _added(table)]
+    return f"coalesce({' OR '.join(gaps)}, false)"
+
+
+def _difference(table: Table, cells: dict[str, Any]) -> RowDifference:
+    def value(kind: str, name: str) -> Any:
+        return cells[f"{kind}.{name}"]
+
+    changed = [name for name in _figures(table) if value("stored", name) != value("events", name)]
+    return RowDifference(
+        {name: str(cells[name]) for name in table.key},
+        {name: value("stored", name) for name in changed} if cells["is_stored"] else None,
+        {name: value("events", name) for name in changed},
+    )
+
+
+def _stored(name: str) -> str:
+    return quote(f"stored.{name}")
+
+
+def _event(name: str) -> str:
+    return quote(f"events.{name}")
+
+
+def _empty(column: Column) -> str:
+    """What a group without events holds: nothing was counted, and an average of it is unknown."""
+    return "0" if column.type in ("integer", "money") and column.name not in _MEANS else "NULL"

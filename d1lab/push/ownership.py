@@ -1,0 +1,152 @@
+"""Which parts of the app's tables d1lab writes: the record in D1 (`d1lab_owned`).
+
+A part is a table's counters, which `aggregate` keeps, or one column of results. A part is d1lab's
+if nothing was there when d1lab first wrote to it, or if it was handed over. In tables of d1lab's
+own everything is d1lab's.
+"""
+
+# ruff: noqa: S608  (identifiers are quoted, values are bound)
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from d1lab import catalog
+from d1lab.catalog import OWNED
+from d1lab.d1 import Database, TableInfo
+from d1lab.d1.database import Statement, quote
+from d1lab.push.staged import Staged
+
+COUNTERS = "counters"
+"""The part of a table that `aggregate` keeps; its other parts bear the names of columns."""
+
+_EMPTY = "INSERT INTO d1lab_owned SELECT ?1, ?2, 'empty', NULL, ?3"
+_TAKE = (
+    "INSERT INTO d1lab_owned VALUES (?1, ?2, 'take-over', ?4, ?3)"
+    " ON CONFLICT DO UPDATE SET how = 'take-over', run_id = ?4, since = ?3"
+)
+
+
+class Part(NamedTuple):
+    """A part of an app's table that d1lab writes."""
+
+    table: str
+    part: str
+
+
+def owned(db: Database) -> frozenset[Part]:
+    """The parts on record; none where the table of the record is missing."""
+    there = OWNED in catalog.by_declared_name(db.tables())
+    return _recorded(db) if there else frozenset()
+
+
+def _recorded(db: Database) -> frozenset[Part]:
+    rows = db.query("SELECT table_name, part FROM d1lab_owned", table=OWNED).rows
+    return frozenset(Part(str(table), str(part)) for table, part in rows)
+
+
+def parts(table: catalog.Table) -> tuple[Part, ...]:
+    """Every part of an app's table that d1lab could write."""
+    counters = (COUNTERS,) if table.owned("aggregate") else ()
+    return tuple(Part(table.name, part) for part in (*counters, *table.owned("analysis")))
+
+
+def claim(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
+    """Take the parts in which nothing stands yet, and say which of all wanted are d1lab's.
+
+    To look whether a table has rows costs one row read; whether a column has values, all of the
+    table, once: what is d1lab's is on record then.
+    """
+    known = _recorded(db)
+    asked = [part for part in wanted if part not in known]
+    if not asked:
+        return known & frozenset(wanted)
+    now = _now()
+    statements = [Statement(_claim_sql(part), (*part, now)) for part in asked]
+    db.batch(statements, table=OWNED, idempotent=True)
+    return _recorded(db) & frozenset(wanted)
+
+
+def vacant(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
+    """The parts that are d1lab's, or that `claim` would take; nothing is written."""
+    known = _recorded(db)
+    free = {
+        part
+        for part in wanted
+        if part not in known and not db.query(_taken_sql(part), table=part.table).rows
+    }
+    return (known | free) & frozenset(wanted)
+
+
+def permitted(
+    db: Database,
+    outbox: Sequence[Staged],
+    tables: Mapping[str, TableInfo],
+    ask: Callable[..., frozenset[Part]],
+) -> list[Staged]:
+    """What of an outbox may be written: no column with values that d1lab did not write.
+
+    In an app's table rows are made only where d1lab keeps the counters, too; a column that it does
+    not have is left out.
+
+    Args:
+        db: The database.
+        outbox: What a run staged.
+        tables: D1's tables by the catalog's names.
+        ask: `claim` for a push, `vacant` for a dry run.
+    """
+    wanted = [
+        Part(staged.table.name, part)
+        for staged in outbox
+        if staged.table.is_guides
+        for part in _parts_of(staged, tables[staged.table.name])
+    ]
+    ours = ask(db, wanted) if wanted else frozenset[Part]()
+    return [_narrowed(staged, ours) if staged.table.is_guides else staged for staged in outbox]
+
+
+def _parts_of(staged: Staged, table: TableInfo) -> list[str]:
+    present = {column.name.lower() for column in table.columns}
+    kept = [column for column in staged.columns if column in present]
+    return [*kept, COUNTERS] if staged.makes_rows else kept
+
+
+def _narrowed(staged: Staged, ours: frozenset[Part]) -> Staged:
+    name = staged.table.name
+    places = [i for i, column in enumerate(staged.columns) if Part(name, column) in ours]
+    rows = {key: tuple(values[i] for i in places) for key, values in staged.rows.items()}
+    kept = tuple(staged.columns[i] for i in places)
+    return staged._replace(
+        columns=kept,
+        rows=rows,
+        makes_rows=staged.makes_rows and Part(name, COUNTERS) in ours,
+        held_back=tuple(column for column in staged.columns if column not in kept),
+    )
+
+
+def hand_over(taken: Sequence[Part], run_id: str) -> list[Statement]:
+    """The statements that record a take-over."""
+    now = _now()
+    return [Statement(_TAKE, (*part, now, run_id)) for part in taken]
+
+
+def give_back(run_id: str, table: str) -> Statement:
+    """The statement that ends what a take-over recorded for a table."""
+    return Statement(
+        "DELETE FROM d1lab_owned WHERE run_id = ?1 AND table_name = ?2", (run_id, table)
+    )
+
+
+def _claim_sql(part: Part) -> str:
+    return f"{_EMPTY} WHERE NOT EXISTS ({_taken_sql(part)}) ON CONFLICT DO NOTHING"
+
+
+def _taken_sql(part: Part) -> str:
+    """Finds a row where something stands in a part."""
+    filled = "" if part.part == COUNTERS else f" WHERE {quote(part.part)} IS NOT NULL"
+    return f"SELECT 1 FROM {quote(part.table)}{filled} LIMIT 1"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
