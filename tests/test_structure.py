@@ -16,6 +16,7 @@ OTHER_ROOTS = {
 """Folders of tests that mirror something else than a folder of the package."""
 
 OF_NO_MODULE = {
+    "test_distribution.py": "license, citation, metadata, hooks, image",
     "test_notebooks.py": "every notebook of the project runs, with and without data",
     "test_project.py": "environments, pins, layers, what no tracked file may name",
     "test_river.py": "a row's whole way, through the command line",

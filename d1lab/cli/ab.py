@@ -41,9 +41,9 @@ def ab(
     power: Annotated[float, typer.Option(help="With size: statistical power.")] = 0.8,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which of two variants won, from their numbers alone; or how many visitors it takes.
+    """Evaluate an A/B test from its totals, or compute a sample size.
 
-    Taken as a finished test that was read once, unless --always-valid or --looks says otherwise.
+    Assumes a finished test that is evaluated once, unless --always-valid or --looks is set.
     """
     if a == "size":
         _print_size(base, to, power=power, alpha=alpha, share_b=share_b, as_json=as_json)

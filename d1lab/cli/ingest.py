@@ -93,9 +93,9 @@ def orders(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read orders from a file, check every line, and write them as order events.
+    """Load orders from a file as order events.
 
-    Ends with 0 done, 1 some lines were refused, 2 the file or the map cannot be used.
+    Exit codes: 0 all lines loaded, 1 some lines rejected, 2 invalid file or column map.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.orders import Reading, ingest_orders
@@ -155,7 +155,7 @@ def costs(
 ) -> None:
     """Load unit costs from a CSV file.
 
-    Ends with 0 done, 1 some lines were refused, 2 the file cannot be used.
+    Exit codes: 0 all lines loaded, 1 some lines rejected, 2 invalid file.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.costs import ingest_costs
@@ -200,12 +200,12 @@ def prices(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what competitors ask: from a file, or from their product pages' schema.org data.
+    """Load competitor prices from a file or from product pages (schema.org data).
 
-    Pages: robots.txt is obeyed, one request at a time, with a pause per host. A dry run fetches
-    them, too, and shows what it read.
+    Fetching obeys robots.txt, sends one request at a time, and pauses between requests to a host.
+    --dry-run fetches the pages too.
 
-    Ends with 0 done, 1 some lines were refused, 2 the file or the list cannot be used.
+    Exit codes: 0 all lines loaded, 1 some lines rejected, 2 invalid file or list.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.prices.observations import ingest_prices

@@ -98,10 +98,10 @@ def run(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pull, run the reports that are due, write their pages, push their results.
+    """Pull data, run all due reports, create their pages, and write results back to D1.
 
-    Ends with 0 done or nothing due, 1 a report failed, 2 bad input, 3 stale or missing data,
-    4 time-out, 75 locked by another process.
+    Exit codes: 0 success or nothing due, 1 a report failed, 2 invalid input, 3 stale or missing
+    data, 4 timeout, 75 locked by another process.
     """
     from d1lab.jobs.run import overall_exit_code, run_reports
 

@@ -121,9 +121,11 @@ def track(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write order events into D1; an event that is there already is not written twice.
+    """Load order events into D1. Existing events are skipped.
 
-    A dry run checks every event, and asks no database. Ends with 1 if some events were refused.
+    --dry-run validates the file without connecting to D1.
+
+    Exit codes: 0 all events loaded, 1 some events rejected, 2 invalid file.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.events import check_file, track_file

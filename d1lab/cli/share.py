@@ -87,10 +87,12 @@ def send(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what has changed since it was last told: failures, verdicts, alerts, stale data.
+    """Send notifications about changes since the last send: failures, verdicts, alerts, stale data.
 
-    To the services in D1LAB_NOTIFY_URL, faults to those in D1LAB_NOTIFY_ERRORS_URL. Ends with 1
-    when one of them did not take a message; it is sent again at the next call.
+    Sends to D1LAB_NOTIFY_URL; errors go to D1LAB_NOTIFY_ERRORS_URL.
+
+    Exit codes: 0 sent or nothing to send, 1 a message was not delivered; it is sent again with the
+    next call.
     """
     from d1lab.jobs.ledger import open_ledger
     from d1lab.share.send import send as tell

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 import typer
 from pydantic import BaseModel, Field
@@ -81,6 +83,22 @@ def test_commands_page_has_every_command_and_option(reference):
         for parameter in generate.parameters(command):
             for option in (*parameter.opts, *parameter.secondary_opts):
                 assert f"`{option if option.startswith('-') else option.upper()}`" in section
+
+
+def test_examples_of_commands_parse():
+    """Each example is a call of its own command, with options and values that it takes."""
+    for name, command in generate.commands():
+        words = shlex.split(generate.example(command))
+        size = 1 + len(name.split())
+        assert words[:size] == ["d1lab", *name.split()], name
+        command.make_context(name, words[size:])
+
+
+def test_examples_of_commands_name_what_exists():
+    """The report and the metric in an example are there."""
+    examples = {name: shlex.split(generate.example(c)) for name, c in generate.commands()}
+    assert (generate.ROOT / "notebooks" / f"{examples['run'][2]}.ipynb").is_file()
+    assert examples["metrics"][2] in load_metrics()
 
 
 def test_commands_page_has_the_exit_codes_of_the_errors():
