@@ -10,7 +10,6 @@ thrown away, and D1 knows nothing of it.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import orjson
 
 from d1lab import catalog
 from d1lab.errors import InputError
+from d1lab.files import write, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,12 +81,8 @@ def keep(records: object, name: str, run_dir: Path) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("run", "results"):
         raise InputError(f"keep {name!r}: use letters, digits and '_'; run and results are taken")
-    run_dir.mkdir(parents=True, exist_ok=True)
-    path = run_dir / f"{name}.json"
-    aside = path.with_suffix(".part")
-    aside.write_bytes(orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2))
-    os.replace(aside, path)
-    return path
+    content = orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2)
+    return write(run_dir / f"{name}.json", content)
 
 
 def note_read(run_dir: Path, record: Mapping[str, object]) -> None:
@@ -115,10 +111,8 @@ def _read(path: Path) -> pa.Table:
 def _write(rows: pa.Table, path: Path) -> None:
     import pyarrow.parquet as parquet
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    parquet.write_table(rows, aside)
-    os.replace(aside, path)
+    with writing(path) as part:
+        parquet.write_table(rows, part)
 
 
 def _arrow(frame: Any) -> pa.Table:

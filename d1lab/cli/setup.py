@@ -42,6 +42,7 @@ def init(
     ] = None,
 ) -> None:
     """Create a project: d1lab.toml and the report notebooks."""
+    from d1lab.files import write
     from d1lab.runs.report import copy_notebooks
 
     target = folder / FILE_NAME
@@ -50,7 +51,7 @@ def init(
     text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""))
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
-    target.write_text(text, encoding="utf-8")
+    write(target, text)
     first = "demo" if url == DEMO_URL else "doctor"
     echo_err(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
 

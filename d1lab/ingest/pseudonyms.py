@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from d1lab.errors import InputError
+from d1lab.files import write_once
 
 FILE_NAME = "salt"
 MIN_LENGTH = 16  # characters: less can be tried out
@@ -65,14 +66,5 @@ def _kept(path: Path) -> SecretStr | None:
 
 def _drawn(path: Path) -> SecretStr:
     """A new salt, kept; of two processes that draw at once, the first one's counts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{FILE_NAME}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass  # another process was first
-    finally:
-        aside.unlink()
+    write_once(path, secrets.token_hex(32) + "\n", mode=0o600)
     return SecretStr(path.read_text().strip())

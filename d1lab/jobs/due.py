@@ -7,7 +7,6 @@ Same inputs, same result: such a run is not made twice.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from d1lab import outbox as results
 from d1lab.config import Settings
 from d1lab.errors import InputError
+from d1lab.files import digest
 from d1lab.jobs.ledger import LedgerEntry, RunLedger, Work
 from d1lab.metrics import tables_read
 from d1lab.runs.report import list_reports, load_report
@@ -180,13 +180,14 @@ def digest_of_files(folder: Path) -> str:
     """A hash of the sources in a folder, by their paths and contents; '' where it is absent."""
     if not folder.is_dir():
         return ""
-    whole = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _SOURCES and path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            whole.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return whole.hexdigest()
+    sources = (path for path in sorted(folder.rglob("*")) if path.suffix in _SOURCES)
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {digest(path.read_bytes())}\n"
+        for path in sources
+        if path.is_file()
+    ]
+    return digest("".join(lines))
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return digest(json.dumps(value, sort_keys=True))

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
+from d1lab.files import making
 from d1lab.runs.record import RunRecord
 
 FILE_NAME = "ledger.sqlite"
@@ -105,7 +106,7 @@ class RunLedger:
                 _make(path)
             with self._open() as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise D1labError(
                 f"cannot open the run ledger {path}: {error}. Check that its folder "
                 "is writable. To start a new ledger, move the file away; all reports "
@@ -252,16 +253,9 @@ class Lease:
 
 def _make(path: Path) -> None:
     """Make an empty ledger, unless another process was faster: none sees a half-made one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    with closing(sqlite3.connect(aside, isolation_level=None)) as con:
+    with making(path) as part, closing(sqlite3.connect(part, isolation_level=None)) as con:
         con.execute("PRAGMA journal_mode = WAL")  # stays with the file
         con.executescript(_SCHEMA)
-    try:
-        with suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        aside.unlink()
 
 
 def _take(con: sqlite3.Connection, lease: Lease) -> None:

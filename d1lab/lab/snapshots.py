@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ import orjson
 
 if TYPE_CHECKING:
     import pandas as pd
+
+from d1lab.files import writing
 
 FOLDER = "snapshots"
 
@@ -35,10 +36,8 @@ class Snapshots:
             name: Like a variable's; runs that must not be compared take different names.
         """
         path = self._run_dir / FOLDER / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part")
-        frame.to_parquet(aside, index=False)
-        os.replace(aside, path)
+        with writing(path) as part:
+            frame.to_parquet(part, index=False)
         return path
 
     def before(self, name: str, day: date) -> pd.DataFrame | None:

@@ -17,9 +17,10 @@ from markupsafe import Markup
 
 from d1lab.charts.theme import palette_css
 from d1lab.display import Figure
+from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.page import asset, environment, own_script
-from d1lab.pages.storage import LATEST, PageMeta, read_pages, replace_text
+from d1lab.pages.storage import LATEST, PageMeta, read_pages
 from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, count, freshness
 
@@ -89,7 +90,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
     )
     reports_dir.mkdir(parents=True, exist_ok=True)
     path = reports_dir / INDEX
-    replace_text(path, page.encode("utf-8", "replace").decode())
+    write(path, page.encode("utf-8", "replace").decode())
     return path
 
 

@@ -12,11 +12,11 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from d1lab.display import Figure
+from d1lab.files import digest, write
 from d1lab.runs.record import RunRecord
 
 LATEST = "latest.html"
@@ -59,12 +59,12 @@ def store_page(
         files.mkdir(exist_ok=True)
         shutil.copyfile(table, files / table.name)
     path.with_suffix(".pdf").unlink(missing_ok=True)  # of the page that stood here before
-    replace_text(path, page)
+    write(path, page)
     card = {
         "run": _listed(run).model_dump(mode="json"),
         "figures": [figure._asdict() for figure in figures[:KEPT]],
     }
-    replace_text(path.with_suffix(".json"), json.dumps(card))
+    write(path.with_suffix(".json"), json.dumps(card))
     point_latest(path.parent)
 
 
@@ -107,7 +107,7 @@ def point_latest(folder: Path) -> None:
     if newest is None:
         latest.unlink(missing_ok=True)
     else:
-        replace_text(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
+        write(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
 
 
 def _cards(folder: Path) -> Iterator[PageMeta]:
@@ -138,11 +138,4 @@ def _listed(run: RunRecord) -> RunRecord:
 
 
 def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:8]
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8", newline="\n")
-    aside.replace(path)
+    return digest(text)[:8]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab.config import clean_environment
+from d1lab.files import write
 from d1lab.pages.vega_process import ChartRenderer
 
 MIME = "application/vnd.vegalite"  # and a version
@@ -70,10 +71,7 @@ def bundle(cache_dir: Path) -> Script:
     source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     wrapped = f"(function(){{{source}\n}})();"
     script = Script(pack(wrapped), csp_hash(wrapped))
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(script._asdict()))
-    aside.replace(path)
+    write(path, json.dumps(script._asdict()))
     return script
 
 

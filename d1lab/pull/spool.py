@@ -11,7 +11,6 @@ names since the first batch. Batches older than the tail that is read again are 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from d1lab import catalog
+from d1lab.files import digest, writing
 from d1lab.pull.batch import QuarantinedValue, TypedBatch
 from d1lab.pull.plan import Sweep
 from d1lab.warehouse import utc_now
@@ -60,7 +60,7 @@ class Spool:
 
     def __init__(self, folder: Path, url: str, sweep: Sweep, bookmark: str | None) -> None:
         self._sweep = sweep
-        self._folder = folder / FOLDER / hashlib.sha256(sweep.name.encode()).hexdigest()[:16]
+        self._folder = folder / FOLDER / digest(sweep.name)[:16]
         after = None if sweep.whole else sweep.after
         self._identity = {"url": url, "columns": sweep.columns, "after": after}
         begun = self._begun()
@@ -100,10 +100,12 @@ class Spool:
         about = json.dumps([after, upto, batch.quarantined])
         record = batch.record.replace_schema_metadata({_ABOUT: about})
         path = self._folder / f"{next(self._numbers):08}.arrow"
-        aside = path.with_suffix(".part")
-        with pa.OSFile(str(aside), "wb") as file, pa.ipc.new_file(file, record.schema) as writer:
+        with (
+            writing(path) as part,
+            pa.OSFile(str(part), "wb") as file,
+            pa.ipc.new_file(file, record.schema) as writer,
+        ):
             writer.write_batch(record)
-        aside.replace(path)
 
     def clear(self) -> None:
         """Remove all batches."""

@@ -10,7 +10,6 @@ follows, and what a rollback restores.
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from d1lab import catalog
 from d1lab.d1 import Value
 from d1lab.errors import PushError
+from d1lab.files import write_once
 from d1lab.push.staged import Key
 
 Action = Literal["push", "rollback"]
@@ -74,7 +74,7 @@ def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns, schema=schema), sink)
     path = image_path(run_dir, image.table)
-    write_once(path, sink.getvalue().to_pybytes())
+    write_once(path, sink.getvalue().to_pybytes(), sync=True)
     return load_image(run_dir, image.table) or image
 
 
@@ -144,7 +144,7 @@ def leave_mark(path: Path, url: str, result: dict[str, Any]) -> None:
     """Leave a file that says what was done, when and where; it is the last step of all."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"at": at, "url": url, **result}, indent=1)
-    write_once(path, text.encode())
+    write_once(path, text, sync=True)
 
 
 def read_mark(path: Path) -> dict[str, Any]:
@@ -163,38 +163,3 @@ def forget(run_dir: Path, table: str) -> None:
         image.replace(image.with_suffix(".lost.parquet"))
     for action in ("rollback", "push"):
         mark_path(run_dir, table, action).unlink(missing_ok=True)
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """Make the file whole and on disk, or not at all; a file that is there already stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _put(aside, path)
-    _sync(path.parent)
-
-
-def _put(aside: Path, path: Path) -> None:
-    """Give a finished file its name, unless the name is taken."""
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass  # an earlier start made it, or another process did: that one counts
-    except OSError:  # a file system without hard links
-        if not path.exists():
-            aside.replace(path)
-    aside.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    """Put the folder's entries on disk; Windows opens no folder, and has no need to."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,7 +7,6 @@ tables hold one state.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from d1lab import catalog
 from d1lab.catalog import RESULTS
 from d1lab.d1 import Database, Statement
+from d1lab.files import digest
 from d1lab.push.before_image import read_mark
 from d1lab.push.staged import Origin, Staged
 
@@ -91,7 +91,7 @@ def holders(db: Database, places: Iterable[Place]) -> dict[Place, Holder]:
 def digest_of(staged: Staged) -> str:
     """A text that is equal for equal results."""
     rows = sorted((key, repr(values)) for key, values in staged.rows.items())
-    return hashlib.sha256(json.dumps([staged.columns, rows]).encode()).hexdigest()[:16]
+    return digest(json.dumps([staged.columns, rows]))[:16]
 
 
 def pushed_digests(run_dir: Path) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Vali
 from d1lab.display import Figure, Figures, Verdict
 from d1lab.display.words import VerdictStatus
 from d1lab.errors import InputError
+from d1lab.files import write
 
 RUN_FILE = "run.json"
 NOTEBOOK_FILE = "notebook.ipynb"
@@ -180,10 +181,7 @@ class RunRecord(_Record):
 
     def save(self, run_dir: Path) -> Path:
         """Write run.json, whole or not at all."""
-        path = run_dir / RUN_FILE
-        aside = path.with_suffix(".json.part")
-        aside.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        return aside.replace(path)
+        return write(run_dir / RUN_FILE, self.model_dump_json(indent=1))
 
 
 def setting(value: object) -> str:
@@ -235,9 +233,8 @@ def recorded_verdict(notebook: dict[str, Any]) -> RecordedVerdict | None:
 
 def save_results(run_dir: Path, figures: list[Figure]) -> Path:
     """Write results.json: one record per key figure."""
-    path = run_dir / RESULTS_FILE
-    path.write_bytes(orjson.dumps([f._asdict() for f in figures], option=orjson.OPT_INDENT_2))
-    return path
+    content = orjson.dumps([f._asdict() for f in figures], option=orjson.OPT_INDENT_2)
+    return write(run_dir / RESULTS_FILE, content)
 
 
 def load_results(run_dir: Path) -> list[Figure]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import InputError, UnknownName
+from d1lab.files import digest
 from d1lab.runs.parameters import ReportParameter, declared
 
 _PACKAGE = Path(__file__).parents[1]
@@ -135,4 +135,4 @@ def _digest(notebook: dict[str, Any]) -> str:
         (cell.get("cell_type"), sorted(cell["metadata"].get("tags", ())), _source(cell))
         for cell in notebook.get("cells", ())
     ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return digest(json.dumps(parts))

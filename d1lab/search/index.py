@@ -7,7 +7,6 @@ found and ranked stands in the `.sql` files beside this module.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.files import digest
 from d1lab.warehouse import records, scratch
 
 FILE_NAME = "search.duckdb"
@@ -270,7 +270,7 @@ def _key(con: duckdb.DuckDBPyConnection) -> str:
     tables = records(con).tables
     parts = [tables[name].digest if name in tables else "" for name in _READ]
     parts += [path.read_text(encoding="utf-8") for path in sorted(_SQL.glob("*.sql"))]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return digest(*parts)
 
 
 def _sql(name: str) -> str:

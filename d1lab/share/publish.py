@@ -8,16 +8,15 @@ Only files that stand there are ever removed, and only when asked.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.extras import require
+from d1lab.files import digest, write
 from d1lab.pages.index import INDEX
 from d1lab.pages.storage import LATEST
 
@@ -113,7 +112,7 @@ def _is_hidden(path: Path) -> bool:
 
 def _file(path: Path) -> _File:
     content = path.read_bytes()
-    return _File(len(content), sha256(content).hexdigest())
+    return _File(len(content), digest(content))
 
 
 def _named(target: str) -> str:
@@ -204,20 +203,12 @@ def _carry_out(
         if file.action == "removed":
             fs.rm_file(place)
         elif _is_local(fs):
-            _put_whole(reports_dir / file.path, Path(place))
+            write(Path(place), (reports_dir / file.path).read_bytes())
         else:
             fs.makedirs(place.rpartition("/")[0], exist_ok=True)
             fs.put_file(str(reports_dir / file.path), place)
         if progress:
             progress("publish", done, len(plan))
-
-
-def _put_whole(page: Path, place: Path) -> None:
-    """Copy a file so that no reader ever sees half of it."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_name(f".{place.name}.part")
-    aside.write_bytes(page.read_bytes())
-    os.replace(aside, place)
 
 
 def _text(record: dict[str, str]) -> bytes:

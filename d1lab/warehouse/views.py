@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import duckdb
@@ -10,6 +9,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import InputError
+from d1lab.files import digest
 from d1lab.warehouse.database_file import FORMAT
 
 VIEWS = Path(__file__).parent
@@ -40,7 +40,7 @@ def shape(views: Path | None = None) -> str:
     parts = [str(FORMAT), repr(catalog.TABLES)]
     for path in sorted((views or VIEWS).glob("*.sql")):
         parts += [path.name, path.read_text(encoding="utf-8")]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return digest(*parts)[:16]
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:

@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
 
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.files import write
 from d1lab.share.publish import RECORD, publish
 
 FILES = {
@@ -199,14 +200,13 @@ def test_a_publish_that_stopped_in_the_middle_is_finished_by_the_next(
 ):
     """Without a record of them files are copied again, and the record is whole afterwards."""
     site = tmp_path / "site"
-    replace = os.replace
 
-    def stop(source: Path, place: Path) -> None:
+    def stop(place: Path, content: bytes) -> None:
         if place.name == "index.html":
             raise OSError(28, "No space left on device")
-        replace(source, place)
+        write(place, content)
 
-    monkeypatch.setattr("d1lab.share.publish.os.replace", stop)
+    monkeypatch.setattr("d1lab.share.publish.write", stop)
     with pytest.raises(D1labError, match="No space left"):
         publish(reports, str(site))
     assert "index.html" not in _held(str(site))
