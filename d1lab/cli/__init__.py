@@ -1,6 +1,7 @@
 """The command line: thin, each command parses, calls one function and prints what came back.
 
-    setup.py    init, demo, migrate, doctor, track, aggregate
+    setup.py    init, demo, migrate, doctor, track
+    aggregate.py aggregate, with its take-over
     data.py     pull, tables, sql, metrics, search
     ingest.py   ingest orders, ingest costs
     reports.py  run, push, rollback, prune, lab

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from d1lab.cli import ab, data, ingest, reports, setup, share
+from d1lab.cli import ab, aggregate, data, ingest, reports, setup, share
 from d1lab.cli.output import echo_err
 from d1lab.errors import D1labError
 from d1lab.version import __version__
@@ -60,7 +60,7 @@ _EXAMPLES = {
     reports.push: "d1lab push 20260501T060000-inventory --dry-run",
     reports.rollback: "d1lab rollback 20260501T060000-inventory",
     setup.track: "d1lab track orders.jsonl",
-    setup.aggregate: "d1lab aggregate --dry-run",
+    aggregate.aggregate: "d1lab aggregate --dry-run",
     setup.doctor: "d1lab doctor --json",
     ab.ab: "d1lab ab 500/10000 560/10000 --json",
     share.serve: "d1lab serve --port 8000",

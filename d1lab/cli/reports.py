@@ -308,11 +308,14 @@ def rollback(
 ) -> None:
     """Undo a push. Restores previous values unless they changed after the push."""
     from d1lab.d1.connect import connect
+    from d1lab.d1.restore_point import note_restore_point
     from d1lab.push import rollback as restore
 
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
     with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
+        if not dry_run:  # rows that the push made are deleted
+            note_restore_point(db, settings.folder(database), f"rollback of {run_id}")
         result = restore(db, run_dir, dry_run=dry_run, progress=progress)
     if as_json:
         print_json(result)

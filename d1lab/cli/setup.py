@@ -1,4 +1,4 @@
-"""Commands that make and check a database: init, demo, migrate, track, aggregate, doctor."""
+"""Commands that make and check a database: init, demo, migrate, track, doctor."""
 
 from __future__ import annotations
 
@@ -108,9 +108,14 @@ def migrate(
     from d1lab.d1.connect import connect
     from d1lab.d1.migrate import migrate as apply
     from d1lab.d1.migrate import pending
+    from d1lab.d1.restore_point import note_restore_point
 
-    with closing(connect(load_settings(), database, write=not dry_run)) as db:
-        names = pending(db) if dry_run else apply(db)
+    settings = load_settings()
+    with closing(connect(settings, database, write=not dry_run)) as db:
+        names = pending(db)
+        if names and not dry_run:
+            note_restore_point(db, settings.folder(database), "migrate")
+            names = apply(db)
     print_rows(("migration",), [(name,) for name in names], as_json=as_json)
     echo_err(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
 
@@ -148,25 +153,6 @@ def track(
         print_rows(("event", "reason"), result.refused) if result.refused else None
     if result.refused:
         raise typer.Exit(1)
-
-
-def aggregate(
-    database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
-) -> None:
-    """Recompute the app's counters from order events."""
-    from d1lab.d1.connect import connect
-    from d1lab.ingest.aggregate import aggregate as compute
-
-    settings = load_settings()
-    name, _ = settings.resolve(database)
-    with closing(connect(settings, database, write=not dry_run)) as db:
-        result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
-    if as_json:
-        print_json(result)
-        return
-    rows = [(t.table, t.stored, t.differ, result.changed.get(t.table)) for t in result.tables]
-    print_rows(("table", "rows", "rows_that_differ", "rows_written"), rows)
-    echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
 
 
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:

@@ -44,6 +44,13 @@ class Events(NamedTuple):
     first_day: date | None  # None without events
     last_day: date | None
 
+    @property
+    def covered(self) -> str:
+        """The days that the events cover, as a sentence without its full stop."""
+        if self.first_day is None:
+            return "There are no events"
+        return f"The {self.events:,} events cover {self.first_day} to {self.last_day}"
+
 
 class AggregateResult(NamedTuple):
     """What an aggregation did; with `dry_run`, what it would do."""

@@ -79,6 +79,16 @@ def vacant(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
     return (known | free) & frozenset(wanted)
 
 
+def filled(db: Database, columns: Sequence[Part]) -> dict[str, int]:
+    """How many rows have a value in each column for results; reads the whole table once."""
+    if not columns:
+        return {}
+    counts = ", ".join(f"count({quote(part.part)})" for part in columns)
+    name = columns[0].table
+    [found] = db.query(f"SELECT {counts} FROM {quote(name)}", table=name).rows
+    return {part.part: int(str(count)) for part, count in zip(columns, found, strict=True)}
+
+
 def permitted(
     db: Database,
     outbox: Sequence[Staged],

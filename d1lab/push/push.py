@@ -127,20 +127,47 @@ def _push_table(
     db: Database, run_dir: Path, start: _Start, origin: Origin, progress: Progress | None
 ) -> TablePush:
     begun, before = monotonic(), db.meter.total
-    image, name = start.image, start.staged.table.name
+    image = start.image
     if image is None or start.where in ("done", "rolled back", "held back"):
         result = _ended_result(run_dir, start)
     else:
         digest = digest_of(start.staged)
-        audit.start(db, run_dir.name, image, "push", origin, digest)
-        outcome = apply(db, image, start.now, progress)
-        audit.finish(db, run_dir.name, name, "push", outcome.arrived)
-        result = _result(image, outcome)
-        mark = result._asdict() | {"digest": digest}
-        leave_mark(mark_path(run_dir, name, "push"), db.url, mark)
+        result = write_image(db, run_dir, image, start.now, origin, digest, progress)
     usage = start.usage + (db.meter.total - before)
     seconds = start.seconds + monotonic() - begun
     return result._replace(held_back=start.staged.held_back, usage=usage, seconds=seconds)
+
+
+def write_image(
+    db: Database,
+    run_dir: Path,
+    image: BeforeImage,
+    now: dict[Key, State],
+    origin: Origin,
+    digest: str,
+    progress: Progress | None,
+) -> TablePush:
+    """Write what a before-image changes, read it back, and record it in D1 and the run's folder.
+
+    Args:
+        db: The database, opened for writing.
+        run_dir: The run's folder, which holds the image.
+        image: The rows to change.
+        now: What they hold, as `states` gives it.
+        origin: What the values are of.
+        digest: Of the values.
+        progress: Told the table, the rows done and the rows in all.
+
+    Raises:
+        PushError: D1 refused a row, or a row came back otherwise than written.
+    """
+    audit.start(db, run_dir.name, image, "push", origin, digest)
+    outcome = apply(db, image, now, progress)
+    audit.finish(db, run_dir.name, image.table, "push", outcome.arrived)
+    result = _result(image, outcome)
+    mark = result._asdict() | {"digest": digest}
+    leave_mark(mark_path(run_dir, image.table, "push"), db.url, mark)
+    return result
 
 
 def _result(image: BeforeImage, outcome: Applied) -> TablePush:

@@ -1,0 +1,100 @@
+"""The command aggregate: counters from order events, and handing a table over."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from d1lab.cli.output import (
+    DatabaseOption,
+    DryRunOption,
+    JsonOption,
+    echo_err,
+    print_json,
+    print_rows,
+)
+from d1lab.config import load_settings
+
+if TYPE_CHECKING:
+    from d1lab.d1.database import Database
+    from d1lab.ingest.differences import Comparison
+
+
+def aggregate(
+    database: DatabaseOption = None,
+    take_over: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE", help="Hand this table of the app over to d1lab, or TABLE.COLUMN."
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Hand over even if the events cover less than the rows.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute counters from order events, and compare those that the app keeps.
+
+    Writes only tables that were empty at first, or that were handed over with --take-over.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.aggregate import aggregate as compute
+
+    settings = load_settings()
+    name, _ = settings.resolve(database)
+    with closing(connect(settings, database, write=not dry_run)) as db:
+        if take_over:
+            _hand_over(db, settings.folder(database), name, take_over, yes, dry_run, as_json)
+            return
+        result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
+    if as_json:
+        print_json(result)
+        return
+    rows = [(t.table, t.stored, t.differ, result.changed.get(t.table)) for t in result.tables]
+    print_rows(("table", "rows", "rows_that_differ", "rows_written"), rows)
+    for table in result.tables:
+        if table.table in result.kept and table.differ:
+            _print_difference(table)
+            echo_err(
+                f"{table.table} is kept by the app and was not written. {result.events.covered}. "
+                f"To hand over: d1lab aggregate --take-over {table.table}"
+            )
+    echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
+
+
+def _hand_over(
+    db: Database, folder: Path, name: str, table: str, yes: bool, dry_run: bool, as_json: bool
+) -> None:
+    from d1lab.ingest.take_over import propose, take_over
+
+    proposal = propose(db, folder, table, database=name)
+    if not as_json:
+        if proposal.counters:
+            _print_difference(proposal.counters)
+        print_rows(("column", "rows_with_a_value"), proposal.values.items())
+        echo_err(f"{proposal.events.covered}.")
+    if dry_run:
+        echo_err(f"take-over of {table}: nothing written (dry run). {proposal.shortfall}")
+        print_json(proposal._replace(rows={})) if as_json else None
+        return
+    result = take_over(db, folder, proposal, accept_shortfall=yes)
+    print_json(result) if as_json else None
+    echo_err(
+        f"take-over: {', '.join(result.parts)} of {result.table} handed over; {result.changed:,} "
+        f"rows written, {result.left:,} left alone. Undo: d1lab rollback {result.run_id}"
+    )
+
+
+def _print_difference(table: Comparison) -> None:
+    """The sums of both sides, then the rows that are furthest apart."""
+    print_rows(("figure", "in_d1", "from_events", "rows_short"), table.sums)
+    rows = [
+        (table.table, " ".join(row.key.values()), figure, (row.stored or {}).get(figure), value)
+        for row in table.sample
+        for figure, value in row.events.items()
+    ]
+    print_rows(("table", "key", "figure", "in_d1", "from_events"), rows)

@@ -1,0 +1,196 @@
+"""Hand a table of the app's over to d1lab: its counters, its columns for results, or both.
+
+Looking (`propose`) comes first: which rows differ, by how much, and which days the events cover.
+Handing over (`take_over`) writes the counters that the events give, as a push does: with a
+before-image in a folder under `runs/`, only where a row still is what was seen, read back, and with
+a row in the audit. From then on `d1lab aggregate` keeps the counters, and pushes write the results.
+`d1lab rollback` of the take-over's run gives everything back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from d1lab import catalog
+from d1lab.catalog import OWNED, PUSHES, RESULTS, Table
+from d1lab.d1.database import Database, Value
+from d1lab.d1.restore_point import note_restore_point
+from d1lab.d1.schema import has_unique, indexes
+from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.aggregate import Events, events_of, pull_tables, require_columns
+from d1lab.ingest.differences import Comparison, Sides
+from d1lab.push.apply import Progress, is_empty, same, states
+from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
+from d1lab.push.ownership import COUNTERS, Part, filled, hand_over, owned, parts
+from d1lab.push.push import TablePush, write_image
+from d1lab.push.staged import Key, Origin
+from d1lab.warehouse import open_warehouse
+
+_NOT_OF_A_RUN = Origin(None, None, None)
+
+
+class Proposal(NamedTuple):
+    """What a take-over would hand over."""
+
+    table: str
+    parts: tuple[str, ...]  # 'counters', and columns for results
+    events: Events
+    counters: Comparison | None  # None where no counters are handed over
+    values: dict[str, int]  # rows with a value of the app's, by column for results
+    rows: dict[Key, tuple[Value, ...]]  # the counters that would be written, by key
+
+    @property
+    def shortfall(self) -> str:
+        """How far the events cover less than the rows claim, with its numbers; '' if nowhere."""
+        if self.counters is None or not self.counters.rows_short:
+            return ""
+        sums = "; ".join(
+            f"{one.column} {one.stored or 0:,.2f} in D1, {one.events or 0:,.2f} from events"
+            for one in self.counters.sums
+            if one.rows_short
+        )
+        return (
+            f"the events cover less than {self.counters.rows_short:,} of "
+            f"{self.counters.stored:,} rows say ({sums}). {self.events.covered}."
+        )
+
+
+class TakeOver(NamedTuple):
+    """What a take-over did."""
+
+    run_id: str  # for `d1lab rollback`
+    table: str
+    parts: tuple[str, ...]
+    changed: int  # rows whose counters were written
+    left: int  # rows that someone else changed meanwhile, and that were left alone
+    bookmark: str | None  # Time Travel's, from before
+
+
+def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal:
+    """Compare a table with the order events; nothing is written to D1.
+
+    Args:
+        db: The database.
+        folder: Its folder, with the warehouse.
+        name: A table of the app's, or TABLE.COLUMN for one column of results.
+        database: Its name, for the warehouse.
+
+    Raises:
+        UnknownName: There is no such table or column of the app's.
+        InputError: d1lab writes nothing there, or it is d1lab's already.
+    """
+    table, wanted = _wanted(name)
+    found = catalog.by_declared_name(db.tables())
+    require_columns(db)
+    if missing := [each for each in (table.name, PUSHES, RESULTS) if each not in found]:
+        raise InputError(f"take-over: no table {', '.join(missing)} in D1. Run `d1lab migrate`.")
+    present = {column.name.lower() for column in found[table.name].columns}
+    known = owned(db)
+    open_parts = [
+        part for part in wanted if part not in known and part.part in {*present, COUNTERS}
+    ]
+    if not open_parts:
+        raise InputError(f"take-over: d1lab writes {name} already (d1lab_owned in D1 says so)")
+    _require_key(db, table)
+    pull_tables(db, folder, database)
+    with open_warehouse(folder) as con:
+        events = events_of(con)
+        if Part(table.name, COUNTERS) not in open_parts:
+            counters, rows = None, dict[Key, tuple[Value, ...]]()
+        else:
+            sides = Sides(con, table)
+            counters, rows = sides.comparison(), _by_key(table, sides.rows())
+    columns = [part for part in open_parts if part.part != COUNTERS]
+    names = tuple(part.part for part in open_parts)
+    return Proposal(table.name, names, events, counters, filled(db, columns), rows)
+
+
+def take_over(
+    db: Database,
+    folder: Path,
+    proposal: Proposal,
+    *,
+    accept_shortfall: bool = False,
+    progress: Progress | None = None,
+) -> TakeOver:
+    """Hand over what was proposed.
+
+    Args:
+        db: The database, opened for writing.
+        folder: Its folder.
+        proposal: What `propose` gave.
+        accept_shortfall: Also where the events cover less than the rows claim.
+        progress: Told the table, the rows done and the rows in all.
+
+    Raises:
+        InputError: The events cover less than the rows claim; the message has the numbers.
+        PushError: D1 refused a row, or a row came back otherwise than written.
+    """
+    if proposal.shortfall and not accept_shortfall:
+        raise InputError(
+            f"take-over of {proposal.table}: {proposal.shortfall} Nothing was written. Load the "
+            "missing orders (`d1lab ingest orders`), or lose the difference with --yes."
+        )
+    table, at = catalog.table(proposal.table), datetime.now(UTC)
+    run_id = f"{at:%Y%m%dT%H%M%S%f}Z-take-over-{table.name}"
+    bookmark = note_restore_point(db, folder, f"take-over of {table.name}")
+    image, now = _image(db, table, proposal, at)
+    image = keep_image(folder / "runs" / run_id, image)
+    written = write_image(db, folder / "runs" / run_id, image, now, _NOT_OF_A_RUN, "", progress)
+    taken = [Part(table.name, part) for part in proposal.parts]
+    db.batch(hand_over(taken, run_id), table=OWNED, idempotent=True)
+    return _result(run_id, proposal, written, bookmark)
+
+
+def _wanted(name: str) -> tuple[Table, list[Part]]:
+    table_name, _, column = name.partition(".")
+    guides = {table.name: table for table in catalog.TABLES.values() if table.is_guides}
+    if table_name not in guides:
+        raise UnknownName("table", table_name, guides, "the app's tables")
+    table = guides[table_name]
+    wanted = [part for part in parts(table) if not column or part.part == column]
+    if column and not wanted:
+        raise UnknownName("column", column, table.owned("analysis"), f"table {table_name!r}")
+    if not wanted:
+        raise InputError(f"take-over: d1lab writes nothing to {table_name!r}")
+    return table, wanted
+
+
+def _require_key(db: Database, table: Table) -> None:
+    found = catalog.by_declared_name(indexes(db))
+    if not has_unique(found.get(table.name, ()), table.key):
+        raise InputError(
+            f"take-over: {table.name!r} has no UNIQUE index on ({', '.join(table.key)}), so its "
+            "rows cannot be told apart. Run `d1lab doctor`."
+        )
+
+
+def _by_key(table: Table, rows: list[str]) -> dict[Key, tuple[Value, ...]]:
+    """Rows as Sides gives them, by key."""
+    many = len(table.key)
+    cells = map(orjson.loads, rows)
+    return {tuple(row[:many]): tuple(row[many:]) for row in cells}
+
+
+def _image(
+    db: Database, table: Table, proposal: Proposal, at: datetime
+) -> tuple[BeforeImage, dict[Key, tuple[Value, ...] | None]]:
+    """What will change, and what these rows hold now."""
+    columns = table.owned("aggregate") if COUNTERS in proposal.parts else table.owned("analysis")
+    empty = BeforeImage(table.name, columns, {}, len(proposal.rows), 0, (), at)
+    now = states(db, empty, proposal.rows)
+    changes = {
+        key: ImageRow(now[key], after)
+        for key, after in proposal.rows.items()
+        if not (same(now[key], after) or (now[key] is None and is_empty(after)))
+    }
+    image = empty._replace(changes=changes, unchanged=len(proposal.rows) - len(changes))
+    return image, {key: now[key] for key in changes}
+
+
+def _result(run_id: str, proposal: Proposal, written: TablePush, bookmark: str | None) -> TakeOver:
+    return TakeOver(run_id, proposal.table, proposal.parts, written.changed, written.left, bookmark)

@@ -1,0 +1,186 @@
+"""A counter has one writer: the app's stay as they are, until they are handed over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.errors import InputError, UnknownName
+from d1lab.ingest.aggregate import aggregate
+from d1lab.ingest.events import track
+from d1lab.ingest.take_over import TakeOver, propose, take_over
+from d1lab.push import rollback
+from tests.support.command_line import caller
+
+TOTALS = "SELECT shop, discount_id, sku, times_used, discount_amount FROM discount_analytics"
+OWNED = "SELECT table_name, part, how FROM d1lab_owned ORDER BY 1, 2"
+
+
+@pytest.fixture
+def app(db: SqliteDatabase, event: Callable[..., dict[str, Any]]) -> SqliteDatabase:
+    """An app that has counted 81 uses of one discount, then two tracked events of it."""
+    db.execute(
+        "INSERT INTO discount_analytics (shop, discount_id, sku, times_used, discount_amount,"
+        " last_used_at) VALUES ('harbor', 'spring', 'SOCK', 81, 1030.78, '2026-04-30 09:00:00')"
+    )
+    db.execute("INSERT INTO daily_discount_stats VALUES ('harbor', '2026-05-01', 1812, 20000, 9)")
+    track(db, [event(1), event(2, sku="HAT")])
+    return db
+
+
+def held(db: SqliteDatabase, table: str = "discount_analytics") -> list[tuple[Any, ...]]:
+    return db.query(f"SELECT * FROM {table} ORDER BY 1, 2, 3").rows
+
+
+def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp_path: Path):
+    """One event, and 81 uses stay 81; tables that were empty are d1lab's and are filled."""
+    before = held(app), held(app, "daily_discount_stats")
+    result = aggregate(app, tmp_path, database="x")
+    assert (held(app), held(app, "daily_discount_stats")) == before
+    assert result.kept == ("daily_discount_stats", "discount_analytics")
+    assert result.changed == {"customer_insights": 1, "product_performance": 2}
+    assert app.query(OWNED).rows == [
+        ("customer_insights", "counters", "empty"),
+        ("product_performance", "counters", "empty"),
+    ]
+
+
+def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path: Path):
+    """Which rows, by how much, which days the events cover, and where they cover less."""
+    result = aggregate(app, tmp_path, database="x")
+    assert result.events.covered == "The 2 events cover 2026-05-01 to 2026-05-01"
+    (totals,) = (table for table in result.tables if table.table == "discount_analytics")
+    assert (totals.stored, totals.differ, totals.rows_short) == (1, 2, 1)
+    uses = {one.column: one for one in totals.sums}["times_used"]
+    assert (uses.stored, uses.events, uses.rows_short) == (81, 2, 1)
+    first, second = totals.sample
+    assert first.key == {"shop": "harbor", "discount_id": "spring", "sku": "SOCK"}
+    assert first.stored is not None
+    assert (first.stored["times_used"], first.events["times_used"]) == (81, 1)
+    assert (second.key["sku"], second.stored) == ("HAT", None)
+
+
+def test_take_over_refuses_where_the_events_cover_less(app: SqliteDatabase, tmp_path: Path):
+    """The numbers are named, and nothing is written."""
+    before = held(app), app.query(OWNED).rows
+    proposal = propose(app, tmp_path, "discount_analytics", database="x")
+    with pytest.raises(InputError, match=r"times_used 81.00 in D1, 2.00 from events.*--yes"):
+        take_over(app, tmp_path, proposal)
+    assert (held(app), app.query(OWNED).rows) == before
+    assert app.query("SELECT count(*) FROM d1lab_pushes").rows == [(0,)]
+
+
+@pytest.fixture
+def taken(app: SqliteDatabase, tmp_path: Path) -> TakeOver:
+    """The counters of discount_analytics, handed over all the same."""
+    proposal = propose(app, tmp_path, "discount_analytics", database="x")
+    return take_over(app, tmp_path, proposal, accept_shortfall=True)
+
+
+def test_take_over_writes_what_the_events_say(app: SqliteDatabase, taken: TakeOver, tmp_path: Path):
+    """Counted from events, recorded, and kept by every later aggregation."""
+    assert (taken.changed, taken.left) == (2, 0)
+    assert app.query(f"{TOTALS} ORDER BY sku").rows == [
+        ("harbor", "spring", "HAT", 1, 2),
+        ("harbor", "spring", "SOCK", 1, 2),
+    ]
+    assert app.query(OWNED).rows == [("discount_analytics", "counters", "take-over")]
+    audit = "SELECT run_id, table_name, action, status, rows_changed FROM d1lab_pushes"
+    assert app.query(audit).rows == [(taken.run_id, "discount_analytics", "push", "done", 2)]
+    app.execute("DELETE FROM order_events WHERE sku = 'HAT'")
+    aggregate(app, tmp_path, database="x")
+    assert app.query(f"{TOTALS} WHERE sku = 'HAT'").rows == [("harbor", "spring", "HAT", 0, 0)]
+    with pytest.raises(InputError, match="d1lab writes discount_analytics already"):
+        propose(app, tmp_path, "discount_analytics", database="x")
+
+
+def test_rollback_gives_a_table_back(app: SqliteDatabase, taken: TakeOver, tmp_path: Path):
+    """The app's row is as it was, the row that was made is gone, and so is the record."""
+    assert rollback(app, tmp_path / "runs" / taken.run_id).restored == 2
+    sock, hat = app.query(f"{TOTALS} ORDER BY times_used DESC").rows
+    assert sock == ("harbor", "spring", "SOCK", 81, 1030.78)
+    assert hat == ("harbor", "spring", "HAT", None, None)  # created_at hides if it was touched
+    assert app.query(OWNED).rows == []
+    assert "discount_analytics" in aggregate(app, tmp_path, database="x").kept
+
+
+def test_take_over_notes_where_time_travel_can_go_back_to(taken: TakeOver, tmp_path: Path):
+    """The bookmark from before stands in the database's folder."""
+    (line,) = (tmp_path / "restore_points.jsonl").read_text().splitlines()
+    noted = json.loads(line)
+    assert (noted["before"], noted["bookmark"]) == (
+        "take-over of discount_analytics", taken.bookmark,
+    )  # fmt: skip
+
+
+def test_take_over_leaves_what_the_app_wrote_meanwhile(app: SqliteDatabase, tmp_path: Path):
+    """A use between the look and the write is the app's: the row stays, and is told."""
+    proposal = propose(app, tmp_path, "daily_discount_stats", database="x")
+    assert proposal.counters is not None
+    app.execute("UPDATE daily_discount_stats SET total_discounts_used = 1813")
+    result = take_over(app, tmp_path, proposal, accept_shortfall=True)
+    rollback(app, tmp_path / "runs" / result.run_id)
+    kept = "SELECT total_discounts_used FROM daily_discount_stats"
+    assert app.query(kept).rows == [(1813,)]
+
+
+def test_take_over_of_results_writes_nothing_yet(app: SqliteDatabase, tmp_path: Path):
+    """The next push does; one column may be handed over alone."""
+    app.execute(
+        "INSERT INTO customer_insights (shop, customer_id, customer_segment, lifetime_value)"
+        " VALUES ('harbor', 'ada', 'vip', 3)"
+    )
+    before = held(app, "customer_insights")
+    proposal = propose(app, tmp_path, "customer_insights.customer_segment", database="x")
+    assert (proposal.parts, proposal.values) == (("customer_segment",), {"customer_segment": 1})
+    result = take_over(app, tmp_path, proposal)
+    assert held(app, "customer_insights") == before
+    assert app.query(OWNED).rows == [("customer_insights", "customer_segment", "take-over")]
+    rollback(app, tmp_path / "runs" / result.run_id)
+    assert app.query(OWNED).rows == []
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("discount_analitics", UnknownName, "discount_analytics"),
+        ("order_events", UnknownName, "the app's tables"),
+        ("analytics_archive", InputError, "writes nothing"),
+        ("customer_insights.segment", UnknownName, "customer_segment"),
+    ],
+)
+def test_take_over_of_what_is_not_the_apps(
+    app: SqliteDatabase, tmp_path: Path, name: str, error: type[Exception], words: str
+):
+    """Unknown names propose the nearest; nothing is asked of tables that d1lab never writes."""
+    with pytest.raises(error, match=words):
+        propose(app, tmp_path, name, database="x")
+
+
+def test_take_over_by_command(
+    app: SqliteDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """The difference first, then exit 2; with --yes it is done, and the run can be rolled back."""
+    monkeypatch.setenv("D1LAB_ROOT", str(tmp_path))
+    run = caller(monkeypatch, capsys)
+    (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')
+    compared = run("aggregate", "--dry-run")
+    assert compared.code == 0
+    assert "times_used\t81\t2\t1" in compared.out
+    assert "--take-over discount_analytics" in compared.err
+    refused = run("aggregate", "--take-over", "discount_analytics")
+    assert refused.code == 2
+    assert "times_used\t81\t2\t1" in refused.out
+    assert "cover less than 1 of 1 rows say" in refused.err
+    done = run("aggregate", "--take-over", "discount_analytics", "--yes", "--json")
+    assert (done.code, done.json["changed"]) == (0, 2)
+    assert run("rollback", done.json["run_id"]).code == 0
+    assert app.query(f"{TOTALS} WHERE sku = 'SOCK'").rows[0][3:] == (81, 1030.78)
