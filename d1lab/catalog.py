@@ -111,7 +111,7 @@ _TABLES = (
             timestamp="occurred_at",
             money="list_price discount_amount revenue",
         )
-        + _columns(integer="quantity"),
+        + _columns(real="quantity"),  # meters and kilograms have fractions
         reread_days=0,  # corrections and deletions come through d1lab_changes
         day="occurred_at",
     ),
@@ -332,6 +332,9 @@ SOURCES = "d1lab_sources"
 INPUTS = "d1lab_ab_test_inputs"
 """What a decision needs of an A/B test beside the app's counts."""
 
+
+ORDERS = "d1lab_orders"
+"""Which export each order comes from."""
 
 RESULTS = "d1lab_results"
 """Whose results each table holds, by shop and report."""

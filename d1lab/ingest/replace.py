@@ -26,7 +26,7 @@ from d1lab.ingest.times import SHAPE
 
 GROUP_ROWS = 10_000
 LOOKUP_IDS = 20_000
-TABLE = "d1lab_orders"
+TABLE = catalog.ORDERS
 
 _EVENTS = catalog.table("order_events")
 _COLUMNS = ("shop", "order_id", "name", "exported_at", "last_event_at")

@@ -1,4 +1,5 @@
--- One row per order line and per refunded line. Refunds are negative, so sums are net.
+-- One row per order line and per refunded line. Refunds are negative, so sums are net. Units are
+-- whole numbers unless something is sold by the meter or the kilogram.
 SELECT
     shop,
     event_id,
@@ -9,7 +10,7 @@ SELECT
     occurred_at::DATE                                              AS day,
     occurred_at,
     type,
-    CASE type WHEN 'refund' THEN -quantity ELSE quantity END       AS units,
+    in_units(CASE type WHEN 'refund' THEN -quantity ELSE quantity END)  AS units,
     list_price,
     discount_id,
     discount_code,

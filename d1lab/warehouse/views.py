@@ -26,6 +26,7 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
     )
     for (name,) in dropped.fetchall():
         con.execute(f"DROP VIEW main.{quote(name)}")
+    _create_units(con)
     waiting = sorted((folder or VIEWS).glob("*.sql"))
     while waiting:
         refused = {path: error for path in waiting if (error := _create_view(con, path))}
@@ -41,6 +42,15 @@ def shape(views: Path | None = None) -> str:
     for path in sorted((views or VIEWS).glob("*.sql")):
         parts += [path.name, path.read_text(encoding="utf-8")]
     return digest(*parts)[:16]
+
+
+def _create_units(con: duckdb.DuckDBPyConnection) -> None:
+    """Make `in_units(x)`: a whole number where all quantities are, else one with fractions."""
+    there = "FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = 'order_events'"
+    parts = "SELECT 1 FROM raw.order_events WHERE quantity <> floor(quantity) LIMIT 1"
+    has_parts = con.execute(there).fetchone() and con.execute(parts).fetchone()
+    kind = "DOUBLE" if has_parts else "BIGINT"
+    con.execute(f"CREATE OR REPLACE MACRO main.in_units(x) AS x::{kind}")
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:
