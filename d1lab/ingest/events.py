@@ -41,13 +41,13 @@ _STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_vie
 _NUMBERS = (*_STRINGS, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
 _ARROW: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "text": (*_STRINGS, pa.types.is_integer),  # a float is no identifier: 17850.0
-    "integer": _NUMBERS,
+    "real": _NUMBERS,
     "money": _NUMBERS,
     "timestamp": (*_STRINGS, pa.types.is_date, pa.types.is_timestamp),
 }
 _PYTHON: dict[str, tuple[type, ...]] = {
     "text": (str, int, Integral),
-    "integer": (str, int, float, Decimal, Integral),
+    "real": (str, int, float, Decimal, Integral),
     "money": (str, int, float, Decimal, Integral),
     "timestamp": (str, date),
 }
