@@ -17,11 +17,8 @@ of that type only; a missing or an unknown one is an error. The last lines label
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +27,7 @@ import orjson
 
 from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text
 
 FOLDER = Path(__file__).parent / "analyses"
 
@@ -324,71 +322,32 @@ def parameters_from_text(metric: Metric, texts: Mapping[str, str]) -> dict[str, 
         if name not in metric.parameters:
             raise UnknownName("parameter", name, metric.parameters, f"metric {metric.name!r}")
         wanted = metric.parameters[name].type
-        check = _CHECKS.get(wanted)
-        reader = {_integer: int, _number: Decimal}.get(check) if check else None
-        try:
-            read[name] = reader(text) if reader else text
-        except (ValueError, ArithmeticError):
-            raise InputError(
-                f"metric {metric.name!r}: {name}={text!r} is not of type {wanted}"
-            ) from None
+        read[name] = from_text(_KINDS.get(wanted), text)
+        if _KINDS.get(wanted) in ("integer", "number") and isinstance(read[name], str):
+            raise InputError(f"metric {metric.name!r}: {name}={text!r} is not of type {wanted}")
     return read
 
 
 def _check_value(place: str, parameter: MetricParameter, value: object) -> object:
-    check = _CHECKS.get(parameter.type)
-    if check is None:
+    kind = _KINDS.get(parameter.type)
+    if kind is None:
         return value
     try:
-        return check(value)
-    except (TypeError, ValueError):
+        return adapter(TYPES[kind]).validate_python(value)
+    except ValueError:
         raise InputError(
             f"{place}: parameter {parameter.name!r} takes a value of type {parameter.type}, "
             f"not {value!r}"
         ) from None
 
 
-def as_date(value: object) -> date:
-    """A date from a date, from a datetime at midnight, or from 'YYYY-MM-DD'.
-
-    Raises:
-        TypeError, ValueError: It is none of these.
-    """
-    if isinstance(value, datetime):
-        if value.time() != datetime.min.time():
-            raise ValueError(value)
-        return value.date()
-    if isinstance(value, date):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return date.fromisoformat(value)
-    raise TypeError(value)
-
-
-def _integer(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(value)
-    return int(value)
-
-
-def _number(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
-        raise TypeError(value)
-    return value if isinstance(value, Decimal) else float(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-_CHECKS: dict[str, Callable[[object], object]] = {
-    "DATE": as_date,
-    "INTEGER": _integer,
-    "BIGINT": _integer,
-    "DOUBLE": _number,
-    "DECIMAL": _number,
-    "VARCHAR": _text,
-    "TEXT": _text,
+_KINDS: dict[str, ParameterKind] = {
+    "DATE": "date",
+    "INTEGER": "integer",
+    "BIGINT": "integer",
+    "DOUBLE": "number",
+    "DECIMAL": "number",
+    "VARCHAR": "text",
+    "TEXT": "text",
 }
+"""What a parameter takes, by the type that the SQL casts it to; others take any value."""

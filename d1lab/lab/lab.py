@@ -21,13 +21,13 @@ from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
-    as_date,
     evaluate,
     labels_of,
     load_metrics,
     parameters_from_text,
     tables_read,
 )
+from d1lab.parameter_types import as_day
 from d1lab.search import Hit, SearchIndex, open_index
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class Lab(DisplayMixin):
         if as_of is None:
             return last
         try:
-            day = as_date(as_of)
-        except (TypeError, ValueError):
+            day = as_day(as_of)
+        except ValueError:
             raise InputError(f"invalid as_of={as_of!r}. Use YYYY-MM-DD.") from None
         if not first <= day <= last:
             raise InputError(

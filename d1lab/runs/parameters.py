@@ -17,23 +17,31 @@ from __future__ import annotations
 import ast
 import io
 import json
-import math
 import re
 import tokenize
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import (
+    AllowInfNan,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from d1lab.errors import InputError, UnknownName
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
-Kind = Literal["text", "integer", "number", "bool", "date"]
 
 DAY_NAMES = frozenset({"as_of", "since", "until"})
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, ParameterKind] = {
     "str": "text",
     "int": "integer",
     "float": "number",
@@ -53,11 +61,18 @@ class ReportParameter(NamedTuple):
     """One declared parameter of a report."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     many: bool  # a list of that kind
     optional: bool  # None is a value
     default: Value
     help: str
+
+    @property
+    def type(self) -> Any:
+        """The type by which pydantic checks its values."""
+        one = _TYPES.get(self.kind, TYPES[self.kind])
+        many: Any = Annotated[list[one], Strict()] if self.many else one
+        return many | None if self.optional else many
 
     @property
     def expected(self) -> str:
@@ -149,7 +164,7 @@ def _parts(node: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None
 
 def _type(
     name: str, annotation: ast.expr | None, default: Any, where: str
-) -> tuple[Kind, bool, bool]:
+) -> tuple[ParameterKind, bool, bool]:
     """Kind, whether a list, whether None is allowed."""
     written = ast.unparse(annotation) if annotation else _type_of(default)
     parts = [part.strip() for part in _without_optional(written).split("|")]
@@ -216,27 +231,16 @@ def check(
 
 def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> Value:
     """The value, if it is of the declared type."""
-    if value is None and parameter.optional:
-        return None
-    if not parameter.many:
-        return _scalar(parameter, value, days, where)
-    if not isinstance(value, list):
-        raise _wrong(parameter, value, where)
-    return [_scalar(parameter, entry, days, where) for entry in value]
+    context = {"parameter": parameter, "days": days, "where": where}
+    try:
+        return adapter(parameter.type).validate_python(value, context=context)
+    except ValidationError as error:
+        raise _wrong(parameter, error.errors()[0]["input"], where) from None
 
 
-def _scalar(parameter: ReportParameter, value: Any, days: Days, where: str) -> Scalar:
-    if parameter.kind == "date":
-        return _day(parameter, value, days, where)
-    if parameter.kind == "number" and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if type(value) is {"text": str, "integer": int, "bool": bool}.get(parameter.kind):
-        return value
-    raise _wrong(parameter, value, where)
-
-
-def _day(parameter: ReportParameter, value: Any, days: Days, where: str) -> str | None:
-    words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
+def _read_day(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str | None:
+    """A day, or one of the words for days, as YYYY-MM-DD; None where `latest` is open."""
+    parameter, days, where = (info.context or {}).values()
     if value == "latest":
         if days.latest is None and not parameter.optional:
             raise InputError(
@@ -244,16 +248,17 @@ def _day(parameter: ReportParameter, value: Any, days: Days, where: str) -> str 
                 "because the shop has no data yet"
             )
         return days.latest.isoformat() if days.latest else None
-    if isinstance(value, str) and value in words:
-        return words[value].isoformat()
-    if type(value) is date:  # TOML has days of its own; a datetime is not one
-        return value.isoformat()
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        try:
-            return date.fromisoformat(value).isoformat()
-        except ValueError:
-            raise _wrong(parameter, value, where) from None
-    raise _wrong(parameter, value, where)
+    words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
+    if isinstance(value, datetime):  # TOML has days of its own; a moment is not one
+        raise ValueError("a moment is no day")
+    return check(words.get(value, value) if isinstance(value, str) else value).isoformat()
+
+
+_TYPES: dict[ParameterKind, Any] = {
+    "date": Annotated[TYPES["date"], WrapValidator(_read_day)],
+    "number": Annotated[float, Strict(), AllowInfNan(False)],
+}
+"""What a notebook takes otherwise than a metric: words for days, and finite floats."""
 
 
 def _wrong(parameter: ReportParameter, value: Any, where: str) -> InputError:
@@ -269,24 +274,13 @@ def _read(parameter: ReportParameter, text: str, where: str) -> Any:
     if parameter.optional and text == "null":
         return None
     if not parameter.many:
-        return _read_scalar(parameter, text)
+        return from_text(parameter.kind, text)
     if text.startswith("["):
         try:
             return json.loads(text)
         except json.JSONDecodeError:
             raise _wrong(parameter, text, where) from None
-    return [_read_scalar(parameter, part.strip()) for part in text.split(",")] if text else []
-
-
-def _read_scalar(parameter: ReportParameter, text: str) -> Scalar:
-    """A number or a truth value if the text is one and the type asks for it; else the text."""
-    if parameter.kind == "bool":
-        return {"true": True, "false": False}.get(text, text)
-    if parameter.kind == "integer" and re.fullmatch(r"[+-]?[0-9]+", text):
-        return int(text)
-    if parameter.kind == "number" and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?", text):
-        return float(text)
-    return text
+    return [from_text(parameter.kind, part.strip()) for part in text.split(",")] if text else []
 
 
 def load_values(path: Path) -> dict[str, Any]:
