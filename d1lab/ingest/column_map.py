@@ -31,6 +31,7 @@ from zoneinfo import ZoneInfo
 
 from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.map_files import Columns, find_map, read_map, shipped_maps
+from d1lab.ingest.packed_cells import NAMES
 from d1lab.ingest.table_file import same_name, twice
 
 PLAIN = (
@@ -125,6 +126,8 @@ def column_map(
     if not (found or wanted or base):
         raise InputError(_unknown_header(header))
     layout = str(base.pop("layout", "plain"))
+    if base.get("unpack"):
+        header = [*header, *(name for name in NAMES if name not in header)]
     base.pop("known_by", None)
     columns = {**_present(header, found), **_required(header, wanted, layout)}
     columns = _with_status(header, columns) if layout == "plain" else columns

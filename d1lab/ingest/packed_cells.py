@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 Record = tuple[int, list[str]]
 
-_NAMES = (
+NAMES = (
     "Product ID",
     "Product Qty",
     "Product SKU",
@@ -21,7 +21,7 @@ _NAMES = (
     "Product Unit Price",
     "Product Total Price",
 )
-_PART = re.compile(rf"(?:^|,\s*)({'|'.join(_NAMES)}):\s*")
+_PART = re.compile(rf"(?:^|,\s*)({'|'.join(NAMES)}):\s*")
 
 
 def unpacked(
@@ -33,7 +33,7 @@ def unpacked(
     >>> next(found)[1][names.index("Product SKU")]
     'A, b'
     """
-    own = [name for name in _NAMES if name not in names]
+    own = [name for name in NAMES if name not in names]
     place = names.index(column)
 
     def products() -> Iterator[Record]:

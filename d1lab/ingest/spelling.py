@@ -27,7 +27,6 @@ ORDER_IDS = ("order_number", "order_id", "order_name", "event_id", "customer_id"
 IDS = (*ORDER_IDS, "sku")
 UNNEEDED = ("customer_id",)  # an order goes on without
 
-_PLAIN_NUMBER = "-?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?"
 _WITH_OFFSET = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
     " ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
@@ -51,11 +50,15 @@ def make_plain(
             that settles it.
     """
     _join_times(con, columns)
-    for fields, read in ((NUMBERS, _numbers), (TIMES, _moments)):
-        there = [field for field in fields if field in columns.fields]
-        texts = _odd(con, there, fields is NUMBERS and delimiter in (None, ","))
-        if texts:
-            _rewrite(con, there, read(con, texts, columns, zone))
+    is_pointed = delimiter in (None, ",")
+    numbers = [field for field in NUMBERS if field in columns.fields]
+    texts = _texts(con, numbers)
+    if texts and not (is_pointed and all(map(amounts.is_plain, texts))):
+        sign = _sign(con, texts, columns, is_pointed)
+        _rewrite(con, numbers, amounts.plain_amounts(texts, sign))
+    moments = [field for field in TIMES if field in columns.fields]
+    if odd := _texts(con, moments, f"NOT regexp_full_match(text, '{_WITH_OFFSET}')"):
+        _rewrite(con, moments, _moments(con, odd, columns, zone))
     _restore_ids(con, [field for field in IDS if field in columns.fields])
 
 
@@ -65,37 +68,35 @@ def _join_times(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
         con.execute("UPDATE source SET occurred_at = occurred_at || ' ' || given(time_of_day)")
 
 
-def _odd(con: duckdb.DuckDBPyConnection, fields: Sequence[str], is_plain_kept: bool) -> list[str]:
-    """The distinct texts of the columns; none where all are plain.
-
-    With any text that is not plain, the plain ones may mean something else: 1.234 beside 10,50.
-    """
-    if not fields:
-        return []
-    plain = _PLAIN_NUMBER if fields[0] in NUMBERS else _WITH_OFFSET
+def _texts(con: duckdb.DuckDBPyConnection, fields: Sequence[str], where: str = "true") -> list[str]:
+    """The distinct texts of some columns."""
     every = " UNION ".join(f"SELECT given({quote(name)}) AS text FROM source" for name in fields)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE texts AS SELECT text FROM ({every}) WHERE text <> ''"
+    found = (
+        con.sql(f"SELECT text FROM ({every}) WHERE text IS NOT NULL AND {where}")
+        if fields
+        else None
     )
-    odd = f"SELECT text FROM texts WHERE NOT regexp_full_match(text, '{plain}')"
-    if is_plain_kept and not con.sql(f"{odd} LIMIT 1").fetchall():
-        return []
-    wanted = "FROM texts" if fields[0] in NUMBERS else odd
-    return [text for (text,) in con.sql(wanted).fetchall()]
+    return [text for (text,) in found.fetchall()] if found else []
 
 
-def _numbers(
-    con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, _zone: str
-) -> Mapping[str, str]:
+def _sign(
+    con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, is_pointed: bool
+) -> str:
+    """What stands before the decimals: as told, as an amount shows, as the currency has them."""
     sign = columns.decimal or amounts.decimal_sign(texts)
     either = None if sign else amounts.unsettled(texts)
-    if either and not (_has_no_cents(con, columns) or "," not in "".join(texts)):
-        whole, part = either.replace(",", "."), either.replace(",", "").replace(".", "")
-        raise InputError(
-            f"the amount {either!r} has two readings, {part} and {whole}, and no other amount of "
-            "the file tells which. Pass --decimal . or --decimal , for the sign before decimals."
-        )
-    return amounts.plain_amounts(texts, sign or ("," if either and "." in either else "."))
+    if sign or either is None:
+        return sign or "."
+    is_comma = "," in either
+    if _has_no_cents(con, columns):
+        return "." if is_comma else ","
+    if is_pointed and not is_comma:
+        return "."
+    whole, parts = either.replace(",", "").replace(".", ""), either.replace(",", ".")
+    raise InputError(
+        f"the amount {either!r} has two readings, {whole} and {parts}, and no other amount of "
+        "the file tells which. Pass --decimal . or --decimal , for the sign before decimals."
+    )
 
 
 def _has_no_cents(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> bool:

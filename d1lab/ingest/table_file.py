@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ class Dialect(NamedTuple):
 
     encoding: str
     delimiter: str
+    has_quotes: bool = True  # Amazon's reports have none around cells: a quote is a letter there
 
 
 def kind_of(path: Path) -> str:
@@ -89,7 +91,18 @@ def dialect_of(path: Path) -> Dialect:
     if first.lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's own first line
         return Dialect(encoding, first.strip()[-1])
     counts = {sign: _outside_quotes(first, sign) for sign in _DELIMITERS}
-    return Dialect(encoding, max(_DELIMITERS, key=lambda sign: counts[sign]))
+    found = Dialect(encoding, max(_DELIMITERS, key=lambda sign: counts[sign]))
+    return found._replace(has_quotes=found.delimiter != "\t" or _is_quoted(path, found))
+
+
+def _is_quoted(path: Path, dialect: Dialect) -> bool:
+    """Whether a text with tabs reads to its end with quotes around cells."""
+    with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
+        try:
+            deque(csv.reader(file, strict=True, delimiter=dialect.delimiter), maxlen=0)
+        except csv.Error:
+            return False
+    return True
 
 
 def _outside_quotes(line: str, sign: str) -> int:
@@ -120,7 +133,8 @@ def _is_utf8(chunks: Iterable[bytes]) -> bool:
 
 def _text(path: Path, dialect: Dialect) -> Iterator[Record]:
     with path.open(encoding=dialect.encoding, newline="") as file:
-        reader = csv.reader(file, strict=True, delimiter=dialect.delimiter)
+        quoting = csv.QUOTE_MINIMAL if dialect.has_quotes else csv.QUOTE_NONE
+        reader = csv.reader(file, strict=True, delimiter=dialect.delimiter, quoting=quoting)
         try:
             for cells in reader:
                 is_mark = reader.line_num == 1 and "".join(cells).lower().startswith("sep=")
