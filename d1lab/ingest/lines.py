@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +13,8 @@ import pyarrow.parquet as pq
 from d1lab.d1.database import quote
 from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap
-from d1lab.ingest.table_file import Record, dialect_of, header_of, kind_of, records
+from d1lab.ingest.cut_orders import missing_parts
+from d1lab.ingest.table_file import TEXTS, Record, dialect_of, header_of, kind_of, records
 
 BATCH_LINES = 20_000
 
@@ -28,8 +30,27 @@ def header(path: Path) -> list[str]:
     return header_of(path, records(path))
 
 
-def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnMap) -> int:
-    """Make the table `source`; the lines in it.
+class Loaded(NamedTuple):
+    """The lines of files in `source`."""
+
+    lines: int
+    ends: tuple[tuple[Path, int], ...]  # each file, and the number of its last line
+
+    def place_of(self, line: int) -> tuple[Path, int] | None:
+        """The file of a line, and its number there; None for a line of another file's."""
+        before = 0
+        for path, end in self.ends:
+            if before < line <= end:
+                return path, line - before
+            before = end
+        return None
+
+
+def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnMap) -> Loaded:
+    """Make the table `source`, numbered on through all files.
+
+    Of an order of Shopify's export that is cut, the lines in other files of the folder come with
+    it, under numbers below 1 and above those of the file.
 
     Args:
         con: Where to make it.
@@ -42,6 +63,7 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
     fields = ", ".join(f"{quote(name)} VARCHAR" for name in columns.fields)
     con.execute(f"CREATE TABLE source (line BIGINT, fault VARCHAR, {fields})")
     first, before = header(paths[0]), 0
+    ends: list[tuple[Path, int]] = []
     for path in paths:
         if header(path) != first:
             raise InputError(f"{path} has other columns than {paths[0]}. Load it by itself.")
@@ -50,8 +72,20 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
         else:
             _load_records(con, path, columns, before)
         ((before,),) = con.sql("SELECT coalesce(max(line), 0) FROM source").fetchall()
+        ends.append((path, before))
     ((lines,),) = con.sql("SELECT count(*) FROM source").fetchall()
-    return lines
+    if len(paths) == 1 and columns.layout == "shopify" and kind_of(paths[0]) in TEXTS:
+        _add_missing(con, paths[0], columns, before)
+    return Loaded(lines, tuple(ends))
+
+
+def _add_missing(con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap, last: int) -> None:
+    """Lines of orders that the export was cut in: their numbers are outside of the file's."""
+    missing = missing_parts(path, columns)
+    names = header(path)
+    above = [(number - len(missing.before), cells) for number, cells in enumerate(missing.before)]
+    below = [(last + number, cells) for number, cells in enumerate(missing.after, 1)]
+    _insert(con, [*above, *below], names, columns, 0)
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -98,6 +132,16 @@ def _load_records(
         from d1lab.ingest.packed_cells import unpacked
 
         names, found = unpacked(names, found, columns.unpack)
+    _insert(con, found, names, columns, before)
+
+
+def _insert(
+    con: duckdb.DuckDBPyConnection,
+    found: Iterable[Record],
+    names: Sequence[str],
+    columns: ColumnMap,
+    before: int,
+) -> None:
     schema = pa.schema(
         [("line", pa.int64()), *((name, pa.string()) for name in ("fault", *columns.fields))]
     )
@@ -142,4 +186,4 @@ def _fitted(cells: list[str], width: int) -> tuple[list[str], str | None]:
 
 def delimiter_of(path: Path) -> str | None:
     """What stands between the cells of a text; None for other files."""
-    return dialect_of(path).delimiter if kind_of(path) in (".csv", ".tsv", ".tab", ".txt") else None
+    return dialect_of(path).delimiter if kind_of(path) in TEXTS else None

@@ -24,7 +24,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap, column_map
 from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
 from d1lab.ingest.files import FIELDS
-from d1lab.ingest.lines import delimiter_of, header, load
+from d1lab.ingest.lines import Loaded, delimiter_of, header, load
 from d1lab.ingest.money_back import fill_dues
 from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
@@ -170,14 +170,15 @@ def ingest_orders(
     columns = column_map(header(files[0]), map_file, pairs, settled)
     zone = columns.timezone or reading.timezone or "UTC"
     with _workspace() as con:
-        lines = load(con, files, columns)
+        loaded = load(con, files, columns)
         make_plain(con, columns, zone=zone, delimiter=delimiter_of(files[0]))
         name = _set_up(con, columns, shop, salt, reading)
         exported_at = _exported_at(con, columns, files, reading.exported_at, zone)
         _make_events(con, columns)
         replaced = _write(con, db, name, exported_at, progress)
         return _told(con, columns, replaced)._replace(
-            lines=lines,
+            lines=loaded.lines,
+            refused=_rejected(con, loaded),
             exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
             seen=_seen(con) if db is None else (),
@@ -311,7 +312,6 @@ def _write(
 def _told(con: duckdb.DuckDBPyConnection, columns: ColumnMap, replaced: Replaced) -> OrdersResult:
     ((orders, refunds, of_money, nameless, events),) = con.sql(_COUNTS).fetchall()
     kinds = con.sql("FROM left_out ORDER BY count DESC, kind").fetchall()
-    refused = con.sql("SELECT line, reason, order_id, sku FROM refused ORDER BY line").fetchall()
     return OrdersResult(
         columns.layout,
         0,
@@ -322,13 +322,26 @@ def _told(con: duckdb.DuckDBPyConnection, columns: ColumnMap, replaced: Replaced
         events,
         replaced.written,
         replaced.known,
-        tuple(RejectedLine(n, why, {"order_id": o, "sku": s}) for n, why, o, s in refused),
+        (),
         0,
         replaced.removed,
         replaced.older_orders,
         {kind: count for kind, count in kinds if count},
         columns.title,
     )
+
+
+def _rejected(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[RejectedLine, ...]:
+    """The lines that were not let in, by their numbers in their files."""
+    made = []
+    for line, reason, order_id, sku in con.sql(
+        "SELECT line, reason, order_id, sku FROM refused ORDER BY line"
+    ).fetchall():
+        if place := loaded.place_of(line):
+            path, number = place
+            file = {"file": path.name} if len(loaded.ends) > 1 else {}
+            made.append(RejectedLine(number, reason, {**file, "order_id": order_id, "sku": sku}))
+    return tuple(made)
 
 
 def _seen(con: duckdb.DuckDBPyConnection) -> tuple[OrderLine, ...]:

@@ -107,6 +107,20 @@ def test_order_cut_over_two_files_is_whole(db, tmp_path):
     assert sums(db) == (2, 3, 30)
 
 
+def test_order_cut_over_two_files_is_whole_whichever_comes_first(db, tmp_path):
+    """Loaded one by one: the lines of the other file come along, and are of no other account."""
+    whole = FIRST | {"Subtotal": "20.00"}
+    other = FIRST | {"Name": "#2", "Id": "502"}
+    last = FIRST | {"Name": "#3", "Id": "503", "Lineitem price": "x"}
+    write_export(tmp_path / "orders_export_1.csv", other, whole)
+    write_export(tmp_path / "orders_export_2.csv", MORE, last)
+    write_export(tmp_path / "another.csv", last)
+    results = [load(db, tmp_path / f"orders_export_{part}.csv") for part in (2, 1, 2)]
+    assert [(result.lines, result.orders) for result in results] == [(2, 1), (2, 2), (2, 1)]
+    assert [line.line for result in results for line in result.refused] == [3, 3]
+    assert sums(db) == (2, 3, 30)
+
+
 def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
     """Nobody knows what the line said: what was known of the order's lines stays."""
     path = tmp_path / "orders.csv"
