@@ -103,11 +103,17 @@ def run(
     Exit codes: 0 success or nothing due, 1 a report failed, 2 invalid input, 3 stale or missing
     data, 4 timeout, 75 locked by another process.
     """
+    from d1lab.jobs.due import check_request
     from d1lab.jobs.run import overall_exit_code, run_reports
+    from d1lab.pages.export import require_chromium
 
     started = monotonic()
     settings = load_settings()
     texts = assignments(set_ or []) | ({"as_of": as_of} if as_of else {})
+    values, reports, shops = _params_file(params), report or (), shop or ()
+    check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
+    if export == "pdf":
+        require_chromium()  # before anything is pulled
     pulled = None
     if pull and not dry_run:
         pulled = _pull(settings, database, max_age, max_rows_read)
@@ -115,9 +121,9 @@ def run(
         outcomes = run_reports(
             settings,
             database,
-            reports=report or (),
-            shops=shop or (),
-            values=_params_file(params),
+            reports=reports,
+            shops=shops,
+            values=values,
             texts=texts,
             force=force,
             push=push,

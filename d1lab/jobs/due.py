@@ -20,7 +20,8 @@ from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.jobs.ledger import LedgerEntry, RunLedger, Work
 from d1lab.metrics import tables_read
-from d1lab.runs.report import list_reports, load_report
+from d1lab.runs.parameters import Days, check, utc_today
+from d1lab.runs.report import Report, list_reports, load_report, notebook_folder
 from d1lab.runs.run import Task, open_lab, prepare
 from d1lab.warehouse.views import VIEWS
 
@@ -44,6 +45,41 @@ class Job(NamedTuple):
     def work(self) -> Work:
         """What its lease is for."""
         return Work(self.task.database, self.task.shop, self.task.report.name)
+
+
+def check_request(
+    settings: Settings,
+    *,
+    reports: Sequence[str] = (),
+    shops: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> list[Report]:
+    """The reports asked for, with all checked that can be known before any data is pulled.
+
+    Arguments as those of `plan`; whether a shop exists and which days it has, only data tells.
+
+    Raises:
+        InputError: There is no report, or one or a parameter is invalid.
+    """
+    values, texts = dict(values or {}), dict(texts or {})
+    named = texts.pop("shop", None) or values.pop("shop", None)
+    if named and shops and set(shops) != {named}:
+        raise InputError(
+            f"conflicting shops: parameter shop={named!r} and --shop {', '.join(shops)}. "
+            "Pass only one."
+        )
+    chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
+    if not chosen:
+        raise InputError(
+            f"no reports found in {notebook_folder(settings)}. Create a project with "
+            "`d1lab init` or set D1LAB_NOTEBOOKS_DIR."
+        )
+    today = utc_today()
+    for report in chosen:
+        given = values | {"shop": named or "any"}
+        check(report.parameters, given, texts, Days(today, today), report.where)
+    return chosen
 
 
 def plan(
@@ -73,21 +109,11 @@ def plan(
         InputError: There is no report, or one, a shop or a parameter is wrong; nothing was started.
         StaleDataError: Nothing was pulled yet.
     """
+    chosen = check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
     values, texts = dict(values or {}), dict(texts or {})
     named = texts.pop("shop", None) or values.pop("shop", None)
-    if named and shops and set(shops) != {named}:
-        raise InputError(
-            f"conflicting shops: parameter shop={named!r} and --shop {', '.join(shops)}. "
-            "Pass only one."
-        )
-    chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
-        if asked and not chosen:
-            raise InputError(
-                f"no reports found in {settings.notebooks_dir}. Create a project with "
-                "`d1lab init` or set D1LAB_NOTEBOOKS_DIR."
-            )
         tasks = [
             prepare(lab, report, values=values | {"shop": shop}, texts=texts)
             for report in chosen

@@ -34,6 +34,21 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def require_chromium() -> str:
+    """The path of a Chromium or Chrome on PATH.
+
+    Raises:
+        InputError: There is none.
+    """
+    browser = find_chromium()
+    if browser is None:
+        raise InputError(
+            f"PDF export requires one of {', '.join(BROWSERS)} on PATH. Install "
+            "Chromium, or print the page from any browser."
+        )
+    return browser
+
+
 def print_pdf(page: Path, pdf: Path) -> Path:
     """Print a page to a tagged PDF.
 
@@ -47,12 +62,7 @@ def print_pdf(page: Path, pdf: Path) -> Path:
     """
     if not page.is_file():
         raise InputError(f"there is no page {page}; `d1lab run` makes pages")
-    browser = find_chromium()
-    if browser is None:
-        raise InputError(
-            f"PDF export requires one of {', '.join(BROWSERS)} on PATH. Install "
-            "Chromium, or print the page from any browser."
-        )
+    browser = require_chromium()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made.pdf"
         command = [browser, "--headless", f"--user-data-dir={folder}/profile", "--disable-gpu"]

@@ -16,12 +16,21 @@ from d1lab.runs.parameters import ReportParameter, declared
 _PACKAGE = Path(__file__).parents[1]
 
 
-def shipped_notebooks() -> list[Path]:
-    """The notebooks inside the installed package, or of the checkout it runs from."""
+def notebook_folder(settings: Settings) -> Path:
+    """Where the reports' notebooks lie: in the project, or in the package where it has no folder.
+
+    A folder that the settings name is taken as it is.
+    """
+    own = settings.notebooks_dir
+    return own if own.is_dir() or own != settings.root / "notebooks" else _shipped()
+
+
+def _shipped() -> Path:
+    """The notebooks' folder inside the installed package, or of the checkout it runs from."""
     for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
         if folder.is_dir():
-            return sorted(folder.glob("*.ipynb"))
-    raise InputError("this installation holds no notebooks; install d1lab again")
+            return folder
+    raise InputError("this installation contains no notebooks. Install d1lab again.")
 
 
 def copy_notebooks(target: Path) -> list[Path]:
@@ -31,7 +40,9 @@ def copy_notebooks(target: Path) -> list[Path]:
         The files written.
     """
     target.mkdir(parents=True, exist_ok=True)
-    missing = [path for path in shipped_notebooks() if not (target / path.name).exists()]
+    missing = [
+        path for path in sorted(_shipped().glob("*.ipynb")) if not (target / path.name).exists()
+    ]
     return [Path(shutil.copyfile(path, target / path.name)) for path in missing]
 
 
@@ -56,7 +67,8 @@ def list_reports(settings: Settings) -> list[Report]:
     Raises:
         InputError: A notebook cannot be read, or its `parameters` cell is wrong.
     """
-    notebooks = {path: _read(path) for path in sorted(settings.notebooks_dir.glob("*.ipynb"))}
+    folder = notebook_folder(settings)
+    notebooks = {path: _read(path) for path in sorted(folder.glob("*.ipynb"))}
     return [_report(path, read) for path, read in notebooks.items() if _is_report(read)]
 
 
@@ -67,8 +79,9 @@ def load_report(settings: Settings, name: str) -> Report:
         UnknownName: No notebook has that stem, or it is not a report.
         InputError: The notebook cannot be read, or its `parameters` cell is wrong.
     """
-    path = settings.notebooks_dir / f"{name}.ipynb"
-    if path.parent == settings.notebooks_dir and path.is_file():
+    folder = notebook_folder(settings)
+    path = folder / f"{name}.ipynb"
+    if path.parent == folder and path.is_file():
         notebook = _read(path)
         if _is_report(notebook):
             return _report(path, notebook)

@@ -195,3 +195,31 @@ def _rows(out: str) -> dict[str, str]:
     """The first row of a printed table, by column."""
     header, first, *_ = (line.split("\t") for line in out.splitlines())
     return dict(zip(header, first, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("inventry",), "inventry"),
+        (("--set", "dayz=7"), "dayz"),
+        (("inventory", "--set", "days=many"), "days"),
+        (("--params", "no.json"), "no.json"),
+        (("--shop", "harbor", "--set", "shop=kiosk"), "kiosk"),
+        (("inventory", "--as-of", "2026-02-30"), "as_of"),
+        (("--export", "pdf"), "Chromium"),
+    ],
+)
+def test_run_pulls_nothing_before_its_input_is_checked(project, run, monkeypatch, arguments, told):
+    """A report, parameter, or file that does not exist is told at once, and costs no row read."""
+    monkeypatch.setattr("d1lab.pages.export.find_chromium", lambda: None)
+    assert_refused(run("run", *arguments), told)
+    assert not (project / "data").exists()
+
+
+def test_run_takes_the_packaged_notebooks_where_there_are_none(project, run):
+    """`d1lab pull` and `d1lab run` need no `d1lab init`; a folder of one's own comes first."""
+    assert run("pull").code == 0
+    ended = run("run", "inventory", "--no-pull", "--dry-run", "--json")
+    assert {each["report"] for each in ended.json["runs"]} == {"inventory"}
+    (project / "notebooks").mkdir()
+    assert_refused(run("run", "--no-pull", "--dry-run"), "notebooks")
