@@ -80,10 +80,10 @@ class DatabaseSettings(BaseModel):
         "`dump:FILE`, or `wrangler+http://HOST:PORT/DATABASE_ID`."
     )
     plan: Literal["free", "paid"] = Field(
-        "paid", description="The Cloudflare plan, whose prices and daily limits apply."
+        default="paid", description="The Cloudflare plan, whose prices and daily limits apply."
     )
     currency: Currency | dict[str, Currency] = Field(
-        "",
+        default="",
         description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
     )
 
@@ -99,11 +99,15 @@ class NotifySettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     alert: tuple[str, ...] = Field(
-        (), description='Conditions on key figures, such as `"products_short > 20"`; one or a list.'
+        default=(),
+        description='Conditions on key figures, such as `"products_short > 20"`; one or a list.',
     )
-    attach_page: bool = Field(False, description="Attach the page without scripts, for mail.")
+    attach_page: bool = Field(
+        default=False, description="Attach the page without scripts, for mail."
+    )
     pages_url: str = Field(
-        "", description="The address that `d1lab publish` publishes to, for links in messages."
+        default="",
+        description="The address that `d1lab publish` publishes to, for links in messages.",
     )
 
     @field_validator("alert", mode="before")
@@ -125,34 +129,43 @@ class Settings(BaseSettings):
         description="The project's folder. Default: the nearest parent folder with `d1lab.toml` or "
         "`notebooks/`, otherwise the current folder.",
     )
-    database: str = Field("demo", description="The database that commands use by default.")
-    databases: dict[str, DatabaseSettings] = Field({}, description="The databases by name.")
-    data_dir: Path = Field(Path("data"), description="Folder of warehouses, runs, and the ledger.")
-    reports_dir: Path = Field(Path("reports"), description="Folder of the pages and the index.")
-    notebooks_dir: Path = Field(Path("notebooks"), description="Folder of the reports' notebooks.")
+    database: str = Field(default="demo", description="The database that commands use by default.")
+    databases: dict[str, DatabaseSettings] = Field(default={}, description="The databases by name.")
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder of warehouses, runs, and the ledger."
+    )
+    reports_dir: Path = Field(
+        default=Path("reports"), description="Folder of the pages and the index."
+    )
+    notebooks_dir: Path = Field(
+        default=Path("notebooks"), description="Folder of the reports' notebooks."
+    )
     run_dir: Path | None = Field(
-        None, description="Folder where a run stages its results. d1lab sets it for kernels."
+        default=None,
+        description="Folder where a run stages its results. d1lab sets it for kernels.",
     )
     read_token: SecretStr | None = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("D1LAB_READ_TOKEN", "CLOUDFLARE_API_TOKEN"),
         description="API token with permission D1:Read.",
     )
     write_token: SecretStr | None = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN"),
         description="API token with permission D1:Edit, for commands that write to D1.",
     )
 
-    notify: NotifySettings = Field(NotifySettings(), description="What `d1lab send` sends.")
+    notify: NotifySettings = Field(default=NotifySettings(), description="What `d1lab send` sends.")
     notify_url: SecretStr | None = Field(
-        None, description="Apprise URL that receives messages; several are separated by spaces."
+        default=None,
+        description="Apprise URL that receives messages; several are separated by spaces.",
     )
     notify_errors_url: SecretStr | None = Field(
-        None, description="Apprise URL for failures and stale data. Default: `D1LAB_NOTIFY_URL`."
+        default=None,
+        description="Apprise URL for failures and stale data. Default: `D1LAB_NOTIFY_URL`.",
     )
     salt: SecretStr | None = Field(
-        None,
+        default=None,
         description="Key of hashed email addresses, 16 characters or more. Default: `data/salt`, "
         "created once.",
     )

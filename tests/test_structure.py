@@ -21,6 +21,8 @@ OF_NO_MODULE = {
     "test_project.py": "environments, pins, layers, what no tracked file may name",
     "test_river.py": "a row's whole way, through the command line",
     "test_structure.py": "this file",
+    "test_portability.py": "other systems and other versions of Python",
+    "test_wheel.py": "what `pip install` brings, outside the checkout",
     "docs": "what the documentation claims",
     "real_data": "data sets that stay outside the repository",
 }

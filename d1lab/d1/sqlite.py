@@ -221,7 +221,8 @@ class SqliteDatabase:
         """Run the user's SQL, watched by the authorizer."""
         self._touched, self._watching = bill.Touched(), True
         try:
-            cursor = self._connection.execute(*(bind_by_name(sql, params) if params else (sql,)))
+            bound, values = bind_by_name(sql, params) if params else (sql, {})
+            cursor = self._connection.execute(bound, values)
             return cursor.fetchall(), tuple(column[0] for column in cursor.description or ())
         except sqlite3.Error as error:
             raise with_statement(error_for(str(error)), sql.removeprefix("EXPLAIN ")) from error

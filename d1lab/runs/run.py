@@ -120,7 +120,8 @@ def prepare(
         given=tuple(name for name in parameters if name in values or name in texts),
         data=data_state(lab, shop),
         quarantined=tuple(
-            QuarantinedCount(**row) for row in lab.quarantined.to_dict(orient="records")
+            QuarantinedCount.model_validate(row)
+            for row in lab.quarantined.to_dict(orient="records")
         ),
         simulated=lab.simulated(shop),
     )
