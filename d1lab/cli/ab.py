@@ -10,7 +10,10 @@ import typer
 from d1lab.cli.output import JsonOption, print_json, print_rows
 from d1lab.errors import InputError
 
+app = typer.Typer()
 
+
+@app.command(epilog="Example: d1lab ab 500/10000 560/10000 --json")
 def ab(
     a: Annotated[
         str,

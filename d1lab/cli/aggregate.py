@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from d1lab.ingest.differences import Comparison
 
 
+app = typer.Typer()
+
+
+@app.command(epilog="Example: d1lab aggregate --dry-run")
 def aggregate(
     database: DatabaseOption = None,
     take_over: Annotated[

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+app = typer.Typer()
+
+
+@app.command(epilog="Example: d1lab pull --max-rows-read 100000")
 def pull(
     table: Annotated[list[str] | None, typer.Argument(help="Tables to pull. Default: all.")] = None,
     database: DatabaseOption = None,
@@ -83,6 +87,7 @@ def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     return zip(*columns, strict=True)
 
 
+@app.command(epilog="Example: d1lab tables --json")
 def tables(
     table: Annotated[str | None, typer.Argument(help="Show the columns of this table.")] = None,
     database: DatabaseOption = None,
@@ -102,6 +107,7 @@ def tables(
     print_rows(list(frame.columns), _rows(frame), as_json=as_json)
 
 
+@app.command(epilog="Example: d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'")
 def sql(
     statement: Annotated[str, typer.Argument(help="A single SELECT statement.")],
     database: DatabaseOption = None,
@@ -132,6 +138,9 @@ def sql(
     print_rows(relation.columns, rows, as_json=as_json)
 
 
+@app.command(
+    epilog="Example: d1lab metrics turnover --set shop=harbor --set until=2017-12-31 --set days=90"
+)
 def metrics(
     name: Annotated[
         str | None, typer.Argument(help="Metric to compute. Default: list all metrics.")
@@ -158,6 +167,7 @@ def metrics(
     print_rows(list(frame.columns), _rows(frame), as_json=as_json)
 
 
+@app.command(epilog="Example: d1lab search 'winter sock' --kind sku")
 def search(
     text: Annotated[str, typer.Argument(help="Search text. Prefixes and typos are allowed.")],
     database: DatabaseOption = None,

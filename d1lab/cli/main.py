@@ -47,32 +47,8 @@ def _root(
     """The analytics workbench beside a Cloudflare D1 database."""
 
 
-_EXAMPLES = {
-    setup.init: "d1lab init --url d1://ACCOUNT_ID/DATABASE_ID",
-    setup.demo: "d1lab demo --if-missing",
-    setup.migrate: "d1lab migrate --dry-run",
-    data.pull: "d1lab pull --max-rows-read 100000",
-    data.tables: "d1lab tables --json",
-    data.sql: "d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'",
-    data.metrics: "d1lab metrics turnover --set shop=harbor --set until=2017-12-31 --set days=90",
-    data.search: "d1lab search 'winter sock' --kind sku",
-    reports.run: "d1lab run inventory --shop harbor --as-of 2017-12-31",
-    reports.push: "d1lab push 20260501T060000-inventory --dry-run",
-    reports.rollback: "d1lab rollback 20260501T060000-inventory",
-    setup.track: "d1lab track orders.jsonl",
-    aggregate.aggregate: "d1lab aggregate --dry-run",
-    setup.doctor: "d1lab doctor --json",
-    ab.ab: "d1lab ab 500/10000 560/10000 --json",
-    share.serve: "d1lab serve --port 8000",
-    share.publish: "d1lab publish s3://bucket/reports --dry-run",
-    share.send: "d1lab send --alert 'products_short > 20' --dry-run",
-    share.schedule: "d1lab schedule systemd --every 15",
-    reports.prune: "d1lab prune --keep 90d --dry-run",
-    reports.lab: "d1lab lab",
-}
-
-for _command, _example in _EXAMPLES.items():
-    app.command(epilog=f"Example: {_example}")(_command)
+for _module in (setup, data, reports, aggregate, ab, share):
+    app.add_typer(_module.app)
 
 app.add_typer(
     ingest.app, name="ingest", epilog="Example: d1lab ingest orders orders.csv --shop harbor"

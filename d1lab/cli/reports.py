@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from d1lab.pull import PullResult
 
 
+app = typer.Typer()
+
+
 def assignments(pairs: list[str]) -> dict[str, str]:
     """`name=value` pairs as a mapping.
 
@@ -58,6 +61,7 @@ def _params_file(path: Path | None) -> dict[str, Any]:
     return load_values(path)
 
 
+@app.command(epilog="Example: d1lab run inventory --shop harbor --as-of 2017-12-31")
 def run(
     report: Annotated[
         list[str] | None, typer.Argument(help="Reports to run. Default: all.")
@@ -259,6 +263,7 @@ RunArgument = Annotated[
 ]
 
 
+@app.command(epilog="Example: d1lab push 20260501T060000-inventory --dry-run")
 def push(
     run_id: RunArgument,
     database: DatabaseOption = None,
@@ -306,6 +311,7 @@ def _print_sample(plan: Any) -> None:
         print_rows(("table", "key", "column", "before", "after"), rows)
 
 
+@app.command(epilog="Example: d1lab rollback 20260501T060000-inventory")
 def rollback(
     run_id: RunArgument,
     database: DatabaseOption = None,
@@ -335,6 +341,7 @@ def rollback(
             )
 
 
+@app.command(epilog="Example: d1lab prune --keep 90d --dry-run")
 def prune(
     keep: Annotated[str, typer.Option(help="Age of runs to keep, such as 90d.")] = "90d",
     database: DatabaseOption = None,
@@ -359,6 +366,7 @@ def prune(
     echo_err(f"prune: {len(removed)} runs {'would be ' if dry_run else ''}deleted")
 
 
+@app.command(epilog="Example: d1lab lab")
 def lab(
     port: Annotated[int, typer.Option(help="Port for JupyterLab (local access only).")] = 8888,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,

@@ -20,6 +20,9 @@ from d1lab.cli.output import (
 from d1lab.config import DEMO_URL, FILE_NAME, load_settings
 from d1lab.errors import InputError
 
+app = typer.Typer()
+
+
 _TOML = """\
 # d1lab settings. Do not put tokens here; set them in the environment
 # (D1LAB_READ_TOKEN, D1LAB_WRITE_TOKEN).
@@ -32,6 +35,7 @@ currency = "{currency}"  # such as "EUR", or per shop: {{harbor = "EUR"}}
 """
 
 
+@app.command(epilog="Example: d1lab init --url d1://ACCOUNT_ID/DATABASE_ID")
 def init(
     folder: Annotated[Path, typer.Argument(help="Project folder.")] = Path("."),
     url: Annotated[str, typer.Option(help="Database URL.")] = DEMO_URL,
@@ -71,6 +75,7 @@ def _toml(name: str, url: str, plan: str, currency: str) -> str:
     return _TOML.format(name=name, **chosen)
 
 
+@app.command(epilog="Example: d1lab demo --if-missing")
 def demo(
     full: Annotated[
         bool, typer.Option(help="Load the full data set (1.4 million order lines).")
@@ -101,6 +106,7 @@ def demo(
     print_rows(("shop", "customers", "order_lines"), result.shops)
 
 
+@app.command(epilog="Example: d1lab migrate --dry-run")
 def migrate(
     database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
@@ -120,6 +126,7 @@ def migrate(
     echo_err(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
 
 
+@app.command(epilog="Example: d1lab track orders.jsonl")
 def track(
     file: Annotated[Path, typer.Argument(help="Event file: .jsonl, .csv, or .parquet.")],
     database: DatabaseOption = None,
@@ -155,6 +162,7 @@ def track(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: d1lab doctor --json")
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Check the database for problems and show how to fix them."""
     from d1lab.d1.connect import connect

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from d1lab.share.send import Delivery
 
 
+app = typer.Typer()
+
+
+@app.command(epilog="Example: d1lab serve --port 8000")
 def serve(
     port: Annotated[
         int,
@@ -46,6 +50,7 @@ def serve(
     listen(load_settings().reports_dir, port, reload=reload, ready=ready)
 
 
+@app.command(epilog="Example: d1lab publish s3://bucket/reports --dry-run")
 def publish(
     target: Annotated[str, typer.Argument(help="Folder or URL, such as s3://bucket/reports.")],
     delete: Annotated[
@@ -75,6 +80,7 @@ def publish(
     )
 
 
+@app.command(epilog="Example: d1lab send --alert 'products_short > 20' --dry-run")
 def send(
     database: DatabaseOption = None,
     alert: Annotated[
@@ -126,6 +132,7 @@ def _print_deliveries(deliveries: list[Delivery], *, dry_run: bool) -> None:
     echo_err(f"send: {len(deliveries)} messages to send" if dry_run else f"send: {sent} sent")
 
 
+@app.command(epilog="Example: d1lab schedule systemd --every 15")
 def schedule(
     scheduler: Annotated[
         str, typer.Argument(help=("Scheduler: cron, systemd, github, or kubernetes."))

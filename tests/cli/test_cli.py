@@ -20,9 +20,9 @@ EXPECTED = (
 )
 
 
-def test_commands_are_all_there():
-    """Nothing is missing, and nothing is there that no test knows."""
-    assert set(EXPECTED.split()) == set(COMMANDS)
+def test_commands_that_scripts_call_stay():
+    """A command may come; none goes away or changes its name."""
+    assert set(EXPECTED.split()) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
