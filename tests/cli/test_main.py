@@ -68,7 +68,7 @@ def test_main_ends_by_ctrl_c_in_one_line(folder):
         asked, _ = silent.accept()
         with asked:
             asking.send_signal(signal.SIGINT)
-            _, told = asking.communicate(timeout=30)
+            _, told = asking.communicate(timeout=120)
     assert asking.returncode == 130
     assert told == "interrupted. Completed work is kept. Run the same command to continue.\n"
 
@@ -83,7 +83,7 @@ def test_main_is_content_with_a_reader_that_has_enough(project, run):
     os.close(writing)
     assert os.read(reading, 5) == b"range"
     os.close(reading)
-    _, told = writer.communicate(timeout=30)
+    _, told = writer.communicate(timeout=120)
     assert (writer.returncode, told) == (0, "")
 
 
@@ -98,7 +98,7 @@ def test_main_ends_a_long_query_by_ctrl_c(project, run):
             assert asking.poll() is None
             time.sleep(0.05)
         asking.send_signal(signal.SIGINT)
-        _, told = asking.communicate(timeout=20)
+        _, told = asking.communicate(timeout=120)
     finally:
         asking.kill()
     assert asking.returncode == 130

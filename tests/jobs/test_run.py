@@ -22,6 +22,7 @@ from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
 from d1lab.share.notices import latest_reports
+from tests.support.time_up import time_is_up_in_the_cell
 
 HARBOR = {"shops": ["harbor"]}
 
@@ -230,9 +231,10 @@ def test_a_dead_kernel_is_tried_once_more(settings, ledger, use):
     assert [e.status for e in ledger.entries()] == ["failed", "failed"]
 
 
-def test_a_time_out_ends_with_its_code(settings, ledger, use):
+def test_a_time_out_ends_with_its_code(settings, ledger, use, monkeypatch, tmp_path):
     """The limit of `--timeout` is each run's; the page says so."""
     use("never_ends")
+    time_is_up_in_the_cell(monkeypatch, tmp_path)
     outcome = only(run_reports(settings, **HARBOR, timeout_seconds=1.5))
     assert (outcome.status, outcome.exit_code) == ("timeout", 4)
     assert "1.5 s" in outcome.page.read_text()
@@ -295,7 +297,7 @@ if __name__ == "__main__":
     _wait_for(lambda: any("cell 5" in p.read_text() for p in settings.root.rglob("log.txt")))
     kernels = _kernels_below(process.pid)
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors
     _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in kernels))
     (entry,) = ledger.entries()
@@ -303,7 +305,7 @@ if __name__ == "__main__":
     assert "interrupted" in load_run(run_folder(settings, "demo", entry.run_id)).reason
 
 
-def _wait_for(condition, seconds: float = 30) -> None:
+def _wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -20,7 +21,7 @@ import httpx2
 HOME = Path(__file__).parents[1] / "engine"
 WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
 DATABASES = 400
-START_SECONDS = 60
+START_SECONDS = 180
 STATE = ".wrangler/state"  # where the `wrangler d1` commands look, too
 
 
@@ -73,11 +74,12 @@ def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
         app: The folder of a Worker and its wrangler.jsonc, to which the databases are added.
     """
     _configure(folder, app)
-    port = _free_port()
+    ports = _free_ports()
+    port, inspector = next(ports), next(ports)
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
             [*_command(), "dev", "--config", "wrangler.json", "--ip", "127.0.0.1",
-             "--port", str(port), "--inspector-port", str(_free_port()), "--persist-to", STATE],
+             "--port", str(port), "--inspector-port", str(inspector), "--persist-to", STATE],
             cwd=folder, env=_environment(folder), stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
@@ -110,10 +112,15 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **quiet, "PATH": path}
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def _free_ports() -> Iterator[int]:
+    """Ports that stay free until an engine listens: no other process is given one by chance.
+
+    They lie below those that the system hands out, and each process begins at its own.
+    """
+    for port in count(20_000 + os.getpid() % 2_500 * 4):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            yield port
 
 
 def _wait(engine: Engine, process: subprocess.Popen[bytes]) -> None:

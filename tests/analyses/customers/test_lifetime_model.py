@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
 from d1lab.analyses.customers import lifetime_model as lifetime
 from d1lab.analyses.customers.lifetime_model import BgNbd
@@ -18,7 +18,7 @@ PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, -9582.4, 2357, 2457, None, None)
 
 @pytest.fixture(scope="module")
 def cdnow() -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).parents[1] / "oracles" / "cdnow.csv", comment="#")
+    return pd.read_csv(Path(__file__).parents[2] / "oracles" / "cdnow.csv", comment="#")
 
 
 @pytest.fixture(scope="module")
@@ -106,19 +106,20 @@ def test_standard_errors_of_gamma_gamma_are_the_spread_over_samples():
     assert said == pytest.approx(seen, rel=0.4)
 
 
-def test_a_fit_takes_less_than_a_fifth_of_a_second(cdnow: pd.DataFrame):
-    """CDNOW, both models, standard errors included; the best of three, in processor time."""
-    fits = {
-        "BG/NBD": lambda: lifetime.fit_bg_nbd(cdnow["x"], cdnow["t_x"], cdnow["T"]),
-        "Gamma-Gamma": lambda: lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"]),
-    }
-    for name, fit in fits.items():
-        seconds = []
-        for _ in range(3):
-            began = time.process_time()
-            fit()
-            seconds.append(time.process_time() - began)
-        assert min(seconds) < 0.2, name
+def test_a_fit_asks_few_times_for_the_likelihood(cdnow: pd.DataFrame, monkeypatch):
+    """What makes a fit fast on any machine: some dozen looks at all customers, no thousand."""
+    looks, minimize = [], optimize.minimize
+
+    def counted(*arguments, **options):
+        found = minimize(*arguments, **options)
+        looks.append(found.nfev)
+        return found
+
+    monkeypatch.setattr(optimize, "minimize", counted)
+    lifetime.fit_bg_nbd(cdnow["x"], cdnow["t_x"], cdnow["T"])
+    lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"])
+    assert len(looks) == 2
+    assert max(looks) < 100
 
 
 def test_discounted_value_agrees_with_the_oracle(model: BgNbd, cdnow: pd.DataFrame, oracles: dict):

@@ -148,6 +148,14 @@ def other(clock: FakeClock, site: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def visitor(clock: FakeClock) -> Iterator[Visitor]:
+    made = Visitor(clock=clock.clock(), contact="mail@shop.example", answer_seconds=60.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty_visitor(clock: FakeClock) -> Iterator[Visitor]:
+    """Waits a second for an answer, for the tests in which none comes."""
     made = Visitor(clock=clock.clock(), contact="mail@shop.example", answer_seconds=1.0)
     yield made
     made.close()
