@@ -1,22 +1,22 @@
 """Every error that d1lab raises on purpose.
 
     D1labError                    exit code 1
-    ├── InputError                exit code 2: a parameter, name, file or setting is wrong
-    │   └── UnknownName           the name does not exist; the message proposes the nearest
+    ├── InputError                exit code 2: invalid parameter, name, file, or setting
+    │   └── UnknownName           the name does not exist; the message suggests the closest
     ├── D1Error                   D1 answered with an error
-    │   ├── D1QueryError          the SQL or a value is wrong: never retried
-    │   ├── D1AuthError           the token is missing, wrong, or lacks the right
-    │   ├── D1LimitError          the statement breaks a limit of D1: never sent again as it is
-    │   ├── D1TooBigError         the answer or a row is too big: ask for less
-    │   ├── D1OverloadedError     too slow or too busy: ask for less, later
-    │   ├── D1UnavailableError    a passing fault: retried where sending twice is harmless
-    │   └── D1QuotaError          a daily limit is used up: `resets_at` says until when
-    ├── BudgetError               --max-rows-read would be exceeded: nothing more was read
-    ├── PushError                 results could not be written, or read back otherwise
+    │   ├── D1QueryError          invalid SQL or value: never retried
+    │   ├── D1AuthError           the token is missing, invalid, or has no permission
+    │   ├── D1LimitError          the statement exceeds a limit of D1: never retried unchanged
+    │   ├── D1TooBigError         the answer or a row is too big: retried in smaller parts
+    │   ├── D1OverloadedError     too slow or too busy: retried later in smaller parts
+    │   ├── D1UnavailableError    temporary failure: retried if sending twice is harmless
+    │   └── D1QuotaError          a daily limit is used up until `resets_at`
+    ├── BudgetError               --max-rows-read would be exceeded: reading stopped
+    ├── PushError                 results could not be written, or read back differently
     ├── StaleDataError            exit code 3: data is missing or too old
     ├── RunTimeoutError           exit code 4: a run took longer than allowed
-    ├── LockedError               exit code 75: another process is at the same work
-    └── StopRun                   no fault: a notebook ended its run well before its last cell
+    ├── LockedError               exit code 75: another process does the same work
+    └── StopRun                   no error: a notebook ended its run before its last cell
 
 A message says what happened, why, and what to do.
 """
@@ -29,19 +29,19 @@ from difflib import get_close_matches
 
 
 class D1labError(Exception):
-    """The root of d1lab's errors; `exit_code` is what the command line ends with."""
+    """Base of d1lab's errors; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class InputError(D1labError):
-    """Something the caller gave is wrong; nothing was done."""
+    """Invalid input; nothing was done."""
 
     exit_code = 2
 
 
 class UnknownName(InputError):
-    """A name that does not exist, with the nearest one that does.
+    """A name that does not exist, with the closest one that does.
 
     Args:
         kind: What was named: 'table', 'column', 'metric', 'parameter', ...
@@ -78,33 +78,33 @@ class D1Error(D1labError):
 
 
 class D1QueryError(D1Error):
-    """The SQL or a value is wrong. Never retried."""
+    """Invalid SQL or value. Never retried."""
 
     exit_code = 2
 
 
 class D1AuthError(D1Error):
-    """The token is missing, wrong, or lacks the right."""
+    """The API token is missing, invalid, or has no permission."""
 
     exit_code = 2
 
 
 class D1LimitError(D1Error):
-    """The statement breaks a limit of D1 and was not sent, or was refused for it."""
+    """The statement exceeds a limit of D1; it was not sent, or D1 rejected it."""
 
     exit_code = 2
 
 
 class D1TooBigError(D1Error):
-    """The answer, a row or a value is too big: ask for less."""
+    """The answer, a row, or a value is too big. Retried in smaller parts where possible."""
 
 
 class D1OverloadedError(D1Error):
-    """The database is too busy or ran out of time or memory: ask for less, later."""
+    """The database is too busy, or ran out of time or memory."""
 
 
 class D1UnavailableError(D1Error):
-    """A passing fault. `retry_after_seconds` is what the server asked for, if it did."""
+    """A temporary failure; `retry_after_seconds` is the server's request, or None."""
 
     def __init__(
         self,
@@ -134,11 +134,11 @@ class D1QuotaError(D1Error):
 
 
 class BudgetError(D1labError):
-    """The read would go past the budget of rows."""
+    """The read would exceed the row budget."""
 
 
 class PushError(D1labError):
-    """Results could not be written, or came back otherwise than written."""
+    """Results could not be written, or read back differently than written."""
 
 
 class StaleDataError(D1labError):
@@ -154,13 +154,13 @@ class RunTimeoutError(D1labError):
 
 
 class LockedError(D1labError):
-    """Another process is at the same work."""
+    """Another process does the same work."""
 
     exit_code = 75
 
 
 class StopRun(D1labError):
-    """A notebook ended its run well before its last cell: what `lab.stop("no data")` raises."""
+    """A notebook ended its run before its last cell: what `lab.stop("no data")` raises."""
 
     exit_code = 0
 
