@@ -195,7 +195,7 @@ def _fields(text: str) -> dict[str, str]:
     found = {key: value.strip() for key, value in zip(parts[1::2], parts[2::2], strict=True)}
     for key in ("unit", "grain", "reads"):
         if not found.get(key):
-            raise InputError(f"the header lacks '{key}: ...'")
+            raise InputError(f"the header has no '{key}: ...'")
     return found
 
 

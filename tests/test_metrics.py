@@ -51,7 +51,7 @@ def test_parse_metric_reads_the_header():
     ("old", "new", "said"),
     [
         ("-- sold_units: units sold", "-- Units sold", "the first line"),
-        ("reads: order_lines", "", "lacks 'reads"),
+        ("reads: order_lines", "", "has no 'reads"),
         ("$since: first", "$sinse: first", "Did you mean 'since'"),
         (
             "SELECT sku",

@@ -163,7 +163,7 @@ def test_discounts_tells_the_dashboard(settings):
     record, run_dir = _run(settings, "discounts")
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
-    assert verdict["text"] == "Discounts gave away $41 on 22 order lines in 30 days."
+    assert verdict["text"] == "Discounts totaled $41 on 22 order lines in the last 30 days."
     assert "-13% on the 30 days before, within the swing from day to day" in verdict["detail"]
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert {name: values[name] for name in ("discounts", "uses", "savings", "skus")} == {
@@ -190,7 +190,7 @@ def test_discounts_stops_where_none_was_used(settings):
     """A shop without discounts gets no page full of zeros: the run ends well, and says why."""
     record, _ = _run(settings, "discounts", shop="kiosk")
     assert record.status == "skipped"
-    assert "no discount was used in kiosk in the 30 days to 2026-05-08" in record.reason
+    assert "kiosk had no discounted order in the 30 days to 2026-05-08" in record.reason
 
 
 def test_turnover_shows_three_lists_and_stages(settings):
@@ -199,7 +199,7 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == (
-        "2 of 3 products run out within 14 days; 1 lies unsold; what discounts moved is not known."
+        "2 of 3 products run out within 14 days; 1 lies unsold; what discounts moved is not available."
     )
     assert verdict["status"] == "bad"
     figures = load_results(run_dir)

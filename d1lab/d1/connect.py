@@ -80,7 +80,7 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
         file = settings.root / Path(path)
         if not file.is_file():
             is_demo = name == "demo" and kind == "sqlite"
-            todo = "run `d1lab demo` to build it" if is_demo else "check its url in d1lab.toml"
+            todo = "Run `d1lab demo` to build it." if is_demo else "Check its url in d1lab.toml."
             raise InputError(f"database {name!r}: file {path!r} does not exist. {todo}")
         if write and (kind == "dump" or file.parent.name == ENGINE_FOLDER):
             what = "a dump" if kind == "dump" else "the file of a running engine"

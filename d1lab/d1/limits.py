@@ -136,7 +136,7 @@ def require_read(sql: str) -> None:
     """
     if not is_read(sql):
         raise InputError(
-            f"query() cannot run a statement that writes: {shorten(sql)} Use execute()."
+            f"query() cannot run a statement that writes: {shorten(sql)!r}. Use execute()."
         )
 
 

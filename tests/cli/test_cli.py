@@ -42,16 +42,16 @@ def test_command_has_a_sentence_and_an_example(name: str):
     [
         (["pull", "-d", "nowhere"], "There is no database 'nowhere'"),
         (["pull"], "run `d1lab demo` to build it"),
-        (["track", "missing.jsonl"], "there is no file"),
+        (["track", "missing.jsonl"], "does not exist"),
         (["sql", "SELECT 1"], "d1lab pull"),
         (["run", "--no-pull"], "d1lab pull"),
-        (["push", "nothing"], "unknown run 'nothing'"),
+        (["push", "nothing"], "There is no run 'nothing'"),
         (["publish", "site"], "d1lab run"),
         (["send"], "D1LAB_NOTIFY_URL"),
-        (["send", "--dry-run", "--alert", "cover ~ 7"], "expected a key figure"),
+        (["send", "--dry-run", "--alert", "cover ~ 7"], "invalid alert"),
         (["schedule", "crom"], "Did you mean 'cron'"),
         (["schedule", "cron", "-d", "nowhere"], "There is no database 'nowhere'"),
-        (["prune", "--keep", "soon"], "expected a number of days"),
+        (["prune", "--keep", "soon"], "invalid --keep 'soon'"),
         (["metrics", "turnovr"], "d1lab pull"),
     ],
 )
@@ -80,7 +80,7 @@ def test_init_makes_a_project_and_keeps_one(tmp_path: Path):
     assert (tmp_path / "notebooks" / "inventory.ipynb").is_file()
     again = d1lab("init", cwd=tmp_path)
     assert again.returncode == 2
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_a_remote_database_without_a_token_says_which_variable(tmp_path: Path):
@@ -154,4 +154,4 @@ def test_orders_come_in_and_are_found(tmp_path: Path):
     assert (hit["match"], hit["title"]) == ("typo", "Winter sock")
     assert "ada@x.org" not in (tmp_path / "d1.sqlite").read_bytes().decode("latin-1").lower()
     missing = d1lab("ingest", "orders", "none.csv", "--shop", "harbor", cwd=tmp_path)
-    assert (missing.returncode, "there is no file" in missing.stderr) == (2, True)
+    assert (missing.returncode, "does not exist" in missing.stderr) == (2, True)

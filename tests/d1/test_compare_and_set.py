@@ -87,5 +87,5 @@ def test_swap_refuses_a_row_without_its_key(db: Database):
     """Or with the same key twice: the second could never be what was expected."""
     with pytest.raises(InputError, match="key not NULL"):
         swap(db, "t", KEY, VALUES, [((None, 1), (1, 1), (2, 2))])
-    with pytest.raises(InputError, match="occurs twice"):
+    with pytest.raises(InputError, match="duplicate key"):
         swap(db, "t", KEY, VALUES, [(("a", 1), (1, 1), (2, 2))] * 2)

@@ -212,7 +212,7 @@ def test_writes_need_a_write_token():
     server = Server(success())
     with pytest.raises(D1AuthError, match="D1LAB_WRITE_TOKEN"):
         connect(server, write_token=None).execute("DELETE FROM t")
-    with pytest.raises(InputError, match="reading only"):
+    with pytest.raises(InputError, match="read-only"):
         connect(server, read_only=True).execute("DELETE FROM t")
     assert server.requests == []
     with pytest.raises(D1AuthError, match="D1LAB_READ_TOKEN"):
@@ -360,7 +360,7 @@ def test_rounded_integers_are_read_again():
 def test_rounded_integers_of_a_write_are_not_passed_on():
     """RETURNING cannot be read again: a rounded integer there is an error, never a value."""
     server = Server(success(rows([[9007199254740992]], "big", changes=1)))
-    with pytest.raises(D1QueryError, match="the write took effect"):
+    with pytest.raises(D1QueryError, match="the write succeeded"):
         connect(server).execute("INSERT INTO t VALUES (1) RETURNING big")
     assert len(server.requests) == 1
 

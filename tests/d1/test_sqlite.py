@@ -80,7 +80,7 @@ def test_wranglers_own_file_is_opened_for_reading(tmp_path: Path):
     folder.mkdir(parents=True)
     shutil.copy(tmp_path / "d1.sqlite", folder / "abc.sqlite")
     db = open_database(f"sqlite:{folder}/abc.sqlite")
-    with pytest.raises(InputError, match="reading only"):
+    with pytest.raises(InputError, match="read-only"):
         db.execute("CREATE TABLE t (a)")
     db.close()
 
