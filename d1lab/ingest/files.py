@@ -68,7 +68,7 @@ def read_parquet(path: Path) -> pa.RecordBatchReader:
 def require_file(path: Path) -> None:
     """Raise InputError where there is no such file."""
     if not path.is_file():
-        raise InputError(f"there is no file {path}")
+        raise InputError(f"file {str(path)!r} does not exist. Check the path.")
 
 
 def _read_parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -26,9 +26,9 @@ def verdict(found: InventoryStudy) -> dict[str, str]:
         text = "Days of supply not available."
         return {"text": text, "status": "unknown", "detail": _span(found)}
     text = (
-        f"{len(short):,} of {known:,} products are out of stock or run out within "
-        f"{found.plan.lead_days} days. {len(dead):,} are dead stock. "
-        f"{_moved(found.effect)}."
+        f"{len(short):,} of {known:,} products {_plural(short, 'is', 'are')} out of stock or "
+        f"{_plural(short, 'runs', 'run')} out within {found.plan.lead_days} days. "
+        f"{len(dead):,} {_plural(dead, 'is', 'are')} dead stock. {_moved(found.effect)}."
     )
     return {"text": text, "status": "bad" if len(short) else "good"}
 
@@ -59,10 +59,10 @@ def _firsts(frame: Frame) -> str:
 
 def _moved(effect: DiscountEffect) -> str:
     if effect.lift is None:
-        return "the effect of discounts is not available"
+        return "The effect of discounts is not available"
     change = effect.lift.value - 1
     return (
-        f"discounted weeks ({effect.depth:.0%} off on average) sold {abs(change):.0%} "
+        f"Discounted weeks ({effect.depth:.0%} off on average) sold {abs(change):.0%} "
         f"{_more(change)} units"
     )
 
