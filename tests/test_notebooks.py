@@ -199,7 +199,8 @@ def test_turnover_shows_three_lists_and_stages(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == (
-        "2 of 3 products run out within 14 days; 1 is dead stock; the effect of discounts is not available."
+        "2 of 3 products are out of stock or run out within 14 days. 1 is dead stock. "
+        "The effect of discounts is not available."
     )
     assert verdict["status"] == "bad"
     figures = load_results(run_dir)

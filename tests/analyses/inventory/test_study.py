@@ -146,7 +146,8 @@ def test_first_screen_holds_the_three_lists(found):
     told = words.verdict(found)
     assert told["status"] == "bad"
     assert told["text"].startswith(
-        "1 of 28 products runs out within 14 days; 1 lies unsold; at 25%"
+        "1 of 28 products is out of stock or runs out within 14 days. 1 is dead stock. "
+        "Discounted weeks (25% off"
     )
     short, dead, questioned, lift, *_ = words.figures(found)
     assert (short["metric"], short["value"], short["note"]) == ("products_short", 1, "Item P00")
@@ -250,7 +251,7 @@ def test_words_of_a_shop_that_tells_little(tiny_lab):
     found = _study(tiny_lab, date(2026, 5, 8), 8)
     assert found.effect.lift is None
     assert words.discount(found).startswith("What discounts moved is not told: ")
-    assert "what discounts moved is not known" in words.verdict(found)["text"]
+    assert "The effect of discounts is not available" in words.verdict(found)["text"]
     assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
         "discount_lift"
     ] is None
