@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +15,9 @@ from d1lab.analyses.customers.study import CustomerStudy
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.values import Kind, plain, show
+
+if TYPE_CHECKING:
+    from d1lab.lab import Lab
 
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
@@ -37,13 +41,9 @@ _KNOWN: dict[str, tuple[str, Kind]] = {
 }
 
 
-def known(recency: Frame) -> ReportTable:
-    """What the app's own customer table tells without orders, a line for each.
-
-    Args:
-        recency: The metric `customer_recency`.
-    """
-    row = recency.iloc[0].to_dict()
+def known(lab: Lab, until: date) -> ReportTable:
+    """What the app's own customer table shows without orders, a line for each figure."""
+    row = lab.metric("customer_recency", until=until).iloc[0].to_dict()
     lines = [
         (label, money(row[name]) if kind == "money" else show(plain(row[name]), kind))
         for name, (label, kind) in _KNOWN.items()

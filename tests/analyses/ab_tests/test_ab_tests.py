@@ -106,7 +106,7 @@ def test_a_stored_method_stays() -> None:
     fixed = row(**COUNTS, **DECLARED, method="fixed", planned_end_at=START + timedelta(days=20))
     found = decide(fixed)
     assert (found.result.status, found.result.p_value, found.days_left) == ("running", None, 10)
-    assert "read once" in report.sentence(found.result)
+    assert "evaluated once" in report.sentence(found.result)
     strange = decide(row(**COUNTS, **DECLARED, method="gut feeling"))
     assert strange.result.status == "invalid_input"
 
@@ -198,13 +198,13 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"ended": True}, "Take B: it converts 24 % more than A (+11 % to +39 %)"),
+        ({"ended": True}, "Roll out B: it converts 24 % more than A (95% interval +11 % to +39 %)"),
         ({"ended": True, "variant_b_conversions": 390}, "Keep A: B converts 22 % fewer"),
-        ({"ended": True, "variant_b_conversions": 520}, "No winner: B converts 4 % more"),
-        ({"ended": True, "variant_b_visitors": 13_000}, "not split as declared"),
-        ({"ended": True, "variant_b_conversions": 0, "variant_a_conversions": 0}, "No answer yet"),
-        ({"ended": True, "variant_b_conversions": 10_001}, "cannot be true"),
-        ({"ended": True, "variant_a_conversions": 0}, "6.2 points more"),
+        ({"ended": True, "variant_b_conversions": 520}, "Inconclusive: B converts 4 % more"),
+        ({"ended": True, "variant_b_visitors": 13_000}, "sample ratio mismatch"),
+        ({"ended": True, "variant_b_conversions": 0, "variant_a_conversions": 0}, "No result yet"),
+        ({"ended": True, "variant_b_conversions": 10_001}, "numbers are inconsistent"),
+        ({"ended": True, "variant_a_conversions": 0}, "6.2 percentage points more"),
     ],
 )
 def test_verdicts_are_sentences(given: dict[str, Any], said: str) -> None:
@@ -224,7 +224,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     }
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("b", "missed")
-    assert report.sentence(found.result).startswith("Keep A, though B converts 24 % more")
+    assert report.sentence(found.result).startswith("Keep A: although B converts 24 % more")
     text, status = report.verdict([found])
     assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
     [line] = tables.break_evens([found])
@@ -243,7 +243,7 @@ def test_a_tie_that_loses_money_says_so() -> None:
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("none", "missed")
     told = report.sentence(found.result)
-    assert told.endswith("which may be chance, and B earns less profit per visitor.")
+    assert told.endswith("not significant, and B earns less profit per visitor.")
     asked = decide(
         row(**tie, **DECLARED, **profits, method="fixed", ended=True, primary_metric="profit")
     )

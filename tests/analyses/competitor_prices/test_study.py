@@ -110,7 +110,7 @@ def test_study_alerts_where_the_cost_leaves_the_floor(lab):
     assert lists.alerts(strict).empty
     assert lists.left(strict).set_index("sku").loc["plain", "answer_reason"] == "below_floor"
     assert words.verdict(found)["status"] == "bad"
-    assert "1 can be matched and keep a margin of 20%" in words.verdict(found)["detail"]
+    assert "1 can be matched at a margin of 20% or more" in words.verdict(found)["detail"]
     assert words.verdict(strict)["status"] == "neutral"
 
 
@@ -137,7 +137,7 @@ def test_study_in_a_currency_that_nobody_asks(lab):
     found = studied(lab, currency="GBP")
     verdict = words.verdict(found)
     assert verdict["status"] == "unknown"
-    assert "another currency" in verdict["detail"]
+    assert "different currency" in verdict["detail"]
     figures = {figure["metric"]: figure for figure in words.figures(found)}
     assert figures["price_index"]["value"] is None
     assert figures["to_match"]["value"] is None
@@ -147,11 +147,11 @@ def test_study_in_a_currency_that_nobody_asks(lab):
 def test_words_of_stock_that_is_not_told(lab):
     """One compared price does not say whether it is to be had; own stock is said to be open."""
     found = studied(lab)
-    assert "1 prices do not tell the stock" in words.limits(found, simulated=())
+    assert "1 prices come without availability" in words.limits(found, simulated=())
     assert words.limits(found, simulated=("competitor_prices", "product_costs")).startswith(
-        "Competitors' prices and unit costs are simulated. "
+        "Competitor prices and unit costs are simulated. "
     )
-    assert "lasts the 14 days" in words.rules(found)
+    assert "lead time" in words.rules(found)
 
 
 def test_foremost_is_what_calls_for_an_answer(lab):
@@ -185,7 +185,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
     record, run_dir = ran(warehouse)
     assert record.status == "done", record.error
     [verdict] = shown(run_dir, Verdict.MIME)
-    assert verdict["text"].startswith("Nobody asks less for 1 of 3 products")
+    assert verdict["text"].startswith("The shop has the lowest price on 1 of 3 comparable products")
     figures = load_results(run_dir)
     assert [figure.metric for figure in figures][:3] == [
         "price_index",
@@ -193,7 +193,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
         "to_match",
     ]
     tables = {table["title"]: table for table in shown(run_dir, DataTable.MIME)}
-    assert tables["Undercut, left as it is"]["rows"][0][0].endswith("(worked)")
+    assert tables["Undercut products without action"]["rows"][0][0].endswith("(worked)")
     assert len(tables["Shown, and not compared"]["rows"]) == 5
     assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
     last = shown(run_dir, Note.MIME)[-1]["text"]
@@ -214,7 +214,7 @@ def test_report_alerts_with_a_cost(warehouse):
     figures = {figure.metric: figure for figure in load_results(run_dir)}
     assert figures["to_match"].value == 1
     tables = {table["title"]: table for table in shown(run_dir, DataTable.MIME)}
-    assert len(tables["Prices to lower"]["rows"]) == 1
+    assert len(tables["Prices to match"]["rows"]) == 1
 
 
 def test_report_in_another_currency_abstains(warehouse):
@@ -224,7 +224,9 @@ def test_report_in_another_currency_abstains(warehouse):
     [verdict] = shown(run_dir, Verdict.MIME)
     assert verdict["status"] == "unknown"
     asked = [
-        table for table in shown(run_dir, DataTable.MIME) if table["title"].startswith("Shown")
+        table
+        for table in shown(run_dir, DataTable.MIME)
+        if table["title"].startswith("Prices not compared")
     ]
     assert "7.00 CAD" in str(asked)
 
@@ -233,14 +235,14 @@ def test_report_stops_where_the_currency_is_unknown(warehouse):
     """It does not guess what the shop counts in."""
     record, _ = ran(warehouse, currency="")
     assert record.status == "skipped"
-    assert "which currency harbor counts in is not known" in record.reason
+    assert "The currency of harbor is not set" in record.reason
 
 
 def test_report_stops_where_no_price_was_seen(warehouse):
     """A shop without competitors' prices ends well, and says how they come in."""
     record, _ = ran(warehouse, shop="kiosk")
     assert record.status == "skipped"
-    assert "no competitor's price for kiosk was seen up to 2026-05-08" in record.reason
+    assert "No competitor prices for kiosk on or before 2026-05-08" in record.reason
     assert "d1lab ingest prices" in record.reason
 
 

@@ -113,9 +113,9 @@ def test_words_say_whether_the_interval_held_what_came(large):
     values = evaluated(*large, 90, 365)
     came = values.holdout.actual_spend
     told = words.holdout(_held(values, came - 10, came + 10))
-    assert f"Actual, {came:,.0f}, lay inside its 90 % interval" in told
+    assert f"Actual spend, {came:,.0f}, was inside the model's 90% interval" in told
     missed = _held(values, came + 10, came + 1000)
-    assert "lay outside its 90 % interval" in words.holdout(missed)
+    assert "outside the model's 90% interval" in words.holdout(missed)
     assert "too narrow" in words.holdout(missed)
     customers = pd.DataFrame(
         {"purchases": [1], "spend": [1.0], "pace": [0.0], "customer_id": ["a"]}
@@ -125,7 +125,7 @@ def test_words_say_whether_the_interval_held_what_came(large):
         for case, one in {"held": _held(values, came - 1, came + 1), "missed": missed}.items()
     }
     assert notes == {
-        "held": "in the next 365 days",
+        "held": "Next 365 days",
         "missed": "Next 365 days. The backtest interval missed the actual value",
     }
 

@@ -121,7 +121,7 @@ def test_dead_counts_the_money_at_price(found):
 def test_moved_says_what_to_do(found):
     """Twice the sales at a discount: hold; about as many: test; running out: pause."""
     table = lists.moved(found).set_index("sku")
-    assert table.loc["P00", "todo"] == "pause: it runs out"
+    assert table.loc["P00", "todo"] == "pause: running out of stock"
     assert table.loc["P05", "todo"].startswith("sold more")
     ratio = table["velocity_discounted"] / table["velocity_regular"]
     assert ratio["P05"] == pytest.approx(2, rel=0.15)
@@ -138,7 +138,7 @@ def test_effect_is_the_lift_that_was_built_in(found):
     assert found.effect.lift.low < 2 < found.effect.lift.high * 1.05
     text = words.discount(found)
     assert "association" in text
-    assert "errors clustered by product" in text
+    assert "products with both kinds of weeks" in text
 
 
 def test_first_screen_holds_the_three_lists(found):
@@ -183,7 +183,7 @@ def test_cover_gives_every_product_a_figure_or_a_reason(found):
     table = evidence.cover(found).set_index("sku")
     assert len(table) == PRODUCTS
     assert (table["days_of_supply"].isna() == (table["why"] != "")).all()
-    assert table.loc["P03", "why"].startswith("units were sold, but stock was never above zero")
+    assert table.loc["P03", "why"].startswith("stock not tracked: units sold")
     assert table.loc["P01", "why"].startswith("nothing was sold")
     assert table.index[0] == "P00"
     assert set(evidence.known(table).index) == set(table.index) - {"P01", "P03"}
@@ -199,7 +199,7 @@ def test_order_abstains_where_too_few_windows_make_an_interval(lab):
     assert np.isnan(first["order_units"])
     assert first["forecast_reason"] == "uncalibrated"
     table = evidence.refused(found).set_index("figure")
-    assert table.loc["Forecast and order", "reason"].startswith("fewer than 100 past windows")
+    assert table.loc["Forecast and order", "reason"].startswith("fewer than 100 backtest windows")
 
 
 def test_profit_abstains_without_costs(found):
@@ -243,14 +243,14 @@ def test_evidence_backtest_and_classes(found):
     assert table["rival"].tolist()[:2] == ["chosen per SKU", "4-week mean"]
     assert table["chosen_for"].sum() == found.products["forecast_reason"].isna().sum()
     assert evidence.classes(found)["products"].sum() == PRODUCTS
-    assert "Shopify's own rule" in words.forecasts(found)
+    assert "Shopify's rule" in words.forecasts(found)
 
 
 def test_words_of_a_shop_that_tells_little(tiny_lab):
     """Two weeks of stock, no order: nothing is forecast, and each sentence says so."""
     found = _study(tiny_lab, date(2026, 5, 8), 8)
     assert found.effect.lift is None
-    assert words.discount(found).startswith("What discounts moved is not told: ")
+    assert words.discount(found).startswith("Effect of discounts not available: ")
     assert "The effect of discounts is not available" in words.verdict(found)["text"]
     assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
         "discount_lift"
