@@ -229,7 +229,7 @@ def test_turnover_shows_three_lists_and_stages(settings):
     ]
     assert sum(row[2] for row in refused) == 4
     notes = [note["text"] for note in _shown(run_dir, Note.MIME)]
-    assert notes[0].startswith("What discounts moved is not told")
+    assert notes[0].startswith("Effect of discounts not available")
     assert notes[-1].startswith("Stock levels are simulated.")
     assert record.simulated == ("inventory_days",)
     assert record.staged == {"inventory_impact": 7}
@@ -293,7 +293,7 @@ def test_customers_tells_and_stages(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert "Champions and Loyal customers account for" in verdict["text"]
-    assert "Only 23 customers: the groups follow fixed rules" in verdict["detail"]
+    assert "Only 23 customers: groups use fixed thresholds" in verdict["detail"]
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert (values["customers"], values["repeat_rate"]) == (23, 1)
     assert values["expected_spend"] is None
@@ -346,7 +346,7 @@ def test_customers_that_nobody_can_tell_apart(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == "RFM groups are not available yet."
-    assert "No groups: every customer bought equally often." in verdict["detail"]
+    assert "RFM groups not available: every customer bought equally often." in verdict["detail"]
     staged = read_outbox(run_dir)["customer_insights"].to_pylist()
     assert {(row["rfm_group"], row["customer_segment"]) for row in staged} == {(None, None)}
     assert {float(row["lifetime_value"]) for row in staged} == {5}

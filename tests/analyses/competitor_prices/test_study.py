@@ -194,7 +194,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
     ]
     tables = {table["title"]: table for table in shown(run_dir, DataTable.MIME)}
     assert tables["Undercut products without action"]["rows"][0][0].endswith("(worked)")
-    assert len(tables["Shown, and not compared"]["rows"]) == 5
+    assert len(tables["Prices not compared"]["rows"]) == 5
     assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
     last = shown(run_dir, Note.MIME)[-1]["text"]
     assert last.startswith("Stock levels are simulated. Own prices are list prices")

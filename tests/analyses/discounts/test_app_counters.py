@@ -271,7 +271,7 @@ def test_turnover_does_not_deny_discounted_units(settings):
     figures = {figure.metric: figure for figure in load_results(run_dir)}
     assert figures["discounts_questioned"].value is None
     assert "units sold at a discount" in figures["discounts_questioned"].note
-    assert "order events tell it" in figures["discount_lift"].note
+    assert "load order events" in figures["discount_lift"].note
 
 
 def test_tests_of_a_past_day_are_not_told_from_later_totals(settings):

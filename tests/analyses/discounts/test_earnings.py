@@ -69,7 +69,7 @@ def test_leaks_are_unknown_with_few_codes(tiny_lab):
     """Two codes cannot be compared; the sentence says so."""
     codes = tiny_lab.metric("leaking_codes", **PERIOD)
     assert codes.leaks.isna().all()
-    assert "Too few codes" in earnings.leaks(codes)
+    assert "Leak check not available" in earnings.leaks(codes)
 
 
 def test_leaks_name_the_code():

@@ -171,7 +171,7 @@ def test_observed_is_silent_with_reasons(weeks):
     assert found[found.level != "sku"].observed_lift.isna().all()
     assert found[found.level != "sku"].why.str.startswith("fewer than 10 products").all()
     assert lifts.figure(found)["value"] is None
-    assert lifts.silent(found).startswith("No discount has an observed lift; for most, fewer than")
+    assert lifts.silent(found).startswith("No lift available. Most common reason: fewer than")
 
 
 def test_observed_takes_a_shop_without_weeks(tiny_lab):
