@@ -175,9 +175,7 @@ def test_discounts_tells_the_dashboard(settings):
     codes, products, *deeper = _shown(run_dir, DataTable.MIME)
     assert len(deeper) == 8
     assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
-    brought = next(
-        table for table in deeper if table["title"].startswith("Discounts: what they br")
-    )
+    brought = next(table for table in deeper if table["title"] == "Lift and break-even by discount")
     assert all("half of a well-selling product" in row[-1] for row in brought["rows"])
     assert values["observed_lift"] is None
     assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
