@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: report test lab check docs bench certify images clean
+.PHONY: report test lab check docs bench certify coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -30,6 +30,9 @@ bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 
 certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/validation/ab-certificate.md
 	@$(BIN)/python -m validation.ab_certificate
+
+coexistence: .venv/.test-ready  ## a minute of an app on the real engine that writes beside d1lab
+	@$(BIN)/python -m tests.support.coexistence 60
 
 images: .venv/.test-ready       ## picture the reports that are there; writes docs/images/
 	@$(BIN)/python -m docs.screenshots

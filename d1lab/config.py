@@ -87,6 +87,12 @@ class DatabaseSettings(BaseModel):
         description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
     )
 
+    uses_start: Literal[0, 1] | None = Field(
+        None,
+        description="What the app's upsert puts into `times_used` at the first use of a discount "
+        "for an SKU. By default it is recognized: 0 where some pair has a discount and no use.",
+    )
+
     def currency_of(self, shop: str | None) -> str:
         """What a shop's money is counted in; empty where nobody said."""
         named = self.currency

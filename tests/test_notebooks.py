@@ -178,7 +178,7 @@ def test_discounts_tells_the_dashboard(settings):
     brought = next(table for table in deeper if table["title"] == "Lift and break-even by discount")
     assert all("half of a well-selling product" in row[-1] for row in brought["rows"])
     assert values["observed_lift"] is None
-    assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "automatic: d2"]
+    assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "no code recorded: d2"]
     assert products["total_rows"] == 4
     assert len(_shown(run_dir, VEGA)) == 1
     assert record.simulated == ()

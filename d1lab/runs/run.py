@@ -73,9 +73,9 @@ def open_lab(settings: Settings, database: str | None = None) -> Iterator[Lab]:
         StaleDataError: Nothing was pulled yet.
         UnknownName: There is no such database.
     """
-    name, _ = settings.resolve(database)
+    name, chosen = settings.resolve(database)
     folder = settings.folder(name)
-    with closing(open_warehouse(folder)) as con:
+    with closing(open_warehouse(folder, uses_start=chosen.uses_start)) as con:
         yield Lab(con, database=name, folder=folder, metrics_folder=settings.root / "metrics")
 
 

@@ -1,8 +1,12 @@
--- One row per day with a discounted order line, from `d1lab aggregate`.
+-- One row per day with a discount used, as the app or `d1lab aggregate` counts them.
 SELECT
     shop,
     date                  AS day,
     total_discounts_used  AS times_used,
     total_revenue_impact  AS revenue_impact,
-    unique_customers
+    unique_customers,
+    (
+        SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
+        WHERE table_name = 'daily_discount_stats' AND part = 'counters'
+    )                     AS counted_by
 FROM raw.daily_discount_stats

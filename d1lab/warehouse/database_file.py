@@ -86,8 +86,13 @@ class Records(NamedTuple):
     tables: dict[str, TableRecord]
 
 
-def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
+def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.DuckDBPyConnection:
     """The warehouse in `folder`, for reading. Times are UTC.
+
+    Args:
+        folder: The database's folder.
+        uses_start: What the app's upsert puts into times_used at a pair's first use: 0 or 1; None
+            where it is to be recognized.
 
     Raises:
         StaleDataError: There is none that this version can read.
@@ -104,6 +109,8 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
             f"the warehouse of {folder.name!r} was built by another version of d1lab. "
             "Run `d1lab pull` to rebuild it."
         )
+    if uses_start is not None:
+        con.execute(f"SET VARIABLE uses_start = {uses_start:d}")
     return con
 
 

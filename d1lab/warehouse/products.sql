@@ -1,14 +1,21 @@
--- One row per product, over all time, from `d1lab aggregate`.
+-- One row per product, over all time, as the app or `d1lab aggregate` counts them. An app that
+-- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
+-- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
 SELECT
     shop,
     sku,
     product_title,
     units_sold_with_discount,
-    units_sold_without_discount  AS units_sold_regular,
+    CASE WHEN units_sold_without_discount > 0 OR revenue_without_discount IS NOT NULL
+        THEN units_sold_without_discount END  AS units_sold_regular,
     total_discount_given         AS discount_amount,
     revenue_with_discount,
     revenue_without_discount     AS revenue_regular,
     view_to_purchase_rate,
     cart_abandonment_rate,
-    updated_at
+    updated_at,
+    (
+        SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
+        WHERE table_name = 'product_performance' AND part = 'counters'
+    )                            AS counted_by
 FROM raw.product_performance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from d1lab.analyses.discounts import products as sales
@@ -18,6 +18,17 @@ MISSING = (
     "app's own counters. Load orders with `d1lab ingest orders FILE` or events with "
     "`d1lab track FILE` to get the full report."
 )
+COVERED = (
+    "Order events of {shop} do not cover the {days} days to {until}: {events:,} discount uses, and "
+    "the app counted {counted:,}. This page uses the app's own counters. Load the missing orders "
+    "with `d1lab ingest orders FILE` to get the full report."
+)
+PRODUCTS_COVERED = (
+    "Order events of {shop} do not cover what the app has counted: {events:,} discounted units, "
+    "and the app counted {counted:,}. This page uses the app's own counters. Load the missing "
+    "orders with `d1lab ingest orders FILE` to get the full report."
+)
+DISAGREE = "Sources disagree: {first} {first_uses:,} uses, {second} {second_uses:,} {when}."
 NOTHING = (
     "No data for {shop} in the {days} days to {until}: no order events and no app "
     "counters for {counted}. Load orders with `d1lab ingest orders FILE` or events "
@@ -82,33 +93,114 @@ BY_SKU = "product times_used discounts_used savings revenue_after depth first_us
 EVER = 36_500  # days
 
 
+def lead(lab: Lab, until: date, days: int) -> bool:
+    """Whether the app's counters tell more of the period than order events do.
+
+    Without a discounted order line they do. With some, if the events begin later than the counters
+    within the period, or hold less than half of the uses: one tracked order does not stand for a
+    month.
+
+    Args:
+        lab: Of one shop.
+        until: Last day of the period.
+        days: Its length.
+    """
+    sources = _sources(lab, until, days)
+    if not sources["event_uses"]:
+        return True
+    counted = _counted(sources, until, days)
+    begins = sources["daily_first_day"]
+    is_late = begins is not None and sources["event_first_day"] > begins
+    return counted is not None and (is_late or 2 * sources["event_uses"] < counted)
+
+
+def lead_products(lab: Lab, until: date, days: int) -> bool:
+    """Whether the app's counters tell more of the products than order events do.
+
+    They do if the events hold less than half of the discounted units that the app has counted.
+    Arguments as in `lead`.
+    """
+    sources = _sources(lab, until, days)
+    return bool(sources["product_units"] and 2 * sources["event_units"] < sources["product_units"])
+
+
+def disagreement(lab: Lab, until: date, days: int) -> str:
+    """Which sources tell different numbers of the same uses, in sentences; '' where none do.
+
+    Arguments as in `lead`.
+    """
+    sources = _sources(lab, until, days)
+    found, counted = [], sources["daily_uses"]
+    if counted and sources["event_uses"] and sources["event_uses"] != counted:
+        told = {"first": "order events hold", "first_uses": sources["event_uses"]}
+        when = f"in the {days} days to {until}"
+        found.append((told, counted, "daily_discount_stats", when))
+    in_all, totals = sources["daily_uses_in_all"], sources["total_uses"]
+    if in_all and totals and in_all > totals:
+        told = {"first": "discount_analytics holds", "first_uses": totals}
+        found.append((told, in_all, "daily_discount_stats", "in all"))
+    return " ".join(
+        DISAGREE.format(**told, second=name, second_uses=uses, when=when)
+        for told, uses, name, when in found
+    )
+
+
+def _sources(lab: Lab, until: date, days: int) -> dict[str, Any]:
+    """The one row of the metric `counted_sources`, None for what is not known."""
+    [row] = lab.metric("counted_sources", until=until, days=days).to_dict("records")
+    return {str(name): _known(value) for name, value in row.items()}
+
+
+def _known(value: Any) -> Any:
+    """A cell of a frame: a day, a whole number or a text; None for what is not known."""
+    if value is None or value != value:
+        return None
+    if hasattr(value, "to_pydatetime"):
+        return value.date()
+    return int(value) if isinstance(value, float) else value
+
+
+def _counted(sources: dict[str, Any], until: date, days: int) -> int | None:
+    """The uses of the period by the app's counters: by day, or in all if all lie in the period."""
+    if sources["daily_uses"]:
+        return sources["daily_uses"]
+    first = sources["total_first_day"]
+    return sources["total_uses"] if first and first > until - timedelta(days) else None
+
+
 def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     """Why the report on discounts stops, then the dashboard that the app's counters allow.
 
     Args:
-        lab: Of one shop without a discounted order line in the period.
+        lab: Of one shop whose counters `lead`.
         until: Last day of the period.
         days: Its length.
     """
     told = {"shop": lab.shop, "days": days, "until": until}
-    if _has_orders(lab, until, days):
+    sources = _sources(lab, until, days)
+    if not sources["event_uses"] and not sources["daily_uses"] and _has_orders(lab, until, days):
         return (NO_DISCOUNT.format(**told),)
     dashboard = lab.metric("counted_dashboard", until=until, days=days).set_index("measure")
     used = lab.metric("counted_discounts", until=until)
-    counted_by_day = dashboard.loc["uses", "value"] > 0
+    counted_by_day = bool(sources["daily_uses"])
     if not counted_by_day and _has_orders(lab, until, EVER):
         return (NO_DISCOUNT.format(**told),)
     if not counted_by_day and used.empty:
         return (NOTHING.format(counted="discounts", **told),)
+    reason = MISSING.format(**told)
+    if _has_orders(lab, until, days):
+        counted = _counted(sources, until, days) or 0
+        reason = COVERED.format(events=sources["event_uses"], counted=counted, **told)
     dashboard["note"] = change(Periods.of(dashboard)).in_words(f"the {days} days before")
     known = lab.figures(*figures(dashboard, used))
     return (
-        MISSING.format(**told),
+        reason,
         lab.verdict(verdict(dashboard, used, days), detail=_compared(dashboard)),
         known,
         _as_table(lab, known, f"Dashboard from the app's counters, {days} days to {until}"),
         _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
         *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
+        *_noted(lab, disagreement(lab, until, days)),
         _unanswered(lab, OF_DISCOUNTS),
     )
 
@@ -117,12 +209,12 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     """Why the report on products stops, then the comparison that the app's counters allow.
 
     Args:
-        lab: Of one shop in which no product has net sales in the period.
+        lab: Of one shop in which no product has net sales in the period, or whose counters lead.
         until: Last day of the period.
         days: Its length.
     """
-    told = {"shop": lab.shop, "days": days, "until": until}
-    if _has_orders(lab, until, EVER):
+    told, sources = {"shop": lab.shop, "days": days, "until": until}, _sources(lab, until, days)
+    if _has_orders(lab, until, EVER) and not lead_products(lab, until, days):
         return (NO_SALE.format(**told),)
     sold = lab.metric("counted_products")
     if sold.empty:
@@ -133,12 +225,15 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         "Products by revenue, with and without a discount": sold,
     }
     columns, latest = sales.columns(sold), sold["updated_on"].max()
+    reason = MISSING.format(**told)
+    if units := sources["event_units"]:
+        counted = sources["product_units"] or 0
+        reason = PRODUCTS_COVERED.format(events=units, counted=counted, shop=lab.shop)
     return (
-        MISSING.format(**told),
-        lab.verdict(sales.verdict(sold, "in all that the app has counted"), detail=COUNTED),
+        reason,
+        lab.verdict(_sold(sold), detail=COUNTED),
         lab.figures(
-            {"metric": "products_alone", "value": len(sales.alone(sold))},
-            {"metric": "products_dependent", "value": len(sales.dependent(sold))},
+            *_lists(sold),
             {"metric": "savings_in_all", "value": sold["savings"].sum()},
             {"metric": "elasticity", "value": None, "note": "prices by week are not recorded"},
         ),
@@ -146,6 +241,24 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),
         _unanswered(lab, OF_PRODUCTS),
     )
+
+
+def _sold(sold: Frame) -> str:
+    """The report's answer: of the products whose sales without a discount are recorded."""
+    known = sold[sold["units"].notna()]
+    if len(known):
+        return sales.verdict(known, "in all that the app has counted")
+    units = sold["units_with"].sum()
+    return f"The app counted {units:,.0f} discounted units. It does not record other sales."
+
+
+def _lists(sold: Frame) -> list[dict[str, Any]]:
+    """How many products sell with and without help; unknown where other sales are not recorded."""
+    lists = {"products_alone": sales.alone(sold), "products_dependent": sales.dependent(sold)}
+    if sold["units"].notna().any():
+        return [{"metric": name, "value": len(rows)} for name, rows in lists.items()]
+    note = "sales without a discount are not recorded"
+    return [{"metric": name, "value": None, "note": note} for name in lists]
 
 
 def verdict(dashboard: Frame, used: Frame, days: int) -> str:
@@ -182,7 +295,7 @@ def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
         fields["label"] = "Uses of discounts"
     if _is_known(dashboard, name):
         return {**fields, "value": row["value"], "note": NOTES.get(name, row["note"])}
-    if row["customers_high"] > 0:
+    if float(row["customers_high"]) > 0:
         low, high = row["customers_low"], row["customers_high"]
         return {**fields, "value": None, "note": BOUNDS.format(low=low, high=high)}
     return {**fields, "value": None, "note": UNTOLD[name]}
@@ -236,6 +349,10 @@ def _since(used: Frame) -> str:
 
 def _last_change(day: Any) -> str:
     return f"The counters last changed on {day:%Y-%m-%d}. " if day == day else ""
+
+
+def _noted(lab: Lab, text: str) -> list[Any]:
+    return [lab.note(text)] if text else []
 
 
 def _unanswered(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:

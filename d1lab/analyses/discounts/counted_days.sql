@@ -4,8 +4,16 @@
 -- $days: number of days
 -- revenue_impact: Revenue impact (app counter), money
 -- customers_of_day: Customers that day, integer
-WITH days AS (
-    SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
+--
+-- The days begin with the first that the app has counted, if that is later.
+WITH known AS (
+    SELECT min(day) AS first_day FROM daily_discounts WHERE shop = $shop
+),
+days AS (
+    SELECT unnest(generate_series(
+        greatest(first_day, $until::DATE - $days::INTEGER + 1), $until::DATE, INTERVAL 1 DAY
+    ))::DATE AS day
+    FROM known
 ),
 daily AS (
     SELECT

@@ -8,7 +8,7 @@
 -- first_used_on: First used, date
 -- last_used_on: Last used, date
 --
--- The totals are as they stand now, also for an earlier $until. The app counts customers per
+-- The totals are as they stand now, also for an earlier $until. Revenue is known where each row's is. The app counts customers per
 -- discount and SKU, and one may have bought several SKUs: the largest count is the least there were.
 WITH totals AS (
     SELECT
@@ -16,20 +16,22 @@ WITH totals AS (
         max(discount_code)                 AS discount_code,
         sum(times_used)                    AS times_used,
         count(DISTINCT sku)                AS discounted_skus,
-        max(unique_customers)              AS customers_at_least,
-        sum(revenue_before_discount)       AS revenue_before,
+        nullif(max(unique_customers), 0)   AS customers_at_least,
+        CASE WHEN count(*) = count(revenue_before_discount)
+            THEN sum(revenue_before_discount) END  AS revenue_before,
         sum(discount_amount)               AS savings,
-        sum(revenue_after_discount)        AS revenue_after,
+        CASE WHEN count(*) = count(revenue_after_discount)
+            THEN sum(revenue_after_discount) END   AS revenue_after,
         min(first_used_at)::DATE           AS first_used_on,
         max(last_used_at)::DATE            AS last_used_on
     FROM discount_totals
-    WHERE shop = $shop AND times_used > 0
+    WHERE shop = $shop AND (times_used > 0 OR discount_amount <> 0)
         AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
     GROUP BY discount_id
 ),
 final AS (
     SELECT
-        coalesce(discount_code, 'automatic: ' || discount_id)  AS discount,
+        coalesce(discount_code, 'no code recorded: ' || discount_id)  AS discount,
         discount_id,
         times_used,
         times_used / sum(times_used) OVER ()      AS share_of_uses,

@@ -2,15 +2,15 @@
 -- unit: units, money, ratio      grain: shop, sku      reads: products
 --
 -- Over all that the app has counted: the table does not say since when. Columns as in products;
--- the revenue with a discount is taken as what was paid, after it.
+-- the revenue with a discount is taken as what was paid, after it. What is not recorded is NULL.
 WITH totals AS (
     SELECT
         sku,
         max(product_title)                                     AS product_title,
         coalesce(sum(units_sold_with_discount), 0)::BIGINT     AS units_with,
-        coalesce(sum(units_sold_regular), 0)::BIGINT           AS units_without,
-        coalesce(sum(revenue_with_discount), 0)                AS revenue_with,
-        coalesce(sum(revenue_regular), 0)                      AS revenue_without,
+        sum(units_sold_regular)::BIGINT                        AS units_without,
+        sum(revenue_with_discount)                             AS revenue_with,
+        sum(revenue_regular)                                   AS revenue_without,
         coalesce(sum(discount_amount), 0)                      AS savings,
         max(view_to_purchase_rate)                             AS view_to_purchase_rate,
         max(cart_abandonment_rate)                             AS cart_abandonment_rate,
@@ -27,10 +27,11 @@ final AS (
         units_with + units_without                             AS units,
         revenue_with + revenue_without                         AS revenue,
         units_with / nullif(units, 0)                          AS share_of_units,
-        savings / nullif(savings + revenue_with, 0)            AS depth,
+        CASE WHEN savings > 0 OR revenue_with > 0
+            THEN savings / nullif(savings + revenue_with, 0) END  AS depth,
         revenue_with / nullif(units_with, 0)                   AS price_with,
         revenue_without / nullif(units_without, 0)             AS price_without
     FROM totals
-    WHERE units_with + units_without > 0
+    WHERE units_with + coalesce(units_without, 0) > 0
 )
-SELECT * FROM final ORDER BY revenue DESC, sku
+SELECT * FROM final ORDER BY revenue DESC NULLS LAST, savings DESC, sku

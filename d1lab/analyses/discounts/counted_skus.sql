@@ -10,13 +10,15 @@ WITH totals AS (
         sku,
         sum(times_used)                    AS times_used,
         count(DISTINCT discount_id)        AS discounts_used,
-        sum(revenue_before_discount)       AS revenue_before,
+        CASE WHEN count(*) = count(revenue_before_discount)
+            THEN sum(revenue_before_discount) END  AS revenue_before,
         sum(discount_amount)               AS savings,
-        sum(revenue_after_discount)        AS revenue_after,
+        CASE WHEN count(*) = count(revenue_after_discount)
+            THEN sum(revenue_after_discount) END   AS revenue_after,
         min(first_used_at)::DATE           AS first_used_on,
         max(last_used_at)::DATE            AS last_used_on
     FROM discount_totals
-    WHERE shop = $shop AND times_used > 0
+    WHERE shop = $shop AND (times_used > 0 OR discount_amount <> 0)
         AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
     GROUP BY sku
 ),

@@ -4,8 +4,16 @@
 -- $until: last day included
 -- $days: number of days
 -- discounted_revenue: Discounted revenue, money
-WITH days AS (
-    SELECT unnest(generate_series($until::DATE - $days::INTEGER + 1, $until::DATE, INTERVAL 1 DAY))::DATE AS day
+--
+-- The days begin with the first that has an order line, if that is later.
+WITH known AS (
+    SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop
+),
+days AS (
+    SELECT unnest(generate_series(
+        greatest(first_day, $until::DATE - $days::INTEGER + 1), $until::DATE, INTERVAL 1 DAY
+    ))::DATE AS day
+    FROM known
 ),
 daily AS (
     SELECT

@@ -74,6 +74,16 @@ def verdict(shown: Frame, days: int) -> dict[str, str]:
     return {"text": text, "detail": savings["note"]}
 
 
+def caution(health: Frame, disagreement: str) -> str:
+    """What limits the page: data that is missing, and sources that tell different numbers.
+
+    Args:
+        health: The metric `data_health`.
+        disagreement: Of `app_counters.disagreement`.
+    """
+    return " ".join(filter(None, (earnings.caution(health), disagreement)))
+
+
 def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
     """The key figures beside the dashboard: lift, stacking, and sales without the discount."""
     summary = earnings.summary(found.stacking, found.by_discount, found.anyway)

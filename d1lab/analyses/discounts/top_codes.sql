@@ -26,7 +26,7 @@ totals AS (
 final AS (
     SELECT
         discount_id,
-        coalesce(discount_code, 'automatic: ' || discount_id)  AS discount,
+        coalesce(discount_code, 'no code recorded: ' || discount_id)  AS discount,
         uses,
         uses / sum(uses) OVER ()                           AS share_of_uses,
         orders,

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import orjson
+import pandas as pd
 import pytest
 
 from d1lab.analyses.discounts import app_counters as counters
@@ -133,7 +134,7 @@ def test_totals_are_summed_and_customers_are_not(lab):
     assert used.loc["spring", "times_used"] == 40 + 35 + 30
     assert used.loc["spring", "savings"] == pytest.approx((40 + 35 + 30) * 25 * 0.1)
     assert used.loc["spring", "customers_at_least"] == 36
-    assert used.loc["auto", "discount"] == "automatic: auto"
+    assert used.loc["auto", "discount"] == "no code recorded: auto"
     skus = lab.metric("counted_skus", until=LAST).set_index("sku")
     assert skus.loc["SOCK", "times_used"] == 40 + 32 + 24
     assert skus.loc["HAT", "product"] == "Hat (HAT)"
@@ -150,7 +151,7 @@ def test_products_are_compared_by_their_totals(lab):
     assert products.dependent(sold).index.tolist() == ["SOCK"]
     missing = products.missing(sold)
     assert "Cart abandonment rate not available" in missing
-    assert "Views" not in missing  # two products have them
+    assert "View-to-purchase" not in missing  # two products have them
     assert "margin" not in products.columns(sold)
 
 
@@ -169,7 +170,7 @@ def test_days_alone_tell_no_discount(lab):
     _keep(lab, "daily_discount_stats")
     _, *shown = counters.discounts(lab, LAST, 30)
     texts = " ".join(str(item) for item in shown)
-    assert "discount_analytics" in texts
+    assert "discount_analytics is empty" in texts
     assert "Discounts since their first use" not in texts
 
 
@@ -181,32 +182,186 @@ def test_nothing_recorded_is_not_nothing_used(lab):
         assert "d1lab ingest orders FILE" in reason
 
 
-def _sell(lab: Lab, day: str) -> None:
-    """One order line without a discount."""
+def _sell(lab: Lab, day: str, *, event: str = "e", units: int = 1, discount: float = 0) -> None:
+    """One order line, by default without a discount."""
     lab._con.execute(
         "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, quantity, revenue, "
-        "list_price, discount_amount, occurred_at) "
-        "VALUES ('guide', 'e', 'order', 'o', 'SOCK', 1, 10, 10, 0, $day::TIMESTAMP)",
-        {"day": day},
+        "list_price, discount_id, discount_amount, occurred_at) VALUES ('guide', $event, 'order', "
+        "'o', 'SOCK', $units, 10, 10, CASE WHEN $discount > 0 THEN 'd' END, $discount, "
+        "$day::TIMESTAMP)",
+        {"day": day, "event": event, "units": units, "discount": discount},
     )
 
 
-def test_orders_without_a_discount_count_as_none(lab):
-    """Where order events are there, they are believed: no counter speaks in their place."""
+def test_orders_without_a_discount_are_named_beside_the_counters(lab):
+    """One order without a discount does not deny the 222 uses that the app has counted."""
     _sell(lab, "2026-05-01")
-    [reason] = counters.discounts(lab, LAST, 30)
-    assert reason == "guide had no discounted order in the 30 days to 2026-05-08"
+    reason, *shown = counters.discounts(lab, LAST, 30)
+    assert f"0 discount uses, and the app counted {sum(USES[-30:])}" in reason
+    assert len(shown) > 1
 
 
 def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
     """A shop whose orders are recorded, but lie further back, used no discount since."""
-    _sell(lab, "2026-03-01")
+    _sell(lab, "2026-03-01", units=200, discount=10)
     assert len(counters.discounts(lab, LAST, 30)) > 1  # its counters go on, so they speak
     later = LAST + timedelta(60)
     assert counters.discounts(lab, later, 30) == (
         "guide had no discounted order in the 30 days to 2026-07-07",
     )
     assert counters.products(lab, later, 30) == ("guide had no sale in the 30 days to 2026-07-07",)
+
+
+def test_one_tracked_order_does_not_turn_the_page(lab):
+    """The source that covers the period leads; the other one is named with its number."""
+    _sell(lab, "2026-05-08", discount=2)
+    assert counters.lead(lab, LAST, 30)
+    reason, verdict, *_ = counters.discounts(lab, LAST, 30)
+    assert f"1 discount uses, and the app counted {sum(USES[-30:])}" in reason
+    assert verdict.text == f"The app counted {sum(USES[-30:])} discount uses in 30 days."
+    assert f"order events hold 1 uses, daily_discount_stats {sum(USES[-30:])}" in (
+        counters.disagreement(lab, LAST, 30)
+    )
+    assert counters.lead_products(lab, LAST, 90)
+
+
+def test_events_lead_where_they_cover_the_period(lab):
+    """As many uses as the app has counted, from before its first day of the period on."""
+    for number in range(sum(USES[-30:])):
+        _sell(lab, "2026-04-09", event=f"e{number}", discount=2)
+    assert not counters.lead(lab, LAST, 30)
+    assert "order events" not in counters.disagreement(lab, LAST, 30)
+
+
+def test_events_lead_over_counters_that_d1lab_keeps(lab):
+    """Counters made of the events say nothing that the events do not."""
+    lab._con.execute(
+        "INSERT INTO raw.d1lab_owned (table_name, part) SELECT unnest(['daily_discount_stats',"
+        " 'discount_analytics', 'product_performance']), 'counters'"
+    )
+    _sell(lab, "2026-05-08", discount=2)
+    assert not counters.lead(lab, LAST, 30)
+    assert not counters.lead_products(lab, LAST, 90)
+
+
+def test_sources_that_disagree_are_named(lab):
+    """170 uses by day beside 100 in the totals: one of them is wrong, and the page says so."""
+    lab._con.execute("UPDATE raw.daily_discount_stats SET total_discounts_used = 7")
+    by_day = 7 * sum(uses > 0 for uses in USES)
+    told = counters.disagreement(lab, LAST, 30)
+    held = "discount_analytics holds 243 uses"
+    assert told == f"Sources disagree: {held}, daily_discount_stats {by_day} in all."
+    assert told in " ".join(str(item) for item in counters.discounts(lab, LAST, 30))
+
+
+def _count(lab: Lab, **columns: Any) -> None:
+    """A row as the guide's upsert makes it: no use yet, no time of use, no revenue."""
+    row = {"shop": "new", "discount_id": "d", "sku": "S", "times_used": 0, "discount_amount": 5}
+    row |= {"created_at": "2026-05-01 10:00:00"} | columns
+    names, marks = ", ".join(row), ", ".join(f"${name}" for name in row)
+    lab._con.execute(f"INSERT INTO raw.discount_analytics ({names}) VALUES ({marks})", row)
+    lab.__dict__.pop("_days", None)
+
+
+def _of_new(lab: Lab, metric: str) -> dict[str, Any]:
+    [row] = lab.metric(metric, shop="new", until=LAST).to_dict("records")
+    return row
+
+
+def test_first_uses_are_counted_though_the_upsert_begins_at_zero(lab):
+    """A pair with a discount and no use shows it: each row has one use more than it says."""
+    _count(lab, sku="S", times_used=0, id=901)
+    _count(lab, sku="T", times_used=3, discount_amount=20, id=902)
+    row = _of_new(lab, "counted_discounts")
+    assert (row["times_used"], row["savings"]) == (1 + 4, 25)
+    lab._con.execute("SET VARIABLE uses_start = 1")
+    row = _of_new(lab, "counted_discounts")
+    assert (row["times_used"], row["savings"]) == (3, 25)  # savings are never dropped
+    lab._con.execute("SET VARIABLE uses_start = 0")
+    _keep(lab, "discount_analytics")
+    lab._con.execute("UPDATE raw.discount_analytics SET times_used = 3")
+    assert _of_new(lab, "counted_discounts")["times_used"] == 8
+
+
+def test_counters_of_d1lab_begin_at_one(lab):
+    """What d1lab counts from events has no uncounted use, whatever stands in a row."""
+    lab._con.execute(
+        "INSERT INTO raw.d1lab_owned (table_name, part) VALUES ('discount_analytics', 'counters')"
+    )
+    _count(lab, sku="S", times_used=0)
+    _count(lab, sku="T", times_used=3, last_used_at="2026-05-01 10:00:00")
+    assert _of_new(lab, "counted_discounts")["times_used"] == 3
+
+
+def test_an_app_whose_pairs_were_all_used_once_has_a_shop_and_a_report(lab):
+    """No row has a time of use: it was made at its first."""
+    _count(lab, sku="S")
+    _keep(lab, "discount_analytics")
+    assert "new" in lab.shops
+    row = _of_new(lab, "counted_discounts")
+    assert row["last_used_on"].date() == date(2026, 5, 1)
+    assert (row["discount"], row["times_used"]) == ("no code recorded: d", 1)
+    _, verdict, *_ = counters.discounts(
+        Lab(lab._con, database="demo", folder=lab.folder, shop="new"), LAST, 30
+    )
+    assert verdict.text == "The app counted 1 discount uses in all."
+
+
+def test_revenue_that_is_not_recorded_is_unknown(lab):
+    """No depth of 100 %, no price of 0: NULL stays NULL."""
+    _count(lab, sku="S")
+    row = _of_new(lab, "counted_discounts")
+    assert [row[name] for name in ("revenue_before", "revenue_after", "depth")] == [
+        pytest.approx(float("nan"), nan_ok=True)
+    ] * 3
+    lab._con.execute(
+        "INSERT INTO raw.product_performance (shop, sku, units_sold_with_discount,"
+        " units_sold_without_discount, total_discount_given) VALUES ('new', 'S', 12, 0, 5)"
+    )
+    [sold] = lab.metric("counted_products", shop="new").to_dict("records")
+    for name in ("depth", "price_with", "units_without", "share_of_units", "revenue"):
+        assert pd.isna(sold[name]), name
+    assert products.dependent(lab.metric("counted_products", shop="new")).empty
+
+
+def test_products_of_an_app_that_counts_discounted_sales_alone(lab):
+    """The answer says that other sales are not recorded; no product is called dependent."""
+    lab._con.execute(
+        "UPDATE raw.product_performance SET units_sold_without_discount = 0,"
+        " revenue_with_discount = NULL, revenue_without_discount = NULL"
+    )
+    _, verdict, figures, *_ = counters.products(lab, LAST, 90)
+    assert verdict.text == "The app counted 165 discounted units. It does not record other sales."
+    values = {figure.metric: figure.value for figure in figures.figures}
+    assert (values["products_alone"], values["products_dependent"]) == (None, None)
+
+
+def test_totals_do_not_fall_when_the_app_archives(lab):
+    """Rows that its retention moves stay in the sums; a row in both tables counts once."""
+    names = (
+        "id, shop, discount_id, discount_code, sku, times_used, revenue_before_discount,"
+        " discount_amount, revenue_after_discount, unique_customers, repeat_usage_count,"
+        " first_used_at, last_used_at, created_at"
+    )
+    before = lab.metric("counted_discounts", until=LAST)
+    lab._con.execute(
+        f"INSERT INTO raw.analytics_archive ({names}) SELECT {names} FROM raw.discount_analytics"
+    )
+    pd.testing.assert_frame_equal(lab.metric("counted_discounts", until=LAST), before)
+    lab._con.execute("DELETE FROM raw.discount_analytics WHERE sku <> 'HAT'")
+    pd.testing.assert_frame_equal(lab.metric("counted_discounts", until=LAST), before)
+    lab._con.execute(  # the retention of the next night, after a delete that had failed
+        f"INSERT INTO raw.analytics_archive ({names}) SELECT {names} FROM raw.discount_analytics"
+    )
+    pd.testing.assert_frame_equal(lab.metric("counted_discounts", until=LAST), before)
+
+
+def test_days_before_the_app_are_not_drawn(lab):
+    """The first day that was counted begins the chart: before it nothing is known."""
+    trend = lab.metric("counted_days", until=LAST, days=200)
+    first = next(day for day, uses in enumerate(USES) if uses)
+    assert len(trend) == DAYS - first
+    assert trend["times_used"].tolist() == USES[first:]
 
 
 def test_discounts_tell_the_dashboard_from_counters(settings):
