@@ -17,6 +17,7 @@ OTHER_ROOTS = {
 
 OF_NO_MODULE = {
     "test_distribution.py": "license, citation, metadata, hooks, image",
+    "test_extending.py": "a new metric, report, command or table, and the files it touches",
     "test_notebooks.py": "every notebook of the project runs, with and without data",
     "test_project.py": "environments, pins, layers, what no tracked file may name",
     "test_river.py": "a row's whole way, through the command line",
