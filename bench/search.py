@@ -24,6 +24,7 @@ import duckdb
 from bench.comparison import Comparison, Target
 from d1lab import catalog
 from d1lab.search import FILE_NAME, Hit, build_index, open_index
+from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 ENTRIES = 1_000_000
@@ -67,9 +68,7 @@ def generated(entries: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         folder = Path(name)
         with next_warehouse(folder) as con:
             for table in catalog.TABLES.values():
-                columns = ", ".join(
-                    f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns
-                )
+                columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
                 con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
             create_views(con)
             con.execute(_EVENTS, sizes)

@@ -17,21 +17,11 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from d1lab.errors import UnknownName
+from d1lab.types import Type
 
 Found = TypeVar("Found")
 
-Type = Literal["integer", "real", "money", "text", "timestamp", "date", "json"]
 Owner = Literal["app", "aggregate", "analysis"]
-
-DUCKDB_TYPES: dict[Type, str] = {
-    "integer": "BIGINT",
-    "real": "DOUBLE",
-    "money": "DECIMAL(18, 6)",  # exact sums, whatever the order of the threads; no float noise
-    "text": "VARCHAR",
-    "timestamp": "TIMESTAMP",  # UTC
-    "date": "DATE",
-    "json": "VARCHAR",  # as it stands: malformed JSON is for the reader to judge
-}
 
 
 class Column(NamedTuple):

@@ -11,7 +11,7 @@ thrown away, and D1 knows nothing of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import orjson
 from d1lab import catalog
 from d1lab.errors import InputError
 from d1lab.files import write, writing
+from d1lab.types import TYPES, ColumnType, families_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -216,41 +217,24 @@ def _merge(staged: pa.Table, new: pa.Table, table: catalog.Table, *, replace: bo
 def _converted(values: pa.ChunkedArray, column: catalog.Column, table: str) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    accepts, convert, wanted = _conversions()[column.type]
-    place = f"stage for table {table!r}: column {column.name!r} takes {wanted}"
+    wanted = TYPES[column.type]
+    place = f"stage for table {table!r}: column {column.name!r} takes {wanted.words}"
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    if not (accepts(values.type) or pa.types.is_null(values.type)):
+    if not (families_of(values.type) & wanted.staged_from or pa.types.is_null(values.type)):
         raise InputError(f"{place}; found {values.type}")
     try:
-        return convert(values)
+        return _cast(values, wanted)
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{place}: {error}") from None
 
 
-def _conversions() -> dict[catalog.Type, tuple[Callable[..., bool], Callable[..., Any], str]]:
-    """By declared type: which Arrow types it takes, how they become it, and its name."""
-    import pyarrow as pa
-    import pyarrow.types as is_
-
-    def text(t: pa.DataType) -> bool:
-        return is_.is_string(t) or is_.is_large_string(t) or is_.is_string_view(t)
-
-    def number(t: pa.DataType) -> bool:
-        return is_.is_integer(t) or is_.is_floating(t) or is_.is_decimal(t)
-
-    def day(t: pa.DataType) -> bool:
-        return is_.is_date(t) or is_.is_timestamp(t) or text(t)
-
-    return {
-        "integer": (number, lambda v: _finite(v).cast(pa.int64()), "whole numbers"),
-        "real": (number, lambda v: _finite(v).cast(pa.float64()), "numbers"),
-        "money": (number, lambda v: _finite(v).cast(pa.decimal128(18, 6)), "amounts"),
-        "text": (text, lambda v: v.cast(pa.string()), "text"),
-        "json": (text, lambda v: v.cast(pa.string()), "JSON text"),
-        "date": (day, _dates, "dates"),
-        "timestamp": (day, _timestamps, "times (UTC)"),
-    }
+def _cast(values: pa.ChunkedArray, wanted: ColumnType) -> pa.ChunkedArray:
+    if wanted.kind == "date":
+        return _dates(values)
+    if wanted.kind == "timestamp":
+        return _timestamps(values)
+    return _finite(values).cast(wanted.staged_type)
 
 
 def _finite(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 from d1lab import catalog
 from d1lab.display import set_currency
 from d1lab.lab import Lab
+from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support import shop_app, workerd
 from tests.support.outside import required
@@ -38,7 +39,7 @@ def tiny_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     with next_warehouse(folder) as con:
         for table in catalog.TABLES.values():
-            columns = ", ".join(f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns)
+            columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
             con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
         create_views(con)
         con.execute((Path(__file__).parent / "fixtures" / "tiny.sql").read_text())

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import duckdb
 
 from d1lab import catalog
-from d1lab.catalog import DUCKDB_TYPES, Column, Table
+from d1lab.catalog import Column, Table
 from d1lab.d1.database import quote
+from d1lab.types import TYPES
 
 AGGREGATES = Path(__file__).parent / "aggregates"
 
@@ -111,7 +112,7 @@ def _both_sql(table: Table) -> str:
     """Each row of either side: its key, every figure twice, and whether they differ."""
     keys = ", ".join(map(quote, table.key))
     typed = ", ".join(
-        f"{quote(name)}::{DUCKDB_TYPES[table.column(name).type]} AS {quote(name)}"
+        f"{quote(name)}::{TYPES[table.column(name).type].duckdb} AS {quote(name)}"
         for name in (*table.key, *_figures(table))
     )
     stored = ", ".join(f"stored.{quote(name)} AS {_stored(name)}" for name in _figures(table))

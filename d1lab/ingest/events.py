@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from itertools import islice
-from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +22,7 @@ from d1lab.d1.database import Database
 from d1lab.d1.write import insert_new, upsert
 from d1lab.errors import InputError
 from d1lab.ingest.files import FIELDS, read_events, read_parquet, require_fields
+from d1lab.types import TYPES, families_of, python_types
 from d1lab.warehouse import scratch
 
 BATCH_EVENTS = 5_000
@@ -37,22 +36,8 @@ INCOMING = pa.schema([("position", pa.int64()), *((name, pa.string()) for name i
 """What the rules read: each event's place, what is wrong with its shape, its fields as text."""
 TOLERANCE = timedelta(days=1)  # clocks and time zones: what is further ahead is a mistake
 
-_STRINGS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-_NUMBERS = (*_STRINGS, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-_ARROW: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
-    "text": (*_STRINGS, pa.types.is_integer),  # a float is no identifier: 17850.0
-    "real": _NUMBERS,
-    "money": _NUMBERS,
-    "timestamp": (*_STRINGS, pa.types.is_date, pa.types.is_timestamp),
-}
-_PYTHON: dict[str, tuple[type, ...]] = {
-    "text": (str, int, Integral),
-    "real": (str, int, float, Decimal, Integral),
-    "money": (str, int, float, Decimal, Integral),
-    "timestamp": (str, date),
-}
 _TYPES = {name: _TABLE.column(name).type for name in FIELDS}
-_PYTHON_TYPES = {name: _PYTHON[kind] for name, kind in _TYPES.items()}
+_PYTHON_TYPES = {name: python_types(TYPES[kind].tracked_from) for name, kind in _TYPES.items()}
 
 Progress = Callable[[str, int, int], object]
 """Called after each batch with a name, the events received and the events expected."""
@@ -266,8 +251,8 @@ def _slices(source: Any) -> Iterator[pa.RecordBatch]:
 def _require_type(field: pa.Field) -> None:
     """What `_text` asks of a value, asked of a column."""
     given = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    kinds = (pa.types.is_null, *_ARROW[_TYPES[field.name]])
-    if not any(is_kind(given) for is_kind in kinds):
+    takes = TYPES[_TYPES[field.name]].tracked_from
+    if not (pa.types.is_null(given) or families_of(given) & takes):
         raise InputError(
             f"column {field.name!r} is of type {field.type}, which cannot hold "
             f"{_TYPES[field.name]} values; cast it before tracking"

@@ -8,27 +8,16 @@ A value is judged by itself: whether it fits does not depend on its neighbours i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from d1lab.d1.database import Value
-from d1lab.pull.fields import ARROW_TYPES, Kind
+from d1lab.types import MOST_MONEY, TYPES, Kind
 
-MOST_MONEY = 10**12  # DECIMAL(18, 6) holds twelve digits before the point
-_CENTS = Decimal("0.000001")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_INTEGER = re.compile(r"[+-]?\d+")
-_REASONS: dict[Kind, str] = {
-    "money": "out of the range of DECIMAL(18, 6)",
-    "timestamp": "not a time",
-    "date": "not a date",
-}
 _OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)"
 _SHAPE = rf"^\d{{4}}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{{1,6}})?)?)?{_OFFSET}?)?$"
 _NO_TEXT = pa.scalar(None, pa.string())
@@ -69,13 +58,8 @@ def convert(values: Sequence[Value], kind: Kind) -> Converted:
     """
     stored, unconverted = _stored(values, kind)
     array, wrong = typed(stored, kind)
-    unconverted += [Unconverted(row, values[row], _REASONS[kind]) for row in wrong]
+    unconverted += [Unconverted(row, values[row], TYPES[kind].range_reason) for row in wrong]
     return Converted(array, unconverted)
-
-
-def stored_type(kind: Kind) -> pa.DataType:
-    """How values of a kind come out of SQLite: times and dates are text there."""
-    return pa.string() if kind in ("timestamp", "date") else ARROW_TYPES[kind]
 
 
 def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
@@ -89,16 +73,18 @@ def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
 
 def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Unconverted]]:
     """Values as an array of the stored type; all at once where they are of one Python type."""
-    wanted = stored_type(kind)
+    wanted = TYPES[kind].stored_type
     try:
         array = pa.array(values)
         if array.type == wanted:
             return array, []
-        if pa.types.is_null(array.type) or (pa.types.is_int64(array.type) and kind in _FLOATS):
+        if pa.types.is_null(array.type) or (
+            pa.types.is_int64(array.type) and pa.types.is_floating(wanted)
+        ):
             return array.cast(wanted), []
     except (ValueError, TypeError, OverflowError):
         pass  # of several types: one by one
-    return _one_by_one(values, _CONVERSIONS[kind], wanted)
+    return _one_by_one(values, TYPES[kind].read, wanted)
 
 
 def _one_by_one(
@@ -113,62 +99,6 @@ def _one_by_one(
             converted.append(None)
             unconverted.append(Unconverted(row, value, str(error)))
     return pa.array(converted, wanted), unconverted
-
-
-def _integer(value: Value) -> int:
-    is_text = isinstance(value, str) and _INTEGER.fullmatch(value)
-    is_whole = isinstance(value, (int, float)) and value % 1 == 0
-    if not (is_text or is_whole):
-        raise ValueError("not an integer")
-    whole = int(cast("int | float | str", value))
-    if not -(2**63) <= whole < 2**63:
-        raise ValueError("an integer of more than 64 bits")
-    return whole
-
-
-def _real(value: Value) -> float:
-    if isinstance(value, (int, float)) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        return float(value)
-    raise ValueError("not a number")
-
-
-def _money(value: Value) -> float:
-    number = _real(value)
-    if isinstance(value, str) and abs(number) < MOST_MONEY:
-        exact = Decimal(value).quantize(_CENTS)
-        if Decimal(number).quantize(_CENTS) != exact:
-            raise ValueError("more digits than a number of D1 holds")
-    return number
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, bytes):
-        raise ValueError("a blob, or text that is not UTF-8")
-    try:
-        return str(value).encode().decode()
-    except UnicodeEncodeError:
-        raise ValueError("a lone surrogate, which no text may hold") from None
-
-
-def _blob(value: Value) -> bytes:
-    if isinstance(value, str):
-        return value.encode(errors="surrogatepass")
-    if not isinstance(value, bytes):
-        raise ValueError("not a blob")
-    return value
-
-
-_FLOATS: tuple[Kind, ...] = ("real", "money")
-_CONVERSIONS: dict[Kind, Callable[[Value], Value]] = {
-    "integer": _integer,
-    "real": _real,
-    "money": _money,
-    "text": _text,
-    "json": _text,
-    "timestamp": _text,
-    "date": _text,
-    "blob": _blob,
-}
 
 
 def _within_money(array: pa.Array) -> tuple[pa.Array, list[int]]:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from d1lab import catalog
 from d1lab.d1.database import ColumnInfo, TableInfo, quote
-
-Kind = catalog.Type | Literal["blob"]
+from d1lab.types import TYPES, Kind
 
 ROWID = "_rowid"
 """The column of a warehouse table that holds D1's rowid; NULL for a table without rowids."""
-
-ARROW_TYPES: dict[Kind, pa.DataType] = {
-    "integer": pa.int64(),
-    "real": pa.float64(),
-    "money": pa.float64(),  # D1 has no decimals; DuckDB rounds to 6 places
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "date": pa.date32(),
-    "json": pa.string(),
-    "blob": pa.binary(),
-}
 
 _OF_AFFINITY: dict[str, Kind] = {"INTEGER": "integer", "REAL": "real", "TEXT": "text"}
 _NUMBERS = ("DEC", "NUM", "MONEY", "CURRENCY")
@@ -40,7 +28,7 @@ class Field(NamedTuple):
     @property
     def duckdb_type(self) -> str:
         """The type of the column in the warehouse."""
-        return "BLOB" if self.kind == "blob" else catalog.DUCKDB_TYPES[self.kind]
+        return TYPES[self.kind].duckdb
 
 
 def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[Field, ...]:
@@ -82,7 +70,7 @@ def kind_of(column: ColumnInfo) -> Kind:
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
     """The Arrow schema of the batches of a table: the rowid, then every column that D1 has."""
     columns = [pa.field(ROWID, pa.int64())]
-    columns += [pa.field(f.name, ARROW_TYPES[f.kind]) for f in fields if f.source is not None]
+    columns += [pa.field(f.name, TYPES[f.kind].arrow_type) for f in fields if f.source is not None]
     return pa.schema(columns)
 
 

@@ -25,16 +25,17 @@ from d1lab.d1.database import Budget, TableInfo, Usage, quote
 from d1lab.d1.keyset import BatchReader, rowid_name
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
-from d1lab.pull.convert import stored_type, typed
-from d1lab.pull.fields import Field, Kind
+from d1lab.pull.convert import typed
+from d1lab.pull.fields import Field
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span
+from d1lab.types import TYPES, Kind
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 32_000_000  # aimed at, by the size of the file
 
 _BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
-_SEEDS = {"integer": "0", "real": "0.0", "money": "0.0", "blob": "x''"}
+_SEEDS = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}  # by storage class
 _REFUSED = (adbc_driver_manager.Error, OSError, pa.ArrowInvalid)
 
 
@@ -130,7 +131,7 @@ class FileReader:
     def _sql(self, after: int, rows: int) -> str:
         affinities = {column.name: column.affinity for column in self._table.columns}
         names = [f"t.{quote(str(field.source))}" for field in self._asked]
-        seeds = [_SEEDS.get(field.kind, "''") for field in self._asked]
+        seeds = [_SEEDS[TYPES[field.kind].storage] for field in self._asked]
         unlike = [
             unlike_sql(name, field.kind, affinities[str(field.source)])
             for name, field in zip(names, self._asked, strict=True)
@@ -149,7 +150,7 @@ class FileReader:
 
     def _require_types(self, schema: pa.Schema) -> None:
         """Refuse what ADBC took the columns for, if it is not what they are declared."""
-        wanted = [pa.int64(), *(stored_type(field.kind) for field in self._asked)]
+        wanted = [pa.int64(), *(TYPES[field.kind].stored_type for field in self._asked)]
         if schema.types[:-1] != wanted:
             raise pa.ArrowInvalid("columns of other types")
 
@@ -180,7 +181,7 @@ def unlike_sql(column: str, kind: Kind, affinity: str) -> str:
     bytes, rounding reals, and takes blobs for text. To SQLite every number is less than every
     text, and every text less than a blob: a comparison costs less than typeof().
     """
-    if kind in ("integer", "real", "money"):
+    if TYPES[kind].storage in ("integer", "real"):
         return ""
     if kind == "blob":
         return f"{column} < ''"

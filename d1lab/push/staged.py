@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import Type
 from d1lab.d1 import Value
 from d1lab.errors import InputError, PushError
 from d1lab.outbox import read_outbox
+from d1lab.types import TYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,7 +141,7 @@ def _by_key(
 def _values(table: catalog.Table, name: str, values: list[Any]) -> list[Value]:
     column = table.column(name)
     kind, fit = column.type, _fitting(column.fits)
-    convert = _CONVERT[kind]
+    convert = TYPES[kind].store
     stored: list[Value] = []
     for row, value in enumerate(values):
         try:
@@ -173,63 +171,3 @@ def _fitting(declared: str) -> Callable[[Value], Value]:
         return float(rounded) if places else int(rounded)
 
     return fit
-
-
-def _integer(value: Any) -> int:
-    whole = int(value) if isinstance(value, int | float | Decimal) else None
-    if whole is None or whole != value:
-        raise ValueError("not a whole number")
-    if not -(2**63) <= whole < 2**63:
-        raise ValueError("beyond 64 bits")
-    return whole
-
-
-def _real(value: Any) -> float:
-    if isinstance(value, str | bytes):
-        raise TypeError("text")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("infinite")
-    return number
-
-
-def _money(value: Any) -> float:
-    _real(value)
-    exact = value if isinstance(value, Decimal) else Decimal(repr(value))
-    return float(exact.quantize(_MICRO, ROUND_HALF_EVEN))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a {type(value).__name__}")
-    return value
-
-
-def _timestamp(value: Any) -> str:
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    elif not isinstance(value, date):
-        raise TypeError(f"a {type(value).__name__}")
-    elif not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if value.tzinfo is not None:
-        value = value.astimezone(UTC)
-    return value.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _date(value: Any) -> str:
-    moment = _timestamp(value)
-    if not moment.endswith(" 00:00:00"):
-        raise ValueError("has a time of day")
-    return date.fromisoformat(moment[:10]).isoformat()
-
-
-_CONVERT: dict[Type, Callable[[Any], Value]] = {
-    "integer": _integer,
-    "real": _real,
-    "money": _money,
-    "text": _text,
-    "timestamp": _timestamp,
-    "date": _date,
-    "json": _text,
-}

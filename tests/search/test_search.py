@@ -10,6 +10,7 @@ import pytest
 from d1lab import catalog
 from d1lab.errors import InputError, UnknownName
 from d1lab.search import FILE_NAME, KINDS, open_index
+from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 LINES = [  # sku, title, discount, code, customer
@@ -28,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     """A warehouse of seven order lines and a test."""
     with next_warehouse(tmp_path) as con:
         for table in catalog.TABLES.values():
-            columns = ", ".join(f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns)
+            columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
             con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
         create_views(con)
         for line in LINES:

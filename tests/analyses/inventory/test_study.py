@@ -14,6 +14,7 @@ from d1lab.analyses.inventory import tables as evidence
 from d1lab.analyses.inventory import tables as lists
 from d1lab.analyses.inventory.study import Assumptions, study
 from d1lab.lab import Lab
+from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 UNTIL = date(2026, 5, 31)
@@ -31,7 +32,7 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stock")
     with next_warehouse(folder) as con:
         for table in catalog.TABLES.values():
-            columns = ", ".join(f"{c.name} {catalog.DUCKDB_TYPES[c.type]}" for c in table.columns)
+            columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
             con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
         create_views(con)
         _fill(con)
