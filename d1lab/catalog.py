@@ -326,6 +326,9 @@ INPUTS = "d1lab_ab_test_inputs"
 ORDERS = "d1lab_orders"
 """Which export each order comes from."""
 
+CAMPAIGNS = "d1lab_campaigns"
+"""Families of discount codes that count as one campaign."""
+
 RESULTS = "d1lab_results"
 """Whose results each table holds, by shop and report."""
 

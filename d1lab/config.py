@@ -10,6 +10,9 @@ databases. Without one there is the demo shop:
     plan = "free"                            # whose prices and daily limits apply
     currency = "EUR"                         # of money; by shop: {harbor = "EUR", village = "USD"}
 
+    [campaigns]                              # codes that count as one
+    welcome = "WELCOME*"
+
     [notify]                                 # what `d1lab send` tells, and when
     alert = "products_short > 20"
 
@@ -169,6 +172,11 @@ class Settings(BaseSettings):
     notify_errors_url: SecretStr | None = Field(
         default=None,
         description="Apprise URL for failures and stale data. Default: `D1LAB_NOTIFY_URL`.",
+    )
+    campaigns: dict[str, str | list[str]] = Field(
+        {},
+        description='Discount codes that count as one campaign: `welcome = "WELCOME*"`. '
+        "Families of generated codes are found without it.",
     )
     salt: SecretStr | None = Field(
         default=None,

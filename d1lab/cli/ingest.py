@@ -110,7 +110,16 @@ def orders(
             files,
             shop=shop,
             salt=salt,
-            reading=Reading(currency, markdowns, timezone, exported_at, dates, decimal, country),
+            reading=Reading(
+                currency,
+                markdowns,
+                timezone,
+                exported_at,
+                dates,
+                decimal,
+                country,
+                settings.campaigns,
+            ),
             map_file=map_file,
             pairs=map_ or (),
             progress=progress,
@@ -136,6 +145,9 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
     if result.no_sale:
         counts = ", ".join(f"{kind} {count:,}" for kind, count in result.no_sale.items())
         parts.append(f"Not counted as revenue: {counts}")
+    if result.campaigns:
+        names = ", ".join(f"{name} ({codes:,} codes)" for name, codes in result.campaigns.items())
+        parts.append(f"Codes counted as campaigns: {names}")
     told = ". ".join(parts) + f". {result.seconds:.1f} s"
     if result.refused:
         reasons = Counter(line.reason for line in result.refused)

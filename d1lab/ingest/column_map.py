@@ -94,6 +94,11 @@ class ColumnMap(NamedTuple):
     filter: Mapping[str, tuple[str, ...]] = {}
     values: Mapping[str, str] = {}
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether the file tells the discount codes."""
+        return bool({"discount_codes", "discount_code"} & self.columns.keys())
+
 
 def column_map(
     header: Sequence[str],

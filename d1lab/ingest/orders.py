@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from d1lab.d1.database import Database, quote
 from d1lab.errors import InputError
+from d1lab.ingest.campaigns import fold_campaigns
 from d1lab.ingest.column_map import ColumnMap, column_map
 from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
 from d1lab.ingest.files import FIELDS
@@ -29,7 +30,7 @@ from d1lab.ingest.money_back import fill_dues
 from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
 from d1lab.ingest.rejected import RejectedLine
-from d1lab.ingest.replace import Replaced, find_known, replace_orders
+from d1lab.ingest.replace import Replaced, find_known, replace_orders, require_tables
 from d1lab.ingest.spelling import TIMES, make_plain
 from d1lab.ingest.times import unsettled, utc_texts
 from d1lab.warehouse import scratch
@@ -122,6 +123,7 @@ class OrdersResult(NamedTuple):
     map: str | None = None  # the map of d1lab's that the file was read by
     exported_at: str = ""  # when the file was made, UTC
     timezone: str = "UTC"  # of times without an offset
+    campaigns: Mapping[str, int] = {}  # codes in the file by the campaign they were counted as
     seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
 
 
@@ -135,6 +137,7 @@ class Reading(NamedTuple):
     dates: str | None = None  # 'day-first' or 'month-first'
     decimal: str | None = None  # '.' or ','
     country: str | None = None  # of phone numbers without one
+    campaigns: Mapping[str, str | Sequence[str]] = {}  # patterns of codes by campaign
 
 
 def ingest_orders(
@@ -165,6 +168,8 @@ def ingest_orders(
         D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
     """
     start = monotonic()
+    if db:
+        require_tables(db)
     files = [paths] if isinstance(paths, Path) else list(paths)
     settled = {"dates": reading.dates, "decimal": reading.decimal, "country": reading.country}
     columns = column_map(header(files[0]), map_file, pairs, settled)
@@ -175,12 +180,14 @@ def ingest_orders(
         name = _set_up(con, columns, shop, salt, reading)
         exported_at = _exported_at(con, columns, files, reading.exported_at, zone)
         _make_events(con, columns)
+        campaigns = fold_campaigns(con, db, name, reading.campaigns) if columns.has_codes else {}
         replaced = _write(con, db, name, exported_at, progress)
         return _told(con, columns, replaced)._replace(
             lines=loaded.lines,
             refused=_rejected(con, loaded),
             exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
+            campaigns=campaigns,
             seen=_seen(con) if db is None else (),
             seconds=monotonic() - start,
         )

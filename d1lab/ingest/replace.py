@@ -133,14 +133,20 @@ class _Group(NamedTuple):
     other_names: list[str]  # under which the orders were known
 
 
+def require_tables(db: Database) -> None:
+    """Raise InputError where the database lacks a table that a load of orders writes."""
+    there = db.tables()
+    for name in (_EVENTS.name, TABLE, catalog.CAMPAIGNS):
+        if name not in there:
+            raise InputError(f"{db.url} has no table {name}. Run: d1lab migrate")
+
+
 def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
     """Read what D1 knows of the orders of `file_orders`, and call them by the ids known there.
 
     Raises:
-        InputError: The database lacks our table, or an order's name is that of several orders.
+        InputError: An order's name is that of several orders.
     """
-    if TABLE not in db.tables():
-        raise InputError(f"{db.url} has no table {TABLE}. Run: d1lab migrate")
     con.execute(_SPELLINGS)
     spellings = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
     _keep(con, "known_orders", _COLUMNS[1:], _look_up(db, _KNOWN_ORDERS, shop, spellings))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import CHANGES, ORDERS, PUSHES, RESULTS, TABLES
+from d1lab.catalog import CAMPAIGNS, CHANGES, ORDERS, PUSHES, RESULTS, TABLES
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
@@ -123,7 +123,7 @@ def _migrations(schema: _Schema) -> Iterator[Check]:
 
 def _shape(schema: _Schema) -> Iterator[Check]:
     """Tables and columns that are missing."""
-    for name in (*TABLES, CHANGES, PUSHES, RESULTS, ORDERS):
+    for name in (*TABLES, CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS):
         info = schema.tables.get(name)
         if name in schema.foreign:
             yield _foreign(name, schema.foreign[name])
@@ -214,7 +214,9 @@ def _triggers(schema: _Schema) -> Iterator[Check]:
 
 def _unknown_tables(schema: _Schema) -> Iterator[Check]:
     """What the app has of its own: not ours to judge, only to say that it is left alone."""
-    extra = sorted(schema.tables.keys() - TABLES.keys() - {CHANGES, PUSHES, RESULTS, ORDERS})
+    extra = sorted(
+        schema.tables.keys() - TABLES.keys() - {CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS}
+    )
     if extra:
         yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
     for name in TABLES:

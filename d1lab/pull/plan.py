@@ -21,7 +21,13 @@ from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.warehouse import TableRecord
 
-OURS = (catalog.CHANGES, catalog.PUSHES, catalog.RESULTS, catalog.ORDERS)
+OURS = (
+    catalog.CHANGES,
+    catalog.PUSHES,
+    catalog.RESULTS,
+    catalog.ORDERS,
+    catalog.CAMPAIGNS,
+)
 """d1lab's own tables in D1: they are not pulled."""
 
 CHANGE_COSTS_ROWS = 3  # read in the log, asked for, found: a whole sweep costs one a row

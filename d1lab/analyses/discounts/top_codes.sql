@@ -15,6 +15,7 @@ totals AS (
         discount_id,
         arg_max(discount_code, (occurred_at, event_id))
             FILTER (discount_code IS NOT NULL)             AS discount_code,
+        count(DISTINCT discount_code)                      AS codes,
         count(*) FILTER (is_use)                           AS uses,
         count(DISTINCT order_id) FILTER (is_use)           AS orders,
         count(DISTINCT customer_id) FILTER (is_use)        AS customers,
@@ -26,7 +27,10 @@ totals AS (
 final AS (
     SELECT
         discount_id,
-        coalesce(discount_code, 'no code recorded: ' || discount_id)  AS discount,
+        CASE
+            WHEN codes > 1 THEN discount_id || ' (' || codes || ' codes)'
+            ELSE coalesce(discount_code, 'no code recorded: ' || discount_id)
+        END                                                AS discount,
         uses,
         uses / sum(uses) OVER ()                           AS share_of_uses,
         orders,

@@ -1,0 +1,69 @@
+"""Codes with an ending of their own count as the campaign that they belong to."""
+
+from __future__ import annotations
+
+import pytest
+
+from d1lab.ingest.campaigns import Family, folded, found_in
+from tests.support.exports import FIRST, load, write_export
+
+ENDINGS = [f"{n * 2_654_435_761 % 16**5:05X}" for n in range(1, 41)]
+WELCOME = [f"WELCOME-{ending}" for ending in ENDINGS]
+
+
+@pytest.mark.parametrize(
+    ("used", "patterns"),
+    [
+        (dict.fromkeys(WELCOME, 1), ["WELCOME*"]),
+        ({**dict.fromkeys(WELCOME, 1), "WELCOME10": 300, "WELL": 3}, ["WELCOME*"]),
+        (dict.fromkeys([f"thx{ending}" for ending in ENDINGS], 1), ["THX*"]),
+        (dict.fromkeys(WELCOME[:5], 1), []),
+        (dict.fromkeys(WELCOME, 9), []),
+        ({f"SUMMER{year}": 1 for year in range(2000, 2026)}, []),
+    ],
+)
+def test_family_is_found_by_its_beginning(used, patterns):
+    """Many codes, each used once, that go on in many ways; few codes are just codes."""
+    assert [family.pattern for family in found_in(used)] == patterns
+
+
+def test_code_of_the_same_beginning_stays_a_code():
+    """WELCOME10 is what everyone enters; several codes of an order fold one by one."""
+    family = Family("welcome*", "WELCOME*", 4)
+    assert folded("WELCOME10", [family]) == "welcome10"
+    assert folded("VIP, welcome-1a2b3", [family]) == "vip, welcome*"
+    assert folded("WELCOME10", [Family("hello", "WELCOME*")]) == "hello"
+
+
+def discounts(db):
+    return db.query(
+        "SELECT discount_id, count(DISTINCT discount_code) FROM order_events GROUP BY 1 ORDER BY 1"
+    ).rows
+
+
+def write_codes(tmp_path, codes, start=1):
+    lines = [
+        FIRST
+        | {"Name": f"#{n}", "Id": str(n), "Discount Code": code, "Discount Amount": "1.00"}
+        | {"Subtotal": "9.00"}
+        for n, code in enumerate(codes, start)
+    ]
+    return write_export(tmp_path / "export.csv", *lines)
+
+
+def test_family_takes_in_earlier_and_later_codes(db, tmp_path):
+    """Two codes are two discounts; then there are forty; later ones come one at a time."""
+    load(db, write_codes(tmp_path, [*WELCOME[:2], "VIP"]))
+    assert [codes for _, codes in discounts(db)] == [1, 1, 1]
+    result = load(db, write_codes(tmp_path, WELCOME[2:30], start=10))
+    assert result.campaigns == {"welcome*": 28}
+    assert discounts(db) == [("vip", 1), ("welcome*", 30)]
+    load(db, write_codes(tmp_path, [WELCOME[-1], "WELCOME10"], start=90))
+    assert discounts(db) == [("vip", 1), ("welcome*", 31), ("welcome10", 1)]
+
+
+def test_settings_name_a_campaign(db, tmp_path):
+    """As d1lab.toml does: whatever begins so."""
+    path = write_codes(tmp_path, [*WELCOME[:2], "WELCOME10", "VIP"])
+    load(db, path, campaigns={"hello": "WELCOME*", "friends": ["VIP", "FRIEND*"]})
+    assert discounts(db) == [("friends", 1), ("hello", 3)]
