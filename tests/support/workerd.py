@@ -117,10 +117,16 @@ def _free_ports() -> Iterator[int]:
 
     They lie below those that the system hands out, and each process begins at its own.
     """
-    for port in count(20_000 + os.getpid() % 2_500 * 4):
-        with socket.socket() as listener, suppress(OSError):
+    return filter(_is_free, count(20_000 + os.getpid() % 2_500 * 4))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
             listener.bind(("127.0.0.1", port))
-            yield port
+        except OSError:
+            return False
+        return True
 
 
 def _wait(engine: Engine, process: subprocess.Popen[bytes]) -> None:
@@ -136,9 +142,10 @@ def _wait(engine: Engine, process: subprocess.Popen[bytes]) -> None:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the process group that `running` started, and nothing else."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with suppress(ProcessLookupError):  # it ended by itself: its log says why
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
