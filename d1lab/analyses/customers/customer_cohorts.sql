@@ -1,6 +1,6 @@
 -- customer_cohorts: customers by month of first purchase: how many bought in each later month, and
 -- their spend since
--- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines
+-- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines, walk_in_customers
 -- $until: last day included
 -- month_number: Months since first purchase
 -- active_customers: Active customers, integer
@@ -15,6 +15,7 @@ WITH orders AS (
         sum(units)                                                AS units,
         sum(revenue)                                              AS revenue
     FROM order_lines
+    ANTI JOIN walk_in_customers USING (shop, customer_id)
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),

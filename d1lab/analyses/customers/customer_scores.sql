@@ -1,5 +1,5 @@
 -- customer_scores: each customer's purchases up to a day, with R, F, and M scores and RFM group
--- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers
+-- unit: days, purchases, money      grain: shop, customer_id      reads: order_lines, customers, walk_in_customers
 -- $until: last day included
 -- $mode: 'quintile' (ties share a score) or 'ntile' (five equal parts, as Shopify's screen)
 -- purchases: Purchases, integer
@@ -15,6 +15,7 @@ WITH orders AS (
         -coalesce(sum(revenue) FILTER (type = 'refund'), 0)       AS refunded,
         bool_or(type = 'order' AND discount_amount > 0)           AS discounted
     FROM order_lines
+    ANTI JOIN walk_in_customers USING (shop, customer_id)
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
@@ -136,6 +137,8 @@ prospects AS (
     SELECT customer_id FROM buyers
     EXCEPT
     SELECT customer_id FROM grouped
+    EXCEPT
+    SELECT customer_id FROM walk_in_customers WHERE shop = $shop
 ),
 final AS (
     SELECT

@@ -41,6 +41,7 @@ class LabeledCustomers(NamedTuple):
     last: Frame | None  # at the last run; None where there was none and nothing to replay
     earlier: Frame | None  # 90 days ago or before
     replayed: bool  # whether `earlier` was made again from the orders
+    walk_ins: Frame | None = None  # customers that stand for many people, and are in no group
 
 
 def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
@@ -66,7 +67,8 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
     now = confirmed(scores, start, until)
     lab.snapshots.keep(now[_KEPT], name)
     back = earlier if earlier is not None else _latest(chain, until - timedelta(BACK_DAYS))
-    return LabeledCustomers(now, start, back, earlier is None and back is not None)
+    is_replayed = earlier is None and back is not None
+    return LabeledCustomers(now, start, back, is_replayed, lab.metric("walk_ins"))
 
 
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:

@@ -1,6 +1,6 @@
 -- purchase_summary: inputs of the lifetime value models per customer, as known some days ago, and
 -- the purchases since
--- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines
+-- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines, walk_in_customers
 -- $until: last day included
 -- $later_days: days held out at the end; 0 for none
 --
@@ -9,6 +9,7 @@
 WITH lines AS (
     SELECT *, $until::DATE - $later_days::INTEGER AS past_end
     FROM order_lines
+    ANTI JOIN walk_in_customers USING (shop, customer_id)
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
 ),
 orders AS (

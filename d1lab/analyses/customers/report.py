@@ -153,7 +153,7 @@ def verdict(table: Frame, lapsing: Frame) -> str:
 
 def movement(labelled: LabeledCustomers) -> str:
     """How far the groups are to be trusted, and who rose into and fell out of the best ones."""
-    doubt = confidence(labelled.now)
+    doubt = confidence(labelled.now) + left_out(labelled.walk_ins)
     if labelled.earlier is None:
         return f"{doubt}No data from 90 days ago to compare with."
     moved = moves(labelled.earlier, labelled.now)
@@ -162,6 +162,16 @@ def movement(labelled: LabeledCustomers) -> str:
         f"{doubt}In the last 90 days, {int((is_ & ~was).sum()):,} customers moved "
         f"into these two groups and {int((was & ~is_).sum()):,} moved out."
     )
+
+
+def left_out(walk_ins: Frame | None) -> str:
+    """Which customers are in no group, because they stand for many people; '' without any."""
+    if walk_ins is None or walk_ins.empty:
+        return ""
+    named = ", ".join(
+        f"{row.customer_id} ({row.share_of_orders:.0%} of orders)" for row in walk_ins.itertuples()
+    )
+    return f"Not in any group, because they are likely many people under one name: {named}. "
 
 
 def confidence(customers: Frame) -> str:

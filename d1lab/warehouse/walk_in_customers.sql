@@ -1,0 +1,18 @@
+-- One row per customer that is nobody: the name of a till under which many people buy. It has a fifth
+-- or more of the shop's orders, 20 or more, beside 10 customers or more.
+WITH counts AS (
+    SELECT shop, customer_id, count(DISTINCT order_id) AS orders
+    FROM raw.order_events
+    WHERE type = 'order'
+    GROUP BY shop, customer_id
+),
+shares AS (
+    SELECT
+        *,
+        orders / sum(orders) OVER (PARTITION BY shop)      AS share_of_orders,
+        count(customer_id) OVER (PARTITION BY shop)        AS customers
+    FROM counts
+)
+SELECT shop, customer_id, orders, share_of_orders
+FROM shares
+WHERE customer_id IS NOT NULL AND orders >= 20 AND share_of_orders >= .2 AND customers > 10

@@ -1,0 +1,56 @@
+"""A customer that is nobody is named, and left out of groups, values and cohorts."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from d1lab import catalog
+from d1lab.analyses.customers.report import left_out
+from d1lab.lab import Lab
+from d1lab.types import TYPES
+from d1lab.warehouse import create_views, next_warehouse, open_warehouse
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A shop with a till: 80 of 100 orders are nobody's; another one without."""
+    folder = tmp_path_factory.mktemp("till")
+    with next_warehouse(folder) as con:
+        for table in catalog.TABLES.values():
+            columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
+            con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
+        con.execute(
+            """INSERT INTO raw.order_events BY NAME
+            SELECT shop, shop || n AS event_id, 'order' AS type, n::VARCHAR AS order_id,
+                if(shop = 'harbor' AND n < 80, 'walkin', 'c' || n % 20) AS customer_id,
+                'A' AS sku, 1 AS quantity, 10 AS list_price, 0 AS discount_amount, 10 AS revenue,
+                TIMESTAMP '2026-05-01' + to_days(n::INTEGER) AS occurred_at
+            FROM range(100) AS r(n), (VALUES ('harbor'), ('village')) AS s(shop)"""
+        )
+        create_views(con)
+    return folder
+
+
+def test_till_is_in_no_group(folder, tmp_path):
+    """It has no scores, no values, no cohort; the twenty customers have."""
+    until = date(2026, 9, 1)
+    with open_warehouse(folder) as con:
+        lab = Lab(con, database="x", folder=tmp_path, shop="harbor")
+        assert lab.metric("walk_ins")["customer_id"].to_list() == ["walkin"]
+        assert set(lab.metric("customer_scores", until=until)["customer_id"]) == {
+            f"c{n}" for n in range(20)
+        }
+        values = lab.metric("purchase_summary", until=until, later_days=0)
+        assert "walkin" not in set(values["customer_id"])
+        cohorts = lab.metric("customer_cohorts", until=until)
+        assert cohorts["active_customers"].max() <= 20
+        assert left_out(lab.metric("walk_ins")).endswith("walkin (80% of orders). ")
+
+
+def test_shop_without_a_till_says_nothing(folder, tmp_path):
+    """Twenty customers of five orders each."""
+    with open_warehouse(folder) as con:
+        lab = Lab(con, database="x", folder=tmp_path, shop="village")
+        assert left_out(lab.metric("walk_ins")) == ""
