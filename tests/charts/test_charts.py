@@ -59,7 +59,7 @@ def test_every_form_draws_and_describes_itself(form):
 @pytest.mark.parametrize("missing", ["title", "description"])
 def test_every_form_demands_words(form, missing):
     """A chart that nobody can describe is not drawn."""
-    with pytest.raises(InputError, match="title and a description"):
+    with pytest.raises(InputError, match="title or description missing"):
         FORMS[form](**{**WORDS, missing: " "})
 
 
@@ -72,7 +72,7 @@ def test_unknown_column_proposes_the_nearest():
 def test_too_much_to_draw_is_refused():
     """Charts take aggregates; the error says what to do."""
     many = pl.DataFrame({"x": range(5_001), "name": [f"n{i}" for i in range(5_001)]})
-    with pytest.raises(InputError, match=r"5,001 rows.*Aggregate"):
+    with pytest.raises(InputError, match=r"too many rows \\(5,001"):
         charts.line(many, "x", "x", **WORDS)
     with pytest.raises(InputError, match="1,000"):
         charts.points(many, "x", "x", **WORDS)
