@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 SUFFIX = ".part"
@@ -94,6 +94,7 @@ def digest(*parts: str | bytes) -> str:
     return hashlib.sha256(b"\0".join(map(_bytes, parts))).hexdigest()
 
 
+_CALLS = count()
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the line ends
 
 
@@ -103,10 +104,10 @@ def _bytes(content: str | bytes) -> bytes:
 
 @contextmanager
 def _aside(path: Path) -> Iterator[Path]:
-    """A name of this thread's own beside `path`; what is left there at the end is removed."""
+    """A name of this call's own beside `path`; what is left there at the end is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{SUFFIX}")
-    part.unlink(missing_ok=True)  # left by a killed process that had the same numbers
+    part = path.with_name(f".{path.name}.{os.getpid()}-{next(_CALLS)}{SUFFIX}")
+    part.unlink(missing_ok=True)  # left by a killed process that had the same number
     try:
         yield part
     finally:

@@ -144,9 +144,7 @@ def test_sql_errors_name_what_is_nearest(tiny_lab, sql, said):
 
 def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
     """A value given under a wrong name is not dropped."""
-    with pytest.raises(
-        UnknownName, match=r"There is no parameter 'skuu' for this SQL"
-    ):
+    with pytest.raises(UnknownName, match=r"There is no parameter 'skuu' for this SQL"):
         tiny_lab.sql("FROM products WHERE sku = $sku", skuu="evil")
 
 
@@ -217,7 +215,7 @@ def test_describe_one_table(tiny_lab):
     """Each column with its type, its owner in D1, NULLs, distinct values and range."""
     columns = tiny_lab.describe("inventory_days").set_index("column")
     assert columns.loc["turnover_rate", "owner"] == "analysis"
-    assert columns.loc["source", "owner"] == "app"
+    assert columns.loc["units_sold_with_discount", "owner"] == "app"
     assert columns.loc["turnover_rate", "null_share"] == 1
     assert columns.loc["day", "greatest"] == "2026-05-08"
     with pytest.raises(UnknownName, match="mean 'inventory_days'"):
@@ -228,9 +226,9 @@ def test_as_of_is_the_last_day_unless_given(tiny_lab):
     """The last day in the shop's own data; a day given is checked."""
     assert tiny_lab.as_of("kiosk") == date(2026, 5, 8)
     assert tiny_lab.as_of(as_of="2026-03-01") == date(2026, 3, 1)
-    assert tiny_lab.as_of(as_of=date(2026, 6, 1)) == date(2026, 6, 1)  # days without sales
-    with pytest.raises(InputError, match="begins on 2026-02-01"):
-        tiny_lab.as_of(as_of="2026-01-31")
+    for day in ("2026-01-31", "2026-05-09"):  # before the first, and still to come
+        with pytest.raises(InputError, match=r"outside .* \(2026-02-01 to 2026-05-08\)"):
+            tiny_lab.as_of(as_of=day)
     with pytest.raises(InputError, match="YYYY-MM-DD"):
         tiny_lab.as_of(as_of="last Monday")
 

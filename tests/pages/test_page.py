@@ -186,7 +186,7 @@ def test_first_screen_has_its_parts(page):
         "Median cover 41.3 days 39.8 to 43.1 days (95 %)",
         "Dead stock $18,340 −10 % on the 30 days before, within the swing",
         "+$900 (+5.2 %) significance unknown (no interval)",
-        "Fresh Data to 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
+        "Fresh Data through 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
         "Changes since 30 May 2026",
         "Simulated data: stock levels.",
         "12 values left out. 12 in t.c (not a number)",
@@ -216,13 +216,13 @@ def test_gone_previous_run_is_no_error(page):
 
 @pytest.mark.parametrize(
     ("hours", "last_day", "state"),
-    [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "No new data")],
+    [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "No recent data")],
 )
 def test_freshness_is_named(page, hours, last_day, state):
     """Fresh, stale by its pull, or quiet because nothing new came in."""
     data = {"pulled_at": PULLED.isoformat(), "data_as_of": last_day}
     text = Outline(page(now=PULLED + timedelta(hours=hours), data=data)).text
-    assert f"{state} Data to" in text
+    assert f"{state} Data through" in text
 
 
 def test_failed_run_says_what_happened_and_what_to_do(page):
@@ -245,11 +245,11 @@ def test_failed_run_says_what_happened_and_what_to_do(page):
         "Failed Cell 8 failed. There is no parameter 'untl'. Did you mean 'until'?",
         "Cell 8 of the notebook raised UnknownName : lab.metric('turnover', untl=1)",
         "5 of 9 code cells completed",
-        "212 rows staged for inventory_impact. They will not be pushed.",
+        "212 rows staged for inventory_impact, not written to D1.",
         "Nothing of this run was written to D1",
         "d1lab run inventory --shop harbor --as-of 2026-05-31",
         "Traceback (most recent call last)",
-        "As far as it came",
+        "Results before the failure",
         "cell 1: ok",
     ):
         assert part in text, part
@@ -277,7 +277,7 @@ def test_words_between_backticks_are_code(page):
 def test_skipped_run_says_why(page):
     """A run that ended well for want of data is no failure."""
     text = Outline(page(status="skipped", reason="no stock is recorded for kiosk")).text
-    assert "Not run No stock is recorded for kiosk" in text
+    assert "No data No stock is recorded for kiosk" in text
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
@@ -371,7 +371,7 @@ def test_cut_table_links_to_all_of_it(tmp_path: Path, cache: Path):
     write_run(tmp_path, [code("", table)])
     path = write_page(run_dir, tmp_path / "reports", cache_dir=cache)
     html = path.read_text()
-    assert "Showing 50 of 12,345 rows. All of them:" in html
+    assert "Showing 50 of 12,345 rows. Download all rows:" in html
     assert 'href="2026-05-31/all-skus.csv"' in html
     assert (path.parent / "2026-05-31" / "all-skus.csv").read_text().count("\n") == 12_346
     assert html.count("<tr>") < 60

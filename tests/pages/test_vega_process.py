@@ -47,7 +47,7 @@ def test_what_never_ends_is_ended(artist, monkeypatch):
     artist.draw(BARS).result()
     monkeypatch.setattr(drawing, "LONGEST_SECONDS", 0.2)
     os.kill(artist._process.pid, signal.SIGSTOP)
-    with pytest.raises(ValueError, match="the drawing process ended, or took over"):
+    with pytest.raises(ValueError, match="the renderer stopped or took longer than"):
         artist.draw(BARS).result()
     monkeypatch.undo()
     assert artist.draw(BARS).result().startswith("<svg")

@@ -105,7 +105,7 @@ def test_prepare_resolves_the_day_and_checks_the_shop(settings):
         prepared(settings, "ends_well", shop="harbour")
     with pytest.raises(UnknownName, match="There is no parameter 'as_off'"):
         prepared(settings, "ends_well", as_off="2026-01-01")
-    with pytest.raises(InputError, match="data begins on"):
+    with pytest.raises(InputError, match="outside the shop's data"):
         prepared(settings, "ends_well", as_of="1999-12-31")
 
 
