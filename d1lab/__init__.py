@@ -23,7 +23,7 @@ The package, from the top down; imports point down only:
     outbox      the staged results of a run
     display     what a notebook shows: verdict, figures, tables, notes
     warehouse   the DuckDB file and its views
-    d1          the only place that speaks to D1
+    d1          the only place that talks to D1
     catalog     every D1 table, declared once
     config      settings: the only reader of the environment and of d1lab.toml
     errors      every error that d1lab raises on purpose

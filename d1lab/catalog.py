@@ -7,7 +7,7 @@ Three parties write to the database, and each column has one owner:
 - **analysis**: results that a report stages and `push` writes.
 
 The app's tables hold the app's columns only: what d1lab needs beside them has tables of its own,
-`d1lab_*`, keyed like the app's row. An app may lack some columns or have more of its own: a pull
+`d1lab_*`, keyed like the app's row. An app may have fewer columns, or more of its own: a pull
 takes what is there.
 """
 

@@ -13,7 +13,7 @@ databases. Without one there is the demo shop:
     [campaigns]                              # codes that count as one
     welcome = "WELCOME*"
 
-    [notify]                                 # what `d1lab send` tells, and when
+    [notify]                                 # what `d1lab send` reports, and when
     alert = "products_short > 20"
 
 Tokens come from the environment alone: D1LAB_READ_TOKEN for reading, D1LAB_WRITE_TOKEN for
@@ -70,7 +70,7 @@ def clean_environment() -> dict[str, str]:
 
 
 Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
-"""A currency's code, such as EUR; empty where nobody said."""
+"""A currency's code, such as EUR; empty if not set."""
 
 
 class DatabaseSettings(BaseModel):
@@ -97,13 +97,13 @@ class DatabaseSettings(BaseModel):
     )
 
     def currency_of(self, shop: str | None) -> str:
-        """What a shop's money is counted in; empty where nobody said."""
+        """A shop's currency; empty if not set."""
         named = self.currency
         return named if isinstance(named, str) else named.get(shop or "", "")
 
 
 class NotifySettings(BaseModel):
-    """What `d1lab send` tells, and when. The addresses come from the environment."""
+    """What `d1lab send` reports, and when. The addresses come from the environment."""
 
     model_config = ConfigDict(extra="forbid")
 

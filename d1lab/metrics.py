@@ -127,7 +127,7 @@ def parse_metric(sql: str) -> Metric:
     """The metric that a file's text declares.
 
     Raises:
-        InputError: The header lacks a part, notes a parameter that the SQL does not have, or the
+        InputError: The header is missing a part, notes an unknown parameter, or the
             SQL is not one SELECT.
     """
     header = _header(sql)

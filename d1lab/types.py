@@ -36,7 +36,7 @@ MOST_MONEY = 10**12
 """Amounts are below it: DECIMAL(18, 6) has twelve digits before the point."""
 
 MICRO = Decimal("0.000001")
-"""The smallest amount that DECIMAL(18, 6) tells from nothing."""
+"""The smallest amount that DECIMAL(18, 6) distinguishes from zero."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")

@@ -33,7 +33,7 @@ _SHORT = (
     f"length(datum.label) <= {_ROOM} ? datum.label : "
     f"slice(datum.label, 0, {_ROOM} - 1 - length({_END})) + '…' + {_END}"
 )
-"""A long name without its middle: what tells two products apart often stands at the end."""
+"""A long name without its middle: what distinguishes two products is often at the end."""
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 

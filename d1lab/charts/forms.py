@@ -54,7 +54,7 @@ def line(
 
     Raises:
         InputError: No title or description, or too many rows or series.
-        UnknownName: The frame lacks a column.
+        UnknownName: The frame has no such column.
     """
     roles = {"x": x, "y": y, "low": low, "high": high, "color": color}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_ROWS)
@@ -90,7 +90,7 @@ def bar(
 
     Raises:
         InputError: No title or description, or too many bars.
-        UnknownName: The frame lacks a column.
+        UnknownName: The frame has no such column.
     """
     roles = {"x": x, "y": y, "x_end": x_end, "color": color}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
@@ -137,7 +137,7 @@ def points(
 
     Raises:
         InputError: No title or description, or too many rows.
-        UnknownName: The frame lacks a column.
+        UnknownName: The frame has no such column.
     """
     roles = {"name": name, "x": x, "y": y, "size": size, "color": color}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
@@ -177,7 +177,7 @@ def interval(
 
     Raises:
         InputError: No title or description, or too many rows.
-        UnknownName: The frame lacks a column.
+        UnknownName: The frame has no such column.
     """
     roles = {"y": name, "x": value, "low": low, "high": high, "color": color}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_BARS)
@@ -207,7 +207,7 @@ def heatmap(
 
     Raises:
         InputError: No title or description, too many rows, or nothing but text to draw.
-        UnknownName: The frame lacks a column.
+        UnknownName: The frame has no such column.
     """
     roles = {"x": x, "y": y, "value": value}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)

@@ -145,7 +145,7 @@ def echo_err(text: str) -> None:
 
 
 def echo_pull_notes(pulled: PullResult) -> None:
-    """What else is to be known of a pull: why it began anew, and what did not fit its type."""
+    """Remarks on a pull: why it started over, and what did not fit its type."""
     if pulled.note:
         echo_err(f"pull: {pulled.note}")
     if pulled.quarantined:

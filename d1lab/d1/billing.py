@@ -1,7 +1,7 @@
 """What D1 would bill for a statement that SQLite ran here: an estimate from SQLite's own program.
 
 D1 bills the rows that a statement steps over or looks up, a number that Python's sqlite3 does not
-show. So the compiled program (EXPLAIN) tells which tables are walked whole, in a range or by key,
+show. So the compiled program (EXPLAIN) shows which tables are walked whole, in a range or by key,
 and the numbers come from what is known: the size of a table, the rows that came out, the elements
 of a JSON parameter. Held against the real engine's bill in tests/d1/test_bill.py, this is
 

@@ -90,7 +90,7 @@ def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
 
 
 def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
-    """Tables of the app's that bear a name of ours, each with the columns of ours that it lacks.
+    """Tables of the app's that bear a name of ours, each with the columns of ours that are missing.
 
     They are the app's: d1lab does not read, write or change them.
 

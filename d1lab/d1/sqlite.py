@@ -239,7 +239,7 @@ def _is_foreign(table: str, schema: str | None) -> bool:
 
 
 def _imitate(connection: sqlite3.Connection) -> None:
-    """Set D1's limits, and add the functions of D1 that an older SQLite lacks."""
+    """Set D1's limits, and add the functions of D1 that an older SQLite does not have."""
     for limit, value in limits.SQLITE_LIMITS.items():
         connection.setlimit(limit, value)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.SQL_BYTES + len("EXPLAIN "))

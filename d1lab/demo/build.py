@@ -3,7 +3,7 @@
 2,469 households bought 1,469,307 lines in 457 stores in 2017. Groups of the stores make three
 shops: one large, one small, and one so small that statistics must abstain. The lines go through
 the ingestion of a real app's events; stock levels, A/B tests, competitors' prices and unit costs
-are simulated around them and say so. docs/guide/demo.md tells what is real, what is not, and how
+are simulated around them and say so. docs/guide/demo.md lists what is real, what is not, and how
 to cite the data.
 """
 

@@ -27,7 +27,7 @@ class Competitor(NamedTuple):
     """One who is made up."""
 
     name: str
-    site: str  # under .example, which nobody can register (RFC 2606)
+    site: str  # under .example, which cannot be registered (RFC 2606)
     level: float  # of its prices, beside the shop's list prices
     currency: str = "USD"
     rate: float = 1.0  # of that currency for one dollar
@@ -73,7 +73,7 @@ def _draw(
     prices = usual[:, None] * level * drift * promoted * competitor.rate
     there = ~_spells(rng, shape, starts=0.03, weeks=3)
     kept = rng.random((len(usual), 1)) < 0.85  # it does not sell everything
-    stopped = rng.random((len(usual), 1)) < 0.08  # nobody has looked for weeks
+    stopped = rng.random((len(usual), 1)) < 0.08  # not observed for weeks
     seen = kept & ~(stopped & (np.arange(LOOKS) >= LOOKS - 5))
     return _as_asked(prices), there, seen
 

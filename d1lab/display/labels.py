@@ -113,7 +113,7 @@ def selected(frame: Any, columns: str | Sequence[str] | None) -> Any:
     """A frame's columns by name, in this order; all for None. A text is split at its spaces.
 
     Raises:
-        UnknownName: The frame lacks one.
+        UnknownName: The frame has no such column.
     """
     if columns is None:
         return frame

@@ -111,7 +111,7 @@ class DataTable(NamedTuple):
 
         Raises:
             InputError: No title, or the limit is out of range.
-            UnknownName: A label, unit or kind is for a column that the frame lacks.
+            UnknownName: A label, unit or kind is for a column that the frame does not have.
         """
         if not title.strip():
             raise InputError(
@@ -136,7 +136,7 @@ class DataTable(NamedTuple):
         """The file with all rows: the one that was written when rows were cut, or a new one.
 
         Args:
-            folder: Where the table's file is, or shall be: the run's folder.
+            folder: Where the table's file is, or will be: the run's folder.
 
         Raises:
             InputError: Rows were cut, and their file is gone.
@@ -227,7 +227,7 @@ def describe_columns(
 
 
 def _kind(cells: list[Any], unit: str) -> Kind:
-    """A column's kind by its cells, where nobody said."""
+    """A column's kind by its cells, if not declared."""
     known = [cell for cell in cells if plain(cell) is not None]
     if not known:
         return "text"

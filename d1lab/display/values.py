@@ -95,13 +95,13 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
 
 
 def set_currency(code: str) -> None:
-    """Say what money is counted in where nobody says otherwise: `d1lab.open` does, for its shop."""
+    """Set the default currency; `d1lab.open` does so for its shop."""
     global _currency
     _currency = code
 
 
 def currency() -> str:
-    """What money is counted in where nobody says otherwise; empty where that is unknown."""
+    """The default currency; empty if unknown."""
     return _currency
 
 

@@ -76,7 +76,7 @@ def aggregate(
         dry_run: Compute and compare, but write nothing.
 
     Raises:
-        InputError: The database lacks a table or a column that `d1lab migrate` makes.
+        InputError: The database has no such table or column; `d1lab migrate` adds it.
         D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
     """
     start = monotonic()
@@ -113,10 +113,10 @@ def events_of(con: duckdb.DuckDBPyConnection) -> Events:
 
 
 def require_columns(db: Database) -> None:
-    """Refuse a database that lacks what an aggregation reads or writes.
+    """Reject a database without what an aggregation reads or writes.
 
     Raises:
-        InputError: Names what is missing, and the command that tells how to add it.
+        InputError: Names what is missing, and the command that adds it.
     """
     found = catalog.by_declared_name(db.tables())
     for table in (*_tables(), catalog.table(OWNED)):

@@ -1,7 +1,7 @@
 """Amounts as people and programs write them, made plain: '$1.234,50' is 1234.50.
 
 Which sign stands before the decimals is told by the file as a whole: '10,50' and '1.234,50' can
-only be read one way, '1,234' in two. Where no amount of the file tells, nothing is guessed.
+only be read one way, '1,234' in two. Where no amount of the file settles it, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def is_plain(text: str) -> bool:
 
 
 def decimal_sign(texts: Iterable[str]) -> str | None:
-    """The sign before the decimals that amounts can only be read with; None if none tells.
+    """The sign before the decimals that amounts can only be read with; None if none does.
 
     >>> decimal_sign(["1.234,50", "7"]), decimal_sign(["1,234"])
     (',', None)

@@ -85,8 +85,8 @@ class ColumnMap(NamedTuple):
     title: str | None = None  # of a map that d1lab brings
     timezone: str | None = None  # of times without an offset; None for the shop's
     time_format: str | None = None
-    dates: str | None = None  # 'day-first' or 'month-first'; None where the file tells
-    decimal: str | None = None  # '.' or ','; None where the file tells
+    dates: str | None = None  # 'day-first' or 'month-first'; None where the file settles it
+    decimal: str | None = None  # '.' or ','; None where the file settles it
     country: str | None = None  # of phone numbers without one
     discount_skus: tuple[str, ...] = ()
     whole_orders: bool = True
@@ -96,7 +96,7 @@ class ColumnMap(NamedTuple):
 
     @property
     def has_codes(self) -> bool:
-        """Whether the file tells the discount codes."""
+        """Whether the file has discount codes."""
         return bool({"discount_codes", "discount_code"} & self.columns.keys())
 
 

@@ -89,7 +89,7 @@ def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
 
 
 def _columns(db: Database) -> tuple[str, ...]:
-    """The file's, and `source` where the table has it: a database may lack the last migration."""
+    """The file's, and `source` where the table has it: an older database may not have it."""
     table = catalog.by_declared_name(db.tables()).get(_TABLE.name)
     held = {column.name.lower() for column in table.columns} if table else set()
     return (*FIELDS, "source") if "source" in held else FIELDS

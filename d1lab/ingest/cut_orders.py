@@ -91,4 +91,4 @@ def _others(path: Path, table: _Table) -> Iterator[Iterator[Record]]:
                 if header_of(other, found) == table.header:
                     yield found
             except InputError:
-                continue  # another file that nobody asked for
+                continue  # another file, not part of this load

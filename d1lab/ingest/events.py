@@ -234,7 +234,7 @@ def _text(name: str, value: object) -> str | None:
 
 
 def _slices(source: Any) -> Iterator[pa.RecordBatch]:
-    """A table's batches, cut to a size, as text; fields that it lacks are empty."""
+    """A table's batches, cut to a size, as text; fields that it does not have are empty."""
     reader = pa.RecordBatchReader.from_stream(source)
     require_fields(reader.schema.names)
     for field in reader.schema:

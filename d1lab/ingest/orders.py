@@ -128,7 +128,7 @@ class OrdersResult(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What is told of a file beside its columns; None where the file tells."""
+    """What the caller declares about a file; None where the file settles it."""
 
     currency: str | None = None  # the shop's; orders in another one are refused
     markdowns: bool = False  # count a price below Shopify's compare-at price as a discount

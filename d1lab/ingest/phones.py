@@ -35,7 +35,7 @@ def normalize_phones(
     Args:
         con: Where `source` is.
         country: The shop's, ISO 3166: of numbers without one whose line names none.
-        currency: The shop's, which tells its country where nothing else does.
+        currency: The shop's, which implies its country where nothing else does.
     """
     default = country or _COUNTRIES.get(currency or "")
     rows = con.sql(_NUMBERS.format(country="country")).fetchall()

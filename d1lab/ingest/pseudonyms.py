@@ -1,6 +1,6 @@
 """Pseudonymize customers: email addresses become stable keyed hashes.
 
-The hash is HMAC-SHA256 under a salt that only the project knows: without it nobody can try
+The hash is HMAC-SHA256 under a salt that only the project knows: without it no one can try
 addresses out. The salt comes from the environment (D1LAB_SALT), or is drawn once and kept in the
 data folder, readable by its owner alone. Whoever loses it gives every customer a new identity.
 """

@@ -134,7 +134,7 @@ class _Group(NamedTuple):
 
 
 def require_tables(db: Database) -> None:
-    """Raise InputError where the database lacks a table that a load of orders writes."""
+    """Raise InputError if the database has no table that a load of orders writes."""
     there = db.tables()
     for name in (_EVENTS.name, TABLE, catalog.CAMPAIGNS):
         if name not in there:
@@ -142,7 +142,7 @@ def require_tables(db: Database) -> None:
 
 
 def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
-    """Read what D1 knows of the orders of `file_orders`, and call them by the ids known there.
+    """Read what D1 has on the orders of `file_orders`, and call them by the ids known there.
 
     Raises:
         InputError: An order's name is that of several orders.

@@ -95,7 +95,7 @@ def _sign(
     whole, parts = either.replace(",", "").replace(".", ""), either.replace(",", ".")
     raise InputError(
         f"the amount {either!r} has two readings, {whole} and {parts}, and no other amount of "
-        "the file tells which. Pass --decimal . or --decimal , for the sign before decimals."
+        "the file shows which. Pass --decimal . or --decimal , for the sign before decimals."
     )
 
 
@@ -120,7 +120,7 @@ def _moments(
         first, second = times.both_readings(either)
         raise InputError(
             f"the day {either!r} has two readings, {first} (--dates day-first) and {second} "
-            "(--dates month-first), and no other day of the file tells which. Pass one of them."
+            "(--dates month-first), and no other day of the file shows which. Pass one of them."
         )
     return times.utc_texts(texts, zone, order)
 
@@ -153,7 +153,7 @@ def _rewrite(
 
 
 def _restore_ids(con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
-    """Identifiers that went through a table of numbers: 5123.0 is 5123, 5.123E+12 is nobody's."""
+    """Identifiers that went through a table of numbers: 5123.0 is 5123, 5.123E+12 is rejected."""
     for field in fields:
         column = quote(field)
         if field != "sku" or _is_float(con, column):

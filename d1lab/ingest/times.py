@@ -2,7 +2,7 @@
 
 ISO 8601 with or without signs, days first or months first, names of months, seconds and
 milliseconds since 1970. Whether 3/1 is March 1 or January 3 is told by the file as a whole: '13/3'
-can only be read one way. Where no day of the file tells, nothing is guessed.
+can only be read one way. Where no day of the file settles it, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _EPOCH = re.compile(r"(?P<seconds>[12]?\d{9})(?P<more>\d{3}|\d{6})?(?:\.\d+)?")
 
 
 def order_of_days(texts: Iterable[str]) -> str | None:
-    """Whether days or months stand first; None where no text tells, or none needs to.
+    """Whether days or months stand first; None where no text settles it, or none needs to.
 
     >>> order_of_days(["3/1/2025", "13/1/2025"])
     'day-first'

@@ -57,7 +57,7 @@ def check_request(
 ) -> list[Report]:
     """The reports asked for, with all checked that can be known before any data is pulled.
 
-    Arguments as those of `plan`; whether a shop exists and which days it has, only data tells.
+    Arguments as those of `plan`; whether a shop exists and which days it has, only the data shows.
 
     Raises:
         InputError: There is no report, or one or a parameter is invalid.

@@ -192,7 +192,7 @@ class RunLedger:
         before is gone.
 
         Raises:
-            LockedError: Another process, or another thread of this one, is at it.
+            LockedError: Another process, or another thread of this one, is working on it.
         """
         lease = Lease(self, work)
         with self._open() as con:

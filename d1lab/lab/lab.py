@@ -86,7 +86,7 @@ class Lab(DisplayMixin):
 
         Raises:
             UnknownName: A table, column or parameter does not exist; the nearest is named.
-            InputError: The SQL is wrong, does more than read, or lacks a parameter.
+            InputError: The SQL is wrong, does more than read, or a parameter is missing.
         """
         relation = query.run(self._con, sql, params)
         if self._given_run_dir:
@@ -202,7 +202,7 @@ class Lab(DisplayMixin):
         return self._known_shop(shop or self.shop)
 
     def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
-        """The day that a report speaks of: the one given, or the last in the shop's data.
+        """The report date: the one given, or the last in the shop's data.
 
         Raises:
             InputError: It is no date, or lies before the shop's first day or after its last.
@@ -297,7 +297,7 @@ class Lab(DisplayMixin):
             text: Words, their beginnings, or nearly so: case, accents and typing errors aside.
             kind: Only one of discount, code, sku, customer and test.
             shop: Only of this shop.
-            limit: At most so many.
+            limit: Maximum number of results.
 
         Raises:
             UnknownName: There is no such kind.

@@ -26,14 +26,14 @@ def run(
 
     Raises:
         UnknownName: A table, a column or a parameter does not exist.
-        InputError: The SQL is wrong, does more than read, or lacks a parameter.
+        InputError: The SQL is wrong, does more than read, or a parameter is missing.
     """
     takes = check_select(sql)
     for name in params:
         if name not in takes:
             raise UnknownName("parameter", name, takes, "this SQL")
     if missing := sorted(takes - set(params)):
-        raise InputError(f"this SQL lacks values for {', '.join('$' + name for name in missing)}")
+        raise InputError(f"this SQL has no values for {', '.join('$' + name for name in missing)}")
     try:
         return con.sql(sql, params=dict(params)) if params else con.sql(sql)
     except duckdb.Error as error:

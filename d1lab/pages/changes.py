@@ -44,7 +44,7 @@ class FigureChange(NamedTuple):
 
     @property
     def good(self) -> bool | None:
-        """Whether a real change is for the better; None where it is not real or nobody said."""
+        """Whether a real change is for the better; None where it is not real or not declared."""
         if self.finding != "changed" or self.figure.better is None or self.difference is None:
             return None
         return (self.difference > 0) == (self.figure.better == "higher")

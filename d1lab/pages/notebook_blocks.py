@@ -40,7 +40,7 @@ class ChartBlock(NamedTuple):
     title: str
     description: str
     svg: Markup
-    numbers: DataTable | None  # at most so many rows as the page shows
+    numbers: DataTable | None  # at most as many rows as the page shows
     whole: DataTable | None  # all of them, where those are more
     problem: str = ""
     form: str = "chart"
@@ -77,7 +77,7 @@ class CodeBlock(NamedTuple):
 
 
 class NotebookContent(NamedTuple):
-    """What a notebook tells, in order."""
+    """What a notebook shows, in order."""
 
     verdict: Verdict | None
     blocks: tuple[Any, ...]

@@ -39,7 +39,7 @@ class PreviousRun(NamedTuple):
 
     run: RunRecord | None
     since: str  # its day in words; its moment where both are of one day
-    remark: str  # why a comparison is to be taken with care; empty where nothing speaks against it
+    remark: str  # why a comparison needs care; empty if it does not
 
 
 def render_page(

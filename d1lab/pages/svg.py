@@ -131,7 +131,7 @@ def _plain_svg(text: str) -> str:
     _strip(root)
     for name in ("width", "height"):
         root.attrib.pop(name, None)  # the view box and CSS size it
-    root.attrib["aria-hidden"] = "true"  # the chart's description speaks for it
+    root.attrib["aria-hidden"] = "true"  # the chart's description replaces it
     return ET.tostring(root, encoding="unicode", short_empty_elements=True).replace(
         "\ue000", "\x00"
     )

@@ -22,7 +22,7 @@ LONGEST_SECONDS = 60.0
 
 
 class ChartRenderer:
-    """One drawing process, started by the first drawing and anew after a crash.
+    """One drawing process, started by the first drawing and again after a crash.
 
     Drawings are queued, so that whoever asks early has theirs when it is wanted.
 

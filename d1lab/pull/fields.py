@@ -23,7 +23,7 @@ class Field(NamedTuple):
 
     name: str
     kind: Kind
-    source: str | None  # the column in D1; None where D1 lacks a declared one
+    source: str | None  # the column in D1; None where D1 does not have the declared one
 
     @property
     def duckdb_type(self) -> str:
@@ -35,7 +35,7 @@ def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[
     """The columns of a warehouse table: the declared ones, then others that D1 has.
 
     Args:
-        table: The table in D1; None where D1 lacks it.
+        table: The table in D1; None where D1 does not have it.
         declared: The same table in the catalog; None where the catalog does not declare it.
     """
     found = {column.name.lower(): column for column in table.columns} if table else {}
@@ -52,7 +52,7 @@ def kind_of(column: ColumnInfo) -> Kind:
     """What a column that the catalog does not declare becomes: what loses nothing.
 
     SQLite gives NUMERIC affinity to numbers, but also to DATETIME, BOOLEAN, JSON, UUID and any
-    other name that it does not know: those stay text, unless the name speaks of numbers.
+    other name that it does not know: those stay text, unless the name suggests numbers.
 
     >>> [kind_of(ColumnInfo("a", t, "NUMERIC", False, 0)) for t in ("DECIMAL(9,2)", "DATETIME")]
     ['real', 'text']
@@ -86,7 +86,7 @@ def casts(fields: tuple[Field, ...]) -> str:
 
 
 def signature(fields: tuple[Field, ...]) -> str:
-    """A text that changes when a table must be read anew for the sake of its columns."""
+    """A text that changes when a table must be read again because of its columns."""
     return json.dumps([list(field) for field in fields])
 
 

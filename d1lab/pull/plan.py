@@ -50,7 +50,7 @@ class Draft(NamedTuple):
     """What is known of a table before D1 was asked for its bounds."""
 
     name: str  # in the warehouse
-    table: TableInfo | None  # None: D1 lacks this declared table
+    table: TableInfo | None  # None: D1 does not have this declared table
     layout: Layout
     kept_upto: int | None  # rows up to here are not read again; None: read it whole
 
@@ -59,9 +59,9 @@ class Sweep(NamedTuple):
     """What is read of one table."""
 
     name: str  # in the warehouse
-    table: TableInfo | None  # None: D1 lacks this declared table
+    table: TableInfo | None  # None: D1 does not have this declared table
     layout: Layout
-    whole: bool  # the warehouse's table is made anew; otherwise its rows up to `after` stay
+    whole: bool  # the warehouse's table is rebuilt; otherwise its rows up to `after` stay
     after: int  # rowids from here (exclusive) ...
     bounds: Bounds  # ... to the highest; neither counts for a table without rowids
     expected_rows: int
@@ -70,7 +70,7 @@ class Sweep(NamedTuple):
 
     @property
     def columns(self) -> str:
-        """How the columns are read: a table whose columns change is read anew."""
+        """How the columns are read: a table whose columns change is read again."""
         return signature(self.layout.fields)
 
 
@@ -88,7 +88,7 @@ class Planner:
     Args:
         db: The database.
         con: The warehouse as it is; None for none.
-        known: What it knows of its tables.
+        known: Its records about its tables.
         bookmark: The database's state; None if unknown.
         full: Whether every table is read whole.
         budget: What limits the rows read.
@@ -275,7 +275,7 @@ def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
 
 
 def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:
-    """D1's tables, and the declared ones that it lacks."""
+    """D1's tables, and the declared ones that it does not have."""
     theirs = {n: table for n, table in catalog.by_declared_name(found).items() if n not in OURS}
     return dict.fromkeys(catalog.TABLES) | theirs
 

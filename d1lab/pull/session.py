@@ -44,7 +44,7 @@ class PullResult(NamedTuple):
     seconds: float
     skipped: bool  # the warehouse was fresh enough: nothing was done
     by_table: dict[str, TablePull]
-    note: str = ""  # why the warehouse was built anew, if it was
+    note: str = ""  # why the warehouse was rebuilt, if it was
 
 
 def pull(
@@ -231,15 +231,15 @@ def _old_warehouse(
     try:
         con = warehouse.attach(folder)
     except StaleDataError:
-        yield None, nothing, "the warehouse could not be read: it was built anew"
+        yield None, nothing, "the warehouse could not be read: it was rebuilt"
         return
     with con:
         if warehouse.format_of(con) != warehouse.FORMAT:
-            yield None, nothing, "the warehouse was of another version: it was built anew"
+            yield None, nothing, "the warehouse was of another version: it was rebuilt"
             return
         known = warehouse.records(con)
         if known.pull and known.pull.url != url:
-            yield None, nothing, f"the warehouse was of {known.pull.url}: it was built anew"
+            yield None, nothing, f"the warehouse was of {known.pull.url}: it was rebuilt"
             return
         yield con, known, ""
 

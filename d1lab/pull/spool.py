@@ -1,6 +1,6 @@
 """Batches that D1 has sent, kept until they are in the warehouse: an interrupted pull resumes.
 
-Each batch is a file that tells from where to where it reaches. What the files of a sweep cover is
+Each batch is a file that records its key range. What the files of a sweep cover is
 not read again; they are removed once the new warehouse is in place.
 
 What holds: bounds are taken before the first batch, and the database may change between two batches

@@ -1,7 +1,7 @@
 """Batches from a SQLite file: ADBC reads it in typed columns, as fast as SQLite itself.
 
 ADBC takes a column's type from its first rows and converts silently what differs among them. So
-the first row is one of ours, of the declared types, and a last column tells of values that would
+the first row is one of ours, of the declared types, and a last column flags values that would
 be converted. Rows that ADBC does not give exactly are read again, value by value: but never while
 its own connection is open, because SQLite's locks are the process's, and the first connection that
 lets go of them would let go of both.

@@ -119,7 +119,7 @@ def revert(
 ) -> Applied:
     """Restore what was there before, and read it back; arguments and errors as in `apply`.
 
-    A row that the push had made is deleted if nobody has filled in anything else since; otherwise
+    A row that the push had made is deleted if nothing else was filled in since; otherwise
     it stays, with our columns NULL.
     """
     rows = classify_revert(image, now)
@@ -181,7 +181,7 @@ def _delete_inserted(db: Database, image: BeforeImage, rows: dict[Key, tuple[Val
 def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
     """What a row made by the push holds in all other columns.
 
-    None where a default is no plain literal, as CURRENT_TIMESTAMP: nobody can tell then whether a
+    None where a default is no plain literal, as CURRENT_TIMESTAMP: it is then unknown whether a
     row was touched since.
     """
     ours = {*catalog.table(image.table).key, *image.columns}

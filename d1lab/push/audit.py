@@ -75,7 +75,7 @@ def finish(db: Database, run_id: str, table: str, action: Action, rows_changed: 
 
 
 def status(db: Database, run_id: str, table: str, action: Action) -> str | None:
-    """'started' or 'done'; None where D1 knows of no such action. Reads one row."""
+    """'started' or 'done'; None where D1 has no record of it. Reads one row."""
     rows = db.query(_STATUS, (run_id, table, action), table=PUSHES).rows
     return str(rows[0][0]) if rows else None
 

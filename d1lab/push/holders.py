@@ -78,7 +78,7 @@ def give_up(place: Place, run_id: str) -> Statement:
 
 
 def holders(db: Database, places: Iterable[Place]) -> dict[Place, Holder]:
-    """Who holds these places; those that nobody holds are left out. Reads two rows for each."""
+    """Who holds these places; those without an owner are left out. Reads two rows for each."""
     asked = list(places)
     rows = db.query(_HOLDERS, (json.dumps(asked),), table=RESULTS).rows
     return {

@@ -69,7 +69,7 @@ def plan(db: Database, run_dir: Path) -> PushPlan:
 
     Raises:
         InputError: There is no such run.
-        PushError: The outbox is not fit to be pushed, or D1 lacks a table, column or index.
+        PushError: The outbox is not fit to be pushed, or D1 has no such table, column or index.
     """
     outbox = read_staged(run_dir)
     allowed = permitted(db, outbox, check_schema(db, outbox), vacant)
@@ -79,7 +79,7 @@ def plan(db: Database, run_dir: Path) -> PushPlan:
 
 
 def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
-    """Refuse a push to a database that lacks what it needs, before anything is written.
+    """Reject a push to a database without what it needs, before anything is written.
 
     A column for results that the app's table does not have is no reason: it is left out.
 
@@ -122,7 +122,7 @@ def _missing_message(absent: list[SchemaObject]) -> str:
     objects = ", ".join(named[item.kind].format(item) for item in absent)
     files = sorted({declared()[item] for item in absent if item in declared()})
     return (
-        f"push: D1 lacks {objects}. Nothing was written. "
+        f"push: D1 has no {objects}. Nothing was written. "
         f"Apply {', '.join(files) or 'the migrations'} with `d1lab migrate`, then push again."
     )
 
@@ -131,7 +131,7 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
     """Where the push of a table stands, by the marks in the run's folder and D1's audit.
 
     D1 has the last word: a mark is worth nothing where the audit does not know the push, because
-    the database was restored or built anew since.
+    the database was restored or rebuilt since.
     """
     if not mark_path(run_dir, table, "push").exists() and load_image(run_dir, table) is None:
         return "new"

@@ -93,7 +93,7 @@ def push(
 
     Raises:
         InputError: There is no such run, or it did not end well.
-        PushError: The outbox is not fit to be pushed, D1 lacks a table, column or index, D1
+        PushError: The outbox is not fit to be pushed, D1 has no such table, column or index, D1
             refused a row, or a row came back otherwise than written.
         D1Error: As d1lab.errors draws them; push again to go on.
     """

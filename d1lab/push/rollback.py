@@ -65,7 +65,7 @@ def rollback(
 
     Raises:
         InputError: The run has pushed nothing.
-        PushError: D1 lacks the audit table, refused a row, or a row came back otherwise.
+        PushError: D1 has no audit table, refused a row, or a row came back otherwise.
         D1Error: As d1lab.errors draws them; roll back again to go on.
     """
     begun, before = monotonic(), db.meter.total

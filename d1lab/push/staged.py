@@ -57,7 +57,7 @@ def read_staged(run_dir: Path) -> list[Staged]:
 
     Raises:
         InputError: There is no such run, it did not end well, or it is for a day to come.
-        PushError: A file stages a column that d1lab does not own, lacks a part of the key, has a
+        PushError: A file stages a column that d1lab does not own, has no part of the key, has a
             key twice, or holds a value that does not fit its column's type.
     """
     if not run_dir.is_dir():
@@ -106,7 +106,7 @@ def _owned(table: catalog.Table, names: list[str]) -> tuple[str, ...]:
     """The staged columns beside the key, all of them d1lab's."""
     if absent := [name for name in table.key if name not in names]:
         raise PushError(
-            f"the outbox of {table.name!r} lacks {', '.join(absent)}: "
+            f"the outbox of {table.name!r} has no {', '.join(absent)}: "
             f"a row is named by {', '.join(table.key)}. Stage the frame with these columns."
         )
     owned = table.owned("analysis")

@@ -152,13 +152,13 @@ class RunRecord(_Record):
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it speaks of a day that the data had not reached: such a day is refused now."""
+        """Whether its day is past the data; such a day is rejected now."""
         latest = self.data.data_as_of
         return self.as_of is not None and latest is not None and self.as_of > latest
 
     @property
     def is_standard(self) -> bool:
-        """Whether it may speak for its report: no what-if run, and of no day to come."""
+        """Whether it represents its report: not a what-if run, and not of a future day."""
         return not self.chosen and not self.is_ahead
 
     @property

@@ -116,7 +116,7 @@ class SearchIndex:
             text: The query; the first 8 words count, without case and accents.
             kinds: Only these of KINDS.
             shop: Only of this shop.
-            limit: At most so many; 1 or more.
+            limit: Maximum number of results; 1 or more.
 
         Raises:
             UnknownName: There is no such kind.
@@ -222,7 +222,7 @@ def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
 
 
 def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
-    """Make the index anew, aside, and swap it in; its path.
+    """Rebuild the index aside and swap it in; return its path.
 
     Args:
         con: The warehouse.
@@ -259,7 +259,7 @@ def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
             index.execute("USE index")  # its macros
             return index
     except duckdb.Error:
-        index.close()  # it is built anew
+        index.close()  # it is rebuilt
         return None
     index.close()
     return None

@@ -39,7 +39,7 @@ class Topic(NamedTuple):
 
 
 class DeliveryLog:
-    """The log at `path`. Safe between processes: one of them tells a topic, the others wait."""
+    """The log at `path`. Safe between processes: one of them sends a topic, the others wait."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

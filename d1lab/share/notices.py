@@ -66,7 +66,7 @@ class Notice(NamedTuple):
     body: str
     tone: Tone
     events: tuple[str, ...]
-    run_id: str | None  # the run it speaks of
+    run_id: str | None  # the run concerned
     page: str | None  # that run's page, below reports/
 
 

@@ -1,6 +1,6 @@
 """Regression within SKUs and weeks: the one core behind every association with a price.
 
-An effect per SKU takes out how much it sells anyway, one per week what moved all SKUs. Errors are
+An effect per SKU removes its usual level of sales, one per week what moved all SKUs. Errors are
 clustered by SKU, whose weeks are alike (Liang & Zeger 1986, Biometrika 73). The SKUs' effects are
 swept out, so a shop may have many; weeks and causes are solved for together, exactly, on panels
 with gaps too (Frisch, Waugh & Lovell).
@@ -98,7 +98,7 @@ def influence(by: Design, found: Solution, residuals: Floats) -> Floats:
 
 
 def leverage(by: Design, found: Solution, weights: Floats) -> Floats:
-    """Each SKU's share of what tells of each cause: SKU x cause, 1 in sum over the SKUs.
+    """Each SKU's share of the information on each cause: SKU x cause, 1 in sum over the SKUs.
 
     Args:
         by: Of `design`.

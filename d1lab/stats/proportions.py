@@ -25,7 +25,7 @@ CONCENTRATION = 10_000.0
 """The e-process' prior weight, in visitors: broken shares differ by little, and by much traffic."""
 
 SMALL = 10
-"""Below so many expected visitors of a variant the exact test takes the place of chi-square."""
+"""Minimum expected visitors per variant; below it the exact test replaces chi-square."""
 
 
 def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:

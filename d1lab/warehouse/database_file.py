@@ -27,7 +27,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
 
 FILE_NAME = "warehouse.duckdb"
-FORMAT = 1  # raised when older files can no longer be continued: they are then built anew
+FORMAT = 1  # raised when older files can no longer be continued: they are then rebuilt
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
@@ -80,7 +80,7 @@ class TableRecord(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What a warehouse knows of itself."""
+    """A warehouse's records about itself."""
 
     pull: PullRecord | None
     tables: dict[str, TableRecord]
@@ -146,7 +146,7 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def records(con: duckdb.DuckDBPyConnection) -> Records:
-    """What the warehouse knows of itself."""
+    """The warehouse's records about itself."""
     pulls = con.execute("SELECT * FROM d1lab.pull").fetchall()
     tables = con.execute("SELECT * FROM d1lab.tables").fetchall()
     return Records(

@@ -16,7 +16,7 @@ VIEWS = Path(__file__).parent
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
-    """Make the views anew from the files of `folder`, each named by its file's stem.
+    """Recreate the views from the files of `folder`, each named by its file's stem.
 
     Raises:
         InputError: A file holds no valid SELECT; the message names it.

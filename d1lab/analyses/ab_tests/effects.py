@@ -30,7 +30,7 @@ from d1lab.stats import exact, means, proportions, sequential
 Floats = NDArray[np.float64]
 
 SMALL_EXPECTED = 10
-"""Below so many expected conversions (or non-conversions) of a variant an exact test decides."""
+"""Minimum expected conversions (or non-conversions) per variant; below it an exact test decides."""
 
 
 class Effect(NamedTuple):

@@ -58,7 +58,7 @@ def refusal_of_sequence(
 
 
 def few_conversions(a: Variant, b: Variant) -> str | None:
-    """How many conversions a variant lacks, or None where both have enough."""
+    """How many conversions a variant is short of, or None where both have enough."""
     fewest = min(variant.conversions or 0 for variant in (a, b))
     if fewest >= MIN_CONVERSIONS:
         return None

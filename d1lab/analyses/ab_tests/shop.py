@@ -24,7 +24,7 @@ from d1lab.analyses.ab_tests.validation import (
 from d1lab.stats import power
 
 RECENT_DAYS = 7
-"""Traffic per day is that of so many last days."""
+"""Number of recent days from which traffic per day is computed."""
 
 Row = Mapping[str, Any]
 
@@ -195,7 +195,7 @@ def effect_histories(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 def _decide(trial: AbTest, until: date) -> Decision:
     result = compare(trial.a, trial.b, trial.plan, trial.looks)
-    if trial.blocked:  # a winner must hold guardrails that nobody can read
+    if trial.blocked:  # a winner must pass guardrails, and these cannot be evaluated
         result = AbResult("invalid_input", trial.blocked, inputs_hash=result.inputs_hash)
     return Decision(trial, result, _detectable(trial), _days_left(trial, result, until))
 

@@ -34,7 +34,7 @@ class VisitorSums(NamedTuple):
     role: Role = "plain"  # of the second value in the pairs
     segment: str | None = None  # None: all visitors
     capped: bool = False
-    missing: int = 0  # visitors of whom a value is not known
+    missing: int = 0  # visitors with a missing value
     late: int = 0  # visitors whose covariate was measured after their exposure
 
 

@@ -56,7 +56,7 @@ class Position(NamedTuple):
     cheapest: float | None
     middle: float | None  # their median
     price_index: float | None  # own price / median
-    rank: int | None  # 1: nobody is cheaper
+    rank: int | None  # 1: no competitor is cheaper
     gap: float | None  # 1 - cheapest / own: what the cheapest undercuts by; negative: it asks more
 
 

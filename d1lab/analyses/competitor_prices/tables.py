@@ -44,7 +44,7 @@ def left(found: PriceStudy) -> Frame:
 
 
 def room(found: PriceStudy) -> Frame:
-    """Products that nobody offers as cheaply, or at all; the most revenue first."""
+    """Products without a competitor as cheap, or without any; highest revenue first."""
     raised = found.products[found.products["answer_action"] == "raise"]
     return raised.sort_values(["revenue", "sku"], ascending=[False, True])
 

@@ -1,7 +1,7 @@
 """Holdout test of the lifetime value model.
 
 The models of `stats.lifetime` are fitted on what was known some time ago, and their forecast for
-the time since is compared with what came, beside two rivals that need no model:
+the time since is compared with actual spend, beside two baselines without a model:
 
     past_rate  each customer goes on at the own rate so far: repeat purchases per day observed
     as_before  each customer buys what he or she bought in a period of the same length before
@@ -25,13 +25,13 @@ Floats = NDArray[np.float64]
 
 WEEK = 7.0
 MAX_TOTAL_ERROR = 0.2
-"""A sum further off than this, and further than the better rival's, silences the model."""
+"""A larger error of the total, beyond the better baseline's, hides the model's forecast."""
 
 MAX_FITTED = 50_000
-"""Larger shops are fitted on a random sample of so many customers: far more tells no more."""
+"""Sample size for larger shops: more customers do not improve the fit."""
 
 MAX_DRAWN = 20_000
-"""Futures are drawn for so many customers at most; beyond, the interval is a little too wide."""
+"""Maximum number of customers simulated; beyond it the interval is slightly too wide."""
 
 REASONS = {
     "too_few_customers": f"fewer than {lifetime.MIN_CUSTOMERS} customers",
@@ -48,7 +48,7 @@ REASONS = {
     "naive_wins": "a baseline predicted individual customers better in the backtest",
     "total_off": "the model's total was further off than a baseline's in the backtest",
 }
-"""Each reason of a model not to speak, in words."""
+"""Why the model's forecast is not shown, in words."""
 
 
 class Purchases(NamedTuple):
@@ -116,9 +116,9 @@ class Holdout(NamedTuple):
     actual_spend: float
     scores: tuple[
         ForecastScore, ...
-    ]  # the rivals' alone where the model could not be fitted on the past
+    ]  # only the baselines' where the model could not be fitted on the past
     interval: SpendForecast | None  # of the model's spend, 90 %
-    reason: str | None  # why the model may not speak after this; None where it may
+    reason: str | None  # why the forecast is not shown; None where it is
 
     @property
     def missed(self) -> bool:
@@ -196,7 +196,7 @@ def _score(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> For
 
 
 def verdict(scores: tuple[ForecastScore, ...]) -> str | None:
-    """Why the model, the first of the scores, may not speak after them; None where it may."""
+    """Why the forecast of the model, the first of the scores, is not shown; None where it is."""
     model, *rivals = scores
     if model.error_per_customer > min(rival.error_per_customer for rival in rivals):
         return "naive_wins"

@@ -173,7 +173,7 @@ def transitions(before: Frame | None, now: Frame) -> Frame:
 
 
 def matrix(before: Frame | None, now: Frame) -> Frame:
-    """The share of each group of then that is in each group of now; cells that hold nobody are left
+    """The share of each group of then that is in each group of now; empty cells are left
     out, but for the diagonal, which comes first and in Shopify's order.
     """
     counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")

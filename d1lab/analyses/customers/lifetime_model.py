@@ -22,10 +22,10 @@ MIN_REPEATS = 200
 """Below either, no individual values are given: the shop's noise would be read as insight."""
 
 MAX_SPEND_CORRELATION = 0.3
-"""Gamma-Gamma takes spend to be unrelated to frequency; beyond this it does not speak."""
+"""Gamma-Gamma takes spend to be unrelated to frequency; beyond this there is no forecast."""
 
 _NEVER_DROPS_OUT = 0.01
-"""A mean drop-out probability a / (a + b) below this cannot be told from 'nobody leaves'."""
+"""A mean drop-out probability a / (a + b) below this cannot be distinguished from no drop-out."""
 
 
 class BgNbd(NamedTuple):

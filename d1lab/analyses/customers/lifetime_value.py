@@ -1,4 +1,4 @@
-"""What each customer was worth, and what to expect where the shop's past lets the model speak."""
+"""Customer lifetime value: spend to date, plus expected spend where the backtest supports it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ SHOWN = (
     "customer_id rfm_group lifetime_value spend expected_spend expected_spend_low"
     " expected_spend_high expected_purchases chance_alive customer_segment silent_days purchases"
 )
-"""Columns of the list of customers; those of the forecast only where the model speaks."""
+"""Columns of the list of customers; those of the forecast only where it is shown."""
 
 MAX_INTERVALS = 20_000
-"""Futures are drawn for the most valuable so many; the others have no interval of their own."""
+"""Number of most valuable customers simulated; the others have no interval of their own."""
 
 FORECASTS = {
     "model": "BG/NBD and Gamma-Gamma",
@@ -46,10 +46,12 @@ FORECASTS = {
 class Lifetimes(NamedTuple):
     """Values of all customers who bought, and what stands behind them."""
 
-    customers: Frame  # the summary with lifetime_value_method, and the model's columns if it speaks
+    customers: (
+        Frame  # the summary with lifetime_value_method, and the model's columns where it is shown
+    )
     holdout: Holdout
     models: Models
-    reason: str | None  # why the model does not speak, in words; None where it does
+    reason: str | None  # why the forecast is not shown, in words; None where it is
     total: SpendForecast | None  # of the whole shop's spend in the horizon, undiscounted
     horizon_days: int
 
@@ -114,8 +116,8 @@ def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, SpendFor
 def valued(customers: Frame, values: Lifetimes) -> Frame:
     """Customers with their lifetime value, and by which method it is made.
 
-    It is what was really spent ('historic'), plus, where the model may speak, the discounted spend
-    to expect within the horizon ('model').
+    It is what was really spent ('historic'), plus, where a forecast is shown, the spend
+    to expect within the horizon, discounted ('model').
 
     Args:
         customers: Scores; `spend` is net of refunds.
@@ -154,7 +156,7 @@ def listed(customers: Frame, values: Lifetimes) -> Frame:
 
 
 def score_table(values: Lifetimes) -> Frame:
-    """The held-out period: what came, and what the model and its rivals had foretold."""
+    """The holdout period: actual spend, and the forecasts of the model and the baselines."""
     tested = values.holdout
     rows = pd.DataFrame([score._asdict() for score in tested.scores])
     came = {
@@ -171,7 +173,7 @@ def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[st
 
     Args:
         customers: Scores of all customers.
-        lapsing: Those about to lapse.
+        lapsing: Overdue high-value customers.
         values: Their lifetime values.
     """
     bought = buyers(customers)

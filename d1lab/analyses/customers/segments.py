@@ -95,7 +95,7 @@ def segment(customers: Sequence[Customer], *, gap_days: float | None = None) -> 
 
     Args:
         customers: All who bought.
-        gap_days: The shop's median time between purchases; None when nobody came back. Only
+        gap_days: The shop's median time between purchases; None if no customer bought twice. Only
             small shops (fewer than 50 customers) need it.
     """
     small = len(customers) < FIXED_RULES_BELOW
@@ -178,7 +178,7 @@ def confirm(
 
 
 def _plain(groups: Texts) -> NDArray[np.bool_]:
-    """Where a group is no matter of degree: who bought nothing, or of whom nothing is said."""
+    """Where a group does not depend on scores: no purchase, or no data."""
     return np.isin(groups.astype(str), [PROSPECTS, str(None)])
 
 

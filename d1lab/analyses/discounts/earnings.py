@@ -123,7 +123,7 @@ def anyway(skus: Frame) -> BaselineShare:
         skus: Of `earned` at level 'sku'.
 
     Assumption: a discount never repels, and promoted weeks differ from others by nothing that sells
-    less. A display beside the discount, or stock laid in at home, makes the true share larger.
+    less. A display beside the discount, or stocking up, makes the true share larger.
     """
     units = skus["units"].clip(lower=0).astype(float)
     if not units.sum() or skus["shop_lift"].isna().all():
@@ -136,7 +136,7 @@ def anyway(skus: Frame) -> BaselineShare:
 
 
 def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
-    """Key figures: who came new, how orders stack, and what would have come anyway."""
+    """Key figures: first-time customers, stacked discounts, and baseline sales."""
     stacked = stacking.set_index("stacked")["orders"]
     with_discount = stacked.drop("0", errors="ignore")
     several = with_discount.drop("1", errors="ignore").sum() / max(with_discount.sum(), 1)

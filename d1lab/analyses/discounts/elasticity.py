@@ -1,7 +1,7 @@
 """Price elasticity: by how many per cent units move when the price paid moves by one per cent.
 
 A regression of log units on the log of price paid over list price, with an effect per SKU (how
-much it sells anyway) and per week (what moved all SKUs), errors clustered by SKU. Only weeks with a
+it usually sells) and per week (what moved all SKUs), errors clustered by SKU. Only weeks with a
 sale tell a price, so SKUs that sell little are left out: their weeks without a sale would be
 missed, and the slope drawn towards zero.
 """
@@ -91,9 +91,9 @@ def promoted_skus(
 
     Args:
         panel: Weeks of SKUs.
-        promoted_weeks: At least so many weeks with a tenth off or more.
-        regular_weeks: At least so many weeks with less than 2 % off.
-        mean_units: At least so many units in the mean week with a sale.
+        promoted_weeks: Minimum number of weeks at 10% off or more.
+        regular_weeks: Minimum number of weeks at less than 2% off.
+        mean_units: Minimum mean units per week with a sale.
     """
     names, sku = np.unique(panel.sku, return_inverse=True)
     weeks = np.bincount(sku, minlength=len(names))
@@ -115,7 +115,7 @@ def elasticity(panel: Panel) -> Elasticity:
         InputError: A price or a number of units is not above zero.
 
     By `fixed_effects.fit`, with the small-sample factor of Stata. An association, not an effect,
-    unless prices were drawn by lot: what else happened in a SKU's promoted weeks, such as a
+    unless prices were randomized: what else happened in a SKU's promoted weeks, such as a
     display, counts in it.
     """
     if not (np.all(panel.units > 0) and np.all(panel.price > 0)):

@@ -19,7 +19,7 @@ from d1lab.analyses.discounts.observed_lift import (
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 KEYS = {"discount": ["discount_id"], "code": ["discount_id", "discount_code"], "sku": ["sku"]}
-"""What tells the rows of a level apart, here and in the metric `discount_earnings`."""
+"""The columns that identify a row of a level, here and in the metric `discount_earnings`."""
 
 UNUSED = "no week in which at least half of a product's units carried it"
 

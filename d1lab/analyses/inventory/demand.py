@@ -1,7 +1,7 @@
-"""What will sell in the next 28 days: simple rivals, best method per SKU by a rolling backtest.
+"""Demand in the next 28 days: simple methods, the best per SKU by a rolling backtest.
 
 The input is a matrix of weekly units, SKU x week; the whole of it takes one pass, without a loop
-over SKUs. Each week of the past is taken as today: every rival forecasts the four weeks after it
+over SKUs. Each week of the past is taken as today: every method forecasts the four weeks after it
 from what was known then, and the choice is made of errors that were known then, too. So the
 choice's own error, and the intervals that are made of it, are out of sample.
 """
@@ -316,7 +316,7 @@ def reorder(
         service_units: What 28 days' demand stays below at the service level.
         stock: Units on hand; negative where more was sold than was there.
         lead_days: From order to delivery; > 0.
-        cover_days: How long the order shall last; > 0.
+        cover_days: How long the order should last, in days; > 0.
 
     Raises:
         InputError: Days are not above 0.

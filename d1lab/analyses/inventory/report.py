@@ -13,7 +13,7 @@ from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
 FIRSTS, LONGEST = 3, 30
-"""So many products of a list stand beside its number, with so many letters each: a phone's line."""
+"""Number of products named beside a list's count, and letters of each: one line on a phone."""
 
 NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 
@@ -95,7 +95,7 @@ def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
 
 
 def _dead_figure(found: InventoryStudy, dead: Frame) -> dict[str, Any]:
-    """The money in stock that nobody buys; unknown without a ledger, or without any price."""
+    """The value of dead stock; unknown without a ledger, or without any price."""
     if found.products["reason"].isin(lists.UNSEEN).all():
         return {"metric": "dead_stock", "value": None, "note": "not enough stock data"}
     value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0

@@ -24,8 +24,8 @@ class Assumptions(NamedTuple):
     """What the planner decides: the assumptions behind lists and orders."""
 
     lead_days: int = 14  # from order to delivery
-    order_days: int = 28  # how long an order shall last
-    service_level: float = 0.95  # share of periods in which stock shall last
+    order_days: int = 28  # how long an order should last
+    service_level: float = 0.95  # share of periods in which stock should last
 
 
 class InventoryStudy(NamedTuple):

@@ -122,7 +122,7 @@ def short(found: InventoryStudy) -> Frame:
 
 
 def dead(found: InventoryStudy) -> Frame:
-    """Stock that nobody bought for 90 days or the whole period; the most money first.
+    """Stock without a sale for 90 days or the whole period; highest value first.
 
     A period shorter than 90 days says so: its own length is all that was looked at.
     """

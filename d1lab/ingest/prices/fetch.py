@@ -85,7 +85,7 @@ _PAGES = ("text/html", "application/xhtml+xml", "")
 
 
 class Busy(InputError):
-    """The site asks us to come later: after so many seconds."""
+    """The site asks for a later visit: after this many seconds."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -114,7 +114,7 @@ class Visitor:
         contact: An address where a site's owner finds us, for the User-Agent; may be empty.
         answer_seconds: How long an answer may take.
         clock: Time and waiting.
-        is_public: Tells public addresses.
+        is_public: Recognizes public addresses.
 
     Raises:
         InputError: The contact cannot stand in a header.

@@ -57,7 +57,7 @@ class Exchange:
     Args:
         user_agent: How we introduce ourselves.
         seconds: For an answer, from the question to its last byte.
-        is_public: Tells public addresses; tests, which have none, pass another.
+        is_public: Recognizes public addresses; tests, which have none, pass another.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class _Watch:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # also of a TLS socket
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """What httpcore2 tells while it works: here, that a connection stands."""
+        """What httpcore2 reports while it works: here, that a connection stands."""
         if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             return
         stream = info["return_value"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WRAPPING = re.compile(r"^\s*(?://\s*)?<!(?:--|\[CDATA\[)|(?://\s*)?(?:-->|\]\]>)\s*$")
 
 Node = Mapping[str, Any]
-"""One thing that a page tells of: its properties by name, its types under '@type'."""
+"""One thing described on a page: its properties by name, its types under '@type'."""
 
 
 class Markup(NamedTuple):

@@ -136,7 +136,7 @@ def read_lines(path: Path, fields: Sequence[str], needed: Sequence[str]) -> list
         if name not in fields:
             raise UnknownName("column", name, fields, f"{path}")
     if missing := [name for name in needed if name not in names]:
-        raise InputError(f"{path} lacks the column {missing[0]}; it has {', '.join(names)}")
+        raise InputError(f"{path} has no column {missing[0]}. Columns: {', '.join(names)}.")
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: column {twice[0]!r} occurs twice in the header")
     with scratch() as con:

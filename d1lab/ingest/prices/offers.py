@@ -2,7 +2,7 @@
 
 A page may show several products, variants and sellers. Which product is meant must be plain: the
 only one, the one of the given name, or several that all cost the same. Of its offers the lowest
-that is to be had counts; used goods, list prices and prices for members or for many do not.
+that is in stock counts; used goods, list prices and prices for members or for many do not.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def find_offer(pages: Iterable[Markup], wanted: Wanted, on: date) -> Offer:
 
 
 def in_stock(value: object) -> bool | None:
-    """Whether schema.org's availability, or a plain word for it, means that it is to be had.
+    """Whether schema.org's availability, or a plain word for it, means in stock.
 
     >>> in_stock("https://schema.org/InStock"), in_stock("sold out"), in_stock("maybe")
     (True, False, None)

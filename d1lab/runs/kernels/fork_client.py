@@ -105,7 +105,7 @@ class ForkServer:
     Args:
         environment: What the server, and so every kernel's first image, may see: no secrets.
         modules: What it imports before it serves.
-        later: What it imports while nobody asks.
+        later: What it imports while idle.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ descriptors: the kernel's own socket and its log. The forked child reads its ord
 socket, as one line of JSON `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an
 ipykernel. Over the same socket the caller reads one line each: `pid N`, `ready`, `exit CODE`.
 
-The modules after `--later` are imported one by one while nobody asks. When the caller goes away,
+The modules after `--later` are imported one by one while idle. When the caller goes away,
 its kernels are killed and the server ends. Nothing of d1lab is imported here: a kernel finds its
 code as it stands on disk.
 """
@@ -161,7 +161,7 @@ def become_kernel(own: socket.socket, log: int) -> None:
 
 
 def forget_randomness() -> None:
-    """Seed numpy's global generator anew: children must not all draw the same numbers.
+    """Reseed numpy's global generator: children must not all draw the same numbers.
 
     Python's own generator does so by itself after a fork.
     """

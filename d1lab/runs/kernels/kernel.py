@@ -87,7 +87,7 @@ class Kernel:
 class _Client(AsyncKernelClient):
     """A client that knows when the kernel is ready, instead of waiting for 0.2 s of silence.
 
-    It has no heartbeat: whether the kernel lives, its process tells. The heartbeat's thread would
+    It has no heartbeat: its process shows whether the kernel is alive. The heartbeat's thread would
     open its socket while a kernel that died at once has its sockets' context taken down.
     """
 
