@@ -29,6 +29,7 @@ from d1lab.cli.main import app
 from d1lab.config import Settings
 from d1lab.errors import D1labError
 from d1lab.metrics import Metric, load_metrics
+from d1lab.types import TYPES
 from d1lab.warehouse import VIEWS, create_views
 
 ROOT = Path(__file__).parents[1]
@@ -264,7 +265,7 @@ def views_page() -> Iterator[str]:
         con.execute("CREATE SCHEMA raw")
         for declared in catalog.TABLES.values():
             columns = ", ".join(
-                f"{column.name} {catalog.DUCKDB_TYPES[column.type]}" for column in declared.columns
+                f"{column.name} {TYPES[column.type].duckdb}" for column in declared.columns
             )
             con.execute(f"CREATE TABLE raw.{declared.name} ({columns}, _rowid BIGINT)")
         create_views(con)

@@ -16,6 +16,7 @@ OTHER_ROOTS = {
 """Folders of tests that mirror something else than a folder of the package."""
 
 OF_NO_MODULE = {
+    "test_architecture.py": "names, maps of folders, and which modules are pure",
     "test_distribution.py": "license, citation, metadata, hooks, image",
     "test_extending.py": "a new metric, report, command or table, and the files it touches",
     "test_notebooks.py": "every notebook of the project runs, with and without data",

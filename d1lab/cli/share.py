@@ -141,9 +141,9 @@ def schedule(
     database: DatabaseOption = None,
 ) -> None:
     """Print a scheduler configuration that calls `d1lab run`."""
-    from d1lab.share.schedule import Place, snippet
+    from d1lab.share.schedule import SchedulePaths, snippet
 
     settings = load_settings()
     name = settings.resolve(database)[0] if database else None
-    place = Place(settings.root, Path(sys.executable).with_name("d1lab"))
+    place = SchedulePaths(settings.root, Path(sys.executable).with_name("d1lab"))
     typer.echo(snippet(scheduler, place, every=every, database=name), nl=False)

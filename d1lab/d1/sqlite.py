@@ -10,8 +10,7 @@ from pathlib import Path
 from threading import RLock
 from urllib.parse import quote as quote_url
 
-from d1lab.d1 import billing as bill
-from d1lab.d1 import limits
+from d1lab.d1 import billing, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.encoding import bind_by_name
 from d1lab.d1.error_mapping import error_for, shorten, with_statement
@@ -66,7 +65,7 @@ class SqliteDatabase:
                 f"{self.url}: file {self.path} does not exist. Create it with `d1lab demo`."
             )
         self._lock = RLock()
-        self._touched, self._watching = bill.Touched(), False
+        self._touched, self._watching = billing.Touched(), False
         binary = getattr(os, "O_BINARY", 0)  # on Windows
         self._header = os.open(self.path, os.O_RDONLY | binary)  # closing it drops SQLite's locks
         self._connection = self._connect()
@@ -197,7 +196,7 @@ class SqliteDatabase:
         if verb(sql) not in _BILLED:
             rows, names = self._fetch(sql, params)
             return Result(names, rows, self._bill_of_schema(sql))
-        billed = bill.Bill(self._beside, *self._explain(sql, params), params)
+        billed = billing.Bill(self._beside, *self._explain(sql, params), params)
         before = self._connection.total_changes
         rows, names = self._fetch(sql, params)
         total = self._connection.total_changes - before
@@ -207,9 +206,9 @@ class SqliteDatabase:
     def _bill_of_schema(self, sql: str) -> Usage:
         if verb(sql) not in _SCHEMA:
             return Usage()
-        return bill.schema_change(self._beside, indexed_table(sql))
+        return billing.schema_change(self._beside, indexed_table(sql))
 
-    def _explain(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, bill.Touched]:
+    def _explain(self, sql: str, params: Sequence[Value]) -> tuple[billing.Rows, billing.Touched]:
         self._connection.text_factory = _lenient  # a program may hold constants of any bytes
         try:
             program, _ = self._fetch("EXPLAIN " + sql, params)
@@ -217,9 +216,9 @@ class SqliteDatabase:
             self._connection.text_factory = str
         return program, self._touched
 
-    def _fetch(self, sql: str, params: Sequence[Value]) -> tuple[bill.Rows, tuple[str, ...]]:
+    def _fetch(self, sql: str, params: Sequence[Value]) -> tuple[billing.Rows, tuple[str, ...]]:
         """Run the user's SQL, watched by the authorizer."""
-        self._touched, self._watching = bill.Touched(), True
+        self._touched, self._watching = billing.Touched(), True
         try:
             bound, values = bind_by_name(sql, params) if params else (sql, {})
             cursor = self._connection.execute(bound, values)
@@ -229,7 +228,9 @@ class SqliteDatabase:
         finally:
             self._watching = False
 
-    def _beside(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> bill.Rows:
+    def _beside(
+        self, sql: str, params: Sequence[object] | Mapping[str, object] = ()
+    ) -> billing.Rows:
         return self._connection.execute(sql, params).fetchall()
 
 

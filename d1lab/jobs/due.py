@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d1lab import outbox as results
+from d1lab import outbox
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.files import digest
@@ -164,7 +164,7 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
 
 def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
     """The inputs without the tables that the run did not read, as far as its notes tell."""
-    names = {name for note in results.read_notes(run_dir) for name in note["reads"]}
+    names = {name for note in outbox.read_notes(run_dir) for name in note["reads"]}
     read = raw_tables(names)
     if not read:  # no notes, or a read that cannot be followed: anything may matter
         return dict(inputs)

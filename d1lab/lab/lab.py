@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from d1lab import outbox as results
+from d1lab import outbox
 from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
-from d1lab.lab import dictionary, query
-from d1lab.lab import freshness as state
+from d1lab.lab import dictionary, freshness, query
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.showing import DisplayMixin
 from d1lab.lab.snapshots import Snapshots
@@ -223,7 +222,7 @@ class Lab(DisplayMixin):
 
     def freshness(self, shop: str | None = None) -> Freshness:
         """When the data was pulled, how far it reaches, and whether that is too old."""
-        return state.freshness(self._con, self.as_of(shop))
+        return freshness.freshness(self._con, self.as_of(shop))
 
     def simulated(self, shop: str | None = None) -> tuple[str, ...]:
         """The views that hold simulated rows for this shop, as their `source` says."""
@@ -232,12 +231,12 @@ class Lab(DisplayMixin):
 
     @cached_property
     def _simulated(self) -> dict[str, list[str]]:
-        return state.simulated_views(self._con)
+        return freshness.simulated_views(self._con)
 
     @property
     def quarantined(self) -> pd.DataFrame:
         """Values that did not fit their declared type, counted by table, column and reason."""
-        return state.quarantined(self._con)
+        return freshness.quarantined(self._con)
 
     # Staging
 
@@ -266,7 +265,7 @@ class Lab(DisplayMixin):
         """
         interactive = self._given_run_dir is None
         chosen = selected(frame, columns)
-        return results.stage(chosen, table, self.run_dir, replace=interactive)
+        return outbox.stage(chosen, table, self.run_dir, replace=interactive)
 
     def keep(self, records: object, name: str) -> Path:
         """Keep records with the run as <name>.json, such as what a decision followed from.
@@ -274,7 +273,7 @@ class Lab(DisplayMixin):
         Raises:
             InputError: The name cannot be a file of the run.
         """
-        return results.keep(records, name, self.run_dir)
+        return outbox.keep(records, name, self.run_dir)
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -286,7 +285,7 @@ class Lab(DisplayMixin):
         if self._given_run_dir is None:
             return
         record = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
-        results.note_read(self._given_run_dir, record)
+        outbox.note_read(self._given_run_dir, record)
 
     def search(
         self, text: str, *, kind: str | None = None, shop: str | None = None, limit: int = 20

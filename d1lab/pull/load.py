@@ -35,16 +35,16 @@ _QUARANTINED = pa.schema(
 )
 
 
-class Loaded(NamedTuple):
+class LoadedRows(NamedTuple):
     """What came into a warehouse table; sums with `+`."""
 
     rows: int = 0
     quarantined: int = 0
 
-    def __add__(self, other: object) -> Loaded:
-        if not isinstance(other, Loaded):
+    def __add__(self, other: object) -> LoadedRows:
+        if not isinstance(other, LoadedRows):
             return NotImplemented
-        return Loaded(self.rows + other.rows, self.quarantined + other.quarantined)
+        return LoadedRows(self.rows + other.rows, self.quarantined + other.quarantined)
 
 
 class Loader:
@@ -76,7 +76,7 @@ class Loader:
         create_table(self._con, self._sweep.name, self._sweep.layout.fields)
         self._forget("true")
 
-    def load(self, batches: TypedBatches) -> Loaded:
+    def load(self, batches: TypedBatches) -> LoadedRows:
         """Insert batches as they come, in one statement; then close them.
 
         Raises:
@@ -99,9 +99,9 @@ class Loader:
                 raise
             self._con.unregister(_STREAM)
             quarantine.load(self._con, self._sweep.name, self._now)
-        return Loaded(records.rows, quarantine.rows)
+        return LoadedRows(records.rows, quarantine.rows)
 
-    def replace(self, rowids: Sequence[int], batches: TypedBatches) -> Loaded:
+    def replace(self, rowids: Sequence[int], batches: TypedBatches) -> LoadedRows:
         """Take rows out, and put in what D1 has of them now."""
         self._con.register(_IDS, pa.table({"id": pa.array(rowids, pa.int64())}))
         listed = f"IN (SELECT id FROM {_IDS})"

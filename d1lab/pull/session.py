@@ -18,7 +18,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.fields import fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
-from d1lab.pull.load import Loaded, Loader, Progress, create_table
+from d1lab.pull.load import LoadedRows, Loader, Progress, create_table
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.warehouse import PullRecord, Records, utc_now
@@ -157,10 +157,10 @@ class _Session:
             self._marks.append(mark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
-    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[Loaded, str | None]:
+    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, str | None]:
         """What came, and the bookmark with which the table is surely current."""
         if sweep.table is None:
-            return Loaded(), self._bookmark
+            return LoadedRows(), self._bookmark
         read = self._source.read(sweep.table, sweep)
         loaded = loader.load(read.batches)
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:

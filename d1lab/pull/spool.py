@@ -40,7 +40,7 @@ class Span(NamedTuple):
     upto: int
 
 
-class Origin(NamedTuple):
+class SweepStart(NamedTuple):
     """When a sweep began, and what it began from."""
 
     bookmark: str | None
@@ -65,7 +65,7 @@ class Spool:
         self._identity = {"url": url, "columns": sweep.columns, "after": after}
         begun = self._begun()
         self.resumed = begun is not None
-        self.origin = begun or Origin(bookmark, sweep.changes_seen, utc_now().isoformat())
+        self.origin = begun or SweepStart(bookmark, sweep.changes_seen, utc_now().isoformat())
         if begun is None:
             self.clear()
             self._folder.mkdir(parents=True)
@@ -114,13 +114,13 @@ class Spool:
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.arrow"))
 
-    def _begun(self) -> Origin | None:
+    def _begun(self) -> SweepStart | None:
         """The origin of an unfinished sweep that this one goes on with; None for none."""
         try:
             state = json.loads((self._folder / _STATE).read_text())
         except (OSError, ValueError):
             return None
-        origin = Origin(*state["origin"])
+        origin = SweepStart(*state["origin"])
         age = utc_now() - datetime.fromisoformat(origin.started_at)
         if state["identity"] != self._identity or age > self._kept():
             return None

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d1lab import outbox as results
+from d1lab import outbox
 from d1lab.config import Settings, clean_environment
 from d1lab.errors import RunTimeoutError, StaleDataError
 from d1lab.lab import Lab
@@ -253,7 +253,7 @@ def _record(
     previous_run_id: str | None,
 ) -> RunRecord:
     finished_at = datetime.now(UTC)
-    read = {name for record in results.read_notes(run_dir) for name in record["reads"]}
+    read = {name for record in outbox.read_notes(run_dir) for name in record["reads"]}
     kind = settings.resolve(task.database)[1].url.partition(":")[0]
     return RunRecord(
         run_id=run_dir.name,
@@ -280,7 +280,7 @@ def _record(
         verdict=recorded_verdict(execution.notebook) if execution.notebook else None,
         previous_run_id=previous_run_id,
         error=execution.failure,
-        staged={table: rows.num_rows for table, rows in results.read_outbox(run_dir).items()},
+        staged={table: rows.num_rows for table, rows in outbox.read_outbox(run_dir).items()},
     )
 
 

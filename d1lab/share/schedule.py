@@ -17,7 +17,7 @@ MINUTES = (5, 10, 15, 20, 30, 60)
 _OFF_THE_HOUR = 7  # when everybody else's jobs are over
 
 
-class Place(NamedTuple):
+class SchedulePaths(NamedTuple):
     """Where a scheduler finds the project and the program; both absolute."""
 
     folder: Path
@@ -29,7 +29,9 @@ def kinds() -> list[str]:
     return sorted(path.stem for path in SNIPPETS.iterdir())
 
 
-def snippet(kind: str, place: Place, *, every: int = 15, database: str | None = None) -> str:
+def snippet(
+    kind: str, place: SchedulePaths, *, every: int = 15, database: str | None = None
+) -> str:
     """What to give a scheduler, with the exit codes explained.
 
     Args:
@@ -58,7 +60,7 @@ def snippet(kind: str, place: Place, *, every: int = 15, database: str | None = 
     return re.sub(r"@([a-z0-9]+)", lambda m: values.get(m[1], m[0]), text)
 
 
-def _paths(kind: str, place: Place) -> dict[str, str]:
+def _paths(kind: str, place: SchedulePaths) -> dict[str, str]:
     """Folder and program in the scheduler's own way of quoting."""
     folder, program = map(str, place)
     if not (folder + program).isprintable():

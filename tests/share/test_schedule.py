@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.share.schedule import MINUTES, SNIPPETS, Place, kinds, snippet
+from d1lab.share.schedule import MINUTES, SNIPPETS, SchedulePaths, kinds, snippet
 
-PLACE = Place(Path("/srv/my shop's 5%"), Path("/opt/d1 lab/bin/d1lab"))
+PLACE = SchedulePaths(Path("/srv/my shop's 5%"), Path("/opt/d1 lab/bin/d1lab"))
 CODES = {"0", "1", "2", "3", "4", "75"}
 
 
@@ -61,7 +61,7 @@ def test_cron_command_runs_in_a_shell(tmp_path: Path):
     program = tmp_path / "d1 lab"
     program.write_text('#!/bin/sh\necho "$@ in $(basename "$PWD") with $D1LAB_READ_TOKEN"\n')
     program.chmod(0o700)
-    [line] = _lines(snippet("cron", Place(folder, program)))
+    [line] = _lines(snippet("cron", SchedulePaths(folder, program)))
     command = line.split(" ", 5)[5].replace("\\%", "%")
     subprocess.run(
         ["sh", "-c", command], env={"HOME": str(home), "PATH": "/bin:/usr/bin"}, check=True
@@ -127,4 +127,4 @@ def test_unknown_schedulers_and_odd_minutes_are_bad_input():
     with pytest.raises(InputError, match="5, 10, 15, 20, 30, 60"):
         snippet("cron", PLACE, every=45)
     with pytest.raises(InputError, match="control character"):
-        snippet("cron", Place(Path("/srv/a\n* * * * * rm"), Path("/bin/d1lab")))
+        snippet("cron", SchedulePaths(Path("/srv/a\n* * * * * rm"), Path("/bin/d1lab")))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.customers import lifetime_model as lifetime
+from d1lab.analyses.customers import lifetime_model
 from d1lab.analyses.customers.lifetime_model import BgNbd, GammaGamma
 from d1lab.analyses.customers.spend_forecast import SpendForecast, forecast_spend, spend_intervals
 
@@ -34,8 +34,8 @@ MAX_DRAWN = 20_000
 """Maximum number of customers simulated; beyond it the interval is slightly too wide."""
 
 REASONS = {
-    "too_few_customers": f"fewer than {lifetime.MIN_CUSTOMERS} customers",
-    "too_few_repeats": f"fewer than {lifetime.MIN_REPEATS} repeat purchases",
+    "too_few_customers": f"fewer than {lifetime_model.MIN_CUSTOMERS} customers",
+    "too_few_repeats": f"fewer than {lifetime_model.MIN_REPEATS} repeat purchases",
     "drop_out_not_identified": (
         "no sign of customers leaving for good, so activity cannot be estimated"
     ),
@@ -131,15 +131,15 @@ def fit(customers: Purchases) -> Models:
     """Both models, fitted on customers who bought."""
     some = customers.sample(MAX_FITTED)
     return Models(
-        lifetime.fit_bg_nbd(*some.weeks),
-        lifetime.fit_gamma_gamma(some.repeats, some.mean_spend),
+        lifetime_model.fit_bg_nbd(*some.weeks),
+        lifetime_model.fit_gamma_gamma(some.repeats, some.mean_spend),
     )
 
 
 def expected_spend(models: Models, customers: Purchases, days: float) -> PeriodPurchases:
     """Purchases and spend to expect of each customer in the next `days`."""
-    purchases = lifetime.expected_purchases(models.purchases, days / WEEK, *customers.weeks)
-    each = lifetime.expected_spend(models.spend, customers.repeats, customers.mean_spend)
+    purchases = lifetime_model.expected_purchases(models.purchases, days / WEEK, *customers.weeks)
+    each = lifetime_model.expected_spend(models.spend, customers.repeats, customers.mean_spend)
     return PeriodPurchases(purchases, purchases * each)
 
 
@@ -225,11 +225,11 @@ def values(models: Models, customers: Purchases, days: int, annual_rate: float) 
         annual_rate: Discount rate a year, such as 0.1; > -1.
     """
     months = max(round(days / (365 / 12)), 1)
-    value = lifetime.discounted_value(
+    value = lifetime_model.discounted_value(
         *models, *customers.weeks, customers.mean_spend,
         periods=months, period=days / months / WEEK, rate=(1 + annual_rate) ** (1 / 12) - 1,
     )  # fmt: skip
-    alive = lifetime.probability_alive(models.purchases, *customers.weeks)
+    alive = lifetime_model.probability_alive(models.purchases, *customers.weeks)
     return CustomerValues(alive, *expected_spend(models, customers, days), value)
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from d1lab.analyses.customers import groups, labels
-from d1lab.analyses.customers import lifetime_value as lifetimes
+from d1lab.analyses.customers import groups, labels, lifetime_value
 from d1lab.analyses.customers.labels import LabeledCustomers, moves, since, unprompted_share
 from d1lab.analyses.customers.lifetime_value import Lifetimes
 from d1lab.analyses.customers.study import CustomerStudy
@@ -53,7 +52,7 @@ def known(lab: Lab, until: date) -> ReportTable:
 
 def figures(found: CustomerStudy) -> list[dict[str, Any]]:
     """The report's key figures, the most important first."""
-    return lifetimes.figures(found.customers, found.overdue, found.values)
+    return lifetime_value.figures(found.customers, found.overdue, found.values)
 
 
 def tables(found: CustomerStudy) -> dict[str, ReportTable]:
@@ -83,13 +82,16 @@ def tables(found: CustomerStudy) -> dict[str, ReportTable]:
             name="about-to-lapse",
         ),
         "holdout": ReportTable(
-            lifetimes.score_table(values),
+            lifetime_value.score_table(values),
             f"Backtest on the last {values.holdout.days} days: actual vs. forecast",
             note=holdout(values),
             name="holdout",
         ),
         "customers": ReportTable(
-            lifetimes.listed(now, values), "Most valuable customers", limit=10, name="customers"
+            lifetime_value.listed(now, values),
+            "Most valuable customers",
+            limit=10,
+            name="customers",
         ),
     }
 

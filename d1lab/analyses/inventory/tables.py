@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d1lab.analyses.inventory import demand
-from d1lab.analyses.inventory import gmroi as stock_profit
+from d1lab.analyses.inventory import demand, gmroi
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.analyses.inventory.turnover import REASONS
 
@@ -78,7 +77,7 @@ def refused(found: InventoryStudy) -> Frame:
     kinds = (
         ("Turnover and cover", "reason", REASONS),
         ("Forecast and order", "forecast_reason", demand.REASONS),
-        ("Margin and GMROI", "profit_reason", stock_profit.REASONS),
+        ("Margin and GMROI", "profit_reason", gmroi.REASONS),
     )
     rows = [
         (figure, words[reason], count)
