@@ -11,19 +11,11 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from d1lab import catalog
-from d1lab.display import set_currency
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support import shop_app, workerd
 from tests.support.outside import required
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_currency() -> Iterator[None]:
-    """Forget the currency of the lab that a module opened last: tests open many."""
-    yield
-    set_currency("")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple, TypedDict
 
-from d1lab.charts.theme import LABEL_LIMIT, enable
+from d1lab.charts.theme import LABEL_LIMIT, NUMBERS, enable
+from d1lab.display.currency import sign_of
 from d1lab.display.labels import Labels, column_meanings
 from d1lab.display.table import TableColumn, describe_columns, read_frame
-from d1lab.display.values import CURRENCY_SIGNS, Kind, plain
+from d1lab.display.values import Kind, plain
 from d1lab.errors import InputError, UnknownName
 from d1lab.fast_import import defer_iri_grammar
 from d1lab.metrics import shipped_labels
@@ -44,6 +45,7 @@ class ColumnMeanings(TypedDict, total=False):
     units: Mapping[str, str]
     kinds: Mapping[str, Kind]
     known_labels: Labels  # of a lab's metrics; the default is those that d1lab ships
+    currency: str  # of money without a unit
 
 
 class ChartData(NamedTuple):
@@ -76,7 +78,7 @@ class ChartData(NamedTuple):
             return "%-d %b" if span.days <= 120 else "%b %Y" if span.days <= 800 else "%Y"
         if column.kind == "percent":
             return "~%"
-        sign = "$" if CURRENCY_SIGNS.get(column.unit) == "$" else ""
+        sign = "$" if sign_of(column.unit) else ""
         return f"{sign}~s" if max(map(abs, values), default=0) >= 1e6 else f"{sign},.6~g"
 
     def tooltips(self) -> list[alt.Tooltip]:
@@ -103,7 +105,14 @@ class ChartData(NamedTuple):
             width="container",
             height=height,
             usermeta={"d1lab": {"columns": columns}},
+            **self._signed(),
         )
+
+    def _signed(self) -> dict[str, Any]:
+        """The configuration in which `$` in a format is the sign of the chart's currency."""
+        signs = {sign_of(column.unit) for column in self.columns.values()} - {"", "$"}
+        numbers = [NUMBERS | {"currency": [sign, ""]} for sign in sorted(signs)]
+        return {"config": alt.Config(locale={"number": numbers[0]})} if numbers else {}
 
 
 def read_chart_data(
@@ -132,7 +141,8 @@ def read_chart_data(
             raise UnknownName("column", name, names, f"chart {title!r}")
     known = list(source)
     plain_rows = tuple(tuple(map(plain, row)) for row in known)
-    words = column_meanings(names, meaning, meaning.get("known_labels") or shipped_labels())
+    labels = meaning.get("known_labels") or shipped_labels()
+    words = column_meanings(names, meaning, labels, meaning.get("currency", ""))
     described = describe_columns(
         names, known, plain_rows, words["labels"], words["units"], words["kinds"]
     )
@@ -198,5 +208,5 @@ def number_format(column: TableColumn) -> str:
         return ".1%"
     if not column.numeric:
         return ""
-    sign = "$" if CURRENCY_SIGNS.get(column.unit) == "$" else ""
+    sign = "$" if sign_of(column.unit) else ""  # d3's word for the currency's sign
     return f"{sign},.{0 if column.kind == 'integer' else column.digits}f"

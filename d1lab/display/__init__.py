@@ -7,7 +7,7 @@ merchant's data stays data.
 
 from d1lab.display.figures import Figure, Figures
 from d1lab.display.table import DataTable
-from d1lab.display.values import Kind, money, set_currency, show
+from d1lab.display.values import Kind, money, show
 from d1lab.display.words import Note, Verdict
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "Note",
     "Verdict",
     "money",
-    "set_currency",
     "show",
 ]

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, Literal, NamedTuple, get_args
 
+from d1lab.display.currency import sign_of
 from d1lab.display.values import (
-    CURRENCY_SIGNS,
     KINDS,
     Kind,
     as_text,
-    currency,
     digits_for,
     plain,
     sentence_case,
@@ -64,8 +63,6 @@ class Figure(NamedTuple):
         )
         default: Kind = "integer" if isinstance(number, int) else "number"
         made = {"label": sentence_case(metric), "kind": default, **fields, "low": low, "high": high}
-        if made["kind"] == "money":
-            made["unit"] = made.get("unit") or currency()
         figure = cls(metric=metric, value=number, **made)
         _check(figure)
         return figure
@@ -88,8 +85,9 @@ class Figure(NamedTuple):
         """The interval as a reader sees it, with its level; empty where there is none."""
         if self.low is None:
             return ""
-        digits = digits_for([self.value if self.value is not None else self.low], self.kind)
-        signed = self.unit if self.unit in CURRENCY_SIGNS else ""
+        known = self.value if self.value is not None else self.low
+        digits = digits_for([known], self.kind, self.unit)
+        signed = self.unit if sign_of(self.unit) else ""
         low = show(self.low, self.kind, signed, digits)
         high = show(self.high, self.kind, self.unit, digits)
         return f"{low} to {high} ({100 * self.level:g} %)"

@@ -76,37 +76,51 @@ def common_labels() -> dict[str, Label]:
 
 
 def column_meanings(
-    names: Iterable[str], given: Mapping[str, Any], labels: Labels
+    names: Iterable[str], given: Mapping[str, Any], labels: Labels, currency: str = ""
 ) -> dict[str, Any]:
-    """`labels`, `units` and `kinds` for a table of these columns; what is given comes first."""
+    """`labels`, `units` and `kinds` for a table of these columns; what is given comes first.
+
+    Money without a unit is in the currency.
+    """
     known = {name: labels[name] for name in names if name in labels}
     found = {
         "labels": {name: label.label for name, label in known.items()},
         "units": {name: label.unit for name, label in known.items() if label.unit},
         "kinds": {name: label.kind for name, label in known.items() if label.kind},
     }
-    return {**given, **{key: {**words, **given.get(key, {})} for key, words in found.items()}}
+    meaning = {key: {**words, **given.get(key, {})} for key, words in found.items()}
+    money = (name for name, kind in meaning["kinds"].items() if kind == "money" and currency)
+    meaning["units"] = {**dict.fromkeys(money, currency), **meaning["units"]}
+    return {**given, **meaning}
 
 
 def labeled_figures(
-    items: Iterable[object], values: Mapping[str, object], labels: Labels
+    items: Iterable[object], values: Mapping[str, object], labels: Labels, currency: str = ""
 ) -> Iterator[object]:
-    """Key figures with their labels: ready ones, mappings or frames of fields, values by name."""
+    """Key figures with their labels: ready ones, mappings or frames of fields, values by name.
+
+    Money without a unit is in the currency.
+    """
     for item in items:
         if isinstance(item, Mapping):
-            yield _labeled(item, labels)
-        elif not isinstance(item, Figure) and hasattr(item, "to_dict"):
+            yield _labeled(item, labels, currency)
+        elif isinstance(item, Figure):
+            yield item if item.kind != "money" or item.unit else item._replace(unit=currency)
+        elif hasattr(item, "to_dict"):
             for row in item.to_dict("records"):  # pyright: ignore
-                yield _labeled(row, labels)
+                yield _labeled(row, labels, currency)
         else:
             yield item
     for metric, value in values.items():
-        yield _labeled({"metric": metric, "value": value}, labels)
+        yield _labeled({"metric": metric, "value": value}, labels, currency)
 
 
-def _labeled(fields: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
+def _labeled(fields: Mapping[str, Any], labels: Labels, currency: str) -> dict[str, Any]:
     label = labels.get(fields.get("metric", ""))
-    return {**(label._asdict() if label else {}), **fields}
+    made = {**(label._asdict() if label else {}), **fields}
+    unit = made.get("unit")
+    has_unit = isinstance(unit, str) and unit != ""  # in a frame a missing one is NaN
+    return made if made.get("kind") != "money" or has_unit else {**made, "unit": currency}
 
 
 def selected(frame: Any, columns: str | Sequence[str] | None) -> Any:

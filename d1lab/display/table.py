@@ -13,13 +13,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from d1lab.display.currency import is_currency, sign_of
 from d1lab.display.values import (
-    CURRENCY_SIGNS,
     KINDS,
     NUMERIC,
     Kind,
     as_text,
-    currency,
     digits_for,
     plain,
     sentence_case,
@@ -47,14 +46,14 @@ class TableColumn(NamedTuple):
 
     def shown(self, value: Any) -> str:
         """One cell as a reader sees it; the unit stands in the header."""
-        currency = self.unit if self.kind == "money" and self.unit in CURRENCY_SIGNS else ""
+        signed = self.unit if self.kind == "money" and sign_of(self.unit) else ""
         digits = 0 if self.kind == "integer" else self.digits
-        return show(value, self.kind, currency, digits)
+        return show(value, self.kind, signed, digits)
 
     @property
     def header(self) -> str:
         """Label and unit; the signs of a percent and of a currency stand at the numbers."""
-        at_number = self.kind == "percent" or (self.kind == "money" and self.unit in CURRENCY_SIGNS)
+        at_number = self.kind == "percent" or (self.kind == "money" and sign_of(self.unit))
         return self.label if at_number or not self.unit else f"{self.label} ({self.unit})"
 
 
@@ -219,9 +218,7 @@ def describe_columns(
         kind = kinds.get(name) or _kind([row[position] for row in top], unit)
         if kind not in KINDS:
             raise UnknownName("kind", kind, KINDS, f"column {name!r}")
-        if kind == "money":
-            unit = unit or currency()
-        digits = digits_for([row[position] for row in rows], kind)
+        digits = digits_for([row[position] for row in rows], kind, unit)
         made.append(TableColumn(name, labels.get(name) or sentence_case(name), unit, kind, digits))
     return tuple(made)
 
@@ -236,7 +233,7 @@ def _kind(cells: list[Any], unit: str) -> Kind:
     values = [plain(cell) for cell in known]
     if any(isinstance(value, str | bool) for value in values):
         return "text"
-    if unit in CURRENCY_SIGNS:
+    if is_currency(unit):
         return "money"
     if any(isinstance(cell, Decimal) for cell in known):
         return "number"

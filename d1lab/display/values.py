@@ -7,14 +7,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from d1lab.display.currency import decimals_of, sign_of
+
 Kind = Literal["text", "integer", "number", "money", "percent", "date"]
 KINDS: tuple[Kind, ...] = ("text", "integer", "number", "money", "percent", "date")
 NUMERIC: tuple[Kind, ...] = ("integer", "number", "money", "percent")
 UNKNOWN = "–"
 
 _MINUS = "−"
-_currency = ""
-CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "$": "$", "€": "€", "£": "£"}
 
 
 def plain(value: Any, longest: int = 1_000) -> Any:
@@ -50,14 +50,18 @@ def _plain_decimal(value: Decimal) -> int | float | str | None:
     return near if Decimal(repr(near)) == value else str(value)
 
 
-def digits_for(values: list[Any], kind: Kind) -> int:
-    """Decimals for a column of one kind, so that its numbers align: fewer the larger they are."""
+def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
+    """Decimals for a column of one kind, so that its numbers align: fewer the larger they are.
+
+    >>> digits_for([12.5], "money", "EUR"), digits_for([12.5], "money", "JPY")
+    (2, 0)
+    """
     if kind == "percent":
         return 1
     sizes = [abs(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     largest = max(sizes, default=0)
     if kind == "money":
-        return 0 if largest >= 10_000 else 2
+        return 0 if largest >= 10_000 else decimals_of(unit)
     if kind == "integer" or largest >= 1_000:
         return 0
     if largest >= 1:
@@ -71,7 +75,7 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
     Args:
         value: As `plain` gives it. A percent is a ratio: 0.25 shows as 25.0 %.
         kind: How to read it. A text in a numeric column is shown as it stands.
-        unit: Written after the number; a currency such as USD, EUR or GBP as its sign before it.
+        unit: Written after the number; a currency that has a sign, such as USD, before it.
         digits: Decimals; None chooses by the value's size.
 
     >>> show(1234567.891, "money", "USD"), show(-0.0312, "percent"), show(None)
@@ -83,37 +87,26 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
         return "yes" if value else "no"
     if isinstance(value, str) or kind in ("text", "date"):
         return str(value).removesuffix(" 00:00:00")
-    decimals = digits_for([value], kind) if digits is None else digits
+    decimals = digits_for([value], kind, unit) if digits is None else digits
     scaled = value * 100 if kind == "percent" else value
     number = f"{abs(scaled):,.{decimals}f}"
     sign = _MINUS if scaled < 0 and any(c in "123456789" for c in number) else ""
     if kind == "percent":
         return f"{sign}{number} %"
-    if unit in CURRENCY_SIGNS:
-        return f"{sign}{CURRENCY_SIGNS[unit]}{number}"
+    if currency_sign := sign_of(unit):
+        return f"{sign}{currency_sign}{number}"
     return f"{sign}{number} {_one_of(unit) if number == '1' else unit}".rstrip()
 
 
-def set_currency(code: str) -> None:
-    """Set the default currency; `d1lab.open` does so for its shop."""
-    global _currency
-    _currency = code
+def money(value: Any, currency: str = "") -> str:
+    """An amount in running text; without a sign where the currency is unknown.
 
-
-def currency() -> str:
-    """The default currency; empty if unknown."""
-    return _currency
-
-
-def money(value: Any) -> str:
-    """An amount in running text: '$7,007'; without a sign where the currency is unknown.
-
-    >>> money(None)
-    '–'
+    >>> money(7007.46, "USD"), money(41.5, "USD"), money(41.5), money(None)
+    ('$7,007', '$41.50', '41.50', '–')
     """
     amount = plain(value)
     whole = isinstance(amount, int | float) and (abs(amount) >= 1_000 or amount % 1 == 0)
-    return show(amount, "money", _currency, 0 if whole else None)
+    return show(amount, "money", currency, 0 if whole else None)
 
 
 def _one_of(unit: str) -> str:

@@ -10,14 +10,15 @@ from d1lab.display.labels import Labels
 
 
 class LabCharts:
-    """The forms of `d1lab.charts`, which draw with a lab's labels.
+    """The forms of `d1lab.charts`, which draw with a lab's labels and currency.
 
     Args:
         labels: By column; what a call says itself comes first.
+        currency: Of money whose unit is not given.
     """
 
-    def __init__(self, labels: Labels) -> None:
-        self._labels = labels
+    def __init__(self, labels: Labels, currency: str = "") -> None:
+        self._labels, self._currency = labels, currency
 
     def __getattr__(self, form: str) -> Callable[..., Any]:
         import d1lab.charts as charts  # altair: loaded when the first chart is drawn
@@ -26,7 +27,7 @@ class LabCharts:
             raise AttributeError(
                 f"there is no chart form {form!r}; use {', '.join(charts.__all__)}"
             )
-        return partial(getattr(charts, form), known_labels=self._labels)
+        return partial(getattr(charts, form), known_labels=self._labels, currency=self._currency)
 
     def __dir__(self) -> list[str]:
         import d1lab.charts as charts

@@ -43,6 +43,7 @@ class Lab(DisplayMixin):
         shop: The default shop; without it, the only one if there is but one.
         run_dir: The run's folder, when a run opens the lab.
         metrics_folder: The project's own metrics.
+        currency: The code of the currency of its amounts; empty where it is not known.
 
     Raises:
         UnknownName: The data has no such shop.
@@ -57,9 +58,11 @@ class Lab(DisplayMixin):
         shop: str | None = None,
         run_dir: Path | None = None,
         metrics_folder: Path | None = None,
+        currency: str = "",
     ) -> None:
         self._con, self.database, self.folder = con, database, folder
         self._given_run_dir, self._metrics_folder = run_dir, metrics_folder
+        self.currency = currency
         only = self.shops[0] if len(self.shops) == 1 else None
         self.shop = only if shop is None else self._known_shop(shop)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from d1lab.errors import InputError
+from d1lab.errors import InputError, UnknownName
 from d1lab.metrics import check_select
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def register(lab: Lab) -> bool:
-    """Offer `%%d1` on this lab, if IPython is running; the lab opened last answers.
+    """Offer `%%d1`, if IPython is running.
 
+    The notebook's one lab answers, of several the variable `lab`; `%%d1 from other` asks another.
     `$name` in the cell takes the value of the notebook's variable `name`.
     """
     ipython = sys.modules.get("IPython")
@@ -25,16 +27,43 @@ def register(lab: Lab) -> bool:
         return False
 
     def d1(line: str, cell: str) -> pd.DataFrame:
-        """Run one SELECT on the warehouse; `%%d1 name` keeps the frame as `name`."""
-        frame = lab.sql(cell, **_variables(cell, shell.user_ns)).df()
-        if target := line.strip():
-            if not target.isidentifier():
-                raise InputError(f"%%d1 {target}: give one name for the result, or none")
+        """Run one SELECT: `%%d1`, `%%d1 RESULT`, `%%d1 from LAB` or `%%d1 RESULT from LAB`."""
+        target, asked = _target(line), _asked(line, shell.user_ns, lab)
+        frame = asked.sql(cell, **_variables(cell, shell.user_ns)).df()
+        if target:
             shell.user_ns[target] = frame
         return frame
 
     shell.register_magic_function(d1, "cell", "d1")
     return True
+
+
+_LINE = re.compile(r"\s*(?P<target>(?!from\b)[^\W\d]\w*)?\s*(?:\bfrom\s+(?P<lab>[^\W\d]\w*))?\s*")
+
+
+def _target(line: str) -> str | None:
+    """The name that the result gets, if any."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise InputError(
+            f"%%d1 {line.strip()}: invalid. Write %%d1, %%d1 RESULT, or %%d1 RESULT from LAB."
+        )
+    return match["target"]
+
+
+def _asked(line: str, namespace: dict[str, Any], opened: Lab) -> Lab:
+    """The lab that a cell asks: the one named, the notebook's only one, or its variable `lab`."""
+    named = (pair for pair in namespace.items() if pair[0][0] != "_")  # not IPython's history
+    labs = {name: each for name, each in named if isinstance(each, type(opened))}
+    match = _LINE.fullmatch(line)
+    if match and match["lab"]:
+        if match["lab"] not in labs:
+            raise UnknownName("lab", match["lab"], labs, "%%d1")
+        return labs[match["lab"]]
+    several = {id(each) for each in labs.values()}
+    if len(several) > 1 and "lab" not in labs:
+        raise InputError(f"%%d1: several labs. Write %%d1 from {' or from '.join(sorted(labs))}.")
+    return labs.get("lab") or next(iter(labs.values()), opened)
 
 
 def _variables(sql: str, namespace: dict[str, Any]) -> dict[str, Any]:

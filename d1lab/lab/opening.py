@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from d1lab.config import load_settings
-from d1lab.display import set_currency
 from d1lab.lab import magic
 from d1lab.lab.lab import Lab
 from d1lab.warehouse import open_warehouse
@@ -31,6 +30,6 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
         run_dir=settings.run_dir,
         metrics_folder=settings.root / "metrics",
     )
-    set_currency(chosen.currency_of(lab.shop))
+    lab.currency = chosen.currency_of(lab.shop)
     magic.register(lab)
     return lab

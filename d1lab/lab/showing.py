@@ -24,6 +24,7 @@ class DisplayMixin:
 
     _given_run_dir: Path | None
     _labels: Labels
+    currency: str
 
     def verdict(self, text: object, status: str = "neutral", detail: object = "") -> Verdict:
         """Show the report's main result in one sentence; status good, bad, neutral, or unknown."""
@@ -36,7 +37,7 @@ class DisplayMixin:
             figures: Mappings of `d1lab.display.Figure`'s fields, or frames of them.
             values: Values by name; label, unit and kind come from the metrics' headers.
         """
-        return Figures.of(*labeled_figures(figures, values, self._labels))
+        return Figures.of(*labeled_figures(figures, values, self._labels, self.currency))
 
     def table(
         self,
@@ -58,13 +59,13 @@ class DisplayMixin:
             fields = {**shown._asdict(), "title": title or shown.title, **options}
             return self.table(fields.pop("frame"), **fields)
         frame = selected(shown, columns)
-        meaning = column_meanings(column_names(frame), options, self._labels)
+        meaning = column_meanings(column_names(frame), options, self._labels, self.currency)
         return DataTable.from_frame(frame, title=title, run_dir=self._given_run_dir, **meaning)
 
     @property
     def charts(self) -> LabCharts:
         """The forms of `d1lab.charts`, with this lab's labels: `lab.charts.line(frame, ...)`."""
-        return LabCharts(self._labels)
+        return LabCharts(self._labels, self.currency)
 
     def chart(self, declared: ReportChart) -> Any:
         """Draw a chart that a report declares; its note where there is nothing to draw."""
@@ -76,7 +77,7 @@ class DisplayMixin:
 
     def money(self, amount: object) -> str:
         """An amount in running text, in the shop's currency: '$7,007'."""
-        return money(amount)
+        return money(amount, self.currency)
 
     def note(self, text: object, tone: str = "note") -> Note:
         """A remark beside the story; tone note or warning."""

@@ -57,9 +57,10 @@ class FigureChange(NamedTuple):
         if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
             points = 100 * self.difference
             return f"{sign}{show(points, digits=_telling(points, 1))} pp"
-        digits = _telling(self.difference, digits_for([self.figure.value], self.figure.kind))
+        figure = self.figure
+        digits = _telling(self.difference, digits_for([figure.value], figure.kind, figure.unit))
         by = f" ({sign}{show(self.ratio, 'percent')})" if self.ratio is not None else ""
-        return f"{sign}{show(self.difference, self.figure.kind, self.figure.unit, digits)}{by}"
+        return f"{sign}{show(self.difference, figure.kind, figure.unit, digits)}{by}"
 
     def words(self) -> str:
         """The finding in words."""

@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from d1lab.display import DataTable, Figure, Figures, Note, Verdict, money, set_currency, show
+from d1lab.display import DataTable, Figure, Figures, Note, Verdict, money, show
 from d1lab.display.values import plain
 from d1lab.errors import InputError, UnknownName
 
@@ -238,22 +238,18 @@ def test_notebooks_plain_text_is_ours(shown, text):
     assert shown.MIME in data
 
 
-@pytest.fixture
-def euros():
-    set_currency("EUR")
-    yield
-    set_currency("")
-
-
-def test_money_is_in_the_shops_currency(euros):
-    """Figures, tables and words name it, unless somebody named another; other kinds do not."""
-    assert Figure.of("savings", 12.5, kind="money").shown() == "€12.50"
+def test_money_has_a_currency_only_where_one_is_given():
+    """Nothing is remembered from one call to the next: a lab gives its own."""
+    assert Figure.of("savings", 12.5, kind="money").shown() == "12.50"
     assert Figure.of("savings", 12.5, kind="money", unit="USD").shown() == "$12.50"
-    assert Figure.of("uses", 3).shown() == "3"
     frame = pd.DataFrame({"revenue": [1.5], "units": [2]})
-    table = DataTable.from_frame(frame, title="T", kinds={"revenue": "money"})
+    kinds = {"revenue": "money"}
+    table = DataTable.from_frame(frame, title="T", kinds=kinds, units={"revenue": "EUR"})
     assert [column.unit for column in table.columns] == ["EUR", ""]
-    assert (money(7_007.46), money(-3.2), money(41.0)) == ("€7,007", "−€3.20", "€41")
+    again = DataTable.from_frame(frame, title="T", kinds=kinds)
+    assert [column.unit for column in again.columns] == ["", ""]
+    shown = [money(7_007.46, "EUR"), money(-3.2, "EUR"), money(41.0, "EUR"), money(41.0)]
+    assert shown == ["€7,007", "−€3.20", "€41", "41"]
 
 
 def test_a_single_thing_has_a_singular_unit():

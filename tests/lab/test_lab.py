@@ -9,9 +9,11 @@ from pathlib import Path
 
 import duckdb
 import nbformat
+import pandas as pd
 import pytest
 
 import d1lab
+from d1lab.display import Figure
 from d1lab.errors import InputError, StaleDataError, StopRun, UnknownName
 from d1lab.lab import Lab, dictionary
 from d1lab.lab import freshness as state
@@ -361,6 +363,48 @@ def test_showing_is_checked(tiny_lab):
         tiny_lab.stop("no data")
 
 
+@pytest.fixture
+def two_labs(project, tiny_warehouse):
+    """Labs on two databases, whose shops count in euros and in yen."""
+    (project / "data" / "far").mkdir()
+    (project / "data" / "far" / "warehouse.duckdb").symlink_to(tiny_warehouse)
+    urls = {"demo": ("near", "EUR"), "far": ("far", "JPY")}
+    (project / "d1lab.toml").write_text(
+        "".join(
+            f'[databases.{name}]\nurl = "sqlite:{file}.sqlite"\ncurrency = "{code}"\n'
+            for name, (file, code) in urls.items()
+        )
+    )
+    return d1lab.open("demo", shop="harbor"), d1lab.open("far", shop="harbor")
+
+
+def test_each_lab_keeps_its_currency(two_labs):
+    """Figures, tables, charts and words of two labs in one process, whichever was opened last."""
+    assert [lab.currency for lab in two_labs] == ["EUR", "JPY"]
+    frame = pd.DataFrame({"sku": ["a", "b"], "revenue": [12.5, 25.0]})
+    words = {"title": "Revenue", "description": "By product."}
+    for lab, unit, amount, sign in zip(
+        two_labs, ("EUR", "JPY"), ("€12.50", "¥12"), "€¥", strict=True
+    ):
+        [figure] = lab.figures(savings=12.5).figures
+        given = lab.figures(Figure.of("x", 12.5, kind="money"), {"metric": "y", "value": 1})
+        _, column = lab.table(frame, title="Revenue").columns
+        drawn = lab.charts.bar(frame, "sku", "revenue", **words).to_dict()
+        assert (figure.unit, figure.shown(), lab.money(12.5)) == (unit, amount, amount)
+        assert [each.unit for each in given.figures] == [unit, ""]
+        assert (column.unit, column.shown(12.5)) == (unit, amount)
+        assert drawn["config"]["locale"]["number"]["currency"] == [sign, ""]
+
+
+def test_a_lab_has_the_currency_of_its_shop(project):
+    """Where shops of one database count differently, and none where several are meant."""
+    (project / "d1lab.toml").write_text(
+        '[databases.demo]\nurl = "sqlite:x"\ncurrency = {harbor = "CHF", kiosk = "USD"}\n'
+    )
+    opened = [d1lab.open(shop=shop) for shop in ("harbor", "kiosk", None)]
+    assert [lab.currency for lab in opened] == ["CHF", "USD", ""]
+
+
 def test_magic_runs_sql_in_a_cell(project):
     """%%d1 binds the notebook's variables, shows the frame, and keeps it under a name."""
     code = """
@@ -374,8 +418,25 @@ shown = shell.run_cell_magic("d1", "", "SELECT sku FROM products WHERE sku = $wa
 assert shown["sku"].tolist() == ["evil"], shown
 shell.run_cell_magic("d1", "kept", "SELECT count(*) AS n FROM products")
 assert shell.user_ns["kept"]["n"].tolist() == [3]
+near, far = d1lab.open(shop="harbor"), d1lab.open(shop="kiosk")
+shell.user_ns["near"] = near
+shell.run_cell_magic("d1", "", "SELECT 1")
+shell.user_ns["far"] = far
+far.sql = lambda sql: near.sql("SELECT 'far' AS asked")
+assert shell.run_cell_magic("d1", "from far", "SELECT 1")["asked"].tolist() == ["far"]
+shell.run_cell_magic("d1", "both from far", "SELECT 1")
+assert shell.user_ns["both"]["asked"].tolist() == ["far"]
+try:
+    shell.run_cell_magic("d1", "", "SELECT 1")
+except d1lab.D1labError as error:
+    assert "from far or from near" in str(error), error
+else:
+    raise AssertionError("several labs")
+shell.user_ns["lab"] = near
+assert "1" in str(shell.run_cell_magic("d1", "", "SELECT 1").columns[0])
 for line, cell, said in (
-    ("two names", "SELECT 1", "give one name"),
+    ("two names", "SELECT 1", "invalid"),
+    ("from nowhere", "SELECT 1", "There is no lab 'nowhere'"),
     ("", "SELECT * FROM product", "mean 'products'"),
     ("", "SELECT $unbound", "lacks values for $unbound"),
 ):

@@ -48,7 +48,7 @@ def _detail(found: PriceStudy, cut: Frame, alerts: Frame) -> str:
         return (
             f"{len(alerts):,} can be matched at a margin of "
             f"{found.rule.margin_floor:.0%} or more. Largest gap: {first['product']}, "
-            f"{money(first['cheapest'])} at {first['cheapest_at']}."
+            f"{money(first['cheapest'], found.currency)} at {first['cheapest_at']}."
         )
     if cut.empty:
         return "No price needs action."

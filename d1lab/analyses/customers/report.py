@@ -44,7 +44,7 @@ def known(lab: Lab, until: date) -> ReportTable:
     """What the app's own customer table shows without orders, a line for each figure."""
     row = lab.metric("customer_recency", until=until).iloc[0].to_dict()
     lines = [
-        (label, money(row[name]) if kind == "money" else show(plain(row[name]), kind))
+        (label, lab.money(row[name]) if kind == "money" else show(plain(row[name]), kind))
         for name, (label, kind) in _KNOWN.items()
     ]
     return ReportTable(pd.DataFrame(lines, columns=pd.Index(["what", "value"])), "What is known")
@@ -84,7 +84,7 @@ def tables(found: CustomerStudy) -> dict[str, ReportTable]:
         "holdout": ReportTable(
             lifetime_value.score_table(values),
             f"Backtest on the last {values.holdout.days} days: actual vs. forecast",
-            note=holdout(values),
+            note=holdout(values, found.currency),
             name="holdout",
         ),
         "customers": ReportTable(
@@ -210,7 +210,7 @@ def stability(labelled: LabeledCustomers) -> str:
     return " ".join(dict.fromkeys(told))  # one snapshot may serve both
 
 
-def holdout(values: Lifetimes) -> str:
+def holdout(values: Lifetimes, currency: str) -> str:
     """What the shop's own past says of the forecast."""
     if values.reason is not None:
         return f"Forecast not available: {values.reason}."
@@ -221,18 +221,18 @@ def holdout(values: Lifetimes) -> str:
         f"Backtest on the last {values.holdout.days} days: total spend error "
         f"{_off(model.spend_error)} for the model, {_off(closest.spend_error)} for "
         f"the best baseline{' (baseline better)' if naive else ''}. "
-        f"{_held(values)}The model had the lowest error per customer, so its forecast "
+        f"{_held(values, currency)}The model had the lowest error per customer, so its forecast "
         "is shown."
     )
 
 
-def _held(values: Lifetimes) -> str:
+def _held(values: Lifetimes, currency: str) -> str:
     """Whether what came lay inside the interval that the model had given for it."""
     interval, came = values.holdout.interval, values.holdout.actual_spend
     if interval is None:
         return ""
-    ends = f"{money(interval.low)} to {money(interval.high)}"
-    came = money(came)
+    ends = f"{money(interval.low, currency)} to {money(interval.high, currency)}"
+    came = money(came, currency)
     if values.holdout.missed:
         return (
             f"Actual spend, {came}, was outside the model's 90% interval ({ends}). "
@@ -245,21 +245,23 @@ def _off(error: float | None) -> str:
     return "not available" if error is None else f"{error:+.0%}"
 
 
-def returns(customers: Frame) -> str:
+def returns(customers: Frame, currency: str) -> str:
     """What was taken out before anything was counted."""
     cancelled, back = customers["cancelled_orders"].sum(), customers["refunded"].sum()
     if not cancelled and not back:
         return "No cancelled or refunded orders."
-    return f"Excluded: {cancelled:,.0f} fully returned orders and {money(back)} in refunds."
+    refunds = money(back, currency)
+    return f"Excluded: {cancelled:,.0f} fully returned orders and {refunds} in refunds."
 
 
-def remarks(customers: Frame, values: Lifetimes, staged: int) -> str:
+def remarks(found: CustomerStudy, staged: int) -> str:
     """All that a reader should know of how this was made, in one note."""
+    values = found.values
     stored = "each customer's spend to date"
     if values.reason is None:
         stored += f" plus expected spend over the next {values.horizon_days} days"
     return (
-        f"{returns(customers)} Groups, scores, and lifetime values for {staged:,} "
-        f"customers are written back to D1. Lifetime value is {stored}. Lists contain "
+        f"{returns(found.customers, found.currency)} Groups, scores, and lifetime values for "
+        f"{staged:,} customers are written back to D1. Lifetime value is {stored}. Lists contain "
         "customer IDs only and are available as CSV."
     )

@@ -20,6 +20,7 @@ class CustomerStudy(NamedTuple):
     customers: Frame  # scores with group, lifetime value, and the app's segment
     groups: Frame  # of `groups.group_table`
     overdue: Frame  # of `groups.lapsing`
+    currency: str = ""  # of amounts; empty where it is not known
 
 
 def study(
@@ -29,6 +30,7 @@ def study(
     rule: SegmentRule,
     vip_spend: float | None,
     vip_purchases: int,
+    currency: str = "",
 ) -> CustomerStudy:
     """Compute everything for one shop.
 
@@ -39,10 +41,12 @@ def study(
         rule: Which groups are vip and new; used where `vip_spend` is None.
         vip_spend: The least spend of a vip within the window; None to go by group.
         vip_purchases: The least number of purchases beside it.
+        currency: Of amounts; empty where it is not known.
     """
     customers = valued(labelled.now, values)
     overdue = groups.lapsing(customers)
     customers["customer_segment"] = groups.app_segments(
         customers, window, rule, vip_spend, vip_purchases
     )
-    return CustomerStudy(labelled, values, customers, groups.group_table(customers), overdue)
+    table = groups.group_table(customers)
+    return CustomerStudy(labelled, values, customers, table, overdue, currency)

@@ -59,17 +59,18 @@ def dashboard(measures: Frame, days: int) -> Frame:
     return named.assign(note=notes)[["metric", "value", "note"]]
 
 
-def verdict(shown: Frame, days: int) -> dict[str, str]:
+def verdict(shown: Frame, days: int, currency: str) -> dict[str, str]:
     """The report's answer in a sentence, and its change.
 
     Args:
         shown: Of `dashboard`.
         days: The period's length.
+        currency: Of its amounts; empty where it is not known.
     """
     savings, lines = (shown.set_index("metric").loc[name] for name in ("savings", "uses"))
+    given = money(savings["value"], currency)
     text = (
-        f"Discounts totaled {money(savings['value'])} on {lines['value']:,.0f} order lines "
-        f"in the last {days} days."
+        f"Discounts totaled {given} on {lines['value']:,.0f} order lines in the last {days} days."
     )
     return {"text": text, "detail": savings["note"]}
 
