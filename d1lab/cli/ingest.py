@@ -148,6 +148,11 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
     if result.campaigns:
         names = ", ".join(f"{name} ({codes:,} codes)" for name, codes in result.campaigns.items())
         parts.append(f"Codes counted as campaigns: {names}")
+    if result.proposed_timezone:
+        parts.append(
+            f"The times are those of {result.proposed_timezone}. If the shop's days are, too, "
+            "set its timezone in d1lab.toml"
+        )
     told = ". ".join(parts) + f". {result.seconds:.1f} s"
     if result.refused:
         reasons = Counter(line.reason for line in result.refused)

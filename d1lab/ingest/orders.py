@@ -33,6 +33,7 @@ from d1lab.ingest.rejected import RejectedLine
 from d1lab.ingest.replace import Replaced, find_known, replace_orders, require_tables
 from d1lab.ingest.spelling import TIMES, make_plain
 from d1lab.ingest.times import unsettled, utc_texts
+from d1lab.ingest.zones import proposed_zone
 from d1lab.warehouse import scratch
 
 MEMORY = "512MB"  # of DuckDB; what does not fit goes to a private folder of the system's
@@ -123,6 +124,7 @@ class OrdersResult(NamedTuple):
     map: str | None = None  # the map of d1lab's that the file was read by
     exported_at: str = ""  # when the file was made, UTC
     timezone: str = "UTC"  # of times without an offset
+    proposed_timezone: str | None = None  # that the offsets in the file tell, if none is set
     campaigns: Mapping[str, int] = {}  # codes in the file by the campaign they were counted as
     seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
 
@@ -176,6 +178,8 @@ def ingest_orders(
     zone = columns.timezone or reading.timezone or "UTC"
     with _workspace() as con:
         loaded = load(con, files, columns)
+        field = "created_at" if columns.layout == "shopify" else "occurred_at"
+        proposed = None if reading.timezone else proposed_zone(con, field)
         make_plain(con, columns, zone=zone, delimiter=delimiter_of(files[0]))
         name = _set_up(con, columns, shop, salt, reading)
         exported_at = _exported_at(con, columns, files, reading.exported_at, zone)
@@ -187,6 +191,7 @@ def ingest_orders(
             refused=_rejected(con, loaded),
             exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
+            proposed_timezone=proposed,
             campaigns=campaigns,
             seen=_seen(con) if db is None else (),
             seconds=monotonic() - start,

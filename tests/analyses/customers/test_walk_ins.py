@@ -39,7 +39,7 @@ def test_till_is_in_no_group(folder, tmp_path):
     with open_warehouse(folder) as con:
         lab = Lab(con, database="x", folder=tmp_path, shop="harbor")
         assert lab.metric("walk_ins")["customer_id"].to_list() == ["walkin"]
-        assert set(lab.metric("customer_scores", until=until)["customer_id"]) == {
+        assert set(lab.metric("customer_scores", until=until, mode="quintile")["customer_id"]) == {
             f"c{n}" for n in range(20)
         }
         values = lab.metric("purchase_summary", until=until, later_days=0)
