@@ -261,6 +261,16 @@ _TABLES = (
         is_guides=True,
     ),
     Table(
+        "d1lab_products",
+        key=("shop", "sku"),
+        columns=_columns(text="shop sku title category vendor", money="price"),
+    ),
+    Table(
+        "d1lab_stock",
+        key=("shop", "sku", "location", "date"),
+        columns=_columns(text="shop sku location", date="date", real="units"),
+    ),
+    Table(
         "product_costs",
         key=("shop", "sku", "valid_from"),
         columns=_columns(text="shop sku", money="unit_cost", date="valid_from")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from d1lab.ingest.costs import CostsResult
     from d1lab.ingest.orders import OrdersResult
     from d1lab.ingest.prices.observations import PricesResult
+    from d1lab.ingest.products import ProductsResult
+    from d1lab.ingest.stock import StockResult
 
-    Result = OrdersResult | CostsResult | PricesResult
+    Result = OrdersResult | CostsResult | PricesResult | ProductsResult | StockResult
 
 RefusedOption = Annotated[
     Path | None,
@@ -38,7 +41,8 @@ RefusedOption = Annotated[
 ]
 
 app = typer.Typer(
-    help="Load files into D1: orders, unit costs, competitor prices.", no_args_is_help=True
+    help="Load files into D1: orders, products, stock, unit costs, competitor prices.",
+    no_args_is_help=True,
 )
 
 
@@ -183,6 +187,68 @@ def costs(
         result = ingest_costs(db, file, progress=progress)
     count, out = result.received, len(result.refused)
     told = f"ingest: {count:,} costs; {_written(result, dry_run)}; {out:,} refused"
+    _finish(result, told, listed=refused, as_json=as_json)
+
+
+DayOption = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Day of the export. Default: the file's own day."),
+]
+
+
+@app.command(epilog="Example: d1lab ingest products products_export.csv --shop harbor")
+def products(
+    file: Annotated[Path, typer.Argument(help="Shopify product export.")],
+    shop: Annotated[str, typer.Option(help="Shop the products belong to.")],
+    day: DayOption = None,
+    database: DatabaseOption = None,
+    refused: RefusedOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load titles, categories, vendors, prices, and unit costs of products.
+
+    Exit codes: 0 done, 1 some lines were rejected, 2 the file is invalid.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.products import ingest_products
+
+    settings = load_settings()
+    opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
+    with opened as db:
+        result = ingest_products(db, file, shop=shop, day=day.date() if day else None)
+    told = (
+        f"ingest: {result.received:,} products. {_written(result, dry_run)}, {result.costs:,} new "
+        f"unit costs, {len(result.refused):,} rejected"
+    )
+    _finish(result, told, listed=refused, as_json=as_json)
+
+
+@app.command(epilog="Example: d1lab ingest stock inventory_export.csv --shop harbor")
+def stock(
+    file: Annotated[Path, typer.Argument(help="Shopify inventory export.")],
+    shop: Annotated[str, typer.Option(help="Shop the stock belongs to.")],
+    day: DayOption = None,
+    database: DatabaseOption = None,
+    refused: RefusedOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load the stock of one day, by product and location.
+
+    Exit codes: 0 done, 1 some lines were rejected, 2 the file is invalid.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ingest.stock import ingest_stock
+
+    settings = load_settings()
+    opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
+    with opened as db:
+        result = ingest_stock(db, file, shop=shop, day=day.date() if day else None)
+    told = (
+        f"ingest: {result.received:,} counts of {result.day}, {result.units:,.0f} units. "
+        f"{_written(result, dry_run)}, {len(result.refused):,} rejected"
+    )
     _finish(result, told, listed=refused, as_json=as_json)
 
 

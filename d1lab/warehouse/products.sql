@@ -13,9 +13,12 @@ SELECT
     revenue_without_discount     AS revenue_regular,
     view_to_purchase_rate,
     cart_abandonment_rate,
+    d1lab_products.category,
+    d1lab_products.vendor,
     updated_at,
     (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'product_performance' AND part = 'counters'
     )                            AS counted_by
 FROM raw.product_performance
+LEFT JOIN raw.d1lab_products USING (shop, sku)

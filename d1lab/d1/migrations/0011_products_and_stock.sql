@@ -1,0 +1,18 @@
+-- What the shop says of its products, and how many it had on a day: `d1lab ingest products`, `stock`.
+CREATE TABLE IF NOT EXISTS d1lab_products (
+  shop TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  title TEXT,
+  category TEXT,
+  vendor TEXT,
+  price DECIMAL(10,2),
+  PRIMARY KEY (shop, sku)
+);
+CREATE TABLE IF NOT EXISTS d1lab_stock (
+  shop TEXT NOT NULL,
+  sku TEXT NOT NULL,
+  location TEXT NOT NULL,
+  date DATE NOT NULL,
+  units REAL NOT NULL,
+  PRIMARY KEY (shop, sku, location, date)
+);

@@ -1,0 +1,173 @@
+"""Products from Shopify's product export: title, type, vendor, price, and unit cost by SKU.
+
+A product's own fields stand on its first row, which its variants follow. A variant without a SKU
+goes by its title, as in orders. Costs become unit costs from the day of the export on, where they
+differ from the last one known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab import catalog
+from d1lab.d1.database import Database
+from d1lab.d1.write import upsert
+from d1lab.errors import InputError
+from d1lab.ingest.amounts import decimal_sign, is_plain, plain_amounts
+from d1lab.ingest.rejected import RejectedLine
+from d1lab.ingest.table_file import header_of, records, same_name
+
+_PRODUCTS = catalog.table("d1lab_products")
+_COSTS = catalog.table("product_costs")
+_NEEDED = ("handle", "title", "variant sku", "variant price")
+_OPTIONS = ("option1 value", "option2 value", "option3 value")
+_LAST_COSTS = """
+SELECT sku, unit_cost FROM product_costs AS costs
+WHERE shop = ?1 AND valid_from = (
+    SELECT max(valid_from) FROM product_costs WHERE shop = ?1 AND sku = costs.sku
+)
+"""
+
+
+class Product(NamedTuple):
+    """One SKU: a row of d1lab_products without the shop, and its unit cost."""
+
+    sku: str
+    title: str
+    category: str | None
+    vendor: str | None
+    price: Decimal | None
+    cost: Decimal | None
+
+
+class ProductsResult(NamedTuple):
+    """What became of a file of products."""
+
+    received: int  # SKUs
+    written: int  # new, or other than before; 0 in a dry run
+    known: int
+    costs: int  # unit costs that are new
+    refused: tuple[RejectedLine, ...]
+
+
+Line = tuple[int, Mapping[str, str]]
+"""A line's number, and its cells by the names of the columns as they are compared."""
+
+
+def read_lines(path: Path, needed: Iterable[str]) -> Iterator[Line]:
+    """The lines of a file, each with all columns.
+
+    Raises:
+        InputError: The file cannot be read, or a needed column is missing.
+    """
+    found = records(path)
+    names = [same_name(name) for name in header_of(path, found)]
+    if missing := [name for name in needed if name not in names]:
+        raise InputError(f"{path}: columns are missing: {', '.join(missing)}")
+    for line, cells in found:
+        padded = [*(cell.strip() for cell in cells), *[""] * (len(names) - len(cells))]
+        yield line, dict(zip(names, padded, strict=False))
+
+
+def variant_name(cells: Mapping[str, str]) -> str:
+    """What an order calls a variant without a SKU: 'Wool sock - M'."""
+    options = [cells.get(name, "") for name in _OPTIONS]
+    shown = " / ".join(option for option in options if option not in ("", "Default Title"))
+    return " - ".join(part for part in (cells.get("title", ""), shown) if part)
+
+
+def amount_of(text: str) -> Decimal | None:
+    """An amount as people write it; None for an empty cell.
+
+    Raises:
+        InputError: It is no amount of 0 or more.
+    """
+    if not text:
+        return None
+    plain = plain_amounts([text], decimal_sign([text]) or ".").get(text, text)
+    if not is_plain(plain) or Decimal(plain) < 0:
+        raise InputError(f"{text[:40]!r} is not an amount of 0 or more")
+    return Decimal(plain)
+
+
+def ingest_products(
+    db: Database | None, path: Path, *, shop: str, day: date | None = None
+) -> ProductsResult:
+    """Write a file's products, and their unit costs where they are new.
+
+    Args:
+        db: The database; None for a dry run.
+        path: Shopify's product export.
+        shop: The shop.
+        day: When the file was exported: unit costs are valid from then on. By default the file's
+            own day, UTC.
+
+    Raises:
+        InputError: The file cannot be read, or is no product export.
+    """
+    found, refused = _read(path)
+    if db is None:
+        return ProductsResult(len(found), 0, 0, 0, refused)
+    if _PRODUCTS.name not in db.tables():
+        raise InputError(f"{db.url} has no table {_PRODUCTS.name}. Run: d1lab migrate")
+    columns = ("shop", *Product._fields[:-1])
+    rows = [(shop, *product[:-1]) for product in found.values()]
+    written = upsert(db, _PRODUCTS.name, _PRODUCTS.key, columns, rows)
+    own = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    costs = _write_costs(db, shop, found.values(), day or own)
+    return ProductsResult(len(found), written, len(found) - written, costs, refused)
+
+
+def _read(path: Path) -> tuple[dict[str, Product], tuple[RejectedLine, ...]]:
+    found: dict[str, Product] = {}
+    refused = []
+    own: Mapping[str, str] = {}
+    for line, cells in read_lines(path, _NEEDED):
+        is_variant = cells["variant price"] or cells["variant sku"]
+        own = cells if cells["title"] else own
+        if not is_variant:
+            continue  # a further picture of the product
+        try:
+            product = _product(own, cells)
+            if product.sku in found and found[product.sku] != product:
+                raise InputError("an earlier line has this SKU with other values")
+            found[product.sku] = product
+        except InputError as error:
+            refused.append(RejectedLine(line, str(error), {"sku": cells["variant sku"] or None}))
+    return found, tuple(refused)
+
+
+def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> Product:
+    """A variant's product.
+
+    Args:
+        own: The product's first row.
+        cells: The variant's row.
+    """
+    title = own.get("title", "")
+    name = variant_name({**cells, "title": title})
+    sku = cells["variant sku"].lstrip("'") or name
+    if not sku:
+        raise InputError("the variant has neither a SKU nor a title")
+    return Product(
+        sku,
+        name,
+        own.get("type") or own.get("product category") or None,
+        own.get("vendor") or None,
+        amount_of(cells["variant price"]),
+        amount_of(cells.get("cost per item", "")),
+    )
+
+
+def _write_costs(db: Database, shop: str, products: Iterable[Product], day: date) -> int:
+    last = {str(sku): Decimal(str(cost)) for sku, cost in db.query(_LAST_COSTS, (shop,)).rows}
+    rows = [
+        (shop, product.sku, product.cost, day.isoformat())
+        for product in products
+        if product.cost is not None and last.get(product.sku) != product.cost
+    ]
+    return upsert(db, _COSTS.name, _COSTS.key, ("shop", "sku", "unit_cost", "valid_from"), rows)

@@ -1,0 +1,89 @@
+"""Stock from Shopify's inventory export: a snapshot of a day, by SKU and location.
+
+The export of today has a line for each location; older ones have a column for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab import catalog
+from d1lab.d1.database import Database
+from d1lab.d1.write import upsert
+from d1lab.errors import InputError
+from d1lab.ingest.amounts import is_plain
+from d1lab.ingest.products import read_lines, variant_name
+from d1lab.ingest.rejected import RejectedLine
+
+_STOCK = catalog.table("d1lab_stock")
+_NEEDED = ("handle", "title", "sku")
+_COUNTS = ("on hand", "on hand (current)", "available", "available (not editable)")
+_LAST_FIXED = "coo"  # what follows it in older exports are locations
+_NOT_STOCKED = ("", "not stocked")
+
+
+class StockResult(NamedTuple):
+    """What became of a file of stock."""
+
+    received: int  # counts
+    written: int  # new, or other than before; 0 in a dry run
+    known: int
+    day: str  # of the snapshot
+    units: float  # in all locations
+    refused: tuple[RejectedLine, ...]
+
+
+def ingest_stock(
+    db: Database | None, path: Path, *, shop: str, day: date | None = None
+) -> StockResult:
+    """Write a file's counts as the stock of one day.
+
+    Args:
+        db: The database; None for a dry run.
+        path: Shopify's inventory export.
+        shop: The shop.
+        day: Of the snapshot; by default the file's own day, UTC.
+
+    Raises:
+        InputError: The file cannot be read, or is no inventory export.
+    """
+    on = day or datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    counts: dict[tuple[str, str], Decimal] = {}
+    refused = []
+    for line, cells in read_lines(path, _NEEDED):
+        sku = cells["sku"].lstrip("'") or variant_name(cells)
+        for location, text in _by_location(path, cells):
+            if text.lower() in _NOT_STOCKED:
+                continue
+            if not is_plain(text):
+                refused.append(RejectedLine(line, f"{text[:40]!r} is not a number", {"sku": sku}))
+                continue
+            key = (sku, location)
+            counts[key] = counts.get(key, Decimal(0)) + Decimal(text)
+    units = float(sum(counts.values()))
+    made = StockResult(len(counts), 0, 0, on.isoformat(), units, tuple(refused))
+    if db is None:
+        return made
+    if _STOCK.name not in db.tables():
+        raise InputError(f"{db.url} has no table {_STOCK.name}. Run: d1lab migrate")
+    columns = ("shop", "sku", "location", "date", "units")
+    rows = [(shop, *key, on.isoformat(), float(count)) for key, count in counts.items()]
+    written = upsert(db, _STOCK.name, _STOCK.key, columns, rows)
+    return made._replace(written=written, known=len(rows) - written)
+
+
+def _by_location(path: Path, cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The counts of a line, each with the location's name."""
+    column = next((name for name in _COUNTS if name in cells), None)
+    if column:
+        yield cells.get("location", ""), cells[column]
+        return
+    names = list(cells)
+    if _LAST_FIXED not in names or names[-1] == _LAST_FIXED:
+        raise InputError(f"{path} has no counts: neither 'On hand' nor a column for each location")
+    for name in names[names.index(_LAST_FIXED) + 1 :]:
+        yield name, cells[name]
