@@ -89,21 +89,36 @@ def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
     )
 
 
+@cache
+def _required() -> dict[str, tuple[str, ...]]:
+    """The columns without which a table of ours is none: those that are never NULL."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for path in sorted(FOLDER.glob("[0-9]*.sql")):
+            connection.executescript(path.read_text(encoding="utf-8"))
+        sql = 'SELECT name FROM pragma_table_info(?) WHERE "notnull" OR pk'
+        return {
+            name: tuple(column for (column,) in connection.execute(sql, (name,)))
+            for name, table in TABLES.items()
+            if not table.is_guides
+        }
+    finally:
+        connection.close()
+
+
 def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
     """Tables of the app's that bear a name of ours, each with the columns of ours that are missing.
 
-    They are the app's: d1lab does not read, write or change them.
+    They are the app's: d1lab does not write or change them, and pulls them as `app_NAME`.
 
     Args:
         found: Tables by name, as the catalog or the database spells it.
     """
     lacking = {}
     for name, info in found.items():
-        declared = TABLES.get(name.lower())
-        if declared is None or declared.is_guides:
-            continue
         present = {column.name.lower() for column in info.columns}
-        if absent := tuple(c.name for c in declared.columns if c.name not in present):
+        wanted = _required().get(name.lower(), ())
+        if absent := tuple(column for column in wanted if column not in present):
             lacking[name] = absent
     return lacking
 

@@ -142,11 +142,13 @@ def _shape(schema: _Schema) -> Iterator[Check]:
 
 
 def _foreign(name: str, absent: tuple[str, ...]) -> Check:
+    migration = declared()[SchemaObject("table", name, name)]
     return Check(
         "note",
         f"table {name}",
-        f"the app's own: it has no column {', '.join(absent)}. d1lab does not write or change it",
-        "for d1lab's own table of this name, rename the app's, then run d1lab migrate",
+        f"the app's own: it has no column {', '.join(absent)}. d1lab pulls it as app_{name} and "
+        "does not write it",
+        f"for d1lab's table of this name, rename the app's, then apply {migration} by hand",
     )
 
 

@@ -15,6 +15,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
 from d1lab.d1.keyset import parse, rowid_name
+from d1lab.d1.schema import foreign
 from d1lab.errors import BudgetError, UnknownName
 from d1lab.pull.batch import Layout
 from d1lab.pull.convert import convert
@@ -29,6 +30,9 @@ OURS = (
     catalog.CAMPAIGNS,
 )
 """d1lab's own tables in D1: they are not pulled."""
+
+APPS = "app_"
+"""Before the name of an app's table that bears one of ours, in the warehouse."""
 
 CHANGE_COSTS_ROWS = 3  # read in the log, asked for, found: a whole sweep costs one a row
 _PER_BATCH = 50
@@ -276,7 +280,13 @@ def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
 
 def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:
     """D1's tables, and the declared ones that it does not have."""
-    theirs = {n: table for n, table in catalog.by_declared_name(found).items() if n not in OURS}
+    named = catalog.by_declared_name(found)
+    others = foreign(named)
+    theirs = {
+        f"{APPS}{name}" if name in others else name: table
+        for name, table in named.items()
+        if name not in OURS
+    }
     return dict.fromkeys(catalog.TABLES) | theirs
 
 

@@ -81,7 +81,7 @@ def test_doctor_leaves_a_table_of_another_shape_to_the_app(db: SqliteDatabase) -
     (finding,) = about(doctor(db), "order_events")
     assert finding.level == "note"
     assert "sku" in finding.found
-    assert "does not write" in finding.found
+    assert "pulls it as app_order_events and does not write it" in finding.found
 
 
 def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:

@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from d1lab import catalog, warehouse
 from d1lab.d1 import Database, quote
-from d1lab.d1.migrate import FOLDER
+from d1lab.d1.migrate import FOLDER, migrate
+from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import BudgetError, InputError, LockedError, UnknownName
 from d1lab.pull import pull
 from d1lab.warehouse import next_warehouse, open_warehouse
@@ -538,3 +539,17 @@ def test_remote_face_is_not_taken_for_a_file(remote, folder):
     assert any("json_group_array" in sql for sql in asked)
     assert isinstance(remote, Remote)
     assert list((folder / "pull").iterdir()) == []
+
+
+def test_an_apps_table_with_a_name_of_ours_is_pulled_beside_ours(tmp_path):
+    """Its rows are the app's, under another name; ours is empty, and no view takes theirs."""
+    db = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    db.execute("CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, payload TEXT)")
+    db.execute("INSERT INTO order_events VALUES (1, 'harbor', 'x')")
+    migrate(db)
+    pull(db, tmp_path, database="x")
+    pull(db, tmp_path, database="x")
+    assert raw(tmp_path, "SELECT shop, payload FROM raw.app_order_events") == [("harbor", "x")]
+    assert raw(tmp_path, "SELECT count(*) FROM order_lines") == [(0,)]
+    assert db.query("SELECT * FROM order_events").rows == [(1, "harbor", "x")]
+    db.close()
