@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from d1lab.jobs.run import JobResult
     from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
+    from d1lab.push import PushPlan, PushResult
 
 
 app = typer.Typer()
@@ -230,6 +232,7 @@ def _print_outcomes(
 
 def _say_what_it_took(outcomes: list[JobResult], pulled: PullResult | None, seconds: float) -> None:
     pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
+    _print_held_back(pushes)
     usage = sum((push.usage for push in pushes), Usage())
     read = usage.rows_read + (pulled.rows_read if pulled else 0)
     echo_err(
@@ -287,16 +290,21 @@ def push(
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
     if dry_run:
         _print_sample(result)
-    for table in result.tables:
-        if table.held_back:
-            echo_err(
-                f"{table.table}: {', '.join(table.held_back)} not pushed: the app writes there, or "
-                f"has no such column. To hand over: d1lab aggregate --take-over {table.table}"
-            )
+    _print_held_back([result])
     verb = "would write" if dry_run else "wrote"
     echo_err(
         f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}"
     )
+
+
+def _print_held_back(pushes: Sequence[PushResult | PushPlan]) -> None:
+    """Columns of the app's that were not written, each once."""
+    held = {(t.table, column) for push in pushes for t in push.tables for column in t.held_back}
+    for table, column in sorted(held):
+        echo_err(
+            f"{table}.{column} not pushed: the app writes there, or has no such column. To hand "
+            f"over: d1lab aggregate --take-over {table}.{column}"
+        )
 
 
 def _print_sample(plan: Any) -> None:
