@@ -77,8 +77,11 @@ class Table(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether the analysis makes its rows, too: it owns all but the key."""
-        return {column.name for column in self.columns} == {*self.key, *self.owned("analysis")}
+        """Whether only d1lab writes it: the analysis owns all but the key, or it is our record."""
+        return self.name == OWNED or {column.name for column in self.columns} == {
+            *self.key,
+            *self.owned("analysis"),
+        }
 
 
 def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:

@@ -25,7 +25,7 @@ from d1lab.ingest.aggregate import Events, events_of, pull_tables, require_colum
 from d1lab.ingest.differences import Comparison, Sides
 from d1lab.push.apply import Progress, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
-from d1lab.push.ownership import COUNTERS, Part, filled, hand_over, owned, parts
+from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
 from d1lab.warehouse import open_warehouse
@@ -136,7 +136,7 @@ def take_over(
             "missing orders (`d1lab ingest orders`), or lose the difference with --yes."
         )
     table, at = catalog.table(proposal.table), datetime.now(UTC)
-    run_id = f"{at:%Y%m%dT%H%M%S%f}Z-take-over-{table.name}"
+    run_id = f"{at:%Y%m%dT%H%M%S%f}Z{TAKE_OVER}{table.name}"
     bookmark = note_restore_point(db, folder, f"take-over of {table.name}")
     image, now = _image(db, table, proposal, at)
     image = keep_image(folder / "runs" / run_id, image)

@@ -18,7 +18,7 @@ from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
 from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, indexes
 from d1lab.errors import StaleDataError
-from d1lab.push.ownership import Part, owned
+from d1lab.push.ownership import TAKE_OVER, Part, owned
 
 Level = Literal["problem", "note", "ok"]
 
@@ -259,8 +259,14 @@ def _unfinished(schema: _Schema) -> Iterator[Check]:
                     f"started on {row.table} at {row.started_at} UTC and not finished (or "
                     "still running)"
                 ),
-                f"d1lab {row.action} {row.run_id}",
+                _finish(row),
             )
+
+
+def _finish(row: _Audited) -> str:
+    """The command that ends what was begun; a take-over is undone, and may be made again."""
+    is_push = row.action == "push" and TAKE_OVER not in row.run_id
+    return f"d1lab {'push' if is_push else 'rollback'} {row.run_id}"
 
 
 def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:

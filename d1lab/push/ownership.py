@@ -21,6 +21,9 @@ from d1lab.push.staged import Staged
 COUNTERS = "counters"
 """The part of a table that `aggregate` keeps; its other parts bear the names of columns."""
 
+TAKE_OVER = "-take-over-"
+"""In the id of a run that handed a table over."""
+
 _EMPTY = "INSERT INTO d1lab_owned SELECT ?1, ?2, 'empty', NULL, ?3"
 _TAKE = (
     "INSERT INTO d1lab_owned VALUES (?1, ?2, 'take-over', ?4, ?3)"

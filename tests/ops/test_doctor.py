@@ -193,9 +193,11 @@ def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
     audit(whole, "run-3", "done", "rollback")
     audit(whole, "run-4", "done")
     audit(whole, "run-4", "started", "rollback")
+    audit(whole, "run-5-take-over-customer_insights", "started")
     assert sorted((f.level, f.todo) for f in bad(doctor(whole))) == [
         ("problem", "d1lab push run-2"),
         ("problem", "d1lab rollback run-4"),
+        ("problem", "d1lab rollback run-5-take-over-customer_insights"),
     ]
 
 

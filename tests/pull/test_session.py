@@ -209,8 +209,14 @@ def test_digest_ignores_our_own_results(db, folder):
 def test_digest_ignores_rows_that_are_all_ours(db, folder):
     """A table that the analysis fills makes no report due that reads its own earlier results."""
     pull(db, folder, database="x")
-    sql = "SELECT digest FROM d1lab.tables WHERE table_name = 'discount_recommendations'"
+    names = "('discount_recommendations', 'd1lab_customer_scores', 'd1lab_owned')"
+    sql = f"SELECT table_name, digest FROM d1lab.tables WHERE table_name IN {names} ORDER BY 1"
     before = raw(folder, sql)
+    assert len(before) == 3
+    db.execute(
+        "INSERT INTO d1lab_owned VALUES ('inventory_impact', 'x', 'empty', NULL, '2026-01-01')"
+    )
+    db.execute("INSERT INTO d1lab_customer_scores (shop, customer_id) VALUES ('s', 'c')")
     db.execute(
         "INSERT INTO discount_recommendations (shop, sku, made_on, decision) "
         "VALUES ('s', 'k', '2026-01-01', 'hold')"
