@@ -367,7 +367,7 @@ def row(**columns: Any) -> dict[str, list[Any]]:
     [
         (row(ending_inventory=3), ("ending_inventory", "does not own")),
         (row(nonsense=3), ("nonsense", "does not own")),
-        (row(sku=...), ("lacks sku",)),
+        (row(sku=...), ("has no sku",)),
         (row(days_of_supply=...), ("only key columns",)),
         (row(sku=None), ("without its key", "sku")),
         (row(days_of_supply="soon"), ("days_of_supply", "'soon' is no real")),

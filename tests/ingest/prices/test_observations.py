@@ -123,7 +123,7 @@ def test_prices_refuse_a_file(db, csv_file, tmp_path):
     """A column misspelt, missing or twice, no file, another kind, another encoding."""
     with pytest.raises(UnknownName, match="Did you mean 'competitor'"):
         ingest(db, csv_file(HEADER.replace("competitor", "competitr")))
-    with pytest.raises(InputError, match="lacks the column observed_at"):
+    with pytest.raises(InputError, match="has no column observed_at"):
         ingest(db, csv_file(HEADER.removesuffix(",observed_at")))
     with pytest.raises(InputError, match="'sku' occurs twice"):
         ingest(db, csv_file(HEADER + ",sku"))
