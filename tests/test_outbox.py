@@ -89,7 +89,7 @@ def test_stage_keeps_declared_types(tmp_path):
         ({"sku": ["x", "x"], "date": ["2026-01-01"] * 2}, "sku=x, date=2026-01-01 comes twice"),
         ({"date": ["01.01.2026", "02.01.2026"]}, "takes dates"),
         ({"date": pd.to_datetime(["2026-01-01 10:00", "2026-01-02 00:00"])}, "time of day"),
-        ({"starting_inventory": [1, 2]}, "belongs to the app; d1lab writes only"),
+        ({"starting_inventory": [1, 2]}, "is owned by the app. d1lab can write only"),
     ],
 )
 def test_stage_refuses_what_does_not_fit(tmp_path, change, said):
@@ -110,7 +110,7 @@ def test_stage_names_the_nearest_column_and_table(tmp_path):
 
 def test_stage_refuses_tables_and_frames_without_results(tmp_path):
     """A table where d1lab owns nothing, keys alone, keys in the index, no frame at all."""
-    with pytest.raises(InputError, match="owns no column of table 'order_events'"):
+    with pytest.raises(InputError, match="table 'order_events' has no d1lab-owned columns"):
         stage(pd.DataFrame({"shop": ["a"], "event_id": ["1"]}), "order_events", tmp_path)
     with pytest.raises(InputError, match="holds keys only"):
         stage(pd.DataFrame(KEY), "inventory_impact", tmp_path)

@@ -115,7 +115,7 @@ def _as_text(columns: ColumnMap, name: str, schema: pa.Schema) -> str:
         if pa.types.is_floating(schema.field(column).type):
             text = f"regexp_replace({text}, '[.]0$', '')"
         texts.append(f"nullif({text}, '')")
-    return f"coalesce({', '.join(texts)}, {_value(columns, name)})"
+    return f"coalesce({', '.join([*texts, _value(columns, name)])})"
 
 
 def _value(columns: ColumnMap, name: str) -> str:

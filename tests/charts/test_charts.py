@@ -78,7 +78,7 @@ def test_too_much_to_draw_is_refused():
         charts.points(many, "x", "x", **WORDS)
     with pytest.raises(InputError, match="at most 40"):
         charts.bar(many.head(41), "name", "x", **WORDS)
-    with pytest.raises(InputError, match="six colours"):
+    with pytest.raises(InputError, match="only six colors"):
         charts.line(many.head(7), "x", "x", color="name", **WORDS)
 
 

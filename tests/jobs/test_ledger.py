@@ -100,13 +100,17 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
 def test_ledger_that_is_none_is_named(tmp_path, content):
     """A file that something else left there: the message says what moving it away costs."""
     (tmp_path / "ledger.sqlite").write_bytes(content)
-    with pytest.raises(D1labError, match=r"ledger\.sqlite cannot be used.*Move it away"):
+    with pytest.raises(
+        D1labError, match=r"cannot open the run ledger .*ledger\.sqlite: .*move the file away"
+    ):
         RunLedger(tmp_path / "ledger.sqlite")
 
 
 def test_ledger_that_cannot_be_made_is_told(tmp_path):
     """A place that takes no new file, here for the length of the name."""
-    with pytest.raises(D1labError, match=r"File name too long.*Check that its folder is writable"):
+    with pytest.raises(
+        D1labError, match=r"cannot open the run ledger .* Check that its folder is writable"
+    ):
         RunLedger(tmp_path / ("l" * 240))
 
 

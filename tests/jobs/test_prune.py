@@ -149,5 +149,5 @@ def test_parse_days_refuses_other_units():
     """`90d` and `90` are days; anything else is an input error."""
     assert parse_days("7") == 7
     for text in ("", "d", "3 months", "-1d", "1.5d"):
-        with pytest.raises(InputError, match="expected a number of days"):
+        with pytest.raises(InputError, match="invalid --keep"):
             parse_days(text)

@@ -59,6 +59,7 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
     assert (entry.status, entry.staged) == ("done", 1)
     assert entry.pushed_at is not None
     assert set(entry.inputs) == {
+        "table d1lab_sources",
         "table inventory_impact",
         "the notebook",
         "d1lab",
@@ -94,7 +95,7 @@ def test_a_failed_push_leaves_the_report(settings, ledger, use):
     outcome = only(run_reports(settings, **HARBOR))
     assert outcome.status == "done"
     assert outcome.exit_code > 0
-    assert outcome.message.startswith("the report is done, but not pushed: ")
+    assert outcome.message.startswith("report created, but results were not written to D1: ")
     assert outcome.page.is_file()
     with closing(sqlite3.connect(file)) as con:
         con.execute("ALTER TABLE elsewhere RENAME TO inventory_impact")

@@ -54,7 +54,7 @@ def test_alert_matches_the_figures_it_names(text: str, values: list[float]):
 )
 def test_alert_refuses_what_is_no_condition(text: str):
     """The message shows the form."""
-    with pytest.raises(InputError, match="expected a key figure"):
+    with pytest.raises(InputError, match="invalid alert"):
         parse_alert(text)
 
 

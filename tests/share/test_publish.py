@@ -139,7 +139,7 @@ def test_publish_tells_its_progress(reports: Path, target: str):
 @pytest.mark.parametrize("inner", ["", "reports", "reports/harbor"])
 def test_publish_refuses_a_target_around_or_within_the_pages(reports: Path, inner: str):
     """Copies of copies help nobody."""
-    with pytest.raises(InputError, match="must lie apart"):
+    with pytest.raises(InputError, match="must not overlap"):
         publish(reports, str(reports.parent / inner))
 
 

@@ -197,7 +197,7 @@ def test_find_page_follows_no_link_out(reports: Path):
 
 def test_a_taken_port_is_bad_input(server: PagesServer, reports: Path):
     """The message names the port and the way out."""
-    with pytest.raises(InputError, match=f"port {server.server_port} .* choose another"):
+    with pytest.raises(InputError, match=f":{server.server_port}: .* Choose another --port"):
         serve(reports, server.server_port)
 
 

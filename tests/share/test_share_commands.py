@@ -34,7 +34,7 @@ def test_publish_says_what_it_copies(pages: Path):
     """A dry run lists, the real one copies and lists the same, the next has nothing to do."""
     listed = _run("publish", "site", "--dry-run", cwd=pages)
     assert not (pages / "site").exists()
-    assert "would copy 2 files, 9 bytes, to site" in listed.stderr
+    assert "would copy 2 files (9 bytes) to site" in listed.stderr
     copied = _run("publish", "site", cwd=pages)
     assert copied.stdout == listed.stdout
     assert copied.stdout.splitlines()[1] == "new\tdemo/harbor/inventory/latest.html\t4"

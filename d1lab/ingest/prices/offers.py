@@ -284,7 +284,7 @@ def _currency(page: Markup, *sources: Node) -> str:
             code = str(value).strip().upper()
             if _CURRENCY.fullmatch(code):
                 return code
-            raise InputError(f"currency {str(value)[:20]!r} is no code such as EUR")
+            raise InputError(f"invalid currency {str(value)[:20]!r}. Use a code such as EUR.")
     raise InputError("the offer has a price but no currency")
 
 

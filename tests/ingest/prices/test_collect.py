@@ -147,7 +147,7 @@ def test_collect_leaves_a_host_that_leads_to_such_a_one(site, other, clock, coll
     assert result.written == 1
     reasons = [refused.reason for refused in result.refused]
     assert len(reasons) == 2
-    assert all(reason.endswith("until the next page: another time") for reason in reasons)
+    assert all(reason.endswith("Skipped; run the command again later.") for reason in reasons)
     assert clock.time - began < 20
 
 

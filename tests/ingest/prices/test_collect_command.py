@@ -39,7 +39,7 @@ def test_prices_of_a_file(command, tmp_path):
     )
     dry = command("prices.csv", "--dry-run")
     assert (dry.code, stored(tmp_path)) == (1, [])
-    assert "2 prices; nothing written (dry run); 1 refused" in dry.err
+    assert "2 prices. nothing written (dry run), 1 rejected" in dry.err
     assert dry.out.splitlines() == [
         "line\tsku\tcompetitor\treason",
         "3\tHAT\tbolt\tprice 'x' is no amount above 0, such as 12.50",
@@ -68,10 +68,10 @@ def test_prices_of_pages(command, tmp_path, site):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "one of the two"),
-        (("a.csv", "--pages", "b.csv"), "one of the two"),
-        (("absent.csv",), "there is no file"),
-        (("--pages", "absent.csv"), "there is no file"),
+        ((), "not both"),
+        (("a.csv", "--pages", "b.csv"), "not both"),
+        (("absent.csv",), "does not exist"),
+        (("--pages", "absent.csv"), "does not exist"),
         (("--pages", "absent.csv", "--contact", "a\nb"), "--contact"),
     ],
 )
