@@ -329,7 +329,7 @@ def _visited(
 def _written(result: Result, dry_run: bool) -> str:
     if dry_run:
         return "nothing written (dry run)"
-    return f"{result.written:,} written, {result.known:,} known already"
+    return f"{result.written:,} written, {result.known:,} already in D1"
 
 
 def _finish(result: Result, told: str, *, listed: Path | None, as_json: bool) -> None:

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 def _log_retry(details: RetryDetails) -> None:
     """Say why nothing seems to happen: a wait may take minutes."""
-    _log.warning("%s; trying again in %.1f s", details.caused_by, details.wait_for)
+    _log.warning("%s. Retrying in %.1f s", details.caused_by, details.wait_for)
 
 
 set_on_retry_hooks([_log_retry])  # in place of stamina's own, which name no reason
@@ -47,7 +47,7 @@ class Transport:
     def __init__(
         self, base: str, *, handler: httpx2.BaseTransport | None = None, is_local: bool = False
     ) -> None:
-        self._hint = "; is `wrangler dev` running?" if is_local else ""
+        self._hint = ". Check that `wrangler dev` is running." if is_local else ""
         self._client = httpx2.Client(
             base_url=base,
             timeout=TIMEOUT,

@@ -45,10 +45,13 @@ def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["500/10000", "700/10000"], "Take B: it converts 40 % more than A"),
-        (["500/10000", "560/10000"], "No winner: B converts 12 % more than A (−0.4 % to"),
-        (["122", "189"], "No answer: visitors were not counted"),
-        (["122", "189", "--share-b", ".5"], "Take B: it brought 55 % more orders"),
+        (["500/10000", "700/10000"], "Roll out B: it converts 40 % more than A"),
+        (
+            ["500/10000", "560/10000"],
+            "Inconclusive: B converts 12 % more than A (95% interval −0.4 % to",
+        ),
+        (["122", "189"], "No result: visitors were not counted"),
+        (["122", "189", "--share-b", ".5"], "Roll out B: it brought 55 % more orders"),
     ],
 )
 def test_ab_answers_in_words_first(tmp_path: Path, arguments, sentence):

@@ -19,7 +19,7 @@ from tests.support.command_line import assert_refused
         ("SELECT CAST(sku AS INTEGER) FROM order_lines", "Could not convert"),
         ("SELECT error('boom')", "boom"),
         ("SELEC", "syntax error"),
-        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("SELECT 1; SELECT 2", "only a single SELECT"),
         ("SELECT skuu FROM order_lines", "Did you mean 'sku'?"),
     ],
 )
@@ -33,8 +33,8 @@ def test_sql_refuses_in_one_line(project, run, statement, told):
 def test_push_takes_the_id_of_a_run_and_nothing_else(project, run, run_id):
     """Neither a path nor a part of one is a run."""
     (project / "data" / "mine" / "runs" / "20260101T000000-a-b" / "outbox").mkdir(parents=True)
-    assert_refused(run("push", run_id), f"unknown run {run_id!r}")
-    assert_refused(run("rollback", run_id), f"unknown run {run_id!r}")
+    assert_refused(run("push", run_id), f"There is no run {run_id!r}")
+    assert_refused(run("rollback", run_id), f"There is no run {run_id!r}")
 
 
 def test_push_says_where_it_stands(project, run):
@@ -54,7 +54,7 @@ def test_run_says_that_there_is_nothing_to_report_on(folder, run):
     (folder / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:empty.sqlite"\n')
     ended = run("run")
     assert ended.code == 0
-    assert "there is no shop in the data yet" in ended.err
+    assert "no shops in the data yet" in ended.err
 
 
 def test_run_only_says_what_is_due_in_a_dry_run(project, run):
@@ -116,7 +116,7 @@ def test_what_can_only_be_read_says_so(folder, run, kind, command):
     (folder / "x.sql").write_text("CREATE TABLE t (a);")
     path = "x.sql" if kind == "dump" else f"{ENGINE_FOLDER}/x.sqlite"
     (folder / "d1lab.toml").write_text(f'[databases.demo]\nurl = "{kind}:{path}"\n')
-    assert_refused(run(*command), "it is only read", "--no-push")
+    assert_refused(run(*command), "read-only", "--no-push")
     assert run("pull").code == 0
     assert run("migrate", "--dry-run").code == 0
 
@@ -151,7 +151,7 @@ def test_track_tries_out_without_a_database(folder, run, kind):
 
 def test_init_names_the_next_command(folder, run):
     """The demo is built first; a database of one's own is looked at first."""
-    assert "next: d1lab demo" in run("init", "a").err
+    assert "Next: d1lab demo" in run("init", "a").err
     assert "next: d1lab doctor" in run("init", "b", "--url", "sqlite:ü.sqlite", "--name", "n").err
 
 

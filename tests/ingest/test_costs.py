@@ -129,7 +129,7 @@ def test_costs_refuse_a_file(db, costs, tmp_path):
         ingest_costs(db, costs(header="shop,sku,unit_cost\n"))
     with pytest.raises(InputError, match="each once"):
         ingest_costs(db, costs(header="shop,sku,sku,unit_cost,valid_from\n"))
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="does not exist"):
         ingest_costs(db, tmp_path / "absent.csv")
     path = costs()
     path.write_bytes(HEADER.encode() + b"harbor,H\x81T,1,2026-01-01\n")

@@ -192,7 +192,10 @@ class Round:
         host = min(self._hosts, key=self._visitor.ready_in)
         pause = self._visitor.ready_in(host)
         if pause > PATIENCE_SECONDS:
-            self._leave(host, f"the site asks for {pause:,.0f} s until the next page: another time")
+            self._leave(
+                host,
+                f"the site requires a pause of {pause:,.0f} s. Skipped; run the command again later.",
+            )
         else:
             self._look(host, self._hosts[host].popleft())
         if not self._hosts[host]:

@@ -44,7 +44,7 @@ def test_prices_of_a_file(command, tmp_path):
         "line\tsku\tcompetitor\treason",
         "3\tHAT\tbolt\tprice 'x' is no amount above 0, such as 12.50",
     ]
-    assert "1 written, 0 already in D1; 1 refused" in command("prices.csv").err
+    assert "1 written, 0 already in D1, 1 rejected" in command("prices.csv").err
     assert stored(tmp_path) == [("HAT", 12.5, "EUR", "file")]
     again = json.loads(command("prices.csv", "--json", "--refused", "refused.csv").out)
     assert (tmp_path / "refused.csv").read_text().count("\n") == 2
