@@ -152,7 +152,7 @@ def test_track_tries_out_without_a_database(folder, run, kind):
 def test_init_names_the_next_command(folder, run):
     """The demo is built first; a database of one's own is looked at first."""
     assert "Next: d1lab demo" in run("init", "a").err
-    assert "next: d1lab doctor" in run("init", "b", "--url", "sqlite:ü.sqlite", "--name", "n").err
+    assert "Next: d1lab doctor" in run("init", "b", "--url", "sqlite:ü.sqlite", "--name", "n").err
 
 
 def test_migrate_lists_as_json(folder, run):

@@ -194,7 +194,8 @@ class Round:
         if pause > PATIENCE_SECONDS:
             self._leave(
                 host,
-                f"the site requires a pause of {pause:,.0f} s. Skipped; run the command again later.",
+                f"the site requires a pause of {pause:,.0f} s. Skipped; "
+                "run the command again later.",
             )
         else:
             self._look(host, self._hosts[host].popleft())

@@ -62,7 +62,7 @@ def test_prices_of_pages(command, tmp_path, site):
     done = command("--pages", "pages.csv", "--delay", "1", "--contact", "me@shop.example")
     assert (done.code, stored(tmp_path)) == (0, [("HAT", 9.9, "EUR", "page")])
     assert "me@shop.example" in site.asked[-1].agent
-    assert "1 known already" in command("--pages", "pages.csv").err
+    assert "1 already in D1" in command("--pages", "pages.csv").err
 
 
 @pytest.mark.parametrize(
