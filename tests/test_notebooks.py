@@ -223,7 +223,9 @@ def test_turnover_shows_three_lists_and_stages(settings):
     reasons = [row[names.index("why")] for row in cover["rows"]]
     assert [reason == "" for reason in reasons] == [True] * 3 + [False] * 4
     refused = [
-        row for row in tables["Figures not available"]["rows"] if row[0] == "Turnover and cover"
+        row
+        for row in tables["Figures not available"]["rows"]
+        if row[0] == "Turnover and days of supply"
     ]
     assert sum(row[2] for row in refused) == 4
     notes = [note["text"] for note in _shown(run_dir, Note.MIME)]

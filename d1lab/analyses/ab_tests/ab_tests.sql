@@ -3,8 +3,8 @@
 -- reads: ab_tests, order_lines, daily_discounts, ab_test_days
 -- $until: the report's day
 --
--- The sums are totals as they stand now: `sums_are_later` says that they go beyond the day. An app
--- may keep only some of the tables that tell how far the data reaches.
+-- The sums are current totals; `sums_are_later` marks those that include later days. An app may
+-- keep only some of the tables that show how far its data reaches.
 WITH days AS (
     SELECT max(day) AS last_day FROM order_lines WHERE shop = $shop
     UNION ALL

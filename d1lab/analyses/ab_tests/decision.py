@@ -7,7 +7,7 @@ status and a reason instead.
     no_decision            the test has ended, and the rule was not met
     running                not ended, and the rule is not met so far
     guardrail_failed       the rule is met, but the winner may worsen a guardrail
-    sample_ratio_mismatch  the variants did not get their declared shares: nothing else is believed
+    sample_ratio_mismatch  the variants did not get their declared shares: no other result is shown
     not_declared           visitors unknown, and no share declared before the start
     insufficient_data      too little is known, or too few have converted
     zero_variance          every visitor did the same

@@ -238,7 +238,7 @@ def _earning(result: AbResult) -> str:
     if result.break_even is None or _asked_for_money(result):
         return ""
     if result.break_even == "met":
-        return f"and earns more {result.break_even_basis} per visitor"
+        return f" and earns more {result.break_even_basis} per visitor"
     return f". Its effect on {result.break_even_basis} per visitor is inconclusive"
 
 

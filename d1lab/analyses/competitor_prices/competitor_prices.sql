@@ -10,9 +10,9 @@
 -- own_price: List price, money
 -- paid_price: Average price paid, money
 --
--- own_price: the list price of the product's last order line, before discounts; paid_price: what
--- was paid per unit over 28 days. reason: why a price is not compared; NULL where it is. A price
--- below a third or above three times the own is not taken for the same product's.
+-- own_price: list price of the product's last order line, before discounts. paid_price: average
+-- price paid per unit over 28 days. reason: why a price is not compared; NULL where it is. A price
+-- below a third or above three times the shop's price is taken for a different product's.
 WITH looks AS (
     SELECT *
     FROM competitor_prices

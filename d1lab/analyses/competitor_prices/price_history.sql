@@ -6,8 +6,8 @@
 -- $sku: the product
 -- price: Price, money
 --
--- Of a day the last price counts; the own one holds until the last day. Of the competitors the five that were looked at most; what is
--- sold out has no price.
+-- The last price of a day counts. The shop's price stays valid until the last day. Only the five
+-- competitors with the most observations are included; a price out of stock is NULL.
 WITH looks AS (
     SELECT competitor, observed_at, price
     FROM competitor_prices

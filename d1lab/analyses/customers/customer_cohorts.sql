@@ -19,7 +19,7 @@ WITH orders AS (
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
--- An order whose units all came back is no purchase.
+-- A fully returned order is no purchase.
 months AS (
     SELECT customer_id, date_trunc('month', day)::DATE AS month, sum(revenue) AS revenue
     FROM orders
@@ -32,7 +32,7 @@ firsts AS (
 cohorts AS (
     SELECT cohort, count(DISTINCT customer_id) AS customers FROM firsts GROUP BY cohort
 ),
--- A month in which nobody came is a zero, not a gap.
+-- A month without a purchase is a zero, not a gap.
 grid AS (
     SELECT
         cohort,

@@ -2,8 +2,8 @@
 -- unit: customers, days, money      grain: shop      reads: customers
 -- $until: last day included
 --
--- Without orders the number of purchases, the spend and the first purchase are not known: no
--- group, no lifetime value. The frequency's unit is the app's, so it is not read.
+-- Without orders, the number of purchases, spend, and first purchase are unknown: no group, no
+-- lifetime value. The app's purchase_frequency is not read, since its unit is not documented.
 WITH known AS (
     SELECT *, $until::DATE - last_purchase_day AS days
     FROM customers

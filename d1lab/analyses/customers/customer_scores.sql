@@ -19,7 +19,7 @@ WITH orders AS (
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
--- An order whose units all came back is no purchase; what it left of money still counts as spent.
+-- A fully returned order is no purchase; money that was not refunded still counts as spend.
 purchases AS (
     SELECT *, day IS NOT NULL AND units > 0 AS kept
     FROM orders
@@ -62,7 +62,7 @@ ranked AS (
     FROM buyers
     WHERE purchases > 0
 ),
--- Below 50 customers quintiles are noise: fixed rules, against the shop's median gap and spend.
+-- Below 50 customers, quintiles are noise: fixed thresholds on the shop's median gap and spend.
 scored AS (
     SELECT
         ranked.* EXCLUDE (r_worse, f_worse, m_worse, r_tile, f_tile, m_tile),
@@ -130,7 +130,7 @@ grouped AS (
                                                                   AS confidence
     FROM scored
 ),
--- Who never bought, or sent everything back.
+-- Customers who never bought, or returned everything.
 prospects AS (
     SELECT customer_id FROM customers WHERE shop = $shop
     UNION

@@ -4,8 +4,8 @@
 -- $until: last day included
 -- $later_days: days held out at the end; 0 for none
 --
--- Orders of one day are one purchase, and an order whose units all came back is none. What the past
--- holds is as it was known at its end: a refund that came later had not happened yet.
+-- Orders of one day are one purchase; a fully returned order is none. The past is as it was known at
+-- its end: later refunds are not in it.
 WITH lines AS (
     SELECT *, $until::DATE - $later_days::INTEGER AS past_end
     FROM order_lines

@@ -8,8 +8,8 @@
 -- skus: Discounted SKUs, integer
 -- uses: Discounted order lines, integer
 --
--- `before` is NULL where the shop's data does not reach back over the whole period before. Sums of
--- squares are of daily amounts, for the day-to-day swing; counts of distinct things have none.
+-- `before` is NULL where the shop's data does not cover the whole previous period. Sums of squares
+-- are of daily amounts, for the daily variation; distinct counts have none.
 WITH history AS (
     SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop
 ),

@@ -12,9 +12,9 @@
 -- margin_after: Margin after discount, money
 --
 -- level: 'discount', 'code' or 'sku'; columns finer than the level are NULL.
--- new_customers: their first purchase in all the data is one of these orders. repeat_customers used
--- it in two orders or more. Margins are NULL unless the cost of every line is known; before: as if
--- the same units had been sold at the list price.
+-- new_customers: customers whose first purchase in the data is one of these orders.
+-- repeat_customers: customers who used it in two or more orders. Margins are NULL unless the cost of
+-- every line is known. before: as if the same units had been sold at list price.
 WITH firsts AS (
     SELECT customer_id, arg_min(order_id, (occurred_at, event_id)) AS first_order
     FROM order_lines

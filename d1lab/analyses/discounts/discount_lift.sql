@@ -4,11 +4,11 @@
 -- $until: last day of the last week
 -- $days: length of the history, in days; only whole weeks count
 --
--- week: 0 is the last one. level 'regular': less than 2 % off. A week counts as one with a discount
--- where it came with half of the SKU's units or more: 'sku' with some discount, 'discount' and
--- 'code' with this one; finer columns are NULL. units, orders and depth are of the whole week. Only
--- SKUs of 1.5 orders or more in the mean week with a sale are there: of rarer ones a week tells
--- next to nothing. Refunds are left out: they say what came back, not what was sold.
+-- week: 0 is the last one. level 'regular': less than 2% off. A week counts as discounted if at
+-- least half of the SKU's units had a discount: 'sku' any discount, 'discount' and 'code' this one;
+-- finer columns are NULL. units, orders, and depth are of the whole week. Only SKUs with at least
+-- 1.5 orders in the average week with a sale are included: a week of a rarer SKU shows next to
+-- nothing. Refunds are left out: they show what was returned, not what was sold.
 WITH lines AS (
     SELECT
         sku,

@@ -4,7 +4,7 @@
 -- $days: length of the history, in days; only whole weeks count
 --
 -- week: 0 is the last one. price: paid per unit, after the discount. list_price: before it.
--- Refunds are left out: they say what came back, not what the price sold.
+-- Refunds are left out: they show what was returned, not what sold at the price.
 WITH lines AS (
     SELECT sku, product_title, ($until::DATE - day) // 7 AS weeks_ago, units, list_price, revenue, discount_amount
     FROM order_lines

@@ -5,9 +5,9 @@
 -- usual_customers: Typical customers per code, number
 -- days_used: Days in use, integer
 --
--- Nobody tells d1lab whom a code was meant for, so codes are compared with one another. A code leaks
--- when the logarithm of its customers lies beyond the outer fence of Tukey (upper quartile and three
--- times the quartiles' distance), at ten customers at least. Fewer than eight codes: NULL, unknown.
+-- The intended audience of a code is not recorded, so codes are compared with one another. A code
+-- leaks if the logarithm of its customers is beyond Tukey's outer fence (upper quartile plus three
+-- times the interquartile range) and it has at least ten customers. NULL below eight codes.
 WITH codes AS (
     SELECT
         discount_code,

@@ -58,8 +58,8 @@ def price_chart(sold: Frame, answer: ProductElasticities) -> ReportChart:
         products.named(answer.skus, sold).head(20),
         "product slope slope_low slope_high",
         title="Price elasticity by product",
-        description="Own elasticity of the products that answer most; beyond the dashed line, "
-        "at -1, a discount raises revenue.",
+        description="Elasticity of the products that respond most to price. Beyond the dashed "
+        "line, at −1, a discount raises revenue.",
         options={"reference": -1},
         otherwise=products.detail(answer.shop),
     )

@@ -167,7 +167,7 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
         "name observed_lift observed_low observed_high",
         title="Observed lift by discount",
         description="Units with the discount against regular weeks of the same products, "
-        "with 95 % intervals.",
+        "with 95% intervals.",
         options={"reference": 0, "kinds": {"observed_lift": "percent"}},
         otherwise=lifts.silent(found.observed),
     )

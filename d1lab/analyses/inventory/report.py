@@ -219,7 +219,7 @@ def _aftermath(effect: DiscountEffect) -> str:
     after = effect.aftermath
     if after is None:
         return "Not enough consecutive weeks to check for pull-forward."
-    span = f"(95 % interval {after.low - 1:+.0%} to {after.high - 1:+.0%})"
+    span = f"(95% interval {after.low - 1:+.0%} to {after.high - 1:+.0%})"
     if after.high < 1:
         return (
             f"Sales in the following week were {1 - after.value:.0%} lower {span}: some "
@@ -258,9 +258,9 @@ def stored(found: InventoryStudy) -> str:
     if not count:
         return ""
     return (
-        f"Turnover or cover in D1 differs by more than 1 % from what the ledger gives, or the "
-        f"ledger gives none: {count:,} {'product' if count == 1 else 'products'}, listed under "
-        "'Stored figures that differ'."
+        f"{count:,} {'product' if count == 1 else 'products'}: turnover or days of supply stored "
+        "in D1 differs by more than 1% from the value computed from the stock ledger, or no value "
+        "can be computed. See 'Stored figures that differ'."
     )
 
 

@@ -75,8 +75,8 @@ def refused(found: InventoryStudy) -> Frame:
     import pandas as pd
 
     kinds = (
-        ("Turnover and cover", "reason", REASONS),
-        ("Forecast and order", "forecast_reason", demand.REASONS),
+        ("Turnover and days of supply", "reason", REASONS),
+        ("Forecast and reorder quantity", "forecast_reason", demand.REASONS),
         ("Margin and GMROI", "profit_reason", gmroi.REASONS),
     )
     rows = [

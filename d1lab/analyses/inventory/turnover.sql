@@ -17,10 +17,10 @@
 -- unit_cost: Unit cost, money
 -- tied_up_at_cost: Stock value at cost, money
 --
--- adjustment: what a day's end has above its start less its sales: received or, negative, shrunk.
--- revenue: of the period's orders; where none are recorded, units sold at the average price.
--- stored: what stands in D1 for the last day. unit_cost: the one valid on the last day.
--- gap: what a day's start has above the end of the day before; unseen: over days without a row.
+-- adjustment: closing stock minus opening stock plus sales; received, or shrinkage if negative.
+-- revenue: of the period's orders; without orders, units sold times the average price.
+-- stored: values in D1 for the last day. unit_cost: the cost valid on the last day.
+-- gap: opening stock minus the previous day's closing stock; unseen: over days without a row.
 WITH known AS NOT MATERIALIZED (
     SELECT
         sku, day, row_id, starting_units, ending_units, units_sold, units_sold_with_discount,
@@ -30,7 +30,7 @@ WITH known AS NOT MATERIALIZED (
         AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
         AND starting_units IS NOT NULL AND ending_units IS NOT NULL AND units_sold IS NOT NULL
 ),
--- SKUs by number, which sort faster than by name; and whether any day of theirs came twice.
+-- SKUs by number, which sort faster than names; and whether any of their days has two rows.
 skus AS MATERIALIZED (
     SELECT
         sku,
@@ -39,7 +39,7 @@ skus AS MATERIALIZED (
     FROM known
     GROUP BY sku
 ),
--- A day counts once: of repeated rows the one written last.
+-- A day counts once: of duplicate rows, the one written last.
 days AS NOT MATERIALIZED (
     SELECT known.*, number, FALSE AS repeated
     FROM known JOIN skus USING (sku)
@@ -51,7 +51,7 @@ days AS NOT MATERIALIZED (
     WINDOW written AS (PARTITION BY number ORDER BY day, row_id)
     QUALIFY lead(day) OVER written IS DISTINCT FROM day
 ),
--- The only figures that need a day's neighbour, and so a sort: they take along what they need alone.
+-- The only figures that need the neighboring day, and so a sort; they carry only what they need.
 steps AS (
     SELECT
         number,

@@ -3,9 +3,9 @@
 -- $until: last day of the last week
 -- $weeks: number of weeks; week 0 is the first, $weeks - 1 the last
 --
--- A day counts as the ledger has it, else as its orders have it. A day without stock is no day
--- without demand: demand_units are the units of the days with stock, made up to seven days; NULL
--- where fewer than four days had stock or are known. Depth is discount over list value, of orders.
+-- A day's units come from the ledger, else from its orders. A stockout day is not a day without
+-- demand: demand_units are the units of in-stock days, scaled to seven days; NULL where fewer than
+-- four days were in stock or known. depth: discount divided by list value, of orders.
 WITH known AS (
     SELECT
         sku,
@@ -61,7 +61,7 @@ sums AS (
     FROM days
     GROUP BY sku, week
 ),
--- Where orders are recorded, a day without a row is a day without a sale; else it is unknown.
+-- Where orders are recorded, a day without a row is a day without a sale; otherwise unknown.
 every_week AS (
     SELECT
         sku,

@@ -3,8 +3,8 @@
 -- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
 -- ab_test_days, products
 --
--- An app may keep only some of these tables. What is planned for later is not counted. A product's
--- time is that of its counters' last change, not of a sale: it serves where nothing else is dated.
+-- An app may keep only some of these tables. Planned dates are not counted. A product's time is the
+-- last change of its counters, not a sale: it is used only where nothing else has a date.
 WITH days AS (
     SELECT shop, min(day) AS first_day, max(day) AS last_day FROM order_lines GROUP BY shop
     UNION ALL

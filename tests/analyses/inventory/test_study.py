@@ -200,7 +200,9 @@ def test_order_abstains_where_too_few_windows_make_an_interval(lab):
     assert np.isnan(first["order_units"])
     assert first["forecast_reason"] == "uncalibrated"
     table = evidence.refused(found).set_index("figure")
-    assert table.loc["Forecast and order", "reason"].startswith("fewer than 100 backtest windows")
+    assert table.loc["Forecast and reorder quantity", "reason"].startswith(
+        "fewer than 100 backtest windows"
+    )
 
 
 def test_profit_abstains_without_costs(found):
@@ -219,7 +221,7 @@ def test_profit_abstains_without_costs(found):
 def test_refused_counts_every_reason(found):
     """The product whose stock is not kept has no cover, and the report says why."""
     table = evidence.refused(found)
-    cover = table[table["figure"] == "Turnover and cover"]
+    cover = table[table["figure"] == "Turnover and days of supply"]
     assert cover["products"].sum() == 2  # untracked P03, unsold P01
     assert any("stock was never above zero" in reason for reason in cover["reason"])
 
@@ -235,7 +237,9 @@ def test_ledger_shows_what_vanished(found):
 def test_stored_figures_that_differ_are_flagged(found):
     """D1 says 77 days of supply where the ledger says thousands."""
     assert evidence.stored(found)["sku"].tolist() == ["P05"]
-    assert words.stored(found).endswith("1 product, listed under 'Stored figures that differ'.")
+    assert words.stored(found).startswith(
+        "1 product: turnover or days of supply stored in D1 differs"
+    )
 
 
 def test_evidence_backtest_and_classes(found):
