@@ -164,6 +164,16 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
     return told
 
 
+@app.command("map", epilog="Example: d1lab ingest map sales.csv > columns.toml")
+def propose(
+    file: Annotated[Path, typer.Argument(help="File of orders whose columns d1lab does not know.")],
+) -> None:
+    """Propose a column map for a file of orders, as TOML."""
+    from d1lab.ingest.propose_map import proposed_map
+
+    typer.echo(proposed_map(file), nl=False)
+
+
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
 def costs(
     file: Annotated[

@@ -36,6 +36,9 @@ FILES = {
     "orders_export.csv": ORDERS,
     "invoices.csv": "InvoiceNo,StockCode,Quantity,UnitPrice,InvoiceDate,CustomerID\n"
     "536365,71053,6,3.39,12/01/2017 08:26,17850\n",
+    "products_export.csv": "Handle,Title,Vendor,Type,Variant SKU,Variant Price,Cost per item\n"
+    "sock,Sock,Mill,Socks,SOCK,10.00,4.00\n",
+    "inventory_export.csv": "Handle,Title,SKU,Location,On hand\nsock,Sock,SOCK,Main,5\n",
     "costs.csv": "shop,sku,unit_cost,valid_from\nharbor,1082185,0.5,2018-01-01\n",
     "prices.csv": "shop,sku,competitor,price,currency,observed_at\n"
     "harbor,1082185,Example,1.29,USD,2018-01-01T09:00:00Z\n",
