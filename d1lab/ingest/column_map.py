@@ -218,6 +218,8 @@ def _require_fields(header: Sequence[str], made: ColumnMap) -> None:
         raise InputError(f"column map incomplete: add {', '.join(missing)}")
     if made.layout == "plain" and not there & set(_PRICES):
         raise InputError("column map incomplete: add list_price or revenue")
+    if missing := [field for field in made.filter if field not in made.columns and not made.title]:
+        raise InputError(f"[filter] {missing[0]}: name its column in [columns]")
     used = {name for names in made.columns.values() for name in names}
     if doubled := sorted(twice(header) & used):
         raise InputError(
