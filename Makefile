@@ -1,9 +1,12 @@
 # Two commands: `make report` and `make test`. The rest is for comfort.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# numpy and scipy have other versions for 3.12 and later. Without --no-compile pip compiles 160 MB of
+# modules that nothing imports; Python compiles what it imports.
+PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c $(PINS)
 
-.PHONY: report test lab check docs bench certify coexistence images clean
+.PHONY: report test coverage lab check pins docs bench certify coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -11,6 +14,9 @@ report: .venv/.run-ready        ## build the demo shop, pull, run every report, 
 
 test: .venv/.test-ready         ## the whole suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+coverage: .venv/.test-ready     ## the whole suite, with the share of code that it runs: it may not fall
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered
 
 lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
 	@$(BIN)/d1lab demo --if-missing
@@ -20,6 +26,9 @@ lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
 check: .venv/.test-ready        ## style, types, import layers, documentation
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pins: .venv/bin/python          ## both files of pins resolve, wheels only; `make pins RENEW=--renew` writes them
+	@$(BIN)/python .ci/pins.py $(RENEW)
 
 docs: .venv/.docs-ready         ## build the documentation into site/; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -40,7 +49,7 @@ images: .venv/.test-ready       ## picture the reports that are there; writes do
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/.run-ready: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.run-ready: pyproject.toml $(PINS) | .venv/bin/python
 	@echo "Installing d1lab (a minute or two, once) ..."
 	@$(PIP) -e '.[demo]'
 	@touch $@
@@ -48,7 +57,7 @@ images: .venv/.test-ready       ## picture the reports that are there; writes do
 # Not `npm ci`: it fails where a registry lacks the optional packages of other platforms.
 NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
-.venv/.test-ready: pyproject.toml constraints.txt $(NPM_LOCKS) | .venv/bin/python
+.venv/.test-ready: pyproject.toml $(PINS) $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
 	@$(PIP) -e '.[demo,prices,share,test,docs]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
@@ -56,7 +65,7 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 	done
 	@touch .venv/.run-ready .venv/.docs-ready $@
 
-.venv/.docs-ready: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.docs-ready: pyproject.toml $(PINS) | .venv/bin/python
 	@echo "Installing d1lab with its documentation tools (a minute or two, once) ..."
 	@$(PIP) -e '.[demo,docs]'
 	@touch $@
