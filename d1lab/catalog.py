@@ -50,6 +50,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     reread_days: int | None = None
     day: str | None = None
+    touched: str | None = None  # what every update moves, in an app that does as the guide's
     write: Literal["update", "upsert"] = "update"  # update: the rows are the app's
     is_guides: bool = False  # the app's own table: nothing is added to it
     is_keyed: bool = True  # D1 keeps one row to a key
@@ -120,6 +121,7 @@ _TABLES = (
             timestamp="first_used_at last_used_at",
         )
         + _columns(timestamp="created_at"),
+        touched="last_used_at",
         write="upsert",
         is_guides=True,
     ),

@@ -125,6 +125,18 @@ class NotifySettings(BaseModel):
         return (value,) if isinstance(value, str) else value
 
 
+class PullSettings(BaseModel):
+    """How often a pull reads what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    counters: Literal["daily", "always"] = Field(
+        "daily",
+        description="When a pull reads the app's counters again: `daily`, by the first pull of a "
+        "UTC day; `always`, by every pull. Order lines come with every pull.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings, from arguments, then the environment (D1LAB_*), then d1lab.toml.
 
@@ -164,6 +176,7 @@ class Settings(BaseSettings):
         description="API token with permission D1:Edit, for commands that write to D1.",
     )
 
+    pull: PullSettings = Field(default=PullSettings(), description="How often a pull reads what.")
     notify: NotifySettings = Field(default=NotifySettings(), description="What `d1lab send` sends.")
     notify_url: SecretStr | None = Field(
         default=None,

@@ -11,6 +11,7 @@
     │   ├── D1OverloadedError     too slow or too busy: retried later in smaller parts
     │   ├── D1UnavailableError    temporary failure: retried if sending twice is harmless
     │   └── D1QuotaError          a daily limit is used up until `resets_at`
+    ├── ScanError                 D1 read far more rows than were asked for: reading stopped
     ├── BudgetError               --max-rows-read would be exceeded: reading stopped
     ├── PushError                 results could not be written, or read back differently
     ├── StaleDataError            exit code 3: data is missing or too old
@@ -135,6 +136,10 @@ class D1QuotaError(D1Error):
 
 class BudgetError(D1labError):
     """The read would exceed the row budget."""
+
+
+class ScanError(D1labError):
+    """D1 read far more rows than it was asked for, and bills them; nothing more was read."""
 
 
 class PushError(D1labError):

@@ -102,7 +102,7 @@ def test_pages_tell_what_the_app_has_counted(app: ShopApp, beside: Database, tmp
 
 
 def _require_truth(db: Database, folder: Path, uses: list[Use]) -> None:
-    pull(db, folder, database="app")
+    pull(db, folder, database="app", counters="always")
     with open_warehouse(folder) as con:
         lab = Lab(con, database="app", folder=folder, shop="harbor")
         until = lab.as_of()

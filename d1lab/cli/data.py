@@ -56,6 +56,7 @@ def pull(
             tables=table or None,
             full=full,
             max_rows_read=max_rows_read,
+            counters=settings.pull.counters,
             max_age_seconds=max_age,
             progress=progress,
         )

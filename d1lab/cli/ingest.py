@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -20,7 +20,7 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
 )
-from d1lab.config import load_settings
+from d1lab.config import Settings, load_settings
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def orders(
     settings = load_settings()
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
-    with opened as db, progress_bars() as progress:
+    found = "d1lab_campaigns"
+    with opened as db, _noted(settings, database, db, found), progress_bars() as progress:
         result = ingest_orders(
             db,
             files,
@@ -174,6 +175,15 @@ def propose(
     typer.echo(proposed_map(file), nl=False)
 
 
+def _noted(
+    settings: Settings, database: str | None, db: Database | None, table: str
+) -> AbstractContextManager[object]:
+    """Lets the next pull read a table again that is written to; nothing in a dry run."""
+    from d1lab.warehouse import noted
+
+    return nullcontext() if db is None else noted(db, settings.folder(database), [table])
+
+
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
 def costs(
     file: Annotated[
@@ -193,7 +203,7 @@ def costs(
 
     settings = load_settings()
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
-    with opened as db, progress_bars() as progress:
+    with opened as db, _noted(settings, database, db, "product_costs"), progress_bars() as progress:
         result = ingest_costs(db, file, progress=progress)
     count, out = result.received, len(result.refused)
     told = f"ingest: {count:,} costs; {_written(result, dry_run)}; {out:,} refused"
@@ -307,7 +317,8 @@ def prices(
         raise InputError("pass either a price file or --pages LIST, not both")
     settings = load_settings()
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
-    with opened as db, progress_bars() as progress:
+    noted = "competitor_prices"
+    with opened as db, _noted(settings, database, db, noted), progress_bars() as progress:
         if pages:
             result = _visited(db, pages, delay, contact, again_after, progress)
         else:

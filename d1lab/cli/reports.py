@@ -161,6 +161,7 @@ def _pull(
             database=name,
             max_age_seconds=max_age,
             max_rows_read=max_rows_read,
+            counters=settings.pull.counters,
             progress=progress,
         )
 

@@ -140,6 +140,13 @@ class Database(Protocol):
         """
         ...
 
+    def others_mark(self) -> int | None:
+        """A mark that changes when another connection writes, and not when this one does.
+
+        None where the database does not tell them apart. Costs no rows.
+        """
+        ...
+
     def size_bytes(self) -> int | None:
         """How large the database is; None where it does not say. Costs no rows."""
         ...

@@ -14,19 +14,30 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from d1lab.d1.database import Budget, Database, Result, TableInfo, Value, quote
 from d1lab.d1.encoding import encode, encoded_places, extract, to_json
-from d1lab.errors import D1Error, D1OverloadedError, D1QueryError, D1TooBigError, InputError
+from d1lab.d1.statistics import UniqueIndex
+from d1lab.errors import (
+    D1Error,
+    D1OverloadedError,
+    D1QueryError,
+    D1TooBigError,
+    InputError,
+    ScanError,
+)
 
 FIRST_ROWS = 1_000  # the first batch: it shows how wide the rows are
 MOST_ROWS = 20_000  # more gains nothing
 CELL_BYTES = 1_000_000  # aimed at for the widest cell: half of what D1 lets through
 BATCH_BYTES = 8_000_000  # aimed at for the whole batch
 LONGEST_PAUSE_SECONDS = 10.0
+MOST_ARGUMENTS = 31  # of a function on D1
+SPARE_READS = 100  # beyond twice its rows, before a batch counts as a scan
 
 _WRAP = (
     "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0})"
@@ -48,6 +59,7 @@ class Batch(NamedTuple):
     columns: list[list[Value]]
     rows: int
     upto: int | str
+    after: int | None = None  # where it begins, if not where the one before ended
 
 
 class BatchForm(NamedTuple):
@@ -95,8 +107,12 @@ class BatchReader:
         columns: The columns to read, by name; among them the primary key of a table without rowids.
         packed: Whether the database packs the batches: yes, except for a file on this machine.
         budget: What limits the rows read.
+        index: What to read a table with rowids by, instead of its primary key: see `by_key`.
+        scanned_from: The lowest rowid of a table that D1 scans from there for each batch by
+            rowid; None where it finds rowids without.
 
     Raises:
+        ScanError: A batch read more than twice its rows. It is given before the error is raised.
         InputError: The table has rowids, but its columns leave no name to ask for them.
     """
 
@@ -108,13 +124,17 @@ class BatchReader:
         *,
         packed: bool = True,
         budget: Budget | None = None,
+        index: UniqueIndex | None = None,
+        scanned_from: int | None = None,
     ) -> None:
         self._db, self._table, self._columns, self._packed = db, table, tuple(columns), packed
-        self._budget = budget or Budget(db.meter)
+        self._budget, self._scanned_from = budget or Budget(db.meter), scanned_from
+        self._scan: ScanError | None = None
         self._rowid = f"t.{rowid_name(table)}" if table.has_rowid else ""
         self._alias = table.rowid_column if table.rowid_column in self._columns else None
         self._from = f"{quote(table.name)} AS t"
-        self._key = table.primary_key
+        self._by_index = f"{self._from} INDEXED BY {quote(index.name)}" if index else self._from
+        self._key = index.columns if index else table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
         self._wrapped = frozenset(c for c in columns if affinities[c] == "BLOB")
         self.size = BatchSize()
@@ -125,27 +145,84 @@ class BatchReader:
         source = f"{self._from} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
         while after < upto:
             batch, asked = self._read(
-                source, lambda rows, low=after + 1: (low, upto, rows), upto - after
+                lambda form: self._sql(form, f"{source} LIMIT ?3"),
+                lambda rows, low=after + 1: (low, upto, rows),
+                upto - after,
+                reads_besides=0 if self._scanned_from is None else after + 1 - self._scanned_from,
             )
             after = batch.rowids[-1] if batch.rows == asked else upto
             yield batch._replace(upto=after)
+        self._require_no_scan()
+
+    def newest(self, after: int, upto: int) -> Iterator[Batch]:
+        """As `by_rowid`, from the end of the table backwards, in one batch where that is possible.
+
+        Without any condition, so that D1 reads no other row even where its statistics are wrong.
+        It reads as many rows as there are rowids between both, fewer where the table has fewer.
+        """
+        source = f"{self._from} ORDER BY {self._rowid} DESC LIMIT ?1"
+        most = upto - after
+        while most > 0:
+            batch, asked = self._read(
+                lambda form: self._sql(form, source), lambda rows: (rows,), most
+            )
+            lowest = batch.rowids[-1] if batch.rows else 0
+            if batch.rows < asked or lowest <= after + 1:
+                yield _within(batch, after, upto)
+                break
+            if asked < most:  # the rows are too wide for one batch
+                yield _within(batch, lowest - 1, upto)
+                yield from self.by_rowid(after, lowest - 1)
+                break
+            most += sum(rowid > upto for rowid in batch.rowids)  # inserted since
+        self._require_no_scan()
 
     def of_rowids(self, rowids: Sequence[int]) -> Iterator[Batch]:
-        """The rows that still exist of those with the given rowids, in batches."""
-        source = f"json_each(?1) AS j CROSS JOIN {self._from} ON {self._rowid} = j.value"
+        """The rows that still exist of those with the given rowids, in batches.
+
+        Each is a scalar subquery: a join would read the whole table for each of them where D1's
+        statistics are wrong.
+        """
         left = list(rowids)
         while left:
             batch, asked = self._read(
-                source,
+                self._sql_of_rowids,
                 lambda rows, ids=left: (to_json(ids[:rows]), rows),
                 len(left),
                 reads_per_row=2,  # the element of the JSON text, and the row
+                unpack=self._unpack_rows,
             )
             yield batch._replace(upto=left[asked - 1])
             left = left[asked:]
+        self._require_no_scan()
+
+    def _sql_of_rowids(self, form: BatchForm) -> str:
+        if self._packed and not form.packed:  # one row that is too big as JSON
+            where = f"{self._rowid} = json_extract(?1, '$[0]')"
+            return self._sql(form, f"{self._from} WHERE {where} LIMIT ?2")
+        cells = self._cells(form)
+        parts = [
+            f"json_array({', '.join(cells[start : start + MOST_ARGUMENTS])})"
+            for start in range(0, len(cells), MOST_ARGUMENTS)
+        ]
+        row = "'[' || " + " || ',' || ".join(parts) + " || ']'"
+        found = f"(SELECT {row} FROM {self._from} WHERE {self._rowid} = j.value)"  # noqa: S608
+        rows = f"SELECT {found} AS r FROM json_each(?1) AS j LIMIT ?2"  # noqa: S608
+        return f"SELECT json_group_array(json(r)) FROM ({rows})" if form.packed else rows  # noqa: S608
+
+    def _unpack_rows(self, result: Result, form: BatchForm) -> Batch:
+        if self._packed and not form.packed:
+            return self._unpack(result, form)
+        texts = [str(row[0]) for row in result.rows if row[0] is not None]
+        parsed = parse(texts[0]) if form.packed else [parse(text) for text in texts]
+        rows = [list(chain.from_iterable(cast("Any", row))) for row in parsed if row is not None]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns = columns or [[] for _ in self._cells(form)]
+        size = sum(map(len, texts))
+        return self._batch(columns, form, widest=size, total=size)
 
     def by_key(self, after: str | None = None) -> Iterator[Batch]:
-        """All rows of a table without rowids, in batches; those after the key `after`, if given.
+        """All rows of a table in the order of its key, in batches; those after the key `after`.
 
         After (a, b) come the rows with the same a and a higher b, then those with a higher a.
         Asked for one after the other, each row is read once, and one more where a query ends.
@@ -154,14 +231,17 @@ class BatchReader:
         depth = len(self._key) if after is not None else 0
         while True:
             where, key = (self._beyond(after, depth), (after,)) if after and depth else ("1", ())
-            source = f"{self._from} WHERE {where} ORDER BY {order}"
-            batch, asked = self._read(source, lambda rows, key=key: (*key, rows))
+            source = f"{self._by_index} WHERE {where} ORDER BY {order} LIMIT ?{len(key) + 1}"
+            batch, asked = self._read(
+                lambda form, source=source: self._sql(form, source),
+                lambda rows, key=key: (*key, rows),
+            )
             if batch.rows:
                 after = self._last_key(batch)
                 yield batch._replace(upto=after)
             depth = len(self._key) if batch.rows == asked else depth - 1
             if depth <= 0:
-                return
+                return self._require_no_scan()
 
     def _beyond(self, after: str, depth: int) -> str:
         places = encoded_places(orjson.loads(after))
@@ -176,24 +256,46 @@ class BatchReader:
 
     def _read(
         self,
-        source: str,
+        make: Callable[[BatchForm], str],
         params: Callable[[int], tuple[Value, ...]],
         most: int = MOST_ROWS,
         *,
         reads_per_row: int = 1,
+        reads_besides: int = 0,
+        unpack: Callable[[Result, BatchForm], Batch] | None = None,
     ) -> tuple[Batch, int]:
         """One batch and how many rows were asked for: fewer and fewer until D1 lets it through."""
-        form = BatchForm(self._packed, self._wrapped)
+        self._require_no_scan()
+        form, table = BatchForm(self._packed, self._wrapped), self._table.name
         while True:
-            wanted = min(self.size.rows, most) * reads_per_row
-            with self._budget.take(wanted, least=reads_per_row, table=self._table.name) as granted:
-                asked = granted // reads_per_row
-                values = params(asked)
-                sql = self._sql(form, f"{source} LIMIT ?{len(values)}")
+            wanted = min(self.size.rows, most) * reads_per_row + reads_besides
+            least = reads_per_row + reads_besides
+            with self._budget.take(wanted, least=least, table=table) as granted:
+                asked = (granted - reads_besides) // reads_per_row
                 try:
-                    return self._unpack(self._ask(sql, values), form), asked
+                    result = self._ask(make(form), params(asked))
+                    self._weigh(result, asked * reads_per_row)
+                    return (unpack or self._unpack)(result, form), asked
                 except (D1TooBigError, D1OverloadedError, D1QueryError) as error:
                     form = self._easier(form, error)
+
+    def _weigh(self, result: Result, expected: int) -> None:
+        """Note a batch that read far more rows than it has; it is kept, and the next one not asked.
+
+        A budget cannot be held by a reader whose batches cost what they like.
+        """
+        read = result.usage.rows_read
+        if read > 2 * expected + SPARE_READS:
+            self._scan = ScanError(
+                f"table {self._table.name!r}: a batch of at most {expected:,} rows read {read:,}. "
+                "D1 scans the table, because its statistics (sqlite_stat1) are wrong: PRAGMA "
+                "optimize or ANALYZE ran while the table was almost empty. Run `d1lab optimize`, "
+                "then pull again; rows that D1 has sent are kept and not read again."
+            )
+
+    def _require_no_scan(self) -> None:
+        if self._scan is not None:
+            raise self._scan
 
     def _ask(self, sql: str, values: tuple[Value, ...]) -> Result:
         return self._db.query(sql, values, table=self._table.name)
@@ -213,13 +315,17 @@ class BatchReader:
             return BatchForm(packed=False)  # one row: packing and wrapping make its values longer
         raise error
 
-    def _sql(self, form: BatchForm, source: str) -> str:
+    def _cells(self, form: BatchForm) -> list[str]:
+        """What is asked of a row: the rowid, if it has one, and the columns."""
         cells = [self._rowid] if self._rowid else []
-        cells += [
+        return cells + [
             _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
             for c in self._columns
             if c != self._alias  # it comes once
         ]
+
+    def _sql(self, form: BatchForm, source: str) -> str:
+        cells = self._cells(form)
         named = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
         source = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
         if not form.packed:
@@ -236,8 +342,14 @@ class BatchReader:
             columns = [list(column) for column in zip(*result.rows, strict=True)]
             columns = columns or [[] for _ in result.columns]
             sizes = [sum(_size(value) for value in column) for column in columns]
+        return self._batch(columns, form, widest=max(sizes), total=sum(sizes))
+
+    def _batch(
+        self, columns: list[list[Value]], form: BatchForm, *, widest: int, total: int
+    ) -> Batch:
+        """Columns as they came, and from their sizes in bytes how many rows to ask for next."""
         rows = len(columns[0])
-        self.size.learn(rows, max(sizes), sum(sizes))
+        self.size.learn(rows, widest, total)
         rowids = cast("list[int]", columns.pop(0)) if self._rowid else []
         for place, name in enumerate(self._columns):
             if name == self._alias:
@@ -245,6 +357,13 @@ class BatchReader:
             elif name in form.wrapped:
                 columns[place] = [unwrap(value) for value in columns[place]]
         return Batch(rowids, columns, rows, 0)
+
+
+def _within(batch: Batch, after: int, upto: int) -> Batch:
+    """The rows of a batch between two rowids."""
+    places = [place for place, rowid in enumerate(batch.rowids) if after < rowid <= upto]
+    columns = [[column[place] for place in places] for column in batch.columns]
+    return Batch([batch.rowids[place] for place in places], columns, len(places), upto, after)
 
 
 def rowid_name(table: TableInfo) -> str:

@@ -130,6 +130,9 @@ class RestDatabase:
             return None
         return str(found["bookmark"]) if found and found.get("bookmark") else None
 
+    def others_mark(self) -> None:
+        """None: D1 does not say who wrote."""
+
     def size_bytes(self) -> int | None:
         """What Cloudflare says; None for the local engine, which does not."""
         if self._is_local:

@@ -91,6 +91,16 @@ def added_to(sql: str) -> str:
     return bare(words[capitals.index("ON") + 1]).lower()
 
 
+def analyzed_table(sql: str) -> str:
+    """The table that an ANALYZE names.
+
+    >>> analyzed_table('ANALYZE "t"')
+    't'
+    """
+    _, name = (token.text for _, token in zip(range(2), tokens(sql), strict=False))
+    return bare(name)
+
+
 def bare(name: str) -> str:
     """A name without its quotes: `"a b"`, `[a b]` and `a b` in backticks are a b."""
     return name.strip('"`[]')

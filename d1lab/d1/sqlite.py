@@ -15,7 +15,7 @@ from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.encoding import bind_by_name
 from d1lab.d1.error_mapping import error_for, shorten, with_statement
 from d1lab.d1.schema import read_tables
-from d1lab.d1.sql_tokens import indexed_table, verb
+from d1lab.d1.sql_tokens import analyzed_table, indexed_table, verb
 from d1lab.errors import InputError
 
 ENGINE_FOLDER = "miniflare-D1DatabaseObject"
@@ -117,6 +117,11 @@ class SqliteDatabase:
         counter = int.from_bytes(head[24:28], "big")
         return f"{counter}-{about.st_size}-{about.st_mtime_ns}"
 
+    def others_mark(self) -> int:
+        """SQLite's data_version: other connections' commits count, our own do not."""
+        with self._lock:
+            return self._beside("PRAGMA data_version")[0][0]
+
     def size_bytes(self) -> int:
         """The file's size."""
         return os.fstat(self._header).st_size
@@ -204,6 +209,8 @@ class SqliteDatabase:
         return Result(names, rows, billed.settle(rows, own, total - own), total)
 
     def _bill_of_schema(self, sql: str) -> Usage:
+        if verb(sql) == "ANALYZE":
+            return Usage(rows_read=2 * billing.count(self._beside, analyzed_table(sql)))
         if verb(sql) not in _SCHEMA:
             return Usage()
         return billing.schema_change(self._beside, indexed_table(sql))

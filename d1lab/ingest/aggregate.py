@@ -17,6 +17,7 @@ from time import monotonic
 from typing import NamedTuple
 
 import duckdb
+import orjson
 
 from d1lab import catalog
 from d1lab.catalog import OWNED, Table
@@ -26,7 +27,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
 from d1lab.pull import pull
 from d1lab.push.ownership import COUNTERS, Part, claim, vacant
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import noted, open_warehouse
 
 _COUNTS = """
 SELECT
@@ -83,17 +84,19 @@ def aggregate(
     require_columns(db)
     before = db.meter.total.rows_written
     wanted = [Part(table.name, COUNTERS) for table in aggregate_tables()]
-    ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
+    with noted(db, folder, [OWNED]):
+        ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
     pull_tables(db, folder, database)
     tables = []
-    with open_warehouse(folder) as con:
+    with open_warehouse(folder) as con, noted(db, folder, sorted(ours)) as note:
         events = events_of(con)
         for table in aggregate_tables():
             sides = Sides(con, table)
             tables.append(sides.comparison())
             if table.name in ours and not dry_run:
-                columns = (*table.key, *table.owned("aggregate"))
-                upsert(db, table.name, table.key, columns, sides.rows())
+                rows, figures = sides.rows(), table.owned("aggregate")
+                upsert(db, table.name, table.key, (*table.key, *figures), rows)
+                note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
     written = db.meter.total.rows_written - before
     changed = {table.table: table.differ for table in tables if table.table in ours}
     kept = tuple(table.table for table in tables if table.table not in ours)

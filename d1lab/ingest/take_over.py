@@ -28,7 +28,7 @@ from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import noted, open_warehouse
 
 _NOT_OF_A_RUN = Origin(None, None, None)
 
@@ -142,7 +142,8 @@ def take_over(
     image = keep_image(folder / "runs" / run_id, image)
     written = write_image(db, folder / "runs" / run_id, image, now, _NOT_OF_A_RUN, "", progress)
     taken = [Part(table.name, part) for part in proposal.parts]
-    db.batch(hand_over(taken, run_id), table=OWNED, idempotent=True)
+    with noted(db, folder, [OWNED]):
+        db.batch(hand_over(taken, run_id), table=OWNED, idempotent=True)
     return _result(run_id, proposal, written, bookmark)
 
 

@@ -18,6 +18,7 @@ from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
 from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, indexes
 from d1lab.errors import StaleDataError
+from d1lab.ops.optimize import misled_tables
 from d1lab.push.ownership import TAKE_OVER, Part, owned
 
 Level = Literal["problem", "note", "ok"]
@@ -78,6 +79,7 @@ def doctor(
         *_triggers(schema),
         *_unknown_tables(schema),
         *_limits(db, schema, plan),
+        *_statistics(db, schema),
         *_unfinished(schema),
         *_unexplained(db, schema),
         *(_warehouse(db, folder) if folder else ()),
@@ -246,6 +248,18 @@ def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Ite
         near = size > _NEAR * limit
         todo = "archive old events or split shops across databases" if near else ""
         yield Check("problem" if near else "ok", "database size", share, todo)
+
+
+def _statistics(db: Database, schema: _Schema) -> Iterator[Check]:
+    """Tables that D1 takes for tiny: each look at some rows reads, and bills, all of them."""
+    for misled in misled_tables(db, schema.tables.values()):
+        yield Check(
+            "problem",
+            f"statistics of {misled.table}",
+            f"D1 believes it has {misled.believed_rows:,} rows; it has up to {misled.rows:,}. D1 "
+            "may read, and bill, all of them for each page",
+            "d1lab optimize",
+        )
 
 
 def _unfinished(schema: _Schema) -> Iterator[Check]:

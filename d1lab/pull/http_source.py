@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.keyset import MOST_ROWS, Batch, BatchReader
+from d1lab.d1.statistics import believed_rows, misleads, unique_index
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span, Spool
@@ -29,10 +31,11 @@ def changed_rowids(
         budget: What limits the rows read.
     """
     name = sweep.table.name.lower() if sweep.table else ""
+    upto = sweep.changes_upto or 0
     reader = BatchReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
     found = {
         row_id
-        for batch in reader.by_rowid(seen, sweep.changes_upto or 0)
+        for batch in _span(reader, Span(seen, upto), upto)
         for table, row_id in zip(*batch.columns, strict=True)
         if str(table).lower() == name and isinstance(row_id, int)
     }
@@ -81,6 +84,7 @@ def interleave(walks: Sequence[Iterator[Item]], at_once: int) -> Iterator[Item]:
                     yield item
 
 
+FEW_ROWS = 256  # asked for from the table's end; gaps between rowids cost as many at most
 RANGES = 3  # more gain nothing: D1 answers one query at a time
 
 
@@ -100,19 +104,47 @@ class RemoteSource:
         self._db, self._folder, self._bookmark, self._budget = db, folder, bookmark, budget
         self._spools: list[Spool] = []
 
+    @cached_property
+    def _believed(self) -> dict[str, int]:
+        return believed_rows(self._db)
+
     def read(self, table: TableInfo, sweep: Sweep) -> Read:
-        """All rows of a sweep: first those that an earlier pull kept, then the rest from D1."""
-        spool = Spool(self._folder, self._db.url, sweep, self._bookmark)
+        """All rows of a sweep: first those that an earlier pull kept, then the rest from D1.
+
+        Where D1 would scan the table for each batch, all of it is read by a unique index.
+        """
+        scans = self._scans(table, sweep)
+        index = unique_index(self._db, table) if scans and sweep.whole else None
+        name = index.name if index else None
+        spool = Spool(self._folder, self._db.url, sweep, self._bookmark, index=name)
         self._spools.append(spool)
-        reader = BatchReader(self._db, table, sweep.layout.columns, budget=self._budget)
-        walks = list(_walks(reader, table, sweep, spool))
+        reader = BatchReader(
+            self._db,
+            table,
+            sweep.layout.columns,
+            budget=self._budget,
+            index=index,
+            scanned_from=sweep.bounds.low if scans else None,
+        )
+        walks = list(_walks(reader, sweep, spool, by_key=not table.has_rowid or index is not None))
         is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
         return Read(
             batches=_all(spool, walks),
             bookmark=self._bookmark if is_current else None,
             changes_seen=spool.origin.changes_seen,
             is_resumed=spool.resumed,
+            is_unbounded=index is not None,
         )
+
+    def _scans(self, table: TableInfo, sweep: Sweep) -> bool:
+        """Whether D1 would read the whole table for each batch, because its statistics are wrong.
+
+        They are not asked for where few rows are read: these come from the table's end.
+        """
+        low, high, *_ = sweep.bounds
+        if not table.has_rowid or high - sweep.after <= FEW_ROWS:
+            return False
+        return misleads(self._believed.get(table.name.lower()), high - low + 1)
 
     def forget(self) -> None:
         """Remove the batches: they are in the warehouse."""
@@ -126,14 +158,26 @@ def _all(spool: Spool, walks: Sequence[Iterator[TypedBatch]]) -> TypedBatches:
 
 
 def _walks(
-    reader: BatchReader, table: TableInfo, sweep: Sweep, spool: Spool
+    reader: BatchReader, sweep: Sweep, spool: Spool, *, by_key: bool
 ) -> Iterator[Iterator[TypedBatch]]:
-    if table.has_rowid:
-        for span in split(spool.gaps()):
-            yield _walk(reader.by_rowid(*span), span.after, sweep, spool)
-    else:
+    if by_key:
         after = spool.last_key()
         yield _walk(reader.by_key(after), after, sweep, spool)
+        return
+    for span in split(spool.gaps()):
+        yield _walk(_span(reader, span, sweep.bounds.high), span.after, sweep, spool)
+
+
+def _span(reader: BatchReader, span: Span, high: int) -> Iterator[Batch]:
+    """A few last rows come from the table's end: they cost the same whatever D1's statistics say.
+
+    Args:
+        reader: Reads the table.
+        span: The rowids to read.
+        high: The highest that the table has.
+    """
+    is_end = span.upto == high and span.upto - span.after <= FEW_ROWS
+    return reader.newest(*span) if is_end else reader.by_rowid(*span)
 
 
 def _walk(
@@ -141,7 +185,7 @@ def _walk(
 ) -> Iterator[TypedBatch]:
     for batch in batches:
         typed = sweep.layout.typed(batch)
-        spool.add(typed, after, batch.upto)
+        spool.add(typed, after if batch.after is None else batch.after, batch.upto)
         after = batch.upto
         yield typed
 

@@ -15,9 +15,10 @@ import pyarrow as pa
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.pull.batch import QuarantinedValue, TypedBatches
+from d1lab.pull.content import content_of
 from d1lab.pull.fields import ROWID, Field, casts
 from d1lab.pull.plan import Sweep
-from d1lab.warehouse import digest
+from d1lab.warehouse import TableRecord, record_table
 
 Progress = Callable[[str, int, int], None]
 """Called with a table, its rows so far, and about how many are expected."""
@@ -123,7 +124,7 @@ class Loader:
             f"DELETE FROM {self._raw} WHERE {ROWID} < ? OR {ROWID} > ?", [bounds.low, bounds.high]
         )
         declared = catalog.TABLES.get(self._sweep.name)
-        if declared and declared.reread_days == 0:
+        if declared and not self._sweep.whole:
             self._drop_replaced(declared.key)
         self._con.execute(
             "DELETE FROM d1lab.quarantine WHERE table_name = ? AND row_id NOT IN "
@@ -141,34 +142,46 @@ class Loader:
             [self._sweep.after],
         )
 
-    def record(self, *, rows_read: int, bookmark: str | None) -> None:
-        """Note what the table holds, and from when it is."""
-        [(rows, high)] = self._con.execute(
-            f"SELECT count(*), max({ROWID}) FROM {self._raw}"
-        ).fetchall()
-        self._con.execute(
-            "INSERT OR REPLACE INTO d1lab.tables VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                self._sweep.name,
-                rows,
-                high,
-                rows_read,
-                self._now,
-                self._digest(),
-                bookmark,
-                self._sweep.changes_upto,
-                self._sweep.columns,
-            ],
-        )
+    def record(
+        self,
+        known: TableRecord | None,
+        *,
+        rows_read: int,
+        bookmark: str | None,
+        touched_index: str | None,
+    ) -> None:
+        """Note what the table holds, and from when it is.
 
-    def _digest(self) -> str:
-        """The digest of what others wrote: our own results make no report due again."""
-        declared = catalog.TABLES.get(self._sweep.name)
-        if declared and declared.is_ours:
-            return ""
-        analysis = declared.owned("analysis") if declared else ()
-        names = [f.name for f in self._sweep.layout.fields if f.name not in analysis]
-        return digest(self._con, self._sweep.name, names)
+        Args:
+            known: What was noted before.
+            rows_read: What it cost, as D1 bills it.
+            bookmark: With which the table is surely current.
+            touched_index: An index that tells of every update, if there is one.
+        """
+        sweep = self._sweep
+        state = content_of(self._con, sweep.name, [field.name for field in sweep.layout.fields])
+        record = TableRecord(
+            table_name=sweep.name,
+            rows=state.rows,
+            high_rowid=state.high_rowid,
+            rows_read=rows_read,
+            pulled_at=self._now,
+            digest=state.digest,
+            bookmark=bookmark,
+            changes_seq=sweep.changes_upto,
+            columns=sweep.columns,
+            reread_at=self._now,
+            explained=bookmark,
+            touched_index=touched_index,
+            touched_since=sweep.bounds.since,
+        )
+        if touched_index and not sweep.whole and known is not None:
+            record = record._replace(reread_at=known.reread_at)
+        elif sweep.is_new_only and known is not None:
+            record = record._replace(
+                bookmark=known.bookmark, reread_at=known.reread_at, explained=known.explained
+            )
+        record_table(self._con, record)
 
     def _note(self, rows: int) -> None:
         if self._progress:

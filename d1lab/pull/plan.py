@@ -20,6 +20,8 @@ from d1lab.errors import BudgetError, UnknownName
 from d1lab.pull.batch import Layout
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
+from d1lab.pull.own_changes import OwnChanges
+from d1lab.pull.rhythm import Rhythm
 from d1lab.warehouse import TableRecord
 
 OURS = (
@@ -34,6 +36,9 @@ OURS = (
 APPS = "app_"
 """Before the name of an app's table that bears one of ours, in the warehouse."""
 
+UNDER_WAY = "datetime('now', '-2 minutes')"
+"""D1's time, less what a statement may take that has begun and is not yet to be seen."""
+
 CHANGE_COSTS_ROWS = 3  # read in the log, asked for, found: a whole sweep costs one a row
 _PER_BATCH = 50
 _KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON holds no blobs
@@ -45,6 +50,7 @@ class Bounds(NamedTuple):
     low: int
     high: int
     kept_key: tuple[Value, ...] | None = None  # of the last row that is not read again
+    since: str = ""  # D1's time then, less what may be under way
 
 
 _EMPTY = Bounds(1, 0)
@@ -57,6 +63,8 @@ class Draft(NamedTuple):
     table: TableInfo | None  # None: D1 does not have this declared table
     layout: Layout
     kept_upto: int | None  # rows up to here are not read again; None: read it whole
+    is_new_only: bool = False  # what was updated or deleted is left for another pull
+    touched_index: str | None = None  # this index tells of what was updated
 
 
 class Sweep(NamedTuple):
@@ -71,6 +79,9 @@ class Sweep(NamedTuple):
     expected_rows: int
     changes_seen: int | None  # the change log is read on from here ...
     changes_upto: int | None  # ... to here; None: the table has none
+    is_new_only: bool = False  # what was updated or deleted is left for another pull
+    touched_index: str | None = None  # this index tells of what was updated ...
+    touched_since: str = ""  # ... since then, as D1 writes it
 
     @property
     def columns(self) -> str:
@@ -96,6 +107,8 @@ class Planner:
         bookmark: The database's state; None if unknown.
         full: Whether every table is read whole.
         budget: What limits the rows read.
+        rhythm: When what may have been updated is read again.
+        written: What we wrote ourselves since.
     """
 
     def __init__(
@@ -107,9 +120,13 @@ class Planner:
         bookmark: str | None,
         full: bool,
         budget: Budget,
+        rhythm: Rhythm,
+        written: OwnChanges,
     ) -> None:
         self._db, self._con, self._known = db, con, known
         self._bookmark, self._full, self._budget = bookmark, full, budget
+        self._rhythm, self._written = rhythm, written
+        self._is_replaced = False  # D1 was restored to another time, or is another one
 
     def plan(self, only: Sequence[str] | None = None) -> PullPlan:
         """What to read of the tables named by `only`, or of all.
@@ -123,10 +140,14 @@ class Planner:
         tables = _by_warehouse_name(found)
         gone = [] if only is not None else [name for name in self._known if name not in tables]
         stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
-        drafts = [self._draft(name, table) for name, table in stale.items()]
+        asked = [self._draft(name, table) for name, table in stale.items()]
+        drafts = [draft for draft in asked if draft is not None]
         bounds = self._bounds(drafts, log if any(map(_is_logged, drafts)) else None)
         logged = bounds.get(catalog.CHANGES)
         sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
+        if self._is_replaced and not self._rhythm.is_forced:
+            self._rhythm = self._rhythm._replace(is_forced=True)
+            return self.plan(only)  # of all tables, more than was asked may have changed
         self._require_affordable(sweeps)
         return PullPlan(sweeps, gone, log)
 
@@ -134,23 +155,38 @@ class Planner:
         known = self._known.get(name)
         if self._full or known is None or self._bookmark is None:
             return False
+        if name in self._written.unknown or name in self._written.created:
+            return False
         fields = fields_of(table, catalog.TABLES.get(name))
-        return known.bookmark == self._bookmark and known.columns == signature(fields)
+        proven = self._written.followed(known.bookmark, alone=True)
+        return proven == self._bookmark and known.columns == signature(fields)
 
-    def _draft(self, name: str, table: TableInfo | None) -> Draft:
+    def _draft(self, name: str, table: TableInfo | None) -> Draft | None:
+        """What is to be read of a table; None for nothing in this pull."""
         declared, known = catalog.TABLES.get(name), self._known.get(name)
         layout = Layout(fields_of(table, declared), _key(table, declared))
-        kept = None
-        if (
-            known is not None
-            and declared is not None
-            and table is not None
-            and table.has_rowid
-            and not self._full
-            and known.columns == signature(layout.fields)
-        ):
-            kept = self._kept_upto(declared, known)
-        return Draft(name, table, layout, kept)
+        if known is None or self._full or known.columns != signature(layout.fields):
+            return Draft(name, table, layout, None)
+        can_go_on = table is not None and table.has_rowid
+        is_created = name in self._written.created
+        is_unknown = name in self._written.unknown
+        if can_go_on and not is_unknown and self._rhythm.trusts_index(known):
+            return Draft(name, table, layout, known.high_rowid, True, known.touched_index)
+        if self._is_due(declared, known) or (is_created and not can_go_on):
+            kept = self._kept_upto(declared, known) if declared and can_go_on else None
+            return Draft(name, table, layout, kept)
+        if can_go_on and (is_created or (declared and declared.reread_days)):
+            return Draft(name, table, layout, known.high_rowid, is_new_only=True)
+        return None
+
+    def _is_due(self, declared: catalog.Table | None, known: TableRecord) -> bool:
+        """Whether updates and deletions are looked for in this pull."""
+        if declared is not None and declared.reread_days == 0:
+            return True  # the change log tells of them
+        if known.table_name in self._written.unknown or not known.rows:
+            return True
+        explained = self._written.followed(known.explained, alone=False)
+        return self._rhythm.is_due(known, explained, self._bookmark)
 
     def _kept_upto(self, declared: catalog.Table, known: TableRecord) -> int | None:
         """The rowid up to which rows need not be read again; None: the table is read whole."""
@@ -169,22 +205,25 @@ class Planner:
             with self._budget.take(3 * len(some), least=3 * len(some)):
                 answers = self._db.batch([asked[name] for name in some], idempotent=True)
             for name, answer in zip(some, answers, strict=True):
-                low, high, *key = answer.rows[0]
+                low, high, since, *key = answer.rows[0]
+                bounds[name] = _EMPTY._replace(since=str(since))
                 if isinstance(high, int):
                     bounds[name] = Bounds(
-                        low if isinstance(low, int) else high + 1, high, _opened(key)
+                        low if isinstance(low, int) else high + 1, high, _opened(key), str(since)
                     )
         return bounds
 
     def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
-        name, table, layout, kept = draft
+        name, table, layout, kept, is_new_only, index = draft
         known = self._known.get(name)
         if not _is_logged(draft):
             log = None
         seen = (known.changes_seq or 0) if known else 0
         if kept is not None and known is not None:
             is_changed = log is not None and _must_reread(log, seen, known.rows)
-            kept = None if is_changed or not self._is_same(draft, bounds) else kept
+            is_same = self._is_same(draft, bounds) and not (log and log.high < seen)
+            self._is_replaced = self._is_replaced or not is_same
+            kept = kept if is_same and not is_changed else None
         rows = bounds.high - (bounds.low - 1 if kept is None else kept)
         return Sweep(
             name=name,
@@ -196,6 +235,9 @@ class Planner:
             expected_rows=min(rows, known.rows or rows) if known and kept is None else max(rows, 0),
             changes_seen=(log.high if kept is None else seen) if log else None,
             changes_upto=log.high if log else None,
+            is_new_only=is_new_only and kept is not None,
+            touched_index=index if kept is not None else None,
+            touched_since=(known.touched_since or "") if known else "",
         )
 
     def _is_same(self, draft: Draft, bounds: Bounds) -> bool:
@@ -259,7 +301,7 @@ def _bounds_of_log(log: TableInfo) -> Statement:
     """Its lowest entry, and the highest that it ever had: SQLite remembers that for its numbers."""
     low = f"(SELECT min(seq) FROM {quote(log.name)})"
     return Statement(
-        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1)", (log.name,)
+        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,)
     )
 
 
@@ -267,6 +309,7 @@ def _bounds_of(table: TableInfo, draft: Draft) -> Statement:
     """Each end by itself, which reads two rows: both in one SELECT read the whole table."""
     rowid, name = rowid_name(table), quote(table.name)
     parts = [f"(SELECT {end}({rowid}) FROM {name})" for end in ("min", "max")]
+    parts.append(UNDER_WAY)
     if draft.kept_upto is None or not draft.layout.key:
         return Statement(f"SELECT {', '.join(parts)}")
     key = ", ".join(_KEY_PART.format(quote(column)) for column in draft.layout.key)

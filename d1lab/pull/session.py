@@ -13,15 +13,18 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from d1lab import catalog, warehouse
-from d1lab.d1.database import Budget, Database
+from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.fields import fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, Loader, Progress, create_table
+from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
+from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.pull.sqlite_source import FileSource
-from d1lab.warehouse import PullRecord, Records, utc_now
+from d1lab.pull.touched import Proof, index_on, touched_rowids
+from d1lab.warehouse import PullRecord, Records, TableRecord, own_writes, utc_now
 
 LOCK = "pull.lock"
 
@@ -56,6 +59,7 @@ def pull(
     full: bool = False,
     max_rows_read: int | None = None,
     max_age_seconds: float | None = None,
+    counters: Counters = "daily",
     progress: Progress | None = None,
 ) -> PullResult:
     """Bring the warehouse in `folder` up to the database.
@@ -68,6 +72,8 @@ def pull(
         full: Read every table whole, whatever is known of it.
         max_rows_read: Read no more rows than these, as D1 bills them.
         max_age_seconds: Do nothing if what is there was read within this time.
+        counters: When rows that may have been updated are read again: once a UTC day, or always.
+            Tables that are named are read again in any case.
         progress: Called with a table, its rows so far, and about how many are expected; from
             another thread.
 
@@ -82,7 +88,7 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
-        return session.run(tables, max_age_seconds)
+        return session.run(tables, max_age_seconds, counters)
 
 
 class _Session:
@@ -105,11 +111,16 @@ class _Session:
             self._source = RemoteSource(db, folder, self._bookmark, budget)
         self._pulled: dict[str, TablePull] = {}
         self._marks: list[str | None] = []
+        self._distrusted: set[str] = set()  # tables whose index did not tell what changed
 
-    def run(self, only: Sequence[str] | None, max_age_seconds: float | None) -> PullResult:
+    def run(
+        self, only: Sequence[str] | None, max_age_seconds: float | None, counters: Counters
+    ) -> PullResult:
+        rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
-            if not self._full and self._is_fresh(known, only, max_age_seconds):
+            if not self._full and self._is_fresh(known, only, max_age_seconds, rhythm):
                 return self._result(skipped=True)
+            written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
                 self._db,
                 old,
@@ -117,43 +128,55 @@ class _Session:
                 bookmark=self._bookmark,
                 full=self._full,
                 budget=self._budget,
+                rhythm=rhythm,
+                written=written,
             )
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
             con.begin()  # one commit, not one for each statement
-            self._bring_up(con, plan)
+            self._bring_up(con, plan, known)
+            written.apply(con, {sweep.name: sweep for sweep in plan.sweeps}, self._bookmark)
             _create_missing(con)
             con.commit()
             warehouse.create_views(con)
             if only is None or known.pull is None:
                 self._record(con, is_complete=only is None)
         self._source.forget()
+        written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
         return self._result(note=note)
 
     def _is_fresh(
-        self, known: Records, only: Sequence[str] | None, max_age_seconds: float | None
+        self,
+        known: Records,
+        only: Sequence[str] | None,
+        max_age_seconds: float | None,
+        rhythm: Rhythm,
     ) -> bool:
         """Whether nothing changed since the last pull, or it is recent enough."""
         if known.pull is None or known.pull.shape != warehouse.shape():
             return False
         reads = _last_reads(known, only)
         if self._bookmark is not None and all(mark == self._bookmark for _, mark in reads):
-            return True
+            behind = (r for r in known.tables.values() if r.bookmark != self._bookmark)
+            return not any(rhythm.is_due(r, r.explained, self._bookmark) for r in behind)
         if max_age_seconds is None:
             return False
         limit = timedelta(seconds=max_age_seconds)
         return all(at is not None and self._now - at <= limit for at, _ in reads)
 
-    def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan) -> None:
+    def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan, known: Records) -> None:
         for name in plan.gone:
             warehouse.drop_table(con, name)
         for sweep in plan.sweeps:
-            before = self._rows_read(sweep, plan)
+            spent = self._rows_read(sweep, plan)
             loader = Loader(con, sweep, self._now, self._progress)
+            known_table = known.tables.get(sweep.name)
+            proof = _proof(con, sweep, known_table)
             loader.prepare()
             loaded, mark = self._load(loader, sweep, plan)
-            read = self._rows_read(sweep, plan) - before
-            loader.record(rows_read=read, bookmark=mark)
+            read = self._rows_read(sweep, plan) - spent
+            index = self._index(sweep, known_table, proof)
+            loader.record(known_table, rows_read=read, bookmark=mark, touched_index=index)
             self._marks.append(mark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
@@ -173,9 +196,42 @@ class _Session:
             if rowids:
                 rows = changed_rows(self._db, sweep, rowids, packed=packed, budget=budget)
                 loaded += loader.replace(rowids, rows)
-        if not sweep.whole or read.is_resumed:
+        if sweep.touched_index:
+            loaded += self._load_touched(loader, sweep, sweep.table)
+        if not sweep.whole or read.is_resumed or read.is_unbounded:
             loader.drop_gone()
         return loaded, read.bookmark
+
+    def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
+        """The rows that the app's own index tells of."""
+        column = catalog.TABLES[sweep.name].touched
+        rowids = touched_rowids(
+            self._db,
+            table,
+            str(column),
+            str(sweep.touched_index),
+            sweep.touched_since,
+            self._budget,
+        )
+        if rowids is None:
+            self._distrusted.add(sweep.name)
+            return LoadedRows()
+        kept = [rowid for rowid in rowids if rowid <= sweep.after]
+        packed, budget = self._source.packed, self._budget
+        rows = changed_rows(self._db, sweep, kept, packed=packed, budget=budget)
+        return loader.replace(kept, rows) if kept else LoadedRows()
+
+    def _index(self, sweep: Sweep, known: TableRecord | None, proof: Proof | None) -> str | None:
+        """The index that a table may be read by from now on, if it has proved itself."""
+        if not sweep.whole:
+            return None if sweep.name in self._distrusted else sweep.touched_index
+        declared = catalog.TABLES.get(sweep.name)
+        if proof is None or known is None or sweep.table is None or declared is None:
+            return None
+        column, since = str(declared.touched), str(known.touched_since)
+        if not proof.is_complete(column, since, sweep.bounds.low):
+            return None
+        return index_on(self._db, sweep.table, column)
 
     def _rows_read(self, sweep: Sweep, plan: PullPlan) -> int:
         """Rows read so far of a table, and of the change log."""
@@ -207,6 +263,16 @@ class _Session:
             by_table=self._pulled,
             note=note,
         )
+
+
+def _proof(con: duckdb.DuckDBPyConnection, sweep: Sweep, known: TableRecord | None) -> Proof | None:
+    """What a table held that is about to be read whole, where an index could tell of updates."""
+    declared = catalog.TABLES.get(sweep.name)
+    if not (sweep.whole and declared and declared.touched and known and known.touched_since):
+        return None
+    analysis = declared.owned("analysis")
+    fields = [field.name for field in sweep.layout.fields if field.name not in analysis]
+    return Proof(con, sweep.name, fields) if known.columns == sweep.columns else None
 
 
 def _last_reads(

@@ -56,13 +56,22 @@ class Spool:
         url: Which database it is.
         sweep: What is read.
         bookmark: The database's state; None if unknown.
+        index: The index by which a table with rowids is read, if it is.
     """
 
-    def __init__(self, folder: Path, url: str, sweep: Sweep, bookmark: str | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        sweep: Sweep,
+        bookmark: str | None,
+        *,
+        index: str | None = None,
+    ) -> None:
         self._sweep = sweep
         self._folder = folder / FOLDER / digest(sweep.name)[:16]
         after = None if sweep.whole else sweep.after
-        self._identity = {"url": url, "columns": sweep.columns, "after": after}
+        self._identity = {"url": url, "columns": sweep.columns, "after": after, "index": index}
         begun = self._begun()
         self.resumed = begun is not None
         self.origin = begun or SweepStart(bookmark, sweep.changes_seen, utc_now().isoformat())

@@ -6,6 +6,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, NamedTuple
 
+from d1lab import catalog
+from d1lab.catalog import OWNED
 from d1lab.d1 import Database, Usage
 from d1lab.push import audit
 from d1lab.push.apply import Applied, Progress, apply, states
@@ -23,6 +25,8 @@ from d1lab.push.holders import digest_of
 from d1lab.push.ownership import claim, permitted
 from d1lab.push.plan import Standing, check_schema, standing, survey
 from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
+from d1lab.warehouse import noted
+from d1lab.warehouse.own_writes import Note
 
 _NAMED = 20  # keys named in a result
 
@@ -100,7 +104,8 @@ def push(
     begun, before = monotonic(), db.meter.total
     outbox, origin = read_staged(run_dir), read_origin(run_dir)
     origin = origin._replace(report=report or origin.report)
-    allowed = permitted(db, outbox, check_schema(db, outbox), claim)
+    with noted(db, run_dir.parent.parent, [OWNED]):
+        allowed = permitted(db, outbox, check_schema(db, outbox), claim)
     starts = [_start(db, run_dir, staged) for staged in allowed]
     tables = tuple(_push_table(db, run_dir, start, origin, progress) for start in starts)
     return PushResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
@@ -161,13 +166,24 @@ def write_image(
     Raises:
         PushError: D1 refused a row, or a row came back otherwise than written.
     """
-    audit.start(db, run_dir.name, image, "push", origin, digest)
-    outcome = apply(db, image, now, progress)
-    audit.finish(db, run_dir.name, image.table, "push", outcome.arrived)
+    with noted(db, run_dir.parent.parent, [image.table]) as note:
+        audit.start(db, run_dir.name, image, "push", origin, digest)
+        outcome = apply(db, image, now, progress)
+        audit.finish(db, run_dir.name, image.table, "push", outcome.arrived)
+        _add(note, image, outcome)
     result = _result(image, outcome)
     mark = result._asdict() | {"digest": digest}
     leave_mark(mark_path(run_dir, image.table, "push"), db.url, mark)
     return result
+
+
+def _add(note: Note, image: BeforeImage, outcome: Applied) -> None:
+    """Keep note of what the rows hold now: they need not be read for it."""
+    changes = {key: c for key, c in image.changes.items() if key not in outcome.left}
+    rows = [(*key, *change.after) for key, change in changes.items()]
+    creates = any(change.before is None for change in changes.values())
+    key = catalog.table(image.table).key
+    note.add(image.table, key, image.columns, rows, creates=creates)
 
 
 def _result(image: BeforeImage, outcome: Applied) -> TablePush:

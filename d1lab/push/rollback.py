@@ -14,6 +14,7 @@ from d1lab.push.apply import Progress, classify_revert, revert, states
 from d1lab.push.before_image import BeforeImage, State, images, leave_mark, mark_path, read_mark
 from d1lab.push.ownership import give_back
 from d1lab.push.staged import Key, read_origin
+from d1lab.warehouse import noted
 
 Status = Literal["rolled back", "already rolled back", "would roll back"]
 
@@ -75,7 +76,9 @@ def rollback(
             f"rollback: run {run_dir.name!r} did not push anything (checked {run_dir}/push)"
         )
     _require_tables(db, kept)
-    tables = tuple(_roll_back_table(db, run_dir, image, dry_run, progress) for image in kept)
+    names = [*(image.table for image in kept), OWNED]
+    with noted(db, run_dir.parent.parent, names):
+        tables = tuple(_roll_back_table(db, run_dir, image, dry_run, progress) for image in kept)
     return RollbackResult(run_dir.name, tables, db.meter.total - before, monotonic() - begun)
 
 

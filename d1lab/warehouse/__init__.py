@@ -1,6 +1,7 @@
 """The DuckDB file of one database, and the views that analysts and metrics read.
 
-database_file builds it aside, swaps it in and opens it; views makes one view per `.sql` file.
+database_file builds it aside, swaps it in and opens it; views makes one view per `.sql` file;
+own_writes keeps what d1lab itself wrote to D1 until the warehouse has it.
 """
 
 from d1lab.warehouse.database_file import (
@@ -18,10 +19,12 @@ from d1lab.warehouse.database_file import (
     next_warehouse,
     open_warehouse,
     record_pull,
+    record_table,
     records,
     scratch,
     utc_now,
 )
+from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
 from d1lab.warehouse.views import VIEWS, create_views, shape
 
 __all__ = [
@@ -29,18 +32,24 @@ __all__ = [
     "FORMAT",
     "MEMORY",
     "VIEWS",
+    "OwnWrite",
     "PullRecord",
     "Records",
     "TableRecord",
+    "WrittenRows",
     "attach",
     "create_views",
     "digest",
     "drop_table",
+    "followed",
     "format_of",
     "interrupt",
     "next_warehouse",
+    "noted",
     "open_warehouse",
+    "own_writes",
     "record_pull",
+    "record_table",
     "records",
     "scratch",
     "shape",

@@ -27,7 +27,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
 
 FILE_NAME = "warehouse.duckdb"
-FORMAT = 1  # raised when older files can no longer be continued: they are then rebuilt
+FORMAT = 2  # raised when older files can no longer be continued: they are then rebuilt
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS d1lab.pull (
 );
 CREATE TABLE IF NOT EXISTS d1lab.tables (
     table_name VARCHAR PRIMARY KEY, rows BIGINT, high_rowid BIGINT, rows_read BIGINT,
-    pulled_at TIMESTAMP, digest VARCHAR, bookmark VARCHAR, changes_seq BIGINT, columns VARCHAR
+    pulled_at TIMESTAMP, digest VARCHAR, bookmark VARCHAR, changes_seq BIGINT, columns VARCHAR,
+    reread_at TIMESTAMP, explained VARCHAR, touched_index VARCHAR, touched_since VARCHAR
 );
 CREATE TABLE IF NOT EXISTS d1lab.quarantine (
     table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
@@ -77,6 +78,10 @@ class TableRecord(NamedTuple):
     bookmark: str | None  # of the database when the pull began; None if that is uncertain
     changes_seq: int | None  # the change log is applied up to here
     columns: str  # how its columns were read
+    reread_at: datetime  # updates and deletions are in it as of then, UTC
+    explained: str | None  # the bookmark up to which what changed since is our own, as far as known
+    touched_index: str | None = None  # an index that tells of every update, where that was found
+    touched_since: str | None = None  # D1's time when the table was last read, UTC
 
 
 class Records(NamedTuple):
@@ -158,6 +163,12 @@ def record_pull(con: duckdb.DuckDBPyConnection, record: PullRecord) -> None:
     """Note what a pull did, in place of the one before."""
     con.execute("DELETE FROM d1lab.pull")
     con.execute(f"INSERT INTO d1lab.pull VALUES ({', '.join('?' * len(record))})", list(record))
+
+
+def record_table(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
+    """Note the state of a table, in place of the one before."""
+    marks = ", ".join("?" * len(record))
+    con.execute(f"INSERT OR REPLACE INTO d1lab.tables VALUES ({marks})", list(record))
 
 
 def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -48,6 +48,12 @@ class Remote:
     def bookmark(self) -> str | None:
         return self._inner.bookmark()
 
+    def others_mark(self) -> None:
+        """None, as of D1."""
+
+    def size_bytes(self) -> int | None:
+        return self._inner.size_bytes()
+
     def close(self) -> None:
         self._inner.close()
 

@@ -1,0 +1,39 @@
+"""What a warehouse table holds, in few words."""
+# ruff: noqa: S608  (names are quoted)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from d1lab import catalog
+from d1lab.d1.database import quote
+from d1lab.pull.fields import ROWID
+from d1lab.warehouse import digest
+
+
+class Content(NamedTuple):
+    """What a warehouse table holds."""
+
+    rows: int
+    high_rowid: int | None
+    digest: str  # of what others wrote: our own results make no report due again
+
+
+def content_of(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> Content:
+    """The content of a table of the schema raw.
+
+    Args:
+        con: The warehouse.
+        name: The table.
+        columns: Its columns, but for the rowid.
+    """
+    [(rows, high)] = con.execute(f"SELECT count(*), max({ROWID}) FROM raw.{quote(name)}").fetchall()
+    declared = catalog.TABLES.get(name)
+    if declared and declared.is_ours:
+        return Content(rows, high, "")
+    analysis = declared.owned("analysis") if declared else ()
+    names = [column for column in columns if column not in analysis]
+    return Content(rows, high, digest(con, name, names))

@@ -1,0 +1,168 @@
+"""What we wrote to D1 ourselves, brought into the warehouse without being read."""
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from d1lab import catalog
+from d1lab.d1.database import Value, quote
+from d1lab.pull.content import content_of
+from d1lab.pull.convert import convert
+from d1lab.pull.fields import ROWID, Field, schema_of
+from d1lab.warehouse import OwnWrite, TableRecord, WrittenRows, followed
+
+if TYPE_CHECKING:
+    from d1lab.pull.plan import Sweep
+
+_STREAM = "_d1lab_written"
+
+
+class OwnChanges:
+    """Our writes that the warehouse does not have.
+
+    Args:
+        writes: All that are noted, in their order.
+        known: What the warehouse knows of its tables.
+    """
+
+    def __init__(self, writes: Iterable[OwnWrite], known: Mapping[str, TableRecord]) -> None:
+        self._writes, self._known = list(writes), known
+        self._pending = [
+            (name, write.rows.get(name))
+            for write in self._writes
+            for name in write.tables
+            if name in known and _is_later(write, known[name])
+        ]
+        self.unknown = {name for name, rows in self._pending if rows is None}
+        """Tables whose rows are not known: they have to be read again."""
+        self.created = {
+            name
+            for name, rows in self._pending
+            if rows is not None and rows.creates and not _is_whole(name, rows)
+        } - self.unknown
+        """Tables that got new rows of which only a part is known: these have to be read."""
+
+    def followed(self, bookmark: str | None, *, alone: bool) -> str | None:
+        """The bookmark that our writes led to from an earlier one."""
+        return followed(self._writes, bookmark, alone=alone)
+
+    def apply(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        sweeps: Mapping[str, Sweep],
+        bookmark: str | None,
+    ) -> None:
+        """Bring the known rows in, and note of each table how far it is current.
+
+        Rows that this pull has read stay as they were read: they are newer.
+
+        Args:
+            con: The warehouse that is being built.
+            sweeps: What was read, by table.
+            bookmark: D1's, when the pull began.
+        """
+        changed = set()
+        for name, rows in self._pending:
+            sweep = sweeps.get(name)
+            if not rows or not rows.rows or name in self.unknown:
+                continue
+            if not (sweep and sweep.whole):
+                _Target(con, self._known[name]).write(rows, sweep.after if sweep else None)
+                changed.add(name)
+        for name in changed:
+            _refresh(con, self._known[name])
+        for name, record in self._known.items():
+            if bookmark is not None and (name not in sweeps or sweeps[name].is_new_only):
+                self._note(con, record, bookmark)
+
+    def _note(self, con: duckdb.DuckDBPyConnection, record: TableRecord, bookmark: str) -> None:
+        """Note that nothing but our writes has happened to a table, where that is so."""
+        for column, mark, alone in (
+            ("bookmark", record.bookmark, True),
+            ("explained", record.explained, False),
+        ):
+            if mark != bookmark and self.followed(mark, alone=alone) == bookmark:
+                con.execute(
+                    f"UPDATE d1lab.tables SET {column} = ? WHERE table_name = ?",
+                    [bookmark, record.table_name],
+                )
+
+    def forget(self, reread: set[str]) -> None:
+        """Remove the notes of what the warehouse now has: known rows, and tables read again."""
+        for write in self._writes:
+            waiting = {name for name, rows in self._pending if rows is None} - reread
+            if not waiting & set(write.tables):
+                write.path.unlink(missing_ok=True)
+
+
+class _Target:
+    """A warehouse table that rows are written to."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
+        self._con, self._name = con, record.table_name
+        self._raw = f"raw.{quote(record.table_name)}"
+        self._fields = {field.name: field for field in fields_in(record.columns)}
+
+    def write(self, rows: WrittenRows, kept_upto: int | None) -> None:
+        """Update rows by their keys; in a table that is all ours also insert those that are new."""
+        names = (*rows.key, *rows.columns)
+        if any(name not in self._fields for name in names):
+            return  # a column that D1 got since: the table is read again for it
+        fields = tuple(self._fields[name] for name in names)
+        self._con.register(_STREAM, _table(rows.rows, fields))
+        typed = ", ".join(
+            f"CAST({quote(f.name)} AS {f.duckdb_type}) AS {quote(f.name)}" for f in fields
+        )
+        source = f"(SELECT {typed} FROM {_STREAM}) AS new"
+        same = " AND ".join(f"old.{quote(k)} = new.{quote(k)}" for k in rows.key)
+        sets = ", ".join(f"{quote(c)} = new.{quote(c)}" for c in rows.columns)
+        kept = "" if kept_upto is None else f" AND old.{ROWID} <= {kept_upto:d}"
+        self._con.execute(f"UPDATE {self._raw} AS old SET {sets} FROM {source} WHERE {same}{kept}")
+        if _is_whole(self._name, rows):
+            listed = ", ".join(map(quote, names))
+            self._con.execute(
+                f"INSERT INTO {self._raw} ({listed}) SELECT {listed} FROM {source} "
+                f"WHERE NOT EXISTS (SELECT 1 FROM {self._raw} AS old WHERE {same})"
+            )
+        self._con.unregister(_STREAM)
+
+
+def fields_in(columns: str) -> list[Field]:
+    """The fields of a table, from what `signature` made of them."""
+    return [Field(*parts) for parts in json.loads(columns)]
+
+
+def _table(rows: list[list[Value]], fields: tuple[Field, ...]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(fields)
+    arrays = [convert(c, f.kind).array for c, f in zip(columns, fields, strict=True)]
+    schema = pa.schema(list(schema_of(fields))[1:])
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _refresh(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
+    names = [field.name for field in fields_in(record.columns)]
+    rows, high, digest = content_of(con, record.table_name, names)
+    con.execute(
+        "UPDATE d1lab.tables SET rows = ?, high_rowid = ?, digest = ? WHERE table_name = ?",
+        [rows, high, digest, record.table_name],
+    )
+
+
+def _is_later(write: OwnWrite, record: TableRecord) -> bool:
+    """Whether a table was last read before a write had ended."""
+    return write.ended_at is None or write.ended_at > record.reread_at
+
+
+def _is_whole(name: str, rows: WrittenRows) -> bool:
+    """Whether new rows are all known: nobody else has a column in the table.
+
+    Only where the table is read whole at times, so that the new rows get their rowids.
+    """
+    declared = catalog.TABLES.get(name)
+    return declared is not None and declared.is_ours and declared.reread_days is None

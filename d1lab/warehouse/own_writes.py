@@ -1,0 +1,145 @@
+"""What d1lab itself wrote to D1, kept until a pull has it: so that nobody reads it again.
+
+    with noted(db, folder, ["customer_insights"]) as note:
+        ...                                              writes
+        note.add("customer_insights", key, columns, rows)
+
+Before the first write a file is made beside the warehouse that names the tables. At the end it says
+D1's bookmark before and after, and the rows, where they are known. A file without an end is of a
+writer that died or still writes: its tables are read again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from d1lab.d1.database import Database, Value
+from d1lab.warehouse.database_file import FILE_NAME, utc_now
+
+FOLDER = "written"
+
+
+class WrittenRows(NamedTuple):
+    """The rows that were written to one table."""
+
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: list[list[Value]]  # key, then columns
+    creates: bool  # some of them were not there before
+
+
+class OwnWrite(NamedTuple):
+    """One write of ours: a push, an aggregation. Times are UTC."""
+
+    path: Path
+    url: str
+    tables: tuple[str, ...]
+    ended_at: datetime | None  # None: its writer died, or still writes
+    before: str | None  # D1's bookmarks
+    after: str | None
+    is_alone: bool  # nobody else wrote between these two
+    rows: dict[str, WrittenRows]  # a table that is not among them has to be read again
+
+
+class Note:
+    """What is known of a write so far."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, WrittenRows] = {}
+
+    def add(
+        self,
+        table: str,
+        key: Sequence[str],
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Value]],
+        *,
+        creates: bool,
+    ) -> None:
+        """Keep the rows that a table holds now: each its key, then its columns."""
+        kept = [list(row) for row in rows]
+        self.rows[table] = WrittenRows(tuple(key), tuple(columns), kept, creates)
+
+
+@contextmanager
+def noted(db: Database, folder: Path, tables: Sequence[str]) -> Iterator[Note]:
+    """Keep note of what the block writes; tables whose rows it does not add are read again.
+
+    Args:
+        db: The database, opened for writing.
+        folder: Its folder; without a warehouse there is nothing to keep note for.
+        tables: The tables that may be written to.
+    """
+    note = Note()
+    if not (folder / FILE_NAME).is_file():
+        yield note
+        return
+    path = folder / FOLDER / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.json"
+    others, written = db.others_mark(), db.meter.total.rows_written
+    begun = {"url": db.url, "tables": tables, "before": db.bookmark()}
+    _save(path, begun)
+    yield note
+    if db.meter.total.rows_written == written:
+        path.unlink(missing_ok=True)
+        return
+    after = db.bookmark()
+    end = {
+        "ended_at": utc_now(),
+        "after": after,
+        "is_alone": others is not None and db.others_mark() == others,
+        "rows": {name: rows._asdict() for name, rows in note.rows.items()},
+    }
+    _save(path, begun | end)
+
+
+def own_writes(folder: Path, url: str) -> list[OwnWrite]:
+    """The writes to a database that no pull has yet, in their order."""
+    paths = sorted((folder / FOLDER).glob("*.json"))
+    found = [_loaded(path, orjson.loads(path.read_bytes())) for path in paths]
+    return [write for write in found if write.url == url]
+
+
+def followed(writes: Iterable[OwnWrite], bookmark: str | None, *, alone: bool) -> str | None:
+    """The bookmark that our writes led to from an earlier one.
+
+    Args:
+        writes: In their order.
+        bookmark: Where to begin.
+        alone: Follow only writes that were surely nobody else's.
+    """
+    for write in writes:
+        if bookmark is not None and write.before == bookmark and (write.is_alone or not alone):
+            bookmark = write.after
+    return bookmark
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    aside.write_bytes(orjson.dumps(content))
+    aside.replace(path)
+
+
+def _loaded(path: Path, content: dict[str, Any]) -> OwnWrite:
+    ended = content.get("ended_at")
+    return OwnWrite(
+        path=path,
+        url=content["url"],
+        tables=tuple(content["tables"]),
+        ended_at=datetime.fromisoformat(ended) if ended else None,
+        before=content["before"],
+        after=content.get("after"),
+        is_alone=content.get("is_alone", False),
+        rows={
+            name: WrittenRows(tuple(r["key"]), tuple(r["columns"]), r["rows"], r["creates"])
+            for name, r in content.get("rows", {}).items()
+        },
+    )

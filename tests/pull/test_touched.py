@@ -1,0 +1,87 @@
+"""A table with an index on what every update moves is read by it, once it has proved itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from d1lab.pull import pull
+from d1lab.warehouse import utc_now
+from tests.pull.conftest import assert_same
+
+FEW = 40  # rows that tell where the tables end
+USE = (
+    "UPDATE discount_analytics SET times_used = times_used + 1, last_used_at = CURRENT_TIMESTAMP "
+    "WHERE id = ?1"
+)
+SILENT = "UPDATE discount_analytics SET times_used = times_used + 1 WHERE id = ?1"
+
+
+@pytest.fixture(params=["file", "remote"])
+def pulled(request, folder):
+    """An app's 300 counters, of months ago."""
+    db = request.getfixturevalue(request.param)
+    db.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) "
+        "INSERT INTO discount_analytics (shop, discount_id, sku, times_used, last_used_at) "
+        "SELECT 's', 'd', 'k' || i, 1, '2026-01-01 00:00:00' FROM n"
+    )
+    pull(db, folder, database="x")
+    return db
+
+
+@pytest.fixture
+def on_day(monkeypatch: pytest.MonkeyPatch, pulled, folder) -> Callable:
+    """A pull some days from now."""
+
+    def pulled_later(days: int):
+        monkeypatch.setattr("d1lab.pull.session.utc_now", lambda: utc_now() + timedelta(days))
+        return pull(pulled, folder, database="x").by_table.get("discount_analytics")
+
+    return pulled_later
+
+
+def test_an_index_that_told_of_every_change_is_used(pulled, folder, on_day):
+    """From the second day on, a use costs three rows and a new counter one, with every pull."""
+    pulled.execute(USE, (7,))
+    assert on_day(0) is None
+    assert on_day(1).whole
+    pulled.execute(USE, (9,))
+    pulled.execute("INSERT INTO discount_analytics (shop, discount_id, sku) VALUES ('s','d','new')")
+    found = on_day(1)
+    assert (found.whole, found.rows_pulled) == (False, 3)  # 7 was used a moment ago, too
+    assert found.rows_read <= 3 * 2 + 1 + 3
+    assert_same(pulled, folder, "discount_analytics")
+    pulled.execute(USE, (11,))
+    assert not on_day(3).whole
+    assert_same(pulled, folder, "discount_analytics")
+    pulled.execute(USE, (12,))
+    assert on_day(9).whole
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [SILENT, "DELETE FROM discount_analytics WHERE id = ?1"],
+)
+def test_an_index_that_missed_a_change_is_not(pulled, folder, on_day, statement):
+    """An update that leaves it alone, or a deletion in the middle: the day's reading goes on."""
+    pulled.execute(USE, (7,))
+    pulled.execute(statement, (9,))
+    assert on_day(1).whole
+    pulled.execute(SILENT, (20,))
+    assert on_day(1) is None
+    assert on_day(2).whole
+    assert_same(pulled, folder, "discount_analytics")
+
+
+def test_an_index_that_is_gone_is_no_fault(pulled, folder, on_day):
+    """The table is then read by the rhythm again."""
+    pulled.execute(USE, (7,))
+    assert on_day(1).whole
+    pulled.execute("DROP INDEX idx_usage_date")
+    pulled.execute(USE, (9,))
+    on_day(1)
+    assert on_day(2).whole
+    assert_same(pulled, folder, "discount_analytics")
