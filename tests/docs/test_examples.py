@@ -34,8 +34,9 @@ Cancelled at,Refunded Amount
 """
 FILES = {
     "orders_export.csv": ORDERS,
-    "invoices.csv": "InvoiceNo,StockCode,Quantity,UnitPrice,InvoiceDate,CustomerID\n"
-    "536365,71053,6,3.39,12/01/2017 08:26,17850\n",
+    "invoices.csv": "InvoiceNo,StockCode,Description,Quantity,UnitPrice,InvoiceDate,CustomerID,"
+    "status\n"
+    "536365,71053,Lantern,6,3.39,12/01/2017 08:26,17850,completed\n",
     "products_export.csv": "Handle,Title,Vendor,Type,Variant SKU,Variant Price,Cost per item\n"
     "sock,Sock,Mill,Socks,SOCK,10.00,4.00\n",
     "inventory_export.csv": "Handle,Title,SKU,Location,On hand\nsock,Sock,SOCK,Main,5\n",
