@@ -111,10 +111,11 @@ def write_events(folder: Path, events: int = EVENTS) -> None:
     """The same events thrice: in a warehouse, in a Parquet file, in a SQLite table."""
     from adbc_driver_sqlite import dbapi
 
-    view = (AGGREGATES.parent / "views" / "order_lines.sql").read_text()
+    view = (FOLDER.parent / "d1lab" / "warehouse" / "order_lines.sql").read_text()
     with duckdb.connect(folder / FILES["ours"], config={"threads": 2}) as con:
         con.execute("SET enable_progress_bar = false; CREATE SCHEMA raw")
         con.execute(_EVENTS, {"events": events})
+        con.execute("CREATE MACRO main.in_units(x) AS x::BIGINT")
         con.execute(f"CREATE VIEW order_lines AS {view}")
         floats = (
             "revenue::DOUBLE AS revenue, discount_amount::DOUBLE AS discount_amount, "

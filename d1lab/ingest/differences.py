@@ -67,12 +67,15 @@ class Sides:
 
     def comparison(self) -> Comparison:
         """How far they are apart."""
-        counts = "count(*) FILTER (is_stored), count(*) FILTER (differs)"
-        short = f"count(*) FILTER ({_is_short(self._table)})"
-        found = self._con.sql(f"SELECT {counts}, {short} FROM {_BOTH}").fetchall()
-        [(stored, differ, rows_short)] = found
-        sums = tuple(map(self._sum, _added(self._table)))
-        return Comparison(self._table.name, stored, differ, rows_short, sums, tuple(self._sample()))
+        names = _added(self._table)
+        counts = ["count(*) FILTER (is_stored)", "count(*) FILTER (differs)"]
+        counts += [f"count(*) FILTER ({_is_short(self._table)})"]
+        counts += [part for name in names for part in _sums(name)]
+        [found] = self._con.sql(f"SELECT {', '.join(counts)} FROM {_BOTH}").fetchall()
+        stored, differ, short, *sums = found
+        columns = (ColumnSum(name, *sums[3 * i : 3 * i + 3]) for i, name in enumerate(names))
+        sample = tuple(self._sample()) if differ else ()
+        return Comparison(self._table.name, stored, differ, short, tuple(columns), sample)
 
     def rows(self) -> list[str]:
         """The rows that the events give otherwise, each a JSON array of key and figures.
@@ -86,13 +89,6 @@ class Sides:
             f"SELECT json_array({', '.join(names)}) FROM {_BOTH} WHERE differs ORDER BY {order}"
         )
         return [row for (row,) in found.fetchall()]
-
-    def _sum(self, name: str) -> ColumnSum:
-        stored, events = _stored(name), _event(name)
-        sums = f"sum({stored})::DOUBLE, sum({events})::DOUBLE"
-        short = f"count(*) FILTER ({stored} > {events} + {_CENT})"
-        [found] = self._con.sql(f"SELECT {sums}, {short} FROM {_BOTH}").fetchall()
-        return ColumnSum(name, *found)
 
     def _sample(self) -> list[RowDifference]:
         gaps = (
@@ -147,6 +143,13 @@ def _added(table: Table) -> list[str]:
         for name in _figures(table)
         if table.column(name).type in ("integer", "money") and name not in _MEANS
     ]
+
+
+def _sums(name: str) -> tuple[str, str, str]:
+    """A figure over all rows, on both sides, and how many rows of it are short."""
+    stored, events = _stored(name), _event(name)
+    short = f"count(*) FILTER ({stored} > {events} + {_CENT})"
+    return f"sum({stored})::DOUBLE", f"sum({events})::DOUBLE", short
 
 
 def _is_short(table: Table) -> str:
