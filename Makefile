@@ -1,10 +1,9 @@
 # Two commands: `make report` and `make test`. The rest is for comfort.
 PYTHON ?= python3
 BIN := .venv/bin
-# numpy and scipy have other versions for 3.12 and later. Without --no-compile pip compiles 160 MB of
-# modules that nothing imports; Python compiles what it imports.
+# Python 3.12 and later have pins of their own.
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c $(PINS)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
 .PHONY: report test coverage lab check pins docs bench certify coexistence images clean
 
