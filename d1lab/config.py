@@ -91,7 +91,7 @@ class DatabaseSettings(BaseModel):
     )
 
     uses_start: Literal[0, 1] | None = Field(
-        None,
+        default=None,
         description="What the app's upsert puts into `times_used` at the first use of a discount "
         "for an SKU. By default it is recognized: 0 where some pair has a discount and no use.",
     )
@@ -131,7 +131,7 @@ class PullSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     counters: Literal["daily", "always"] = Field(
-        "daily",
+        default="daily",
         description="When a pull reads the app's counters again: `daily`, by the first pull of a "
         "UTC day; `always`, by every pull. Order lines come with every pull.",
     )

@@ -316,7 +316,7 @@ def test_customers_tells_and_stages(settings):
     paid = [(1 + i % 3) * (9 if i % 4 == 0 else 10) for i in range(0, 97 * 3, 23)]
     assert spent["c0"] == sum(paid) - 18  # the refund of two is taken out
     [note] = _shown(run_dir, Note.MIME)
-    assert "refunds of $18" in note["text"]
+    assert "$18 in refunds" in note["text"]
 
 
 def test_customers_compares_with_the_last_run(settings):

@@ -74,7 +74,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     """Orders become a page and figures in D1; a second run does nothing; a rollback undoes it."""
     _fill(project, d1lab)
 
-    first = d1lab("run", "--set", "days=30", "--json")
+    first = d1lab("run", "--set", "days=30", "--push", "--json")
     assert first.code == 0, first.err
     runs = {run["report"]: run for run in first.json["runs"]}
     assert {run["status"] for run in runs.values()} == {"done"}
@@ -86,7 +86,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     for sku, units in small_shop.UNITS.items():  # stock at the end over units a day
         assert supply[sku] == pytest.approx((200 - 30 * units) / units)
 
-    second = d1lab("run", "--set", "days=30", "--json")
+    second = d1lab("run", "--set", "days=30", "--push", "--json")
     assert {run["status"] for run in second.json["runs"]} == {"current"}
     assert all(run["pushed"] is None for run in second.json["runs"])
 
@@ -155,12 +155,12 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
     file = project / "d1.sqlite"
     _fill(project, d1lab)
     shutil.copyfile(file, project / "before.sqlite")
-    assert d1lab("run", "inventory", "--set", "days=30").code == 0
+    assert d1lab("run", "inventory", "--set", "days=30", "--push").code == 0
     assert len(_turnover_rows(project)) == 3
 
     shutil.copyfile(project / "before.sqlite", file)
     assert _turnover_rows(project) == []
-    again = d1lab("run", "inventory", "--set", "days=30", "--json").json["runs"][0]
+    again = d1lab("run", "inventory", "--set", "days=30", "--push", "--json").json["runs"][0]
     assert (again["status"], len(_turnover_rows(project))) == ("current", 3)
 
 
@@ -171,7 +171,7 @@ def test_river_exports_every_table_on_command(project: Path, d1lab):
     asked = ("run", "inventory", "--set", "days=30", "--export", "csv")
     run = d1lab(*asked, "--json").json["runs"][0]
     files = [Path(file["path"]) for file in run["exported"]]
-    assert files[0] == Path(run["page"]).with_suffix("") / "order.csv"
+    assert files[0] == Path(run["page"]).with_suffix("") / "products-to-reorder.csv"
     assert len(files) == len(set(files)) > 8
     assert all(file.read_bytes().startswith(b"\xef\xbb\xbf") for file in files)  # for Excel
     assert files[0].read_text(encoding="utf-8-sig").startswith("product,order_units,")

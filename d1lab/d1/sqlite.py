@@ -177,7 +177,7 @@ class SqliteDatabase:
         for sql, params in statements:
             limits.check(sql, params)
             if self.read_only and not limits.is_read(sql):
-                raise InputError(f"{self.url} is open for reading only: {shorten(sql)}")
+                raise InputError(f"{self.url} was opened read-only: {shorten(sql)}")
         with self._lock, self._transaction(statements):
             results = [self._run(sql, params) for sql, params in statements]
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))

@@ -22,7 +22,7 @@ from d1lab.d1.database import Database
 from d1lab.d1.write import insert_new, upsert
 from d1lab.errors import InputError
 from d1lab.ingest.files import FIELDS, read_events, read_parquet, require_fields
-from d1lab.types import TYPES, families_of, python_types
+from d1lab.types import TYPES, Kind, families_of, python_types
 from d1lab.warehouse import scratch
 
 BATCH_EVENTS = 5_000
@@ -36,7 +36,7 @@ INCOMING = pa.schema([("position", pa.int64()), *((name, pa.string()) for name i
 """What the rules read: each event's place, what is wrong with its shape, its fields as text."""
 TOLERANCE = timedelta(days=1)  # clocks and time zones: what is further ahead is a mistake
 
-_TYPES = {name: _TABLE.column(name).type for name in FIELDS}
+_TYPES: dict[str, Kind] = {name: _TABLE.column(name).type for name in FIELDS}
 _PYTHON_TYPES = {name: python_types(TYPES[kind].tracked_from) for name, kind in _TYPES.items()}
 
 Progress = Callable[[str, int, int], object]

@@ -33,7 +33,7 @@ WHERE shop = ?1 AND valid_from = (
 """
 
 
-class Product(NamedTuple):
+class CatalogProduct(NamedTuple):
     """One SKU: a row of d1lab_products without the shop, and its unit cost."""
 
     sku: str
@@ -114,7 +114,7 @@ def ingest_products(
         return ProductsResult(len(found), 0, 0, 0, refused)
     if _PRODUCTS.name not in db.tables():
         raise InputError(f"{db.url} has no table {_PRODUCTS.name}. Run: d1lab migrate")
-    columns = ("shop", *Product._fields[:-1])
+    columns = ("shop", *CatalogProduct._fields[:-1])
     rows = [(shop, *product[:-1]) for product in found.values()]
     written = upsert(db, _PRODUCTS.name, _PRODUCTS.key, columns, rows)
     own = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
@@ -122,8 +122,8 @@ def ingest_products(
     return ProductsResult(len(found), written, len(found) - written, costs, refused)
 
 
-def _read(path: Path) -> tuple[dict[str, Product], tuple[RejectedLine, ...]]:
-    found: dict[str, Product] = {}
+def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ...]]:
+    found: dict[str, CatalogProduct] = {}
     refused = []
     own: Mapping[str, str] = {}
     for line, cells in read_lines(path, _NEEDED):
@@ -141,7 +141,7 @@ def _read(path: Path) -> tuple[dict[str, Product], tuple[RejectedLine, ...]]:
     return found, tuple(refused)
 
 
-def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> Product:
+def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> CatalogProduct:
     """A variant's product.
 
     Args:
@@ -153,7 +153,7 @@ def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> Product:
     sku = cells["variant sku"].lstrip("'") or name
     if not sku:
         raise InputError("the variant has neither a SKU nor a title")
-    return Product(
+    return CatalogProduct(
         sku,
         name,
         own.get("type") or own.get("product category") or None,
@@ -163,7 +163,7 @@ def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> Product:
     )
 
 
-def _write_costs(db: Database, shop: str, products: Iterable[Product], day: date) -> int:
+def _write_costs(db: Database, shop: str, products: Iterable[CatalogProduct], day: date) -> int:
     last = {str(sku): Decimal(str(cost)) for sku, cost in db.query(_LAST_COSTS, (shop,)).rows}
     rows = [
         (shop, product.sku, product.cost, day.isoformat())

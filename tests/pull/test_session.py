@@ -277,17 +277,17 @@ def test_d1labs_own_tables_stay_behind(db, folder):
 def test_a_database_that_lacks_tables_and_columns_is_pulled(file, folder):
     """What is declared exists in the warehouse, as NULL: views need not ask."""
     file.execute("DROP TABLE ab_test_daily")
-    file.execute("ALTER TABLE inventory_impact DROP COLUMN source")
+    file.execute("ALTER TABLE inventory_impact DROP COLUMN ending_inventory")
     stock(file, 2)
     pull(file, folder, database="x")
-    assert raw(folder, "SELECT source, starting_inventory FROM raw.inventory_impact") == [
+    assert raw(folder, "SELECT ending_inventory, starting_inventory FROM raw.inventory_impact") == [
         (None, 0),
         (None, 1),
     ]
     assert raw(folder, "SELECT * FROM raw.ab_test_daily") == []
-    file.execute("ALTER TABLE inventory_impact ADD COLUMN source TEXT DEFAULT 'app'")
+    file.execute("ALTER TABLE inventory_impact ADD COLUMN ending_inventory INTEGER DEFAULT 5")
     pull(file, folder, database="x")
-    assert raw(folder, "SELECT DISTINCT source FROM raw.inventory_impact") == [("app",)]
+    assert raw(folder, "SELECT DISTINCT ending_inventory FROM raw.inventory_impact") == [(5,)]
 
 
 def test_names_match_whatever_their_case(file, folder):
@@ -460,7 +460,7 @@ def test_views_are_renewed_though_nothing_changed(file, folder, tmp_path, monkey
     """A view that was edited counts at the next pull, at no row read."""
     views = tmp_path / "views"
     views.mkdir()
-    monkeypatch.setattr(warehouse, "VIEWS", views)
+    monkeypatch.setattr("d1lab.warehouse.views.VIEWS", views)
     add_events(file, 0, 5)
     (views / "lines.sql").write_text("SELECT count(*) AS n FROM raw.order_events")
     pull(file, folder, database="x")
@@ -477,7 +477,7 @@ def test_a_broken_view_stops_before_the_swap(file, folder, tmp_path, monkeypatch
     views = tmp_path / "views"
     views.mkdir()
     (views / "broken.sql").write_text("SELECT nothing FROM raw.order_events")
-    monkeypatch.setattr(warehouse, "VIEWS", views)
+    monkeypatch.setattr("d1lab.warehouse.views.VIEWS", views)
     add_events(file, 0, 5)
     with pytest.raises(InputError, match=r"broken\.sql"):
         pull(file, folder, database="x")

@@ -54,7 +54,7 @@ def d1lab(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

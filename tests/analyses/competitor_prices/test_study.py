@@ -197,7 +197,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
     assert len(tables["Prices not compared"]["rows"]) == 5
     assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
     last = shown(run_dir, Note.MIME)[-1]["text"]
-    assert last.startswith("Stock levels are simulated. Own prices are list prices")
+    assert last.startswith("Stock levels are simulated. Shop prices are list prices")
     assert record.simulated == ("inventory_days",)
     page = render_page(run_dir)
     text = page if isinstance(page, str) else page.decode()

@@ -44,7 +44,8 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
             "discount_amount DECIMAL(18, 6));"
             "CREATE TABLE customers (shop VARCHAR, customer_id VARCHAR, "
             "last_purchase_day DATE, "
-            "average_order_value DECIMAL(18, 6), discounts_used BIGINT, savings DECIMAL(18, 6))"
+            "average_order_value DECIMAL(18, 6), discounts_used BIGINT, savings DECIMAL(18, 6));"
+            "CREATE TABLE walk_in_customers (shop VARCHAR, customer_id VARCHAR)"  # nobody is
         )
         yield con
 

@@ -24,6 +24,7 @@ from d1lab.errors import UnknownName
 from d1lab.lab.snapshots import Snapshots
 
 DAY = date(2026, 6, 1)
+WALK_INS = pd.DataFrame({"customer_id": ["till"], "orders": [90], "share_of_orders": [0.5]})
 
 
 def _scores(day: date = DAY, **customers: tuple[str | None, int]) -> pd.DataFrame:
@@ -90,7 +91,12 @@ class _Lab:
         self.asked: list[date] = []
         self.snapshots = Snapshots(runs, "shop", runs / run)
 
-    def metric(self, name: str, *, until: date, mode: str) -> pd.DataFrame:
+    def metric(
+        self, name: str, *, until: date | None = None, mode: str | None = None
+    ) -> pd.DataFrame:
+        if name == "walk_ins":
+            assert (until, mode) == (None, None)
+            return WALK_INS
         assert (name, mode) == ("customer_scores", "quintile")
         self.asked.append(until)
         return self._scores.get(until, _scores(until, a=("Loyal", 300)))
@@ -106,6 +112,7 @@ def test_label_replays_where_no_run_was_kept(tmp_path):
     found = label(lab, DAY)
     assert [(DAY - day).days for day in lab.asked] == [0, 118, 90, 62, 34]
     assert found.replayed
+    assert found.walk_ins is WALK_INS
     assert found.earlier["day"].iloc[0] == pd.Timestamp(DAY - timedelta(90))
     assert _groups(found.now) == {"a": "Loyal"}  # proposed for the first time: it waits
     assert (tmp_path / "now" / "snapshots" / "customer_groups_quintile.parquet").is_file()

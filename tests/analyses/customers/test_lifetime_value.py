@@ -56,7 +56,7 @@ def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
         "Baseline: each customer's average rate to date",
         "Baseline: same as the previous period",
     ]
-    assert words.holdout(values) == "Forecast not available: fewer than 200 customers."
+    assert words.holdout(values, "USD") == "Forecast not available: fewer than 200 customers."
 
 
 def test_valued_adds_what_is_expected_to_what_was_spent(large):
@@ -112,11 +112,11 @@ def test_words_say_whether_the_interval_held_what_came(large):
     """An interval that missed the shop's own past makes today's doubtful; the page says so."""
     values = evaluated(*large, 90, 365)
     came = values.holdout.actual_spend
-    told = words.holdout(_held(values, came - 10, came + 10))
-    assert f"Actual spend, {came:,.0f}, was inside the model's 90% interval" in told
+    told = words.holdout(_held(values, came - 10, came + 10), "USD")
+    assert f"Actual spend, ${came:,.0f}, was inside the model's 90% interval" in told
     missed = _held(values, came + 10, came + 1000)
-    assert "outside the model's 90% interval" in words.holdout(missed)
-    assert "too narrow" in words.holdout(missed)
+    assert "outside the model's 90% interval" in words.holdout(missed, "USD")
+    assert "too narrow" in words.holdout(missed, "USD")
     customers = pd.DataFrame(
         {"purchases": [1], "spend": [1.0], "pace": [0.0], "customer_id": ["a"]}
     )
