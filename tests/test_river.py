@@ -84,7 +84,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     assert [row[0] for row in pushed] == ["evil", "hat", "sock"]
     supply = {sku: days for sku, _, days in pushed}
     for sku, units in small_shop.UNITS.items():  # stock at the end over units a day
-        assert supply[sku] == pytest.approx((200 - 30 * units) / units)
+        assert supply[sku] == round((200 - 30 * units) / units)  # the column is an INTEGER
 
     second = d1lab("run", "--set", "days=30", "--push", "--json")
     assert {run["status"] for run in second.json["runs"]} == {"current"}
@@ -155,13 +155,15 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
     file = project / "d1.sqlite"
     _fill(project, d1lab)
     shutil.copyfile(file, project / "before.sqlite")
-    assert d1lab("run", "inventory", "--set", "days=30", "--push").code == 0
+    notebook = project / "notebooks" / "inventory.ipynb"
+    notebook.write_text(notebook.read_text().replace("days = 90", "days = 30"))  # a standard run
+    assert d1lab("run", "inventory").code == 0
     assert len(_turnover_rows(project)) == 3
 
     shutil.copyfile(project / "before.sqlite", file)
     assert _turnover_rows(project) == []
-    again = d1lab("run", "inventory", "--set", "days=30", "--push", "--json").json["runs"][0]
-    assert (again["status"], len(_turnover_rows(project))) == ("current", 3)
+    assert d1lab("run", "inventory").code == 0
+    assert len(_turnover_rows(project)) == 3
 
 
 @pytest.mark.parametrize("project", ["embedded"], indirect=True)

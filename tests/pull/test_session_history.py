@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab import warehouse
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
 from tests.pull.conftest import EVENT, Remote, add_events, assert_same
@@ -30,7 +29,7 @@ _STEP = st.one_of(
 def no_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Views are another matter, and take longer than these pulls."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warehouse, "VIEWS", tmp_path_factory.mktemp("views"))
+        patch.setattr("d1lab.warehouse.views.VIEWS", tmp_path_factory.mktemp("views"))
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -12,16 +13,34 @@ from d1lab.d1.database import Budget
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import sqlite_source as file_module
 from d1lab.pull.convert import convert
-from d1lab.pull.plan import Planner
+from d1lab.pull.own_changes import OwnChanges
+from d1lab.pull.plan import Planner, PullPlan
+from d1lab.pull.rhythm import Rhythm
 from d1lab.pull.sqlite_source import FileReader
 
 TYPES = ("INTEGER", "REAL", "DECIMAL(9,2)", "TEXT", "DATETIME", "JSON", "BLOB", "", "BOOLEAN")
 
 
+def planned(db: SqliteDatabase, name: str, budget: Budget) -> PullPlan:
+    """The plan of a first pull of one table."""
+    rhythm = Rhythm("always", date(2026, 5, 8), is_forced=True)
+    planner = Planner(
+        db,
+        None,
+        {},
+        bookmark=None,
+        full=False,
+        budget=budget,
+        rhythm=rhythm,
+        written=OwnChanges((), {}),
+    )
+    return planner.plan([name])
+
+
 def table(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
     """All rows of a table as the file's reader gives them, and how many values did not fit."""
     budget = Budget(db.meter)
-    plan = Planner(db, None, {}, bookmark=None, full=False, budget=budget).plan([name])
+    plan = planned(db, name, budget)
     [sweep] = plan.sweeps
     assert sweep.table is not None
     rows, unconverted = [], 0
@@ -33,7 +52,7 @@ def table(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
 
 def wanted(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
     """The same, value by value, from Python's sqlite3."""
-    plan = Planner(db, None, {}, bookmark=None, full=False, budget=Budget(db.meter)).plan([name])
+    plan = planned(db, name, Budget(db.meter))
     [sweep] = plan.sweeps
     con = sqlite3.connect(db.path)
     con.text_factory = _text
@@ -135,7 +154,7 @@ def test_wide_rows_come_in_small_batches(tmp_path):
     for _ in range(40):
         db.execute("INSERT INTO t VALUES (zeroblob(1000000))")
     budget = Budget(db.meter)
-    plan = Planner(db, None, {}, bookmark=None, full=False, budget=budget).plan(["t"])
+    plan = planned(db, "t", budget)
     [sweep] = plan.sweeps
     assert sweep.table is not None
     batches = list(FileReader(db, sweep.table, sweep, budget).batches())
