@@ -241,7 +241,8 @@ class Bill:
 
     def _read_by_select(self, rows: Rows) -> int:
         packed = self._packed(rows)
-        out = packed or len(rows)
+        out = len(rows) if packed is None else packed
+        partly = not self._aggregates or packed is not None
         loops = any(access.kind in ("scan", "range", "list") for access in self._accesses)
         read = 0
         for access in self._accesses:
@@ -249,10 +250,10 @@ class Bill:
                 read += max(1, out) if self._elements is None else self._elements
             elif access.kind == "entry":
                 read += out
-            elif access.kind == "range" and self._aggregates and not packed:
+            elif access.kind == "range" and self._aggregates and packed is None:
                 read += count(self._run, access.table)
             else:
-                read += self._stepped(access, out, partly=not self._aggregates or packed > 0)
+                read += self._stepped(access, out, partly=partly)
         return read
 
     def _stepped(self, access: Access, out: int, *, partly: bool = True) -> int:
@@ -264,15 +265,16 @@ class Bill:
         partly = partly and self._limits and not self._sorts
         whole = access.kind == "whole" or self._skips or (access.kind == "scan" and not partly)
         whole = whole and access.table != ""
-        read = count(self._run, access.table) if whole else out + (access.ends and not partly)
+        sought = max(1, out) if access.kind == "range" else out  # one where nothing is found
+        read = count(self._run, access.table) if whole else sought + (access.ends and not partly)
         if not self._sorts:
             return read
         return read + (read if self._aggregates or self._limits else out)
 
-    def _packed(self, rows: Rows) -> int:
-        """The rows of a page that was packed into JSON arrays; 0 where none was."""
+    def _packed(self, rows: Rows) -> int | None:
+        """The rows of a page that was packed into JSON arrays; None where none was."""
         if len(rows) != 1 or "json_group_array" not in self._touched.functions:
-            return 0
+            return None
         return next((self._length(cell) for cell in rows[0] if isinstance(cell, str)), 0)
 
     def _length(self, text: object) -> int:

@@ -42,6 +42,7 @@ class Read(NamedTuple):
     bookmark: str | None  # with which the table is surely current
     changes_seen: int | None  # the change log is to be read on from here
     is_resumed: bool  # some of it was read by a pull that died
+    is_mixed: bool = False  # ... and D1 may have changed since
     is_unbounded: bool = False  # it may hold rows beyond the sweep's bounds
 
 

@@ -127,12 +127,14 @@ class RemoteSource:
             scanned_from=sweep.bounds.low if scans else None,
         )
         walks = list(_walks(reader, sweep, spool, by_key=not table.has_rowid or index is not None))
-        is_current = not spool.resumed or spool.origin.bookmark == self._bookmark
+        is_same = self._bookmark is not None and spool.origin.bookmark == self._bookmark
+        is_mixed = spool.resumed and not is_same
         return Read(
             batches=_all(spool, walks),
-            bookmark=self._bookmark if is_current else None,
+            bookmark=None if is_mixed else self._bookmark,
             changes_seen=spool.origin.changes_seen,
             is_resumed=spool.resumed,
+            is_mixed=is_mixed,
             is_unbounded=index is not None,
         )
 

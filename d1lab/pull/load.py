@@ -23,6 +23,9 @@ from d1lab.warehouse import TableRecord, record_table
 Progress = Callable[[str, int, int], None]
 """Called with a table, its rows so far, and about how many are expected."""
 
+NEVER = datetime.min
+"""When a table was last read again whose rows are of two times: the next pull reads it."""
+
 _STREAM = "_d1lab_stream"
 _IDS = "_d1lab_ids"
 _QUARANTINED = pa.schema(
@@ -46,6 +49,13 @@ class LoadedRows(NamedTuple):
         if not isinstance(other, LoadedRows):
             return NotImplemented
         return LoadedRows(self.rows + other.rows, self.quarantined + other.quarantined)
+
+
+class TableState(NamedTuple):
+    """Which state of the database a table is of."""
+
+    bookmark: str | None  # with which the table is surely current
+    is_mixed: bool = False  # some rows may be older than others
 
 
 class Loader:
@@ -111,11 +121,13 @@ class Loader:
         self._con.unregister(_IDS)
         return self.load(batches)
 
-    def drop_gone(self) -> None:
+    def drop_gone(self, *, keeps_keys: bool) -> None:
         """Take out rows of other times that D1 no longer has.
 
-        A new row may stand beside the one that it replaced under the same key: the higher rowid is
-        the new one's.
+        Args:
+            keeps_keys: Whether all rows were read at one time, so that no two have the same key.
+                Otherwise a new row may stand beside the one that it replaced: the higher rowid is
+                the new one's.
         """
         table, bounds = self._sweep.table, self._sweep.bounds
         if table is None or not table.has_rowid:
@@ -124,7 +136,7 @@ class Loader:
             f"DELETE FROM {self._raw} WHERE {ROWID} < ? OR {ROWID} > ?", [bounds.low, bounds.high]
         )
         declared = catalog.TABLES.get(self._sweep.name)
-        if declared and not self._sweep.whole:
+        if declared and not keeps_keys:
             self._drop_replaced(declared.key)
         self._con.execute(
             "DELETE FROM d1lab.quarantine WHERE table_name = ? AND row_id NOT IN "
@@ -147,7 +159,7 @@ class Loader:
         known: TableRecord | None,
         *,
         rows_read: int,
-        bookmark: str | None,
+        state: TableState,
         touched_index: str | None,
     ) -> None:
         """Note what the table holds, and from when it is.
@@ -155,23 +167,23 @@ class Loader:
         Args:
             known: What was noted before.
             rows_read: What it cost, as D1 bills it.
-            bookmark: With which the table is surely current.
+            state: Which state of the database it is of.
             touched_index: An index that tells of every update, if there is one.
         """
         sweep = self._sweep
-        state = content_of(self._con, sweep.name, [field.name for field in sweep.layout.fields])
+        content = content_of(self._con, sweep.name, [field.name for field in sweep.layout.fields])
         record = TableRecord(
             table_name=sweep.name,
-            rows=state.rows,
-            high_rowid=state.high_rowid,
+            rows=content.rows,
+            high_rowid=content.high_rowid,
             rows_read=rows_read,
             pulled_at=self._now,
-            digest=state.digest,
-            bookmark=bookmark,
+            digest=content.digest,
+            bookmark=state.bookmark,
             changes_seq=sweep.changes_upto,
             columns=sweep.columns,
-            reread_at=self._now,
-            explained=bookmark,
+            reread_at=NEVER if state.is_mixed else self._now,
+            explained=state.bookmark,
             touched_index=touched_index,
             touched_since=sweep.bounds.since,
         )

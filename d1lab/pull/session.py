@@ -18,7 +18,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.fields import fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
-from d1lab.pull.load import LoadedRows, Loader, Progress, create_table
+from d1lab.pull.load import LoadedRows, Loader, Progress, TableState, create_table
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.rhythm import Counters, Rhythm
@@ -173,17 +173,17 @@ class _Session:
             known_table = known.tables.get(sweep.name)
             proof = _proof(con, sweep, known_table)
             loader.prepare()
-            loaded, mark = self._load(loader, sweep, plan)
+            loaded, state = self._load(loader, sweep, plan)
             read = self._rows_read(sweep, plan) - spent
             index = self._index(sweep, known_table, proof)
-            loader.record(known_table, rows_read=read, bookmark=mark, touched_index=index)
-            self._marks.append(mark)
+            loader.record(known_table, rows_read=read, state=state, touched_index=index)
+            self._marks.append(state.bookmark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
-    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, str | None]:
-        """What came, and the bookmark with which the table is surely current."""
+    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, TableState]:
+        """What came, and which state of the database it is of."""
         if sweep.table is None:
-            return LoadedRows(), self._bookmark
+            return LoadedRows(), TableState(self._bookmark)
         read = self._source.read(sweep.table, sweep)
         loaded = loader.load(read.batches)
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
@@ -199,8 +199,8 @@ class _Session:
         if sweep.touched_index:
             loaded += self._load_touched(loader, sweep, sweep.table)
         if not sweep.whole or read.is_resumed or read.is_unbounded:
-            loader.drop_gone()
-        return loaded, read.bookmark
+            loader.drop_gone(keeps_keys=sweep.whole and not read.is_resumed)
+        return loaded, TableState(read.bookmark, read.is_mixed)
 
     def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
         """The rows that the app's own index tells of."""
@@ -329,5 +329,7 @@ def _lock(folder: Path) -> Iterator[None]:
         raise LockedError(
             f"another pull of {folder.name!r} is running. Try again when it finishes."
         ) from None
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()

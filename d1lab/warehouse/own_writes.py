@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from d1lab import files
 from d1lab.d1.database import Database, Value
 from d1lab.warehouse.database_file import FILE_NAME, utc_now
 
@@ -122,10 +123,7 @@ def followed(writes: Iterable[OwnWrite], bookmark: str | None, *, alone: bool) -
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_bytes(orjson.dumps(content))
-    aside.replace(path)
+    files.write(path, orjson.dumps(content))
 
 
 def _loaded(path: Path, content: dict[str, Any]) -> OwnWrite:

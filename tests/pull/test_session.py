@@ -15,7 +15,7 @@ from d1lab.d1 import Database, quote
 from d1lab.d1.migrate import FOLDER, migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import BudgetError, InputError, LockedError, UnknownName
-from d1lab.pull import pull
+from d1lab.pull import pull, session
 from d1lab.warehouse import next_warehouse, open_warehouse
 from tests.pull.conftest import Remote, add_customers, add_events, assert_same
 
@@ -454,6 +454,19 @@ def test_two_pulls_at_once_are_refused(file, folder):
     with FileLock(folder / "pull.lock"), pytest.raises(LockedError, match="another pull of"):
         pull(file, folder, database="x")
     pull(file, folder, database="x")
+
+
+def test_the_lock_is_released(file, folder, monkeypatch):
+    """At once, not when Python happens to collect it."""
+    locks: list[FileLock] = []
+
+    def made(*args, **options) -> FileLock:
+        locks.append(FileLock(*args, **options))
+        return locks[-1]
+
+    monkeypatch.setattr(session, "FileLock", made)
+    pull(file, folder, database="x")
+    assert [lock.is_locked for lock in locks] == [False]
 
 
 def test_views_are_renewed_though_nothing_changed(file, folder, tmp_path, monkeypatch):
