@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import date
 from typing import Any
 
 from d1lab.analyses.discounts import products, recommendations, track_record
@@ -56,10 +57,10 @@ def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
     }
 
 
-def to_stage(advised: Frame, scored: Frame) -> Frame:
+def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:
     """What goes back: scored earlier recommendations, and new ones that rest on an elasticity."""
     known = advised["slope"].notna() | advised["decision"].notna()
-    return track_record.to_stage(scored, advised[known], recommendations.STAGED)
+    return track_record.to_stage(scored, advised[known], recommendations.STAGED, until)
 
 
 def limits(answer: ProductElasticities, simulated: Collection[str], staged: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,19 @@ import numpy as np
 Frame = Any  # a pandas DataFrame: static types do not know its columns
 
 NEAR = 0.05  # so close to the depth that was advised counts as followed
+SETTLING_DAYS = 7  # after the horizon: late orders and refunds still change what is written back
 COLUMNS = "decision recommendations followed units_forecast units_observed forecast_error gained"
 
 
-def score(outcomes: Frame, day: Any) -> Frame:
+def score(outcomes: Frame) -> Frame:
     """Outcomes with what was forecast at the depth that came about.
 
     Args:
         outcomes: Of the metric `recommendation_outcomes`.
-        day: The day of scoring, for those not scored yet.
+
+    Returns:
+        The rows with `forecast_units`, `is_written` (whether D1 has a score), and `scored_on`: the
+        last day of the horizon, however late the report runs.
 
     The forecast is regular units x (1 - observed depth)^slope: so a recommendation that was not
     followed still tests the slope that it rests on.
@@ -26,8 +31,29 @@ def score(outcomes: Frame, day: Any) -> Frame:
     forecast = outcomes["regular_units"].astype(float) * (1 - depth) ** outcomes["slope"].astype(
         float
     )
-    first = outcomes["scored_on"].where(outcomes["scored_on"].notna(), day)
-    return outcomes.assign(forecast_units=forecast, scored_on=first)
+    made = _days(outcomes["made_on"])
+    return outcomes.assign(
+        made_on=made,
+        forecast_units=forecast,
+        is_written=outcomes["scored_on"].notna(),
+        scored_on=_ends(made, outcomes["horizon_days"]),
+    )
+
+
+def _ends(made: Any, horizon_days: Any) -> Any:
+    """The last day of each horizon, as dates."""
+    import pandas as pd
+
+    pairs = zip(made, horizon_days, strict=True)
+    days = [day + timedelta(int(horizon)) for day, horizon in pairs]
+    return pd.Series(days, index=made.index, dtype=object)
+
+
+def _days(column: Any) -> Any:
+    """A column of days as dates: what DuckDB gives are timestamps, what a report makes is not."""
+    import pandas as pd
+
+    return pd.to_datetime(column).dt.date
 
 
 def followed(scored: Frame) -> Frame:
@@ -79,12 +105,21 @@ def in_words(scored: Frame, horizon_days: int) -> str:
     )
 
 
-def to_stage(scored: Frame, advised: Frame, columns: str) -> Frame:
-    """New recommendations and scored old ones in one frame."""
+def to_stage(scored: Frame, advised: Frame, columns: str, until: date) -> Frame:
+    """New recommendations, and the scores that D1 lacks or that can still change, in one frame.
+
+    Args:
+        scored: Of `score`.
+        advised: Of `recommendations.advise`.
+        columns: To stage.
+        until: The day of the report.
+    """
     import pandas as pd
 
     names = columns.split()
-    frames = [frame[names].astype(object) for frame in (scored, advised) if len(frame)]
+    settled = until - timedelta(SETTLING_DAYS)
+    changing = ~scored["is_written"].astype(bool) | (scored["scored_on"] > settled)
+    frames = [frame[names].astype(object) for frame in (scored[changing], advised) if len(frame)]
     if not frames:
         return advised[names]
     whole = pd.concat(frames, ignore_index=True)

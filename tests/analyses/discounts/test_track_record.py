@@ -13,7 +13,7 @@ import pytest
 from d1lab.analyses.discounts import track_record as record
 from d1lab.config import Settings
 from d1lab.lab import Lab
-from d1lab.outbox import read_outbox
+from d1lab.outbox import read_outbox, stage
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
 
@@ -50,7 +50,7 @@ def test_outcomes_are_of_the_days_after(settings, tmp_path):
             "AND day BETWEEN '2026-04-11' AND '2026-05-08'"
         ).fetchall()
         outcomes = lab.metric("recommendation_outcomes", until="2026-05-08")
-    scored = record.score(outcomes, date(2026, 5, 8))
+    scored = record.score(outcomes)
     assert scored.sku.tolist() == ["plain"]
     row = scored.iloc[0]
     depth = savings / (savings + revenue)
@@ -87,3 +87,66 @@ def test_report_opens_with_its_record_and_stages_the_score(settings):
     assert rows["plain"]["decision"] == "discount"
     assert rows["plain"]["scored_on"] == date(2026, 5, 8)
     assert rows["plain"]["observed_units"] > 0
+
+
+OUTCOMES = {
+    "shop": "harbor",
+    "decision": "hold",
+    "horizon_days": 28,
+    "observed_depth": 0.0,
+    "observed_units": 5,
+    "observed_profit": 1.0,
+    "regular_units": 5.0,
+    "slope": -1.0,
+}
+COLUMNS = "shop sku made_on decision scored_on observed_units"
+
+
+def _outcomes(*rows):
+    """Outcomes as DuckDB gives them, with timestamps for days: SKU, made on, scored on."""
+    columns = ["sku", "made_on", "scored_on"]
+    frame = pd.DataFrame(rows, columns=columns).assign(**OUTCOMES)
+    return frame.astype({"made_on": "datetime64[us]", "scored_on": "datetime64[us]"})
+
+
+def test_new_and_scored_recommendations_are_staged_together(tmp_path):
+    """From day 29 on both are there: the days of one are timestamps, those of the other dates."""
+    scored = record.score(_outcomes(("sock", "2026-04-10", None)))
+    today = date(2026, 5, 8)
+    advised = pd.DataFrame({"sku": ["hat"], "made_on": [today]}).assign(
+        shop="harbor", decision="test", scored_on=None, observed_units=None
+    )
+    frame = record.to_stage(scored, advised, COLUMNS, today)
+    stage(frame, "discount_recommendations", tmp_path)
+    rows = read_outbox(tmp_path)["discount_recommendations"].to_pylist()
+    assert {row["sku"]: (row["made_on"], row["scored_on"]) for row in rows} == {
+        "sock": (date(2026, 4, 10), date(2026, 5, 8)),
+        "hat": (today, None),
+    }
+
+
+def test_score_is_dated_by_its_horizon_however_late_the_report_runs():
+    """What D1 says of the day of scoring before does not matter."""
+    scored = record.score(
+        _outcomes(("sock", "2026-04-10", None), ("hat", "2026-04-10", "2026-07-01"))
+    )
+    assert scored["scored_on"].tolist() == [date(2026, 5, 8)] * 2
+
+
+def test_settled_scores_are_not_staged_again():
+    """Those of the last week are, for late orders change them; so is what D1 never got."""
+    scored = record.score(
+        _outcomes(
+            ("settled", "2026-03-01", "2026-03-29"),
+            ("missed", "2026-03-01", None),
+            ("late", "2026-04-04", "2026-05-02"),
+        )
+    )
+    staged = record.to_stage(scored, scored[:0], COLUMNS, date(2026, 5, 8))
+    assert staged["sku"].tolist() == ["missed", "late"]
+
+
+def test_nothing_is_staged_of_a_shop_without_recommendations():
+    """An empty record is a frame with the columns, not an error."""
+    none = record.score(_outcomes())
+    assert list(record.to_stage(none, none, COLUMNS, date(2026, 5, 8))) == COLUMNS.split()
