@@ -51,7 +51,7 @@ class LoadedRows(NamedTuple):
         return LoadedRows(self.rows + other.rows, self.quarantined + other.quarantined)
 
 
-class TableState(NamedTuple):
+class LoadedState(NamedTuple):
     """Which state of the database a table is of."""
 
     bookmark: str | None  # with which the table is surely current
@@ -159,7 +159,7 @@ class Loader:
         known: TableRecord | None,
         *,
         rows_read: int,
-        state: TableState,
+        state: LoadedState,
         touched_index: str | None,
     ) -> None:
         """Note what the table holds, and from when it is.

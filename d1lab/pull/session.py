@@ -18,7 +18,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError
 from d1lab.pull.fields import fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
-from d1lab.pull.load import LoadedRows, Loader, Progress, TableState, create_table
+from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.rhythm import Counters, Rhythm
@@ -180,10 +180,10 @@ class _Session:
             self._marks.append(state.bookmark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
-    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, TableState]:
+    def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, LoadedState]:
         """What came, and which state of the database it is of."""
         if sweep.table is None:
-            return LoadedRows(), TableState(self._bookmark)
+            return LoadedRows(), LoadedState(self._bookmark)
         read = self._source.read(sweep.table, sweep)
         loaded = loader.load(read.batches)
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
@@ -200,7 +200,7 @@ class _Session:
             loaded += self._load_touched(loader, sweep, sweep.table)
         if not sweep.whole or read.is_resumed or read.is_unbounded:
             loader.drop_gone(keeps_keys=sweep.whole and not read.is_resumed)
-        return loaded, TableState(read.bookmark, read.is_mixed)
+        return loaded, LoadedState(read.bookmark, read.is_mixed)
 
     def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
         """The rows that the app's own index tells of."""
