@@ -1,16 +1,16 @@
-"""Pull: D1 into the warehouse, exactly, with as few billed rows as possible.
+"""Pull: copy D1 into the warehouse exactly, with as few billed rows as possible.
 
-    session        one pull, from the old warehouse to the new one in its place
-    plan           what to read of each table: all of it, its tail, or what comes after
+    session        one pull: builds the new warehouse and swaps it in
+    plan           which rows to read of each table: all, the tail, or only new ones
     fields         the columns of a table as the warehouse stores them
-    http_source    packed batches over HTTP, several ranges at once     (d1lab.d1.keyset)
-    sqlite_source  a SQLite file through ADBC
-    convert        values of D1 as typed columns
-    batch          a batch of rows with typed columns; what does not fit goes to quarantine
-    spool          batches kept until they are in the warehouse, so that an interrupted pull resumes
+    http_source    packed batches over HTTP, several ranges in parallel     (d1lab.d1.keyset)
+    sqlite_source  a SQLite file, read through ADBC
+    convert        D1 values as typed columns
+    batch          a batch of rows with typed columns; other values go to quarantine
+    spool          batches kept on disk, so that an interrupted pull can resume
     load           batches into the next warehouse file                 (d1lab.warehouse)
 
-docs/guide/pull.md says what is noticed when, and what it costs.
+docs/guide/pull.md describes which changes a pull detects, and what it costs.
 """
 
 from __future__ import annotations

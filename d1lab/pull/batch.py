@@ -1,4 +1,4 @@
-"""A batch of rows as the warehouse takes it: typed columns, and the values that did not fit."""
+"""A batch of rows for the warehouse: typed columns, and the values that did not convert."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from d1lab.pull.fields import Field, schema_of
 
 
 class QuarantinedValue(NamedTuple):
-    """A value that did not fit, and the row that it stands in."""
+    """A value that did not convert, and its row."""
 
-    row_id: int | None  # None in a table without rowids
+    row_id: int | None  # None for a table without rowids
     key: str  # a JSON object
     column: str
     value: str
@@ -32,26 +32,26 @@ class TypedBatch(NamedTuple):
 
 
 TypedBatches = Generator[TypedBatch]
-"""Batches as they are read; closing it ends the reading."""
+"""Batches as they are read; closing the generator stops reading."""
 
 
 class Read(NamedTuple):
-    """What a source gives of one sweep."""
+    """What a source returns for one sweep."""
 
     batches: TypedBatches
-    bookmark: str | None  # with which the table is surely current
-    changes_seen: int | None  # the change log is to be read on from here
-    is_resumed: bool  # some of it was read by a pull that died
+    bookmark: str | None  # the table is current at least as of this one
+    changes_seen: int | None  # the next pull reads the change log from here
+    is_resumed: bool  # an interrupted pull read part of it
     is_mixed: bool = False  # ... and D1 may have changed since
     is_unbounded: bool = False  # it may hold rows beyond the sweep's bounds
 
 
 class Layout:
-    """How the batches of one table get their types.
+    """The column types of one table, and how to apply them.
 
     Args:
         fields: The columns of the warehouse table.
-        key: The columns, as D1 names them, that tell rows apart; none for the rowid.
+        key: The columns, by their D1 names, that identify a row; empty for the rowid.
     """
 
     def __init__(self, fields: Sequence[Field], key: Sequence[str]) -> None:
@@ -61,7 +61,7 @@ class Layout:
         self.columns = tuple(str(field.source) for field in self.read)
 
     def typed(self, batch: Batch) -> TypedBatch:
-        """The batch with typed columns, and what does not fit its column."""
+        """Return the batch with typed columns, and the values that do not convert."""
         arrays = [pa.array(batch.rowids or [None] * batch.rows, pa.int64())]
         quarantined: list[QuarantinedValue] = []
         for field, values in zip(self.read, batch.columns, strict=True):
@@ -82,7 +82,7 @@ class Layout:
 
 
 def shown(value: Value) -> str:
-    """A value as text: blobs as SQL writes them.
+    """Return a value as text, blobs as SQL literals.
 
     >>> shown(b"ab"), shown(1.5), shown("x")
     ("x'6162'", '1.5', 'x')

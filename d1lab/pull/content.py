@@ -1,4 +1,4 @@
-"""What a warehouse table holds, in few words."""
+"""A summary of a warehouse table's content."""
 # ruff: noqa: S608  (names are quoted)
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from d1lab.warehouse import digest
 
 
 class Content(NamedTuple):
-    """What a warehouse table holds."""
+    """The summary of a warehouse table's content."""
 
     rows: int
     high_rowid: int | None
-    digest: str  # of what others wrote: our own results make no report due again
+    digest: str  # without d1lab's own columns: a push must not make reports due again
 
 
 def content_of(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> Content:
-    """The content of a table of the schema raw.
+    """Summarize the content of a table in schema raw.
 
     Args:
         con: The warehouse.
         name: The table.
-        columns: Its columns, but for the rowid.
+        columns: Its columns, without the rowid.
     """
     [(rows, high)] = con.execute(f"SELECT count(*), max({ROWID}) FROM raw.{quote(name)}").fetchall()
     declared = catalog.TABLES.get(name)

@@ -1,7 +1,7 @@
-"""Values of D1 as typed columns. SQLite lets any value into any column: what does not fit its
-declared type becomes NULL, and is recorded in quarantine with its position and reason.
+"""Convert D1 values to typed columns. SQLite stores any value in any column: a value that does not
+match the declared type becomes NULL, and goes to quarantine with its position and reason.
 
-A value is judged by itself: whether it fits does not depend on its neighbours in the batch.
+Each value is checked on its own: the result does not depend on the rest of the batch.
 """
 # pyright: reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
@@ -26,25 +26,25 @@ _TIME = pa.timestamp("us")
 
 
 class Unconverted(NamedTuple):
-    """A value that does not fit its column."""
+    """A value that does not match its column's type."""
 
-    row: int  # 0-based place in the batch
+    row: int  # 0-based position in the batch
     value: Value
     reason: str
 
 
 class Converted(NamedTuple):
-    """A column of a batch: NULL where a value does not fit."""
+    """A column of a batch: NULL where a value does not match the type."""
 
     array: pa.Array
     unconverted: list[Unconverted]
 
 
 def convert(values: Sequence[Value], kind: Kind) -> Converted:
-    """A column of values as its type.
+    """Convert a column of values to its declared type.
 
     Args:
-        values: As SQLite stores them: None, int, float, str or bytes.
+        values: The values as stored in SQLite: None, int, float, str, or bytes.
         kind: The column's declared type.
 
     >>> convert([1, "2", 2.5, None], "integer")
@@ -63,7 +63,7 @@ def convert(values: Sequence[Value], kind: Kind) -> Converted:
 
 
 def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
-    """An array of the stored type as the kind's own, and the places of values that do not fit."""
+    """Convert an array from its stored type to the kind's; return it with the places that fail."""
     if kind == "money":
         return _within_money(array)
     if kind in ("timestamp", "date"):
@@ -72,7 +72,7 @@ def typed(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
 
 
 def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Unconverted]]:
-    """Values as an array of the stored type; all at once where they are of one Python type."""
+    """Return values as an array of the stored type, in one step if all have one Python type."""
     wanted = TYPES[kind].stored_type
     try:
         array = pa.array(values)
@@ -83,7 +83,7 @@ def _stored(values: Sequence[Value], kind: Kind) -> tuple[pa.Array, list[Unconve
         ):
             return array.cast(wanted), []
     except (ValueError, TypeError, OverflowError):
-        pass  # of several types: one by one
+        pass  # mixed types: convert one by one
     return _one_by_one(values, TYPES[kind].read, wanted)
 
 
@@ -102,7 +102,7 @@ def _one_by_one(
 
 
 def _within_money(array: pa.Array) -> tuple[pa.Array, list[int]]:
-    extremes = pc.min_max(array).as_py()  # NULLs and NaN aside, and SQLite stores no NaN
+    extremes = pc.min_max(array).as_py()  # skips NULL and NaN; SQLite stores no NaN
     low, high = extremes["min"], extremes["max"]
     if low is None or (low > -MOST_MONEY and high < MOST_MONEY):
         return array, []
@@ -128,12 +128,12 @@ _YEAR_1 = pa.scalar(datetime.combine(date.min, datetime.min.time()), _TIME)
 
 
 def _parsed(array: pa.Array) -> tuple[pa.Array, list[int]]:
-    """Texts as times in UTC; a text without an offset is taken for UTC."""
+    """Parse texts as times in UTC; a text without an offset counts as UTC."""
     for form in (_TIME, _UTC):
         try:
             return array.cast(form).cast(_TIME), []
         except pa.ArrowInvalid:
-            continue  # Arrow parses an array as a whole or not at all
+            continue  # Arrow parses either the whole array or nothing
     shaped = pc.if_else(pc.match_substring_regex(array, _SHAPE), array, _NO_TEXT)
     with_offset = pc.match_substring_regex(shaped, f"[ T].*{_OFFSET}$")
     times = pc.coalesce(
@@ -145,13 +145,13 @@ def _parsed(array: pa.Array) -> tuple[pa.Array, list[int]]:
 
 
 def _parsed_apart(array: pa.Array, form: pa.DataType) -> pa.Array:
-    """Texts as times, each different one once; NULL where there is no such time."""
+    """Parse texts as times, each distinct text once; NULL where the text is not a valid time."""
     different = array.dictionary_encode()
     return pc.take(_halved(different.dictionary, form), different.indices)
 
 
 def _halved(array: pa.Array, form: pa.DataType) -> pa.Array:
-    """Texts as times: halved until what is wrong stands alone."""
+    """Parse texts as times, halving the array until each invalid text is isolated."""
     try:
         return array.cast(form).cast(_TIME)
     except pa.ArrowInvalid:

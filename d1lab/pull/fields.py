@@ -1,4 +1,4 @@
-"""What each column of a D1 table becomes in the warehouse."""
+"""How each column of a D1 table maps to the warehouse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from d1lab.d1.database import ColumnInfo, TableInfo, quote
 from d1lab.types import TYPES, Kind
 
 ROWID = "_rowid"
-"""The column of a warehouse table that holds D1's rowid; NULL for a table without rowids."""
+"""The warehouse column with D1's rowid; NULL for a table without rowids."""
 
 _OF_AFFINITY: dict[str, Kind] = {"INTEGER": "integer", "REAL": "real", "TEXT": "text"}
 _NUMBERS = ("DEC", "NUM", "MONEY", "CURRENCY")
@@ -23,7 +23,7 @@ class Field(NamedTuple):
 
     name: str
     kind: Kind
-    source: str | None  # the column in D1; None where D1 does not have the declared one
+    source: str | None  # the column in D1; None if the declared column is missing there
 
     @property
     def duckdb_type(self) -> str:
@@ -32,11 +32,11 @@ class Field(NamedTuple):
 
 
 def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[Field, ...]:
-    """The columns of a warehouse table: the declared ones, then others that D1 has.
+    """Return the columns of a warehouse table: the declared ones, then D1's other ones.
 
     Args:
-        table: The table in D1; None where D1 does not have it.
-        declared: The same table in the catalog; None where the catalog does not declare it.
+        table: The table in D1; None if D1 does not have it.
+        declared: The same table in the catalog; None if the catalog does not declare it.
     """
     found = {column.name.lower(): column for column in table.columns} if table else {}
     fields = []
@@ -49,10 +49,10 @@ def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[
 
 
 def kind_of(column: ColumnInfo) -> Kind:
-    """What a column that the catalog does not declare becomes: what loses nothing.
+    """Return a lossless kind for a column that the catalog does not declare.
 
-    SQLite gives NUMERIC affinity to numbers, but also to DATETIME, BOOLEAN, JSON, UUID and any
-    other name that it does not know: those stay text, unless the name suggests numbers.
+    SQLite gives NUMERIC affinity to numbers, but also to DATETIME, BOOLEAN, JSON, UUID, and any
+    unrecognized type name: those stay text, unless the name suggests numbers.
 
     >>> [kind_of(ColumnInfo("a", t, "NUMERIC", False, 0)) for t in ("DECIMAL(9,2)", "DATETIME")]
     ['real', 'text']
@@ -68,14 +68,14 @@ def kind_of(column: ColumnInfo) -> Kind:
 
 
 def schema_of(fields: tuple[Field, ...]) -> pa.Schema:
-    """The Arrow schema of the batches of a table: the rowid, then every column that D1 has."""
+    """Return the Arrow schema of a table's batches: the rowid, then every column in D1."""
     columns = [pa.field(ROWID, pa.int64())]
     columns += [pa.field(f.name, TYPES[f.kind].arrow_type) for f in fields if f.source is not None]
     return pa.schema(columns)
 
 
 def casts(fields: tuple[Field, ...]) -> str:
-    """SQL of the columns as the warehouse holds them, in the order of `schema_of`."""
+    """Return SQL that casts the columns to warehouse types, in the order of `schema_of`."""
     columns = [ROWID]
     for field in fields:
         if field.source is not None:
@@ -86,7 +86,7 @@ def casts(fields: tuple[Field, ...]) -> str:
 
 
 def signature(fields: tuple[Field, ...]) -> str:
-    """A text that changes when a table must be read again because of its columns."""
+    """Return a text that changes when a change of columns requires a full reread of the table."""
     return json.dumps([list(field) for field in fields])
 
 

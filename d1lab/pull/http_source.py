@@ -1,5 +1,5 @@
-"""Batches from a database that bills its rows: packed batches, several ranges at once, each batch
-kept as it arrives."""
+"""Batches from a database that bills rows read: packed batches, several ranges in parallel, each
+batch saved on arrival."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from d1lab.pull.spool import Span, Spool
 def changed_rowids(
     db: Database, log: TableInfo, sweep: Sweep, seen: int, *, packed: bool, budget: Budget
 ) -> list[int]:
-    """Rowids of a table's rows that were updated or deleted, in order, each once.
+    """Return the rowids of a table's updated or deleted rows, sorted and distinct.
 
     Args:
         db: The database.
         log: Its change log.
-        sweep: What is read of the table, and up to where the log goes.
-        seen: The entry up to which the log is known.
-        packed: Whether the database packs its batches.
-        budget: What limits the rows read.
+        sweep: What to read of the table, and the last log entry to read.
+        seen: The last log entry that was already read.
+        packed: Whether the database returns packed batches.
+        budget: The limit on rows read.
     """
     name = sweep.table.name.lower() if sweep.table else ""
     upto = sweep.changes_upto or 0
@@ -45,7 +45,7 @@ def changed_rowids(
 def changed_rows(
     db: Database, sweep: Sweep, rowids: list[int], *, packed: bool, budget: Budget
 ) -> TypedBatches:
-    """What D1 has now of the rows with these rowids."""
+    """Read the current rows with these rowids from D1."""
     if sweep.table is not None:
         reader = BatchReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
         yield from map(sweep.layout.typed, reader.of_rowids(rowids))
@@ -55,14 +55,14 @@ Item = TypeVar("Item")
 
 
 def interleave(walks: Sequence[Iterator[Item]], at_once: int) -> Iterator[Item]:
-    """What the walks give, in the order of arrival.
+    """Yield the items of several walks in order of arrival.
 
     Args:
-        walks: Iterators that may run at the same time, each of them step by step. None ends one.
-        at_once: How many of them run; each is at most one item ahead.
+        walks: Iterators that can run in parallel, each one step at a time. None ends a walk.
+        at_once: The number of walks that run in parallel; each is at most one item ahead.
 
     Raises:
-        Exception: The first that a walk raises, once the others have ended their steps.
+        Exception: The first exception of a walk, after the other walks finish their current step.
     """
     waiting: dict[Future[Item | None], Iterator[Item]] = {}
     ahead = iter(walks)
@@ -84,8 +84,8 @@ def interleave(walks: Sequence[Iterator[Item]], at_once: int) -> Iterator[Item]:
                     yield item
 
 
-FEW_ROWS = 256  # asked for from the table's end; gaps between rowids cost as many at most
-RANGES = 3  # more gain nothing: D1 answers one query at a time
+FEW_ROWS = 256  # read from the table's end; gaps in the rowids cost at most this many rows
+RANGES = 3  # more would not help: D1 runs one query at a time
 
 
 class RemoteSource:
@@ -93,9 +93,9 @@ class RemoteSource:
 
     Args:
         db: The database.
-        folder: Where batches are kept until they are in the warehouse.
+        folder: Where batches are saved until they are in the warehouse.
         bookmark: The database's state; None if unknown.
-        budget: What limits the rows read.
+        budget: The limit on rows read.
     """
 
     packed = True
@@ -109,9 +109,9 @@ class RemoteSource:
         return believed_rows(self._db)
 
     def read(self, table: TableInfo, sweep: Sweep) -> Read:
-        """All rows of a sweep: first those that an earlier pull kept, then the rest from D1.
+        """Yield all rows of a sweep: first those saved by an earlier pull, then the rest from D1.
 
-        Where D1 would scan the table for each batch, all of it is read by a unique index.
+        If D1 would scan the table for each batch, read all of it by a unique index instead.
         """
         scans = self._scans(table, sweep)
         index = unique_index(self._db, table) if scans and sweep.whole else None
@@ -139,9 +139,9 @@ class RemoteSource:
         )
 
     def _scans(self, table: TableInfo, sweep: Sweep) -> bool:
-        """Whether D1 would read the whole table for each batch, because its statistics are wrong.
+        """Whether D1 would scan the whole table for each batch because its statistics are off.
 
-        They are not asked for where few rows are read: these come from the table's end.
+        Not checked if there are few rows to read: those come from the table's end.
         """
         low, high, *_ = sweep.bounds
         if not table.has_rowid or high - sweep.after <= FEW_ROWS:
@@ -149,7 +149,7 @@ class RemoteSource:
         return misleads(self._believed.get(table.name.lower()), high - low + 1)
 
     def forget(self) -> None:
-        """Remove the batches: they are in the warehouse."""
+        """Delete the saved batches, which are now in the warehouse."""
         for spool in self._spools:
             spool.clear()
 
@@ -171,12 +171,14 @@ def _walks(
 
 
 def _span(reader: BatchReader, span: Span, high: int) -> Iterator[Batch]:
-    """A few last rows come from the table's end: they cost the same whatever D1's statistics say.
+    """Whether a span is short enough to read from the table's end.
+
+    Such a read costs the same whatever D1's statistics are.
 
     Args:
         reader: Reads the table.
         span: The rowids to read.
-        high: The highest that the table has.
+        high: The table's highest rowid.
     """
     is_end = span.upto == high and span.upto - span.after <= FEW_ROWS
     return reader.newest(*span) if is_end else reader.by_rowid(*span)
@@ -193,7 +195,7 @@ def _walk(
 
 
 def split(spans: Sequence[Span]) -> list[Span]:
-    """Ranges of rowids as `RANGES` or more, of about the same length; short ones as they are.
+    """Split ranges of rowids into `RANGES` or more of similar length; keep short ones as they are.
 
     >>> split([Span(0, 120_000)])
     [Span(after=0, upto=40000), Span(after=40000, upto=80000), Span(after=80000, upto=120000)]

@@ -1,4 +1,4 @@
-"""Batches into the warehouse that is being built."""
+"""Load batches into the new warehouse file."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from d1lab.pull.plan import Sweep
 from d1lab.warehouse import TableRecord, record_table
 
 Progress = Callable[[str, int, int], None]
-"""Called with a table, its rows so far, and about how many are expected."""
+"""Called with a table, the rows read so far, and the estimated total."""
 
 NEVER = datetime.min
-"""When a table was last read again whose rows are of two times: the next pull reads it."""
+"""The reread time of a table whose rows were read at two times: the next pull rereads it."""
 
 _STREAM = "_d1lab_stream"
 _IDS = "_d1lab_ids"
@@ -40,7 +40,7 @@ _QUARANTINED = pa.schema(
 
 
 class LoadedRows(NamedTuple):
-    """What came into a warehouse table; sums with `+`."""
+    """Counts of the rows loaded into a warehouse table; sums with `+`."""
 
     rows: int = 0
     quarantined: int = 0
@@ -52,20 +52,20 @@ class LoadedRows(NamedTuple):
 
 
 class LoadedState(NamedTuple):
-    """Which state of the database a table is of."""
+    """The state of the database that a table reflects."""
 
-    bookmark: str | None  # with which the table is surely current
-    is_mixed: bool = False  # some rows may be older than others
+    bookmark: str | None  # the table is current at least as of this one
+    is_mixed: bool = False  # rows may have been read at different times
 
 
 class Loader:
-    """Brings one table of the warehouse up to D1.
+    """Updates one warehouse table from D1.
 
     Args:
-        con: The warehouse that is being built.
-        sweep: What is read of the table.
+        con: The new warehouse.
+        sweep: What to read of the table.
         now: When the pull began.
-        progress: Told of each batch.
+        progress: Called after each batch.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Loader:
         self._raw = f"raw.{quote(sweep.name)}"
 
     def prepare(self) -> None:
-        """Make room for what will be read: a new table, or no rows above those that stay."""
+        """Prepare the table: create it, or delete the rows that will be read again."""
         if not self._sweep.whole:
             self._con.execute(f"DELETE FROM {self._raw} WHERE {ROWID} > ?", [self._sweep.after])
             self._forget("row_id > ?", self._sweep.after)
@@ -88,10 +88,10 @@ class Loader:
         self._forget("true")
 
     def load(self, batches: TypedBatches) -> LoadedRows:
-        """Insert batches as they come, in one statement; then close them.
+        """Insert batches as they arrive, in one statement; then close them.
 
         Raises:
-            Exception: What reading the batches raises.
+            Exception: Any exception raised while reading the batches.
         """
         schema = self._sweep.layout.schema
         names = ", ".join(map(quote, schema.names))
@@ -105,7 +105,7 @@ class Loader:
                     f"SELECT {casts(self._sweep.layout.fields)} FROM {_STREAM}"
                 )
             except duckdb.Error:
-                if records.error is not None:  # DuckDB would tell it as its own
+                if records.error is not None:  # DuckDB would report it as its own error
                     raise records.error from None
                 raise
             self._con.unregister(_STREAM)
@@ -113,7 +113,7 @@ class Loader:
         return LoadedRows(records.rows, quarantine.rows)
 
     def replace(self, rowids: Sequence[int], batches: TypedBatches) -> LoadedRows:
-        """Take rows out, and put in what D1 has of them now."""
+        """Replace rows by their current state in D1."""
         self._con.register(_IDS, pa.table({"id": pa.array(rowids, pa.int64())}))
         listed = f"IN (SELECT id FROM {_IDS})"
         self._con.execute(f"DELETE FROM {self._raw} WHERE {ROWID} {listed}")
@@ -122,12 +122,12 @@ class Loader:
         return self.load(batches)
 
     def drop_gone(self, *, keeps_keys: bool) -> None:
-        """Take out rows of other times that D1 no longer has.
+        """Delete rows read at other times that D1 no longer has.
 
         Args:
             keeps_keys: Whether all rows were read at one time, so that no two have the same key.
-                Otherwise a new row may stand beside the one that it replaced: the higher rowid is
-                the new one's.
+                Otherwise a new row can coexist with the row that it replaced; the new one has
+                the higher rowid.
         """
         table, bounds = self._sweep.table, self._sweep.bounds
         if table is None or not table.has_rowid:
@@ -162,13 +162,13 @@ class Loader:
         state: LoadedState,
         touched_index: str | None,
     ) -> None:
-        """Note what the table holds, and from when it is.
+        """Record the table's content and the time it was read.
 
         Args:
-            known: What was noted before.
-            rows_read: What it cost, as D1 bills it.
-            state: Which state of the database it is of.
-            touched_index: An index that tells of every update, if there is one.
+            known: The previous record.
+            rows_read: Rows read, as billed by D1.
+            state: The state of the database that the table reflects.
+            touched_index: An index that covers every update, if there is one.
         """
         sweep = self._sweep
         content = content_of(self._con, sweep.name, [field.name for field in sweep.layout.fields])
@@ -207,14 +207,14 @@ class Loader:
 
 
 def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Field]) -> None:
-    """Make a table of the schema raw, empty."""
+    """Create an empty table in schema raw."""
     columns = [f"{quote(field.name)} {field.duckdb_type}" for field in fields]
     columns.append(f"{ROWID} BIGINT")
     con.execute(f"CREATE OR REPLACE TABLE raw.{quote(name)} ({', '.join(columns)})")
 
 
 class _Records:
-    """The records of batches, as DuckDB asks for them from a thread of its own."""
+    """The records of batches, for DuckDB to read from its own thread."""
 
     def __init__(
         self, batches: TypedBatches, quarantine: _QuarantineFile, note: Callable[[int], None]
@@ -236,14 +236,14 @@ class _Records:
 
 
 class _QuarantineFile:
-    """Values for the quarantine: on disk, because there may be one for every row."""
+    """Values for the quarantine, kept on disk because there can be one per row."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.rows = file, 0
         self._writer = pa.ipc.new_stream(file, _QUARANTINED)
 
     def add(self, quarantined: Sequence[QuarantinedValue]) -> None:
-        """Keep some."""
+        """Add values."""
         if quarantined:
             columns = [list(column) for column in zip(*quarantined, strict=True)]
             arrays = [
@@ -254,7 +254,7 @@ class _QuarantineFile:
             self.rows += len(quarantined)
 
     def load(self, con: duckdb.DuckDBPyConnection, table: str, now: datetime) -> None:
-        """Put all of them into the warehouse."""
+        """Write all values to the warehouse."""
         self._writer.close()
         if not self.rows:
             return

@@ -1,4 +1,4 @@
-"""What we wrote to D1 ourselves, brought into the warehouse without being read."""
+"""Apply d1lab's own writes to the warehouse without reading them back from D1."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _STREAM = "_d1lab_written"
 
 
 class OwnChanges:
-    """Our writes that the warehouse does not have.
+    """d1lab's own writes that are not in the warehouse yet.
 
     Args:
-        writes: All that are noted, in their order.
-        known: What the warehouse knows of its tables.
+        writes: All recorded writes, in order.
+        known: The warehouse's records of its tables.
     """
 
     def __init__(self, writes: Iterable[OwnWrite], known: Mapping[str, TableRecord]) -> None:
@@ -40,16 +40,16 @@ class OwnChanges:
             if name in known and _is_later(write, known[name])
         ]
         self.unknown = {name for name, rows in self._pending if rows is None}
-        """Tables whose rows are not known: they have to be read again."""
+        """Tables whose written rows are unknown: they have to be read again."""
         self.created = {
             name
             for name, rows in self._pending
             if rows is not None and rows.creates and not _is_whole(name, rows)
         } - self.unknown
-        """Tables that got new rows of which only a part is known: these have to be read."""
+        """Tables with new rows that are only partly known: those rows have to be read."""
 
     def followed(self, bookmark: str | None, *, alone: bool) -> str | None:
-        """The bookmark that our writes led to from an earlier one."""
+        """Return the bookmark that d1lab's own writes led to from an earlier one."""
         return followed(self._writes, bookmark, alone=alone)
 
     def apply(
@@ -58,14 +58,14 @@ class OwnChanges:
         sweeps: Mapping[str, Sweep],
         bookmark: str | None,
     ) -> None:
-        """Bring the known rows in, and note of each table how far it is current.
+        """Apply the known rows, and record for each table how far it is current.
 
-        Rows that this pull has read stay as they were read: they are newer.
+        Rows that this pull has read are kept as read, because they are newer.
 
         Args:
-            con: The warehouse that is being built.
-            sweeps: What was read, by table.
-            bookmark: D1's, when the pull began.
+            con: The new warehouse.
+            sweeps: The sweeps of this pull, by table.
+            bookmark: D1's bookmark when the pull began.
         """
         changed = set()
         for name, rows in self._pending:
@@ -82,7 +82,7 @@ class OwnChanges:
                 self._note(con, record, bookmark)
 
     def _note(self, con: duckdb.DuckDBPyConnection, record: TableRecord, bookmark: str) -> None:
-        """Note that nothing but our writes has happened to a table, where that is so."""
+        """Move a table's bookmark forward if only d1lab's own writes have changed it."""
         for column, mark, alone in (
             ("bookmark", record.bookmark, True),
             ("explained", record.explained, False),
@@ -94,7 +94,7 @@ class OwnChanges:
                 )
 
     def forget(self, reread: set[str]) -> None:
-        """Remove the notes of what the warehouse now has: known rows, and tables read again."""
+        """Delete the records of writes that are now in the warehouse."""
         for write in self._writes:
             waiting = {name for name, rows in self._pending if rows is None} - reread
             if not waiting & set(write.tables):
@@ -102,7 +102,7 @@ class OwnChanges:
 
 
 class _Target:
-    """A warehouse table that rows are written to."""
+    """A warehouse table to write rows to."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
         self._con, self._name = con, record.table_name
@@ -110,10 +110,10 @@ class _Target:
         self._fields = {field.name: field for field in fields_in(record.columns)}
 
     def write(self, rows: WrittenRows, kept_upto: int | None) -> None:
-        """Update rows by their keys; in a table that is all ours also insert those that are new."""
+        """Update rows by key; in a d1lab-owned table also insert new ones."""
         names = (*rows.key, *rows.columns)
         if any(name not in self._fields for name in names):
-            return  # a column that D1 got since: the table is read again for it
+            return  # a column added since: the table will be read again
         fields = tuple(self._fields[name] for name in names)
         self._con.register(_STREAM, _table(rows.rows, fields))
         typed = ", ".join(
@@ -134,7 +134,7 @@ class _Target:
 
 
 def fields_in(columns: str) -> list[Field]:
-    """The fields of a table, from what `signature` made of them."""
+    """Restore the fields of a table from their `signature`."""
     return [Field(*parts) for parts in json.loads(columns)]
 
 
@@ -155,14 +155,14 @@ def _refresh(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
 
 
 def _is_later(write: OwnWrite, record: TableRecord) -> bool:
-    """Whether a table was last read before a write had ended."""
+    """Whether a table was last read before a write ended."""
     return write.ended_at is None or write.ended_at > record.reread_at
 
 
 def _is_whole(name: str, rows: WrittenRows) -> bool:
-    """Whether new rows are all known: nobody else has a column in the table.
+    """Whether new rows are fully known: every column of the table is d1lab-owned.
 
-    Only where the table is read whole at times, so that the new rows get their rowids.
+    Only for tables that are read in full from time to time, which supplies the rowids of new rows.
     """
     declared = catalog.TABLES.get(name)
     return declared is not None and declared.is_ours and declared.reread_days is None

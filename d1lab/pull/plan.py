@@ -1,7 +1,7 @@
-"""What a pull reads: of each table, from where to where, decided before the first batch.
+"""The plan of a pull: the range of rows to read of each table, fixed before the first batch.
 
-D1 has no snapshot over several batches. So the highest rowid is read first, and a sweep ends
-there: what is inserted meanwhile belongs to the next pull.
+D1 has no snapshot across batches. So the highest rowid is read first, and a sweep ends
+there: rows inserted meanwhile are left for the next pull.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
@@ -31,66 +31,66 @@ OURS = (
     catalog.ORDERS,
     catalog.CAMPAIGNS,
 )
-"""d1lab's own tables in D1: they are not pulled."""
+"""d1lab's own tables in D1, which are not pulled."""
 
 APPS = "app_"
-"""Before the name of an app's table that bears one of ours, in the warehouse."""
+"""Prefix in the warehouse for an app's table that has the same name as one of d1lab's."""
 
 UNDER_WAY = "datetime('now', '-2 minutes')"
-"""D1's time, less what a statement may take that has begun and is not yet to be seen."""
+"""D1's time, minus the longest time that a started statement can stay invisible."""
 
-CHANGE_COSTS_ROWS = 3  # read in the log, asked for, found: a whole sweep costs one a row
+CHANGE_COSTS_ROWS = 3  # read in the log, looked up, and found; a full sweep costs one per row
 _PER_BATCH = 50
-_KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON holds no blobs
+_KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON cannot contain blobs
 
 
 class Bounds(NamedTuple):
-    """The lowest and the highest rowid of a table when the pull began, and one row's key."""
+    """A table's lowest and highest rowid when the pull began, and one row's key."""
 
     low: int
     high: int
-    kept_key: tuple[Value, ...] | None = None  # of the last row that is not read again
-    since: str = ""  # D1's time then, less what may be under way
+    kept_key: tuple[Value, ...] | None = None  # of the last row that is kept
+    since: str = ""  # D1's time then, minus running statements
 
 
 _EMPTY = Bounds(1, 0)
 
 
 class Draft(NamedTuple):
-    """What is known of a table before D1 was asked for its bounds."""
+    """The plan for a table before its bounds are read from D1."""
 
     name: str  # in the warehouse
     table: TableInfo | None  # None: D1 does not have this declared table
     layout: Layout
-    kept_upto: int | None  # rows up to here are not read again; None: read it whole
-    is_new_only: bool = False  # what was updated or deleted is left for another pull
-    touched_index: str | None = None  # this index tells of what was updated
+    kept_upto: int | None  # rows up to here are kept; None: read the whole table
+    is_new_only: bool = False  # updates and deletions are left for another pull
+    touched_index: str | None = None  # this index covers the rows updated
 
 
 class Sweep(NamedTuple):
-    """What is read of one table."""
+    """What to read of one table."""
 
     name: str  # in the warehouse
     table: TableInfo | None  # None: D1 does not have this declared table
     layout: Layout
-    whole: bool  # the warehouse's table is rebuilt; otherwise its rows up to `after` stay
+    whole: bool  # rebuild the warehouse table; otherwise keep its rows up to `after`
     after: int  # rowids from here (exclusive) ...
-    bounds: Bounds  # ... to the highest; neither counts for a table without rowids
+    bounds: Bounds  # ... to the highest; both unused for a table without rowids
     expected_rows: int
-    changes_seen: int | None  # the change log is read on from here ...
-    changes_upto: int | None  # ... to here; None: the table has none
-    is_new_only: bool = False  # what was updated or deleted is left for another pull
-    touched_index: str | None = None  # this index tells of what was updated ...
+    changes_seen: int | None  # read the change log from here ...
+    changes_upto: int | None  # ... to here; None: the table has no log
+    is_new_only: bool = False  # updates and deletions are left for another pull
+    touched_index: str | None = None  # this index covers the rows updated ...
     touched_since: str = ""  # ... since then, as D1 writes it
 
     @property
     def columns(self) -> str:
-        """How the columns are read: a table whose columns change is read again."""
+        """The columns as a text: a table whose columns change is read again."""
         return signature(self.layout.fields)
 
 
 class PullPlan(NamedTuple):
-    """What a pull does."""
+    """What a pull reads, and which tables it drops."""
 
     sweeps: list[Sweep]
     gone: list[str]  # warehouse tables that D1 no longer has
@@ -98,17 +98,17 @@ class PullPlan(NamedTuple):
 
 
 class Planner:
-    """Decides what to read.
+    """Plans what to read.
 
     Args:
         db: The database.
-        con: The warehouse as it is; None for none.
-        known: Its records about its tables.
+        con: The current warehouse; None if there is none.
+        known: Its records of its tables.
         bookmark: The database's state; None if unknown.
-        full: Whether every table is read whole.
-        budget: What limits the rows read.
-        rhythm: When what may have been updated is read again.
-        written: What we wrote ourselves since.
+        full: Whether to read every table in full.
+        budget: The limit on rows read.
+        rhythm: When to reread rows that may have been updated.
+        written: d1lab's own writes since the last pull.
     """
 
     def __init__(
@@ -126,14 +126,14 @@ class Planner:
         self._db, self._con, self._known = db, con, known
         self._bookmark, self._full, self._budget = bookmark, full, budget
         self._rhythm, self._written = rhythm, written
-        self._is_replaced = False  # D1 was restored to another time, or is another one
+        self._is_replaced = False  # D1 was restored to another time, or is another database
 
     def plan(self, only: Sequence[str] | None = None) -> PullPlan:
-        """What to read of the tables named by `only`, or of all.
+        """Plan what to read of the tables in `only`, or of all tables.
 
         Raises:
             UnknownName: There is no such table.
-            BudgetError: The tables to be read whole again have more rows than the budget allows.
+            BudgetError: The tables to reread in full have more rows than the budget allows.
         """
         found = self._db.tables()
         log = found.get(catalog.CHANGES)
@@ -147,7 +147,7 @@ class Planner:
         sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
         if self._is_replaced and not self._rhythm.is_forced:
             self._rhythm = self._rhythm._replace(is_forced=True)
-            return self.plan(only)  # of all tables, more than was asked may have changed
+            return self.plan(only)  # of all tables: others may have changed, too
         self._require_affordable(sweeps)
         return PullPlan(sweeps, gone, log)
 
@@ -162,7 +162,7 @@ class Planner:
         return proven == self._bookmark and known.columns == signature(fields)
 
     def _draft(self, name: str, table: TableInfo | None) -> Draft | None:
-        """What is to be read of a table; None for nothing in this pull."""
+        """Return what to read of a table; None for nothing in this pull."""
         declared, known = catalog.TABLES.get(name), self._known.get(name)
         layout = Layout(fields_of(table, declared), _key(table, declared))
         if known is None or self._full or known.columns != signature(layout.fields):
@@ -180,22 +180,22 @@ class Planner:
         return None
 
     def _is_due(self, declared: catalog.Table | None, known: TableRecord) -> bool:
-        """Whether updates and deletions are looked for in this pull."""
+        """Whether this pull checks for updates and deletions."""
         if declared is not None and declared.reread_days == 0:
-            return True  # the change log tells of them
+            return True  # the change log has them
         if known.table_name in self._written.unknown or not known.rows:
             return True
         explained = self._written.followed(known.explained, alone=False)
         return self._rhythm.is_due(known, explained, self._bookmark)
 
     def _kept_upto(self, declared: catalog.Table, known: TableRecord) -> int | None:
-        """The rowid up to which rows need not be read again; None: the table is read whole."""
+        """Return the rowid up to which rows are kept; None: read the whole table."""
         if not declared.reread_days:
             return known.high_rowid if declared.reread_days == 0 else None
         return self._before_tail(declared)
 
     def _bounds(self, drafts: Sequence[Draft], log: TableInfo | None) -> dict[str, Bounds]:
-        """Of all tables at once: two rows are read for a table, three where some are kept."""
+        """Read the bounds of all tables: two rows per table, three if some of its rows are kept."""
         asked = {d.name: _bounds_of(d.table, d) for d in drafts if d.table and d.table.has_rowid}
         if log:
             asked[log.name] = _bounds_of_log(log)
@@ -241,13 +241,13 @@ class Planner:
         )
 
     def _is_same(self, draft: Draft, bounds: Bounds) -> bool:
-        """Whether the last row kept still is what it was: D1 may have been restored, or replaced.
+        """Whether the last kept row is unchanged: D1 may have been restored or replaced.
 
-        A row that is gone proves nothing.
+        A missing row proves nothing.
         """
         if not bounds.kept_key:
             return True
-        assert self._con is not None  # a row is known from there
+        assert self._con is not None  # kept rows come from there
         kinds = {field.source: field for field in draft.layout.read}
         fields = [kinds[column] for column in draft.layout.key]
         names = ", ".join(quote(field.name) for field in fields)
@@ -260,11 +260,11 @@ class Planner:
         return not known or known[0] == found
 
     def _before_tail(self, declared: catalog.Table) -> int | None:
-        """The rowid before the first row of the last `reread_days` days.
+        """Return the rowid before the first row of the last `reread_days` days.
 
-        Days to come are no measure of what is recent: one wrong date would hide all others.
+        Future dates are ignored: otherwise one invalid date would hide all recent rows.
         """
-        assert self._con is not None  # a table is known from there
+        assert self._con is not None  # the table is in there
         day, table = quote(str(declared.day)), f"raw.{quote(declared.name)}"
         found = self._con.execute(
             f"SELECT min({ROWID}) - 1 FROM {table} WHERE {day} >= ("
@@ -275,7 +275,7 @@ class Planner:
         return found[0][0]
 
     def _require_affordable(self, sweeps: Sequence[Sweep]) -> None:
-        """Refuse at once what is known not to fit: tables that are read again have known sizes."""
+        """Fail early if the tables to reread, whose sizes are known, exceed the budget."""
         rows = sum(s.expected_rows for s in sweeps if s.whole and s.name in self._known)
         if self._budget.rows is not None and self._budget.spent + rows > self._budget.rows:
             raise BudgetError(
@@ -286,19 +286,19 @@ class Planner:
 
 
 def _is_logged(draft: Draft) -> bool:
-    """Whether the change log counts for a table: others are read again often enough without it."""
+    """Whether a table uses the change log: others are reread often enough without it."""
     declared = catalog.TABLES.get(draft.name)
     return draft.table is not None and declared is not None and declared.reread_days == 0
 
 
 def _must_reread(log: Bounds, seen: int, rows: int) -> bool:
-    """Whether the change log is no longer complete, or longer than a whole sweep."""
+    """Whether the change log is incomplete, or costs more to read than a full sweep."""
     is_cut = log.low > seen + 1 or log.high < seen
     return is_cut or (log.high - seen) * CHANGE_COSTS_ROWS > rows
 
 
 def _bounds_of_log(log: TableInfo) -> Statement:
-    """Its lowest entry, and the highest that it ever had: SQLite remembers that for its numbers."""
+    """Select the log's lowest entry, and the highest that it ever had (from sqlite_sequence)."""
     low = f"(SELECT min(seq) FROM {quote(log.name)})"
     return Statement(
         f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,)
@@ -306,7 +306,7 @@ def _bounds_of_log(log: TableInfo) -> Statement:
 
 
 def _bounds_of(table: TableInfo, draft: Draft) -> Statement:
-    """Each end by itself, which reads two rows: both in one SELECT read the whole table."""
+    """Select each end separately, which reads two rows; both in one SELECT would scan the table."""
     rowid, name = rowid_name(table), quote(table.name)
     parts = [f"(SELECT {end}({rowid}) FROM {name})" for end in ("min", "max")]
     parts.append(UNDER_WAY)
@@ -322,7 +322,7 @@ def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
 
 
 def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:
-    """D1's tables, and the declared ones that it does not have."""
+    """Return D1's tables, and the declared ones that are missing in D1."""
     named = catalog.by_declared_name(found)
     others = foreign(named)
     theirs = {
@@ -343,7 +343,7 @@ def _choose(tables: Mapping[str, TableInfo | None], only: Sequence[str] | None) 
 
 
 def _key(table: TableInfo | None, declared: catalog.Table | None) -> tuple[str, ...]:
-    """The columns that tell rows apart, as D1 names them; none for the rowid."""
+    """Return the columns that identify a row, by their D1 names; empty for the rowid."""
     names = {column.name.lower(): column.name for column in table.columns} if table else {}
     if declared and all(column in names for column in declared.key):
         return tuple(names[column] for column in declared.key)

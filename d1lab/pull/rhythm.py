@@ -1,4 +1,4 @@
-"""When what may have been updated or deleted is read again: docs/guide/pull.md."""
+"""When to reread rows that may have been updated or deleted: see docs/guide/pull.md."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Literal, NamedTuple
 from d1lab.warehouse import TableRecord
 
 Counters = Literal["daily", "always"]
-"""When the app's counters are read again: by the first pull of a UTC day, or by every pull."""
+"""When the app's counters are reread: by the first pull of each UTC day, or by every pull."""
 
 TRUSTED = timedelta(days=7)
-"""How long the app's own index may tell what changed before the table is read whole again."""
+"""How long to rely on the app's own index for changes before a full reread of the table."""
 
 
 class Rhythm(NamedTuple):
-    """When rows that may have been updated or deleted are read again."""
+    """The rule for rereading rows that may have been updated or deleted."""
 
     counters: Counters
     today: date  # UTC
-    is_forced: bool  # somebody asks for these tables, or for everything
+    is_forced: bool  # these tables, or all, were requested explicitly
 
     def is_due(self, known: TableRecord, explained: str | None, bookmark: str | None) -> bool:
-        """Whether a table is read again.
+        """Whether to reread a table.
 
         Args:
-            known: The table as the warehouse has it; it is not current.
-            explained: The bookmark up to which what changed is known to be our own.
+            known: The warehouse's record of the table, which is not current.
+            explained: The bookmark up to which all changes are d1lab's own writes.
             bookmark: D1's bookmark now.
         """
         if self.is_forced:
@@ -36,6 +36,6 @@ class Rhythm(NamedTuple):
         return known.reread_at.date() < self.today
 
     def trusts_index(self, known: TableRecord) -> bool:
-        """Whether an index of the app's own, if it has proved itself, tells what changed."""
+        """Whether to find changes by the app's own index, provided that it proved complete."""
         is_young = self.today - known.reread_at.date() < TRUSTED
         return known.touched_index is not None and is_young and not self.is_forced

@@ -1,4 +1,4 @@
-"""One pull, from the look at the old warehouse to the new one in its place."""
+"""One pull: check the old warehouse, build the new one, and swap it in."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ LOCK = "pull.lock"
 
 
 class TablePull(NamedTuple):
-    """What a pull did with one table."""
+    """The result of a pull for one table."""
 
     rows_pulled: int
-    rows_read: int  # as D1 bills them, without the look-up of the bounds
-    quarantined: int  # values that did not fit their types, among the rows pulled
-    whole: bool  # the table was read from its beginning
+    rows_read: int  # as billed by D1, without the lookup of the bounds
+    quarantined: int  # values of the wrong type among the rows pulled
+    whole: bool  # the table was read in full
 
 
 class PullResult(NamedTuple):
-    """What a pull did."""
+    """The result of a pull."""
 
     rows_pulled: int
-    rows_read: int  # as D1 bills them
-    quarantined: int  # values that did not fit their types, among the rows pulled
+    rows_read: int  # as billed by D1
+    quarantined: int  # values of the wrong type among the rows pulled
     seconds: float
-    skipped: bool  # the warehouse was fresh enough: nothing was done
+    skipped: bool  # the warehouse was recent enough: nothing was read
     by_table: dict[str, TablePull]
-    note: str = ""  # why the warehouse was rebuilt, if it was
+    note: str = ""  # why the warehouse was rebuilt, if so
 
 
 def pull(
@@ -62,28 +62,28 @@ def pull(
     counters: Counters = "daily",
     progress: Progress | None = None,
 ) -> PullResult:
-    """Bring the warehouse in `folder` up to the database.
+    """Update the warehouse in `folder` from the database.
 
     Args:
-        db: Where from.
-        folder: Where to: its warehouse is replaced when all is read.
+        db: The database to read.
+        folder: The folder of the warehouse, which is replaced after all rows are read.
         database: The name of the database, for the record.
-        tables: The tables to pull; None for all, those that the catalog does not declare too.
-        full: Read every table whole, whatever is known of it.
-        max_rows_read: Read no more rows than these, as D1 bills them.
-        max_age_seconds: Do nothing if what is there was read within this time.
-        counters: When rows that may have been updated are read again: once a UTC day, or always.
-            Tables that are named are read again in any case.
-        progress: Called with a table, its rows so far, and about how many are expected; from
+        tables: The tables to pull; None for all, including those that the catalog does not declare.
+        full: Whether to read every table in full.
+        max_rows_read: The limit on rows read, as billed by D1.
+        max_age_seconds: Do nothing if the last pull is no older than this.
+        counters: When to reread rows that may have been updated: once per UTC day, or always.
+            Tables in `tables` are always reread.
+        progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 
     Raises:
-        LockedError: Another pull of this folder is under way.
-        BudgetError: `max_rows_read` is not enough. Nothing more was read; what D1 has sent is kept
-            and not read again by the next pull.
+        LockedError: Another pull of this folder is running.
+        BudgetError: `max_rows_read` was reached. The rows read so far are saved, and the next pull
+            resumes from them.
         UnknownName: There is no such table.
-        InputError: A view's file is wrong; the message names it.
-        D1Error: As d1lab.errors draws them.
+        InputError: A view's file is invalid; the message names it.
+        D1Error: A request to D1 failed; d1lab.errors lists the subclasses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
@@ -104,14 +104,14 @@ class _Session:
         self._clock, self._now = perf_counter(), utc_now()
         self._db, self._folder, self._database = db, folder, database
         self._full, self._budget, self._progress = full, budget, progress
-        self._bookmark = db.bookmark()  # before any row: it does not cover what changes later
+        self._bookmark = db.bookmark()  # before any row, so that it does not cover later changes
         if isinstance(db, SqliteDatabase):
             self._source = FileSource(db, self._bookmark, budget)
         else:
             self._source = RemoteSource(db, folder, self._bookmark, budget)
         self._pulled: dict[str, TablePull] = {}
         self._marks: list[str | None] = []
-        self._distrusted: set[str] = set()  # tables whose index did not tell what changed
+        self._distrusted: set[str] = set()  # tables whose index missed a change
 
     def run(
         self, only: Sequence[str] | None, max_age_seconds: float | None, counters: Counters
@@ -133,7 +133,7 @@ class _Session:
             )
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
-            con.begin()  # one commit, not one for each statement
+            con.begin()  # one commit, not one per statement
             self._bring_up(con, plan, known)
             written.apply(con, {sweep.name: sweep for sweep in plan.sweeps}, self._bookmark)
             _create_missing(con)
@@ -152,7 +152,7 @@ class _Session:
         max_age_seconds: float | None,
         rhythm: Rhythm,
     ) -> bool:
-        """Whether nothing changed since the last pull, or it is recent enough."""
+        """Whether nothing changed since the last pull, or the last pull is recent enough."""
         if known.pull is None or known.pull.shape != warehouse.shape():
             return False
         reads = _last_reads(known, only)
@@ -181,7 +181,7 @@ class _Session:
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
 
     def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, LoadedState]:
-        """What came, and which state of the database it is of."""
+        """Return the counts of rows loaded, and the state of the database that they reflect."""
         if sweep.table is None:
             return LoadedRows(), LoadedState(self._bookmark)
         read = self._source.read(sweep.table, sweep)
@@ -191,7 +191,7 @@ class _Session:
             rowids = changed_rowids(
                 self._db, plan.log, sweep, read.changes_seen, packed=packed, budget=budget
             )
-            if not read.is_resumed:  # what lies above was read after the log's end was taken
+            if not read.is_resumed:  # rows above it were read after the log's end
                 rowids = [rowid for rowid in rowids if rowid <= sweep.after]
             if rowids:
                 rows = changed_rows(self._db, sweep, rowids, packed=packed, budget=budget)
@@ -203,7 +203,7 @@ class _Session:
         return loaded, LoadedState(read.bookmark, read.is_mixed)
 
     def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
-        """The rows that the app's own index tells of."""
+        """Return the rowids that changed according to the app's own index."""
         column = catalog.TABLES[sweep.name].touched
         rowids = touched_rowids(
             self._db,
@@ -222,7 +222,7 @@ class _Session:
         return loader.replace(kept, rows) if kept else LoadedRows()
 
     def _index(self, sweep: Sweep, known: TableRecord | None, proof: Proof | None) -> str | None:
-        """The index that a table may be read by from now on, if it has proved itself."""
+        """Return the index to read changes by from now on, if it proved complete."""
         if not sweep.whole:
             return None if sweep.name in self._distrusted else sweep.touched_index
         declared = catalog.TABLES.get(sweep.name)
@@ -234,7 +234,7 @@ class _Session:
         return index_on(self._db, sweep.table, column)
 
     def _rows_read(self, sweep: Sweep, plan: PullPlan) -> int:
-        """Rows read so far of a table, and of the change log."""
+        """Rows read so far of a table and of the change log."""
         usage = self._db.meter.by_table
         names = {table.name for table in (sweep.table, plan.log) if table}
         return sum(usage[name].rows_read for name in names if name in usage)
@@ -266,7 +266,7 @@ class _Session:
 
 
 def _proof(con: duckdb.DuckDBPyConnection, sweep: Sweep, known: TableRecord | None) -> Proof | None:
-    """What a table held that is about to be read whole, where an index could tell of updates."""
+    """Save a table before a full reread, if an index might cover its updates."""
     declared = catalog.TABLES.get(sweep.name)
     if not (sweep.whole and declared and declared.touched and known and known.touched_since):
         return None
@@ -278,7 +278,7 @@ def _proof(con: duckdb.DuckDBPyConnection, sweep: Sweep, known: TableRecord | No
 def _last_reads(
     known: Records, only: Sequence[str] | None
 ) -> list[tuple[datetime | None, str | None]]:
-    """When the tables asked for were read, and the bookmark at that time."""
+    """Return when the requested tables were read, and the bookmark at that time."""
     if only is None:
         return [(known.pull.started_at, known.pull.bookmark)] if known.pull else []
     records = [known.tables.get(name) for name in only]
@@ -289,7 +289,7 @@ def _last_reads(
 def _old_warehouse(
     folder: Path, url: str
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
-    """The warehouse there is, what it knows, and why it cannot be gone on with, if so."""
+    """Open the current warehouse; yield it, its records, and a note if it has to be rebuilt."""
     nothing = Records(None, {})
     if not (folder / warehouse.FILE_NAME).is_file():
         yield None, nothing, ""
@@ -297,21 +297,21 @@ def _old_warehouse(
     try:
         con = warehouse.attach(folder)
     except StaleDataError:
-        yield None, nothing, "the warehouse could not be read: it was rebuilt"
+        yield None, nothing, "the warehouse could not be read and was rebuilt"
         return
     with con:
         if warehouse.format_of(con) != warehouse.FORMAT:
-            yield None, nothing, "the warehouse was of another version: it was rebuilt"
+            yield None, nothing, "the warehouse was of another version and was rebuilt"
             return
         known = warehouse.records(con)
         if known.pull and known.pull.url != url:
-            yield None, nothing, f"the warehouse was of {known.pull.url}: it was rebuilt"
+            yield None, nothing, f"the warehouse belonged to {known.pull.url} and was rebuilt"
             return
         yield con, known, ""
 
 
 def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the declared tables that were not pulled, empty: views read all of them."""
+    """Create declared tables that were not pulled, empty, because views read all of them."""
     there = con.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'")
     names = {name for (name,) in there.fetchall()}
     for name, declared in catalog.TABLES.items():
@@ -321,7 +321,7 @@ def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Keep every other pull out of the folder."""
+    """Lock the folder against other pulls."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()

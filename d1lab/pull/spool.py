@@ -1,12 +1,12 @@
-"""Batches that D1 has sent, kept until they are in the warehouse: an interrupted pull resumes.
+"""Batches saved until they are in the warehouse, so that an interrupted pull can resume.
 
-Each batch is a file that records its key range. What the files of a sweep cover is
-not read again; they are removed once the new warehouse is in place.
+Each batch is a file that records its key range. A resumed sweep skips the ranges that
+its files cover; the files are deleted once the new warehouse is in place.
 
-What holds: bounds are taken before the first batch, and the database may change between two batches
-with or without an interruption. So a table that was resumed is not taken for current, and the next
-pull looks at it again by the same rules: it is read whole, or its tail is, or what the change log
-names since the first batch. Batches older than the tail that is read again are thrown away.
+Consistency: bounds are read before the first batch, and the database can change between two
+batches, with or without an interruption. So a resumed table does not count as current, and the next
+pull checks it by the usual rules: it rereads the whole table, its tail, or the rows in the change
+log since the first batch. Batches older than the reread tail are deleted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from d1lab.pull.plan import Sweep
 from d1lab.warehouse import utc_now
 
 FOLDER = "pull"
-KEPT_DAYS = 7  # at most; less where fewer days are read again
+KEPT_DAYS = 7  # at most; fewer if the table's reread window is shorter
 _STATE = "sweep.json"
 _ABOUT = b"d1lab"
 
@@ -41,7 +41,7 @@ class Span(NamedTuple):
 
 
 class SweepStart(NamedTuple):
-    """When a sweep began, and what it began from."""
+    """When a sweep began, and the state it began from."""
 
     bookmark: str | None
     changes_seen: int | None
@@ -53,10 +53,10 @@ class Spool:
 
     Args:
         folder: The folder of the database.
-        url: Which database it is.
-        sweep: What is read.
+        url: The database's URL.
+        sweep: What to read.
         bookmark: The database's state; None if unknown.
-        index: The index by which a table with rowids is read, if it is.
+        index: The index that a table with rowids is read by; None for the rowid.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Spool:
         self._numbers = count(len(self._files()))
 
     def gaps(self) -> list[Span]:
-        """What of the sweep no batch covered when it began, in the order of the rowids."""
+        """Return the ranges of the sweep that no saved batch covers, in rowid order."""
         gaps, after, high = [], self._sweep.after, self._sweep.bounds.high
         for span in sorted(Span(*covered) for covered in self._covered):
             if span.after > after:
@@ -93,11 +93,11 @@ class Spool:
         return [*gaps, Span(after, high)] if after < high else gaps
 
     def last_key(self) -> str | None:
-        """The key up to which a table without rowids was covered; None for its beginning."""
+        """Return the key up to which a table without rowids is covered; None for its beginning."""
         return self._covered[-1][1] if self._covered else None
 
     def batches(self) -> Iterator[TypedBatch]:
-        """The batches that were kept when it began."""
+        """Yield the batches that were already saved."""
         for path in self._files():
             with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
                 quarantined = json.loads(reader.schema.metadata[_ABOUT])[2]
@@ -105,7 +105,7 @@ class Spool:
                 yield TypedBatch(record, [QuarantinedValue(*each) for each in quarantined])
 
     def add(self, batch: TypedBatch, after: int | str | None, upto: int | str) -> None:
-        """Keep a batch that covers the rows from `after` to `upto`. Safe between threads."""
+        """Save a batch that covers the rows from `after` to `upto`. Thread-safe."""
         about = json.dumps([after, upto, batch.quarantined])
         record = batch.record.replace_schema_metadata({_ABOUT: about})
         path = self._folder / f"{next(self._numbers):08}.arrow"
@@ -117,14 +117,14 @@ class Spool:
             writer.write_batch(record)
 
     def clear(self) -> None:
-        """Remove all batches."""
+        """Delete all batches."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.arrow"))
 
     def _begun(self) -> SweepStart | None:
-        """The origin of an unfinished sweep that this one goes on with; None for none."""
+        """Return the origin of the unfinished sweep to resume; None if there is none."""
         try:
             state = json.loads((self._folder / _STATE).read_text())
         except (OSError, ValueError):
@@ -142,7 +142,7 @@ class Spool:
 
 
 def _about(path: Path) -> tuple[Any, Any, Any] | None:
-    """What a batch covers, and what it holds for the quarantine; a broken batch is removed."""
+    """Return a batch's range and quarantined values; delete the batch if it is unreadable."""
     try:
         with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
             return tuple(json.loads(reader.schema.metadata[_ABOUT]))

@@ -1,10 +1,10 @@
-"""Batches from a SQLite file: ADBC reads it in typed columns, as fast as SQLite itself.
+"""Batches from a SQLite file, read by ADBC into typed columns as fast as SQLite itself.
 
-ADBC takes a column's type from its first rows and converts silently what differs among them. So
-the first row is one of ours, of the declared types, and a last column flags values that would
-be converted. Rows that ADBC does not give exactly are read again, value by value: but never while
-its own connection is open, because SQLite's locks are the process's, and the first connection that
-lets go of them would let go of both.
+ADBC infers a column's type from the first rows and silently converts other types. So the query
+puts a row of the declared types first, and adds a last column that flags values which would be
+converted. Rows that ADBC cannot return exactly are read again, value by value, but only after its
+connection is closed: SQLite's locks belong to the process, and the first connection to release
+them would release both.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -32,7 +32,7 @@ from d1lab.pull.spool import Span
 from d1lab.types import TYPES, Kind
 
 BATCH_ROWS = 50_000
-BATCH_BYTES = 32_000_000  # aimed at, by the size of the file
+BATCH_BYTES = 32_000_000  # target size, estimated from the file size
 
 _BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
 _SEEDS = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}  # by storage class
@@ -45,7 +45,7 @@ class FileSource:
     Args:
         db: The database.
         bookmark: The database's state; None if unknown.
-        budget: What limits the rows read.
+        budget: The limit on rows read.
     """
 
     packed = False
@@ -54,12 +54,12 @@ class FileSource:
         self._db, self._bookmark, self._budget = db, bookmark, budget
 
     def read(self, table: TableInfo, sweep: Sweep) -> Read:
-        """All rows of a sweep."""
+        """Yield all rows of a sweep."""
         batches = FileReader(self._db, table, sweep, self._budget).batches()
         return Read(batches, self._bookmark, sweep.changes_seen, is_resumed=False)
 
     def forget(self) -> None:
-        """Nothing was kept: a file is quickly read again."""
+        """Do nothing: no batches are saved, because a file is fast to reread."""
 
 
 class FileReader:
@@ -69,7 +69,7 @@ class FileReader:
         db: The database.
         table: The table.
         sweep: What is read of it.
-        budget: What limits the rows read.
+        budget: The limit on rows read.
     """
 
     def __init__(self, db: SqliteDatabase, table: TableInfo, sweep: Sweep, budget: Budget) -> None:
@@ -79,7 +79,7 @@ class FileReader:
         self._exact = BatchReader(db, table, self._layout.columns, packed=False, budget=budget)
 
     def batches(self) -> TypedBatches:
-        """All rows of the sweep."""
+        """Yield all rows of the sweep."""
         if not self._table.has_rowid:
             yield from map(self._layout.typed, self._exact.by_key())
             return
@@ -98,13 +98,13 @@ class FileReader:
                     after = after if rows == 0 else self._upto
                     continue
                 except _REFUSED:
-                    pass  # its connection is closed now: the next rows are read exactly
+                    pass  # its connection is closed now: read the next rows exactly
             after = yield from self._some_exactly(after)
         for span in unlike:
             yield from map(self._layout.typed, self._exact.by_rowid(*span))
 
     def _some_exactly(self, after: int) -> Iterator[TypedBatch]:
-        """The next rows, value by value; returns the rowid up to which they reach."""
+        """Yield the next rows, value by value; return the last rowid read."""
         rows = 0
         for batch in self._exact.by_rowid(after, self._upto):
             yield self._layout.typed(batch)
@@ -114,7 +114,7 @@ class FileReader:
         return after
 
     def _read(self, after: int, rows: int) -> Iterator[pa.RecordBatch]:
-        """Rows as ADBC gives them: the rowid, the columns, and whether some value is unlike."""
+        """Yield rows from ADBC: the rowid, the columns, and a flag for values of another type."""
         uri = f"file:{quote_url(str(self._db.path.absolute()))}?mode=ro"
         with adbc.connect(uri) as connection, connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: self._batch_rows()})
@@ -122,7 +122,7 @@ class FileReader:
             is_first = True
             for found in cursor.fetch_record_batch():
                 self._require_types(found.schema)
-                record = found.slice(1) if is_first else found  # the first row is ours
+                record = found.slice(1) if is_first else found  # the first row is the type row
                 is_first = False
                 self._db.meter.add(self._table.name, Usage(rows_read=len(record)))
                 if len(record):
@@ -149,13 +149,13 @@ class FileReader:
         return max(100, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
 
     def _require_types(self, schema: pa.Schema) -> None:
-        """Refuse what ADBC took the columns for, if it is not what they are declared."""
+        """Raise if ADBC inferred other types than the declared ones."""
         wanted = [pa.int64(), *(TYPES[field.kind].stored_type for field in self._asked)]
         if schema.types[:-1] != wanted:
             raise pa.ArrowInvalid("columns of other types")
 
     def _typed(self, found: pa.RecordBatch) -> pa.RecordBatch | None:
-        """The rows as the warehouse takes them; None if some value does not fit."""
+        """Return the rows with warehouse types; None if a value does not match its type."""
         rowids, *columns, unlike = found.columns
         if pc.max(unlike).as_py():
             return None
@@ -170,16 +170,16 @@ class FileReader:
         return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)
 
     def _is_rowid(self, field: Field) -> bool:
-        """Whether a column is the rowid, which comes anyway."""
+        """Whether a column is the rowid, which is always selected."""
         return field.source == self._table.rowid_column and field.kind == "integer"
 
 
 def unlike_sql(column: str, kind: Kind, affinity: str) -> str:
-    """SQL that is true for values that ADBC would convert silently; empty if there are none.
+    """Return SQL that is true for values that ADBC would convert silently; empty if none.
 
-    Columns of numbers are checked by their Arrow type. Elsewhere ADBC writes numbers as text or
-    bytes, rounding reals, and takes blobs for text. To SQLite every number is less than every
-    text, and every text less than a blob: a comparison costs less than typeof().
+    Number columns are checked by their Arrow type. In other columns ADBC turns numbers into text
+    or bytes, rounds reals, and reads blobs as text. SQLite orders every number before every
+    text, and every text before every blob, so a comparison replaces the slower typeof().
     """
     if TYPES[kind].storage in ("integer", "real"):
         return ""
@@ -187,7 +187,7 @@ def unlike_sql(column: str, kind: Kind, affinity: str) -> str:
         return f"{column} < ''"
     blob = f"{column} >= x''"
     if affinity == "TEXT":
-        return blob  # numbers became text when they were written
+        return blob  # numbers became text on write (TEXT affinity)
     if kind in ("timestamp", "date"):
         return f"{column} < '' OR {blob}"
     return f"typeof({column}) = 'real' OR {blob}"

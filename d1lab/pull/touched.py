@@ -1,9 +1,9 @@
-"""Changed rows found by an index of the app's own, where it is found to be complete.
+"""Find changed rows by the app's own index, if the index proves to be complete.
 
-The guide's app sets `last_used_at` with every update of a counter, and has an index on it. Whether
-an app does so is no matter of trust: each time that the table is read whole, the rows that changed
-since are held against what the index would have told. Only if it would have told of all of them,
-and of one at least, the table is read by it from then on.
+The guide's app sets `last_used_at` with every update of a counter, and has an index on it. This is
+verified for each app: every time the table is read in full, the rows that changed are compared
+with those that the index would have found. Later pulls use the index only if it would have found
+all changed rows, and at least one row changed.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
@@ -22,7 +22,7 @@ _BEFORE = "_d1lab_before"
 
 
 def index_on(db: Database, table: TableInfo, column: str) -> str | None:
-    """The index of a table that begins with a column and holds every row; asked for unbilled."""
+    """Return the table's full index that starts with a column. Billed no rows."""
     for _, name, _, _, partial in db.query(f"PRAGMA index_list({quote(table.name)})").rows:
         listed = db.query(f"PRAGMA index_info({quote(str(name))})").rows
         if not partial and str(listed[0][2]).lower() == column:
@@ -33,18 +33,18 @@ def index_on(db: Database, table: TableInfo, column: str) -> str | None:
 def touched_rowids(
     db: Database, table: TableInfo, column: str, index: str, since: str, budget: Budget
 ) -> list[int] | None:
-    """Rowids of the rows touched since, in order; one row is read for each.
+    """Return the rowids of the rows touched since a time, sorted. Reads one row for each.
 
     Args:
         db: The database.
         table: The table.
-        column: What every update moves.
+        column: The column that every update sets.
         index: The index on it.
-        since: From when on, as D1 writes it.
-        budget: What limits the rows read.
+        since: The start time, in D1's format.
+        budget: The limit on rows read.
 
     Returns:
-        None where they are too many, or where the index is gone.
+        None if there are too many, or if the index no longer exists.
     """
     sql = (
         f"SELECT t.{rowid_name(table)} FROM {quote(table.name)} AS t INDEXED BY {quote(index)} "
@@ -59,12 +59,12 @@ def touched_rowids(
 
 
 class Proof:
-    """Whether the index would have told of all that changed in a table: begun before it is read.
+    """Checks whether the index would have found all changes to a table; created before a reread.
 
     Args:
-        con: The warehouse that is being built; it holds the table as it was.
+        con: The new warehouse, with the table in its previous state.
         name: The table.
-        columns: What the app writes of it.
+        columns: The columns that the app writes.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> None:
@@ -72,11 +72,11 @@ class Proof:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {_BEFORE} AS SELECT * FROM {self._raw}")
 
     def is_complete(self, column: str, since: str, low: int) -> bool:
-        """Whether every row that changed was touched since, and none was deleted but the oldest.
+        """Whether every changed row was touched since, and only the oldest rows were deleted.
 
         Args:
-            column: What every update should move.
-            since: When the table was read before, as D1 writes it.
+            column: The column that every update should set.
+            since: When the table was last read, in D1's format.
             low: The lowest rowid that D1 has.
         """
         both = ("".join(f"{side}.{quote(c)}, " for c in self._columns) for side in ("new", "old"))

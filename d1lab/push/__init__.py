@@ -1,11 +1,12 @@
 """Push: write a run's staged results to D1, and restore the previous values.
 
-staged        reads what a run staged, and checks it against the catalog
-ownership     which parts of the app's tables are d1lab's to write
-plan          what a push would do (`plan`, the dry run), and whether D1 has what it needs
-before_image  the before-image and the marks in the run's folder
-apply         writes or restores rows, only while they are still what was seen last
-audit         one row in D1 for each table of a run
+staged        reads a run's staged results, and checks them against the catalog
+ownership     which parts of the app's tables d1lab owns and can write
+plan          the changes of a push (`plan`, the dry run), and the schema check before it
+before_image  the before-image and the completion marks in the run's folder
+apply         writes or restores rows that have not changed since they were last read
+audit         one row in D1 per table of a run
+holders       which run's results D1 currently has, per table, shop, and report
 push          `push`
 rollback      `rollback`
 """

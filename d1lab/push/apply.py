@@ -1,7 +1,7 @@
 """Apply or revert the rows of a before-image.
 
-Both ways are the same move with the ends exchanged. A row moves only while it still is what was
-seen last; a row that someone else has changed is left alone and listed. What was moved is read
+Reverting is applying with the ends swapped. A row is written only if it still has the values last
+read; a row that something else changed is left alone and listed. Written rows are read
 back and compared.
 """
 
@@ -21,27 +21,27 @@ from d1lab.push.staged import Key
 
 Progress = Callable[[str, int, int], None]
 
-_SAME_DIGITS = 1e-12  # numbers that agree to twelve digits are the same number
-_STEP = 10_000  # rows between two reports of progress
+_SAME_DIGITS = 1e-12  # numbers that agree to twelve digits count as equal
+_STEP = 10_000  # rows between two progress reports
 
 
 class Applied(NamedTuple):
-    """Where the rows of an image are after a move."""
+    """The rows of an image after an apply or revert."""
 
     arrived: int
-    left: dict[Key, State]  # neither what they were nor what we wrote: someone else's
+    left: dict[Key, State]  # neither the previous nor the new values: changed by something else
 
 
 class Classified(NamedTuple):
-    """The rows of an image before a move."""
+    """The rows of an image before an apply or revert."""
 
-    todo: dict[Key, State]  # with what they hold now
+    todo: dict[Key, State]  # with their current values
     arrived: int
     left: dict[Key, State]
 
 
 def states(db: Database, image: BeforeImage, keys: Iterable[Key]) -> dict[Key, State]:
-    """What the written columns of these rows hold now; each row is read once."""
+    """Return the current values of the written columns of these rows. Reads each row once."""
     asked = list(keys)
     table = catalog.table(image.table)
     found = fetch(db, table.name, table.key, image.columns, asked)
@@ -49,7 +49,7 @@ def states(db: Database, image: BeforeImage, keys: Iterable[Key]) -> dict[Key, S
 
 
 def same(one: State, other: State) -> bool:
-    """Whether two states hold the same values, as SQLite may have stored them: 2.0 as 2."""
+    """Whether two states have equal values, allowing for SQLite's storage (2.0 becomes 2)."""
     if one is None or other is None:
         return one is other
     return all(map(_equal, one, other))
@@ -61,7 +61,7 @@ def is_empty(state: State) -> bool:
 
 
 def classify_apply(image: BeforeImage, now: dict[Key, State]) -> Classified:
-    """Which rows are still to be written, are written, or are someone else's."""
+    """Sort an image's rows for apply: to write, already written, or changed by something else."""
     todo: dict[Key, State] = {}
     left: dict[Key, State] = {}
     arrived = 0
@@ -76,7 +76,7 @@ def classify_apply(image: BeforeImage, now: dict[Key, State]) -> Classified:
 
 
 def classify_revert(image: BeforeImage, now: dict[Key, State]) -> Classified:
-    """Which rows are still to be restored, are as they were, or are someone else's."""
+    """Sort an image's rows for revert: to restore, already restored, or changed elsewhere."""
     todo: dict[Key, State] = {}
     left: dict[Key, State] = {}
     arrived = 0
@@ -93,16 +93,16 @@ def classify_revert(image: BeforeImage, now: dict[Key, State]) -> Classified:
 def apply(
     db: Database, image: BeforeImage, now: dict[Key, State], progress: Progress | None
 ) -> Applied:
-    """Write what was staged, and read it back.
+    """Write the staged values, and read them back.
 
     Args:
         db: The database.
         image: The rows to change.
-        now: What they hold, as `states` gives it.
-        progress: Told the table, the rows done and the rows in all.
+        now: Their current values, from `states`.
+        progress: Called with the table, the rows done, and the total rows.
 
     Raises:
-        PushError: D1 refused a row, or a row came back otherwise than written.
+        PushError: D1 rejected a row, or a row reads back differently than written.
     """
     rows = classify_apply(image, now)
     for part in _parts(list(rows.todo), image.table, progress):
@@ -117,10 +117,10 @@ def apply(
 def revert(
     db: Database, image: BeforeImage, now: dict[Key, State], progress: Progress | None
 ) -> Applied:
-    """Restore what was there before, and read it back; arguments and errors as in `apply`.
+    """Restore the previous values, and read them back; arguments and errors as in `apply`.
 
-    A row that the push had made is deleted if nothing else was filled in since; otherwise
-    it stays, with our columns NULL.
+    A row that the push inserted is deleted if no other column was filled since; otherwise
+    it stays, with the d1lab-owned columns NULL.
     """
     rows = classify_revert(image, now)
     for part in _parts(list(rows.todo), image.table, progress):
@@ -166,7 +166,7 @@ def _restore(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
 
 
 def _delete_inserted(db: Database, image: BeforeImage, rows: dict[Key, tuple[Value, ...]]) -> None:
-    """Delete rows that hold nothing but what the push gave them; empty our columns in others."""
+    """Delete inserted rows without other values; set d1lab-owned columns to NULL in the rest."""
     table = catalog.table(image.table)
     defaults = _defaults(db, image)
     if defaults is not None:
@@ -179,10 +179,10 @@ def _delete_inserted(db: Database, image: BeforeImage, rows: dict[Key, tuple[Val
 
 
 def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
-    """What a row made by the push holds in all other columns.
+    """Return the values that a row inserted by the push has in all other columns.
 
-    None where a default is no plain literal, as CURRENT_TIMESTAMP: it is then unknown whether a
-    row was touched since.
+    None if a default is not a plain literal, such as CURRENT_TIMESTAMP: then a later change to
+    the row cannot be detected.
     """
     ours = {*catalog.table(image.table).key, *image.columns}
     sql = "SELECT name, dflt_value FROM pragma_table_xinfo(?1) WHERE hidden = 0"
@@ -198,7 +198,7 @@ def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
 
 
 def _literal(text: Value) -> Value:
-    """The value of a default as SQLite shows it: NULL, a number or a quoted text.
+    """Parse a column default as SQLite shows it: NULL, a number, or a quoted text.
 
     >>> _literal("0"), _literal("'it''s'"), _literal(None)
     (0, "it's", None)
@@ -222,7 +222,7 @@ def _equal(one: Value, other: Value) -> bool:
 
 
 def _close(one: Value, other: Value) -> bool:
-    """Numbers to twelve digits; a column of TEXT affinity gives a number back as text."""
+    """Compare numbers to twelve digits; a column with TEXT affinity returns a number as text."""
     if one is None or other is None or isinstance(one, bytes) or isinstance(other, bytes):
         return one == other
     try:
@@ -244,8 +244,8 @@ def _mismatch(image: BeforeImage, key: Key, expected: State, found: State) -> Pu
     )
     where = f"row ({named}) of {image.table!r}"
     advice = (
-        "Someone else wrote it in the same moment, or a trigger of the app changes it. "
-        "What was written stays: push again, or take it back with `d1lab rollback`."
+        "Another process wrote it at the same time, or a trigger of the app changes it. "
+        "Rows written so far stay. Push again, or undo with `d1lab rollback`."
     )
     if expected is None or found is None:
         was = "no row" if expected is None else "the row"

@@ -1,4 +1,4 @@
-"""The audit in D1: one row for each table of a run that `push` or `rollback` wrote."""
+"""The audit in D1: one row per table of a run that `push` or `rollback` wrote."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ def start(
     origin: Origin,
     digest: str = "",
 ) -> None:
-    """Record that the writing of a table begins, and whose results it holds from now on.
+    """Record that writing a table starts, and which run's results it has from now on.
 
-    The first start's row stays.
+    The row of the first start is kept.
 
     Args:
         db: The database.
         run_id: The run.
-        image: What is written.
-        action: Whether it is written or taken back.
-        origin: What the results are of.
-        digest: Of the results.
+        image: The rows to write.
+        action: Whether they are pushed or rolled back.
+        origin: The shop, report, and day of the results.
+        digest: The digest of the results.
     """
     columns, at, place = ", ".join(image.columns), _now(), place_of(image.table, origin)
     row = (run_id, image.table, action, origin.report, image.staged, columns, __version__, at)
@@ -69,19 +69,19 @@ def start(
 
 
 def finish(db: Database, run_id: str, table: str, action: Action, rows_changed: int) -> None:
-    """Record that the writing of a table ended well; the first end stays."""
+    """Record that writing a table succeeded; the row of the first success is kept."""
     row = (run_id, table, action, rows_changed, _now())
     db.execute(_FINISH, row, table=PUSHES, idempotent=True)
 
 
 def status(db: Database, run_id: str, table: str, action: Action) -> str | None:
-    """'started' or 'done'; None where D1 has no record of it. Reads one row."""
+    """Return 'started' or 'done'; None if D1 has no record. Reads one row."""
     rows = db.query(_STATUS, (run_id, table, action), table=PUSHES).rows
     return str(rows[0][0]) if rows else None
 
 
 def newer_pushes(db: Database, run_id: str, table: str) -> tuple[str, ...]:
-    """The runs that pushed the table after this one and were not rolled back; oldest first."""
+    """Return later runs that pushed the table and were not rolled back, oldest first."""
     return tuple(str(row[0]) for row in db.query(_NEWER, (run_id, table), table=PUSHES).rows)
 
 

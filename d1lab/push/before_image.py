@@ -1,10 +1,10 @@
 """Before-image: previous and new values of each changed row, stored in the run folder.
 
 `push/<table>.before.parquet` holds one row per changed row: its key, and for each written column
-`before.<column>` and `after.<column>` as JSON text, so that every value SQLite can hold comes back
+`before.<column>` and `after.<column>` as JSON text, so that every SQLite value is restored
 exactly (SQL NULL is a null, a BLOB is {"hex": "..."}). `existed` is false for a row that the push
-inserts. The file is made before the first write and never again: it is the plan that a restart
-follows, and what a rollback restores.
+inserts. The file is written once, before the first write to D1: a restart follows it as its plan,
+and a rollback restores from it.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from d1lab.files import write_once
 from d1lab.push.staged import Key
 
 Action = Literal["push", "rollback"]
-State = tuple[Value, ...] | None  # a row's written columns; None where there is no row
+State = tuple[Value, ...] | None  # a row's written columns; None if the row does not exist
 
 _META = b"d1lab"
 
 
 class ImageRow(NamedTuple):
-    """One row's written columns, before the push and after it."""
+    """One row's written columns, before and after the push."""
 
     before: State
     after: tuple[Value, ...]
 
 
 class BeforeImage(NamedTuple):
-    """What a push of one table changes, and what it found while looking."""
+    """The changes of a push to one table, and the counts found while comparing."""
 
     table: str
     columns: tuple[str, ...]
     changes: dict[Key, ImageRow]
     staged: int
     unchanged: int
-    missing: tuple[Key, ...]  # staged rows that D1 does not have and that only the app makes
+    missing: tuple[Key, ...]  # staged rows missing in D1, where only the app inserts rows
     taken_at: datetime  # UTC
 
 
 def image_path(run_dir: Path, table: str) -> Path:
-    """Where the before-image of a table lies."""
+    """Return the path of a table's before-image."""
     return run_dir / "push" / f"{table}.before.parquet"
 
 
 def mark_path(run_dir: Path, table: str, action: Action) -> Path:
-    """Where the mark lies that says `action` ended well for a table."""
+    """Return the path of the mark that `action` succeeded for a table."""
     return run_dir / "push" / f"{table}.{'done' if action == 'push' else 'rolledback'}.json"
 
 
 def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
-    """Write the image, unless there is one already; the one that is kept comes back."""
+    """Write the image unless one already exists; return the stored one."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -79,10 +79,10 @@ def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
 
 
 def load_image(run_dir: Path, table: str) -> BeforeImage | None:
-    """The before-image of a table; None where none was taken.
+    """Read the before-image of a table; None if there is none.
 
     Raises:
-        PushError: The file is there and cannot be read.
+        PushError: The file exists but cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as parquet
@@ -102,7 +102,7 @@ def load_image(run_dir: Path, table: str) -> BeforeImage | None:
 
 
 def images(run_dir: Path) -> list[BeforeImage]:
-    """The before-images of a run, by table; errors as in `load_image`."""
+    """Read the before-images of a run, by table; errors as in `load_image`."""
     names = sorted(path.name for path in (run_dir / "push").glob("*.before.parquet"))
     loaded = (load_image(run_dir, name.removesuffix(".before.parquet")) for name in names)
     return [image for image in loaded if image is not None]
@@ -141,22 +141,22 @@ def _value(cell: str | None) -> Value:
 
 
 def leave_mark(path: Path, url: str, result: dict[str, Any]) -> None:
-    """Leave a file that says what was done, when and where; it is the last step of all."""
+    """Write a file that records what was done, when, and where, as the very last step."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"at": at, "url": url, **result}, indent=1)
     write_once(path, text, sync=True)
 
 
 def read_mark(path: Path) -> dict[str, Any]:
-    """What `leave_mark` wrote."""
+    """Read the mark written by `leave_mark`."""
     return json.loads(path.read_bytes())
 
 
 def forget(run_dir: Path, table: str) -> None:
-    """Put aside what belongs to a push that the database knows nothing of any more.
+    """Set aside the files of a push that the database no longer has on record.
 
-    The before-image is kept under another name. The mark of the push goes last: as long as it is
-    there, an interrupted forgetting is done again.
+    The before-image is renamed. The mark of the push is deleted last: while it exists,
+    an interrupted call is repeated.
     """
     image = image_path(run_dir, table)
     if image.exists():

@@ -1,8 +1,8 @@
-"""Whose results D1 holds: for each table, shop and report the run that wrote there last.
+"""Which run's results D1 has: for each table, shop, and report, the last run that wrote there.
 
-A row of `d1lab_results` is taken when a push begins and given up when a rollback does, each
-together with the audit's row. Rows that have a day in their key are one place for each day; other
-tables hold one state.
+A row of `d1lab_results` is written when a push begins and deleted when a rollback begins, each
+together with the audit row. A table with a day in its key has one place per day; other
+tables have one state.
 """
 
 from __future__ import annotations
@@ -45,40 +45,40 @@ FROM json_each(?1) AS j
 
 
 class Place(NamedTuple):
-    """Where one run's results stand at a time."""
+    """A place in D1 that has the results of one run at a time."""
 
     table: str
     shop: str
     report: str
-    day: str  # YYYY-MM-DD; '' in a table that holds one state
+    day: str  # YYYY-MM-DD; '' for a table with one state
 
 
 class Holder(NamedTuple):
-    """The run whose results a place holds."""
+    """The run whose results are in a place."""
 
     run_id: str
     as_of: str | None  # YYYY-MM-DD
-    digest: str  # of what it staged: equal digests, equal results
+    digest: str  # of the staged results: equal digests mean equal results
 
 
 def place_of(table: str, origin: Origin) -> Place:
-    """Where results of this origin stand in a table."""
+    """Return the place of results with this origin in a table."""
     day = (origin.as_of or "") if catalog.table(table).has_day else ""
     return Place(table, origin.shop or "", origin.report or "", day)
 
 
 def take(place: Place, holder: Holder, started_at: str) -> Statement:
-    """Puts the holder down, if its push began at that time: one that goes on wrote before."""
+    """Build the statement that records the holder, only if its push began at `started_at`."""
     return Statement(_TAKE, (*place, *holder, started_at))
 
 
 def give_up(place: Place, run_id: str) -> Statement:
-    """Removes the holder, if it is this run."""
+    """Build the statement that deletes the holder if it is this run."""
     return Statement(_GIVE_UP, (*place, run_id))
 
 
 def holders(db: Database, places: Iterable[Place]) -> dict[Place, Holder]:
-    """Who holds these places; those without an owner are left out. Reads two rows for each."""
+    """Return the holders of these places, without empty places. Reads two rows per place."""
     asked = list(places)
     rows = db.query(_HOLDERS, (json.dumps(asked),), table=RESULTS).rows
     return {
@@ -89,13 +89,13 @@ def holders(db: Database, places: Iterable[Place]) -> dict[Place, Holder]:
 
 
 def digest_of(staged: Staged) -> str:
-    """A text that is equal for equal results."""
+    """Return a digest that is equal for equal results."""
     rows = sorted((key, repr(values)) for key, values in staged.rows.items())
     return digest(json.dumps([staged.columns, rows]))[:16]
 
 
 def pushed_digests(run_dir: Path) -> dict[str, str]:
-    """The digest of what a run has pushed, by table, as its marks say."""
+    """Return the digests of a run's pushed results, by table, from its marks."""
     marks = {
         path.name.removesuffix(".done.json"): path for path in run_dir.glob("push/*.done.json")
     }

@@ -1,8 +1,8 @@
-"""Which parts of the app's tables d1lab writes: the record in D1 (`d1lab_owned`).
+"""Which parts of the app's tables d1lab owns: the record in D1 (`d1lab_owned`).
 
-A part is a table's counters, which `aggregate` keeps, or one column of results. A part is d1lab's
-if nothing was there when d1lab first wrote to it, or if it was handed over. In tables of d1lab's
-own everything is d1lab's.
+A part is a table's counters, which `aggregate` maintains, or one result column. d1lab owns a part
+if it was empty when d1lab first wrote to it, or if it was handed over. d1lab owns all of its own
+tables.
 """
 
 # ruff: noqa: S608  (identifiers are quoted, values are bound)
@@ -19,10 +19,10 @@ from d1lab.d1.database import Statement, quote
 from d1lab.push.staged import Staged
 
 COUNTERS = "counters"
-"""The part of a table that `aggregate` keeps; its other parts bear the names of columns."""
+"""The part of a table that `aggregate` maintains; other parts are named after their column."""
 
 TAKE_OVER = "-take-over-"
-"""In the id of a run that handed a table over."""
+"""Marks the id of a run that handed over a table."""
 
 _EMPTY = "INSERT INTO d1lab_owned SELECT ?1, ?2, 'empty', NULL, ?3"
 _TAKE = (
@@ -32,14 +32,14 @@ _TAKE = (
 
 
 class Part(NamedTuple):
-    """A part of an app's table that d1lab writes."""
+    """A part of an app's table that d1lab can own."""
 
     table: str
     part: str
 
 
 def owned(db: Database) -> frozenset[Part]:
-    """The parts on record; none where the table of the record is missing."""
+    """Return the recorded parts; empty if the table of records is missing."""
     there = OWNED in catalog.by_declared_name(db.tables())
     return _recorded(db) if there else frozenset()
 
@@ -50,16 +50,16 @@ def _recorded(db: Database) -> frozenset[Part]:
 
 
 def parts(table: catalog.Table) -> tuple[Part, ...]:
-    """Every part of an app's table that d1lab could write."""
+    """Return every part of an app's table that d1lab could own."""
     counters = (COUNTERS,) if table.owned("aggregate") else ()
     return tuple(Part(table.name, part) for part in (*counters, *table.owned("analysis")))
 
 
 def claim(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
-    """Take the parts in which nothing stands yet, and say which of all wanted are d1lab's.
+    """Claim the wanted parts that are still empty, and return the wanted parts that d1lab owns.
 
-    To look whether a table has rows costs one row read; whether a column has values, all of the
-    table, once: what is d1lab's is on record then.
+    Checking a table for rows reads one row. Checking a column for values reads the whole
+    table, but only once: afterwards the part is on record.
     """
     known = _recorded(db)
     asked = [part for part in wanted if part not in known]
@@ -72,7 +72,7 @@ def claim(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
 
 
 def vacant(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
-    """The parts that are d1lab's, or that `claim` would take; nothing is written."""
+    """Return the parts that d1lab owns or `claim` would claim, without writing."""
     known = _recorded(db)
     free = {
         part
@@ -83,7 +83,7 @@ def vacant(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
 
 
 def filled(db: Database, columns: Sequence[Part]) -> dict[str, int]:
-    """How many rows have a value in each column for results; reads the whole table once."""
+    """Count the rows with a value in each result column. Reads the whole table once."""
     if not columns:
         return {}
     counts = ", ".join(f"count({quote(part.part)})" for part in columns)
@@ -98,14 +98,14 @@ def permitted(
     tables: Mapping[str, TableInfo],
     ask: Callable[..., frozenset[Part]],
 ) -> list[Staged]:
-    """What of an outbox may be written: no column with values that d1lab did not write.
+    """Hold back the columns of an outbox that have values from something other than d1lab.
 
-    In an app's table rows are made only where d1lab keeps the counters, too; a column that it does
-    not have is left out.
+    Rows are inserted into an app's table only if d1lab also maintains its counters. Columns
+    that are missing in D1 are left out.
 
     Args:
         db: The database.
-        outbox: What a run staged.
+        outbox: A run's staged results.
         tables: D1's tables by the catalog's names.
         ask: `claim` for a push, `vacant` for a dry run.
     """
@@ -139,13 +139,13 @@ def _narrowed(staged: Staged, ours: frozenset[Part]) -> Staged:
 
 
 def hand_over(taken: Sequence[Part], run_id: str) -> list[Statement]:
-    """The statements that record a take-over."""
+    """Build the statements that record a take-over."""
     now = _now()
     return [Statement(_TAKE, (*part, now, run_id)) for part in taken]
 
 
 def give_back(run_id: str, table: str) -> Statement:
-    """The statement that ends what a take-over recorded for a table."""
+    """Build the statement that deletes a take-over's record for a table."""
     return Statement(
         "DELETE FROM d1lab_owned WHERE run_id = ?1 AND table_name = ?2", (run_id, table)
     )
@@ -156,7 +156,7 @@ def _claim_sql(part: Part) -> str:
 
 
 def _taken_sql(part: Part) -> str:
-    """Finds a row where something stands in a part."""
+    """Build SQL that finds a row with a value in a part."""
     filled = "" if part.part == COUNTERS else f" WHERE {quote(part.part)} IS NOT NULL"
     return f"SELECT 1 FROM {quote(part.table)}{filled} LIMIT 1"
 

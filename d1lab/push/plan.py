@@ -1,4 +1,4 @@
-"""What a push would do: the difference between a run's outbox and D1, without writing anything."""
+"""The plan of a push: the difference between a run's outbox and D1, without any write."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ from d1lab.push.staged import Key, Staged, read_staged
 Standing = Literal["new", "begun", "done", "rolled back", "held back"]
 
 _SAMPLE = 5
-_AUDIT_ROWS = 3  # the audit's row is inserted, then updated; whose results they are
+_AUDIT_ROWS = 3  # the audit row is inserted, then updated; plus the holder's row
 
 
 class RowChange(NamedTuple):
-    """One row, as it is and as it would be."""
+    """One row before and after the push."""
 
     key: dict[str, str]
-    before: dict[str, Value] | None  # None: the row would be inserted
+    before: dict[str, Value] | None  # None: the push would insert the row
     after: dict[str, Value]
 
 
 class TablePlan(NamedTuple):
-    """What a push would do to one table; counts are rows."""
+    """The effect of a push on one table; counts are rows."""
 
     table: str
-    standing: Standing  # where the push stands: done and rolled back ones change nothing
+    standing: Standing  # state of the push: done and rolled back ones change nothing
     staged: int
-    changed: int  # would be written, created ones among them
+    changed: int  # rows to write, including new ones
     created: int
     unchanged: int
-    missing: int  # not in D1, and only the app makes rows there
-    left: int  # changed by someone else since the push was begun
-    held_back: tuple[str, ...]  # columns with values that d1lab did not write: not pushed
+    missing: int  # missing in D1, where only the app inserts rows
+    left: int  # changed by something else since the push began
+    held_back: tuple[str, ...]  # columns not pushed because d1lab did not write their values
     sample: tuple[RowChange, ...]
-    usage: Usage  # what the push is expected to cost, as D1 bills it
+    usage: Usage  # expected usage, as billed by D1
 
 
 class PushPlan(NamedTuple):
-    """What a push would do."""
+    """The effect of a push."""
 
     run_id: str
     tables: tuple[TablePlan, ...]
     usage: Usage
-    dollars: float  # on the paid plan, past what it includes
+    dollars: float  # on the paid plan, beyond the included quota
 
 
 def plan(db: Database, run_dir: Path) -> PushPlan:
-    """Compare a run's outbox with D1; nothing is written, here or there.
+    """Compare a run's outbox with D1, without writing to either.
 
     Args:
-        db: The database; opened for reading is enough.
+        db: The database; read access is enough.
         run_dir: The run's folder.
 
     Raises:
-        InputError: There is no such run.
-        PushError: The outbox is not fit to be pushed, or D1 has no such table, column or index.
+        InputError: The run does not exist.
+        PushError: The outbox is invalid, or D1 is missing a table, column, or index.
     """
     outbox = read_staged(run_dir)
     allowed = permitted(db, outbox, check_schema(db, outbox), vacant)
@@ -79,15 +79,15 @@ def plan(db: Database, run_dir: Path) -> PushPlan:
 
 
 def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
-    """Reject a push to a database without what it needs, before anything is written.
+    """Reject a push to a database with missing tables, columns, or indexes, before any write.
 
-    A column for results that the app's table does not have is no reason: it is left out.
+    A result column that is missing in the app's table is not an error: it is left out.
 
     Returns:
         D1's tables by the catalog's names.
 
     Raises:
-        PushError: A table, a column or a key's UNIQUE index is missing; the message names the
+        PushError: A table, a column, or a key's UNIQUE index is missing; the message names the
             migrations that add them.
     """
     if not outbox:
@@ -128,9 +128,9 @@ def _missing_message(absent: list[SchemaObject]) -> str:
 
 
 def standing(db: Database, run_dir: Path, table: str) -> Standing:
-    """Where the push of a table stands, by the marks in the run's folder and D1's audit.
+    """Return the state of a table's push, from the marks in the run's folder and D1's audit.
 
-    D1 has the last word: a mark is worth nothing where the audit does not know the push, because
+    D1 takes precedence: a mark is ignored if the audit has no record of the push, because
     the database was restored or rebuilt since.
     """
     if not mark_path(run_dir, table, "push").exists() and load_image(run_dir, table) is None:
@@ -144,17 +144,17 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
 
 
 def blank(staged: Staged) -> BeforeImage:
-    """The before-image of a push that changes nothing."""
+    """Return the before-image of a push that changes nothing."""
     return BeforeImage(
         staged.table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC)
     )
 
 
 def survey(db: Database, staged: Staged) -> tuple[BeforeImage, dict[Key, State]]:
-    """The before-image of a first push, and what the rows that it changes hold now.
+    """Return the before-image of a first push, and the current values of the rows to change.
 
     Raises:
-        PushError: A row holds an infinite value.
+        PushError: A row has an infinite value.
     """
     table, empty = staged.table, blank(staged)
     now = states(db, empty, staged.rows)
@@ -172,12 +172,12 @@ def survey(db: Database, staged: Staged) -> tuple[BeforeImage, dict[Key, State]]
 
 
 def _require_finite(table: str, now: dict[Key, State]) -> None:
-    """An infinity cannot be sent to D1 again, so it could not be restored."""
+    """Reject infinities: they cannot be sent to D1, so a rollback could not restore them."""
     for key, state in now.items():
         if any(isinstance(value, float) and math.isinf(value) for value in state or ()):
             raise PushError(
-                f"the row {key} of {table!r} holds an infinite value, which a rollback could not "
-                "bring back. Nothing was written; set it to NULL in D1, then push again."
+                f"row {key} of {table!r} has an infinite value, which a rollback could not "
+                "restore. Nothing was written. Set the value to NULL in D1, then push again."
             )
 
 
@@ -219,10 +219,10 @@ def _sample(image: BeforeImage, todo: dict[Key, State]) -> Iterator[RowChange]:
 
 
 def _estimate(db: Database, image: BeforeImage, todo: dict[Key, State]) -> Usage:
-    """What the push will cost, without the triggers that an app may have on the table.
+    """Estimate the usage of the push, without the app's own triggers on the table.
 
-    Measured on the engine: to compare takes two rows read for each row that is there and one for
-    each that is not; to update and read back six, to insert and read back five.
+    Rows read as measured on the engine: a comparison takes two for an existing row and one for
+    a missing row; an update with its check takes six, an insert with its check five.
     """
 
     def run(sql: str) -> list[tuple[Value, ...]]:

@@ -1,4 +1,4 @@
-"""Push: a run's staged results into D1, so that it can be killed, repeated and taken back."""
+"""Push a run's staged results to D1. A push can be killed, repeated, and rolled back."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _NAMED = 20  # keys named in a result
 
 
 class TablePush(NamedTuple):
-    """What a push did to one table; counts are rows."""
+    """The result of a push for one table; counts are rows."""
 
     table: str
-    status: Literal["pushed", "already pushed", "rolled back", "held back"]  # nothing done: last 3
+    status: Literal["pushed", "already pushed", "rolled back", "held back"]  # last 3: nothing done
     staged: int
-    changed: int  # hold the staged values because of this run
-    created: int  # of those, rows that were not there before
-    unchanged: int  # held the staged values already
-    missing: int  # not in D1, and only the app makes rows there
-    left: int  # changed by someone else since the push was begun, and left alone
-    held_back: tuple[str, ...]  # columns with values that d1lab did not write, and left alone
+    changed: int  # have the staged values because of this run
+    created: int  # of those, inserted rows
+    unchanged: int  # already had the staged values
+    missing: int  # missing in D1, where only the app inserts rows
+    left: int  # changed by something else since the push began, and left alone
+    held_back: tuple[str, ...]  # columns left alone because d1lab did not write their values
     missing_keys: tuple[Key, ...]  # the first of them
     left_keys: tuple[Key, ...]  # the first of them
     usage: Usage
@@ -50,7 +50,7 @@ class TablePush(NamedTuple):
 
 
 class PushResult(NamedTuple):
-    """What a push did."""
+    """The result of a push."""
 
     run_id: str
     tables: tuple[TablePush, ...]
@@ -59,19 +59,17 @@ class PushResult(NamedTuple):
 
     @property
     def changed(self) -> int:
-        """Rows changed, over all tables, by this call."""
+        """Rows changed by this call, over all tables."""
         return sum(table.changed for table in self.tables if table.status == "pushed")
 
 
 class _Start(NamedTuple):
-    """One table before its first write of this call."""
+    """One table before the first write of this call."""
 
     staged: Staged
     where: Standing
-    image: (
-        BeforeImage | None
-    )  # None only where the push was rolled back or done, and its image lost
-    now: dict[Key, State]  # what the image's rows hold
+    image: BeforeImage | None  # None only if the image of a done or rolled back push is lost
+    now: dict[Key, State]  # the current values of the image's rows
     usage: Usage
     seconds: float
 
@@ -79,27 +77,27 @@ class _Start(NamedTuple):
 def push(
     db: Database, run_dir: Path, *, report: str | None = None, progress: Progress | None = None
 ) -> PushResult:
-    """Write a run's staged results into the columns that d1lab owns, where they differ.
+    """Write a run's staged results to d1lab-owned columns where they differ.
 
-    A column of the app's that holds values which d1lab did not write is held back, until it is
+    An app's column with values that d1lab did not write is held back until it is
     handed over (`d1lab aggregate --take-over`).
 
-    Before the first write, every table is checked, and the rows that will change are kept as
-    they are (`push/<table>.before.parquet` in the run's folder). Then they are written where they
-    are still so, read back, and recorded in `d1lab_pushes`. Started again after a kill at any
-    point, it goes on and ends in the same state; started again after its end, it does nothing.
+    Before the first write, every table is checked, and the previous values of the rows to change
+    are saved (`push/<table>.before.parquet` in the run's folder). Then the rows that still have
+    those values are written, read back, and recorded in `d1lab_pushes`. A push that was killed at
+    any point resumes and ends in the same state; a completed push does nothing when repeated.
 
     Args:
         db: The database, opened for writing.
         run_dir: The run's folder; its name is the run's id.
-        report: The report's name, for the audit; None for what the run's record says.
-        progress: Told a table, the rows done and the rows in all.
+        report: The report's name, for the audit; None for the name in the run's record.
+        progress: Called with a table, the rows done, and the total rows.
 
     Raises:
-        InputError: There is no such run, or it did not end well.
-        PushError: The outbox is not fit to be pushed, D1 has no such table, column or index, D1
-            refused a row, or a row came back otherwise than written.
-        D1Error: As d1lab.errors draws them; push again to go on.
+        InputError: The run does not exist, or it failed.
+        PushError: The outbox is invalid, D1 is missing a table, column, or index, D1
+            rejected a row, or a row reads back differently than written.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors); push again to resume.
     """
     begun, before = monotonic(), db.meter.total
     outbox, origin = read_staged(run_dir), read_origin(run_dir)
@@ -112,7 +110,7 @@ def push(
 
 
 def _start(db: Database, run_dir: Path, staged: Staged) -> _Start:
-    """Look where a table stands; on the first start, keep what will change as it is."""
+    """Read a table's state; on the first start, save the previous values of the rows to change."""
     begun, before = monotonic(), db.meter.total
     name = staged.table.name
     where = standing(db, run_dir, name) if staged.columns else "held back"
@@ -120,7 +118,7 @@ def _start(db: Database, run_dir: Path, staged: Staged) -> _Start:
         forget(run_dir, name)
         fresh, now = survey(db, staged)
         image = keep_image(run_dir, fresh)
-        if image.taken_at != fresh.taken_at:  # another process was first: its image counts
+        if image.taken_at != fresh.taken_at:  # another process was first: use its image
             now = states(db, image, image.changes)
     else:
         image = load_image(run_dir, name)
@@ -152,19 +150,19 @@ def write_image(
     digest: str,
     progress: Progress | None,
 ) -> TablePush:
-    """Write what a before-image changes, read it back, and record it in D1 and the run's folder.
+    """Write a before-image's new values, read them back, and record them in D1 and the run folder.
 
     Args:
         db: The database, opened for writing.
-        run_dir: The run's folder, which holds the image.
+        run_dir: The run's folder with the image.
         image: The rows to change.
-        now: What they hold, as `states` gives it.
-        origin: What the values are of.
-        digest: Of the values.
-        progress: Told the table, the rows done and the rows in all.
+        now: Their current values, from `states`.
+        origin: The shop, report, and day of the values.
+        digest: The digest of the values.
+        progress: Called with the table, the rows done, and the total rows.
 
     Raises:
-        PushError: D1 refused a row, or a row came back otherwise than written.
+        PushError: D1 rejected a row, or a row reads back differently than written.
     """
     with noted(db, run_dir.parent.parent, [image.table]) as note:
         audit.start(db, run_dir.name, image, "push", origin, digest)
@@ -178,7 +176,7 @@ def write_image(
 
 
 def _add(note: WriteNote, image: BeforeImage, outcome: Applied) -> None:
-    """Keep note of what the rows hold now: they need not be read for it."""
+    """Record the rows' new values for the next pull, so that it need not read them."""
     changes = {key: c for key, c in image.changes.items() if key not in outcome.left}
     rows = [(*key, *change.after) for key, change in changes.items()]
     creates = any(change.before is None for change in changes.values())
@@ -206,7 +204,7 @@ def _result(image: BeforeImage, outcome: Applied) -> TablePush:
 
 
 def _ended_result(run_dir: Path, start: _Start) -> TablePush:
-    """The result of the push that has ended, as it was left in the run's folder."""
+    """Return the result of a completed push, from the run's folder."""
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where in ("rolled back", "held back"):
         return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)

@@ -1,4 +1,4 @@
-"""Rollback: restore values changed by a push, unless they changed again."""
+"""Rollback: restore values that a push changed, unless they changed again."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _NAMED = 20  # keys named in a result
 
 
 class TableRollback(NamedTuple):
-    """What a rollback did, or would do, to one table; counts are rows."""
+    """The result of a rollback, or of its dry run, for one table; counts are rows."""
 
     table: str
     status: Status
-    changed: int  # the push's rows
-    restored: int  # hold again what they held before; in a dry run: would
-    left: int  # hold neither ours nor what was before: someone else's, left alone
+    changed: int  # rows that the push changed
+    restored: int  # have their previous values again; in a dry run, would have
+    left: int  # neither previous nor pushed values: changed by something else, left alone
     left_keys: tuple[Key, ...]  # the first of them
-    newer: tuple[str, ...]  # runs that pushed the table later: see the docs on what that means
+    newer: tuple[str, ...]  # later runs that pushed the table (see docs/guide/push.md)
     usage: Usage
     seconds: float
 
 
 class RollbackResult(NamedTuple):
-    """What a rollback did."""
+    """The result of a rollback."""
 
     run_id: str
     tables: tuple[TableRollback, ...]
@@ -52,22 +52,22 @@ class RollbackResult(NamedTuple):
 def rollback(
     db: Database, run_dir: Path, *, dry_run: bool = False, progress: Progress | None = None
 ) -> RollbackResult:
-    """Restore what a run's push overwrote, row by row, where the row still holds what it wrote.
+    """Restore the previous values of each row that still has the values that a run pushed.
 
-    Rows that hold anything else now belong to someone else: a newer run, the app. They are left
-    alone and listed. Rows that the push had made are deleted, unless something else was filled in
-    since: then our columns become NULL. A push that was interrupted can be rolled back too.
+    Rows with other values were changed by something else (a newer run or the app). They are left
+    alone and listed. Rows that the push inserted are deleted, unless other columns were filled
+    since: then the d1lab-owned columns become NULL. An interrupted push can be rolled back, too.
 
     Args:
-        db: The database; opened for reading is enough for a dry run.
+        db: The database; read access is enough for a dry run.
         run_dir: The run's folder.
-        dry_run: Only say what would be restored.
-        progress: Told a table, the rows done and the rows in all.
+        dry_run: Whether to only report what would be restored.
+        progress: Called with a table, the rows done, and the total rows.
 
     Raises:
-        InputError: The run has pushed nothing.
-        PushError: D1 has no audit table, refused a row, or a row came back otherwise.
-        D1Error: As d1lab.errors draws them; roll back again to go on.
+        InputError: The run did not push anything.
+        PushError: D1 has no audit table, rejected a row, or a row reads back differently.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors); roll back again to resume.
     """
     begun, before = monotonic(), db.meter.total
     kept = images(run_dir)
@@ -124,7 +124,7 @@ def _result(
 
 
 def _ended_result(image: BeforeImage, mark: dict[str, Any]) -> TableRollback:
-    """The result of the rollback that has ended, as it was left in the run's folder."""
+    """Return the result of a completed rollback, from the run's folder."""
     keys = tuple(map(tuple, mark["left_keys"]))
     result = _result(image, "already rolled back", mark["restored"], {})
     return result._replace(left=mark["left"], left_keys=keys)

@@ -1,4 +1,4 @@
-"""The outbox read again: staged rows as D1 will store them, checked against the catalog."""
+"""Read an outbox: staged rows as D1 will store them, checked against the catalog."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _DIGITS = re.compile(r"\d+")
 
 
 class Staged(NamedTuple):
-    """What one run staged for one table: owned values by key."""
+    """One run's staged results for one table: owned values by key."""
 
     table: catalog.Table
     columns: tuple[str, ...]  # the owned columns that were staged
     rows: dict[Key, tuple[Value, ...]]
-    makes_rows: bool = False  # whether a row that D1 does not have is inserted
-    held_back: tuple[str, ...] = ()  # staged columns that hold what d1lab did not write
+    makes_rows: bool = False  # whether to insert rows that are missing in D1
+    held_back: tuple[str, ...] = ()  # staged columns whose values in D1 d1lab did not write
 
 
 class Origin(NamedTuple):
-    """What results are of: None where the run has no record, because it was made by hand."""
+    """The shop, report, and day of results; None for a run that was created by hand."""
 
     report: str | None
     shop: str | None
@@ -43,22 +43,22 @@ class Origin(NamedTuple):
 
 
 def read_origin(run_dir: Path) -> Origin:
-    """What a run's results are of, as its run.json says."""
+    """Read the origin of a run's results from its run.json."""
     record = _record(run_dir)
     return Origin(record.get("report"), record.get("shop"), record.get("as_of"))
 
 
 def read_staged(run_dir: Path) -> list[Staged]:
-    """Every table of a run's outbox, as values that D1 can store; by table name.
+    """Read every table of a run's outbox, by name, as values that D1 can store.
 
-    The catalog decides what may be written, whatever the file says. Money is rounded to the
-    six places that it has in the warehouse, and what the app's column declares fewer of to those;
-    other numbers stay as they are; NaN means NULL.
+    The catalog alone decides which columns can be written. Money is rounded to six decimal places,
+    as in the warehouse, or to fewer if the app's column declares fewer. Other numbers are not
+    changed. NaN becomes NULL.
 
     Raises:
-        InputError: There is no such run, it did not end well, or it is for a day to come.
-        PushError: A file stages a column that d1lab does not own, has no part of the key, has a
-            key twice, or holds a value that does not fit its column's type.
+        InputError: The run does not exist, it failed, or its day is in the future.
+        PushError: A file stages a column that d1lab does not own, is missing a key column, has a
+            duplicate key, or has a value that does not match its column's type.
     """
     if not run_dir.is_dir():
         raise InputError(f"push: run {run_dir.name!r} does not exist ({run_dir})")
@@ -67,7 +67,7 @@ def read_staged(run_dir: Path) -> list[Staged]:
 
 
 def _require_success(run_dir: Path) -> None:
-    """A run of a notebook says how it ended; one made by hand has no such record."""
+    """Check the run's status; a run created by hand has no record and passes."""
     record = _record(run_dir)
     day, latest = record.get("as_of"), (record.get("data") or {}).get("data_as_of")
     if day and latest and day > latest:
@@ -84,7 +84,7 @@ def _require_success(run_dir: Path) -> None:
 
 
 def _record(run_dir: Path) -> dict[str, Any]:
-    """The run.json; that of a good run where there is none."""
+    """Read run.json; without the file, return the record of a successful run."""
     path = run_dir / "run.json"
     if not path.is_file():
         return {"status": "done"}
@@ -103,11 +103,11 @@ def _staged(table: catalog.Table, file: pa.Table) -> Staged:
 
 
 def _owned(table: catalog.Table, names: list[str]) -> tuple[str, ...]:
-    """The staged columns beside the key, all of them d1lab's."""
+    """Return the staged columns without the key; all of them are d1lab-owned."""
     if absent := [name for name in table.key if name not in names]:
         raise PushError(
-            f"the outbox of {table.name!r} has no {', '.join(absent)}: "
-            f"a row is named by {', '.join(table.key)}. Stage the frame with these columns."
+            f"staged results for {table.name!r} are missing the key columns {', '.join(absent)}. "
+            f"Stage the frame with all of {', '.join(table.key)}."
         )
     owned = table.owned("analysis")
     if foreign := [name for name in names if name not in (*table.key, *owned)]:
@@ -131,9 +131,11 @@ def _by_key(
     for key, row in zip(keys, rows, strict=True):
         if None in key:
             named = dict(zip(table.key, key, strict=True))
-            raise PushError(f"the outbox of {table.name!r} holds a row without its key: {named}")
+            raise PushError(
+                f"staged results for {table.name!r} have a row without its key: {named}"
+            )
         if key in found:
-            raise PushError(f"the outbox of {table.name!r} holds the key {key} twice")
+            raise PushError(f"staged results for {table.name!r} contain the key {key} twice")
         found[key] = row
     return found
 
@@ -148,14 +150,14 @@ def _values(table: catalog.Table, name: str, values: list[Any]) -> list[Value]:
             stored.append(None if value is None or value != value else fit(convert(value)))
         except (TypeError, ValueError, InvalidOperation) as error:
             raise PushError(
-                f"the outbox of {table.name!r}, column {name!r}, row {row}: "
-                f"{value!r} is no {kind} ({error}). Nothing was written."
+                f"staged results for {table.name!r}, column {name!r}, row {row}: "
+                f"{value!r} is not a valid {kind} ({error}). Nothing was written."
             ) from None
     return stored
 
 
 def _fitting(declared: str) -> Callable[[Value], Value]:
-    """Rounds numbers to the type that the app declares; NULL where it has not digits enough.
+    """Return a function that rounds to the app's declared type; NULL if the digits do not fit.
 
     >>> _fitting("DECIMAL(5,2)")(0.6003171), _fitting("INTEGER")(106.72), _fitting("")(0.6003171)
     (0.6, 107, 0.6003171)

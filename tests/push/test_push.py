@@ -367,14 +367,14 @@ def row(**columns: Any) -> dict[str, list[Any]]:
     [
         (row(ending_inventory=3), ("ending_inventory", "does not own")),
         (row(nonsense=3), ("nonsense", "does not own")),
-        (row(sku=...), ("has no sku",)),
+        (row(sku=...), ("missing the key columns sku",)),
         (row(days_of_supply=...), ("only key columns",)),
         (row(sku=None), ("without its key", "sku")),
-        (row(days_of_supply="soon"), ("days_of_supply", "'soon' is no real")),
+        (row(days_of_supply="soon"), ("days_of_supply", "'soon' is not a valid real")),
         (row(days_of_supply=float("inf")), ("days_of_supply", "infinite")),
-        (row(date="yesterday"), ("date", "'yesterday' is no date")),
+        (row(date="yesterday"), ("date", "'yesterday' is not a valid date")),
         (row(date=datetime(2026, 5, 1, 12, tzinfo=UTC)), ("time of day",)),
-        (row(sku=17), ("sku", "17 is no text")),
+        (row(sku=17), ("sku", "17 is not a valid text")),
     ],
 )
 def test_push_refuses_an_outbox_that_is_not_fit(
@@ -388,7 +388,7 @@ def test_push_refuses_an_outbox_that_is_not_fit(
 def test_push_refuses_scores_that_are_no_whole_numbers(db: SqliteDatabase, tmp_path: Path) -> None:
     """5.0 is five; 5.5 is no score."""
     stage(tmp_path / "r", "d1lab_customer_scores", shop=["s"], customer_id=["k1"], r_score=[5.5])
-    refused(db, tmp_path / "r", "r_score", "5.5 is no integer")
+    refused(db, tmp_path / "r", "r_score", "5.5 is not a valid integer")
     stage(tmp_path / "r", "d1lab_customer_scores", shop=["s"], customer_id=["k1"], r_score=[5.0])
     push(db, tmp_path / "r")
     assert db.query("SELECT r_score, typeof(r_score) FROM d1lab_customer_scores").rows == [
@@ -532,7 +532,7 @@ def test_push_never_overwrites_what_someone_wrote_meanwhile(
     other.meddle = lambda: db.execute(
         "UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'a'"
     )
-    with pytest.raises(PushError, match=r"sku 'a'.*Someone else"):
+    with pytest.raises(PushError, match=r"sku 'a'.*Another process"):
         push(other, run_dir)
 
     result = by_table(push(other, run_dir))["inventory_impact"]
