@@ -162,10 +162,9 @@ class RunLedger:
         )
 
     def previous(self, series: str, as_of: date | None) -> LedgerEntry | None:
-        """The run that a run of this day is compared with: done, of this day or the last before."""
+        """The run that a run of this day is compared with: done, of the last earlier day."""
         return self._first(
-            "series = ?1 AND status = 'done' AND (as_of <= ?2 OR ?2 IS NULL)"
-            " ORDER BY as_of DESC, started_at DESC",
+            "series = ? AND status = 'done' AND as_of < ? ORDER BY as_of DESC, started_at DESC",
             (series, _day(as_of)),
         )
 

@@ -35,7 +35,7 @@ class IndexEntry(NamedTuple):
 
     newest: PageMeta  # whatever became of it
     good: PageMeta | None  # the last that ended well: what `latest.html` shows
-    changes: tuple[FigureChange, ...]  # its first key figures against the good run before
+    changes: tuple[FigureChange, ...]  # its first key figures, as its page compares them
     freshness: ReportFreshness
     trend: Trend | None
     earlier: tuple[PageMeta, ...]  # newest first
@@ -140,9 +140,9 @@ def _entry(pages: list[PageMeta], now: datetime) -> IndexEntry:
     own = [page for page in pages if page.run.is_standard] or pages  # variants are only listed
     newest = max(own, key=lambda page: page.run.started_at)
     good = sorted((c for c in own if c.run.status == "done"), key=_day)
-    last, before = (good[-1] if good else None), (good[-2] if len(good) > 1 else None)
+    last = good[-1] if good else None
     figures = last.figures if last else ()
-    changes = what_changed(figures, before.figures if before else ())
+    changes = what_changed(figures, last.before if last else ())
     listed = sorted((c for c in pages if c not in (last, newest)), key=_day, reverse=True)
     return IndexEntry(
         newest=newest,

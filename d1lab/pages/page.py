@@ -21,12 +21,13 @@ from markupsafe import Markup
 
 from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
+from d1lab.display import Figure
 from d1lab.errors import InputError
 from d1lab.pages.changes import what_changed
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
-from d1lab.pages.wording import STATUSES, day, filters, freshness, moment, next_steps
+from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, READS_FILE, RunRecord, load_results, load_run
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -38,8 +39,9 @@ class PreviousRun(NamedTuple):
     """The run that this one is compared with."""
 
     run: RunRecord | None
-    since: str  # its day in words; its moment where both are of one day
+    since: str  # its day in words
     remark: str  # why a comparison needs care; empty if it does not
+    figures: tuple[Figure, ...] = ()
 
 
 def render_page(
@@ -65,13 +67,17 @@ def render_page(
     """
     run = load_run(run_dir)
     story = _story(run_dir, run)
-    return _render(run_dir, run, story, static=static, now=now, cache_dir=cache_dir, files=files)
+    previous = _previous(run_dir, run)
+    return _render(
+        run_dir, run, story, previous, static=static, now=now, cache_dir=cache_dir, files=files
+    )
 
 
 def _render(
     run_dir: Path,
     run: RunRecord,
     story: NotebookContent,
+    previous: PreviousRun,
     *,
     static: bool = False,
     now: datetime | None = None,
@@ -79,10 +85,7 @@ def _render(
     files: str = "",
 ) -> str:
     scripts = None if static else Scripts.of(story, cache_dir or run_dir.parents[2] / "cache")
-    figures = load_results(run_dir)
-    previous = _previous(run_dir, run)
-    before = load_results(run_dir.parent / previous.run.run_id) if previous.run else []
-    changes = what_changed(figures, before)
+    changes = what_changed(load_results(run_dir), previous.figures)
     page = (
         environment()
         .get_template("page.html")
@@ -116,8 +119,10 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     for numbers in story.cut:
         (run_dir / f"{numbers.name}.csv").unlink(missing_ok=True)
         numbers.save_csv(run_dir)
-    page = _render(run_dir, run, story, cache_dir=cache_dir, files=path.stem)
-    store_page(path, page, run, load_results(run_dir), sorted(run_dir.glob("*.csv")))
+    previous = _previous(run_dir, run)
+    page = _render(run_dir, run, story, previous, cache_dir=cache_dir, files=path.stem)
+    tables = sorted(run_dir.glob("*.csv"))
+    store_page(path, page, run, load_results(run_dir), tables, before=previous.figures)
     return path
 
 
@@ -191,9 +196,8 @@ def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
         remarks.append(f"that run had other parameters ({', '.join(differing)})")
     if previous.notebook_hash != run.notebook_hash:
         remarks.append("the notebook has changed since")
-    same_day = previous.as_of == run.as_of
-    since = f"the run of {moment(previous.started_at)}" if same_day else day(previous.as_of)
-    return PreviousRun(previous, since, " and ".join(remarks))
+    figures = tuple(load_results(folder))
+    return PreviousRun(previous, day(previous.as_of), " and ".join(remarks), figures)
 
 
 def _reads(run_dir: Path) -> list[str]:

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from d1lab.display import Figure
 from d1lab.files import digest, write
@@ -29,6 +29,7 @@ class PageMeta(NamedTuple):
     path: str  # of the page, below reports/
     run: RunRecord
     figures: tuple[Figure, ...]  # the first of its key figures
+    before: tuple[Figure, ...] = ()  # those that the page compares them with
 
 
 def place(reports_dir: Path, run: RunRecord) -> Path:
@@ -49,9 +50,24 @@ def file_name(text: str) -> str:
 
 
 def store_page(
-    path: Path, page: str, run: RunRecord, figures: Sequence[Figure], tables: Iterable[Path]
+    path: Path,
+    page: str,
+    run: RunRecord,
+    figures: Sequence[Figure],
+    tables: Iterable[Path],
+    *,
+    before: Sequence[Figure] = (),
 ) -> None:
-    """Put a page in its place with its files and its card, and make it `latest.html` if it is."""
+    """Put a page in its place with its files and its card, and make it `latest.html` if it is.
+
+    Args:
+        path: The page's place.
+        page: Its HTML.
+        run: What it is the page of.
+        figures: Its key figures, in order.
+        tables: Its CSV files.
+        before: The key figures that it compares with; the index then compares with the same.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_suffix("")
     shutil.rmtree(files, ignore_errors=True)
@@ -60,9 +76,11 @@ def store_page(
         shutil.copyfile(table, files / table.name)
     path.with_suffix(".pdf").unlink(missing_ok=True)  # of the page that stood here before
     write(path, page)
+    shown = {figure.key for figure in figures[:KEPT]}
     card = {
         "run": _listed(run).model_dump(mode="json"),
         "figures": [figure._asdict() for figure in figures[:KEPT]],
+        "before": [figure._asdict() for figure in before if figure.key in shown],
     }
     write(path.with_suffix(".json"), json.dumps(card))
     point_latest(path.parent)
@@ -116,8 +134,12 @@ def _cards(folder: Path) -> Iterator[PageMeta]:
         if page.is_file():
             card = json.loads(path.read_text(encoding="utf-8"))
             run = RunRecord.model_validate(card["run"])
-            figures = tuple(Figure.from_json(record) for record in card["figures"])
-            yield PageMeta(page.relative_to(folder.parents[2]).as_posix(), run, figures)
+            shown = page.relative_to(folder.parents[2]).as_posix()
+            yield PageMeta(shown, run, _figures(card["figures"]), _figures(card.get("before", ())))
+
+
+def _figures(records: Iterable[dict[str, Any]]) -> tuple[Figure, ...]:
+    return tuple(Figure.from_json(record) for record in records)
 
 
 def _is_standard(card: PageMeta) -> bool:

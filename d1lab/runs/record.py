@@ -139,7 +139,7 @@ class RunRecord(_Record):
     quarantined: tuple[QuarantinedCount, ...] = ()
     simulated: tuple[str, ...] = ()  # views read whose data is simulated
     verdict: RecordedVerdict | None = None
-    previous_run_id: str | None = None  # the last run of this report and shop that was done
+    previous_run_id: str | None = None  # the last run, done, of an earlier day
     error: Failure | None = None
     staged: dict[str, int] = {}  # rows in the outbox, by table
     pushed: Pushed | None = None

@@ -128,18 +128,19 @@ def test_last_done_is_the_newest_good_run_of_that_day(ledger):
     assert ledger.last_done("s", None) is None
 
 
-def test_previous_is_the_last_done_run_of_that_day_or_before(ledger):
-    """A run of an earlier day is not compared with a later one, nor with a skipped one."""
+def test_previous_is_the_last_done_run_of_an_earlier_day(ledger):
+    """Not of the same day, however often it ran, nor of a later one, nor one that was skipped."""
     finish(ledger, "may", as_of="2026-05-30", started_at="2026-06-01T01:00:00+00:00")
     finish(ledger, "june", as_of="2026-06-30", started_at="2026-07-01T01:00:00+00:00")
     finish(ledger, "july", "skipped", as_of="2026-07-30", started_at="2026-08-01T01:00:00+00:00")
     found = {
         day: (entry.run_id if (entry := ledger.previous("s", date.fromisoformat(day))) else None)
-        for day in ("2026-05-29", "2026-05-30", "2026-06-15", "2026-08-01")
+        for day in ("2026-05-29", "2026-05-30", "2026-05-31", "2026-06-15", "2026-08-01")
     }
     assert found == {
         "2026-05-29": None,
-        "2026-05-30": "may",
+        "2026-05-30": None,
+        "2026-05-31": "may",
         "2026-06-15": "may",
         "2026-08-01": "june",
     }

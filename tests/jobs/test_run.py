@@ -272,14 +272,15 @@ def test_wrong_parameters_start_nothing(settings, ledger, use):
 
 
 def test_runs_are_compared_with_the_run_before(settings, ledger, use):
-    """previous_run_id is the last good run of an earlier day, or of the same."""
+    """previous_run_id is the last good run of an earlier day, however often a day runs."""
     use("uses_the_lab")
     early = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
     late = only(run_reports(settings, **HARBOR))
     again = only(run_reports(settings, **HARBOR, force=True))
     assert early.record.previous_run_id is None
     assert late.record.previous_run_id == early.run_id
-    assert again.record.previous_run_id == late.run_id
+    assert late.run_id != again.run_id
+    assert again.record.previous_run_id == early.run_id
 
 
 def test_interrupt_ends_the_kernels(settings, ledger, use, tmp_path):

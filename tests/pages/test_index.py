@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,9 @@ def shelf(tmp_path: Path):
             figure = {} if value is None else {"low": value - half, "high": value + half}
             cells = [code("", Figures.of(Figure.of("orders", value, better="higher", **figure)))]
             started = datetime.fromisoformat(f"{day}T06:00:00").replace(tzinfo=UTC)
+            before = f"r{date.fromisoformat(day) - timedelta(1)}"
             fields = {"run_id": f"r{day}", "as_of": day, "started_at": started, **fields}
+            fields = {"previous_run_id": before, **fields}
             run_dir = write_run(tmp_path, cells, **fields)
             return write_page(run_dir, self.reports, cache_dir=tmp_path / "cache")
 
@@ -183,3 +185,23 @@ def test_hostile_names_stay_text(shelf):
     html = shelf.html()
     assert html.count("<script") == 1
     assert "<img" not in html
+
+
+def test_index_compares_with_the_day_that_the_page_compares_with(shelf):
+    """Also where the earlier day has run again since: what the page says does not change."""
+    shelf.add("2026-05-30", 10.0)
+    page = shelf.add("2026-05-31", 20.0)
+    shelf.add("2026-05-30", 15.0, run_id="again", previous_run_id=None)
+    (entry,) = shelf.entries()
+    assert entry.changes[0].previous.value == 10.0
+    assert entry.changes[0].shown() in page.read_text()
+    assert entry.changes[0].shown() in shelf.html()
+
+
+def test_index_compares_with_nothing_where_the_page_does_not(shelf):
+    """An earlier page of a run with other parameters is no earlier run of the same report."""
+    shelf.add("2026-05-30", 10.0)
+    page = shelf.add("2026-05-31", 20.0, previous_run_id=None)
+    (entry,) = shelf.entries()
+    assert entry.changes[0].finding == "new"
+    assert "Changes since" not in page.read_text()
