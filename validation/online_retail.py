@@ -71,5 +71,5 @@ def load(source: Path, folder: Path) -> TrackResult:
 
 
 def open_lab(folder: Path) -> Lab:
-    """A lab on what `load` made; it keeps its snapshots in the folder."""
+    """A lab on what `load` made."""
     return Lab(open_warehouse(folder), database="proof", folder=folder, shop=SHOP)

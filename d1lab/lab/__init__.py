@@ -10,7 +10,7 @@
 
 Modules: session (Lab, open), tables (lab.tables), query (SQL and its errors), finding (search),
 showing (verdict, figures, table, note, stop), dictionary (describe), state (age, simulated,
-quarantined), vocabulary (names of columns), snapshots (frames of earlier runs), magic (%%d1).
+quarantined), vocabulary (names of columns), magic (%%d1).
 """
 
 from d1lab.lab.freshness import Freshness

@@ -16,7 +16,6 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, freshness, query
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.showing import DisplayMixin
-from d1lab.lab.snapshots import Snapshots
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
@@ -277,11 +276,6 @@ class Lab(DisplayMixin):
             InputError: The name cannot be a file of the run.
         """
         return outbox.keep(records, name, self.run_dir)
-
-    @cached_property
-    def snapshots(self) -> Snapshots:
-        """Frames kept with each run, to tell later what has changed."""
-        return Snapshots(self.folder / "runs", self._shop(None), self.run_dir)
 
     def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
         """Note in a run what was read, so that its page can say so."""

@@ -1,8 +1,8 @@
 """Stable RFM labels and movement between groups.
 
 A label follows today's scores with an order, or when a snapshot at least 28 days before proposed
-the same. Snapshots are those of earlier runs. Where none reaches back far enough, the labels of
-90 days ago are made again from the orders: the same rule, on what was known then.
+the same. Snapshots are of every fourth Monday of the calendar, made from the orders: so labels
+depend on the data and the day alone, however often a report ran, and two reports of one day agree.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ MODES = ("quintile", "ntile")
 
 STEP_DAYS = 28
 BACK_DAYS = 90
-NAME = "customer_groups"
 NEWCOMER = "(new customer)"
 
 _KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
@@ -38,14 +37,13 @@ class LabeledCustomers(NamedTuple):
     """Today's customers with their shown groups, and earlier snapshots to compare with."""
 
     now: Frame  # scores, with `rfm_group` as shown, `proposed_group`, and what is pending
-    last: Frame | None  # at the last run; None where there was none and nothing to replay
-    earlier: Frame | None  # 90 days ago or before
-    replayed: bool  # whether `earlier` was made again from the orders
+    last: Frame | None  # the last snapshot before today; None before the shop's first purchase
+    earlier: Frame | None  # those of 90 days ago, as a report of that day has them
     walk_ins: Frame | None = None  # customers that stand for many people, and are in no group
 
 
 def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
-    """Score all customers, confirm their labels, and keep the snapshot with the run.
+    """Score all customers and confirm their labels.
 
     Args:
         lab: Opened for one shop.
@@ -58,17 +56,13 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
     if mode not in MODES:
         raise UnknownName("mode", mode, MODES, "the scores")
     score = partial(lab.metric, "customer_scores", mode=mode)
-    name = f"customer_groups_{mode}"
-    last = lab.snapshots.before(name, until)
-    earlier = lab.snapshots.before(name, until - timedelta(BACK_DAYS - 1))
     scores = score(until=until)
-    chain = replay(score, scores["first_day"].min(), until) if earlier is None else []
-    start = last if last is not None else (chain[-1] if chain else None)
-    now = confirmed(scores, start, until)
-    lab.snapshots.keep(now[_KEPT], name)
-    back = earlier if earlier is not None else _latest(chain, until - timedelta(BACK_DAYS))
-    is_replayed = earlier is None and back is not None
-    return LabeledCustomers(now, start, back, is_replayed, lab.metric("walk_ins"))
+    first, back = scores["first_day"].min(), until - timedelta(BACK_DAYS)
+    chain = snapshots(score, first, until)
+    last = chain[-1] if chain else None
+    then = _bought(score, back) if _began(first, back) else None
+    earlier = None if then is None else confirmed(then, _latest(chain, back), back)[_KEPT]
+    return LabeledCustomers(confirmed(scores, last, until), last, earlier, lab.metric("walk_ins"))
 
 
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
@@ -107,11 +101,8 @@ def texts(column: Any) -> Any:
     return values.where(values.notna(), None).to_numpy(dtype=object)
 
 
-def replay(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
-    """Snapshots every 28 days over the last 118, as runs would have kept them; oldest first.
-
-    The first only begins the chain, so that the labels of 90 days ago are confirmed ones. Who had
-    not bought by then is left out: since when the app knew such a customer is not known.
+def snapshots(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
+    """The labels on the fixed days that those of today rest on; oldest first.
 
     Args:
         score: Gives the scores on a day, as `score(until=day)`.
@@ -119,18 +110,48 @@ def replay(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
         until: Today.
     """
     chain: list[Frame] = []
-    for offset in range(BACK_DAYS + STEP_DAYS, STEP_DAYS, -STEP_DAYS):
-        day = until - timedelta(offset)
-        if pd.notna(first) and day >= first.date():
-            then = score(until=day)
-            bought = then[then["purchases"] > 0].reset_index(drop=True)
-            chain.append(confirmed(bought, chain[-1] if chain else None, day)[_KEPT])
+    for day in fixed_days(until):
+        if _began(first, day):
+            before = chain[-1] if chain else None
+            chain.append(confirmed(_bought(score, day), before, day)[_KEPT])
     return chain
 
 
+def _began(first: Any, day: date) -> bool:
+    """Whether the shop had a customer on a day."""
+    return bool(pd.notna(first)) and day >= first.date()
+
+
+def _bought(score: Callable[..., Frame], day: date) -> Frame:
+    """The scores of those who had bought: since when the app knew the others is not known."""
+    scores = score(until=day)
+    return scores[scores["purchases"] > 0].reset_index(drop=True)
+
+
+def fixed_days(until: date) -> list[date]:
+    """Every fourth Monday of the calendar up to yesterday: the same for every shop and every today.
+
+    They reach back to the last one before the day 90 days ago, and one further: that one only
+    begins the chain, so that those after it are confirmed. From more, no label of today differs on
+    real orders.
+
+    >>> [f"{day:%a %d %b}" for day in fixed_days(date(2026, 6, 1))]
+    ['Mon 02 Feb', 'Mon 02 Mar', 'Mon 30 Mar', 'Mon 27 Apr', 'Mon 25 May']
+    """
+    newest = _fixed_day(until - timedelta(1))
+    oldest = _fixed_day(until - timedelta(BACK_DAYS + 1)) - timedelta(STEP_DAYS)
+    steps = (newest - oldest).days // STEP_DAYS
+    return [oldest + timedelta(STEP_DAYS * step) for step in range(steps + 1)]
+
+
+def _fixed_day(day: date) -> date:
+    """The last fixed day that is not after a day; ordinal 1 is a Monday."""
+    return day - timedelta((day.toordinal() - 1) % STEP_DAYS)
+
+
 def _latest(chain: list[Frame], day: date) -> Frame | None:
-    """The last snapshot on or before a day."""
-    old = [kept for kept in chain if len(kept) and kept["day"].iloc[0] <= pd.Timestamp(day)]
+    """The last snapshot before a day."""
+    old = [kept for kept in chain if len(kept) and kept["day"].iloc[0] < pd.Timestamp(day)]
     return old[-1] if old else None
 
 

@@ -198,15 +198,13 @@ _SILENT = {
 
 
 def stability(labelled: LabeledCustomers) -> str:
-    """How many labels moved without an order, and where those of 90 days ago come from."""
+    """How many labels moved without an order."""
     told = [
         f"{share:.0%} of customers changed group {since(before)} without placing an order."
         for before in (labelled.last, labelled.earlier)
         for share in [unprompted_share(moves(before, labelled.now))]
         if share is not None
     ]
-    if labelled.replayed:
-        told.append("Groups from 90 days ago are reconstructed from orders.")
     return " ".join(dict.fromkeys(told))  # one snapshot may serve both
 
 

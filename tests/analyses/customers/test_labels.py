@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
+from functools import partial
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -11,17 +13,17 @@ import pytest
 from d1lab.analyses.customers.labels import (
     NEWCOMER,
     confirmed,
+    fixed_days,
     label,
     matrix,
     movers,
     moves,
-    replay,
     since,
+    snapshots,
     transitions,
     unprompted_share,
 )
 from d1lab.errors import UnknownName
-from d1lab.lab.snapshots import Snapshots
 
 DAY = date(2026, 6, 1)
 WALK_INS = pd.DataFrame({"customer_id": ["till"], "orders": [90], "share_of_orders": [0.5]})
@@ -71,25 +73,12 @@ def test_confirmed_follows_orders_and_waits_for_the_rest():
     assert third["proposed_group"].tolist() == ["Champions", "New", "At risk", "At risk"]
 
 
-def test_confirmed_survives_a_parquet_file(tmp_path):
-    """What a run keeps is what the next one reads: missing groups and days stay missing."""
-    first = confirmed(_scores(a=("Loyal", 1), b=(None, 3)), None, DAY)
-    snapshots = Snapshots(tmp_path, "shop", tmp_path / "1")
-    columns = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
-    read = pd.read_parquet(snapshots.keep(first[columns], "groups"))
-    later = DAY + timedelta(28)
-    again = confirmed(_scores(later, a=("At risk", 29), b=("Loyal", 31)), read, later)
-    assert _groups(again) == {"a": "Loyal", "b": "Loyal"}
-    assert again["pending_group"].dropna().to_dict() == {0: "At risk"}
-
-
 class _Lab:
     """A lab whose scores are given by day."""
 
-    def __init__(self, runs: Path, scores: dict[date, pd.DataFrame], run: str = "now") -> None:
+    def __init__(self, scores: Callable[[date], pd.DataFrame]) -> None:
         self._scores = scores
-        self.asked: list[date] = []
-        self.snapshots = Snapshots(runs, "shop", runs / run)
+        self.read: list[date] = []
 
     def metric(
         self, name: str, *, until: date | None = None, mode: str | None = None
@@ -98,54 +87,68 @@ class _Lab:
             assert (until, mode) == (None, None)
             return WALK_INS
         assert (name, mode) == ("customer_scores", "quintile")
-        self.asked.append(until)
-        return self._scores.get(until, _scores(until, a=("Loyal", 300)))
+        assert until is not None
+        self.read.append(until)
+        return self._scores(until)
 
 
-def _done(runs: Path, run: str, day: date) -> None:
-    (runs / run / "run.json").write_text(f'{{"shop": "shop", "status": "done", "as_of": "{day}"}}')
+def _at_risk_from(day: date) -> Callable[[date], pd.DataFrame]:
+    """Scores of one customer, who last bought in January 2026, and is proposed as at risk late."""
+    bought = date(2026, 1, 3)
+    return lambda until: _scores(
+        until, a=("At risk" if until >= day else "Loyal", (until - bought).days)
+    )
 
 
-def test_label_replays_where_no_run_was_kept(tmp_path):
-    """A first run still tells of 90 days ago: the labels as a run of then would have shown them."""
-    lab = _Lab(tmp_path, {DAY: _scores(a=("At risk", 300))})
-    found = label(lab, DAY)
-    assert [(DAY - day).days for day in lab.asked] == [0, 118, 90, 62, 34]
-    assert found.replayed
-    assert found.walk_ins is WALK_INS
-    assert found.earlier["day"].iloc[0] == pd.Timestamp(DAY - timedelta(90))
-    assert _groups(found.now) == {"a": "Loyal"}  # proposed for the first time: it waits
-    assert (tmp_path / "now" / "snapshots" / "customer_groups_quintile.parquet").is_file()
+def test_fixed_days_are_the_same_for_every_today():
+    """A later today only goes on in the same calendar; each reaches 90 days back and further."""
+    days = {day for n in range(200) for day in fixed_days(DAY + timedelta(n))}
+    assert {day.weekday() for day in days} == {0}
+    ordered = sorted(days)
+    assert {later - day for day, later in pairwise(ordered)} == {timedelta(28)}
+    for today in (DAY + timedelta(n) for n in range(60)):
+        chosen = fixed_days(today)
+        assert chosen == [day for day in ordered if chosen[0] <= day < today]
+        assert chosen[0] <= chosen[1] - timedelta(28) < chosen[1] < today - timedelta(90)
 
 
-def test_label_compares_with_the_runs_that_were_kept(tmp_path):
-    """With a run 90 days old nothing is replayed; the last run's labels are the ones shown."""
-    old, last = DAY - timedelta(95), DAY - timedelta(28)
-    for run, day, group in (("1", old, "Champions"), ("2", last, "Loyal")):
-        label(_Lab(tmp_path, {day: _scores(day, a=(group, 1))}, run), day)
-        _done(tmp_path, run, day)
-    lab = _Lab(tmp_path, {DAY: _scores(a=("Dormant", 60))})
-    found = label(lab, DAY)
-    assert lab.asked == [DAY]
-    assert not found.replayed
-    assert _groups(found.earlier) == {"a": "Champions"}
-    assert _groups(found.last) == {"a": "Loyal"} == _groups(found.now)
-    assert found.now["pending_group"].tolist() == ["Dormant"]
+def test_label_waits_for_the_second_of_two_fixed_days():
+    """A proposal shows when it comes again 28 days after the fixed day that had it first."""
+    first, second = fixed_days(DAY)[-1], fixed_days(DAY)[-1] + timedelta(28)
+    shown = {
+        day: _groups(label(_Lab(_at_risk_from(first)), day).now)["a"]
+        for day in (first, first + timedelta(1), second - timedelta(1), second)
+    }
+    assert list(shown.values()) == ["Loyal", "Loyal", "Loyal", "At risk"]
 
 
-def test_replay_begins_with_the_shop(tmp_path):
-    """Days before the first purchase have no snapshot, and no purchase at all has none."""
-    lab = _Lab(tmp_path, {})
+def test_label_goes_back_to_the_groups_that_were_shown_90_days_ago():
+    """`earlier` is what a report of that day has, by its own fixed days."""
+    changed = fixed_days(DAY)[1]
+    now = label(_Lab(_at_risk_from(changed)), DAY)
+    then = label(_Lab(_at_risk_from(changed)), DAY - timedelta(90))
+    assert now.earlier["day"].iloc[0] == pd.Timestamp(DAY - timedelta(90))
+    assert _groups(now.earlier) == _groups(then.now) == {"a": "Loyal"}
+    assert _groups(now.now) == {"a": "At risk"}
+    assert now.walk_ins is WALK_INS
 
-    def score(until: date) -> pd.DataFrame:
-        return lab.metric("customer_scores", until=until, mode="quintile")
 
-    chain = replay(score, pd.Timestamp(DAY - timedelta(70)), DAY)
-    assert [kept["day"].iloc[0].date() for kept in chain] == [
-        DAY - timedelta(62),
-        DAY - timedelta(34),
-    ]
-    assert replay(score, pd.NaT, DAY) == []
+def test_snapshots_begin_with_the_shop():
+    """Days before the first purchase have none, and a shop without a purchase has none at all."""
+    lab = _Lab(_at_risk_from(DAY))
+    score = partial(lab.metric, "customer_scores", mode="quintile")
+    days = fixed_days(DAY)
+    chain = snapshots(score, pd.Timestamp(days[2] - timedelta(5)), DAY)
+    assert [kept["day"].iloc[0].date() for kept in chain] == days[2:] == lab.read
+    assert snapshots(score, pd.NaT, DAY) == []
+
+
+def test_label_of_a_new_shop_has_nothing_to_compare_with():
+    """Today's scores are shown as they are."""
+    young = _scores(DAY, a=("New", 3)).assign(first_day=pd.Timestamp(DAY - timedelta(3)))
+    found = label(_Lab(lambda _: young), DAY)
+    assert (found.last, found.earlier) == (None, None)
+    assert _groups(found.now) == {"a": "New"}
 
 
 @pytest.fixture
