@@ -13,6 +13,7 @@
     │   └── D1QuotaError          a daily limit is used up until `resets_at`
     ├── ScanError                 D1 read far more rows than were asked for: reading stopped
     ├── BudgetError               --max-rows-read would be exceeded: reading stopped
+    ├── DroppedTablesError        tables that had rows are missing from D1: nothing was changed
     ├── PushError                 results could not be written, or read back differently
     ├── StaleDataError            exit code 3: data is missing or too old
     ├── RunTimeoutError           exit code 4: a run took longer than allowed
@@ -24,7 +25,7 @@ A message says what happened, why, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -140,6 +141,18 @@ class BudgetError(D1labError):
 
 class ScanError(D1labError):
     """D1 read far more rows than it was asked for, and bills them; nothing more was read."""
+
+
+class DroppedTablesError(D1labError):
+    """Tables that had rows are missing from D1. The warehouse was not changed."""
+
+    def __init__(self, rows: Mapping[str, int]) -> None:
+        names = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items())
+        super().__init__(
+            f"D1 no longer lists tables that held rows: {names}. Nothing was changed here, because "
+            "a wrong database or an incomplete answer looks the same. If they were dropped on "
+            "purpose, run the command again with --accept-dropped."
+        )
 
 
 class PushError(D1labError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d1lab.cli.output import (
+    AcceptDroppedOption,
     DatabaseOption,
     JsonOption,
     MaxAgeOption,
@@ -39,6 +40,7 @@ def pull(
     ] = False,
     max_rows_read: MaxRowsOption = None,
     max_age: MaxAgeOption = None,
+    accept_dropped: AcceptDroppedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull new and changed D1 rows into the warehouse."""
@@ -58,6 +60,7 @@ def pull(
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
             max_age_seconds=max_age,
+            accept_dropped=accept_dropped,
             progress=progress,
         )
     if as_json:

@@ -41,6 +41,12 @@ MaxAgeOption = Annotated[
 MaxRowsOption = Annotated[
     int | None, typer.Option(help="Stop before reading more than this many billed rows.", min=0)
 ]
+AcceptDroppedOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-dropped", help="Accept that D1 no longer has tables that held rows: remove them."
+    ),
+]
 
 Progress = Callable[[str, int, int], None]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from d1lab.cli.output import (
+    AcceptDroppedOption,
     DatabaseOption,
     DryRunOption,
     JsonOption,
@@ -90,6 +91,7 @@ def run(
     ] = None,
     max_age: MaxAgeOption = None,
     max_rows_read: MaxRowsOption = None,
+    accept_dropped: AcceptDroppedOption = False,
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
     export: Annotated[
@@ -122,7 +124,7 @@ def run(
         require_chromium()  # before anything is pulled
     pulled = None
     if pull and not dry_run:
-        pulled = _pull(settings, database, max_age, max_rows_read)
+        pulled = _pull(settings, database, max_age, max_rows_read, accept_dropped=accept_dropped)
     with progress_bars() as progress:
         outcomes = run_reports(
             settings,
@@ -148,7 +150,12 @@ def run(
 
 
 def _pull(
-    settings: Settings, database: str | None, max_age: float | None, max_rows_read: int | None
+    settings: Settings,
+    database: str | None,
+    max_age: float | None,
+    max_rows_read: int | None,
+    *,
+    accept_dropped: bool,
 ) -> PullResult:
     from d1lab.d1.connect import connect
     from d1lab.pull import pull as fetch
@@ -162,6 +169,7 @@ def _pull(
             max_age_seconds=max_age,
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
+            accept_dropped=accept_dropped,
             progress=progress,
         )
 

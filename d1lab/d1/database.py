@@ -43,10 +43,15 @@ class Result(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """SQL with `?1`-style placeholders and the values bound to them."""
+    """SQL with `?1`-style placeholders and the values bound to them.
+
+    `least_rows` are the rows that its result has whatever the data, such as 1 of an aggregate: an
+    answer over HTTP with fewer is incomplete.
+    """
 
     sql: str
     params: tuple[Value, ...] = ()
+    least_rows: int = 0
 
 
 class ColumnInfo(NamedTuple):

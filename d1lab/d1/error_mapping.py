@@ -85,7 +85,7 @@ def error_for(
     ):
         if any(part in text for part in parts):
             return error(message, status=status, code=code)
-    if status == 429 or any(part in text for part in _PASSING):
+    if status in (408, 425, 429) or any(part in text for part in _PASSING):
         return D1UnavailableError(
             message, status=status, code=code, retry_after_seconds=retry_after_seconds
         )

@@ -27,6 +27,7 @@ from d1lab.errors import (
     D1OverloadedError,
     D1QueryError,
     D1TooBigError,
+    D1UnavailableError,
     InputError,
     ScanError,
 )
@@ -37,6 +38,7 @@ CELL_BYTES = 1_000_000  # aimed at for the widest cell: half of what D1 lets thr
 BATCH_BYTES = 8_000_000  # aimed at for the whole batch
 LONGEST_PAUSE_SECONDS = 10.0
 MOST_ARGUMENTS = 31  # of a function on D1
+ATTEMPTS = 3  # to read a batch that arrives damaged
 SPARE_READS = 100  # beyond twice its rows, before a batch counts as a scan
 
 _WRAP = (
@@ -47,6 +49,15 @@ _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _UNFIT_FOR_JSON = re.compile("JSON cannot hold BLOB|could not decode to utf-8", re.IGNORECASE)
 
 sleep = time.sleep  # replaced in tests
+
+
+class DamagedBatchError(D1UnavailableError):
+    """A batch that is not whole, although the answer that it came in is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a batch of rows from D1 is incomplete or damaged. Nothing of it was kept. Pull again."
+        )
 
 
 class Batch(NamedTuple):
@@ -214,6 +225,8 @@ class BatchReader:
         if self._packed and not form.packed:
             return self._unpack(result, form)
         texts = [str(row[0]) for row in result.rows if row[0] is not None]
+        if form.packed and not texts:
+            raise DamagedBatchError
         parsed = parse(texts[0]) if form.packed else [parse(text) for text in texts]
         rows = [list(chain.from_iterable(cast("Any", row))) for row in parsed if row is not None]
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -267,6 +280,7 @@ class BatchReader:
         """One batch and how many rows were asked for: fewer and fewer until D1 lets it through."""
         self._require_no_scan()
         form, table = BatchForm(self._packed, self._wrapped), self._table.name
+        damaged = 0
         while True:
             wanted = min(self.size.rows, most) * reads_per_row + reads_besides
             least = reads_per_row + reads_besides
@@ -278,6 +292,10 @@ class BatchReader:
                     return (unpack or self._unpack)(result, form), asked
                 except (D1TooBigError, D1OverloadedError, D1QueryError) as error:
                     form = self._easier(form, error)
+                except DamagedBatchError:
+                    damaged += 1
+                    if damaged == ATTEMPTS:
+                        raise
 
     def _weigh(self, result: Result, expected: int) -> None:
         """Note a batch that read far more rows than it has; it is kept, and the next one not asked.
@@ -335,6 +353,8 @@ class BatchReader:
 
     def _unpack(self, result: Result, form: BatchForm) -> Batch:
         if form.packed:
+            if not result.rows:  # an aggregate always has one
+                raise DamagedBatchError
             cells = [str(cell) for cell in result.rows[0]]
             columns = [parse(cell) for cell in cells]
             sizes = [_size(cell) for cell in cells]
@@ -348,6 +368,7 @@ class BatchReader:
         self, columns: list[list[Value]], form: BatchForm, *, widest: int, total: int
     ) -> Batch:
         """Columns as they came, and from their sizes in bytes how many rows to ask for next."""
+        _require_whole(columns, len(self._cells(form)), has_rowids=bool(self._rowid))
         rows = len(columns[0])
         self.size.learn(rows, widest, total)
         rowids = cast("list[int]", columns.pop(0)) if self._rowid else []
@@ -357,6 +378,16 @@ class BatchReader:
             elif name in form.wrapped:
                 columns[place] = [unwrap(value) for value in columns[place]]
         return Batch(rowids, columns, rows, 0)
+
+
+def _require_whole(columns: Sequence[object], count: int, *, has_rowids: bool) -> None:
+    """Refuse columns that are too few, of different lengths, or without a number for each row."""
+    lengths = {len(column) for column in columns if isinstance(column, list)}
+    is_table = len(columns) == count and len(lengths) == 1
+    if not is_table or not all(isinstance(column, list) for column in columns):
+        raise DamagedBatchError
+    if has_rowids and not {int}.issuperset(map(type, cast("list[object]", columns[0]))):
+        raise DamagedBatchError
 
 
 def _within(batch: Batch, after: int, upto: int) -> Batch:
@@ -388,13 +419,20 @@ def rowid_name(table: TableInfo) -> str:
 def parse(cell: str) -> list[Value]:
     """The values of a packed column. Infinities, which orjson refuses, pass.
 
+    Raises:
+        DamagedBatchError: It is not whole.
+
     >>> parse("[9007199254740993, 1.0, -9.0e+999, null]")
     [9007199254740993, 1.0, -inf, None]
     """
     try:
         return orjson.loads(cell)
     except orjson.JSONDecodeError:
+        pass
+    try:
         return json.loads(cell)
+    except (ValueError, RecursionError):
+        raise DamagedBatchError from None
 
 
 def unwrap(value: Value) -> Value:
@@ -405,8 +443,11 @@ def unwrap(value: Value) -> Value:
     """
     if not isinstance(value, str):
         return value
-    content = bytes.fromhex(value[1:])
-    if value[0] == "b":
+    try:
+        content = bytes.fromhex(value[1:])
+    except ValueError:
+        raise DamagedBatchError from None
+    if value[:1] == "b":
         return content
     try:
         return content.decode()

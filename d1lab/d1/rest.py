@@ -7,13 +7,12 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 from pydantic import SecretStr
 
-from d1lab.d1 import limits
+from d1lab.d1 import envelope, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.encoding import bind_as_text, tagged, untagged
 from d1lab.d1.error_mapping import with_statement
@@ -24,6 +23,7 @@ from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, Unknown
 CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/"
 EXPLORER = "/cdn-cgi/local/explorer/api/d1/database"
 SAFE = 2**53  # from here on JSON numbers of D1 are rounded
+_LARGEST = 2**63 + 1024  # 64 bits, rounded
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PAGE = 100
@@ -99,7 +99,7 @@ class RestDatabase:
         """Statements in one transaction: see `Database.batch`."""
         if not statements:
             return []
-        if all(limits.is_read(sql) for sql, _ in statements):
+        if all(limits.is_read(statement.sql) for statement in statements):
             return self._read(statements, table)
         if self.read_only:
             raise InputError(f"{self.url} was opened read-only")
@@ -125,10 +125,9 @@ class RestDatabase:
             return None
         try:
             path = f"{self._path}/time_travel/bookmark"
-            found = self._transport.get(path, self._read_token)["result"]
+            return self._transport.get(path, self._read_token, envelope.bookmark)
         except D1Error:
             return None
-        return str(found["bookmark"]) if found and found.get("bookmark") else None
 
     def others_mark(self) -> None:
         """None: D1 does not say who wrote."""
@@ -137,8 +136,7 @@ class RestDatabase:
         """What Cloudflare says; None for the local engine, which does not."""
         if self._is_local:
             return None
-        size = self._transport.get(self._path, self._read_token)["result"].get("file_size")
-        return None if size is None else int(size)
+        return self._transport.get(self._path, self._read_token, envelope.file_size)
 
     def close(self) -> None:
         """Close the connections."""
@@ -154,8 +152,9 @@ class RestDatabase:
             return f"/{self._name}"
         known: dict[str, str] = {}
         for page in range(1, 1_000):
-            found = self._transport.get("", self._read_token, page=page, per_page=_PAGE)["result"]
-            new = {str(each["name"]): str(each["uuid"]) for each in found}
+            new = self._transport.get(
+                "", self._read_token, envelope.ids_by_name, page=page, per_page=_PAGE
+            )
             if not new.keys() - known.keys():  # the local engine gives all of them on each page
                 break
             known |= new
@@ -170,12 +169,12 @@ class RestDatabase:
         if not any(map(_has_rounded, results)):
             return results
         wrapped = [
-            Statement(tagged(sql, len(result.columns)), params) if result.rows else (sql, params)
-            for (sql, params), result in zip(statements, results, strict=True)
+            statement._replace(sql=tagged(statement.sql, len(result.columns)))
+            if result.rows
+            else statement
+            for statement, result in zip(statements, results, strict=True)
         ]
-        exact = self._send(
-            [Statement(*each) for each in wrapped], self._read_token, table, again=True
-        )
+        exact = self._send(wrapped, self._read_token, table, again=True)
         return [
             first._replace(rows=[tuple(map(untagged, row)) for row in second.rows],
                            usage=first.usage + second.usage)
@@ -190,23 +189,18 @@ class RestDatabase:
         *,
         again: bool,
     ) -> list[Result]:
-        for sql, params in statements:
+        for sql, params, _ in statements:
             limits.check(sql, params)
-        bodies = [
-            {"sql": sql, "params": params} if params else {"sql": sql}
-            for sql, params in (bind_as_text(*statement) for statement in statements)
-        ]
+        bound = [bind_as_text(sql, params) for sql, params, _ in statements]
+        bodies = [{"sql": sql, "params": params} if params else {"sql": sql} for sql, params in bound]
         body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
+        read = envelope.results_of(statements)
         try:
-            answer = self._transport.post(f"{self._path}/raw", token, body, again=again)["result"]
+            results = self._transport.post(f"{self._path}/raw", token, body, read, again=again)
         except D1Error as error:
             raise (
                 with_statement(error, statements[0].sql) if len(statements) == 1 else error
             ) from None
-        if len(answer) != len(statements):
-            message = f"D1 gave {len(answer)} results for {len(statements)} statements"
-            raise D1QueryError(message, status=200)
-        results = [_result(each) for each in answer]
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
         self.meter.add(table, sum((result.usage for result in results), Usage()))
         return results
@@ -270,19 +264,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _result(answer: dict[str, Any]) -> Result:
-    found, meta = answer.get("results") or {}, answer.get("meta") or {}
-    rows = [tuple(row) for row in found.get("rows") or ()]
-    if list in set(map(type, chain.from_iterable(rows))):
-        rows = [tuple(bytes(c) if type(c) is list else c for c in row) for row in rows]
-    usage = Usage(0, int(meta.get("rows_read") or 0), int(meta.get("rows_written") or 0))
-    columns = tuple(found.get("columns") or ())
-    return Result(columns, rows, usage, int(meta.get("changes") or 0))
-
-
 def _has_rounded(result: Result) -> bool:
     """Whether some number may have been an integer that JSON rounded."""
     return any(
-        isinstance(cell, (int, float)) and SAFE <= abs(float(cell)) <= 2.0**63
+        isinstance(cell, (int, float)) and SAFE <= abs(cell) <= _LARGEST
         for cell in chain.from_iterable(result.rows)
     )

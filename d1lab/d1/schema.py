@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from d1lab.catalog import TABLES
 from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
+from d1lab.errors import D1UnavailableError
 
 FOLDER = Path(__file__).parent / "migrations"
 """Where the migrations lie: NNNN_name.sql."""
@@ -126,6 +127,7 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
 _OURS = ("_cf_", "sqlite_")
 _MIGRATIONS = "d1_migrations"
 _PER_BATCH = 25  # tables, with two statements each
+_LISTED = {"schema", "name", "type", "wr"}  # columns of the list of tables that are read
 _HIDDEN = 1  # table_xinfo: a column of a virtual table that `SELECT *` leaves out
 
 
@@ -151,8 +153,14 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
     """The user's tables by name.
 
     Left out: D1's own, SQLite's own, `d1_migrations`, and the shadow tables of virtual ones.
+
+    Raises:
+        D1UnavailableError: A list is incomplete: every database lists `sqlite_schema`, every table
+            has a column.
     """
-    listed = database.query("PRAGMA table_list")
+    [listed] = database.batch([Statement("PRAGMA table_list", least_rows=1)])
+    if missing := _LISTED - set(listed.columns):
+        raise D1UnavailableError(f"the list of tables has no {', '.join(sorted(missing))}")
     at = {name: position for position, name in enumerate(listed.columns)}
     found = sorted(
         (str(row[at["name"]]), not row[at["wr"]])
@@ -165,8 +173,8 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
     for start in range(0, len(found), _PER_BATCH):
         some = found[start : start + _PER_BATCH]
         asked = [
-            Statement(f"PRAGMA {pragma}({quote(name)})")
-            for pragma in ("table_xinfo", "index_list")
+            Statement(f"PRAGMA {pragma}({quote(name)})", least_rows=least)
+            for pragma, least in (("table_xinfo", 1), ("index_list", 0))
             for name, _ in some
         ]
         answers = [answer.rows for answer in database.batch(asked)]

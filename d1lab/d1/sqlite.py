@@ -174,19 +174,19 @@ class SqliteDatabase:
         return sqlite3.SQLITE_DENY if forbidden else sqlite3.SQLITE_OK
 
     def _call(self, statements: Sequence[Statement], table: str) -> list[Result]:
-        for sql, params in statements:
+        for sql, params, _ in statements:
             limits.check(sql, params)
             if self.read_only and not limits.is_read(sql):
                 raise InputError(f"{self.url} was opened read-only: {shorten(sql)}")
         with self._lock, self._transaction(statements):
-            results = [self._run(sql, params) for sql, params in statements]
+            results = [self._run(sql, params) for sql, params, _ in statements]
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
         self.meter.add(table, sum((result.usage for result in results), Usage()))
         return results
 
     @contextmanager
     def _transaction(self, statements: Sequence[Statement]) -> Iterator[None]:
-        writes = not all(limits.is_read(sql) for sql, _ in statements)
+        writes = not all(limits.is_read(statement.sql) for statement in statements)
         try:
             self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             yield

@@ -1,4 +1,4 @@
-"""HTTP to Cloudflare, or to the local engine: one request, its envelope, its faults, its retries.
+"""HTTP to Cloudflare, or to the local engine: one request, its faults, its retries.
 
 A request is sent again after a passing fault only where sending it twice is harmless. The waits
 grow, with a random part; what a `retry-after` header asks for is waited instead.
@@ -6,9 +6,9 @@ grow, with a random part; what a `retry-after` header asks for is waited instead
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import httpx2
 import orjson
@@ -16,8 +16,10 @@ import stamina
 from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from d1lab.d1.error_mapping import error_for
-from d1lab.errors import D1Error, D1UnavailableError
+from d1lab.d1.envelope import opened
+from d1lab.errors import D1UnavailableError
+
+T = TypeVar("T")
 
 ATTEMPTS = 6
 PATIENCE_SECONDS = 330.0  # Cloudflare refuses for 5 minutes once its rate limit is passed
@@ -60,30 +62,46 @@ class Transport:
         """Close the connections."""
         self._client.close()
 
-    def get(self, path: str, token: SecretStr | None, **params: str | int) -> dict[str, Any]:
-        """The envelope that a GET gives; repeated after passing faults."""
-        return self._send("GET", path, token, again=True, params=params)
+    def get(
+        self, path: str, token: SecretStr | None, read: Callable[[Any], T], **params: str | int
+    ) -> T:
+        """What `read` makes of the result that a GET gives; repeated after passing faults."""
+        return self._send("GET", path, token, read, again=True, params=params)
 
     def post(
-        self, path: str, token: SecretStr | None, body: object, *, again: bool
-    ) -> dict[str, Any]:
-        """The envelope that a POST of `body` gives.
+        self,
+        path: str,
+        token: SecretStr | None,
+        body: object,
+        read: Callable[[Any], T],
+        *,
+        again: bool,
+    ) -> T:
+        """What `read` makes of the result that a POST of `body` gives.
 
         Args:
             path: Where to, relative to the base.
             token: What the request is authorized with; None for the local engine.
             body: What is sent as JSON.
+            read: Checks and converts the result, as `d1lab.d1.envelope` has it.
             again: Whether sending it twice is harmless.
 
         Raises:
-            D1Error: As `d1lab.d1.error_mapping` reads the answer.
+            D1Error: As `d1lab.d1.envelope` and `d1lab.d1.error_mapping` read the answer.
         """
         content = orjson.dumps(body)
-        return self._send("POST", path, token, again=again, content=content)
+        return self._send("POST", path, token, read, again=again, content=content)
 
     def _send(
-        self, method: str, path: str, token: SecretStr | None, *, again: bool, **what: Any
-    ) -> dict[str, Any]:
+        self,
+        method: str,
+        path: str,
+        token: SecretStr | None,
+        read: Callable[[Any], T],
+        *,
+        again: bool,
+        **what: Any,
+    ) -> T:
         headers = {"content-type": "application/json"}
         if token is not None:
             headers["authorization"] = f"Bearer {token.get_secret_value()}"
@@ -95,18 +113,17 @@ class Transport:
             wait_max=20.0,
         ):
             with attempt:
-                return self._once(method, path, headers, what)
+                return opened(self._once(method, path, headers, what), read)
         raise AssertionError("stamina tries at least once")  # pragma: no cover
 
     def _once(
         self, method: str, path: str, headers: dict[str, str], what: dict[str, Any]
-    ) -> dict[str, Any]:
+    ) -> httpx2.Response:
         try:
-            answer = self._client.request(method, path, headers=headers, **what)
+            return self._client.request(method, path, headers=headers, **what)
         except httpx2.HTTPError as error:  # its request holds the token: it is not passed on
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
-        return _envelope(answer)
 
 
 def _retry_wait(error: Exception) -> bool | float:
@@ -115,49 +132,3 @@ def _retry_wait(error: Exception) -> bool | float:
         return False
     asked = error.retry_after_seconds
     return True if asked is None else asked if asked <= PATIENCE_SECONDS else False
-
-
-def _envelope(answer: httpx2.Response) -> dict[str, Any]:
-    """The envelope of an answer that says success, at every level."""
-    envelope = _parsed(answer.content)
-    if not isinstance(envelope, dict):
-        raise _rejection(answer, f"HTTP {answer.status_code} without D1's JSON envelope", None)
-    if not answer.is_success or not envelope.get("success"):
-        raise _rejection(answer, *_error_of(envelope))
-    results = envelope.get("result")
-    for result in results if isinstance(results, list) else ():
-        if result.get("success") is False:
-            raise _rejection(answer, str(result.get("error") or "a statement failed"), None)
-    return envelope
-
-
-def _parsed(content: bytes) -> object:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        pass  # orjson refuses lone surrogates and infinities, which the json module reads
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
-
-
-def _error_of(envelope: dict[str, Any]) -> tuple[str, int | None]:
-    errors = [error for error in envelope.get("errors") or () if isinstance(error, dict)]
-    message = "; ".join(str(error.get("message", "")) for error in errors)
-    return message or "D1 said neither success nor why not", (
-        errors[0].get("code") if errors else None
-    )
-
-
-def _rejection(answer: httpx2.Response, message: str, code: int | None) -> D1Error:
-    return error_for(
-        message, status=answer.status_code, code=code, retry_after_seconds=_retry_after(answer)
-    )
-
-
-def _retry_after(answer: httpx2.Response) -> float | None:
-    try:
-        return max(0.0, float(answer.headers.get("retry-after", "")))
-    except ValueError:  # absent, or a date, which Cloudflare does not send
-        return None

@@ -16,7 +16,7 @@ from d1lab import catalog
 from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
 from d1lab.d1.keyset import parse, rowid_name
 from d1lab.d1.schema import foreign
-from d1lab.errors import BudgetError, UnknownName
+from d1lab.errors import BudgetError, DroppedTablesError, UnknownName
 from d1lab.pull.batch import Layout
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
@@ -109,6 +109,7 @@ class Planner:
         budget: The limit on rows read.
         rhythm: When to reread rows that may have been updated.
         written: d1lab's own writes since the last pull.
+        accept_dropped: Whether tables that had rows may be missing from D1.
     """
 
     def __init__(
@@ -122,8 +123,10 @@ class Planner:
         budget: Budget,
         rhythm: Rhythm,
         written: OwnChanges,
+        accept_dropped: bool = False,
     ) -> None:
         self._db, self._con, self._known = db, con, known
+        self._accept_dropped = accept_dropped
         self._bookmark, self._full, self._budget = bookmark, full, budget
         self._rhythm, self._written = rhythm, written
         self._is_replaced = False  # D1 was restored to another time, or is another database
@@ -133,11 +136,13 @@ class Planner:
 
         Raises:
             UnknownName: There is no such table.
+            DroppedTablesError: A table that had rows is missing from D1.
             BudgetError: The tables to reread in full have more rows than the budget allows.
         """
         found = self._db.tables()
         log = found.get(catalog.CHANGES)
         tables = _by_warehouse_name(found)
+        self._require_kept(tables, only)
         gone = [] if only is not None else [name for name in self._known if name not in tables]
         stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
         asked = [self._draft(name, table) for name, table in stale.items()]
@@ -150,6 +155,16 @@ class Planner:
             return self.plan(only)  # of all tables: others may have changed, too
         self._require_affordable(sweeps)
         return PullPlan(sweeps, gone, log)
+
+    def _require_kept(
+        self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None
+    ) -> None:
+        """Refuse a list that lacks tables which held rows: it may be of another database."""
+        asked = self._known if only is None else [name for name in only if name in self._known]
+        missing = {name: self._known[name].rows for name in asked if tables.get(name) is None}
+        held = {name: rows for name, rows in missing.items() if rows}
+        if held and not self._accept_dropped:
+            raise DroppedTablesError(held)
 
     def _is_current(self, name: str, table: TableInfo | None) -> bool:
         known = self._known.get(name)
@@ -301,7 +316,7 @@ def _bounds_of_log(log: TableInfo) -> Statement:
     """Select the log's lowest entry, and the highest that it ever had (from sqlite_sequence)."""
     low = f"(SELECT min(seq) FROM {quote(log.name)})"
     return Statement(
-        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,)
+        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,), 1
     )
 
 
@@ -311,10 +326,10 @@ def _bounds_of(table: TableInfo, draft: Draft) -> Statement:
     parts = [f"(SELECT {end}({rowid}) FROM {name})" for end in ("min", "max")]
     parts.append(UNDER_WAY)
     if draft.kept_upto is None or not draft.layout.key:
-        return Statement(f"SELECT {', '.join(parts)}")
+        return Statement(f"SELECT {', '.join(parts)}", least_rows=1)
     key = ", ".join(_KEY_PART.format(quote(column)) for column in draft.layout.key)
     parts.append(f"(SELECT json_array({key}) FROM {name} WHERE {rowid} = ?1)")
-    return Statement(f"SELECT {', '.join(parts)}", (draft.kept_upto,))
+    return Statement(f"SELECT {', '.join(parts)}", (draft.kept_upto,), 1)
 
 
 def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:

@@ -60,6 +60,7 @@ def pull(
     max_rows_read: int | None = None,
     max_age_seconds: float | None = None,
     counters: Counters = "daily",
+    accept_dropped: bool = False,
     progress: Progress | None = None,
 ) -> PullResult:
     """Update the warehouse in `folder` from the database.
@@ -74,6 +75,7 @@ def pull(
         max_age_seconds: Do nothing if the last pull is no older than this.
         counters: When to reread rows that may have been updated: once per UTC day, or always.
             Tables in `tables` are always reread.
+        accept_dropped: Whether to remove tables that had rows and are missing from D1.
         progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 
@@ -81,6 +83,7 @@ def pull(
         LockedError: Another pull of this folder is running.
         BudgetError: `max_rows_read` was reached. The rows read so far are saved, and the next pull
             resumes from them.
+        DroppedTablesError: A table that had rows is missing from D1. Nothing was changed.
         UnknownName: There is no such table.
         InputError: A view's file is invalid; the message names it.
         D1Error: A request to D1 failed; d1lab.errors lists the subclasses.
@@ -88,7 +91,7 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
-        return session.run(tables, max_age_seconds, counters)
+        return session.run(tables, max_age_seconds, counters, accept_dropped=accept_dropped)
 
 
 class _Session:
@@ -114,7 +117,12 @@ class _Session:
         self._distrusted: set[str] = set()  # tables whose index missed a change
 
     def run(
-        self, only: Sequence[str] | None, max_age_seconds: float | None, counters: Counters
+        self,
+        only: Sequence[str] | None,
+        max_age_seconds: float | None,
+        counters: Counters,
+        *,
+        accept_dropped: bool,
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
@@ -130,6 +138,7 @@ class _Session:
                 budget=self._budget,
                 rhythm=rhythm,
                 written=written,
+                accept_dropped=accept_dropped,
             )
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:

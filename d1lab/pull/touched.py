@@ -25,7 +25,7 @@ def index_on(db: Database, table: TableInfo, column: str) -> str | None:
     """Return the table's full index that starts with a column. Billed no rows."""
     for _, name, _, _, partial in db.query(f"PRAGMA index_list({quote(table.name)})").rows:
         listed = db.query(f"PRAGMA index_info({quote(str(name))})").rows
-        if not partial and str(listed[0][2]).lower() == column:
+        if not partial and listed and str(listed[0][2]).lower() == column:
             return str(name)
     return None
 

@@ -89,7 +89,13 @@ PASSING = [
     failure("Internal error while starting up D1 DB storage caused object to be reset."),
     failure("Cannot resolve D1 DB due to transient issue on remote node."),
     failure("Too many requests", 429, 10429),
+    failure("Request Timeout", 408),
+    failure("Too Early", 425),
     httpx2.Response(502, text="<html>bad gateway</html>"),
+    httpx2.Response(200, text="<html>a portal of the hotel</html>"),
+    httpx2.Response(200, content=b""),
+    httpx2.Response(200, content=success().content[:-20]),
+    httpx2.Response(400, text="[" * 100_000),
     httpx2.ReadTimeout("timed out"),
     httpx2.ConnectError("connection refused"),
 ]
@@ -151,9 +157,7 @@ def test_query_gives_up_in_the_end():
         (failure("Authentication error", 403, 10000), D1AuthError),
         (failure("Invalid request headers", 400, 6003), D1AuthError),
         (failure(QUOTA), D1QuotaError),
-        (httpx2.Response(200, json={"success": False, "errors": [], "result": []}), D1QueryError),
         (success({"success": False, "error": "no such table: t"}), D1QueryError),
-        (httpx2.Response(200, json={"success": True, "result": []}), D1QueryError),
         (httpx2.Response(404, text="not here"), D1QueryError),
     ],
 )  # fmt: skip
@@ -378,6 +382,110 @@ def test_bookmark_is_time_travels():
 
 def test_answers_that_orjson_refuses_are_read():
     """A lone surrogate is no reason to fail."""
-    body = rb'{"success":true,"result":[{"success":true,"results":{"columns":["a"],"rows":[["\ud800",Infinity]]},"meta":{}}]}'  # noqa: E501
+    results = rb'{"columns":["a","b"],"rows":[["\ud800",Infinity]]}'
+    body = rb'{"success":true,"result":[{"success":true,"results":%b,"meta":{}}]}' % results
     result = connect(Server(httpx2.Response(200, content=body))).query("SELECT 1")
     assert result.rows == [("\ud800", float("inf"))]
+
+
+def _without(result: dict, *path: str, value: object = None) -> httpx2.Response:
+    """A success whose only result has something else at a place."""
+    part = result
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
+    return success(result)
+
+
+def _one() -> dict:
+    return rows([[1, "x"]], "a", "b")
+
+
+MISSHAPEN = [
+    httpx2.Response(200, json=None),
+    httpx2.Response(200, json=[]),
+    httpx2.Response(200, json={"result": [_one()]}),
+    httpx2.Response(200, json={"success": "yes", "result": [_one()]}),
+    httpx2.Response(200, json={"success": False, "errors": [], "result": [_one()]}),
+    httpx2.Response(200, json={"success": False, "errors": "x", "result": [_one()]}),
+    *(
+        httpx2.Response(200, json={"success": True, "result": result})
+        for result in (None, {}, [], "x", [None], [[]], [_one(), _one()])
+    ),
+    *(
+        _without(_one(), "results", value=value)
+        for value in (None, {}, [], "x", 1, {"rows": []}, {"columns": []}, {"columns": ["a"]})
+    ),
+    *(_without(_one(), "results", "columns", value=v) for v in (None, "ab", [], ["a"], ["a", 1])),
+    *(
+        _without(_one(), "results", "rows", value=value)
+        for value in (None, "x", {}, [1], [None], [[1]], [[1, 2, 3]], [[1, {}]], [[1, True]])
+    ),
+    *(_without(_one(), "results", "rows", value=[[1, blob]]) for blob in ([256], [None], ["x"])),
+    *(_without(_one(), "meta", value=value) for value in (None, [], "x")),
+    *(
+        _without(_one(), "meta", "rows_read", value=value)
+        for value in ("x", -1, True, [], {}, 2**70)
+    ),
+    _without(_one(), "success", value="yes"),
+]
+
+
+@pytest.mark.parametrize("answer", MISSHAPEN)
+def test_a_misshapen_answer_is_no_answer(answer: httpx2.Response):
+    """It is asked for again; it is never taken for "no rows", and a write is not sent twice."""
+    server = Server(answer, success(_one()))
+    assert connect(server).query("SELECT a, b FROM t").rows == [(1, "x")]
+    assert len(server.requests) == 2
+    with pytest.raises(D1UnavailableError):
+        connect(Server(answer)).batch([Statement("SELECT a, b FROM t")])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx2.Response(200, json={"success": True, "result": None}),
+        _without(_one(), "results", "rows", value=[[1]]),
+        _without(_one(), "meta", "changes", value="x"),
+    ],
+)
+def test_a_misshapen_answer_to_a_write_is_unknown(answer: httpx2.Response):
+    """Whether it took effect cannot be told: it is reported, not sent again."""
+    server = Server(answer)
+    with pytest.raises(D1UnavailableError, match="incomplete or damaged"):
+        connect(server).execute("DELETE FROM t RETURNING a, b")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("results", [None, {}, [], {"columns": [], "rows": []}])
+def test_a_write_needs_no_rows(results: object):
+    """The engine gives a statement without RETURNING no results, in one form or another."""
+    answer = _without(rows([], changes=3), "results", value=results)
+    assert connect(Server(answer)).execute("DELETE FROM t").changes == 3
+
+
+def test_an_answer_with_fewer_rows_than_certain_is_no_answer():
+    """An aggregate has one row whatever the data: without it the answer is incomplete."""
+    server = Server(success(rows([], "a")), success(rows([[0]], "a")))
+    sql = "SELECT count(*) AS a FROM t"
+    assert connect(server).batch([Statement(sql, least_rows=1)])[0].rows == [(0,)]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("lists", [rows([], "schema", "name", "type", "wr"), rows([["main"]], "x")])
+def test_an_incomplete_list_of_tables_is_none(lists: dict):
+    """Every database lists at least `sqlite_schema`: an empty list is not an empty database."""
+    with pytest.raises(D1UnavailableError):
+        connect(Server(success(lists))).tables()
+
+
+def test_the_list_of_databases_and_the_size_are_checked():
+    """Their shape too: what is missing is asked for again, not taken for an unknown name."""
+    broken = httpx2.Response(200, json={"success": True, "result": [{"name": "db4"}]})
+    listed = [{"name": "db4", "uuid": "id4"}]
+    whole = [httpx2.Response(200, json={"success": True, "result": r}) for r in (listed, [])]
+    server = Server(broken, *whole, lambda request: success())
+    assert connect(server, f"d1://{ACCOUNT}/db4").query("SELECT 1").rows == [(1,)]
+    sizes = [{"file_size": "x"}, None, {"file_size": 12}]
+    answers = [httpx2.Response(200, json={"success": True, "result": size}) for size in sizes]
+    assert connect(Server(*answers)).size_bytes() == 12

@@ -306,7 +306,7 @@ def test_a_dropped_table_goes(db, folder):
     pull(db, folder, database="x")
     assert len(quarantine(folder)) == 1
     db.execute("DROP TABLE extra")
-    pull(db, folder, database="x")
+    pull(db, folder, database="x", accept_dropped=True)
     assert quarantine(folder) == []
     assert raw(folder, "SELECT 1 FROM d1lab.tables WHERE table_name = 'extra'") == []
     with pytest.raises(duckdb.CatalogException):

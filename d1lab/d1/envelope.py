@@ -1,0 +1,230 @@
+"""What an answer of D1's API must look like before anything in it is believed.
+
+An answer that is cut off, empty, or of another shape proves nothing about the data. It raises
+`D1UnavailableError`, which `transport` retries where that is harmless, so that "no rows" is only
+ever what D1 said, and never what was left of a broken answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+import httpx2
+import orjson
+
+from d1lab.d1.database import Result, Statement, Usage, Value
+from d1lab.d1.error_mapping import error_for
+from d1lab.d1.limits import is_read
+from d1lab.errors import D1Error, D1UnavailableError
+
+T = TypeVar("T")
+
+_LASTING = (401, 403, 404, 413)  # statuses that mean the same without D1's JSON
+_CELLS = {type(None), int, float, str, list}
+_INTEGERS = 2**63
+
+
+class MisshapenError(ValueError):
+    """A part of an answer is not what it must be; the message says which."""
+
+
+def opened(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the `result` of an answer that says success at every level.
+
+    Args:
+        answer: What came back over HTTP.
+        read: Checks and converts the `result`; it raises `MisshapenError`.
+
+    Raises:
+        D1UnavailableError: The answer is incomplete or of another shape.
+        D1Error: D1 answered with an error, as `d1lab.d1.error_mapping` reads it.
+    """
+    envelope = _parsed(answer.content)
+    if not isinstance(envelope, dict):
+        raise _without_json(answer)
+    if not answer.is_success or envelope.get("success") is False:
+        raise _failed(answer, envelope)
+    try:
+        if envelope.get("success") is not True:
+            raise MisshapenError("'success' is not true")
+        _require_no_failure(answer, envelope.get("result"))
+        return read(envelope.get("result"))
+    except MisshapenError as error:
+        raise D1UnavailableError(
+            f"D1's answer is incomplete or damaged: {error}. Nothing was concluded from it. "
+            "Try again.",
+            status=answer.status_code,
+        ) from None
+
+
+def results_of(statements: Sequence[Statement]) -> Callable[[Any], list[Result]]:
+    """The reader of what these statements gave, one result for each.
+
+    A statement that reads has columns, and rows of that width, at least as many as it must give;
+    one that writes may have none.
+    """
+
+    def read(found: Any) -> list[Result]:
+        answers = _list_of_objects(found)
+        if len(answers) != len(statements):
+            raise MisshapenError(f"{len(answers)} results for {len(statements)} statements")
+        pairs = zip(statements, answers, strict=True)
+        return [_result(statement, answer) for statement, answer in pairs]
+
+    return read
+
+
+def ids_by_name(found: Any) -> dict[str, str]:
+    """The databases of a page of the list, as name and id."""
+    listed = _list_of_objects(found)
+    if not all(isinstance(each.get(key), str) for each in listed for key in ("name", "uuid")):
+        raise MisshapenError("a database in the list has no name or no id")
+    return {each["name"]: each["uuid"] for each in listed}
+
+
+def bookmark(found: Any) -> str | None:
+    """A database's bookmark; None where it has none."""
+    mark = _object(found).get("bookmark") if found is not None else None
+    if mark is not None and not isinstance(mark, str):
+        raise MisshapenError("the bookmark is not a text")
+    return mark or None
+
+
+def file_size(found: Any) -> int | None:
+    """A database's size in bytes; None where D1 does not give it."""
+    return None if _object(found).get("file_size") is None else _count(found, "file_size")
+
+
+def _require_no_failure(answer: httpx2.Response, found: Any) -> None:
+    """Raise what a statement of a batch failed with, although the envelope says success."""
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and each.get("success") is False:
+            raise _rejection(answer, str(each.get("error") or "a statement failed"), None)
+
+
+def _result(statement: Statement, answer: dict[str, Any]) -> Result:
+    if answer.get("success", True) is not True:
+        raise MisshapenError("'success' of a result is not true")
+    meta = _object(answer.get("meta", {}))
+    usage = Usage(0, _count(meta, "rows_read"), _count(meta, "rows_written"))
+    columns, rows = _table(answer.get("results"), is_read(statement.sql))
+    if len(rows) < statement.least_rows:
+        raise MisshapenError(f"{len(rows)} rows, {statement.least_rows} or more are certain")
+    return Result(columns, rows, usage, _count(meta, "changes"))
+
+
+def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    if not reads and not found:
+        return (), []
+    table = _object(found)
+    columns, rows = table.get("columns"), table.get("rows")
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise MisshapenError("a result has no columns")
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise MisshapenError("a result has no rows")
+    if any(len(row) != len(columns) for row in rows) or (reads and not columns):
+        raise MisshapenError(f"a row is not as wide as its {len(columns)} columns")
+    return tuple(columns), _cells(rows)
+
+
+def _cells(rows: list[list[Any]]) -> list[tuple[Value, ...]]:
+    """Rows as tuples; D1 sends a blob as the list of its bytes."""
+    kinds = set(map(type, chain.from_iterable(rows)))
+    if not kinds <= _CELLS:
+        raise MisshapenError("a value is of a type that D1 does not have")
+    if list in kinds:
+        try:
+            return [tuple(bytes(c) if type(c) is list else c for c in row) for row in rows]
+        except (TypeError, ValueError):
+            raise MisshapenError("a blob holds something else than bytes") from None
+    return [tuple(row) for row in rows]
+
+
+def _count(meta: dict[str, Any], name: str) -> int:
+    """A number of `meta`, 0 where there is none."""
+    value = meta.get(name)
+    if value is None:
+        return 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not 0 <= value < _INTEGERS:
+        raise MisshapenError(f"'{name}' is not a count")
+    return int(value)
+
+
+def _object(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise MisshapenError(f"{_kind(found)} where an object belongs")
+    return found
+
+
+def _list_of_objects(found: Any) -> list[dict[str, Any]]:
+    if not isinstance(found, list):
+        raise MisshapenError(f"{_kind(found)} where a list belongs")
+    return [_object(each) for each in found]
+
+
+def _kind(found: Any) -> str:
+    return "nothing" if found is None else f"a {type(found).__name__}"
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass  # orjson refuses lone surrogates and infinities, which the json module reads
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_json(answer: httpx2.Response) -> D1Error:
+    """An answer that is not D1's: a proxy's page, half a text, or nothing."""
+    message = f"HTTP {answer.status_code} without D1's JSON ({len(answer.content):,} bytes)"
+    return _unexplained(answer, message)
+
+
+def _failed(answer: httpx2.Response, envelope: dict[str, Any]) -> D1Error:
+    """The error that an envelope tells of."""
+    message, code = _reason(envelope)
+    if not message:
+        return _unexplained(answer, f"HTTP {answer.status_code}: an error without a reason")
+    return _rejection(answer, message, code)
+
+
+def _unexplained(answer: httpx2.Response, message: str) -> D1Error:
+    """An error whose status is all that is known of it."""
+    if answer.status_code in _LASTING:
+        return _rejection(answer, message, None)
+    return D1UnavailableError(
+        message, status=answer.status_code, retry_after_seconds=_retry_after(answer)
+    )
+
+
+def _reason(envelope: dict[str, Any]) -> tuple[str, int | None]:
+    """Why D1 failed, and its code; '' where it gives no reason."""
+    listed = envelope.get("errors")
+    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    message = "; ".join(str(error["message"]) for error in errors if error.get("message"))
+    code = errors[0].get("code") if errors else None
+    return message, code if isinstance(code, int) else None
+
+
+def _rejection(answer: httpx2.Response, message: str, code: int | None) -> D1Error:
+    return error_for(
+        message,
+        status=answer.status_code,
+        code=code,
+        retry_after_seconds=_retry_after(answer),
+    )
+
+
+def _retry_after(answer: httpx2.Response) -> float | None:
+    try:
+        return max(0.0, float(answer.headers.get("retry-after", "")))
+    except ValueError:  # absent, or a date, which Cloudflare does not send
+        return None

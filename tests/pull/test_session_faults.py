@@ -1,0 +1,126 @@
+"""Pulls over HTTP whose answers are cut off, misshapen or of another database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import stamina
+
+from d1lab.d1.transport import ATTEMPTS
+from d1lab.errors import D1UnavailableError, DroppedTablesError
+from d1lab.pull import pull
+from d1lab.warehouse import open_warehouse
+from tests.pull.conftest import add_events
+from tests.support.d1_api import D1Api, over_http
+
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Retries happen at once."""
+    with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
+        yield
+
+
+def _content(folder: Path) -> list[tuple[Any, ...]]:
+    with open_warehouse(folder) as con:
+        return con.sql("SELECT table_name, rows, digest FROM d1lab.tables ORDER BY 1").fetchall()
+
+
+def _gutted(envelope: dict[str, Any], results: object) -> httpx2.Response:
+    """The same answer with other `results` in each of its parts."""
+    listed = envelope["result"]
+    if not isinstance(listed, list):
+        return httpx2.Response(200, json=envelope | {"result": results})
+    return httpx2.Response(
+        200, json=envelope | {"result": [part | {"results": results} for part in listed]}
+    )
+
+
+MISSHAPEN = (None, {}, {"columns": [], "rows": []}, {"columns": ["a"]})
+
+
+def test_missing_results_at_any_request_change_nothing(file, folder):
+    """At each request of a pull in turn, once: it passes; for good: the warehouse stays."""
+    add_events(file, 0, 300)
+    api = D1Api(file)
+    pull(over_http(api), folder, database="x")
+    before, requests = _content(folder), api.requests
+    for number in range(requests):
+        results = MISSHAPEN[number % len(MISSHAPEN)]
+        api = D1Api(file, lambda n, _, found, at=number: _gutted(found, results) if n == at else None)
+        pull(over_http(api), folder, database="x", full=True)
+        assert _content(folder) == before
+    assert requests >= 5
+    add_events(file, 300, 1)
+    for results in MISSHAPEN:
+        api = D1Api(file, lambda n, _, found: _gutted(found, results) if n else None)
+        with pytest.raises(D1UnavailableError):
+            pull(over_http(api), folder, database="x")
+        assert _content(folder) == before
+
+
+def test_a_batch_without_its_row_is_read_again(file, folder):
+    """D1 packs a batch into one row: without it the batch is incomplete, not empty."""
+    add_events(file, 0, 300)
+
+    def drop_the_row(number: int, request: httpx2.Request, found: dict) -> httpx2.Response | None:
+        if b"json_group_array" not in request.content or number in seen:
+            return None
+        seen.update(range(number, number + 2))
+        found["result"][0]["results"]["rows"] = []
+        return httpx2.Response(200, json=found)
+
+    seen: set[int] = set()
+    pull(over_http(D1Api(file, drop_the_row)), folder, database="x")
+    assert seen
+    assert ("order_events", 300) in [row[:2] for row in _content(folder)]
+
+
+def test_a_damaged_batch_is_never_kept(file, folder):
+    """Columns of different lengths, or no JSON: the pull fails, and nothing is lost."""
+    add_events(file, 0, 300)
+    pull(over_http(D1Api(file)), folder, database="x")
+    before = _content(folder)
+    cell = ""
+
+    def damage(number: int, request: httpx2.Request, found: dict) -> httpx2.Response | None:
+        if b"json_group_array" not in request.content:
+            return None
+        found["result"][0]["results"]["rows"][0][0] = cell
+        return httpx2.Response(200, json=found)
+
+    add_events(file, 300, 10)
+    for cell in ("[1, 2", "[]", "[1]", "5", "null", '["a"]'):
+        with pytest.raises(D1UnavailableError, match="damaged"):
+            pull(over_http(D1Api(file, damage)), folder, database="x", full=True)
+        assert _content(folder) == before
+    pull(over_http(D1Api(file)), folder, database="x")
+    assert ("order_events", 310) in [row[:2] for row in _content(folder)]
+
+
+def test_tables_that_held_rows_do_not_vanish_unasked(db, folder):
+    """A list that lacks them looks like a wrong database; with the option it is believed."""
+    db.execute("CREATE TABLE extra (id INTEGER PRIMARY KEY, a TEXT)")
+    db.execute("CREATE TABLE vacant (id INTEGER PRIMARY KEY)")
+    db.execute("INSERT INTO extra VALUES (1, 'x')")
+    add_events(db, 0, 5)
+    pull(db, folder, database="x")
+    db.execute("DROP TABLE vacant")
+    pull(db, folder, database="x", full=True)
+    before = _content(folder)
+    db.execute("DROP TABLE extra")
+    db.execute("DROP TABLE order_events")
+    with pytest.raises(DroppedTablesError, match=r"extra \(1 rows\)"):
+        pull(db, folder, database="x")
+    assert _content(folder) == before
+    with pytest.raises(DroppedTablesError, match=r"lists tables .* order_events \(5 rows\)\. "):
+        pull(db, folder, database="x", tables=["order_events"])
+    pull(db, folder, database="x", tables=["customer_insights"])
+    pull(db, folder, database="x", accept_dropped=True)
+    rows = {row[0]: row[1] for row in _content(folder)}
+    assert rows["order_events"] == 0
+    assert "extra" not in rows
