@@ -149,7 +149,7 @@ class DroppedTablesError(D1labError):
     def __init__(self, rows: Mapping[str, int]) -> None:
         names = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items())
         super().__init__(
-            f"D1 no longer lists tables that held rows: {names}. Nothing was changed here, because "
+            f"D1 no longer lists tables that had rows: {names}. Nothing was changed here, because "
             "a wrong database or an incomplete answer looks the same. If they were dropped on "
             "purpose, run the command again with --accept-dropped."
         )

@@ -44,7 +44,7 @@ MaxRowsOption = Annotated[
 AcceptDroppedOption = Annotated[
     bool,
     typer.Option(
-        "--accept-dropped", help="Accept that D1 no longer has tables that held rows: remove them."
+        "--accept-dropped", help="Accept that D1 no longer has tables that had rows: remove them."
     ),
 ]
 

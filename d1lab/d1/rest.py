@@ -192,7 +192,9 @@ class RestDatabase:
         for sql, params, _ in statements:
             limits.check(sql, params)
         bound = [bind_as_text(sql, params) for sql, params, _ in statements]
-        bodies = [{"sql": sql, "params": params} if params else {"sql": sql} for sql, params in bound]
+        bodies = [
+            {"sql": sql, "params": params} if params else {"sql": sql} for sql, params in bound
+        ]
         body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
         read = envelope.results_of(statements)
         try:

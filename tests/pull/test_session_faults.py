@@ -51,7 +51,9 @@ def test_missing_results_at_any_request_change_nothing(file, folder):
     before, requests = _content(folder), api.requests
     for number in range(requests):
         results = MISSHAPEN[number % len(MISSHAPEN)]
-        api = D1Api(file, lambda n, _, found, at=number: _gutted(found, results) if n == at else None)
+        api = D1Api(
+            file, lambda n, _, found, at=number: _gutted(found, results) if n == at else None
+        )
         pull(over_http(api), folder, database="x", full=True)
         assert _content(folder) == before
     assert requests >= 5
