@@ -15,7 +15,7 @@ from d1lab.errors import D1UnavailableError, DroppedTablesError
 from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
 from tests.pull.conftest import add_events
-from tests.support.d1_api import D1Api, over_http
+from tests.support.d1_api import D1Api, Fault, over_http
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,16 @@ def _gutted(envelope: dict[str, Any], results: object) -> httpx2.Response:
     )
 
 
+def _gutting(results: object, *, since: int = 0, only: int | None = None) -> Fault:
+    """Replaces the results of one request, or of all from one on."""
+
+    def fault(number: int, _: httpx2.Request, found: dict[str, Any]) -> httpx2.Response | None:
+        is_hit = number >= since if only is None else number == only
+        return _gutted(found, results) if is_hit else None
+
+    return fault
+
+
 MISSHAPEN = (None, {}, {"columns": [], "rows": []}, {"columns": ["a"]})
 
 
@@ -50,16 +60,13 @@ def test_missing_results_at_any_request_change_nothing(file, folder):
     pull(over_http(api), folder, database="x")
     before, requests = _content(folder), api.requests
     for number in range(requests):
-        results = MISSHAPEN[number % len(MISSHAPEN)]
-        api = D1Api(
-            file, lambda n, _, found, at=number: _gutted(found, results) if n == at else None
-        )
+        api = D1Api(file, _gutting(MISSHAPEN[number % len(MISSHAPEN)], only=number))
         pull(over_http(api), folder, database="x", full=True)
         assert _content(folder) == before
     assert requests >= 5
     add_events(file, 300, 1)
     for results in MISSHAPEN:
-        api = D1Api(file, lambda n, _, found: _gutted(found, results) if n else None)
+        api = D1Api(file, _gutting(results, since=1))
         with pytest.raises(D1UnavailableError):
             pull(over_http(api), folder, database="x")
         assert _content(folder) == before
@@ -87,16 +94,17 @@ def test_a_damaged_batch_is_never_kept(file, folder):
     add_events(file, 0, 300)
     pull(over_http(D1Api(file)), folder, database="x")
     before = _content(folder)
-    cell = ""
+    damaged = []
 
     def damage(number: int, request: httpx2.Request, found: dict) -> httpx2.Response | None:
         if b"json_group_array" not in request.content:
             return None
-        found["result"][0]["results"]["rows"][0][0] = cell
+        found["result"][0]["results"]["rows"][0][0] = damaged[-1]
         return httpx2.Response(200, json=found)
 
     add_events(file, 300, 10)
     for cell in ("[1, 2", "[]", "[1]", "5", "null", '["a"]'):
+        damaged.append(cell)
         with pytest.raises(D1UnavailableError, match="damaged"):
             pull(over_http(D1Api(file, damage)), folder, database="x", full=True)
         assert _content(folder) == before
