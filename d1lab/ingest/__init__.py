@@ -1,1 +1,1 @@
-"""Ways in: order events and files, unit costs, competitors' prices, and the demo shop."""
+"""Ingest: order events and files, unit costs, competitor prices, and the app's counters."""

@@ -1,12 +1,12 @@
-"""The app's counters, made of the order events: absolute values, written where they differ.
+"""Compute the app's counters from the order events, and write those that differ.
 
-Each run counts all events again and compares with what D1 holds, so every event counts exactly
-once however often this runs or dies; late, corrected and deleted events need no rule of their
-own. What a figure means stands in the header of its file in ingest/aggregates.
+Each run counts all events again and compares the totals with D1. So every event counts exactly
+once, however often a run is repeated or killed, and late, corrected, and deleted events need no
+special rule. Each figure is defined in the header of its file in ingest/aggregates.
 
-A counter has one writer. A table that had no rows when this first ran is d1lab's, and so is one
-that was handed over (`take_over`): there a row without events goes to zero. A table that the app
-keeps is compared and reported, and stays as it is.
+A counter has one writer. d1lab owns a table that was empty on the first run, or that was handed
+over (`take_over`); there a row without events is set to zero. A table that the app maintains
+is compared and reported, but not changed.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ FROM order_lines
 
 
 class Events(NamedTuple):
-    """What the counters are made of."""
+    """The order events behind the counters."""
 
     events: int  # order lines and refunds, over all shops
-    quarantined: int  # values of events that did not fit their types, hence counted as missing
-    first_day: date | None  # None without events
+    quarantined: int  # event values of the wrong type, which count as missing
+    first_day: date | None  # None if there are no events
     last_day: date | None
 
     @property
     def covered(self) -> str:
-        """The days that the events cover, as a sentence without its full stop."""
+        """The days that the events cover, as a sentence without a period."""
         if self.first_day is None:
             return "There are no events"
         return f"The {self.events:,} events cover {self.first_day} to {self.last_day}"
 
 
 class AggregateResult(NamedTuple):
-    """What an aggregation did; with `dry_run`, what it would do."""
+    """The result of an aggregation; with `dry_run`, what it would change."""
 
     events: Events
-    tables: tuple[Comparison, ...]  # before anything was written
-    changed: dict[str, int]  # rows whose figures differed and were written, by table
-    kept: tuple[str, ...]  # tables that the app keeps: compared, and not written
-    rows_written: int  # as D1 bills them
+    tables: tuple[Comparison, ...]  # before any write
+    changed: dict[str, int]  # rows written because their figures differed, by table
+    kept: tuple[str, ...]  # tables that the app maintains: compared, not written
+    rows_written: int  # as billed by D1
     seconds: float
     dry_run: bool
 
@@ -68,17 +68,18 @@ class AggregateResult(NamedTuple):
 def aggregate(
     db: Database, folder: Path, *, database: str, dry_run: bool = False
 ) -> AggregateResult:
-    """Bring the counters that are d1lab's up to the order events, and compare the app's with them.
+    """Update d1lab-owned counters from the order events, and compare the app's counters with them.
 
     Args:
         db: The database.
-        folder: Its folder: the tables that matter are pulled into the warehouse there first.
-        database: Its name, for the warehouse.
-        dry_run: Compute and compare, but write nothing.
+        folder: The database's folder; the tables involved are first pulled into its warehouse.
+        database: The database's name, for the warehouse.
+        dry_run: Whether to compute and compare without writing.
 
     Raises:
-        InputError: The database has no such table or column; `d1lab migrate` adds it.
-        D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
+        InputError: The database is missing a table or column; `d1lab migrate` adds it.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Rows already written stay; the
+            next run writes the rest.
     """
     start = monotonic()
     require_columns(db)
@@ -106,20 +107,20 @@ def aggregate(
 
 
 def pull_tables(db: Database, folder: Path, database: str) -> None:
-    """Bring the events and the counters into the warehouse."""
+    """Pull the events and the counters into the warehouse."""
     pull(db, folder, database=database, tables=[table.name for table in _tables()])
 
 
 def events_of(con: duckdb.DuckDBPyConnection) -> Events:
-    """What the counters are made of, in a warehouse."""
+    """Summarize the order events in a warehouse."""
     return Events(*con.sql(_COUNTS).fetchall()[0])
 
 
 def require_columns(db: Database) -> None:
-    """Reject a database without what an aggregation reads or writes.
+    """Reject a database that is missing a table or column of the aggregation.
 
     Raises:
-        InputError: Names what is missing, and the command that adds it.
+        InputError: Names the missing tables or columns, and the command that adds them.
     """
     found = catalog.by_declared_name(db.tables())
     for table in (*_tables(), catalog.table(OWNED)):
@@ -134,5 +135,5 @@ def require_columns(db: Database) -> None:
 
 
 def _tables() -> list[Table]:
-    """What an aggregation reads."""
+    """Return the tables that an aggregation reads."""
     return [catalog.table("order_events"), *aggregate_tables()]

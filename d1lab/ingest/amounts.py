@@ -1,7 +1,7 @@
-"""Amounts as people and programs write them, made plain: '$1.234,50' is 1234.50.
+"""Parse amounts in the formats of people and programs: '$1.234,50' is 1234.50.
 
-Which sign stands before the decimals is told by the file as a whole: '10,50' and '1.234,50' can
-only be read one way, '1,234' in two. Where no amount of the file settles it, nothing is guessed.
+The decimal separator is inferred from the whole file: '10,50' and '1.234,50' have one
+reading, '1,234' has two. If no amount in the file is unambiguous, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from d1lab.errors import InputError
 
 _SPACES = (
-    "[ \u00a0\u2009\u202f'\u2019]"  # between thousands: blanks of all widths, Swiss apostrophes
+    "[ \u00a0\u2009\u202f'\u2019]"  # thousands separators: spaces of all widths, Swiss apostrophes
 )
 _SIGN = r"(?:[$€£¥₹₩₺₽₪₫₱฿₴₦₡¢]|[A-Za-zÀ-ž]{1,3}[$€£]?\.?)"
 _AMOUNT = re.compile(
@@ -24,18 +24,18 @@ _GROUPS = re.compile(r"\d{1,3}([.,]\d{2,3})*[.,]\d{3}")  # India: 1,23,456
 
 
 def is_plain(text: str) -> bool:
-    """Whether a program reads the text as a number as it stands."""
+    """Whether the text already is a plain number."""
     return _PLAIN.fullmatch(text) is not None
 
 
 def decimal_sign(texts: Iterable[str]) -> str | None:
-    """The sign before the decimals that amounts can only be read with; None if none does.
+    """Return the decimal separator implied by unambiguous amounts; None if there are none.
 
     >>> decimal_sign(["1.234,50", "7"]), decimal_sign(["1,234"])
     (',', None)
 
     Raises:
-        InputError: Some can only be read with one, some with the other.
+        InputError: Some amounts need one separator, some the other.
     """
     told: dict[str, str] = {}
     for text in texts:
@@ -44,19 +44,19 @@ def decimal_sign(texts: Iterable[str]) -> str | None:
             told.setdefault(sign, text)
     if len(told) > 1:
         raise InputError(
-            f"amounts are written in two ways: {told['.']!r} has a decimal point, {told[',']!r} a "
+            f"amounts use two formats: {told['.']!r} has a decimal point, {told[',']!r} a "
             "decimal comma. Use one of them in the whole file."
         )
     return next(iter(told), None)
 
 
 def unsettled(texts: Iterable[str]) -> str | None:
-    """An amount that has two readings, such as '1,234'; None if there is none."""
+    """Return an ambiguous amount, such as '1,234'; None if there is none."""
     return next((text for text in texts if _is_either(_digits(text))), None)
 
 
 def plain_amounts(texts: Iterable[str], sign: str) -> Mapping[str, str]:
-    """What each text means, for those that are amounts and not plain already.
+    """Return the plain form of each text that is an amount in another format.
 
     >>> plain_amounts(["(1.234,50)", "ten", "2,5 kg"], ",")
     {'(1.234,50)': '-1234.50', '2,5 kg': '2.5'}
@@ -91,7 +91,7 @@ def _digits(text: str) -> str:
 
 
 def _told_by(digits: str) -> str | None:
-    """The decimal sign of one amount, where only one is possible."""
+    """Return the decimal separator of one amount if only one is possible."""
     signs = [char for char in digits if char in ".,"]
     if not signs or _is_either(digits):
         return None
@@ -103,5 +103,5 @@ def _told_by(digits: str) -> str | None:
 
 
 def _is_either(digits: str) -> bool:
-    """One sign, three digits after it, up to three before: thousands or decimals."""
+    """Whether an amount has one separator, up to three digits before, and three after it."""
     return re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", digits) is not None

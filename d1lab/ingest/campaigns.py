@@ -1,9 +1,9 @@
-"""Codes with an ending of their own, one for each customer, counted as the campaign they belong to.
+"""Group single-use codes with individual endings into campaigns.
 
-WELCOME-X7K2P and WELCOME-9QD4T are used once each: by code, nothing can be said of the campaign.
-Such families are found by their beginning, or named in d1lab.toml; a family that was found stays,
-and takes in codes of later and of earlier files. Of an event, `discount_id` names the campaign and
-`discount_code` the code, as an app does that has one discount with many codes.
+WELCOME-X7K2P and WELCOME-9QD4T are used once each, so statistics by code are meaningless.
+Families of such codes are detected by their common prefix, or named in d1lab.toml. A detected
+family is stored, and also covers codes of later and earlier files. In an event, `discount_id` is
+the campaign and `discount_code` the code, as in an app that has one discount with many codes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from d1lab import catalog
 from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 
-FEWEST_CODES = 20  # that begin alike: fewer may be people's names
-FEWEST_BRANCHES = 8  # letters and digits that follow the beginning
-MOST_REUSED = 0.2  # share of a family's codes that more than one order used
+FEWEST_CODES = 20  # with a common prefix: fewer can be people's names
+FEWEST_BRANCHES = 8  # distinct letters and digits after the prefix
+MOST_REUSED = 0.2  # share of a family's codes used in more than one order
 SHORTEST_BEGINNING, SHORTEST_ENDING = 3, 4
 
 _SEPARATORS = "-_ ."
@@ -46,17 +46,17 @@ class Family(NamedTuple):
 
     campaign: str
     pattern: str  # with one *, such as WELCOME*
-    fewest: int = 0  # characters that the * stands for: WELCOME10 is none of WELCOME*'s
+    fewest: int = 0  # minimum length of the * part, so that WELCOME10 does not match WELCOME*
 
     def has(self, code: str) -> bool:
-        """Whether a code belongs to it."""
+        """Whether a code belongs to the family."""
         parts = map(re.escape, self.pattern.split("*"))
         ending = rf"[{re.escape(_SEPARATORS)}]*.{{{self.fewest},}}"
         return re.fullmatch(ending.join(parts), code, re.IGNORECASE) is not None
 
 
 def named(settings: Mapping[str, str | Sequence[str]]) -> list[Family]:
-    """The families that d1lab.toml names."""
+    """Return the families named in d1lab.toml."""
     return [
         Family(campaign, pattern)
         for campaign, patterns in settings.items()
@@ -65,9 +65,9 @@ def named(settings: Mapping[str, str | Sequence[str]]) -> list[Family]:
 
 
 def found_in(used: Mapping[str, int]) -> list[Family]:
-    """The families among codes, by how many orders used each.
+    """Detect families among codes, given the number of orders that used each code.
 
-    The beginning of a family is the shortest one after which codes go on in many ways.
+    A family's prefix is the shortest one that is followed by many different characters.
 
     >>> found_in({f"WELCOME-{n * 7919 % 10**5:05}": 1 for n in range(40)})[0].pattern
     'WELCOME*'
@@ -100,7 +100,7 @@ def _is_family(beginning: str, codes: Sequence[str], orders: Mapping[str, int]) 
 
 
 def folded(text: str, families: Iterable[Family]) -> str:
-    """The discount that a code, or several with commas between them, stand for.
+    """Return the discount of a code, or of several codes separated by commas.
 
     >>> folded("VIP, WELCOME-X7K2P", [Family("welcome*", "WELCOME*", 4)])
     'vip, welcome*'
@@ -120,13 +120,13 @@ def fold_campaigns(
     shop: str,
     settings: Mapping[str, str | Sequence[str]],
 ) -> dict[str, int]:
-    """Let `discount_id` name the campaign, in `events` and in what D1 holds; codes by campaign.
+    """Set `discount_id` to the campaign in `events` and in D1; return the codes by campaign.
 
     Args:
-        con: Where `events` is.
+        con: The connection with `events`.
         db: The database; None for a dry run.
         shop: The shop.
-        settings: Patterns by campaign, as d1lab.toml names them; they win.
+        settings: Patterns by campaign from d1lab.toml; they take precedence.
     """
     used = {str(code): int(orders) for code, orders in con.sql(_USED).fetchall() if code}
     known = _known(db, shop)
@@ -166,7 +166,7 @@ def _known(db: Database | None, shop: str) -> list[Family]:
 
 
 def _remember(db: Database, shop: str, fresh: Sequence[Family], families: Sequence[Family]) -> None:
-    """Keep the families, and let the events that D1 holds of their codes name them, too."""
+    """Store the families, and update the events in D1 with their codes."""
     columns = ("shop", "campaign", "pattern", "fewest")
     upsert(db, catalog.CAMPAIGNS, ("shop", "pattern"), columns, [(shop, *one) for one in fresh])
     codes = [str(code) for (code,) in db.query(_KNOWN_CODES, (shop,)).rows]

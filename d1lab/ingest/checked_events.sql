@@ -1,8 +1,9 @@
--- checked_events: order events as they come (all text), typed; `reason` says why one is refused
+-- checked_events: order events as received (all text), typed; `reason` is why one is rejected
 -- reads: incoming, and the macros of texts.sql      grain: event
--- Text is trimmed, and an empty text is a missing one. Times without an offset are UTC; fractions
--- of a second are cut off. A time more than a day ahead of the clock (`latest`) is a mistake. Money is rounded to a millionth; it is positive for refunds too.
--- A refund of no unit is money given back for goods that stayed, or for nobody knows how many.
+-- Text is trimmed, and empty text counts as missing. Times without an offset are UTC; fractions
+-- of a second are cut off. A time more than a day in the future (`latest`) is an error. Money is
+-- rounded to a millionth; it is positive for refunds, too.
+-- A refund of 0 units is money back for goods kept, or for an unknown number of units.
 CREATE TEMP VIEW checked_events AS
 WITH texts AS (
     SELECT
@@ -80,7 +81,7 @@ final AS (
                         discount_code, discount_type
                     ),
                     chr(0)
-                ) THEN 'a text holds a NUL character' END
+                ) THEN 'a text contains a NUL character' END
         ), '')) AS reason
     FROM typed
 )

@@ -1,25 +1,25 @@
-"""What the columns of an orders file mean: by its header where d1lab knows it, else by a map.
+"""The meaning of an orders file's columns: from a built-in map if one matches, or a map file.
 
-A map is a small TOML file, or `--map order_id=InvoiceNo` for each column. The ones that d1lab
-brings lie in `maps/`; they have the same form, and `known_by`, the columns they are found by.
+A map is a small TOML file, or `--map order_id=InvoiceNo` for each column. The built-in maps are
+in `maps/`; they have the same format, plus `known_by`, the columns that identify the export.
 
-    timezone = "Europe/London"        # of times without an offset; the shop's without it
-    time_format = "%m/%d/%Y %H:%M"    # where times are in a form that d1lab does not know
+    timezone = "Europe/London"        # of times without an offset; default: the shop's
+    time_format = "%m/%d/%Y %H:%M"    # for times in an unsupported format
     dates = "day-first"               # 3/1/2026: January 3; or "month-first"
     decimal = ","                     # 1.234: one thousand; or "."
     country = "DE"                    # of phone numbers without a country
-    discount_skus = ["D"]             # lines that are money given back, not an article
-    whole_orders = false              # a file holds single lines: orders are added to
+    discount_skus = ["D"]             # lines that are a refund of money, not a product
+    whole_orders = false              # false: the file has single lines, which are added to orders
 
     [columns]
     order_id = "InvoiceNo"
     sku = ["StockCode", "Description"]  # the first that is not empty
 
     [filter]
-    status = ["completed"]            # lines of any other status are left out
+    status = ["completed"]            # lines with any other status are excluded
 
     [values]
-    quantity = "1"                    # where no column says it
+    quantity = "1"                    # if no column has it
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ PLAIN = (
     "payment_method",
     "is_gift_card",
 )
-"""The fields that a column map may name."""
+"""The fields that a column map can contain."""
 
 _SHOPIFY = tuple(shipped_maps()["shopify"]["columns"])
 
@@ -77,20 +77,20 @@ _ORDERS = ("day-first", "month-first")
 
 
 class ColumnMap(NamedTuple):
-    """Fields and the columns that hold them."""
+    """Fields and the columns that contain them."""
 
     layout: str  # 'shopify' or 'plain': <layout>_orders.sql reads it
-    fields: tuple[str, ...]  # all that the layout knows
-    columns: Columns  # the file's columns by field, the first that is not empty counts
-    title: str | None = None  # of a map that d1lab brings
+    fields: tuple[str, ...]  # all fields of the layout
+    columns: Columns  # the file's columns by field; the first non-empty one counts
+    title: str | None = None  # of a built-in map
     timezone: str | None = None  # of times without an offset; None for the shop's
     time_format: str | None = None
-    dates: str | None = None  # 'day-first' or 'month-first'; None where the file settles it
-    decimal: str | None = None  # '.' or ','; None where the file settles it
+    dates: str | None = None  # 'day-first' or 'month-first'; None to infer it from the file
+    decimal: str | None = None  # '.' or ','; None to infer it from the file
     country: str | None = None  # of phone numbers without one
     discount_skus: tuple[str, ...] = ()
     whole_orders: bool = True
-    unpack: str | None = None  # the column that holds all products of an order
+    unpack: str | None = None  # the column with all products of an order
     filter: Mapping[str, tuple[str, ...]] = {}
     values: Mapping[str, str] = {}
 
@@ -106,17 +106,17 @@ def column_map(
     pairs: Iterable[str] = (),
     settled: Mapping[str, str | None] | None = None,
 ) -> ColumnMap:
-    """How to read a file with this header.
+    """Return how to read a file with this header.
 
     Args:
         header: The file's columns.
-        path: A map in TOML, if any.
-        pairs: "field=column" each, or the name of a map that d1lab brings; they win over the map.
-        settled: Options that win over those of the map, such as dates; None for what is not told.
+        path: A map file in TOML, if any.
+        pairs: "field=column" each, or the name of a built-in map; they override the map file.
+        settled: Options that override those of the map, such as dates; None for unset ones.
 
     Raises:
         UnknownName: A field, option or column does not exist.
-        InputError: There is no map for this header; a needed field or a clear column is missing.
+        InputError: No map matches this header, a required field is missing, or a column is unclear.
     """
     names, own = _split(pairs)
     given = {name: value for name, value in (settled or {}).items() if value is not None}
@@ -125,7 +125,7 @@ def column_map(
     else:
         base = shipped_maps()[names[-1]] if names else find_map(header)
         if base and own and base.get("layout") == "shopify":
-            base = {}  # a map of the user's own reads Shopify's lines as they stand
+            base = {}  # a user's map reads Shopify's lines as plain lines
         found, base = dict(base.pop("columns", {})) if base else {}, base or {}
     wanted = {**base.pop("columns", {}), **own}
     if not (found or wanted or base):
@@ -142,7 +142,7 @@ def column_map(
 
 
 def _split(pairs: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Names of maps, and columns by field."""
+    """Split the pairs into names of maps, and columns by field."""
     names: list[str] = []
     own: dict[str, str] = {}
     for text in pairs:
@@ -168,13 +168,13 @@ def _unknown_header(header: Sequence[str]) -> str:
         told = f" For a Shopify order export, columns are missing: {', '.join(missing)}."
     titles = ", ".join(one["title"] for one in shipped_maps().values())
     return (
-        f"d1lab does not know this file's columns. It knows exports of {titles}.{told} For other "
+        f"The file's columns match no supported export ({titles}).{told} For other "
         f"files, map the columns, for example --map order_id={header[0]}, or run: d1lab ingest map"
     )
 
 
 def _present(header: Sequence[str], columns: Columns) -> dict[str, tuple[str, ...]]:
-    """Of a map's columns those that the file has, as the file writes them."""
+    """Return the map's columns that the file has, in the file's spelling."""
     named = {same_name(name): name for name in reversed(header)}
     there = {
         field: tuple(named[same_name(name)] for name in names if same_name(name) in named)
@@ -186,7 +186,7 @@ def _present(header: Sequence[str], columns: Columns) -> dict[str, tuple[str, ..
 def _required(
     header: Sequence[str], columns: Mapping[str, Any], layout: str
 ) -> dict[str, tuple[str, ...]]:
-    """The columns that the user names: each must be there."""
+    """Return the columns named by the user; each has to exist."""
     made = {}
     for field, names in columns.items():
         names = (names,) if isinstance(names, str) else tuple(map(str, names))
@@ -202,7 +202,7 @@ def _required(
 def _with_status(
     header: Sequence[str], columns: dict[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """Orders that are no sale are left out of a map that forgot to say where that stands."""
+    """Add the status column to a map without one, to exclude orders that are not sales."""
     for wanted in _STATUS:
         for name in header:
             if same_name(name) == wanted and "status" not in columns:
@@ -219,7 +219,7 @@ def _require_fields(header: Sequence[str], made: ColumnMap) -> None:
     if made.layout == "plain" and not there & set(_PRICES):
         raise InputError("column map incomplete: add list_price or revenue")
     if missing := [field for field in made.filter if field not in made.columns and not made.title]:
-        raise InputError(f"[filter] {missing[0]}: name its column in [columns]")
+        raise InputError(f"[filter] {missing[0]}: column missing. Add {missing[0]} to [columns].")
     used = {name for names in made.columns.values() for name in names}
     if doubled := sorted(twice(header) & used):
         raise InputError(
@@ -234,7 +234,7 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise UnknownName("option", name, allowed, "the column map")
     skus = options.get("discount_skus", [])
     if not isinstance(skus, list) or not all(isinstance(sku, str) for sku in skus):
-        raise InputError('discount_skus: give a list of texts, such as ["D"]')
+        raise InputError('invalid discount_skus. Use a list of texts, such as ["D"].')
     _require_choices(options)
     kept = {name: _texts(value) for name, value in _table(options, "filter").items()}
     values = {name: str(value) for name, value in _table(options, "values").items()}
@@ -249,21 +249,21 @@ def _require_choices(options: Mapping[str, Any]) -> None:
     try:
         ZoneInfo(str(zone or "UTC"))
     except (KeyError, ValueError, OSError):
-        raise InputError(f"timezone {zone!r}: give a name such as 'Europe/London'") from None
+        raise InputError(f"invalid timezone {zone!r}. Use a name like 'Europe/London'.") from None
     if not isinstance(options.get("time_format"), str | None):
-        raise InputError("time_format: give a text such as '%m/%d/%Y %H:%M'")
+        raise InputError("invalid time_format. Use a text such as '%m/%d/%Y %H:%M'.")
     if options.get("dates") not in (None, *_ORDERS):
-        raise InputError(f"dates {options['dates']!r}: give 'day-first' or 'month-first'")
+        raise InputError(f"invalid dates {options['dates']!r}. Use 'day-first' or 'month-first'.")
     if options.get("decimal") not in (None, ".", ","):
-        raise InputError(f"decimal {options['decimal']!r}: give '.' or ','")
+        raise InputError(f"invalid decimal {options['decimal']!r}. Use '.' or ','.")
     if not isinstance(options.get("whole_orders", True), bool):
-        raise InputError("whole_orders: give true or false")
+        raise InputError("invalid whole_orders. Use true or false.")
 
 
 def _table(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = options.get(name, {})
     if not isinstance(found, dict):
-        raise InputError(f"[{name}] holds field = value lines")
+        raise InputError(f"invalid [{name}]. Use lines of the form field = value.")
     return found
 
 

@@ -1,9 +1,9 @@
-"""Unit costs from a CSV file into `product_costs`: checked line by line, each written once.
+"""Load unit costs from a CSV file into `product_costs`, checked line by line, each written once.
 
-The header names shop, sku, unit_cost and valid_from, in any order. A line that breaks a rule is
-refused with its number and the reason, and the others go in. A cost that is known for the same
-shop, SKU and day is replaced by the file's, a simulated one, too, which is then no longer called
-so; sending a file again writes nothing, so that a load that died is simply run again.
+The header has the columns shop, sku, unit_cost, and valid_from, in any order. An invalid line is
+rejected with its number and the reason, and the others are written. The file's cost replaces an
+existing one for the same shop, SKU, and day, including a simulated one, which is then no longer
+marked as simulated. Loading a file again writes nothing, so an interrupted load can be repeated.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class CostsResult(NamedTuple):
-    """What became of the file's lines: received = written + known + refused, but in a dry run."""
+    """Counts of the file's lines: received = written + known + refused, except in a dry run."""
 
     received: int
-    written: int  # new, or at another cost than before; 0 in a dry run
-    known: int  # there before, at this cost; 0 in a dry run
+    written: int  # new, or with a changed cost; 0 in a dry run
+    known: int  # already stored with this cost; 0 in a dry run
     refused: tuple[RejectedLine, ...]
 
 
@@ -47,19 +47,20 @@ Key = tuple[str, str, str]
 def ingest_costs(
     db: Database | None, path: Path, *, progress: Progress | None = None
 ) -> CostsResult:
-    """Write a file's unit costs.
+    """Write the unit costs of a file.
 
     Args:
         db: A database with the table `product_costs`; None for a dry run, which checks everything
             and writes nothing.
-        path: A CSV file, or any other table, with a header. Costs are in the shop's currency,
+        path: A CSV file, or another table file, with a header. Costs are in the shop's currency,
             0 or more, such as 12.50; days are ISO dates.
         progress: Called as costs are written.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or a column is missing.
-        UnknownName: A column is none of the four.
-        D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
+        InputError: The file does not exist or cannot be read, or a column is missing.
+        UnknownName: A column is not one of the four.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Rows already written stay; the
+            next run writes the rest.
     """
     costs: dict[Key, Cost] = {}
     refused = []
@@ -78,7 +79,7 @@ def ingest_costs(
 
 
 def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
-    """Batch by batch; how many were new or differed."""
+    """Write costs in batches; return how many were new or different."""
     written, columns = 0, _columns(db)
     for start in range(0, len(costs), BATCH_COSTS):
         batch = [(*cost, None)[: len(columns)] for cost in costs[start : start + BATCH_COSTS]]
@@ -89,14 +90,14 @@ def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
 
 
 def _columns(db: Database) -> tuple[str, ...]:
-    """The file's, and `source` where the table has it: an older database may not have it."""
+    """Return the file's columns, plus `source` if the table has it (older databases do not)."""
     table = catalog.by_declared_name(db.tables()).get(_TABLE.name)
     held = {column.name.lower() for column in table.columns} if table else set()
     return (*FIELDS, "source") if "source" in held else FIELDS
 
 
 def _read(path: Path) -> Iterator[tuple[int, Mapping[str, str] | None]]:
-    """Each line's number, and its cells by the header's names; None where their number differs."""
+    """Yield each line's number and its cells by column name; None if the cell count differs."""
     found = records(path)
     names = header_of(path, found)
     _require_header(path, names)
@@ -116,9 +117,9 @@ def _require_header(path: Path, names: list[str]) -> None:
 
 
 def _checked(cells: Mapping[str, str] | None, known: Mapping[Key, Cost]) -> Cost:
-    """A line's cost; raises InputError with the reason where a rule is broken."""
+    """Parse a line's cost; raise InputError with the reason if it is invalid."""
     if cells is None:
-        raise InputError(f"{len(FIELDS)} cells are expected")
+        raise InputError(f"expected {len(FIELDS)} cells")
     shop, sku, amount, day = (cells[name].strip() for name in FIELDS)
     for name, text in (("shop", shop), ("sku", sku)):
         if not text or "\0" in text:

@@ -1,8 +1,8 @@
-"""An order of Shopify's export that was cut: its last lines begin the next file.
+"""Orders that Shopify's export split: their last lines are at the start of the next file.
 
-The lines of an order after its first one are without the order's own fields. A file that begins
-with such lines goes on where another file of its folder ends: they are read together, whichever of
-the two is loaded.
+Only the first line of an order has the order's own fields. A file that begins with other
+lines continues another file in its folder: the lines are read together, whichever of
+the two files is loaded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _OWN_FIELDS = ("financial_status", "currency", "subtotal", "total")
 
 
 class Missing(NamedTuple):
-    """Records of other files that belong to the first and to the last order of a file."""
+    """Records of other files that belong to a file's first and last order."""
 
     before: list[list[str]]
     after: list[list[str]]
 
 
 class _Table(NamedTuple):
-    """What is looked at of a file: its name, and which cells say that an order begins."""
+    """The columns used to join orders: the name, and the cells that mark an order's first line."""
 
     header: list[str]
     name: int
@@ -40,12 +40,12 @@ class _Table(NamedTuple):
         return cells[self.name].strip() if len(cells) > self.name else ""
 
     def begins(self, record: Record) -> bool:
-        """Whether a record has fields of the order itself."""
+        """Whether a record has the order's own fields."""
         return any(record[1][place].strip() for place in self.own if place < len(record[1]))
 
 
 def missing_parts(path: Path, columns: ColumnMap) -> Missing:
-    """The lines of a file's first and last order that lie in other files of its folder."""
+    """Return the lines of a file's first and last order that are in other files of its folder."""
     found = records(path)
     names = header_of(path, found)
     places = [names.index(columns.columns[f][0]) for f in _OWN_FIELDS if f in columns.columns]
@@ -59,7 +59,7 @@ def missing_parts(path: Path, columns: ColumnMap) -> Missing:
 
 
 def _tail(path: Path, table: _Table, name: str) -> list[list[str]]:
-    """The last lines of the file that ends in the order of that name."""
+    """Return the last lines of the file that ends with the order of that name."""
     for found in _others(path, table):
         kept: list[Record] = []
         for record in found:
@@ -73,7 +73,7 @@ def _tail(path: Path, table: _Table, name: str) -> list[list[str]]:
 
 
 def _head(path: Path, table: _Table, name: str) -> list[list[str]]:
-    """The first lines of the file that begins in the middle of the order of that name."""
+    """Return the first lines of the file that starts in the middle of the order of that name."""
     for found in _others(path, table):
         kept = list(takewhile(lambda record: table.name_of(record) == name, found))
         if kept and not table.begins(kept[0]):
@@ -82,7 +82,7 @@ def _head(path: Path, table: _Table, name: str) -> list[list[str]]:
 
 
 def _others(path: Path, table: _Table) -> Iterator[Iterator[Record]]:
-    """The records of the files beside it that have the same columns."""
+    """Yield the records of files in the same folder with the same columns."""
     beside: Sequence[Path] = sorted(path.parent.glob(f"*{path.suffix}"))[:MOST_FILES]
     for other in beside:
         if other.name != path.name:

@@ -1,4 +1,4 @@
-"""What D1's counters say, held against the order events, row by row."""
+"""Compare D1's counters with the order events, row by row."""
 # ruff: noqa: S608  (names are quoted, nothing else is put in)
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from d1lab.types import TYPES
 
 AGGREGATES = Path(__file__).parent / "aggregates"
 
-_NAMED = 20  # rows that are told one by one
-_MEANS = ("avg_order_value",)  # of the numbers, those that do not add up
-_CENT = 0.005  # sums that agree to it are the same
+_NAMED = 20  # rows listed individually
+_MEANS = ("avg_order_value",)  # numbers that cannot be summed
+_CENT = 0.005  # sums within it count as equal
 
 
 class RowDifference(NamedTuple):
-    """One row whose figures are not those of the events."""
+    """One row whose figures differ from the events."""
 
     key: dict[str, str]
-    stored: dict[str, Any] | None  # the figures that differ; None: D1 has no such row
+    stored: dict[str, Any] | None  # the figures that differ; None: the row is missing in D1
     events: dict[str, Any]
 
 
@@ -32,32 +32,32 @@ class ColumnSum(NamedTuple):
     """One figure over all rows of a table."""
 
     column: str
-    stored: float | None  # None: no row has it
+    stored: float | None  # None if no row has a value
     events: float | None
-    rows_short: int  # rows of which the events cover less than stands in D1
+    rows_short: int  # rows where the events cover less than D1's figure
 
 
 class Comparison(NamedTuple):
-    """A table's counters beside the events."""
+    """A table's counters compared with the events."""
 
     table: str
     stored: int  # rows in D1
-    differ: int  # rows that the events give otherwise, or that only one of both has
-    rows_short: int  # of them, those of which the events cover less than stands in D1
+    differ: int  # rows with different figures, or on one side only
+    rows_short: int  # of those, rows where the events cover less than D1's figure
     sums: tuple[ColumnSum, ...]
-    sample: tuple[RowDifference, ...]  # the first of them, those with the largest gap ahead
+    sample: tuple[RowDifference, ...]  # the rows with the largest gaps
 
 
 def aggregate_tables() -> list[Table]:
-    """The tables that have a file in ingest/aggregates, in the order of their names."""
+    """Return the tables that have a file in ingest/aggregates, sorted by name."""
     return [catalog.table(path.stem) for path in sorted(AGGREGATES.glob("*.sql"))]
 
 
 class Sides:
-    """A table's counters as D1 has them and as the events give them, side by side.
+    """A table's counters in D1 and computed from the events, side by side.
 
     Args:
-        con: A warehouse: the view `order_lines`, and D1's table in the schema `raw`.
+        con: A warehouse with the view `order_lines`, and D1's table in schema `raw`.
         table: One of `aggregate_tables`.
     """
 
@@ -66,7 +66,7 @@ class Sides:
         con.execute(f"CREATE OR REPLACE TEMP TABLE {_BOTH} AS {_both_sql(table)}")
 
     def comparison(self) -> Comparison:
-        """How far they are apart."""
+        """Summarize the differences."""
         names = _added(self._table)
         counts = ["count(*) FILTER (is_stored)", "count(*) FILTER (differs)"]
         counts += [f"count(*) FILTER ({_is_short(self._table)})"]
@@ -78,9 +78,9 @@ class Sides:
         return Comparison(self._table.name, stored, differ, short, tuple(columns), sample)
 
     def rows(self) -> list[str]:
-        """The rows that the events give otherwise, each a JSON array of key and figures.
+        """Return the rows to update, each a JSON array of key and figures.
 
-        A row without events goes to zero.
+        A row without events is set to zero.
         """
         names = [quote(name) for name in self._table.key]
         names += [_event(name) for name in _figures(self._table)]
@@ -105,7 +105,7 @@ _BOTH = "d1lab_both_sides"
 
 
 def _both_sql(table: Table) -> str:
-    """Each row of either side: its key, every figure twice, and whether they differ."""
+    """Build SQL for the rows of both sides: key, both values of each figure, and a flag."""
     keys = ", ".join(map(quote, table.key))
     typed = ", ".join(
         f"{quote(name)}::{TYPES[table.column(name).type].duckdb} AS {quote(name)}"
@@ -137,7 +137,7 @@ def _figures(table: Table) -> tuple[str, ...]:
 
 
 def _added(table: Table) -> list[str]:
-    """The figures that add up over rows."""
+    """Return the figures that can be summed over rows."""
     return [
         name
         for name in _figures(table)
@@ -146,14 +146,14 @@ def _added(table: Table) -> list[str]:
 
 
 def _sums(name: str) -> tuple[str, str, str]:
-    """A figure over all rows, on both sides, and how many rows of it are short."""
+    """Return a figure's total on both sides, and the number of rows that are short."""
     stored, events = _stored(name), _event(name)
     short = f"count(*) FILTER ({stored} > {events} + {_CENT})"
     return f"sum({stored})::DOUBLE", f"sum({events})::DOUBLE", short
 
 
 def _is_short(table: Table) -> str:
-    """Where the events cover less than a row claims."""
+    """Build SQL that is true if the events cover less than a row's figures."""
     gaps = [f"{_stored(name)} > {_event(name)} + {_CENT}" for name in _added(table)]
     return f"coalesce({' OR '.join(gaps)}, false)"
 
@@ -179,5 +179,5 @@ def _event(name: str) -> str:
 
 
 def _empty(column: Column) -> str:
-    """What a group without events holds: nothing was counted, and an average of it is unknown."""
+    """Return the value for a group without events: 0 for counts, NULL for averages."""
     return "0" if column.type in ("integer", "money") and column.name not in _MEANS else "NULL"

@@ -1,9 +1,9 @@
-"""Order events into D1: checked, in batches, each counted once.
+"""Write order events to D1: checked, in batches, each counted once.
 
-An event is one line of an order, discounted or not, or one refunded line; its fields are
-in docs/guide/events.md. `(shop, event_id)` identifies it: sending it again writes nothing, so that
-a load that died is simply run again. What the rules of checked_events.sql do not let in
-is reported with its position and the reason. Mappings and tables pass the same rules.
+An event is one line of an order, discounted or not, or one refunded line; docs/guide/events.md
+lists its fields. `(shop, event_id)` identifies it: sending it again writes nothing, so an
+interrupted load can be repeated. Events that fail the rules of checked_events.sql are
+reported with their position and the reason. Mappings and tables pass the same rules.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ _SQL = Path(__file__).parent
 _RULES = ("texts", "checked_events")
 _TEXTS = ("fault", *FIELDS)
 INCOMING = pa.schema([("position", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
-"""What the rules read: each event's place, what is wrong with its shape, its fields as text."""
-TOLERANCE = timedelta(days=1)  # clocks and time zones: what is further ahead is a mistake
+"""The columns that the rules read: an event's position, any error in its shape, its fields."""
+TOLERANCE = timedelta(days=1)  # for clock errors and time zones; later times are errors
 
 _TYPES: dict[str, Kind] = {name: _TABLE.column(name).type for name in FIELDS}
 _PYTHON_TYPES = {name: python_types(TYPES[kind].tracked_from) for name, kind in _TYPES.items()}
 
 Progress = Callable[[str, int, int], object]
-"""Called after each batch with a name, the events received and the events expected."""
+"""Called after each batch with a name, the events received, and the events expected."""
 
 
 class Refusal(NamedTuple):
-    """An event that was not let in."""
+    """A rejected event."""
 
-    position: int  # its place among the events received, from 1
+    position: int  # its position among the events received, from 1
     reason: str
 
 
 class TrackResult(NamedTuple):
-    """What became of the events: received = written + known + refused.
+    """Counts of the events: received = written + known + refused.
 
-    Where a fault made d1lab send a batch twice, what it wrote the first time counts as known.
+    If d1lab had to retry a batch, rows written by the first attempt count as known.
     """
 
     received: int
-    written: int  # new; with `correct`, also those whose content changed
-    known: int  # there before, and left as they were
+    written: int  # new; with `correct`, also those with changed content
+    known: int  # already stored, and not changed
     refused: tuple[Refusal, ...]
 
 
 class _Checked(NamedTuple):
-    """One batch after the rules."""
+    """One batch after the checks."""
 
     rows: list[str]  # each a JSON array in the order of FIELDS
     refused: list[Refusal]
@@ -76,12 +76,12 @@ def track(
     correct: bool = False,
     progress: Progress | None = None,
 ) -> TrackResult:
-    """Write the events that the database does not know yet.
+    """Write the events that are not in the database yet.
 
     Args:
         db: A database with the table `order_events`.
-        events: Fields by name; read as a stream, 5,000 at a time.
-        correct: Overwrite known events whose content differs. Without it they stay as they are.
+        events: The events, each with its fields by name; read as a stream, 5,000 at a time.
+        correct: Whether to overwrite known events with different content. By default they are kept.
         progress: Called after each batch.
     """
     return _write(db, _batches(events), correct, progress, 0)
@@ -90,27 +90,27 @@ def track(
 def track_table(
     db: Database, source: Any, *, correct: bool = False, progress: Progress | None = None
 ) -> TrackResult:
-    """Write the events of a table: the rules and the result of `track`, at several times its speed.
+    """Write the events of a table: same rules and result as `track`, but several times faster.
 
     Args:
         db: A database with the table `order_events`.
         source: Anything that streams Arrow record batches: a pyarrow table or reader, a DuckDB
-            relation, a polars frame. Its columns are an event's fields; absent ones are empty.
-        correct: Overwrite known events whose content differs.
+            relation, or a polars frame. Its columns are event fields; missing ones are empty.
+        correct: Whether to overwrite known events with different content.
         progress: Called after each batch.
 
     Raises:
-        UnknownName: A column is no field of an event.
-        InputError: A column's type cannot hold its field.
+        UnknownName: A column is not an event field.
+        InputError: A column's type cannot be converted to its field's type.
     """
     return _write(db, _slices(source), correct, progress, getattr(source, "num_rows", 0))
 
 
 def check_table(source: Any) -> TrackResult:
-    """What `track_table` would refuse; nothing is written, and no database is asked.
+    """Return the events that `track_table` would reject, without a database.
 
     Raises:
-        UnknownName, InputError: As `track_table` says.
+        UnknownName, InputError: As in `track_table`.
     """
     return _check_all(_slices(source))
 
@@ -121,7 +121,7 @@ def track_file(
     """Write the events of a .jsonl, .csv or .parquet file.
 
     Raises:
-        InputError: As `read_events` says; a Parquet column's type cannot hold its field.
+        InputError: As in `read_events`, or a Parquet column's type does not match its field.
     """
     if path.suffix == ".parquet":
         return track_table(db, read_parquet(path), correct=correct, progress=progress)
@@ -129,10 +129,10 @@ def track_file(
 
 
 def check_file(path: Path) -> TrackResult:
-    """What `track_file` would refuse; nothing is written, and no database is asked.
+    """Return the events that `track_file` would reject, without a database.
 
     Raises:
-        InputError: As `track_file` says.
+        InputError: As in `track_file`.
     """
     if path.suffix == ".parquet":
         return check_table(read_parquet(path))
@@ -170,7 +170,7 @@ def _write(
 
 
 def _rules() -> duckdb.DuckDBPyConnection:
-    """A connection that holds the rules as the view `checked_events` over `incoming`."""
+    """Open a connection with the rules as the view `checked_events` over `incoming`."""
     con = scratch()
     con.register("incoming", INCOMING.empty_table())
     add_rules(con)
@@ -178,11 +178,11 @@ def _rules() -> duckdb.DuckDBPyConnection:
 
 
 def add_rules(con: duckdb.DuckDBPyConnection, now: datetime | None = None) -> None:
-    """Make the macros that read texts, and the view `checked_events` over `incoming`.
+    """Create the text macros, and the view `checked_events` over `incoming`.
 
     Args:
-        con: Where `incoming` is, of the schema INCOMING.
-        now: The present; events of later days are refused.
+        con: The connection with `incoming`, in schema INCOMING.
+        now: The current time; events of later days are rejected.
     """
     latest = (now or datetime.now(UTC)) + TOLERANCE
     con.execute("SET VARIABLE latest = $at", {"at": latest.astimezone(UTC).replace(tzinfo=None)})
@@ -212,7 +212,7 @@ def _from_mappings(events: Sequence[object]) -> pa.RecordBatch:
 
 
 def _texts(event: object) -> tuple[str | None, ...]:
-    """What is wrong with the event's shape, or None; then its fields as text."""
+    """Return the error in the event's shape, or None; then its fields as text."""
     try:
         if not isinstance(event, Mapping):
             raise InputError(f"not an object of fields: {str(event)[:80]!r}")
@@ -229,12 +229,12 @@ def _text(name: str, value: object) -> str | None:
         raise InputError(f"{name} is of type {type(value).__name__}")
     text = value.isoformat() if isinstance(value, date) else str(value)
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise InputError(f"{name} holds half of a surrogate pair")
+        raise InputError(f"{name} contains half of a surrogate pair")
     return text
 
 
 def _slices(source: Any) -> Iterator[pa.RecordBatch]:
-    """A table's batches, cut to a size, as text; fields that it does not have are empty."""
+    """Yield a table's batches of limited size, as text; missing fields are empty."""
     reader = pa.RecordBatchReader.from_stream(source)
     require_fields(reader.schema.names)
     for field in reader.schema:
@@ -249,11 +249,11 @@ def _slices(source: Any) -> Iterator[pa.RecordBatch]:
 
 
 def _require_type(field: pa.Field) -> None:
-    """What `_text` asks of a value, asked of a column."""
+    """Convert a column to text, with the checks of `_text`."""
     given = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     takes = TYPES[_TYPES[field.name]].tracked_from
     if not (pa.types.is_null(given) or families_of(given) & takes):
         raise InputError(
-            f"column {field.name!r} is of type {field.type}, which cannot hold "
-            f"{_TYPES[field.name]} values; cast it before tracking"
+            f"column {field.name!r} has type {field.type}, which does not match "
+            f"{_TYPES[field.name]}. Cast it before tracking."
         )

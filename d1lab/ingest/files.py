@@ -1,4 +1,4 @@
-"""Order events in files: JSON lines, CSV, Parquet; read as a stream."""
+"""Read order events from files as a stream: JSON lines, CSV, and Parquet."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from d1lab import catalog
 from d1lab.errors import InputError, UnknownName
 
 FIELDS = tuple(c.name for c in catalog.table("order_events").columns if c.name != "seq")
-"""An event's fields; D1 itself gives the sequence number."""
+"""The fields of an event; D1 assigns the sequence number."""
 
 _FIELDS = frozenset(FIELDS)
 
 
 def require_fields(names: Iterable[str]) -> None:
-    """Raise UnknownName for the first name that is no field of an event."""
+    """Raise UnknownName for the first name that is not an event field."""
     for name in names:
         if name not in _FIELDS:
             raise UnknownName("field", str(name), FIELDS, "an order event")
 
 
 def read_events(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The events of a file, one at a time.
+    """Yield the events of a file, one at a time.
 
-    A line that is no JSON comes back as the text that it is, for `track` to refuse in its place;
-    empty lines are skipped. CSV has a header line of field names, and every cell is text.
+    A line that is not JSON is returned as text, so that `track` rejects it at its position;
+    empty lines are skipped. CSV needs a header line of field names, and every cell is text.
 
     Args:
         path: A .jsonl (or .ndjson), .csv or .parquet file in UTF-8.
 
     Raises:
-        InputError: There is no such file, it is of another kind, or not in UTF-8.
-        UnknownName: A CSV or Parquet column is no field of an event.
+        InputError: The file does not exist, has another type, or is not UTF-8.
+        UnknownName: A CSV or Parquet column is not an event field.
     """
     readers = {".jsonl": _read_json_lines, ".ndjson": _read_json_lines, ".csv": _read_csv}
     if path.suffix == ".parquet":
@@ -50,23 +50,23 @@ def read_events(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def read_parquet(path: Path) -> pa.RecordBatchReader:
-    """The events of a Parquet file as record batches.
+    """Yield the events of a Parquet file as record batches.
 
     Raises:
-        InputError: There is no such file, or it is not Parquet.
-        UnknownName: A column is no field of an event.
+        InputError: The file does not exist, or is not Parquet.
+        UnknownName: A column is not an event field.
     """
     require_file(path)
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file: {error}") from None
+        raise InputError(f"{path} is not a valid Parquet file: {error}") from None
     require_fields(file.schema_arrow.names)
     return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
 
 
 def require_file(path: Path) -> None:
-    """Raise InputError where there is no such file."""
+    """Raise InputError if the file does not exist."""
     if not path.is_file():
         raise InputError(f"file {str(path)!r} does not exist. Check the path.")
 
@@ -97,7 +97,7 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
             _require_header(path, reader.fieldnames or ())
             yield from reader
         except UnicodeDecodeError as error:
-            raise InputError(f"{path} is not in UTF-8: {error}; convert it first") from None
+            raise InputError(f"{path} is not in UTF-8: {error}. Convert it first.") from None
         except csv.Error as error:
             raise InputError(f"{path}, near line {reader.reader.line_num}: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Lines of files as the table `source`: all text, each with its line in the file."""
+"""Load the lines of files into the table `source`: all text, each with its line number."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BATCH_LINES = 20_000
 
 
 def header(path: Path) -> list[str]:
-    """The columns of a file.
+    """Return the columns of a file.
 
     Raises:
-        InputError: There is no such file, it is of no kind that can be read, or it is empty.
+        InputError: The file does not exist, has an unsupported type, or is empty.
     """
     if kind_of(path) == ".parquet":
         return list(_parquet(path).schema_arrow.names)
@@ -34,10 +34,10 @@ class Loaded(NamedTuple):
     """The lines of files in `source`."""
 
     lines: int
-    ends: tuple[tuple[Path, int], ...]  # each file, and the number of its last line
+    ends: tuple[tuple[Path, int], ...]  # each file with the number of its last line
 
     def place_of(self, line: int) -> tuple[Path, int] | None:
-        """The file of a line, and its number there; None for a line of another file's."""
+        """Return the file of a line and its number there; None for a line of another file."""
         before = 0
         for path, end in self.ends:
             if before < line <= end:
@@ -47,18 +47,18 @@ class Loaded(NamedTuple):
 
 
 def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnMap) -> Loaded:
-    """Make the table `source`, numbered on through all files.
+    """Create the table `source`, with line numbers that continue across files.
 
-    Of an order of Shopify's export that is cut, the lines in other files of the folder come with
-    it, under numbers below 1 and above those of the file.
+    For an order that Shopify's export split, the lines in other files of the folder are added,
+    with numbers below 1 and above those of the file.
 
     Args:
-        con: Where to make it.
-        paths: The files, whose columns are the same: one export, cut or not.
-        columns: What its columns mean.
+        con: The connection to create it in.
+        paths: The files of one export, with the same columns.
+        columns: The meaning of the columns.
 
     Raises:
-        InputError: A file cannot be read to its end, or its columns differ from the first one's.
+        InputError: A file cannot be read to its end, or its columns differ from the first file's.
     """
     fields = ", ".join(f"{quote(name)} VARCHAR" for name in columns.fields)
     con.execute(f"CREATE TABLE source (line BIGINT, fault VARCHAR, {fields})")
@@ -66,7 +66,7 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
     ends: list[tuple[Path, int]] = []
     for path in paths:
         if header(path) != first:
-            raise InputError(f"{path} has other columns than {paths[0]}. Load it by itself.")
+            raise InputError(f"{path} has different columns than {paths[0]}. Load it separately.")
         if kind_of(path) == ".parquet":
             _load_parquet(con, path, columns, before)
         else:
@@ -80,7 +80,7 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
 
 
 def _add_missing(con: duckdb.DuckDBPyConnection, path: Path, columns: ColumnMap, last: int) -> None:
-    """Lines of orders that the export was cut in: their numbers are outside of the file's."""
+    """Add lines of split orders, with numbers outside the file's range."""
     missing = missing_parts(path, columns)
     names = header(path)
     above = [(number - len(missing.before), cells) for number, cells in enumerate(missing.before)]
@@ -92,7 +92,7 @@ def _parquet(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file: {error}") from None
+        raise InputError(f"{path} is not a valid Parquet file: {error}") from None
 
 
 def _load_parquet(
@@ -108,7 +108,7 @@ def _load_parquet(
 
 
 def _as_text(columns: ColumnMap, name: str, schema: pa.Schema) -> str:
-    """A field as text; whole numbers that come as floats, as identifiers may, lose their '.0'."""
+    """Build SQL for a field as text; whole numbers stored as floats lose their '.0'."""
     texts = []
     for column in columns.columns.get(name, ()):
         text = f"{quote(column)}::VARCHAR"
@@ -177,13 +177,13 @@ def _batches(
 
 
 def _fitted(cells: list[str], width: int) -> tuple[list[str], str | None]:
-    """The cells of a record that has too many or too few; empty ones too many are no fault."""
+    """Fit a record with too many or too few cells; extra empty cells are not an error."""
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         return cells[:width], None
-    fault = f"{len(cells)} cells, where the header has {width}"
+    fault = f"{len(cells)} cells, but the header has {width}"
     return [*cells, *[""] * (width - len(cells))], fault
 
 
 def delimiter_of(path: Path) -> str | None:
-    """What stands between the cells of a text; None for other files."""
+    """Return the delimiter of a text file; None for other files."""
     return dialect_of(path).delimiter if kind_of(path) in TEXTS else None

@@ -1,4 +1,4 @@
-"""Column maps as TOML files: the user's, and the ones that d1lab brings in `maps/`."""
+"""Column maps as TOML files: the user's, and the built-in ones in `maps/`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Columns = Mapping[str, tuple[str, ...]]
 
 
 def read_map(path: Path) -> dict[str, Any]:
-    """A map's tables and options, as they stand.
+    """Read a map's tables and options, unchecked.
 
     Raises:
-        InputError: There is no such file, it is not TOML, or its columns are no table.
+        InputError: The file does not exist, is not TOML, or its columns are not a table.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -31,12 +31,12 @@ def read_map(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
     if not isinstance(given.get("columns", {}), dict):
-        raise InputError(f'{path}: [columns] holds field = "column" lines')
+        raise InputError(f'{path}: invalid [columns]. Use lines of the form field = "column".')
     return given
 
 
 def shipped_maps() -> dict[str, dict[str, Any]]:
-    """The maps that d1lab brings, by name."""
+    """Return the built-in maps, by name."""
     return deepcopy(_shipped())
 
 
@@ -52,7 +52,7 @@ def _shipped() -> dict[str, dict[str, Any]]:
 
 
 def find_map(header: Sequence[str]) -> dict[str, Any] | None:
-    """The map of d1lab's that knows a header: the one that needs most of its columns."""
+    """Return the built-in map that matches a header; of several, the one with the most columns."""
     there = {same_name(name) for name in header}
     found = [
         (len(needed), name)

@@ -1,8 +1,8 @@
-"""How much of a partial refund was for goods: the rest was their tax, shipping, duties, tips.
+"""Estimate the goods' part of a partial refund; the rest is tax, shipping, duties, and tips.
 
-Shopify's export knows one amount for the order. Where it is that of some of the lines' units with
-their tax, those are what came back: 10.80 of three socks at 10.00 with 8% tax is 10.00. Otherwise
-it is shared over all that was charged, in proportion. Amounts are in the smallest unit.
+Shopify's export has one amount per order. If it equals the price of some of the units plus tax,
+those units were refunded: 10.80 on three socks at 10.00 with 8% tax is 10.00. Otherwise the
+amount is split over all charges in proportion. Amounts are in the currency's smallest unit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-MOST_SUMS = 5_000  # of units: with more, nearly every amount is one of them
+MOST_SUMS = 5_000  # sums of units; with more, nearly every amount would match one
 
 _REFUNDED = """
 SELECT
@@ -27,19 +27,19 @@ GROUP BY order_key
 
 
 class Charges(NamedTuple):
-    """What an order was charged, in the currency's smallest unit."""
+    """The charges of an order, in the currency's smallest unit."""
 
     refunded: int
     goods: int  # after discounts
-    subtotal: int | None  # with gift cards and tips, as the export says it
-    total: int | None  # None where the export does not say it
+    subtotal: int | None  # as exported, including gift cards and tips
+    total: int | None  # None if the export does not have it
     taxes: int
     shipping: int
     duties: int
 
     @property
     def tax_rates(self) -> tuple[float, ...]:
-        """Tax over what it may have been taken on; 0 where prices hold it."""
+        """Tax divided by the taxable charges; 0 if prices include tax."""
         base = self.subtotal or self.goods
         if self.total is None or self.total < base + self.shipping + self.duties + self.taxes:
             return (0.0,)
@@ -47,7 +47,7 @@ class Charges(NamedTuple):
 
 
 def fill_dues(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `dues` for the partly refunded orders of `sold`."""
+    """Create the table `dues` for the partly refunded orders of `sold`."""
     keys, amounts = [], []
     for key, *charges, lines in con.sql(_REFUNDED).fetchall():
         keys.append(key)
@@ -58,11 +58,11 @@ def fill_dues(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def due(charges: Charges, lines: Sequence[tuple[float, float]]) -> int:
-    """The goods' part of the refunded amount; never more than they were sold for.
+    """Return the goods' part of the refunded amount, at most their price.
 
     Args:
         charges: The order's amounts.
-        lines: What each line was sold for, and its units.
+        lines: The price and the units of each line.
 
     >>> due(Charges(1080, 3000, 3000, 3240, 240, 0, 0), [(3000, 3)])
     1000
@@ -81,7 +81,7 @@ def due(charges: Charges, lines: Sequence[tuple[float, float]]) -> int:
 
 
 def _sums(lines: Iterable[tuple[float, float]]) -> list[int]:
-    """What any units of the lines were sold for together, the least first; none if too many."""
+    """Return all sums of prices of some units, ascending; empty if there are too many."""
     sums = {0}
     for net, units in lines:
         whole = int(units) if float(units).is_integer() else 1

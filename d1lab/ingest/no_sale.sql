@@ -1,9 +1,9 @@
--- no_sale: what stands in files of orders and is no sale; every layout asks these, and no other
--- Each answers with the kind, as results count it, or NULL where it is a sale.
+-- no_sale: the only rules for entries of order files that are not sales, used by every layout
+-- Each macro returns the kind, as counted in results, or NULL for a sale.
 --   order    test order, voided, expired, canceled, failed, not placed: the order is left out
---   line     tip, gift card: the line is left out; the card's value is a debt to its owner
---   charge   tax, shipping, duties: parts of an order's total that revenue does not hold
--- Shopify's canceled orders are the exception: they were sold, and are taken back when canceled.
+--   line     tip, gift card: the line is left out; the card's value is a liability
+--   charge   tax, shipping, duties: parts of an order's total that are not revenue
+-- Shopify's canceled orders are the exception: they were sold, and are refunded when canceled.
 CREATE TEMP MACRO no_sale_status(status) AS CASE
     WHEN regexp_full_match(status, 'void(ed)?') THEN 'voided'
     WHEN regexp_full_match(status, 'expired?|abandoned') THEN 'expired'

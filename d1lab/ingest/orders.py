@@ -1,8 +1,8 @@
-"""Orders from files: exports of shops that d1lab knows, or any table by a small column map.
+"""Load orders from files: exports with a built-in map, or any table with a column map.
 
-A file becomes order events (docs/guide/events.md) by the SQL of its layout,
-<layout>_orders.sql; what each makes of discounts, refunds and canceled orders stands there, what is
-no sale in no_sale.sql. An order that is in a file replaces what was known of it: see `replace`.
+The SQL of a file's layout, <layout>_orders.sql, turns its lines into order events
+(docs/guide/events.md), including discounts, refunds, and canceled orders; no_sale.sql excludes
+entries that are not sales. An order in the file replaces the stored one: see `replace`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from d1lab.ingest.times import unsettled, utc_texts
 from d1lab.ingest.zones import proposed_zone
 from d1lab.warehouse import scratch
 
-MEMORY = "512MB"  # of DuckDB; what does not fit goes to a private folder of the system's
+MEMORY = "512MB"  # DuckDB's limit; the rest spills to a private temporary folder
 SHOWN_ORDERS = 5  # in a dry run
 _SQL = Path(__file__).parent
 
@@ -91,12 +91,12 @@ ORDER BY position LIMIT 20
 
 
 class OrderLine(NamedTuple):
-    """A line as a dry run understands it."""
+    """A line as interpreted by a dry run."""
 
     order_id: str
     type: str
     occurred_at: str  # UTC
-    customer: str  # the beginning of the pseudonym; empty for unknown
+    customer: str  # the start of the pseudonym; empty if unknown
     sku: str
     quantity: str
     discount_code: str  # empty without one
@@ -105,37 +105,37 @@ class OrderLine(NamedTuple):
 
 
 class OrdersResult(NamedTuple):
-    """What became of a file."""
+    """The result of loading a file."""
 
     layout: str  # 'shopify' or 'plain'
     lines: int  # in the file
     orders: int
     refunds: int  # events of type refund
-    refunds_of_money: int  # of these, without units: an amount given back, spread over the lines
+    refunds_of_money: int  # of these, without units: an amount spread over the lines
     without_customer: int  # order lines
-    events: int  # made of the lines that were let in
-    written: int  # new, or corrected; 0 in a dry run
-    known: int  # there before, just so
+    events: int  # created from the accepted lines
+    written: int  # new or changed; 0 in a dry run
+    known: int  # already stored, unchanged
     refused: tuple[RejectedLine, ...]
     seconds: float
-    removed: int = 0  # events that D1 knew of these orders, and that are no more
-    older: int = 0  # orders that D1 knows from a newer export: left as they are
-    no_sale: Mapping[str, int] = {}  # what was left out, by kind
-    map: str | None = None  # the map of d1lab's that the file was read by
-    exported_at: str = ""  # when the file was made, UTC
+    removed: int = 0  # stored events of these orders that no longer exist
+    older: int = 0  # orders stored from a newer export: not changed
+    no_sale: Mapping[str, int] = {}  # entries left out, by kind
+    map: str | None = None  # the built-in map used
+    exported_at: str = ""  # when the file was exported, UTC
     timezone: str = "UTC"  # of times without an offset
-    proposed_timezone: str | None = None  # that the offsets in the file tell, if none is set
-    campaigns: Mapping[str, int] = {}  # codes in the file by the campaign they were counted as
+    proposed_timezone: str | None = None  # inferred from the offsets in the file, if none is set
+    campaigns: Mapping[str, int] = {}  # number of codes in the file, by campaign
     seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
 
 
 class Reading(NamedTuple):
-    """What the caller declares about a file; None where the file settles it."""
+    """Options for reading a file; None to infer them from the file."""
 
-    currency: str | None = None  # the shop's; orders in another one are refused
-    markdowns: bool = False  # count a price below Shopify's compare-at price as a discount
+    currency: str | None = None  # the shop's; orders in another one are rejected
+    markdowns: bool = False  # whether a price below Shopify's compare-at price is a discount
     timezone: str | None = None  # of times without an offset, the shop's
-    exported_at: str | None = None  # when the file was made
+    exported_at: str | None = None  # when the file was exported
     dates: str | None = None  # 'day-first' or 'month-first'
     decimal: str | None = None  # '.' or ','
     country: str | None = None  # of phone numbers without one
@@ -153,21 +153,22 @@ def ingest_orders(
     pairs: Iterable[str] = (),
     progress: Progress | None = None,
 ) -> OrdersResult:
-    """Write the orders of a file as order events.
+    """Write the orders of a file to D1 as order events.
 
     Args:
         db: The database; None for a dry run, which checks everything and writes nothing.
-        paths: A file, or the files that one export was cut into, in their order.
-        shop: The shop whose orders these are.
-        salt: What customers are hashed with; None to keep their addresses plain.
-        reading: What is told of the file beside its columns.
+        paths: A file, or the files of a split export, in order.
+        shop: The shop of the orders.
+        salt: The salt to hash customers with; None to keep plain addresses.
+        reading: Options for reading the file.
         map_file: A column map in TOML.
-        pairs: "field=column" each, or the name of a map that d1lab brings.
+        pairs: "field=column" each, or the name of a built-in map.
         progress: Called as events are written.
 
     Raises:
-        InputError: The file or the map cannot be used; nothing was written.
-        D1Error: As d1lab.errors draws them. What was written stays; the next run does the rest.
+        InputError: The file or the map is invalid; nothing was written.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Rows already written stay; the
+            next run writes the rest.
     """
     start = monotonic()
     if db:
@@ -200,7 +201,7 @@ def ingest_orders(
 
 @contextmanager
 def _workspace() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in bounded memory, with the macros that read texts and the rules of events."""
+    """Open a DuckDB connection with limited memory, the text macros, and the event rules."""
     with (
         TemporaryDirectory(prefix="d1lab-orders-") as spill,
         scratch(memory_limit=MEMORY, temp_directory=spill) as con,
@@ -235,7 +236,7 @@ def _set_up(
     salt: SecretStr | None,
     reading: Reading,
 ) -> str:
-    """Make `settings`, bring phones to one form, and mark the lines that the map's filter keeps."""
+    """Create `settings`, normalize phones, and mark the lines that the map's filter keeps."""
     if not shop.strip():
         raise InputError("shop name is empty. Pass --shop NAME.")
     inner, outer = pads(salt) if salt else (b"", b"")
@@ -275,14 +276,14 @@ def _exported_at(
     given: str | None,
     zone: str,
 ) -> datetime:
-    """When the file was made: as told, else the newest order in it, else the file's own time."""
+    """Return the export time: the given one, else the newest order's, else the file's own time."""
     latest = datetime.now(UTC).replace(tzinfo=None) + TOLERANCE
     if given:
         moment = None if unsettled([given]) else utc_texts([given], zone, None).get(given)
         if moment is None or datetime.fromisoformat(moment) > latest:
-            raise InputError(f"--exported-at {given!r}: give a time such as 2026-05-01T10:00")
+            raise InputError(f"invalid --exported-at {given!r}. Use a time like 2026-05-01T10:00.")
         return datetime.fromisoformat(moment)
-    # not the times of cancellation: an order that was opened again has none any more
+    # without cancellation times: a reopened order no longer has one
     names = [name for name in TIMES if name in columns.fields and name != "cancelled_at"]
     fields = [f"max(instant(given({name})))" for name in names]
     limit = " AND ".join(f"coalesce(instant(given({name})) <= $latest, true)" for name in names)
@@ -308,7 +309,7 @@ def _write(
     exported_at: datetime,
     progress: Progress | None,
 ) -> Replaced:
-    """Check the events by the common rules, and write those that are let in."""
+    """Check the events by the common rules, and write the accepted ones."""
     if db:
         find_known(db, con, shop)
     con.execute(_SENT)
@@ -344,7 +345,7 @@ def _told(con: duckdb.DuckDBPyConnection, columns: ColumnMap, replaced: Replaced
 
 
 def _rejected(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[RejectedLine, ...]:
-    """The lines that were not let in, by their numbers in their files."""
+    """Return the rejected lines, with their numbers in their files."""
     made = []
     for line, reason, order_id, sku in con.sql(
         "SELECT line, reason, order_id, sku FROM refused ORDER BY line"

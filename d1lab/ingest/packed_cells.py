@@ -1,7 +1,7 @@
-"""Orders whose products stand in one cell, as BigCommerce writes them: a record for each product.
+"""Unpack orders with all products in one cell (BigCommerce) into one record per product.
 
 A cell reads 'Product ID: 1, Product Qty: 2, Product SKU: A, ...|Product ID: 2, ...'. The names
-become columns beside those of the file.
+become columns after those of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PART = re.compile(rf"(?:^|,\s*)({'|'.join(NAMES)}):\s*")
 def unpacked(
     names: list[str], found: Iterable[Record], column: str
 ) -> tuple[list[str], Iterator[Record]]:
-    """The names with those of the products, and a record for each product of each order.
+    """Return the names including product columns, and one record per product of each order.
 
     >>> names, found = unpacked(["n", "p"], [(2, ["1", "Product Qty: 2, Product SKU: A, b"])], "p")
     >>> next(found)[1][names.index("Product SKU")]

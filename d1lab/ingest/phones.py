@@ -1,7 +1,7 @@
-"""Phone numbers as one text each: E.164 where a number is one, else its digits.
+"""Normalize phone numbers: E.164 if valid, else the digits.
 
-Cash on delivery knows customers by their phone alone: '0171 2345678', '+49 171 2345678' and
-'0049-171-2345678' are one person in Germany.
+For cash on delivery, the phone is the only customer identifier: '0171 2345678',
+'+49 171 2345678', and '0049-171-2345678' are the same person in Germany.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FEWEST_DIGITS = 6
 _NUMBERS = """
 SELECT DISTINCT given(phone), upper(given({country})) FROM source WHERE given(phone) IS NOT NULL
 """
-_COUNTRIES = {  # currencies of one country
+_COUNTRIES = {  # currencies used by a single country
     "USD": "US", "GBP": "GB", "CAD": "CA", "AUD": "AU", "NZD": "NZ", "INR": "IN", "BDT": "BD",
     "PKR": "PK", "LKR": "LK", "JPY": "JP", "CNY": "CN", "KRW": "KR", "SGD": "SG", "MYR": "MY",
     "IDR": "ID", "PHP": "PH", "THB": "TH", "VND": "VN", "AED": "AE", "SAR": "SA", "QAR": "QA",
@@ -30,12 +30,12 @@ _COUNTRIES = {  # currencies of one country
 def normalize_phones(
     con: duckdb.DuckDBPyConnection, country: str | None, currency: str | None
 ) -> None:
-    """Rewrite the phones of `source`: those that are none become empty.
+    """Normalize the phones of `source`; texts that are not phone numbers become empty.
 
     Args:
-        con: Where `source` is.
-        country: The shop's, ISO 3166: of numbers without one whose line names none.
-        currency: The shop's, which implies its country where nothing else does.
+        con: The connection with `source`.
+        country: The shop's country, ISO 3166, for numbers and lines without a country.
+        currency: The shop's currency, which implies the country as a last resort.
     """
     default = country or _COUNTRIES.get(currency or "")
     rows = con.sql(_NUMBERS.format(country="country")).fetchall()
@@ -58,7 +58,7 @@ def normalize_phones(
 
 
 def normal(phone: str, country: str | None) -> str | None:
-    """A number in E.164; its digits where it is none of that country's; None where it is no number.
+    """Return a number in E.164; its digits if invalid in that country; None if not a number.
 
     >>> normal("0171 2345678", "DE"), normal("00491712345678", None), normal("5.1E+11", None)
     ('+491712345678', '+491712345678', None)
@@ -70,7 +70,7 @@ def normal(phone: str, country: str | None) -> str | None:
         return None
     text = f"+{text[2:]}" if text.startswith("00") else text
     digits = "".join(filter(str.isdigit, text))
-    for one in (text, f"+{digits}"):  # a spreadsheet takes the plus off
+    for one in (text, f"+{digits}"):  # spreadsheets drop the plus sign
         with suppress(phonenumbers.NumberParseException):
             number = phonenumbers.parse(one, country)
             if phonenumbers.is_valid_number(number):

@@ -1,11 +1,11 @@
--- plain_orders: lines of any orders file, its columns named by a map, as events and refused lines
+-- plain_orders: lines of any orders file with a column map, as events and rejected lines
 -- unit: the shop's currency      grain: line (of the file), type
 -- reads: source (is_kept: the map's filter), settings (one row), the macros of texts and no_sale
--- A line of negative quantity, or whose type is a refund, is a refund of those units, at its own
--- time. A line whose article is among `discount_skus` is money given back, of no unit. Revenue that
--- no column gives is the line's price, or price * quantity, less the discount. A line that takes
--- units out for nothing is a correction of the stock, and no event. An order that was refunded
--- afterward (by its status, or an amount) is taken back at its own time.
+-- A line with a negative quantity or of type refund is a refund of those units, at its own time.
+-- A line whose SKU is in `discount_skus` is a refund of money, without units. Without a revenue
+-- column, revenue is the line's price, or price * quantity, minus the discount. A line that
+-- removes units without money is a stock correction, not an event. An order that was refunded
+-- later (by its status, or an amount) is refunded at its own time.
 CREATE TABLE judged AS
 WITH texts AS (
     SELECT
@@ -91,7 +91,7 @@ typed AS (
             CASE WHEN is_money AND NOT is_back
                 THEN 'a discount line must have a negative quantity' END,
             CASE WHEN is_back AND revenue = 0
-                THEN 'units taken out for nothing: a correction of the stock, no refund' END,
+                THEN 'negative quantity without revenue: a stock correction, not a refund' END,
             CASE WHEN settings.time_format IS NOT NULL AND instant(time_text) IS NULL
                 THEN wrong('occurred_at', time_text, 'of the form ' || settings.time_format) END
         ), '')                                          AS reason
@@ -155,7 +155,7 @@ WHERE given_back > 0;
 CREATE TABLE refused AS
 SELECT line, order_id, sku, reason FROM judged WHERE reason IS NOT NULL;
 
--- The orders that the file tells everything of: what is known of them is replaced.
+-- Orders that the file has in full: they replace the stored ones.
 CREATE TABLE file_orders AS
 SELECT order_id, any_value(order_name) AS name
 FROM judged, settings

@@ -1,8 +1,8 @@
-"""Products from Shopify's product export: title, type, vendor, price, and unit cost by SKU.
+"""Load products from Shopify's product export: title, type, vendor, price, and cost by SKU.
 
-A product's own fields stand on its first row, which its variants follow. A variant without a SKU
-goes by its title, as in orders. Costs become unit costs from the day of the export on, where they
-differ from the last one known.
+A product's own fields are on its first row, followed by its variants. A variant without a SKU
+is identified by its title, as in orders. Costs become unit costs valid from the day of the export
+if they differ from the last known cost.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WHERE shop = ?1 AND valid_from = (
 
 
 class CatalogProduct(NamedTuple):
-    """One SKU: a row of d1lab_products without the shop, and its unit cost."""
+    """One SKU: a row of d1lab_products (without the shop), and its unit cost."""
 
     sku: str
     title: str
@@ -45,46 +45,46 @@ class CatalogProduct(NamedTuple):
 
 
 class ProductsResult(NamedTuple):
-    """What became of a file of products."""
+    """The result of loading a product file."""
 
     received: int  # SKUs
-    written: int  # new, or other than before; 0 in a dry run
+    written: int  # new or changed; 0 in a dry run
     known: int
-    costs: int  # unit costs that are new
+    costs: int  # new unit costs
     refused: tuple[RejectedLine, ...]
 
 
 Line = tuple[int, Mapping[str, str]]
-"""A line's number, and its cells by the names of the columns as they are compared."""
+"""A line's number, and its cells by normalized column name."""
 
 
 def read_lines(path: Path, needed: Iterable[str]) -> Iterator[Line]:
-    """The lines of a file, each with all columns.
+    """Yield the lines of a file, each with all columns.
 
     Raises:
-        InputError: The file cannot be read, or a needed column is missing.
+        InputError: The file cannot be read, or a required column is missing.
     """
     found = records(path)
     names = [same_name(name) for name in header_of(path, found)]
     if missing := [name for name in needed if name not in names]:
-        raise InputError(f"{path}: columns are missing: {', '.join(missing)}")
+        raise InputError(f"{path}: missing columns {', '.join(missing)}")
     for line, cells in found:
         padded = [*(cell.strip() for cell in cells), *[""] * (len(names) - len(cells))]
         yield line, dict(zip(names, padded, strict=False))
 
 
 def variant_name(cells: Mapping[str, str]) -> str:
-    """What an order calls a variant without a SKU: 'Wool sock - M'."""
+    """Return the name of a variant without a SKU as in orders: 'Wool sock - M'."""
     options = [cells.get(name, "") for name in _OPTIONS]
     shown = " / ".join(option for option in options if option not in ("", "Default Title"))
     return " - ".join(part for part in (cells.get("title", ""), shown) if part)
 
 
 def amount_of(text: str) -> Decimal | None:
-    """An amount as people write it; None for an empty cell.
+    """Parse an amount in any common format; None for an empty cell.
 
     Raises:
-        InputError: It is no amount of 0 or more.
+        InputError: The text is not an amount of 0 or more.
     """
     if not text:
         return None
@@ -97,17 +97,17 @@ def amount_of(text: str) -> Decimal | None:
 def ingest_products(
     db: Database | None, path: Path, *, shop: str, day: date | None = None
 ) -> ProductsResult:
-    """Write a file's products, and their unit costs where they are new.
+    """Write a file's products, and their new unit costs.
 
     Args:
         db: The database; None for a dry run.
         path: Shopify's product export.
         shop: The shop.
-        day: When the file was exported: unit costs are valid from then on. By default the file's
+        day: The day of the export, from which unit costs are valid. Default: the file's
             own day, UTC.
 
     Raises:
-        InputError: The file cannot be read, or is no product export.
+        InputError: The file cannot be read, or is not a product export.
     """
     found, refused = _read(path)
     if db is None:
@@ -130,7 +130,7 @@ def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ..
         is_variant = cells["variant price"] or cells["variant sku"]
         own = cells if cells["title"] else own
         if not is_variant:
-            continue  # a further picture of the product
+            continue  # another image of the product
         try:
             product = _product(own, cells)
             if product.sku in found and found[product.sku] != product:
@@ -142,7 +142,7 @@ def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ..
 
 
 def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> CatalogProduct:
-    """A variant's product.
+    """Build the product of a variant.
 
     Args:
         own: The product's first row.

@@ -1,4 +1,4 @@
-"""A column map for an unknown file, proposed by the names of its columns."""
+"""Propose a column map for an unknown file from its column names."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _WORDS = {
     "country": "country|country code|billing country|ship country",
     "status": "status|order status|state|financial status|payment status",
 }
-"""What columns of each field are called, the surest name first."""
+"""Common column names of each field, the most reliable first."""
 
 NEEDED = ("order_id", "sku", "quantity", "occurred_at")
 
 
 def proposed_map(path: Path) -> str:
-    """A column map as TOML, to be looked through and saved.
+    """Return a column map as TOML, to review and save.
 
     Args:
-        path: The file of orders.
+        path: The orders file.
 
     Raises:
         InputError: The file cannot be read.
@@ -62,7 +62,7 @@ def proposed_map(path: Path) -> str:
 
 
 def guessed_columns(names: Sequence[str]) -> dict[str, str]:
-    """The column of each field that a name tells; each column once.
+    """Guess the column of each field from the names; each column is used once.
 
     >>> guessed_columns(["InvoiceNo", "StockCode", "Quantity"])
     {'order_id': 'InvoiceNo', 'sku': 'StockCode', 'quantity': 'Quantity'}

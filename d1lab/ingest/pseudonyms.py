@@ -1,8 +1,8 @@
 """Pseudonymize customers: email addresses become stable keyed hashes.
 
-The hash is HMAC-SHA256 under a salt that only the project knows: without it no one can try
-addresses out. The salt comes from the environment (D1LAB_SALT), or is drawn once and kept in the
-data folder, readable by its owner alone. Whoever loses it gives every customer a new identity.
+The hash is HMAC-SHA256 with the project's secret salt: without the salt, nobody can test
+addresses against it. The salt comes from the environment (D1LAB_SALT), or is generated once and
+stored in the data folder, readable only by its owner. If it is lost, every customer gets a new ID.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from d1lab.errors import InputError
 from d1lab.files import write_once
 
 FILE_NAME = "salt"
-MIN_LENGTH = 16  # characters: less can be tried out
+MIN_LENGTH = 16  # characters; shorter salts can be guessed
 
 
 def customer_salt(folder: Path, given: SecretStr | None) -> SecretStr:
-    """The salt of a project; it is drawn when it is first needed.
+    """Return the project's salt; generate it on first use.
 
     Args:
         folder: The project's data folder.
-        given: The one in the environment, if any.
+        given: The salt from the environment, if any.
 
     Raises:
-        InputError: It is too short, others can read its file, or two different salts are there.
+        InputError: The salt is too short, its file is readable by others, or there are two salts.
     """
     path = folder / FILE_NAME
     kept = _kept(path)
@@ -39,13 +39,13 @@ def customer_salt(folder: Path, given: SecretStr | None) -> SecretStr:
     if kept and kept != given:
         raise InputError(
             f"D1LAB_SALT differs from the salt in {path}, so every customer would get "
-            "a new ID. Unset D1LAB_SALT or remove the file, whichever is wrong."
+            "a new ID. Unset D1LAB_SALT or remove the file, whichever is outdated."
         )
     return given
 
 
 def pads(salt: SecretStr) -> tuple[bytes, bytes]:
-    """The inner and the outer key of HMAC-SHA256 (RFC 2104), for use in SQL."""
+    """Return the inner and outer key of HMAC-SHA256 (RFC 2104), for use in SQL."""
     import hashlib
 
     key = salt.get_secret_value().encode()
@@ -60,11 +60,11 @@ def _kept(path: Path) -> SecretStr | None:
         raise InputError(f"{path} is readable by other users. Run: chmod 600 {path}")
     text = path.read_text().strip()
     if len(text) < MIN_LENGTH:
-        raise InputError(f"{path} holds no salt of {MIN_LENGTH} characters or more")
+        raise InputError(f"{path} does not contain a salt of {MIN_LENGTH} characters or more")
     return SecretStr(text)
 
 
 def _drawn(path: Path) -> SecretStr:
-    """A new salt, kept; of two processes that draw at once, the first one's counts."""
+    """Generate and store a salt; if two processes do so at once, the first one's is used."""
     write_once(path, secrets.token_hex(32) + "\n", mode=0o600)
     return SecretStr(path.read_text().strip())

@@ -1,4 +1,4 @@
-"""Lines of a file that became nothing: where they stand, what they are about, and why."""
+"""Rejected lines of a file: line number, identifying values, and reason."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import NamedTuple
 
 
 class RejectedLine(NamedTuple):
-    """A line of the file that was not let in."""
+    """A rejected line of a file."""
 
-    line: int  # its number in a text file, whose header is line 1; in Parquet the row's
+    line: int  # in a text file its number (the header is 1); in Parquet the row's
     reason: str
-    about: Mapping[str, str | None] = {}  # what the line says of itself, such as its SKU
+    about: Mapping[str, str | None] = {}  # identifying values, such as the SKU
 
     @property
     def cells(self) -> tuple[object, ...]:
-        """The values under `columns_of`."""
+        """The values of the columns of `columns_of`."""
         return (self.line, *self.about.values(), self.reason)
 
 
 def columns_of(rejected: Sequence[RejectedLine]) -> tuple[str, ...]:
-    """What the cells of rejected lines are called."""
+    """Return the column names for rejected lines."""
     return ("line", *(rejected[0].about if rejected else ()), "reason")
 
 
 def write_rejected(path: Path, rejected: Sequence[RejectedLine]) -> None:
-    """The rejected lines as a CSV in which no cell is a formula to a spreadsheet.
+    """Write the rejected lines as a CSV, with cells escaped against spreadsheet formulas.
 
     Args:
-        path: The file; it is replaced.
-        rejected: The lines, all about the same things.
+        path: The file, replaced if it exists.
+        rejected: The lines, all with the same identifying values.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

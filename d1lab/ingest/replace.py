@@ -1,9 +1,9 @@
-"""An order that is in a file replaces everything that D1 knew of it, unless D1 knows a newer one.
+"""Replace stored orders by the ones in a file, unless D1 has a newer version.
 
-D1's table `d1lab_orders` keeps when each order's export was made. Orders are found however their
-id was written: 5123, 5123.0, gid://shopify/Order/5123, or by the name alone; what the app tracked
-of an order goes with the rest. Whole orders are written at a time, each group in one transaction:
-a load that dies leaves every order as it was or as it is in the file.
+D1's table `d1lab_orders` has the export time of each order. Orders match in any spelling of their
+ID (5123, 5123.0, gid://shopify/Order/5123), or by name alone; events tracked by the app are
+replaced, too. Whole orders are written in groups, each in one transaction: an interrupted
+load leaves every order either in its old or in its new state.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ SELECT
     coalesce(greatest(
         known.exported_at,
         CASE WHEN occurred_at > coalesce(last_event_at, '') THEN occurred_at END
-    ) > $exported_at, false)  AS is_older  -- what is known is newer: the app goes on tracking
+    ) > $exported_at, false)  AS is_older  -- the stored order is newer: the app keeps tracking
 FROM file_orders
 LEFT JOIN known USING (order_id)
 LEFT JOIN tracked USING (order_id)
@@ -116,25 +116,25 @@ SELECT row FROM checked ANTI JOIN decided USING (order_id) WHERE reason IS NULL 
 
 
 class Replaced(NamedTuple):
-    """What became of the events that the rules let in."""
+    """Counts of the accepted events."""
 
-    written: int  # new, or other than before
-    known: int  # there before, just so
-    removed: int  # known before, and no more in the order
-    older_orders: int  # D1 knows them from a newer export: they were left as they are
+    written: int  # new or changed
+    known: int  # already stored, unchanged
+    removed: int  # stored before, but no longer in the order
+    older_orders: int  # stored from a newer export: not changed
 
 
 class _Group(NamedTuple):
-    """Whole orders that are written together."""
+    """Whole orders that are written in one transaction."""
 
     rows: list[str]  # events, each a JSON array in the order of FIELDS
-    stale: list[str]  # ids of events that are no more
+    stale: list[str]  # ids of events to delete
     orders: list[str]  # rows of TABLE, as JSON arrays
-    other_names: list[str]  # under which the orders were known
+    other_names: list[str]  # other spellings of the stored orders
 
 
 def require_tables(db: Database) -> None:
-    """Raise InputError if the database has no table that a load of orders writes."""
+    """Raise InputError if a table for orders is missing in the database."""
     there = db.tables()
     for name in (_EVENTS.name, TABLE, catalog.CAMPAIGNS):
         if name not in there:
@@ -142,10 +142,10 @@ def require_tables(db: Database) -> None:
 
 
 def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
-    """Read what D1 has on the orders of `file_orders`, and call them by the ids known there.
+    """Read the stored orders of `file_orders` from D1, and use their stored ids.
 
     Raises:
-        InputError: An order's name is that of several orders.
+        InputError: Several stored orders share an order's name.
     """
     con.execute(_SPELLINGS)
     spellings = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
@@ -184,7 +184,7 @@ def _keep(
 
 
 def _rename(con: duckdb.DuckDBPyConnection, order_id: str, known_id: str) -> None:
-    """An order that the file knows by its name alone has the id that it came with before."""
+    """Give orders that only have a name in the file the id that they are stored with."""
     names = {"old": order_id, "new": known_id}
     con.execute(
         "UPDATE events SET order_id = $new, event_id = CASE WHEN starts_with(event_id, $old || '-')"
@@ -201,17 +201,17 @@ def replace_orders(
     exported_at: datetime,
     progress: Progress | None = None,
 ) -> Replaced:
-    """Write the events of `checked`: of whole orders in place of what was known of them.
+    """Write the events of `checked`; whole orders replace the stored ones.
 
     Args:
         db: The database.
-        con: Holds `checked`, and what `find_known` left.
+        con: The connection with `checked` and the tables of `find_known`.
         shop: The shop.
-        exported_at: When the file was made, UTC.
+        exported_at: When the file was exported, UTC.
         progress: Called after each group.
 
     Raises:
-        D1Error: As d1lab.errors draws them. Groups that were written stay.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Groups already written stay.
     """
     moment = exported_at.strftime(SHAPE)
     con.execute(_DECIDED, {"exported_at": moment})
@@ -231,7 +231,7 @@ def replace_orders(
 
 
 def _groups(con: duckdb.DuckDBPyConnection, shop: str, moment: str) -> Iterator[_Group]:
-    """Whole orders, about GROUP_ROWS events at a time; then events that are no whole order's."""
+    """Yield whole orders, about GROUP_ROWS events at a time; then the remaining events."""
     group = _Group([], [], [], [])
     orders = con.cursor().execute(_NEXT)
     while some := orders.fetchmany(1_000):
@@ -251,7 +251,7 @@ def _groups(con: duckdb.DuckDBPyConnection, shop: str, moment: str) -> Iterator[
 
 
 def _write(db: Database, shop: str, group: _Group) -> tuple[int, int]:
-    """One transaction; the events inserted or changed, and those removed."""
+    """Write a group in one transaction; return the number of events written and removed."""
     removals = []
     for sql, ids in ((_DELETE, group.stale), (_FORGET, group.other_names)):
         if ids:

@@ -1,7 +1,7 @@
-"""Shopify's bulk export: JSON lines of orders and their items, as rows of the CSV export's columns.
+"""Read Shopify's bulk export (JSON lines of orders and items) as rows of the CSV export.
 
-An item's line names its order in `__parentId`. Money may stand in `shopMoney` or plainly. What the
-query did not ask for is empty, as in an older CSV export.
+An item's line has its order in `__parentId`. Money is either in `shopMoney` or a plain value.
+Fields that the query did not request are empty, as in older CSV exports.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ COLUMNS = (*_ORDER, *_ITEM)
 
 
 def bulk_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The columns' names, then a record for each item, with the line it stands in.
+    """Yield the column names, then a record for each item with its line number.
 
     Raises:
-        InputError: A line is not JSON, or is no order nor part of one.
+        InputError: A line is not JSON, or is neither an order nor part of one.
     """
     yield 1, list(COLUMNS)
     orders: dict[str, list[str]] = {}
@@ -91,7 +91,7 @@ def _own_id(path: Path, number: int, item: Mapping[str, Any]) -> str:
 
 
 def _nested(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Items within the order, as a query that is no bulk operation gives them."""
+    """Return items nested in the order, as in the result of an ordinary (non-bulk) query."""
     items = order.get("lineItems") or []
     if isinstance(items, Mapping):
         items = items.get("nodes") or [edge["node"] for edge in items.get("edges", [])]
@@ -103,7 +103,7 @@ def _of_item(item: Mapping[str, Any]) -> list[str]:
 
 
 def _found(item: Mapping[str, Any], paths: tuple[str, ...]) -> str:
-    """The text at the first of the paths that is there."""
+    """Return the text at the first path that exists."""
     for path in paths:
         value: Any = item
         for name in path.split("."):
@@ -114,7 +114,7 @@ def _found(item: Mapping[str, Any], paths: tuple[str, ...]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Money by its amount, a list by its parts, an identifier by its number."""
+    """Convert a value to text: money to its amount, a list to its items, an ID to its number."""
     if isinstance(value, Mapping):
         return _plain(value.get("shopMoney", value.get("amount", "")))
     if isinstance(value, list):

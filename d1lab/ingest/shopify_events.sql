@@ -1,6 +1,6 @@
--- shopify_events: the sold lines of Shopify's export as order events, and the refused ones
+-- shopify_events: the sold lines of Shopify's export as order events, and the rejected ones
 -- unit: the shop's currency      grain: line (of the file), type
--- reads: sold, lines, orders, reconciled, dues (what of a partial refund was for goods), settings
+-- reads: sold, lines, orders, reconciled, dues (the goods' part of partial refunds), settings
 CREATE TABLE events AS
 WITH back AS (
     SELECT
@@ -91,7 +91,7 @@ JOIN orders ON orders.order_key IS NOT DISTINCT FROM lines.order_key
 JOIN reconciled ON reconciled.order_key IS NOT DISTINCT FROM lines.order_key
 WHERE reconciled.reason IS NOT NULL OR (lines.reason IS NOT NULL AND reconciled.no_sale IS NULL);
 
--- The orders that the file tells everything of: what is known of them is replaced.
+-- Orders that the file has in full: they replace the stored ones.
 CREATE TABLE file_orders AS
 SELECT order_id, order_name AS name
 FROM reconciled

@@ -1,13 +1,13 @@
--- shopify_orders: lines of Shopify's order export, as order events and refused lines
+-- shopify_orders: lines of Shopify's order export, as order events and rejected lines
 -- unit: the shop's currency      grain: line (of the file), type
 -- reads: source, settings (one row), dues (by money_back.py), the macros of texts and no_sale
--- An order is all lines of one Name, and of one Id where two orders share the name; its own fields
--- stand on the first of them. Sums are taken in the currency's smallest unit. What a line is worth
--- is price * quantity less its own discount; what the order's discount adds to that is found by
--- Subtotal, see `reconciled`, and is spread over the lines by their worth, to the last unit by
--- largest remainder. A canceled order is taken back at that time, line by line. Of any other refund
--- the export knows one amount and no time: the whole order is taken back, or money without units
--- is spread over its lines, at the order's time. What is no sale is left out, see no_sale.sql.
+-- An order is all lines with one Name, and with one Id if two orders share the name; its own fields
+-- are on the first line. Sums are in the currency's smallest unit. A line's value is
+-- price * quantity minus its own discount. The order's discount on top of that is derived from
+-- Subtotal (see `reconciled`) and allocated to the lines by value, by largest remainder. A canceled
+-- order is refunded line by line at the time of cancellation. For any other refund the export has
+-- one amount and no time: either the whole order is refunded, or money without units is spread
+-- over its lines, at the order's time. Entries that are not sales are left out, see no_sale.sql.
 CREATE TEMP MACRO smallest(x, scale) AS round(amount(x) * scale)::BIGINT;
 CREATE TEMP MACRO money(x, scale) AS (x / scale)::DECIMAL(18, 6);
 CREATE TEMP MACRO told(field, x) AS
@@ -136,7 +136,7 @@ WITH typed AS (
             told('Lineitem price', given(keyed.price)),
             told('Lineitem discount', given(keyed.line_discount)),
             CASE WHEN own_discount > gross AND units > 0
-                THEN 'Lineitem discount is more than the line costs' END
+                THEN 'Lineitem discount is larger than the price of the line' END
         ), '') END                                                              AS reason
     FROM keyed
     CROSS JOIN settings
@@ -144,12 +144,12 @@ WITH typed AS (
 )
 SELECT
     * REPLACE (CASE WHEN units = 0 THEN 0 ELSE own_discount END AS own_discount),
-    no_sale IS NULL AND units IS DISTINCT FROM 0  AS is_sold  -- 0: taken out of the order again
+    no_sale IS NULL AND units IS DISTINCT FROM 0  AS is_sold  -- 0: removed from the order
 FROM typed;
 
--- What the order's discount adds to its lines' own: Shopify's Discount Amount may hold those, may
--- stand beside them, or may be off the shipping; Subtotal tells which. It holds gift cards that
--- were sold, and tips in some years: the goods' part of it is what is left.
+-- The order's discount on top of the lines' own: Shopify's Discount Amount can include the lines'
+-- discounts, exclude them, or apply to shipping; Subtotal shows which. Subtotal includes gift cards
+-- sold, and tips in some years: the rest is the goods' part.
 CREATE TABLE reconciled AS
 WITH sums AS (
     SELECT
@@ -196,14 +196,14 @@ SELECT
         WHEN no_sale IS NOT NULL OR sold = 0 AND first_reason = '' THEN NULL
         WHEN first_reason <> '' THEN first_reason
         WHEN extra IS NULL THEN
-            'the lines cost ' || money(gross, scale)::DECIMAL(18, 2) || '; less discounts of '
+            'the lines total ' || money(gross, scale)::DECIMAL(18, 2) || '; minus discounts of '
             || money(own, scale)::DECIMAL(18, 2) || ' and ' || money(discount, scale)::DECIMAL(18, 2)
-            || ' that is not the Subtotal, ' || money(subtotal, scale)::DECIMAL(18, 2)
-        WHEN extra > gross - own THEN 'the discount is more than the goods cost'
+            || ', this is not the Subtotal, ' || money(subtotal, scale)::DECIMAL(18, 2)
+        WHEN extra > gross - own THEN 'the discount is larger than the price of the goods'
     END                                             AS reason
 FROM read;
 
--- Lines of good orders with what they were sold for.
+-- Lines of valid orders with their selling prices.
 CREATE TABLE sold AS
 WITH good AS (
     SELECT

@@ -1,7 +1,7 @@
-"""The cells of `source` made plain before they are read: amounts, times, and identifiers.
+"""Normalize the cells of `source` before parsing: amounts, times, and identifiers.
 
-Only what is not plain already is looked at, so a file that a program wrote costs next to nothing.
-What cannot be read stays as it stands, for the rules of the layout to reject with its own text.
+Only cells that are not in plain format are processed, so a machine-written file takes almost no
+time. Cells that cannot be parsed are not changed, so that the layout's rules reject the original.
 """
 # ruff: noqa: S608  (identifiers are quoted, values are bound)
 
@@ -25,7 +25,7 @@ NUMBERS = (
 TIMES = ("created_at", "cancelled_at", "updated_at", "occurred_at")
 ORDER_IDS = ("order_number", "order_id", "order_name", "event_id", "customer_id")
 IDS = (*ORDER_IDS, "sku")
-UNNEEDED = ("customer_id",)  # an order goes on without
+UNNEEDED = ("customer_id",)  # an order is valid without it
 
 _WITH_OFFSET = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
@@ -37,17 +37,17 @@ _EATEN = "[0-9]([.,][0-9]+)?[eE][+][0-9]{2,}"
 def make_plain(
     con: duckdb.DuckDBPyConnection, columns: ColumnMap, *, zone: str, delimiter: str | None
 ) -> None:
-    """Rewrite the cells of `source` that are not plain.
+    """Rewrite the cells of `source` that are not in plain format.
 
     Args:
-        con: Where `source` is.
-        columns: What its columns mean, and what of their spelling is settled.
-        zone: Of times without an offset, an IANA name.
-        delimiter: Of the file: where it is no comma, a comma may stand before decimals.
+        con: The connection with `source`.
+        columns: The meaning of its columns, and the formats that are set.
+        zone: The IANA time zone of times without an offset.
+        delimiter: The file's delimiter; if it is not a comma, commas can be decimal separators.
 
     Raises:
-        InputError: An amount or a day has two readings; the message shows both, and the option
-            that settles it.
+        InputError: An amount or a day is ambiguous; the message shows both readings, and the
+            option that decides.
     """
     _join_times(con, columns)
     is_pointed = delimiter in (None, ",")
@@ -63,13 +63,13 @@ def make_plain(
 
 
 def _join_times(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
-    """A time of day in a column of its own belongs to the day."""
+    """Append a time of day from its own column to the day."""
     if "time_of_day" in columns.columns:
         con.execute("UPDATE source SET occurred_at = occurred_at || ' ' || given(time_of_day)")
 
 
 def _texts(con: duckdb.DuckDBPyConnection, fields: Sequence[str], where: str = "true") -> list[str]:
-    """The distinct texts of some columns."""
+    """Return the distinct texts of some columns."""
     every = " UNION ".join(f"SELECT given({quote(name)}) AS text FROM source" for name in fields)
     found = (
         con.sql(f"SELECT text FROM ({every}) WHERE text IS NOT NULL AND {where}")
@@ -82,7 +82,7 @@ def _texts(con: duckdb.DuckDBPyConnection, fields: Sequence[str], where: str = "
 def _sign(
     con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, is_pointed: bool
 ) -> str:
-    """What stands before the decimals: as told, as an amount shows, as the currency has them."""
+    """Return the decimal separator: the given one, one shown by an amount, or the currency's."""
     sign = columns.decimal or amounts.decimal_sign(texts)
     either = None if sign else amounts.unsettled(texts)
     if sign or either is None:
@@ -94,8 +94,8 @@ def _sign(
         return "."
     whole, parts = either.replace(",", "").replace(".", ""), either.replace(",", ".")
     raise InputError(
-        f"the amount {either!r} has two readings, {whole} and {parts}, and no other amount of "
-        "the file shows which. Pass --decimal . or --decimal , for the sign before decimals."
+        f"ambiguous amount {either!r}: could be {whole} or {parts}, and no other amount in the "
+        "file decides. Pass --decimal . or --decimal , to set the decimal separator."
     )
 
 
@@ -119,8 +119,8 @@ def _moments(
     if either:
         first, second = times.both_readings(either)
         raise InputError(
-            f"the day {either!r} has two readings, {first} (--dates day-first) and {second} "
-            "(--dates month-first), and no other day of the file shows which. Pass one of them."
+            f"ambiguous day {either!r}: could be {first} (--dates day-first) or {second} "
+            "(--dates month-first), and no other day in the file decides. Pass one of them."
         )
     return times.utc_texts(texts, zone, order)
 
@@ -153,7 +153,7 @@ def _rewrite(
 
 
 def _restore_ids(con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
-    """Identifiers that went through a table of numbers: 5123.0 is 5123, 5.123E+12 is rejected."""
+    """Repair identifiers stored as numbers: 5123.0 becomes 5123; 5.123E+12 is rejected."""
     for field in fields:
         column = quote(field)
         if field != "sku" or _is_float(con, column):
@@ -173,7 +173,7 @@ def _restore_ids(con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
 
 
 def _is_float(con: duckdb.DuckDBPyConnection, column: str) -> bool:
-    """Whether a notebook wrote the whole column as numbers: then '.0' is no part of a SKU."""
+    """Whether the whole column was written as floats: then '.0' is not part of a SKU."""
     ((found,),) = con.sql(
         f"SELECT bool_and(regexp_full_match(given({column}), '[0-9]+[.]0')) FROM source"
     ).fetchall()

@@ -1,6 +1,6 @@
-"""Stock from Shopify's inventory export: a snapshot of a day, by SKU and location.
+"""Load stock from Shopify's inventory export: a snapshot of one day, by SKU and location.
 
-The export of today has a line for each location; older ones have a column for each.
+The current export has one line per location; older exports have one column per location.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from d1lab.ingest.rejected import RejectedLine
 _STOCK = catalog.table("d1lab_stock")
 _NEEDED = ("handle", "title", "sku")
 _COUNTS = ("on hand", "on hand (current)", "available", "available (not editable)")
-_LAST_FIXED = "coo"  # what follows it in older exports are locations
+_LAST_FIXED = "coo"  # in older exports, the columns after it are locations
 _NOT_STOCKED = ("", "not stocked")
 
 
 class StockResult(NamedTuple):
-    """What became of a file of stock."""
+    """The result of loading a stock file."""
 
     received: int  # counts
-    written: int  # new, or other than before; 0 in a dry run
+    written: int  # new or changed; 0 in a dry run
     known: int
     day: str  # of the snapshot
     units: float  # in all locations
@@ -40,16 +40,16 @@ class StockResult(NamedTuple):
 def ingest_stock(
     db: Database | None, path: Path, *, shop: str, day: date | None = None
 ) -> StockResult:
-    """Write a file's counts as the stock of one day.
+    """Write the counts of a file as the stock of one day.
 
     Args:
         db: The database; None for a dry run.
         path: Shopify's inventory export.
         shop: The shop.
-        day: Of the snapshot; by default the file's own day, UTC.
+        day: The day of the snapshot. Default: the file's own day, UTC.
 
     Raises:
-        InputError: The file cannot be read, or is no inventory export.
+        InputError: The file cannot be read, or is not an inventory export.
     """
     on = day or datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
     counts: dict[tuple[str, str], Decimal] = {}
@@ -77,13 +77,13 @@ def ingest_stock(
 
 
 def _by_location(path: Path, cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The counts of a line, each with the location's name."""
+    """Yield the counts of a line, each with its location's name."""
     column = next((name for name in _COUNTS if name in cells), None)
     if column:
         yield cells.get("location", ""), cells[column]
         return
     names = list(cells)
     if _LAST_FIXED not in names or names[-1] == _LAST_FIXED:
-        raise InputError(f"{path} has no counts: neither 'On hand' nor a column for each location")
+        raise InputError(f"{path} has no counts. Expected a column 'On hand', or one per location.")
     for name in names[names.index(_LAST_FIXED) + 1 :]:
         yield name, cells[name]

@@ -1,8 +1,8 @@
-"""Tables in files as people have them: text of any delimiter and encoding, Excel, Shopify's JSON.
+"""Read table files: text with any delimiter and encoding, Excel, and Shopify's JSON.
 
-A text's delimiter is the one that its header has most of; its encoding is UTF-8, UTF-16 or, where
-it is neither, Windows-1252. Lines are those of the file at which a record ends; of a workbook the
-rows of its sheet; both count from 1, and the header is one of them.
+A text file's delimiter is the most frequent one in its header; its encoding is UTF-8, UTF-16, or
+else Windows-1252. A record's line number is the line on which it ends, or its row in a
+workbook's sheet; both count from 1 and include the header.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _DELIMITERS = ",;\t|"
 _SAMPLE_BYTES = 1 << 20
 
 Record = tuple[int, list[str]]
-"""Line and cells."""
+"""A line number and the cells."""
 
 
 class Dialect(NamedTuple):
-    """How a text file is written."""
+    """The format of a text file."""
 
     encoding: str
     delimiter: str
-    has_quotes: bool = True  # Amazon's reports have none around cells: a quote is a letter there
+    has_quotes: bool = True  # False for Amazon's reports: there a quote is an ordinary character
 
 
 def kind_of(path: Path) -> str:
-    """A file's suffix in small letters.
+    """Return a file's suffix in lower case.
 
     Raises:
-        InputError: There is no such file, or it is of no kind that can be read.
+        InputError: The file does not exist, or has an unsupported type.
     """
     require_file(path)
     suffix = path.suffix.lower()
@@ -52,11 +52,11 @@ def kind_of(path: Path) -> str:
 
 
 def records(path: Path, dialect: Dialect | None = None) -> Iterator[Record]:
-    """The header and the records of a text, a workbook, or Shopify's JSON lines.
+    """Yield the header and the records of a text file, a workbook, or Shopify's JSON lines.
 
     Args:
         path: The file.
-        dialect: How a text is written; found in the file if left out.
+        dialect: The format of a text file; detected by default.
 
     Raises:
         InputError: The file cannot be read to its end.
@@ -72,7 +72,7 @@ def records(path: Path, dialect: Dialect | None = None) -> Iterator[Record]:
 
 
 def header_of(path: Path, found: Iterator[Record]) -> list[str]:
-    """The first record: the names of the columns, without the space around them.
+    """Return the first record: the column names, stripped.
 
     Raises:
         InputError: The file is empty.
@@ -84,11 +84,11 @@ def header_of(path: Path, found: Iterator[Record]) -> list[str]:
 
 
 def dialect_of(path: Path) -> Dialect:
-    """Encoding and delimiter of a text file."""
+    """Detect the encoding and delimiter of a text file."""
     encoding = _encoding(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         first = file.readline(_SAMPLE_BYTES)
-    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's own first line
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's special first line
         return Dialect(encoding, first.strip()[-1])
     counts = {sign: _outside_quotes(first, sign) for sign in _DELIMITERS}
     found = Dialect(encoding, max(_DELIMITERS, key=lambda sign: counts[sign]))
@@ -96,7 +96,7 @@ def dialect_of(path: Path) -> Dialect:
 
 
 def _is_quoted(path: Path, dialect: Dialect) -> bool:
-    """Whether a text with tabs reads to its end with quotes around cells."""
+    """Whether a tab-separated text can be parsed to its end with quoted cells."""
     with path.open(encoding=dialect.encoding, errors="replace", newline="") as file:
         try:
             deque(csv.reader(file, strict=True, delimiter=dialect.delimiter), maxlen=0)
@@ -114,7 +114,7 @@ def _encoding(path: Path) -> str:
         start = file.read(4096)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
-        if start.count(b"\0") * 4 > len(start):  # every second byte of Latin letters
+        if start.count(b"\0") * 4 > len(start):  # in UTF-16, every second byte of Latin letters
             return "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
         file.seek(0)
         return "utf-8-sig" if _is_utf8(file) else "cp1252"
@@ -149,7 +149,7 @@ def _text(path: Path, dialect: Dialect) -> Iterator[Record]:
 
 
 def _sheet(path: Path) -> Iterator[Record]:
-    """The rows of a workbook's sheet of orders, or of its first sheet that holds anything."""
+    """Yield the rows of a workbook's orders sheet, or of its first non-empty sheet."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
@@ -158,7 +158,7 @@ def _sheet(path: Path) -> Iterator[Record]:
         sheets = (book.get_sheet_by_name(name).to_python() for name in names)
         rows = next((rows for rows in sheets if rows), [])
     except (CalamineError, OSError, ValueError) as error:
-        raise InputError(f"{path} is not a workbook that can be read: {error}") from None
+        raise InputError(f"{path} is not a readable workbook: {error}") from None
     for number, row in enumerate(rows, 1):
         cells = [_cell(value) for value in row]
         if any(cells):
@@ -166,7 +166,7 @@ def _sheet(path: Path) -> Iterator[Record]:
 
 
 def _cell(value: object) -> str:
-    """A cell as text; whole numbers, as identifiers are, without '.0'."""
+    """Return a cell as text; whole numbers such as identifiers without '.0'."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -179,10 +179,10 @@ def _cell(value: object) -> str:
 
 
 def same_name(name: str) -> str:
-    """A column's name as it is compared: small letters, hyphens and spaces alike."""
+    """Normalize a column name: lower case, with hyphens and spaces treated alike."""
     return " ".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
 def twice(names: Sequence[str]) -> set[str]:
-    """The names that occur more than once."""
+    """Return the names that occur more than once."""
     return {name for name in names if names.count(name) > 1}

@@ -1,10 +1,10 @@
-"""Hand a table of the app's over to d1lab: its counters, its columns for results, or both.
+"""Hand over an app's table to d1lab: its counters, its result columns, or both.
 
-Looking (`propose`) comes first: which rows differ, by how much, and which days the events cover.
-Handing over (`take_over`) writes the counters that the events give, as a push does: with a
-before-image in a folder under `runs/`, only where a row still is what was seen, read back, and with
-a row in the audit. From then on `d1lab aggregate` keeps the counters, and pushes write the results.
-`d1lab rollback` of the take-over's run gives everything back.
+`propose` comes first: it shows which rows differ, by how much, and which days the events cover.
+`take_over` then writes the counters computed from the events, like a push: with a before-image
+in a folder under `runs/`, only to rows that have not changed since, with a check, and with a row
+in the audit. From then on `d1lab aggregate` maintains the counters, and pushes write the results.
+`d1lab rollback` of the take-over's run undoes everything.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _NOT_OF_A_RUN = Origin(None, None, None)
 
 
 class Proposal(NamedTuple):
-    """What a take-over would hand over."""
+    """The scope of a take-over, before it is confirmed."""
 
     table: str
-    parts: tuple[str, ...]  # 'counters', and columns for results
+    parts: tuple[str, ...]  # 'counters', and result columns
     events: Events
-    counters: Comparison | None  # None where no counters are handed over
-    values: dict[str, int]  # rows with a value of the app's, by column for results
-    rows: dict[Key, tuple[Value, ...]]  # the counters that would be written, by key
+    counters: Comparison | None  # None if no counters are handed over
+    values: dict[str, int]  # rows with an app's value, by result column
+    rows: dict[Key, tuple[Value, ...]]  # the counters to write, by key
 
     @property
     def shortfall(self) -> str:
-        """How far the events cover less than the rows claim, with its numbers; '' if nowhere."""
+        """By how much the events fall short of the rows' figures, as text; '' if they do not."""
         if self.counters is None or not self.counters.rows_short:
             return ""
         sums = "; ".join(
@@ -54,34 +54,34 @@ class Proposal(NamedTuple):
             if one.rows_short
         )
         return (
-            f"the events cover less than {self.counters.rows_short:,} of "
-            f"{self.counters.stored:,} rows say ({sums}). {self.events.covered}."
+            f"the events fall short of the figures in {self.counters.rows_short:,} of "
+            f"{self.counters.stored:,} rows ({sums}). {self.events.covered}."
         )
 
 
 class TakeOver(NamedTuple):
-    """What a take-over did."""
+    """The result of a take-over."""
 
     run_id: str  # for `d1lab rollback`
     table: str
     parts: tuple[str, ...]
-    changed: int  # rows whose counters were written
-    left: int  # rows that someone else changed meanwhile, and that were left alone
-    bookmark: str | None  # Time Travel's, from before
+    changed: int  # rows with written counters
+    left: int  # rows changed by something else meanwhile, and left alone
+    bookmark: str | None  # the Time Travel bookmark from before the take-over
 
 
 def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal:
-    """Compare a table with the order events; nothing is written to D1.
+    """Compare a table with the order events, without writing to D1.
 
     Args:
         db: The database.
-        folder: Its folder, with the warehouse.
-        name: A table of the app's, or TABLE.COLUMN for one column of results.
-        database: Its name, for the warehouse.
+        folder: The database's folder, with the warehouse.
+        name: An app's table, or TABLE.COLUMN for one result column.
+        database: The database's name, for the warehouse.
 
     Raises:
-        UnknownName: There is no such table or column of the app's.
-        InputError: d1lab writes nothing there, or it is d1lab's already.
+        UnknownName: The app has no such table or column.
+        InputError: d1lab never writes there, or already owns it.
     """
     table, wanted = _wanted(name)
     found = catalog.by_declared_name(db.tables())
@@ -94,7 +94,7 @@ def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal
         part for part in wanted if part not in known and part.part in {*present, COUNTERS}
     ]
     if not open_parts:
-        raise InputError(f"take-over: d1lab writes {name} already (d1lab_owned in D1 says so)")
+        raise InputError(f"take-over: d1lab already owns {name} (recorded in d1lab_owned in D1)")
     _require_key(db, table)
     pull_tables(db, folder, database)
     with open_warehouse(folder) as con:
@@ -117,23 +117,23 @@ def take_over(
     accept_shortfall: bool = False,
     progress: Progress | None = None,
 ) -> TakeOver:
-    """Hand over what was proposed.
+    """Hand over the proposed parts.
 
     Args:
         db: The database, opened for writing.
-        folder: Its folder.
-        proposal: What `propose` gave.
-        accept_shortfall: Also where the events cover less than the rows claim.
-        progress: Told the table, the rows done and the rows in all.
+        folder: The database's folder.
+        proposal: The result of `propose`.
+        accept_shortfall: Whether to continue if the events fall short of the rows' figures.
+        progress: Called with the table, the rows done, and the total rows.
 
     Raises:
-        InputError: The events cover less than the rows claim; the message has the numbers.
-        PushError: D1 refused a row, or a row came back otherwise than written.
+        InputError: The events fall short of the rows' figures; the message has the numbers.
+        PushError: D1 rejected a row, or a row reads back differently than written.
     """
     if proposal.shortfall and not accept_shortfall:
         raise InputError(
             f"take-over of {proposal.table}: {proposal.shortfall} Nothing was written. Load the "
-            "missing orders (`d1lab ingest orders`), or lose the difference with --yes."
+            "missing orders (`d1lab ingest orders`), or accept the lower figures with --yes."
         )
     table, at = catalog.table(proposal.table), datetime.now(UTC)
     run_id = f"{at:%Y%m%dT%H%M%S%f}Z{TAKE_OVER}{table.name}"
@@ -157,7 +157,7 @@ def _wanted(name: str) -> tuple[Table, list[Part]]:
     if column and not wanted:
         raise UnknownName("column", column, table.owned("analysis"), f"table {table_name!r}")
     if not wanted:
-        raise InputError(f"take-over: d1lab writes nothing to {table_name!r}")
+        raise InputError(f"take-over: d1lab never writes to {table_name!r}")
     return table, wanted
 
 
@@ -166,12 +166,12 @@ def _require_key(db: Database, table: Table) -> None:
     if not has_unique(found.get(table.name, ()), table.key):
         raise InputError(
             f"take-over: {table.name!r} has no UNIQUE index on ({', '.join(table.key)}), so its "
-            "rows cannot be told apart. Run `d1lab doctor`."
+            "rows cannot be identified. Run `d1lab doctor`."
         )
 
 
 def _by_key(table: Table, rows: list[str]) -> dict[Key, tuple[Value, ...]]:
-    """Rows as Sides gives them, by key."""
+    """Return the rows from Sides, by key."""
     many = len(table.key)
     cells = map(orjson.loads, rows)
     return {tuple(row[:many]): tuple(row[many:]) for row in cells}
@@ -180,7 +180,7 @@ def _by_key(table: Table, rows: list[str]) -> dict[Key, tuple[Value, ...]]:
 def _image(
     db: Database, table: Table, proposal: Proposal, at: datetime
 ) -> tuple[BeforeImage, dict[Key, tuple[Value, ...] | None]]:
-    """What will change, and what these rows hold now."""
+    """Return the image of the changes, and the current values of these rows."""
     columns = table.owned("aggregate") if COUNTERS in proposal.parts else table.owned("analysis")
     empty = BeforeImage(table.name, columns, {}, len(proposal.rows), 0, (), at)
     now = states(db, empty, proposal.rows)

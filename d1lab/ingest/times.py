@@ -1,8 +1,8 @@
-"""Times as people and programs write them, made UTC: '13/03/2025 2:05 PM' in the shop's zone.
+"""Parse times in the formats of people and programs, such as '13/03/2025 2:05 PM', as UTC.
 
-ISO 8601 with or without signs, days first or months first, names of months, seconds and
-milliseconds since 1970. Whether 3/1 is March 1 or January 3 is told by the file as a whole: '13/3'
-can only be read one way. Where no day of the file settles it, nothing is guessed.
+Formats: ISO 8601 with or without separators, day first or month first, month names, seconds and
+milliseconds since 1970. Whether 3/1 is March 1 or January 3 is inferred from the whole file:
+'13/3' has only one reading. If no day in the file is unambiguous, nothing is guessed.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _EPOCH = re.compile(r"(?P<seconds>[12]?\d{9})(?P<more>\d{3}|\d{6})?(?:\.\d+)?")
 
 
 def order_of_days(texts: Iterable[str]) -> str | None:
-    """Whether days or months stand first; None where no text settles it, or none needs to.
+    """Return whether days or months come first; None if no text decides it.
 
     >>> order_of_days(["3/1/2025", "13/1/2025"])
     'day-first'
 
     Raises:
-        InputError: Some can only be read with the day first, some with the month first.
+        InputError: Some texts need the day first, some the month.
     """
     told: dict[str, str] = {}
     for text in texts:
@@ -60,14 +60,14 @@ def order_of_days(texts: Iterable[str]) -> str | None:
                 told.setdefault(MONTH_FIRST, text)
     if len(told) > 1:
         raise InputError(
-            f"days are written in two ways: {told[DAY_FIRST]!r} has the day first, "
+            f"days use two formats: {told[DAY_FIRST]!r} has the day first, "
             f"{told[MONTH_FIRST]!r} the month. Use one of them in the whole file."
         )
     return next(iter(told), None)
 
 
 def unsettled(texts: Iterable[str]) -> str | None:
-    """A text with two readings, such as '3/1/2025'; None if there is none."""
+    """Return an ambiguous text, such as '3/1/2025'; None if there is none."""
     for text in texts:
         match = _NUMBERS.fullmatch(text.strip())
         if match and match["sep"] != "." and int(match["a"]) != int(match["b"]):
@@ -76,7 +76,7 @@ def unsettled(texts: Iterable[str]) -> str | None:
 
 
 def both_readings(text: str) -> tuple[str, str]:
-    """The day of a text read with the day first and with the month first.
+    """Return the day of a text, read with the day first and with the month first.
 
     >>> both_readings("3/1/2025 10:00")
     ('January 3, 2025', 'March 1, 2025')
@@ -87,13 +87,13 @@ def both_readings(text: str) -> tuple[str, str]:
 
 
 def utc_texts(texts: Iterable[str], zone: str, order: str | None) -> Mapping[str, str]:
-    """What each text means in UTC, for those that are times.
+    """Return the UTC time of each text that is a time.
 
     Args:
         texts: The texts.
-        zone: Whose clock times without an offset are read by. A time that this clock skips is
-            read as if it had not been put forward; of one that it shows twice the first counts.
-        order: 'day-first' or 'month-first'; days with dots stand first in any case.
+        zone: The zone of times without an offset. A time skipped by daylight saving is read as
+            standard time; of a repeated time, the first counts.
+        order: 'day-first' or 'month-first'; dates with dots are always day first.
     """
     made = {text: _utc(text, ZoneInfo(zone), order or DAY_FIRST) for text in texts}
     return {text: moment for text, moment in made.items() if moment}
@@ -111,7 +111,7 @@ def _utc(text: str, zone: ZoneInfo, order: str) -> str | None:
 
 
 def _local(text: str, order: str) -> datetime | None:
-    """The time that a text shows, with its offset if it has one."""
+    """Parse a text's time, with its offset if it has one."""
     text = text.strip()
     if match := _EPOCH.fullmatch(text):
         return datetime.fromtimestamp(int(match["seconds"]), UTC)

@@ -1,4 +1,4 @@
-"""Whose clock a shop goes by, told by the offsets of the times in its export."""
+"""Infer a shop's time zone from the UTC offsets of the times in its export."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ZONES = (
     *("Asia/Shanghai", "Asia/Tokyo", "Australia/Perth", "Australia/Adelaide"),
     *("Australia/Brisbane", "Australia/Sydney", "Pacific/Auckland"),
 )
-"""One zone for each way in which clocks go, the most populous place of it."""
+"""One zone per distinct set of clock rules, named by its most populous place."""
 
 _TIMES = r"""
 SELECT DISTINCT regexp_replace(text, ' ?([+-][0-9][0-9]):?([0-9][0-9])$', '\1:\2')
@@ -33,13 +33,13 @@ LIMIT {most}
 
 
 def proposed_zone(con: duckdb.DuckDBPyConnection, field: str) -> str | None:
-    """The zone whose clock shows the offsets of a column of `source`; None where none is told."""
+    """Return the zone that matches the offsets in a column of `source`; None if there is none."""
     sql = _TIMES.format(field=field, most=MOST_TIMES)
     return zone_of(text for (text,) in con.sql(sql).fetchall())
 
 
 def zone_of(texts: Iterable[str]) -> str | None:
-    """The zone of ISO 8601 times with offsets; None where they are in UTC, or in no zone of ours.
+    """Return the zone of ISO 8601 times with offsets; None if in UTC or in no supported zone.
 
     >>> zone_of(["2026-01-05T10:00:00-05:00", "2026-07-05T10:00:00-04:00"])
     'America/New_York'
@@ -51,6 +51,6 @@ def zone_of(texts: Iterable[str]) -> str | None:
 
 
 def _shows(name: str, time: datetime) -> bool:
-    """Whether a zone's clock is that far ahead of UTC at the time."""
+    """Whether a zone has that offset from UTC at the time."""
     ahead = time.astimezone(ZoneInfo(name)).utcoffset()
     return (ahead or timedelta()) == time.utcoffset()

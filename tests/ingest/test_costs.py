@@ -102,8 +102,8 @@ def test_costs_columns_in_any_order(db, costs):
         ("harbor,HAT,1e3,2026-01-01", "invalid unit_cost '1e3'"),
         ("harbor,HAT,1,2026-02-30", "invalid valid_from '2026-02-30'"),
         ("harbor,HAT,1,01.02.2026", "invalid valid_from '01.02.2026'"),
-        ("harbor,HAT,1", "4 cells are expected"),
-        ("harbor,HAT,1,2026-01-01,USD", "4 cells are expected"),
+        ("harbor,HAT,1", "expected 4 cells"),
+        ("harbor,HAT,1,2026-01-01,USD", "expected 4 cells"),
         (
             "harbor,CAP,9,2026-01-01",
             "conflicting cost for CAP on 2026-01-01: an earlier line has 3",

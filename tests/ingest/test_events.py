@@ -89,8 +89,8 @@ def test_track_correct_writes_what_differs(db, event):
         ({"discount_id": None}, "discount_amount without a discount_id"),
         ({"customer_id": 17850.0}, "customer_id is of type float"),
         ({"sku": ["SOCK"]}, "sku is of type list"),
-        ({"sku": "a\x00b"}, "a text holds a NUL character"),
-        ({"sku": "\ud800"}, "sku holds half of a surrogate pair"),
+        ({"sku": "a\x00b"}, "a text contains a NUL character"),
+        ({"sku": "\ud800"}, "sku contains half of a surrogate pair"),
         ({"product_title": "x" * 1001}, "a text is longer than 1,000 characters"),
         ({"occurred_at": "2026-02-30"}, "occurred_at '2026-02-30' is not an ISO 8601 time"),
         ({"occurred_at": 1777629600}, "occurred_at is of type int"),
@@ -162,12 +162,12 @@ def test_track_holds_one_batch_at_a_time(db, event):
 
 
 def test_track_table_refuses_columns(db):
-    """A column that is no field, or cannot hold its field, stops the load before anything."""
+    """An unknown column, or one of the wrong type, stops the load before any write."""
     with pytest.raises(UnknownName, match="Did you mean 'sku'"):
         track_table(db, pa.table({"skus": ["a"]}))
-    with pytest.raises(InputError, match="'customer_id' is of type double"):
+    with pytest.raises(InputError, match="'customer_id' has type double"):
         track_table(db, pa.table({"customer_id": [1.0]}))
-    with pytest.raises(InputError, match="'quantity' is of type bool"):
+    with pytest.raises(InputError, match="'quantity' has type bool"):
         track_table(db, pa.table({"quantity": [True]}))
 
 

@@ -79,5 +79,5 @@ def test_read_events_refuses_what_is_no_file_of_events(tmp_path):
     with pytest.raises(InputError, match=r"expected a \.jsonl"):
         read_events(tmp_path / "events.xlsx")
     (tmp_path / "false.parquet").write_text("no")
-    with pytest.raises(InputError, match="no Parquet file"):
+    with pytest.raises(InputError, match="not a valid Parquet file"):
         track_file(None, tmp_path / "false.parquet")

@@ -211,7 +211,7 @@ def test_map_keeps_what_its_filter_says(db, tmp_path):
     path, toml = tmp_path / "orders.csv", tmp_path / "map.toml"
     path.write_text("o,s,q,p,t,State\n1,A,1,5,2025-03-01,Done\n2,A,1,5,2025-03-01,open\n")
     toml.write_text('[filter]\nstatus = ["done"]\n')
-    with pytest.raises(InputError, match="name its column"):
+    with pytest.raises(InputError, match="column missing"):
         load(db, path, PAIRS, toml)
     result = load(db, path, [*PAIRS, "status=State"], toml)
     assert (result.orders, result.no_sale) == (1, {"filtered out": 1})

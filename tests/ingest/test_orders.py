@@ -157,7 +157,7 @@ def test_amounts_that_do_not_add_up_are_refused(db, export):
         (3, "#1001", "CAP"),
     ]
     assert result.refused[0].reason == (
-        "the lines cost 20.00; less discounts of 0.00 and 2.00 that is not the Subtotal, 15.00"
+        "the lines total 20.00; minus discounts of 0.00 and 2.00, this is not the Subtotal, 15.00"
     )
     assert stored(db, "order_id") == [("502",)]
 
@@ -288,7 +288,7 @@ def test_lines_are_those_of_the_file(db, export, tmp_path):
     reasons = {line.line: line.reason for line in result.refused}
     assert set(reasons) == {5, 8}
     assert reasons[5] == "Lineitem price 'ten' is not an amount of 0 or more"
-    assert reasons[8].startswith("3 cells, where the header has 23")
+    assert reasons[8].startswith("3 cells, but the header has 23")
     assert result.orders == 3
     report = tmp_path / "refused.csv"
     write_rejected(report, [RejectedLine(2, "why", {"order_id": "=1+1", "sku": "@x"})])
@@ -322,7 +322,7 @@ def test_shopify_needs_its_columns(db, tmp_path):
     """Another file needs a map, and the message says how."""
     path = tmp_path / "orders.csv"
     path.write_text("InvoiceNo,Amount\n1,2\n")
-    with pytest.raises(InputError, match=r"exports of .*Shopify.*--map order_id=InvoiceNo"):
+    with pytest.raises(InputError, match=r"supported export .*Shopify.*--map order_id=InvoiceNo"):
         ingest(db, path)
 
 
@@ -347,7 +347,7 @@ def test_column_map_reads_any_csv(db, tmp_path):
         ("2-1", "refund", 0, 3, "2026-05-01 09:00:00"),
     ]
     assert {line.line: line.reason for line in result.refused} == {
-        5: "units taken out for nothing: a correction of the stock, no refund",
+        5: "negative quantity without revenue: a stock correction, not a refund",
         6: "occurred_at '1.5.2026' is not of the form %m/%d/%Y %H:%M",
         7: "quantity 'a few' is not a number",
     }
@@ -365,7 +365,7 @@ def test_column_map_reads_any_csv(db, tmp_path):
         (["order_id"], "", InputError, "Use field=column"),
         (PLAIN, 'timezone = "Mars"', InputError, "timezone 'Mars'"),
         (PLAIN, "timezones = 1", UnknownName, "Did you mean 'timezone'"),
-        (PLAIN, "discount_skus = 'D'", InputError, "give a list"),
+        (PLAIN, "discount_skus = 'D'", InputError, "Use a list"),
         (PLAIN, "columns = 1", InputError, r"\[columns\]"),
         (PLAIN, "=", InputError, "is not valid TOML"),
     ],

@@ -115,7 +115,7 @@ def test_workbook_gives_its_orders(tmp_path):
     [
         ("a.pdf", b"x", r"ends in \.csv"),
         ("a.csv", b"", "is empty"),
-        ("a.xlsx", b"no zip", "is not a workbook"),
+        ("a.xlsx", b"no zip", "is not a readable workbook"),
         ("a.jsonl", b"{", "line 1 is not JSON"),
         ("a.jsonl", b'{"id": 1}\n', "d1lab track FILE"),
     ],

@@ -95,7 +95,7 @@ def test_take_over_writes_what_the_events_say(app: SqliteDatabase, taken: TakeOv
     app.execute("DELETE FROM order_events WHERE sku = 'HAT'")
     aggregate(app, tmp_path, database="x")
     assert app.query(f"{TOTALS} WHERE sku = 'HAT'").rows == [("harbor", "spring", "HAT", 0, 0)]
-    with pytest.raises(InputError, match="d1lab writes discount_analytics already"):
+    with pytest.raises(InputError, match="d1lab already owns discount_analytics"):
         propose(app, tmp_path, "discount_analytics", database="x")
 
 
@@ -150,7 +150,7 @@ def test_take_over_of_results_writes_nothing_yet(app: SqliteDatabase, tmp_path: 
     [
         ("discount_analitics", UnknownName, "discount_analytics"),
         ("order_events", UnknownName, "the app's tables"),
-        ("analytics_archive", InputError, "writes nothing"),
+        ("analytics_archive", InputError, "never writes to"),
         ("customer_insights.segment", UnknownName, "customer_segment"),
     ],
 )
@@ -179,7 +179,7 @@ def test_take_over_by_command(
     refused = run("aggregate", "--take-over", "discount_analytics")
     assert refused.code == 2
     assert "times_used\t81\t2\t1" in refused.out
-    assert "cover less than 1 of 1 rows say" in refused.err
+    assert "fall short of the figures in 1 of 1 rows" in refused.err
     done = run("aggregate", "--take-over", "discount_analytics", "--yes", "--json")
     assert (done.code, done.json["changed"]) == (0, 2)
     assert run("rollback", done.json["run_id"]).code == 0

@@ -1,4 +1,4 @@
--- customer_insights: what each identified customer bought, and with which discounts
+-- customer_insights: purchases and discounts of each identified customer
 -- unit: order lines, money, orders      grain: shop, customer_id      reads: order_lines
 -- total_discounts_used: discounted order lines; total_savings: their discounts, net of refunds
 -- favorite_discount_type: the type most used on order lines, ties by name; NULL without any

@@ -2,8 +2,8 @@
 -- unit: order lines, customers, money      grain: shop, date      reads: order_lines
 -- total_discounts_used: discounted order lines of the day
 -- unique_customers: distinct identified customers of those lines
--- total_revenue_impact: revenue after discount of the day's discounted lines, less the day's
---   refunds of discounted lines, whenever those were bought
+-- total_revenue_impact: revenue after discount of the day's discounted lines, minus the day's
+--   refunds of discounted lines, regardless of when they were bought
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines

@@ -1,10 +1,10 @@
--- discount_analytics: what each discount did for each SKU, over all its events
+-- discount_analytics: use and revenue of each discount, by SKU, over all its events
 -- unit: order lines, customers, money      grain: shop, discount_id, sku      reads: order_lines
--- times_used: order lines with the discount; a refund takes none back
+-- times_used: order lines with the discount; a refund does not reduce it
 -- unique_customers: distinct identified customers of those lines
--- repeat_usage_count: uses by identified customers beyond each one's first
+-- repeat_usage_count: uses by identified customers after each customer's first
 -- discount_amount, revenue_after_discount: net of refunds; revenue_before_discount is their sum
--- first_used_at, last_used_at: of the order lines; discount_code: the latest of them that has one
+-- first_used_at, last_used_at: times of order lines; discount_code: from the latest line with a code
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines

@@ -1,7 +1,7 @@
 -- product_performance: units and revenue of each SKU, with discount and without
 -- unit: units, money      grain: shop, sku      reads: order_lines
--- units_..., revenue_..., total_discount_given: net of refunds, hence negative where a refund's
---   order is not among the events
+-- units_..., revenue_..., total_discount_given: net of refunds, so negative if a refund's order is
+--   not among the events
 -- product_title: the latest; updated_at: the time of the latest event in the figures, not the time
 --   of the computation, so that the same events always give the same row
 WITH lines AS (

@@ -95,7 +95,7 @@ def test_collect_reports_each_line_that_gave_none(db, site, collect):
         (8, "acme is listed for SOCK in an earlier line"),
         (9, "the page has no product 'S-42'; it names none"),
         (10, "the offers are in EUR, not in GBP as the list asks"),
-        (11, "3 cells, where the header has 6"),
+        (11, "3 cells, but the header has 6"),
     ]
     assert "/forbidden" not in site.paths
 
