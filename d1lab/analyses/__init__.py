@@ -1,1 +1,1 @@
-"""What the reports say: one folder per analysis, with its metrics, statistics, tables, and text."""
+"""Analyses: one folder each, with its metrics, statistics, tables, and report text."""

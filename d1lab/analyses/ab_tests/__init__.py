@@ -1,1 +1,1 @@
-"""A/B tests: from the sums of two variants to a decision, or to a reason why there is none."""
+"""A/B tests: from the totals of two variants to a decision, or a reason for having none."""

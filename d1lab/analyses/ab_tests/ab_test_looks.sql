@@ -3,7 +3,7 @@
 -- unit: visitors, conversions, money      grain: shop, test_id, day, variant      reads: ab_test_days
 -- $until: last day included
 --
--- A day without a row adds nothing. An unknown value makes all sums from that day on unknown.
+-- A day without a row adds nothing. A NULL value makes all sums from that day on NULL.
 WITH days AS (
     SELECT * FROM ab_test_days WHERE shop = $shop AND day <= $until::DATE
 ),

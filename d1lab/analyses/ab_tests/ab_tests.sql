@@ -1,10 +1,10 @@
--- ab_tests: A/B tests of a shop that started by a day: sums per variant and the declared plan
+-- ab_tests: A/B tests of a shop that started on or before a day, with totals and declared plan
 -- unit: visitors, conversions, money      grain: shop, test_id
 -- reads: ab_tests, order_lines, daily_discounts, ab_test_days
--- $until: the report's day
+-- $until: report date
 --
--- The sums are current totals; `sums_are_later` marks those that include later days. An app may
--- keep only some of the tables that show how far its data reaches.
+-- The sums are current totals; `sums_are_later` marks those that include days after $until. The
+-- last day of data is the latest in any of three tables, because an app may have only some.
 WITH days AS (
     SELECT max(day) AS last_day FROM order_lines WHERE shop = $shop
     UNION ALL

@@ -1,17 +1,17 @@
-"""An A/B test's decision: what its inputs allow to say, by the method fixed at its start.
+"""Decision of an A/B test, by the method declared before its start.
 
-`compare` never raises and never invents a value: where something cannot be said, the result has a
-status and a reason instead.
+`compare` never raises and never makes up a value. If the inputs do not allow a decision, the
+result has a status and a reason instead.
 
-    decided                the rule is met, the sample ratio is fine, the guardrails hold
-    no_decision            the test has ended, and the rule was not met
-    running                not ended, and the rule is not met so far
-    guardrail_failed       the rule is met, but the winner may worsen a guardrail
-    sample_ratio_mismatch  the variants did not get their declared shares: no other result is shown
-    not_declared           visitors unknown, and no share declared before the start
-    insufficient_data      too little is known, or too few have converted
-    zero_variance          every visitor did the same
-    invalid_input          numbers that cannot be true
+    decided                significant, sample ratio as declared, guardrails passed
+    no_decision            ended without a significant difference
+    running                not ended, and not significant so far
+    guardrail_failed       significant, but a guardrail metric may get worse by more than its margin
+    sample_ratio_mismatch  the split differs from the declared one: no other result is shown
+    not_declared           visitors unknown, and no split declared before the start
+    insufficient_data      missing inputs, or too few conversions
+    zero_variance          every visitor behaved the same
+    invalid_input          impossible or contradictory numbers
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from d1lab.stats.multiplicity import holm
 from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_p
 
 VERSION = "ab-1"
-"""Changes whenever the same inputs would give another decision."""
+"""Version of the method; raised whenever the same inputs would lead to a different decision."""
 
 METRICS: tuple[Metric, ...] = ("conversions", "revenue", "profit")
 
@@ -59,17 +59,17 @@ _SHARED = (
     "ratio_low",
     "ratio_high",
 )
-"""What a result takes over from its primary effect."""
+"""Fields that a result copies from the effect on its primary metric."""
 
 Winner = Literal["a", "b", "none"]
 
 
 class AbResult(NamedTuple):
-    """What can be said of a test; None where it cannot, or does not apply.
+    """Result of a test; a field is None if it is not available or does not apply.
 
     The difference is B - A and the ratio B / A, of the primary metric per visitor; an infinite
-    bound means that there is none. The p-value is two-sided and holds for all looks so far; it is
-    below alpha exactly when both intervals exclude their null.
+    bound means that there is no bound. The p-value is two-sided and adjusted for all looks so far;
+    it is below alpha exactly when both intervals exclude their null value.
     """
 
     status: str
@@ -77,7 +77,7 @@ class AbResult(NamedTuple):
     method: str | None = None
     p_value: float | None = None
     confidence_level: float | None = None  # 100 (1 - p), truncated to two places, at most 99.99
-    winner: Winner | None = None  # None while running or refused
+    winner: Winner | None = None  # None while running or without a result
     rate_a: float | None = None  # conversions / visitors
     rate_b: float | None = None
     difference: float | None = None
@@ -86,9 +86,9 @@ class AbResult(NamedTuple):
     ratio: float | None = None
     ratio_low: float | None = None
     ratio_high: float | None = None
-    chance_b_better: float | None = None  # beside the decision: not its rule
-    expected_loss_b: float | None = None  # given up, per visitor, by choosing B where A is better
-    sample_ratio_p: float | None = None  # None where no share was declared or visitors are unknown
+    chance_b_better: float | None = None  # additional information, not the decision rule
+    expected_loss_b: float | None = None  # E[max(A - B, 0)] per visitor
+    sample_ratio_p: float | None = None  # None if the split or the visitors are unknown
     expected_loss_a: float | None = None
     mid_p: float | None = None
     primary_metric: Metric = "conversions"
@@ -96,11 +96,11 @@ class AbResult(NamedTuple):
     look: int = 1
     share_of_plan: float | None = None  # at this look
     spent_alpha: float | None = None  # up to this look
-    critical: float | None = None  # |z| that this look needs
-    effects: tuple[Effect, ...] = ()  # conversions, revenue, profit, where known
+    critical: float | None = None  # |z| required at this look
+    effects: tuple[Effect, ...] = ()  # conversions, revenue, and profit, if known
     guardrails: tuple[GuardrailResult, ...] = ()
-    break_even_ratio: float | None = None  # of the conversion rates B / A, to earn as much as A
-    break_even_basis: str | None = None  # 'profit' per order, or 'revenue' where that is unknown
+    break_even_ratio: float | None = None  # ratio of conversion rates B / A for equal earnings
+    break_even_basis: str | None = None  # 'profit', or 'revenue' if profit is unknown
     break_even: str | None = None  # 'met', 'missed', 'open', 'never'
     order_value_a: float | None = None  # revenue / conversions
     order_value_b: float | None = None
@@ -111,13 +111,13 @@ class AbResult(NamedTuple):
 def compare(
     a: Variant, b: Variant, plan: AbPlan | None = None, looks: Sequence[Look] = ()
 ) -> AbResult:
-    """Compare B with A as far as the inputs allow.
+    """Compare variant B with variant A.
 
     Args:
-        a: Sums of the control up to now, from the start on.
-        b: Sums of the treatment.
-        plan: What was declared; None for a finished test, read once.
-        looks: Earlier looks, oldest first, with their sums up to then.
+        a: Totals of the control since the start of the test.
+        b: Totals of the treatment.
+        plan: Declared plan; None for a finished test with a fixed horizon.
+        looks: Earlier looks, oldest first, each with its totals since the start.
 
     >>> result = compare(Variant(10_000, 500), Variant(10_000, 560))
     >>> result.status, round(result.p_value, 10), result.confidence_level
@@ -143,7 +143,7 @@ def compare(
             _described(result, history[-1]), "running", "before the first planned look"
         )
     if np.isnan(line.times).any() and plan.method == "group_sequential":
-        reason = "a group-sequential plan needs planned visitors, days or looks"
+        reason = "a group-sequential plan requires planned visitors, days, or looks"
         return _without_result(result, "invalid_input", reason)
     return _concluded(_described(result, Look(line.a[-1], line.b[-1])), line, plan)
 
@@ -158,23 +158,23 @@ def calculate(
     look: int | None = None,
     planned_looks: int | None = None,
 ) -> AbResult:
-    """The calculator behind `d1lab ab`: a finished test, unless told otherwise.
+    """Evaluate a test from text input, as `d1lab ab` does; by default, a finished test.
 
     Args:
         arm_a: '500/10000' (conversions / visitors), or '122' (conversions alone).
-        arm_b: As for A.
-        share_b: B's declared share; half for None, if visitors are given. Counts alone need it.
-        always_valid: The test may have been looked at any number of times.
-        alpha: Two-sided.
-        look: Which of the planned looks this is; the last for None.
-        planned_looks: Evenly spread looks of a group-sequential plan.
+        arm_b: Variant B, in the same form.
+        share_b: B's declared share. None means 0.5 if visitors are given; required without them.
+        always_valid: Whether the test was evaluated more than once, without planned looks.
+        alpha: Two-sided significance level, between 0 and 0.5.
+        look: Number of this look among the planned ones; None for the last.
+        planned_looks: Number of evenly spaced looks of a group-sequential plan.
 
     Raises:
-        InputError: A variant is not written as above, or the look is none of the planned ones.
+        InputError: A variant has another form, or the look is not one of the planned ones.
     """
     if look is not None and (not planned_looks or look > planned_looks):
-        planned = f"{planned_looks} looks were planned" if planned_looks else "none were planned"
-        raise InputError(f"look {look}: {planned}; say how many with --looks")
+        planned = f"{planned_looks} looks were planned" if planned_looks else "no looks are planned"
+        raise InputError(f"invalid look {look}: {planned}. Set their number with --looks.")
     a, b = parse_variant(arm_a), parse_variant(arm_b)
     counted = None not in (a.visitors, b.visitors)
     share = 0.5 if share_b is None and counted else share_b
@@ -194,7 +194,7 @@ def calculate(
 
 
 def as_json(value: Any) -> Any:
-    """A result, a variant or a plan as JSON knows it: names and values, null for no bound."""
+    """Convert a result, variant, or plan to JSON types; an infinite bound becomes None."""
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if hasattr(value, "_asdict"):
@@ -205,7 +205,7 @@ def as_json(value: Any) -> Any:
 
 
 def confidence_level(p_value: float) -> float:
-    """100 (1 - p), truncated to two places, at most 99.99.
+    """Return 100 (1 - p), truncated to two decimals, at most 99.99.
 
     >>> confidence_level(0.0582578), confidence_level(1e-12)
     (94.17, 99.99)
@@ -219,7 +219,7 @@ def _without_result(result: AbResult, status: str, reason: str | None) -> AbResu
 
 
 def _described(result: AbResult, look: Look) -> AbResult:
-    """What is counted, not inferred: rates and order values."""
+    """Add the observed values that need no inference: rates and order values."""
     a, b = look.a, look.b
     return result._replace(
         rate_a=_per(a.conversions, a.visitors),
@@ -234,7 +234,7 @@ def _per(total: float | None, count: int | None) -> float | None:
 
 
 def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
-    """The decision at the last look, or what stands in its way."""
+    """Add the decision at the last look, or the reason for having none."""
     unread = plan.method == "fixed" and not line.finished
     ratio_p = _sample_ratio(line, plan)
     result = result._replace(
@@ -247,11 +247,11 @@ def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     if ratio_p is not None and ratio_p < ALARM:
         counts = f"{line.a[-1].visitors:,} and {line.b[-1].visitors:,} visitors"
         reason = (
-            f"{counts} do not fit the declared share of B, {plan.share_b:g} (p = {ratio_p:.2g})"
+            f"{counts} differ from the declared share of B, {plan.share_b:g} (p = {ratio_p:.2g})"
         )
         return _without_result(result, "sample_ratio_mismatch", reason)
     if unread:
-        reason = "a test with a fixed horizon is read once, at its end"
+        reason = "a fixed-horizon test is evaluated once, at its end"
         return _without_result(result, "running", reason)
     return _decided(_measured(result, line, plan), line, plan)
 
@@ -268,7 +268,7 @@ def _sample_ratio(line: Timeline, plan: AbPlan) -> float | None:
 
 
 def _measured(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
-    """The effects on all known metrics, and what stands beside the decision."""
+    """Add the effects on all known metrics, and the values that do not affect the decision."""
     a, b = line.a[-1], line.b[-1]
     known: list[Metric] = [m for m in METRICS if None not in (getattr(a, m), getattr(b, m))]
     effects = {m: effect(m, line, plan) for m in (plan.primary_metric, *known)}
@@ -306,7 +306,7 @@ def _finite(number: float) -> float | None:
 
 
 def _adjusted(effects: list[Effect]) -> list[Effect]:
-    """Holm over the metrics beside the primary one, which alone decides."""
+    """Adjust the p-values of the secondary metrics by Holm; the primary metric stays as it is."""
     tested = [one for one in effects if one.p_value is not None]
     adjusted = dict(
         zip(

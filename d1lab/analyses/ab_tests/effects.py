@@ -1,18 +1,18 @@
-"""One metric of an A/B test: which method its inputs allow, its p-value, and intervals that agree.
+"""Effect on one metric of an A/B test: method, p-value, and intervals consistent with it.
 
-The method follows from the plan and from what is known, both fixed when the test begins:
+The method depends on the plan and the available inputs, both fixed before the test starts:
 
-    conversions  visitors known      score test, exact where counts are small; MN intervals
+    conversions  visitors known      score test, exact for small counts; Miettinen-Nurminen
                  share declared      exact binomial on B's share of the conversions
                  always valid        Beta-Binomial e-process where a share is declared
     money        visitors known      Welch, Fieller
                  share declared      compound Poisson, Fieller
-                 always valid        asymptotic confidence sequence (conversions without a
-                                     declared share, too)
+                 always valid        asymptotic confidence sequence (also for conversions
+                                                     without a declared share)
 
-Over several looks the p-value is the smallest that is valid, and an interval is what all looks
-leave. An exact p and an interval by inversion can differ at the edge: the p-value decides, and the
-interval is cut or stretched to its null.
+With several looks, the p-value is the smallest valid one, and the interval is the intersection of
+the intervals of all looks. An exact p-value and an interval by inversion can disagree near alpha:
+the p-value decides, and the interval is cut at, or extended to, the null value.
 """
 
 from __future__ import annotations
@@ -30,49 +30,49 @@ from d1lab.stats import exact, means, proportions, sequential
 Floats = NDArray[np.float64]
 
 SMALL_EXPECTED = 10
-"""Minimum expected conversions (or non-conversions) per variant; below it an exact test decides."""
+"""Minimum expected conversions (and non-conversions) per variant; below it, tests are exact."""
 
 
 class Effect(NamedTuple):
-    """B against A in one metric; a field is None where the inputs do not allow it."""
+    """Effect of B vs. A on one metric; a field is None if the inputs do not allow it."""
 
     metric: Metric
     method: str | None = None
-    value_a: float | None = None  # per visitor; per unit of exposure where visitors are unknown
+    value_a: float | None = None  # per visitor, or per unit of exposure if visitors are unknown
     value_b: float | None = None
     difference: float | None = None  # value_b - value_a
     difference_low: float | None = None
     difference_high: float | None = None
     ratio: float | None = None  # value_b / value_a
     ratio_low: float | None = None
-    ratio_high: float | None = None  # infinite where unbounded
+    ratio_high: float | None = None  # infinite if unbounded
     p_value: float | None = None  # two-sided, adjusted for looks
-    mid_p: float | None = None  # counts alone, read once: shown beside, never decided on
-    direction: int = 0  # of the look that decided, else of the last: 1 means B is higher
-    adjusted_p: float | None = None  # Holm's, over the metrics beside the primary one
-    status: str | None = None  # why there is no p-value
+    mid_p: float | None = None  # conversions only, one look: shown, not used to decide
+    direction: int = 0  # at the deciding look, else the last; 1: B is higher
+    adjusted_p: float | None = None  # by Holm, over the secondary metrics
+    status: str | None = None  # reason for a missing p-value
     reason: str | None = None
 
 
 class LookEffects(NamedTuple):
-    """One metric at every look."""
+    """Effect on one metric at every look."""
 
     method: str
     p_value: float
     z: Floats
-    bound: Floats  # |z| that decides
+    bound: Floats  # |z| required for a decision
     difference: tuple[Floats, Floats] | None
     ratio: tuple[Floats, Floats]
     mid_p: float | None = None
 
 
 def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
-    """B against A in one metric, over all looks.
+    """Compute the effect of B vs. A on one metric, over all looks.
 
     Args:
-        metric: What to compare.
+        metric: Metric to compare.
         line: The looks, oldest first; at least one.
-        plan: Read for method, alpha and share; `line.critical` carries the rest.
+        plan: Source of method, alpha, and share; `line.critical` has the other inputs.
     """
     points = _points(metric, line.a[-1], line.b[-1], plan.declared_share)
     blank = Effect(metric, **points)
@@ -83,7 +83,7 @@ def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
 
 
 def _points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dict[str, Any]:
-    """Values per visitor, or per unit of declared exposure, and what they differ by."""
+    """Return values per visitor or unit of declared exposure, their difference, and ratio."""
     total_a, total_b = getattr(a, metric), getattr(b, metric)
     if total_a is None or total_b is None:
         return {}
@@ -98,12 +98,12 @@ def _points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> di
 
 
 def effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> tuple[LookEffects, list[int]]:
-    """One metric at each look that says anything about it, and which looks these are.
+    """Compute the effect on one metric at each usable look.
 
     Args:
-        metric: One that `refusals.refusal` does not reject at the last look.
+        metric: Metric for which `refusals.refusal` returns None at the last look.
         line: The looks, oldest first.
-        plan: With method, alpha and share.
+        plan: Source of method, alpha, and share.
     """
     variants = zip(line.a, line.b, strict=True)
     kept = [place for place, pair in enumerate(variants) if _usable(metric, *pair, plan)]
@@ -149,7 +149,7 @@ def _rates(line: Timeline, plan: AbPlan) -> LookEffects:
 
 
 def _rates_p(counts: proportions.Rates) -> tuple[Floats, str]:
-    """Two-sided p at each look, and the method of the last."""
+    """Return the two-sided p-value at each look and the method of the last look."""
     p, method = proportions.score_p(counts), "score"
     for look in np.flatnonzero(proportions.smallest_expected(counts) < SMALL_EXPECTED):
         xa, na, xb, nb = (int(column[look]) for column in counts)
@@ -202,7 +202,7 @@ def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) ->
 
 
 def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: AbPlan) -> tuple[float, Floats]:
-    """The p-value that holds for all looks together, and each look's signed normal z."""
+    """Return the p-value adjusted for all looks, and the signed normal z of each look."""
     from scipy.special import ndtri
 
     z = -sign * ndtri(p / 2)
@@ -232,7 +232,7 @@ def _beta_binomial(line: Timeline, alpha: float, share: float) -> LookEffects:
 def _at_overall_rate(
     line: Timeline, ends: tuple[Floats, Floats], share: float
 ) -> tuple[Floats, Floats] | None:
-    """Shares of the conversions as differences in rates, at the rate of both variants together."""
+    """Convert shares of the conversions to differences in rates, at the pooled rate."""
     if line.a[-1].visitors is None:
         return None
     xa, na, xb, nb = rates(line.a, line.b)
@@ -260,7 +260,7 @@ def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
 
 
 def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:
-    """One p-value, one direction, and what all looks leave of the intervals."""
+    """Combine all looks: one p-value, one direction, and the intersection of the intervals."""
     rejected = track.p_value < alpha
     crossed = np.flatnonzero(np.abs(track.z) >= track.bound)
     deciding = crossed[0] if rejected and len(crossed) else -1
@@ -282,7 +282,7 @@ def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:
 def _left_over(
     ends: tuple[Floats, Floats] | None, null: float, rejected: bool, direction: int
 ) -> tuple[float | None, float | None]:
-    """The part of all looks' intervals on the side that the p-value names; None where nothing."""
+    """Cut the intersected interval to the side of the p-value; None if it is empty."""
     if ends is None or np.isnan(ends[0][-1]) or np.isnan(ends[1][-1]):
         return None, None
     low, high = float(np.nanmax(ends[0])), float(np.nanmin(ends[1]))

@@ -1,6 +1,6 @@
-"""Rows per visitor to the sums that A/B statistics need, in one DuckDB scan.
+"""Sufficient statistics of A/B tests from rows per visitor, in one DuckDB scan.
 
-A table of exposures has one row per visitor: the variant seen, and what the visitor did after.
+A table of exposures has one row per visitor: the variant, and the visitor's later behavior.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from d1lab.stats.means import Pairs
 
 
 class Measure(NamedTuple):
-    """What to compare: a column of numbers, 1 or 0 for a conversion, money for revenue."""
+    """Column to compare: numeric, such as 1 or 0 for a conversion, or an amount for revenue."""
 
     column: str
-    covariate: str | None = None  # a column from before the exposure, for CUPED
-    per: str | None = None  # a column to divide by, such as orders for revenue per order
-    cap: float | None = None  # share of all visitors cut at either end, such as 0.001
+    covariate: str | None = None  # column measured before the exposure, for CUPED
+    per: str | None = None  # denominator column, such as orders for revenue per order
+    cap: float | None = None  # share of visitors winsorized at each end, such as 0.001
 
     @property
     def second(self) -> str | None:
-        """The column beside it, if any."""
+        """Second column of the measure: covariate or denominator, or None."""
         return self.covariate or self.per
 
 
@@ -43,24 +43,24 @@ def scan(
     exposed_at: str | None = None,
     covariate_until: str | None = None,
 ) -> list[VisitorSums]:
-    """Sums of every measure over both variants, from one scan of the rows.
+    """Sum every measure over both variants in one scan of the rows.
 
     Args:
         rows: One row per visitor, such as `lab.sql("SELECT ...")`.
-        measures: What to compare. One with a cap comes without it, too.
-        variant: The column of what was seen.
-        a: The control's value in it.
-        b: The treatment's; rows of other variants are left out.
-        segment: A column to split by; all visitors together come first all the same.
-        exposed_at: The column of the exposure's moment.
-        covariate_until: The column of the moment up to which covariates were measured.
+        measures: Measures to compare. One with a cap is also returned without it.
+        variant: Column of the variant.
+        a: Value of the control in that column.
+        b: Value of the treatment. Rows of other variants are skipped.
+        segment: Column to split by. The totals of all visitors come first in any case.
+        exposed_at: Column with the time of the exposure.
+        covariate_until: Column with the end of the period in which covariates were measured.
 
-    A cap is a quantile of both variants together, so that it treats them alike. Finding it is a
-    scan of its own, made only where a cap is asked for.
+    A cap is a quantile of both variants together, so that both are cut at the same value. It
+    requires a second scan, which runs only if a measure has a cap.
 
     Raises:
-        UnknownName: The rows have no such column.
-        InputError: A measure makes no sense, or a column is not of numbers.
+        UnknownName: A named column does not exist.
+        InputError: A measure is invalid, or a column is not numeric.
     """
     asked = list(dict.fromkeys(one for measure in measures for one in _with_uncapped(measure)))
     _check(rows, asked, [variant, segment, exposed_at, covariate_until])
@@ -92,15 +92,15 @@ def _check(
             raise UnknownName("column", name, rows.columns, "the exposures")
     for one in measures:
         if one.covariate and one.per:
-            raise InputError(f"measure {one.column!r}: a ratio takes no covariate")
+            raise InputError(f"measure {one.column!r}: a ratio cannot have a covariate")
         if one.cap is not None and not 0 < one.cap < 0.5:
-            raise InputError(f"measure {one.column!r}: cap={one.cap} is no share inside (0, 0.5)")
+            raise InputError(f"measure {one.column!r}: cap={one.cap} is not between 0 and 0.5")
 
 
 def _caps(
     rows: duckdb.DuckDBPyRelation, measures: Sequence[Measure]
 ) -> Mapping[Measure, tuple[float, float]]:
-    """Both quantiles of the variants together, for the measures that ask for a cap."""
+    """Return the lower and upper quantile of both variants together, for measures with a cap."""
     capped = [one for one in measures if one.cap is not None]
     if not capped:
         return {}
@@ -117,7 +117,7 @@ def _caps(
 def _sums(
     measure: Measure, caps: Mapping[Measure, tuple[float, float]], late: Expression | None
 ) -> list[Expression]:
-    """n, y, yy, x, xx, xy, visitors with a value missing, visitors with a late covariate."""
+    """Select n, y, yy, x, xx, xy, visitors with a missing value, and with a late covariate."""
     y = _number(measure.column)
     if measure in caps:
         low, high = map(ConstantExpression, caps[measure])
@@ -139,13 +139,13 @@ def _sum(value: Expression) -> Expression:
     return FunctionExpression("sum", value)
 
 
-_WIDTH = 8  # values that `_sums` asks for
+_WIDTH = 8  # number of values in `_sums`
 
 
 def _read(
     measures: Sequence[Measure], found: Sequence[tuple], sides: Mapping[Any, int], keys: int
 ) -> Iterator[VisitorSums]:
-    """All visitors first, then each segment, for each measure."""
+    """Return the sums of each measure: all visitors first, then each segment."""
     segments = sorted({row[1] for row in found}, key=str) if keys > 1 else []
     for place, measure in enumerate(measures):
         start = keys + place * _WIDTH

@@ -10,18 +10,18 @@ from d1lab.analyses.ab_tests.model import Guardrail, Metric, Variant
 
 
 class GuardrailResult(NamedTuple):
-    """One non-inferiority test of the winner against the other variant."""
+    """Non-inferiority test of the winner vs. the other variant, for one guardrail metric."""
 
     metric: Metric
     margin: float
     relative: bool
-    worst: float | None  # the winner's worst plausible change, relative or in the metric's unit
-    passed: bool | None  # None where it cannot be said
+    worst: float | None  # unfavorable end of the interval, relative or in the metric's unit
+    passed: bool | None  # None if there is no interval
     reason: str | None = None
 
 
 class BreakEven(NamedTuple):
-    """What B's conversion rate must be, as a multiple of A's, to earn as much per visitor."""
+    """Break-even ratio of B's to A's conversion rate, for equal earnings per visitor."""
 
     ratio: float | None = None  # (value per order of A) / (value per order of B)
     basis: Literal["profit", "revenue"] | None = None
@@ -31,26 +31,26 @@ class BreakEven(NamedTuple):
 def check(
     guardrails: Sequence[Guardrail], effects: Sequence[Effect], winner: Literal["a", "b"]
 ) -> tuple[GuardrailResult, ...]:
-    """Each guardrail for the winner: passed when its interval lies above minus the margin.
+    """Check each guardrail: passed if the winner's interval lies above minus the margin.
 
     That is the one-sided non-inferiority test at alpha / 2 (Farrington & Manning 1990 for rates),
-    and it holds for all looks where the interval does. Every guardrail must pass, so their number
-    needs no correction.
+    and it is valid at all looks if the interval is. All guardrails have to pass, so no correction
+    for their number is needed.
     """
     by_metric = {effect.metric: effect for effect in effects}
     return tuple(_check(rail, by_metric.get(rail.metric), winner) for rail in guardrails)
 
 
 def break_even(a: Variant, b: Variant, effects: Sequence[Effect], alpha: float) -> BreakEven:
-    """How B's conversion rate stands to the one that pays for its discount.
+    """Compare B's conversion rate with the rate that pays for its discount.
 
     Args:
         a: The control.
-        b: The variant whose orders bring another profit, or revenue where profit is unknown.
-        effects: As far as known. Whether B pays is the same question as whether it earns more per
-            visitor, so the p-value of that effect answers it; without one, the interval of the
-            lift in conversions against the break-even lift does.
-        alpha: Two-sided.
+        b: The treatment, with a different profit (or revenue, if profit is unknown) per order.
+        effects: Known effects. B breaks even exactly if it earns as much per visitor, so the
+            p-value of that effect decides. Without one, the interval of the conversion lift is
+            compared with the break-even lift.
+        alpha: Two-sided significance level.
     """
     basis = "profit" if None not in (a.profit, b.profit) else "revenue"
     per_order = [_per_order(variant, basis) for variant in (a, b)]
@@ -86,12 +86,12 @@ def _check(rail: Guardrail, effect: Effect | None, winner: Literal["a", "b"]) ->
         reason = (effect and effect.reason) or f"no interval for {rail.metric}"
         return GuardrailResult(rail.metric, rail.margin, rail.relative, None, None, reason)
     passed = worst > -rail.margin
-    reason = None if passed else f"{rail.metric} may fall by more than the margin"
+    reason = None if passed else f"{rail.metric} may decrease by more than the margin"
     return GuardrailResult(rail.metric, rail.margin, rail.relative, worst, passed, reason)
 
 
 def _worst_change(effect: Effect, winner: str, relative: bool) -> float | None:
-    """The unfavourable end of the winner's interval against the other variant."""
+    """Return the unfavorable end of the winner's interval vs. the other variant."""
     if relative:
         end = effect.ratio_low if winner == "b" else effect.ratio_high
         if end is None or (winner == "a" and end == 0):

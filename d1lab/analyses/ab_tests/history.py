@@ -15,27 +15,27 @@ from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 
 
 class EffectAtLook(NamedTuple):
-    """The primary metric at one look: what all looks up to it leave of the interval."""
+    """Effect on the primary metric at one look, with the interval adjusted for earlier looks."""
 
-    look: int  # place among the looks handed over, the last one included
+    look: int  # index among the given looks, including the last one
     ratio: float | None  # B / A at this look
     ratio_low: float
-    ratio_high: float  # infinite where unbounded
+    ratio_high: float  # infinite if unbounded
 
 
 def effect_history(
     a: Variant, b: Variant, plan: AbPlan, looks: Sequence[Look] = ()
 ) -> list[EffectAtLook]:
-    """The sequence of intervals of a test that may be looked at while it runs.
+    """Compute the interval at each look of a test designed for monitoring.
 
     Args:
         a: As for `d1lab.analyses.ab_tests.decision.compare`.
         b: As for `compare`.
-        plan: With a fixed horizon there is no course: it is read once.
+        plan: As for `compare`. A fixed-horizon plan has one look, so it has no history.
         looks: As for `compare`.
 
     Returns:
-        A point per look that says anything; none where `compare` refuses.
+        One item per usable look; none if `compare` has no result.
     """
     history = (*looks, Look(a, b, plan.elapsed))
     if plan.method == "fixed" or plan_error(plan) or looks_error(history):

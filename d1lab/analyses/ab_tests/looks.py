@@ -1,4 +1,4 @@
-"""Which looks at a test count, how much of the plan each has reached, and what |z| each needs."""
+"""Looks of a test: which of them count, their share of the plan, and their critical values."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from d1lab.stats.sequential import bounds, spent_alpha
 
 Floats = NDArray[np.float64]
 
-_DUE = 1 - 1e-9  # a share of the plan this close to a planned one has reached it
+_DUE = 1 - 1e-9  # tolerance: a planned share counts as reached from this fraction on
 
 
 class Timeline(NamedTuple):
-    """The looks that count as columns, and what each needs.
+    """The looks that count, as columns.
 
-    Visitors are known of both variants or of neither. `times` and `information` hold every look
-    ever taken, also those whose sums were not kept; `places` says which of these the columns are.
+    Visitors are known for both variants or for neither. `times` and `information` have every look,
+    including those without stored sums; `places` maps the columns to them.
     """
 
     a: Sequence[Variant]
     b: Sequence[Variant]
-    critical: Floats  # |z| to reach; NaN for always-valid methods, which make their own
-    times: Floats  # share of the plan; empty where there is no plan
-    information: Floats  # what the looks' correlation follows
+    critical: Floats  # required |z|; NaN for always-valid methods, which compute their own
+    times: Floats  # share of the plan; empty without a plan
+    information: Floats  # information, which determines the correlation between looks
     places: Sequence[int]
-    history: Sequence[int]  # which of all looks handed over the columns are
-    finished: bool  # nothing is to come: the plan was reached, or the test ended
+    history: Sequence[int]  # index of each column among the given looks
+    finished: bool  # the plan was reached, or the test ended
 
     def only(self, kept: Sequence[int]) -> Timeline:
-        """The same with fewer looks."""
+        """Return a timeline with only the given looks."""
         columns = (self.a, self.b, self.places, self.history)
         a, b, places, history = ([column[i] for i in kept] for column in columns)
         critical = self.critical[list(kept)]
@@ -41,18 +41,18 @@ class Timeline(NamedTuple):
 
     @property
     def share_of_plan(self) -> float | None:
-        """What the last look had reached, or None without a plan."""
+        """Share of the plan reached at the last look, or None without a plan."""
         return float(self.times[-1]) if len(self.times) else None
 
 
 def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
-    """The looks that count; None before the first planned one.
+    """Return the looks that count, or None before the first planned look.
 
-    A plan's looks after its end do not count: the decision was due before them.
+    Looks after the end of the plan do not count: the decision was due at its end.
 
     Args:
-        history: All looks with their sums, oldest first; at least one.
-        plan: With method, alpha and what says how far the plan has come.
+        history: All looks with their totals, oldest first; at least one.
+        plan: Source of method, alpha, and the planned size or duration.
     """
     times = planned_shares(history, plan)
     kept = _kept(times, len(history), plan)
@@ -79,7 +79,7 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
 
 
 def spent(line: Timeline, plan: AbPlan) -> float | None:
-    """The alpha used up by the looks so far; None for methods that spend none."""
+    """Return the alpha spent by the looks so far; None for methods that spend none."""
     if plan.method == "fixed":
         return plan.alpha
     if plan.method == "group_sequential":
@@ -88,7 +88,7 @@ def spent(line: Timeline, plan: AbPlan) -> float | None:
 
 
 def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:
-    """The share of the plan that each look had reached, or NaN where no plan says."""
+    """Return the share of the plan reached at each look; NaN without a planned size."""
     seen = [_visitors(look) for look in history]
     if plan.planned_visitors and all(seen):
         return [n / float(plan.planned_visitors) for n in seen]
@@ -106,7 +106,7 @@ def _visitors(look: Look) -> int:
 
 
 def _kept(times: list[float], count: int, plan: AbPlan) -> list[int]:
-    """Places of the looks that count."""
+    """Return the indices of the looks that count."""
     if plan.method == "always_valid":
         return list(range(count))
     end = next((i for i, share in enumerate(times) if share >= _DUE), count - 1)
@@ -122,7 +122,7 @@ def _kept(times: list[float], count: int, plan: AbPlan) -> list[int]:
 
 
 def _information(looks: Sequence[Look], reached: Floats) -> Floats:
-    """Visitors where all looks have them, else the share of the plan."""
+    """Return the visitors if known for all looks, else the share of the plan."""
     seen = np.array([_visitors(look) for look in looks], dtype=np.float64)
     return seen / seen[-1] if seen.all() and len(seen) == len(reached) else reached
 

@@ -1,4 +1,4 @@
-"""Parts of an A/B test: two variants, the plan declared before its start, the looks taken."""
+"""Parts of an A/B test: the two variants, the plan declared before its start, and its looks."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ Design = Literal["fixed", "group_sequential", "always_valid"]
 
 
 class Variant(NamedTuple):
-    """Sufficient statistics of one variant; None where unknown.
+    """Sufficient statistics of one variant; None if unknown.
 
-    Sums run over visitors: one who bought twice counts once, with the sum of both orders. Where
-    visitors are unknown they run over orders.
+    Squares are summed per visitor: one with two orders counts once, with the sum of both. If
+    visitors are unknown, they are summed per order.
     """
 
     visitors: int | None = None
-    conversions: int | None = None  # visitors who bought
+    conversions: int | None = None  # visitors with an order
     revenue: float | None = None
     revenue_squares: float | None = None
-    profit: float | None = None  # after discount, cost of goods and refunds
+    profit: float | None = None  # after discounts, cost of goods, and refunds
     profit_squares: float | None = None
 
 
 class Guardrail(NamedTuple):
-    """What the winner must not worsen: a non-inferiority margin."""
+    """Metric that must not get worse by more than a non-inferiority margin."""
 
     metric: Metric
-    margin: float  # > 0; relative: 0.02 lets the winner be up to 2 % worse
+    margin: float  # > 0; relative: 0.02 allows the winner to be up to 2% worse
     relative: bool = True  # otherwise in the metric's own unit
 
 
 class AbPlan(NamedTuple):
-    """What was declared before the test began, and where it stands.
+    """Plan declared before the start of the test, and its progress.
 
-    `fixed` is read once, when the planned visitors or days are reached or the test has ended;
-    `group_sequential` needs a planned size or end; `always_valid` neither.
+    `fixed` is evaluated once, when the planned visitors or days are reached or the test has ended;
+    `group_sequential` requires a planned size or end; `always_valid` requires neither.
     """
 
     method: Design = "fixed"
@@ -53,30 +53,30 @@ class AbPlan(NamedTuple):
     alpha: float = 0.05
     ended: bool = True
     planned_visitors: int | None = None  # of both variants
-    planned_looks: int | None = None  # evenly spread over the plan; None: every look counts
-    look: int | None = None  # number of this look; one more than the looks handed over for None
-    elapsed: float | None = None  # share of the planned days gone by, > 0
+    planned_looks: int | None = None  # evenly spaced over the plan; None: every look counts
+    look: int | None = None  # number of this look; None: the number of earlier looks plus 1
+    elapsed: float | None = None  # elapsed share of the planned days, > 0
     guardrails: tuple[Guardrail, ...] = ()
 
     @property
     def declared_share(self) -> float | None:
-        """B's share where it was declared before the start, else None."""
+        """B's share if it was declared before the start, else None."""
         return self.share_b if self.share_declared else None
 
 
 class Look(NamedTuple):
-    """The sums up to one moment, from the start on."""
+    """Totals from the start of the test to one point in time."""
 
     a: Variant
     b: Variant
-    elapsed: float | None = None  # as in Plan
+    elapsed: float | None = None  # as in AbPlan
 
 
 def parse_variant(text: str) -> Variant:
-    """'500/10000' (conversions / visitors) or '122' (conversions alone).
+    """Parse '500/10000' (conversions / visitors) or '122' (conversions only).
 
     Raises:
-        InputError: The text is neither.
+        InputError: The text has another form.
 
     >>> parse_variant("500/10_000").visitors
     10000
@@ -92,10 +92,10 @@ def parse_variant(text: str) -> Variant:
 
 
 def parse_rate(text: str) -> float:
-    """'5%' or '0.05'.
+    """Parse a rate such as '5%' or '0.05'.
 
     Raises:
-        InputError: The text is no rate between 0 and 1.
+        InputError: The text is not a rate between 0 and 1.
     """
     number = text.strip().removesuffix("%")
     try:
@@ -110,7 +110,7 @@ def parse_rate(text: str) -> float:
 
 
 def clean_look(look: Look) -> Look:
-    """Plain numbers, and visitors of both variants or of neither."""
+    """Convert a look to plain numbers, with the visitors of both variants or of neither."""
     a, b = clean(look.a), clean(look.b)
     if None in (a.visitors, b.visitors):
         a, b = a._replace(visitors=None), b._replace(visitors=None)
@@ -118,21 +118,21 @@ def clean_look(look: Look) -> Look:
 
 
 def clean(variant: Variant) -> Variant:
-    """The variant in plain ints and floats, so that equal numbers are equal to the digit."""
+    """Convert a variant to plain ints and floats, so that equal values have equal hashes."""
     counts = [None if value is None else int(value) for value in variant[:2]]
     money = [None if value is None else float(value) for value in variant[2:]]
     return Variant(*counts, *money)
 
 
 def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
-    """SHA-256 of everything that a decision follows from."""
+    """Return the SHA-256 of all inputs of a decision."""
     everything = {"version": version, "plan": plan, "looks": looks}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def rates(a: Sequence[Variant], b: Sequence[Variant]) -> Rates:
-    """Conversions and visitors of both variants, one item per look; all known."""
+    """Return conversions and visitors of both variants, one item per look; all must be known."""
     names = ("conversions", "visitors")
     return Rates.of(
         *([getattr(variant, name) for variant in variants] for variants in (a, b) for name in names)
@@ -140,7 +140,7 @@ def rates(a: Sequence[Variant], b: Sequence[Variant]) -> Rates:
 
 
 def sums(variants: Sequence[Variant], metric: Metric) -> Sums:
-    """Sums over visitors, one item per look; a conversion is its own square."""
+    """Return sums over visitors, one item per look; for conversions, sum and squares are equal."""
     squares = "conversions" if metric == "conversions" else f"{metric}_squares"
     return Sums.of(
         *(
@@ -153,7 +153,7 @@ def sums(variants: Sequence[Variant], metric: Metric) -> Sums:
 def money_means(
     metric: Metric, a: Sequence[Variant], b: Sequence[Variant], share_b: float | None
 ) -> Means:
-    """Money per visitor, or per unit of declared exposure where visitors are unknown."""
+    """Return money per visitor, or per unit of declared exposure if visitors are unknown."""
     if a[-1].visitors is not None or share_b is None:
         return welch(sums(a, metric), sums(b, metric))
     of_a, of_b = (

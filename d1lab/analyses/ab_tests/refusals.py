@@ -1,4 +1,4 @@
-"""Which inputs allow no p-value for a metric, and why: the decision table's refusals."""
+"""Reasons why a metric has no p-value: the "not available" cases of the decision table."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import NamedTuple
 from d1lab.analyses.ab_tests.model import AbPlan, Metric, Variant, sums
 
 MIN_CONVERSIONS = 25
-"""Per variant: below it no sequence for money begins, and counts alone name no winner."""
+"""Minimum per variant for a confidence sequence of money and for a winner by counts only."""
 
 
 class NotAvailable(NamedTuple):
-    """Why something is not said."""
+    """Status and reason of a result that is not available."""
 
     status: str
     reason: str
 
 
 def refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
-    """Why these sums allow no p-value, or None where they do.
+    """Return the reason why these sums allow no p-value, or None if they do.
 
     Args:
-        metric: What to compare.
-        a: Sums of the last look; visitors are known of both variants or of neither.
-        b: As for A.
-        plan: With method and declared share.
+        metric: Metric to compare.
+        a: Totals of A at the last look; visitors are known for both variants or for neither.
+        b: Totals of B.
+        plan: Source of the method and the declared share.
     """
     if None in (getattr(a, metric), getattr(b, metric)):
         return NotAvailable("insufficient_data", f"{metric} is missing for at least one variant")
@@ -45,7 +45,7 @@ def refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailabl
 def refusal_of_sequence(
     metric: Metric, a: Variant, b: Variant, plan: AbPlan
 ) -> NotAvailable | None:
-    """Why the asymptotic sequence has not begun with these sums, where it is the method."""
+    """Return why the asymptotic sequence cannot start with these sums, if it is the method."""
     exact = metric == "conversions" and plan.declared_share is not None  # the e-process
     if plan.method != "always_valid" or exact:
         return None
@@ -58,7 +58,7 @@ def refusal_of_sequence(
 
 
 def few_conversions(a: Variant, b: Variant) -> str | None:
-    """How many conversions a variant is short of, or None where both have enough."""
+    """Return a reason if a variant has too few conversions, else None."""
     fewest = min(variant.conversions or 0 for variant in (a, b))
     if fewest >= MIN_CONVERSIONS:
         return None

@@ -1,4 +1,4 @@
-"""What the report on A/B tests says and shows: verdicts, key figures, tables, and charts."""
+"""Content of the A/B test report: verdicts, key figures, tables, and charts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REFUSALS = {
 
 
 def sentence(result: AbResult) -> str:
-    """One test's verdict in a sentence."""
+    """Return the verdict of one test as a sentence."""
     if result.status in _REFUSALS:
         return _REFUSALS[result.status]
     if result.p_value is None:
@@ -63,14 +63,14 @@ def sentence(result: AbResult) -> str:
 
 
 def status(result: AbResult) -> Status:
-    """How to take a verdict."""
+    """Return the status of a verdict."""
     if _is_taken(result):
         return "good"
     return "unknown" if result.status in _REFUSALS else "neutral"
 
 
 def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
-    """All tests in a sentence, and how to take it."""
+    """Return the summary sentence of all tests and its status."""
     taken = [d.trial.name for d in decisions if _is_taken(d.result)]
     decided = sum(d.result.status == "decided" for d in decisions)
     running = sum(d.result.status == "running" for d in decisions)
@@ -92,7 +92,7 @@ def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
 
 
 def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The verdict of each test, how sure it is, and how long it still takes."""
+    """Return one row per test: verdict, confidence, and remaining time."""
     return [
         {
             "test": d.trial.name,
@@ -106,7 +106,7 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The lift of each test's primary metric, as a key figure, where its interval is bounded."""
+    """Return the lift of each primary metric as a key figure, if its interval is bounded."""
     return [
         {
             "metric": f"lift_of_{result.primary_metric}",
@@ -122,13 +122,13 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         if result.ratio is not None
         and result.ratio_low is not None
         and result.ratio_high is not None
-        # All looks together may leave an interval beside the last look's estimate.
+        # The interval adjusted for all looks can exclude the estimate of the last look.
         and result.ratio_low <= result.ratio <= result.ratio_high < math.inf
     ]
 
 
 def unsaid(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """What was not possible to say, and why."""
+    """Return the results that are not available, each with its reason."""
     return [
         {"test": d.trial.name, "what": what, "why": why}
         for d in decisions
@@ -147,7 +147,7 @@ def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
         )
     for effect in result.effects:
         if effect.p_value is None and effect.metric != result.primary_metric:
-            yield f"Difference in {effect.metric}", effect.reason or "not known"
+            yield f"Difference in {effect.metric}", effect.reason or "not available"
         elif effect.p_value is not None and effect.ratio_low is None:
             yield f"Lift of {effect.metric}", "A's average is not significantly above zero"
     for fault in decision.trial.faults:
@@ -155,7 +155,7 @@ def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
 
 
 def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     import pandas as pd
 
     why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
@@ -173,7 +173,7 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
 
 
 def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
-    """The report's charts, by name."""
+    """Return the charts of the report by name."""
     import pandas as pd
 
     ends: Any = ["dimension", "value", "low", "high"]
@@ -206,13 +206,13 @@ def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
 
 
 def limits(simulated: bool, staged: int) -> str:
-    """What is simulated, and what goes back."""
+    """Return the note on simulated tests and on the results that are written back."""
     source = "The tests are simulated. " if simulated else ""
     return f"{source}Decisions for {staged} tests are written back to D1 with method and reason."
 
 
 def _is_taken(result: AbResult) -> bool:
-    """Whether B won, and is not known to earn less than A for all that."""
+    """Return True if B won and does not earn significantly less than A."""
     return result.winner == "b" and result.break_even not in ("missed", "never")
 
 
@@ -223,7 +223,7 @@ def _kept(result: AbResult, told: str) -> str:
 
 
 def _losing(result: AbResult) -> str:
-    """That B earns less for sure, though what was asked is open."""
+    """Return a clause if B earns significantly less while its primary metric is undecided."""
     if result.break_even not in ("missed", "never") or _asked_for_money(result):
         return ""
     return f", and B earns less {result.break_even_basis} per visitor"
@@ -234,7 +234,7 @@ def _asked_for_money(result: AbResult) -> bool:
 
 
 def _earning(result: AbResult) -> str:
-    """Whether the winner earns more, where that was not the question itself."""
+    """Return a clause on the winner's earnings, unless they are the primary metric."""
     if result.break_even is None or _asked_for_money(result):
         return ""
     if result.break_even == "met":
@@ -243,7 +243,7 @@ def _earning(result: AbResult) -> str:
 
 
 def _told(result: AbResult) -> str:
-    """'converts 12 % more visitors than A (95% interval 0 % to +26 %)'."""
+    """Return the effect in words: 'converts 12 % more visitors than A (95% interval ...)'."""
     verb = _VERBS[result.primary_metric][result.difference is None]
     if result.ratio is None or result.ratio_low is None or result.ratio_high is None:
         difference = result.difference or 0.0
@@ -259,7 +259,7 @@ def _told(result: AbResult) -> str:
 
 
 def _level(confidence: float | None) -> str | None:
-    """As it is stored: truncated, so that 99.99 is never shown as 100."""
+    """Format the stored confidence; it is truncated, so 99.99 is never shown as 100."""
     return None if confidence is None else f"{confidence:.2f} %"
 
 
@@ -272,7 +272,7 @@ def _share(chance: float | None) -> str | None:
 
 
 def _percent(ratio: float, sign: str = "-") -> str:
-    """A share in whole per cent, and in tenths below one: an end beside 0 is not shown as 0.
+    """Format a share as a whole percentage; below 1% with one decimal, so it is not shown as 0.
 
     >>> _percent(0.258, "+"), _percent(-0.004, "+"), _percent(0.0)
     ('+26 %', '−0.4 %', '0 %')

@@ -1,8 +1,8 @@
-"""The A/B tests of a shop: rows of the metrics `ab_tests` and `ab_test_looks` in, decisions out.
+"""A/B tests of a shop: decisions from rows of the metrics `ab_tests` and `ab_test_looks`.
 
-A plan that was not declared is not made up. A test without a stored method is read by the plan it
-has: a planned size or end makes it group-sequential, nothing makes it always-valid, since a report
-looks at it daily.
+A plan that was not declared is not made up. The method of a test without a stored one depends on
+its plan: with a planned size or end it is group-sequential, otherwise always-valid, because a
+report evaluates it every day.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from d1lab.analyses.ab_tests.validation import (
 from d1lab.stats import power
 
 RECENT_DAYS = 7
-"""Number of recent days from which traffic per day is computed."""
+"""Number of recent days used to compute the traffic per day."""
 
 Row = Mapping[str, Any]
 
 
 class AbTest(NamedTuple):
-    """One test as it stands on a day."""
+    """One test at the end of a day."""
 
     test_id: str
     name: str
@@ -38,28 +38,28 @@ class AbTest(NamedTuple):
     b: Variant
     plan: AbPlan
     looks: tuple[Look, ...]  # earlier ones, oldest first
-    days: tuple[date, ...]  # of all looks, the present one last; empty without daily sums
+    days: tuple[date, ...]  # of all looks, the current one last; empty without daily sums
     variants: tuple[VariantConfig, VariantConfig]
-    faults: tuple[str, ...]  # what could not be read
-    blocked: str | None  # the fault that forbids a decision
+    faults: tuple[str, ...]  # errors in the configuration
+    blocked: str | None  # the error that prevents a decision
     planned_end: date | None
     simulated: bool
 
 
 class Decision(NamedTuple):
-    """What is said of one test."""
+    """Result of one test, with its outlook."""
 
     trial: AbTest
     result: AbResult
-    detectable_lift: float | None  # that the visitors so far show with a power of 80 %
-    days_left: int | None  # at the traffic of the last days, until the plan is reached
+    detectable_lift: float | None  # at 80% power, with the visitors so far
+    days_left: int | None  # until the plan is reached, at recent traffic
 
 
 def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
     """Decide on every test, in the order of the rows.
 
     Args:
-        tests: Rows of the metric `ab_tests`: a DataFrame, or mappings.
+        tests: Rows of the metric `ab_tests`: a DataFrame or mappings.
         looks: Rows of the metric `ab_test_looks`.
         until: The day of the report.
     """
@@ -71,12 +71,12 @@ def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
 
 
 def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
-    """A test from its row and its daily sums.
+    """Build a test from its row and its daily sums.
 
     Args:
-        row: Of the metric `ab_tests`.
-        looks: Rows of `ab_test_looks` of this test; they come before the row's own totals.
-        until: The day of the report.
+        row: Row of the metric `ab_tests`.
+        looks: Rows of `ab_test_looks` for this test; used instead of the totals in `row`.
+        until: Report date.
     """
     start, end = _day(row["started_at"]), _day(row["planned_end_at"])
     history, days = _history(looks, start, end)
@@ -121,7 +121,7 @@ def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
 
 
 def records(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The decision record: what each decision followed from, and every field of the result."""
+    """Return the decision records: the inputs of each decision and every field of its result."""
     return [
         {
             "test_id": trial.test_id,
@@ -134,10 +134,10 @@ def records(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def replay(record: Mapping[str, Any]) -> AbResult:
-    """Decide again from a decision record, to the digit.
+    """Repeat a decision from its record; the result is identical to the last digit.
 
     Args:
-        record: One of `records`, as read back from its JSON.
+        record: An item of `records`, decoded from JSON.
     """
     looks = [
         Look(Variant(**look["a"]), Variant(**look["b"]), look["elapsed"])
@@ -149,7 +149,7 @@ def replay(record: Mapping[str, Any]) -> AbResult:
 
 
 def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Rows to stage for the app's `ab_test_results`."""
+    """Return the rows to stage for the app's table `ab_test_results`."""
     return [
         {
             "test_id": trial.test_id,
@@ -161,7 +161,7 @@ def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def reasons(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Rows to stage for `d1lab_ab_test_decisions`: what was decided, how and why."""
+    """Return the rows to stage for `d1lab_ab_test_decisions`: decision, method, and reason."""
     return [
         {
             "test_id": trial.test_id,
@@ -178,7 +178,7 @@ def reasons(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def effect_histories(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The lift and its interval at each look of the tests that may be read while they run."""
+    """Return the lift and its interval at each look of the tests designed for monitoring."""
     return [
         {
             "test": trial.name,
@@ -195,7 +195,7 @@ def effect_histories(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 def _decide(trial: AbTest, until: date) -> Decision:
     result = compare(trial.a, trial.b, trial.plan, trial.looks)
-    if trial.blocked:  # a winner must pass guardrails, and these cannot be evaluated
+    if trial.blocked:  # a winner has to pass the guardrails, and these cannot be evaluated
         result = AbResult("invalid_input", trial.blocked, inputs_hash=result.inputs_hash)
     return Decision(trial, result, _detectable(trial), _days_left(trial, result, until))
 
@@ -206,10 +206,10 @@ def _records(frame: Any) -> list[Row]:
 
 
 def _known(value: Any) -> Any:
-    """None for what a frame writes where nothing is known: NaN, NaT, and pandas' NA."""
+    """Convert the missing values of a frame (NaN, NaT, and pandas' NA) to None."""
     try:
         return None if value != value else value
-    except TypeError:  # NA refuses to be true or false
+    except TypeError:  # bool(NA) raises
         return None
 
 
@@ -218,14 +218,14 @@ def _day(moment: Any) -> date | None:
 
 
 def _last_day(ended_at: Any) -> date | None:
-    """The last day of a test that ended at a moment, such as midnight after it."""
+    """Return the last day of a test; one that ended at midnight ended on the day before."""
     return None if ended_at is None else _day(ended_at - timedelta(microseconds=1))
 
 
 def _history(
     rows: Sequence[Row], start: date | None, end: date | None
 ) -> tuple[list[Look], list[date]]:
-    """The sums so far at the end of each day."""
+    """Return the cumulative sums at the end of each day, and the days."""
     by_day: dict[date, dict[str, Variant]] = {}
     for row in rows:
         day = _day(row["day"])
@@ -240,7 +240,7 @@ def _history(
 
 
 def _share(day: date, start: date | None, end: date | None) -> float | None:
-    """The share of the planned days that is over at the end of a day."""
+    """Return the share of the planned days elapsed at the end of a day."""
     if start is None or end is None or end <= start or day < start:
         return None
     return ((day - start).days + 1) / (end - start).days
@@ -259,18 +259,18 @@ def _config_errors(row: Row, variants: tuple[VariantConfig, VariantConfig]) -> I
     for letter, variant in zip("ab", variants, strict=True):
         if variant.fault:
             yield (
-                f"the configuration of variant {letter} cannot be read ({variant.fault}): "
-                "its discount and its products are unknown"
+                f"the configuration of variant {letter} is invalid ({variant.fault}), "
+                "so its discount and its products are unknown"
             )
     stated = variants[1].share
     if None not in (stated, row["share_b"]) and stated != row["share_b"]:
-        yield f"B's share is declared as {row['share_b']:g}, but its configuration says {stated:g}"
+        yield f"B's declared share is {row['share_b']:g}, but its configuration has {stated:g}"
     if row["sums_are_later"]:
-        yield "there are no daily sums, and the totals go beyond the day of the report"
+        yield "there are no daily sums, and the totals include days after the report date"
 
 
 def _detectable(trial: AbTest) -> float | None:
-    """The lift of the primary metric that one look at these visitors would show."""
+    """Return the detectable lift of the primary metric, for one evaluation of these visitors."""
     a, b, metric = trial.a, trial.b, trial.plan.primary_metric
     if not a.visitors or not b.visitors or variant_error(a) or variant_error(b):
         return None
@@ -286,7 +286,7 @@ def _detectable(trial: AbTest) -> float | None:
 
 
 def _days_left(trial: AbTest, result: AbResult, until: date) -> int | None:
-    """Until the planned visitors have come, or the planned end; None where neither is planned."""
+    """Return the days until the planned visitors or the planned end; None if neither is planned."""
     if trial.plan.ended or result.winner or trial.plan.method == "always_valid":
         return None
     if trial.plan.planned_visitors:

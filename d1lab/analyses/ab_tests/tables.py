@@ -1,4 +1,4 @@
-"""The rows of the report's tables: one or more per test, each value as it is shown."""
+"""Rows of the report's tables: one or more per test, with formatted values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from d1lab.analyses.ab_tests.shop import Decision
 
 
 def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """How each test was read."""
+    """Return the design and method of each test."""
     return [
         {
             "test": d.trial.name,
@@ -28,12 +28,12 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def _per_10_000(loss: float | None) -> float | None:
-    """An expected loss per visitor, as one of orders or money per 10,000 visitors."""
+    """Convert an expected loss per visitor to orders or money per 10,000 visitors."""
     return None if loss is None else 10_000 * loss
 
 
 def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Who came, who converted, whether the split holds, and what could be seen at all."""
+    """Return visitors, conversions, the test of the split, and the detectable lift."""
     return [
         {
             "test": d.trial.name,
@@ -49,7 +49,7 @@ def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """What was counted, also where nothing may be concluded from it: a description."""
+    """Return the observed totals, including those of tests without a result."""
     return [
         {
             "test": d.trial.name,
@@ -65,7 +65,7 @@ def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Revenue and profit per visitor, with intervals."""
+    """Return revenue and profit per visitor, with intervals."""
     return [
         {
             "test": d.trial.name,
@@ -84,7 +84,7 @@ def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def break_evens(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """The lift in conversions that pays for B's discount, and the lift that was seen."""
+    """Return the break-even conversion lift of B's discount and the observed lift."""
     return [
         {
             "test": d.trial.name,

@@ -1,4 +1,4 @@
-"""Validate A/B test inputs before computing anything."""
+"""Validation of A/B test inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST_MONEY = 1e15
 
 
 def variant_error(variant: Variant) -> str | None:
-    """What cannot be true of a variant, or None."""
+    """Return the first invalid value of a variant in words, or None."""
     for name, value in zip(variant._fields, variant, strict=True):
         fault = None if value is None else _number_error(name, value)
         if fault:
@@ -42,19 +42,19 @@ def variant_error(variant: Variant) -> str | None:
 
 
 def looks_error(history: Sequence[Look]) -> str | None:
-    """What cannot be true of looks in a row, or None."""
+    """Return the first contradiction between consecutive looks in words, or None."""
     for number, look in enumerate(history, start=1):
         for variant in ("a", "b"):
             fault = variant_error(getattr(look, variant))
             if fault:
                 return f"variant {variant}, look {number}: {fault}"
         if look.elapsed is not None and not _inside(look.elapsed, 0, 1e6):
-            return f"look {number}: elapsed = {look.elapsed!r}"
+            return f"look {number}: elapsed = {look.elapsed!r}: expected {_EXPECTED['elapsed']}"
     return _falling_error([clean_look(look) for look in history])
 
 
 def plan_error(plan: AbPlan) -> str | None:
-    """What cannot be true of a plan, or None."""
+    """Return the first invalid field of a plan in words, or None."""
     wrong = {
         "method": plan.method not in get_args(Design),
         "primary_metric": plan.primary_metric not in get_args(Metric),
@@ -71,7 +71,7 @@ def plan_error(plan: AbPlan) -> str | None:
         ),
     }
     named = [
-        f"{name} = {getattr(plan, name)!r}: {_EXPECTED[name]}"
+        f"{name} = {getattr(plan, name)!r}: expected {_EXPECTED[name]}"
         for name, holds in wrong.items()
         if holds
     ]
@@ -87,9 +87,9 @@ _EXPECTED = {
     "planned_looks": "a whole number from 1 to 1,000",
     "look": "a whole number from 1 to 1,000",
     "elapsed": "a share of the planned days, above 0",
-    "guardrails": "each has a metric, and a margin above 0; a relative one is below 1",
+    "guardrails": "a metric and a margin above 0 for each; below 1 if relative",
 }
-"""What each field of a plan must be, in words."""
+"""Allowed values of each field of a plan, in words."""
 
 
 def _number_error(name: str, value: Any) -> str | None:
@@ -112,25 +112,25 @@ def _number_error(name: str, value: Any) -> str | None:
 
 
 def _spread_error(variant: Variant, name: str) -> str | None:
-    """A sum and its squares that no numbers can have: the squares are at least sum^2 / n."""
+    """Check that the sum of squares is at least sum^2 / n (Cauchy-Schwarz)."""
     total, squares = getattr(variant, name), getattr(variant, f"{name}_squares")
     n = variant.conversions if variant.visitors is None else variant.visitors
     if total is None or n is None:
         return None
     if n == 0 and (total or squares):
-        return f"{name} = {total} without a visitor" if variant.visitors == 0 else None
+        return f"{name} = {total} with 0 visitors" if variant.visitors == 0 else None
     if squares is not None and n and squares < total * total / n * (1 - 1e-9):
         return f"{name}_squares = {squares}: below {name}^2 / {n:,}"
     return None
 
 
 def _falling_error(history: Sequence[Look]) -> str | None:
-    """Sums from the start on cannot fall from one look to the next."""
+    """Check that cumulative sums do not decrease from one look to the next."""
     for number, (before, after) in enumerate(pairwise(history), start=2):
         if any(new < old for old, new in zip(_counts(before), _counts(after), strict=True)):
-            return f"look {number} counts less than the one before: looks are sums from the start"
+            return f"look {number} counts less than the previous look: looks are cumulative sums"
         if (after.elapsed or math.inf) < (before.elapsed or 0):
-            return f"look {number} is earlier than the one before"
+            return f"look {number} is earlier than the previous look"
     return None
 
 
@@ -152,50 +152,51 @@ def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
 
 
 class VariantConfig(NamedTuple):
-    """One variant's configuration; a field is None where it says nothing."""
+    """Configuration of one variant; a field is None if it is not set."""
 
-    discount_rate: float | None = None  # 0.15 for 15 % off
+    discount_rate: float | None = None  # 0.15 for 15% off
     share: float | None = None  # of the visitors, inside (0, 1)
-    skus: tuple[str, ...] | None = None  # the products it is about; None for all
-    fault: str | None = None  # why it could not be read
+    skus: tuple[str, ...] | None = None  # the products of the test; None for all
+    fault: str | None = None  # reason why the configuration is invalid
 
 
 def parse_variant_config(text: str | None) -> VariantConfig:
-    """A variant's configuration, such as '{"discount_rate": 0.15, "share": 0.5}'.
+    """Parse a variant's configuration, such as '{"discount_rate": 0.15, "share": 0.5}'.
 
-    A discount may also stand as `percent`, from 0 to 100. Unknown names are left alone; what cannot
-    be read is a fault, never an error.
+    A discount can also be given as `percent`, from 0 to 100. Unknown keys are ignored. An invalid
+    configuration raises nothing; the reason is in `fault`.
 
     >>> parse_variant_config('{"discount_rate": 0.1, "skus": ["MUG"]}')[:3]
     (0.1, None, ('MUG',))
     >>> parse_variant_config('{"share": 2}').fault
-    'share = 2 is no number between 0 and 1'
+    'share = 2 is not a number between 0 and 1'
     """
     if text is None or not text.strip():
         return VariantConfig()
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return VariantConfig(fault=f"no JSON: {error}")
+        return VariantConfig(fault=f"invalid JSON: {error}")
     if not isinstance(found, dict):
-        return VariantConfig(fault="not an object of names and values")
+        return VariantConfig(fault="not a JSON object")
     skus = found.get("skus")
     if skus is not None and not (isinstance(skus, list) and all(isinstance(s, str) for s in skus)):
-        return VariantConfig(fault="skus is not a list of texts")
+        return VariantConfig(fault="skus is not a list of strings")
     shares: list[float | None] = []
     for name, most in (("discount_rate", 1), ("percent", 100), ("share", 1)):
         value = found.get(name)
         if value is not None and not _is_between(value, most):
-            return VariantConfig(fault=f"{name} = {value!r:.40} is no number between 0 and {most}")
+            fault = f"{name} = {value!r:.40} is not a number between 0 and {most}"
+            return VariantConfig(fault=fault)
         shares.append(None if value is None else value / most)
     rate = shares[1] if shares[0] is None else shares[0]
     return VariantConfig(rate, shares[2], None if skus is None else tuple(skus))
 
 
 def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | None]:
-    """Guardrails, such as '[{"metric": "profit", "margin": 0.02}]', and what is wrong with them.
+    """Parse guardrails, such as '[{"metric": "profit", "margin": 0.02}]'.
 
-    `"relative": false` makes the margin one in the metric's own unit.
+    `"relative": false` means that the margin is in the metric's own unit.
     """
     if text is None or not text.strip():
         return (), None
@@ -205,9 +206,9 @@ def parse_guardrails(text: str | None) -> tuple[tuple[Guardrail, ...], str | Non
             for rail in json.loads(text)
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        return (), f"guardrails cannot be read: {type(error).__name__}: {error!s:.80}"
+        return (), f"invalid guardrails: {type(error).__name__}: {error!s:.80}"
     fault = plan_error(AbPlan(guardrails=rails))
-    return (rails, None) if fault is None else ((), f"guardrails cannot be meant: {fault}")
+    return (rails, None) if fault is None else ((), f"invalid guardrails: {fault}")
 
 
 def _is_between(value: Any, most: int) -> bool:

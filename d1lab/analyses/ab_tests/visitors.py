@@ -1,6 +1,6 @@
 """A/B effects from rows per visitor: CUPED, capping, ratios of two measures, segments.
 
-`d1lab.exposures.scan` makes the sums in one pass over the rows; what follows from them is here.
+`d1lab.analyses.ab_tests.exposures.scan` computes the sums in one pass over the rows.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
 
 UNBALANCED = 0.001
-"""A covariate that differs between the variants with a p-value below this was not from before."""
+"""p-value below which a covariate that differs between variants is not accepted."""
 
 Role = Literal["plain", "covariate", "denominator"]
 
 
 class VisitorSums(NamedTuple):
-    """The sums of one measure over both variants' visitors, in one segment or in all."""
+    """Sums of one measure over the visitors of both variants, in one segment or in total."""
 
     measure: str
     a: Pairs
@@ -39,7 +39,7 @@ class VisitorSums(NamedTuple):
 
 
 class VisitorEffect(NamedTuple):
-    """B against A in one measure; the numbers are None where it is refused."""
+    """Effect of B vs. A on one measure; the numbers are None if it is not available."""
 
     measure: str
     segment: str | None
@@ -63,14 +63,14 @@ _METHODS: dict[Role, str] = {"plain": "welch", "covariate": "cuped", "denominato
 
 
 def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEffect]:
-    """The effect of each measure, read once; segments adjusted for their number.
+    """Compute the effect on each measure, with p-values adjusted for the number of segments.
 
     Args:
         sums: As `d1lab.exposures.scan` gives them.
         alpha: Two-sided, inside (0, 1).
 
-    A covariate measured after the exposure may itself be an effect of the test, and is refused; so
-    is one whose means differ between the variants.
+    A covariate measured after the exposure can itself be an effect of the test, so it is rejected,
+    and so is one whose means differ between the variants.
     """
     found = [_effect(one, alpha) for one in sums]
     families: dict[tuple[str, Role, bool], list[int]] = {}
@@ -87,15 +87,15 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
 def variants(
     sums: Sequence[VisitorSums], *, conversions: str, revenue: str | None = None
 ) -> tuple[Variant, Variant]:
-    """Both variants as `decision.compare` takes them, from the sums of all visitors.
+    """Build the variants for `decision.compare` from the sums of all visitors.
 
     Args:
         sums: As `d1lab.exposures.scan` gives them.
-        conversions: The measure that is 1 for a visitor who converted, else 0.
-        revenue: The measure of what a visitor spent.
+        conversions: Measure that is 1 for a visitor who converted, else 0.
+        revenue: Measure of the amount spent by a visitor.
 
     Raises:
-        UnknownName: No sums of that measure are there.
+        UnknownName: There are no sums of that measure.
     """
     converted = _whole(sums, conversions)
     spent = _whole(sums, revenue) if revenue else None
@@ -116,7 +116,7 @@ def _whole(sums: Sequence[VisitorSums], measure: str) -> VisitorSums:
 
 
 def _effect(sums: VisitorSums, alpha: float) -> VisitorEffect:
-    """By the method of the measure; one that is 1 or 0 is a conversion, and tested as such."""
+    """Compute the effect by the measure's method; one with values 1 and 0 is a conversion."""
     blank = VisitorEffect(sums.measure, sums.segment, _METHODS[sums.role], sums.capped)
     status, reason = _refused(sums)
     if status:
@@ -153,13 +153,13 @@ def _is_zero_or_one(*variants: Pairs) -> bool:
 
 
 def _as_conversions(blank: VisitorEffect, sums: VisitorSums, alpha: float) -> VisitorEffect:
-    """The score test or an exact one: one null has one p-value, here as in `compare`."""
+    """Use the score test or an exact one, so that the p-value equals that of `compare`."""
     plan = AbPlan(alpha=alpha)
     if fault := plan_error(plan):
         return blank._replace(status="invalid_input", reason=fault)
     a, b = (Variant(int(variant.n), int(variant.y)) for variant in (sums.a, sums.b))
     line = timeline([Look(a, b)], plan)
-    assert line is not None  # None before a planned look: there is none
+    assert line is not None  # None only before a planned look, and this plan has none
     found = effect("conversions", line, plan)
     if found.p_value is None:
         return blank._replace(status=found.status, reason=found.reason)
@@ -191,7 +191,10 @@ def _refused(sums: VisitorSums) -> tuple[str | None, str | None]:
         return "covariate_after_exposure", reason
     p = float(np.nan_to_num(means.p_value(means.welch(sums.a.other, sums.b.other)), nan=1.0))
     if p < UNBALANCED:
-        reason = f"the covariate differs between the variants (p = {p:.2g}): it is no pre-period"
+        reason = (
+            f"the covariate differs between the variants (p = {p:.2g}), "
+            "so it was not measured before the test"
+        )
         return "covariate_after_exposure", reason
     return None, None
 

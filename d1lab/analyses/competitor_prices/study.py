@@ -17,7 +17,7 @@ from d1lab.analyses.competitor_prices.position import (
 )
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 _STOCK = ["sku", "ending_units", "days_of_supply"]
 _NUMBERS = (

@@ -1,9 +1,14 @@
-"""Customers: metrics' frames and pure statistics put together for one report.
+"""Customers: RFM groups, overdue customers, and lifetime value, for one report.
 
-    labels      the groups that are shown, and who moved since the last run and over 90 days
-    groups      what each group holds, and who is about to lapse
-    lifetimes   past value per customer, and expected value where the model passed the holdout test
-    words       what the report says in sentences
+    segments        RFM groups, the confirmation of labels, and the app's segments
+    labels          groups of each customer, and changes since the last run and over 90 days
+    groups          size and spend per group, and overdue customers
+    lifetime_model  BG/NBD and Gamma-Gamma
+    spend_forecast  intervals for the spend of all customers
+    holdout         backtest of the model against baselines
+    lifetime_value  spend to date per customer, and expected spend if the model passed the backtest
+    study           all results of one shop on one day
+    report          verdict, figures, tables, charts, and notes
 
-Frames come from the metrics `customer_scores` and `purchase_summary`; one row is one customer.
+Frames come from the metrics `customer_scores` and `purchase_summary`, with one row per customer.
 """

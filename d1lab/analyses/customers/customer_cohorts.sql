@@ -1,5 +1,4 @@
--- customer_cohorts: customers by month of first purchase: how many bought in each later month, and
--- their spend since
+-- customer_cohorts: customers by month of first purchase, with buyers and spend in each later month
 -- unit: customers, money      grain: shop, cohort, month_number      reads: order_lines, walk_in_customers
 -- $until: last day included
 -- month_number: Months since first purchase

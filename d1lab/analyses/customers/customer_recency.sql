@@ -3,7 +3,7 @@
 -- $until: last day included
 --
 -- Without orders, the number of purchases, spend, and first purchase are unknown: no group, no
--- lifetime value. The app's purchase_frequency is not read, since its unit is not documented.
+-- lifetime value. The app's purchase_frequency is not used, because its unit is not documented.
 WITH known AS (
     SELECT *, $until::DATE - last_purchase_day AS days
     FROM customers

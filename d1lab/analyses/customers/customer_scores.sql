@@ -19,7 +19,7 @@ WITH orders AS (
     WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
     GROUP BY customer_id, order_id
 ),
--- A fully returned order is no purchase; money that was not refunded still counts as spend.
+-- A fully returned order is not a purchase; amounts that were not refunded still count as spend.
 purchases AS (
     SELECT *, day IS NOT NULL AND units > 0 AS kept
     FROM orders
@@ -130,7 +130,7 @@ grouped AS (
                                                                   AS confidence
     FROM scored
 ),
--- Customers who never bought, or returned everything.
+-- Customers without a purchase, or with only returned ones.
 prospects AS (
     SELECT customer_id FROM customers WHERE shop = $shop
     UNION

@@ -1,4 +1,4 @@
-"""What each group holds, the grid behind it, and who is about to lapse."""
+"""RFM groups with their size and spend, the RFM grid, and overdue customers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from d1lab.analyses.customers.segments import (
     segment_by_window,
 )
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 BEST = ("Champions", "Loyal")
 
 OVERDUE_GAPS = 3
 GONE_GAPS = 12
-"""Silent for three of one's own usual gaps: by chance (Poisson) that happens once in twenty times,
-e^-3. After twelve, a voucher comes too late (convention)."""
+"""Overdue: 3 to 12 usual gaps since the last purchase. With Poisson purchases, a pause of 3 gaps
+has a probability of e^-3 = 5%. After 12, a discount comes too late (convention)."""
 
 LEAST_PURCHASES = 3
 LEAST_M_SCORE = 4
-"""A gap is known from three purchases on, and the upper two fifths by spend are worth it."""
+"""Minimum for the overdue list: 3 purchases, for a usual gap, and the top 40% by spend."""
 
 COLUMNS = (
     "rfm_group customers share_of_customers spend share_of_spend days_since_purchase "
@@ -37,13 +37,13 @@ LAPSING_COLUMNS = (
 )
 STAGED = "shop customer_id customer_segment lifetime_value"
 SCORED = "shop customer_id rfm_group r_score f_score m_score lifetime_value_method"
-"""Columns of the report's tables, and of the write-back to the app's table and to ours."""
+"""Columns of the report's tables, and of the rows staged for the app's table and for d1lab's."""
 
 RECENCY = {5: "5 (most recent)", 4: "4", 3: "3", 2: "2", 1: "1 (least recent)"}
 
 
 def group_table(customers: Frame) -> Frame:
-    """One row per group in Shopify's order: size, spend, and orders with a discount.
+    """Return one row per group in Shopify's order: size, spend, and orders with a discount.
 
     Args:
         customers: Scores with the groups as shown.
@@ -65,9 +65,9 @@ def group_table(customers: Frame) -> Frame:
 
 
 def grid(customers: Frame) -> Frame:
-    """Customers and spend per cell of Shopify's grid: R by FM = (F + M) / 2, rounded up.
+    """Return customers and spend per cell of Shopify's grid: R by FM = (F + M) / 2, rounded up.
 
-    Rows are cells in reading order, R from 5 down; customers without scores have no cell.
+    Rows are cells in reading order, starting with R = 5; customers without scores are skipped.
     """
     scored = customers.dropna(subset=["r_score", "f_score", "m_score"])
     cells = scored.assign(
@@ -88,10 +88,10 @@ def grid(customers: Frame) -> Frame:
 
 
 def lapsing(customers: Frame) -> Frame:
-    """Good customers who stay away longer than they use to, the most valuable first.
+    """Return the overdue high-value customers, highest value first.
 
-    `usual_gap_days` is the own mean time between purchases, `pace` what the own purchases come to
-    in a year at that gap: what is at stake.
+    `usual_gap_days` is the customer's mean time between purchases, and `pace` the customer's yearly
+    spend at that gap, which is the value at stake.
     """
     gap = (customers["last_day"] - customers["first_day"]).dt.days / (customers["purchases"] - 1)
     known = customers.assign(
@@ -111,12 +111,12 @@ def lapsing(customers: Frame) -> Frame:
 
 
 def buyers(customers: Frame) -> Frame:
-    """Those who bought at least once and kept something of it."""
+    """Return the customers with at least one purchase that was not fully returned."""
     return customers[customers["purchases"] > 0]
 
 
 def best_share(table: Frame) -> float | None:
-    """The share of the spend that Champions and Loyal customers hold; None without groups."""
+    """Return the share of spend of Champions and Loyal customers; None without groups."""
     known = table[table["rfm_group"] != PROSPECTS]
     if known.empty:
         return None
@@ -126,14 +126,14 @@ def best_share(table: Frame) -> float | None:
 def app_segments(
     customers: Frame, window: Frame, rule: SegmentRule, vip_spend: float | None, vip_purchases: int
 ) -> Any:
-    """The app's vip, regular and new: by group, or by what was bought within a window of days.
+    """Return the app's segments (vip, regular, new), by group or by spend within a window of days.
 
     Args:
         customers: Scores with the groups as shown.
-        window: `purchase_summary` whose later part is the window.
-        rule: Which groups are vip and new; used where `vip_spend` is None.
-        vip_spend: The least spend of a vip within the window; None to go by group.
-        vip_purchases: The least number of purchases beside it.
+        window: Rows of `purchase_summary` whose later part is the window.
+        rule: Groups that are vip and new; used if `vip_spend` is None.
+        vip_spend: Minimum spend of a vip within the window; None to use the groups.
+        vip_purchases: Minimum purchases of a vip within the window.
     """
     if vip_spend is None:
         scores = customers["m_score"].astype("Float64").to_numpy(float, na_value=float("nan"))
@@ -146,10 +146,10 @@ def app_segments(
 
 
 def cohort_grid(cohorts: Frame, months: int = 12) -> Frame:
-    """The last cohorts over their whole months after the first, ready for a grid.
+    """Return the latest cohorts over their complete later months, for a heat map.
 
-    The month that is not over yet, and the month of the first purchase, in which everybody bought,
-    are left out.
+    The current month is excluded because it is incomplete, and the month of the first purchase
+    because its retention is always 100%.
     """
     last = cohorts["cohort"].drop_duplicates().nlargest(months)
     shown = cohorts[

@@ -1,13 +1,13 @@
-"""Holdout test of the lifetime value model.
+"""Backtest of the lifetime value model on a holdout period.
 
-The models of `stats.lifetime` are fitted on what was known some time ago, and their forecast for
-the time since is compared with actual spend, beside two baselines without a model:
+The models of `lifetime_model` are fitted on the data before the holdout period. Their forecast for
+that period is compared with actual spend and with two baseline forecasts:
 
-    past_rate  each customer goes on at the own rate so far: repeat purchases per day observed
-    as_before  each customer buys what he or she bought in a period of the same length before
+    past_rate  each customer continues at the average rate to date (repeat purchases per day)
+    as_before  each customer buys the same as in the previous period of the same length
 
-Individual values are judged customer by customer, by the root mean square error (the score that
-an expected value minimises), and together, by the error of their sum.
+Forecasts are scored per customer by the root mean square error (which an expected value
+minimizes), and in total by the error of their sum.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Floats = NDArray[np.float64]
 
 WEEK = 7.0
 MAX_TOTAL_ERROR = 0.2
-"""A larger error of the total, beyond the better baseline's, hides the model's forecast."""
+"""Maximum excess of the model's total error over the better baseline's, to show its forecast."""
 
 MAX_FITTED = 50_000
-"""Sample size for larger shops: more customers do not improve the fit."""
+"""Sample size for larger shops; more customers do not improve the fit."""
 
 MAX_DRAWN = 20_000
 """Maximum number of customers simulated; beyond it the interval is slightly too wide."""
@@ -48,24 +48,24 @@ REASONS = {
     "naive_wins": "a baseline predicted individual customers better in the backtest",
     "total_off": "the model's total was further off than a baseline's in the backtest",
 }
-"""Why the model's forecast is not shown, in words."""
+"""Reasons why the model's forecast is not available, in words."""
 
 
 class Purchases(NamedTuple):
-    """What the models know of customers; arrays of one length, each a customer who bought."""
+    """Inputs of the models; arrays of equal length, with one item per customer who bought."""
 
     repeats: Any  # purchases after the first
-    last_days: Any  # from the first purchase to the last
-    observed_days: Any  # from the first purchase to the end
-    mean_spend: Any  # per repeat purchase; anything where there is none
+    last_days: Any  # days from the first purchase to the last
+    observed_days: Any  # days from the first purchase to the end
+    mean_spend: Any  # per repeat purchase; ignored without one
 
     @classmethod
     def of(cls, columns: Any) -> Purchases:
-        """The customers in a frame's columns of the same names, such as the metric's."""
+        """Build from the columns of the same names in a frame, such as the metric's."""
         return cls(*(np.asarray(columns[name], dtype=float) for name in cls._fields))
 
     def sample(self, most: int) -> Purchases:
-        """All customers, or a random `most` of them, the same each time."""
+        """Return all customers, or a reproducible random sample of `most`."""
         count = len(self.repeats)
         if count <= most:
             return self
@@ -74,61 +74,59 @@ class Purchases(NamedTuple):
 
     @property
     def weeks(self) -> tuple[Floats, Floats, Floats]:
-        """x, t_x and T of the models, in weeks."""
+        """Return x, t_x, and T of the models, in weeks."""
         return self.repeats, self.last_days / WEEK, self.observed_days / WEEK
 
 
 class Models(NamedTuple):
-    """Both models of one shop; `reason` is one of `REASONS`, or None where they may be used."""
+    """Both models of one shop; `reason` is one of `REASONS`, or None if they can be used."""
 
     purchases: BgNbd
     spend: GammaGamma
 
     @property
     def reason(self) -> str | None:
-        """Why the two may not be used together, or None."""
+        """Reason why the models cannot be used together, or None."""
         return self.purchases.reason or self.spend.reason
 
 
 class PeriodPurchases(NamedTuple):
-    """What customers bought in a period, each; arrays in their order."""
+    """Purchases and spend of each customer in a period; arrays in the order of the customers."""
 
     purchases: Any
     spend: Any
 
 
 class ForecastScore(NamedTuple):
-    """How one forecast did."""
+    """Backtest result of one forecast."""
 
     forecast: str  # 'model', 'past_rate' or 'as_before'
     purchases: float  # in total
     spend: float
-    spend_error: float | None  # spend / what was spent - 1; None where nothing was
+    spend_error: float | None  # forecast / actual spend - 1; None if actual spend is 0
     error_per_customer: float  # root mean square error of spend
 
 
 class Holdout(NamedTuple):
-    """The contest over one held-out period; the model's score, if it has one, comes first."""
+    """Backtest over one holdout period, with the scores of the model (if any) first."""
 
     days: int
     customers: int
     actual_purchases: float
     actual_spend: float
-    scores: tuple[
-        ForecastScore, ...
-    ]  # only the baselines' where the model could not be fitted on the past
-    interval: SpendForecast | None  # of the model's spend, 90 %
-    reason: str | None  # why the forecast is not shown; None where it is
+    scores: tuple[ForecastScore, ...]  # only of the baselines if the model could not be fitted
+    interval: SpendForecast | None  # of the model's total spend, 90%
+    reason: str | None  # reason why the forecast is not shown; None if it is
 
     @property
     def missed(self) -> bool:
-        """Whether what was spent lies outside the model's interval for it."""
+        """Whether actual spend lies outside the model's interval."""
         held = self.interval
         return held is not None and not held.low <= self.actual_spend <= held.high
 
 
 def fit(customers: Purchases) -> Models:
-    """Both models, fitted on customers who bought."""
+    """Fit both models to customers who bought."""
     some = customers.sample(MAX_FITTED)
     return Models(
         lifetime_model.fit_bg_nbd(*some.weeks),
@@ -137,14 +135,14 @@ def fit(customers: Purchases) -> Models:
 
 
 def expected_spend(models: Models, customers: Purchases, days: float) -> PeriodPurchases:
-    """Purchases and spend to expect of each customer in the next `days`."""
+    """Compute the expected purchases and spend of each customer in the next `days`."""
     purchases = lifetime_model.expected_purchases(models.purchases, days / WEEK, *customers.weeks)
     each = lifetime_model.expected_spend(models.spend, customers.repeats, customers.mean_spend)
     return PeriodPurchases(purchases, purchases * each)
 
 
 def total_spend(models: Models, customers: Purchases, days: float) -> SpendForecast:
-    """Spend to expect of all customers together in the next `days`, with its 90 % interval."""
+    """Forecast the total spend of all customers in the next `days`, with a 90% interval."""
     some = customers.sample(MAX_DRAWN)
     drawn = forecast_spend(*models, days / WEEK, *some.weeks, some.mean_spend)
     if len(some.repeats) == len(customers.repeats):
@@ -157,13 +155,13 @@ def total_spend(models: Models, customers: Purchases, days: float) -> SpendForec
 def hold_out(
     past: Purchases, recent: PeriodPurchases, later: PeriodPurchases, days: int
 ) -> Holdout:
-    """Fit on the past, and score the forecast of the `days` after it.
+    """Fit the models on the past and score their forecast for the `days` after it.
 
     Args:
-        past: The customers as known at the period's start.
-        recent: What each bought in the `days` before the start.
-        later: What each bought in the `days` after it.
-        days: The period's length, > 0.
+        past: Customers as known at the start of the holdout period.
+        recent: Purchases of each customer in the `days` before the start.
+        later: Purchases of each customer in the `days` after the start.
+        days: Length of the holdout period, > 0.
     """
     actual = PeriodPurchases(*(np.asarray(column, dtype=float) for column in later))
     facts = days, len(actual.spend), float(actual.purchases.sum()), float(actual.spend.sum())
@@ -182,7 +180,7 @@ def hold_out(
 
 
 def past_rate(past: Purchases, days: float) -> PeriodPurchases:
-    """What each customer buys who goes on at the own rate so far."""
+    """Forecast each customer at the customer's average rate to date."""
     observed = np.maximum(past.observed_days, 1)
     purchases = past.repeats / observed * days
     return PeriodPurchases(purchases, purchases * np.where(past.repeats > 0, past.mean_spend, 0.0))
@@ -196,7 +194,7 @@ def _score(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> For
 
 
 def verdict(scores: tuple[ForecastScore, ...]) -> str | None:
-    """Why the forecast of the model, the first of the scores, is not shown; None where it is."""
+    """Return the reason why the model, first of the scores, is not shown; None if it is."""
     model, *rivals = scores
     if model.error_per_customer > min(rival.error_per_customer for rival in rivals):
         return "naive_wins"
@@ -207,22 +205,22 @@ def verdict(scores: tuple[ForecastScore, ...]) -> str | None:
 
 
 class CustomerValues(NamedTuple):
-    """What the model says of each customer; arrays in their order."""
+    """Model output for each customer; arrays in the order of the customers."""
 
-    chance_alive: ArrayLike  # that the customer has not left for good, by the model
+    chance_alive: ArrayLike  # probability that the customer is still active
     expected_purchases: ArrayLike  # within the horizon
     expected_spend: ArrayLike  # within the horizon
     expected_value: ArrayLike  # the same, discounted
 
 
 def values(models: Models, customers: Purchases, days: int, annual_rate: float) -> CustomerValues:
-    """What to expect of each customer within a horizon, discounted month by month.
+    """Compute the expected spend of each customer within a horizon, discounted monthly.
 
     Args:
-        models: Fitted on these customers, without a reason against.
-        customers: All who bought.
-        days: The horizon; whole months of 365 / 12 days count, at least one.
-        annual_rate: Discount rate a year, such as 0.1; > -1.
+        models: Models fitted to these customers, with `reason` None.
+        customers: All customers who bought.
+        days: Horizon, rounded to whole months of 365 / 12 days, at least one.
+        annual_rate: Discount rate per year, such as 0.1; > -1.
     """
     months = max(round(days / (365 / 12)), 1)
     value = lifetime_model.discounted_value(
@@ -234,5 +232,5 @@ def values(models: Models, customers: Purchases, days: int, annual_rate: float) 
 
 
 def value_intervals(models: Models, customers: Purchases, days: int) -> tuple[Floats, Floats]:
-    """The 90 % interval of each customer's spend within a horizon, undiscounted: low and high."""
+    """Return low and high of the 90% interval of each customer's spend, undiscounted."""
     return spend_intervals(*models, days / WEEK, *customers.weeks, customers.mean_spend)

@@ -1,4 +1,4 @@
-"""Stable RFM labels and movement between groups.
+"""Stable RFM labels and changes between groups.
 
 A label follows today's scores with an order, or when a snapshot at least 28 days before proposed
 the same. Snapshots are of every fourth Monday of the calendar, made from the orders: so labels
@@ -21,10 +21,10 @@ from d1lab.errors import UnknownName
 if TYPE_CHECKING:
     from d1lab.lab import Lab
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 MODES = ("quintile", "ntile")
-"""How to score: ties share a score, or five equal parts, as Shopify's own screen cuts them."""
+"""Scoring modes: ties share a score, or five equal parts as on Shopify's screen."""
 
 STEP_DAYS = 28
 BACK_DAYS = 90
@@ -36,22 +36,22 @@ _KEPT = ["customer_id", "day", "rfm_group", "pending_group", "pending_since"]
 class LabeledCustomers(NamedTuple):
     """Today's customers with their shown groups, and earlier snapshots to compare with."""
 
-    now: Frame  # scores, with `rfm_group` as shown, `proposed_group`, and what is pending
+    now: Frame  # scores with `rfm_group` as shown, `proposed_group`, and pending changes
     last: Frame | None  # the last snapshot before today; None before the shop's first purchase
     earlier: Frame | None  # those of 90 days ago, as a report of that day has them
-    walk_ins: Frame | None = None  # customers that stand for many people, and are in no group
+    walk_ins: Frame | None = None  # customer IDs shared by many people; in no group
 
 
 def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
     """Score all customers and confirm their labels.
 
     Args:
-        lab: Opened for one shop.
-        until: Today.
-        mode: How to score: one of `MODES`.
+        lab: Lab opened for one shop.
+        until: Last day included.
+        mode: Scoring mode, one of `MODES`.
 
     Raises:
-        UnknownName: There is no such mode.
+        UnknownName: The mode does not exist.
     """
     if mode not in MODES:
         raise UnknownName("mode", mode, MODES, "the scores")
@@ -66,7 +66,7 @@ def label(lab: Lab, until: date, mode: str = "quintile") -> LabeledCustomers:
 
 
 def confirmed(scores: Frame, last: Frame | None, until: date) -> Frame:
-    """Scores with the labels to show: `rfm_group` as confirmed, today's as `proposed_group`."""
+    """Return the scores with confirmed labels as `rfm_group` and today's as `proposed_group`."""
     day = np.datetime64(until, "D")
     proposed = texts(scores["rfm_group"])
     if last is None:
@@ -96,18 +96,18 @@ def _confirm(scores: Frame, proposed: Any, last: Frame, day: np.datetime64) -> L
 
 
 def texts(column: Any) -> Any:
-    """A column's texts as an array, with None for what is missing."""
+    """Return a column of strings as an array, with None for missing values."""
     values = column.astype(object)
     return values.where(values.notna(), None).to_numpy(dtype=object)
 
 
 def snapshots(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
-    """The labels on the fixed days that those of today rest on; oldest first.
+    """Return the labels on the fixed days that those of today rest on; oldest first.
 
     Args:
-        score: Gives the scores on a day, as `score(until=day)`.
-        first: The day of the shop's first purchase; NaT without any.
-        until: Today.
+        score: Function that returns the scores on a day, called as `score(until=day)`.
+        first: Day of the shop's first purchase; NaT without any.
+        until: Last day included.
     """
     chain: list[Frame] = []
     for day in fixed_days(until):
@@ -118,7 +118,7 @@ def snapshots(score: Callable[..., Frame], first: Any, until: date) -> list[Fram
 
 
 def _began(first: Any, day: date) -> bool:
-    """Whether the shop had a customer on a day."""
+    """Return whether the shop had a customer on a day."""
     return bool(pd.notna(first)) and day >= first.date()
 
 
@@ -145,21 +145,21 @@ def fixed_days(until: date) -> list[date]:
 
 
 def _fixed_day(day: date) -> date:
-    """The last fixed day that is not after a day; ordinal 1 is a Monday."""
+    """Return the last fixed day that is not after a day; ordinal 1 is a Monday."""
     return day - timedelta((day.toordinal() - 1) % STEP_DAYS)
 
 
 def _latest(chain: list[Frame], day: date) -> Frame | None:
-    """The last snapshot before a day."""
+    """Return the last snapshot before a day."""
     old = [kept for kept in chain if len(kept) and kept["day"].iloc[0] < pd.Timestamp(day)]
     return old[-1] if old else None
 
 
 def moves(before: Frame | None, now: Frame) -> Frame:
-    """Each customer of today with the group before, and whether an order came between.
+    """Return each current customer with the previous group, and whether there was an order since.
 
     Returns:
-        customer_id, from_group, to_group, ordered, changed, spend; empty where there is no
+        Columns customer_id, from_group, to_group, ordered, changed, spend; no rows without a
         snapshot to compare with.
     """
     columns = ["customer_id", "from_group", "to_group", "ordered", "changed", "spend"]
@@ -181,7 +181,7 @@ def moves(before: Frame | None, now: Frame) -> Frame:
 
 
 def transitions(before: Frame | None, now: Frame) -> Frame:
-    """How many went from which group to which, the most first; those who stayed are left out."""
+    """Count the customers per group change, most frequent first; unchanged ones are excluded."""
     moved = moves(before, now)
     went = moved[moved["changed"].astype(bool)]
     counted = went.groupby(["from_group", "to_group"], as_index=False, dropna=False).agg(
@@ -194,8 +194,9 @@ def transitions(before: Frame | None, now: Frame) -> Frame:
 
 
 def matrix(before: Frame | None, now: Frame) -> Frame:
-    """The share of each group of then that is in each group of now; empty cells are left
-    out, but for the diagonal, which comes first and in Shopify's order.
+    """Return the share of each previous group that is in each current group.
+
+    Empty cells are excluded, except on the diagonal, which comes first, in Shopify's order.
     """
     counted = moves(before, now).groupby(["from_group", "to_group"]).size().rename("customers")
     known = counted.index.get_level_values(0)
@@ -209,14 +210,14 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
 
 
 def movers(before: Frame | None, now: Frame) -> Frame:
-    """The customers whose group is another one now, those who spent most first."""
+    """Return the customers whose group changed, highest spend first."""
     moved = moves(before, now)
     went = moved[moved["changed"].astype(bool)]
     return went.sort_values(["spend", "customer_id"], ascending=[False, True])
 
 
 def since(before: Frame | None) -> str:
-    """From when a snapshot is, as a title says it."""
+    """Return the date of a snapshot in words, for a title."""
     if before is None:
         return "(no earlier snapshot)"
     day = before["day"].max()
@@ -228,7 +229,7 @@ def _without(ordered: Any) -> int:
 
 
 def unprompted_share(moved: Frame) -> float | None:
-    """The share of known customers whose label changed without an order; None without any."""
+    """Return the share of customers whose label changed without an order; None without any."""
     known = moved[moved["from_group"] != NEWCOMER]
     changed = known["changed"].astype(bool) & ~known["ordered"].astype(bool)
     return float(changed.mean()) if len(known) else None

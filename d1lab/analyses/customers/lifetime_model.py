@@ -4,8 +4,9 @@ Sources: Fader, Hardie & Lee, "Counting Your Customers the Easy Way" (Marketing 
 BG/NBD; Fader & Hardie, "The Gamma-Gamma Model of Monetary Value" (2013). Both are fitted by
 maximum likelihood over the logarithms of their parameters.
 
-A customer is three numbers: `x` repeat purchases (purchases after the first), `t_x` the time of
-the last one and `T` the time observed, both since the first purchase and in one unit of time.
+The input per customer is three numbers: `x`, the repeat purchases (purchases after the first);
+`t_x`, the time of the last purchase; and `T`, the time observed. Both times count from the first
+purchase, in the same unit.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ Floats = NDArray[np.float64]
 
 MIN_CUSTOMERS = 200
 MIN_REPEATS = 200
-"""Below either, no individual values are given: the shop's noise would be read as insight."""
+"""Minimums for individual values; with less data, they would be mostly noise."""
 
 MAX_SPEND_CORRELATION = 0.3
-"""Gamma-Gamma takes spend to be unrelated to frequency; beyond this there is no forecast."""
+"""Maximum correlation of spend and frequency; Gamma-Gamma assumes that there is none."""
 
 _NEVER_DROPS_OUT = 0.01
-"""A mean drop-out probability a / (a + b) below this cannot be distinguished from no drop-out."""
+"""A mean dropout probability a / (a + b) below this cannot be distinguished from no dropout."""
 
 
 class BgNbd(NamedTuple):
     """A fitted BG/NBD model of repeat purchases.
 
-    Purchases come at rates Gamma(r, alpha); after each, the customer leaves with a probability
-    from Beta(a, b). The covariance is that of the logarithms of (r, alpha, a, b), from the
-    inverse Hessian; None where it cannot be inverted. `reason` says why the model may not be
-    used ('too_few_customers', 'too_few_repeats', 'drop_out_not_identified', 'no_fit'), or None.
+    Purchase rates follow Gamma(r, alpha); after each purchase, the customer leaves with a
+    probability from Beta(a, b). The covariance is that of the logarithms of (r, alpha, a, b), from
+    the inverse Hessian; None if that is singular. `reason` is why the model cannot be used
+    ('too_few_customers', 'too_few_repeats', 'drop_out_not_identified', 'no_fit'), or None.
     """
 
     r: float
@@ -49,7 +50,7 @@ class BgNbd(NamedTuple):
 
     @property
     def standard_errors(self) -> tuple[float, float, float, float] | None:
-        """Of r, alpha, a and b, by the delta method from the log scale; None without covariance."""
+        """Errors of r, alpha, a, and b, by the delta method; None without covariance."""
         if self.covariance is None:
             return None
         log_errors = np.sqrt(np.diag(self.covariance))
@@ -58,11 +59,11 @@ class BgNbd(NamedTuple):
 
 
 class GammaGamma(NamedTuple):
-    """A fitted Gamma-Gamma model of the mean spend per purchase, with shape p, q and scale v.
+    """A fitted Gamma-Gamma model of mean spend per purchase, with shapes p and q and scale v.
 
     `correlation` is that of frequency and mean spend among repeat customers. The covariance is
     that of the logarithms of (p, q, v), as in `BgNbd`. `reason` is 'too_few_repeats',
-    'spend_related_to_frequency', 'no_spread', 'no_fit' or None.
+    'spend_related_to_frequency', 'no_spread', 'no_fit', or None.
     """
 
     p: float
@@ -76,7 +77,7 @@ class GammaGamma(NamedTuple):
 
     @property
     def standard_errors(self) -> tuple[float, float, float] | None:
-        """Of p, q and v, by the delta method from the log scale; None without covariance."""
+        """Errors of p, q, and v, by the delta method; None without covariance."""
         if self.covariance is None:
             return None
         log_errors = np.sqrt(np.diag(self.covariance))
@@ -85,12 +86,12 @@ class GammaGamma(NamedTuple):
 
 
 def as_columns(*values: ArrayLike) -> tuple[Floats, ...]:
-    """Each value as an array of numbers, at least one long."""
+    """Convert each value to an array of floats with at least one item."""
     return tuple(np.atleast_1d(np.asarray(value, dtype=float)) for value in values)
 
 
 def _distinct(*columns: Floats) -> tuple[list[Floats], Floats]:
-    """Distinct rows and how often each stands there: shops hold far fewer than customers."""
+    """Return the distinct rows and their counts; there are far fewer of them than customers."""
     rows, counts = np.unique(np.column_stack(columns), axis=0, return_counts=True)
     return list(rows.T), counts.astype(float)
 
@@ -98,7 +99,7 @@ def _distinct(*columns: Floats) -> tuple[list[Floats], Floats]:
 def _bg_nbd_terms(
     log_parameters: Floats, x: Floats, t_x: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
-    """Log-likelihood per row, and its gradient by the logarithms of r, alpha, a, b (4 x rows)."""
+    """Return log-likelihood per row and its gradient by log r, alpha, a, b (4 x rows)."""
     from scipy.special import digamma, gammaln
 
     r, alpha, a, b = np.exp(log_parameters)
@@ -128,7 +129,7 @@ def _bg_nbd_terms(
 
 
 def _covariance(gradient_at, optimum: Floats) -> Floats | None:
-    """Inverse of the observed information, by central differences of the analytic gradient."""
+    """Invert the observed information, by central differences of the analytic gradient."""
     step = 1e-5
     shifts = np.eye(len(optimum)) * step
     hessian = np.array(
@@ -142,15 +143,15 @@ def _covariance(gradient_at, optimum: Floats) -> Floats | None:
 
 
 def fit_bg_nbd(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
-    """Fit BG/NBD by maximum likelihood, with the analytic gradient.
+    """Fit BG/NBD by maximum likelihood with the analytic gradient.
 
     Args:
         x: Repeat purchases per customer, whole numbers >= 0.
-        t_x: Time of the last purchase since the first; 0 where x = 0; at most T.
+        t_x: Time from the first purchase to the last; 0 if x = 0; at most T.
         T: Time observed since the first purchase, > 0.
 
     Returns:
-        The model; `reason` is set where it must not be used for individual values.
+        The model; `reason` is set if it must not be used for individual values.
     """
     from scipy.optimize import minimize
 
@@ -161,7 +162,7 @@ def fit_bg_nbd(x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> BgNbd:
         reason = "too_few_customers" if customers == 0 else "too_few_repeats"
         return BgNbd(nan, nan, nan, nan, nan, customers, repeats, None, reason)
     (xs, recency, observed), counts = _distinct(*columns)
-    unit = float(observed.max()) / 10  # times near 1 keep the optimiser's steps in proportion
+    unit = float(observed.max()) / 10  # times near 1 are well-scaled for the optimizer
 
     def loss(log_parameters: Floats) -> tuple[float, Floats]:
         value, gradient = _bg_nbd_terms(log_parameters, xs, recency / unit, observed / unit)
@@ -190,7 +191,7 @@ def _bg_nbd_reason(
 
 
 def probability_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
-    """P(alive at T) per customer; 1 for those who never bought again, by the model's design."""
+    """Return P(alive at T) per customer; 1 for customers without a repeat purchase, by design."""
     x, t_x, T = as_columns(x, t_x, T)
     odds = np.where(
         x > 0,
@@ -204,7 +205,7 @@ def probability_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) 
 def expected_purchases(
     model: BgNbd, horizon: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
 ) -> Floats:
-    """E[purchases in the next `horizon`] per customer (equation 10 of the 2005 paper)."""
+    """Return E[purchases in the next `horizon`] per customer (equation 10 of the 2005 paper)."""
     from scipy.special import hyp2f1
 
     x, t_x, T = as_columns(x, t_x, T)
@@ -221,7 +222,7 @@ def expected_purchases(
 
 
 def expected_purchases_new(model: BgNbd, horizon: ArrayLike) -> Floats:
-    """E[repeat purchases of a new customer within `horizon`] (equation 9 of the 2005 paper)."""
+    """Return E[repeat purchases of a new customer in `horizon`] (equation 9 of the 2005 paper)."""
     from scipy.special import hyp2f1
 
     (t,) = as_columns(horizon)
@@ -236,11 +237,11 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
     """Fit Gamma-Gamma by maximum likelihood.
 
     Args:
-        x: Purchases behind each mean, >= 0; customers with 0 are left out.
-        mean_spend: Mean spend per purchase, in the shop's currency; > 0 where x > 0.
+        x: Number of purchases in each mean, >= 0; customers with 0 are excluded.
+        mean_spend: Mean spend per purchase, in the shop's currency; > 0 if x > 0.
 
     Returns:
-        The model; `reason` is set where it must not be used.
+        The model; `reason` is set if it must not be used.
     """
     from scipy.optimize import minimize
 
@@ -269,7 +270,7 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
 
 
 def _gamma_gamma_loss(log_parameters: Floats, x: Floats, mean: Floats) -> tuple[float, Floats]:
-    """Mean negative log-likelihood, and its gradient by the logarithms of p, q, v."""
+    """Return the mean negative log-likelihood and its gradient by the logarithms of p, q, v."""
     from scipy.special import digamma, gammaln
 
     p, q, v = np.exp(log_parameters)
@@ -287,7 +288,7 @@ def _gamma_gamma_loss(log_parameters: Floats, x: Floats, mean: Floats) -> tuple[
 
 
 def expected_spend(model: GammaGamma, x: ArrayLike, mean_spend: ArrayLike) -> Floats:
-    """E[mean spend per purchase] per customer: the own mean, shrunk to the shop's."""
+    """Return E[mean spend per purchase] per customer: the customer's mean, shrunk to the shop's."""
     x, mean = as_columns(x, mean_spend)
     p, q, v = model.p, model.q, model.v
     return p * (v + x * mean) / (p * x + q - 1)
@@ -305,18 +306,18 @@ def discounted_value(
     period: float,
     rate: float,
 ) -> Floats:
-    """Discounted value of the next `periods`, per customer, in the currency of `mean_spend`.
+    """Return the discounted value of the next `periods` per customer, in money of `mean_spend`.
 
     Args:
-        purchases: Fitted on the same unit of time as t_x, T and `period`.
-        spend: Fitted on the same customers.
+        purchases: Model fitted in the same unit of time as t_x, T, and `period`.
+        spend: Model fitted to the same customers.
         x: Repeat purchases.
         t_x: Time of the last purchase.
         T: Time observed.
-        mean_spend: Mean spend per repeat purchase; anything where x = 0.
-        periods: How many periods ahead, each of length `period`.
+        mean_spend: Mean spend per repeat purchase; ignored if x = 0.
+        periods: Number of periods, each of length `period`.
         period: Length of one period.
-        rate: Discount rate per period, such as 0.01; purchases of a period count at its end.
+        rate: Discount rate per period, such as 0.01, applied from the end of each period.
     """
     total = np.zeros_like(as_columns(x)[0])
     earlier = np.zeros_like(total)

@@ -22,19 +22,19 @@ from d1lab.errors import InputError
 if TYPE_CHECKING:
     from d1lab.lab import Lab
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 ANNUAL_RATE = 0.1
-"""What a purchase in a year is worth less than one today (convention)."""
+"""Annual discount rate of expected spend (convention)."""
 
 SHOWN = (
     "customer_id rfm_group lifetime_value spend expected_spend expected_spend_low"
     " expected_spend_high expected_purchases chance_alive customer_segment silent_days purchases"
 )
-"""Columns of the list of customers; those of the forecast only where it is shown."""
+"""Columns of the customer list; those of the forecast only if it is shown."""
 
 MAX_INTERVALS = 20_000
-"""Number of most valuable customers simulated; the others have no interval of their own."""
+"""Number of most valuable customers with a simulated interval of their own."""
 
 FORECASTS = {
     "model": "BG/NBD and Gamma-Gamma",
@@ -44,29 +44,29 @@ FORECASTS = {
 
 
 class Lifetimes(NamedTuple):
-    """Values of all customers who bought, and what stands behind them."""
+    """Lifetime values of all customers who bought, with the models and their backtest."""
 
     customers: (
-        Frame  # the summary with lifetime_value_method, and the model's columns where it is shown
+        Frame  # the summary with lifetime_value_method, and the model's columns if it is shown
     )
     holdout: Holdout
     models: Models
-    reason: str | None  # why the forecast is not shown, in words; None where it is
+    reason: str | None  # reason why the forecast is not shown, in words; None if it is
     total: SpendForecast | None  # of the whole shop's spend in the horizon, undiscounted
     horizon_days: int
 
 
 def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) -> Lifetimes:
-    """What each customer was worth up to a day, and what to expect after it.
+    """Compute each customer's spend up to a day and the expected spend after it.
 
     Args:
-        lab: Opened for one shop.
-        until: Today.
-        holdout_days: How many of the last days are held out to test the forecast.
-        horizon_days: How far ahead values look.
+        lab: Lab opened for one shop.
+        until: Last day included.
+        holdout_days: Days at the end that are held out to test the forecast.
+        horizon_days: Days covered by the expected spend.
 
     Raises:
-        InputError: Days are fewer than one.
+        InputError: A number of days is less than 1.
     """
     for name, days in {"holdout_days": holdout_days, "horizon_days": horizon_days}.items():
         if days < 1:
@@ -77,13 +77,13 @@ def lifetimes(lab: Lab, until: date, *, holdout_days: int, horizon_days: int) ->
 
 
 def evaluated(present: Frame, past: Frame, holdout_days: int, horizon_days: int) -> Lifetimes:
-    """Fit, test on the shop's own past, and value each customer.
+    """Fit the models, run the backtest, and compute each customer's value.
 
     Args:
-        present: `purchase_summary` of today, with nothing later.
-        past: The same as known `holdout_days` ago, with what came since.
-        holdout_days: The held-out period's length.
-        horizon_days: How far ahead values look.
+        present: `purchase_summary` of today, with no days held out.
+        past: `purchase_summary` as of `holdout_days` ago, with the later purchases.
+        holdout_days: Length of the holdout period.
+        horizon_days: Days covered by the expected spend.
 
     """
     bought = present[present["purchases"] > 0].reset_index(drop=True)
@@ -114,14 +114,14 @@ def _forecast(bought: Frame, models: Models, days: int) -> tuple[Frame, SpendFor
 
 
 def valued(customers: Frame, values: Lifetimes) -> Frame:
-    """Customers with their lifetime value, and by which method it is made.
+    """Add lifetime value and its method to the customers.
 
-    It is what was really spent ('historic'), plus, where a forecast is shown, the spend
-    to expect within the horizon, discounted ('model').
+    The value is spend to date ('historic'), plus the discounted expected spend within the horizon
+    if the forecast is shown ('model').
 
     Args:
         customers: Scores; `spend` is net of refunds.
-        values: Of the same customers; who never bought is not among them, and has spent nothing.
+        values: Values of the same customers. Those who never bought are missing and have spent 0.
     """
     names = ["lifetime_value_method", *CustomerValues._fields]
     known = [name for name in names if name in values.customers]
@@ -134,13 +134,13 @@ def valued(customers: Frame, values: Lifetimes) -> Frame:
 
 
 def listed(customers: Frame, values: Lifetimes) -> Frame:
-    """All who bought, the most valuable first, with the columns of `SHOWN` that are known.
+    """Return all customers who bought, highest value first, with the available columns of `SHOWN`.
 
-    Whether someone who bought once is still active is not told: the model takes all of them to be.
+    The probability of being active is blank for one-time buyers: the model always gives 100%.
 
     Args:
-        customers: Of `valued`, with the app's segments.
-        values: Of the same customers.
+        customers: Result of `valued`, with the app's segments.
+        values: Values of the same customers.
     """
     order = ["lifetime_value", "customer_id"]
     bought = buyers(customers).sort_values(order, ascending=[False, True])
@@ -156,7 +156,7 @@ def listed(customers: Frame, values: Lifetimes) -> Frame:
 
 
 def score_table(values: Lifetimes) -> Frame:
-    """The holdout period: actual spend, and the forecasts of the model and the baselines."""
+    """Return actual spend in the holdout period, and the forecasts of model and baselines."""
     tested = values.holdout
     rows = pd.DataFrame([score._asdict() for score in tested.scores])
     came = {
@@ -169,12 +169,12 @@ def score_table(values: Lifetimes) -> Frame:
 
 
 def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[str, Any]]:
-    """The report's key figures, the weightiest first.
+    """Return the key figures of the report, most important first.
 
     Args:
         customers: Scores of all customers.
         lapsing: Overdue high-value customers.
-        values: Their lifetime values.
+        values: Lifetime values of the customers.
     """
     bought = buyers(customers)
     total = values.total._asdict() if values.total else {"expected": None}
@@ -195,6 +195,6 @@ def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[st
 
 
 def _horizon(values: Lifetimes) -> str:
-    """What the expected spend is of, and how far its interval is to be trusted."""
+    """Return the horizon of the expected spend, with a warning if the backtest missed."""
     doubt = ". The backtest interval missed the actual value" if values.holdout.missed else ""
     return f"Next {values.horizon_days} days{doubt}"

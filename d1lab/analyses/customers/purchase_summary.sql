@@ -1,11 +1,11 @@
--- purchase_summary: inputs of the lifetime value models per customer, as known some days ago, and
--- the purchases since
+-- purchase_summary: inputs of the lifetime value models per customer before a holdout period, and
+-- the purchases in it
 -- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines, walk_in_customers
 -- $until: last day included
 -- $later_days: days held out at the end; 0 for none
 --
--- Orders of one day are one purchase; a fully returned order is none. The past is as it was known at
--- its end: later refunds are not in it.
+-- Orders on one day count as one purchase; a fully returned order does not count. The period before
+-- the holdout excludes later refunds, which were not known then.
 WITH lines AS (
     SELECT *, $until::DATE - $later_days::INTEGER AS past_end
     FROM order_lines

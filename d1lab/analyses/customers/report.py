@@ -1,4 +1,4 @@
-"""What the report on customers says and shows: verdict, figures, tables, charts, and notes."""
+"""Content of the customer report: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from d1lab.display.values import Kind, plain, show
 if TYPE_CHECKING:
     from d1lab.lab import Lab
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 MISSING = (
     "No orders are recorded for {shop}, so this page uses the app's customer table "
@@ -41,7 +41,7 @@ _KNOWN: dict[str, tuple[str, Kind]] = {
 
 
 def known(lab: Lab, until: date) -> ReportTable:
-    """What the app's own customer table shows without orders, a line for each figure."""
+    """Return the figures of the app's customer table, for a shop without orders."""
     row = lab.metric("customer_recency", until=until).iloc[0].to_dict()
     lines = [
         (label, lab.money(row[name]) if kind == "money" else show(plain(row[name]), kind))
@@ -51,12 +51,12 @@ def known(lab: Lab, until: date) -> ReportTable:
 
 
 def figures(found: CustomerStudy) -> list[dict[str, Any]]:
-    """The report's key figures, the most important first."""
+    """Return the key figures of the report, most important first."""
     return lifetime_value.figures(found.customers, found.overdue, found.values)
 
 
 def tables(found: CustomerStudy) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     now, last, values = found.customers, found.labelled.last, found.values
     return {
         "groups": ReportTable(found.groups, "Groups", groups.COLUMNS),
@@ -97,11 +97,11 @@ def tables(found: CustomerStudy) -> dict[str, ReportTable]:
 
 
 def charts(found: CustomerStudy, cohorts: Frame) -> dict[str, ReportChart]:
-    """The report's charts, by name.
+    """Return the charts of the report by name.
 
     Args:
-        found: The report's study.
-        cohorts: The metric `customer_cohorts`.
+        found: Results of `study`.
+        cohorts: Rows of the metric `customer_cohorts`.
     """
     by_month, months = groups.cohort_grid(cohorts), "month_number first_month"
     return {
@@ -137,11 +137,11 @@ def charts(found: CustomerStudy, cohorts: Frame) -> dict[str, ReportChart]:
 
 
 def verdict(table: Frame, lapsing: Frame) -> str:
-    """The report's answer in a sentence.
+    """Return the verdict of the report as a sentence.
 
     Args:
-        table: Of `groups.group_table`.
-        lapsing: Of `groups.lapsing`.
+        table: Result of `groups.group_table`.
+        lapsing: Result of `groups.lapsing`.
     """
     share = groups.best_share(table)
     if share is None:
@@ -154,7 +154,7 @@ def verdict(table: Frame, lapsing: Frame) -> str:
 
 
 def movement(labelled: LabeledCustomers) -> str:
-    """How far the groups are to be trusted, and who rose into and fell out of the best ones."""
+    """Return the confidence in the groups and the moves into and out of the best ones."""
     doubt = confidence(labelled.now) + left_out(labelled.walk_ins)
     if labelled.earlier is None:
         return f"{doubt}No data from 90 days ago to compare with."
@@ -167,7 +167,7 @@ def movement(labelled: LabeledCustomers) -> str:
 
 
 def left_out(walk_ins: Frame | None) -> str:
-    """Which customers are in no group, because they stand for many people; '' without any."""
+    """Return a note on customer IDs shared by many people, which are in no group; '' if none."""
     if walk_ins is None or walk_ins.empty:
         return ""
     named = ", ".join(
@@ -177,7 +177,7 @@ def left_out(walk_ins: Frame | None) -> str:
 
 
 def confidence(customers: Frame) -> str:
-    """How far the groups are to be trusted, by the number of buyers; '' where that is far."""
+    """Return a note on low confidence in the groups, by number of buyers; '' if it is normal."""
     bought = groups.buyers(customers)
     count, reasons = len(bought), bought["reason"].dropna().unique()
     if len(reasons):
@@ -209,7 +209,7 @@ def stability(labelled: LabeledCustomers) -> str:
 
 
 def holdout(values: Lifetimes, currency: str) -> str:
-    """What the shop's own past says of the forecast."""
+    """Return the result of the backtest in words."""
     if values.reason is not None:
         return f"Forecast not available: {values.reason}."
     model, *rivals = values.holdout.scores
@@ -225,7 +225,7 @@ def holdout(values: Lifetimes, currency: str) -> str:
 
 
 def _held(values: Lifetimes, currency: str) -> str:
-    """Whether what came lay inside the interval that the model had given for it."""
+    """Return whether actual spend was inside the model's interval, in words."""
     interval, came = values.holdout.interval, values.holdout.actual_spend
     if interval is None:
         return ""
@@ -244,16 +244,16 @@ def _off(error: float | None) -> str:
 
 
 def returns(customers: Frame, currency: str) -> str:
-    """What was taken out before anything was counted."""
+    """Return a note on excluded orders and refunds."""
     cancelled, back = customers["cancelled_orders"].sum(), customers["refunded"].sum()
     if not cancelled and not back:
-        return "No cancelled or refunded orders."
+        return "No canceled or refunded orders."
     refunds = money(back, currency)
     return f"Excluded: {cancelled:,.0f} fully returned orders and {refunds} in refunds."
 
 
 def remarks(found: CustomerStudy, staged: int) -> str:
-    """All that a reader should know of how this was made, in one note."""
+    """Return the note on the data and method of the report."""
     values = found.values
     stored = "each customer's spend to date"
     if values.reason is None:

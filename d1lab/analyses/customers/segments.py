@@ -1,9 +1,9 @@
-"""Customer segments: Shopify's RFM groups, when a label may change, and the app's three segments.
+"""Customer segments: Shopify's RFM groups, confirmation of labels, and the app's three segments.
 
-The scores are made by `customer_scores.sql` in one statement; `segment` here is the
-same rule in Python, which tests hold the SQL to.
+`customer_scores.sql` computes the scores in one statement. `segment` is the same rule in Python,
+and tests compare the two.
 
-Source of the grid: Shopify's RFM report. FM is (F + M) / 2; half scores count upward.
+Source of the grid: Shopify's RFM report. FM is (F + M) / 2, with halves rounded up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIXED_RULES_BELOW = 50
 LOW_CONFIDENCE_BELOW = 200
 
 PROSPECTS = "Prospects"
-"""Customers without a purchase that lasted."""
+"""Group of customers without a purchase that was kept."""
 
 _GRID = {
     5: ("New", "Active", "Active", "Champions", "Champions"),
@@ -37,11 +37,11 @@ GROUPS = (
     "Champions", "Loyal", "Active", "New", "Promising", "Needs attention", "Almost lost", "At risk",
     "Previously loyal", "Dormant", PROSPECTS,
 )  # fmt: skip
-"""Shopify's eleven groups, the best first: ten of customers who bought, and the prospects."""
+"""Shopify's eleven groups, best first: ten for customers who bought, and the prospects."""
 
 
 class Customer(NamedTuple):
-    """What the rules know of one customer: all three are of purchases, same-day orders merged."""
+    """Inputs of the rules for one customer; orders on the same day count as one purchase."""
 
     days: float  # since the last purchase
     purchases: int
@@ -49,7 +49,7 @@ class Customer(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Scores from 1 to 5, 5 the best; a score is None where its dimension says nothing."""
+    """Scores from 1 to 5 (best); a score is None if all customers have the same value."""
 
     r_score: int | None
     f_score: int | None
@@ -59,10 +59,10 @@ class Segment(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """The groups of customers as shown; arrays of one length.
+    """Groups of customers as shown; arrays of equal length.
 
-    `pending` is a group that was proposed and waits to be confirmed, None for none; `since` is the
-    day of its first proposal, NaT for none.
+    `pending` is a proposed group that is not confirmed yet, or None; `since` is the day of its
+    first proposal, or NaT.
     """
 
     group: Texts
@@ -71,7 +71,7 @@ class Labels(NamedTuple):
 
 
 def quintile_scores(values: ArrayLike) -> NDArray[np.int64]:
-    """1 + (5 x how many are strictly worse) div n; higher is better, ties share a score.
+    """Return 1 + (5 x number of strictly lower values) div n; ties share a score.
 
     >>> quintile_scores([10, 20, 20, 40, 50]).tolist()
     [1, 2, 2, 4, 5]
@@ -82,7 +82,7 @@ def quintile_scores(values: ArrayLike) -> NDArray[np.int64]:
 
 
 def rfm_group(r_score: int, f_score: int, m_score: int) -> str:
-    """Shopify's name for three scores.
+    """Return Shopify's group name for three scores.
 
     >>> rfm_group(3, 3, 4), rfm_group(3, 3, 3)
     ('Loyal', 'Needs attention')
@@ -91,12 +91,12 @@ def rfm_group(r_score: int, f_score: int, m_score: int) -> str:
 
 
 def segment(customers: Sequence[Customer], *, gap_days: float | None = None) -> list[Segment]:
-    """Scores and group of each customer of one shop.
+    """Compute the scores and group of each customer of one shop.
 
     Args:
-        customers: All who bought.
-        gap_days: The shop's median time between purchases; None if no customer bought twice. Only
-            small shops (fewer than 50 customers) need it.
+        customers: All customers who bought.
+        gap_days: The shop's median time between purchases; None if no customer bought twice. Used
+            only for shops with fewer than 50 customers.
     """
     small = len(customers) < FIXED_RULES_BELOW
     spend = np.array([customer.spend for customer in customers])
@@ -142,18 +142,18 @@ def _segment(r: int | None, f: int | None, m: int | None) -> Segment:
 def confirm(
     shown: Labels, proposed: ArrayLike, at_once: ArrayLike, day: np.datetime64, *, days: int = 28
 ) -> Labels:
-    """The labels to show: one changes with an order, or when it is proposed again `days` later.
+    """Update the labels: one changes after an order, or if proposed again `days` later.
 
-    Quintiles move with every other customer's purchase; without this rule 37 % of the labels
-    change in a month without an order of the customer.
+    Quintiles change with the purchases of all customers. Without this rule, 37% of the labels
+    change within a month without an order by the customer.
 
     Args:
-        shown: The last labels.
-        proposed: The groups by today's scores, None where they say nothing.
-        at_once: True where the customer bought since the last label, or is new.
-        day: Today; not before any `since`.
-        days: How far two equal proposals lie apart, with no other between, to confirm each other.
-            With snapshots a month apart these are two in a row.
+        shown: Previous labels.
+        proposed: Groups by today's scores; None if not available.
+        at_once: True if the customer bought since the last label, or is new.
+        day: Today; not earlier than any `since`.
+        days: Minimum days between two equal proposals, with no other in between, to confirm the
+            change. With monthly snapshots, two in a row are enough.
 
     >>> day = np.datetime64("2026-01-01")
     >>> seen = Labels(*map(np.array, (["Loyal"], [None], [np.datetime64("NaT", "D")])))
@@ -178,12 +178,12 @@ def confirm(
 
 
 def _plain(groups: Texts) -> NDArray[np.bool_]:
-    """Where a group does not depend on scores: no purchase, or no data."""
+    """Return True for each group that does not depend on scores: no purchase, or no data."""
     return np.isin(groups.astype(str), [PROSPECTS, str(None)])
 
 
 class SegmentRule(NamedTuple):
-    """Which groups make the app's segments: 'Loyal', or 'Loyal/5' for Loyal with M score 5."""
+    """Groups of each app segment, such as 'Loyal', or 'Loyal/5' for Loyal with M score 5."""
 
     vip: Sequence[str] = ("Champions", "Loyal/5")
     new: Sequence[str] = ("New", "Promising")
@@ -195,12 +195,12 @@ DEFAULT_RULE = SegmentRule()
 def segment_by_group(
     groups: ArrayLike, m_scores: ArrayLike, rule: SegmentRule = DEFAULT_RULE
 ) -> Texts:
-    """The app's segment of each customer: 'vip', 'new', 'regular', or None.
+    """Return the app's segment of each customer: 'vip', 'new', 'regular', or None.
 
     Args:
         groups: RFM groups; None and Prospects have no segment.
-        m_scores: M scores, anything where the group is None.
-        rule: Which groups are vip and new; all others are regular.
+        m_scores: M scores; ignored if the group is None.
+        rule: Groups that are vip and new; all others are regular.
 
     Raises:
         UnknownName: The rule names a group that does not exist.
@@ -235,14 +235,14 @@ def segment_by_window(
     vip_spend: float = 0.0,
     vip_purchases: int = 1,
 ) -> Texts:
-    """The app's segment by what each customer bought within a window of days.
+    """Return the app's segment by the purchases of each customer within a window of days.
 
     Args:
-        purchases: All purchases ever; who has none has no segment.
-        recent_purchases: Those within the window.
-        recent_spend: Their spend.
-        vip_spend: Vips spent at least this much within the window,
-        vip_purchases: and bought at least this often. New is whose only purchase lies within it.
+        purchases: All purchases; customers with 0 have no segment.
+        recent_purchases: Purchases within the window. A customer is new if they are the only ones.
+        recent_spend: Spend within the window.
+        vip_spend: Minimum spend of a vip within the window.
+        vip_purchases: Minimum purchases of a vip within the window.
 
     >>> segment_by_window([9, 1, 1, 0], [4, 1, 0, 0], [200, 20, 0, 0], vip_spend=100)
     array(['vip', 'new', 'regular', None], dtype=object)

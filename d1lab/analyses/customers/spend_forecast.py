@@ -1,7 +1,7 @@
-"""What a whole shop buys next, with intervals: possible futures drawn from the fitted models.
+"""Prediction intervals for the spend of all customers, by simulation from the fitted models.
 
-Sums of expected values hide how far chance and the parameters' own uncertainty may carry a shop.
-Each draw is one future of all customers; the interval is between its quantiles.
+A sum of expected values does not show the effect of chance and of parameter uncertainty. Each draw
+simulates all customers; the interval lies between quantiles of the draws.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from d1lab.analyses.customers.lifetime_model import (
 
 
 class SpendForecast(NamedTuple):
-    """What to expect of all customers together, with an interval of process and parameter noise."""
+    """Forecast for all customers, with an interval from process and parameter uncertainty."""
 
     expected: float
     low: float
@@ -34,15 +34,15 @@ class SpendForecast(NamedTuple):
 def forecast_total(
     model: BgNbd, horizon: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, **options: Any
 ) -> SpendForecast:
-    """Purchases of all customers together in the next `horizon`, with a predictive interval.
+    """Forecast the purchases of all customers in the next `horizon`, with a prediction interval.
 
-    Each draw takes parameters from their asymptotic normal (log scale) and then each customer's
-    future from the model: alive or not, a rate Gamma(r + x, alpha + T), a drop-out probability
-    Beta(a, b + x), and the smaller of the purchases that time and loyalty allow.
+    Each draw samples parameters from their asymptotic normal distribution (log scale), then for
+    each customer: alive or not, a rate from Gamma(r + x, alpha + T), a dropout probability from
+    Beta(a, b + x), and the smaller of the purchases before the horizon and before dropout.
 
     Args:
-        model: The fitted model.
-        horizon: How far ahead.
+        model: Fitted model.
+        horizon: Length of the forecast period, in the model's unit of time.
         x: Repeat purchases.
         t_x: Time of the last purchase.
         T: Time observed.
@@ -71,7 +71,7 @@ def _forecast(
 def draw_purchases(
     model: BgNbd, horizon: float, columns: tuple[Floats, ...], random: np.random.Generator
 ) -> Floats:
-    """One possible future: purchases per customer in the next `horizon`."""
+    """Simulate the purchases of each customer in the next `horizon` once."""
     x, t_x, T = columns
     drawn = _redrawn(model, random)
     alive = random.random(len(x)) < probability_alive(drawn, x, t_x, T)
@@ -82,7 +82,7 @@ def draw_purchases(
 
 
 def _redrawn(model: Any, random: np.random.Generator) -> Any:
-    """A model whose parameters are drawn from their asymptotic normal, on the log scale."""
+    """Return the model with parameters drawn from their asymptotic normal (log scale)."""
     if model.covariance is None:
         return model
     names = model._fields[: len(model.covariance)]
@@ -92,7 +92,7 @@ def _redrawn(model: Any, random: np.random.Generator) -> Any:
 
 
 class _Spenders(NamedTuple):
-    """Fitted models and the customers whose spend is drawn; 0 for a mean spend that is unknown."""
+    """Fitted models and the customers to simulate; an unknown mean spend is 0."""
 
     purchases: BgNbd
     spend: GammaGamma
@@ -101,9 +101,9 @@ class _Spenders(NamedTuple):
     means: Floats
 
     def draw(self, random: np.random.Generator) -> Floats:
-        """One possible future: spend per customer in the horizon.
+        """Simulate the spend of each customer in the horizon once.
 
-        The own scale of spend is Gamma(p x + q, v + x mean), n purchases are Gamma(p n) over it.
+        A customer's scale is Gamma(p x + q, v + x mean); n purchases are Gamma(p n) divided by it.
         """
         x, count = self.columns[0], draw_purchases(self.purchases, *self[2:4], random)
         drawn = _redrawn(self.spend, random)
@@ -137,10 +137,10 @@ def forecast_spend(
     mean_spend: ArrayLike,
     **options: Any,
 ) -> SpendForecast:
-    """Spend of all customers together in the next `horizon`, with a predictive interval.
+    """Forecast the spend of all customers in the next `horizon`, with a prediction interval.
 
     Purchases are drawn as in `forecast_total`, each customer's spend from the Gamma-Gamma
-    posterior; the parameters of both models are drawn, too.
+    posterior. The parameters of both models are drawn as well.
     """
     shop = _spenders(purchases, spend, horizon, x, t_x, T, mean_spend)
     each = expected_spend(spend, shop.columns[0], shop.means)
@@ -161,10 +161,11 @@ def spend_intervals(
     draws: int = 200,
     seed: int = 0,
 ) -> tuple[Floats, Floats]:
-    """Bounds of each customer's spend in the next `horizon`, which hold it with chance `level`.
+    """Return the bounds of a `level` prediction interval of each customer's spend.
 
-    Single customers are far less sure than their sum: many intervals begin at 0. One of somebody
-    who will hardly buy again is widened to hold the expected value, which a few futures lift.
+    Forecasts of single customers are much less certain than their sum: many intervals start at 0.
+    If purchases are rare, a few large draws can lift the expected value above the interval, which
+    is then widened to include it.
     """
     shop = _spenders(purchases, spend, horizon, x, t_x, T, mean_spend)
     random = np.random.default_rng(seed)

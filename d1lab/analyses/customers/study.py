@@ -1,4 +1,4 @@
-"""All that the report on customers draws on: groups, overdue customers, and lifetime values."""
+"""Results for the customer report: groups, overdue customers, and lifetime values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from d1lab.analyses.customers.labels import LabeledCustomers
 from d1lab.analyses.customers.lifetime_value import Lifetimes, valued
 from d1lab.analyses.customers.segments import SegmentRule
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 
 class CustomerStudy(NamedTuple):
-    """One shop's customers on one day."""
+    """Customers of one shop on one day."""
 
     labelled: LabeledCustomers
     values: Lifetimes
     customers: Frame  # scores with group, lifetime value, and the app's segment
-    groups: Frame  # of `groups.group_table`
-    overdue: Frame  # of `groups.lapsing`
-    currency: str = ""  # of amounts; empty where it is not known
+    groups: Frame  # result of `groups.group_table`
+    overdue: Frame  # result of `groups.lapsing`
+    currency: str = ""  # code of the currency of all amounts; empty if unknown
 
 
 def study(
@@ -32,16 +32,16 @@ def study(
     vip_purchases: int,
     currency: str = "",
 ) -> CustomerStudy:
-    """Compute everything for one shop.
+    """Compute all results for one shop.
 
     Args:
-        labelled: Today's customers with their groups.
-        values: Their lifetime values.
-        window: The metric `purchase_summary` whose later part is the window of `vip_spend`.
-        rule: Which groups are vip and new; used where `vip_spend` is None.
-        vip_spend: The least spend of a vip within the window; None to go by group.
-        vip_purchases: The least number of purchases beside it.
-        currency: Of amounts; empty where it is not known.
+        labelled: Current customers with their groups.
+        values: Lifetime values of the customers.
+        window: Rows of `purchase_summary` whose later part is the window of `vip_spend`.
+        rule: Groups that are vip and new; used if `vip_spend` is None.
+        vip_spend: Minimum spend of a vip within the window; None to use the groups.
+        vip_purchases: Minimum purchases of a vip within the window.
+        currency: Code of the currency of all amounts; empty if unknown.
     """
     customers = valued(labelled.now, values)
     overdue = groups.lapsing(customers)

@@ -1,4 +1,4 @@
--- walk_ins: customers that stand for many people, such as a till's; they are in no group
+-- walk_ins: customer IDs shared by many people, such as the one of a cash register; in no RFM group
 -- unit: orders, ratio      grain: shop, customer_id      reads: walk_in_customers
 -- share_of_orders: Share of orders, percent
 SELECT shop, customer_id, orders, share_of_orders

@@ -82,7 +82,7 @@ OF_PRODUCTS = (
 )
 
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 BY_DISCOUNT = (
     "discount times_used share_of_uses discounted_skus customers_at_least revenue_before savings "

@@ -10,7 +10,7 @@ from d1lab.analyses.discounts.elasticity import REASONS, Elasticity
 from d1lab.analyses.discounts.lifts import joined, pays
 from d1lab.analyses.discounts.products import lifted
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 GAVE = (
     "name uses orders customers repeat_customers new_customers revenue_before savings "

@@ -16,7 +16,7 @@ from d1lab.analyses.discounts.observed_lift import (
     product_lifts,
 )
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 KEYS = {"discount": ["discount_id"], "code": ["discount_id", "discount_code"], "sku": ["sku"]}
 """The columns that identify a row of a level, here and in the metric `discount_earnings`."""

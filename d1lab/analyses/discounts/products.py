@@ -15,7 +15,7 @@ from d1lab.analyses.discounts.elasticity import (
     slopes,
 )
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 MIN_UNITS = 10  # in the period: what sells less has no share worth the name
 WITHOUT_HELP = 0.2

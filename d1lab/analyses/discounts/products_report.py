@@ -8,7 +8,7 @@ from d1lab.analyses.discounts import products
 from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportChart, ReportTable
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 PRICE = "product slope slope_low slope_high depth share_of_units units"
 ALONE = "product revenue units share_of_units price_without savings"

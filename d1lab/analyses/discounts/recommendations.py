@@ -9,7 +9,7 @@ from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, Recommendation, recommend
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 NO_SALES = (
     "{shop} had no sale in the four weeks to {until}. Recommendations need order "

@@ -11,7 +11,7 @@ from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportTable
 from d1lab.display.sources import are_simulated
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 NO_SALES = recommendations.NO_SALES
 

@@ -11,7 +11,7 @@ from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.stats.periods import Periods, change
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 
 class DiscountStudy(NamedTuple):

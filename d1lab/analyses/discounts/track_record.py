@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 NEAR = 0.05  # so close to the depth that was advised counts as followed
 SETTLING_DAYS = 7  # after the horizon: late orders and refunds still change what is written back

@@ -13,7 +13,7 @@ from d1lab.analyses.inventory.discount_effect import DiscountEffect, discount_ef
 from d1lab.analyses.inventory.gmroi import stock_profit
 from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turnover
 
-Frame = Any  # a pandas DataFrame: static types do not know its columns
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 DEAD_DAYS = 90  # without a sale (convention)
 
