@@ -1,11 +1,10 @@
-"""Competitors' prices: from a file, or from the product pages that a list names.
+"""Competitor prices, from a file or from a list of product pages.
 
-observations   a file's lines, checked and written into `competitor_prices`
-watchlist      which pages to look at, and for which product
-collect        page after page: fetched, read, written
-visits         one page over HTTP, with manners: a pause per host, limits, few redirects
-robots         what a site's robots.txt allows
+observations   a file's lines, checked and written to `competitor_prices`
+collect        a list's pages: fetched, parsed, and written
+fetch          polite page fetching: robots.txt, a pause per host, and limits
+http           one GET request with limits on time, size, and redirect targets
 markup         the schema.org data in a page's HTML
-offers         of that data, the one price that the product is sold at
-amounts        a price as it is written, as a number; refused where it could mean two
+microdata      schema.org microdata in the shape of JSON-LD
+offers         the selling price in a page's schema.org data
 """

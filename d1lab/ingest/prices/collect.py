@@ -1,8 +1,8 @@
-"""Prices from the pages of a list: fetched by turns of their hosts, read, written as they come.
+"""Collect prices from a list of pages: fetch hosts in turn, parse, and write as they arrive.
 
-Every page ends as a price or as a refused line with its reason. One request runs at a time; while
-one host has its pause, another one has its turn. What was found is written every few pages, and a
-page that was looked at lately is not fetched again: so a round that was interrupted is run again.
+Every page results in a price or in a rejected line with its reason. One request runs at a time;
+during one host's pause, other hosts are requested. Prices are written every few pages, and a
+recently fetched page is not fetched again, so an interrupted round can be repeated.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ FIELDS = (*NEEDED, "competitor_sku", "currency")
 
 
 class Watch(NamedTuple):
-    """One page to look at."""
+    """One page to fetch."""
 
     line: int
     shop: str
     sku: str
     competitor: str
     url: str
-    competitor_sku: str | None = None  # its SKU, GTIN or MPN there, for pages with several products
+    competitor_sku: str | None = None  # its SKU, GTIN, or MPN there, for multi-product pages
     currency: str | None = None  # for pages with several
 
 
 def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
-    """The pages of a list, and the lines that name none.
+    """Read the pages of a list, and the rejected lines.
 
     Args:
-        path: A .csv or .parquet file with the columns of `NEEDED`, and of `FIELDS` if it has them.
+        path: A .csv or .parquet file with the columns of `NEEDED`, and optionally of `FIELDS`.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or a column is missing.
-        UnknownName: A column is none of `FIELDS`.
+        InputError: The file does not exist or cannot be read, or a column is missing.
+        UnknownName: A column is not in `FIELDS`.
     """
     watches: dict[tuple[str, str, str], Watch] = {}
     refused = []
@@ -93,7 +93,7 @@ def _checked(line: Line) -> Watch:
 
 
 AGAIN_AFTER_HOURS = 12.0
-MAX_FAILURES = 3  # in a row: then the host's other pages are left out
+MAX_FAILURES = 3  # in a row; then the host's other pages are skipped
 WRITE_PAGES = 25
 
 _LATELY = """
@@ -119,19 +119,19 @@ def collect_prices(
     now: Now = lambda: datetime.now(UTC),
     progress: Progress | None = None,
 ) -> PricesResult:
-    """Look at the pages of a list and write what they ask.
+    """Fetch the pages of a list and write their prices.
 
     Args:
         db: A database with the table `competitor_prices`; None for a dry run, which fetches the
             pages and writes nothing.
-        path: The list, as `watchlist` takes it.
-        visitor: Who fetches.
-        again_after_hours: A page that was looked at later than so long ago is not fetched.
-        now: The present.
+        path: The list, in the format of `watchlist`.
+        visitor: The page fetcher.
+        again_after_hours: Skip pages that were fetched within this time.
+        now: The current time.
         progress: Called after each page.
 
     Raises:
-        InputError: The list cannot be used, or the packages that read pages are not installed.
+        InputError: The list is invalid, or the packages for product pages are not installed.
         UnknownName: A column of the list is unknown.
     """
     start = monotonic()
@@ -153,7 +153,7 @@ def collect_prices(
 
 
 def _due(db: Database, watches: Sequence[Watch], since: datetime) -> list[Watch]:
-    """The pages that were not looked at since then."""
+    """Return the pages that were not fetched since a time."""
     due = []
     moment = since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     for start in range(0, len(watches), _ASKED_AT_ONCE):
@@ -166,7 +166,7 @@ def _due(db: Database, watches: Sequence[Watch], since: datetime) -> list[Watch]
 
 
 class Round:
-    """The pages that are left, by host, and what became of the others."""
+    """The remaining pages, by host, and the results of the others."""
 
     def __init__(
         self, db: Database | None, watches: Sequence[Watch], visitor: Visitor, now: Now
@@ -184,11 +184,11 @@ class Round:
 
     @property
     def left(self) -> int:
-        """How many pages are to be looked at."""
+        """The number of pages to fetch."""
         return sum(map(len, self._hosts.values()))
 
     def step(self) -> None:
-        """Look at a page of the host that is ready first; or leave its pages out."""
+        """Fetch a page of the host that is ready first, or skip the host's pages."""
         host = min(self._hosts, key=self._visitor.ready_in)
         pause = self._visitor.ready_in(host)
         if pause > PATIENCE_SECONDS:
@@ -205,7 +205,7 @@ class Round:
             self.write()
 
     def write(self) -> None:
-        """Write what was seen since the last time."""
+        """Write the prices found since the last write."""
         some, self._unwritten = self._unwritten, []
         if self._db and some:
             self.written += write(self._db, some)
@@ -219,7 +219,7 @@ class Round:
             self._refuse(watch, str(error))
             self._failures[host] += 1
             if self._failures[host] == MAX_FAILURES:
-                self._leave(host, f"{host} failed {MAX_FAILURES} times in a row: left out")
+                self._leave(host, f"{host} failed {MAX_FAILURES} times in a row. Skipped.")
         except InputError as error:
             self._refuse(watch, str(error))
             self._failures[host] = 0
@@ -237,7 +237,7 @@ class Round:
         return Observation(*named, *offer, watch.url, moment, "page")
 
     def _put_off_or_refuse(self, host: str, watch: Watch, error: Busy) -> None:
-        """A busy site is asked once more, after the time that it asks for if that is not long."""
+        """Retry a busy site once, after the delay that it requests if that is short."""
         self._visitor.postpone(host, error.seconds)
         if watch in self._put_off:
             self._refuse(watch, str(error))

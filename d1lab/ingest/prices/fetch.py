@@ -1,7 +1,7 @@
 """Polite page fetching: robots.txt, per-host delay, redirect limits.
 
-Only http and https are spoken. A redirect is followed five times at most, each time by the rules
-of the site that it leads to, and never from the open Internet into a private network.
+Only http and https URLs are fetched. At most five redirects are followed, each subject to the
+target site's rules, and never from the public Internet into a private network.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from protego import Protego
 
 
-NAME = "d1lab"  # the product token that rules may be addressed to
-MOST_BYTES = 512_000  # of a robots.txt; what stands behind is not read (RFC 9309, 2.5)
+NAME = "d1lab"  # the product token for rules in robots.txt
+MOST_BYTES = 512_000  # of a robots.txt; the rest is ignored (RFC 9309, 2.5)
 
 
 class Rules(NamedTuple):
     """The rules of one site."""
 
-    parser: Protego | None = None  # None: no rule
-    forbidden: str | None = None  # why nothing may be fetched at all
-    delay_seconds: float = 0.0  # that the site asks for between two pages
+    parser: Protego | None = None  # None: no rules
+    forbidden: str | None = None  # why no page can be fetched
+    delay_seconds: float = 0.0  # requested by the site between two pages
 
     def require(self, url: str) -> None:
-        """Raise InputError where a page may not be fetched."""
+        """Raise InputError if a page must not be fetched."""
         if self.forbidden:
             raise InputError(self.forbidden)
         if self.parser and not self.parser.can_fetch(url, NAME):
@@ -44,25 +44,25 @@ class Rules(NamedTuple):
 
 
 def rules(status: int, body: bytes) -> Rules:
-    """The rules that an answer to /robots.txt makes.
+    """Parse the response to /robots.txt.
 
     Args:
-        status: Of the answer, after redirects.
-        body: What it says; read as UTF-8.
+        status: The HTTP status, after redirects.
+        body: The content, read as UTF-8.
 
-    A site without the file (400 to 499) allows everything; one that cannot say (500 and more, and
-    429) allows nothing. Crawl-delay and Request-rate are no part of the RFC, and kept.
+    A site without the file (400 to 499) allows everything; with a server error (500 and above, and
+    429) it allows nothing. Crawl-delay and Request-rate are not in the RFC, but obeyed.
     """
     if 200 <= status < 300:
         return _parsed(body[:MOST_BYTES].decode("utf-8-sig", "replace"))
     if 400 <= status < 500 and status != 429:
         return Rules()
-    return unreachable(f"answered {status}")
+    return unreachable(f"returned HTTP {status}")
 
 
 def unreachable(why: str) -> Rules:
-    """The rules of a site whose robots.txt could not be read: nothing is allowed."""
-    return Rules(forbidden=f"robots.txt {why}: without it no page of this site is fetched")
+    """Return the rules of a site whose robots.txt could not be read: nothing is allowed."""
+    return Rules(forbidden=f"robots.txt {why}, so no page of this site is fetched")
 
 
 def _parsed(text: str) -> Rules:
@@ -78,14 +78,14 @@ DELAY_SECONDS = 2.0
 MAX_REDIRECTS = 5
 PAGE_BYTES = 5_000_000
 ANSWER_SECONDS = 30.0
-PATIENCE_SECONDS = 120.0  # a longer pause is not waited
-BUSY_SECONDS = 30.0  # waited where a busy server does not say how long
+PATIENCE_SECONDS = 120.0  # longer pauses are not waited for
+BUSY_SECONDS = 30.0  # the wait if a busy server gives no time
 
 _PAGES = ("text/html", "application/xhtml+xml", "")
 
 
 class Busy(InputError):
-    """The site asks for a later visit: after this many seconds."""
+    """The site is busy; try again after this many seconds."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -93,31 +93,31 @@ class Busy(InputError):
 
 
 class Clock(NamedTuple):
-    """Time, and waiting; tests pass one that does not wait."""
+    """Time and sleep; tests pass one that does not sleep."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
 
 
 class Page(NamedTuple):
-    """A page as it came."""
+    """A page as received."""
 
     html: bytes
-    charset: str | None  # as its header declares
+    charset: str | None  # from the Content-Type header
 
 
 class Visitor:
-    """Visits pages, each host with a pause between its requests.
+    """Fetches pages, with a pause between requests to the same host.
 
     Args:
-        delay_seconds: Of the pause; a longer one that robots.txt asks for is kept instead.
-        contact: An address where a site's owner finds us, for the User-Agent; may be empty.
-        answer_seconds: How long an answer may take.
-        clock: Time and waiting.
-        is_public: Recognizes public addresses.
+        delay_seconds: The pause; a longer one in robots.txt takes precedence.
+        contact: A contact address for site owners, for the User-Agent; can be empty.
+        answer_seconds: The time limit per response.
+        clock: Time and sleep.
+        is_public: Whether an address is public.
 
     Raises:
-        InputError: The contact cannot stand in a header.
+        InputError: The contact is not valid in a header.
     """
 
     def __init__(
@@ -140,20 +140,20 @@ class Visitor:
         self._exchange.close()
 
     def ready_in(self, host: str) -> float:
-        """Seconds until a host may be asked again; 0 for now."""
+        """Return the seconds until a host can be requested again; 0 for now."""
         return max(0.0, self._ready.get(host, 0.0) - self._clock.now())
 
     def postpone(self, host: str, seconds: float) -> None:
-        """Leave a host alone for a while."""
+        """Send no requests to a host for a while."""
         self._ready[host] = max(self._ready.get(host, 0.0), self._clock.now() + seconds)
 
     def visit(self, address: str) -> Page:
-        """A page, after its host's pause.
+        """Fetch a page, after its host's pause.
 
         Raises:
-            Busy: The site asks to come later.
-            Unreachable: It did not answer, or with a fault of its own.
-            InputError: robots.txt or we do not allow it, or it is no page.
+            Busy: The site is busy and asks for a later retry.
+            Unreachable: The site did not respond, or had a server error.
+            InputError: robots.txt or d1lab's limits forbid it, or it is not a page.
         """
         url, only_public = httpx2.URL(url_of(address)).copy_with(fragment=None), False
         for _ in range(MAX_REDIRECTS + 1):
@@ -167,7 +167,7 @@ class Visitor:
     def _ask(
         self, url: httpx2.URL, most_bytes: int, only_public: bool, *, is_rules: bool = False
     ) -> Answer:
-        """One request, after the pause; the next one to the host waits again."""
+        """Send one request after the pause, and start the host's next pause."""
         pause = self.ready_in(url.host)
         if pause > PATIENCE_SECONDS:
             raise Busy(
@@ -185,7 +185,7 @@ class Visitor:
             self.postpone(url.host, pause)
 
     def _rules_of(self, url: httpx2.URL, only_public: bool) -> Rules:
-        """A site's rules, asked for once."""
+        """Return a site's rules, fetched once."""
         site = httpx2.URL(scheme=url.scheme, host=url.host, port=url.port, path="/robots.txt")
         if site not in self._rules:
             self._rules[site] = found = self._read_rules(site, only_public)
@@ -201,18 +201,18 @@ class Visitor:
                 if not _leads_on(answer):
                     return rules(answer.status, answer.body)
                 url, only_public = _next(url, answer), only_public or answer.public
-        except (NotPublic, Busy):  # says nothing of the site's rules
+        except (NotPublic, Busy):  # not about the site's rules
             raise
         except InputError as error:
             return unreachable(f"cannot be read ({error})")
-        return unreachable(f"leads on more than {MAX_REDIRECTS} times")
+        return unreachable(f"has more than {MAX_REDIRECTS} redirects")
 
 
 def user_agent(contact: str) -> str:
-    """How we introduce ourselves.
+    """Return the User-Agent header.
 
     Raises:
-        InputError: The contact cannot stand in a header.
+        InputError: The contact is not valid in a header.
     """
     if not contact.isascii() or not contact.isprintable() or len(contact) > 200:
         raise InputError("invalid --contact. Use an email address or URL in ASCII.")
@@ -224,11 +224,11 @@ def _leads_on(answer: Answer) -> bool:
 
 
 def _next(url: httpx2.URL, answer: Answer) -> httpx2.URL:
-    """Where an answer leads on to."""
+    """Return the target of a redirect."""
     try:
         found = url.join(answer.headers.get("location", ""))
     except httpx2.InvalidURL as error:
-        raise InputError(f"the page leads on to no address: {error}") from None
+        raise InputError(f"the page redirects to an invalid URL: {error}") from None
     url_of(str(found))
     return found.copy_with(fragment=None)
 
@@ -236,12 +236,12 @@ def _next(url: httpx2.URL, answer: Answer) -> httpx2.URL:
 def _page(answer: Answer) -> Page:
     if answer.status in (429, 503):
         wait = _retry_after(answer)
-        raise Busy(f"answered {answer.status}: it asks to wait {wait:,.0f} s", wait)
+        raise Busy(f"HTTP {answer.status}: the server asks to retry after {wait:,.0f} s", wait)
     if answer.status >= 500:
-        raise Unreachable(f"answered {answer.status}")
+        raise Unreachable(f"HTTP {answer.status}")
     if answer.status != 200:
-        gone = ": the page is gone" if answer.status in (404, 410) else ""
-        raise InputError(f"answered {answer.status}{gone}")
+        gone = ": page not found" if answer.status in (404, 410) else ""
+        raise InputError(f"HTTP {answer.status}{gone}")
     header = Message()
     header["content-type"] = answer.headers.get("content-type", "")
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -251,11 +251,11 @@ def _page(answer: Answer) -> Page:
 
 
 def _retry_after(answer: Answer) -> float:
-    """Seconds: a number, or a date (RFC 9110, 10.2.3)."""
+    """Parse Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
     given = answer.headers.get("retry-after", "")
     try:
         if given.strip().isdigit():
             return float(given)
         return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # absent, no date, or one without a zone
+    except (ValueError, TypeError):  # missing, not a date, or a date without a zone
         return BUSY_SECONDS

@@ -1,8 +1,8 @@
 """One GET request with limits on total time, decompressed size, and redirect targets.
 
-httpx2 bounds each wait, but not their sum: a server that sends a byte every few seconds would hold
-us for ever. So a timer shuts the connection down. Bodies are unpacked here, for a small gzip may
-hold gigabytes.
+httpx2 limits each wait, but not their sum: a server that sends a byte every few seconds would
+block forever. So a timer shuts the connection down. Bodies are decompressed here, because a
+small gzip can expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ import httpx2
 from d1lab.errors import InputError
 
 Address = tuple[Any, ...]
-"""Of a socket's other end: host and port first."""
+"""A peer address: host and port first."""
 
 
 class Unreachable(InputError):
-    """The server could not be reached, or broke off."""
+    """The server could not be reached, or closed the connection early."""
 
 
 class NotPublic(InputError):
-    """The server is in a private network, where it may not be."""
+    """The server is in a private network, which is not allowed here."""
 
 
 class Answer(NamedTuple):
-    """What a server answered."""
+    """A server's response."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes  # of a status from 200 to 299; else empty
+    body: bytes  # empty unless the status is 200 to 299
     public: bool  # whether it came from a public address
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the open Internet.
+    """Whether an address is on the public Internet.
 
     >>> is_public(("127.0.0.1", 80)), is_public(("169.254.169.254", 80)), is_public(("9.9.9.9", 80))
     (False, False, True)
@@ -52,19 +52,19 @@ def is_public(address: Address) -> bool:
 
 
 class Exchange:
-    """Asks servers, one connection for each question.
+    """Sends GET requests, one connection each.
 
     Args:
-        user_agent: How we introduce ourselves.
-        seconds: For an answer, from the question to its last byte.
-        is_public: Recognizes public addresses; tests, which have none, pass another.
+        user_agent: The User-Agent header.
+        seconds: The time limit from the request to the last byte of the response.
+        is_public: Whether an address is public; tests pass their own.
     """
 
     def __init__(
         self, user_agent: str, seconds: float, is_public: Callable[[Address], bool] = is_public
     ) -> None:
         self._seconds, self._is_public = seconds, is_public
-        self._has_proxy = bool(getproxies())  # the connection's other end is the proxy then
+        self._has_proxy = bool(getproxies())  # then the peer is the proxy
         self._client = httpx2.Client(
             headers={
                 "user-agent": user_agent,
@@ -82,25 +82,25 @@ class Exchange:
     def get(
         self, url: httpx2.URL, most_bytes: int, *, cut: bool = False, only_public: bool = False
     ) -> Answer:
-        """What a server answers; redirects are answers, too.
+        """Send a GET request; return the response, without following redirects.
 
         Args:
-            url: What to ask for.
-            most_bytes: Of the body, unpacked.
-            cut: Take the beginning of a longer one; without it that is an error.
-            only_public: Refuse a server in a private network.
+            url: The URL.
+            most_bytes: The limit on the decompressed body.
+            cut: Whether to truncate a larger body; by default it is an error.
+            only_public: Whether to reject a server in a private network.
 
         Raises:
-            Unreachable: No answer, none in time, or one that broke off.
+            Unreachable: No response, not in time, or an incomplete one.
             NotPublic: The server is in a private network, and `only_public`.
-            InputError: The body is too large or cannot be unpacked.
+            InputError: The body is too large or cannot be decompressed.
         """
         public = None if self._has_proxy else self._is_public
         with _Watch(self._seconds, public, only_public and not self._has_proxy) as watch:
             try:
                 with self._client.stream("GET", url, extensions={"trace": watch.trace}) as answer:
                     body = _body(answer, most_bytes, cut) if answer.is_success else b""
-                    if not watch.expired:  # a body of no stated length just ends when shut down
+                    if not watch.expired:  # a body without Content-Length just ends on shutdown
                         return Answer(answer.status_code, answer.headers, body, watch.public)
             except httpx2.TimeoutException:
                 pass
@@ -113,11 +113,11 @@ class Exchange:
 def _named(error: Exception) -> InputError:
     if isinstance(error, InputError):
         return error
-    return Unreachable(f"no answer: {str(error)[:120] or type(error).__name__}")
+    return Unreachable(f"no response: {str(error)[:120] or type(error).__name__}")
 
 
 class _Watch:
-    """Over one exchange: shuts it down when its time is over, and knows its other end."""
+    """Watches one exchange: records the peer address, and shuts it down at the time limit."""
 
     def __init__(
         self, seconds: float, is_public: Callable[[Address], bool] | None, only_public: bool
@@ -143,11 +143,11 @@ class _Watch:
     def _expire(self) -> None:
         self.expired = True
         if self._socket is not None:
-            with suppress(OSError):  # it has just ended by itself
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # also of a TLS socket
+            with suppress(OSError):  # it has just ended on its own
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # also for a TLS socket
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """What httpcore2 reports while it works: here, that a connection stands."""
+        """Handle httpcore2's trace events, here the one for an open connection."""
         if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             return
         stream = info["return_value"]
@@ -160,10 +160,10 @@ class _Watch:
 
 
 def _body(answer: httpx2.Response, most_bytes: int, cut: bool) -> bytes:
-    """The body, unpacked and bounded."""
+    """Return the body, decompressed and limited in size."""
     packing = answer.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "gzip", "x-gzip", ""):
-        raise InputError(f"the answer is packed as {packing[:20]!r}, which was not asked for")
+        raise InputError(f"unsupported content encoding {packing[:20]!r}")
     opener = zlib.decompressobj(wbits=31) if "gzip" in packing else None
     body = bytearray()
     for chunk in answer.iter_raw():
@@ -182,4 +182,4 @@ def _unpacked(opener: Any, chunk: bytes, most: int) -> bytes:
     try:
         return opener.decompress(chunk, most)
     except zlib.error as error:
-        raise InputError(f"the answer cannot be unpacked: {error}") from None
+        raise InputError(f"the response cannot be decompressed: {error}") from None

@@ -1,7 +1,7 @@
-"""The schema.org data in a page's HTML: JSON-LD first, microdata where there is none.
+"""Read the schema.org data in a page's HTML: JSON-LD first, else microdata.
 
-Pages are untrusted input: a script that is not JSON is passed over, and microdata is read within
-limits. The parser is lxml: it bounds how deep elements lie, where others take hours.
+Pages are untrusted input: a script that is not JSON is skipped, and microdata is read within
+limits. The parser is lxml: it limits nesting depth, on which other parsers take hours.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 _WRAPPING = re.compile(r"^\s*(?://\s*)?<!(?:--|\[CDATA\[)|(?://\s*)?(?:-->|\]\]>)\s*$")
 
 Node = Mapping[str, Any]
-"""One thing described on a page: its properties by name, its types under '@type'."""
+"""One item on a page: its properties by name, with its types under '@type'."""
 
 
 class Markup(NamedTuple):
-    """What a page says in one syntax."""
+    """A page's data in one syntax."""
 
-    roots: tuple[Node, ...]  # the things that are part of no other
-    by_id: Mapping[str, Node]  # those with a name of their own, for others to refer to
+    roots: tuple[Node, ...]  # the items that are not part of another
+    by_id: Mapping[str, Node]  # the items with an '@id', for references
 
     def values(self, node: Node, name: str) -> list[Any]:
-        """The values of a property, always as a list, references followed."""
+        """Return the values of a property as a list, with references resolved."""
         found = node.get(name)
         items = found if isinstance(found, list) else [] if found is None else [found]
         return [self._followed(item) for item in items]
 
     def nodes(self, node: Node, name: str) -> list[Node]:
-        """The things among the values of a property."""
+        """Return the items among the values of a property."""
         return [value for value in self.values(node, name) if isinstance(value, Mapping)]
 
     def _followed(self, item: Any) -> Any:
@@ -47,14 +47,14 @@ class Markup(NamedTuple):
 
 
 def markups(html: bytes, charset: str | None) -> Iterator[Markup]:
-    """What a page says, by syntax, the more reliable first; the next is read only when asked for.
+    """Yield a page's data by syntax, lazily, the most reliable syntax first.
 
     Args:
         html: The page's bytes.
-        charset: As its header declares; None where the page itself may say.
+        charset: From the Content-Type header; None to detect it from the page.
 
     Raises:
-        InputError: It is not HTML, or it has more microdata than any product page.
+        InputError: The page is not HTML, or has too much microdata for a product page.
     """
     page = _parsed(html, charset)
     for items in (_json_ld(page), microdata.items(page)):
@@ -70,14 +70,14 @@ def _parsed(html: bytes, charset: str | None) -> etree._Element:
     try:
         page = etree.fromstring(html, etree.HTMLParser(encoding=charset or _declared(html)))
     except (etree.LxmlError, LookupError, ValueError) as error:
-        raise InputError(f"the page is not HTML: {error or 'it is empty'}") from None
+        raise InputError(f"the page is not HTML: {error or 'empty document'}") from None
     if page is None:
-        raise InputError("the page is not HTML: it has no element")
+        raise InputError("the page is not HTML: no elements")
     return page
 
 
 def _declared(html: bytes) -> str | None:
-    """UTF-8 if it is that; else what the page says of itself."""
+    """Return UTF-8 if the bytes are valid UTF-8; else the encoding that the page declares."""
     try:
         html.decode("utf-8")
     except UnicodeDecodeError:
@@ -94,7 +94,7 @@ def _json_ld(page: etree._Element) -> Iterator[Any]:
 
 
 def _json(text: str) -> Any:
-    """What a script says; None where it is not JSON. Comment marks around it are passed over."""
+    """Parse a script as JSON, ignoring comment marks around it; None if it is not JSON."""
     try:
         return json.loads(_WRAPPING.sub("", text), strict=False)
     except (ValueError, RecursionError):
@@ -110,7 +110,7 @@ def _markup(items: Iterator[Any]) -> Markup:
 
 
 def _opened(item: Any) -> Sequence[Node]:
-    """A document's things: itself, or those of its graph."""
+    """Return a document's items: itself, or those of its graph."""
     if not isinstance(item, dict):
         return ()
     graph = item.get("@graph")

@@ -1,7 +1,7 @@
 """Microdata in a page's HTML, in JSON-LD's shape: https://html.spec.whatwg.org/#microdata.
 
-A value stands where the HTML standard says, but a `content` attribute comes first on every
-element: shops write the plain price there, and search engines read it.
+Values are read as in the HTML standard, except that a `content` attribute takes precedence on
+every element: shops put the plain price there, and search engines read it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 MAX_PROPERTIES = 2_000
-_MAX_WORK = 300_000  # elements met and 20 characters of text each: itemref can repeat both
+_MAX_WORK = 300_000  # elements visited, and 20 characters of text each; itemref can repeat both
 _DEEPEST = 20  # items within items
 _ADDRESSES = {
     **dict.fromkeys(("a", "area", "link"), "href"),
     **dict.fromkeys(("audio", "embed", "iframe", "img", "source", "track", "video"), "src"),
     **{"object": "data", "data": "value", "meter": "value", "time": "datetime"},
 }
-"""The attribute that holds an element's value, by tag."""
+"""The attribute with an element's value, by tag."""
 
 
 def items(page: _Element) -> Iterator[dict[str, Any]]:
-    """The items that are part of no other.
+    """Return the items that are not part of another.
 
     Raises:
-        InputError: The page has more microdata than any product page.
+        InputError: The page has too much microdata for a product page.
     """
     count = int(page.xpath("count(//*[@itemprop])"))
     if count > MAX_PROPERTIES:
@@ -40,14 +40,14 @@ def items(page: _Element) -> Iterator[dict[str, Any]]:
 
 
 class _Reader:
-    """Reads the items of one page, within a limit of work."""
+    """Reads the items of one page, with a limit on the work."""
 
     def __init__(self, page: _Element) -> None:
         self._page, self._left = page, _MAX_WORK
         self._ids: dict[str, _Element] | None = None
 
     def item(self, scope: _Element, within: tuple[_Element, ...]) -> dict[str, Any]:
-        """An item; `within` are the items around it, which it cannot hold in turn."""
+        """Read an item; `within` are the enclosing items, which it cannot contain."""
         around = (*within, scope)
         item: dict[str, Any] = {
             "@type": str(scope.get("itemtype", "")).split(),
@@ -61,7 +61,7 @@ class _Reader:
         return item
 
     def _properties(self, scope: _Element) -> Iterator[_Element]:
-        """The elements with the item's properties, in the order of the page."""
+        """Return the elements with the item's properties, in page order."""
         waiting = [*_children(scope), *self._referred(scope)][::-1]
         met = {scope}
         while waiting:
@@ -78,7 +78,7 @@ class _Reader:
     def _referred(self, scope: _Element) -> list[_Element]:
         names = str(scope.get("itemref", "")).split()
         if names and self._ids is None:
-            nodes = reversed(self._page.xpath("//*[@id]"))  # the first of an id counts
+            nodes = reversed(self._page.xpath("//*[@id]"))  # the first element with an id counts
             self._ids = {node.get("id"): node for node in nodes}
         known = self._ids or {}
         return [known[name] for name in names if name in known]
@@ -97,7 +97,7 @@ class _Reader:
     def _spend(self, work: int) -> None:
         self._left -= work
         if self._left < 0:
-            raise _too_much("more microdata than can be read")
+            raise _too_much("too much nested microdata")
 
 
 def _children(node: _Element) -> Iterator[_Element]:
@@ -105,4 +105,4 @@ def _children(node: _Element) -> Iterator[_Element]:
 
 
 def _too_much(what: str) -> InputError:
-    return InputError(f"the page has {what}: no product page does")
+    return InputError(f"the page has {what}, too much for a product page")

@@ -1,8 +1,8 @@
-"""Competitors' prices from a CSV or Parquet file into `competitor_prices`, each written once.
+"""Load competitor prices from a CSV or Parquet file into `competitor_prices`, each written once.
 
-A line that breaks a rule is refused with its number and the reason, and the others go in. A price
-that is known for the same shop, SKU, competitor and moment is replaced by the file's; sending a
-file again writes nothing.
+An invalid line is rejected with its number and the reason, and the others are written. The file's
+price replaces a stored one for the same shop, SKU, competitor, and time; loading a file again
+writes nothing.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ _TOLERANCE = timedelta(days=1)  # clocks and time zones
 
 
 class Observation(NamedTuple):
-    """One look at a competitor's price: a row of `competitor_prices`, in this order."""
+    """One observation of a competitor price: a row of `competitor_prices`, in this order."""
 
     shop: str
     sku: str
     competitor: str
-    price: Decimal | None  # above 0; None only where it is sold out
-    currency: str | None  # ISO 4217; None only without a price
-    in_stock: bool | None  # None: not told
+    price: Decimal | None  # above 0; None only if out of stock
+    currency: str | None  # ISO 4217; None only if there is no price
+    in_stock: bool | None  # None: unknown
     url: str | None
     observed_at: datetime  # UTC
     source: str  # 'file', 'page' or 'simulated'
 
 
 class PricesResult(NamedTuple):
-    """What became of the lines: received = written + known + refused, but in a dry run."""
+    """Counts of the lines: received = written + known + refused, except in a dry run."""
 
     received: int
-    written: int  # new, or with another price than before; 0 in a dry run
-    known: int  # there before, just so; of pages: looked at lately, and not fetched again
+    written: int  # new, or with a changed price; 0 in a dry run
+    known: int  # already stored, unchanged; for pages also: fetched recently, and skipped
     refused: tuple[RejectedLine, ...]
     seconds: float
-    seen: tuple[Observation, ...] = ()  # what pages told; of a file nothing is repeated
+    seen: tuple[Observation, ...] = ()  # prices found on pages; empty for a file
 
 
 def rejected(line: int, sku: str | None, competitor: str | None, reason: str) -> RejectedLine:
-    """A line of prices, or of pages to visit, that became no row."""
+    """Reject a line of a price file or page list."""
     return RejectedLine(line, reason, {"sku": sku, "competitor": competitor})
 
 
@@ -79,18 +79,18 @@ def ingest_prices(
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> PricesResult:
-    """Write a file's prices.
+    """Write the prices of a file.
 
     Args:
         db: A database with the table `competitor_prices`; None for a dry run, which checks
             everything and writes nothing.
-        path: A .csv or .parquet file with the columns of `NEEDED`, and of `FIELDS` if it has them.
-        now: The present; prices of later days are refused.
+        path: A .csv or .parquet file with the columns of `NEEDED`, and optionally of `FIELDS`.
+        now: The current time; prices of later days are rejected.
         progress: Called as rows are written.
 
     Raises:
         InputError: There is no such file, it cannot be read, or a column is missing.
-        UnknownName: A column is none of `FIELDS`.
+        UnknownName: A column is not in `FIELDS`.
     """
     start, latest = monotonic(), (now or datetime.now(UTC)) + _TOLERANCE
     lines = read_lines(path, FIELDS, NEEDED)
@@ -110,7 +110,7 @@ def ingest_prices(
 
 
 def write(db: Database, rows: Sequence[Observation], progress: Progress | None = None) -> int:
-    """Write rows, each key once; how many are new or changed."""
+    """Write rows, each key once; return how many are new or changed."""
     written = 0
     for start in range(0, len(rows), CHUNK_ROWS):
         some = rows[start : start + CHUNK_ROWS]
@@ -121,15 +121,15 @@ def write(db: Database, rows: Sequence[Observation], progress: Progress | None =
 
 
 Line = tuple[int, str | None, Mapping[str, str | None]]
-"""A line's number, what is wrong with it as a whole, and its trimmed cells; None for empty."""
+"""A line's number, an error in its structure, and its trimmed cells; None for empty cells."""
 
 
 def read_lines(path: Path, fields: Sequence[str], needed: Sequence[str]) -> list[Line]:
-    """The lines of a CSV or Parquet file whose columns have our names.
+    """Yield the lines of a CSV or Parquet file with d1lab's column names.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or a column is missing or there twice.
-        UnknownName: A column is none of `fields`.
+        InputError: The file does not exist or cannot be read, or a column is missing or duplicated.
+        UnknownName: A column is not in `fields`.
     """
     names = header(path)
     for name in names:
@@ -150,7 +150,7 @@ def _cells(fields: Sequence[str], values: Sequence[str | None]) -> dict[str, str
 
 
 def _checked(fault: str | None, cells: Mapping[str, str | None], latest: datetime) -> Observation:
-    """A line's observation; raises InputError with the reason where a rule is broken."""
+    """Parse a line's observation; raise InputError with the reason if it is invalid."""
     if fault:
         raise InputError(fault)
     shop, sku, competitor = (text(name, cells[name]) for name in ("shop", "sku", "competitor"))
@@ -163,20 +163,20 @@ def _checked(fault: str | None, cells: Mapping[str, str | None], latest: datetim
 
 
 def text(name: str, value: str | None) -> str:
-    """A name that must be there, on one line.
+    """Check a required name, which has to be a single line.
 
     Raises:
-        InputError: It is missing, over 200 characters long, or holds control characters.
+        InputError: It is missing, longer than 200 characters, or contains control characters.
     """
     if not value:
         raise InputError(f"{name} is missing")
     if len(value) > 200 or _CONTROL.search(value):
-        raise InputError(f"{name} {value[:40]!r} is too long or holds control characters")
+        raise InputError(f"{name} {value[:40]!r} is too long or contains control characters")
     return value
 
 
 def currency_of(value: str | None) -> str:
-    """An ISO 4217 code.
+    """Check an ISO 4217 code.
 
     Raises:
         InputError: It is none.
@@ -187,9 +187,9 @@ def currency_of(value: str | None) -> str:
     return code
 
 
-@lru_cache(maxsize=10_000)  # a product's page is looked at again and again
+@lru_cache(maxsize=10_000)  # the same page occurs again and again
 def url_of(value: str) -> str:
-    """An address of a page: http or https, a host, no name or password.
+    """Check a page's URL: http or https, a host, no user name or password.
 
     Raises:
         InputError: It is none.
@@ -202,7 +202,7 @@ def url_of(value: str) -> str:
     except httpx2.InvalidURL as error:
         raise InputError(f"url {shown!r}: {error}") from None
     if url.scheme not in ("http", "https") or not url.host or len(value) > 2_000:
-        raise InputError(f"url {shown!r} is no http or https address")
+        raise InputError(f"url {shown!r} is not an http or https address")
     if url.userinfo:
         raise InputError("url contains a user name or password. Remove it.")
     return value
@@ -221,7 +221,8 @@ def _price(value: str | None, there: bool | None) -> Decimal | None:
     if value is None and there is False:
         return None
     if not _AMOUNT.fullmatch(value or "") or not Decimal(value or 0):
-        raise InputError(f"price {(value or '')[:40]!r} is no amount above 0, such as 12.50")
+        shown = (value or "")[:40]
+        raise InputError(f"invalid price {shown!r}. Use an amount above 0, such as 12.50.")
     return Decimal(value or 0)
 
 
@@ -233,7 +234,7 @@ def _time(value: str | None, latest: datetime) -> datetime:
         moment = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         shown = (value or "")[:40]
-        raise InputError(f"observed_at {shown!r} is no time such as 2026-05-01 10:00") from None
+        raise InputError(f"invalid observed_at {shown!r}. Use a time like 2026-05-01.") from None
     if moment > latest:
         raise InputError(f"observed_at {value} is in the future")
     return moment.replace(microsecond=0, tzinfo=None)

@@ -1,8 +1,8 @@
 """Extract the selling price from a page's schema.org data, or the reason there is none.
 
-A page may show several products, variants and sellers. Which product is meant must be plain: the
-only one, the one of the given name, or several that all cost the same. Of its offers the lowest
-that is in stock counts; used goods, list prices and prices for members or for many do not.
+A page can have several products, variants, and sellers. The product has to be unambiguous: the
+only one, the one with the given SKU, or several with the same price. Its lowest in-stock offer
+counts; used goods, list prices, member prices, and volume prices do not.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _THREE_DECIMALS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))  
 
 
 def amount(value: object, currency: str | None = None) -> Decimal:
-    """The number that a price means.
+    """Parse a price.
 
     Args:
-        value: A number, or a text such as '12.50', '12,50 €' or '1.234,50'.
-        currency: Its ISO 4217 code: it may stand beside the digits, and some have three decimals.
+        value: A number, or a text such as '12.50', '12,50 €', or '1.234,50'.
+        currency: Its ISO 4217 code, which can be next to the digits; some have three decimals.
 
     Returns:
-        The amount, above 0 and below a thousand million.
+        The amount, above 0 and below a billion.
 
     Raises:
-        InputError: It is none, is not above 0, or could mean two amounts, as 1,234 could.
+        InputError: It is not an amount, not above 0, or ambiguous, such as 1,234.
 
     >>> amount("1.234,50 EUR", "EUR"), amount(" 12,5"), amount(19.99)
     (Decimal('1234.50'), Decimal('12.5'), Decimal('19.99'))
@@ -47,7 +47,7 @@ def amount(value: object, currency: str | None = None) -> Decimal:
         _written(value) if isinstance(value, int | float) else _read_amount(str(value), currency)
     )
     if not 0 < number < 10**9:
-        raise InputError(f"price {_shown(value)} is no amount that anything is sold at")
+        raise InputError(f"price {_shown(value)} is out of range")
     return number
 
 
@@ -98,7 +98,7 @@ _DEEPEST = 6
 
 
 class Offer(NamedTuple):
-    """What a product costs. Only what is sold out may have no price."""
+    """A product's price. Only a product that is out of stock can have none."""
 
     price: Decimal | None
     currency: str | None  # ISO 4217
@@ -106,23 +106,23 @@ class Offer(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which offer of a page is meant."""
+    """Selects an offer of a page."""
 
-    product: str | None = None  # its SKU, GTIN or MPN at the competitor; None: the page's own
-    own_sku: str | None = None  # the shop's: taken where the page happens to use it, too
-    currency: str | None = None  # where a page has several
+    product: str | None = None  # its SKU, GTIN, or MPN at the competitor; None: the main product
+    own_sku: str | None = None  # the shop's SKU, used if it also occurs on the page
+    currency: str | None = None  # for a page with several
 
 
 def find_offer(pages: Iterable[Markup], wanted: Wanted, on: date) -> Offer:
-    """The offer of a page.
+    """Return the selected offer of a page.
 
     Args:
         pages: The page's data by syntax; the first with a product counts.
-        wanted: Which product and currency.
-        on: The day of the look: prices for other days do not count.
+        wanted: The product and currency to select.
+        on: The day of the observation; prices for other days do not count.
 
     Raises:
-        InputError: There is none, or which one is meant is not plain.
+        InputError: There is no offer, or several are possible.
     """
     for page in pages:
         products = list(_products(page))
@@ -132,7 +132,7 @@ def find_offer(pages: Iterable[Markup], wanted: Wanted, on: date) -> Offer:
 
 
 def in_stock(value: object) -> bool | None:
-    """Whether schema.org's availability, or a plain word for it, means in stock.
+    """Whether a schema.org availability, or a plain word for it, means in stock.
 
     >>> in_stock("https://schema.org/InStock"), in_stock("sold out"), in_stock("maybe")
     (True, False, None)
@@ -142,7 +142,7 @@ def in_stock(value: object) -> bool | None:
 
 
 def _word(value: object) -> str:
-    """The last part of an IRI, or a word, in small letters: 'http://schema.org/InStock'."""
+    """Return the last part of an IRI such as 'http://schema.org/InStock', in lower case."""
     return re.sub(r"[^a-z]", "", re.split(r"[/#:]", str(value).strip().rstrip("/"))[-1].lower())
 
 
@@ -156,7 +156,7 @@ def _types(node: Node) -> set[str]:
 
 
 def _products(page: Markup) -> Iterator[Node]:
-    """The products that the page leads with, each variant as one; not those it merely mentions."""
+    """Return the page's main products, one per variant, without products it only mentions."""
     met: set[int] = set()
     for root in page.roots:
         yield from _within(page, root, met, 0)
@@ -176,7 +176,7 @@ def _within(page: Markup, node: Node, met: set[int], depth: int) -> Iterator[Nod
 
 
 def _chosen(page: Markup, products: list[Node], wanted: Wanted) -> list[Node]:
-    """The products of that name; without one those with an offer, or all."""
+    """Return the products with that SKU; without a SKU those with an offer, or all."""
     name = wanted.product or wanted.own_sku or ""
     found = [node for node in products if _plain(name) in map(_plain, _names(page, node))]
     if found:
@@ -184,7 +184,7 @@ def _chosen(page: Markup, products: list[Node], wanted: Wanted) -> list[Node]:
     if wanted.product is None:
         return [node for node in products if page.values(node, "offers")] or products
     shown = list(dict.fromkeys(name for node in products for name in _names(page, node)))
-    raise InputError(f"the page has no product {name!r}; it names {_listed(shown) or 'none'}")
+    raise InputError(f"the page has no product {name!r}. Products: {_listed(shown) or 'none'}.")
 
 
 def _names(page: Markup, product: Node) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 
 def _agreed(page: Markup, products: list[Node], wanted: Wanted, on: date) -> Offer:
-    """The offer of one product, or of several that all cost the same."""
+    """Return the offer of one product, or of several with the same price."""
     found = [_of_product(page, product, wanted, on) for product in products]
     prices = {offer[:2] for offer in found}
     if len(prices) > 1:
@@ -232,7 +232,7 @@ def _of_product(page: Markup, product: Node, wanted: Wanted, on: date) -> Offer:
 
 
 def _offer_nodes(page: Markup, product: Node) -> Iterator[Node]:
-    """Offers of new goods; those inside an aggregate where it lists them."""
+    """Return offers of new goods, including those listed in an aggregate."""
     for offer in page.nodes(product, "offers"):
         inner = page.nodes(offer, "offers")
         for node in inner or [offer]:
@@ -243,7 +243,7 @@ def _offer_nodes(page: Markup, product: Node) -> Iterator[Node]:
 
 
 def _read(page: Markup, offer: Node, on: date) -> Offer:
-    """An offer's price; without one of its own, its specification's or an aggregate's lowest."""
+    """Return an offer's price, else its price specification's, else an aggregate's lowest."""
     stock = _first(in_stock(value) for value in page.values(offer, "availability"))
     sources = [offer, *_specifications(page, offer, on)]
     for name in ("price", "lowPrice"):
@@ -262,7 +262,7 @@ def _first(values: Iterable[bool | None]) -> bool | None:
 
 
 def _specifications(page: Markup, offer: Node, on: date) -> Iterator[Node]:
-    """The specifications that hold for one unit, for anybody, on that day."""
+    """Return the price specifications valid for one unit, for any customer, on that day."""
     for node in page.nodes(offer, "priceSpecification"):
         kinds = page.values(node, "priceType")
         least = [quantity.get("minValue") for quantity in page.nodes(node, "eligibleQuantity")]
@@ -291,14 +291,14 @@ def _currency(page: Markup, *sources: Node) -> str:
 def _in_currency(offers: list[Offer], currency: str | None) -> list[Offer]:
     priced = sorted({offer.currency for offer in offers if offer.currency})
     if currency and priced and currency not in priced:
-        raise InputError(f"the offers are in {_listed(priced)}, not in {currency} as the list asks")
+        raise InputError(f"the offers are in {_listed(priced)}, not in {currency} as requested")
     if not currency and len(priced) > 1:
-        raise InputError(f"the offers are in {_listed(priced)}: name one as currency")
+        raise InputError(f"the offers are in {_listed(priced)}. Choose one with currency.")
     return [offer for offer in offers if offer.currency in (currency or offer.currency, None)]
 
 
 def _lowest(offers: list[Offer]) -> Offer:
-    """The cheapest in-stock offer; the cheapest of all if none is in stock."""
+    """Return the cheapest in-stock offer; the cheapest of all if none is in stock."""
     there = [offer for offer in offers if offer.in_stock is not False] or offers
     return min(there, key=_rank)
 

@@ -90,11 +90,11 @@ def test_collect_reports_each_line_that_gave_none(db, site, collect):
         (2, "blocked by robots.txt"),
         (3, "no schema.org product on the page"),
         (4, "ambiguous price '1,234': could be 1234 or 1.234"),
-        (5, "answered 404: the page is gone"),
-        (6, "url 'file:///etc/passwd' is no http or https address"),
+        (5, "HTTP 404: page not found"),
+        (6, "url 'file:///etc/passwd' is not an http or https address"),
         (8, "acme is listed for SOCK in an earlier line"),
-        (9, "the page has no product 'S-42'; it names none"),
-        (10, "the offers are in EUR, not in GBP as the list asks"),
+        (9, "the page has no product 'S-42'. Products: none."),
+        (10, "the offers are in EUR, not in GBP as requested"),
         (11, "3 cells, but the header has 6"),
     ]
     assert "/forbidden" not in site.paths
@@ -105,7 +105,7 @@ def test_collect_puts_a_busy_host_off_once(db, site, clock, collect):
     site.page("/busy", "", 503, retry_after="60")
     began = clock.time
     result = collect(f"harbor,SOCK,acme,{site.url('/busy')},,")
-    assert result.refused[0].reason == "answered 503: it asks to wait 60 s"
+    assert result.refused[0].reason == "HTTP 503: the server asks to retry after 60 s"
     asked = [asked.at - began for asked in site.asked if asked.path == "/busy"]
     assert asked == [2, 62]
 
@@ -157,8 +157,8 @@ def test_collect_gives_a_failing_host_up(site, collect):
         site.page(f"/{number}", "", 500)
     result = collect(*(f"harbor,S{i},acme,{site.url(f'/{i}')},," for i in range(6)))
     reasons = [refused.reason for refused in result.refused]
-    assert reasons[:3] == ["answered 500"] * 3
-    assert reasons[3:] == ["127.0.0.1 failed 3 times in a row: left out"] * 3
+    assert reasons[:3] == ["HTTP 500"] * 3
+    assert reasons[3:] == ["127.0.0.1 failed 3 times in a row. Skipped."] * 3
     assert site.paths == ["/robots.txt", "/0", "/1", "/2"]
 
 

@@ -42,7 +42,7 @@ def test_prices_of_a_file(command, tmp_path):
     assert "2 prices. nothing written (dry run), 1 rejected" in dry.err
     assert dry.out.splitlines() == [
         "line\tsku\tcompetitor\treason",
-        "3\tHAT\tbolt\tprice 'x' is no amount above 0, such as 12.50",
+        "3\tHAT\tbolt\tinvalid price 'x'. Use an amount above 0, such as 12.50.",
     ]
     assert "1 written, 0 already in D1, 1 rejected" in command("prices.csv").err
     assert stored(tmp_path) == [("HAT", 12.5, "EUR", "file")]
