@@ -1,8 +1,9 @@
 """Stable RFM labels and changes between groups.
 
-A label follows today's scores with an order, or when a snapshot at least 28 days before proposed
-the same. Snapshots are of every fourth Monday of the calendar, made from the orders: so labels
-depend on the data and the day alone, however often a report ran, and two reports of one day agree.
+A customer's label changes to the group of today's scores after an order, or if a snapshot at least
+28 days old proposed the same group. Snapshots are computed from the orders for every fourth Monday
+of the calendar. Labels therefore depend only on the data and the day, not on earlier runs, and two
+reports for the same day agree.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class LabeledCustomers(NamedTuple):
 
     now: Frame  # scores with `rfm_group` as shown, `proposed_group`, and pending changes
     last: Frame | None  # the last snapshot before today; None before the shop's first purchase
-    earlier: Frame | None  # those of 90 days ago, as a report of that day has them
+    earlier: Frame | None  # labels of 90 days ago, as in a report for that day
     walk_ins: Frame | None = None  # customer IDs shared by many people; in no group
 
 
@@ -102,7 +103,7 @@ def texts(column: Any) -> Any:
 
 
 def snapshots(score: Callable[..., Frame], first: Any, until: date) -> list[Frame]:
-    """Return the labels on the fixed days that those of today rest on; oldest first.
+    """Return the labels on the fixed days that today's labels depend on, oldest first.
 
     Args:
         score: Function that returns the scores on a day, called as `score(until=day)`.
@@ -123,17 +124,17 @@ def _began(first: Any, day: date) -> bool:
 
 
 def _bought(score: Callable[..., Frame], day: date) -> Frame:
-    """The scores of those who had bought: since when the app knew the others is not known."""
+    """Return the scores of customers who had bought; when others registered is unknown."""
     scores = score(until=day)
     return scores[scores["purchases"] > 0].reset_index(drop=True)
 
 
 def fixed_days(until: date) -> list[date]:
-    """Every fourth Monday of the calendar up to yesterday: the same for every shop and every today.
+    """Return every fourth Monday of the calendar up to yesterday; the same for all shops.
 
-    They reach back to the last one before the day 90 days ago, and one further: that one only
-    begins the chain, so that those after it are confirmed. From more, no label of today differs on
-    real orders.
+    The list starts one Monday before the last one that is at least 90 days old. That first snapshot
+    only starts the chain, so that the later ones are confirmed. A longer chain changes no current
+    label on real orders.
 
     >>> [f"{day:%a %d %b}" for day in fixed_days(date(2026, 6, 1))]
     ['Mon 02 Feb', 'Mon 02 Mar', 'Mon 30 Mar', 'Mon 27 Apr', 'Mon 25 May']

@@ -198,7 +198,7 @@ _SILENT = {
 
 
 def stability(labelled: LabeledCustomers) -> str:
-    """How many labels moved without an order."""
+    """Return the share of labels that changed without an order, in words."""
     told = [
         f"{share:.0%} of customers changed group {since(before)} without placing an order."
         for before in (labelled.last, labelled.earlier)

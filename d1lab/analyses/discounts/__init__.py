@@ -1,7 +1,13 @@
-"""Discounts: the reports on products, on discounts, and on recommendations.
+"""Discounts: the reports on discounts, products, and recommendations.
 
-Modules: products (who sells without help, who answers to price), earnings (what each discount
-gave, and what it needs to bring), lifts (what was observed), advice (recommendations from a shop's
-data), record (how earlier ones turned out), counters and counter_words (what the app's own counters
-tell where no orders are recorded).
+earnings             cost of each discount, and its break-even lift
+observed_lift        lift of discounted vs. regular weeks, by the model in sales_model
+lifts                observed lifts of a shop, compared with break-even
+elasticity           price elasticity of a shop and its products
+products             sales with and without discounts, and elasticity, per product
+recommendation_rule  discount, test, or keep the regular price
+recommendations      the rule applied to a shop's data
+track_record         results of earlier recommendations
+app_counters         reports from the app's own counters, for shops without order events
+report, products_report, recommendations_report  content of the three reports
 """

@@ -1,4 +1,4 @@
-"""What the app's own counters tell of discounts and products where no orders are recorded."""
+"""Reports on discounts and products from the app's own counters, for shops without order events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRODUCTS_COVERED = (
     "and the app counted {counted:,}. This page uses the app's own counters. Load the missing "
     "orders with `d1lab ingest orders FILE` to get the full report."
 )
-DISAGREE = "Sources disagree: {first} {first_uses:,} uses, {second} {second_uses:,} {when}."
+DISAGREE = "Sources disagree {when}: {first_uses:,} uses in {first}, {second_uses:,} in {second}."
 NOTHING = (
     "No data for {shop} in the {days} days to {until}: no order events and no app "
     "counters for {counted}. Load orders with `d1lab ingest orders FILE` or events "
@@ -54,31 +54,31 @@ BOUNDS = (
 )
 NOTES = {
     "discounts": "last used in this period",
-    "skus": "those whose last use with a discount lies in these days",
+    "skus": "last sold with a discount in this period",
 }
 UNTOLD = {
     "uses": "daily_discount_stats has no rows for this period",
-    "revenue_impact": "daily_discount_stats holds nothing of these days",
+    "revenue_impact": "daily_discount_stats has no revenue for this period",
     "discounts": "the app stores only the last use, which is missing or after this period",
-    "skus": "the app keeps the last use alone, and that is unknown or later",
-    "customers": "daily_discount_stats holds no customers of these days",
+    "skus": "the app stores only the last use, which is missing or after this period",
+    "customers": "daily_discount_stats has no customers for this period",
 }
 
 OF_DISCOUNTS = (
-    ("Savings of these days, and per day", "each order line's day and discount"),
-    ("Customers of these days", "customer IDs per order; daily counts cannot be added up"),
-    ("Observed lift, and whether a discount pays", "weeks with and without it, by product"),
-    ("New and returning customers", "each customer's orders"),
-    ("Stacked discounts", "which lines make one order"),
-    ("Codes that leak", "which customers used which code"),
-    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
+    ("Discounts given in this period and per day", "day and discount of each order line"),
+    ("Customers in this period", "customer IDs per order; daily counts cannot be added up"),
+    ("Observed lift and break-even", "weeks with and without the discount, by product"),
+    ("New and returning customers", "all orders of each customer"),
+    ("Stacked discounts", "order IDs of order lines"),
+    ("Leaked codes", "customers per code"),
+    ("Margins", "order lines and unit costs (d1lab ingest costs FILE)"),
     ("Baseline sales", "price elasticity, from order lines"),
 )
 OF_PRODUCTS = (
     ("Price elasticity", "prices and units by week, from order lines"),
-    ("Sales of a period", "the day of each sale: the app keeps totals alone"),
-    ("Margins", "order lines, and unit costs (d1lab ingest costs FILE)"),
-    ("Refunds", "refunds as events: totals do not show them"),
+    ("Sales in this period", "the day of each sale; the app stores only totals"),
+    ("Margins", "order lines and unit costs (d1lab ingest costs FILE)"),
+    ("Refunds", "refund events; totals do not show refunds"),
 )
 
 
@@ -94,11 +94,11 @@ EVER = 36_500  # days
 
 
 def lead(lab: Lab, until: date, days: int) -> bool:
-    """Whether the app's counters tell more of the period than order events do.
+    """Return whether the app's counters cover more of the period than order events.
 
-    Without a discounted order line they do. With some, if the events begin later than the counters
-    within the period, or hold less than half of the uses: one tracked order does not stand for a
-    month.
+    They do if there is no discounted order line, if the events start later in the period than the
+    counters, or if the events have less than half of the uses. A few tracked orders are not
+    enough to represent a month.
 
     Args:
         lab: Of one shop.
@@ -115,9 +115,9 @@ def lead(lab: Lab, until: date, days: int) -> bool:
 
 
 def lead_products(lab: Lab, until: date, days: int) -> bool:
-    """Whether the app's counters tell more of the products than order events do.
+    """Return whether the app's counters cover more sales of the products than order events.
 
-    They do if the events hold less than half of the discounted units that the app has counted.
+    They do if the events have less than half of the discounted units that the app has counted.
     Arguments as in `lead`.
     """
     sources = _sources(lab, until, days)
@@ -125,20 +125,20 @@ def lead_products(lab: Lab, until: date, days: int) -> bool:
 
 
 def disagreement(lab: Lab, until: date, days: int) -> str:
-    """Which sources tell different numbers of the same uses, in sentences; '' where none do.
+    """Return sentences on sources with different numbers of the same uses; '' if they agree.
 
     Arguments as in `lead`.
     """
     sources = _sources(lab, until, days)
     found, counted = [], sources["daily_uses"]
     if counted and sources["event_uses"] and sources["event_uses"] != counted:
-        told = {"first": "order events hold", "first_uses": sources["event_uses"]}
+        told = {"first": "order events", "first_uses": sources["event_uses"]}
         when = f"in the {days} days to {until}"
         found.append((told, counted, "daily_discount_stats", when))
     in_all, totals = sources["daily_uses_in_all"], sources["total_uses"]
     if in_all and totals and in_all > totals:
-        told = {"first": "discount_analytics holds", "first_uses": totals}
-        found.append((told, in_all, "daily_discount_stats", "in all"))
+        told = {"first": "discount_analytics", "first_uses": totals}
+        found.append((told, in_all, "daily_discount_stats", "over all days"))
     return " ".join(
         DISAGREE.format(**told, second=name, second_uses=uses, when=when)
         for told, uses, name, when in found
@@ -146,13 +146,13 @@ def disagreement(lab: Lab, until: date, days: int) -> str:
 
 
 def _sources(lab: Lab, until: date, days: int) -> dict[str, Any]:
-    """The one row of the metric `counted_sources`, None for what is not known."""
+    """Return the only row of the metric `counted_sources`, with None for missing values."""
     [row] = lab.metric("counted_sources", until=until, days=days).to_dict("records")
     return {str(name): _known(value) for name, value in row.items()}
 
 
 def _known(value: Any) -> Any:
-    """A cell of a frame: a day, a whole number or a text; None for what is not known."""
+    """Convert a cell of a frame to a date, int, or str; None if it is missing."""
     if value is None or value != value:
         return None
     if hasattr(value, "to_pydatetime"):
@@ -161,7 +161,7 @@ def _known(value: Any) -> Any:
 
 
 def _counted(sources: dict[str, Any], until: date, days: int) -> int | None:
-    """The uses of the period by the app's counters: by day, or in all if all lie in the period."""
+    """Return the app's uses in the period: by day, or in total if all lie in the period."""
     if sources["daily_uses"]:
         return sources["daily_uses"]
     first = sources["total_first_day"]
@@ -169,7 +169,7 @@ def _counted(sources: dict[str, Any], until: date, days: int) -> int | None:
 
 
 def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
-    """Why the report on discounts stops, then the dashboard that the app's counters allow.
+    """Return a note on the missing orders and the dashboard from the app's counters.
 
     Args:
         lab: Of one shop whose counters `lead`.
@@ -206,10 +206,10 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
 
 
 def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
-    """Why the report on products stops, then the comparison that the app's counters allow.
+    """Return a note on the missing orders and the product tables from the app's counters.
 
     Args:
-        lab: Of one shop in which no product has net sales in the period, or whose counters lead.
+        lab: Lab of one shop without net sales in the period, or whose counters `lead_products`.
         until: Last day of the period.
         days: Its length.
     """
@@ -244,7 +244,7 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
 
 
 def _sold(sold: Frame) -> str:
-    """The report's answer: of the products whose sales without a discount are recorded."""
+    """Return the verdict on the products with recorded sales without a discount."""
     known = sold[sold["units"].notna()]
     if len(known):
         return sales.verdict(known, "in all that the app has counted")
@@ -253,7 +253,7 @@ def _sold(sold: Frame) -> str:
 
 
 def _lists(sold: Frame) -> list[dict[str, Any]]:
-    """How many products sell with and without help; unknown where other sales are not recorded."""
+    """Count products sold mostly with or without discount; None without other sales recorded."""
     lists = {"products_alone": sales.alone(sold), "products_dependent": sales.dependent(sold)}
     if sold["units"].notna().any():
         return [{"metric": name, "value": len(rows)} for name, rows in lists.items()]
@@ -262,10 +262,10 @@ def _lists(sold: Frame) -> list[dict[str, Any]]:
 
 
 def verdict(dashboard: Frame, used: Frame, days: int) -> str:
-    """The answer in a sentence: of the period where the app counts by day, else of all time.
+    """Return the verdict: for the period if the app counts by day, else for all time.
 
     Args:
-        dashboard: Of the metric `counted_dashboard`, by measure.
+        dashboard: Rows of the metric `counted_dashboard`, indexed by measure.
         used: Of the metric `counted_discounts`.
         days: The period's length.
     """
@@ -276,15 +276,15 @@ def verdict(dashboard: Frame, used: Frame, days: int) -> str:
 
 
 def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
-    """The guide's dashboard, each figure with how far the counters tell it.
+    """Return the key figures, each with its scope or the reason why it is not available.
 
     Args:
-        dashboard: Of the metric `counted_dashboard`, by measure, with notes on the change.
+        dashboard: Rows of `counted_dashboard` by measure, with notes on the change.
         used: Of the metric `counted_discounts`.
     """
     found = [_figure(dashboard, name) for name in ("uses", "revenue_impact")]
     given = float(used["savings"].sum()) if len(used) else None
-    note = f"{_since(used)}, not of these days alone" if len(used) else NO_TOTALS
+    note = f"{_since(used)}, not only in this period" if len(used) else NO_TOTALS
     found.append({"metric": "savings_in_all", "value": given, "note": note})
     return found + [_figure(dashboard, name) for name in ("discounts", "skus", "customers")]
 
@@ -292,7 +292,7 @@ def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
 def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
     row, fields = dashboard.loc[name], {"metric": name}
     if name == "uses":
-        fields["label"] = "Uses of discounts"
+        fields["label"] = "Discount uses"
     if _is_known(dashboard, name):
         return {**fields, "value": row["value"], "note": NOTES.get(name, row["note"])}
     if float(row["customers_high"]) > 0:
@@ -302,7 +302,7 @@ def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
 
 
 def _as_table(lab: Lab, known: Figures, title: str) -> Any:
-    """The key figures with their notes, which say how far each is told."""
+    """Show the key figures as a table, with their notes as scope."""
     import pandas as pd
 
     rows = [(figure.label, figure.shown(), figure.note) for figure in known.figures]

@@ -4,10 +4,11 @@
 -- $until: last day of the period
 -- $days: length of the period, in days; the previous period is as long
 --
--- A day without a row counts as one without a use. discounts and skus: whose last use lies in the
--- period; NULL where one was used later, or its last use is not kept: whether it was used in the
--- period is then not told. customers_low, customers_high: a customer of two days counts on both,
--- so days give bounds only: the largest day, and their sum. Columns as in discount_dashboard.
+-- A day without a row counts as a day without a use. discounts and skus: number with their last use
+-- in the period; NULL if one was used later, or if its last use is not stored, because then it is
+-- unknown whether it was used in the period. customers_low, customers_high: a customer counts once
+-- per day, so daily counts give only bounds: the largest day and the sum of all days. Other columns
+-- as in discount_dashboard.
 WITH days AS (
     SELECT day, sum(times_used) AS uses, sum(revenue_impact) AS revenue_impact,
         sum(unique_customers) AS customers

@@ -5,7 +5,7 @@
 -- revenue_impact: Revenue impact (app counter), money
 -- customers_of_day: Customers that day, integer
 --
--- The days begin with the first that the app has counted, if that is later.
+-- The days start with the first day that the app has counted, if that is later.
 WITH known AS (
     SELECT min(day) AS first_day FROM daily_discounts WHERE shop = $shop
 ),

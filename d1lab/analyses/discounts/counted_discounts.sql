@@ -1,15 +1,16 @@
 -- counted_discounts: totals per discount from the app's own counters since its first use, most
 -- used first
 -- unit: uses, SKUs, customers, money, ratio      grain: discount_id      reads: discount_totals
--- $until: last day included; a discount first used later is left out
+-- $until: last day included; a discount first used later is excluded
 -- times_used: Uses, integer
 -- discounted_skus: SKUs, integer
 -- customers_at_least: Customers (minimum), integer
 -- first_used_on: First used, date
 -- last_used_on: Last used, date
 --
--- The totals are as they stand now, also for an earlier $until. Revenue is known where each row's is. The app counts customers per
--- discount and SKU, and one may have bought several SKUs: the largest count is the least there were.
+-- The totals are current totals, also for an earlier $until. Revenue is NULL unless it is known for
+-- every row. The app counts customers per discount and SKU, and a customer can buy several SKUs, so
+-- the largest single count is the minimum.
 WITH totals AS (
     SELECT
         discount_id,

@@ -1,8 +1,8 @@
 -- counted_products: sales per product with and without a discount, from the app's own totals
 -- unit: units, money, ratio      grain: shop, sku      reads: products
 --
--- Over all that the app has counted: the table does not say since when. Columns as in products;
--- the revenue with a discount is taken as what was paid, after it. What is not recorded is NULL.
+-- Over all time; the app does not store a start date. Columns as in products. Revenue with a
+-- discount is taken to be net of the discount. Values that the app does not record are NULL.
 WITH totals AS (
     SELECT
         sku,

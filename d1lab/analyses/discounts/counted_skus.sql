@@ -1,10 +1,10 @@
 -- counted_skus: discount totals per SKU from the app's own counters since the first use, most
 -- discounts given first
 -- unit: uses, discounts, money, ratio      grain: sku      reads: discount_totals, products
--- $until: last day included; an SKU first discounted later is left out
+-- $until: last day included; a SKU first discounted later is excluded
 -- discounts_used: Discounts, integer
 --
--- The totals are as they stand now, also for an earlier $until.
+-- The totals are current totals, also for an earlier $until.
 WITH totals AS (
     SELECT
         sku,

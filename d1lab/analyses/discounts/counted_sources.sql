@@ -1,10 +1,10 @@
--- counted_sources: discount uses as order events and as the app's own counters tell them
+-- counted_sources: discount uses by order events and by the app's own counters
 -- unit: uses, units      grain: shop      reads: order_lines, daily_discounts, discount_totals, products
 -- $until: last day of the period
 -- $days: length of the period, in days
 -- event_uses: Uses in order events, integer
 -- daily_uses: Uses in daily counters, integer
--- daily_uses_in_all: Uses in daily counters, all days, integer
+-- daily_uses_in_all: Uses in daily counters (all days), integer
 -- total_uses: Uses in totals, integer
 -- event_units: Discounted units in order events, integer
 -- product_units: Discounted units in product counters, integer
@@ -12,7 +12,7 @@
 -- daily_first_day: First counted day of the period, date
 -- total_first_day: First use in totals, date
 --
--- Only counters that the app keeps: NULL where there are none, or d1lab keeps them.
+-- Only counters maintained by the app: NULL if there are none, or if d1lab maintains them.
 WITH events AS (
     SELECT
         count(*) FILTER (type = 'order' AND discount_id IS NOT NULL

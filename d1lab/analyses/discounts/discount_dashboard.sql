@@ -1,5 +1,5 @@
--- discount_dashboard: discounts in use, discounted order lines, discounts given, and reach over a
--- period and the one before
+-- discount_dashboard: discounts in use, discounted order lines, discounts given, and reach, in a
+-- period and in the previous one
 -- unit: order lines, money, customers, SKUs      grain: measure      reads: order_lines
 -- $until: last day of the period
 -- $days: length of the period, in days; the previous period is as long
@@ -8,7 +8,7 @@
 -- skus: Discounted SKUs, integer
 -- uses: Discounted order lines, integer
 --
--- `before` is NULL where the shop's data does not cover the whole previous period. Sums of squares
+-- `before` is NULL if the shop's data does not cover the whole previous period. Sums of squares
 -- are of daily amounts, for the daily variation; distinct counts have none.
 WITH history AS (
     SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop

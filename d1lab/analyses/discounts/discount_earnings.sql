@@ -13,8 +13,8 @@
 --
 -- level: 'discount', 'code' or 'sku'; columns finer than the level are NULL.
 -- new_customers: customers whose first purchase in the data is one of these orders.
--- repeat_customers: customers who used it in two or more orders. Margins are NULL unless the cost of
--- every line is known. before: as if the same units had been sold at list price.
+-- repeat_customers: customers who used it in two or more orders. Margins are NULL unless the cost
+-- of every line is known. before: the same units at list price.
 WITH firsts AS (
     SELECT customer_id, arg_min(order_id, (occurred_at, event_id)) AS first_order
     FROM order_lines

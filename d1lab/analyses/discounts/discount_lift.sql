@@ -4,11 +4,11 @@
 -- $until: last day of the last week
 -- $days: length of the history, in days; only whole weeks count
 --
--- week: 0 is the last one. level 'regular': less than 2% off. A week counts as discounted if at
--- least half of the SKU's units had a discount: 'sku' any discount, 'discount' and 'code' this one;
--- finer columns are NULL. units, orders, and depth are of the whole week. Only SKUs with at least
--- 1.5 orders in the average week with a sale are included: a week of a rarer SKU shows next to
--- nothing. Refunds are left out: they show what was returned, not what was sold.
+-- week: 0 is the last week, -1 the week before. level 'regular': less than 2% off. A week counts as
+-- discounted if at least half of the SKU's units had a discount: any discount for 'sku', this one
+-- for 'discount' and 'code'. Columns finer than the level are NULL. units, orders, and depth cover
+-- the whole week. SKUs with less than 1.5 orders per week with a sale are excluded, because their
+-- weeks have almost no information. Refunds are excluded: demand is what was sold, not kept.
 WITH lines AS (
     SELECT
         sku,

@@ -6,8 +6,8 @@
 -- orders_with_codes: Orders with several codes, integer
 -- with_full_price: With a full-price item, integer
 --
--- stacked: '0', '1', '2', '3', '4 or more' different discounts; a discount with several codes counts
--- once per code.
+-- stacked: '0', '1', '2', '3', or '4 or more' different discounts. A discount with several codes
+-- counts once per code.
 WITH orders AS (
     SELECT
         order_id,

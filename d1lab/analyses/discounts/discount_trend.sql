@@ -5,7 +5,7 @@
 -- $days: number of days
 -- discounted_revenue: Discounted revenue, money
 --
--- The days begin with the first that has an order line, if that is later.
+-- The days start with the first day that has an order line, if that is later.
 WITH known AS (
     SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop
 ),

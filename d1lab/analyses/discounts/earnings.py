@@ -1,4 +1,4 @@
-"""What each discount gave and brought, and what it needs to bring to pay."""
+"""Cost of each discount, its observed lift, and its break-even lift."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ BROUGHT_LAST = "break_even_margin shop_lift lift_skus lift_weeks why"
 
 
 class BaselineShare(NamedTuple):
-    """The share of discounted units that would have sold at the full price, too."""
+    """Share of discounted units that would also have sold at full price."""
 
-    low: float | None  # what lies above the upper end of the lift did not need the discount
-    likely: float | None  # if the price did all that promoted weeks sold more
-    high: float  # 1: the discount may have brought nothing
+    low: float | None  # from the upper end of the lift
+    likely: float | None  # if price alone explains the extra sales
+    high: float  # 1: the discount possibly had no effect
 
 
 def break_even_lift(margin: Any, depth: Any) -> Any:
-    """The extra units, as a share, at which a discount earns as much as none.
+    """Compute the lift at which profit is the same with and without the discount.
 
     Args:
-        margin: Of the list price, inside (0, 1].
-        depth: Share of the list price given away, inside [0, 1).
+        margin: Margin as a share of the list price, inside (0, 1].
+        depth: Discount as a share of the list price, inside [0, 1).
 
     Returns:
-        m / (m - d) - 1; NaN where the depth eats the whole margin, and no lift is enough.
+        m / (m - d) - 1; NaN if the discount is at least the margin, so that no lift is enough.
 
     >>> round(float(break_even_lift(0.5, 0.2)), 4)
     0.6667
@@ -49,14 +49,14 @@ def break_even_lift(margin: Any, depth: Any) -> Any:
 
 
 def break_even_margin(lift: Any, depth: Any) -> Any:
-    """The margin from which a discount pays at this lift: d L / (L - 1), L = 1 + lift.
+    """Compute the margin at which this lift breaks even: d L / (L - 1), with L = 1 + lift.
 
     Args:
-        lift: Extra units, as a share.
-        depth: Share of the list price given away.
+        lift: Relative increase in units.
+        depth: Discount as a share of the list price.
 
     Returns:
-        The margin; NaN where no margin below the whole price is enough.
+        The margin; NaN if no margin up to the list price is enough.
 
     >>> round(float(break_even_margin(1.14, 0.269)), 3)
     0.505
@@ -67,16 +67,16 @@ def break_even_margin(lift: Any, depth: Any) -> Any:
 
 
 def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame:
-    """Discounts, codes or SKUs with the lift that was observed, and what they need.
+    """Add observed lift, break-even lift, and break-even margin to discounts, codes, or SKUs.
 
     Args:
-        earnings: Of the metric `discount_earnings`.
-        level: 'discount', 'code' or 'sku'.
-        shop: The shop's elasticity; without a slope the shop's lifts are NaN.
-        lifts: Of `lifts.observed`.
+        earnings: Rows of the metric `discount_earnings`.
+        level: 'discount', 'code', or 'sku'.
+        shop: The shop's elasticity; without a slope, `shop_lift` is NaN.
+        lifts: Result of `lifts.observed`.
 
-    All lifts and break-evens of a row are at `lift_depth`: the mean of the weeks behind the
-    observed lift, else the period's. The break-even margin is that of the observed lift, else of
+    All lifts and break-even values of a row are at `lift_depth`: the mean depth of the weeks of
+    the observed lift, or else of the period. The break-even margin uses the observed lift, or else
     the shop's.
     """
     found = joined(earnings[earnings["level"] == level], lifts, level)
@@ -93,22 +93,22 @@ def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame
 
 
 def gave(found: Frame) -> str:
-    """The columns of what was given: margins only where any is known."""
+    """Return the columns of the cost table, with margins only if any is known."""
     return _with_known(GAVE, GAVE_KNOWN, found)
 
 
 def brought(found: Frame) -> str:
-    """The columns of what it went with: the break-even lift only where any is known."""
+    """Return the columns of the lift table, with the break-even lift only if any is known."""
     return f"{_with_known(BROUGHT, BROUGHT_KNOWN, found)} {BROUGHT_LAST}"
 
 
 def answered(found: Frame) -> Frame:
-    """The rows with an observed lift first, each kind in its order."""
+    """Sort the rows with an observed lift first, keeping the order otherwise."""
     return found.sort_values("observed_lift", key=lambda lift: lift.isna(), kind="stable")
 
 
 def with_lift(found: Frame, most: int) -> Frame:
-    """The first rows whose lift was observed."""
+    """Return the first `most` rows with an observed lift."""
     return found[found["observed_lift"].notna()].head(most)
 
 
@@ -117,13 +117,13 @@ def _with_known(always: str, known: tuple[str, ...], found: Frame) -> str:
 
 
 def anyway(skus: Frame) -> BaselineShare:
-    """What of the discounted units would have sold at the full price.
+    """Estimate the share of discounted units that would have sold at full price.
 
     Args:
-        skus: Of `earned` at level 'sku'.
+        skus: Result of `earned` at level 'sku'.
 
-    Assumption: a discount never repels, and promoted weeks differ from others by nothing that sells
-    less. A display beside the discount, or stocking up, makes the true share larger.
+    Assumption: a discount never lowers sales, and nothing else lowers sales in promoted weeks.
+    In-store promotion and customers stocking up make the true share larger.
     """
     units = skus["units"].clip(lower=0).astype(float)
     if not units.sum() or skus["shop_lift"].isna().all():
@@ -157,7 +157,7 @@ def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[di
 
 
 def explained(shop: Elasticity, stacking: Frame, found: BaselineShare) -> str:
-    """The bounds in words, with the assumption under them."""
+    """Return the bounds of the baseline sales in words, with their assumption."""
     with_discount = stacking[stacking["stacked"] != "0"]
     mixed = with_discount["with_full_price"].sum() / max(with_discount["orders"].sum(), 1)
     orders = f"{mixed:.0%} of discounted orders also include a full-price product."
@@ -172,10 +172,10 @@ def explained(shop: Elasticity, stacking: Frame, found: BaselineShare) -> str:
 
 
 def caution(health: Frame) -> str:
-    """What the report counts, and what is missing in its data.
+    """Return a note on what the report counts and on missing data.
 
     Args:
-        health: Of the metric `data_health`.
+        health: Rows of the metric `data_health`.
     """
     share = health.set_index("check_name")["share"]
     return (
@@ -186,7 +186,7 @@ def caution(health: Frame) -> str:
 
 
 def leaks(codes: Frame) -> str:
-    """Which codes leak, in a sentence."""
+    """Return the possibly leaked codes as a sentence."""
     if codes.empty:
         return "No code was used; all discounts applied automatically."
     known = codes["leaks"].dropna()

@@ -1,9 +1,9 @@
-"""Price elasticity: by how many per cent units move when the price paid moves by one per cent.
+"""Price elasticity: the percent change in units per 1% change in the price paid.
 
-A regression of log units on the log of price paid over list price, with an effect per SKU (how
-it usually sells) and per week (what moved all SKUs), errors clustered by SKU. Only weeks with a
-sale tell a price, so SKUs that sell little are left out: their weeks without a sale would be
-missed, and the slope drawn towards zero.
+Regression of log units on the log of price paid over list price, with an effect per SKU (its usual
+sales) and per week (changes of all SKUs) and with errors clustered by SKU. Only weeks with a sale
+have a price. SKUs with few sales are excluded, because their missing weeks without a sale would
+bias the slope toward zero.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from d1lab.stats.fixed_effects import Floats, demeaned, fit, student, week_effec
 MIN_SKUS = 10
 PROMOTED = 0.10  # depth from which a week counts as promoted
 REGULAR = 0.02  # depth below which it counts as regular
-EARLY_SHARE = 2 / 3  # of the weeks: their slopes forecast the others', to see how far slopes drift
+EARLY_SHARE = 2 / 3  # of the weeks; their slopes forecast those of the other weeks, for the drift
 MIN_LATE_WEEKS = 6
-MIN_LATE_SQUARES = 0.05  # of log prices: with less a later slope is noise
+MIN_LATE_SQUARES = 0.05  # of log prices; with less, a later slope is mostly noise
 
 REASONS = {
     "few_skus": "fewer than 10 products sold often enough both with and without a discount",
-    "no_price_change": "prices hardly moved",
+    "no_price_change": "prices barely changed",
 }
-"""Each reason to abstain, in words."""
+"""Reasons for a missing elasticity, in words."""
 
 
 class Panel(NamedTuple):
-    """Weeks of SKUs, one item per SKU and week with a sale."""
+    """Weeks of SKUs, with one item per SKU and week with a sale."""
 
     sku: Any
     week: Any
     units: Floats  # > 0
-    price: Floats  # paid over list price, inside (0, 1]; or a price in money
-    depth: Floats  # share of the list price given away, inside [0, 1)
+    price: Floats  # price paid over list price, inside (0, 1]; or a price in money
+    depth: Floats  # discount as a share of the list price, inside [0, 1)
 
     @classmethod
     def of(cls, frame: Any) -> Panel:
-        """The weeks of a frame such as the metric `elasticity`; free ones are left out."""
+        """Build from a frame such as the metric `elasticity`; weeks at price 0 are excluded."""
         units, price, listed, depth = (
             np.asarray(frame[name], dtype=np.float64)
             for name in ("units", "price", "list_price", "depth")
@@ -51,16 +51,16 @@ class Panel(NamedTuple):
         return cls(sku, week, units, relative, depth).where(kept)
 
     def where(self, kept: Any) -> Panel:
-        """The items that a mask keeps."""
+        """Return the items selected by a mask."""
         return Panel(*(np.asarray(column)[kept] for column in self))
 
 
 class Elasticity(NamedTuple):
-    """How demand answers to price; a field is None where `reason`, one of `REASONS`, says why."""
+    """Price elasticity of demand; fields are None if `reason` is one of `REASONS`."""
 
-    slope: float | None  # per cent of units for one per cent of price; -2: 1 % off sells 2 % more
+    slope: float | None  # -2: a 1% lower price goes with 2% more units
     error: float | None  # clustered by SKU
-    low: float | None  # 95 % interval, Student's t with skus - 1 degrees of freedom
+    low: float | None  # 95% interval, Student's t with skus - 1 degrees of freedom
     high: float | None
     pooled: float | None  # the slope without SKU and week effects, for comparison
     skus: int
@@ -70,24 +70,24 @@ class Elasticity(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """Each SKU's own slope, drawn towards the shop's as far as its own weeks say little."""
+    """Slope of each SKU, shrunk toward the shop's slope; more so with few weeks."""
 
     sku: Any
     slope: Floats
     error: Floats  # standard error after shrinking
-    spread: float  # how much true slopes differ from SKU to SKU (standard deviation)
-    drift: float | None  # how much they move over time, beyond their errors; None if not known
+    spread: float  # standard deviation of the true slopes across SKUs
+    drift: float | None  # change of slopes over time, beyond their errors; None if unknown
 
     @property
     def error_ahead(self) -> Floats:
-        """The standard error as a forecast of the slope in the weeks to come."""
+        """Standard error of the slope as a forecast for future weeks."""
         return np.hypot(self.error, self.drift or 0.0)
 
 
 def promoted_skus(
     panel: Panel, *, promoted_weeks: int = 6, regular_weeks: int = 6, mean_units: float = 5
 ) -> Panel:
-    """The panel's SKUs that sold often enough at both kinds of price.
+    """Return the weeks of SKUs with enough sales in promoted and in regular weeks.
 
     Args:
         panel: Weeks of SKUs.
@@ -106,20 +106,20 @@ def promoted_skus(
 
 
 def elasticity(panel: Panel) -> Elasticity:
-    """The slope of log units on log price within SKUs and weeks.
+    """Estimate the slope of log units on log price within SKUs and weeks.
 
     Args:
-        panel: Weeks of SKUs, such as `promoted_skus` leaves.
+        panel: Weeks of SKUs, such as the result of `promoted_skus`.
 
     Raises:
         InputError: A price or a number of units is not above zero.
 
-    By `fixed_effects.fit`, with the small-sample factor of Stata. An association, not an effect,
-    unless prices were randomized: what else happened in a SKU's promoted weeks, such as a
-    display, counts in it.
+    Uses `fixed_effects.fit`, with Stata's small-sample factor. Unless prices were randomized, the
+    slope is an association, not an effect: it includes everything else that happened in promoted
+    weeks, such as in-store promotion.
     """
     if not (np.all(panel.units > 0) and np.all(panel.price > 0)):
-        raise InputError("elasticity takes units and prices above zero: leave other weeks out")
+        raise InputError("elasticity requires units and prices above 0. Exclude other weeks.")
     names, sku = np.unique(panel.sku, return_inverse=True)
     weeks, week = np.unique(panel.week, return_inverse=True)
     counts = (len(names), len(weeks), len(panel.units))
@@ -137,18 +137,18 @@ def elasticity(panel: Panel) -> Elasticity:
 
 
 def slopes(panel: Panel, shop: Elasticity) -> Slopes:
-    """Each SKU's own slope, by an empirical Bayes estimate around the shop's.
+    """Estimate the slope of each SKU by empirical Bayes around the shop's slope.
 
     Args:
-        panel: The weeks that `shop` was estimated on.
-        shop: With a slope.
+        panel: Weeks used to estimate `shop`.
+        shop: Elasticity with a slope.
 
     Raises:
-        InputError: The shop's elasticity has none.
+        InputError: The shop's elasticity has no slope.
 
-    Week effects are those of the common slope. The spread of true slopes is estimated by
-    DerSimonian & Laird (1986), Controlled Clinical Trials 7; the drift by letting the slopes of the
-    first two thirds of the weeks forecast those of the others.
+    Week effects are those of the common slope. The spread of the true slopes is estimated by
+    DerSimonian & Laird (1986), Controlled Clinical Trials 7; the drift, by using the slopes of the
+    first two thirds of the weeks as a forecast of the others.
     """
     found = _shrunk(panel, shop)
     return found._replace(drift=_drift(panel))
@@ -156,7 +156,7 @@ def slopes(panel: Panel, shop: Elasticity) -> Slopes:
 
 def _shrunk(panel: Panel, shop: Elasticity) -> Slopes:
     if shop.slope is None or shop.error is None:
-        raise InputError(f"slopes need the shop's elasticity, which is not known: {shop.reason}")
+        raise InputError(f"slopes require the shop's elasticity, which is missing: {shop.reason}")
     own = _own_slopes(panel, shop.slope)
     spread = _spread(own.slope, own.variance)
     weight = spread / (spread + own.variance)  # of a SKU's own weeks
@@ -166,7 +166,7 @@ def _shrunk(panel: Panel, shop: Elasticity) -> Slopes:
 
 
 def _drift(panel: Panel) -> float | None:
-    """Root of the mean square by which forecasts of later slopes miss, less what errors explain."""
+    """Return the root mean square forecast error of later slopes, net of sampling error."""
     weeks = np.asarray(panel.week)
     last = weeks.min() + (weeks.max() - weeks.min()) * EARLY_SHARE
     early, late = promoted_skus(panel.where(weeks <= last)), panel.where(weeks > last)
@@ -186,7 +186,7 @@ def _drift(panel: Panel) -> float | None:
 
 
 class _Own(NamedTuple):
-    """Slopes of single SKUs by least squares, one item per SKU."""
+    """Least-squares slopes of single SKUs, with one item per SKU."""
 
     sku: Any
     slope: Floats
@@ -196,7 +196,7 @@ class _Own(NamedTuple):
 
 
 def _own_slopes(panel: Panel, common: float) -> _Own:
-    """Each SKU's slope, week effects by the common one taken out."""
+    """Compute each SKU's slope after removing the week effects of the common slope."""
     names, sku = np.unique(panel.sku, return_inverse=True)
     _, week = np.unique(panel.week, return_inverse=True)
     x, y = demeaned(np.log(panel.price), sku), np.log(panel.units)
@@ -209,7 +209,7 @@ def _own_slopes(panel: Panel, common: float) -> _Own:
 
 
 def _spread(own: Floats, variance: Floats) -> float:
-    """Variance of the true slopes, at least a hundredth: no two products are quite alike."""
+    """Return the variance of the true slopes, at least 0.01: products are never identical."""
     weight = 1 / np.maximum(variance, 1e-6)
     mean = weight @ own / weight.sum()
     excess = weight @ (own - mean) ** 2 - (len(own) - 1)

@@ -3,8 +3,8 @@
 -- $until: last day of the last week
 -- $days: length of the history, in days; only whole weeks count
 --
--- week: 0 is the last one. price: paid per unit, after the discount. list_price: before it.
--- Refunds are left out: they show what was returned, not what sold at the price.
+-- week: 0 is the last week, -1 the week before. price: price paid per unit, after discounts.
+-- list_price: before discounts. Refunds are excluded: demand is what was sold at the price.
 WITH lines AS (
     SELECT sku, product_title, ($until::DATE - day) // 7 AS weeks_ago, units, list_price, revenue, discount_amount
     FROM order_lines

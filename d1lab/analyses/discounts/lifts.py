@@ -19,20 +19,21 @@ from d1lab.analyses.discounts.observed_lift import (
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 KEYS = {"discount": ["discount_id"], "code": ["discount_id", "discount_code"], "sku": ["sku"]}
-"""The columns that identify a row of a level, here and in the metric `discount_earnings`."""
+"""Columns that identify a row of a level, here and in the metric `discount_earnings`."""
 
-UNUSED = "no week in which at least half of a product's units carried it"
+UNUSED = "no week with this discount on at least half of a product's units"
 
 
 def observed(weeks: Frame) -> Frame:
-    """The observed lift of each discount, each code and each SKU, and of all discounts together.
+    """Estimate the observed lift of each discount, code, and SKU, and of all discounts together.
 
     Args:
-        weeks: Of the metric `discount_lift`.
+        weeks: Rows of the metric `discount_lift`.
 
     Returns:
-        One row per level and key, level 'all' among them: observed_lift, observed_low and
-        observed_high as shares, observed_depth, lift_skus, lift_weeks, and why there is none.
+        One row per level (including 'all') and key: observed_lift, observed_low, and
+        observed_high as shares, observed_depth, lift_skus, lift_weeks, and why, the reason for a
+        missing lift.
     """
     import pandas as pd
 
@@ -45,16 +46,16 @@ def observed(weeks: Frame) -> Frame:
 
 
 def joined(earned: Frame, lifts: Frame, level: str) -> Frame:
-    """Earnings with their observed lifts beside them.
+    """Join earnings with their observed lifts.
 
     Args:
         earned: Rows of one level of the metric `discount_earnings`.
-        lifts: Of `observed`.
-        level: 'discount', 'code' or 'sku'.
+        lifts: Result of `observed`.
+        level: 'discount', 'code', or 'sku'.
     """
     keys = KEYS[level]
     own = lifts[lifts["level"] == level].reindex(columns=[*keys, *_COLUMNS])
-    as_objects = dict.fromkeys(keys, object)  # a column of nothing would have another type
+    as_objects = dict.fromkeys(keys, object)  # an all-NULL column would have another type
     found = earned.astype(as_objects).merge(own.astype(as_objects), on=keys, how="left")
     unknown = REASON if level == "sku" else UNUSED
     missing = found["observed_lift"].isna() & found["why"].isna()
@@ -63,16 +64,16 @@ def joined(earned: Frame, lifts: Frame, level: str) -> Frame:
 
 
 def pays(found: Frame) -> Any:
-    """'yes' or 'no' where the interval lies beyond the break-even lift; None without a cost."""
+    """Return 'yes' or 'no' if the interval excludes the break-even lift; None without a cost."""
     needed = found["break_even_lift"].astype(float)
     known = found["margin_rate"].notna() & found["observed_lift"].notna()
-    hopeless = known & needed.isna()  # the depth eats the margin: no lift is enough
+    hopeless = known & needed.isna()  # the discount is at least the margin, so no lift is enough
     answers = [found["observed_low"] > needed, (found["observed_high"] < needed) | hopeless, known]
     return np.select(answers, ["yes", "no", "not clear"], default=None)  # pyright: ignore
 
 
 def figure(lifts: Frame) -> dict[str, Any]:
-    """The lift of all discounts together as a key figure."""
+    """Return the lift of all discounts together as a key figure."""
     fields = {"metric": "observed_lift", "label": "Observed lift, all discounts", "kind": "percent"}
     row = lifts[lifts["level"] == "all"].iloc[0]
     if row["why"]:
@@ -87,7 +88,7 @@ def figure(lifts: Frame) -> dict[str, Any]:
 
 
 def silent(lifts: Frame) -> str:
-    """Why no single discount has an observed lift."""
+    """Return the reason why no discount has an observed lift."""
     reasons = lifts.loc[lifts["level"] == "discount", "why"].dropna()
     if reasons.empty:
         return f"No lift available: {UNUSED}."
@@ -112,7 +113,7 @@ def _weeks(rows: Frame, discount: Any) -> Weeks:
 
 
 def _estimated(rows: Frame, keys: list[str]) -> Frame:
-    """The lift of each group of weeks with a discount; without keys, of all of them as one."""
+    """Estimate the lift of each group of discounted weeks; without keys, of all together."""
     import pandas as pd
 
     with_it = rows["level"] != "regular"

@@ -1,7 +1,7 @@
 """Observed lift: units in discounted weeks relative to the same product's regular-price weeks.
 
-The weeks of all products stand beside, so that what moved the whole shop in a week is taken out.
-An association, unless chance decided what was discounted when.
+The weeks of all products are included, so that changes of the whole shop in a week are removed.
+The lift is an association, unless discounts were randomized.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from d1lab.analyses.discounts.sales_model import sales, truncated
 from d1lab.errors import InputError
 from d1lab.stats.fixed_effects import Codes, Floats, student
 
-MIN_SKUS = 10  # with fewer clusters their errors come out too small
+MIN_SKUS = 10  # with fewer clusters, the errors are too small
 MIN_OWN_WEEKS = 20
-MIN_REGULAR_WEEKS = 4  # of a SKU: of fewer its regular level is hardly known, and lifts look larger
-MIN_PAIR_WEEKS = 2  # of a SKU with one discount
-WIDEST = 4  # of the interval: its upper end over its lower one, as ratios of units
+MIN_REGULAR_WEEKS = 4  # per SKU; with fewer, its regular level is uncertain and lifts look larger
+MIN_PAIR_WEEKS = 2  # per SKU and discount
+WIDEST = 4  # maximum ratio of the interval's upper to its lower end, as ratios of units
 LEVEL = 0.95
 REGULAR = -1
 
@@ -31,56 +31,56 @@ REASONS = {
     ),
     "too_wide": "too uncertain: the interval's ends differ by more than a factor of four",
 }
-"""Each reason for no observed lift, in words."""
+"""Reasons for a missing observed lift, in words."""
 
 
 class Weeks(NamedTuple):
-    """Weeks of SKUs with a sale, one item per SKU and week."""
+    """Weeks of SKUs with a sale, with one item per SKU and week."""
 
     sku: Any
     week: Any
     units: Floats
-    orders: Floats  # that hold the SKU; >= 1
-    depth: Floats  # share of the list price given away, inside [0, 1]
-    discount: Any  # 0, 1, ... for the discount that the week came with, -1 for a regular week
+    orders: Floats  # with the SKU; >= 1
+    depth: Floats  # discount as a share of the list price, inside [0, 1]
+    discount: Any  # index of the week's discount (0, 1, ...); -1 for a regular week
 
     def where(self, kept: Any) -> Weeks:
-        """The items that a mask keeps."""
+        """Return the items selected by a mask."""
         return Weeks(*(np.asarray(column)[kept] for column in self))
 
     def codes(self) -> tuple[Any, Any]:
-        """SKUs and weeks as 0, 1, 2, ... in their order."""
+        """Return SKUs and weeks as codes 0, 1, 2, ... in sorted order."""
         sku = np.unique(self.sku, return_inverse=True)[1]
         return sku, np.unique(self.week, return_inverse=True)[1]
 
 
 class Lifts(NamedTuple):
-    """The lift of each discount; NaN where `reason`, one of `REASONS`, says why."""
+    """Lift of each discount; NaN if `reason` is one of `REASONS`."""
 
-    lift: Floats  # units with the discount over units at the regular price, less 1
+    lift: Floats  # units with the discount / units at the regular price - 1
     low: Floats  # 95 % interval
     high: Floats
     depth: Floats  # mean of the weeks with the discount
-    skus: Codes  # that sold both ways
-    weeks: Codes  # of these with the discount
-    reason: Any  # None where there is a lift
+    skus: Codes  # number of SKUs sold both with and without it
+    weeks: Codes  # number of their weeks with the discount
+    reason: Any  # None if there is a lift
 
 
 def observed_lifts(weeks: Weeks, discounts: int) -> Lifts:
-    """The lift of each discount over the products that sold both with it and without.
+    """Estimate the lift of each discount from the products sold both with and without it.
 
     Args:
-        weeks: Regular ones of all products, also of those never discounted: they tell what the
-            weeks did; and those with each discount.
-        discounts: How many there are.
+        weeks: Regular weeks of all products, including those never discounted (they identify the
+            week effects), and the weeks with each discount.
+        discounts: Number of discounts.
 
     Raises:
         InputError: A week has no order, or fewer units than orders.
 
-    All at once by `sales_model.sales`. Errors are clustered by SKU, each SKU's part as if it had
-    been left out (Bell & McCaffrey 2002, Survey Methodology 28), with Student's t for as many
-    clusters as the SKUs amount to, since they differ in weight (Carter, Schnepel & Steigerwald
-    2017, Review of Economics and Statistics 99).
+    All discounts are estimated together by `sales_model.sales`. Errors are clustered by SKU, with
+    leave-one-out residuals (Bell & McCaffrey 2002, Survey Methodology 28) and Student's t with the
+    effective number of clusters, since SKUs differ in weight (Carter, Schnepel & Steigerwald 2017,
+    Review of Economics and Statistics 99).
     """
     weeks = _paired(comparable(weeks))
     skus, counts = _sizes(weeks, discounts)
@@ -97,7 +97,7 @@ def observed_lifts(weeks: Weeks, discounts: int) -> Lifts:
 
 
 def _estimated(used: Weeks, kept: Codes) -> tuple[Floats, Any]:
-    """Lift, low and high of the discounts that are kept, and the reason where there are none."""
+    """Return lift, low, and high of the kept discounts, and the reasons for missing ones."""
     found = sales(used.units, used.orders, *used.codes(), _causes(used.discount, kept))
     without_it = found.influence / np.maximum(1 - found.leverage, 0.1)
     freedom = np.maximum(1 / (found.leverage**2).sum(axis=0) - 1, 1)
@@ -111,13 +111,13 @@ def _estimated(used: Weeks, kept: Codes) -> tuple[Floats, Any]:
 
 
 def comparable(weeks: Weeks) -> Weeks:
-    """The weeks of SKUs with four regular ones or more, and two orders in some week.
+    """Return the weeks of SKUs with four or more regular weeks and two orders in some week.
 
     Raises:
         InputError: A week has no order, or fewer units than orders.
     """
     if not np.all((np.asarray(weeks.orders) >= 1) & (weeks.units >= weeks.orders)):
-        raise InputError("a lift takes weeks with a sale only, of one unit or more in each order")
+        raise InputError("a lift requires weeks with at least one order, of at least one unit each")
     sku, _ = weeks.codes()
     regular = np.bincount(sku, weeks.discount == REGULAR) >= MIN_REGULAR_WEEKS
     several = np.bincount(sku, weeks.orders > 1) > 0
@@ -125,7 +125,7 @@ def comparable(weeks: Weeks) -> Weeks:
 
 
 def _paired(weeks: Weeks) -> Weeks:
-    """The weeks less those of a SKU's discounts that it had once only."""
+    """Return the weeks without those of discounts that a SKU had in only one week."""
     sku, _ = weeks.codes()
     pairs = np.unique(np.column_stack([weeks.discount, sku]), axis=0, return_inverse=True)[1]
     often = np.bincount(pairs)[pairs] >= MIN_PAIR_WEEKS
@@ -133,7 +133,7 @@ def _paired(weeks: Weeks) -> Weeks:
 
 
 def _sizes(weeks: Weeks, discounts: int) -> tuple[Codes, Codes]:
-    """How many SKUs each discount had, and weeks of these."""
+    """Return the number of SKUs of each discount and of their weeks with it."""
     with_it = weeks.where(weeks.discount != REGULAR)
     sku, _ = with_it.codes()
     pairs = np.unique(np.column_stack([with_it.discount, sku]), axis=0)[:, 0]
@@ -144,7 +144,7 @@ def _sizes(weeks: Weeks, discounts: int) -> tuple[Codes, Codes]:
 
 
 def _causes(discount: Codes, kept: Codes) -> Any:
-    """A column per discount that is kept: 1 in its weeks."""
+    """Return an indicator column per kept discount: 1 in its weeks."""
     from scipy.sparse import csr_array
 
     rows = np.flatnonzero(discount != REGULAR)
@@ -158,17 +158,17 @@ def _mean_depths(weeks: Weeks, discounts: int) -> Floats:
     return sums / np.maximum(np.bincount(with_it.discount, minlength=discounts), 1)
 
 
-MIN_WEEKS = 4  # of either kind
-MIN_SECOND_ORDERS = 3  # of either kind: from these the rate is known
+MIN_WEEKS = 4  # per kind of week
+MIN_SECOND_ORDERS = 3  # per kind of week; orders beyond the first identify the rate
 
 REASON = "needs at least four weeks and enough orders both with and without a discount"
-"""Why a product has no lift of its own, in words."""
+"""Reason for a missing lift of a product, in words."""
 
 _STEPS = 60
 
 
 class ProductLifts(NamedTuple):
-    """Each SKU's lift; NaN where it sold too little of either kind."""
+    """Lift of each SKU; NaN if it has too few sales in either kind of week."""
 
     sku: Any
     lift: Floats
@@ -179,7 +179,7 @@ class ProductLifts(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """One kind of weeks, one item per SKU."""
+    """One kind of weeks (discounted or regular), with one item per SKU."""
 
     level: Floats  # log of units in a week of average demand
     variance: Floats  # of the level
@@ -188,16 +188,16 @@ class _Kind(NamedTuple):
 
 
 def product_lifts(weeks: Weeks) -> ProductLifts:
-    """The lift of each SKU with both kinds of weeks.
+    """Estimate the lift of each SKU with both kinds of weeks.
 
     Args:
-        weeks: Of all SKUs, regular or with some discount, then as 0.
+        weeks: Weeks of all SKUs; `discount` is 0 for weeks with any discount, -1 for regular ones.
 
     Raises:
         InputError: A week has no order, or fewer units than orders.
 
-    The weeks' effects are those of `sales_model.sales` with one lift in common. The interval is
-    Welch's (1947), Biometrika 34; it takes the weeks of a SKU to be independent of one another.
+    Week effects come from `sales_model.sales` with one common lift. The interval is Welch's (1947),
+    Biometrika 34; it assumes that the weeks of a SKU are independent.
     """
     weeks = comparable(weeks)
     names = np.unique(weeks.sku)
@@ -219,14 +219,14 @@ def product_lifts(weeks: Weeks) -> ProductLifts:
 
 
 class _Effects(NamedTuple):
-    """What the item's week adds to the logarithms."""
+    """Effect of each item's week on the logarithms."""
 
     orders: Floats
     per_order: Floats
 
 
 def _kind(weeks: Weeks, sku: Codes, effects: _Effects, kept: Any) -> _Kind:
-    """Each SKU's level over its weeks of one kind, the weeks' effects taken as known."""
+    """Estimate each SKU's level in one kind of weeks, with the week effects taken as known."""
     skus, own = sku.max() + 1, sku[kept]
     orders, units = weeks.orders[kept], weeks.units[kept]
 
@@ -250,7 +250,7 @@ def _kind(weeks: Weeks, sku: Codes, effects: _Effects, kept: Any) -> _Kind:
 
 
 def _half(a: _Kind, b: _Kind) -> Floats:
-    """Half of the interval of a difference."""
+    """Return the half-width of the interval of a difference."""
     both = a.variance + b.variance
     parts = a.variance**2 / np.maximum(a.weeks - 1, 1) + b.variance**2 / np.maximum(b.weeks - 1, 1)
     freedom = np.divide(both**2, parts, out=np.ones_like(both), where=parts > 0)

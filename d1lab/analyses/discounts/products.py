@@ -17,7 +17,7 @@ from d1lab.analyses.discounts.elasticity import (
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
-MIN_UNITS = 10  # in the period: what sells less has no share worth the name
+MIN_UNITS = 10  # in the period; with fewer, the share of discounted units is not meaningful
 WITHOUT_HELP = 0.2
 ONLY_WITH_HELP = 0.8
 COLUMNS = (
@@ -36,20 +36,20 @@ ABSTAINED = {
 
 
 class ProductElasticities(NamedTuple):
-    """How a shop's products answer to price."""
+    """Price elasticity of a shop and its products."""
 
     shop: Elasticity
-    skus: Frame  # sku, slope, slope_low, slope_high, error; no rows where the shop's is not known
+    skus: Frame  # sku, slope, slope_low, slope_high, error; no rows if the shop's is missing
 
 
 def answer(weeks: Frame) -> ProductElasticities:
-    """The shop's elasticity, and that of each product sold often enough at both kinds of price.
+    """Estimate the elasticity of the shop and of each product with enough sales at both prices.
 
     Args:
-        weeks: Of the metric `elasticity`.
+        weeks: Rows of the metric `elasticity`.
 
-    The interval of a product's slope is that of the weeks behind it; the error is larger: that of a
-    forecast, since slopes move.
+    The interval of a product's slope covers the observed weeks. The error is larger: it is that of
+    a forecast, because slopes change over time.
     """
     import pandas as pd
 
@@ -65,17 +65,17 @@ def answer(weeks: Frame) -> ProductElasticities:
 
 
 def named(skus: Frame, products: Frame) -> Frame:
-    """The products' slopes with their names, units and depths."""
+    """Add names, units, and depths to the products' slopes."""
     return skus.merge(products, on="sku")
 
 
 def alone(products: Frame) -> Frame:
-    """Those that sell at most a fifth of their units with a discount, by revenue."""
+    """Return the products with at most 20% of units discounted, by revenue."""
     return _often(products)[lambda sold: sold["share_of_units"] <= WITHOUT_HELP]
 
 
 def dependent(products: Frame) -> Frame:
-    """Those that sell four fifths of their units or more with a discount, by what was given."""
+    """Return the products with at least 80% of units discounted, by discounts given."""
     found = _often(products)[lambda sold: sold["share_of_units"] >= ONLY_WITH_HELP]
     return found.sort_values(["savings", "sku"], ascending=[False, True], kind="stable")
 
@@ -85,20 +85,20 @@ def _often(products: Frame) -> Frame:
 
 
 def columns(products: Frame) -> str:
-    """The table's columns: margins and rates only where any is known."""
+    """Return the table's columns, with margins and rates only if any is known."""
     hoped = [name for name in (*KNOWN, *RATES) if name in products]
     known = [name for name in hoped if products[name].notna().any()]
     return " ".join([COLUMNS, *known])
 
 
 def missing(products: Frame) -> str:
-    """What is not shown, and what would make it known; '' where all is."""
+    """Return a note on the columns not available and how to add them; '' if all are."""
     known = [name for name in ABSTAINED if name in products]
     return " ".join(ABSTAINED[name] for name in known if products[name].isna().all())
 
 
 def figure(shop: Elasticity) -> dict[str, Any]:
-    """The shop's elasticity as a key figure."""
+    """Return the shop's elasticity as a key figure."""
     fields = {"metric": "elasticity", "label": "Price elasticity", "value": shop.slope}
     if shop.slope is None:
         return {**fields, "note": REASONS[shop.reason or ""] + "."}
@@ -115,16 +115,16 @@ def _figure_note(shop: Elasticity) -> str:
 
 
 def lifted(slope: Any, depth: Any) -> Any:
-    """Extra units at a depth, as a share: (1 - depth)^slope - 1."""
+    """Return the lift at a depth: (1 - depth)^slope - 1."""
     return np.power(1 - np.asarray(depth, dtype=np.float64), slope) - 1
 
 
 def verdict(products: Frame, when: str) -> str:
-    """The report's answer in a sentence.
+    """Return the verdict of the report as a sentence.
 
     Args:
-        products: Of the metric `products`, or of the app's own `counted_products`.
-        when: What they are counted over, such as 'in 90 days'.
+        products: Rows of the metric `products` or `counted_products`.
+        when: Period in words, such as 'in 90 days'.
     """
     amount = "revenue" if products["revenue"].sum() > 0 else "units"
     with_help = float(products[f"{amount}_with"].sum() / products[amount].sum())
@@ -134,7 +134,7 @@ def verdict(products: Frame, when: str) -> str:
 
 
 def detail(shop: Elasticity) -> str:
-    """How demand answers to price, and how far that is to be trusted."""
+    """Return the shop's elasticity in words, with its caveat."""
     if shop.slope is None:
         return f"Price elasticity not available: {REASONS[shop.reason or '']}."
     return f"A 1% lower price goes with {-shop.slope:.1f}% more units (association, not cause)."

@@ -18,7 +18,7 @@
 -- view_to_purchase_rate: View-to-purchase rate, percent
 -- cart_abandonment_rate: Cart abandonment rate, percent
 --
--- A margin is NULL unless the cost of every unit behind it is known. View-to-purchase and cart
+-- A margin is NULL unless the cost of every unit in it is known. View-to-purchase and cart
 -- abandonment rates are the app's own, over all time.
 WITH lines AS (
     SELECT *, discount_id IS NOT NULL AS discounted

@@ -1,4 +1,4 @@
-"""What the report on products says and shows: verdict, figures, tables, a chart, and a note."""
+"""Content of the product report: verdict, figures, tables, a chart, and a note."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ DEPENDENT = "product savings depth units share_of_units price_with price_without
 
 
 def verdict(sold: Frame, answer: ProductElasticities, days: int) -> dict[str, str]:
-    """The report's answer in a sentence, and how demand responds to price.
+    """Return the verdict of the report and a sentence on the elasticity.
 
     Args:
-        sold: The metric `products`.
-        answer: Of `products.answer`.
-        days: The period's length.
+        sold: Rows of the metric `products`.
+        answer: Result of `products.answer`.
+        days: Length of the period.
     """
     text = products.verdict(sold, f"in {days} days")
     return {"text": text, "detail": products.detail(answer.shop)}
 
 
 def figures(sold: Frame, answer: ProductElasticities) -> list[dict[str, Any]]:
-    """Elasticity, how many products sell mostly with or without a discount, and discounts given."""
+    """Return elasticity, products sold mostly with or without discount, and discounts given."""
     return [
         products.figure(answer.shop),
         {"metric": "products_alone", "value": len(products.alone(sold))},
@@ -38,7 +38,7 @@ def figures(sold: Frame, answer: ProductElasticities) -> list[dict[str, Any]]:
 
 
 def tables(sold: Frame, answer: ProductElasticities) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     own = products.named(answer.skus, sold)
     shares = {
         "alone": (products.alone(sold), "Products that sell mostly at full price", ALONE),
@@ -52,7 +52,7 @@ def tables(sold: Frame, answer: ProductElasticities) -> dict[str, ReportTable]:
 
 
 def price_chart(sold: Frame, answer: ProductElasticities) -> ReportChart:
-    """The elasticity of the products that respond most."""
+    """Return the chart of the products with the highest elasticity."""
     return ReportChart(
         "interval",
         products.named(answer.skus, sold).head(20),
@@ -66,5 +66,5 @@ def price_chart(sold: Frame, answer: ProductElasticities) -> ReportChart:
 
 
 def limits(sold: Frame) -> str:
-    """What is counted, and what is not available."""
+    """Return a note on what is counted and on columns not available."""
     return f"Sales are net of refunds. {products.missing(sold)}"

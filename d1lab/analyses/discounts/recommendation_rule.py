@@ -1,7 +1,8 @@
 """Recommendation rule per product: discount, test, keep the regular price, or none.
 
-The rule: only depths inside the range that was observed; a discount only where the chance that it
-raises profit is .8 or more; never while the stock on hand would not last until the next delivery.
+The rule considers only depths within the observed range. It recommends a discount only if the
+probability of a higher profit is at least 80%, and never if the stock on hand would not last until
+the next delivery.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from d1lab.stats.power import sample_size
 
 Decision = Literal["discount", "hold", "test"]
 
-ENOUGH = 0.8  # chance of a gain from which a discount is recommended
+ENOUGH = 0.8  # minimum probability of a gain for recommending a discount
 STEP = 0.05
-LEVEL = 1.645  # of 90 % intervals
+LEVEL = 1.645  # normal quantile of 90% intervals
 LONGEST_TEST_DAYS = 182
 
 REASONS = {
-    "short_cover": "stock ends before a delivery could come",
+    "short_cover": "stock runs out before a new delivery could arrive",
     "no_gain": "a discount is unlikely to pay for itself",
     "loses_revenue": "a discount would reduce revenue, so it loses money at any unit cost",
     "no_cost": "unit cost missing, so profit is unknown",
@@ -33,50 +34,50 @@ REASONS = {
     "gain": "the probability of a gain is at least 80%",
     "unsure": "a gain is possible but uncertain",
 }
-"""Each reason behind a decision, or for having none, in words."""
+"""Reasons for a decision or for having none, in words."""
 
 
 class Product(NamedTuple):
-    """What is known of one product; NaN or None for what is not."""
+    """Inputs of the rule for one product; NaN or None if missing."""
 
     price: float  # paid per unit in regular weeks; > 0
     cost: float | None  # per unit; >= 0
     units: float  # expected over the horizon at the regular price; > 0
     slope: float | None  # price elasticity
     error: float | None  # its standard error
-    least_depth: float | None  # the range of depths that were seen, inside (0, 1)
+    least_depth: float | None  # range of observed depths, inside (0, 1)
     most_depth: float | None
     cover_days: float | None = None  # days of supply; None without a stock ledger
-    base_rate: float | None = None  # share of the shop's orders that hold the product
+    base_rate: float | None = None  # share of the shop's orders with the product
     orders_per_day: float | None = None  # of the shop
 
 
 class PlannedTest(NamedTuple):
-    """An A/B plan: half of the orders' customers see the discount."""
+    """A/B test plan: half of the customers get the discount."""
 
     orders: int  # of both variants
     days: int
-    target_rate: float  # the share of orders that breaks even
+    target_rate: float  # share of orders with the product at break-even
 
 
 class Recommendation(NamedTuple):
-    """One recommendation; a field is None where it does not apply or is not known."""
+    """Recommendation for one product; a field is None if it does not apply or is unknown."""
 
-    decision: Decision | None  # None: it abstains
+    decision: Decision | None  # None: no recommendation
     reason: str  # one of `REASONS`
-    depth: float | None  # the depth that is recommended, or to test
+    depth: float | None  # depth to discount or to test
     units: float | None  # expected over the horizon under the decision
     profit: float | None  # expected over the horizon under the decision
-    gain: float | None  # expected profit at the depth less profit at the regular price
+    gain: float | None  # expected profit at the depth minus profit at the regular price
     gain_low: float | None  # 90 % interval of the gain
     gain_high: float | None
-    chance: float | None  # that the gain is above 0
-    break_even_margin: float | None  # at the best depth: the discount pays from this margin on
+    chance: float | None  # probability that the gain is above 0
+    break_even_margin: float | None  # at the best depth
     plan: PlannedTest | None = None
 
 
 class DepthGains(NamedTuple):
-    """What each depth would bring over the horizon, one item per depth."""
+    """Expected result of each depth over the horizon, with one item per depth."""
 
     depth: NDArray[np.float64]
     lift: NDArray[np.float64]  # expected units at the depth per unit at the regular price
@@ -87,7 +88,7 @@ class DepthGains(NamedTuple):
 
 
 def depths(least: float, most: float) -> NDArray[np.float64]:
-    """Whole steps of 5 % inside the observed range.
+    """Return the depths in 5% steps within the observed range.
 
     >>> depths(0.12, 0.31).tolist()
     [0.15, 0.2, 0.25, 0.3]
@@ -98,17 +99,17 @@ def depths(least: float, most: float) -> NDArray[np.float64]:
 
 
 def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
-    """Expected gain of each depth, its 90 % interval, and the chance that it is above 0.
+    """Compute the expected gain of each depth, its 90% interval, and the probability of a gain.
 
     Args:
-        product: With a slope and its error.
-        cost: Of a unit; 0 compares revenue.
-        at: Depths inside (0, 1).
+        product: Product with a slope and its error.
+        cost: Cost per unit; 0 to compare revenue.
+        at: Depths, inside (0, 1).
 
     Raises:
-        InputError: The product has no slope, or a number makes no sense.
+        InputError: The product has no slope, or a number is out of range.
 
-    Units at depth d are units x (1 - d)^slope, the slope normal; so their mean is log-normal's.
+    Units at depth d are units x (1 - d)^slope with a normal slope, so they are log-normal.
     """
     slope, error = product.slope, product.error
     if (
@@ -116,7 +117,7 @@ def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
         or error is None
         or not (product.price > 0 and product.units > 0 and error > 0)
     ):
-        raise InputError(f"gains need a price, units, a slope and its error above 0; got {product}")
+        raise InputError(f"gains require price, units, and error above 0, and a slope: {product}")
     log = np.log(1 - at)
     keep, margin = product.price * (1 - at) - cost, product.price - cost
 
@@ -133,21 +134,21 @@ def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> A
     """P((1 - d)^slope x keep > margin)."""
     from scipy.special import ndtr
 
-    if margin <= 0:  # each unit loses already: no rule for profit holds
+    if margin <= 0:  # each unit sells at a loss, so a lift cannot raise profit
         return np.zeros_like(log)
     needed = np.log(margin / np.where(keep > 0, keep, 1)) / log  # the slope that breaks even
     return np.where(keep > 0, ndtr((needed - slope) / error), 0.0)
 
 
 def recommend(product: Product, *, lead_time_days: float = 14) -> Recommendation:
-    """One recommendation.
+    """Recommend a discount, a test, or the regular price for one product.
 
     Args:
-        product: What is known of it.
-        lead_time_days: How long a new delivery takes; >= 0.
+        product: Inputs for the product.
+        lead_time_days: Days from order to delivery; >= 0.
 
     Raises:
-        InputError: A number makes no sense.
+        InputError: A number is out of range.
 
     >>> mug = Product(10, 3, 100, slope=-3, error=0.2, least_depth=0.1, most_depth=0.3)
     >>> advice = recommend(mug)
@@ -172,7 +173,7 @@ def recommend(product: Product, *, lead_time_days: float = 14) -> Recommendation
 
 
 def _weighed(product: Product, found: DepthGains) -> Recommendation:
-    """By profit: the best of the depths that surely gain, else what is to be tested or left."""
+    """Decide by profit: the best depth that is likely to gain, else a test or no discount."""
     sure = np.flatnonzero(found.chance >= ENOUGH)
     if len(sure):
         return _at(product, found, "discount", "gain", best=int(sure[found.gain[sure].argmax()]))
@@ -186,7 +187,7 @@ def _weighed(product: Product, found: DepthGains) -> Recommendation:
 
 
 def _plan(product: Product, depth: float) -> PlannedTest | None:
-    """Orders and days to see the lift that breaks even; None where that takes too long."""
+    """Plan a test that detects the break-even lift; None if it would take too long."""
     rate, per_day, cost = product.base_rate, product.orders_per_day, product.cost
     if not rate or not per_day or cost is None:
         return None
@@ -196,12 +197,12 @@ def _plan(product: Product, depth: float) -> PlannedTest | None:
         return None
     size = sample_size(rate, target)
     orders = size.visitors_a + size.visitors_b
-    days = max(math.ceil(orders / per_day), 14)  # whole weeks, two at least
+    days = max(math.ceil(orders / per_day), 14)  # whole weeks, at least two
     return PlannedTest(orders, days, target) if days <= LONGEST_TEST_DAYS else None
 
 
 def _without(decision: Decision | None, reason: str, product: Product) -> Recommendation:
-    """A decision that needs no estimate: the regular price goes on."""
+    """Return a decision at the regular price, without an estimate of a gain."""
     return Recommendation(
         decision, reason, None, product.units, _profit(product), None, None, None, None, None
     )

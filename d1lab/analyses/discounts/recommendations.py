@@ -1,4 +1,4 @@
-"""Recommendations from a shop's data: the rule of `recommendation_rule`, product by product."""
+"""Recommendations for a shop: `recommendation_rule` applied to each product."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def advise(
     horizon_days: int,
     lead_time_days: float,
 ) -> Frame:
-    """One row per product that sold lately, ready to be staged.
+    """Return one row per recently sold product, ready to be staged.
 
     Args:
-        inputs: Of the metric `recommendations`.
-        answer: How the products answer to price.
-        stock: Of the metric `turnover`; may be empty.
-        made_on: The day of the recommendation.
-        horizon_days: How far ahead it looks.
-        lead_time_days: How long a new delivery takes.
+        inputs: Rows of the metric `recommendations`.
+        answer: Result of `products.answer`.
+        stock: Rows of the metric `turnover`; can be empty.
+        made_on: Day of the recommendation.
+        horizon_days: Days covered by the forecast.
+        lead_time_days: Days from order to delivery.
     """
     import pandas as pd
 
@@ -98,21 +98,21 @@ def _columns(advice: Recommendation) -> dict[str, Any]:
 
 
 def of(advised: Frame, decision: str | None) -> Frame:
-    """The products with a decision, the largest gain first; None for those that abstain."""
+    """Return the products with a decision (None: no recommendation), largest gain first."""
     found = advised["decision"].isna() if decision is None else advised["decision"] == decision
     order = ["gain", "regular_units", "sku"]
     return advised[found].sort_values(order, ascending=[False, False, True], kind="stable")
 
 
 def reasons(advised: Frame) -> Frame:
-    """How many products each reason stands behind."""
+    """Count the products per decision and reason."""
     named = advised.assign(decision=advised["decision"].fillna("no recommendation"))
     counts = named.groupby(["decision", "why"], as_index=False).agg(products=("sku", "size"))
     return counts.sort_values(["products", "why"], ascending=[False, True], kind="stable")
 
 
 def verdict(advised: Frame) -> tuple[str, str]:
-    """The report's answer in a sentence, and its status."""
+    """Return the verdict of the report and its status."""
     counts = [len(of(advised, name)) for name in ("discount", "test", "hold", None)]
     text = (
         "Discount {:,} products, test {:,}, keep {:,} at the regular price. No "
@@ -122,7 +122,7 @@ def verdict(advised: Frame) -> tuple[str, str]:
 
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:
-    """Key figures: how many of each decision, and the gain that is expected of the discounts."""
+    """Return the number of products per decision and the expected gain of the discounts."""
     discounts = of(advised, "discount")
     yield {"metric": "to_discount", "value": len(discounts)}
     yield {"metric": "to_test", "value": len(of(advised, "test"))}
@@ -134,6 +134,6 @@ def figures(advised: Frame) -> Iterator[dict[str, Any]]:
 
 
 def _holding(advised: Frame) -> str:
-    """What most of those to hold are held for."""
+    """Return the most common reason for keeping the regular price, in words."""
     why = reasons(of(advised, "hold"))
     return f"{why['products'].iloc[0]:,} because {why['why'].iloc[0]}" if len(why) else ""

@@ -5,8 +5,9 @@
 -- $horizon_days: forecast horizon, in days
 -- regular_units: Expected units at regular price
 --
--- A week is regular with less than 2% off, and promoted from 5% off. regular_units: units of the
--- average regular week, over the horizon. The depths are the 2nd and 9th decile of promoted weeks.
+-- A week is regular below 2% off and promoted from 5% off. regular_units: units per average regular
+-- week, times the weeks of the horizon. The depths are the 10th and 90th percentiles of promoted
+-- weeks.
 WITH lines AS (
     SELECT *, ($until::DATE - day) // 7 AS weeks_ago
     FROM order_lines

@@ -1,4 +1,4 @@
-"""What the report on recommendations says and shows: verdict, figures, tables, and a note."""
+"""Content of the recommendation report: verdict, figures, tables, and a note."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NO_SALES = recommendations.NO_SALES
 
 
 def verdict(advised: Frame, scored: Frame, horizon_days: int) -> dict[str, str]:
-    """The report's answer in a sentence, its status, and how earlier answers fared.
+    """Return the verdict of the report, its status, and the track record in words.
 
     Args:
-        advised: Of `recommendations.advise`.
-        scored: Of `track_record.score`.
+        advised: Result of `recommendations.advise`.
+        scored: Result of `track_record.score`.
         horizon_days: Days until a recommendation is scored.
     """
     text, status = recommendations.verdict(advised)
@@ -30,12 +30,12 @@ def verdict(advised: Frame, scored: Frame, horizon_days: int) -> dict[str, str]:
 
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:
-    """How many products get which decision, and the gain that is expected of the discounts."""
+    """Return the number of products per decision and the expected gain of the discounts."""
     return recommendations.figures(advised)
 
 
 def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     of = recommendations.of
     decided = {
         "discount": ("Products to discount", recommendations.DISCOUNT),
@@ -58,13 +58,13 @@ def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
 
 
 def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:
-    """What goes back: scored earlier recommendations, and new ones that rest on an elasticity."""
+    """Return the rows to stage: scored recommendations, and new ones with an elasticity."""
     known = advised["slope"].notna() | advised["decision"].notna()
     return track_record.to_stage(scored, advised[known], recommendations.STAGED, until)
 
 
 def limits(answer: ProductElasticities, simulated: Collection[str], staged: int) -> str:
-    """What is simulated, how demand responds to price, and what goes back."""
+    """Return a note on simulated data, the elasticity, and the staged results."""
     source = are_simulated(simulated, "inventory_days product_costs")
     told = products.detail(answer.shop)
     return f"{source}{told} {staged:,} recommendations are written back to D1."

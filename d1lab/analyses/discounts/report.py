@@ -1,4 +1,4 @@
-"""What the report on discounts says and shows: verdict, figures, tables, charts, and notes."""
+"""Content of the discount report: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 
 class DiscountStudy(NamedTuple):
-    """What one shop's discounts earned, and the lift that they need."""
+    """Cost and lift of the discounts of one shop."""
 
     shop: Elasticity
-    observed: Frame  # of `lifts.observed`
-    by_discount: Frame  # of `earnings.earned`, as the next two
+    observed: Frame  # result of `lifts.observed`
+    by_discount: Frame  # result of `earnings.earned`, as the next two
     by_code: Frame
     by_sku: Frame
-    stacking: Frame  # of the metric `discount_stacking`
-    codes: Frame  # of the metric `leaking_codes`
+    stacking: Frame  # rows of the metric `discount_stacking`
+    codes: Frame  # rows of the metric `leaking_codes`
     anyway: BaselineShare
 
 
 def study(
     *, earned: Frame, weeks: Frame, prices: Frame, stacking: Frame, codes: Frame
 ) -> DiscountStudy:
-    """Compute everything for one shop.
+    """Compute the results for one shop.
 
     Args:
-        earned: The metric `discount_earnings`.
-        weeks: The metric `discount_lift`.
-        prices: The metric `elasticity`.
-        stacking: The metric `discount_stacking`.
-        codes: The metric `leaking_codes`.
+        earned: Rows of the metric `discount_earnings`.
+        weeks: Rows of the metric `discount_lift`.
+        prices: Rows of the metric `elasticity`.
+        stacking: Rows of the metric `discount_stacking`.
+        codes: Rows of the metric `leaking_codes`.
     """
     shop, observed = products.answer(prices).shop, lifts.observed(weeks)
     by_discount, by_code, by_sku = (
@@ -48,10 +48,10 @@ def study(
 
 
 def dashboard(measures: Frame, days: int) -> Frame:
-    """The period's key figures, each with its change as a note.
+    """Return the key figures of the period, each with its change as a note.
 
     Args:
-        measures: The metric `discount_dashboard`.
+        measures: Rows of the metric `discount_dashboard`.
         days: The period's length.
     """
     named = measures.rename(columns={"measure": "metric"})
@@ -60,12 +60,12 @@ def dashboard(measures: Frame, days: int) -> Frame:
 
 
 def verdict(shown: Frame, days: int, currency: str) -> dict[str, str]:
-    """The report's answer in a sentence, and its change.
+    """Return the verdict of the report and its change.
 
     Args:
-        shown: Of `dashboard`.
+        shown: Result of `dashboard`.
         days: The period's length.
-        currency: Of its amounts; empty where it is not known.
+        currency: Code of the currency of all amounts; empty if unknown.
     """
     savings, lines = (shown.set_index("metric").loc[name] for name in ("savings", "uses"))
     given = money(savings["value"], currency)
@@ -76,45 +76,45 @@ def verdict(shown: Frame, days: int, currency: str) -> dict[str, str]:
 
 
 def caution(health: Frame, disagreement: str) -> str:
-    """What limits the page: data that is missing, and sources that tell different numbers.
+    """Return a note on missing data and on sources that disagree.
 
     Args:
-        health: The metric `data_health`.
-        disagreement: Of `app_counters.disagreement`.
+        health: Rows of the metric `data_health`.
+        disagreement: Result of `app_counters.disagreement`.
     """
     return " ".join(filter(None, (earnings.caution(health), disagreement)))
 
 
 def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
-    """The key figures beside the dashboard: lift, stacking, and sales without the discount."""
+    """Return the key figures on lift, stacking, and baseline sales."""
     summary = earnings.summary(found.stacking, found.by_discount, found.anyway)
     return lifts.figure(found.observed), *summary
 
 
 def top_codes(codes: Frame) -> ReportTable:
-    """Which discounts were used.
+    """Return the table of the most used discounts.
 
     Args:
-        codes: The metric `top_codes`.
+        codes: Rows of the metric `top_codes`.
     """
     shown = codes.drop(columns="discount_id")
     return ReportTable(shown, "Discounts by discounted order lines", limit=15)
 
 
 def top_skus(skus: Frame) -> ReportTable:
-    """Which products received them.
+    """Return the table of the most discounted products.
 
     Args:
-        skus: The metric `top_skus`.
+        skus: Rows of the metric `top_skus`.
     """
     return ReportTable(skus, "Products by discounts given", limit=15)
 
 
 def trend_chart(trend: Frame) -> ReportChart:
-    """Discounts given per day.
+    """Return the chart of discounts given per day.
 
     Args:
-        trend: The metric `discount_trend`.
+        trend: Rows of the metric `discount_trend`.
     """
     savings = trend["savings"]
     return ReportChart(
@@ -122,12 +122,12 @@ def trend_chart(trend: Frame) -> ReportChart:
         trend,
         "day savings",
         title="Discounts given per day",
-        description=f"Daily savings, {savings.min():,.0f} to {savings.max():,.0f}.",
+        description=f"Discounts given per day: {savings.min():,.0f} to {savings.max():,.0f}.",
     )
 
 
 def tables(found: DiscountStudy) -> dict[str, ReportTable]:
-    """The tables on cost, lift, codes, and stacking, by name."""
+    """Return the tables on cost, lift, codes, and stacking, by name."""
     return {
         "cost": _cost(found.by_discount, "discount", 15),
         "sku_cost": _cost(found.by_sku, "product", 15),
@@ -160,13 +160,13 @@ def _lift(earned: Frame, by: str, limit: int) -> ReportTable:
 
 
 def lift_chart(found: DiscountStudy) -> ReportChart:
-    """The observed lift of the discounts that have one."""
+    """Return the chart of the observed lifts."""
     return ReportChart(
         "interval",
         earnings.with_lift(found.by_discount, most=15),
         "name observed_lift observed_low observed_high",
         title="Observed lift by discount",
-        description="Units with the discount against regular weeks of the same products, "
+        description="Units in discounted weeks vs. regular weeks of the same products, "
         "with 95% intervals.",
         options={"reference": 0, "kinds": {"observed_lift": "percent"}},
         otherwise=lifts.silent(found.observed),
@@ -174,5 +174,5 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
 
 
 def without_discount(found: DiscountStudy) -> str:
-    """What of the discounted units would have sold at the full price, in words."""
+    """Return the share of discounted units that would have sold at full price, in words."""
     return earnings.explained(found.shop, found.stacking, found.anyway)

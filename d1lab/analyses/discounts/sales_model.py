@@ -1,8 +1,8 @@
-"""A week's sales as orders times units per order, of weeks with a sale only.
+"""Model of weekly sales as orders times units per order, for weeks with a sale.
 
-A week without a sale shows no price, so it is not known whether it was discounted. Leaving such
-weeks out makes slow sellers look as if discounts hardly mattered; counting them as regular makes
-any discount look good. So orders are taken for what they are: counts of which zero is never seen.
+A week without a sale has no price, so it is unknown whether it was discounted. Excluding these
+weeks biases the lift of slow sellers toward zero, and counting them as regular biases every lift
+upward. Orders are therefore modeled as zero-truncated counts.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from d1lab.stats.fixed_effects import (
 )
 
 Family = Callable[[Floats], tuple[Floats, Floats]]
-"""The expected value and its variance, of a linear predictor."""
+"""Mean and variance as functions of a linear predictor."""
 
-_SLOWEST = -5.0  # log of orders a week: a SKU that never had two orders in a week says no more
+_SLOWEST = -5.0  # lower limit of log orders per week, for a SKU without two orders in any week
 _STEPS, _LONGEST_STEP, _STILL = 60, 3.0, 1e-5
 
 
 class Sales(NamedTuple):
-    """The causes' coefficients on log units, and what each SKU moves them by."""
+    """Coefficients of the causes on log units, and the influence of each SKU."""
 
     slopes: Floats
     influence: Floats  # SKU x cause; the squares of a cause sum to its variance
-    leverage: Floats  # SKU x cause: the share of what the orders tell of the cause
-    identified: Any  # whether a cause differs from all mixtures of others and of weeks
+    leverage: Floats  # SKU x cause: share of the information on the cause in the orders
+    identified: Any  # whether a cause is linearly independent of the others and of the weeks
     orders: Solution
     per_order: Solution
 
 
 def sales(units: Floats, orders: Floats, sku: Codes, week: Codes, causes: Any) -> Sales:
-    """Effects of causes on units, with an effect per SKU and week.
+    """Estimate the effects of causes on units, with an effect per SKU and week.
 
     Args:
-        units: One per item; >= orders.
-        orders: Likewise; >= 1, above 1 at least once for each SKU.
-        sku: As `fixed_effects.design` takes it.
-        week: Likewise.
-        causes: A column per cause, dense or sparse.
+        units: Units per item; >= orders.
+        orders: Orders per item; >= 1, and above 1 at least once per SKU.
+        sku: SKU codes, as for `fixed_effects.design`.
+        week: Week codes, as for `fixed_effects.design`.
+        causes: Items x causes, dense or sparse.
 
-    Orders are zero-truncated Poisson, units per order Poisson, both by pseudo maximum likelihood
-    (Gourieroux, Monfort & Trognon 1984, Econometrica 52): what counts is that the means are right;
-    the influences, and so the errors, do not take the variances to be Poisson's.
+    Orders are zero-truncated Poisson and units per order Poisson, both fitted by pseudo maximum
+    likelihood (Gourieroux, Monfort & Trognon 1984, Econometrica 52). Only the means have to be
+    correctly specified; the influences, and therefore the errors, do not assume Poisson variances.
     """
     by = design(sku, week, causes)
     start = np.log(np.maximum(orders, 1.2))
@@ -73,7 +73,7 @@ def sales(units: Floats, orders: Floats, sku: Codes, week: Codes, causes: Any) -
 
 
 def truncated(predictor: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of a Poisson count that is above zero, of the logarithm of its rate.
+    """Return mean and variance of a zero-truncated Poisson count, given the log of its rate.
 
     >>> [round(float(moment), 4) for moment in truncated(np.log(2.0))]
     [2.313, 1.589]
@@ -86,7 +86,7 @@ def truncated(predictor: Floats) -> tuple[Floats, Floats]:
 def _maximised(
     by: Design, observed: Floats, start: Floats, family: Family
 ) -> tuple[Solution, Floats]:
-    """The likelihood's maximum by iterated weighted least squares, and what it leaves over."""
+    """Maximize the likelihood by iteratively reweighted least squares; return the residuals too."""
     predictor, found = start, None
     for _ in range(_STEPS):
         mean, variance = family(predictor)

@@ -1,4 +1,4 @@
-"""The track record: what became of earlier recommendations once their horizon had passed."""
+"""Track record: results of earlier recommendations after their horizon."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
-NEAR = 0.05  # so close to the depth that was advised counts as followed
-SETTLING_DAYS = 7  # after the horizon: late orders and refunds still change what is written back
+NEAR = 0.05  # tolerance around the recommended depth to count as followed
+SETTLING_DAYS = 7  # after the horizon, in which late orders and refunds can change the score
 COLUMNS = "decision recommendations followed units_forecast units_observed forecast_error gained"
 
 
 def score(outcomes: Frame) -> Frame:
-    """Outcomes with what was forecast at the depth that came about.
+    """Add the forecast at the observed depth to the outcomes.
 
     Args:
-        outcomes: Of the metric `recommendation_outcomes`.
+        outcomes: Rows of the metric `recommendation_outcomes`.
 
     Returns:
-        The rows with `forecast_units`, `is_written` (whether D1 has a score), and `scored_on`: the
-        last day of the horizon, however late the report runs.
+        The rows with `forecast_units`, `is_written` (whether D1 has a score), and `scored_on` (the
+        last day of the horizon, regardless of the report date).
 
-    The forecast is regular units x (1 - observed depth)^slope: so a recommendation that was not
-    followed still tests the slope that it rests on.
+    The forecast is regular units x (1 - observed depth)^slope, so a recommendation that was not
+    followed still tests the slope.
     """
     depth = outcomes["observed_depth"].astype(float).fillna(0).clip(0, 0.99)
     forecast = outcomes["regular_units"].astype(float) * (1 - depth) ** outcomes["slope"].astype(
@@ -41,7 +41,7 @@ def score(outcomes: Frame) -> Frame:
 
 
 def _ends(made: Any, horizon_days: Any) -> Any:
-    """The last day of each horizon, as dates."""
+    """Return the last day of each horizon as dates."""
     import pandas as pd
 
     pairs = zip(made, horizon_days, strict=True)
@@ -50,27 +50,27 @@ def _ends(made: Any, horizon_days: Any) -> Any:
 
 
 def _days(column: Any) -> Any:
-    """A column of days as dates: what DuckDB gives are timestamps, what a report makes is not."""
+    """Convert a column of days to dates; DuckDB returns timestamps, new rows have dates."""
     import pandas as pd
 
     return pd.to_datetime(column).dt.date
 
 
 def followed(scored: Frame) -> Frame:
-    """Whether the shop did what was advised: the depth, or none for hold."""
+    """Return whether the shop followed each recommendation: the depth, or 0 for hold."""
     advised = scored["depth"].astype(float).where(scored["decision"] == "discount", 0.0)
     near = (scored["observed_depth"].astype(float).fillna(0) - advised).abs() <= NEAR
     return near & scored["decision"].isin(["discount", "hold"])
 
 
 def gained(scored: Frame) -> Frame:
-    """Profit since, less what the regular price was expected to bring; NaN without a cost."""
+    """Return actual profit minus the forecast at the regular price; NaN without a cost."""
     margin = scored["unit_price"].astype(float) - scored["unit_cost"].astype(float)
     return scored["observed_profit"].astype(float) - scored["regular_units"].astype(float) * margin
 
 
 def track(scored: Frame) -> Frame:
-    """The record by decision; empty where no horizon has passed."""
+    """Return the track record by decision; empty before the first horizon has passed."""
     rows = scored[scored["decision"].notna()]
     rows = rows.assign(followed=followed(rows), gained=gained(rows))
     known = rows["forecast_units"].notna()
@@ -87,7 +87,7 @@ def track(scored: Frame) -> Frame:
 
 
 def in_words(scored: Frame, horizon_days: int) -> str:
-    """The record in a sentence: what was advised, followed, and whether it paid."""
+    """Return the track record as a sentence: recommendations scored, followed, and profitable."""
     rows = scored[scored["decision"].notna()]
     if rows.empty:
         return (
@@ -106,13 +106,13 @@ def in_words(scored: Frame, horizon_days: int) -> str:
 
 
 def to_stage(scored: Frame, advised: Frame, columns: str, until: date) -> Frame:
-    """New recommendations, and the scores that D1 lacks or that can still change, in one frame.
+    """Return new recommendations, and scores that are missing in D1 or can still change.
 
     Args:
-        scored: Of `score`.
-        advised: Of `recommendations.advise`.
-        columns: To stage.
-        until: The day of the report.
+        scored: Result of `score`.
+        advised: Result of `recommendations.advise`.
+        columns: Columns to stage, separated by spaces.
+        until: Report date.
     """
     import pandas as pd
 

@@ -219,7 +219,7 @@ def test_one_tracked_order_does_not_turn_the_page(lab):
     reason, verdict, *_ = counters.discounts(lab, LAST, 30)
     assert f"1 discount uses, and the app counted {sum(USES[-30:])}" in reason
     assert verdict.text == f"The app counted {sum(USES[-30:])} discount uses in 30 days."
-    assert f"order events hold 1 uses, daily_discount_stats {sum(USES[-30:])}" in (
+    assert f"1 uses in order events, {sum(USES[-30:])} in daily_discount_stats" in (
         counters.disagreement(lab, LAST, 30)
     )
     assert counters.lead_products(lab, LAST, 90)
@@ -249,8 +249,8 @@ def test_sources_that_disagree_are_named(lab):
     lab._con.execute("UPDATE raw.daily_discount_stats SET total_discounts_used = 7")
     by_day = 7 * sum(uses > 0 for uses in USES)
     told = counters.disagreement(lab, LAST, 30)
-    held = "discount_analytics holds 243 uses"
-    assert told == f"Sources disagree: {held}, daily_discount_stats {by_day} in all."
+    held = "243 uses in discount_analytics"
+    assert told == f"Sources disagree over all days: {held}, {by_day} in daily_discount_stats."
     assert told in " ".join(str(item) for item in counters.discounts(lab, LAST, 30))
 
 
