@@ -1,10 +1,10 @@
-"""D1: the only access to a D1 database.
+"""D1 access: every statement to a D1 database goes through this package.
 
-`open_database(url)` gives the same `Database` for each kind:
+`open_database(url)` returns the same `Database` interface for each kind:
 
     d1://ACCOUNT_ID/DATABASE_ID              Cloudflare's REST API
     wrangler+http://127.0.0.1:PORT/DATABASE  the local engine's API (`wrangler dev`)
-    sqlite:PATH                              a SQLite file that keeps D1's limits
+    sqlite:PATH                              a SQLite file with D1's limits
     dump:PATH                                a SQL dump of `wrangler d1 export`, read-only
 """
 

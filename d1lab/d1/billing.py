@@ -1,12 +1,12 @@
-"""What D1 would bill for a statement that SQLite ran here: an estimate from SQLite's own program.
+"""Estimate D1's bill for a statement that SQLite ran locally, from SQLite's compiled program.
 
-D1 bills the rows that a statement steps over or looks up, a number that Python's sqlite3 does not
-show. So the compiled program (EXPLAIN) shows which tables are walked whole, in a range or by key,
-and the numbers come from what is known: the size of a table, the rows that came out, the elements
-of a JSON parameter. Held against the real engine's bill in tests/d1/test_bill.py, this is
+D1 bills the rows that a statement scans or looks up, a number that Python's sqlite3 does not
+report. So the compiled program (EXPLAIN) shows which tables are read in full, in a range, or by
+key, and the counts come from known figures: the size of a table, the rows returned, the elements
+of a JSON parameter. Compared with the real engine's bill in tests/d1/test_bill.py, the estimate is
 
 - exact for whole scans, sorting, keyset pages (plain, or packed into JSON arrays), the first or
-  last row of an index, rows by key, inserts, updates, deletes, and what `d1lab.d1.write` does;
+  last row of an index, rows by key, inserts, updates, deletes, and `d1lab.d1.write`;
 - one row off, at most, for each range that ends before its table or index does;
 - an upper bound for aggregates over a part of a table, and for OFFSET: the whole table;
 - a guess for joins, subqueries, filters on top of an index, partial indexes, triggers, the schema.
@@ -23,7 +23,7 @@ from d1lab.d1.database import Usage, quote
 
 Rows = list[tuple[Any, ...]]
 Run = Callable[..., Rows]
-"""Runs SQL beside the billed statement and gives all rows."""
+"""Runs SQL outside the billed statement and returns all rows."""
 
 _WRITES = (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
 _OPENS = frozenset(("OpenRead", "OpenWrite", "ReopenIdx"))
@@ -35,7 +35,7 @@ _SCHEMA = Usage(rows_read=1, rows_written=2)  # a row in sqlite_schema, and its 
 
 
 class Touched:
-    """What a statement does to which table, as SQLite's authorizer reports it."""
+    """The actions of a statement by table, as reported by SQLite's authorizer."""
 
     def __init__(self) -> None:
         self.inserts: set[str] = set()
@@ -45,7 +45,7 @@ class Touched:
         self.functions: set[str] = set()
 
     def note(self, action: int, first: str | None, second: str | None, trigger: str | None) -> None:
-        """Take down one report of the authorizer."""
+        """Record one authorizer callback."""
         table, column = str(first), str(second)
         if action == sqlite3.SQLITE_FUNCTION:
             self.functions.add(column)
@@ -60,20 +60,20 @@ class Touched:
 
 
 class Access(NamedTuple):
-    """One way of a program into a table, an index of it, or a list that it made for itself."""
+    """A cursor of the program on a table, an index, or a temporary list."""
 
     kind: Literal["whole", "scan", "range", "list", "elements", "first", "row", "entry"]
     table: str  # '' for a list
-    ends: bool  # the loop is left where a comparison says so
+    ends: bool  # whether a comparison ends the loop
     writes: bool  # opened for writing
 
 
 def accesses(program: Rows, table_of: dict[int, str]) -> Iterator[Access]:
-    """How a compiled program reads.
+    """Return how a compiled program reads its tables.
 
     Args:
         program: The rows of EXPLAIN.
-        table_of: The table that each root page belongs to.
+        table_of: The table of each root page.
     """
     tables: dict[int, str] = {}
     seen: defaultdict[int, set[str]] = defaultdict(set)
@@ -112,7 +112,7 @@ def _kinds(opcodes: set[str], table: str, ends: bool) -> Iterator[Any]:
 
 
 def _is_loop(program: Rows, step: int, start: int) -> bool:
-    """Whether the step at the end of a loop is ever reached: min() and max() leave before it."""
+    """Whether the step at the end of a loop is reached: min() and max() exit before it."""
     jumped_to = any(row[3] == step for row in program[start:step])
     return program[step - 1][1] != "Goto" or jumped_to
 
@@ -122,22 +122,22 @@ def _has_end(program: Rows, step: int, start: int) -> bool:
 
 
 def table_of_root(run: Run) -> dict[int, str]:
-    """The table that each root page of the database file belongs to."""
+    """Return the table of each root page of the database file."""
     return dict(run("SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0"))
 
 
 def written_per_row(run: Run, table: str, columns: set[str] | None = None) -> int:
-    """Rows that D1 bills for writing one row: the row, and its entry in each index.
+    """Return the rows that D1 bills for one written row: the row, and its entry in each index.
 
     Args:
         run: Runs SQL on the database.
         table: The table written to.
-        columns: The columns that an UPDATE sets; None for a new row.
+        columns: The columns set by an UPDATE; None for a new row.
     """
     rows = 1
     for _, index, _, origin, *_ in run(f"PRAGMA index_list({quote(table)})"):
         if origin == "pk" and not _has_rowid(run, table):
-            continue  # the table itself is that index
+            continue  # that index is the table itself
         keyed = {row[2] for row in run(f"PRAGMA index_xinfo({quote(index)})") if row[5]}
         rows += columns is None or None in keyed or bool(keyed & columns)
     return rows
@@ -149,12 +149,12 @@ def _has_rowid(run: Run, table: str) -> bool:
 
 
 def count(run: Run, table: str) -> int:
-    """The rows of a table."""
+    """Count the rows of a table."""
     return run(f"SELECT count(*) FROM {quote(table)}")[0][0]  # noqa: S608  quoted
 
 
 def schema_change(run: Run, indexed: str | None) -> Usage:
-    """The bill of a change of the schema; an index on the table `indexed` is made of its rows."""
+    """Return the bill for a schema change; an index on the table `indexed` reads its rows."""
     if indexed is None:
         return _SCHEMA
     rows = count(run, indexed)
@@ -162,13 +162,13 @@ def schema_change(run: Run, indexed: str | None) -> Usage:
 
 
 class Bill:
-    """The bill of one statement: made before it runs, settled after.
+    """The bill of one statement: created before it runs, completed after.
 
     Args:
         run: Runs SQL on the database, unbilled.
         program: The rows of EXPLAIN of the statement.
-        steps: What the authorizer reported of it.
-        params: The values bound to it.
+        steps: The authorizer's report.
+        params: The bound values.
     """
 
     def __init__(self, run: Run, program: Rows, touched: Touched, params: Sequence[object]) -> None:
@@ -187,12 +187,12 @@ class Bill:
         self._sizes = {table: count(run, table) for table in upserted}
 
     def settle(self, rows: Rows, changes: int, triggered: int) -> Usage:
-        """The rows read and written.
+        """Return the rows read and written.
 
         Args:
-            rows: What the statement gave back.
-            changes: The rows that it inserted, updated or deleted itself.
-            triggered: The rows that its triggers did.
+            rows: The rows returned by the statement.
+            changes: The rows that it inserted, updated, or deleted itself.
+            triggered: The rows changed by its triggers.
         """
         inserted = self._inserted(changes)
         if self._touched.inserts:
@@ -234,7 +234,7 @@ class Bill:
 
     def _read_by_change(self, access: Access, changes: int) -> int:
         if access.kind == "entry" and self._elements is not None:
-            return self._elements  # where each key is found
+            return self._elements  # if every key is found
         if access.kind in ("row", "entry", "first"):
             return changes
         return max(1, changes) if access.kind == "list" else self._stepped(access, changes)
@@ -257,7 +257,7 @@ class Bill:
         return read
 
     def _stepped(self, access: Access, out: int, *, partly: bool = True) -> int:
-        """The rows that a loop steps over, when `out` rows come out of it."""
+        """Return the rows that a loop steps over if it returns `out` rows."""
         if access.kind == "elements":
             return self._elements or 0
         if access.kind in ("first", "row", "entry"):
@@ -265,20 +265,20 @@ class Bill:
         partly = partly and self._limits and not self._sorts
         whole = access.kind == "whole" or self._skips or (access.kind == "scan" and not partly)
         whole = whole and access.table != ""
-        sought = max(1, out) if access.kind == "range" else out  # one where nothing is found
+        sought = max(1, out) if access.kind == "range" else out  # one if nothing is found
         read = count(self._run, access.table) if whole else sought + (access.ends and not partly)
         if not self._sorts:
             return read
         return read + (read if self._aggregates or self._limits else out)
 
     def _packed(self, rows: Rows) -> int | None:
-        """The rows of a page that was packed into JSON arrays; None where none was."""
+        """Return the rows of a page packed into JSON arrays; None if there is none."""
         if len(rows) != 1 or "json_group_array" not in self._touched.functions:
             return None
         return next((self._length(cell) for cell in rows[0] if isinstance(cell, str)), 0)
 
     def _length(self, text: object) -> int:
-        """The elements of a JSON array; 0 for anything else."""
+        """Count the elements of a JSON array; 0 for anything else."""
         if not isinstance(text, str) or not text.startswith("["):
             return 0
         return self._run(_ELEMENTS, {"text": text})[0][0]

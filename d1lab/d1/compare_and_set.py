@@ -1,6 +1,6 @@
 """Compare-and-set by key: update a row only if it still has the expected values.
 
-Sending the same rows again is harmless: Idempotent: a repeated call matches no row..
+Idempotent: a repeated call matches no row.
 """
 
 # ruff: noqa: S608  (identifiers are quoted, values are bound)
@@ -23,21 +23,21 @@ def swap(
     columns: Sequence[str],
     rows: Iterable[tuple[Key, Values, Values]],
 ) -> int:
-    """Set columns of the rows that still hold the expected values; all others stay as they are.
+    """Set columns of the rows that still have the expected values; leave all others unchanged.
 
     Args:
         db: The database.
-        table: The table; without an index on `key` each chunk reads all of it.
-        key: The columns that tell rows apart.
+        table: The table; without an index on `key`, each chunk reads all of it.
+        key: The columns that identify a row.
         columns: The columns to compare and to set, none of them in `key`.
         rows: Key, expected values, new values; each key once.
 
     Returns:
-        The rows changed. It is too low if a fault made d1lab send a batch twice.
+        The rows changed. Too low if an error made d1lab send a batch twice.
 
     Raises:
-        InputError: A value is none of D1's, a key is missing or repeated.
-        D1Error: As d1lab.errors draws them. Batches before the failing one stay written.
+        InputError: A value has no D1 type, or a key is missing or repeated.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Earlier batches stay written.
     """
     target, many = quote(table), len(columns)
     names = [*key, *columns, *columns]
@@ -64,7 +64,7 @@ def remove(
     columns: Sequence[str],
     rows: Iterable[tuple[Key, Values]],
 ) -> int:
-    """Delete the rows that still hold the expected values; arguments and errors as in `swap`.
+    """Delete the rows that still have the expected values; arguments and errors as in `swap`.
 
     Returns:
         The rows deleted.

@@ -1,4 +1,4 @@
-"""From a name in the settings to an open database."""
+"""Open databases by URL, or by their name in the settings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def open_database(
     write_token: SecretStr | None = None,
     read_only: bool = False,
 ) -> Database:
-    """Open the database at `url`; the package's docstring lists the kinds.
+    """Open the database at `url`; the docstring of the package lists the kinds.
 
     Args:
-        url: Where it is. Relative paths are relative to the working directory.
-        read_token: For `d1://`: what reads are sent with.
-        write_token: For `d1://`: what writes are sent with; without it they are refused.
-        read_only: Refuse every write.
+        url: The URL. Relative paths are relative to the working directory.
+        read_token: For `d1://`: the API token for reads.
+        write_token: For `d1://`: the API token for writes, which are rejected without it.
+        read_only: Whether to reject every write.
 
     Raises:
-        InputError: The URL is of no known kind, or names a file that does not exist.
-        D1AuthError: `d1://` without a token.
+        InputError: The URL has an unknown kind, or its file does not exist.
+        D1AuthError: The URL is `d1://` and there is no token.
     """
     require_url(url)
     kind, _, rest = url.partition(":")
@@ -47,10 +47,10 @@ def open_database(
 
 
 def require_url(url: str) -> None:
-    """Refuse a URL that can be none of a database; nothing is opened, no file is looked for.
+    """Reject an invalid database URL, without opening anything or looking for a file.
 
     Raises:
-        InputError: It is of no known kind, or malformed.
+        InputError: The URL has an unknown kind, or is malformed.
     """
     kind, _, rest = url.partition(":")
     if kind in ("d1", "wrangler+http"):
@@ -60,18 +60,18 @@ def require_url(url: str) -> None:
     elif kind not in ("sqlite", "dump") or not rest:
         raise InputError(
             f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
-            "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH or dump:PATH"
+            "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH, or dump:PATH"
         )
 
 
 def connect(settings: Settings, database: str | None = None, *, write: bool = False) -> Database:
-    """Open a database of the settings; without `write` it can only be read.
+    """Open a database from the settings; read-only unless `write` is set.
 
-    A reader is never given the write token, so that what only pulls cannot write.
+    A read-only database never gets the write token, so a pull cannot write.
 
     Raises:
-        UnknownName: The settings name no such database.
-        InputError: Its file does not exist, its URL is of no known kind, or it can only be read.
+        UnknownName: The settings have no such database.
+        InputError: Its file does not exist, its URL has an unknown kind, or it is read-only.
     """
     name, chosen = settings.resolve(database)
     kind, _, path = chosen.url.partition(":")

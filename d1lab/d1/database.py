@@ -1,4 +1,4 @@
-"""What a D1 database is to the rest of d1lab: four verbs, and a meter of what they cost."""
+"""The interface of a D1 database in d1lab: query, execute, batch, tables, and a usage meter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = None | int | float | str | bytes
 
 
 class Usage(NamedTuple):
-    """What calls cost, in the rows that D1 bills; sums with `+`, what came since with `-`."""
+    """Usage in rows, as billed by D1; sums with `+`, differences with `-`."""
 
     calls: int = 0
     rows_read: int = 0
@@ -30,10 +30,10 @@ class Usage(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one statement gave back.
+    """The result of one statement.
 
-    Integers are exact at any size. Column names may repeat; a statement without rows has none.
-    `changes` are the rows inserted, updated and deleted, those by triggers too.
+    Integers are exact at any size. Column names can repeat; a statement without rows has none.
+    `changes` counts the rows inserted, updated, and deleted, including those by triggers.
     """
 
     columns: tuple[str, ...]
@@ -55,45 +55,45 @@ class Statement(NamedTuple):
 
 
 class ColumnInfo(NamedTuple):
-    """A column as the database declares it; `affinity` by SQLite's rules."""
+    """A column as declared in the database; `affinity` by SQLite's rules."""
 
     name: str
     declared: str
     affinity: str  # 'INTEGER', 'REAL', 'NUMERIC', 'TEXT' or 'BLOB'
     not_null: bool
-    key_position: int  # 1-based place in the primary key; 0 outside
+    key_position: int  # 1-based position in the primary key; 0 if not part of it
 
 
 class TableInfo(NamedTuple):
-    """A table as the database declares it."""
+    """A table as declared in the database."""
 
     name: str
     columns: tuple[ColumnInfo, ...]
     has_rowid: bool
-    rowid_column: str | None = None  # the column that is the rowid, where there is one
+    rowid_column: str | None = None  # the column that is an alias of the rowid, if any
 
     @property
     def primary_key(self) -> tuple[str, ...]:
-        """The columns of the primary key, in its order; empty without one."""
+        """The columns of the primary key, in key order; empty without one."""
         keys = sorted((c.key_position, c.name) for c in self.columns if c.key_position)
         return tuple(name for _, name in keys)
 
 
 class Meter:
-    """Counts usage per table, over the life of a Database. Safe between threads."""
+    """Counts usage per table over the lifetime of a Database. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
 
     def add(self, table: str, usage: Usage) -> None:
-        """Count `usage` for `table`; '' for what belongs to none."""
+        """Count `usage` for `table`; '' for statements without a table."""
         with self._lock:
             self._usage[table] += usage
 
     @property
     def by_table(self) -> dict[str, Usage]:
-        """A copy of the counts, per table."""
+        """Return a copy of the counts, per table."""
         with self._lock:
             return dict(self._usage)
 
@@ -104,76 +104,76 @@ class Meter:
 
 
 class Database(Protocol):
-    """A D1 database. Safe between threads; reads may run at the same time.
+    """A D1 database. Thread-safe; reads can run in parallel.
 
-    `table` names the table that the meter counts a call for.
+    `table` is the table that the meter counts a call for.
     """
 
-    url: str  # as given to open_database; holds no secret
+    url: str  # as passed to open_database; contains no secret
     meter: Meter
 
     def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
-        """One reading statement. Passing faults are retried: reading twice is harmless.
+        """Run one read statement. Transient errors are retried, because reads can be repeated.
 
         Raises:
             InputError: The statement would write.
-            D1Error: As d1lab.errors draws them.
+            D1Error: A request to D1 failed; d1lab.errors lists the subclasses.
         """
         ...
 
     def execute(
         self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
     ) -> Result:
-        """One statement that may write. Sent again after a passing fault only if `idempotent`."""
+        """Run one statement that can write. Transient errors are retried only if `idempotent`."""
         ...
 
     def batch(
         self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
     ) -> list[Result]:
-        """Statements in one transaction: all of them take effect, or none."""
+        """Run statements in one transaction: either all take effect, or none."""
         ...
 
     def tables(self) -> dict[str, TableInfo]:
-        """The user's tables by name; D1's own, SQLite's own, `d1_migrations` and shadow tables
-        are left out."""
+        """Return the user's tables by name, without internal tables of D1 and SQLite,
+        `d1_migrations`, and shadow tables."""
         ...
 
     def bookmark(self) -> str | None:
-        """An opaque mark of the database's state: equal marks, nothing changed between them.
+        """Return an opaque mark of the database's state: equal marks mean that nothing changed.
 
-        None where the database offers none. Costs no rows.
+        None if the database does not support it. Billed no rows.
         """
         ...
 
     def others_mark(self) -> int | None:
-        """A mark that changes when another connection writes, and not when this one does.
+        """Return a mark that changes when another connection writes, but not when this one does.
 
-        None where the database does not tell them apart. Costs no rows.
+        None if the database cannot distinguish them. Billed no rows.
         """
         ...
 
     def size_bytes(self) -> int | None:
-        """How large the database is; None where it does not say. Costs no rows."""
+        """Return the database size in bytes; None if unknown. Billed no rows."""
         ...
 
     def close(self) -> None:
-        """Give back connections and files."""
+        """Close connections and files."""
         ...
 
 
 def quote(identifier: str) -> str:
-    """An identifier as SQL, quoted: `quote('a"b')` is `"a""b"`."""
+    """Quote an identifier for SQL: `quote('a"b')` is `"a""b"`."""
     if "\x00" in identifier:
-        raise InputError(f"a name holds a NUL character: {identifier!r}")
+        raise InputError(f"a name contains a NUL character: {identifier!r}")
     return '"' + identifier.replace('"', '""') + '"'
 
 
 class Budget:
-    """The rows that may still be read. They are reserved before each batch.
+    """A limit on rows read, reserved before each batch.
 
     Args:
-        meter: Counts what is read, from now on.
-        rows: How many may be read; None for any number.
+        meter: The meter of rows read, from now on.
+        rows: The limit; None for no limit.
     """
 
     def __init__(self, meter: Meter, rows: int | None = None) -> None:
@@ -183,7 +183,7 @@ class Budget:
 
     @property
     def spent(self) -> int:
-        """Rows read so far, by whomever."""
+        """Rows read so far, by any caller."""
         return self._meter.total.rows_read - self._before
 
     @contextmanager
@@ -191,7 +191,7 @@ class Budget:
         """Reserve up to `wanted` rows for one statement, and at least `least`.
 
         Raises:
-            BudgetError: Fewer than `least` are left.
+            BudgetError: Fewer than `least` rows are left.
         """
         with self._lock:
             left = wanted if self.rows is None else self.rows - self.spent - self._reserved
@@ -200,7 +200,7 @@ class Budget:
                 raise BudgetError(
                     f"{f'table {table!r}' if table else 'the pull'} needs more rows than "
                     f"--max-rows-read allows: {self.spent:,} of {self.rows:,} were read. "
-                    "Allow more, or pull again: batches that D1 has sent are kept and go first."
+                    "Raise the limit, or pull again to resume: rows already read are kept."
                 )
             self._reserved += granted
         try:

@@ -1,6 +1,6 @@
-"""A SQL dump opened as a read-only database: `wrangler d1 export`, `.dump`, Python's iterdump.
+"""Open a SQL dump as a read-only database: `wrangler d1 export`, `.dump`, or Python's iterdump.
 
-The dump is loaded in one transaction of ours, so its own BEGIN and COMMIT are passed over.
+The dump is loaded in one transaction, so its own BEGIN and COMMIT are skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from d1lab.d1.sql_tokens import statements, tokens, verb
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
 
-_NUL = "'||char(0)||'"  # a dump writes NUL as it is, within texts; SQLite stops reading SQL there
+_NUL = "'||char(0)||'"  # dumps contain raw NULs within texts, where SQLite stops parsing
 _FORBIDDEN = frozenset((sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH))
 _TRANSACTION = frozenset(("BEGIN", "COMMIT", "END", "SAVEPOINT", "RELEASE"))
 _ESCAPE = re.compile(
@@ -29,18 +29,18 @@ _COMMENT_END = (b"--", b"*/")
 
 
 class DumpDatabase(SqliteDatabase):
-    """A dump, loaded into a SQLite file that lives until `close`."""
+    """A dump, loaded into a SQLite file that exists until `close`."""
 
     def __init__(self, folder: TemporaryDirectory[str], digest: str, url: str) -> None:
         self._folder, self._digest = folder, digest
         super().__init__(Path(folder.name) / "dump.sqlite", url=url, read_only=True)
 
     def bookmark(self) -> str | None:
-        """The hash of the dump's text."""
+        """Return the hash of the dump's text."""
         return self._digest
 
     def close(self) -> None:
-        """Close the database and remove its file."""
+        """Close the database and delete its file."""
         super().close()
         self._folder.cleanup()
 
@@ -48,14 +48,14 @@ class DumpDatabase(SqliteDatabase):
 def open_dump(path: str | Path, url: str | None = None) -> DumpDatabase:
     """Load a SQL dump and open it for reading.
 
-    D1 rounds integers beyond 2^53 when it exports them: what the dump says is what comes out.
+    D1 rounds integers above 2^53 on export: the values are those in the dump.
 
     Args:
         path: The .sql file.
-        url: What `url` shows; by default `dump:PATH`.
+        url: The value of `url`. Default: `dump:PATH`.
 
     Raises:
-        InputError: There is no such file, or SQLite cannot run it; the message says where.
+        InputError: The file does not exist, or SQLite cannot run it; the message has the position.
     """
     path, url = Path(path), url or f"dump:{path}"
     if not path.is_file():
@@ -70,14 +70,14 @@ def open_dump(path: str | Path, url: str | None = None) -> DumpDatabase:
 
 
 def _load(dump: Path, target: Path, url: str) -> str:
-    """Run the dump's statements into a new file; the hash of its text."""
+    """Run the dump's statements into a new file; return the hash of its text."""
     digest = hashlib.sha256()
     connection = sqlite3.connect(target, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("VACUUM")  # makes the file, even for an empty dump
+        connection.execute("VACUUM")  # creates the file, even for an empty dump
         connection.set_authorizer(_authorize)
-        connection.create_function("unistr", 1, _unistr, deterministic=True)  # SQLite 3.50's own
+        connection.create_function("unistr", 1, _unistr, deterministic=True)  # in SQLite 3.50
         connection.execute("BEGIN")
         for text in _statements(dump, digest):
             try:
@@ -91,10 +91,10 @@ def _load(dump: Path, target: Path, url: str) -> str:
 
 
 def _run(connection: sqlite3.Connection, text: str) -> None:
-    """Run what stands up to the end of a line: nearly always one statement."""
+    """Run the text up to the end of a line, nearly always one statement."""
     action = verb(text)
     if action == "ROLLBACK":
-        raise sqlite3.DatabaseError("the dump was given up by the program that made it")
+        raise sqlite3.DatabaseError("the dump is incomplete: it ends with a ROLLBACK")
     if action in _TRANSACTION:
         _run_each(connection, list(statements(text))[1:])
         return
@@ -124,7 +124,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:
-    """The statements of a dump; a text may run over several lines. A comment is no statement."""
+    """Yield the statements of a dump without comments; a text can span several lines."""
     lines: list[str] = []
     with dump.open("rb") as file:
         for number, line in enumerate(_lines(file), 1):
@@ -140,29 +140,29 @@ def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:
     if sqlite3.complete_statement(rest):  # a comment of several lines came after it
         yield rest
     elif any(True for _ in tokens(rest)):
-        raise InputError(f"{dump} ends within a statement: {rest.strip()[:80]}")
+        raise InputError(f"{dump} ends in the middle of a statement: {rest.strip()[:80]}")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines in UTF-8, without a byte order mark; PowerShell's `>` makes UTF-16."""
+    """Open the lines as text without a byte order mark; PowerShell's `>` writes UTF-16."""
     start = file.read(3)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         file.seek(0)
         text = io.TextIOWrapper(file, encoding="utf-16", newline="\n")
         yield from (line.encode() for line in text)
-        text.detach()  # the file is closed by who opened it
+        text.detach()  # the caller closes the file
         return
     file.seek(len(codecs.BOM_UTF8) if start == codecs.BOM_UTF8 else 0)
     yield from file
 
 
 def _may_end(line: bytes) -> bool:
-    """Whether a statement may end in this line: asking SQLite costs all that came before."""
+    """Whether a statement can end on this line: SQLite's own check rereads all of its text."""
     if line.rstrip().endswith(b";"):
         return True
     return b";" in line and any(mark in line for mark in _COMMENT_END)
 
 
 def _authorize(action: int, *_: str | None) -> int:
-    """A dump may fill its own file and no other."""
+    """Deny access to any file other than the dump's own."""
     return sqlite3.SQLITE_DENY if action in _FORBIDDEN else sqlite3.SQLITE_OK

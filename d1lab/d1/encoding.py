@@ -1,7 +1,7 @@
 """Encode values as JSON that SQLite reads back exactly.
 
-D1's HTTP API binds text alone. A number inside a JSON text arrives as what it is; what JSON cannot
-hold (a blob, a text with a NUL) goes as hexadecimal digits in an object.
+D1's HTTP API binds text only. A number inside a JSON text keeps its type; a value that JSON cannot
+represent (a blob, a text with a NUL) is sent as hexadecimal digits in an object.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Encoded = None | int | float | str | dict[str, str]
 
 
 def plain(value: object) -> Value:
-    """A Python value as one that SQLite has.
+    """Convert a Python value to a SQLite value.
 
     Dates become 'YYYY-MM-DD', times 'YYYY-MM-DD HH:MM:SS' in UTC (with the fraction of a second
-    where there is one; a time without a zone is taken as UTC), a Decimal the nearest number.
+    if there is one; a time without a zone counts as UTC), a Decimal the nearest number.
 
     Raises:
         InputError: The value is NaN, infinite, not a time, too large, or of another type.
@@ -47,7 +47,7 @@ def plain(value: object) -> Value:
 
 def _fitting(number: int) -> int:
     if not -(2**63) <= number < 2**63:
-        raise InputError(f"an integer that does not fit 64 bits: {number}")
+        raise InputError(f"integer exceeds 64 bits: {number}")
     return number
 
 
@@ -74,7 +74,7 @@ def _moment(moment: date) -> str:
 
 
 def encode(value: Value) -> Encoded:
-    """A value as JSON holds it: what it cannot hold becomes an object of hexadecimal digits."""
+    """Convert a value for JSON: unsupported values become an object with hexadecimal digits."""
     if isinstance(value, bytes):
         return {"blob": value.hex()}
     if isinstance(value, str) and "\x00" in value:
@@ -83,7 +83,7 @@ def encode(value: Value) -> Encoded:
 
 
 def to_json(value: object) -> str:
-    """JSON text, as SQLite reads it.
+    """Serialize values as JSON text for SQLite.
 
     Raises:
         InputError: A text is not valid Unicode.
@@ -95,12 +95,12 @@ def to_json(value: object) -> str:
 
 
 def extract(source: str, path: str, encoded: bool) -> str:
-    """SQL that reads one value out of JSON.
+    """Return SQL that reads one value from JSON.
 
     Args:
-        source: SQL of the JSON text: `?1`, `value`.
-        path: Its place in there: `$[0]`.
-        encoded: Whether the value may be an object made by `encode`.
+        source: SQL of the JSON text, such as `?1` or `value`.
+        path: The path in it, such as `$[0]`.
+        encoded: Whether the value can be an object from `encode`.
     """
     bare = f"json_extract({source}, '{path}')"
     if not encoded:
@@ -113,21 +113,21 @@ def extract(source: str, path: str, encoded: bool) -> str:
 
 
 def encoded_places(row: Sequence[Encoded]) -> frozenset[int]:
-    """The places at which a row holds an object made by `encode`."""
+    """Return the positions in a row that have an object from `encode`."""
     return frozenset(place for place, cell in enumerate(row) if isinstance(cell, dict))
 
 
 def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
-    """A statement and its parameters as D1's API takes them: text only, every value exact.
+    """Convert a statement and its parameters for D1's API: text only, with exact values.
 
-    Texts stay parameters of their own. All other values go into one JSON text, bound last, and
-    each of their placeholders is replaced by an expression that reads its value back.
+    Texts stay separate parameters. All other values go into one JSON text, bound last, and
+    each of their placeholders is replaced by an expression that reads the value from it.
 
     >>> bind_as_text("SELECT ?1, '?', ?2", ("a", 1))
     ("SELECT ?1, '?', json_extract(?2, '$[0]')", ['a', '[1]'])
 
     Raises:
-        D1QueryError: The placeholders are named, or do not fit the parameters.
+        D1QueryError: The placeholders are named, or do not match the parameters.
     """
     if ";" in sql:  # D1 takes a comment after the last semicolon for a statement without SQL
         sql = next(statements(sql))
@@ -148,15 +148,15 @@ def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
 
 
 def bind_by_name(sql: str, params: Sequence[Value]) -> tuple[str, dict[str, Value]]:
-    """A statement and its parameters as every Python's sqlite3 takes them: each bound by a name.
+    """Convert a statement and its parameters to named parameters, for any Python's sqlite3.
 
-    Python 3.12 warns where `?1` is bound to a sequence, and later ones may refuse it.
+    Python 3.12 warns if `?1` is bound to a sequence, and later versions can reject it.
 
     >>> bind_by_name("SELECT ?2, '?1', ?1", ("a", 1))
     ("SELECT :2, '?1', :1", {'1': 'a', '2': 1})
 
     Raises:
-        D1QueryError: The placeholders are named, or do not fit the parameters.
+        D1QueryError: The placeholders are named, or do not match the parameters.
     """
     values = {str(number): value for number, value in enumerate(params, 1)}
     spelled = {number: f":{number}" for number in range(len(params) + 1)}
@@ -164,7 +164,7 @@ def bind_by_name(sql: str, params: Sequence[Value]) -> tuple[str, dict[str, Valu
 
 
 def _respelled(sql: str, found: list[tuple[Token, int]], spelled: dict[int, str]) -> str:
-    """The statement with another text for each placeholder, by its number."""
+    """Replace each placeholder of a statement, by number."""
     pieces, end = [], 0
     for token, number in found:
         pieces += [sql[end : token.start], spelled[number]]
@@ -173,13 +173,13 @@ def _respelled(sql: str, found: list[tuple[Token, int]], spelled: dict[int, str]
 
 
 def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
-    """The placeholders and the number of the parameter that each stands for, as SQLite counts."""
+    """Return the placeholders with their parameter numbers, counted as in SQLite."""
     found, highest = [], 0
     for token in tokens(sql):
         if token.kind != "parameter":
             continue
         if token.text[0] != "?":
-            raise D1QueryError(f"named placeholder {token.text}: D1 takes ?1, ?2, ...")
+            raise D1QueryError(f"named placeholder {token.text} is not supported. Use ?1, ?2, ...")
         number = int(token.text[1:] or highest + 1)
         highest = max(highest, number)
         found.append((token, number))
@@ -189,9 +189,9 @@ def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
 
 
 def tag(cell: str) -> str:
-    """SQL of a value that JSON passes on exactly; `untagged` reads it back.
+    """Return SQL that tags a value so that JSON keeps it exact; `untagged` reverses it.
 
-    Integers become text 'i...', beyond JSON's rounding; texts 't...'; infinities 'r+' and 'r-'.
+    Integers become text 'i...' to avoid JSON's rounding; texts 't...'; infinities 'r+' and 'r-'.
     """
     return (
         f"CASE typeof({cell}) WHEN 'integer' THEN 'i' || {cell} WHEN 'text' THEN 't' || {cell} "
@@ -201,11 +201,11 @@ def tag(cell: str) -> str:
 
 
 def tagged(sql: str, columns: int) -> str:
-    """A read with every cell of its result tagged.
+    """Return a read statement with every cell of its result tagged.
 
     Args:
-        sql: A SELECT, VALUES or WITH.
-        columns: How many columns it gives.
+        sql: A SELECT, VALUES, or WITH.
+        columns: The number of result columns.
     """
     names = [f"c{i}" for i in range(columns)]
     body = next(statements(sql))  # without a semicolon, or a comment after it
@@ -214,7 +214,7 @@ def tagged(sql: str, columns: int) -> str:
 
 
 def untagged(cell: Value) -> Value:
-    """The value that a tagged cell stands for."""
+    """Return the value of a tagged cell."""
     if isinstance(cell, str):
         kind, text = cell[:1], cell[1:]
         return text if kind == "t" else int(text) if kind == "i" else float(f"{text}inf")

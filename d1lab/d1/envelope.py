@@ -1,8 +1,8 @@
-"""What an answer of D1's API must look like before anything in it is believed.
+"""Validate the structure of D1's API responses before using them.
 
-An answer that is cut off, empty, or of another shape proves nothing about the data. It raises
-`D1UnavailableError`, which `transport` retries where that is harmless, so that "no rows" is only
-ever what D1 said, and never what was left of a broken answer.
+A response that is truncated, empty, or of another structure is no evidence about the data. It
+raises `D1UnavailableError`, which `transport` retries if that is safe, so that "no rows" always
+comes from D1 and never from a damaged response.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from d1lab.errors import D1Error, D1UnavailableError
 
 T = TypeVar("T")
 
-_LASTING = (401, 403, 404, 413)  # statuses that mean the same without D1's JSON
+_LASTING = (401, 403, 404, 413)  # statuses with the same meaning without D1's JSON
 _CELLS = {type(None), int, float, str, list}
 _INTEGERS = 2**63
 
 
 class MisshapenError(ValueError):
-    """A part of an answer is not what it must be; the message says which."""
+    """A part of a response has an invalid structure; the message names it."""
 
 
 def opened(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
-    """What `read` makes of the `result` of an answer that says success at every level.
+    """Return the `result` of a response that reports success at every level, converted by `read`.
 
     Args:
-        answer: What came back over HTTP.
-        read: Checks and converts the `result`; it raises `MisshapenError`.
+        answer: The HTTP response.
+        read: Checks and converts the `result`; raises `MisshapenError`.
 
     Raises:
-        D1UnavailableError: The answer is incomplete or of another shape.
-        D1Error: D1 answered with an error, as `d1lab.d1.error_mapping` reads it.
+        D1UnavailableError: The response is incomplete or has another structure.
+        D1Error: D1 returned an error; `d1lab.d1.error_mapping` chooses the subclass.
     """
     envelope = _parsed(answer.content)
     if not isinstance(envelope, dict):
@@ -55,17 +55,16 @@ def opened(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
         return read(envelope.get("result"))
     except MisshapenError as error:
         raise D1UnavailableError(
-            f"D1's answer is incomplete or damaged: {error}. Nothing was concluded from it. "
-            "Try again.",
+            f"D1's response is incomplete or damaged: {error}. It was not used. Try again.",
             status=answer.status_code,
         ) from None
 
 
 def results_of(statements: Sequence[Statement]) -> Callable[[Any], list[Result]]:
-    """The reader of what these statements gave, one result for each.
+    """Return a reader of the results of these statements, one for each.
 
-    A statement that reads has columns, and rows of that width, at least as many as it must give;
-    one that writes may have none.
+    A read statement has columns, and rows of that width, at least as many as it always returns;
+    a write statement can have none.
     """
 
     def read(found: Any) -> list[Result]:
@@ -79,7 +78,7 @@ def results_of(statements: Sequence[Statement]) -> Callable[[Any], list[Result]]
 
 
 def ids_by_name(found: Any) -> dict[str, str]:
-    """The databases of a page of the list, as name and id."""
+    """Read a page of the list of databases as ids by name."""
     listed = _list_of_objects(found)
     if not all(isinstance(each.get(key), str) for each in listed for key in ("name", "uuid")):
         raise MisshapenError("a database in the list has no name or no id")
@@ -87,7 +86,7 @@ def ids_by_name(found: Any) -> dict[str, str]:
 
 
 def bookmark(found: Any) -> str | None:
-    """A database's bookmark; None where it has none."""
+    """Read a database's bookmark; None if there is none."""
     mark = _object(found).get("bookmark") if found is not None else None
     if mark is not None and not isinstance(mark, str):
         raise MisshapenError("the bookmark is not a text")
@@ -95,12 +94,12 @@ def bookmark(found: Any) -> str | None:
 
 
 def file_size(found: Any) -> int | None:
-    """A database's size in bytes; None where D1 does not give it."""
+    """Read a database's size in bytes; None if D1 does not return it."""
     return None if _object(found).get("file_size") is None else _count(found, "file_size")
 
 
 def _require_no_failure(answer: httpx2.Response, found: Any) -> None:
-    """Raise what a statement of a batch failed with, although the envelope says success."""
+    """Raise the error of a failed statement in a batch whose envelope reports success."""
     for each in found if isinstance(found, list) else ():
         if isinstance(each, dict) and each.get("success") is False:
             raise _rejection(answer, str(each.get("error") or "a statement failed"), None)
@@ -113,7 +112,7 @@ def _result(statement: Statement, answer: dict[str, Any]) -> Result:
     usage = Usage(0, _count(meta, "rows_read"), _count(meta, "rows_written"))
     columns, rows = _table(answer.get("results"), is_read(statement.sql))
     if len(rows) < statement.least_rows:
-        raise MisshapenError(f"{len(rows)} rows, {statement.least_rows} or more are certain")
+        raise MisshapenError(f"{len(rows)} rows, expected {statement.least_rows} or more")
     return Result(columns, rows, usage, _count(meta, "changes"))
 
 
@@ -132,20 +131,20 @@ def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, 
 
 
 def _cells(rows: list[list[Any]]) -> list[tuple[Value, ...]]:
-    """Rows as tuples; D1 sends a blob as the list of its bytes."""
+    """Convert rows to tuples; D1 sends a blob as a list of bytes."""
     kinds = set(map(type, chain.from_iterable(rows)))
     if not kinds <= _CELLS:
-        raise MisshapenError("a value is of a type that D1 does not have")
+        raise MisshapenError("a value has a type that D1 does not have")
     if list in kinds:
         try:
             return [tuple(bytes(c) if type(c) is list else c for c in row) for row in rows]
         except (TypeError, ValueError):
-            raise MisshapenError("a blob holds something else than bytes") from None
+            raise MisshapenError("a blob contains a value that is not a byte") from None
     return [tuple(row) for row in rows]
 
 
 def _count(meta: dict[str, Any], name: str) -> int:
-    """A number of `meta`, 0 where there is none."""
+    """Read a number in `meta`; 0 if missing."""
     value = meta.get(name)
     if value is None:
         return 0
@@ -157,13 +156,13 @@ def _count(meta: dict[str, Any], name: str) -> int:
 
 def _object(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
-        raise MisshapenError(f"{_kind(found)} where an object belongs")
+        raise MisshapenError(f"{_kind(found)} instead of an object")
     return found
 
 
 def _list_of_objects(found: Any) -> list[dict[str, Any]]:
     if not isinstance(found, list):
-        raise MisshapenError(f"{_kind(found)} where a list belongs")
+        raise MisshapenError(f"{_kind(found)} instead of a list")
     return [_object(each) for each in found]
 
 
@@ -175,7 +174,7 @@ def _parsed(content: bytes) -> object:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        pass  # orjson refuses lone surrogates and infinities, which the json module reads
+        pass  # orjson rejects lone surrogates and infinities, which the json module reads
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -183,21 +182,21 @@ def _parsed(content: bytes) -> object:
 
 
 def _without_json(answer: httpx2.Response) -> D1Error:
-    """An answer that is not D1's: a proxy's page, half a text, or nothing."""
+    """Return the error for a response without D1's JSON: a proxy's page, truncated, or empty."""
     message = f"HTTP {answer.status_code} without D1's JSON ({len(answer.content):,} bytes)"
     return _unexplained(answer, message)
 
 
 def _failed(answer: httpx2.Response, envelope: dict[str, Any]) -> D1Error:
-    """The error that an envelope tells of."""
+    """Return the error in an envelope."""
     message, code = _reason(envelope)
     if not message:
-        return _unexplained(answer, f"HTTP {answer.status_code}: an error without a reason")
+        return _unexplained(answer, f"HTTP {answer.status_code}: error without a message")
     return _rejection(answer, message, code)
 
 
 def _unexplained(answer: httpx2.Response, message: str) -> D1Error:
-    """An error whose status is all that is known of it."""
+    """Return the error for a response with nothing but a status."""
     if answer.status_code in _LASTING:
         return _rejection(answer, message, None)
     return D1UnavailableError(
@@ -206,7 +205,7 @@ def _unexplained(answer: httpx2.Response, message: str) -> D1Error:
 
 
 def _reason(envelope: dict[str, Any]) -> tuple[str, int | None]:
-    """Why D1 failed, and its code; '' where it gives no reason."""
+    """Return D1's error message and code; '' without a message."""
     listed = envelope.get("errors")
     errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     message = "; ".join(str(error["message"]) for error in errors if error.get("message"))
@@ -226,5 +225,5 @@ def _rejection(answer: httpx2.Response, message: str, code: int | None) -> D1Err
 def _retry_after(answer: httpx2.Response) -> float | None:
     try:
         return max(0.0, float(answer.headers.get("retry-after", "")))
-    except ValueError:  # absent, or a date, which Cloudflare does not send
+    except ValueError:  # missing, or a date, which Cloudflare does not send
         return None

@@ -1,6 +1,6 @@
 """Map D1 and SQLite error messages to d1lab exceptions.
 
-Cloudflare's code 7500 stands for everything, so the message decides, then the HTTP status.
+Cloudflare's code 7500 covers every error, so the message decides, then the HTTP status.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def error_for(
     code: int | None = None,
     retry_after_seconds: float | None = None,
 ) -> D1Error:
-    """The error that D1's or SQLite's `message` stands for.
+    """Return the exception for an error message of D1 or SQLite.
 
     Args:
-        message: What the server or SQLite said.
-        status: The HTTP status; None where no HTTP was involved.
+        message: The message of the server or SQLite.
+        status: The HTTP status; None without HTTP.
         code: Cloudflare's error code.
-        retry_after_seconds: What a `retry-after` header asked for.
+        retry_after_seconds: The value of a `retry-after` header.
 
     >>> type(error_for("no such table: t: SQLITE_ERROR", status=400)).__name__
     'D1QueryError'
@@ -93,7 +93,7 @@ def error_for(
 
 
 def with_statement(error: D1Error, sql: str) -> D1Error:
-    """The same error with the statement in its message, where the statement is to blame.
+    """Return the error with the statement in its message, if the statement caused it.
 
     >>> str(with_statement(D1QueryError("no such table: t"), "SELECT a FROM t"))
     'no such table: t, in: SELECT a FROM t'
@@ -104,7 +104,7 @@ def with_statement(error: D1Error, sql: str) -> D1Error:
 
 
 def shorten(sql: str, width: int = 80) -> str:
-    """The start of a statement on one line, for a message."""
+    """Return the start of a statement on one line, for a message."""
     line = " ".join(sql[: 4 * width].split())
     return line if len(line) <= width else line[: width - 4] + " ..."
 
@@ -115,7 +115,7 @@ def _by_status(
     if status in (401, 403) or code in _AUTH_CODES:
         return D1AuthError(f"{message.rstrip('.')}. {_TOKENS}", status=status, code=code)
     if status == 404:
-        advice = "Are account and database in the URL right, and may the token see them?"
+        advice = "Check the account and database in the URL, and the token's access to them."
         return D1QueryError(f"{message.rstrip('.')}. {advice}", status=status, code=code)
     if status == 413:
         return D1TooBigError(message, status=status, code=code)
@@ -130,8 +130,8 @@ def _quota(message: str, status: int | None, code: int | None) -> D1QuotaError:
     now = datetime.now(UTC)
     resets_at = datetime(now.year, now.month, now.day, tzinfo=UTC) + timedelta(days=1)
     return D1QuotaError(
-        f"{message.rstrip('.')}. D1 takes no more of these until {resets_at:%Y-%m-%d %H:%M} UTC; "
-        "run it again then, ask for less with --max-rows-read, or change to the paid plan.",
+        f"{message.rstrip('.')}. The limit resets at {resets_at:%Y-%m-%d %H:%M} UTC. "
+        "Run again then, set a lower --max-rows-read, or change to the paid plan.",
         resets_at=resets_at,
         status=status,
         code=code,

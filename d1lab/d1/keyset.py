@@ -1,11 +1,11 @@
 """Keyset pagination of tables, packed by D1 into one JSON array per column.
 
-One row comes back instead of thousands: it is several times as fast to send and to parse, and
-more faithful. In D1's plain answers an integer above 2^53 is rounded and an infinity is null; in a
-packed batch both are exact. Each row of a batch is billed as one row read.
+D1 returns one row instead of thousands, which is several times as fast to send and to parse, and
+exact: plain responses round integers above 2^53 and turn an infinity into null, packed batches do
+neither. Each row of a batch is billed as one row read.
 
-JSON holds no blobs, and D1 no text that is not UTF-8 without changing it. Columns that may hold
-such values are read wrapped: 'b' or 't' (what it is) and its hexadecimal digits.
+JSON cannot contain blobs, and D1 changes text that is not UTF-8. Columns that can have such
+values are read wrapped: 'b' or 't' for blob or text, then the hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from d1lab.errors import (
     ScanError,
 )
 
-FIRST_ROWS = 1_000  # the first batch: it shows how wide the rows are
-MOST_ROWS = 20_000  # more gains nothing
-CELL_BYTES = 1_000_000  # aimed at for the widest cell: half of what D1 lets through
-BATCH_BYTES = 8_000_000  # aimed at for the whole batch
+FIRST_ROWS = 1_000  # the first batch, which measures the row width
+MOST_ROWS = 20_000  # larger batches are not faster
+CELL_BYTES = 1_000_000  # target size of the widest cell: half of D1's limit
+BATCH_BYTES = 8_000_000  # target size of the whole batch
 LONGEST_PAUSE_SECONDS = 10.0
 MOST_ARGUMENTS = 31  # of a function on D1
 ATTEMPTS = 3  # to read a batch that arrives damaged
-SPARE_READS = 100  # beyond twice its rows, before a batch counts as a scan
+SPARE_READS = 100  # reads beyond twice its rows before a batch counts as a scan
 
 _WRAP = (
     "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0})"
@@ -52,43 +52,43 @@ sleep = time.sleep  # replaced in tests
 
 
 class DamagedBatchError(D1UnavailableError):
-    """A batch that is not whole, although the answer that it came in is."""
+    """A batch that is incomplete although its response is complete."""
 
     def __init__(self) -> None:
         super().__init__(
-            "a batch of rows from D1 is incomplete or damaged. Nothing of it was kept. Pull again."
+            "a batch of rows from D1 is incomplete or damaged. It was discarded. Pull again."
         )
 
 
 class Batch(NamedTuple):
     """Consecutive rows of a table, column by column.
 
-    `upto` is how far the table is read with this batch: a rowid, or a key as JSON text.
+    `upto` is the position reached with this batch: a rowid, or a key as JSON text.
     """
 
     rowids: list[int]  # empty for a table without rowids
     columns: list[list[Value]]
     rows: int
     upto: int | str
-    after: int | None = None  # where it begins, if not where the one before ended
+    after: int | None = None  # where it begins, if not at the end of the previous batch
 
 
 class BatchForm(NamedTuple):
-    """How a batch is asked for."""
+    """The form in which a batch is requested."""
 
     packed: bool
     wrapped: frozenset[str] = frozenset()
 
 
 class BatchSize:
-    """How many rows to ask for next: as many as D1's limits let through, found out on the way."""
+    """The next batch size, adapted to D1's limits while reading."""
 
     def __init__(self, first: int = FIRST_ROWS, most: int = MOST_ROWS) -> None:
         self.rows, self._ceiling, self._most = min(first, most), most, most
         self._pause_seconds = 0.0
 
     def learn(self, rows: int, widest_bytes: int, batch_bytes: int) -> None:
-        """Choose the next size, from the width of a batch that arrived."""
+        """Choose the next size from the width of a received batch."""
         if rows:
             by_width = min(
                 CELL_BYTES * rows // max(widest_bytes, 1), BATCH_BYTES * rows // max(batch_bytes, 1)
@@ -98,33 +98,33 @@ class BatchSize:
         self._pause_seconds = 0.0
 
     def shrink(self) -> bool:
-        """Halve the size; False if it is one row already."""
+        """Halve the size; return False if it already is one row."""
         smaller = self.rows > 1
         self.rows = self._ceiling = max(1, self.rows // 2)
         return smaller
 
     def pause(self) -> None:
-        """Give an overloaded database time, longer from one refusal to the next."""
+        """Wait for an overloaded database, longer after each rejection."""
         self._pause_seconds = min(2 * self._pause_seconds or 0.5, LONGEST_PAUSE_SECONDS)
         sleep(self._pause_seconds)
 
 
 class BatchReader:
-    """Reads a table in batches. Safe between threads.
+    """Reads a table in batches. Thread-safe.
 
     Args:
         db: The database.
         table: The table.
-        columns: The columns to read, by name; among them the primary key of a table without rowids.
-        packed: Whether the database packs the batches: yes, except for a file on this machine.
-        budget: What limits the rows read.
-        index: What to read a table with rowids by, instead of its primary key: see `by_key`.
-        scanned_from: The lowest rowid of a table that D1 scans from there for each batch by
-            rowid; None where it finds rowids without.
+        columns: The columns to read, by name, including the primary key of a table without rowids.
+        packed: Whether the database packs the batches: yes, except for a local file.
+        budget: The limit on rows read.
+        index: The index to read a table with rowids by, instead of its primary key: see `by_key`.
+        scanned_from: The lowest rowid of a table that D1 scans from its start for each batch by
+            rowid; None if D1 looks rowids up without a scan.
 
     Raises:
-        ScanError: A batch read more than twice its rows. It is given before the error is raised.
-        InputError: The table has rowids, but its columns leave no name to ask for them.
+        ScanError: A batch read more than twice its rows. The batch is yielded before the error.
+        InputError: The table has rowids, but its columns use up every name for them.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class BatchReader:
         self.size = BatchSize()
 
     def by_rowid(self, after: int, upto: int) -> Iterator[Batch]:
-        """All rows with `after` < rowid <= `upto`, in batches."""
+        """Yield all rows with `after` < rowid <= `upto`, in batches."""
         rowid = self._rowid
         source = f"{self._from} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
         while after < upto:
@@ -166,10 +166,10 @@ class BatchReader:
         self._require_no_scan()
 
     def newest(self, after: int, upto: int) -> Iterator[Batch]:
-        """As `by_rowid`, from the end of the table backwards, in one batch where that is possible.
+        """Like `by_rowid`, but backward from the end of the table, in one batch if possible.
 
-        Without any condition, so that D1 reads no other row even where its statistics are wrong.
-        It reads as many rows as there are rowids between both, fewer where the table has fewer.
+        The query has no condition, so D1 reads no other rows even if its statistics are off.
+        It reads at most as many rows as there are rowids in the range.
         """
         source = f"{self._from} ORDER BY {self._rowid} DESC LIMIT ?1"
         most = upto - after
@@ -185,14 +185,14 @@ class BatchReader:
                 yield _within(batch, lowest - 1, upto)
                 yield from self.by_rowid(after, lowest - 1)
                 break
-            most += sum(rowid > upto for rowid in batch.rowids)  # inserted since
+            most += sum(rowid > upto for rowid in batch.rowids)  # rows inserted meanwhile
         self._require_no_scan()
 
     def of_rowids(self, rowids: Sequence[int]) -> Iterator[Batch]:
-        """The rows that still exist of those with the given rowids, in batches.
+        """Yield the rows with the given rowids that still exist, in batches.
 
-        Each is a scalar subquery: a join would read the whole table for each of them where D1's
-        statistics are wrong.
+        Each row is a scalar subquery: with a join, D1 would scan the table for each row if its
+        statistics are off.
         """
         left = list(rowids)
         while left:
@@ -235,10 +235,10 @@ class BatchReader:
         return self._batch(columns, form, widest=size, total=size)
 
     def by_key(self, after: str | None = None) -> Iterator[Batch]:
-        """All rows of a table in the order of its key, in batches; those after the key `after`.
+        """Yield all rows after the key `after`, in key order, in batches.
 
         After (a, b) come the rows with the same a and a higher b, then those with a higher a.
-        Asked for one after the other, each row is read once, and one more where a query ends.
+        As separate queries, they read each row once, plus one row at the end of each query.
         """
         order = ", ".join(f"t.{quote(column)}" for column in self._key)
         depth = len(self._key) if after is not None else 0
@@ -277,7 +277,7 @@ class BatchReader:
         reads_besides: int = 0,
         unpack: Callable[[Result, BatchForm], Batch] | None = None,
     ) -> tuple[Batch, int]:
-        """One batch and how many rows were asked for: fewer and fewer until D1 lets it through."""
+        """Return one batch and the number of rows requested, reduced until D1 accepts it."""
         self._require_no_scan()
         form, table = BatchForm(self._packed, self._wrapped), self._table.name
         damaged = 0
@@ -298,17 +298,17 @@ class BatchReader:
                         raise
 
     def _weigh(self, result: Result, expected: int) -> None:
-        """Note a batch that read far more rows than it has; it is kept, and the next one not asked.
+        """Record a batch that read far more rows than it has: it is kept, but reading stops.
 
-        A budget cannot be held by a reader whose batches cost what they like.
+        A budget cannot be enforced if a batch can cost any number of rows.
         """
         read = result.usage.rows_read
         if read > 2 * expected + SPARE_READS:
             self._scan = ScanError(
                 f"table {self._table.name!r}: a batch of at most {expected:,} rows read {read:,}. "
-                "D1 scans the table, because its statistics (sqlite_stat1) are wrong: PRAGMA "
+                "D1 scans the table because its statistics (sqlite_stat1) are outdated: PRAGMA "
                 "optimize or ANALYZE ran while the table was almost empty. Run `d1lab optimize`, "
-                "then pull again; rows that D1 has sent are kept and not read again."
+                "then pull again to resume: rows already read are kept."
             )
 
     def _require_no_scan(self) -> None:
@@ -319,7 +319,7 @@ class BatchReader:
         return self._db.query(sql, values, table=self._table.name)
 
     def _easier(self, form: BatchForm, error: D1Error) -> BatchForm:
-        """How to ask again after `error`; raises it if there is nothing easier."""
+        """Return how to retry after `error`; raise it if there is no smaller request."""
         if isinstance(error, D1QueryError):
             if not _UNFIT_FOR_JSON.search(str(error)) or len(form.wrapped) == len(self._columns):
                 raise error
@@ -334,12 +334,12 @@ class BatchReader:
         raise error
 
     def _cells(self, form: BatchForm) -> list[str]:
-        """What is asked of a row: the rowid, if it has one, and the columns."""
+        """Return the expressions to select: the rowid, if there is one, and the columns."""
         cells = [self._rowid] if self._rowid else []
         return cells + [
             _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
             for c in self._columns
-            if c != self._alias  # it comes once
+            if c != self._alias  # already selected as the rowid
         ]
 
     def _sql(self, form: BatchForm, source: str) -> str:
@@ -367,7 +367,7 @@ class BatchReader:
     def _batch(
         self, columns: list[list[Value]], form: BatchForm, *, widest: int, total: int
     ) -> Batch:
-        """Columns as they came, and from their sizes in bytes how many rows to ask for next."""
+        """Parse the columns, and choose the next batch size from their sizes in bytes."""
         _require_whole(columns, len(self._cells(form)), has_rowids=bool(self._rowid))
         rows = len(columns[0])
         self.size.learn(rows, widest, total)
@@ -391,17 +391,17 @@ def _require_whole(columns: Sequence[object], count: int, *, has_rowids: bool) -
 
 
 def _within(batch: Batch, after: int, upto: int) -> Batch:
-    """The rows of a batch between two rowids."""
+    """Return the rows of a batch between two rowids."""
     places = [place for place, rowid in enumerate(batch.rowids) if after < rowid <= upto]
     columns = [[column[place] for place in places] for column in batch.columns]
     return Batch([batch.rowids[place] for place in places], columns, len(places), upto, after)
 
 
 def rowid_name(table: TableInfo) -> str:
-    """The name by which SQL asks for the rowid: its column's, or one that no column bears.
+    """Return the SQL name of the rowid: its alias, or a name that no column uses.
 
     Raises:
-        InputError: Columns bear all three.
+        InputError: Columns use all three names.
     """
     if table.rowid_column:
         return quote(table.rowid_column)
@@ -417,7 +417,7 @@ def rowid_name(table: TableInfo) -> str:
 
 
 def parse(cell: str) -> list[Value]:
-    """The values of a packed column. Infinities, which orjson refuses, pass.
+    """Parse the values of a packed column, including infinities, which orjson rejects.
 
     Raises:
         DamagedBatchError: It is not whole.
@@ -436,7 +436,7 @@ def parse(cell: str) -> list[Value]:
 
 
 def unwrap(value: Value) -> Value:
-    """A value that was read wrapped; text that is not UTF-8 comes as bytes.
+    """Unwrap a value; text that is not UTF-8 is returned as bytes.
 
     >>> unwrap("t61"), unwrap("b61"), unwrap("tFF"), unwrap(5)
     ('a', b'a', b'\xff', 5)
@@ -456,7 +456,7 @@ def unwrap(value: Value) -> Value:
 
 
 def _size(value: Value) -> int:
-    """The bytes of a text or a blob; some for any other value."""
+    """Return the size in bytes of a text or blob; a constant for any other value."""
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
     return len(value) if isinstance(value, bytes) else 8

@@ -1,4 +1,4 @@
-"""D1's limits and prices, and the guards that keep a statement within them before it is sent.
+"""D1's limits and prices, and checks of a statement against them before it is sent.
 
 Sources, read 2026-11-23:
     limits   developers.cloudflare.com/d1/platform/limits
@@ -20,13 +20,13 @@ from d1lab.errors import D1LimitError, D1QueryError, D1TooBigError, InputError
 
 PARAMETERS = 100  # limits: bound parameters per query
 SQL_BYTES = 100_000  # limits: length of a statement
-VALUE_BYTES = 2_000_000  # limits: a string, a BLOB or a row. The local engine lets more through
+VALUE_BYTES = 2_000_000  # limits: a string, a BLOB, or a row. The local engine allows more
 COLUMNS = 100  # limits: per table; engine: also per result
-FUNCTION_ARGUMENTS = 32  # limits. The local engine lets 127 through
+FUNCTION_ARGUMENTS = 32  # limits. The local engine allows 127
 PATTERN_BYTES = 50  # limits: LIKE and GLOB
 COMPOUND_TERMS = 5  # engine: SELECTs joined by UNION, ...; rows of VALUES are not counted
-QUERY_SECONDS = 30  # limits: the longest that a query may run
-REQUESTS_PER_5_MINUTES = 1_200  # Cloudflare's API as a whole, per user; 429 beyond it
+QUERY_SECONDS = 30  # limits: the longest run time of a query
+REQUESTS_PER_5_MINUTES = 1_200  # for Cloudflare's whole API, per user; then 429
 
 
 def _words(text: str) -> frozenset[str]:
@@ -45,7 +45,7 @@ SQLITE_LIMITS = {
 }
 """The same limits as SQLite's own, for an embedded database."""
 
-# facts measured on the engine: `not authorized`
+# measured on the engine, which returns `not authorized`
 FORBIDDEN_VERBS = _words("ATTACH DETACH VACUUM BEGIN COMMIT END ROLLBACK SAVEPOINT RELEASE")
 FORBIDDEN_FUNCTIONS = _words(
     "sqlite_version sqlite_source_id sqlite_compileoption_get sqlite_compileoption_used"
@@ -65,10 +65,10 @@ _READING_VERBS = frozenset(("SELECT", "VALUES", "EXPLAIN"))
 
 
 class BillingPlan(NamedTuple):
-    """How Cloudflare bills a plan.
+    """The billing of a Cloudflare plan.
 
-    On the free plan the rows included are a hard limit per day (UTC); on the paid plan they are
-    included per month, for the whole account, and what goes beyond is charged.
+    On the free plan, the included rows are a hard limit per day (UTC). On the paid plan, they are
+    included per month for the whole account, and further rows are charged.
     """
 
     period: Literal["day", "month"]
@@ -87,9 +87,9 @@ PLANS = {
 
 
 def cost(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
-    """What `usage` costs in US dollars once the included rows are used up; 0 on the free plan.
+    """Return the price of `usage` in US dollars beyond the included rows; 0 on the free plan.
 
-    Within the included rows it costs nothing: see `share_of_included`.
+    Included rows are free of charge: see `share_of_included`.
 
     >>> cost(Usage(rows_read=1_000_000, rows_written=1_000))
     0.002
@@ -101,7 +101,7 @@ def cost(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
 
 
 def share_of_included(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
-    """The larger share of the plan's included rows that `usage` takes: 1 is all, per day or month.
+    """Return the larger share of the plan's included rows per day or month; 1 is all of them.
 
     >>> share_of_included(Usage(rows_read=50_000, rows_written=25_000), "free")
     0.25
@@ -121,7 +121,7 @@ def is_read(sql: str) -> bool:
 
 
 def pragma(sql: str) -> str:
-    """The name of the PRAGMA that `sql` calls, in small letters; '' for any other statement."""
+    """Return the name of the PRAGMA in `sql`, in lower case; '' for other statements."""
     words = [token.text.lower() for _, token in zip(range(4), tokens(sql), strict=False)]
     if not words or words[0] != "pragma":
         return ""
@@ -129,10 +129,10 @@ def pragma(sql: str) -> str:
 
 
 def require_read(sql: str) -> None:
-    """Refuse a statement that writes.
+    """Reject a statement that writes.
 
     Raises:
-        InputError: It does.
+        InputError: The statement writes.
     """
     if not is_read(sql):
         raise InputError(
@@ -141,13 +141,13 @@ def require_read(sql: str) -> None:
 
 
 def check(sql: str, params: Sequence[Value]) -> None:
-    """Refuse what D1 would refuse, before anything is sent.
+    """Reject a statement that D1 would reject, before it is sent.
 
     Raises:
-        D1LimitError: The statement breaks a limit or does what D1 does not allow.
-        D1TooBigError: A value is larger than D1 takes.
-        D1QueryError: There is no statement, or more than one.
-        InputError: A value is of no type that D1 has, or not finite.
+        D1LimitError: The statement exceeds a limit, or uses a feature that D1 does not allow.
+        D1TooBigError: A value exceeds D1's size limit.
+        D1QueryError: The text has no statement, or more than one.
+        InputError: A value has no D1 type, or is not finite.
     """
     size = len(sql.encode("utf-8", "surrogatepass"))
     if size > SQL_BYTES:
@@ -167,7 +167,7 @@ def check(sql: str, params: Sequence[Value]) -> None:
 
 
 def _check_arguments(sql: str) -> None:
-    """Count what functions that take any number of arguments get: the local engine does not."""
+    """Check the argument count of variadic functions, because the local engine does not."""
     if sql.count(",") < FUNCTION_ARGUMENTS:
         return
     calls: list[tuple[str, int]] = []
@@ -182,7 +182,7 @@ def _check_arguments(sql: str) -> None:
             calls.append((name, arguments + 1))
             if name in _VARIADIC and arguments == FUNCTION_ARGUMENTS:
                 raise D1LimitError(
-                    f"too many arguments on function {name}: D1 takes {FUNCTION_ARGUMENTS}"
+                    f"too many arguments on function {name}: D1 allows {FUNCTION_ARGUMENTS}"
                 )
         previous = token.text.lower()
 
@@ -202,7 +202,7 @@ def _check_verb(sql: str) -> None:
 def _check_value(position: int, value: Value) -> None:
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise InputError(f"parameter {position} does not fit 64 bits: {value}")
+            raise InputError(f"parameter {position} exceeds 64 bits: {value}")
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise InputError(f"parameter {position} is {value}. D1 accepts finite numbers only.")
@@ -211,7 +211,7 @@ def _check_value(position: int, value: Value) -> None:
     elif value is not None:
         raise InputError(
             f"parameter {position} is a {type(value).__name__}: "
-            "D1 takes None, int, float, str and bytes"
+            "D1 accepts None, int, float, str, and bytes"
         )
 
 

@@ -1,8 +1,8 @@
-"""Migrations in wrangler's convention, so that `wrangler d1 migrations apply` and d1lab agree.
+"""Apply migrations by wrangler's convention, compatible with `wrangler d1 migrations apply`.
 
 Files are named NNNN_name.sql and applied in that order; the table `d1_migrations` records each
-by its file name. A table of the app's gets no trigger and no index, but for a UNIQUE one on columns
-that no key of its own serves, because upserts need it.
+file name. An app's table gets no triggers, and no index except a UNIQUE one that upserts need, if
+none of its own keys covers the columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from d1lab.d1.schema import FOLDER, foreign, has_unique, indexes
 from d1lab.d1.sql_tokens import added_to, statements
 from d1lab.errors import D1QueryError, InputError
 
-# exactly wrangler's own statement
+# identical to wrangler's statement
 _RECORD_TABLE = """CREATE TABLE IF NOT EXISTS d1_migrations(
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   name       TEXT UNIQUE,
@@ -25,26 +25,26 @@ _RECORD_TABLE = """CREATE TABLE IF NOT EXISTS d1_migrations(
 
 
 def pending(db: Database, folder: Path | None = None) -> list[str]:
-    """The names of the migrations that the database does not have yet, in their order.
+    """Return the names of the pending migrations, in order.
 
     Raises:
-        InputError: The folder holds no migrations.
+        InputError: The folder has no migrations.
     """
     names = sorted(path.name for path in (folder or FOLDER).glob("[0-9]*.sql"))
     if not names:
-        raise InputError(f"{folder} holds no migrations (NNNN_name.sql)")
+        raise InputError(f"{folder} has no migrations (NNNN_name.sql)")
     applied = _applied(db)
     return [name for name in names if name not in applied]
 
 
 def migrate(db: Database, folder: Path | None = None) -> list[str]:
-    """Apply the pending migrations: each with its record in one transaction.
+    """Apply the pending migrations, each with its record in one transaction.
 
     Returns:
         The names of the migrations applied.
 
     Raises:
-        D1QueryError: A migration fails; the message names it. Those before it stay applied.
+        D1QueryError: A migration failed; the message names it. Earlier ones stay applied.
     """
     names = pending(db, folder)
     if not names:
@@ -74,9 +74,9 @@ def _applied(db: Database) -> set[str]:
 
 
 def _apps_own(db: Database) -> dict[str, set[str]]:
-    """The app's tables and their columns, in small letters.
+    """Return the app's tables and their columns, in lower case.
 
-    A table of one of our own names is the app's too where it has another shape.
+    A table with the name of a d1lab table but other columns is also the app's.
     """
     found = {name.lower(): info for name, info in db.tables().items()}
     others = foreign(found)
@@ -88,7 +88,7 @@ def _apps_own(db: Database) -> dict[str, set[str]]:
 
 
 def _missing_keys(db: Database, theirs: Mapping[str, set[str]]) -> Iterator[Statement]:
-    """The UNIQUE indexes that upserts need, for tables of the app's without a key that serves."""
+    """Return the UNIQUE indexes that upserts need on app tables without a suitable key."""
     keys = {name.lower(): found for name, found in indexes(db).items()}
     for name in sorted(theirs.keys() & TABLES.keys()):
         table = TABLES[name]

@@ -22,7 +22,7 @@ from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, Unknown
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/"
 EXPLORER = "/cdn-cgi/local/explorer/api/d1/database"
-SAFE = 2**53  # from here on JSON numbers of D1 are rounded
+SAFE = 2**53  # D1 rounds JSON numbers from here on
 _LARGEST = 2**63 + 1024  # 64 bits, rounded
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -32,26 +32,26 @@ _PAGE = 100
 class RestDatabase:
     """A D1 database behind HTTP.
 
-    Every value is exact. Integers that JSON would round are noticed and read again as text, which
-    bills the rows of that answer twice; only a whole REAL (1.0) may come back as the integer 1,
-    because D1's JSON does not tell them apart. A write whose RETURNING holds such an integer
-    raises, after it took effect: return `CAST(x AS TEXT)` instead.
+    Every value is exact. Integers that JSON would round are detected and read again as text, which
+    bills the rows of that response twice. Only a whole REAL (1.0) can be returned as the integer 1,
+    because D1's JSON does not distinguish them. A write with such an integer in RETURNING
+    raises after it took effect: return `CAST(x AS TEXT)` instead.
 
-    D1's API binds text only: parameters of other types travel inside one JSON text, and their
-    placeholders are replaced by what reads them back exactly (see `wire.bind_as_text`). Such a
-    statement must not put a placeholder where SQL allows a bare parameter alone.
+    D1's API binds text only: parameters of other types are sent in one JSON text, and their
+    placeholders are replaced by expressions that read them (see `encoding.bind_as_text`). Such a
+    statement must not have a placeholder where SQL allows only a bare parameter.
 
     Args:
         url: `d1://ACCOUNT_ID/DATABASE` or `wrangler+http://127.0.0.1:PORT/DATABASE`; the database
             by id or by name.
-        read_token: What reads of `d1://` are sent with.
-        write_token: What its writes are sent with.
-        read_only: Refuse every write.
-        handler: What carries requests out; tests pass `httpx2.MockTransport`.
+        read_token: For `d1://`: the API token for reads.
+        write_token: For `d1://`: the API token for writes.
+        read_only: Whether to reject every write.
+        handler: The HTTP transport; tests pass `httpx2.MockTransport`.
 
     Raises:
         InputError: The URL is malformed, or would send plain HTTP to another machine.
-        D1AuthError: `d1://` without a token to read with, or with one that cannot be sent.
+        D1AuthError: The URL is `d1://` and the read token is missing or invalid.
     """
 
     def __init__(
@@ -83,20 +83,20 @@ class RestDatabase:
         return f"RestDatabase({self.url!r})"
 
     def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
-        """One reading statement: see `Database.query`."""
+        """Run one read statement: see `Database.query`."""
         limits.require_read(sql)
         return self._read([Statement(sql, tuple(params))], table)[0]
 
     def execute(
         self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
     ) -> Result:
-        """One statement that may write: see `Database.execute`."""
+        """Run one statement that can write: see `Database.execute`."""
         return self.batch([Statement(sql, tuple(params))], table=table, idempotent=idempotent)[0]
 
     def batch(
         self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
     ) -> list[Result]:
-        """Statements in one transaction: see `Database.batch`."""
+        """Run statements in one transaction: see `Database.batch`."""
         if not statements:
             return []
         if all(limits.is_read(statement.sql) for statement in statements):
@@ -116,11 +116,11 @@ class RestDatabase:
         return results
 
     def tables(self) -> dict[str, TableInfo]:
-        """The user's tables by name: see `Database.tables`."""
+        """Return the user's tables by name: see `Database.tables`."""
         return read_tables(self)
 
     def bookmark(self) -> str | None:
-        """D1's Time Travel bookmark; None where there is none (the local engine, an error)."""
+        """Return D1's Time Travel bookmark; None on the local engine, or after an error."""
         if self._is_local:
             return None
         try:
@@ -130,10 +130,10 @@ class RestDatabase:
             return None
 
     def others_mark(self) -> None:
-        """None: D1 does not say who wrote."""
+        """Return None: D1 does not report which connection wrote."""
 
     def size_bytes(self) -> int | None:
-        """What Cloudflare says; None for the local engine, which does not."""
+        """Return the size reported by Cloudflare; None for the local engine."""
         if self._is_local:
             return None
         return self._transport.get(self._path, self._read_token, envelope.file_size)
@@ -144,9 +144,9 @@ class RestDatabase:
 
     @cached_property
     def _path(self) -> str:
-        """The database's path by its id, looked up once.
+        """Return the API path of the database by its id, looked up once.
 
-        The local engine answers for any id, by making an empty database: so it is asked first.
+        The local engine creates an empty database for any unknown id, so the id is checked first.
         """
         if not self._is_local and _ID.fullmatch(self._name):
             return f"/{self._name}"
@@ -155,7 +155,7 @@ class RestDatabase:
             new = self._transport.get(
                 "", self._read_token, envelope.ids_by_name, page=page, per_page=_PAGE
             )
-            if not new.keys() - known.keys():  # the local engine gives all of them on each page
+            if not new.keys() - known.keys():  # the local engine returns all of them on every page
                 break
             known |= new
         if self._name in known.values():
@@ -209,7 +209,7 @@ class RestDatabase:
 
 
 def _require_sendable(token: SecretStr) -> None:
-    """Refuse what no header holds: the error of who sends it would repeat the token."""
+    """Reject a token that is not valid in a header: the HTTP client's error would show it."""
     text = token.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise D1AuthError(
@@ -219,7 +219,7 @@ def _require_sendable(token: SecretStr) -> None:
 
 
 def endpoint(url: str) -> tuple[str, str]:
-    """The address of the API that serves a database, and the database's name or id.
+    """Return the API's base URL for a database, and the database's name or id.
 
     Raises:
         InputError: The URL is malformed, or would send plain HTTP to another machine.
@@ -253,7 +253,7 @@ def _local(url: str) -> tuple[str, str]:
 def _port(parts: SplitResult) -> int | None:
     try:
         return parts.port
-    except ValueError:  # no number, or one beyond 65535
+    except ValueError:  # not a number, or above 65535
         return None
 
 
@@ -267,7 +267,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _has_rounded(result: Result) -> bool:
-    """Whether some number may have been an integer that JSON rounded."""
+    """Whether a number can be an integer that JSON rounded."""
     return any(
         isinstance(cell, (int, float)) and SAFE <= abs(cell) <= _LARGEST
         for cell in chain.from_iterable(result.rows)

@@ -1,7 +1,7 @@
-"""The Time Travel bookmark, noted before something that cannot be taken back row by row.
+"""Record the Time Travel bookmark before a change that cannot be rolled back row by row.
 
-`<folder>/restore_points.jsonl` has one line for each: when, before what, which bookmark. Go back
-with `wrangler d1 time-travel restore NAME --bookmark=BOOKMARK`, which undoes everything since.
+`<folder>/restore_points.jsonl` has one line per restore point: time, operation, and bookmark.
+`wrangler d1 time-travel restore NAME --bookmark=BOOKMARK` undoes everything since.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ FILE_NAME = "restore_points.jsonl"
 
 
 def note_restore_point(db: Database, folder: Path, before: str) -> str | None:
-    """Note where the database stands.
+    """Record the current bookmark of the database.
 
     Args:
         db: The database.
-        folder: Its folder.
-        before: What is about to happen, such as 'migrate'.
+        folder: The database's folder.
+        before: The operation that follows, such as 'migrate'.
 
     Returns:
-        The bookmark; None where the database offers none, and nothing is noted.
+        The bookmark; None if the database has none, and nothing is recorded.
     """
     bookmark = db.bookmark()
     if bookmark is None:

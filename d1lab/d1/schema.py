@@ -1,4 +1,4 @@
-"""What tables a database has, read with the PRAGMAs that D1 allows."""
+"""Read a database's schema with the PRAGMAs that D1 allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value,
 from d1lab.errors import D1UnavailableError
 
 FOLDER = Path(__file__).parent / "migrations"
-"""Where the migrations lie: NNNN_name.sql."""
+"""The folder of the migrations (NNNN_name.sql)."""
 
 _OBJECTS = """
 SELECT type, tbl_name, name FROM sqlite_schema
@@ -32,7 +32,7 @@ ORDER BY t.name, l.name, i.seqno
 
 
 class SchemaObject(NamedTuple):
-    """Something that a migration makes."""
+    """A schema object created by a migration."""
 
     kind: Literal["table", "column", "index", "trigger"]
     table: str
@@ -40,7 +40,7 @@ class SchemaObject(NamedTuple):
 
 
 class Index(NamedTuple):
-    """An index of a table. `unique` holds for the whole table: a partial index is not unique."""
+    """An index of a table. `unique` refers to the whole table: a partial index is not unique."""
 
     name: str
     unique: bool
@@ -49,10 +49,9 @@ class Index(NamedTuple):
 
 @cache
 def declared() -> dict[SchemaObject, str]:
-    """Each item that the migrations make, with the migration's file name.
+    """Return each schema object that the migrations create, with the migration's file name.
 
-    The migrations are applied one by one to an empty database in memory, so that no SQL needs to
-    be parsed.
+    The migrations are applied one by one to an empty in-memory database, so no SQL is parsed.
 
     >>> declared()[SchemaObject("column", "d1lab_customer_scores", "r_score")]
     '0004_customer_scores.sql'
@@ -70,9 +69,9 @@ def declared() -> dict[SchemaObject, str]:
 
 
 def indexes(db: Database) -> dict[str, tuple[Index, ...]]:
-    """The indexes of every table, primary keys that SQLite keeps as an index among them.
+    """Return the indexes of every table, including primary keys that SQLite stores as an index.
 
-    A column of an index on an expression is named ''.
+    An indexed expression is a column named ''.
     """
     found: dict[str, dict[str, Index]] = {}
     for table, name, unique, column in db.query(_INDEXES).rows:
@@ -83,7 +82,7 @@ def indexes(db: Database) -> dict[str, tuple[Index, ...]]:
 
 
 def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
-    """Whether a UNIQUE index on just these columns, in any order, is among `indexes`."""
+    """Whether `indexes` has a UNIQUE index on exactly these columns, in any order."""
     wanted = {column.lower() for column in columns}
     return any(
         index.unique and {column.lower() for column in index.columns} == wanted for index in indexes
@@ -92,7 +91,7 @@ def has_unique(indexes: tuple[Index, ...], columns: tuple[str, ...]) -> bool:
 
 @cache
 def _required() -> dict[str, tuple[str, ...]]:
-    """The columns without which a table of ours is none: those that are never NULL."""
+    """Return the columns that identify each d1lab table: those that are never NULL."""
     connection = sqlite3.connect(":memory:")
     try:
         for path in sorted(FOLDER.glob("[0-9]*.sql")):
@@ -108,12 +107,12 @@ def _required() -> dict[str, tuple[str, ...]]:
 
 
 def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
-    """Tables of the app's that bear a name of ours, each with the columns of ours that are missing.
+    """Return app tables with the name of a d1lab table, each with the missing d1lab columns.
 
-    They are the app's: d1lab does not write or change them, and pulls them as `app_NAME`.
+    d1lab does not write or change them, and pulls them as `app_NAME`.
 
     Args:
-        found: Tables by name, as the catalog or the database spells it.
+        found: Tables by name, as spelled in the catalog or the database.
     """
     lacking = {}
     for name, info in found.items():
@@ -128,11 +127,11 @@ _OURS = ("_cf_", "sqlite_")
 _MIGRATIONS = "d1_migrations"
 _PER_BATCH = 25  # tables, with two statements each
 _LISTED = {"schema", "name", "type", "wr"}  # columns of the list of tables that are read
-_HIDDEN = 1  # table_xinfo: a column of a virtual table that `SELECT *` leaves out
+_HIDDEN = 1  # in table_xinfo: a column of a virtual table that `SELECT *` skips
 
 
 def affinity(declared: str) -> str:
-    """SQLite's affinity of a declared type: sqlite.org/datatype3.html, section 3.1.
+    """Return SQLite's affinity of a declared type (sqlite.org/datatype3.html, section 3.1).
 
     >>> affinity("DECIMAL(10,2)"), affinity("VARCHAR(5)"), affinity("POINT")
     ('NUMERIC', 'TEXT', 'INTEGER')
@@ -150,9 +149,9 @@ def affinity(declared: str) -> str:
 
 
 def read_tables(database: Database) -> dict[str, TableInfo]:
-    """The user's tables by name.
+    """Return the user's tables by name.
 
-    Left out: D1's own, SQLite's own, `d1_migrations`, and the shadow tables of virtual ones.
+    Excludes internal tables of D1 and SQLite, `d1_migrations`, and shadow tables of virtual tables.
 
     Raises:
         D1UnavailableError: A list is incomplete: every database lists `sqlite_schema`, every table
@@ -187,9 +186,9 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
 
 
 def _rowid_column(columns: Sequence[ColumnInfo], indexes: Sequence[Sequence[Value]]) -> str | None:
-    """The column that is the rowid itself: sqlite.org/langcreatetable.html, section 5.
+    """Return the column that is the rowid's alias (sqlite.org/lang_createtable.html, section 5).
 
-    INTEGER PRIMARY KEY DESC is not: SQLite then keeps an index for the key, as for any other one.
+    INTEGER PRIMARY KEY DESC is not an alias: SQLite stores a separate index for such a key.
     """
     keys = [column for column in columns if column.key_position]
     if len(keys) != 1 or keys[0].declared.upper() != "INTEGER":

@@ -1,6 +1,6 @@
-"""SQL text cut into tokens: enough to tell what a statement does, never whether it is right.
+"""Split SQL text into tokens: enough to classify a statement, not to validate it.
 
-Strings, quoted names and comments are whole tokens, so nothing inside them is taken for SQL.
+Strings, quoted names, and comments are single tokens, so their content is never read as SQL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAIN_VERBS = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DEL
 
 
 class Token(NamedTuple):
-    """A piece of SQL; `kind` is 'string', 'name', 'parameter', 'word', 'number' or 'sign'."""
+    """A token of SQL; `kind` is 'string', 'name', 'parameter', 'word', 'number', or 'sign'."""
 
     kind: str
     text: str
@@ -34,7 +34,7 @@ class Token(NamedTuple):
 
 
 def tokens(sql: str) -> Iterator[Token]:
-    """The tokens of `sql` in their order, without white space and comments.
+    """Yield the tokens of `sql` in order, without whitespace and comments.
 
     >>> [token.text for token in tokens("SELECT 'a;b' -- note")]
     ['SELECT', "'a;b'"]
@@ -45,9 +45,9 @@ def tokens(sql: str) -> Iterator[Token]:
 
 
 def verb(sql: str) -> str:
-    """What the statement does, in capitals: 'SELECT', 'INSERT', 'CREATE', ...; '' for no SQL.
+    """Return the statement's verb in capitals: 'SELECT', 'INSERT', 'CREATE', ...; '' for no SQL.
 
-    A WITH clause is looked through.
+    A WITH clause is skipped.
 
     >>> verb("WITH q AS (SELECT 1) INSERT INTO t SELECT * FROM q")
     'INSERT'
@@ -66,7 +66,7 @@ def verb(sql: str) -> str:
 
 
 def indexed_table(sql: str) -> str | None:
-    """The table that a CREATE INDEX names; None for any other statement.
+    """Return the table of a CREATE INDEX; None for any other statement.
 
     >>> indexed_table('CREATE UNIQUE INDEX IF NOT EXISTS i ON "t" (a)')
     't'
@@ -79,7 +79,7 @@ def indexed_table(sql: str) -> str | None:
 
 
 def added_to(sql: str) -> str:
-    """The table, in small letters, that a CREATE INDEX or CREATE TRIGGER is for; '' for others.
+    """Return the table of a CREATE INDEX or CREATE TRIGGER, in lower case; '' for others.
 
     >>> added_to("CREATE TRIGGER t AFTER UPDATE ON Orders BEGIN SELECT 1; END")
     'orders'
@@ -92,7 +92,7 @@ def added_to(sql: str) -> str:
 
 
 def analyzed_table(sql: str) -> str:
-    """The table that an ANALYZE names.
+    """Return the table of an ANALYZE.
 
     >>> analyzed_table('ANALYZE "t"')
     't'
@@ -102,12 +102,12 @@ def analyzed_table(sql: str) -> str:
 
 
 def bare(name: str) -> str:
-    """A name without its quotes: `"a b"`, `[a b]` and `a b` in backticks are a b."""
+    """Unquote a name: `"a b"`, `[a b]`, and `a b` in backticks are a b."""
     return name.strip('"`[]')
 
 
 def is_single(sql: str) -> bool:
-    """Whether `sql` is one statement at most. The body of a trigger counts as part of it.
+    """Whether `sql` is at most one statement, including the body of a trigger.
 
     >>> is_single("SELECT ';';"), is_single("SELECT 1; SELECT 2")
     (True, False)
@@ -118,9 +118,9 @@ def is_single(sql: str) -> bool:
 
 
 def statements(script: str) -> Iterator[str]:
-    """The statements of a script, each without its semicolon.
+    """Yield the statements of a script, each without its semicolon.
 
-    SQLite itself says where a statement is complete, because triggers hold semicolons.
+    SQLite decides where a statement is complete, because triggers contain semicolons.
 
     >>> list(statements("CREATE TABLE t (a); -- the table\\nDELETE FROM t"))
     ['CREATE TABLE t (a)', '-- the table\\nDELETE FROM t']

@@ -1,4 +1,4 @@
-"""A SQLite file that keeps D1's limits, so that what works here works on D1."""
+"""A SQLite file with D1's limits, so that statements that work here also work on D1."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from d1lab.d1.sql_tokens import analyzed_table, indexed_table, verb
 from d1lab.errors import InputError
 
 ENGINE_FOLDER = "miniflare-D1DatabaseObject"
-"""Where wrangler keeps its own files: read there, never write."""
+"""The folder of wrangler's own files, which are only read, never written."""
 
 _TEMPORARY = frozenset(
     (
@@ -29,7 +29,7 @@ _TEMPORARY = frozenset(
         sqlite3.SQLITE_CREATE_TEMP_VIEW,
     )
 )
-_PRAGMAS = limits.PRAGMAS | {"data_version", "page_size"}  # the last two FTS5 runs by itself
+_PRAGMAS = limits.PRAGMAS | {"data_version", "page_size"}  # FTS5 runs the last two internally
 _BILLED = frozenset(("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"))
 
 _SCHEMA = frozenset(("CREATE", "ALTER", "DROP"))
@@ -38,19 +38,19 @@ _SCHEMA = frozenset(("CREATE", "ALTER", "DROP"))
 class SqliteDatabase:
     """A D1 database in a file.
 
-    Statements run one at a time, as on D1. Rows written are counted as D1 bills them (each row
-    changed, once more per index that it changes); rows read are an estimate from SQLite's query
-    plan, because Python's sqlite3 does not count the rows that it steps over: `d1lab.d1.billing`
-    says what is exact.
+    Statements run one at a time, as on D1. Rows written are counted as billed by D1 (each changed
+    row, plus one per changed index). Rows read are an estimate from SQLite's query plan,
+    because Python's sqlite3 does not count scanned rows: `d1lab.d1.billing` describes its
+    accuracy.
 
     Args:
-        path: The file; it must exist (`create` makes one). Wrangler's own state file is opened
-            for reading only, because its engine holds it open.
-        url: What `url` shows; by default `sqlite:PATH`.
-        read_only: Refuse every write.
+        path: An existing file (`create` makes a new one). Wrangler's own state file is opened
+            read-only, because its engine has it open.
+        url: The value of `url`. Default: `sqlite:PATH`.
+        read_only: Whether to reject every write.
 
     Raises:
-        InputError: There is no such file, or it is no SQLite database.
+        InputError: The file does not exist, or is not a SQLite database.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class SqliteDatabase:
         self._lock = RLock()
         self._touched, self._watching = billing.Touched(), False
         binary = getattr(os, "O_BINARY", 0)  # on Windows
-        self._header = os.open(self.path, os.O_RDONLY | binary)  # closing it drops SQLite's locks
+        self._header = os.open(self.path, os.O_RDONLY | binary)  # closing it frees SQLite's locks
         self._connection = self._connect()
 
     @classmethod
     def create(cls, path: str | Path, *, url: str | None = None) -> SqliteDatabase:
-        """A new, empty database file, with the folders above it.
+        """Create a new, empty database file, with its parent folders.
 
         Raises:
             InputError: The file exists.
@@ -86,28 +86,28 @@ class SqliteDatabase:
         return cls(path, url=url)
 
     def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
-        """One reading statement: see `Database.query`."""
+        """Run one read statement: see `Database.query`."""
         limits.require_read(sql)
         return self._call([Statement(sql, tuple(params))], table)[0]
 
     def execute(
         self, sql: str, params: Sequence[Value] = (), *, table: str = "", idempotent: bool = False
     ) -> Result:
-        """One statement that may write: see `Database.execute`."""
+        """Run one statement that can write: see `Database.execute`."""
         return self._call([Statement(sql, tuple(params))], table)[0]
 
     def batch(
         self, statements: Sequence[Statement], *, table: str = "", idempotent: bool = False
     ) -> list[Result]:
-        """Statements in one transaction: see `Database.batch`."""
+        """Run statements in one transaction: see `Database.batch`."""
         return self._call(statements, table) if statements else []
 
     def tables(self) -> dict[str, TableInfo]:
-        """The user's tables by name: see `Database.tables`."""
+        """Return the user's tables by name: see `Database.tables`."""
         return read_tables(self)
 
     def bookmark(self) -> str | None:
-        """The file's change counter, size and time; None for a file with a write-ahead log."""
+        """Return the file's change counter, size, and time; None with a write-ahead log."""
         with self._lock:
             os.lseek(self._header, 0, os.SEEK_SET)
             head = os.read(self._header, 100)
@@ -118,12 +118,12 @@ class SqliteDatabase:
         return f"{counter}-{about.st_size}-{about.st_mtime_ns}"
 
     def others_mark(self) -> int:
-        """SQLite's data_version: other connections' commits count, our own do not."""
+        """Return SQLite's data_version, which counts commits of other connections only."""
         with self._lock:
             return self._beside("PRAGMA data_version")[0][0]
 
     def size_bytes(self) -> int:
-        """The file's size."""
+        """Return the file's size in bytes."""
         return os.fstat(self._header).st_size
 
     def close(self) -> None:
@@ -216,7 +216,7 @@ class SqliteDatabase:
         return billing.schema_change(self._beside, indexed_table(sql))
 
     def _explain(self, sql: str, params: Sequence[Value]) -> tuple[billing.Rows, billing.Touched]:
-        self._connection.text_factory = _lenient  # a program may hold constants of any bytes
+        self._connection.text_factory = _lenient  # a program can contain constants of any bytes
         try:
             program, _ = self._fetch("EXPLAIN " + sql, params)
         finally:
@@ -224,7 +224,7 @@ class SqliteDatabase:
         return program, self._touched
 
     def _fetch(self, sql: str, params: Sequence[Value]) -> tuple[billing.Rows, tuple[str, ...]]:
-        """Run the user's SQL, watched by the authorizer."""
+        """Run the user's SQL with the authorizer."""
         self._touched, self._watching = billing.Touched(), True
         try:
             bound, values = bind_by_name(sql, params) if params else (sql, {})
@@ -242,12 +242,12 @@ class SqliteDatabase:
 
 
 def _is_foreign(table: str, schema: str | None) -> bool:
-    """Whether a new table would be a temporary one, or one of D1's own."""
+    """Whether a new table would be temporary, or an internal table of D1."""
     return schema == "temp" or table.lower().startswith("_cf_")
 
 
 def _imitate(connection: sqlite3.Connection) -> None:
-    """Set D1's limits, and add the functions of D1 that an older SQLite does not have."""
+    """Set D1's limits, and add D1's functions that are missing in older SQLite versions."""
     for limit, value in limits.SQLITE_LIMITS.items():
         connection.setlimit(limit, value)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.SQL_BYTES + len("EXPLAIN "))
@@ -260,7 +260,7 @@ def _lenient(text: bytes) -> str:
 
 
 def _unhex(text: str | None) -> bytes | None:
-    """SQLite's unhex: NULL for what is no hexadecimal number."""
+    """Implement SQLite's unhex: NULL if the text is not hexadecimal."""
     if text is None or any(c not in "0123456789abcdefABCDEF" for c in str(text)):
         return None
     return bytes.fromhex(str(text)) if len(str(text)) % 2 == 0 else None

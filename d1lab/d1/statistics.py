@@ -1,9 +1,9 @@
-"""What D1's planner believes of its tables, and whether that is so wrong that it scans them.
+"""Check the planner statistics of D1 for errors that cause table scans.
 
-`PRAGMA optimize` and `ANALYZE` write the size of each index into `sqlite_stat1`. Where they ran
-while a table had a row or two, the planner takes it for that small ever after, and reads all of it
-for each range of rowids, which D1 bills. Running `PRAGMA optimize` again does not help: it looks
-only at tables that it thinks have changed; `ANALYZE <table>` does.
+`PRAGMA optimize` and `ANALYZE` write the size of each index to `sqlite_stat1`. If they ran
+while a table had only a row or two, the planner keeps using that size, and scans the table
+for each range of rowids, which D1 bills. Running `PRAGMA optimize` again does not help, because it
+skips tables that it considers unchanged; `ANALYZE <table>` does.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from typing import NamedTuple
 from d1lab.d1.database import Database, TableInfo, quote
 from d1lab.errors import D1QueryError
 
-MISLEADING_ROWS = 10  # believed: from three rows on, SQLite 3.40 looks rowids up
-MISLEADING_RATIO = 20  # the table has so many times more
+MISLEADING_ROWS = 10  # recorded size; from three rows on, SQLite 3.40 looks rowids up
+MISLEADING_RATIO = 20  # the table has this many times more rows
 
 
 class UniqueIndex(NamedTuple):
-    """An index by which every row of a table can be read, each once."""
+    """An index that covers every row of a table exactly once."""
 
     name: str
     columns: tuple[str, ...]
 
 
 def believed_rows(db: Database) -> dict[str, int]:
-    """How many rows D1 believes each table to have, by its name in small letters.
+    """Return the recorded row count of each table, by its name in lower case.
 
-    A table that was never analyzed is left out; so are all where nothing ever was. Reads one row
-    for each index.
+    Tables that were never analyzed are left out. Reads one row per index.
     """
     try:
         rows = db.query("SELECT tbl, stat FROM sqlite_stat1").rows
@@ -44,7 +43,7 @@ def believed_rows(db: Database) -> dict[str, int]:
 
 
 def misleads(believed: int | None, rows: int) -> bool:
-    """Whether D1 takes a table of so many rows for one that is not worth looking up.
+    """Whether a recorded row count makes D1 scan a table of this size instead of looking up rows.
 
     >>> misleads(1, 50_000), misleads(40_000, 50_000), misleads(None, 50_000), misleads(1, 3)
     (True, False, False, False)
@@ -55,9 +54,9 @@ def misleads(believed: int | None, rows: int) -> bool:
 
 
 def unique_index(db: Database, table: TableInfo) -> UniqueIndex | None:
-    """An index of a table that holds every row once, by columns that are never NULL.
+    """Return an index that has every row of a table once, on columns that are never NULL.
 
-    Asked for with PRAGMAs, which D1 does not bill.
+    Uses PRAGMAs only, which D1 does not bill.
     """
     filled = {column.name.lower(): column.name for column in table.columns if column.not_null}
     for _, name, unique, _, partial in db.query(f"PRAGMA index_list({quote(table.name)})").rows:

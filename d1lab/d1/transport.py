@@ -1,7 +1,7 @@
-"""HTTP to Cloudflare, or to the local engine: one request, its faults, its retries.
+"""HTTP to Cloudflare or the local engine: requests, errors, and retries.
 
-A request is sent again after a passing fault only where sending it twice is harmless. The waits
-grow, with a random part; what a `retry-after` header asks for is waited instead.
+A request is retried after a transient error only if it is safe to repeat. Waits grow, with random
+jitter; a `retry-after` header takes precedence.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from d1lab.errors import D1UnavailableError
 T = TypeVar("T")
 
 ATTEMPTS = 6
-PATIENCE_SECONDS = 330.0  # Cloudflare refuses for 5 minutes once its rate limit is passed
-TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # D1 gives up by itself after 30 seconds
+PATIENCE_SECONDS = 330.0  # Cloudflare rejects requests for 5 minutes after its rate limit
+TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # D1 itself times out after 30 seconds
 
 _log = logging.getLogger(__name__)
 
 
 def _log_retry(details: RetryDetails) -> None:
-    """Say why nothing seems to happen: a wait may take minutes."""
+    """Log the reason for a wait, which can take minutes."""
     _log.warning("%s. Retrying in %.1f s", details.caused_by, details.wait_for)
 
 
-set_on_retry_hooks([_log_retry])  # in place of stamina's own, which name no reason
+set_on_retry_hooks([_log_retry])  # instead of stamina's own, which do not show the reason
 
 
 class Transport:
-    """One HTTP client for one API. Safe between threads.
+    """An HTTP client for one API. Thread-safe.
 
     Args:
-        base: The address that paths are relative to.
-        handler: What carries requests out; by default the network. Tests pass a mock.
-        is_local: Whether it is on this machine: then no proxy applies, and answers are not
-            compressed, which would take longer than sending them.
+        base: The base URL of all paths.
+        handler: The HTTP transport. Default: the network. Tests pass a mock.
+        is_local: Whether the server is on this machine: then no proxy is used, and responses are
+            not compressed, because that takes longer than sending them.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Transport:
     def get(
         self, path: str, token: SecretStr | None, read: Callable[[Any], T], **params: str | int
     ) -> T:
-        """What `read` makes of the result that a GET gives; repeated after passing faults."""
+        """Send a GET, with retries; return the result as converted by `read`."""
         return self._send("GET", path, token, read, again=True, params=params)
 
     def post(
@@ -77,17 +77,17 @@ class Transport:
         *,
         again: bool,
     ) -> T:
-        """What `read` makes of the result that a POST of `body` gives.
+        """Send a POST of `body`; return the result as converted by `read`.
 
         Args:
-            path: Where to, relative to the base.
-            token: What the request is authorized with; None for the local engine.
-            body: What is sent as JSON.
-            read: Checks and converts the result, as `d1lab.d1.envelope` has it.
-            again: Whether sending it twice is harmless.
+            path: The path, relative to the base.
+            token: The API token; None for the local engine.
+            body: The body, sent as JSON.
+            read: Checks and converts the result; see `d1lab.d1.envelope`.
+            again: Whether the request is safe to repeat.
 
         Raises:
-            D1Error: As `d1lab.d1.envelope` and `d1lab.d1.error_mapping` read the answer.
+            D1Error: The request failed (see `d1lab.d1.envelope` and `d1lab.d1.error_mapping`).
         """
         content = orjson.dumps(body)
         return self._send("POST", path, token, read, again=again, content=content)
@@ -121,13 +121,13 @@ class Transport:
     ) -> httpx2.Response:
         try:
             return self._client.request(method, path, headers=headers, **what)
-        except httpx2.HTTPError as error:  # its request holds the token: it is not passed on
+        except httpx2.HTTPError as error:  # its request contains the token, so it is not chained
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
 
 
 def _retry_wait(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
+    """Return whether to retry, or after how many seconds."""
     if not isinstance(error, D1UnavailableError):
         return False
     asked = error.retry_after_seconds

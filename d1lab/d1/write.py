@@ -1,7 +1,7 @@
-"""Many rows in and out by key, each chunk as one JSON parameter read with `json_each`.
+"""Read and write many rows by key, each chunk as one JSON parameter read with `json_each`.
 
-The one way that is exact in every type, passes D1's cap of 100 parameters, and costs one request
-for many rows. Rows that would not change are not written, so they are not billed as written.
+This is the only way that is exact for every type, avoids D1's limit of 100 parameters, and needs
+one request for many rows. Rows that would not change are not written, and not billed as written.
 """
 
 # ruff: noqa: S608  (identifiers are quoted, values are bound)
@@ -15,24 +15,24 @@ from d1lab.d1.database import Database, Statement, Value, quote
 from d1lab.d1.encoding import encode, encoded_places, extract, plain, tag, to_json, untagged
 from d1lab.errors import D1TooBigError, InputError
 
-CHUNK_ROWS = 10_000  # D1's advice for one mutation
-CHUNK_BYTES = 1_900_000  # a parameter holds 2,000,000
-BATCH_CHUNKS = 5  # statements in one request, which must end within 30 seconds
-FETCH_KEYS = 5_000  # rows in one answer
+CHUNK_ROWS = 10_000  # D1's recommendation for one write statement
+CHUNK_BYTES = 1_900_000  # the limit of a parameter is 2,000,000
+BATCH_CHUNKS = 5  # statements per request, which has to finish within 30 seconds
+FETCH_KEYS = 5_000  # rows per response
 
 Row = Sequence[object]
-"""The values of one row; or, where they are plain JSON already, the JSON array as a text."""
+"""The values of one row, or the row as the text of a JSON array."""
 
 
 class Line(NamedTuple):
-    """One row as JSON, and the places in it that `encode` made objects of."""
+    """One row as JSON, and the positions of objects from `encode`."""
 
     text: str
     places: frozenset[int]
 
 
 _NO_PLACES: frozenset[int] = frozenset()
-CHANGES = Statement("SELECT changes()")  # D1's own figure adds what triggers changed
+CHANGES = Statement("SELECT changes()")  # D1's own count includes changes by triggers
 
 
 def upsert(
@@ -44,22 +44,22 @@ def upsert(
     *,
     update: Sequence[str] | None = None,
 ) -> int:
-    """Insert rows, or change those whose key exists where they differ.
+    """Insert new rows, and update existing rows that differ.
 
     Args:
         db: The database.
         table: The table; it needs a UNIQUE index on `key`.
-        key: The columns that tell rows apart; all of them among `columns`.
-        columns: What the values of each row are, in their order.
-        rows: The rows; each key once. Values as `d1lab.d1.encoding.plain` takes them.
-        update: The columns to change in an existing row; by default all but the key.
+        key: The columns that identify a row; all of them in `columns`.
+        columns: The columns of each row's values, in order.
+        rows: The rows, each key once. Values are those that `d1lab.d1.encoding.plain` accepts.
+        update: The columns to update in an existing row. Default: all but the key.
 
     Returns:
-        The rows inserted or changed. It is too low if a fault made d1lab send a batch twice.
+        The rows inserted or updated. Too low if an error made d1lab send a batch twice.
 
     Raises:
-        InputError: A value is none of D1's, a key is missing or repeated.
-        D1Error: As d1lab.errors draws them. Batches before the failing one stay written.
+        InputError: A value has no D1 type, or a key is missing or repeated.
+        D1Error: A request to D1 failed (subclasses in d1lab.errors). Earlier batches stay written.
     """
     changed = [c for c in columns if c not in key] if update is None else list(update)
     action = _update_of(table, changed)
@@ -69,9 +69,9 @@ def upsert(
 def upsert_statements(
     table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[str]
 ) -> list[Statement]:
-    """The statements of `upsert` for rows that are JSON arrays already, to go into one batch.
+    """Return the statements of `upsert` for rows that are already JSON arrays, for one batch.
 
-    Each is followed by `changes()`: the rows that it inserted or changed.
+    Each is followed by `changes()`: the rows that it inserted or updated.
     """
     action = _update_of(table, [c for c in columns if c not in key])
     sql = _insert_sql(table, key, columns, _NO_PLACES, action)
@@ -89,9 +89,9 @@ def _update_of(table: str, changed: Sequence[str]) -> str:
 def insert_new(
     db: Database, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Row]
 ) -> int:
-    """Insert the rows whose key is new; leave all others as they are.
+    """Insert the rows with a new key; leave existing rows unchanged.
 
-    Of rows with the same key the first one counts. Arguments and errors as in `upsert`.
+    Of rows with the same key, the first one counts. Arguments and errors as in `upsert`.
 
     Returns:
         The rows inserted.
@@ -102,7 +102,7 @@ def insert_new(
 def update(
     db: Database, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Row]
 ) -> int:
-    """Change existing rows where they differ; a row whose key is unknown is passed over.
+    """Update existing rows that differ; skip rows with an unknown key.
 
     Arguments and errors as in `upsert`.
 
@@ -137,17 +137,17 @@ def fetch(
     columns: Sequence[str],
     keys: Iterable[Row],
 ) -> dict[tuple[object, ...], tuple[Value, ...]]:
-    """Read columns of the rows with the given keys, every value exact.
+    """Read columns of the rows with the given keys, with exact values.
 
     Args:
         db: The database.
-        table: The table; without an index on `key` each call reads all of it.
+        table: The table; without an index on `key`, each call reads all of it.
         key: The columns of the key.
         columns: The columns to read, at most 99.
         keys: The keys, each a row of values in the order of `key`.
 
     Returns:
-        The values by key, as given; a key without a row is left out.
+        The values by key, as passed; a key without a row is left out.
     """
     found: dict[tuple[object, ...], tuple[Value, ...]] = {}
     asked = [tuple(row) for row in keys]
@@ -197,7 +197,7 @@ def _insert_sql(
 def lines_of(
     rows: Iterable[Row], key: Sequence[str], columns: Sequence[str], *, unique: bool = False
 ) -> Iterator[Line]:
-    """Each row as JSON; a row without a key, or with one seen before if `unique`, is refused."""
+    """Yield each row as JSON; reject a missing key, and a repeated one if `unique`."""
     if missing := [name for name in key if name not in columns]:
         raise InputError(f"key columns missing from the rows: {', '.join(missing)}")
     at = [list(columns).index(name) for name in key]
@@ -210,7 +210,7 @@ def lines_of(
         own = tuple(str(values[place]) for place in at if values[place] is not None)
         if len(values) != len(columns) or len(own) != len(key):
             raise InputError(
-                f"a row needs {', '.join(columns)}, and a key not NULL; got {row!r:.200}"
+                f"expected a row with {', '.join(columns)} and a non-NULL key, got {row!r:.200}"
             )
         if unique and own in seen:
             raise InputError(f"duplicate key {own}. Pass each row once.")
@@ -224,20 +224,20 @@ def _line(row: Row) -> Line:
 
 
 def _parameter(chunk: Sequence[Line]) -> tuple[str, frozenset[int]]:
-    """One JSON text for all rows, and the places that hold an encoded value in some of them."""
+    """Return one JSON text for all rows, and the positions with an encoded value in any row."""
     text = "[" + ",".join(line.text for line in chunk) + "]"
     return text, _NO_PLACES.union(*(line.places for line in chunk))
 
 
 def _chunks(lines: Iterable[Line], most: int = CHUNK_ROWS) -> Iterator[list[Line]]:
-    """Rows in groups that fit one parameter."""
+    """Yield rows in groups that fit in one parameter."""
     chunk: list[Line] = []
     size = 2
     for line in lines:
         length = len(line.text.encode()) + 1
         if length + 2 > CHUNK_BYTES:
             raise D1TooBigError(
-                f"a row of {length:,} bytes: D1 takes 2,000,000. {line.text:.80} ..."
+                f"row too large: {length:,} bytes, D1 allows 2,000,000. {line.text:.80} ..."
             )
         if chunk and (len(chunk) == most or size + length > CHUNK_BYTES):
             yield chunk
@@ -251,14 +251,14 @@ def _chunks(lines: Iterable[Line], most: int = CHUNK_ROWS) -> Iterator[list[Line
 def send(
     db: Database, table: str, lines: Iterator[Line], sql: Callable[[frozenset[int]], str]
 ) -> int:
-    """Write all rows, some chunks to a batch; the rows changed.
+    """Write all rows, several chunks per batch; return the rows changed.
 
     Args:
         db: The database.
-        table: The table that the bill is counted for.
-        lines: The rows, as `lines_of` gives them.
-        sql: Makes the statement that reads its rows from ?1, given the places that hold an
-            encoded value. Sending it twice must be harmless: the second time nothing differs.
+        table: The table that the usage is counted for.
+        lines: The rows, from `lines_of`.
+        sql: Builds the statement that reads its rows from ?1, given the positions of encoded
+            values. It has to be idempotent: repeated, it finds no differences.
     """
     changed = 0
     chunks = _chunks(lines)

@@ -85,7 +85,7 @@ def test_swap_and_remove_find_rows_by_the_key(db: Database):
 
 def test_swap_refuses_a_row_without_its_key(db: Database):
     """Or with the same key twice: the second could never be what was expected."""
-    with pytest.raises(InputError, match="key not NULL"):
+    with pytest.raises(InputError, match="non-NULL key"):
         swap(db, "t", KEY, VALUES, [((None, 1), (1, 1), (2, 2))])
     with pytest.raises(InputError, match="duplicate key"):
         swap(db, "t", KEY, VALUES, [(("a", 1), (1, 1), (2, 2))] * 2)

@@ -86,5 +86,5 @@ def test_dump_that_was_given_up_is_no_database(tmp_path: Path):
     """`.dump` ends with ROLLBACK where it met an error: half of the data is not the data."""
     path = tmp_path / "dump.sql"
     path.write_text(f"BEGIN TRANSACTION;\n{TABLE}ROLLBACK; -- due to errors\n")
-    with pytest.raises(InputError, match="given up"):
+    with pytest.raises(InputError, match="incomplete"):
         rows_of(path)

@@ -118,7 +118,7 @@ def test_migrate_keeps_triggers_whole(db: SqliteDatabase, tmp_path: Path):
 
 def test_pending_refuses_a_folder_without_migrations(db: SqliteDatabase, tmp_path: Path):
     """A wrong folder is not taken for nothing to do."""
-    with pytest.raises(InputError, match="holds no migrations"):
+    with pytest.raises(InputError, match="has no migrations"):
         pending(db, tmp_path)
 
 

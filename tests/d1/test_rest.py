@@ -174,7 +174,7 @@ def test_lasting_faults_are_raised_at_once(answer: httpx2.Response, error: type[
 def test_quota_error_says_until_when():
     """A daily limit lasts until the next midnight, UTC."""
     before = datetime.now(UTC)
-    with pytest.raises(D1QuotaError, match=r"until \d{4}-\d\d-\d\d 00:00 UTC") as raised:
+    with pytest.raises(D1QuotaError, match=r"resets at \d{4}-\d\d-\d\d 00:00 UTC") as raised:
         connect(Server(failure(QUOTA))).query("SELECT 1")
     assert before < raised.value.resets_at <= datetime.now(UTC) + timedelta(days=1)
     assert (raised.value.resets_at.hour, raised.value.resets_at.minute) == (0, 0)
@@ -260,7 +260,7 @@ def test_tokens_that_cannot_be_sent_are_refused_unseen(token: str):
 def test_unknown_id_says_what_to_look_at():
     """Cloudflare answers alike for a wrong account, a wrong database, a token without rights."""
     db = connect(Server(failure("gone", 404)))
-    with pytest.raises(D1QueryError, match=r"^gone\. Are account and database in the URL right"):
+    with pytest.raises(D1QueryError, match=r"^gone\. Check the account and database in the URL"):
         db.tables()
 
 

@@ -156,8 +156,8 @@ def test_write_turns_python_values_into_sqlites(db: Database, value, stored):
         (("a", 1, 2**63), "64 bits"),
         (("a", 1, object()), "cannot store a object"),
         (("a", 1, "\ud800"), "cannot be written as JSON"),
-        ((None, 1, 1), "key not NULL"),
-        (("a", 1), "a row needs k, n, v"),
+        ((None, 1, 1), "non-NULL key"),
+        (("a", 1), "a row with k, n, v"),
     ],
 )
 def test_write_refuses_what_it_cannot_keep(db: Database, row, message):
@@ -175,7 +175,7 @@ def test_upsert_refuses_a_key_given_twice(db: Database):
 
 def test_write_refuses_a_row_that_is_too_big(db: Database):
     """A row above D1's limit is refused before it is sent."""
-    with pytest.raises(D1TooBigError, match="a row of"):
+    with pytest.raises(D1TooBigError, match="row too large"):
         insert_new(db, "t", KEY, COLUMNS, [("a", 1, "x" * 1_950_000)])
 
 

@@ -1,7 +1,7 @@
--- The guide's tables, as its app declares them: columns, order, types, defaults and indexes.
--- Nothing of d1lab's is here, so that every statement of the app works as before. IF NOT EXISTS:
--- an app that has a table keeps it; `d1lab migrate` then adds at most the UNIQUE index that an
--- upsert needs, where no key serves.
+-- The guide's tables as its app declares them: columns, order, types, defaults, and indexes.
+-- They contain nothing of d1lab's, so that every statement of the app works as before. IF NOT
+-- EXISTS: an existing table of the app is kept; `d1lab migrate` then adds at most a UNIQUE index
+-- that an upsert needs, if no key covers its columns.
 CREATE TABLE IF NOT EXISTS discount_analytics (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   shop TEXT NOT NULL,
@@ -91,7 +91,7 @@ CREATE TABLE IF NOT EXISTS inventory_impact (
   PRIMARY KEY (shop, sku, date)
 );
 
--- The app's retention moves rows here with SELECT *: the same columns in the same order.
+-- The app's retention moves rows here with SELECT *, so columns and their order are the same.
 CREATE TABLE IF NOT EXISTS analytics_archive (
   id INTEGER,
   shop TEXT,

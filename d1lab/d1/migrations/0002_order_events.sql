@@ -1,6 +1,6 @@
 -- Raw events: one row per order line, discounted or not, and one per refunded line.
--- Quantities and amounts are positive for both types. seq grows with each insert and is never
--- used twice, so that a pull can read on from the highest one that it knows.
+-- Quantities and amounts are positive for both types. seq increases with each insert and is never
+-- reused, so that a pull can continue from the highest one it has read.
 CREATE TABLE IF NOT EXISTS order_events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   shop TEXT NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE IF NOT EXISTS order_events (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS order_events_key ON order_events (shop, event_id);
 
--- Corrections and deletions are rare: noting each costs one written row, and spares every pull
--- the reading of the whole table.
+-- Corrections and deletions are rare: recording each costs one written row, and saves every pull
+-- from reading the whole table.
 CREATE TABLE IF NOT EXISTS d1lab_changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   table_name TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What a decision needs beside the guide's counts: visitors, sums of squares, profit, the plan.
+-- Inputs of a decision beyond the guide's counts: visitors, sums of squares, profit, the plan.
 CREATE TABLE IF NOT EXISTS d1lab_ab_test_inputs (
   test_id TEXT PRIMARY KEY,
   shop TEXT NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS d1lab_ab_test_inputs (
   source TEXT
 ) WITHOUT ROWID;
 
--- Sufficient statistics per day and variant: the looks.
+-- Sufficient statistics per day and variant, for interim looks.
 CREATE TABLE IF NOT EXISTS ab_test_daily (
   test_id TEXT NOT NULL,
   shop TEXT NOT NULL,
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS ab_test_daily (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ab_test_daily_key ON ab_test_daily (test_id, day, variant);
 
--- What d1lab decided of each test, and why. Only d1lab writes here.
+-- d1lab's decision on each test, with the reason. Only d1lab writes here.
 CREATE TABLE IF NOT EXISTS d1lab_ab_test_decisions (
   test_id TEXT PRIMARY KEY,
   chance_b_better REAL,

@@ -1,4 +1,4 @@
--- Group and scores of each customer, keyed like the app's row. Only d1lab writes here.
+-- Group and scores of each customer, with the key of the app's row. Only d1lab writes here.
 CREATE TABLE IF NOT EXISTS d1lab_customer_scores (
   shop TEXT NOT NULL,
   customer_id TEXT NOT NULL,

@@ -1,6 +1,6 @@
--- What a unit costs the shop, from a day on: margins and the money in stock need it.
+-- The unit cost of each product from a day on, for margins and the value of stock.
 -- One row per change; `d1lab ingest costs` fills it from a CSV file.
--- source is 'simulated' where a unit cost is no real one; reports then say so.
+-- source is 'simulated' if a unit cost is not real; reports then show that.
 CREATE TABLE IF NOT EXISTS product_costs (
   shop TEXT NOT NULL,
   sku TEXT NOT NULL,

@@ -1,5 +1,5 @@
--- What d1lab advised to do next with each product, and what came of it after the horizon.
--- Only d1lab writes here. A decision that is NULL abstains; reason says why.
+-- d1lab's recommendation for each product, and the outcome after the horizon.
+-- Only d1lab writes here. decision is NULL if there is no recommendation; reason has the cause.
 CREATE TABLE IF NOT EXISTS discount_recommendations (
   shop TEXT NOT NULL,
   sku TEXT NOT NULL,

@@ -1,6 +1,6 @@
--- What competitors ask for the shop's products, one row per look at a price.
+-- Competitor prices of the shop's products, one row per price observation.
 -- `d1lab ingest prices` fills it from files or from the competitors' product pages.
--- in_stock is 1, 0 or NULL (not told); price is NULL only where a page that is sold out shows none.
+-- in_stock is 1, 0, or NULL (unknown); price is NULL only if an out-of-stock page shows none.
 CREATE TABLE IF NOT EXISTS competitor_prices (
   shop TEXT NOT NULL,
   sku TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- The audit of what d1lab wrote: one row per run, table and action.
+-- The audit of d1lab's writes: one row per run, table, and action.
 CREATE TABLE IF NOT EXISTS d1lab_pushes (
   run_id TEXT NOT NULL,
   table_name TEXT NOT NULL,
@@ -14,8 +14,8 @@ CREATE TABLE IF NOT EXISTS d1lab_pushes (
   PRIMARY KEY (run_id, table_name, action)
 ) WITHOUT ROWID;
 
--- Whose results a table holds: of each shop and report the run that wrote last. day is that of the
--- results where the table's rows have one in their key, else ''.
+-- The run whose results a table has: for each shop and report, the last run that wrote there. day
+-- is the day of the results if the table has a day in its key, else ''.
 CREATE TABLE IF NOT EXISTS d1lab_results (
   table_name TEXT NOT NULL,
   shop TEXT NOT NULL,
@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS d1lab_results (
   PRIMARY KEY (table_name, shop, report, day)
 ) WITHOUT ROWID;
 
--- What of the app's tables d1lab writes. part is 'counters', which `aggregate` keeps, or a column
--- of results. how is 'empty' (nothing was there) or 'take-over'; run_id is the take-over's.
+-- The parts of the app's tables that d1lab owns. part is 'counters', which `aggregate` maintains,
+-- or a result column. how is 'empty' (no values before) or 'take-over'; run_id is the take-over's.
 CREATE TABLE IF NOT EXISTS d1lab_owned (
   table_name TEXT NOT NULL,
   part TEXT NOT NULL,
@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS d1lab_owned (
   PRIMARY KEY (table_name, part)
 ) WITHOUT ROWID;
 
--- Where the rows of an app's table come from, per shop: 'simulated' where they are not measured;
--- reports then say so.
+-- The source of an app table's rows, per shop: 'simulated' if they were not measured;
+-- reports then show that.
 CREATE TABLE IF NOT EXISTS d1lab_sources (
   table_name TEXT NOT NULL,
   shop TEXT NOT NULL,

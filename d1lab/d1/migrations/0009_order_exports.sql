@@ -1,5 +1,5 @@
--- Which export each order's events come from: a file that is older changes nothing of it.
--- name: the order's other name (#1001); last_event_at: of the events that the file gave.
+-- The export that each order's events come from: an older file does not change the order.
+-- name: the order's other name (#1001); last_event_at: time of the last event from the file.
 CREATE TABLE IF NOT EXISTS d1lab_orders (
   shop TEXT NOT NULL,
   order_id TEXT NOT NULL,

@@ -1,5 +1,5 @@
--- Families of discount codes, each with an ending of its own, that count as one campaign.
--- fewest: the least characters that the * of the pattern stands for.
+-- Families of discount codes with individual endings, each counted as one campaign.
+-- fewest: the minimum number of characters that the * of the pattern matches.
 CREATE TABLE IF NOT EXISTS d1lab_campaigns (
   shop TEXT NOT NULL,
   pattern TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What the shop says of its products, and how many it had on a day: `d1lab ingest products`, `stock`.
+-- Product details, and stock by day, from `d1lab ingest products` and `d1lab ingest stock`.
 CREATE TABLE IF NOT EXISTS d1lab_products (
   shop TEXT NOT NULL,
   sku TEXT NOT NULL,
