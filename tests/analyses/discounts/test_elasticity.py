@@ -85,7 +85,7 @@ def test_elasticity_abstains():
 def test_elasticity_refuses_a_week_without_units():
     """There is no logarithm of nothing."""
     panel = _shop()
-    with pytest.raises(InputError, match="above zero"):
+    with pytest.raises(InputError, match="above 0"):
         elasticity(panel._replace(units=panel.units * 0))
 
 

@@ -105,7 +105,7 @@ def test_gains_equal_a_simulation():
 def test_gains_refuse_what_makes_no_sense():
     """No price, no units, no error."""
     for wrong in ({"price": 0}, {"units": 0}, {"error": 0}, {"slope": None}):
-        with pytest.raises(InputError, match="gains need"):
+        with pytest.raises(InputError, match="gains require"):
             gains(MUG._replace(**wrong), 5, np.array([0.1]))
 
 
