@@ -178,13 +178,18 @@ class Bill:
         self._limits = "DecrJumpZero" in opcodes or "Sort" in opcodes
         self._skips = "OffsetLimit" in opcodes
         self._sorts = "SorterSort" in opcodes or "Sort" in opcodes
-        self._explicit_rowid = "NotExists" in opcodes
+        by_index = {row[3] for row in program if row[1] == "IdxRowid"}
+        sought = {row[4] for row in program if row[1] == "NotExists"}
+        self._explicit_rowid = bool(sought - by_index)
+        is_replaced = bool(sought & by_index)  # a row with the same key gives way
         self._accesses = list(accesses(program, table_of_root(run)))
         self._elements = None
         if any(access.kind == "elements" for access in self._accesses):
             self._elements = sum(self._length(each) for each in params)
         upserted = touched.inserts & touched.updates.keys()
         self._sizes = {table: count(run, table) for table in upserted}
+        replacing = touched.inserts if is_replaced else ()
+        self._sizes_before_replacing = {table: count(run, table) for table in replacing}
 
     def settle(self, rows: Rows, changes: int, triggered: int) -> Usage:
         """Return the rows read and written.
@@ -227,6 +232,8 @@ class Bill:
         offered = changes if self._elements is None else self._elements
         read = sum(self._stepped(each, changes) for each in self._accesses if not each.writes)
         table = next(iter(self._touched.inserts))
+        for name, size in self._sizes_before_replacing.items():
+            read += size + changes - count(self._run, name)
         if self._explicit_rowid:
             return read + offered
         known = offered - inserted if self._sizes and _has_rowid(self._run, table) else 0

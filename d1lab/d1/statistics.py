@@ -8,13 +8,21 @@ skips tables that it considers unchanged; `ANALYZE <table>` does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from d1lab.d1.database import Database, TableInfo, quote
+from d1lab.d1.schema import Index, indexes
 from d1lab.errors import D1QueryError
 
 MISLEADING_ROWS = 10  # recorded size; from three rows on, SQLite 3.40 looks rowids up
 MISLEADING_RATIO = 20  # the table has this many times more rows
+
+
+_misled: WeakKeyDictionary[Database, dict[str, tuple[Index, ...]]] = WeakKeyDictionary()
+"""Per connection, the indexes of the tables that D1 takes for tiny, by their names in small
+letters."""
 
 
 class UniqueIndex(NamedTuple):
@@ -66,4 +74,26 @@ def unique_index(db: Database, table: TableInfo) -> UniqueIndex | None:
         columns = [str(column or "").lower() for _, _, column in listed]
         if all(column in filled for column in columns):
             return UniqueIndex(str(name), tuple(filled[column] for column in columns))
+    return None
+
+
+def misled_key(db: Database, table: str, key: Sequence[str]) -> UniqueIndex | None:
+    """The UNIQUE index of a key, where D1 may read the whole table instead of looking rows up.
+
+    D1 does so in a join with a list of keys, for each of them, if it takes the table for tiny.
+    Its statistics are read once for each connection.
+
+    Args:
+        db: The database.
+        table: The table.
+        key: The columns of the key.
+    """
+    if db not in _misled:
+        tiny = {name for name, rows in believed_rows(db).items() if rows <= MISLEADING_ROWS}
+        found = indexes(db) if tiny else {}
+        _misled[db] = {name.lower(): each for name, each in found.items() if name.lower() in tiny}
+    wanted = {column.lower() for column in key}
+    for index in _misled[db].get(table.lower(), ()):
+        if index.unique and {column.lower() for column in index.columns} == wanted:
+            return UniqueIndex(index.name, index.columns)
     return None

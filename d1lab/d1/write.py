@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from d1lab.d1.database import Database, Statement, Value, quote
 from d1lab.d1.encoding import encode, encoded_places, extract, plain, tag, to_json, untagged
+from d1lab.d1.statistics import misled_key
 from d1lab.errors import D1TooBigError, InputError
 
 CHUNK_ROWS = 10_000  # D1's recommendation for one write statement
@@ -99,37 +100,6 @@ def insert_new(
     return _insert(db, table, key, columns, lines_of(rows, key, columns), "DO NOTHING")
 
 
-def update(
-    db: Database, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Row]
-) -> int:
-    """Update existing rows that differ; skip rows with an unknown key.
-
-    Arguments and errors as in `upsert`.
-
-    Returns:
-        The rows changed.
-    """
-    target = quote(table)
-    changed = [column for column in columns if column not in key]
-    if not changed:
-        return 0
-    sets = ", ".join(f"{quote(c)} = s.{quote(c)}" for c in changed)
-    same = " AND ".join(f"{target}.{quote(c)} = s.{quote(c)}" for c in key)
-    differs = " OR ".join(f"{target}.{quote(c)} IS NOT s.{quote(c)}" for c in changed)
-
-    def sql(places: frozenset[int]) -> str:
-        source = ", ".join(
-            f"{extract('value', f'$[{i}]', i in places)} AS {quote(c)}"
-            for i, c in enumerate(columns)
-        )
-        return (
-            f"UPDATE {target} SET {sets} FROM (SELECT {source} FROM json_each(?1)) AS s "
-            f"WHERE {same} AND ({differs})"
-        )
-
-    return send(db, table, lines_of(rows, key, columns, unique=True), sql)
-
-
 def fetch(
     db: Database,
     table: str,
@@ -152,9 +122,10 @@ def fetch(
     found: dict[tuple[object, ...], tuple[Value, ...]] = {}
     asked = [tuple(row) for row in keys]
     start = 0
+    compose = _safe_fetch_sql if misled_key(db, table, key) else _fetch_sql
     for chunk in _chunks(map(_line, asked), FETCH_KEYS):
         text, places = _parameter(chunk)
-        sql = _fetch_sql(table, key, columns, places)
+        sql = compose(table, key, columns, places)
         for place, *cells in db.query(sql, (text,), table=table).rows:
             found[asked[start + int(str(place))]] = tuple(map(untagged, cells))
         start += len(chunk)
@@ -165,10 +136,27 @@ def _fetch_sql(
     table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int]
 ) -> str:
     cells = "".join(f", {tag(f't.{quote(c)}')}" for c in columns)
-    same = " AND ".join(
+    same = _same(key, places)
+    return f"SELECT j.key{cells} FROM json_each(?1) AS j CROSS JOIN {quote(table)} AS t ON {same}"
+
+
+def _safe_fetch_sql(
+    table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int]
+) -> str:
+    """The same where D1 would read the whole table for each key: it never does in a subquery.
+
+    Each cell is looked up by itself, so a row is read once for each column, and once to be found.
+    """
+    found = f"FROM {quote(table)} AS t WHERE {_same(key, places)}"
+    cells = "".join(f", (SELECT {tag(f't.{quote(c)}')} {found})" for c in columns)
+    return f"SELECT j.key{cells} FROM json_each(?1) AS j WHERE EXISTS (SELECT 1 {found})"
+
+
+def _same(key: Sequence[str], places: frozenset[int]) -> str:
+    """Whether a row `t` has the key of the element `j`."""
+    return " AND ".join(
         f"t.{quote(c)} = {extract('j.value', f'$[{i}]', i in places)}" for i, c in enumerate(key)
     )
-    return f"SELECT j.key{cells} FROM json_each(?1) AS j CROSS JOIN {quote(table)} AS t ON {same}"
 
 
 def _insert(

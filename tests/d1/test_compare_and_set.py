@@ -6,7 +6,7 @@ import pytest
 
 from d1lab.d1 import Database
 from d1lab.d1.compare_and_set import remove, swap
-from d1lab.d1.write import insert_new
+from d1lab.d1.write import fetch, insert_new
 from d1lab.errors import InputError
 
 KEY = ["k", "n"]
@@ -89,3 +89,47 @@ def test_swap_refuses_a_row_without_its_key(db: Database):
         swap(db, "t", KEY, VALUES, [((None, 1), (1, 1), (2, 2))])
     with pytest.raises(InputError, match="duplicate key"):
         swap(db, "t", KEY, VALUES, [(("a", 1), (1, 1), (2, 2))] * 2)
+
+
+MANY = 3_000
+ASKED = 200
+TABLES = {
+    "primary key": ("CREATE TABLE big (k TEXT, n INTEGER, v, w, PRIMARY KEY (k, n))",),
+    "without rowid": (
+        "CREATE TABLE big (k TEXT, n INTEGER, v, w, PRIMARY KEY (k, n)) WITHOUT ROWID",
+    ),
+    "unique index": (
+        "CREATE TABLE big (id INTEGER PRIMARY KEY, k TEXT, n INTEGER, v, w)",
+        "CREATE UNIQUE INDEX big_key ON big (n, k)",
+    ),
+}
+
+
+@pytest.fixture(params=TABLES)
+def misled(request: pytest.FixtureRequest, writable: Database) -> Database:
+    """A table that was analyzed with one row and has 3,000 now: D1 takes it for tiny."""
+    for statement in TABLES[request.param]:
+        writable.execute(statement)
+    for row in ([("a", 0, 0, None)], [("a", n, 0, None) for n in range(1, MANY)]):
+        insert_new(writable, "big", KEY, [*KEY, *VALUES], row)
+        if len(row) == 1:
+            writable.execute("ANALYZE big")
+    return writable
+
+
+def test_wrong_statistics_cost_no_scan(misled: Database):
+    """Reading, setting and deleting 200 rows costs some rows for each, and none for the others."""
+    keys = [("a", n) for n in range(700, 700 + ASKED)]
+    asked = [*keys, ("a", -1), ("b", 700)]
+    before = misled.meter.total.rows_read
+    assert fetch(misled, "big", KEY, VALUES, asked) == dict.fromkeys(keys, (0, None))
+    assert swap(misled, "big", KEY, VALUES, [(k, (0, None), (k[1], b"x")) for k in asked]) == ASKED
+    assert swap(misled, "big", KEY, VALUES, [(k, (0, None), (1, 1)) for k in asked]) == 0
+    found = fetch(misled, "big", KEY, VALUES, asked)
+    assert found == {key: (key[1], b"x") for key in keys}
+    last = [(key, (key[1] if key[1] > 750 else 0, b"x")) for key in keys]
+    assert remove(misled, "big", KEY, VALUES, last) == ASKED - 51
+    assert misled.query("SELECT count(*), total(v IS NOT 0) FROM big").rows == [
+        (MANY - ASKED + 51, 51)
+    ]
+    assert misled.meter.total.rows_read - before < 60 * ASKED + MANY

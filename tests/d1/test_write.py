@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from d1lab.d1 import Database
-from d1lab.d1.write import CHUNK_ROWS, fetch, insert_new, update, upsert
+from d1lab.d1.write import CHUNK_ROWS, fetch, insert_new, upsert
 from d1lab.errors import D1TooBigError, InputError
 
 KEY = ["k", "n"]
@@ -51,14 +51,6 @@ def test_write_keeps_every_value_exact(db: Database, send):
         assert type(found[name, n]) is type(value), name
 
 
-def test_update_keeps_every_value_exact(db: Database):
-    """An update writes each value as an upsert does."""
-    insert_new(db, "t", KEY, COLUMNS, [(k, n, "before") for k, n, _ in EXACT])
-    assert update(db, "t", KEY, COLUMNS, EXACT) == len(EXACT)
-    found = everything(db, [row[:2] for row in EXACT])
-    assert [found[row[:2]] for row in EXACT] == [row[2] for row in EXACT]
-
-
 def test_fetch_keeps_infinities(db: Database):
     """JSON has none; a fetch gives them all the same."""
     db.execute("INSERT INTO t (k, n, v) VALUES ('up', 1, 9e999), ('down', 1, -9e999)")
@@ -66,7 +58,7 @@ def test_fetch_keeps_infinities(db: Database):
     assert found == {("up", 1): float("inf"), ("down", 1): float("-inf")}
 
 
-@pytest.mark.parametrize("send", [upsert, update, insert_new])
+@pytest.mark.parametrize("send", [upsert, insert_new])
 def test_write_of_the_same_rows_writes_nothing(db: Database, send):
     """Rows that do not differ are neither changed nor billed as written."""
     upsert(db, "t", KEY, COLUMNS, EXACT)
@@ -92,12 +84,6 @@ def test_upsert_leaves_other_columns(db: Database):
     db.execute("UPDATE t SET w = 'app'")
     upsert(db, "t", KEY, [*COLUMNS, "w"], [("a", 1, 2, "ours")], update=["v"])
     assert db.query("SELECT v, w FROM t").rows == [(2, "app")]
-
-
-def test_update_passes_over_unknown_keys(db: Database):
-    """An update makes no rows."""
-    assert update(db, "t", KEY, COLUMNS, [("nobody", 1, 1)]) == 0
-    assert db.query("SELECT * FROM t").rows == []
 
 
 def test_insert_new_leaves_known_rows(db: Database):
