@@ -2,7 +2,7 @@
 -- they are comparable
 -- unit: money, days      grain: shop, sku, competitor
 -- reads: competitor_prices, order_lines, product_costs
--- $until: the report's day
+-- $until: report date
 -- $currency: the shop's currency
 -- $max_age_days: maximum age of a price observation, in days
 -- $own_days: maximum days since the product's last sale
@@ -11,8 +11,8 @@
 -- paid_price: Average price paid, money
 --
 -- own_price: list price of the product's last order line, before discounts. paid_price: average
--- price paid per unit over 28 days. reason: why a price is not compared; NULL where it is. A price
--- below a third or above three times the shop's price is taken for a different product's.
+-- price paid per unit over 28 days. reason: why a price is not compared; NULL if it is. A price
+-- below a third of the shop's price or above three times it is probably of a different product.
 WITH looks AS (
     SELECT *
     FROM competitor_prices

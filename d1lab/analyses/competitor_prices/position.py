@@ -1,7 +1,7 @@
-"""A product's price among its competitors', and whether to answer: match, maybe raise, or leave.
+"""Price position of a product among its competitors, and the action: match, raise, or none.
 
-The rule: a competitor's lower price is matched only where that leaves the margin floor, and where
-there is stock that would last until a delivery. Competitors who are sold out put no pressure.
+The rule matches a lower competitor price only if the minimum margin is kept and if the stock lasts
+until the next delivery. It ignores competitors who are out of stock.
 """
 
 from __future__ import annotations
@@ -25,57 +25,57 @@ REASONS = {
     "below_floor": "matching would fall below the minimum margin",
     "not_compared": "no comparable competitor price",
 }
-"""Each reason behind an answer, or for having none, in words."""
+"""Reasons for an action or for having none, in words."""
 
 _EXACT = 1e-9  # prices are in cents; their ratios are not
 
 
 class Market(NamedTuple):
-    """What is known of one product and its market; None for what is not."""
+    """Prices, cost, and stock of one product; None if unknown."""
 
     own: float  # the list price; > 0
-    prices: Sequence[float]  # competitors' that compare: in stock, recent, same currency; > 0
-    sold_out: int = 0  # competitors who were looked at lately and have none
-    cost: float | None = None  # of a unit; >= 0
+    prices: Sequence[float]  # comparable ones: in stock, recent, same currency; > 0
+    sold_out: int = 0  # competitors with a recent observation who are out of stock
+    cost: float | None = None  # per unit; >= 0
     stock: float | None = None  # units on hand; None without a stock ledger
-    cover_days: float | None = None  # how long they last; None where that is not known
+    cover_days: float | None = None  # days of supply; None if unknown
 
 
 class PricingRule(NamedTuple):
-    """When to answer."""
+    """Thresholds of the pricing rule."""
 
-    threshold: float = 0.05  # a smaller difference to the cheapest is none; inside [0, 1)
-    margin_floor: float = 0.2  # of the price, that must be left; inside [0, 1)
-    lead_time_days: float = 14.0  # how long a delivery takes; >= 0
+    threshold: float = 0.05  # smaller differences to the cheapest are ignored; inside [0, 1)
+    margin_floor: float = 0.2  # minimum margin as a share of the price; inside [0, 1)
+    lead_time_days: float = 14.0  # days from order to delivery; >= 0
 
 
 class Position(NamedTuple):
-    """Where a price stands; all None but the count where no price compares."""
+    """Price position; all fields except the count are None without a comparable price."""
 
     competitors: int  # prices compared
     cheapest: float | None
-    middle: float | None  # their median
+    middle: float | None  # median of these prices
     price_index: float | None  # own price / median
     rank: int | None  # 1: no competitor is cheaper
-    gap: float | None  # 1 - cheapest / own: what the cheapest undercuts by; negative: it asks more
+    gap: float | None  # 1 - cheapest / own; negative if the cheapest is more expensive
 
 
 class PriceAction(NamedTuple):
-    """What to do about it; None where it does not apply or is not known."""
+    """Action for one product; a field is None if it does not apply or is unknown."""
 
-    action: Action | None  # None: leave it, or abstain
+    action: Action | None  # None: no action, or not available
     reason: str  # one of `REASONS`
-    price: float | None = None  # to match; or up to which there is room
-    margin: float | None = None  # that matching would leave, as a share of that price
-    highest_cost: float | None = None  # up to which matching would keep the floor
+    price: float | None = None  # price to match, or upper limit for a higher price
+    margin: float | None = None  # margin after matching, as a share of that price
+    highest_cost: float | None = None  # maximum unit cost at which matching keeps the floor
 
 
 def position(own: float, prices: Sequence[float]) -> Position:
-    """Where a price stands among its competitors'.
+    """Compute the position of a price among competitor prices.
 
     Args:
         own: The shop's price; > 0.
-        prices: The competitors'; each > 0.
+        prices: Competitor prices; each > 0.
 
     Raises:
         InputError: A price is not above 0.
@@ -84,17 +84,17 @@ def position(own: float, prices: Sequence[float]) -> Position:
     Position(competitors=3, cheapest=8, middle=11, price_index=0.9090909090909091, rank=2, gap=0.2)
     """
     if not (own > 0 and all(price > 0 for price in prices)):
-        raise InputError(f"prices must be above 0; got {own} against {list(prices)[:5]}")
+        raise InputError(f"prices must be above 0: shop {own}, competitors {list(prices)[:5]}")
     if not prices:
         return Position(0, None, None, None, None, None)
     cheapest, middle = min(prices), median(prices)
     rank = 1 + sum(price < own for price in prices)
-    gap = round(1 - cheapest / own, 12)  # 1 - 8 / 10 is a fifth
+    gap = round(1 - cheapest / own, 12)  # so that 1 - 8 / 10 equals 0.2
     return Position(len(prices), cheapest, middle, own / middle, rank, gap)
 
 
 def price_action(market: Market, rule: PricingRule) -> PriceAction:
-    """What to do about the competitors' prices of one product.
+    """Choose the action for one product.
 
     Raises:
         InputError: A price is not above 0, or the rule is out of range.
@@ -103,7 +103,7 @@ def price_action(market: Market, rule: PricingRule) -> PriceAction:
     PriceAction(action='match', reason='undercut', price=8, margin=0.375, highest_cost=6.4)
     """
     if not (0 <= rule.threshold < 1 and 0 <= rule.margin_floor < 1 and rule.lead_time_days >= 0):
-        raise InputError(f"threshold and margin floor lie inside [0, 1); got {rule}")
+        raise InputError(f"threshold and margin floor must be at least 0 and below 1: {rule}")
     found = position(market.own, market.prices)
     if found.cheapest is None or found.gap is None:
         return _without_prices(market)

@@ -2,7 +2,7 @@
 -- unit: money      grain: day, seller      reads: competitor_prices, order_lines
 -- $until: last day included
 -- $days: length of the history, in days
--- $currency: the shop's currency; prices in others are left out
+-- $currency: the shop's currency; prices in other currencies are excluded
 -- $sku: the product
 -- price: Price, money
 --

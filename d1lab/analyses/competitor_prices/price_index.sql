@@ -8,8 +8,8 @@
 -- $own_days: maximum days from the product's last sale to the week's end
 -- price_index: Price index
 --
--- Each week is computed as the metric competitor_prices would have been on its last day. low and
--- high bound the middle half of the products.
+-- Each week uses the rules of the metric competitor_prices, as of the last day of the week. low and
+-- high are the quartiles across products.
 WITH ends AS (
     SELECT $until::DATE - 7 * i::INTEGER AS day FROM range($weeks::INTEGER) AS past (i)
 ),

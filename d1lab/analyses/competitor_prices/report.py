@@ -1,4 +1,4 @@
-"""What the report on prices says and shows: verdict, figures, tables, charts, and notes."""
+"""Content of the competitor price report: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_CURRENCY = (
 
 
 def verdict(found: PriceStudy) -> dict[str, str]:
-    """The report's answer: a sentence, a second one that names what to do first, a status."""
+    """Return the verdict of the report: a sentence, the first action, and a status."""
     known = lists.compared(found)
     if known.empty:
         return {
@@ -64,7 +64,7 @@ def _counted(reasons: Frame) -> str:
 
 
 def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
-    """Index, undercut, alerts; then room to raise and how much of the looks compares."""
+    """Return the key figures: index, undercut, alerts, room to raise, and comparable share."""
     known, cut = lists.compared(found), lists.undercut(found)
     nothing = None if len(known) else "no comparable competitor price"
     index = float(known["price_index"].median()) if len(known) else None
@@ -78,7 +78,7 @@ def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
 
 
 def _alerts(found: PriceStudy, cut: Frame, nothing: str | None) -> dict[str, Any]:
-    """How many to match; unknown where a cost is missing for each that could be."""
+    """Return the number of prices to match; None if the cost of each candidate is missing."""
     count = len(lists.alerts(found))
     unknown = int((cut["answer_reason"] == "no_cost").sum())
     if nothing or (unknown and not count):
@@ -89,7 +89,7 @@ def _alerts(found: PriceStudy, cut: Frame, nothing: str | None) -> dict[str, Any
 
 
 def tables(found: PriceStudy) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     return {
         "alerts": ReportTable(
             lists.alerts(found), "Prices to match", lists.ALERTS, 15, note=rules(found)
@@ -108,10 +108,10 @@ def tables(found: PriceStudy) -> dict[str, ReportTable]:
 
 
 def index_chart(history: Frame) -> ReportChart:
-    """The price index by week, with the middle half of the products as a band.
+    """Return the chart of the weekly price index, with the quartiles as a band.
 
     Args:
-        history: The metric `price_index`.
+        history: Rows of the metric `price_index`.
     """
     band = {"low": "price_index_low", "high": "price_index_high"}
     return ReportChart(
@@ -127,12 +127,12 @@ def index_chart(history: Frame) -> ReportChart:
 
 
 def product_chart(found: PriceStudy, sku: str, prices: Frame) -> ReportChart:
-    """One product's list price and those of its competitors.
+    """Return the chart of the list price and competitor prices of one product.
 
     Args:
-        found: The report's study.
-        sku: The product.
-        prices: The metric `price_history` of it.
+        found: Results of `study`.
+        sku: SKU of the product.
+        prices: Rows of the metric `price_history` for the product.
     """
     return ReportChart(
         "line",
@@ -146,7 +146,7 @@ def product_chart(found: PriceStudy, sku: str, prices: Frame) -> ReportChart:
 
 
 def rules(found: PriceStudy) -> str:
-    """What stands behind an alert."""
+    """Return a note on the rule for prices to match."""
     rule = found.rule
     return (
         f"A price is listed when a competitor is at least {rule.threshold:.0%} "
@@ -158,7 +158,7 @@ def rules(found: PriceStudy) -> str:
 
 
 def limits(found: PriceStudy, simulated: Collection[str]) -> str:
-    """What the reader must know of the data."""
+    """Return a note on the data and its limits."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     told = (
         "Shop prices are list prices before discounts, assumed to be in "
@@ -166,15 +166,13 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
         "prices are as displayed; taxes and shipping may differ."
     )
     stock = (
-        f" {untold:,} prices come without availability and are treated as in stock."
-        if untold
-        else ""
+        f" {untold:,} prices have no availability and are treated as in stock." if untold else ""
     )
     source = are_simulated(simulated, "competitor_prices inventory_days product_costs")
     return f"{source}{told}{stock}"
 
 
 def name_of(found: PriceStudy, sku: str) -> str:
-    """A product as the report calls it."""
+    """Return the display name of a product."""
     names = found.looks.loc[found.looks["sku"] == sku, "product"]
     return str(names.iloc[0]) if len(names) else sku

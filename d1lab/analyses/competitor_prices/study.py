@@ -1,4 +1,4 @@
-"""Every product's position among its competitors' prices, and the answer to them."""
+"""Price position and action for every product of a shop."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _NUMBERS = (
 
 
 class PriceStudy(NamedTuple):
-    """All that the report draws on."""
+    """Results for the report."""
 
-    looks: Frame  # of the metric competitor_prices: one row per product and competitor
-    products: Frame  # one row per product whose own price is known
+    looks: Frame  # metric competitor_prices: one row per product and competitor
+    products: Frame  # one row per product with a known list price
     rule: PricingRule
     currency: str
     until: date
@@ -39,14 +39,14 @@ class PriceStudy(NamedTuple):
 def study(
     looks: Frame, stock: Frame, *, currency: str, until: date, rule: PricingRule
 ) -> PriceStudy:
-    """Compute everything for one shop.
+    """Compute the results for one shop.
 
     Args:
-        looks: The metric `competitor_prices`; at least one row.
-        stock: The metric `turnover`; may be empty.
-        currency: The shop's own.
-        until: The day that it is told for.
-        rule: When to answer.
+        looks: Rows of the metric `competitor_prices`; at least one.
+        stock: Rows of the metric `turnover`; can be empty.
+        currency: Code of the shop's currency.
+        until: Report date.
+        rule: Thresholds of the pricing rule.
     """
     import pandas as pd
 
@@ -68,7 +68,7 @@ def study(
 
 
 def _cover(stock: Frame) -> Frame:
-    """Units on hand and how long they last; without a stock ledger neither."""
+    """Return units on hand and days of supply; both empty without a stock ledger."""
     import pandas as pd
 
     if stock.empty:
@@ -77,10 +77,10 @@ def _cover(stock: Frame) -> Frame:
 
 
 class _ListedPrices(NamedTuple):
-    """What the competitors ask for one product."""
+    """Competitor prices of one product."""
 
-    prices: list[float]  # those that compare
-    sellers: list[str]  # who asks them
+    prices: list[float]  # comparable prices
+    sellers: list[str]  # competitor of each price
     sold_out: list[str]
 
 
@@ -90,14 +90,14 @@ def _asked(looks: Frame) -> dict[str, _ListedPrices]:
     for sku, competitor, price, reason in zip(*columns, strict=True):
         if reason == "sold_out":
             asked[sku].sold_out.append(competitor)
-        elif not isinstance(reason, str):  # None, or NaN for it
+        elif not isinstance(reason, str):  # None, or NaN in a frame
             asked[sku].prices.append(price)
             asked[sku].sellers.append(competitor)
     return asked
 
 
 def _told(product: dict[str, Any], asked: _ListedPrices, rule: PricingRule) -> tuple[Any, ...]:
-    """Position, answer, and who is cheapest, of one product."""
+    """Compute position, action, and cheapest competitor of one product."""
     names = ("unit_cost", "ending_units", "days_of_supply")
     cost, stock, cover = (_known(product[name]) for name in names)
     market = Market(product["own_price"], asked.prices, len(asked.sold_out), cost, stock, cover)

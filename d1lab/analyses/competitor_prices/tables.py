@@ -1,4 +1,4 @@
-"""What to act on, and what that rests on."""
+"""Tables of the competitor price report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNCOMPARED = {
         "less than a third or more than three times the shop's price: probably a different product"
     ),
 }
-"""Why a competitor's price is not compared, in words."""
+"""Reasons why a competitor price is not compared, in words."""
 
 ALERTS = "product own_price cheapest cheapest_at gap margin_left days_of_supply"
 LEFT = "product why gap own_price cheapest highest_cost margin_left ending_units"
@@ -27,30 +27,30 @@ _LEFT = ("no_stock", "short_cover", "no_cost", "below_floor")
 
 
 def alerts(found: PriceStudy) -> Frame:
-    """Products to lower: matching keeps the margin floor, and the stock is there; largest first."""
+    """Return the products whose price to match, largest gap first."""
     return _sorted(found.products[found.products["answer_action"] == "match"])
 
 
 def undercut(found: PriceStudy) -> Frame:
-    """Every product that a competitor undercuts by the threshold or more."""
+    """Return the products undercut by at least the threshold."""
     gap = found.products["gap"].astype(float)
     return _sorted(found.products[(gap > 0) & (gap >= found.rule.threshold - 1e-9)])
 
 
 def left(found: PriceStudy) -> Frame:
-    """Undercut, and no alert: each with what stands against it."""
+    """Return the undercut products without an alert, each with the reason."""
     cut = undercut(found)
     return cut[cut["answer_reason"].isin(_LEFT)]
 
 
 def room(found: PriceStudy) -> Frame:
-    """Products without a competitor as cheap, or without any; highest revenue first."""
+    """Return the products with room to raise the price, highest revenue first."""
     raised = found.products[found.products["answer_action"] == "raise"]
     return raised.sort_values(["revenue", "sku"], ascending=[False, True])
 
 
 def compared(found: PriceStudy) -> Frame:
-    """Every product with a position, the dearest beside its competitors first."""
+    """Return the products with a price position, highest index first."""
     known = found.products[found.products["competitors"] > 0]
     place = (
         known["rank"].astype(int).astype(str)
@@ -61,7 +61,7 @@ def compared(found: PriceStudy) -> Frame:
 
 
 def competitors(found: PriceStudy) -> Frame:
-    """Each competitor: how much of it compares, and how the shop's prices stand against it."""
+    """Return the comparable products and the price index per competitor."""
     looks = found.looks
     known = looks["reason"].isna()
     looks = looks.assign(
@@ -79,7 +79,7 @@ def competitors(found: PriceStudy) -> Frame:
 
 
 def uncompared(found: PriceStudy) -> Frame:
-    """The looks that are shown and not compared, with the reason."""
+    """Return the price observations that are not compared, each with the reason."""
     looks = found.looks[found.looks["reason"].notna()]
     pairs = zip(looks["price"], looks["currency"], strict=True)
     asked = ["–" if price != price else f"{price:,.2f} {currency}" for price, currency in pairs]
@@ -88,13 +88,13 @@ def uncompared(found: PriceStudy) -> Frame:
 
 
 def reasons(found: PriceStudy) -> Frame:
-    """How many looks each reason keeps from being compared."""
+    """Count the price observations not compared, by reason."""
     counts = uncompared(found).groupby("why", as_index=False).agg(looks=("sku", "size"))
     return counts.sort_values(["looks", "why"], ascending=[False, True])
 
 
 def foremost(found: PriceStudy) -> str:
-    """The SKU whose history is drawn: the first alert, else undercut, else compared, else any."""
+    """Return the SKU for the history chart: the first alert, undercut, compared, or any SKU."""
     for frame in (alerts(found), undercut(found), compared(found), found.looks):
         if len(frame):
             return str(frame["sku"].iloc[0])

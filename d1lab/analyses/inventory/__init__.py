@@ -1,9 +1,14 @@
-"""Inventory: metrics' frames and pure statistics put together for one report.
+"""Inventory: turnover, days of supply, demand forecasts, and discount effects, for one report.
 
-    study       every figure of every SKU: one row per SKU
-    lists       what to act on: what runs out, what is dead money, what the discount moved
-    evidence    what the lists rest on: classes, the backtest, gaps of the ledger, refusals
-    words       what the report says in sentences
+    turnover         turnover, days of supply, and sell-through from the stock ledger
+    forecasters      forecast methods for weekly demand
+    demand           forecast per SKU by backtest, and the reorder point
+    classes          ABC, XYZ, and demand classes
+    gmroi            return on inventory
+    discount_effect  units per in-stock day in discounted vs. regular weeks
+    study            all figures, one row per SKU
+    tables           products to act on, and the tables with the details
+    report           verdict, figures, tables, charts, and notes
 
 Frames come from the metrics `turnover` and `weekly_demand`.
 """

@@ -1,6 +1,6 @@
-"""Which products matter and how evenly they sell: ABC, XYZ, and the class of their demand.
+"""Product classes by revenue (ABC), variation of sales (XYZ), and demand pattern.
 
-The cut-offs are conventions of the field, not measurements.
+The cutoffs are conventions of the field, not estimates.
 """
 
 from __future__ import annotations
@@ -15,22 +15,21 @@ from d1lab.errors import InputError
 A_SHARE, B_SHARE = 0.80, 0.95  # of revenue
 X_VARIATION, Y_VARIATION = 0.5, 1.0  # weekly coefficient of variation
 LONG_INTERVAL, LUMPY_SQUARE = 1.32, 0.49  # Syntetos, Boylan & Croston (2005)
-MIN_WEEKS = 8  # known weeks, before a variation is called one
+MIN_WEEKS = 8  # known weeks required for a class
 
 Floats = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
 
 def abc(revenue: ArrayLike) -> Texts:
-    """Each product's class by its part in the revenue, the greatest first.
+    """Classify products by their share of revenue, highest first.
 
     Args:
-        revenue: Money per product over a period; unknown counts as none.
+        revenue: Revenue per product over a period; missing values count as 0.
 
     Returns:
-        'A' for the products that make up 80 % of the revenue, 'B' to 95 %, then 'C'. The one that
-        crosses a limit has the higher class; what earned nothing is C. Of equal ones the earlier
-        comes first.
+        'A' for the products with the first 80% of revenue, 'B' up to 95%, then 'C'. A product that
+        crosses a limit gets the higher class; one without revenue is C. Ties keep their order.
 
     >>> abc([10, 50, 0, 35, 5]).tolist()
     ['B', 'A', 'C', 'A', 'C']
@@ -41,7 +40,7 @@ def abc(revenue: ArrayLike) -> Texts:
     before = np.cumsum(earned[order]) - earned[order]
     total = earned.sum()
     classes = np.full(len(earned), "C", dtype=object)
-    # Sums of money in floats: a product that begins exactly at a limit is beyond it.
+    # Sums are floats; a product that starts exactly at a limit is beyond it.
     classes[order[before < B_SHARE * total * (1 - 1e-12)]] = "B"
     classes[order[before < A_SHARE * total * (1 - 1e-12)]] = "A"
     classes[earned == 0] = "C"
@@ -49,32 +48,32 @@ def abc(revenue: ArrayLike) -> Texts:
 
 
 class Variation(NamedTuple):
-    """How evenly products sell; arrays with one item per SKU, NaN or None where unknown."""
+    """Variation of demand; arrays with one item per SKU, NaN or None if unknown."""
 
     variation: Floats  # coefficient of variation of weekly units
-    xyz: Texts  # X to .5, Y to 1, Z above
-    interval: Floats  # weeks per week with a sale (ADI)
-    size_variation: Floats  # squared coefficient of variation of the units of weeks with a sale
-    demand: Texts  # smooth, erratic, intermittent or lumpy
+    xyz: Texts  # X up to 0.5, Y up to 1, Z above
+    interval: Floats  # average demand interval (ADI): weeks per week with a sale
+    size_variation: Floats  # squared coefficient of variation of units in weeks with a sale
+    demand: Texts  # smooth, erratic, intermittent, or lumpy
 
 
 def variation(weeks: ArrayLike) -> Variation:
-    """XYZ and demand class of each SKU from its weeks since the first sale.
+    """Compute the XYZ and demand class of each SKU from its weeks since the first sale.
 
     Args:
-        weeks: Units per SKU and week, NaN where unknown, as for `demand.forecast`.
+        weeks: Units, SKU x week, NaN if unknown, as for `demand.forecast`.
 
     Returns:
-        Classes; None where fewer than 8 weeks are known, or nothing was sold.
+        Classes; None with fewer than 8 known weeks or without sales.
 
     Raises:
-        InputError: `weeks` is no matrix.
+        InputError: `weeks` is not a matrix.
 
-    Demand classes by Syntetos, Boylan & Croston (2005): interval 1.32, squared variation .49.
+    Demand classes by Syntetos, Boylan & Croston (2005): interval 1.32, squared variation 0.49.
     """
     units = np.array(weeks, dtype=np.float64)
     if units.ndim != 2:
-        raise InputError(f"weekly demand is a matrix of SKU x week; got shape {units.shape}")
+        raise InputError(f"weekly demand must be a matrix of SKU x week, not {units.shape}")
     units[~np.logical_or.accumulate(units > 0, axis=1)] = np.nan
     known, sold = np.isfinite(units), units > 0
     count, sales = known.sum(axis=1), sold.sum(axis=1)

@@ -1,9 +1,9 @@
-"""Demand in the next 28 days: simple methods, the best per SKU by a rolling backtest.
+"""Demand forecast for the next 28 days: the best simple method per SKU, by a rolling backtest.
 
-The input is a matrix of weekly units, SKU x week; the whole of it takes one pass, without a loop
-over SKUs. Each week of the past is taken as today: every method forecasts the four weeks after it
-from what was known then, and the choice is made of errors that were known then, too. So the
-choice's own error, and the intervals that are made of it, are out of sample.
+The input is a matrix of weekly units, SKU x week, processed without a loop over SKUs. For each past
+week, every method forecasts the next four weeks from the data up to that week, and the method is
+chosen by the errors known at that time. The error of the choice and the intervals based on it are
+therefore out of sample.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, RIVALS, Floats, 
 from d1lab.errors import InputError
 
 HORIZON_DAYS = 7 * HORIZON_WEEKS
-MIN_WEEKS = 8  # since the first sale, before a forecast is tried
-MIN_WINDOWS = 4  # of a SKU's own backtest; so 15 weeks of history at least
-POOL_WINDOWS = 8  # how many windows of its own weigh as much as those of all SKUs
-MIN_CALIBRATION = 100  # windows of all SKUs, before their errors are called a distribution
+MIN_WEEKS = 8  # since the first sale, required for a forecast
+MIN_WINDOWS = 4  # backtest windows per SKU, so at least 15 weeks of history
+POOL_WINDOWS = 8  # number of own windows with the same weight as the mean of all SKUs
+MIN_CALIBRATION = 100  # windows of all SKUs required for quantiles of their errors
 
 REASONS = {
     "no_demand": "never sold",
@@ -32,59 +32,59 @@ REASONS = {
         "reorder quantity"
     ),
 }
-"""Each reason for no forecast, or for one without interval, in words; the first that holds."""
+"""Reasons for a missing forecast or interval, in words; the first one that applies is used."""
 
 CHOSEN = "chosen per SKU"
 
 
 class Demand(NamedTuple):
-    """Each SKU's next 28 days; arrays with one item per SKU, NaN where there is a reason."""
+    """Forecast for the next 28 days; arrays with one item per SKU, NaN if there is a reason."""
 
     forecast_units: Floats  # expected units in 28 days; >= 0
-    forecast_low: Floats  # ends of the calibrated interval around it
+    forecast_low: Floats  # ends of the calibrated interval
     forecast_high: Floats
-    service_units: Floats  # what 28 days' demand stays below at the service level
-    rival: NDArray[np.object_]  # the chosen way to forecast; None where there is a reason
-    rmsse: Floats  # of the choice, over the SKU's own past, out of sample
-    benchmark_rmsse: Floats  # of the first rival, Shopify's 4-week mean, over the same windows
-    bias: Floats  # forecast / sold - 1 over these windows
-    windows: Floats  # how many these are
+    service_units: Floats  # quantile of 28-day demand at the service level
+    rival: NDArray[np.object_]  # chosen forecast method; None if there is a reason
+    rmsse: Floats  # of the chosen method, out of sample
+    benchmark_rmsse: Floats  # of the first method, Shopify's 4-week mean, over the same windows
+    bias: Floats  # forecast / actual - 1 over these windows
+    windows: Floats  # number of these windows
     reason: NDArray[np.object_]  # one of `REASONS`, or None
 
 
 class ForecasterScore(NamedTuple):
-    """One way to forecast, over the windows of all SKUs where the choice was tested."""
+    """Score of one forecast method, over the windows of all SKUs with a choice."""
 
-    rival: str  # a rival's name, or `CHOSEN`
-    rmsse: float  # the mean of all windows
-    bias: float | None  # forecast / sold - 1; None where nothing was sold
+    rival: str  # name of a method, or `CHOSEN`
+    rmsse: float  # mean over all windows
+    bias: float | None  # forecast / actual - 1; None without sales
     windows: int
-    chosen_for: int  # SKUs that it forecasts today
+    chosen_for: int  # number of SKUs with this method today
 
 
 class DemandForecast(NamedTuple):
-    """All SKUs' forecasts, and how far the past says to trust them."""
+    """Forecasts of all SKUs, with their backtest."""
 
     demand: Demand
-    rivals: tuple[ForecasterScore, ...]  # the choice first, then the rivals that could be tested
-    coverage: float | None  # share of the last testable window's sales inside its interval
+    rivals: tuple[ForecasterScore, ...]  # the choice first, then the methods that could be tested
+    coverage: float | None  # share of SKUs whose sales in the last window lie in their interval
 
 
 class _Past(NamedTuple):
-    """What came after each week: SKU x week, NaN where not all four weeks are known."""
+    """Sales after each week: SKU x week, NaN unless all four weeks are known."""
 
     sums: Floats
     squares: Floats
-    scale: Floats  # mean squared weekly change up to that week
-    able: NDArray[np.bool_]  # enough weeks since the first sale to try a forecast
+    scale: Floats  # mean squared weekly change up to each week
+    able: NDArray[np.bool_]  # whether there are enough weeks since the first sale for a forecast
 
 
 class _Chosen(NamedTuple):
-    """The choice as it would have been at each week: SKU x week."""
+    """Method chosen at each week: SKU x week."""
 
-    rival: NDArray[np.int_]  # position among the rivals, -1 for none
+    rival: NDArray[np.int_]  # index of the method, -1 for none
     level: Floats  # units per week
-    rmsse: Floats  # of the four weeks that followed
+    rmsse: Floats  # over the next four weeks
 
 
 def forecast(
@@ -97,28 +97,28 @@ def forecast(
     """Forecast the 28 days after the last week, for every SKU.
 
     Args:
-        weeks: Units per SKU and week, the newest last; NaN where a week is unknown, such as
-            before the SKU came or while it was out of stock.
-        level: Of the interval; in (0, 1).
-        service_level: Share of 28-day periods in which demand stays below `service_units`.
-        rivals: The ways to forecast, by name; the first is what the choice is compared with.
+        weeks: Units, SKU x week, newest last; NaN if unknown, such as before the SKU existed or
+            while it was out of stock.
+        level: Level of the interval, inside (0, 1).
+        service_level: Probability that 28-day demand is at most `service_units`, inside (0, 1).
+        rivals: Forecast methods by name; the choice is compared with the first one.
 
     Returns:
-        Forecasts with reasons where there is none; the backtest; the interval's coverage.
+        Forecasts, or reasons for missing ones; the backtest; the coverage of the interval.
 
     Raises:
-        InputError: `weeks` is no matrix of numbers, or a level is no share.
+        InputError: `weeks` is not a matrix of numbers, or a level is out of range.
 
-    Errors are root mean squared scaled errors (Hyndman & Koehler 2006; M5, 2022): of a window's
-    four weekly errors, over the mean squared change from week to week before it. Choices shrink
-    each SKU's mean error toward that of all SKUs. Intervals are quantiles of the choice's past
-    errors over all SKUs (split conformal), in units of sqrt(forecast x weekly change), under
-    which large and small sellers err alike.
+    Errors are root mean squared scaled errors (Hyndman & Koehler 2006; M5, 2022): the four weekly
+    errors of a window, scaled by the mean squared week-to-week change before it. For the choice,
+    each SKU's mean error is shrunk toward that of all SKUs. Intervals are quantiles of the
+    choice's past errors over all SKUs (split conformal), in units of sqrt(forecast x weekly
+    change), in which errors of large and small sellers have a similar distribution.
     """
     units = _matrix(weeks)
     for share in (level, service_level):
         if not 0 < share < 1:
-            raise InputError(f"level {share}: a share between 0 and 1 is expected")
+            raise InputError(f"invalid level {share}. Use a share between 0 and 1.")
     past = _past(units)
     levels = [np.maximum(rival(units), 0) for rival in rivals.values()]
     errors = [_errors(past, each) for each in levels]
@@ -141,13 +141,13 @@ def _matrix(weeks: ArrayLike) -> Floats:
     try:
         units = np.array(weeks, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"weekly demand is a matrix of numbers: {error}") from None
+        raise InputError(f"weekly demand must be a matrix of numbers: {error}") from None
     if units.ndim != 2 or units.shape[1] == 0 or np.isinf(units).any():
         raise InputError(
-            f"weekly demand is a matrix of SKU x week, finite or NaN; got shape {units.shape}"
+            f"weekly demand must be a matrix of SKU x week, finite or NaN, not {units.shape}"
         )
     started = np.logical_or.accumulate(units > 0, axis=1)
-    units[~started] = np.nan  # before its first sale a SKU may not have been for sale
+    units[~started] = np.nan  # a SKU was possibly not for sale before its first sale
     return units
 
 
@@ -155,7 +155,7 @@ def _past(units: Floats) -> _Past:
     known = np.isfinite(units)
     change = np.diff(units, axis=1, prepend=np.nan)
     changes = np.cumsum(np.isfinite(change), axis=1)
-    # One more change, of one unit: a SKU that never varied is not certain never to.
+    # Add one change of one unit, so that the scale of a constant SKU is not zero.
     scale = (np.cumsum(np.nan_to_num(change) ** 2, axis=1) + 1) / (changes + 1)
     return _Past(
         sums=_following(units),
@@ -166,7 +166,7 @@ def _past(units: Floats) -> _Past:
 
 
 def _following(values: Floats) -> Floats:
-    """The sum of the four weeks after each; NaN where they are not all known."""
+    """Return the sum of the four weeks after each week; NaN unless all are known."""
     sums = np.full(values.shape, np.nan)
     if values.shape[1] > HORIZON_WEEKS:
         later = np.lib.stride_tricks.sliding_window_view(values[:, 1:], HORIZON_WEEKS, axis=1)
@@ -175,14 +175,14 @@ def _following(values: Floats) -> Floats:
 
 
 def _errors(past: _Past, level: Floats) -> Floats:
-    """The scaled error of forecasting `level` for each of the four weeks that followed."""
+    """Return the scaled error of the forecast `level` for each of the next four weeks."""
     squares = past.squares - 2 * level * past.sums + HORIZON_WEEKS * level**2
     error = np.sqrt(np.maximum(squares, 0) / HORIZON_WEEKS / past.scale)
     return np.where(past.able, error, np.nan)
 
 
 def _choose(past: _Past, levels: list[Floats], errors: list[Floats]) -> _Chosen:
-    """At each week the rival whose windows, complete by then, erred least."""
+    """Choose at each week the method with the lowest error over the windows complete by then."""
     best = np.full(past.sums.shape, np.inf)
     rival = np.full(best.shape, -1)
     chosen, error = np.full(best.shape, np.nan), np.full(best.shape, np.nan)
@@ -195,17 +195,17 @@ def _choose(past: _Past, levels: list[Floats], errors: list[Floats]) -> _Chosen:
 
 
 def _score(errors: Floats) -> Floats:
-    """Mean error of the windows complete by each week, shrunk toward all SKUs' mean error."""
+    """Return the mean error of the windows complete by each week, shrunk toward all SKUs."""
     known = np.isfinite(errors)
     total = _by_then(np.where(known, errors, 0.0))
     count = _by_then(known.astype(float))
-    pooled = np.full(errors.shape[1], np.inf)  # a rival that was never tested is never chosen
+    pooled = np.full(errors.shape[1], np.inf)  # a method without a test is never chosen
     np.divide(total.sum(axis=0), count.sum(axis=0), out=pooled, where=count.sum(axis=0) > 0)
     return (total + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS)
 
 
 def _by_then(values: Floats) -> Floats:
-    """Sums over the windows whose four weeks lie behind each week."""
+    """Return the sums over the windows that are complete by each week."""
     sums = np.zeros(values.shape)
     sums[:, HORIZON_WEEKS:] = np.cumsum(values, axis=1)[:, :-HORIZON_WEEKS]
     return sums
@@ -258,7 +258,7 @@ def _share(top: Floats, bottom: Floats) -> Floats:
 
 
 def _quantiles(scaled: Floats, tails: Floats) -> Floats:
-    """Of all SKUs' scaled errors; NaN where these are too few for a distribution."""
+    """Return quantiles of the scaled errors of all SKUs; NaN if there are too few."""
     known = scaled[np.isfinite(scaled)]
     if len(known) < MIN_CALIBRATION:
         return np.full(len(tails), np.nan)
@@ -268,7 +268,7 @@ def _quantiles(scaled: Floats, tails: Floats) -> Floats:
 def _coverage(
     sold: Floats, total: Floats, spread: Floats, scaled: Floats, tails: Floats
 ) -> float | None:
-    """The intervals of four weeks ago, calibrated on what was known then, against what was sold."""
+    """Return the coverage of the intervals of four weeks ago, calibrated on earlier windows."""
     then = sold.shape[1] - 1 - HORIZON_WEEKS
     low, high = _quantiles(scaled[:, : max(then - HORIZON_WEEKS + 1, 0)], tails)
     tested = np.isfinite(scaled[:, then]) if then >= 0 else np.zeros(len(sold), bool)
@@ -282,7 +282,7 @@ def _coverage(
 def _scores(
     past: _Past, tested: list[tuple[str, Floats, Floats]], demand: Demand
 ) -> Iterator[ForecasterScore]:
-    """Name, level and error of each rival, over the windows where the choice was tested."""
+    """Score each method over the windows with a choice."""
     windows = np.isfinite(tested[0][2])
     for name, level, error in tested:
         where = windows & np.isfinite(error)
@@ -295,10 +295,10 @@ def _scores(
 
 
 class Reorder(NamedTuple):
-    """When to reorder, and how much; arrays with one item per SKU, NaN without a forecast."""
+    """Reorder point and quantity; arrays with one item per SKU, NaN without a forecast."""
 
-    reorder_point: Any  # stock at which an order is due
-    order_units: Any  # what to order today; 0 while stock is above the reorder point
+    reorder_point: Any  # stock level that triggers an order
+    order_units: Any  # units to order today; 0 while stock is above the reorder point
 
 
 def reorder(
@@ -309,24 +309,24 @@ def reorder(
     lead_days: float,
     cover_days: float = HORIZON_DAYS,
 ) -> Reorder:
-    """The reorder point, and the order that lasts for `cover_days` after it has come.
+    """Compute the reorder point and the quantity that covers `cover_days` after delivery.
 
     Args:
         forecast_units: Expected units in 28 days.
-        service_units: What 28 days' demand stays below at the service level.
-        stock: Units on hand; negative where more was sold than was there.
-        lead_days: From order to delivery; > 0.
-        cover_days: How long the order should last, in days; > 0.
+        service_units: Quantile of 28-day demand at the service level.
+        stock: Units on hand; negative if oversold.
+        lead_days: Days from order to delivery; > 0.
+        cover_days: Days that the order should cover; > 0.
 
     Raises:
-        InputError: Days are not above 0.
+        InputError: A number of days is not above 0.
 
-    It assumes that nothing is on its way yet, and that errors of different days are independent,
-    so that the safety stock for a lead time is that for 28 days times sqrt(lead time / 28)
-    (Silver, Pyke & Thomas 2017, ch. 6).
+    Assumes no open purchase orders, and independent errors of different days, so that the safety
+    stock for a lead time is that for 28 days times sqrt(lead time / 28) (Silver, Pyke & Thomas
+    2017, ch. 6).
     """
     if lead_days <= 0 or cover_days <= 0:
-        raise InputError(f"lead_days={lead_days}, cover_days={cover_days}: days are above 0")
+        raise InputError(f"lead_days={lead_days}, cover_days={cover_days}: both must be above 0")
     expected, on_hand = np.asarray(forecast_units, float), np.asarray(stock, float)
     safety = np.maximum(np.asarray(service_units, float) - expected, 0)
     point = reorder_point(
@@ -337,7 +337,7 @@ def reorder(
 
 
 def reorder_point(daily_units: Any, lead_days: float, safety_units: Any) -> Any:
-    """Expected demand during the lead time, plus the safety stock.
+    """Return the expected demand during the lead time plus the safety stock, rounded up.
 
     >>> reorder_point(5, 14, safety_units=42)
     112

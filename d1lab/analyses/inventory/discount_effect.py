@@ -1,8 +1,8 @@
 """Association between discount and units per day, with product and week fixed effects.
 
-An association, not an effect, unless chance decided what was discounted: shops discount what they
-expect to sell, or not to sell. Product effects take out that some products always sell more, week
-effects that some weeks do.
+The result is an association, not an effect, unless discounts were randomized: shops choose products
+to discount by their expected sales. Product effects remove constant differences between products,
+and week effects remove differences between weeks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from d1lab.errors import InputError
 from d1lab.stats.fixed_effects import Codes, Floats, fit, student
 
-MIN_PRODUCTS = 20  # clusters, below which their standard errors are too small
+MIN_PRODUCTS = 20  # clusters; with fewer, standard errors are too small
 MIN_ROWS = 200
 MAX_DEPTH = 0.95
 LEVEL = 0.95
@@ -26,7 +26,7 @@ REASONS = {
     "too_few_products": "fewer than 20 products sold at more than one discount depth",
     "too_few_weeks": "fewer than 200 product-weeks with sales",
 }
-"""Each reason for no association, in words."""
+"""Reasons for a missing association, in words."""
 
 CAUSE = (
     "This is an association, not the effect of the discount: it compares a product's "
@@ -38,7 +38,7 @@ CAUSE = (
 
 
 class Slope(NamedTuple):
-    """A coefficient with its clustered 95 % interval."""
+    """Coefficient with its clustered 95% interval."""
 
     value: float
     low: float
@@ -47,14 +47,16 @@ class Slope(NamedTuple):
 
 
 class DiscountEffect(NamedTuple):
-    """The association, or a reason why none is given."""
+    """Association of discounts with units per in-stock day, or a reason for a missing one."""
 
     elasticity: Slope | None  # change of log units per log of price paid / list price
-    raw_elasticity: float | None  # without product and week effects, to show what they take out
-    depth: float | None  # mean of the weeks with a discount: where the ratios below are taken
-    lift: Slope | None  # units per day at that depth / without discount
-    aftermath: Slope | None  # the same for the week after a discount, at an equal price: < 1 a dip
-    break_even_margin: float | None  # at which the lift pays for the depth; None where none does
+    raw_elasticity: float | None  # without product and week effects, for comparison
+    depth: float | None  # mean depth of discounted weeks, at which the ratios are computed
+    lift: Slope | None  # ratio of units per day at that depth to units without a discount
+    aftermath: (
+        Slope | None
+    )  # the same ratio for the next week, at an equal price; < 1: pull-forward
+    break_even_margin: float | None  # at this lift and depth; None if there is none
     products: int
     weeks: int
     reason: str | None
@@ -66,17 +68,17 @@ def discount_effect(
     """Regress log units on log price, with SKU and week effects and errors clustered by SKU.
 
     Args:
-        sku: Names, one item per SKU and week.
-        week: Whole numbers, consecutive for consecutive weeks; each once per SKU.
-        units_per_day: Per day in stock; rows of 0 or less, or unknown, are left out.
-        depth: Discount over list value, 0 to 1; NaN where no price is known.
+        sku: SKUs, one item per SKU and week.
+        week: Week numbers, consecutive integers; each once per SKU.
+        units_per_day: Units per in-stock day; rows with 0, negative, or missing values are skipped.
+        depth: Discount / list value, 0 to 1; NaN if unknown.
 
     Raises:
-        InputError: Lengths differ, or a depth is beyond 0 to 1.
+        InputError: Lengths differ, or a depth is outside 0 to 1.
 
-    The week after is the coefficient of last week's price beside this week's, where both are known.
-    By `fixed_effects.fit` with the G/(G - 1) correction and t on G - 1 degrees; the break-even
-    margin is d L / (L - 1).
+    `aftermath` is the coefficient of the previous week's price, next to the current week's, if both
+    are known. Uses `fixed_effects.fit` with the G/(G - 1) correction and Student's t with G - 1
+    degrees of freedom. The break-even margin is d L / (L - 1).
     """
     rows = _rows(sku, week, units_per_day, depth)
     reason = _refusal(rows)
@@ -99,7 +101,7 @@ def discount_effect(
 
 
 class _Rows(NamedTuple):
-    sku: Codes  # 0, 1, ... as often as the SKU has rows
+    sku: Codes  # 0, 1, ..., one per row
     week: Codes
     units: Floats  # log units per day
     price: Floats  # log of price paid / list price; <= 0
@@ -113,10 +115,10 @@ def _rows(sku: Any, week: Any, units: Any, depth: Any) -> _Rows:
     names, weeks = np.asarray(sku), np.asarray(week)
     sold, depths = np.asarray(units, float), np.asarray(depth, float)
     if not len(names) == len(weeks) == len(sold) == len(depths):
-        raise InputError("sku, week, units_per_day and depth have one length")
+        raise InputError("sku, week, units_per_day, and depth must have one length")
     known = np.isfinite(depths) & (sold > 0)
     if ((depths[known] < -1e-9) | (depths[known] > 1 + 1e-9)).any():
-        raise InputError("a depth is a share of the list price, between 0 and 1")
+        raise InputError("a depth must be a share of the list price, between 0 and 1")
     codes = np.unique(names[known], return_inverse=True)[1]
     price = np.log1p(-np.clip(depths[known], 0, MAX_DEPTH))
     return _Rows(codes, weeks[known].astype(int), np.log(sold[known]), price)
@@ -131,7 +133,7 @@ def _refusal(rows: _Rows) -> str | None:
 
 
 def _size(rows: _Rows) -> tuple[int, int]:
-    """Products that were sold at more than one depth, and rows."""
+    """Return the number of products sold at more than one depth and the number of rows."""
     if not len(rows.sku):
         return 0, 0
     least = np.full(rows.sku.max() + 1, np.inf)
@@ -142,7 +144,7 @@ def _size(rows: _Rows) -> tuple[int, int]:
 
 
 def _slopes(outcome: Floats, causes: Floats, rows: _Rows) -> list[Slope]:
-    """Coefficients with SKU and week effects taken out, and errors clustered by SKU."""
+    """Estimate coefficients with SKU and week effects, and errors clustered by SKU."""
     weeks = np.unique(rows.week, return_inverse=True)[1]
     found = fit(outcome, causes, rows.sku, weeks)
     half = student((1 + LEVEL) / 2, found.clusters - 1) * found.errors
@@ -151,7 +153,7 @@ def _slopes(outcome: Floats, causes: Floats, rows: _Rows) -> list[Slope]:
 
 
 def _at(slope: Slope, depth: float) -> Slope:
-    """The ratio of units at a depth to units without; error on the log scale."""
+    """Convert a slope to the ratio of units at a depth to units without a discount."""
     price = float(np.log1p(-depth))
     ends = sorted(np.exp(np.array([slope.low, slope.high]) * price))
     low, high = map(float, ends)
@@ -159,7 +161,7 @@ def _at(slope: Slope, depth: float) -> Slope:
 
 
 def _aftermath(rows: _Rows, depth: float) -> Slope | None:
-    """The coefficient of last week's price; None where too few weeks follow one another."""
+    """Estimate the effect of the previous week's price; None with too few consecutive weeks."""
     span = rows.week.max() - rows.week.min() + 2
     keys = rows.sku * span + rows.week - rows.week.min() + 1
     order = np.argsort(keys)
@@ -173,7 +175,7 @@ def _aftermath(rows: _Rows, depth: float) -> Slope | None:
 
 
 def _break_even(lift: float, depth: float) -> float | None:
-    """The margin at which the lift pays for the depth.
+    """Return the margin at which the lift breaks even at the depth; None if there is none.
 
     >>> round(_break_even(2.14, 0.269), 3)
     0.505

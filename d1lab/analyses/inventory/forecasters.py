@@ -1,8 +1,8 @@
 """Baseline forecast methods for weekly demand, vectorized over SKUs and weeks.
 
-A rival takes a matrix of weekly units (SKU x week, NaN where a week is unknown) and gives back a
-matrix of the same shape: in column t the units per week that it expects of the weeks after t,
-knowing nothing later than t. NaN where it has nothing to go by. The loops run over weeks.
+A method takes a matrix of weekly units (SKU x week, NaN if unknown) and returns a matrix of the
+same shape. Column t is the expected units per week after week t, computed only from weeks up to t;
+NaN without enough data. Loops run over weeks, not SKUs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HORIZON_WEEKS = 4
 
 
 def moving_mean(weeks: Floats, length: int) -> Floats:
-    """The mean of the last `length` weeks, of those known; 4 is Shopify's own rule."""
+    """Return the mean of the known weeks among the last `length`; 4 is Shopify's rule."""
     known = np.isfinite(weeks)
     sums = _trailing(np.where(known, weeks, 0.0), length)
     counts = _trailing(known.astype(float), length)
@@ -35,7 +35,7 @@ def _trailing(values: Floats, length: int) -> Floats:
 
 
 def smoothed(weeks: Floats, alpha: float) -> Floats:
-    """Simple exponential smoothing (Brown 1956), begun with the first known week."""
+    """Forecast by simple exponential smoothing (Brown 1956), starting at the first known week."""
     levels = np.empty_like(weeks)
     level = np.full(len(weeks), np.nan)
     for week in range(weeks.shape[1]):
@@ -45,9 +45,9 @@ def smoothed(weeks: Floats, alpha: float) -> Floats:
 
 
 def tsb(weeks: Floats, alpha_size: float, alpha_chance: float) -> Floats:
-    """Chance of a sale times its size, each smoothed: for intermittent demand.
+    """Forecast intermittent demand as probability of a sale times its size, each smoothed.
 
-    Teunter, Syntetos & Babai (2011). Unlike Croston's, it falls while nothing is sold.
+    Teunter, Syntetos & Babai (2011). Unlike Croston's method, it decreases in weeks without sales.
     """
     levels = np.empty_like(weeks)
     size = np.full(len(weeks), np.nan)
@@ -62,32 +62,32 @@ def tsb(weeks: Floats, alpha_size: float, alpha_chance: float) -> Floats:
 
 
 def _updated(level: Floats, value: Floats, alpha: float) -> Floats:
-    """The level moved toward a value; begun by the first one, left as it is by an unknown one."""
+    """Return the level smoothed toward a value; the first value sets it, NaN leaves it."""
     moved = np.where(np.isfinite(level), level + alpha * (value - level), value)
     return np.where(np.isfinite(value), moved, level)
 
 
 def seasonal_naive(weeks: Floats) -> Floats:
-    """The mean of the same four weeks a year ago; NaN in the first year."""
+    """Return the mean of the same four weeks of the previous year; NaN in the first year."""
     levels = np.full(weeks.shape, np.nan)
     count = weeks.shape[1] - YEAR_WEEKS + 1
     if count > 0:
         year_ago = np.lib.stride_tricks.sliding_window_view(weeks, HORIZON_WEEKS, axis=1)
-        # Column t looks at the weeks t + 1 - 52 to t + 4 - 52.
+        # Column t uses the weeks t + 1 - 52 to t + 4 - 52.
         levels[:, YEAR_WEEKS - 1 :] = year_ago[:, :count].mean(axis=2)
     return levels
 
 
 def blend(weeks: Floats) -> Floats:
-    """The mean of a slow mean, smoothing and TSB: combinations rarely lose (Bates & Granger 1969).
+    """Return the mean of a long moving mean, smoothing, and TSB (Bates & Granger 1969).
 
-    NaN where one of the three is.
+    NaN if one of the three is NaN.
     """
     return (moving_mean(weeks, 8) + smoothed(weeks, 0.3) + tsb(weeks, 0.2, 0.3)) / 3
 
 
 BENCHMARK = "4-week mean"
-"""Shopify's own rule."""
+"""Name of Shopify's rule."""
 
 RIVALS: dict[str, Rival] = {
     BENCHMARK: partial(moving_mean, length=4),
@@ -97,4 +97,4 @@ RIVALS: dict[str, Rival] = {
     "blend": blend,
     "last year": seasonal_naive,
 }
-"""The rivals by name: the first is what choices are measured against, and taken where all tie."""
+"""Forecast methods by name; the first one is the benchmark, and is chosen in a tie."""

@@ -1,6 +1,6 @@
-"""What the money in stock earns; it abstains without the unit's cost.
+"""Gross margin return on inventory (GMROI); not available without unit costs.
 
-Turnover in units needs no cost. Margins do, and a price is no cost.
+Turnover in units does not require costs. Margins do, and prices are not used in their place.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ REASONS = {
 
 
 class StockProfit(NamedTuple):
-    """Per SKU, arrays with NaN where there is a reason; or for one, numbers."""
+    """Profit per SKU: arrays with NaN if there is a reason, or numbers for one SKU."""
 
     cost_of_goods: Any  # units sold * unit cost
-    average_cost: Any  # average units * unit cost: the money in stock
+    average_cost: Any  # average units * unit cost: average stock value at cost
     cost_turnover: Any  # cost of goods / average cost
     gross_margin: Any  # revenue - cost of goods
     gmroi: Any  # gross margin / average cost, over the period
@@ -32,16 +32,16 @@ class StockProfit(NamedTuple):
 def stock_profit(
     units_sold: ArrayLike, revenue: ArrayLike, average_units: ArrayLike, unit_cost: ArrayLike
 ) -> StockProfit:
-    """Cost turnover and gross margin return on inventory (GMROI), per SKU.
+    """Compute cost turnover and gross margin return on inventory (GMROI) per SKU.
 
     Args:
         units_sold: Net units of the period.
-        revenue: What they brought in.
-        average_units: The period's average stock; >= 0.
-        unit_cost: What a unit costs; NaN where unknown.
+        revenue: Revenue of these units.
+        average_units: Average stock of the period; >= 0.
+        unit_cost: Cost per unit; NaN if unknown.
 
     Raises:
-        InputError: Lengths differ, or a value is no number.
+        InputError: Lengths differ, or a value is not a number.
 
     >>> found = stock_profit([480], [720_000], [80], [1_000])
     >>> found.cost_turnover.tolist(), found.gmroi.tolist()
@@ -52,7 +52,7 @@ def stock_profit(
             *(np.asarray(v, float) for v in (units_sold, revenue, average_units, unit_cost))
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"numbers, or arrays of one length, are expected: {error}") from None
+        raise InputError(f"expected numbers or arrays of equal length: {error}") from None
     goods, average = sold * cost, units * cost
     known = np.isfinite(average) & (average > 0)
     reason = np.full(cost.shape, None, dtype=object)

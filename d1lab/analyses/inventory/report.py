@@ -1,4 +1,4 @@
-"""What the report on inventory says and shows: verdict, figures, tables, charts, and notes."""
+"""Content of the inventory report: verdict, figures, tables, charts, and notes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
 FIRSTS, LONGEST = 3, 30
-"""Number of products named beside a list's count, and letters of each: one line on a phone."""
+"""Number of products named next to a count, and letters of each name, to fit on a phone."""
 
 NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 
 
 def verdict(found: InventoryStudy) -> dict[str, str]:
-    """The report's answer in a sentence with a number for each list, and how to take it."""
+    """Return the verdict of the report, with a number for each list, and its status."""
     short, dead = lists.short(found), lists.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
@@ -34,7 +34,7 @@ def verdict(found: InventoryStudy) -> dict[str, str]:
 
 
 def _span(found: InventoryStudy) -> str:
-    """What to ask for where the ledger is younger than the period; '' where it is not."""
+    """Return a hint to shorten the period if the ledger does not cover it, else ''."""
     products = found.products
     span = (products["last_day"].max() - products["first_day"].min()).days + 1
     if span >= found.days or not (products["reason"] == "low_coverage").any():
@@ -50,7 +50,7 @@ def _plural(frame: Frame, one: str, many: str) -> str:
 
 
 def _firsts(frame: Frame) -> str:
-    """The first products of a list by name, and how many more there are; '' for none."""
+    """Return the names of the first products of a list and the number of others; '' if empty."""
     titles = frame["product_title"].fillna(frame["sku"]).head(FIRSTS)
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in titles]
     more = f" and {len(frame) - len(names):,} more" if len(frame) > len(names) else ""
@@ -72,7 +72,7 @@ def _more(change: float) -> str:
 
 
 def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
-    """One key figure per list, with its first products; then the lift, cover and forecast."""
+    """Return a key figure per list with its first products, then lift, supply, and forecast."""
     short, dead, moved = lists.short(found), lists.dead(found), lists.moved(found)
     questioned = lists.questioned(moved)
     cover = found.products["days_of_supply"]
@@ -95,7 +95,7 @@ def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
 
 
 def _dead_figure(found: InventoryStudy, dead: Frame) -> dict[str, Any]:
-    """The value of dead stock; unknown without a ledger, or without any price."""
+    """Return the value of dead stock; None without stock data or prices."""
     if found.products["reason"].isin(lists.UNSEEN).all():
         return {"metric": "dead_stock", "value": None, "note": "not enough stock data"}
     value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0
@@ -103,14 +103,14 @@ def _dead_figure(found: InventoryStudy, dead: Frame) -> dict[str, Any]:
 
 
 def _unquestioned(found: InventoryStudy) -> str:
-    """Why no discount can be questioned: none was given, or what was given is not recorded."""
+    """Return the reason for an empty discount list: no discounts, or none recorded."""
     if found.products["units_sold_with_discount"].sum() > 0:
-        return "units sold at a discount; discount amounts need order events"
+        return "units were sold at a discount, but discount amounts require order events"
     return "no discounted sales"
 
 
 def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
-    """The discount's part, with its interval, or why there is none."""
+    """Return the lift in discounted weeks as a key figure, or the reason for a missing one."""
     if effect.lift is None:
         return {"metric": "discount_lift", "value": None, "note": REASONS[str(effect.reason)]}
     value, low, high = (end - 1 for end in effect.lift[:3])
@@ -119,7 +119,7 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
 
 
 def tables(found: InventoryStudy) -> dict[str, ReportTable]:
-    """The report's tables, by name."""
+    """Return the tables of the report by name."""
     return {
         "short": ReportTable(
             lists.short(found), "Products to reorder", lists.SHORT, 15, note=assumptions(found)
@@ -159,7 +159,7 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
 
 
 def cover_chart(found: InventoryStudy) -> ReportChart:
-    """Days of supply of the products that run out first, beside the lead time."""
+    """Return the chart of the lowest days of supply, with the lead time."""
     return ReportChart(
         "interval",
         lists.known(lists.cover(found)).head(20),
@@ -171,13 +171,13 @@ def cover_chart(found: InventoryStudy) -> ReportChart:
 
 
 def to_stage(found: InventoryStudy, until: date) -> Frame:
-    """What goes back: turnover and days of supply of the products with stock data on the day."""
+    """Return the rows to stage: turnover and days of supply of products with recent stock data."""
     today = found.products[found.products["last_day"].dt.date == until]
     return today.assign(date=until, turnover_rate=today["turnover"])[lists.STAGED.split()]
 
 
 def assumptions(found: InventoryStudy) -> str:
-    """What the orders rest on."""
+    """Return a note on the assumptions of the reorder quantities."""
     plan = found.plan
     return (
         f"Reorder assumptions: lead time {plan.lead_days} days, no open purchase "
@@ -190,13 +190,13 @@ def assumptions(found: InventoryStudy) -> str:
 
 
 def dead_rule(found: InventoryStudy) -> str:
-    """What counts as dead stock here."""
+    """Return the definition of dead stock in this report."""
     days = min(found.days, DEAD_DAYS)
     return f"Stock on hand with no sale in the last {days} days."
 
 
 def discount(found: InventoryStudy) -> str:
-    """What the discount goes together with, what was only pulled forward, and what that proves."""
+    """Return a note on the lift in discounted weeks, pull-forward, and their limits."""
     effect = found.effect
     if effect.lift is None:
         return f"Effect of discounts not available: {REASONS[str(effect.reason)]}."
@@ -234,7 +234,7 @@ def _aftermath(effect: DiscountEffect) -> str:
 
 
 def forecasts(found: InventoryStudy) -> str:
-    """How good the forecasts were on the shop's own past."""
+    """Return a note on the backtest of the forecasts."""
     if not found.forecast.rivals:
         return "Not enough history to backtest a forecast."
     chosen, benchmark = found.forecast.rivals[0], found.forecast.rivals[1]
@@ -253,7 +253,7 @@ def forecasts(found: InventoryStudy) -> str:
 
 
 def stored(found: InventoryStudy) -> str:
-    """How many stored figures differ; '' for none."""
+    """Return a note on stored figures that differ; '' if none do."""
     count = int(found.products["stored_differs"].sum())
     if not count:
         return ""
@@ -265,7 +265,7 @@ def stored(found: InventoryStudy) -> str:
 
 
 def limits(found: InventoryStudy, simulated: Collection[str], staged: int) -> str:
-    """What is simulated, what the ledger does not tell, and what goes back."""
+    """Return a note on simulated data, gaps in the ledger, and the staged results."""
     products, source = found.products, are_simulated(simulated, "inventory_days product_costs")
     return (
         f"{source}On {products.gap_days.sum():,} product-days, opening stock did not "

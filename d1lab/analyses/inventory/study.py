@@ -1,4 +1,4 @@
-"""Every figure of every SKU: rates, classes, forecast, order and profit, one row per SKU."""
+"""Rates, classes, forecast, reorder quantity, and profit of every SKU, one row per SKU."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turno
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
-DEAD_DAYS = 90  # without a sale (convention)
+DEAD_DAYS = 90  # days without a sale (convention)
 
-_HALF_A_CENT, _HALF_A_DAY = 0.005, 0.5  # what DECIMAL(5,2) and INTEGER take off, at most
+_HALF_A_CENT, _HALF_A_DAY = 0.005, 0.5  # maximum rounding of DECIMAL(5,2) and INTEGER
 
 
 class Assumptions(NamedTuple):
-    """What the planner decides: the assumptions behind lists and orders."""
+    """Planning assumptions for lists and reorder quantities."""
 
-    lead_days: int = 14  # from order to delivery
-    order_days: int = 28  # how long an order should last
+    lead_days: int = 14  # days from order to delivery
+    order_days: int = 28  # days that an order should cover
     service_level: float = 0.95  # share of periods in which stock should last
 
 
 class InventoryStudy(NamedTuple):
-    """All that the report draws on."""
+    """Results for the report."""
 
     products: Frame  # one row per SKU with stock in the period
-    weeks: Frame  # of the metric weekly_demand
+    weeks: Frame  # rows of the metric weekly_demand
     forecast: DemandForecast
     effect: DiscountEffect
     plan: Assumptions
@@ -42,13 +42,13 @@ class InventoryStudy(NamedTuple):
 def study(
     stock: Frame, weeks: Frame, *, until: date, plan: Assumptions | None = None
 ) -> InventoryStudy:
-    """Compute everything for one shop.
+    """Compute the results for one shop.
 
     Args:
-        stock: The metric `turnover`; at least one row.
-        weeks: The metric `weekly_demand`, up to the same day.
-        until: The period's last day.
-        plan: Lead time, order and service level.
+        stock: Rows of the metric `turnover`; at least one.
+        weeks: Rows of the metric `weekly_demand`, up to the same day.
+        until: Last day of the period.
+        plan: Planning assumptions.
     """
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
     found = forecast(demand_matrix(weeks, stock["sku"]), service_level=plan.service_level)
@@ -58,7 +58,7 @@ def study(
 
 
 def demand_matrix(weeks: Frame, skus: Any) -> np.ndarray:
-    """Weekly demand as a matrix of SKU x week, in the order of `skus`; NaN where unknown."""
+    """Return weekly demand as a matrix, SKU x week, in the order of `skus`; NaN if unknown."""
     wide = weeks.pivot(index="sku", columns="week", values="demand_units")
     return wide.reindex(skus).to_numpy(dtype=np.float64)
 
@@ -76,7 +76,7 @@ def _with_rates(stock: Frame, weeks: Frame) -> Frame:
         variation=classes.variation,
         **profit._asdict(),
     )
-    # A ledger that says too little for a rate says too little for a profit.
+    # Stock data that is not enough for a rate is not enough for a profit either.
     silent = rated["reason"].isin(["low_coverage", "untracked", "net_returns"])
     rated.loc[silent, ["cost_turnover", "gmroi"]] = np.nan
     return rated
@@ -95,14 +95,14 @@ def _with_forecast(products: Frame, found: DemandForecast, plan: Assumptions) ->
     bare = np.isfinite(demand["forecast_units"]) & np.isnan(demand["service_units"])
     reason = np.where(bare, "uncalibrated", reason)
     planned = products.assign(**demand, **order._asdict(), forecast_reason=reason)
-    # What is on hand is not known where the ledger is thin, or no stock is kept.
+    # Units on hand are unknown if coverage is low or stock is not tracked.
     unknown = planned["reason"].isin(["low_coverage", "untracked"])
     planned.loc[unknown, "order_units"] = np.nan
     return planned
 
 
 def _marked(products: Frame, until: date, days: int) -> Frame:
-    """Stored figures that differ, and how long nothing was sold: the whole period, or less."""
+    """Add which stored figures differ, and the days since the last sale (at most the period)."""
     import pandas as pd
 
     turnover = stored_differs(

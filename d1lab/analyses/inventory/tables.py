@@ -1,4 +1,4 @@
-"""The three lists to act on, and the tables of what they rest on."""
+"""Tables of the inventory report: three lists to act on, and the details."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ STAGED = "shop sku date turnover_rate days_of_supply"
 
 
 def cover(found: InventoryStudy) -> Frame:
-    """Every SKU, the least cover first; those without a figure come last, each with its reason."""
+    """Return all SKUs by days of supply, lowest first; missing ones last, with the reason."""
     products = found.products
     ordered = products.assign(why=products["reason"].map(REASONS).fillna(""))
     return ordered.sort_values(["days_of_supply", "sku"])
 
 
 def known(table: Frame) -> Frame:
-    """The SKUs of `cover` whose cover is known."""
+    """Return the SKUs of `cover` with known days of supply."""
     return table[table["days_of_supply"].notna()]
 
 
 def classes(found: InventoryStudy) -> Frame:
-    """Products, revenue and money in stock by ABC and XYZ class."""
+    """Return products, revenue, and stock value by ABC and XYZ class."""
     grouped = found.products.assign(xyz=found.products["xyz"].fillna("?"))
     sums = {
         "products": ("sku", "size"),
@@ -49,7 +49,7 @@ def classes(found: InventoryStudy) -> Frame:
 
 
 def backtest(found: InventoryStudy) -> Frame:
-    """Each way to forecast: its error, its bias, and for how many SKUs it is chosen today."""
+    """Return error, bias, and number of SKUs of each forecast method."""
     import pandas as pd
 
     columns: Any = demand.ForecasterScore._fields
@@ -57,7 +57,7 @@ def backtest(found: InventoryStudy) -> Frame:
 
 
 def ledger(found: InventoryStudy) -> Frame:
-    """The SKUs whose ledger does not add up, the most units without an explanation first."""
+    """Return the SKUs with ledger mismatches, most unexplained units first."""
     products = found.products
     units = products["gap_units"] + products["shrunk_units"]
     broken = products.assign(units=units)[(units > 0) | (products["repeated_days"] > 0)]
@@ -65,13 +65,13 @@ def ledger(found: InventoryStudy) -> Frame:
 
 
 def profit(found: InventoryStudy) -> Frame:
-    """The SKUs whose unit cost is known, the least return on the money in stock first."""
+    """Return the SKUs with a known unit cost, lowest GMROI first."""
     products = found.products
     return products[products["gmroi"].notna()].sort_values(["gmroi", "sku"])
 
 
 def refused(found: InventoryStudy) -> Frame:
-    """Every figure that is not given, with its reason and how many products it is of."""
+    """Return the figures not available, each with the reason and the number of products."""
     import pandas as pd
 
     kinds = (
@@ -88,15 +88,15 @@ def refused(found: InventoryStudy) -> Frame:
 
 
 def stored(found: InventoryStudy) -> Frame:
-    """The SKUs whose figure in D1 is not what the ledger gives."""
+    """Return the SKUs whose figures in D1 differ from those of the ledger."""
     return cover(found)[lambda table: table["stored_differs"]].sort_values("sku")
 
 
-MIN_WEEKS = 4  # of each kind, before weeks with and without discount are compared
-CLEAR = 1.645  # standard errors between them, before one is called the greater (90 %)
-DEEP = 0.05  # a week's mean discount from here on counts as one with discount
+MIN_WEEKS = 4  # of each kind, to compare weeks with and without discount
+CLEAR = 1.645  # standard errors for a significant difference (two-sided 90%)
+DEEP = 0.05  # minimum mean discount of a discounted week
 
-UNSEEN = ("low_coverage", "untracked")  # reasons why what is on hand is not known
+UNSEEN = ("low_coverage", "untracked")  # reasons for unknown units on hand
 
 SHORT = (
     "product order_units days_of_supply ending_units abc days_of_supply_low days_of_supply_high"
@@ -110,9 +110,9 @@ MOVED = (
 
 
 def short(found: InventoryStudy) -> Frame:
-    """What runs out before it can be replaced: cover below the lead time, the least first.
+    """Return products with days of supply below the lead time, lowest first.
 
-    `why` is the reason where no order is told.
+    `why` is the reason for a missing reorder quantity.
     """
     reasons = found.products["forecast_reason"].map(demand.REASONS).fillna("")
     products = found.products.assign(why=reasons)
@@ -121,9 +121,9 @@ def short(found: InventoryStudy) -> Frame:
 
 
 def dead(found: InventoryStudy) -> Frame:
-    """Stock without a sale for 90 days or the whole period; highest value first.
+    """Return stock without a sale for 90 days or the whole period, highest value first.
 
-    A period shorter than 90 days says so: its own length is all that was looked at.
+    In a period shorter than 90 days, the length of the period is used.
     """
     products = found.products
     days = min(found.days, DEAD_DAYS)
@@ -134,10 +134,10 @@ def dead(found: InventoryStudy) -> Frame:
 
 
 def moved(found: InventoryStudy) -> Frame:
-    """What sold at a discount, with what to do about it: those to question first, by money given.
+    """Return discounted products with an action: those to review first, by discounts given.
 
-    Velocities are units a day in stock, over the weeks with a sale at a mean discount of 5 % or
-    more, and over the others with a sale; unknown where there are fewer than 4 of each.
+    Velocities are units per in-stock day, over weeks with a sale at a mean discount of 5% or more,
+    and over the other weeks with a sale; NaN with fewer than 4 of each.
     """
     products = found.products[found.products["discount_given"] > 0]
     table = products.merge(_sides(found.weeks), on="sku", how="left")
@@ -149,12 +149,12 @@ def moved(found: InventoryStudy) -> Frame:
 
 
 def questioned(table: Frame) -> Frame:
-    """Of what `moved` lists, the discounts to end: what runs out, and what sold less with them."""
+    """Return the rows of `moved` to review: running out of stock, or sold less at a discount."""
     return table[table["questioned"]]
 
 
 def _sides(weeks: Frame) -> Frame:
-    """Each SKU's weeks with and without a discount: velocity, weeks, and how clear the gap is."""
+    """Return velocity, weeks, and significance per SKU, with and without a discount."""
     sold = weeks[(weeks["units"] > 0) & weeks["demand_units"].notna() & weeks["depth"].notna()]
     sold = sold.assign(velocity=sold["demand_units"] / 7)
     sides = [
@@ -179,7 +179,7 @@ def _sides(weeks: Frame) -> Frame:
 
 
 def _todo(table: Frame, lead_days: int) -> np.ndarray:
-    """The first that holds: nothing is discounted that runs out, or sells less with a discount."""
+    """Return the first action that applies to each product."""
     cases = {
         "pause: running out of stock": table["days_of_supply"] < lead_days,
         "not enough weeks to compare": table["velocity_discounted"].isna(),

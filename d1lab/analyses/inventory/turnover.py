@@ -1,7 +1,7 @@
 """Inventory turnover, days of supply, and sell-through from the stock ledger.
 
-The input are counts per SKU over a period, as `turnover.sql` makes them in one scan;
-one SKU or 50,000 take the same path. Rates abstain with a reason instead of inventing a value.
+The input is counts per SKU over a period, which `turnover.sql` computes in one scan. One SKU and
+50,000 SKUs use the same code. A rate that cannot be computed is missing, with a reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REASONS = {
     "net_returns": "more units returned than sold",
     "no_sales": "no sales in the period, so days of supply is undefined",
 }
-"""Each reason to abstain, in words; the first that holds is given."""
+"""Reasons for missing rates, in words; the first one that applies is used."""
 
 MIN_COVERAGE = 0.7
 YEAR_DAYS = 365
@@ -31,48 +31,48 @@ Texts = NDArray[np.object_]
 
 
 class Columns(Protocol):
-    """Columns by name: a DataFrame, an Arrow table, a dict of arrays."""
+    """Columns by name, such as a DataFrame, an Arrow table, or a dict of arrays."""
 
     def __getitem__(self, key: str, /) -> Any: ...
 
 
 class StockLedger(NamedTuple):
-    """The counts of one SKU's ledger over a period, or arrays with one item per SKU.
+    """Counts of one SKU's ledger over a period, or arrays with one item per SKU.
 
-    Only observed days count: days whose stock and sales are all known.
+    Only observed days count: days with known stock and sales.
     """
 
     period_days: Count  # days in the period, observed or not; > 0
     observed_days: Count
-    in_stock_days: Count  # days that began with stock, or saw a sale
-    stockout_days: Count  # days that ended with no stock
-    tracked_days: Count  # days with stock at their beginning or end
+    in_stock_days: Count  # days that started with stock or had a sale
+    stockout_days: Count  # days that ended without stock
+    tracked_days: Count  # days with stock at the start or end
     units_sold: Count  # with and without discount, net of returns
     average_units: Count  # mean of (max(start, 0) + max(end, 0)) / 2 over the days
-    starting_units: Count  # at the first day's beginning; negative means oversold
-    ending_units: Count  # at the last day's end
+    starting_units: Count  # at the start of the first day; negative: oversold
+    ending_units: Count  # at the end of the last day
     received_units: Count  # sum of the positive adjustments: receipts and returns; >= 0
     recent_days: Count  # observed days among the last 28
-    recent_units: Count  # units sold on these
+    recent_units: Count  # units sold on these days
 
     @classmethod
     def of(cls, columns: Columns) -> StockLedger:
-        """The ledger in a frame's columns of the same names, such as the metric's."""
+        """Build from the columns of the same names in a frame, such as the metric's."""
         return cls(*(columns[name] for name in cls._fields))
 
 
 class Turnover(NamedTuple):
-    """What ledgers say; each field a number or None, or an array with NaN for None.
+    """Rates of a ledger; each field is a number or None, or an array with NaN for None.
 
-    `reason` is one of `REASONS`; None where nothing is refused. An interval holds 90 % of the
-    posterior.
+    `reason` is one of `REASONS`, or None if all rates are available. Intervals are 90% credible
+    intervals.
     """
 
     coverage: Any  # observed days / days in the period; always known
     turnover: Any  # units sold / average units
     annual_turnover: Any  # turnover * 365 / observed days
     sales_days: Any  # days sales of inventory: average units / (units sold / observed days)
-    velocity: Any  # units sold / days in stock
+    velocity: Any  # units sold / in-stock days
     velocity_low: Any
     velocity_high: Any
     days_of_supply: Any  # max(ending units, 0) / velocity
@@ -80,7 +80,7 @@ class Turnover(NamedTuple):
     days_of_supply_high: Any
     days_of_supply_28: Any  # Shopify's: max(ending units, 0) / (units sold / day, last 28 days)
     stockout_rate: Any  # days that ended without stock / observed days
-    lost_units_estimate: Any  # velocity * days that ended without stock: an estimate
+    lost_units_estimate: Any  # velocity * days that ended without stock
     sell_through_on_hand: Any  # units sold / (units sold + max(ending units, 0))
     sell_through_available: Any  # units sold / (starting units + received units)
     percent_sold: Any  # Shopify's: units sold / starting units
@@ -88,20 +88,20 @@ class Turnover(NamedTuple):
 
 
 def turnover(ledger: StockLedger) -> Turnover:
-    """Turnover, cover and sell-through of one SKU or of many.
+    """Compute turnover, days of supply, and sell-through of one or many SKUs.
 
     Args:
-        ledger: Numbers, or arrays of one length.
+        ledger: Counts: numbers, or arrays of equal length.
 
     Returns:
-        Numbers for numbers, arrays for arrays.
+        Rates: numbers for numbers, arrays for arrays.
 
     Raises:
         InputError: A count is missing or impossible, or lengths differ.
 
-    Sales per day in stock are taken as Poisson with Jeffreys' Gamma(1/2) prior, whose posterior
-    gives the intervals (Gelman et al., Bayesian Data Analysis, 2.6). It holds for demand that
-    varies no more than by chance; where single customers buy many units the truth is wider.
+    Intervals assume Poisson sales per in-stock day with Jeffreys' Gamma(1/2) prior (Gelman et al.,
+    Bayesian Data Analysis, 2.6). If demand varies more than a Poisson process, such as when single
+    customers buy many units, they are too narrow.
 
     >>> t = turnover(StockLedger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31))
     >>> round(t.turnover, 4), round(t.annual_turnover, 2), t.reason
@@ -123,13 +123,13 @@ def turnover(ledger: StockLedger) -> Turnover:
 def stored_differs(
     stored: Any, computed: Any, tolerance: float = 0.01, rounding: float = 0.0
 ) -> NDArray[np.bool_]:
-    """Where a stored figure is not what the ledger gives: off by more than 1 %, or refused here.
+    """Return where a stored figure differs from the computed one by more than the tolerance.
 
     Args:
-        stored: Figures as they stand in the database, NaN for none; none is never a mismatch.
-        computed: The same figures by `turnover`.
-        tolerance: The largest relative difference that is none.
-        rounding: What the declared type takes off at most, as 0.5 where it holds whole numbers.
+        stored: Figures in the database; NaN if missing, which is never a mismatch.
+        computed: The same figures by `turnover`; NaN if not available, which is a mismatch.
+        tolerance: Largest relative difference that is not a mismatch.
+        rounding: Maximum rounding of the declared type, such as 0.5 for integers.
 
     >>> stored_differs([2.0, 2.03, None, 5], [2.0, 2.0, 2.0, None]).tolist()
     [False, True, False, True]
@@ -144,7 +144,7 @@ def _arrays(ledger: StockLedger) -> list[Floats]:
             *(np.atleast_1d(np.asarray(field, dtype=np.float64)) for field in ledger)
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"a ledger takes numbers, or arrays of one length: {error}") from None
+        raise InputError(f"a ledger requires numbers or arrays of equal length: {error}") from None
     _check(StockLedger(*arrays))
     return list(arrays)
 
@@ -152,17 +152,17 @@ def _arrays(ledger: StockLedger) -> list[Floats]:
 def _check(stock: StockLedger) -> None:
     for name, values in stock._asdict().items():
         if not np.isfinite(values).all():
-            raise InputError(f"a ledger's {name} are not all known: leave such SKUs out")
+            raise InputError(f"missing values in {name}. Exclude SKUs with missing counts.")
     days = {name: getattr(stock, name) for name in stock._fields if name.endswith("_days")}
     for name, values in days.items():
         if (values < 0).any() or (values > stock.period_days).any():
-            raise InputError(f"a ledger's {name} lie between 0 and the days of its period")
+            raise InputError(f"{name} must be between 0 and the days of the period")
     if (stock.period_days <= 0).any():
-        raise InputError("a ledger's period has at least one day")
+        raise InputError("the period must have at least one day")
 
 
 def _rates(stock: StockLedger) -> dict[str, Floats]:
-    """Every rate by its formula, NaN where that divides by nothing or by a negative."""
+    """Compute every rate by its formula; NaN if the denominator is not above zero."""
     units, days = stock.units_sold, stock.observed_days
     ending = np.maximum(stock.ending_units, 0)
     velocity = _ratio(units, stock.in_stock_days)
@@ -189,13 +189,13 @@ def _rates(stock: StockLedger) -> dict[str, Floats]:
 
 
 def _ratio(top: Any, bottom: Any) -> Floats:
-    """top / bottom where bottom is above zero, else NaN."""
+    """Return top / bottom if bottom is above zero, else NaN."""
     top, bottom = np.broadcast_arrays(np.asarray(top, float), np.asarray(bottom, float))
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
 
 
 def _percent_sold(units: Floats, starting: Floats) -> Floats:
-    # Shopify divides by an oversold start, too, and shows a negative share.
+    # Shopify also divides by a negative starting stock, and shows a negative share.
     return np.divide(units, starting, out=np.full(units.shape, np.nan), where=starting != 0)
 
 
@@ -237,7 +237,7 @@ _KNOWN_WITHOUT_SALES = {
 
 
 def _refused(rate: str, reason: Texts) -> NDArray[np.bool_]:
-    """Where the reason leaves a rate without meaning."""
+    """Return where the reason makes a rate meaningless."""
     refused = np.isin(reason, ["low_coverage", "untracked"])
     if rate != "stockout_rate":
         refused |= np.isin(reason, ["no_inventory", "net_returns"])

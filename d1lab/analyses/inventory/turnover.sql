@@ -30,7 +30,7 @@ WITH known AS NOT MATERIALIZED (
         AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
         AND starting_units IS NOT NULL AND ending_units IS NOT NULL AND units_sold IS NOT NULL
 ),
--- SKUs by number, which sort faster than names; and whether any of their days has two rows.
+-- SKUs by number, which sort faster than names, and whether any of their days has two rows.
 skus AS MATERIALIZED (
     SELECT
         sku,
@@ -51,7 +51,7 @@ days AS NOT MATERIALIZED (
     WINDOW written AS (PARTITION BY number ORDER BY day, row_id)
     QUALIFY lead(day) OVER written IS DISTINCT FROM day
 ),
--- The only figures that need the neighboring day, and so a sort; they carry only what they need.
+-- Only these figures use the previous day and therefore need a sort; they carry few columns.
 steps AS (
     SELECT
         number,

@@ -3,9 +3,9 @@
 -- $until: last day of the last week
 -- $weeks: number of weeks; week 0 is the first, $weeks - 1 the last
 --
--- A day's units come from the ledger, else from its orders. A stockout day is not a day without
--- demand: demand_units are the units of in-stock days, scaled to seven days; NULL where fewer than
--- four days were in stock or known. depth: discount divided by list value, of orders.
+-- The units of a day come from the ledger, or else from orders. A stockout day is not a day without
+-- demand: demand_units are the units of in-stock days, scaled to seven days; NULL if fewer than
+-- four days were in stock or known. depth: discount divided by list value, from orders.
 WITH known AS (
     SELECT
         sku,

@@ -3,8 +3,8 @@
 -- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
 -- ab_test_days, products
 --
--- An app may keep only some of these tables. Planned dates are not counted. A product's time is the
--- last change of its counters, not a sale: it is used only where nothing else has a date.
+-- An app may have only some of these tables. Planned dates are not counted. A product's time is the
+-- last change of its counters, not a sale, so it is used only if nothing else has a date.
 WITH days AS (
     SELECT shop, min(day) AS first_day, max(day) AS last_day FROM order_lines GROUP BY shop
     UNION ALL

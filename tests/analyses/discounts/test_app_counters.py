@@ -425,7 +425,7 @@ def test_turnover_does_not_deny_discounted_units(settings):
     _, run_dir = _run(settings, "inventory")
     figures = {figure.metric: figure for figure in load_results(run_dir)}
     assert figures["discounts_questioned"].value is None
-    assert "units sold at a discount" in figures["discounts_questioned"].note
+    assert "units were sold at a discount" in figures["discounts_questioned"].note
     assert "load order events" in figures["discount_lift"].note
 
 
