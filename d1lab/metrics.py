@@ -14,6 +14,8 @@ of that type only; a missing or an unknown one is an error. The last lines label
 `d1lab.display.labels` reads them; a name that several metrics give is labeled in one of them.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re

@@ -8,6 +8,8 @@
 thrown away, and D1 knows nothing of it.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re
@@ -67,6 +69,15 @@ def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
         InputError: A file of the outbox is broken.
     """
     return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
+
+
+def staged_rows(run_dir: Path) -> dict[str, int]:
+    """How many rows a run has staged, by table name.
+
+    Raises:
+        InputError: A file of the outbox is broken.
+    """
+    return {name: rows.num_rows for name, rows in read_outbox(run_dir).items()}
 
 
 def keep(records: object, name: str, run_dir: Path) -> Path:

@@ -79,7 +79,8 @@ class ChartData(NamedTuple):
         if column.kind == "percent":
             return "~%"
         sign = "$" if sign_of(column.unit) else ""
-        return f"{sign}~s" if max(map(abs, values), default=0) >= 1e6 else f"{sign},.6~g"
+        largest = max((abs(value) for value in values), default=0.0)
+        return f"{sign}~s" if largest >= 1e6 else f"{sign},.6~g"
 
     def tooltips(self) -> list[alt.Tooltip]:
         """All columns, as the pointer shows them."""

@@ -6,7 +6,7 @@ attribute selectors, so that a chart follows the reader's scheme without being d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 MIME = "application/vnd.vegalite.v6+json"
 
@@ -121,8 +121,8 @@ def chart_config() -> dict[str, Any]:
 
 def render_for_notebook(spec: dict[str, Any]) -> dict[str, Any]:
     """What a chart puts into a notebook: its specification, and its description as plain text."""
-    title = spec.get("title") or "chart without a title"
-    text = title.get("text", "") if isinstance(title, dict) else title
+    title: Any = spec.get("title") or "chart without a title"
+    text: object = cast("Any", title).get("text", "") if isinstance(title, dict) else title
     return {MIME: spec, "text/plain": str(spec.get("description") or text)}
 
 

@@ -1,5 +1,7 @@
 """Commands that bring data here and look at it: pull, tables, sql, metrics, search."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -284,7 +284,7 @@ def push(
 ) -> None:
     """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
-    from d1lab.push import plan
+    from d1lab.push import PushPlan, plan
     from d1lab.push import push as write
 
     settings = load_settings()
@@ -297,7 +297,7 @@ def push(
     columns = ["table", "standing" if dry_run else "status"]
     columns += ["staged", "changed", "unchanged", "missing", "left"]
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
-    if dry_run:
+    if isinstance(result, PushPlan):
         _print_sample(result)
     _print_held_back([result])
     verb = "would write" if dry_run else "wrote"
@@ -316,13 +316,14 @@ def _print_held_back(pushes: Sequence[PushResult | PushPlan]) -> None:
         )
 
 
-def _print_sample(plan: Any) -> None:
+def _print_sample(plan: PushPlan) -> None:
     rows = [
-        (table.table, " ".join(change.key.values()), name, (change.before or {}).get(name), value)
+        (table.table, " ".join(change.key.values()), name, before.get(name), value)
         for table in plan.tables
         for change in table.sample
+        for before in (change.before or {},)
         for name, value in change.after.items()
-        if (change.before or {}).get(name) != value
+        if before.get(name) != value
     ]
     if rows:
         print_rows(("table", "key", "column", "before", "after"), rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -187,7 +187,7 @@ class Budget:
         return self._meter.total.rows_read - self._before
 
     @contextmanager
-    def take(self, wanted: int, *, least: int = 1, table: str = "") -> Iterator[int]:
+    def take(self, wanted: int, *, least: int = 1, table: str = "") -> Generator[int]:
         """Reserve up to `wanted` rows for one statement, and at least `least`.
 
         Raises:

@@ -123,7 +123,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(int(digits, 16)) if digits else "\\"
 
 
-def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:
+def _statements(dump: Path, digest: hashlib._Hash) -> Iterator[str]:  # pyright: ignore[reportPrivateUsage] - no other name
     """Yield the statements of a dump without comments; a text can span several lines."""
     lines: list[str] = []
     with dump.open("rb") as file:

@@ -382,11 +382,11 @@ class BatchReader:
 
 def _require_whole(columns: Sequence[object], count: int, *, has_rowids: bool) -> None:
     """Refuse columns that are too few, of different lengths, or without a number for each row."""
-    lengths = {len(column) for column in columns if isinstance(column, list)}
-    is_table = len(columns) == count and len(lengths) == 1
-    if not is_table or not all(isinstance(column, list) for column in columns):
+    lists = [cast("list[object]", column) for column in columns if isinstance(column, list)]
+    is_table = len(columns) == count and len({len(values) for values in lists}) == 1
+    if not is_table or len(lists) < count:
         raise DamagedBatchError
-    if has_rowids and not {int}.issuperset(map(type, cast("list[object]", columns[0]))):
+    if has_rowids and not {int}.issuperset(map(type, lists[0])):
         raise DamagedBatchError
 
 

@@ -114,7 +114,7 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
     Args:
         found: Tables by name, as spelled in the catalog or the database.
     """
-    lacking = {}
+    lacking: dict[str, tuple[str, ...]] = {}
     for name, info in found.items():
         present = {column.name.lower() for column in info.columns}
         wanted = _required().get(name.lower(), ())

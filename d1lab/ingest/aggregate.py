@@ -9,6 +9,8 @@ over (`take_over`); there a row without events is set to zero. A table that the 
 is compared and reported, but not changed.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from datetime import date

@@ -1,5 +1,7 @@
 """Load the lines of files into the table `source`: all text, each with its line number."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -124,7 +124,7 @@ def ingest_products(
 
 def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ...]]:
     found: dict[str, CatalogProduct] = {}
-    refused = []
+    refused: list[RejectedLine] = []
     own: Mapping[str, str] = {}
     for line, cells in read_lines(path, _NEEDED):
         is_variant = cells["variant price"] or cells["variant sku"]

@@ -53,7 +53,7 @@ def ingest_stock(
     """
     on = day or datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
     counts: dict[tuple[str, str], Decimal] = {}
-    refused = []
+    refused: list[RejectedLine] = []
     for line, cells in read_lines(path, _NEEDED):
         sku = cells["sku"].lstrip("'") or variant_name(cells)
         for location, text in _by_location(path, cells):

@@ -1,5 +1,7 @@
 """A batch of rows for the warehouse: typed columns, and the values that did not convert."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence

@@ -1,5 +1,7 @@
 """How each column of a D1 table maps to the warehouse."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json

@@ -1,6 +1,8 @@
 """Load batches into the new warehouse file."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

@@ -5,6 +5,8 @@ there: rows inserted meanwhile are left for the next pull.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

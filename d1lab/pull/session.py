@@ -1,8 +1,10 @@
 """One pull: check the old warehouse, build the new one, and swap it in."""
 
+# pyright: standard
+
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -297,7 +299,7 @@ def _last_reads(
 @contextmanager
 def _old_warehouse(
     folder: Path, url: str
-) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
+) -> Generator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
     """Open the current warehouse; yield it, its records, and a note if it has to be rebuilt."""
     nothing = Records(None, {})
     if not (folder / warehouse.FILE_NAME).is_file():
@@ -329,7 +331,7 @@ def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Generator[None]:
     """Lock the folder against other pulls."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:

@@ -7,9 +7,10 @@ connection is closed: SQLite's locks belong to the process, and the first connec
 them would release both.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# (pyarrow.compute makes its functions when it is imported)
 # ruff: noqa: S608  (names are quoted, values are bound)
+
+# pyright: standard, reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
 
 from __future__ import annotations
 

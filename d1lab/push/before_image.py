@@ -7,6 +7,8 @@ inserts. The file is written once, before the first write to D1: a restart follo
 and a rollback restores from it.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json

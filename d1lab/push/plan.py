@@ -98,7 +98,8 @@ def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
     absent = [SchemaObject("table", name, name) for name in ours if name not in tables]
     for staged in outbox:
         name = staged.table.name
-        present = {c.name.lower() for c in tables[name].columns} if name in tables else set()
+        columns = tables[name].columns if name in tables else ()
+        present = {column.name.lower() for column in columns}
         if not present:
             absent.append(SchemaObject("table", name, name))
             continue

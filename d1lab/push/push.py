@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from d1lab import catalog
 from d1lab.catalog import OWNED
@@ -208,7 +208,9 @@ def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where in ("rolled back", "held back"):
         return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)
-    told = read_mark(mark_path(run_dir, name, "push"))
-    keys = {field: tuple(map(tuple, told.pop(field))) for field in ("missing_keys", "left_keys")}
-    counts = {field: told[field] for field in TablePush._fields if field in told}
-    return TablePush(**{**counts, **keys, "status": "already pushed"})
+    told: dict[str, Any] = read_mark(mark_path(run_dir, name, "push"))
+    counts: dict[str, Any] = {field: told[field] for field in TablePush._fields if field in told}
+    for field in ("missing_keys", "left_keys"):
+        counts[field] = tuple(tuple(key) for key in counts[field])
+    counts["status"] = "already pushed"
+    return TablePush(**counts)

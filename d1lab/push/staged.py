@@ -1,5 +1,7 @@
 """Read an outbox: staged rows as D1 will store them, checked against the catalog."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json

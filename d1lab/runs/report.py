@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from d1lab.config import Settings
 from d1lab.errors import InputError, UnknownName
@@ -90,17 +90,17 @@ def load_report(settings: Settings, name: str) -> Report:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
-    is_notebook = isinstance(notebook, dict) and notebook.get("nbformat") == 4
+    is_notebook = type(notebook) is dict and notebook.get("nbformat") == 4
     if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
         raise InputError(f"notebook {path.name}: expected nbformat 4; open and save it in Jupyter")
     return notebook
 
 
 def _is_cell(cell: object) -> bool:
-    return isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)
+    return isinstance(cell, dict) and isinstance(cast("dict[str, Any]", cell).get("metadata"), dict)
 
 
 def _report(path: Path, notebook: dict[str, Any]) -> Report:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -66,7 +66,7 @@ class Task(NamedTuple):
 
 
 @contextmanager
-def open_lab(settings: Settings, database: str | None = None) -> Iterator[Lab]:
+def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
     """The lab of a database under these settings, while the block runs.
 
     Raises:
@@ -240,7 +240,7 @@ def keep(run_dir: Path, execution: Execution) -> None:
 
     if execution.notebook is None:
         return
-    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)
+    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)  # pyright: ignore[reportUnknownMemberType]
     save_results(run_dir, key_figures(execution.notebook))
 
 
@@ -280,7 +280,7 @@ def _record(
         verdict=recorded_verdict(execution.notebook) if execution.notebook else None,
         previous_run_id=previous_run_id,
         error=execution.failure,
-        staged={table: rows.num_rows for table, rows in outbox.read_outbox(run_dir).items()},
+        staged=outbox.staged_rows(run_dir),
     )
 
 

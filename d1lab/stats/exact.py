@@ -117,11 +117,15 @@ def _more_extreme(xa: int, na: int, xb: int, nb: int) -> NDArray[np.bool_]:
     return squared(i, j) >= squared(xa, xb) * (1 - _TIE)
 
 
+def _up_to(count: int) -> NDArray[np.int64]:
+    return np.arange(count + 1, dtype=np.int64)
+
+
 def _chances(extreme: NDArray[np.bool_], rates: Floats) -> Floats:
     """The probability of the marked outcomes at each common rate."""
     na, nb = extreme.shape[0] - 1, extreme.shape[1] - 1
-    of_a = _binomial(np.arange(na + 1), na, rates[:, None])
-    of_b = of_a if na == nb else _binomial(np.arange(nb + 1), nb, rates[:, None])
+    of_a = _binomial(_up_to(na), na, rates[:, None])
+    of_b = of_a if na == nb else _binomial(_up_to(nb), nb, rates[:, None])
     with np.errstate(all="ignore"):  # some BLAS raise flags over probabilities that underflow
         return ((of_a @ extreme.astype(np.float64)) * of_b).sum(axis=1)
 

@@ -8,7 +8,7 @@ with gaps too (Frisch, Waugh & Lovell).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def solve(by: Design, outcome: Floats, weights: Floats | None = None) -> Solutio
     shares = cells.multiply(1 / whole[:, None]).tocsr()
     normal = (by.columns.T @ weighted - cells.T @ shares).toarray()
     level = by.skus.T @ (weight * outcome)
-    inverse = np.linalg.pinv(normal, rcond=1e-10, hermitian=True)
+    inverse = cast("Floats", np.linalg.pinv(normal, rcond=1e-10, hermitian=True))
     found = inverse @ (weighted.T @ outcome - shares.T @ level)
     fitted = by.columns @ found + by.skus @ ((level - cells @ found) / whole)
     own = (inverse @ normal)[len(found) - by.causes :]
@@ -157,4 +157,5 @@ def student(level: float, freedom: Any) -> Any:
     """A quantile of Student's t; one per number of degrees of freedom."""
     from scipy.special import stdtrit
 
-    return stdtrit(freedom, level)
+    quantile = cast("Any", stdtrit(freedom, level))
+    return quantile

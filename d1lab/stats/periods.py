@@ -92,7 +92,8 @@ def change(periods: Periods) -> PeriodChange:
 
 def _per(top: Any, bottom: Any) -> Any:
     """top / bottom where bottom is above zero, else NaN."""
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    missing: Any = np.full(top.shape, np.nan)
+    return np.divide(top, bottom, out=missing, where=bottom > 0)
 
 
 def _margin(sums: Periods) -> Any:

@@ -10,7 +10,7 @@ the constrained estimates in closed form: Farrington & Manning (1990), ibid. 9:1
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,8 @@ def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
     if total * min(share_b, 1 - share_b) < SMALL:
         return binomial_test(visitors_b, total, share_b).p_value if total else 1.0
     z = (visitors_b - total * share_b) / (total * share_b * (1 - share_b)) ** 0.5
-    return float(2 * ndtr(-abs(z)))
+    tail = cast("float", ndtr(-abs(z)))
+    return float(2 * tail)
 
 
 def running_sample_ratio_p(

@@ -11,6 +11,7 @@ Three ways to keep a test's false positives at alpha although reports run daily:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -96,7 +97,7 @@ def crossing_probability(
         # Paths with a drift are the paths without, weighed by their likelihood ratio.
         tilted = weights * np.exp(drift * points - drift**2 * before / 2)
         ahead = points + drift * (now - before)
-        beyond = ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step)
+        beyond = cast("Floats", ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step))
         crossed += float((tilted * beyond).sum())
         points, weights = _continue(points, weights, step, min(edge, _FARTHEST * np.sqrt(now)))
         before = now
@@ -129,7 +130,7 @@ def repeated_p(
 
     if beyond(-1e-9) < 0:
         return 1.0
-    naive = log_ndtr(-size.max()) + np.log(2)  # looking more often never lowers p
+    naive = cast("float", log_ndtr(-size.max()) + np.log(2))  # looking more often never lowers p
     return float(np.exp(_root(beyond, max(float(naive), -680.0) - 1e-6, -1e-9)))
 
 

@@ -14,7 +14,7 @@ old file's place at the end: readers keep what they have open, and a crash leave
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,7 +187,7 @@ def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
 
 
 @contextmanager
-def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
     """Write the warehouse that takes the old one's place when the block ends well.
 
     Args:

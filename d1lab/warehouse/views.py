@@ -29,7 +29,10 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
     _create_units(con)
     waiting = sorted((folder or VIEWS).glob("*.sql"))
     while waiting:
-        refused = {path: error for path in waiting if (error := _create_view(con, path))}
+        refused: dict[Path, str] = {}
+        for path in waiting:
+            if error := _create_view(con, path):
+                refused[path] = error
         if len(refused) == len(waiting):
             path, error = next(iter(refused.items()))
             raise InputError(f"view {path.stem!r} ({path.name}): {error}")
