@@ -53,9 +53,7 @@ class DiscountEffect(NamedTuple):
     raw_elasticity: float | None  # without product and week effects, for comparison
     depth: float | None  # mean depth of discounted weeks, at which the ratios are computed
     lift: Slope | None  # ratio of units per day at that depth to units without a discount
-    aftermath: (
-        Slope | None
-    )  # the same ratio for the next week, at an equal price; < 1: pull-forward
+    aftermath: Slope | None  # the same for the next week, at an equal price; < 1: pull-forward
     break_even_margin: float | None  # at this lift and depth; None if there is none
     products: int
     weeks: int
