@@ -13,6 +13,10 @@ databases. Without one there is the demo shop:
     [campaigns]                              # codes that count as one
     welcome = "WELCOME*"
 
+    [push.tables.product_scores]             # a table of the app's that reports may write to
+    key = ["product_id"]
+    columns = ["score"]
+
     [notify]                                 # what `d1lab send` reports, and when
     alert = "products_short > 20"
 
@@ -39,6 +43,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -90,6 +95,10 @@ class DatabaseSettings(BaseModel):
         description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
     )
 
+    shop_column: str = Field(
+        default="shop",
+        description="The column of the app's own tables that names a shop, such as `store_id`.",
+    )
     uses_start: Literal[0, 1] | None = Field(
         default=None,
         description="What the app's upsert puts into `times_used` at the first use of a discount "
@@ -137,6 +146,42 @@ class PullSettings(BaseModel):
     )
 
 
+class PushTable(BaseModel):
+    """A table of the app's that reports may write results to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: list[str] = Field(
+        min_length=1, description="The columns that name a row; they need a UNIQUE index."
+    )
+    columns: list[str] = Field(
+        min_length=1, description="The columns that d1lab writes. It writes no other."
+    )
+    insert: bool | None = Field(
+        default=None,
+        description="Whether rows that D1 does not have are inserted. Default: only into a table "
+        "that has no other columns.",
+    )
+
+    @model_validator(mode="after")
+    def _separate(self) -> PushTable:
+        if both := sorted({*self.key} & {*self.columns}):
+            raise ValueError(f"{', '.join(both)}: a column is either in the key or written")
+        return self
+
+
+class PushSettings(BaseModel):
+    """Where reports may write results, beside d1lab's own tables."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tables: dict[str, PushTable] = Field(
+        default={},
+        description="Tables of the app's by name, each with `key` and `columns`: "
+        '`[push.tables.scores] key = ["id"], columns = ["score"]`.',
+    )
+
+
 class Settings(BaseSettings):
     """All settings, from arguments, then the environment (D1LAB_*), then d1lab.toml.
 
@@ -177,6 +222,7 @@ class Settings(BaseSettings):
     )
 
     pull: PullSettings = Field(default=PullSettings(), description="How often a pull reads what.")
+    push: PushSettings = Field(default=PushSettings(), description="Where reports may write.")
     notify: NotifySettings = Field(default=NotifySettings(), description="What `d1lab send` sends.")
     notify_url: SecretStr | None = Field(
         default=None,

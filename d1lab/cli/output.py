@@ -154,6 +154,8 @@ def echo_pull_notes(pulled: PullResult) -> None:
     """Remarks on a pull: why it started over, and what did not fit its type."""
     if pulled.note:
         echo_err(f"pull: {pulled.note}")
+    for note in pulled.notes:
+        echo_err(f"pull: {note}")
     if pulled.quarantined:
         echo_err(
             f"pull: {pulled.quarantined:,} values quarantined. To list them: d1lab sql "

@@ -229,7 +229,10 @@ def _print_outcomes(
         if outcome.message and outcome.status != "current":
             echo_err(f"{outcome.job.task}: {outcome.message}")
     if not outcomes:
-        echo_err("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
+        echo_err(
+            "run: no shops in the data yet, and no report without the parameter shop. Run "
+            "`d1lab doctor` to see what is missing."
+        )
     if pulled:
         echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
@@ -290,7 +293,11 @@ def push(
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
     with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
-        result = plan(db, run_dir) if dry_run else write(db, run_dir, progress=progress)
+        named = settings.push.tables
+        if dry_run:
+            result = plan(db, run_dir, named=named)
+        else:
+            result = write(db, run_dir, named=named, progress=progress)
     if as_json:
         print_json(result)
         return

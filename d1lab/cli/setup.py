@@ -185,14 +185,20 @@ def optimize(
 
 @app.command(epilog="Example: d1lab doctor --json")
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Check the database for problems and show how to fix them."""
+    """Check the database for problems and show how to fix them.
+
+    Exit codes: 0 if nothing is wrong, also where only reading is set up; 1 if there is a problem.
+    """
     from d1lab.d1.connect import connect
+    from d1lab.ops.doctor import Check
     from d1lab.ops.doctor import doctor as examine
 
     settings = load_settings()
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
-        checks = examine(db, settings.folder(database), plan=chosen.plan)
-    print_rows(("level", "subject", "found", "todo"), checks, as_json=as_json)
+        writes = settings.write_token is not None or not chosen.url.startswith("d1:")
+        checks = examine(db, settings.folder(database), plan=chosen.plan, writes=writes)
+    rows = checks if as_json else [check[:4] for check in checks]
+    print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):
         raise typer.Exit(1)

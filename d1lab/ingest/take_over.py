@@ -182,7 +182,7 @@ def _image(
 ) -> tuple[BeforeImage, dict[Key, tuple[Value, ...] | None]]:
     """Return the image of the changes, and the current values of these rows."""
     columns = table.owned("aggregate") if COUNTERS in proposal.parts else table.owned("analysis")
-    empty = BeforeImage(table.name, columns, {}, len(proposal.rows), 0, (), at)
+    empty = BeforeImage(table.name, table.key, columns, {}, len(proposal.rows), 0, (), at)
     now = states(db, empty, proposal.rows)
     changes = {
         key: ImageRow(now[key], after)

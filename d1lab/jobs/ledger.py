@@ -89,7 +89,8 @@ class Work(NamedTuple):
     report: str
 
     def __str__(self) -> str:
-        return f"report {self.report!r} for shop {self.shop!r} of database {self.database!r}"
+        shop = f" for shop {self.shop!r}" if self.shop else ""
+        return f"report {self.report!r}{shop} of database {self.database!r}"
 
 
 class RunLedger:

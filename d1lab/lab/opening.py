@@ -27,6 +27,8 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
         database=name,
         folder=folder,
         shop=shop,
+        shop_column=chosen.shop_column,
+        push_tables=settings.push.tables,
         run_dir=settings.run_dir,
         metrics_folder=settings.root / "metrics",
     )

@@ -16,9 +16,10 @@ from filelock import FileLock, Timeout
 
 from d1lab import catalog, warehouse
 from d1lab.d1.database import Budget, Database, TableInfo
+from d1lab.d1.declarations import read_declarations
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import LockedError, StaleDataError
-from d1lab.pull.fields import fields_of
+from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
+from d1lab.pull.fields import app_columns, fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
 from d1lab.pull.own_changes import OwnChanges
@@ -50,6 +51,7 @@ class PullResult(NamedTuple):
     skipped: bool  # the warehouse was recent enough: nothing was read
     by_table: dict[str, TablePull]
     note: str = ""  # why the warehouse was rebuilt, if so
+    notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
 
 
 def pull(
@@ -116,6 +118,7 @@ class _Session:
             self._source = RemoteSource(db, folder, self._bookmark, budget)
         self._pulled: dict[str, TablePull] = {}
         self._marks: list[str | None] = []
+        self._notes: list[str] = []
         self._distrusted: set[str] = set()  # tables whose index missed a change
 
     def run(
@@ -150,11 +153,21 @@ class _Session:
             _create_missing(con)
             con.commit()
             warehouse.create_views(con)
+            self._show_apps(con, plan.apps)
             if only is None or known.pull is None:
                 self._record(con, is_complete=only is None)
         self._source.forget()
         written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
         return self._result(note=note)
+
+    def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
+        """The app's tables and views under their own names."""
+        said = read_declarations(self._db, {table.name for table in apps.values()})
+        failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views)
+        self._notes += [
+            f"view {name!r} of the app is not in the warehouse: {why}"
+            for name, why in failed.items()
+        ]
 
     def _is_fresh(
         self,
@@ -183,8 +196,12 @@ class _Session:
             loader = Loader(con, sweep, self._now, self._progress)
             known_table = known.tables.get(sweep.name)
             proof = _proof(con, sweep, known_table)
-            loader.prepare()
-            loaded, state = self._load(loader, sweep, plan)
+            try:
+                loaded, state = self._load(loader, sweep, plan)
+            except UnpagedTableError as error:
+                self._notes.append(str(error))
+                warehouse.drop_table(con, sweep.name)
+                continue
             read = self._rows_read(sweep, plan) - spent
             index = self._index(sweep, known_table, proof)
             loader.record(known_table, rows_read=read, state=state, touched_index=index)
@@ -194,8 +211,10 @@ class _Session:
     def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, LoadedState]:
         """Return the counts of rows loaded, and the state of the database that they reflect."""
         if sweep.table is None:
+            loader.prepare()
             return LoadedRows(), LoadedState(self._bookmark)
         read = self._source.read(sweep.table, sweep)
+        loader.prepare()
         loaded = loader.load(read.batches)
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
             packed, budget = self._source.packed, self._budget
@@ -273,6 +292,7 @@ class _Session:
             skipped=skipped,
             by_table=self._pulled,
             note=note,
+            notes=tuple(self._notes),
         )
 
 

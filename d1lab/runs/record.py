@@ -120,7 +120,7 @@ class RunRecord(_Record):
     run_id: str
     report: str  # the notebook's stem
     title: Words  # the notebook's first heading
-    shop: str
+    shop: str  # '' for a report of all data
     status: Status
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
@@ -164,7 +164,7 @@ class RunRecord(_Record):
     @property
     def command(self) -> str:
         """The one command that makes this run again, quoted for a POSIX shell."""
-        words = ["d1lab", "run", self.report, "--shop", self.shop]
+        words = ["d1lab", "run", self.report, *(("--shop", self.shop) if self.shop else ())]
         if self.database != "demo":
             words += ["--database", self.database]
         if self.as_of:

@@ -48,7 +48,7 @@ class Task(NamedTuple):
 
     database: str
     report: Report
-    shop: str
+    shop: str  # '' for a report of all data
     as_of: date | None  # None only where the data has no day yet
     parameters: dict[str, Value]  # all of them
     given: tuple[str, ...]  # the names that the caller set
@@ -62,7 +62,8 @@ class Task(NamedTuple):
         return tuple(sorted(name for name in self.given if name not in ("shop", "as_of")))
 
     def __str__(self) -> str:
-        return f"{self.report.name} {self.shop} {self.as_of or ''}".rstrip()
+        parts = (self.report.name, self.shop, self.as_of)
+        return " ".join(str(part) for part in parts if part)
 
 
 @contextmanager
@@ -76,7 +77,14 @@ def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
     with closing(open_warehouse(folder, uses_start=chosen.uses_start)) as con:
-        yield Lab(con, database=name, folder=folder, metrics_folder=settings.root / "metrics")
+        yield Lab(
+            con,
+            database=name,
+            folder=folder,
+            metrics_folder=settings.root / "metrics",
+            shop_column=chosen.shop_column,
+            push_tables=settings.push.tables,
+        )
 
 
 def prepare(
@@ -102,11 +110,11 @@ def prepare(
     """
     values, texts = values or {}, texts or {}
     declared = report.parameters
-    wanted = texts.get("shop") or values.get("shop") or declared["shop"].default
+    wanted = texts.get("shop") or values.get("shop") or report.default_shop
     latest = lab.as_of(str(wanted))
     days = Days(today or utc_today(), latest)
     parameters = check(declared, values, texts, days, report.where)
-    shop = str(parameters["shop"])
+    shop = str(parameters.get("shop", ""))
     day = parameters.get("as_of")
     as_of = lab.as_of(shop, str(day) if day else None)
     if "as_of" in parameters:
@@ -208,7 +216,7 @@ def run_folder(settings: Settings, database: str, run_id: str) -> Path:
 
 def new_run_dir(settings: Settings, task: Task) -> Path:
     """Make a folder for a new run, named by time, report and shop."""
-    shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40]
+    shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40] or "_"
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
         folder = run_folder(settings, task.database, name + suffix)
@@ -227,6 +235,7 @@ def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict
         "D1LAB_ROOT": str(settings.root),
         "D1LAB_DATABASE": database,
         "D1LAB_DATABASES": json.dumps(databases),
+        "D1LAB_PUSH": settings.push.model_dump_json(),
         "D1LAB_DATA_DIR": str(settings.data_dir),
         "D1LAB_REPORTS_DIR": str(settings.reports_dir),
         "D1LAB_NOTEBOOKS_DIR": str(settings.notebooks_dir),

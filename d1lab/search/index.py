@@ -16,7 +16,7 @@ import duckdb
 
 from d1lab.errors import InputError, StaleDataError, UnknownName
 from d1lab.files import digest
-from d1lab.warehouse import records, scratch
+from d1lab.warehouse import OWN_FIRST, looking_in, records, scratch
 
 FILE_NAME = "search.duckdb"
 KINDS = ("discount", "code", "sku", "customer", "test")
@@ -233,7 +233,8 @@ def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
         with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
             index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
             index.execute(f"USE index; {_sql('macros')}")
-            index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
+            entries = looking_in(con, OWN_FIRST).sql(_sql("entries"))
+            index.register("incoming", entries.to_arrow_reader())
             index.execute(_sql("index"))
             index.execute("CREATE TABLE index.made_of AS SELECT $key AS key", {"key": _key(con)})
             index.execute("USE memory; DETACH index")

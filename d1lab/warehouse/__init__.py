@@ -4,6 +4,7 @@ database_file builds it aside, swaps it in and opens it; views makes one view pe
 own_writes keeps what d1lab itself wrote to D1 until the warehouse has it.
 """
 
+from d1lab.warehouse.app_views import APPS, AppColumn, own_name, show_app_tables
 from d1lab.warehouse.database_file import (
     FILE_NAME,
     FORMAT,
@@ -25,13 +26,26 @@ from d1lab.warehouse.database_file import (
     utc_now,
 )
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
-from d1lab.warehouse.views import VIEWS, create_views, shape
+from d1lab.warehouse.views import (
+    APPS_FIRST,
+    OWN,
+    OWN_FIRST,
+    VIEWS,
+    create_views,
+    looking_in,
+    shape,
+)
 
 __all__ = [
+    "APPS",
+    "APPS_FIRST",
     "FILE_NAME",
     "FORMAT",
     "MEMORY",
+    "OWN",
+    "OWN_FIRST",
     "VIEWS",
+    "AppColumn",
     "OwnWrite",
     "PullRecord",
     "Records",
@@ -44,14 +58,17 @@ __all__ = [
     "followed",
     "format_of",
     "interrupt",
+    "looking_in",
     "next_warehouse",
     "noted",
     "open_warehouse",
+    "own_name",
     "own_writes",
     "record_pull",
     "record_table",
     "records",
     "scratch",
     "shape",
+    "show_app_tables",
     "utc_now",
 ]

@@ -1,10 +1,12 @@
 """The DuckDB file of one database: built aside, swapped in, opened read-only.
 
     raw.<table>         D1's tables with the catalog's types, and D1's rowid as `_rowid`
-    main.<view>         one view per .sql file beside this module: what analysts and metrics read
+    d1lab.<view>        one view per .sql file beside this module: what metrics read
+    main.<name>         what analysts read: the app's own tables, and the views that hold data
     d1lab.pull          the last pull of all tables (one row)
     d1lab.tables        per table: rows, when it was pulled, what it cost, a digest of its content
     d1lab.quarantine    values that did not fit their declared type
+    d1lab.columns       per column of the app's own tables: how it is declared and stored
 
 DuckDB lets one process write a file or many read it. So a pull works on a copy and puts it in the
 old file's place at the end: readers keep what they have open, and a crash leaves the old file.
@@ -27,7 +29,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
 
 FILE_NAME = "warehouse.duckdb"
-FORMAT = 2  # raised when older files can no longer be continued: they are then rebuilt
+FORMAT = 3  # raised when older files can no longer be continued: they are then rebuilt
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
@@ -49,6 +51,10 @@ CREATE TABLE IF NOT EXISTS d1lab.tables (
 CREATE TABLE IF NOT EXISTS d1lab.quarantine (
     table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
     found_at TIMESTAMP, row_id BIGINT
+);
+CREATE TABLE IF NOT EXISTS d1lab.columns (
+    table_name VARCHAR, column_name VARCHAR, declared VARCHAR, key_position INTEGER,
+    refers_to VARCHAR, comment VARCHAR, table_comment VARCHAR, stored_as VARCHAR
 );
 """
 

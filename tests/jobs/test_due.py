@@ -181,5 +181,15 @@ def test_lost_page_is_due(settings, ledger, job):
 
 def test_raw_tables_follow_views():
     """Views lead to the tables behind them; what is neither view nor table cannot be followed."""
-    assert raw_tables(["order_lines", "raw.ab_test_daily"]) == {"order_events", "ab_test_daily"}
-    assert raw_tables(["order_lines", "d1lab.tables"]) is None
+    read = raw_tables(["order_lines", "raw.ab_test_daily"], [])
+    assert read == {"order_events", "ab_test_daily"}
+    assert raw_tables(["order_lines", "d1lab.tables"], []) is None
+
+
+def test_raw_tables_follow_the_apps_own_names():
+    """A name that d1lab has a view of, too, counts for both; case does not."""
+    tables = ["Orders", "customers", "app_product_costs"]
+    assert raw_tables(["orders"], tables) == {"Orders"}
+    assert raw_tables(["product_costs"], tables) == {"app_product_costs", "product_costs"}
+    assert raw_tables(["customers"], tables) >= {"customers", "customer_insights"}
+    assert raw_tables(["orders", "a_view_of_the_apps"], tables) is None
