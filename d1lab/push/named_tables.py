@@ -23,9 +23,7 @@ Named = Mapping[str, PushTable]
 """The tables that a project names, as d1lab.toml has them."""
 
 _DIGITS = re.compile(r"(?:DECIMAL|NUMERIC)\s*\(\s*\d+\s*,\s*\d+\s*\)")
-_OF_ARROW: dict[str, Type] = {
-    TYPES[kind].staged: kind for kind in ("integer", "real", "text", "timestamp", "date")
-}
+_KINDS: tuple[Type, ...] = ("integer", "real", "text", "timestamp", "date")
 
 
 def staged_tables(
@@ -52,7 +50,8 @@ def staged_tables(
 
 
 def _declared(info: TableInfo, named: PushTable, staged: pa.Schema) -> catalog.Table:
-    kinds = {field.name: _OF_ARROW.get(str(field.type), "real") for field in staged}
+    of_arrow = {TYPES[kind].staged_type: kind for kind in _KINDS}
+    kinds = {field.name: of_arrow.get(field.type, "real") for field in staged}
     digits = {c.name: m[0] for c in info.columns if (m := _DIGITS.match(c.declared.upper()))}
     columns = [catalog.Column(name, kinds.get(name, "text")) for name in named.key]
     columns += [

@@ -85,6 +85,30 @@ def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
     assert all(j.due and j.reason == "not run for this date yet" for j in jobs)
 
 
+def without_shop(settings, name: str) -> None:
+    """Take the shop out of a notebook's parameters cell."""
+    path = settings.notebooks_dir / f"{name}.ipynb"
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            cell["source"] = "as_of: str | None = None\nshop_name = 'any'"
+    path.write_text(json.dumps(notebook))
+
+
+def test_a_report_without_a_shop_runs_once(settings, ledger, use):
+    """Its parameters cell decides; where shops are named, it is not asked for."""
+    use("ends_well", "uses_the_lab")
+    without_shop(settings, "ends_well")
+    jobs = plan(settings, ledger)
+    named = [(job.task.report.name, job.task.shop) for job in jobs]
+    assert named == [("ends_well", ""), ("uses_the_lab", "harbor"), ("uses_the_lab", "kiosk")]
+    assert (str(jobs[0].task.as_of), str(jobs[0].task)) == ("2026-05-08", "ends_well 2026-05-08")
+    assert [job.task.shop for job in plan(settings, ledger, shops=["kiosk"])] == ["kiosk"]
+    with pytest.raises(UnknownName, match="no parameter 'shop'"):
+        plan(settings, ledger, reports=["ends_well"], shops=["kiosk"])
+    assert only(plan(settings, ledger, reports=["ends_well"])).task.shop == ""
+
+
 def test_plan_needs_a_report(settings, ledger):
     """A folder without reports is said, not taken for a shop without data."""
     with pytest.raises(InputError, match="no reports found in "):
