@@ -41,6 +41,7 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
     for schema, name in dropped.fetchall():
         con.execute(f"DROP VIEW {schema}.{quote(name)}")
     _create_units(con)
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {OWN}")
     con.execute(f"SET schema = '{OWN}'")
     try:
         _create_all(con, sorted((folder or VIEWS).glob("*.sql")))
