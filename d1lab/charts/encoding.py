@@ -1,7 +1,6 @@
-"""Encoding of chart data: validated rows and columns by role, with axes and formats.
+"""What every chart has in common: rows and columns by role, checked, with their axes' formats.
 
-Columns are renamed to their role (x, y, low, ...), because Vega-Lite parses dots and brackets in
-field names as paths.
+Columns are renamed by their role (x, y, low, ...), so that a column's name is never read as a path.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import altair as alt  # noqa: E402 (after the line above, which halves its impor
 enable()
 
 _ROOM = f"max(12, floor({LABEL_LIMIT} / 6.2))"
-_CODE = "lastindexof(datum.label, ' (')"  # start of the SKU in 'Dark roast beans (8090537)'
+_CODE = "lastindexof(datum.label, ' (')"  # where 'Dark roast beans (8090537)' names the SKU
 _END = (
     f"({_CODE} > length(datum.label) - 16 ? slice(datum.label, {_CODE}) : slice(datum.label, -8))"
 )
@@ -35,22 +34,22 @@ _SHORT = (
     f"length(datum.label) <= {_ROOM} ? datum.label : "
     f"slice(datum.label, 0, {_ROOM} - 1 - length({_END})) + '…' + {_END}"
 )
-"""Shorten a long name in the middle, because product names often differ at the end."""
+"""A long name without its middle: what distinguishes two products is often at the end."""
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 
 class ColumnMeanings(TypedDict, total=False):
-    """Labels, units, and kinds of columns, as in `DataTable.from_frame`."""
+    """What columns mean, by name: as in `DataTable.from_frame`."""
 
     labels: Mapping[str, str]
     units: Mapping[str, str]
     kinds: Mapping[str, Kind]
-    known_labels: Labels  # labels of a lab's metrics; default: those shipped with d1lab
-    currency: str  # currency of amounts without a unit
+    known_labels: Labels  # of a lab's metrics; the default is those that d1lab ships
+    currency: str  # of money without a unit
 
 
 class ChartData(NamedTuple):
-    """Rows and columns by role, ready to encode."""
+    """Rows and columns by role, ready to be encoded."""
 
     title: str
     description: str
@@ -58,7 +57,7 @@ class ChartData(NamedTuple):
     columns: dict[str, TableColumn]
 
     def channel(self, make: Any, role: str, **options: Any) -> Any:
-        """Return the encoding channel of a role, with field, type, title, and number format."""
+        """One encoding channel: field, type, title and number format of a role."""
         column = self.columns[role]
         if make in (alt.X, alt.Y):
             named = column.kind == "text"
@@ -71,7 +70,7 @@ class ChartData(NamedTuple):
         return make(field=role, type=_TYPES.get(column.kind, "quantitative"), **options)
 
     def _axis_format(self, role: str) -> str:
-        """Return the axis format: days up to a season, months up to two years, then years."""
+        """Days for a season, months for two years, then years; few digits for numbers."""
         column = self.columns[role]
         values = [r[role] for r in self.records if r[role] is not None]
         if column.kind == "date":
@@ -80,11 +79,10 @@ class ChartData(NamedTuple):
         if column.kind == "percent":
             return "~%"
         sign = "$" if sign_of(column.unit) else ""
-        largest = max((abs(value) for value in values), default=0.0)
-        return f"{sign}~s" if largest >= 1e6 else f"{sign},.6~g"
+        return f"{sign}~s" if max(map(abs, values), default=0) >= 1e6 else f"{sign},.6~g"
 
     def tooltips(self) -> list[alt.Tooltip]:
-        """Return a tooltip for every column."""
+        """All columns, as the pointer shows them."""
         return [
             self.channel(
                 alt.Tooltip, role, **({"format": f} if (f := number_format(column)) else {})
@@ -93,11 +91,11 @@ class ChartData(NamedTuple):
         ]
 
     def rows(self, role: str) -> int:
-        """Return the height in pixels of a chart with a row per distinct value of a role."""
+        """The height of a chart with a line for each of a role's values, in pixels."""
         return 26 * max(1, len({record[role] for record in self.records}))
 
     def finish(self, *layers: Any, height: int = 240) -> alt.LayerChart:
-        """Return the chart with its layers over the same rows, at full container width."""
+        """The chart: layers over the same rows, as wide as its place allows."""
         columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
         return alt.LayerChart(
             layer=list(layers),
@@ -111,7 +109,7 @@ class ChartData(NamedTuple):
         )
 
     def _signed(self) -> dict[str, Any]:
-        """Return the locale configuration that maps `$` in a format to the chart's currency."""
+        """The configuration in which `$` in a format is the sign of the chart's currency."""
         signs = {sign_of(column.unit) for column in self.columns.values()} - {"", "$"}
         numbers = [NUMBERS | {"currency": [sign, ""]} for sign in sorted(signs)]
         return {"config": alt.Config(locale={"number": numbers[0]})} if numbers else {}
@@ -125,7 +123,7 @@ def read_chart_data(
     meaning: ColumnMeanings,
     limit: int,
 ) -> ChartData:
-    """Select and validate the named columns of a frame, by role."""
+    """Take the named columns out of a frame, checked and by role."""
     if not title.strip() or not description.strip():
         raise InputError(
             "chart title or description missing. Both are required; screen readers read "
@@ -158,7 +156,7 @@ def read_chart_data(
 
 
 def _drawable(value: Any, column: TableColumn) -> Any:
-    """Convert a value for Vega; a date without a time would be parsed as UTC and shift a day."""
+    """A value for Vega: a day without an hour would be read as UTC and shown as the day before."""
     if column.kind == "date" and isinstance(value, str):
         return value.replace(" ", "T") if len(value) > 10 else f"{value}T00:00:00"
     if isinstance(value, str):
@@ -167,7 +165,7 @@ def _drawable(value: Any, column: TableColumn) -> Any:
 
 
 def color_channel(drawn: ChartData) -> list[Any]:
-    """Return the color channel of a chart, if it has one."""
+    """The colour channel, where the chart has one."""
     if "color" not in drawn.columns:
         return []
     series = list(dict.fromkeys(str(record["color"]) for record in drawn.records))
@@ -180,7 +178,7 @@ def color_channel(drawn: ChartData) -> list[Any]:
 
 
 def reference_line(axis: str, value: float | None) -> list[Any]:
-    """Return a dashed line at a value, if one is given."""
+    """A dashed line at a value, where one is given."""
     if value is None:
         return []
     rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[4, 4])
@@ -192,7 +190,7 @@ def _day(text: str) -> date:
 
 
 def day_ends(drawn: ChartData) -> dict[str, str]:
-    """Return the end of each dated bar: one period after its start."""
+    """Where each dated bar ends: a whole period after its start."""
     days = sorted({record["x"] for record in drawn.records if record["x"]})
     dates = [_day(day) for day in days]
     gaps = [later - earlier for earlier, later in pairwise(dates)]
@@ -203,12 +201,12 @@ def day_ends(drawn: ChartData) -> dict[str, str]:
 
 
 def number_format(column: TableColumn) -> str:
-    """Return the d3 format of a column's values; empty for text."""
+    """d3's format of a column's values, one by one; empty for texts."""
     if column.kind == "date":
         return "%-d %b %Y"
     if column.kind == "percent":
         return ".1%"
     if not column.numeric:
         return ""
-    sign = "$" if sign_of(column.unit) else ""  # d3's placeholder for the currency sign
+    sign = "$" if sign_of(column.unit) else ""  # d3's word for the currency's sign
     return f"{sign},.{0 if column.kind == 'integer' else column.digits}f"

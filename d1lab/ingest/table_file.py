@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from d1lab.errors import InputError
 from d1lab.ingest.files import require_file
@@ -77,8 +77,7 @@ def header_of(path: Path, found: Iterator[Record]) -> list[str]:
     Raises:
         InputError: The file is empty.
     """
-    nothing: Record = (0, [])
-    _, names = next(found, nothing)
+    _, names = next(found, (0, []))
     if not any(name.strip() for name in names):
         raise InputError(f"{path} is empty")
     return [name.strip() for name in names]
@@ -154,11 +153,10 @@ def _sheet(path: Path) -> Iterator[Record]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        book = CalamineWorkbook.from_path(str(path))  # pyright: ignore[reportUnknownMemberType]
+        book = CalamineWorkbook.from_path(str(path))
         names = sorted(book.sheet_names, key=lambda name: name.strip().lower() != "orders")
-        nothing: list[list[Any]] = []
         sheets = (book.get_sheet_by_name(name).to_python() for name in names)
-        rows = next((rows for rows in sheets if rows), nothing)
+        rows = next((rows for rows in sheets if rows), [])
     except (CalamineError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable workbook: {error}") from None
     for number, row in enumerate(rows, 1):

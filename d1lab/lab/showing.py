@@ -94,7 +94,7 @@ class DisplayMixin:
             StopRun: Always.
         """
         if shown:
-            from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
+            from IPython.display import display
 
             display(*shown)
         raise StopRun(str(reason))

@@ -3,8 +3,7 @@ match the declared type becomes NULL, and goes to quarantine with its position a
 
 Each value is checked on its own: the result does not depend on the rest of the batch.
 """
-
-# pyright: standard, reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
 
 from __future__ import annotations

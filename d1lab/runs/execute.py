@@ -1,13 +1,11 @@
 """Executing one notebook: papermill on a kernel of ours, with a time limit for the whole of it."""
 
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import logging
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,7 +135,7 @@ def _run_papermill(
     import papermill
 
     with _logged(watch.log), _event_loop_closed():
-        papermill.execute_notebook(  # pyright: ignore[reportUnknownMemberType]
+        papermill.execute_notebook(
             str(path).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
             None,
             dict(parameters),
@@ -158,11 +156,11 @@ def import_papermill() -> None:
     from d1lab.fast_import import defer_iri_grammar
 
     defer_iri_grammar()
-    import papermill  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import papermill  # noqa: F401
 
 
 @contextmanager
-def _logged(log: Path) -> Generator[None]:
+def _logged(log: Path) -> Iterator[None]:
     """What papermill and nbclient log in this thread goes to the run's log, and nowhere else."""
     logger = logging.getLogger("papermill")
     thread = threading.get_ident()
@@ -182,7 +180,7 @@ def _logged(log: Path) -> Generator[None]:
 
 
 @contextmanager
-def _event_loop_closed() -> Generator[None]:
+def _event_loop_closed() -> Iterator[None]:
     """Close the event loop that nbclient leaves in a thread that had none."""
     from jupyter_core.utils import ensure_event_loop
 
@@ -203,7 +201,7 @@ class Cancellation:
         self._lock = threading.Lock()
 
     @contextmanager
-    def covers(self, kernel: Kernel) -> Generator[None]:
+    def covers(self, kernel: Kernel) -> Iterator[None]:
         """Let `cancel` end this kernel while the block runs."""
         with self._lock:
             self._kernels.add(kernel)
@@ -321,7 +319,7 @@ def _tidied(notebook: Any, failure: Failure | None, *, stopped: bool) -> tuple[A
     """
     if notebook is None:
         return None, failure
-    from papermill.execute import remove_error_markers  # pyright: ignore[reportUnknownVariableType]
+    from papermill.execute import remove_error_markers
 
     notebook = remove_error_markers(notebook)
     if failure and failure.cell_index is not None:

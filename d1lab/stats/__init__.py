@@ -1,1 +1,1 @@
-"""Statistical methods: pure functions from sufficient statistics to NamedTuples."""
+"""Pure functions: sufficient statistics in, NamedTuples out; they abstain with a reason."""

@@ -1,6 +1,6 @@
-"""Comparison of two conversion rates: score test and Miettinen-Nurminen intervals.
+"""Two conversion rates: the score test, and Miettinen and Nurminen's intervals.
 
-Every function takes numbers or arrays of equal length (one item per test or look). Variant A is the
+Every function takes numbers or arrays of one length (one item per test or look). Arm A is the
 control; the difference is B - A and the ratio is B / A.
 
 Miettinen & Nurminen (1985), Comparative analysis of two rates, Statistics in Medicine 4:213-226;
@@ -10,7 +10,7 @@ the constrained estimates in closed form: Farrington & Manning (1990), ibid. 9:1
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,17 +19,17 @@ from d1lab.stats.exact import binomial_test
 from d1lab.stats.sequential import e_process_p, log_bayes_factor
 
 ALARM = 0.001
-"""p-value below which a test is invalid."""
+"""Below this p-value the test is invalid."""
 
 CONCENTRATION = 10_000.0
-"""Prior weight of the e-process, in visitors: mismatches are usually small, with many visitors."""
+"""The e-process' prior weight, in visitors: broken shares differ by little, and by much traffic."""
 
 SMALL = 10
-"""Minimum expected visitors per variant; below it, the exact test replaces chi-square."""
+"""Minimum expected visitors per variant; below it the exact test replaces chi-square."""
 
 
 def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
-    """Return the p-value of the declared share at one look: chi-square, exact for small counts.
+    """p-value of the declared share for a test read once; chi-square, exact where it is small.
 
     >>> round(sample_ratio_p(44_700, 45_489, 0.5), 10)
     0.0086079878
@@ -40,14 +40,13 @@ def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
     if total * min(share_b, 1 - share_b) < SMALL:
         return binomial_test(visitors_b, total, share_b).p_value if total else 1.0
     z = (visitors_b - total * share_b) / (total * share_b * (1 - share_b)) ** 0.5
-    tail = cast("float", ndtr(-abs(z)))
-    return float(2 * tail)
+    return float(2 * ndtr(-abs(z)))
 
 
 def running_sample_ratio_p(
     visitors_a: Sequence[int], visitors_b: Sequence[int], share_b: float
 ) -> float:
-    """Return the p-value of the declared share over all looks so far, for any number of looks.
+    """p-value of the declared share over all looks so far, valid however often one looks.
 
     Lindon & Malek (2022), arXiv 2011.03567.
     """
@@ -57,11 +56,11 @@ def running_sample_ratio_p(
 
 Floats = NDArray[np.float64]
 
-_PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide, down to the last bit
+_PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide: down to the last bit
 
 
 class Rates(NamedTuple):
-    """Conversions and visitors of both variants; 0 <= conversions <= visitors, visitors > 0."""
+    """Converted visitors and all visitors of both variants; 0 <= conversions <= visitors > 0."""
 
     conversions_a: Floats
     visitors_a: Floats
@@ -70,7 +69,7 @@ class Rates(NamedTuple):
 
     @classmethod
     def of(cls, *counts: ArrayLike) -> Rates:
-        """Build from the four counts in the order of the fields, broadcast to one shape."""
+        """The four counts in the order of the fields, brought to one shape."""
         return cls(*np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in counts)))
 
     @property
@@ -85,7 +84,7 @@ class Rates(NamedTuple):
 
 
 def score_z(rates: Rates) -> Floats:
-    """Return Pearson's score statistic of equal rates; 0 if both variants convert none or all.
+    """Pearson's score statistic of equal rates; 0 where both variants convert none or all.
 
     >>> round(float(score_z(Rates.of(500, 10_000, 560, 10_000))), 10)
     1.8937529756
@@ -97,14 +96,14 @@ def score_z(rates: Rates) -> Floats:
 
 
 def score_p(rates: Rates) -> Floats:
-    """Return the two-sided p-value of `score_z`."""
+    """The two-sided p-value of `score_z`."""
     from scipy.special import ndtr
 
     return 2 * ndtr(-np.abs(score_z(rates)))
 
 
 def smallest_expected(rates: Rates) -> Floats:
-    """Return the smallest of the four expected counts under equal rates."""
+    """The smallest of the four counts expected under equal rates: converted or not, A or B."""
     total = rates.visitors_a + rates.visitors_b
     converted = rates.conversions_a + rates.conversions_b
     return np.minimum(converted, total - converted) * (
@@ -113,11 +112,11 @@ def smallest_expected(rates: Rates) -> Floats:
 
 
 def difference_z(rates: Rates, difference: ArrayLike) -> Floats:
-    """Return the Miettinen-Nurminen statistic of the null 'rate B - rate A = difference'.
+    """Miettinen and Nurminen's statistic of the null 'rate B - rate A = difference'.
 
     Args:
         rates: Both variants.
-        difference: Difference under the null, within [-1, 1].
+        difference: Within [-1, 1].
     """
     delta = np.asarray(difference, dtype=np.float64)
     null_a = _null_rate_for_difference(rates, delta)
@@ -127,7 +126,7 @@ def difference_z(rates: Rates, difference: ArrayLike) -> Floats:
 
 
 def ratio_z(rates: Rates, ratio: ArrayLike) -> Floats:
-    """Return the Miettinen-Nurminen statistic of the null 'rate B / rate A = ratio'; ratio > 0."""
+    """Miettinen and Nurminen's statistic of the null 'rate B / rate A = ratio'; ratio > 0."""
     phi = np.asarray(ratio, dtype=np.float64)
     null_a = _null_rate_for_ratio(rates, phi)
     null_b = np.minimum(null_a * phi, 1)
@@ -138,11 +137,11 @@ def ratio_z(rates: Rates, ratio: ArrayLike) -> Floats:
 
 
 def difference_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the interval of differences that `difference_z` does not reject.
+    """The differences that `difference_z` does not reject at the critical value.
 
     Args:
         rates: Both variants.
-        critical: Normal quantile, such as 1.96 for 95%; can be infinite.
+        critical: A normal quantile, such as 1.96 for 95 %; may be infinite.
 
     >>> low, high = difference_interval(Rates.of(3, 40, 9, 42), 1.959963984540054)
     >>> round(float(low), 6), round(float(high), 6)
@@ -154,9 +153,9 @@ def difference_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floa
 
 
 def ratio_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the interval of ratios that `ratio_z` does not reject.
+    """The ratios that `ratio_z` does not reject at the critical value.
 
-    The low end is 0 if B has no conversions; the high end is infinite if A has none.
+    The low end is 0 where B has no conversions; the high end is infinite where A has none.
 
     >>> low, high = ratio_interval(Rates.of(0, 50, 5, 50), 1.959963984540054)
     >>> round(float(low), 6), float(high)
@@ -181,14 +180,14 @@ def _small_sample(rates: Rates) -> Floats:
 
 
 def _standardised(distance: Floats, variance: Floats) -> Floats:
-    """Return distance / sqrt(variance); with variance 0: 0 if distance is 0, else infinite."""
+    """distance / sqrt(variance); without variance 0 for no distance, else infinite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = distance / np.sqrt(variance)
     return np.where(distance == 0, 0.0, z)
 
 
 def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
-    """Return the ML rate of A under the null: middle root of Farrington and Manning's cubic."""
+    """The likeliest rate of A under the null: the middle root of Farrington and Manning's cubic."""
     xa, na, xb, nb = rates
     third = (na + nb) * 3
     square = (nb + 2 * na) * delta - (na + nb) - (xa + xb)
@@ -201,7 +200,7 @@ def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
         cosine = np.where(p == 0, 0.0, q / p**3)
     angle = (np.pi + np.arccos(np.clip(cosine, -1, 1))) / 3
     root = 2 * p * np.cos(angle) - square / third
-    for _ in range(2):  # the cosine formula loses precision for rates near 0
+    for _ in range(2):  # the cosine alone loses the digits of rates near 0
         value = ((third / 3 * root + square) * root + linear) * root + constant
         slope = (third * root + 2 * square) * root + linear
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -211,7 +210,7 @@ def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
 
 
 def _null_rate_for_ratio(rates: Rates, phi: Floats) -> Floats:
-    """Return the ML rate of A under the null: the smaller root of a quadratic."""
+    """The likeliest rate of A under the null: the smaller root of a quadratic."""
     xa, na, xb, nb = rates
     linear = nb * phi + xb + na + xa * phi
     converted = xa + xb
@@ -226,7 +225,7 @@ def _invert(
     estimate: Floats,
     critical: ArrayLike,
 ) -> tuple[Floats, Floats]:
-    """Return both ends of {null: |z(null)| <= critical}, by bisection; z decreases in the null."""
+    """Both ends of the set {null: |z(null)| <= critical}, by halving; z falls with the null."""
     low, high = ends
     line = np.asarray(critical, dtype=np.float64)
     return (
@@ -236,7 +235,7 @@ def _invert(
 
 
 def _crossing(before: Callable[[Floats], NDArray[np.bool_]], left: Floats, right: Floats) -> Floats:
-    """Find the point between left and right where `before` changes to False, by bisection."""
+    """Where `before` turns from true to false between left and right, by dividing the bracket."""
     inner = (np.arange(1, _PARTS) / _PARTS).reshape(-1, *(1 for _ in left.shape))
     for _ in range(_DIVISIONS):
         part = (right - left) / _PARTS

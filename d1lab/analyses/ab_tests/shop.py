@@ -144,8 +144,7 @@ def replay(record: Mapping[str, Any]) -> AbResult:
         for look in record["looks"]
     ]
     rails = tuple(Guardrail(**rail) for rail in record["plan"]["guardrails"])
-    declared: dict[str, Any] = {**record["plan"], "guardrails": rails}
-    plan = AbPlan(**declared)
+    plan = AbPlan(**{**record["plan"], "guardrails": rails})
     return compare(looks[-1].a, looks[-1].b, plan, looks[:-1])
 
 

@@ -1,7 +1,5 @@
 """Products: sales with and without discounts, and price elasticity."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from typing import Any, NamedTuple

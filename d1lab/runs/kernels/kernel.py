@@ -141,10 +141,9 @@ class _KernelManager(AsyncKernelManager):
             self.transport = "ipc"
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
-        kernel_id = str(self.kernel_id or self._sockets.name)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        self.kernel_id = kernel_id
+        self.kernel_id = self.kernel_id or self._sockets.name
         self.provisioner = _Provisioner(
-            kernel_id=kernel_id, kernel_spec=_SPEC, parent=self, kernel=self.kernel
+            kernel_id=self.kernel_id, kernel_spec=_SPEC, parent=self, kernel=self.kernel
         )
         options |= {"env": dict(self.kernel.environment), "cwd": str(self.kernel.folder)}
         return await super()._async_pre_start_kernel(**options)
@@ -187,6 +186,5 @@ class _Provisioner(LocalProvisioner):
 
     async def kill(self, restart: bool = False) -> None:
         await super().kill(restart)
-        process: Any = self.process  # a ForkedProcess, or the plain one that super() started
-        if isinstance(process, ForkedProcess):
-            process.wait(1)  # spares the manager its poll each 0.1 s
+        if isinstance(self.process, ForkedProcess):
+            self.process.wait(1)  # spares the manager its poll each 0.1 s
