@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: report test coverage lab check pins docs bench certify coexistence images clean
+.PHONY: report test coverage lab check pins docs bench certify soak coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -38,6 +38,9 @@ bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
 
 certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/validation/ab-certificate.md
 	@$(BIN)/python -m validation.ab_certificate
+
+soak: .venv/.test-ready         ## play the demo forward: 52 Mondays, 60 days; an hour; goes on where it stopped
+	@$(BIN)/python -m validation.soak
 
 coexistence: .venv/.test-ready  ## a minute of an app on the real engine that writes beside d1lab
 	@$(BIN)/python -m tests.support.coexistence 60

@@ -42,8 +42,7 @@ class Table(NamedTuple):
 
     A pull reads on from the highest rowid that it knows. `reread_days` says how much of the tail
     it reads again, so as to notice updates and deletions there: 0 for rows that never change,
-    None for the whole table. `day` is the column whose newest value counts those days; a row whose
-    day is to come is set aside. Of `shop_day`, a time, the warehouse keeps the shop's day.
+    None for the whole table. `day` is the column whose newest value counts those days.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     reread_days: int | None = None
     day: str | None = None
-    shop_day: str | None = None
     touched: str | None = None  # what every update moves, in an app that does as the guide's
     write: Literal["update", "upsert"] = "update"  # update: the rows are the app's
     is_guides: bool = False  # the app's own table: nothing is added to it
@@ -110,7 +108,6 @@ _TABLES = (
         + _columns(real="quantity"),  # meters and kilograms have fractions
         reread_days=0,  # corrections and deletions come through d1lab_changes
         day="occurred_at",
-        shop_day="occurred_at",
     ),
     Table(
         "discount_analytics",
@@ -149,7 +146,6 @@ _TABLES = (
             integer="total_discounts_used unique_customers",
             money="total_revenue_impact",
         ),
-        day="date",
         write="upsert",
         is_guides=True,
     ),
@@ -278,7 +274,6 @@ _TABLES = (
         "d1lab_stock",
         key=("shop", "sku", "location", "date"),
         columns=_columns(text="shop sku location", date="date", real="units"),
-        day="date",
     ),
     Table(
         "product_costs",

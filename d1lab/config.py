@@ -9,10 +9,13 @@ databases. Without one there is the demo shop:
     url = "d1://ACCOUNT_ID/DATABASE_ID"      # no token here: see below
     plan = "free"                            # whose prices and daily limits apply
     currency = "EUR"                         # of money; by shop: {harbor = "EUR", village = "USD"}
-    timezone = "Europe/Berlin"               # of the shop's days; by shop as currency
 
     [campaigns]                              # codes that count as one
     welcome = "WELCOME*"
+
+    [push.tables.product_scores]             # a table of the app's that reports may write to
+    key = ["product_id"]
+    columns = ["score"]
 
     [notify]                                 # what `d1lab send` reports, and when
     alert = "products_short > 20"
@@ -29,13 +32,10 @@ import os
 import re
 import tomllib
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -43,6 +43,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -77,29 +78,8 @@ Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 """A currency's code, such as EUR; empty if not set."""
 
 
-def _known_zone(name: str) -> str:
-    """A time zone's name, if there is such a zone.
-
-    >>> _known_zone("Europe/Berlin")
-    'Europe/Berlin'
-    """
-    try:
-        ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), 3, 0.5)
-        hint = f". Did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(
-            f"there is no time zone {name!r:.60}{hint} Use an IANA name, such as Europe/Berlin"
-        ) from None
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
-"""A time zone's IANA name, such as Europe/Berlin; empty if not set."""
-
-
 class DatabaseSettings(BaseModel):
-    """One database: where it is, how Cloudflare bills it, its shops' currencies and time zones."""
+    """One database: where it is, how Cloudflare bills it, what its money is counted in."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,10 +94,10 @@ class DatabaseSettings(BaseModel):
         default="",
         description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
     )
-    timezone: TimeZone | dict[str, TimeZone] = Field(
-        default="",
-        description="The time zone of the shop's days, an IANA name such as "
-        '`"America/New_York"`; by shop: `{harbor = "Europe/Berlin"}`. Default: UTC.',
+
+    shop_column: str = Field(
+        default="shop",
+        description="The column of the app's own tables that names a shop, such as `store_id`.",
     )
     uses_start: Literal[0, 1] | None = Field(
         default=None,
@@ -129,16 +109,6 @@ class DatabaseSettings(BaseModel):
         """A shop's currency; empty if not set."""
         named = self.currency
         return named if isinstance(named, str) else named.get(shop or "", "")
-
-    @property
-    def zones(self) -> dict[str, str]:
-        """Time zones by shop; under '' that of the shops not named."""
-        named = {"": self.timezone} if isinstance(self.timezone, str) else self.timezone
-        return {shop: zone for shop, zone in named.items() if zone}
-
-    def timezone_of(self, shop: str) -> str:
-        """A shop's time zone; empty if not set."""
-        return self.zones.get(shop) or self.zones.get("", "")
 
 
 class NotifySettings(BaseModel):
@@ -173,6 +143,42 @@ class PullSettings(BaseModel):
         default="daily",
         description="When a pull reads the app's counters again: `daily`, by the first pull of a "
         "UTC day; `always`, by every pull. Order lines come with every pull.",
+    )
+
+
+class PushTable(BaseModel):
+    """A table of the app's that reports may write results to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: list[str] = Field(
+        min_length=1, description="The columns that name a row; they need a UNIQUE index."
+    )
+    columns: list[str] = Field(
+        min_length=1, description="The columns that d1lab writes. It writes no other."
+    )
+    insert: bool | None = Field(
+        default=None,
+        description="Whether rows that D1 does not have are inserted. Default: only into a table "
+        "that has no other columns.",
+    )
+
+    @model_validator(mode="after")
+    def _separate(self) -> PushTable:
+        if both := sorted({*self.key} & {*self.columns}):
+            raise ValueError(f"{', '.join(both)}: a column is either in the key or written")
+        return self
+
+
+class PushSettings(BaseModel):
+    """Where reports may write results, beside d1lab's own tables."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tables: dict[str, PushTable] = Field(
+        default={},
+        description="Tables of the app's by name, each with `key` and `columns`: "
+        '`[push.tables.scores] key = ["id"], columns = ["score"]`.',
     )
 
 
@@ -216,6 +222,7 @@ class Settings(BaseSettings):
     )
 
     pull: PullSettings = Field(default=PullSettings(), description="How often a pull reads what.")
+    push: PushSettings = Field(default=PushSettings(), description="Where reports may write.")
     notify: NotifySettings = Field(default=NotifySettings(), description="What `d1lab send` sends.")
     notify_url: SecretStr | None = Field(
         default=None,

@@ -155,6 +155,10 @@ class DroppedTablesError(D1labError):
         )
 
 
+class UnpagedTableError(D1labError):
+    """A table has no rowid, key or index to read it in pages by, and is too large for one query."""
+
+
 class PushError(D1labError):
     """Results could not be written, or read back differently than written."""
 

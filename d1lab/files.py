@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,7 @@ SUFFIX = ".part"
 
 
 @contextmanager
-def writing(path: Path, *, sync: bool = False) -> Iterator[Path]:
+def writing(path: Path, *, sync: bool = False) -> Generator[Path]:
     """Give a path to write to, which takes the place of `path` when the block succeeds.
 
     Args:
@@ -37,7 +37,7 @@ def writing(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def making(path: Path, *, sync: bool = False) -> Iterator[Path]:
+def making(path: Path, *, sync: bool = False) -> Generator[Path]:
     """Give a path to write to, which becomes `path` unless such a file is there by then.
 
     Of several processes that make the same file, the first one's counts.
@@ -103,7 +103,7 @@ def _bytes(content: str | bytes) -> bytes:
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[Path]:
+def _aside(path: Path) -> Generator[Path]:
     """A name of this call's own beside `path`; what is left there at the end is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{next(_CALLS)}{SUFFIX}")

@@ -14,6 +14,8 @@ of that type only; a missing or an unknown one is an error. The last lines label
 `d1lab.display.labels` reads them; a name that several metrics give is labeled in one of them.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re
@@ -55,6 +57,7 @@ class Metric(NamedTuple):
     sql: str
     parameters: dict[str, MetricParameter]
     labels: dict[str, Label]  # of its columns, and of the key figures that its rows are
+    is_shipped: bool = True  # d1lab's own; in a project's, names mean the app's tables first
 
 
 def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
@@ -75,7 +78,7 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
                     f"metric {name!r} in {project_folder} has the same name as a "
                     f"built-in metric. Rename the file, for example to {name}_v2.sql."
                 )
-            metrics[name] = metric
+            metrics[name] = metric._replace(is_shipped=False)
     labels_of(metrics)
     return metrics
 

@@ -8,6 +8,8 @@
 thrown away, and D1 knows nothing of it.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re
@@ -29,7 +31,7 @@ OUTBOX = "outbox"
 READS = "reads.jsonl"
 
 
-def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> int:
+def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: bool = False) -> int:
     """Put results for a D1 table into a run's outbox.
 
     Staging a table again in the same run adds rows: the columns must be the same, and a key may
@@ -38,7 +40,7 @@ def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> in
     Args:
         frame: A pandas or polars DataFrame, an Arrow table or a DuckDB relation: the table's key
             columns, and one or more columns that d1lab owns. NaN becomes NULL.
-        table: The D1 table's name, as the catalog has it.
+        table: The D1 table's name, as the catalog has it, or its declaration.
         run_dir: The run's folder.
         replace: Let a key's new row take the place of the staged one; for interactive work,
             where a cell is run again.
@@ -51,9 +53,9 @@ def stage(frame: Any, table: str, run_dir: Path, *, replace: bool = False) -> in
         InputError: A column is the app's, a key is missing, NULL or doubled, a value does not
             fit its declared type, or a row contradicts a staged one.
     """
-    declared = catalog.table(table)
+    declared = catalog.table(table) if isinstance(table, str) else table
     rows = _checked(_arrow(frame), declared)
-    path = run_dir / OUTBOX / f"{table}.parquet"
+    path = run_dir / OUTBOX / f"{declared.name}.parquet"
     staged = _merge(_read(path), rows, declared, replace=replace) if path.exists() else rows
     if staged.num_rows:
         _write(staged.sort_by([(name, "ascending") for name in declared.key]), path)
@@ -67,6 +69,15 @@ def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
         InputError: A file of the outbox is broken.
     """
     return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
+
+
+def staged_rows(run_dir: Path) -> dict[str, int]:
+    """How many rows a run has staged, by table name.
+
+    Raises:
+        InputError: A file of the outbox is broken.
+    """
+    return {name: rows.num_rows for name, rows in read_outbox(run_dir).items()}
 
 
 def keep(records: object, name: str, run_dir: Path) -> Path:

@@ -7,6 +7,8 @@ SQLite lets any value into any column. `read` judges what comes out of D1 (a val
 goes to quarantine), `store` what a report wants to put in (a value that it rejects stops a push).
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import math

@@ -18,6 +18,10 @@ TREES = {
 FORBIDDEN_MODULES = {"utils", "util", "helpers", "common", "misc", "manager", "handler", "base"}
 """Names of modules that say nothing about what they hold."""
 
+FRAMES = {"pandas", "duckdb", "pyarrow"}
+STANDARD = "# pyright: standard"
+COMPUTED = "# pyright: standard, reportAttributeAccessIssue=false"  # of pyarrow.compute
+
 
 def test_no_two_public_classes_share_a_name() -> None:
     """A class can be named in an error or a chat without its module."""
@@ -47,6 +51,31 @@ def test_nothing_imports_the_front_door() -> None:
                 foreign = [name.name for name in node.names if name.name not in modules]
                 found += [f"{path}:{node.lineno} {name}" for name in foreign]
     assert found == []
+
+
+def test_modules_without_frames_are_strict() -> None:
+    """Pyright is strict on the package; only modules of frames may ask for less, and none hides."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["pyright"]["strict"] == ["d1lab"]
+    found = {path: _type_checks(PACKAGE.parent / path) for path in TREES}
+    allowed = {STANDARD, COMPUTED, "# pyright: reportMissingTypeStubs=false"}
+    assert {path: lines for path, lines in found.items() if not set(lines) <= allowed} == {}
+    relaxed = {path for path, lines in found.items() if set(lines) & {STANDARD, COMPUTED}}
+    assert [str(path) for path in sorted(relaxed) if not FRAMES & _imported(TREES[path])] == []
+
+
+def _type_checks(path: Path) -> list[str]:
+    """Lines that change what pyright checks in a whole file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.lstrip().startswith(("# pyright:", "# type:"))]
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The packages that a module imports, also where it imports for types only."""
+    nodes = list(ast.walk(tree))
+    modules = [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+    modules += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+    return {module.partition(".")[0] for module in modules}
 
 
 def test_every_analysis_is_pure_or_shows() -> None:

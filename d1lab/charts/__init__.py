@@ -1,6 +1,8 @@
-"""Charts: a few forms that suit every report, in d1lab's theme.
+"""Charts for reports, in d1lab's theme.
 
-forms draws them, encoding says how columns become axes and marks, theme holds colors and fonts.
+forms     chart functions: line, bar, points, interval, heatmap
+encoding  columns to axes, marks, and formats
+theme     colors, fonts, and number formats
 """
 
 from d1lab.charts.forms import bar, heatmap, interval, line, points

@@ -1,6 +1,7 @@
-"""What every chart has in common: rows and columns by role, checked, with their axes' formats.
+"""Encoding of chart data: validated rows and columns by role, with axes and formats.
 
-Columns are renamed by their role (x, y, low, ...), so that a column's name is never read as a path.
+Columns are renamed to their role (x, y, low, ...), because Vega-Lite parses dots and brackets in
+field names as paths.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import altair as alt  # noqa: E402 (after the line above, which halves its impor
 enable()
 
 _ROOM = f"max(12, floor({LABEL_LIMIT} / 6.2))"
-_CODE = "lastindexof(datum.label, ' (')"  # where 'Dark roast beans (8090537)' names the SKU
+_CODE = "lastindexof(datum.label, ' (')"  # start of the SKU in 'Dark roast beans (8090537)'
 _END = (
     f"({_CODE} > length(datum.label) - 16 ? slice(datum.label, {_CODE}) : slice(datum.label, -8))"
 )
@@ -34,22 +35,22 @@ _SHORT = (
     f"length(datum.label) <= {_ROOM} ? datum.label : "
     f"slice(datum.label, 0, {_ROOM} - 1 - length({_END})) + '…' + {_END}"
 )
-"""A long name without its middle: what distinguishes two products is often at the end."""
+"""Shorten a long name in the middle, because product names often differ at the end."""
 _TYPES: dict[Kind, Any] = {"text": "nominal", "date": "temporal"}
 
 
 class ColumnMeanings(TypedDict, total=False):
-    """What columns mean, by name: as in `DataTable.from_frame`."""
+    """Labels, units, and kinds of columns, as in `DataTable.from_frame`."""
 
     labels: Mapping[str, str]
     units: Mapping[str, str]
     kinds: Mapping[str, Kind]
-    known_labels: Labels  # of a lab's metrics; the default is those that d1lab ships
-    currency: str  # of money without a unit
+    known_labels: Labels  # labels of a lab's metrics; default: those shipped with d1lab
+    currency: str  # currency of amounts without a unit
 
 
 class ChartData(NamedTuple):
-    """Rows and columns by role, ready to be encoded."""
+    """Rows and columns by role, ready to encode."""
 
     title: str
     description: str
@@ -57,7 +58,7 @@ class ChartData(NamedTuple):
     columns: dict[str, TableColumn]
 
     def channel(self, make: Any, role: str, **options: Any) -> Any:
-        """One encoding channel: field, type, title and number format of a role."""
+        """Return the encoding channel of a role, with field, type, title, and number format."""
         column = self.columns[role]
         if make in (alt.X, alt.Y):
             named = column.kind == "text"
@@ -70,7 +71,7 @@ class ChartData(NamedTuple):
         return make(field=role, type=_TYPES.get(column.kind, "quantitative"), **options)
 
     def _axis_format(self, role: str) -> str:
-        """Days for a season, months for two years, then years; few digits for numbers."""
+        """Return the axis format: days up to a season, months up to two years, then years."""
         column = self.columns[role]
         values = [r[role] for r in self.records if r[role] is not None]
         if column.kind == "date":
@@ -79,10 +80,11 @@ class ChartData(NamedTuple):
         if column.kind == "percent":
             return "~%"
         sign = "$" if sign_of(column.unit) else ""
-        return f"{sign}~s" if max(map(abs, values), default=0) >= 1e6 else f"{sign},.6~g"
+        largest = max((abs(value) for value in values), default=0.0)
+        return f"{sign}~s" if largest >= 1e6 else f"{sign},.6~g"
 
     def tooltips(self) -> list[alt.Tooltip]:
-        """All columns, as the pointer shows them."""
+        """Return a tooltip for every column."""
         return [
             self.channel(
                 alt.Tooltip, role, **({"format": f} if (f := number_format(column)) else {})
@@ -91,11 +93,11 @@ class ChartData(NamedTuple):
         ]
 
     def rows(self, role: str) -> int:
-        """The height of a chart with a line for each of a role's values, in pixels."""
+        """Return the height in pixels of a chart with a row per distinct value of a role."""
         return 26 * max(1, len({record[role] for record in self.records}))
 
     def finish(self, *layers: Any, height: int = 240) -> alt.LayerChart:
-        """The chart: layers over the same rows, as wide as its place allows."""
+        """Return the chart with its layers over the same rows, at full container width."""
         columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
         return alt.LayerChart(
             layer=list(layers),
@@ -109,7 +111,7 @@ class ChartData(NamedTuple):
         )
 
     def _signed(self) -> dict[str, Any]:
-        """The configuration in which `$` in a format is the sign of the chart's currency."""
+        """Return the locale configuration that maps `$` in a format to the chart's currency."""
         signs = {sign_of(column.unit) for column in self.columns.values()} - {"", "$"}
         numbers = [NUMBERS | {"currency": [sign, ""]} for sign in sorted(signs)]
         return {"config": alt.Config(locale={"number": numbers[0]})} if numbers else {}
@@ -123,7 +125,7 @@ def read_chart_data(
     meaning: ColumnMeanings,
     limit: int,
 ) -> ChartData:
-    """Take the named columns out of a frame, checked and by role."""
+    """Select and validate the named columns of a frame, by role."""
     if not title.strip() or not description.strip():
         raise InputError(
             "chart title or description missing. Both are required; screen readers read "
@@ -156,7 +158,7 @@ def read_chart_data(
 
 
 def _drawable(value: Any, column: TableColumn) -> Any:
-    """A value for Vega: a day without an hour would be read as UTC and shown as the day before."""
+    """Convert a value for Vega; a date without a time would be parsed as UTC and shift a day."""
     if column.kind == "date" and isinstance(value, str):
         return value.replace(" ", "T") if len(value) > 10 else f"{value}T00:00:00"
     if isinstance(value, str):
@@ -165,7 +167,7 @@ def _drawable(value: Any, column: TableColumn) -> Any:
 
 
 def color_channel(drawn: ChartData) -> list[Any]:
-    """The colour channel, where the chart has one."""
+    """Return the color channel of a chart, if it has one."""
     if "color" not in drawn.columns:
         return []
     series = list(dict.fromkeys(str(record["color"]) for record in drawn.records))
@@ -178,7 +180,7 @@ def color_channel(drawn: ChartData) -> list[Any]:
 
 
 def reference_line(axis: str, value: float | None) -> list[Any]:
-    """A dashed line at a value, where one is given."""
+    """Return a dashed line at a value, if one is given."""
     if value is None:
         return []
     rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[4, 4])
@@ -190,7 +192,7 @@ def _day(text: str) -> date:
 
 
 def day_ends(drawn: ChartData) -> dict[str, str]:
-    """Where each dated bar ends: a whole period after its start."""
+    """Return the end of each dated bar: one period after its start."""
     days = sorted({record["x"] for record in drawn.records if record["x"]})
     dates = [_day(day) for day in days]
     gaps = [later - earlier for earlier, later in pairwise(dates)]
@@ -201,12 +203,12 @@ def day_ends(drawn: ChartData) -> dict[str, str]:
 
 
 def number_format(column: TableColumn) -> str:
-    """d3's format of a column's values, one by one; empty for texts."""
+    """Return the d3 format of a column's values; empty for text."""
     if column.kind == "date":
         return "%-d %b %Y"
     if column.kind == "percent":
         return ".1%"
     if not column.numeric:
         return ""
-    sign = "$" if sign_of(column.unit) else ""  # d3's word for the currency's sign
+    sign = "$" if sign_of(column.unit) else ""  # d3's placeholder for the currency sign
     return f"{sign},.{0 if column.kind == 'integer' else column.digits}f"

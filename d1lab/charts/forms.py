@@ -1,9 +1,9 @@
-"""Charts for reports: a handful of forms, one theme, each with a title and a description.
+"""Chart functions for reports: a few forms in one theme, each with a title and a description.
 
-Every function takes an aggregate frame (pandas, polars, Arrow or a DuckDB relation), the columns
-to draw, a `title` that says what is to be seen, and a `description` for those who cannot see it.
-Columns may be given meaning as in tables: `labels={"day": "Day"}`, `units={"revenue": "USD"}`,
-`kinds={"share": "percent"}`. What comes back is an Altair chart.
+Every function takes an aggregated frame (pandas, polars, Arrow, or a DuckDB relation), the columns
+to draw, a `title`, and a `description` for screen readers. Labels, units, and kinds of columns work
+as in tables: `labels={"day": "Day"}`, `units={"revenue": "USD"}`, `kinds={"share": "percent"}`.
+The functions return an Altair chart.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from d1lab.charts.theme import light
 from d1lab.display.values import Kind
 from d1lab.errors import InputError
 
-MAX_ROWS = 5_000  # of a line, which costs a few bytes per row
-MAX_MARKS = 1_000  # of forms that draw a mark per row
-MAX_BARS = 40  # of horizontal bars and intervals, which are read one by one
+MAX_ROWS = 5_000  # of a line chart, with a few bytes per row
+MAX_MARKS = 1_000  # of charts with one mark per row
+MAX_BARS = 40  # of horizontal bars and intervals, which readers compare one by one
 
 
 def line(
@@ -43,14 +43,14 @@ def line(
     zero: bool = True,
     **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
-    """A line over time or another ordered quantity; at most 5,000 rows.
+    """Draw lines over time or another ordered quantity; at most 5,000 rows.
 
     Args:
-        color: A column that splits the rows into series, six at most.
-        low: With `high`, the ends of an interval, drawn as a band.
-        reference: A value of y to compare with, drawn as a dashed line.
-        step: Hold each value until the next, as survival curves and stock do.
-        zero: Whether the y axis must include 0.
+        color: Column that splits the rows into series, at most six.
+        low: With `high`, columns with the ends of an interval, drawn as a band.
+        reference: Value of y drawn as a dashed line.
+        step: Whether to keep each value until the next, as for stock or survival curves.
+        zero: Whether the y axis includes 0.
 
     Raises:
         InputError: No title or description, or too many rows or series.
@@ -80,13 +80,13 @@ def bar(
     x_end: str | None = None,
     **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
-    """Bars: lying for the names of things (40 at most, in the frame's order), else standing.
+    """Draw bars: horizontal for names (at most 40, in the frame's order), otherwise vertical.
 
     Args:
-        x: Names, dates or the starts of bins.
-        y: The bars' lengths; bars begin at 0.
-        color: A column that splits each bar into parts.
-        x_end: The ends of the bins; for dates, the next date by default.
+        x: Column of names, dates, or starts of bins.
+        y: Column of bar lengths; bars start at 0.
+        color: Column that splits each bar into parts.
+        x_end: Column of the ends of bins; for dates, by default the next date.
 
     Raises:
         InputError: No title or description, or too many bars.
@@ -128,11 +128,11 @@ def points(
     zero: bool = False,
     **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
-    """Points of two quantities; at most 1,000.
+    """Draw a scatter plot of two quantities; at most 1,000 points.
 
     Args:
-        size: A quantity drawn as the points' area.
-        name: A column that names each point under the pointer.
+        size: Column of a quantity, drawn as the area of the points.
+        name: Column with the name of each point, shown in the tooltip.
         reference: A value of y to compare with, drawn as a dashed line.
 
     Raises:
@@ -170,10 +170,10 @@ def interval(
     reference: float | None = None,
     **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
-    """Estimates with their intervals, one line per name, in the frame's order; at most 40.
+    """Draw estimates with their intervals, one row per name, in the frame's order; at most 40.
 
     Args:
-        reference: A value to compare with, such as no effect, drawn as a dashed line.
+        reference: Value drawn as a dashed line, such as no effect.
 
     Raises:
         InputError: No title or description, or too many rows.
@@ -203,32 +203,32 @@ def heatmap(
     description: str,
     **meaning: Unpack[ColumnMeanings],
 ) -> alt.LayerChart:
-    """A grid of one quantity, the darker the larger, with its numbers; at most 1,000 cells.
+    """Draw a heat map of one quantity, with its numbers; at most 1,000 cells.
 
     Raises:
-        InputError: No title or description, too many rows, or nothing but text to draw.
+        InputError: No title or description, too many rows, or no numeric column.
         UnknownName: The frame has no such column.
     """
     roles = {"x": x, "y": y, "value": value}
     drawn = read_chart_data(frame, roles, title, description, meaning, MAX_MARKS)
     ordinal: Any = {"type": "ordinal", "sort": None}
     names = {str(record["x"]) for record in drawn.records}
-    slanted = len(names) > 5 and max(map(len, names)) > 5  # side by side they would overlap
+    slanted = len(names) > 5 and max(map(len, names)) > 5  # horizontal labels would overlap
     axis = alt.Axis(labelAngle=-50 if slanted else 0)
     grid = alt.Chart().encode(
         alt.X(field="x", title=drawn.columns["x"].header, axis=axis, **ordinal),
         alt.Y(field="y", title=drawn.columns["y"].header, **ordinal),
         tooltip=drawn.tooltips(),
     )
-    shade = alt.Scale(zero=True, range=[0.03, 0.48])  # pale enough for the numbers in both schemes
+    shade = alt.Scale(zero=True, range=[0.03, 0.48])  # enough contrast for numbers, light and dark
     cells = grid.mark_rect().encode(drawn.channel(alt.Opacity, "value", scale=shade, legend=None))
     numbers = grid.mark_text(**_cell_number(drawn.columns["value"].kind))
-    narrow = len(names) > 12  # no room for numbers on a phone
+    narrow = len(names) > 12  # numbers do not fit on a phone
     return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
 
 
 def _cell_number(kind: Kind) -> dict[str, Any]:
-    """The text of a heatmap's cell: small, and without a percent sign, where cells are narrow."""
+    """Return the text of a heat map's cell; small and without a percent sign in narrow cells."""
     narrow = "bandwidth('x') < 32"
     text = "format(datum.value, ',.3~g')"
     if kind == "percent":

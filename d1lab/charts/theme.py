@@ -1,12 +1,12 @@
-"""One palette for pages and charts, in light and dark, and the Altair theme made of it.
+"""Palette of pages and charts, in light and dark, and the Altair theme based on it.
 
-A chart is drawn once, in the light colours. The page maps each of them to a CSS variable by
-attribute selectors, so that a chart follows the reader's scheme without being drawn again.
+A chart is drawn once, in the light colors. The page maps each color to a CSS variable by attribute
+selectors, so that a chart follows the reader's color scheme without being redrawn.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 MIME = "application/vnd.vegalite.v6+json"
 
@@ -23,12 +23,12 @@ PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark)
     "slate": ("#566f88", "#93acc4"),
     "bad": ("#a03425", "#ec9384"),
 }
-"""Every colour there is; text and marks keep WCAG AA contrast on `paper` in both schemes."""
+"""All colors. Text and marks have WCAG AA contrast on `paper` in both schemes."""
 
 SERIES = ("accent", "ochre", "slate", "plum", "grey", "bad")
-ROOM = "(containerSize()[0] || 680)"  # a chart's width in pixels, as an expression
+ROOM = "(containerSize()[0] || 680)"  # width of a chart in pixels, as a Vega expression
 LABEL_LIMIT = f"max(140, min(260, 0.36 * {ROOM}))"
-"""How long a label may be, in pixels: a third of the chart, on a phone as on a desk."""
+"""Maximum length of a label in pixels: a third of the chart on any screen."""
 
 NUMBERS = {
     "decimal": ".",
@@ -37,18 +37,18 @@ NUMBERS = {
     "currency": ["$", ""],
     "percent": "\N{NO-BREAK SPACE}%",
 }
-"""How charts write numbers: as `d1lab.display.show` does, in the notation of d3's locales."""
+"""Number format of charts, as in `d1lab.display.values`, in the notation of d3 locales."""
 
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 
 def light(name: str) -> str:
-    """A palette colour as charts are drawn with it."""
+    """Return the light variant of a palette color, in which charts are drawn."""
     return PALETTE[name][0]
 
 
 def palette_css() -> str:
-    """The palette as CSS variables, and the rules by which drawn colours follow them."""
+    """Return the palette as CSS variables, and the rules that map drawn colors to them."""
     variables = [
         "".join(f"--{name}:{pair[scheme]};" for name, pair in PALETTE.items()) for scheme in (0, 1)
     ]
@@ -65,13 +65,13 @@ def palette_css() -> str:
 
 
 def chart_config() -> dict[str, Any]:
-    """Vega-Lite's configuration: quiet axes, few ticks, no frame, text in the muted ink."""
+    """Return the Vega-Lite configuration: light axes, few ticks, no frame, muted text."""
     text = {"labelColor": light("muted"), "titleColor": light("muted"), "titleFontWeight": "normal"}
     return {
         "background": None,
         "font": FONT,
         "locale": {"number": NUMBERS},
-        "aria": False,  # the page describes the chart as one picture and shows its numbers
+        "aria": False,  # the page has a description of the chart and a table of its numbers
         "view": {"stroke": None},
         "axis": {
             **text,
@@ -89,7 +89,7 @@ def chart_config() -> dict[str, Any]:
             "domain": False,
             "ticks": False,
             "tickCount": 5,
-            "titleAngle": 0,  # above the axis, where it costs no width
+            "titleAngle": 0,  # above the axis, where it takes no width
             "titleAlign": "left",
             "titleAnchor": "end",
             "titleX": 0,
@@ -99,12 +99,12 @@ def chart_config() -> dict[str, Any]:
             **text,
             "orient": "top",
             "direction": "horizontal",
-            "columns": {"expr": f"{ROOM} < 480 ? 1 : 0"},  # on a phone one below the other
+            "columns": {"expr": f"{ROOM} < 480 ? 1 : 0"},  # one column on a phone
             "labelFontSize": 12,
             "labelLimit": 160,
             "offset": 30,
             "symbolType": "stroke",
-            "symbolOpacity": 1,  # where a band shares the legend with its line
+            "symbolOpacity": 1,  # a band shares the legend with its line
             "symbolStrokeWidth": 3,
         },
         "line": {"color": light("accent"), "strokeWidth": 2, "strokeJoin": "round"},
@@ -120,14 +120,14 @@ def chart_config() -> dict[str, Any]:
 
 
 def render_for_notebook(spec: dict[str, Any]) -> dict[str, Any]:
-    """What a chart puts into a notebook: its specification, and its description as plain text."""
-    title = spec.get("title") or "chart without a title"
-    text = title.get("text", "") if isinstance(title, dict) else title
+    """Return a chart's MIME bundle: the specification, and the description as plain text."""
+    title: Any = spec.get("title") or "chart without a title"
+    text: object = cast("Any", title).get("text", "") if isinstance(title, dict) else title
     return {MIME: spec, "text/plain": str(spec.get("description") or text)}
 
 
 def enable() -> None:
-    """Make d1lab's theme and renderer Altair's own, for charts that notebooks build themselves."""
+    """Set d1lab's theme and renderer as Altair's, for charts built directly in notebooks."""
     import altair as alt
 
     alt.theme.register("d1lab", enable=True)(lambda: {"config": chart_config()})  # pyright: ignore

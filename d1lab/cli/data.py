@@ -1,5 +1,7 @@
 """Commands that bring data here and look at it: pull, tables, sql, metrics, search."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -44,12 +46,13 @@ def pull(
     as_json: JsonOption = False,
 ) -> None:
     """Pull new and changed D1 rows into the warehouse."""
+    from d1lab.catalog import TABLES
     from d1lab.d1.connect import connect
     from d1lab.d1.limits import cost
     from d1lab.pull import pull as fetch
 
     settings = load_settings()
-    name, chosen = settings.resolve(database)
+    name, _ = settings.resolve(database)
     with closing(connect(settings, database)) as db, progress_bars() as progress:
         result = fetch(
             db,
@@ -59,7 +62,6 @@ def pull(
             full=full,
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
-            zones=chosen.zones,
             max_age_seconds=max_age,
             accept_dropped=accept_dropped,
             progress=progress,
@@ -71,7 +73,11 @@ def pull(
         echo_err("pull: up to date, 0 rows read")
         return
     columns = ("table", "rows_pulled", "rows_read", "read_whole")
-    rows = [(name, t.rows_pulled, t.rows_read, t.whole) for name, t in result.by_table.items()]
+    rows = [
+        (name, t.rows_pulled, t.rows_read, t.whole)
+        for name, t in result.by_table.items()
+        if t.rows_pulled or t.rows_read or name not in TABLES  # of ours, what D1 has
+    ]
     print_rows(columns, rows)
     echo_err(
         f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s. Billed rows "
@@ -79,6 +85,29 @@ def pull(
         "included quota)"
     )
     echo_pull_notes(result)
+
+
+def _short(frame: pd.DataFrame) -> pd.DataFrame:
+    """What people ask first of all tables: what there is, not every column."""
+    from d1lab.catalog import TABLES
+
+    shown = {f"raw.{name}" for name in {*TABLES, *frame["d1_table"][~_is_raw(frame)]}}
+    seen = [i for i, name in enumerate(frame["table"]) if name in shown]  # their views say it
+    frame = _without_empty(frame.drop(index=seen, columns="null_shares"))
+    frame["age_hours"] = frame["age_hours"].round(2)
+    frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
+    return frame
+
+
+def _is_raw(frame: pd.DataFrame) -> pd.Series:
+    return frame["table"].str.startswith("raw.")
+
+
+def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without what only the app's own tables have, where there is none."""
+    names = ("comment", "declared", "stored_as", "key", "refers_to")
+    empty = [name for name in names if name in frame and (frame[name] == "").all()]
+    return frame.drop(columns=empty)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
@@ -99,16 +128,11 @@ def tables(
     as_json: JsonOption = False,
 ) -> None:
     """List warehouse tables, or the columns of one table."""
-    from d1lab.catalog import TABLES
     from d1lab.lab import open as open_lab
 
     frame = open_lab(database).describe(table)
-    if table is None and not as_json:  # people ask first for what there is, not for every column
-        declared = {f"raw.{name}" for name in TABLES}  # their views say it better
-        seen = [i for i, name in enumerate(frame["table"]) if name in declared]
-        frame = frame.drop(index=seen, columns="null_shares")
-        frame["age_hours"] = frame["age_hours"].round(2)
-        frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
+    if not as_json:
+        frame = _short(frame) if table is None else _without_empty(frame)
     print_rows(list(frame.columns), _rows(frame), as_json=as_json)
 
 

@@ -82,8 +82,7 @@ def orders(
         typer.Option(help="When the file was exported. Default: the time of its newest order."),
     ] = None,
     timezone: Annotated[
-        str | None,
-        typer.Option(help="Time zone of times without an offset. Default: the shop's, else UTC."),
+        str | None, typer.Option(help="Time zone of times without an offset. Default: UTC.")
     ] = None,
     dates: Annotated[
         str | None, typer.Option(help="How to read 3/1/2026: day-first or month-first.")
@@ -107,7 +106,6 @@ def orders(
     from d1lab.ingest.pseudonyms import customer_salt
 
     settings = load_settings()
-    zone = timezone or settings.resolve(database)[1].timezone_of(shop) or None
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
     found = "d1lab_campaigns"
@@ -120,7 +118,7 @@ def orders(
             reading=Reading(
                 currency,
                 markdowns,
-                zone,
+                timezone,
                 exported_at,
                 dates,
                 decimal,
@@ -157,8 +155,8 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
         parts.append(f"Codes counted as campaigns: {names}")
     if result.proposed_timezone:
         parts.append(
-            f"The times are those of {result.proposed_timezone}. If the shop's days are, too, set "
-            f'timezone = "{result.proposed_timezone}" in d1lab.toml'
+            f"The times are those of {result.proposed_timezone}. If the shop's days are, too, "
+            "set its timezone in d1lab.toml"
         )
     told = ". ".join(parts) + f". {result.seconds:.1f} s"
     if result.refused:
@@ -236,12 +234,9 @@ def products(
     from d1lab.ingest.products import ingest_products
 
     settings = load_settings()
-    zone = settings.resolve(database)[1].timezone_of(shop)
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
     with opened as db:
-        result = ingest_products(
-            db, file, shop=shop, day=day.date() if day else None, timezone=zone
-        )
+        result = ingest_products(db, file, shop=shop, day=day.date() if day else None)
     told = (
         f"ingest: {result.received:,} products. {_written(result, dry_run)}, {result.costs:,} new "
         f"unit costs, {len(result.refused):,} rejected"
@@ -267,10 +262,9 @@ def stock(
     from d1lab.ingest.stock import ingest_stock
 
     settings = load_settings()
-    zone = settings.resolve(database)[1].timezone_of(shop)
     opened = nullcontext() if dry_run else closing(connect(settings, database, write=True))
     with opened as db:
-        result = ingest_stock(db, file, shop=shop, day=day.date() if day else None, timezone=zone)
+        result = ingest_stock(db, file, shop=shop, day=day.date() if day else None)
     told = (
         f"ingest: {result.received:,} counts of {result.day}, {result.units:,.0f} units. "
         f"{_written(result, dry_run)}, {len(result.refused):,} rejected"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Annotated
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 @contextmanager
-def _heeding_ctrl_c() -> Iterator[None]:
+def _heeding_ctrl_c() -> Generator[None]:
     """Let Ctrl-C end a query of DuckDB: Python's own handler has to wait until that returns."""
     reading, writing = socket.socketpair()  # Windows wakes sockets only
     writing.setblocking(False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import orjson
 import typer
@@ -51,7 +51,7 @@ AcceptDroppedOption = Annotated[
 Progress = Callable[[str, int, int], None]
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, bytes):
@@ -59,22 +59,22 @@ def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "item"):  # a numpy scalar
-        return value.item()  # pyright: ignore[reportAttributeAccessIssue]
+        return value.item()
     if hasattr(value, "model_dump"):
-        return value.model_dump()  # pyright: ignore[reportAttributeAccessIssue]
+        return value.model_dump()
     return str(value)
 
 
-def _fields(value: object) -> object:
+def _fields(value: Any) -> object:
     """NamedTuples as mappings, all the way down: JSON then carries the names."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return orjson.Fragment(str(value))  # orjson writes 64 bits by itself
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {k: _fields(v) for k, v in value._asdict().items()}  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(value, tuple) and hasattr(cast("object", value), "_asdict"):
+        return {k: _fields(v) for k, v in cast("Any", value)._asdict().items()}
     if isinstance(value, Mapping):
-        return {str(k): _fields(v) for k, v in value.items()}
+        return {str(k): _fields(v) for k, v in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, list | tuple | set):
-        return [_fields(v) for v in value]
+        return [_fields(v) for v in cast("Iterable[Any]", value)]
     return value
 
 
@@ -154,20 +154,17 @@ def echo_pull_notes(pulled: PullResult) -> None:
     """Remarks on a pull: why it started over, and what did not fit its type."""
     if pulled.note:
         echo_err(f"pull: {pulled.note}")
+    for note in pulled.notes:
+        echo_err(f"pull: {note}")
     if pulled.quarantined:
         echo_err(
             f"pull: {pulled.quarantined:,} values quarantined. To list them: d1lab sql "
             "'FROM d1lab.quarantine'"
         )
-    if pulled.to_come:
-        echo_err(
-            f"pull: {pulled.to_come:,} rows dated in the future are left out of views and reports "
-            "until that day. To list them: d1lab sql 'FROM d1lab.quarantine'"
-        )
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress | None]:
+def progress_bars() -> Generator[Progress | None]:
     """A `progress(name, done, expected)` that draws bars on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         yield None

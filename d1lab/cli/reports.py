@@ -160,7 +160,7 @@ def _pull(
     from d1lab.d1.connect import connect
     from d1lab.pull import pull as fetch
 
-    name, chosen = settings.resolve(database)
+    name, _ = settings.resolve(database)
     with closing(connect(settings, database)) as db, progress_bars() as progress:
         return fetch(
             db,
@@ -170,7 +170,6 @@ def _pull(
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
             accept_dropped=accept_dropped,
-            zones=chosen.zones,
             progress=progress,
         )
 
@@ -230,7 +229,10 @@ def _print_outcomes(
         if outcome.message and outcome.status != "current":
             echo_err(f"{outcome.job.task}: {outcome.message}")
     if not outcomes:
-        echo_err("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
+        echo_err(
+            "run: no shops in the data yet, and no report without the parameter shop. Run "
+            "`d1lab doctor` to see what is missing."
+        )
     if pulled:
         echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
@@ -285,20 +287,24 @@ def push(
 ) -> None:
     """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
-    from d1lab.push import plan
+    from d1lab.push import PushPlan, plan
     from d1lab.push import push as write
 
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
     with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
-        result = plan(db, run_dir) if dry_run else write(db, run_dir, progress=progress)
+        named = settings.push.tables
+        if dry_run:
+            result = plan(db, run_dir, named=named)
+        else:
+            result = write(db, run_dir, named=named, progress=progress)
     if as_json:
         print_json(result)
         return
     columns = ["table", "standing" if dry_run else "status"]
     columns += ["staged", "changed", "unchanged", "missing", "left"]
     print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
-    if dry_run:
+    if isinstance(result, PushPlan):
         _print_sample(result)
     _print_held_back([result])
     verb = "would write" if dry_run else "wrote"
@@ -317,13 +323,14 @@ def _print_held_back(pushes: Sequence[PushResult | PushPlan]) -> None:
         )
 
 
-def _print_sample(plan: Any) -> None:
+def _print_sample(plan: PushPlan) -> None:
     rows = [
-        (table.table, " ".join(change.key.values()), name, (change.before or {}).get(name), value)
+        (table.table, " ".join(change.key.values()), name, before.get(name), value)
         for table in plan.tables
         for change in table.sample
+        for before in (change.before or {},)
         for name, value in change.after.items()
-        if (change.before or {}).get(name) != value
+        if before.get(name) != value
     ]
     if rows:
         print_rows(("table", "key", "column", "before", "after"), rows)

@@ -32,7 +32,6 @@ database = "{name}"  # default database
 url = "{url}"
 plan = "{plan}"  # Cloudflare plan, "free" or "paid": sets prices and daily limits
 currency = "{currency}"  # such as "EUR", or per shop: {{harbor = "EUR"}}
-timezone = "{timezone}"  # of the shop's days, such as "Europe/Berlin", or per shop. Empty: UTC
 """
 
 
@@ -45,9 +44,6 @@ def init(
     currency: Annotated[
         str | None, typer.Option(help="Currency of all amounts, such as EUR.")
     ] = None,
-    timezone: Annotated[
-        str, typer.Option(help="Time zone of the shop's days, such as Europe/Berlin. Default: UTC.")
-    ] = "",
 ) -> None:
     """Create a project: d1lab.toml and the report notebooks."""
     from d1lab.files import write
@@ -56,7 +52,7 @@ def init(
     target = folder / FILE_NAME
     if target.exists():
         raise InputError(f"{target} already exists. Edit it or choose another folder.")
-    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""), timezone)
+    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""))
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
     write(target, text)
@@ -64,16 +60,16 @@ def init(
     echo_err(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
 
 
-def _toml(name: str, url: str, plan: str, currency: str, timezone: str) -> str:
+def _toml(name: str, url: str, plan: str, currency: str) -> str:
     """The text of d1lab.toml, tried out before anything is written."""
     from d1lab.d1.connect import require_url
 
-    for value in (name, url, plan, currency, timezone):
+    for value in (name, url, plan, currency):
         if not value.isprintable() or any(c in value for c in '"\\'):
             raise InputError(
                 f"{value!r} contains a quote, backslash, or control character. Remove it."
             )
-    chosen = {"url": url, "plan": plan, "currency": currency, "timezone": timezone}
+    chosen = {"url": url, "plan": plan, "currency": currency}
     load_settings(databases={name: chosen}).resolve(name)
     require_url(url)
     return _TOML.format(name=name, **chosen)
@@ -189,14 +185,20 @@ def optimize(
 
 @app.command(epilog="Example: d1lab doctor --json")
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Check the database for problems and show how to fix them."""
+    """Check the database for problems and show how to fix them.
+
+    Exit codes: 0 if nothing is wrong, also where only reading is set up; 1 if there is a problem.
+    """
     from d1lab.d1.connect import connect
+    from d1lab.ops.doctor import Check
     from d1lab.ops.doctor import doctor as examine
 
     settings = load_settings()
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
-        checks = examine(db, settings.folder(database), plan=chosen.plan)
-    print_rows(("level", "subject", "found", "todo"), checks, as_json=as_json)
+        writes = settings.write_token is not None or not chosen.url.startswith("d1:")
+        checks = examine(db, settings.folder(database), plan=chosen.plan, writes=writes)
+    rows = checks if as_json else [check[:4] for check in checks]
+    print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):
         raise typer.Exit(1)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from d1lab.d1.database import Database, Value, quote
+from d1lab.d1.database import Database, UniqueIndex, Value, quote
 from d1lab.d1.encoding import extract
-from d1lab.d1.statistics import UniqueIndex, misled_key
+from d1lab.d1.statistics import misled_key
 from d1lab.d1.write import lines_of, send
 
 Key = tuple[Value, ...]

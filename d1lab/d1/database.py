@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol
 from d1lab.errors import BudgetError, InputError
 
 Value = None | int | float | str | bytes
+
+ROWID_NAMES = ("rowid", "_rowid_", "oid")
+"""The names by which SQL asks for a row's rowid, unless a column bears them."""
 
 
 class Usage(NamedTuple):
@@ -54,6 +57,13 @@ class Statement(NamedTuple):
     least_rows: int = 0
 
 
+class ForeignKey(NamedTuple):
+    """What a column refers to: `column` is '' where the declaration leaves the key to the table."""
+
+    table: str
+    column: str
+
+
 class ColumnInfo(NamedTuple):
     """A column as declared in the database; `affinity` by SQLite's rules."""
 
@@ -62,6 +72,14 @@ class ColumnInfo(NamedTuple):
     affinity: str  # 'INTEGER', 'REAL', 'NUMERIC', 'TEXT' or 'BLOB'
     not_null: bool
     key_position: int  # 1-based position in the primary key; 0 if not part of it
+    refers_to: ForeignKey | None = None
+
+
+class UniqueIndex(NamedTuple):
+    """An index that covers every row of a table exactly once."""
+
+    name: str
+    columns: tuple[str, ...]
 
 
 class TableInfo(NamedTuple):
@@ -69,8 +87,10 @@ class TableInfo(NamedTuple):
 
     name: str
     columns: tuple[ColumnInfo, ...]
-    has_rowid: bool
+    has_rowid: bool  # and a name is left to ask for it
     rowid_column: str | None = None  # the column that is an alias of the rowid, if any
+    read_by: UniqueIndex | None = None  # identifies rows if no name is left for the rowid
+    is_unpaged: bool = False  # neither rowid nor key identifies rows: one query reads all
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -187,7 +207,7 @@ class Budget:
         return self._meter.total.rows_read - self._before
 
     @contextmanager
-    def take(self, wanted: int, *, least: int = 1, table: str = "") -> Iterator[int]:
+    def take(self, wanted: int, *, least: int = 1, table: str = "") -> Generator[int]:
         """Reserve up to `wanted` rows for one statement, and at least `least`.
 
         Raises:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
+from typing import cast
 
 import orjson
 
@@ -41,7 +42,7 @@ def plain(value: object) -> Value:
     if isinstance(value, date):
         return _moment(value)
     if isinstance(value, (str, bytes, bytearray, memoryview)):
-        return str(value) if isinstance(value, str) else bytes(value)
+        return value if isinstance(value, str) else bytes(cast("bytes", value))
     raise InputError(f"D1 cannot store a {type(value).__name__}: {value!r:.60}")
 
 
@@ -136,7 +137,8 @@ def bind_as_text(sql: str, params: Sequence[Value]) -> tuple[str, list[str]]:
         return sql, list(params)  # pyright: ignore[reportReturnType]
     texts = [value for value in params if isinstance(value, str)]
     others = [value for value in params if not isinstance(value, str)]
-    source, spelled, at_text, at_other = f"?{len(texts) + 1}", {}, 0, 0
+    spelled: dict[int, str] = {}
+    source, at_text, at_other = f"?{len(texts) + 1}", 0, 0
     for number, value in enumerate(params, 1):
         if isinstance(value, str):
             at_text += 1
@@ -165,7 +167,8 @@ def bind_by_name(sql: str, params: Sequence[Value]) -> tuple[str, dict[str, Valu
 
 def _respelled(sql: str, found: list[tuple[Token, int]], spelled: dict[int, str]) -> str:
     """Replace each placeholder of a statement, by number."""
-    pieces, end = [], 0
+    pieces: list[str] = []
+    end = 0
     for token, number in found:
         pieces += [sql[end : token.start], spelled[number]]
         end = token.start + len(token.text)
@@ -174,7 +177,8 @@ def _respelled(sql: str, found: list[tuple[Token, int]], spelled: dict[int, str]
 
 def _placeholders(sql: str, count: int) -> list[tuple[Token, int]]:
     """Return the placeholders with their parameter numbers, counted as in SQLite."""
-    found, highest = [], 0
+    found: list[tuple[Token, int]] = []
+    highest = 0
     for token in tokens(sql):
         if token.kind != "parameter":
             continue

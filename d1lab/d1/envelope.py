@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar, cast
 
 import httpx2
 import orjson
@@ -44,7 +44,7 @@ def opened(answer: httpx2.Response, read: Callable[[Any], T]) -> T:
         D1Error: D1 returned an error; `d1lab.d1.error_mapping` chooses the subclass.
     """
     envelope = _parsed(answer.content)
-    if not isinstance(envelope, dict):
+    if not _is_object(envelope):
         raise _without_json(answer)
     if not answer.is_success or envelope.get("success") is False:
         raise _failed(answer, envelope)
@@ -100,8 +100,8 @@ def file_size(found: Any) -> int | None:
 
 def _require_no_failure(answer: httpx2.Response, found: Any) -> None:
     """Raise the error of a failed statement in a batch whose envelope reports success."""
-    for each in found if isinstance(found, list) else ():
-        if isinstance(each, dict) and each.get("success") is False:
+    for each in found if _is_list(found) else ():
+        if _is_object(each) and each.get("success") is False:
             raise _rejection(answer, str(each.get("error") or "a statement failed"), None)
 
 
@@ -121,9 +121,9 @@ def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, 
         return (), []
     table = _object(found)
     columns, rows = table.get("columns"), table.get("rows")
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+    if not _is_list(columns) or not all(isinstance(name, str) for name in columns):
         raise MisshapenError("a result has no columns")
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+    if not _is_list(rows) or not all(_is_list(row) for row in rows):
         raise MisshapenError("a result has no rows")
     if any(len(row) != len(columns) for row in rows) or (reads and not columns):
         raise MisshapenError(f"a row is not as wide as its {len(columns)} columns")
@@ -132,12 +132,15 @@ def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, 
 
 def _cells(rows: list[list[Any]]) -> list[tuple[Value, ...]]:
     """Convert rows to tuples; D1 sends a blob as a list of bytes."""
-    kinds = set(map(type, chain.from_iterable(rows)))
+    kinds: set[type[Any]] = {type(cell) for cell in chain.from_iterable(rows)}
     if not kinds <= _CELLS:
         raise MisshapenError("a value has a type that D1 does not have")
     if list in kinds:
         try:
-            return [tuple(bytes(c) if type(c) is list else c for c in row) for row in rows]
+            return [
+                tuple(bytes(cast("list[int]", c)) if type(c) is list else c for c in row)
+                for row in rows
+            ]
         except (TypeError, ValueError):
             raise MisshapenError("a blob contains a value that is not a byte") from None
     return [tuple(row) for row in rows]
@@ -154,14 +157,22 @@ def _count(meta: dict[str, Any], name: str) -> int:
     return int(value)
 
 
+def _is_object(found: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(found, dict)
+
+
+def _is_list(found: object) -> TypeGuard[list[Any]]:
+    return isinstance(found, list)
+
+
 def _object(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
+    if not _is_object(found):
         raise MisshapenError(f"{_kind(found)} instead of an object")
     return found
 
 
 def _list_of_objects(found: Any) -> list[dict[str, Any]]:
-    if not isinstance(found, list):
+    if not _is_list(found):
         raise MisshapenError(f"{_kind(found)} instead of a list")
     return [_object(each) for each in found]
 
@@ -207,7 +218,7 @@ def _unexplained(answer: httpx2.Response, message: str) -> D1Error:
 def _reason(envelope: dict[str, Any]) -> tuple[str, int | None]:
     """Return D1's error message and code; '' without a message."""
     listed = envelope.get("errors")
-    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    errors = [each for each in listed if _is_object(each)] if _is_list(listed) else []
     message = "; ".join(str(error["message"]) for error in errors if error.get("message"))
     code = errors[0].get("code") if errors else None
     return message, code if isinstance(code, int) else None

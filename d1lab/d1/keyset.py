@@ -19,17 +19,25 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from d1lab.d1.database import Budget, Database, Result, TableInfo, Value, quote
+from d1lab.d1.database import (
+    ROWID_NAMES,
+    Budget,
+    Database,
+    Result,
+    TableInfo,
+    UniqueIndex,
+    Value,
+    quote,
+)
 from d1lab.d1.encoding import encode, encoded_places, extract, to_json
-from d1lab.d1.statistics import UniqueIndex
 from d1lab.errors import (
     D1Error,
     D1OverloadedError,
     D1QueryError,
     D1TooBigError,
     D1UnavailableError,
-    InputError,
     ScanError,
+    UnpagedTableError,
 )
 
 FIRST_ROWS = 1_000  # the first batch, which measures the row width
@@ -40,12 +48,12 @@ LONGEST_PAUSE_SECONDS = 10.0
 MOST_ARGUMENTS = 31  # of a function on D1
 ATTEMPTS = 3  # to read a batch that arrives damaged
 SPARE_READS = 100  # reads beyond twice its rows before a batch counts as a scan
+_NO_LIMIT = -1
 
 _WRAP = (
     "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0})"
     " WHEN 'text' THEN 't' || hex({0}) ELSE {0} END"
 )
-_ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _UNFIT_FOR_JSON = re.compile("JSON cannot hold BLOB|could not decode to utf-8", re.IGNORECASE)
 
 sleep = time.sleep  # replaced in tests
@@ -124,7 +132,6 @@ class BatchReader:
 
     Raises:
         ScanError: A batch read more than twice its rows. The batch is yielded before the error.
-        InputError: The table has rowids, but its columns use up every name for them.
     """
 
     def __init__(
@@ -144,6 +151,7 @@ class BatchReader:
         self._rowid = f"t.{rowid_name(table)}" if table.has_rowid else ""
         self._alias = table.rowid_column if table.rowid_column in self._columns else None
         self._from = f"{quote(table.name)} AS t"
+        index = index or table.read_by
         self._by_index = f"{self._from} INDEXED BY {quote(index.name)}" if index else self._from
         self._key = index.columns if index else table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
@@ -255,6 +263,32 @@ class BatchReader:
             depth = len(self._key) if batch.rows == asked else depth - 1
             if depth <= 0:
                 return self._require_no_scan()
+
+    def whole(self) -> Batch:
+        """All rows in one query, of a table that has nothing to page by.
+
+        Raises:
+            UnpagedTableError: D1 does not let through so many rows at once.
+        """
+        most = MOST_ROWS if self._packed else _NO_LIMIT
+        form, source = BatchForm(self._packed, self._wrapped), f"{self._from} WHERE 1 LIMIT ?1"
+        while True:
+            with self._budget.take(MOST_ROWS, table=self._table.name) as granted:
+                limit = min(most, granted) if self._packed else most
+                try:
+                    batch = self._unpack(self._ask(self._sql(form, source), (limit,)), form)
+                except D1QueryError as error:
+                    form = self._easier(form, error)
+                    continue
+                except (D1TooBigError, D1OverloadedError):
+                    batch = None
+            if batch is None or batch.rows == limit:
+                raise UnpagedTableError(
+                    f"table {self._table.name!r} was not pulled: its columns use all row-ID names "
+                    f"({', '.join(ROWID_NAMES)}), it has no UNIQUE index on NOT NULL columns, and "
+                    "one query does not read all of it. Add such an index or rename a column."
+                )
+            return batch
 
     def _beyond(self, after: str, depth: int) -> str:
         places = encoded_places(orjson.loads(after))
@@ -382,11 +416,11 @@ class BatchReader:
 
 def _require_whole(columns: Sequence[object], count: int, *, has_rowids: bool) -> None:
     """Refuse columns that are too few, of different lengths, or without a number for each row."""
-    lengths = {len(column) for column in columns if isinstance(column, list)}
-    is_table = len(columns) == count and len(lengths) == 1
-    if not is_table or not all(isinstance(column, list) for column in columns):
+    lists = [cast("list[object]", column) for column in columns if isinstance(column, list)]
+    is_table = len(columns) == count and len({len(values) for values in lists}) == 1
+    if not is_table or len(lists) < count:
         raise DamagedBatchError
-    if has_rowids and not {int}.issuperset(map(type, cast("list[object]", columns[0]))):
+    if has_rowids and not {int}.issuperset(map(type, lists[0])):
         raise DamagedBatchError
 
 
@@ -400,20 +434,12 @@ def _within(batch: Batch, after: int, upto: int) -> Batch:
 def rowid_name(table: TableInfo) -> str:
     """Return the SQL name of the rowid: its alias, or a name that no column uses.
 
-    Raises:
-        InputError: Columns use all three names.
+    Only a table that `has_rowid` has one.
     """
     if table.rowid_column:
         return quote(table.rowid_column)
     taken = {column.name.lower() for column in table.columns}
-    for name in _ROWID_NAMES:
-        if name not in taken:
-            return name
-    raise InputError(
-        f"table {table.name!r} cannot be paged: its columns use all row-ID names "
-        f"({', '.join(_ROWID_NAMES)}). Rename one of them or pull only the other "
-        "tables."
-    )
+    return next(name for name in ROWID_NAMES if name not in taken)
 
 
 def parse(cell: str) -> list[Value]:

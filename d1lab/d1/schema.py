@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from d1lab.catalog import TABLES
-from d1lab.d1.database import ColumnInfo, Database, Statement, TableInfo, Value, quote
+from d1lab.d1.database import (
+    ROWID_NAMES,
+    ColumnInfo,
+    Database,
+    ForeignKey,
+    Statement,
+    TableInfo,
+    UniqueIndex,
+    Value,
+    quote,
+)
 from d1lab.errors import D1UnavailableError
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -114,7 +124,7 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
     Args:
         found: Tables by name, as spelled in the catalog or the database.
     """
-    lacking = {}
+    lacking: dict[str, tuple[str, ...]] = {}
     for name, info in found.items():
         present = {column.name.lower() for column in info.columns}
         wanted = _required().get(name.lower(), ())
@@ -125,7 +135,8 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
 
 _OURS = ("_cf_", "sqlite_")
 _MIGRATIONS = "d1_migrations"
-_PER_BATCH = 25  # tables, with two statements each
+_PRAGMAS = {"table_xinfo": 1, "index_list": 0, "foreign_key_list": 0}  # with their least rows
+_PER_BATCH = 25  # tables, with a statement for each of these
 _LISTED = {"schema", "name", "type", "wr"}  # columns of the list of tables that are read
 _HIDDEN = 1  # in table_xinfo: a column of a virtual table that `SELECT *` skips
 
@@ -173,16 +184,51 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
         some = found[start : start + _PER_BATCH]
         asked = [
             Statement(f"PRAGMA {pragma}({quote(name)})", least_rows=least)
-            for pragma, least in (("table_xinfo", 1), ("index_list", 0))
             for name, _ in some
+            for pragma, least in _PRAGMAS.items()
         ]
-        answers = [answer.rows for answer in database.batch(asked)]
-        parts = zip(some, answers[: len(some)], answers[len(some) :], strict=True)
-        for (name, has_rowid), listed_columns, indexes in parts:
-            columns = tuple(_column(row) for row in listed_columns if row[6] != _HIDDEN)
+        answers = iter([answer.rows for answer in database.batch(asked)])
+        for name, has_rowid in some:
+            listed_columns, indexes, keys = next(answers), next(answers), next(answers)
+            refers = _references(keys)
+            columns = tuple(_column(row, refers) for row in listed_columns if row[6] != _HIDDEN)
             rowid_column = _rowid_column(columns, indexes) if has_rowid else None
-            described[name] = TableInfo(name, columns, has_rowid, rowid_column)
+            info = TableInfo(name, columns, has_rowid, rowid_column)
+            described[name] = _without_rowid(database, info) if _hides_rowid(info) else info
     return described
+
+
+def _hides_rowid(table: TableInfo) -> bool:
+    """Whether its columns bear every name that would ask for the rowid."""
+    taken = {column.name.lower() for column in table.columns}
+    return table.has_rowid and table.rowid_column is None and taken.issuperset(ROWID_NAMES)
+
+
+def _without_rowid(database: Database, table: TableInfo) -> TableInfo:
+    """Such a table is read by a unique index of columns that are never NULL, if it has one."""
+    index = unique_index(database, table)
+    return table._replace(has_rowid=False, read_by=index, is_unpaged=index is None)
+
+
+def unique_index(db: Database, table: TableInfo) -> UniqueIndex | None:
+    """Return an index that has every row of a table once, on columns that are never NULL.
+
+    Uses PRAGMAs only, which D1 does not bill.
+    """
+    filled = {column.name.lower(): column.name for column in table.columns if column.not_null}
+    for _, name, unique, _, partial in db.query(f"PRAGMA index_list({quote(table.name)})").rows:
+        if not unique or partial:
+            continue
+        listed = db.query(f"PRAGMA index_info({quote(str(name))})").rows
+        columns = [str(column or "").lower() for _, _, column in listed]
+        if all(column in filled for column in columns):
+            return UniqueIndex(str(name), tuple(filled[column] for column in columns))
+    return None
+
+
+def _references(rows: Sequence[Sequence[Value]]) -> dict[str, ForeignKey]:
+    """What each column refers to, by its name in small letters."""
+    return {str(row[3]).lower(): ForeignKey(str(row[2]), str(row[4] or "")) for row in rows}
 
 
 def _rowid_column(columns: Sequence[ColumnInfo], indexes: Sequence[Sequence[Value]]) -> str | None:
@@ -200,7 +246,7 @@ def _is_users(name: str) -> bool:
     return not name.startswith(_OURS) and name != _MIGRATIONS
 
 
-def _column(row: tuple[Value, ...]) -> ColumnInfo:
+def _column(row: tuple[Value, ...], refers: Mapping[str, ForeignKey]) -> ColumnInfo:
     _, name, declared, not_null, _, key_position, *_ = row
     return ColumnInfo(
         str(name),
@@ -208,4 +254,5 @@ def _column(row: tuple[Value, ...]) -> ColumnInfo:
         affinity(str(declared or "")),
         bool(not_null),
         int(key_position or 0),
+        refers.get(str(name).lower()),
     )

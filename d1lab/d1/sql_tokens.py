@@ -44,6 +44,16 @@ def tokens(sql: str) -> Iterator[Token]:
             yield Token(str(match.lastgroup), match.group(), match.start())
 
 
+def tokens_and_comments(sql: str) -> Iterator[Token]:
+    """As `tokens`, with each comment as a token of the kind 'comment'."""
+    for match in _TOKEN.finditer(sql):
+        kind = str(match.lastgroup)
+        if kind == "space" and not match.group().isspace():
+            kind = "comment"
+        if kind != "space":
+            yield Token(kind, match.group(), match.start())
+
+
 def verb(sql: str) -> str:
     """Return the statement's verb in capitals: 'SELECT', 'INSERT', 'CREATE', ...; '' for no SQL.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -185,7 +185,7 @@ class SqliteDatabase:
         return results
 
     @contextmanager
-    def _transaction(self, statements: Sequence[Statement]) -> Iterator[None]:
+    def _transaction(self, statements: Sequence[Statement]) -> Generator[None]:
         writes = not all(limits.is_read(statement.sql) for statement in statements)
         try:
             self._connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

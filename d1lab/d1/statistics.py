@@ -9,10 +9,9 @@ skips tables that it considers unchanged; `ANALYZE <table>` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from d1lab.d1.database import Database, TableInfo, quote
+from d1lab.d1.database import Database, UniqueIndex
 from d1lab.d1.schema import Index, indexes
 from d1lab.errors import D1QueryError
 
@@ -23,13 +22,6 @@ MISLEADING_RATIO = 20  # the table has this many times more rows
 _misled: WeakKeyDictionary[Database, dict[str, tuple[Index, ...]]] = WeakKeyDictionary()
 """Per connection, the indexes of the tables that D1 takes for tiny, by their names in small
 letters."""
-
-
-class UniqueIndex(NamedTuple):
-    """An index that covers every row of a table exactly once."""
-
-    name: str
-    columns: tuple[str, ...]
 
 
 def believed_rows(db: Database) -> dict[str, int]:
@@ -59,22 +51,6 @@ def misleads(believed: int | None, rows: int) -> bool:
     if believed is None or believed > MISLEADING_ROWS:
         return False
     return rows > MISLEADING_RATIO * max(believed, 1)
-
-
-def unique_index(db: Database, table: TableInfo) -> UniqueIndex | None:
-    """Return an index that has every row of a table once, on columns that are never NULL.
-
-    Uses PRAGMAs only, which D1 does not bill.
-    """
-    filled = {column.name.lower(): column.name for column in table.columns if column.not_null}
-    for _, name, unique, _, partial in db.query(f"PRAGMA index_list({quote(table.name)})").rows:
-        if not unique or partial:
-            continue
-        listed = db.query(f"PRAGMA index_info({quote(str(name))})").rows
-        columns = [str(column or "").lower() for _, _, column in listed]
-        if all(column in filled for column in columns):
-            return UniqueIndex(str(name), tuple(filled[column] for column in columns))
-    return None
 
 
 def misled_key(db: Database, table: str, key: Sequence[str]) -> UniqueIndex | None:

@@ -251,7 +251,7 @@ def send(
     changed = 0
     chunks = _chunks(lines)
     while some := list(islice(chunks, BATCH_CHUNKS)):
-        statements = []
+        statements: list[Statement] = []
         for chunk in some:
             text, places = _parameter(chunk)
             statements += [Statement(sql(places), (text,)), CHANGES]

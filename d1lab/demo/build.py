@@ -7,6 +7,8 @@ are simulated around them and say so. docs/guide/demo.md lists what is real, wha
 to cite the data.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import shutil

@@ -5,6 +5,8 @@ own, with drift, promotions and days sold out; one asks in another currency; of 
 last look is long ago. Every row says source = 'simulated', and so does each competitor's name.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -5,6 +5,8 @@ and lot size; deliveries take days and some come late, so that shelves run empty
 lost or come back; some days go unrecorded. `d1lab_sources` says that the rows are simulated.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from pathlib import Path

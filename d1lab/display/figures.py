@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from d1lab.display.currency import sign_of
 from d1lab.display.values import (
@@ -62,7 +62,8 @@ class Figure(NamedTuple):
             _number(metric, v) for v in (value, fields.get("low"), fields.get("high"))
         )
         default: Kind = "integer" if isinstance(number, int) else "number"
-        made = {"label": sentence_case(metric), "kind": default, **fields, "low": low, "high": high}
+        made: dict[str, Any] = {"label": sentence_case(metric), "kind": default, **fields}
+        made |= {"low": low, "high": high}
         figure = cls(metric=metric, value=number, **made)
         _check(figure)
         return figure
@@ -134,7 +135,7 @@ def _figures_in(item: object) -> Iterable[Figure]:
     if isinstance(item, Figure):
         return [item]
     if isinstance(item, Mapping):
-        return [Figure.of(**item)]
+        return [Figure.of(**cast("Mapping[str, Any]", item))]
     if hasattr(item, "to_dict"):
         return [Figure.of(**row) for row in item.to_dict("records")]  # pyright: ignore
     raise InputError(

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from d1lab.display.figures import Better, Figure
 from d1lab.display.values import KINDS, Kind
@@ -103,11 +103,11 @@ def labeled_figures(
     """
     for item in items:
         if isinstance(item, Mapping):
-            yield _labeled(item, labels, currency)
+            yield _labeled(cast("Mapping[str, Any]", item), labels, currency)
         elif isinstance(item, Figure):
             yield item if item.kind != "money" or item.unit else item._replace(unit=currency)
         elif hasattr(item, "to_dict"):
-            for row in item.to_dict("records"):  # pyright: ignore
+            for row in cast("Any", item).to_dict("records"):
                 yield _labeled(row, labels, currency)
         else:
             yield item

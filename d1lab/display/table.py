@@ -78,8 +78,8 @@ class DataTable(NamedTuple):
             for column in bundle["columns"]
         )
         fields = {name: bundle[name] for name in ("title", "total_rows", "csv", "note")}
-        rows, name = tuple(map(tuple, bundle["rows"])), bundle.get("name", "")
-        return cls(columns=columns, rows=rows, name=name, **fields)
+        rows: tuple[tuple[Any, ...], ...] = tuple(tuple(row) for row in bundle["rows"])
+        return cls(columns=columns, rows=rows, name=bundle.get("name", ""), **fields)
 
     @classmethod
     def from_frame(
@@ -212,7 +212,7 @@ def describe_columns(
     for name in chain(labels, units, kinds):
         if name not in names:
             raise UnknownName("column", name, names, "the table")
-    made = []
+    made: list[TableColumn] = []
     for position, name in enumerate(names):
         unit = units.get(name, "")
         kind = kinds.get(name) or _kind([row[position] for row in top], unit)

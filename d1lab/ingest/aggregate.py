@@ -9,6 +9,8 @@ over (`take_over`); there a row without events is set to zero. A table that the 
 is compared and reported, but not changed.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from datetime import date
@@ -27,7 +29,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
 from d1lab.pull import pull
 from d1lab.push.ownership import COUNTERS, Part, claim, vacant
-from d1lab.warehouse import Zones, noted, open_warehouse
+from d1lab.warehouse import noted, open_warehouse
 
 _COUNTS = """
 SELECT
@@ -66,12 +68,7 @@ class AggregateResult(NamedTuple):
 
 
 def aggregate(
-    db: Database,
-    folder: Path,
-    *,
-    database: str,
-    zones: Zones | None = None,
-    dry_run: bool = False,
+    db: Database, folder: Path, *, database: str, dry_run: bool = False
 ) -> AggregateResult:
     """Update d1lab-owned counters from the order events, and compare the app's counters with them.
 
@@ -79,7 +76,6 @@ def aggregate(
         db: The database.
         folder: The database's folder; the tables involved are first pulled into its warehouse.
         database: The database's name, for the warehouse.
-        zones: The shops' time zones, which define days. None for those of the last pull.
         dry_run: Whether to compute and compare without writing.
 
     Raises:
@@ -93,7 +89,7 @@ def aggregate(
     wanted = [Part(table.name, COUNTERS) for table in aggregate_tables()]
     with noted(db, folder, [OWNED]):
         ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
-    pull_tables(db, folder, database, zones)
+    pull_tables(db, folder, database)
     tables = []
     with open_warehouse(folder) as con, noted(db, folder, sorted(ours)) as note:
         events = events_of(con)
@@ -112,9 +108,9 @@ def aggregate(
     )
 
 
-def pull_tables(db: Database, folder: Path, database: str, zones: Zones | None = None) -> None:
+def pull_tables(db: Database, folder: Path, database: str) -> None:
     """Pull the events and the counters into the warehouse."""
-    pull(db, folder, database=database, tables=[table.name for table in _tables()], zones=zones)
+    pull(db, folder, database=database, tables=[table.name for table in _tables()])
 
 
 def events_of(con: duckdb.DuckDBPyConnection) -> Events:

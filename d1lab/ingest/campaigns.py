@@ -6,6 +6,8 @@ family is stored, and also covers codes of later and earlier files. In an event,
 the campaign and `discount_code` the code, as in an app that has one discount with many codes.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re

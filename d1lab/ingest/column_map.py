@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from d1lab.errors import InputError, UnknownName
@@ -187,7 +187,7 @@ def _required(
     header: Sequence[str], columns: Mapping[str, Any], layout: str
 ) -> dict[str, tuple[str, ...]]:
     """Return the columns named by the user; each has to exist."""
-    made = {}
+    made: dict[str, tuple[str, ...]] = {}
     for field, names in columns.items():
         names = (names,) if isinstance(names, str) else tuple(map(str, names))
         if field not in FIELDS[layout]:
@@ -232,8 +232,8 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in options:
         if name not in ("title", *allowed):
             raise UnknownName("option", name, allowed, "the column map")
-    skus = options.get("discount_skus", [])
-    if not isinstance(skus, list) or not all(isinstance(sku, str) for sku in skus):
+    skus: list[Any] = options.get("discount_skus", [])
+    if type(skus) is not list or not all(isinstance(sku, str) for sku in skus):
         raise InputError('invalid discount_skus. Use a list of texts, such as ["D"].')
     _require_choices(options)
     kept = {name: _texts(value) for name, value in _table(options, "filter").items()}
@@ -261,12 +261,12 @@ def _require_choices(options: Mapping[str, Any]) -> None:
 
 
 def _table(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = options.get(name, {})
+    found: Any = options.get(name, {})
     if not isinstance(found, dict):
         raise InputError(f"invalid [{name}]. Use lines of the form field = value.")
-    return found
+    return cast("dict[str, Any]", found)
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
     return tuple(str(one).strip().lower() for one in values)

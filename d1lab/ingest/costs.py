@@ -63,7 +63,7 @@ def ingest_costs(
             next run writes the rest.
     """
     costs: dict[Key, Cost] = {}
-    refused = []
+    refused: list[RejectedLine] = []
     for line, cells in _read(path):
         try:
             cost = _checked(cells, costs)
@@ -92,7 +92,7 @@ def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:
 def _columns(db: Database) -> tuple[str, ...]:
     """Return the file's columns, plus `source` if the table has it (older databases do not)."""
     table = catalog.by_declared_name(db.tables()).get(_TABLE.name)
-    held = {column.name.lower() for column in table.columns} if table else set()
+    held: set[str] = {column.name.lower() for column in table.columns} if table else set()
     return (*FIELDS, "source") if "source" in held else FIELDS
 
 

@@ -1,12 +1,14 @@
-"""Orders that Shopify's export split: their last lines are at the start of the next file.
+"""Orders that an export split: their last lines are at the start of the next file.
 
-Only the first line of an order has the order's own fields. A file that begins with other
-lines continues another file in its folder: the lines are read together, whichever of
-the two files is loaded.
+In Shopify's export only the first line of an order has the order's own fields. A file that begins
+with other lines continues another file in its folder. In other files nothing marks an order's first
+line: the next part of an export bears the next number (orders-1.csv, orders-2.csv), and repeats no
+line of the order. The lines are read together, whichever of the two files is loaded.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -19,6 +21,10 @@ from d1lab.ingest.table_file import Record, header_of, records
 
 MOST_FILES = 50
 _OWN_FIELDS = ("financial_status", "currency", "subtotal", "total")
+
+
+_NUMBER = re.compile(r"\d+")
+_DATE = re.compile(r"\d{4}[-_.]?\d{2}([-_.]?\d{2})?$")  # a file of a day or month is no part
 
 
 class Missing(NamedTuple):
@@ -46,6 +52,67 @@ class _Table(NamedTuple):
 
 def missing_parts(path: Path, columns: ColumnMap) -> Missing:
     """Return the lines of a file's first and last order that are in other files of its folder."""
+    if columns.layout == "shopify":
+        return _missing_of_shopify(path, columns)
+    if not columns.whole_orders or columns.unpack:
+        return Missing([], [])
+    return _missing_of_parts(path, columns)
+
+
+def _missing_of_parts(path: Path, columns: ColumnMap) -> Missing:
+    """Return them from the parts of the same export before and after this one."""
+    found = records(path)
+    names = header_of(path, found)
+    table = _Table(names, names.index(columns.columns["order_id"][0]), [])
+    first, last = _ends(found, table)
+    before = _cells_of(_part(path, -1), table, first, at_end=True)
+    after = _cells_of(_part(path, 1), table, last, at_end=False)
+    return Missing(before, after)
+
+
+def _ends(found: Iterator[Record], table: _Table) -> tuple[list[Record], list[Record]]:
+    """Return the lines of the first and of the last order of a file."""
+    first: list[Record] = []
+    last: list[Record] = []
+    for record in found:
+        if last and table.name_of(record) != table.name_of(last[0]):
+            first = first or last
+            last = []
+        last.append(record)
+    return first or last, last
+
+
+def _part(path: Path, step: int) -> Path:
+    """The part before or after this one, by the last number in its name; itself for none."""
+    numbers = list(_NUMBER.finditer(path.stem))
+    if not numbers or _DATE.search(path.stem):
+        return path
+    start, end = numbers[-1].span()
+    number = f"{int(numbers[-1].group()) + step:0{end - start}d}"
+    return path.with_name(f"{path.stem[:start]}{number}{path.stem[end:]}{path.suffix}")
+
+
+def _cells_of(part: Path, table: _Table, own: list[Record], *, at_end: bool) -> list[list[str]]:
+    """Return the lines of an order that a part has at its start or end, and this file does not.
+
+    If the part repeats one of the order's lines here, it has the whole order: nothing is missing.
+    """
+    if not own or not part.is_file():
+        return []
+    try:
+        found = records(part)
+        if header_of(part, found) != table.header:
+            return []
+        first, last = _ends(found, table)
+    except InputError:
+        return []  # another file, not part of this export
+    lines = [cells for _, cells in (last if at_end else first)]
+    here = [cells for _, cells in own]
+    is_same = bool(lines) and table.name_of((0, lines[0])) == table.name_of(own[0])
+    return lines if is_same and not any(cells in here for cells in lines) else []
+
+
+def _missing_of_shopify(path: Path, columns: ColumnMap) -> Missing:
     found = records(path)
     names = header_of(path, found)
     places = [names.index(columns.columns[f][0]) for f in _OWN_FIELDS if f in columns.columns]

@@ -6,6 +6,8 @@ interrupted load can be repeated. Events that fail the rules of checked_events.s
 reported with their position and the reason. Mappings and tables pass the same rules.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,5 +1,7 @@
 """Read order events from files as a stream: JSON lines, CSV, and Parquet."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 import csv

@@ -1,5 +1,7 @@
 """Load the lines of files into the table `source`: all text, each with its line number."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +76,7 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
         ((before,),) = con.sql("SELECT coalesce(max(line), 0) FROM source").fetchall()
         ends.append((path, before))
     ((lines,),) = con.sql("SELECT count(*) FROM source").fetchall()
-    if len(paths) == 1 and columns.layout == "shopify" and kind_of(paths[0]) in TEXTS:
+    if len(paths) == 1 and kind_of(paths[0]) in TEXTS:
         _add_missing(con, paths[0], columns, before)
     return Loaded(lines, tuple(ends))
 

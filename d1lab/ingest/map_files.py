@@ -42,7 +42,7 @@ def shipped_maps() -> dict[str, dict[str, Any]]:
 
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
-    made = {}
+    made: dict[str, dict[str, Any]] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         columns = found["columns"].items()

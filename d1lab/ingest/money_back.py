@@ -5,6 +5,8 @@ those units were refunded: 10.80 on three socks at 10.00 with 8% tax is 10.00. O
 amount is split over all charges in proportion. Amounts are in the currency's smallest unit.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

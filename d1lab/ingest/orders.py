@@ -5,9 +5,11 @@ The SQL of a file's layout, <layout>_orders.sql, turns its lines into order even
 entries that are not sales. An order in the file replaces the stored one: see `replace`.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,7 +202,7 @@ def ingest_orders(
 
 
 @contextmanager
-def _workspace() -> Iterator[duckdb.DuckDBPyConnection]:
+def _workspace() -> Generator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB connection with limited memory, the text macros, and the event rules."""
     with (
         TemporaryDirectory(prefix="d1lab-orders-") as spill,

@@ -4,6 +4,8 @@ For cash on delivery, the phone is the only customer identifier: '0171 2345678',
 '+49 171 2345678', and '0049-171-2345678' are the same person in Germany.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from contextlib import suppress

@@ -6,6 +6,8 @@ replaced, too. Whole orders are written in groups, each in one transaction: an i
 load leaves every order either in its old or in its new state.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -92,8 +92,9 @@ def _own_id(path: Path, number: int, item: Mapping[str, Any]) -> str:
 
 def _nested(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return items nested in the order, as in the result of an ordinary (non-bulk) query."""
-    items = order.get("lineItems") or []
+    items: Any = order.get("lineItems") or []
     if isinstance(items, Mapping):
+        items = cast("Mapping[str, Any]", items)
         items = items.get("nodes") or [edge["node"] for edge in items.get("edges", [])]
     return list(items)
 
@@ -107,7 +108,7 @@ def _found(item: Mapping[str, Any], paths: tuple[str, ...]) -> str:
     for path in paths:
         value: Any = item
         for name in path.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
+            value = cast("Any", value).get(name) if isinstance(value, Mapping) else None
         if value not in (None, "", []):
             return _plain(value)
     return ""
@@ -116,9 +117,10 @@ def _found(item: Mapping[str, Any], paths: tuple[str, ...]) -> str:
 def _plain(value: Any) -> str:
     """Convert a value to text: money to its amount, a list to its items, an ID to its number."""
     if isinstance(value, Mapping):
-        return _plain(value.get("shopMoney", value.get("amount", "")))
+        money = cast("Mapping[str, Any]", value)
+        return _plain(money.get("shopMoney", money.get("amount", "")))
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        return ", ".join(map(_plain, cast("list[Any]", value)))
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)

@@ -5,6 +5,8 @@ time. Cells that cannot be parsed are not changed, so that the layout's rules re
 """
 # ruff: noqa: S608  (identifiers are quoted, values are bound)
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

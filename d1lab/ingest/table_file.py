@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from d1lab.errors import InputError
 from d1lab.ingest.files import require_file
@@ -77,7 +77,8 @@ def header_of(path: Path, found: Iterator[Record]) -> list[str]:
     Raises:
         InputError: The file is empty.
     """
-    _, names = next(found, (0, []))
+    nothing: Record = (0, [])
+    _, names = next(found, nothing)
     if not any(name.strip() for name in names):
         raise InputError(f"{path} is empty")
     return [name.strip() for name in names]
@@ -153,10 +154,11 @@ def _sheet(path: Path) -> Iterator[Record]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        book = CalamineWorkbook.from_path(str(path))
+        book = CalamineWorkbook.from_path(str(path))  # pyright: ignore[reportUnknownMemberType]
         names = sorted(book.sheet_names, key=lambda name: name.strip().lower() != "orders")
+        nothing: list[list[Any]] = []
         sheets = (book.get_sheet_by_name(name).to_python() for name in names)
-        rows = next((rows for rows in sheets if rows), [])
+        rows = next((rows for rows in sheets if rows), nothing)
     except (CalamineError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable workbook: {error}") from None
     for number, row in enumerate(rows, 1):

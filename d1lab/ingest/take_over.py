@@ -28,7 +28,7 @@ from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
-from d1lab.warehouse import Zones, noted, open_warehouse
+from d1lab.warehouse import noted, open_warehouse
 
 _NOT_OF_A_RUN = Origin(None, None, None)
 
@@ -70,9 +70,7 @@ class TakeOver(NamedTuple):
     bookmark: str | None  # the Time Travel bookmark from before the take-over
 
 
-def propose(
-    db: Database, folder: Path, name: str, *, database: str, zones: Zones | None = None
-) -> Proposal:
+def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal:
     """Compare a table with the order events, without writing to D1.
 
     Args:
@@ -80,7 +78,6 @@ def propose(
         folder: The database's folder, with the warehouse.
         name: An app's table, or TABLE.COLUMN for one result column.
         database: The database's name, for the warehouse.
-        zones: The shops' time zones. None for those of the last pull.
 
     Raises:
         UnknownName: The app has no such table or column.
@@ -99,7 +96,7 @@ def propose(
     if not open_parts:
         raise InputError(f"take-over: d1lab already owns {name} (recorded in d1lab_owned in D1)")
     _require_key(db, table)
-    pull_tables(db, folder, database, zones)
+    pull_tables(db, folder, database)
     with open_warehouse(folder) as con:
         events = events_of(con)
         if Part(table.name, COUNTERS) not in open_parts:
@@ -185,7 +182,7 @@ def _image(
 ) -> tuple[BeforeImage, dict[Key, tuple[Value, ...] | None]]:
     """Return the image of the changes, and the current values of these rows."""
     columns = table.owned("aggregate") if COUNTERS in proposal.parts else table.owned("analysis")
-    empty = BeforeImage(table.name, columns, {}, len(proposal.rows), 0, (), at)
+    empty = BeforeImage(table.name, table.key, columns, {}, len(proposal.rows), 0, (), at)
     now = states(db, empty, proposal.rows)
     changes = {
         key: ImageRow(now[key], after)

@@ -1,14 +1,14 @@
 """Decide which reports are due: those whose inputs changed since the last successful run.
 
 What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
-metrics, the shop's time zone, DuckDB, and the tables that its last run read, each by the digest
-that the pull made. Same inputs, same result: such a run is not made twice.
+metrics, DuckDB, and the tables that its last run read, each by the digest that the pull made.
+Same inputs, same result: such a run is not made twice.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from d1lab.metrics import tables_read
 from d1lab.runs.parameters import Days, check, utc_today
 from d1lab.runs.report import Report, list_reports, load_report, notebook_folder
 from d1lab.runs.run import Task, open_lab, prepare
+from d1lab.warehouse import own_name
 from d1lab.warehouse.views import VIEWS
 
 PACKAGE = Path(__file__).parents[1]
@@ -77,7 +78,7 @@ def check_request(
         )
     today = utc_today()
     for report in chosen:
-        given = values | {"shop": named or "any"}
+        given = values | _named_shop(report, named or "any", reports, bool(named or shops))
         check(report.parameters, given, texts, Days(today, today), report.where)
     return chosen
 
@@ -115,11 +116,30 @@ def plan(
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
         tasks = [
-            prepare(lab, report, values=values | {"shop": shop}, texts=texts)
+            prepare(lab, report, values=given, texts=texts)
             for report in chosen
-            for shop in asked
+            for given in _given(report, values, asked, is_limited=bool(shops or named))
         ]
     return [judge(settings, ledger, task, force=force) for task in tasks]
+
+
+def _named_shop(
+    report: Report, shop: str, reports: Sequence[str], is_limited: bool
+) -> dict[str, str]:
+    """The shop as a parameter, where the report takes one, or was asked for with one."""
+    return {"shop": shop} if report.is_by_shop or (reports and is_limited) else {}
+
+
+def _given(
+    report: Report, values: Mapping[str, Any], shops: Sequence[str], *, is_limited: bool
+) -> list[dict[str, Any]]:
+    """The parameters of each of a report's runs: one for a shop, or one for all data.
+
+    A report of all data is left out where shops are named.
+    """
+    if report.is_by_shop:
+        return [{**values, "shop": shop} for shop in shops]
+    return [] if is_limited else [dict(values)]
 
 
 def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = False) -> Job:
@@ -159,36 +179,45 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         "d1lab": source_digest(),
         "DuckDB": version("duckdb"),
         "the project's metrics": digest_of_files(settings.root / "metrics"),
-        "the time zone": task.data.timezone or "",
     }
 
 
 def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
     """The inputs without the tables that the run did not read, as far as its notes tell."""
     names = {name for note in outbox.read_notes(run_dir) for name in note["reads"]}
-    read = raw_tables(names)
+    tables = [name.removeprefix(_TABLE) for name in inputs if name.startswith(_TABLE)]
+    read = raw_tables(names, tables)
     if not read:  # no notes, or a read that cannot be followed: anything may matter
         return dict(inputs)
     kept = {f"{_TABLE}{name}" for name in read}
     return {k: v for k, v in inputs.items() if not k.startswith(_TABLE) or k in kept}
 
 
-def raw_tables(names: Iterable[str]) -> set[str] | None:
+def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None:
     """The D1 tables behind views and raw tables; None when one of them cannot be followed.
 
-    >>> sorted(raw_tables(["order_lines", "raw.inventory_impact"]))
-    ['inventory_impact', 'order_events']
+    A name that both the app and d1lab have counts for both.
+
+    Args:
+        names: As the notes of a run have them.
+        tables: The tables of the warehouse.
+
+    >>> sorted(raw_tables(["order_lines", "raw.inventory_impact", "shops"], ["shops"]))
+    ['inventory_impact', 'order_events', 'shops']
     """
     found: set[str] = set()
     for name in names:
+        bare = name.removeprefix("raw.")
+        own = {table for table in tables if own_name(table).lower() == bare.lower()}
         view = VIEWS / f"{name}.sql"
         if name.startswith("raw."):
-            found.add(name.removeprefix("raw."))
-            continue
-        behind = raw_tables(tables_read(view.read_text("utf-8"))) if view.is_file() else None
-        if behind is None:
+            own.add(bare)
+        if view.is_file():
+            behind = raw_tables(tables_read(view.read_text("utf-8")), tables)
+            own |= behind or set()
+        if not own:
             return None
-        found |= behind
+        found |= own
     return found
 
 

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -89,7 +89,8 @@ class Work(NamedTuple):
     report: str
 
     def __str__(self) -> str:
-        return f"report {self.report!r} for shop {self.shop!r} of database {self.database!r}"
+        shop = f" for shop {self.shop!r}" if self.shop else ""
+        return f"report {self.report!r}{shop} of database {self.database!r}"
 
 
 class RunLedger:
@@ -104,7 +105,7 @@ class RunLedger:
         try:
             if not path.is_file():
                 _make(path)
-            with self._open() as con:
+            with self.open() as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
         except (sqlite3.DatabaseError, OSError) as error:
             raise D1labError(
@@ -114,7 +115,8 @@ class RunLedger:
             ) from error
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def open(self) -> Generator[sqlite3.Connection]:
+        """A connection to the ledger's file, closed at the end."""
         with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as con:
             con.execute("PRAGMA synchronous = NORMAL")
             con.row_factory = sqlite3.Row
@@ -124,7 +126,7 @@ class RunLedger:
         """Record that a run begins: `row` has the columns of `runs` that are known then."""
         columns = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
-        with self._open() as con:
+        with self.open() as con:
             con.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", row)  # noqa: S608 - our names
 
     def finish(
@@ -143,12 +145,12 @@ class RunLedger:
             "error": record.error.model_dump_json() if record.error else None,
         }
         sets = ", ".join(f"{name} = :{name}" for name in row if name != "run_id")
-        with self._open() as con:
+        with self.open() as con:
             con.execute(f"UPDATE runs SET {sets} WHERE run_id = :run_id", row)  # noqa: S608 - our names
 
     def set_pushed(self, run_id: str, at: datetime | None = None) -> None:
         """Record that a run's results were pushed."""
-        with self._open() as con:
+        with self.open() as con:
             con.execute(
                 "UPDATE runs SET pushed_at = ? WHERE run_id = ?",
                 (_text(at or datetime.now(UTC)), run_id),
@@ -170,21 +172,21 @@ class RunLedger:
 
     def entries(self) -> list[LedgerEntry]:
         """All runs, oldest first."""
-        with self._open() as con:
+        with self.open() as con:
             return [_entry(row) for row in con.execute("SELECT * FROM runs ORDER BY started_at")]
 
     def forget(self, run_id: str) -> None:
         """Remove a run."""
-        with self._open() as con:
+        with self.open() as con:
             con.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
 
     def _first(self, condition: str, params: tuple[object, ...]) -> LedgerEntry | None:
-        with self._open() as con:
+        with self.open() as con:
             row = con.execute(f"SELECT * FROM runs WHERE {condition} LIMIT 1", params).fetchone()  # noqa: S608 - our own text
         return _entry(row) if row else None
 
     @contextmanager
-    def lease(self, work: Work) -> Iterator[Lease]:
+    def lease(self, work: Work) -> Generator[Lease]:
         """Hold the lease for some work; it beats until the block ends.
 
         Runs of that work that were never finished are marked as lost: whoever held the lease
@@ -194,7 +196,7 @@ class RunLedger:
             LockedError: Another process, or another thread of this one, is working on it.
         """
         lease = Lease(self, work)
-        with self._open() as con:
+        with self.open() as con:
             con.execute("BEGIN IMMEDIATE")
             _take(con, lease)
             con.execute(
@@ -222,7 +224,7 @@ class Lease:
 
     def beat(self) -> bool:
         """Say that the holder lives; False when the lease was lost to another."""
-        with self.ledger._open() as con:
+        with self.ledger.open() as con:
             done = con.execute(
                 "UPDATE leases SET beat_at = ?"
                 " WHERE database = ? AND shop = ? AND report = ? AND holder = ?",
@@ -231,7 +233,7 @@ class Lease:
             return done.rowcount == 1
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
+    def beating(self) -> Generator[None]:
         """Beat in the background; give the lease back at the end."""
         thread = threading.Thread(target=self._keep_beating, daemon=True)
         thread.start()
@@ -240,7 +242,7 @@ class Lease:
         finally:
             self._over.set()
             thread.join()
-            with self.ledger._open() as con:
+            with self.ledger.open() as con:
                 con.execute("DELETE FROM leases WHERE holder = ?", (self.holder,))
 
     def _keep_beating(self) -> None:

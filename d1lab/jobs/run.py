@@ -260,7 +260,9 @@ class _JobRunner:
             with self._pushing, closing(connect(self.settings, task.database, write=True)) as db:
                 if reason := _is_behind(db, load_run(run_dir)):
                     return outcome._replace(message=reason)
-                result = push_results(db, run_dir, report=task.report.name)
+                result = push_results(
+                    db, run_dir, report=task.report.name, named=self.settings.push.tables
+                )
         except D1labError as error:
             message = f"report created, but results were not written to D1: {error}"
             return outcome._replace(message=message, exit_code=error.exit_code)

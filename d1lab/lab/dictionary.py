@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +13,35 @@ from d1lab.d1.database import quote
 from d1lab.lab import query
 from d1lab.lab.freshness import as_utc
 from d1lab.metrics import tables_read
+from d1lab.warehouse import AppColumn, own_name
 from d1lab.warehouse.views import VIEWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def d1_table(name: str) -> str:
-    """The D1 table that a view or raw table shows; '' for one that is not D1's."""
+def d1_table(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """The table of the schema raw that a view or raw table shows; '' for one that is not D1's."""
     if name.startswith("raw."):
         return name.removeprefix("raw.")
+    if name in (apps := _app_tables(con)):
+        return apps[name]
     path = VIEWS / f"{name}.sql"
     if not path.is_file():
         return ""
     return tables_read(path.read_text(encoding="utf-8"))[0].removeprefix("raw.")
+
+
+def _app_tables(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The app's own tables by the app's names, as the schema raw names them."""
+    found = con.execute("SELECT DISTINCT table_name FROM d1lab.columns").fetchall()
+    return {own_name(table): table for (table,) in found}
+
+
+def _app_columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, AppColumn]:
+    """What is kept of the columns of one of the app's tables; nothing for another."""
+    found = con.execute("SELECT * FROM d1lab.columns WHERE table_name = ?", [table]).fetchall()
+    return {column.column_name: column for column in map(AppColumn._make, found)}
 
 
 def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -41,8 +57,9 @@ def _table_row(
     con: duckdb.DuckDBPyConnection, name: str, pulled: dict[str, datetime]
 ) -> dict[str, Any]:
     rows, shares = _null_shares(con, name)
-    source = d1_table(name)
+    source = d1_table(con, name)
     declared = catalog.TABLES.get(source)
+    its_columns = _app_columns(con, source)
     at = pulled.get(source)
     missing = [f"{column} {_percent(share)}" for column, share in shares.items() if share > 0]
     return {
@@ -50,10 +67,17 @@ def _table_row(
         "d1_table": source,
         "rows": rows,
         "age_hours": (datetime.now(UTC) - at).total_seconds() / 3600 if at else None,
-        "key": ", ".join(declared.key) if declared else "",
+        "key": ", ".join(declared.key if declared else _key(its_columns)),
         "columns": ", ".join(shares),
         "null_shares": ", ".join(missing),
+        "comment": next((column.table_comment for column in its_columns.values()), ""),
     }
+
+
+def _key(columns: Mapping[str, AppColumn]) -> list[str]:
+    """The primary key, in its order."""
+    keys = sorted((c.key_position, name) for name, c in columns.items() if c.key_position)
+    return [name for _, name in keys]
 
 
 def _percent(share: float) -> str:
@@ -77,7 +101,11 @@ def _pulled_at(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
 
 
 def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
-    """One row per column of one table: type, owner in D1, share of NULLs, values, range."""
+    """One row per column of one table: type, owner in D1, share of NULLs, values, range.
+
+    Of the app's own tables also what D1's schema says: declared type, key, reference, comment; and
+    how times and flags are stored, recognized by the values.
+    """
     import pandas as pd
 
     relation = query.relation(con, name)
@@ -86,7 +114,8 @@ def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
         for c in map(quote, relation.columns)
     )
     [(rows, *found)] = relation.aggregate(f"count(*), {parts}").fetchall()
-    owners = _owners(d1_table(name))
+    source = d1_table(con, name)
+    owners, said = _owners(source), _app_columns(con, source)
     return pd.DataFrame(
         {
             "column": column,
@@ -96,11 +125,25 @@ def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
             "distinct_about": distinct,
             "least": least,
             "greatest": greatest,
+            **_declaration(said.get(column)),
         }
         for column, kind, (known, distinct, least, greatest) in zip(
             relation.columns, relation.types, _by_four(found), strict=True
         )
     )
+
+
+def _declaration(column: AppColumn | None) -> dict[str, str]:
+    """What D1's schema says of a column, and how its values are stored."""
+    if column is None:
+        return dict.fromkeys(("declared", "stored_as", "key", "refers_to", "comment"), "")
+    return {
+        "declared": column.declared,
+        "stored_as": column.stored_as,
+        "key": "primary" if column.key_position else "",
+        "refers_to": column.refers_to,
+        "comment": column.comment,
+    }
 
 
 def _by_four(values: list[Any]) -> list[tuple[Any, ...]]:

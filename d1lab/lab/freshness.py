@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 
 from d1lab.config import STALE_AFTER
+from d1lab.warehouse import OWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ class Freshness(NamedTuple):
     """How old the data is."""
 
     pulled_at: datetime | None  # when the last pull ended, UTC
-    data_as_of: date  # the last complete day in the shop's data
+    data_as_of: date  # the last day in the shop's data
     age_hours: float | None  # since the last pull
     stale: bool  # no pull within 36 hours
 
@@ -42,12 +43,12 @@ def simulated_views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     views = con.sql(
         "SELECT c.table_name FROM duckdb_columns() AS c JOIN duckdb_views() AS v "
         "ON v.view_name = c.table_name AND v.schema_name = c.schema_name "
-        "WHERE v.schema_name = 'main' AND NOT v.internal AND c.column_name = 'source' "
+        "WHERE v.schema_name = 'd1lab' AND NOT v.internal AND c.column_name = 'source' "
         "ORDER BY c.table_name"
     ).fetchall()
     by_shop: dict[str, list[str]] = {}
     for (view,) in views:
-        rows = con.table(view).filter("source = 'simulated'")
+        rows = con.table(f"{OWN}.{view}").filter("source = 'simulated'")
         for (shop,) in rows.select("shop").distinct().fetchall():
             by_shop.setdefault(shop, []).append(view)
     return by_shop

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from d1lab import outbox
+from d1lab.config import PushTable
 from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
-from d1lab.lab import days, dictionary, freshness, query
+from d1lab.lab import app_shops, dictionary, freshness, query
 from d1lab.lab.freshness import Freshness
+from d1lab.lab.push_tables import push_table
 from d1lab.lab.showing import DisplayMixin
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
@@ -27,6 +29,7 @@ from d1lab.metrics import (
 )
 from d1lab.parameter_types import as_day
 from d1lab.search import Hit, SearchIndex, open_index
+from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +46,8 @@ class Lab(DisplayMixin):
         run_dir: The run's folder, when a run opens the lab.
         metrics_folder: The project's own metrics.
         currency: The code of the currency of its amounts; empty where it is not known.
+        shop_column: The column of the app's own tables that names a shop.
+        push_tables: The tables of the app's that results may be staged for.
 
     Raises:
         UnknownName: The data has no such shop.
@@ -58,10 +63,13 @@ class Lab(DisplayMixin):
         run_dir: Path | None = None,
         metrics_folder: Path | None = None,
         currency: str = "",
+        shop_column: str = "shop",
+        push_tables: Mapping[str, PushTable] | None = None,
     ) -> None:
         self._con, self.database, self.folder = con, database, folder
         self._given_run_dir, self._metrics_folder = run_dir, metrics_folder
-        self.currency = currency
+        self.currency, self._shop_column = currency, shop_column
+        self._push_tables = push_tables or {}
         only = self.shops[0] if len(self.shops) == 1 else None
         self.shop = only if shop is None else self._known_shop(shop)
 
@@ -130,7 +138,7 @@ class Lab(DisplayMixin):
 
     def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
         try:
-            return evaluate(self._con, metric, params).df()
+            return evaluate(self._looking_in(metric.is_shipped), metric, params).df()
         except duckdb.CatalogException as error:
             raise InputError(
                 f"metric {metric.name!r}: "
@@ -142,6 +150,18 @@ class Lab(DisplayMixin):
                 f"metric {metric.name!r} with {dict(params)}: "
                 f"{query.explained(self._con, error, metric.sql)}"
             ) from None
+
+    def _looking_in(self, is_shipped: bool) -> duckdb.DuckDBPyConnection:
+        """Where a metric's names are looked up: d1lab's metrics mean its views."""
+        return self._own_first if is_shipped else self._apps_first
+
+    @cached_property
+    def _own_first(self) -> duckdb.DuckDBPyConnection:
+        return looking_in(self._con, OWN_FIRST)
+
+    @cached_property
+    def _apps_first(self) -> duckdb.DuckDBPyConnection:
+        return looking_in(self._con, APPS_FIRST)
 
     @cached_property
     def _metrics(self) -> dict[str, Metric]:
@@ -186,30 +206,46 @@ class Lab(DisplayMixin):
 
     @cached_property
     def _days(self) -> dict[str, tuple[date, date]]:
-        """First and last complete day of each shop's data."""
-        found = evaluate(self._con, self._metrics["last_day"], {}).fetchall()
-        return days.complete(self._con, {shop: (first, last) for shop, first, last in found})
+        """First and last day of each shop's data."""
+        found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
+        known = {shop: (first, last) for shop, first, last in found}
+        return app_shops.app_shops(self._con, self._shop_column) | known
 
     def _known_shop(self, shop: object) -> str:
-        if not isinstance(shop, str) or shop not in self._days:
+        if str(shop) not in self._days:
             raise UnknownName("shop", str(shop), self._days, f"database {self.database!r}")
-        return shop
+        return str(shop)
 
     def _shop(self, shop: str | None) -> str:
-        if shop is None and self.shop is None:
+        """The shop that is meant; '' for all data, also where the data has no shop."""
+        if shop is None and self.shop is None and self.shops:
             raise InputError(
                 f"several shops in this database. Pass shop=..., one of: {', '.join(self.shops)}"
             )
-        return self._known_shop(shop or self.shop)
+        chosen = self.shop if shop is None else shop
+        return self._known_shop(chosen) if chosen else ""
+
+    def _days_of(self, shop: str) -> tuple[date, date]:
+        """The first and the last day of a shop's data, or of all data for ''."""
+        if shop:
+            return self._days[shop]
+        if not self._days:
+            return app_shops.app_days(self._con)
+        firsts, lasts = zip(*self._days.values(), strict=True)
+        return min(firsts), max(lasts)
 
     def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
-        """The report date: the one given, or the last complete day in the shop's data.
+        """The report date: the one given, or the last in the shop's data.
+
+        Args:
+            shop: A shop, or '' for all data; None for the lab's own.
+            as_of: A day, or YYYY-MM-DD.
 
         Raises:
-            InputError: It is no date, or lies before the shop's first day or after its last
-                complete one.
+            InputError: It is no date, or lies before the shop's first day or after its last.
         """
-        first, last = self._days[self._shop(shop)]
+        chosen = self._shop(shop)
+        first, last = self._days_of(chosen)
         if as_of is None:
             return last
         try:
@@ -217,19 +253,12 @@ class Lab(DisplayMixin):
         except ValueError:
             raise InputError(f"invalid as_of={as_of!r}. Use YYYY-MM-DD.") from None
         if not first <= day <= last:
+            whose = "the shop's data" if chosen else "the data"
             raise InputError(
-                f"as_of={day} is outside the shop's data ({first} to {last}). A day counts once "
-                f"it is over ({self.timezone(shop) or 'UTC'}). Use a day of these, or latest."
+                f"as_of={day} is outside {whose} ({first} to {last}). Use a day of these, "
+                "or latest."
             )
         return day
-
-    def timezone(self, shop: str | None = None) -> str | None:
-        """The IANA name of the time zone of a shop's days; None where it is not set: UTC."""
-        return days.zone_of(self._con, self._shop(shop))
-
-    def today(self, shop: str | None = None) -> date:
-        """The present day by the shop's clock."""
-        return days.today(self.timezone(shop))
 
     def freshness(self, shop: str | None = None) -> Freshness:
         """When the data was pulled, how far it reaches, and whether that is too old."""
@@ -265,7 +294,7 @@ class Lab(DisplayMixin):
 
         Args:
             frame: The table's key columns, and columns that d1lab owns.
-            table: The D1 table's name.
+            table: The D1 table's name: one of d1lab's, or one that `[push.tables]` names.
             columns: Names of the columns to stage, also as one text; all for None.
 
         Returns:
@@ -276,7 +305,8 @@ class Lab(DisplayMixin):
         """
         interactive = self._given_run_dir is None
         chosen = selected(frame, columns)
-        return outbox.stage(chosen, table, self.run_dir, replace=interactive)
+        declared = push_table(self._con, table, self._push_tables)
+        return outbox.stage(chosen, declared, self.run_dir, replace=interactive)
 
     def keep(self, records: object, name: str) -> Path:
         """Keep records with the run as <name>.json, such as what a decision followed from.

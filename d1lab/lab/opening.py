@@ -23,10 +23,12 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
     lab = Lab(
-        open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones),
+        open_warehouse(folder, uses_start=chosen.uses_start),
         database=name,
         folder=folder,
         shop=shop,
+        shop_column=chosen.shop_column,
+        push_tables=settings.push.tables,
         run_dir=settings.run_dir,
         metrics_folder=settings.root / "metrics",
     )

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import duckdb
 
+from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.metrics import check_select, message_of, tables_read
+from d1lab.warehouse import OWN, VIEWS
 
 _UNKNOWN_TABLE = re.compile(r'Table with name "?([\w.]+)"? does not exist')
 _UNKNOWN_COLUMNS = (
@@ -45,6 +47,11 @@ def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> 
     text = str(error)
     if match := _UNKNOWN_TABLE.search(text):
         asked = _as_written(match[1], sql)
+        if (VIEWS / f"{asked}.sql").is_file():
+            return InputError(
+                f"the view {asked!r} has no data in this database. `d1lab tables` "
+                f"lists what has; {OWN}.{asked} is the view without rows."
+            )
         return UnknownName("table", asked, relation_names(con), "the warehouse")
     for pattern in _UNKNOWN_COLUMNS:
         if match := pattern.search(text):
@@ -82,12 +89,18 @@ def relation(con: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelati
 
 
 def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Every view and table of the warehouse as SQL names it: views first, then with schema."""
+    """Every view and table of the warehouse as SQL names it: views first, then with schema.
+
+    Of d1lab's own, those that hold data.
+    """
     found = con.execute(
         """
-        SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal
-        UNION ALL SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal
-        """
+        SELECT schema_name, view_name FROM duckdb_views()
+        WHERE NOT internal AND schema_name <> $own
+        UNION ALL SELECT schema_name, table_name FROM duckdb_tables()
+        WHERE NOT internal AND (estimated_size > 0 OR NOT list_contains($declared, table_name))
+        """,
+        {"own": OWN, "declared": list(catalog.TABLES)},
     ).fetchall()
     names = (name if schema == "main" else f"{schema}.{name}" for schema, name in found)
     return sorted(names, key=lambda name: ("." in name, name))

@@ -94,7 +94,7 @@ class DisplayMixin:
             StopRun: Always.
         """
         if shown:
-            from IPython.display import display
+            from IPython.display import display  # pyright: ignore[reportUnknownVariableType]
 
             display(*shown)
         raise StopRun(str(reason))

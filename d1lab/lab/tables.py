@@ -1,5 +1,7 @@
 """lab.tables: each table of the warehouse as an attribute that completes with Tab."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

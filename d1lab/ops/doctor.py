@@ -27,15 +27,21 @@ _NEAR = 0.9  # of a limit
 _AUDIT_ROWS = 2_000
 _SAMPLE_ROWS = 1_000
 _STALE = timedelta(days=1)
+_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS)
+"""d1lab's tables that are not pulled."""
 
 
 class Check(NamedTuple):
-    """One result of the examination."""
+    """One result of the examination.
+
+    What only writing needs is no problem where nothing is written.
+    """
 
     level: Level
     subject: str
     found: str
     todo: str = ""
+    needed_for: Literal["reading", "writing"] = "reading"
 
 
 class _Audited(NamedTuple):
@@ -56,9 +62,19 @@ class _Schema(NamedTuple):
     pending: tuple[str, ...]  # migrations, by file name
     audit: tuple[_Audited, ...]  # the newest first
 
+    @property
+    def is_only_read(self) -> bool:
+        """Whether the app's tables are there, and d1lab has made none of its own yet."""
+        ours = {name for name, table in TABLES.items() if not table.is_guides} | {*_RECORDS}
+        return bool(self.tables) and not self.tables.keys() & ours - self.foreign.keys()
+
 
 def doctor(
-    db: Database, folder: Path | None = None, *, plan: Literal["free", "paid"] = "paid"
+    db: Database,
+    folder: Path | None = None,
+    *,
+    plan: Literal["free", "paid"] = "paid",
+    writes: bool = True,
 ) -> list[Check]:
     """Examine a database, and its warehouse where there is one; writes nothing.
 
@@ -66,6 +82,8 @@ def doctor(
         db: The database; opened for reading is enough.
         folder: Where its warehouse and runs lie; None leaves them out.
         plan: Cloudflare's plan, whose limits count.
+        writes: Whether results are to be written to it. What only writing needs is a note
+            otherwise, and where d1lab has made no table of its own yet.
 
     Returns:
         Problems first, then notes, then what is well.
@@ -84,10 +102,37 @@ def doctor(
         *_unexplained(db, schema),
         *(_warehouse(db, folder) if folder else ()),
     ]
+    writes = writes and not schema.is_only_read
+    if not writes:
+        checks = [_noted(check) for check in checks]
+    checks += _possible(schema, checks, writes=writes)
     read = db.meter.total.rows_read - before.rows_read
     checks.append(Check("ok", "cost of this check", f"{read:,} billed rows read, 0 written"))
     rank = {"problem": 0, "note": 1, "ok": 2}
     return sorted(checks, key=lambda check: rank[check.level])
+
+
+def _noted(check: Check) -> Check:
+    is_problem = check.level == "problem" and check.needed_for == "writing"
+    return check._replace(level="note") if is_problem else check
+
+
+def _possible(schema: _Schema, checks: list[Check], *, writes: bool) -> Iterator[Check]:
+    """Whether the database can be read, and whether it can be written to."""
+    stops = {check.needed_for for check in checks if check.level == "problem"}
+    found = (
+        "problems: see above" if "reading" in stops else f"possible: {len(schema.tables)} tables"
+    )
+    yield Check("ok", "reading", found)
+    if schema.is_only_read:
+        found = f"not set up: {len(schema.pending)} migrations pending. Reading works without them"
+        yield Check("note", "writing", found, "d1lab migrate, to write results", "writing")
+    elif not writes:
+        found = "not possible: no write token. Reading works without it"
+        yield Check("note", "writing", found, "set D1LAB_WRITE_TOKEN, to write results", "writing")
+    else:
+        found = "problems: see above" if "writing" in stops else "possible"
+        yield Check("ok", "writing", found, "", "writing")
 
 
 def _read(db: Database) -> _Schema:
@@ -116,23 +161,27 @@ def _audit(db: Database) -> Iterator[_Audited]:
 
 
 def _migrations(schema: _Schema) -> Iterator[Check]:
+    if schema.is_only_read:
+        return
     if schema.pending:
         names = ", ".join(schema.pending)
-        yield Check("problem", "migrations", f"pending: {names}", "d1lab migrate")
+        yield Check("problem", "migrations", f"pending: {names}", "d1lab migrate", "writing")
     else:
         yield Check("ok", "migrations", "all applied")
 
 
 def _shape(schema: _Schema) -> Iterator[Check]:
     """Tables and columns that are missing."""
-    for name in (*TABLES, CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS):
+    for name in (*TABLES, *_RECORDS):
         info = schema.tables.get(name)
         if name in schema.foreign:
             yield _foreign(name, schema.foreign[name])
             continue
         if info is None:
             item = SchemaObject("table", name, name)
-            yield Check("problem", f"table {name}", "missing", _fix(schema, item))
+            if not schema.is_only_read:
+                todo = _fix(schema, item)
+                yield Check("problem", f"table {name}", "missing", todo, "writing")
             continue
         present = {column.name.lower() for column in info.columns}
         declared_columns = TABLES[name].columns if name in TABLES else ()
@@ -193,6 +242,7 @@ def _unique(schema: _Schema) -> Iterator[Check]:
             f"table {table.name}",
             f"no UNIQUE index on ({key}): {consequence}",
             f"make a UNIQUE index on ({key})",
+            "writing" if written else "reading",
         )
 
 
@@ -218,9 +268,7 @@ def _triggers(schema: _Schema) -> Iterator[Check]:
 
 def _unknown_tables(schema: _Schema) -> Iterator[Check]:
     """What the app has of its own: not ours to judge, only to say that it is left alone."""
-    extra = sorted(
-        schema.tables.keys() - TABLES.keys() - {CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS}
-    )
+    extra = sorted(schema.tables.keys() - TABLES.keys() - {*_RECORDS})
     if extra:
         yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
     for name in TABLES:
@@ -274,6 +322,7 @@ def _unfinished(schema: _Schema) -> Iterator[Check]:
                     "still running)"
                 ),
                 _finish(row),
+                "writing",
             )
 
 

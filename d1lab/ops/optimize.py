@@ -27,7 +27,7 @@ def misled_tables(db: Database, tables: Iterable[TableInfo]) -> list[Misled]:
     Three rows are read for each table that is in doubt, and one for each index.
     """
     believed = believed_rows(db)
-    found = []
+    found: list[Misled] = []
     for table in tables:
         rows = believed.get(table.name.lower())
         if rows is None or rows > MISLEADING_ROWS or not table.has_rowid:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from d1lab.display import DataTable
 from d1lab.errors import D1labError, InputError
@@ -115,7 +115,7 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
             f"tables of this run are missing in {run_dir}. Recreate them with `d1lab run --force`."
         )
     files = page.with_suffix("")
-    exported = []
+    exported: list[Exported] = []
     for table in _tables(json.loads(path.read_bytes())):
         kept = table.save_csv(run_dir)
         files.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def export_pdf(page: Path) -> Exported:
     return Exported(print_pdf(page, page.with_suffix(".pdf")), None)
 
 
-def _tables(notebook: dict) -> Iterator[DataTable]:
+def _tables(notebook: dict[str, Any]) -> Iterator[DataTable]:
     """The tables that an executed notebook (nbformat 4, as JSON) shows, in order."""
     for cell in notebook.get("cells", ()):
         for output in cell.get("outputs", ()):

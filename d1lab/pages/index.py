@@ -128,7 +128,7 @@ def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
     runs = [entry.newest.run for entry in entries]
     choices = {
         "database": {(run.database, run.database) for run in runs},
-        "shop": {(run.shop, run.shop) for run in runs},
+        "shop": {(run.shop, run.shop) for run in runs if run.shop},
         "report": {(run.report, run.title) for run in runs},
         "status": {(entry.status, STATUSES[entry.status]) for entry in entries},
     }

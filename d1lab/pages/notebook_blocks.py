@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup
 
@@ -192,8 +192,8 @@ class _Drawn(NamedTuple):
 
 
 def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
-    title = spec.get("title") or ""
-    title = str(title.get("text", "") if isinstance(title, dict) else title)
+    declared: Any = spec.get("title") or ""
+    title = str(cast("Any", declared).get("text", "") if type(declared) is dict else declared)
     description = str(spec.get("description") or title or "A chart without a description.")
     rows = _rows(spec)
     svg, problem = "", ""
@@ -212,18 +212,20 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
 
 def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     """The chart's own rows; None where it has several data sets or none of its own."""
-    data = spec.get("data") or {}
-    values = data.get("values")
+    data: dict[str, Any] = spec.get("data") or {}
+    values: Any = data.get("values")
     if values is None and "name" in data:
-        values = (spec.get("datasets") or {}).get(data["name"])
-    return values if isinstance(values, list) else None
+        datasets: dict[str, Any] = spec.get("datasets") or {}
+        values = datasets.get(data["name"])
+    return cast("list[Mapping[str, Any]]", values) if isinstance(values, list) else None
 
 
 def _numbers(
     spec: Mapping[str, Any], rows: list[Mapping[str, Any]], title: str, name: str
 ) -> DataTable:
     """The chart's rows as a table, so that a picture is never the only place of a number."""
-    declared = (spec.get("usermeta") or {}).get("d1lab", {}).get("columns")
+    usermeta: dict[str, Any] = spec.get("usermeta") or {}
+    declared: Any = usermeta.get("d1lab", {}).get("columns")
     if declared:
         columns = tuple(TableColumn(*(c[name] for name in TableColumn._fields)) for c in declared)
     else:
@@ -264,4 +266,4 @@ def _picture(base64: str) -> ImageBlock | TextBlock:
 
 def _text(value: Any) -> str:
     """nbformat's text: a string, or the lines of one."""
-    return "".join(value) if isinstance(value, list) else str(value)
+    return "".join(cast("list[str]", value)) if isinstance(value, list) else str(value)

@@ -13,7 +13,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -154,8 +154,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(filters())
-    made.globals |= {"STATUSES": STATUSES, "STALE_HOURS": STALE_AFTER // timedelta(hours=1)}
+    made.filters.update(filters())  # pyright: ignore[reportUnknownMemberType]
+    names = cast("dict[str, Any]", made.globals)  # pyright: ignore[reportUnknownMemberType]
+    names |= {"STATUSES": STATUSES, "STALE_HOURS": STALE_AFTER // timedelta(hours=1)}
     return made
 
 
@@ -191,7 +192,7 @@ def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
     previous = load_run(folder)
     ours, theirs = ({**r.parameters, "as_of": None} for r in (run, previous))
     differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
-    remarks = []
+    remarks: list[str] = []
     if differing:
         remarks.append(f"that run had other parameters ({', '.join(differing)})")
     if previous.notebook_hash != run.notebook_hash:

@@ -1,6 +1,6 @@
 """Page storage and the metadata used by the index.
 
-    reports/<database>/<shop>/<report>/<as_of>.html, and latest.html
+    reports/<database>/<shop>/<report>/<as_of>.html, and latest.html; <shop> is _ for all data
 
 Beside a page lie its CSV files, in a folder of its name, and `<as_of>.json`: the card by which the
 index lists it. So `reports/` can be copied anywhere, and its index made again from itself.
@@ -20,6 +20,7 @@ from d1lab.files import digest, write
 from d1lab.runs.record import RunRecord
 
 LATEST = "latest.html"
+ALL_DATA = "_"  # the folder of reports of all data, in the place of a shop's
 KEPT = 6  # key figures on a card
 
 
@@ -38,15 +39,15 @@ def place(reports_dir: Path, run: RunRecord) -> Path:
     chosen = json.dumps(run.chosen, sort_keys=True, default=str)
     mark = f"-{_digest(chosen)}" if run.chosen else ""
     status = "" if run.status == "done" else f"-{run.status}"
-    names = (run.database, run.shop, run.report)
-    folder = reports_dir.joinpath(*map(file_name, names))
+    shop = file_name(run.shop) if run.shop else ALL_DATA
+    folder = reports_dir / file_name(run.database) / shop / file_name(run.report)
     return folder / f"{day}{mark}{status}.html"
 
 
 def file_name(text: str) -> str:
     """A name as one path segment; a name that had to be changed keeps a mark of what it was."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
-    return safe if safe and safe == text else f"{safe or 'shop'}-{_digest(text)}"
+    return safe if safe and safe == text != ALL_DATA else f"{safe or 'shop'}-{_digest(text)}"
 
 
 def store_page(

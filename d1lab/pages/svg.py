@@ -110,7 +110,7 @@ def _drawable(spec: Mapping[str, Any]) -> str:
     if fixed.get("width") == "container":
         fixed["width"] = WIDTH
     if "d1lab" in (spec.get("usermeta") or {}):  # our labels are short: measuring them costs half
-        config = fixed.get("config") or {}
+        config: dict[str, Any] = fixed.get("config") or {}
         fixed["config"] = config | {"axis": config.get("axis", {}) | {"labelLimit": 0}}
     return json.dumps(fixed, sort_keys=True)
 

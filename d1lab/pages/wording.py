@@ -116,12 +116,12 @@ def filters() -> dict[str, Callable[..., Any]]:
         "setting": setting,
         "span": _seconds,
         "layout": layout,
-        "prose": lambda text: quoted(prose(text)),
+        "prose": _quoted_prose,
         "quoted": quoted,
         "sentence": sentence,
         "settings_of": settings_of,
         "simulated": simulated,
-        "whole": lambda text: text.replace(" ", "\N{NO-BREAK SPACE}"),
+        "whole": _unbroken,
     }
 
 
@@ -161,6 +161,15 @@ def prose(text: str) -> str:
 def sentence(text: str) -> str:
     """A text that begins as a sentence does."""
     return text[:1].upper() + text[1:]
+
+
+def _quoted_prose(text: str) -> Markup:
+    return quoted(prose(text))
+
+
+def _unbroken(text: str) -> str:
+    """The text in one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def quoted(text: str) -> Markup:

@@ -1,5 +1,7 @@
 """A batch of rows for the warehouse: typed columns, and the values that did not convert."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
@@ -10,8 +12,9 @@ import pyarrow as pa
 
 from d1lab.d1.database import Value
 from d1lab.d1.keyset import Batch
-from d1lab.pull.convert import Unconverted, convert
+from d1lab.pull.convert import Unconverted, convert, typed
 from d1lab.pull.fields import Field, schema_of
+from d1lab.types import TYPES
 
 
 class QuarantinedValue(NamedTuple):
@@ -69,6 +72,25 @@ class Layout:
             arrays.append(array)
             quarantined += self._quarantined(batch, field, unconverted)
         return TypedBatch(pa.RecordBatch.from_arrays(arrays, schema=self.schema), quarantined)
+
+    def checked(self, rowids: pa.Array, columns: Sequence[pa.Array]) -> TypedBatch:
+        """A batch whose columns are Arrow's already, of the types that Arrow reads from SQLite."""
+        arrays, unfit = [rowids], list[tuple[Field, list[Unconverted]]]()
+        for field, column in zip(self.read, columns, strict=True):
+            array, rows = typed(column, field.kind)
+            arrays.append(array)
+            if rows:
+                reason = TYPES[field.kind].range_reason
+                unfit.append((field, [Unconverted(r, column[r].as_py(), reason) for r in rows]))
+        record = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        if not unfit:
+            return TypedBatch(record, [])
+        given = [column.to_pylist() for column in columns]
+        batch = Batch(rowids.to_pylist(), given, len(rowids), rowids[-1].as_py())
+        quarantined = [
+            q for field, values in unfit for q in self._quarantined(batch, field, values)
+        ]
+        return TypedBatch(record, quarantined)
 
     def _quarantined(
         self, batch: Batch, field: Field, unconverted: list[Unconverted]

@@ -3,7 +3,8 @@ match the declared type becomes NULL, and goes to quarantine with its position a
 
 Each value is checked on its own: the result does not depend on the rest of the batch.
 """
-# pyright: reportAttributeAccessIssue=false
+
+# pyright: standard, reportAttributeAccessIssue=false
 # (pyarrow.compute makes its functions when it is imported)
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
 """How each column of a D1 table maps to the warehouse."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from d1lab import catalog
 from d1lab.d1.database import ColumnInfo, TableInfo, quote
+from d1lab.d1.declarations import Comments, Declarations
 from d1lab.types import TYPES, Kind
-from d1lab.warehouse import DAY
+from d1lab.warehouse import AppColumn
 
 ROWID = "_rowid"
 """The warehouse column with D1's rowid; NULL for a table without rowids."""
@@ -47,6 +51,33 @@ def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[
     for column in found.values():
         fields.append(Field(_free_name(column.name), kind_of(column), column.name))
     return tuple(fields)
+
+
+def app_columns(tables: Mapping[str, TableInfo], said: Declarations) -> list[AppColumn]:
+    """What the warehouse keeps of the columns of the app's own tables.
+
+    Args:
+        tables: By their names in the warehouse.
+        said: What the database's SQL says of them.
+    """
+    found = []
+    for name, table in tables.items():
+        comments = said.comments.get(table.name, Comments("", {}))
+        sources = {column.name: column for column in table.columns}
+        for field in fields_of(table, None):
+            column = sources[str(field.source)]
+            found.append(
+                AppColumn(
+                    table_name=name,
+                    column_name=field.name,
+                    declared=column.declared,
+                    key_position=column.key_position,
+                    refers_to=".".join(filter(None, column.refers_to or ())),
+                    comment=comments.columns.get(column.name.lower(), ""),
+                    table_comment=comments.table,
+                )
+            )
+    return found
 
 
 def kind_of(column: ColumnInfo) -> Kind:
@@ -92,4 +123,4 @@ def signature(fields: tuple[Field, ...]) -> str:
 
 
 def _free_name(name: str) -> str:
-    return f"{name}_" if name.lower() in (ROWID, DAY) else name
+    return f"{name}_" if name.lower() == ROWID else name

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.keyset import MOST_ROWS, Batch, BatchReader
-from d1lab.d1.statistics import believed_rows, misleads, unique_index
+from d1lab.d1.schema import unique_index
+from d1lab.d1.statistics import believed_rows, misleads
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
 from d1lab.pull.plan import Sweep
 from d1lab.pull.spool import Span, Spool
@@ -49,6 +50,18 @@ def changed_rows(
     if sweep.table is not None:
         reader = BatchReader(db, sweep.table, sweep.layout.columns, packed=packed, budget=budget)
         yield from map(sweep.layout.typed, reader.of_rowids(rowids))
+
+
+def whole_table(
+    db: Database, table: TableInfo, sweep: Sweep, *, packed: bool, budget: Budget
+) -> TypedBatches:
+    """A table that nothing pages, read at once, before the warehouse is touched.
+
+    Raises:
+        UnpagedTableError: It is too large for one query.
+    """
+    batch = BatchReader(db, table, sweep.layout.columns, packed=packed, budget=budget).whole()
+    return (typed for typed in [sweep.layout.typed(batch)])
 
 
 Item = TypeVar("Item")
@@ -113,6 +126,9 @@ class RemoteSource:
 
         If D1 would scan the table for each batch, read all of it by a unique index instead.
         """
+        if table.is_unpaged:
+            batches = whole_table(self._db, table, sweep, packed=True, budget=self._budget)
+            return Read(batches, self._bookmark, sweep.changes_seen, is_resumed=False)
         scans = self._scans(table, sweep)
         index = unique_index(self._db, table) if scans and sweep.whole else None
         name = index.name if index else None

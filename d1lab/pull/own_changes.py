@@ -1,6 +1,8 @@
 """Apply d1lab's own writes to the warehouse without reading them back from D1."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json

@@ -5,6 +5,8 @@ there: rows inserted meanwhile are left for the next pull.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.rhythm import Rhythm
-from d1lab.warehouse import TableRecord
+from d1lab.warehouse import APPS, TableRecord
 
 OURS = (
     catalog.CHANGES,
@@ -32,9 +34,6 @@ OURS = (
     catalog.CAMPAIGNS,
 )
 """d1lab's own tables in D1, which are not pulled."""
-
-APPS = "app_"
-"""Prefix in the warehouse for an app's table that has the same name as one of d1lab's."""
 
 UNDER_WAY = "datetime('now', '-2 minutes')"
 """D1's time, minus the longest time that a started statement can stay invisible."""
@@ -95,6 +94,7 @@ class PullPlan(NamedTuple):
     sweeps: list[Sweep]
     gone: list[str]  # warehouse tables that D1 no longer has
     log: TableInfo | None  # the change log
+    apps: dict[str, TableInfo]  # the app's own tables, by their names in the warehouse
 
 
 class Planner:
@@ -154,7 +154,8 @@ class Planner:
             self._rhythm = self._rhythm._replace(is_forced=True)
             return self.plan(only)  # of all tables: others may have changed, too
         self._require_affordable(sweeps)
-        return PullPlan(sweeps, gone, log)
+        apps = {n: table for n, table in tables.items() if table and n not in catalog.TABLES}
+        return PullPlan(sweeps, gone, log, apps)
 
     def _require_kept(
         self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None

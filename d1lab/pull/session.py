@@ -1,8 +1,10 @@
 """One pull: check the old warehouse, build the new one, and swap it in."""
 
+# pyright: standard
+
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +16,10 @@ from filelock import FileLock, Timeout
 
 from d1lab import catalog, warehouse
 from d1lab.d1.database import Budget, Database, TableInfo
+from d1lab.d1.declarations import read_declarations
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import LockedError, StaleDataError
-from d1lab.pull.fields import fields_of
+from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
+from d1lab.pull.fields import app_columns, fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
 from d1lab.pull.own_changes import OwnChanges
@@ -24,7 +27,7 @@ from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.pull.touched import Proof, index_on, touched_rowids
-from d1lab.warehouse import PullRecord, Records, TableRecord, Zones, own_writes, utc_now
+from d1lab.warehouse import PullRecord, Records, TableRecord, own_writes, utc_now
 
 LOCK = "pull.lock"
 
@@ -48,7 +51,7 @@ class PullResult(NamedTuple):
     skipped: bool  # the warehouse was recent enough: nothing was read
     by_table: dict[str, TablePull]
     note: str = ""  # why the warehouse was rebuilt, if so
-    to_come: int = 0  # rows dated in the future, which views omit until that day
+    notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
 
 
 def pull(
@@ -62,7 +65,6 @@ def pull(
     max_age_seconds: float | None = None,
     counters: Counters = "daily",
     accept_dropped: bool = False,
-    zones: Zones | None = None,
     progress: Progress | None = None,
 ) -> PullResult:
     """Update the warehouse in `folder` from the database.
@@ -78,7 +80,6 @@ def pull(
         counters: When to reread rows that may have been updated: once per UTC day, or always.
             Tables in `tables` are always reread.
         accept_dropped: Whether to remove tables that had rows and are missing from D1.
-        zones: The shops' time zones, which define days. None for those of the last pull.
         progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 
@@ -94,7 +95,7 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
-        return session.run(tables, max_age_seconds, counters, zones, accept_dropped=accept_dropped)
+        return session.run(tables, max_age_seconds, counters, accept_dropped=accept_dropped)
 
 
 class _Session:
@@ -117,6 +118,7 @@ class _Session:
             self._source = RemoteSource(db, folder, self._bookmark, budget)
         self._pulled: dict[str, TablePull] = {}
         self._marks: list[str | None] = []
+        self._notes: list[str] = []
         self._distrusted: set[str] = set()  # tables whose index missed a change
 
     def run(
@@ -124,15 +126,12 @@ class _Session:
         only: Sequence[str] | None,
         max_age_seconds: float | None,
         counters: Counters,
-        zones: Zones | None,
         *,
         accept_dropped: bool,
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
-            is_fresh = not self._full and self._is_fresh(known, only, max_age_seconds, rhythm)
-            is_timed = max_age_seconds is not None
-            if is_fresh and old and self._has_same_days(old, known, zones, is_timed=is_timed):
+            if not self._full and self._is_fresh(known, only, max_age_seconds, rhythm):
                 return self._result(skipped=True)
             written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
@@ -149,18 +148,26 @@ class _Session:
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
             con.begin()  # one commit, not one per statement
-            warehouse.prepare_days(con, zones, self._now)
             self._bring_up(con, plan, known)
             written.apply(con, {sweep.name: sweep for sweep in plan.sweeps}, self._bookmark)
             _create_missing(con)
-            to_come = warehouse.set_aside(con, self._now)
             con.commit()
             warehouse.create_views(con)
+            self._show_apps(con, plan.apps)
             if only is None or known.pull is None:
                 self._record(con, is_complete=only is None)
         self._source.forget()
         written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
-        return self._result(note=note, to_come=to_come)
+        return self._result(note=note)
+
+    def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
+        """The app's tables and views under their own names."""
+        said = read_declarations(self._db, {table.name for table in apps.values()})
+        failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views)
+        self._notes += [
+            f"view {name!r} of the app is not in the warehouse: {why}"
+            for name, why in failed.items()
+        ]
 
     def _is_fresh(
         self,
@@ -181,29 +188,6 @@ class _Session:
         limit = timedelta(seconds=max_age_seconds)
         return all(at is not None and self._now - at <= limit for at, _ in reads)
 
-    def _has_same_days(
-        self,
-        old: duckdb.DuckDBPyConnection,
-        known: Records,
-        zones: Zones | None,
-        *,
-        is_timed: bool,
-    ) -> bool:
-        """Whether the zones are the same, and no day with data ended since the last pull.
-
-        Args:
-            old: The warehouse.
-            known: The warehouse's records.
-            zones: The zones of the settings.
-            is_timed: Whether the age of the last pull alone decides, and days that ended do not.
-        """
-        built = warehouse.zones_of(old)
-        if known.pull is None or (zones is not None and dict(zones) != built):
-            return False
-        return is_timed or not warehouse.has_days_since(
-            old, known.pull.started_at, self._now, built
-        )
-
     def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan, known: Records) -> None:
         for name in plan.gone:
             warehouse.drop_table(con, name)
@@ -212,8 +196,12 @@ class _Session:
             loader = Loader(con, sweep, self._now, self._progress)
             known_table = known.tables.get(sweep.name)
             proof = _proof(con, sweep, known_table)
-            loader.prepare()
-            loaded, state = self._load(loader, sweep, plan)
+            try:
+                loaded, state = self._load(loader, sweep, plan)
+            except UnpagedTableError as error:
+                self._notes.append(str(error))
+                warehouse.drop_table(con, sweep.name)
+                continue
             read = self._rows_read(sweep, plan) - spent
             index = self._index(sweep, known_table, proof)
             loader.record(known_table, rows_read=read, state=state, touched_index=index)
@@ -223,8 +211,10 @@ class _Session:
     def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, LoadedState]:
         """Return the counts of rows loaded, and the state of the database that they reflect."""
         if sweep.table is None:
+            loader.prepare()
             return LoadedRows(), LoadedState(self._bookmark)
         read = self._source.read(sweep.table, sweep)
+        loader.prepare()
         loaded = loader.load(read.batches)
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
             packed, budget = self._source.packed, self._budget
@@ -293,7 +283,7 @@ class _Session:
         )
         warehouse.record_pull(con, record)
 
-    def _result(self, *, skipped: bool = False, note: str = "", to_come: int = 0) -> PullResult:
+    def _result(self, *, skipped: bool = False, note: str = "") -> PullResult:
         return PullResult(
             rows_pulled=sum(table.rows_pulled for table in self._pulled.values()),
             rows_read=self._budget.spent,
@@ -302,7 +292,7 @@ class _Session:
             skipped=skipped,
             by_table=self._pulled,
             note=note,
-            to_come=to_come,
+            notes=tuple(self._notes),
         )
 
 
@@ -329,7 +319,7 @@ def _last_reads(
 @contextmanager
 def _old_warehouse(
     folder: Path, url: str
-) -> Iterator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
+) -> Generator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
     """Open the current warehouse; yield it, its records, and a note if it has to be rebuilt."""
     nothing = Records(None, {})
     if not (folder / warehouse.FILE_NAME).is_file():
@@ -361,7 +351,7 @@ def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Generator[None]:
     """Lock the folder against other pulls."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:

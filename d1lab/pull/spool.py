@@ -9,6 +9,8 @@ pull checks it by the usual rules: it rereads the whole table, its tail, or the 
 log since the first batch. Batches older than the reread tail are deleted.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json

@@ -1,19 +1,20 @@
 """Batches from a SQLite file, read by ADBC into typed columns as fast as SQLite itself.
 
 ADBC infers a column's type from the first rows and silently converts other types. So the query
-puts a row of the declared types first, and adds a last column that flags values which would be
-converted. Rows that ADBC cannot return exactly are read again, value by value, but only after its
-connection is closed: SQLite's locks belong to the process, and the first connection to release
-them would release both.
+puts a row of the declared types first, and adds a last column that holds, as JSON, each row with
+values which would be converted: no row is read twice for them. Rows that ADBC refuses are read
+value by value, but only after its connection is closed: SQLite's locks belong to the process, and
+the first connection to release them would release both.
 """
 
-# pyright: reportAttributeAccessIssue=false
-# (pyarrow.compute makes its functions when it is imported)
 # ruff: noqa: S608  (names are quoted, values are bound)
+
+# pyright: standard, reportAttributeAccessIssue=false
+# (pyarrow.compute makes its functions when it is imported)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from urllib.parse import quote as quote_url
 
 import adbc_driver_manager
@@ -21,14 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi as adbc
 
-from d1lab.d1.database import Budget, TableInfo, Usage, quote
-from d1lab.d1.keyset import BatchReader, rowid_name
+from d1lab.d1.database import Budget, TableInfo, Usage, Value, quote
+from d1lab.d1.keyset import Batch, BatchReader, parse, rowid_name, unwrap
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
-from d1lab.pull.convert import typed
 from d1lab.pull.fields import Field
+from d1lab.pull.http_source import whole_table
 from d1lab.pull.plan import Sweep
-from d1lab.pull.spool import Span
 from d1lab.types import TYPES, Kind
 
 BATCH_ROWS = 50_000
@@ -36,6 +36,11 @@ BATCH_BYTES = 32_000_000  # target size, estimated from the file size
 
 _BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
 _SEEDS = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}  # by storage class
+_EXACT = (
+    "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0}) WHEN 'text' THEN 't' || hex({0})"
+    " WHEN 'real' THEN 'r' || printf('%!.17g', {0}) ELSE {0} END"
+)
+_REFUSALS = 2  # after so many, a column is of two types: the rest is not tried
 _REFUSED = (adbc_driver_manager.Error, OSError, pa.ArrowInvalid)
 
 
@@ -55,7 +60,10 @@ class FileSource:
 
     def read(self, table: TableInfo, sweep: Sweep) -> Read:
         """Yield all rows of a sweep."""
-        batches = FileReader(self._db, table, sweep, self._budget).batches()
+        if table.is_unpaged:
+            batches = whole_table(self._db, table, sweep, packed=False, budget=self._budget)
+        else:
+            batches = FileReader(self._db, table, sweep, self._budget).batches()
         return Read(batches, self._bookmark, sweep.changes_seen, is_resumed=False)
 
     def forget(self) -> None:
@@ -83,38 +91,32 @@ class FileReader:
         if not self._table.has_rowid:
             yield from map(self._layout.typed, self._exact.by_key())
             return
-        after, unlike = self._sweep.after, list[Span]()
+        after, refusals = self._sweep.after, 0
         while after < self._upto:
             with self._budget.take(self._upto - after, table=self._table.name) as rows:
                 try:
                     for found in self._read(after, rows):
-                        last = found.column(0)[-1].as_py()
-                        record = self._typed(found)
-                        if record is None:
-                            unlike.append(Span(after, last))
-                        else:
-                            yield TypedBatch(record, [])
-                        rows, after = rows - len(found), last
+                        yield self._typed(found)
+                        rows, after = rows - len(found), found.column(0)[-1].as_py()
                     after = after if rows == 0 else self._upto
                     continue
                 except _REFUSED:
                     pass  # its connection is closed now: read the next rows exactly
-            after = yield from self._some_exactly(after)
-        for span in unlike:
-            yield from map(self._layout.typed, self._exact.by_rowid(*span))
+            refusals += 1
+            after = yield from self._exactly(after, BATCH_ROWS if refusals < _REFUSALS else None)
 
-    def _some_exactly(self, after: int) -> Iterator[TypedBatch]:
-        """Yield the next rows, value by value; return the last rowid read."""
+    def _exactly(self, after: int, most: int | None) -> Generator[TypedBatch, None, int]:
+        """Yield the next rows, or all, value by value; return the last rowid read."""
         rows = 0
         for batch in self._exact.by_rowid(after, self._upto):
             yield self._layout.typed(batch)
             rows, after = rows + batch.rows, int(batch.upto)
-            if rows >= BATCH_ROWS:
+            if most is not None and rows >= most:
                 break
         return after
 
     def _read(self, after: int, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield rows from ADBC: the rowid, the columns, and a flag for values of another type."""
+        """Yield rows from ADBC: the rowid, the columns, and exact copies of mixed rows."""
         uri = f"file:{quote_url(str(self._db.path.absolute()))}?mode=ro"
         with adbc.connect(uri) as connection, connection.cursor() as cursor:
             cursor.adbc_statement.set_options(**{_BATCH_ROWS_OPTION: self._batch_rows()})
@@ -124,6 +126,8 @@ class FileReader:
                 self._require_types(found.schema)
                 record = found.slice(1) if is_first else found  # the first row is the type row
                 is_first = False
+                for column in record.columns:
+                    column.validate(full=True)
                 self._db.meter.add(self._table.name, Usage(rows_read=len(record)))
                 if len(record):
                     yield record
@@ -137,8 +141,8 @@ class FileReader:
             for name, field in zip(names, self._asked, strict=True)
         ]
         rowid = f"t.{rowid_name(self._table)}"
-        first = ", ".join(["NULL", *seeds, "0"])
-        others = ", ".join([rowid, *names, " OR ".join(filter(None, unlike)) or "0"])
+        first = ", ".join(["NULL", *seeds, "''"])
+        others = ", ".join([rowid, *names, exact_sql(names, list(filter(None, unlike)))])
         return (
             f"SELECT {first} UNION ALL SELECT {others} FROM {quote(self._table.name)} AS t "
             f"WHERE {rowid} >= {after + 1} AND {rowid} <= {self._upto} ORDER BY 1 LIMIT {rows + 1}"
@@ -151,27 +155,54 @@ class FileReader:
     def _require_types(self, schema: pa.Schema) -> None:
         """Raise if ADBC inferred other types than the declared ones."""
         wanted = [pa.int64(), *(TYPES[field.kind].stored_type for field in self._asked)]
-        if schema.types[:-1] != wanted:
+        if schema.types != [*wanted, pa.string()]:
             raise pa.ArrowInvalid("columns of other types")
 
-    def _typed(self, found: pa.RecordBatch) -> pa.RecordBatch | None:
-        """Return the rows with warehouse types; None if a value does not match its type."""
-        rowids, *columns, unlike = found.columns
-        if pc.max(unlike).as_py():
-            return None
-        arrays = [rowids]
-        for field in self._layout.read:
-            column = rowids if self._is_rowid(field) else columns.pop(0)
-            column.validate(full=True)
-            array, unconverted = typed(column, field.kind)
-            if unconverted:
-                return None
-            arrays.append(array)
-        return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)
+    def _typed(self, found: pa.RecordBatch) -> TypedBatch:
+        """The rows as the warehouse takes them, and the values that do not fit."""
+        unlike = pc.indices_nonzero(pc.is_valid(found.columns[-1]))
+        if len(unlike):
+            return self._layout.typed(self._with_exact(found, unlike))
+        rowids, *columns, _ = found.columns
+        return self._layout.checked(
+            rowids,
+            [rowids if self._is_rowid(field) else columns.pop(0) for field in self._layout.read],
+        )
+
+    def _with_exact(self, found: pa.RecordBatch, unlike: pa.Array) -> Batch:
+        """The rows as Python values, those with unlike values from their exact copy."""
+        rowids, *columns, copies = (column.to_pylist() for column in found.columns)
+        for row in unlike.to_pylist():
+            for column, value in zip(columns, parse(copies[row]), strict=True):
+                column[row] = _exact_value(value)
+        given = [rowids if self._is_rowid(f) else columns.pop(0) for f in self._layout.read]
+        return Batch(rowids, given, len(rowids), rowids[-1])
 
     def _is_rowid(self, field: Field) -> bool:
         """Whether a column is the rowid, which is always selected."""
         return field.source == self._table.rowid_column and field.kind == "integer"
+
+
+def _exact_value(value: Value) -> Value:
+    """A value of the exact copy: integers as they are, reals to the last bit, text and blobs.
+
+    >>> _exact_value("r0.30000000000000004"), _exact_value("t61"), _exact_value(5)
+    (0.30000000000000004, 'a', 5)
+    """
+    is_real = isinstance(value, str) and value.startswith("r")
+    return float(str(value)[1:]) if is_real else unwrap(value)
+
+
+def exact_sql(columns: Sequence[str], unlike: Sequence[str]) -> str:
+    """SQL of a row's values as a JSON array where any is unlike: `_exact_value` undoes it.
+
+    It is made of parts, because SQLite limits a function's arguments.
+    """
+    if not unlike:
+        return "NULL"
+    cells = [f"json_quote({_EXACT.format(column)})" for column in columns]
+    row = " || ',' || ".join(cells)
+    return f"CASE WHEN {' OR '.join(unlike)} THEN '[' || {row} || ']' END"
 
 
 def unlike_sql(column: str, kind: Kind, affinity: str) -> str:

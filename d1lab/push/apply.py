@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from d1lab import catalog
 from d1lab.d1 import Database, Value
 from d1lab.d1.compare_and_set import remove, swap
 from d1lab.d1.write import fetch, insert_new
@@ -43,8 +42,7 @@ class Classified(NamedTuple):
 def states(db: Database, image: BeforeImage, keys: Iterable[Key]) -> dict[Key, State]:
     """Return the current values of the written columns of these rows. Reads each row once."""
     asked = list(keys)
-    table = catalog.table(image.table)
-    found = fetch(db, table.name, table.key, image.columns, asked)
+    found = fetch(db, image.table, image.key, image.columns, asked)
     return {key: found.get(key) for key in asked}
 
 
@@ -133,25 +131,23 @@ def revert(
 
 
 def _write(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
-    table = catalog.table(image.table)
     after = {key: image.changes[key].after for key in rows}
     held = [(key, now, after[key]) for key, now in rows.items() if now is not None]
     new = [(*key, *after[key]) for key, now in rows.items() if now is None]
     try:
         if held:
-            swap(db, table.name, table.key, image.columns, held)
+            swap(db, image.table, image.key, image.columns, held)
         if new:
-            insert_new(db, table.name, table.key, (*table.key, *image.columns), new)
+            insert_new(db, image.table, image.key, (*image.key, *image.columns), new)
     except D1QueryError as error:
         raise PushError(
-            f"D1 rejected results for {table.name!r}: {error}. Rows written before "
+            f"D1 rejected results for {image.table!r}: {error}. Rows written before "
             "the error stay. Fix the cause and push again, or undo with `d1lab "
             "rollback`."
         ) from error
 
 
 def _restore(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
-    table = catalog.table(image.table)
     before = {key: image.changes[key].before for key in rows}
     made = {key: now for key, now in rows.items() if now is not None and before[key] is None}
     if made:
@@ -162,20 +158,19 @@ def _restore(db: Database, image: BeforeImage, rows: dict[Key, State]) -> None:
         if now is not None and (old := before[key]) is not None
     ]
     if held:
-        swap(db, table.name, table.key, image.columns, held)
+        swap(db, image.table, image.key, image.columns, held)
 
 
 def _delete_inserted(db: Database, image: BeforeImage, rows: dict[Key, tuple[Value, ...]]) -> None:
     """Delete inserted rows without other values; set d1lab-owned columns to NULL in the rest."""
-    table = catalog.table(image.table)
     defaults = _defaults(db, image)
     if defaults is not None:
         names = (*image.columns, *defaults)
         untouched = [(key, (*now, *defaults.values())) for key, now in rows.items()]
-        remove(db, table.name, table.key, names, untouched)
+        remove(db, image.table, image.key, names, untouched)
     nothing = (None,) * len(image.columns)
     kept = [(key, now, nothing) for key, now in rows.items()]
-    swap(db, table.name, table.key, image.columns, kept)
+    swap(db, image.table, image.key, image.columns, kept)
 
 
 def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
@@ -184,7 +179,7 @@ def _defaults(db: Database, image: BeforeImage) -> dict[str, Value] | None:
     None if a default is not a plain literal, such as CURRENT_TIMESTAMP: then a later change to
     the row cannot be detected.
     """
-    ours = {*catalog.table(image.table).key, *image.columns}
+    ours = {*image.key, *image.columns}
     sql = "SELECT name, dflt_value FROM pragma_table_xinfo(?1) WHERE hidden = 0"
     found: dict[str, Value] = {}
     for name, text in db.query(sql, (image.table,), table=image.table).rows:
@@ -239,9 +234,7 @@ def _parts(keys: list[Key], table: str, progress: Progress | None) -> Iterable[l
 
 
 def _mismatch(image: BeforeImage, key: Key, expected: State, found: State) -> PushError:
-    named = ", ".join(
-        f"{name} {value!r}" for name, value in zip(catalog.table(image.table).key, key, strict=True)
-    )
+    named = ", ".join(f"{name} {value!r}" for name, value in zip(image.key, key, strict=True))
     where = f"row ({named}) of {image.table!r}"
     advice = (
         "Another process wrote it at the same time, or a trigger of the app changes it. "

@@ -7,6 +7,8 @@ inserts. The file is written once, before the first write to D1: a restart follo
 and a rollback restores from it.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from d1lab import catalog
 from d1lab.d1 import Value
 from d1lab.errors import PushError
 from d1lab.files import write_once
@@ -37,6 +38,7 @@ class BeforeImage(NamedTuple):
     """The changes of a push to one table, and the counts found while comparing."""
 
     table: str
+    key: tuple[str, ...]
     columns: tuple[str, ...]
     changes: dict[Key, ImageRow]
     staged: int
@@ -60,16 +62,17 @@ def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    key = catalog.table(image.table).key
     columns: dict[str, list[Any]] = {
-        name: [row[i] for row in image.changes] for i, name in enumerate(key)
+        name: [row[i] for row in image.changes] for i, name in enumerate(image.key)
     }
+    numbers = {n for n, values in columns.items() if all(isinstance(v, int) for v in values)}
     changes = image.changes.values()
     columns["existed"] = [change.before is not None for change in changes]
     for i, name in enumerate(image.columns):
         columns[f"before.{name}"] = [c.before and _cell(c.before[i]) for c in changes]
         columns[f"after.{name}"] = [_cell(c.after[i]) for c in changes]
-    types = {name: pa.bool_() if name == "existed" else pa.string() for name in columns}
+    types = {name: pa.int64() if name in numbers else pa.string() for name in columns}
+    types["existed"] = pa.bool_()
     schema = pa.schema(types.items(), metadata={_META: _meta(image)})
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns, schema=schema), sink)
@@ -110,7 +113,8 @@ def images(run_dir: Path) -> list[BeforeImage]:
 
 def _image(table: str, columns: dict[str, list[Any]], meta: dict[str, Any]) -> BeforeImage:
     written = tuple(meta["columns"])
-    keys = zip(*(columns[name] for name in catalog.table(table).key), strict=True)
+    key = tuple(columns)[: list(columns).index("existed")]
+    keys = zip(*(columns[name] for name in key), strict=True)
     before = zip(*(map(_value, columns[f"before.{name}"]) for name in written), strict=True)
     after = zip(*(map(_value, columns[f"after.{name}"]) for name in written), strict=True)
     changes = {
@@ -120,7 +124,7 @@ def _image(table: str, columns: dict[str, list[Any]], meta: dict[str, Any]) -> B
     missing = tuple(tuple(key) for key in meta["missing"])
     taken_at = datetime.fromisoformat(meta["taken_at"])
     return BeforeImage(
-        table, written, changes, meta["staged"], meta["unchanged"], missing, taken_at
+        table, key, written, changes, meta["staged"], meta["unchanged"], missing, taken_at
     )
 
 

@@ -63,7 +63,8 @@ class Holder(NamedTuple):
 
 def place_of(table: str, origin: Origin) -> Place:
     """Return the place of results with this origin in a table."""
-    day = (origin.as_of or "") if catalog.table(table).has_day else ""
+    has_day = table in catalog.TABLES and catalog.TABLES[table].has_day
+    day = (origin.as_of or "") if has_day else ""
     return Place(table, origin.shop or "", origin.report or "", day)
 
 

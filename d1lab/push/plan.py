@@ -18,6 +18,7 @@ from d1lab.errors import PushError
 from d1lab.push import audit
 from d1lab.push.apply import Classified, classify_apply, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, State, load_image, mark_path
+from d1lab.push.named_tables import Named
 from d1lab.push.ownership import permitted, vacant
 from d1lab.push.staged import Key, Staged, read_staged
 
@@ -60,18 +61,19 @@ class PushPlan(NamedTuple):
     dollars: float  # on the paid plan, beyond the included quota
 
 
-def plan(db: Database, run_dir: Path) -> PushPlan:
+def plan(db: Database, run_dir: Path, *, named: Named | None = None) -> PushPlan:
     """Compare a run's outbox with D1, without writing to either.
 
     Args:
         db: The database; read access is enough.
         run_dir: The run's folder.
+        named: The tables of the app's that the project names for write-back.
 
     Raises:
         InputError: The run does not exist.
         PushError: The outbox is invalid, or D1 is missing a table, column, or index.
     """
-    outbox = read_staged(run_dir)
+    outbox = read_staged(db, run_dir, named or {})
     allowed = permitted(db, outbox, check_schema(db, outbox), vacant)
     tables = tuple(_plan_table(db, run_dir, staged) for staged in allowed)
     usage = sum((table.usage for table in tables), Usage())
@@ -98,7 +100,9 @@ def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
     absent = [SchemaObject("table", name, name) for name in ours if name not in tables]
     for staged in outbox:
         name = staged.table.name
-        present = {c.name.lower() for c in tables[name].columns} if name in tables else set()
+        columns = tables[name].columns if name in tables else ()
+        is_named = name not in catalog.TABLES
+        present = {c.name if is_named else c.name.lower() for c in columns}
         if not present:
             absent.append(SchemaObject("table", name, name))
             continue
@@ -106,7 +110,8 @@ def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
         absent += [
             SchemaObject("column", name, column) for column in wanted if column not in present
         ]
-        if not has_unique(keys.get(name, ()), staged.table.key):
+        is_rowid = staged.table.key == (tables[name].rowid_column,)
+        if not is_rowid and not has_unique(keys.get(name, ()), staged.table.key):
             absent.append(SchemaObject("index", name, ", ".join(staged.table.key)))
     if absent:
         raise PushError(_missing_message(absent))
@@ -121,6 +126,11 @@ def _missing_message(absent: list[SchemaObject]) -> str:
     }
     objects = ", ".join(named[item.kind].format(item) for item in absent)
     files = sorted({declared()[item] for item in absent if item in declared()})
+    if all(item.table not in {*catalog.TABLES, PUSHES, RESULTS} for item in absent):
+        return (
+            f"push: D1 has no {objects}. Nothing was written. Correct [push.tables] in "
+            "d1lab.toml, or add it to the app's table."
+        )
     return (
         f"push: D1 has no {objects}. Nothing was written. "
         f"Apply {', '.join(files) or 'the migrations'} with `d1lab migrate`, then push again."
@@ -146,7 +156,14 @@ def standing(db: Database, run_dir: Path, table: str) -> Standing:
 def blank(staged: Staged) -> BeforeImage:
     """Return the before-image of a push that changes nothing."""
     return BeforeImage(
-        staged.table.name, staged.columns, {}, len(staged.rows), 0, (), datetime.now(UTC)
+        staged.table.name,
+        staged.table.key,
+        staged.columns,
+        {},
+        len(staged.rows),
+        0,
+        (),
+        datetime.now(UTC),
     )
 
 
@@ -208,11 +225,10 @@ def _plan_table(db: Database, run_dir: Path, staged: Staged) -> TablePlan:
 
 
 def _sample(image: BeforeImage, todo: dict[Key, State]) -> Iterator[RowChange]:
-    key_names = catalog.table(image.table).key
     for key in list(todo)[:_SAMPLE]:
         before, after = todo[key], image.changes[key].after
         yield RowChange(
-            dict(zip(key_names, key, strict=True)),
+            {name: str(part) for name, part in zip(image.key, key, strict=True)},
             None if before is None else dict(zip(image.columns, before, strict=True)),
             dict(zip(image.columns, after, strict=True)),
         )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from d1lab import catalog
 from d1lab.catalog import OWNED
 from d1lab.d1 import Database, Usage
 from d1lab.push import audit
@@ -22,6 +21,7 @@ from d1lab.push.before_image import (
     read_mark,
 )
 from d1lab.push.holders import digest_of
+from d1lab.push.named_tables import Named
 from d1lab.push.ownership import claim, permitted
 from d1lab.push.plan import Standing, check_schema, standing, survey
 from d1lab.push.staged import Key, Origin, Staged, read_origin, read_staged
@@ -75,7 +75,12 @@ class _Start(NamedTuple):
 
 
 def push(
-    db: Database, run_dir: Path, *, report: str | None = None, progress: Progress | None = None
+    db: Database,
+    run_dir: Path,
+    *,
+    report: str | None = None,
+    named: Named | None = None,
+    progress: Progress | None = None,
 ) -> PushResult:
     """Write a run's staged results to d1lab-owned columns where they differ.
 
@@ -91,6 +96,7 @@ def push(
         db: The database, opened for writing.
         run_dir: The run's folder; its name is the run's id.
         report: The report's name, for the audit; None for the name in the run's record.
+        named: The app's tables that the project names for write-back.
         progress: Called with a table, the rows done, and the total rows.
 
     Raises:
@@ -100,7 +106,7 @@ def push(
         D1Error: A request to D1 failed (subclasses in d1lab.errors); push again to resume.
     """
     begun, before = monotonic(), db.meter.total
-    outbox, origin = read_staged(run_dir), read_origin(run_dir)
+    outbox, origin = read_staged(db, run_dir, named or {}), read_origin(run_dir)
     origin = origin._replace(report=report or origin.report)
     with noted(db, run_dir.parent.parent, [OWNED]):
         allowed = permitted(db, outbox, check_schema(db, outbox), claim)
@@ -180,8 +186,7 @@ def _add(note: WriteNote, image: BeforeImage, outcome: Applied) -> None:
     changes = {key: c for key, c in image.changes.items() if key not in outcome.left}
     rows = [(*key, *change.after) for key, change in changes.items()]
     creates = any(change.before is None for change in changes.values())
-    key = catalog.table(image.table).key
-    note.add(image.table, key, image.columns, rows, creates=creates)
+    note.add(image.table, image.key, image.columns, rows, creates=creates)
 
 
 def _result(image: BeforeImage, outcome: Applied) -> TablePush:
@@ -208,7 +213,9 @@ def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where in ("rolled back", "held back"):
         return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)
-    told = read_mark(mark_path(run_dir, name, "push"))
-    keys = {field: tuple(map(tuple, told.pop(field))) for field in ("missing_keys", "left_keys")}
-    counts = {field: told[field] for field in TablePush._fields if field in told}
-    return TablePush(**{**counts, **keys, "status": "already pushed"})
+    told: dict[str, Any] = read_mark(mark_path(run_dir, name, "push"))
+    counts: dict[str, Any] = {field: told[field] for field in TablePush._fields if field in told}
+    for field in ("missing_keys", "left_keys"):
+        counts[field] = tuple(tuple(key) for key in counts[field])
+    counts["status"] = "already pushed"
+    return TablePush(**counts)

@@ -125,6 +125,6 @@ def _result(
 
 def _ended_result(image: BeforeImage, mark: dict[str, Any]) -> TableRollback:
     """Return the result of a completed rollback, from the run's folder."""
-    keys = tuple(map(tuple, mark["left_keys"]))
+    keys: tuple[Key, ...] = tuple(tuple(key) for key in mark["left_keys"])
     result = _result(image, "already rolled back", mark["restored"], {})
     return result._replace(left=mark["left"], left_keys=keys)

@@ -1,5 +1,7 @@
 """Read an outbox: staged rows as D1 will store them, checked against the catalog."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 import json
@@ -10,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab import catalog
-from d1lab.d1 import Value
+from d1lab.d1 import Database, Value
 from d1lab.errors import InputError, PushError
 from d1lab.outbox import read_outbox
+from d1lab.push.named_tables import Named, staged_tables
 from d1lab.types import TYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Key = tuple[str, ...]
+Key = tuple[str | int, ...]
 
 _MICRO = Decimal("0.000001")
 _DIGITS = re.compile(r"\d+")
@@ -48,12 +51,17 @@ def read_origin(run_dir: Path) -> Origin:
     return Origin(record.get("report"), record.get("shop"), record.get("as_of"))
 
 
-def read_staged(run_dir: Path) -> list[Staged]:
+def read_staged(db: Database, run_dir: Path, named: Named) -> list[Staged]:
     """Read every table of a run's outbox, by name, as values that D1 can store.
 
     The catalog alone decides which columns can be written. Money is rounded to six decimal places,
     as in the warehouse, or to fewer if the app's column declares fewer. Other numbers are not
     changed. NaN becomes NULL.
+
+    Args:
+        db: The database, whose tables are looked up where the catalog does not declare one.
+        run_dir: The run's folder.
+        named: The tables of the app's that the project names.
 
     Raises:
         InputError: The run does not exist, it failed, or its day is in the future.
@@ -63,7 +71,9 @@ def read_staged(run_dir: Path) -> list[Staged]:
     if not run_dir.is_dir():
         raise InputError(f"push: run {run_dir.name!r} does not exist ({run_dir})")
     _require_success(run_dir)
-    return [_staged(catalog.table(name), file) for name, file in read_outbox(run_dir).items()]
+    outbox = read_outbox(run_dir)
+    declared = {**catalog.TABLES, **staged_tables(db, outbox, named)}
+    return [_staged(declared[name], file) for name, file in outbox.items()]
 
 
 def _require_success(run_dir: Path) -> None:

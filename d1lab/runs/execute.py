@@ -1,11 +1,13 @@
 """Executing one notebook: papermill on a kernel of ours, with a time limit for the whole of it."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,7 +137,7 @@ def _run_papermill(
     import papermill
 
     with _logged(watch.log), _event_loop_closed():
-        papermill.execute_notebook(
+        papermill.execute_notebook(  # pyright: ignore[reportUnknownMemberType]
             str(path).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
             None,
             dict(parameters),
@@ -156,11 +158,11 @@ def import_papermill() -> None:
     from d1lab.fast_import import defer_iri_grammar
 
     defer_iri_grammar()
-    import papermill  # noqa: F401
+    import papermill  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 @contextmanager
-def _logged(log: Path) -> Iterator[None]:
+def _logged(log: Path) -> Generator[None]:
     """What papermill and nbclient log in this thread goes to the run's log, and nowhere else."""
     logger = logging.getLogger("papermill")
     thread = threading.get_ident()
@@ -180,7 +182,7 @@ def _logged(log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _event_loop_closed() -> Iterator[None]:
+def _event_loop_closed() -> Generator[None]:
     """Close the event loop that nbclient leaves in a thread that had none."""
     from jupyter_core.utils import ensure_event_loop
 
@@ -201,7 +203,7 @@ class Cancellation:
         self._lock = threading.Lock()
 
     @contextmanager
-    def covers(self, kernel: Kernel) -> Iterator[None]:
+    def covers(self, kernel: Kernel) -> Generator[None]:
         """Let `cancel` end this kernel while the block runs."""
         with self._lock:
             self._kernels.add(kernel)
@@ -319,7 +321,7 @@ def _tidied(notebook: Any, failure: Failure | None, *, stopped: bool) -> tuple[A
     """
     if notebook is None:
         return None, failure
-    from papermill.execute import remove_error_markers
+    from papermill.execute import remove_error_markers  # pyright: ignore[reportUnknownVariableType]
 
     notebook = remove_error_markers(notebook)
     if failure and failure.cell_index is not None:

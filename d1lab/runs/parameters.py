@@ -3,13 +3,13 @@
 A report declares them in the cell tagged `parameters`, as plain Python:
 
     shop = "harbor"              # whose data
-    as_of: str | None = None     # last day of the report; default: the last complete one
+    as_of: str | None = None     # the last day of the report; the last day in the data if left out
     days = 30                    # how far back
     codes: list[str] = []        # only these codes
 
 The type is the annotation's, or the default's; the comment is the help. A text whose name is
 `as_of`, `since` or `until`, or whose annotation is `date`, is a day: YYYY-MM-DD, or one of the
-words `today`, `yesterday` and `latest` (the last complete day in the data), by the shop's clock.
+words `today`, `yesterday` and `latest` (the last day in the data). Days are UTC.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 from pydantic import (
     AllowInfNan,
@@ -192,7 +192,7 @@ def _type_of(default: Any) -> str:
     """How the type of a default is written."""
     if not isinstance(default, list):
         return type(default).__name__ if default is not None else "None"
-    kinds = {type(entry).__name__ for entry in default}
+    kinds = {type(entry).__name__ for entry in cast("list[object]", default)}
     return f"list[{kinds.pop()}]" if len(kinds) == 1 else "list"
 
 
@@ -231,7 +231,7 @@ def check(
 
 def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> Value:
     """The value, if it is of the declared type."""
-    context = {"parameter": parameter, "days": days, "where": where}
+    context = (parameter, days, where)
     try:
         return adapter(parameter.type).validate_python(value, context=context)
     except ValidationError as error:
@@ -240,7 +240,7 @@ def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> 
 
 def _read_day(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str | None:
     """A day, or one of the words for days, as YYYY-MM-DD; None where `latest` is open."""
-    parameter, days, where = (info.context or {}).values()
+    parameter, days, where = cast("tuple[ReportParameter, Days, str]", info.context)
     if value == "latest":
         if days.latest is None and not parameter.optional:
             raise InputError(
@@ -293,7 +293,7 @@ def load_values(path: Path) -> dict[str, Any]:
     if path.suffix not in readers:
         raise InputError(f"{path}: parameters come from a .json or a .toml file")
     try:
-        values = readers[path.suffix](path.read_text(encoding="utf-8"))
+        values: Any = readers[path.suffix](path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -302,4 +302,4 @@ def load_values(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: expected one value for each name, found a {type(values).__name__}"
         )
-    return values
+    return cast("dict[str, Any]", values)

@@ -62,8 +62,7 @@ class DataState(_Record):
     """The data that a run read."""
 
     pulled_at: AwareDatetime | None = None  # when the last pull ended
-    data_as_of: date | None = None  # the last complete day in this shop's data
-    timezone: str | None = None  # of the shop's days; None where it is not set: UTC
+    data_as_of: date | None = None  # the last day in this shop's data
     bookmark: str | None = None  # D1's own name for the state that was pulled
     tables: tuple[TableState, ...] = ()
 
@@ -121,7 +120,7 @@ class RunRecord(_Record):
     run_id: str
     report: str  # the notebook's stem
     title: Words  # the notebook's first heading
-    shop: str
+    shop: str  # '' for a report of all data
     status: Status
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
@@ -165,7 +164,7 @@ class RunRecord(_Record):
     @property
     def command(self) -> str:
         """The one command that makes this run again, quoted for a POSIX shell."""
-        words = ["d1lab", "run", self.report, "--shop", self.shop]
+        words = ["d1lab", "run", self.report, *(("--shop", self.shop) if self.shop else ())]
         if self.database != "demo":
             words += ["--database", self.database]
         if self.as_of:

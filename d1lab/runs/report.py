@@ -1,4 +1,7 @@
-"""A report: a notebook in `notebooks/` whose `parameters` cell declares `shop`."""
+"""A report: a notebook in `notebooks/` with a `parameters` cell.
+
+One that declares `shop` there runs for each shop; another runs once, for all data.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from d1lab.config import Settings
 from d1lab.errors import InputError, UnknownName
@@ -56,13 +59,23 @@ class Report(NamedTuple):
     digest: str  # of the cells' kinds, tags and sources: saving without a change keeps it
 
     @property
+    def is_by_shop(self) -> bool:
+        """Whether it runs for each shop; otherwise once, for all data."""
+        return "shop" in self.parameters
+
+    @property
+    def default_shop(self) -> str:
+        """The shop that it is of unless another is named; '' for a report of all data."""
+        return str(self.parameters["shop"].default) if self.is_by_shop else ""
+
+    @property
     def where(self) -> str:
         """How messages name it."""
         return f"report {self.name!r}"
 
 
 def list_reports(settings: Settings) -> list[Report]:
-    """All reports of the project, by name. Notebooks that declare no `shop` are not reports.
+    """All reports of the project, by name. Notebooks without a `parameters` cell are not reports.
 
     Raises:
         InputError: A notebook cannot be read, or its `parameters` cell is wrong.
@@ -90,17 +103,17 @@ def load_report(settings: Settings, name: str) -> Report:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
-    is_notebook = isinstance(notebook, dict) and notebook.get("nbformat") == 4
+    is_notebook = type(notebook) is dict and notebook.get("nbformat") == 4
     if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
         raise InputError(f"notebook {path.name}: expected nbformat 4; open and save it in Jupyter")
     return notebook
 
 
 def _is_cell(cell: object) -> bool:
-    return isinstance(cell, dict) and isinstance(cell.get("metadata"), dict)
+    return isinstance(cell, dict) and isinstance(cast("dict[str, Any]", cell).get("metadata"), dict)
 
 
 def _report(path: Path, notebook: dict[str, Any]) -> Report:
@@ -109,16 +122,13 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     if len(cells) > 1:
         raise InputError(f"{where}: {len(cells)} cells are tagged 'parameters'; keep one")
     parameters = declared(_source(cells[0]), where)
-    if parameters["shop"].kind != "text" or parameters["shop"].many:
+    if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
         raise InputError(f"{where}: its parameter 'shop' must be a text: the name of a shop")
     return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
 
 
 def _is_report(notebook: dict[str, Any]) -> bool:
-    return any(
-        re.search(r"^shop\s*[:=]", _source(cell), re.MULTILINE)
-        for cell in _parameters_cells(notebook)
-    )
+    return bool(_parameters_cells(notebook))
 
 
 def _parameters_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from d1lab.errors import RunTimeoutError, StaleDataError
 from d1lab.lab import Lab
 from d1lab.lab.freshness import as_utc
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
-from d1lab.runs.parameters import Days, Value, check
+from d1lab.runs.parameters import Days, Value, check, utc_today
 from d1lab.runs.record import (
     LOG_FILE,
     NOTEBOOK_FILE,
@@ -48,7 +48,7 @@ class Task(NamedTuple):
 
     database: str
     report: Report
-    shop: str
+    shop: str  # '' for a report of all data
     as_of: date | None  # None only where the data has no day yet
     parameters: dict[str, Value]  # all of them
     given: tuple[str, ...]  # the names that the caller set
@@ -62,11 +62,12 @@ class Task(NamedTuple):
         return tuple(sorted(name for name in self.given if name not in ("shop", "as_of")))
 
     def __str__(self) -> str:
-        return f"{self.report.name} {self.shop} {self.as_of or ''}".rstrip()
+        parts = (self.report.name, self.shop, self.as_of)
+        return " ".join(str(part) for part in parts if part)
 
 
 @contextmanager
-def open_lab(settings: Settings, database: str | None = None) -> Iterator[Lab]:
+def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
     """The lab of a database under these settings, while the block runs.
 
     Raises:
@@ -75,9 +76,15 @@ def open_lab(settings: Settings, database: str | None = None) -> Iterator[Lab]:
     """
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
-    opened = open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones)
-    with closing(opened) as con:
-        yield Lab(con, database=name, folder=folder, metrics_folder=settings.root / "metrics")
+    with closing(open_warehouse(folder, uses_start=chosen.uses_start)) as con:
+        yield Lab(
+            con,
+            database=name,
+            folder=folder,
+            metrics_folder=settings.root / "metrics",
+            shop_column=chosen.shop_column,
+            push_tables=settings.push.tables,
+        )
 
 
 def prepare(
@@ -95,7 +102,7 @@ def prepare(
         report: What to run.
         values: Parameters with their types, from Python, JSON or TOML.
         texts: Parameters as text, from `--set`; they win.
-        today: What `today` means; the present day by the shop's clock for None.
+        today: What `today` means; the present day in UTC for None.
 
     Raises:
         UnknownName: No such parameter or shop.
@@ -103,11 +110,11 @@ def prepare(
     """
     values, texts = values or {}, texts or {}
     declared = report.parameters
-    wanted = texts.get("shop") or values.get("shop") or declared["shop"].default
+    wanted = texts.get("shop") or values.get("shop") or report.default_shop
     latest = lab.as_of(str(wanted))
-    days = Days(today or lab.today(str(wanted)), latest)
+    days = Days(today or utc_today(), latest)
     parameters = check(declared, values, texts, days, report.where)
-    shop = str(parameters["shop"])
+    shop = str(parameters.get("shop", ""))
     day = parameters.get("as_of")
     as_of = lab.as_of(shop, str(day) if day else None)
     if "as_of" in parameters:
@@ -138,7 +145,6 @@ def data_state(lab: Lab, shop: str) -> DataState:
     return DataState(
         pulled_at=_utc(finished_at),
         data_as_of=lab.as_of(shop),
-        timezone=lab.timezone(shop),
         bookmark=bookmark,
         tables=tuple(
             TableState(name=name, rows=rows, high_rowid=high, pulled_at=_utc(at), digest=digest)
@@ -210,7 +216,7 @@ def run_folder(settings: Settings, database: str, run_id: str) -> Path:
 
 def new_run_dir(settings: Settings, task: Task) -> Path:
     """Make a folder for a new run, named by time, report and shop."""
-    shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40]
+    shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40] or "_"
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
         folder = run_folder(settings, task.database, name + suffix)
@@ -229,6 +235,7 @@ def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict
         "D1LAB_ROOT": str(settings.root),
         "D1LAB_DATABASE": database,
         "D1LAB_DATABASES": json.dumps(databases),
+        "D1LAB_PUSH": settings.push.model_dump_json(),
         "D1LAB_DATA_DIR": str(settings.data_dir),
         "D1LAB_REPORTS_DIR": str(settings.reports_dir),
         "D1LAB_NOTEBOOKS_DIR": str(settings.notebooks_dir),
@@ -242,7 +249,7 @@ def keep(run_dir: Path, execution: Execution) -> None:
 
     if execution.notebook is None:
         return
-    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)
+    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)  # pyright: ignore[reportUnknownMemberType]
     save_results(run_dir, key_figures(execution.notebook))
 
 
@@ -282,7 +289,7 @@ def _record(
         verdict=recorded_verdict(execution.notebook) if execution.notebook else None,
         previous_run_id=previous_run_id,
         error=execution.failure,
-        staged={table: rows.num_rows for table, rows in outbox.read_outbox(run_dir).items()},
+        staged=outbox.staged_rows(run_dir),
     )
 
 

@@ -1,7 +1,7 @@
--- entries: everything that a search can find, once per kind, shop and key
+-- entries: all searchable items, one per kind, shop, and key
 -- unit: events      grain: kind, shop, key
 -- reads: order_lines, discount_totals, products, customers, ab_tests
--- The order lines know most; the tables add what an app keeps without an event.
+-- Most entries come from order lines; the tables add items of the app without an event.
 WITH found AS (
     SELECT 'sku' AS kind, shop, sku AS key, product_title AS title, occurred_at AS seen, 1 AS events
     FROM order_lines

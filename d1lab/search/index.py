@@ -1,8 +1,8 @@
-"""Search: discounts, codes, articles, customers and tests by the words that people remember.
+"""Search for discounts, codes, products, customers, and tests by words of their names.
 
-The index is a DuckDB file beside the warehouse. It is made when a search first needs it, and made
-again once the data has changed: built aside and swapped in, as the warehouse is. How words are
-found and ranked stands in the `.sql` files beside this module.
+The index is a DuckDB file in the folder of the warehouse. The first search after a change of the
+data builds it in a temporary file and then replaces the old one. The `.sql` files in this folder
+define how words are matched and ranked.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import duckdb
 
 from d1lab.errors import InputError, StaleDataError, UnknownName
 from d1lab.files import digest
-from d1lab.warehouse import records, scratch
+from d1lab.warehouse import OWN_FIRST, looking_in, records, scratch
 
 FILE_NAME = "search.duckdb"
 KINDS = ("discount", "code", "sku", "customer", "test")
 MAX_WORDS = 8
-MIN_INSIDE = 3  # letters: a shorter part is in every other word
-MEMORY = "512MB"  # while the index is made
+MIN_INSIDE = 3  # minimum letters of a part of a word; shorter parts match too many words
+MEMORY = "512MB"  # limit while building the index
 
 _SQL = Path(__file__).parent
 _READ = (
@@ -34,9 +34,9 @@ _READ = (
 )
 
 
-# An index of millions of rows answers in milliseconds only where little of it is read: so words,
-# hashes and numbers are constants where they select, and the tables sorted in small groups, of
-# which only those are read that can hold them.
+# With millions of rows, a search takes milliseconds only if it reads a small part of the index.
+# Words, hashes, and numbers are therefore constants in the filters, and tables are sorted in small
+# row groups, so that DuckDB skips groups without a match.
 _NEAR = "CREATE OR REPLACE TEMP TABLE near (place BIGINT, word_id BIGINT, grade BIGINT)"
 _PREFIXED = """
 INSERT INTO near SELECT $place, word_id, (word <> $word)::BIGINT
@@ -49,7 +49,7 @@ WHERE contains(word, $word) AND NOT starts_with(word, $word)
 """
 _HASHES = "SELECT DISTINCT hash(unnest(variants(word))) FROM (SELECT unnest($words) AS word)"
 _ALIKE = "SELECT DISTINCT word_id FROM index.variants WHERE variant IN ({numbers})"
-# Materialized, or DuckDB would take the distance of every word of the index.
+# Materialized; otherwise DuckDB would compute the distance for every word of the index.
 _MISSPELT = """
 INSERT INTO near
 WITH alike AS MATERIALIZED (SELECT word_id, word FROM index.words WHERE word_id IN ({numbers})),
@@ -78,23 +78,23 @@ _LISTED = """
 SELECT entry, kind, shop, key, title, events FROM index.entries WHERE entry IN ({numbers})
 """
 _LAST_LETTER = "\U0010ffff"
-_FEW = 1_000  # numbers that select one by one; of more, the span from the least to the largest
+_FEW = 1_000  # maximum length of an IN list; beyond it, a range filter is used
 _GROUP_ROWS = 8192
 
 
 class Hit(NamedTuple):
-    """Something that was found."""
+    """One search result."""
 
-    match: str  # exact, prefix, words, inside, typo or some
+    match: str  # exact, prefix, words, inside, typo, or some
     kind: str  # one of KINDS
     shop: str
     key: str
-    title: str | None  # of an article or a test; of a discount its code, and the other way round
-    events: int  # order lines and refunds that name it
+    title: str | None  # of a product or test; for a discount its code, for a code its discount
+    events: int  # number of order lines and refunds with it
 
 
 class SearchIndex:
-    """An index that is open for reading; `open_index` gives it."""
+    """Search index opened for reading; see `open_index`."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
@@ -107,20 +107,20 @@ class SearchIndex:
         shop: str | None = None,
         limit: int = 20,
     ) -> list[Hit]:
-        """What answers a query, best first: exact, prefix, all words, parts of words, typos.
+        """Return the matches of a query, best first: exact, prefix, words, parts of words, typos.
 
-        Parts of words and typing errors are looked for only where nothing answers otherwise, and
-        entries that hold only some of the words come only where none holds all.
+        Parts of words and typos are considered only if a word has no other match, and entries with
+        only some of the words only if no entry has all of them.
 
         Args:
-            text: The query; the first 8 words count, without case and accents.
-            kinds: Only these of KINDS.
-            shop: Only of this shop.
+            text: Query; only the first 8 words count, ignoring case and accents.
+            kinds: Kinds to include, of KINDS; None for all.
+            shop: Shop to include; None for all.
             limit: Maximum number of results; 1 or more.
 
         Raises:
-            UnknownName: There is no such kind.
-            InputError: The query holds no letter or digit, or the limit is below 1.
+            UnknownName: A kind does not exist.
+            InputError: The query has no letter or digit, or the limit is below 1.
         """
         _require(kinds, limit)
         words, plain = self._query(text)
@@ -150,15 +150,15 @@ class SearchIndex:
         self._con.close()
 
     def _query(self, text: str) -> tuple[list[str], str]:
-        """The words of a query, and all of it as the index spells it."""
+        """Return the words of a query and the whole query in the spelling of the index."""
         sql = "SELECT words_of($text), trim(plain($text))"
         ((words, plain),) = self._con.execute(sql, {"text": text}).fetchall()
         if not words:
-            raise InputError(f"search {text!r:.80}: give a word or a part of one")
+            raise InputError(f"search {text!r:.80}: no letter or digit. Enter a word or a part.")
         return words[:MAX_WORDS], plain
 
     def _known(self) -> dict[int, bool]:
-        """The places of the query whose words are there, at least as beginnings: whether whole."""
+        """Return the positions of words with an exact or prefix match, and whether it is exact."""
         return dict(self._con.execute(_KNOWN).fetchall())
 
     def _find_inside(self, words: Mapping[int, str]) -> None:
@@ -175,12 +175,12 @@ class SearchIndex:
             self._con.execute(_MISSPELT.format(numbers=alike), given)
 
     def _numbers(self, sql: str, given: Mapping[str, object] | None = None) -> str:
-        """Whole numbers that a query gives, as constants; each is one, whatever the index holds."""
+        """Return the integers of a query as a list of SQL constants."""
         found = self._con.execute(sql, given or {}).fetchall()
         return ", ".join(str(int(number)) for (number,) in found)
 
     def _ranked(self, options: Mapping[str, object]) -> list[Hit]:
-        """The best of the entries that hold words of `near`; only these are read whole."""
+        """Return the best entries with words of `near`; reads only these entries in full."""
         self._con.execute(_CANDIDATES.format(there=self._among("word_id", "near")))
         sql = _sql("ranked")
         if "shop" in options:
@@ -192,7 +192,7 @@ class SearchIndex:
         return [Hit(match, *found[entry]) for entry, match in best]
 
     def _among(self, name: str, table: str) -> str:
-        """A condition that holds for all numbers of a table, and for few others."""
+        """Return a filter that matches all numbers of a table, and few others."""
         sql = f"SELECT count(DISTINCT {name}), min({name}), max({name}) FROM {table}"  # noqa: S608
         ((count, least, most),) = self._con.execute(sql).fetchall()
         if count == 0:
@@ -203,11 +203,11 @@ class SearchIndex:
 
 
 def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
-    """The index of the data as it is; it is made first where there is none, or an older one.
+    """Open the index of the current data, and build it first if it is missing or outdated.
 
     Args:
-        con: The warehouse; it is read where the index must be made.
-        folder: Its folder, where the index is kept.
+        con: Connection to the warehouse, used to build the index.
+        folder: Folder of the warehouse and the index.
     """
     key = _key(con)
     index = _attached(folder / FILE_NAME, key)
@@ -222,18 +222,19 @@ def open_index(con: duckdb.DuckDBPyConnection, folder: Path) -> SearchIndex:
 
 
 def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
-    """Rebuild the index aside and swap it in; return its path.
+    """Build the index in a temporary file, replace the old one, and return its path.
 
     Args:
         con: The warehouse.
-        folder: Where to put the index.
+        folder: Folder of the index.
     """
     with TemporaryDirectory(prefix="search-", dir=folder) as aside:
         path = Path(aside) / FILE_NAME
         with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
             index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")
             index.execute(f"USE index; {_sql('macros')}")
-            index.register("incoming", con.sql(_sql("entries")).to_arrow_reader())
+            entries = looking_in(con, OWN_FIRST).sql(_sql("entries"))
+            index.register("incoming", entries.to_arrow_reader())
             index.execute(_sql("index"))
             index.execute("CREATE TABLE index.made_of AS SELECT $key AS key", {"key": _key(con)})
             index.execute("USE memory; DETACH index")
@@ -245,11 +246,11 @@ def _require(kinds: Sequence[str] | None, limit: int) -> None:
         if kind not in KINDS:
             raise UnknownName("kind", kind, KINDS, "search")
     if limit < 1:
-        raise InputError(f"limit={limit}: give 1 or more")
+        raise InputError(f"invalid limit={limit}. Use 1 or more.")
 
 
 def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
-    """A connection to the index; None where it was made of other data, or is none of ours."""
+    """Connect to the index; None if it was built from other data or is not an index."""
     if not path.is_file():
         return None
     index = scratch()
@@ -266,7 +267,7 @@ def _attached(path: Path, key: str) -> duckdb.DuckDBPyConnection | None:
 
 
 def _key(con: duckdb.DuckDBPyConnection) -> str:
-    """A text that changes with the data that is searched, and with how it is indexed."""
+    """Return a key that changes with the searchable data and with the index format."""
     tables = records(con).tables
     parts = [tables[name].digest if name in tables else "" for name in _READ]
     parts += [path.read_text(encoding="utf-8") for path in sorted(_SQL.glob("*.sql"))]

@@ -1,7 +1,7 @@
--- index: the tables of the search index, made of `incoming` (kind, shop, key, title, events)
--- Entries are numbered in the order in which those are listed that answer equally well; words in
--- theirs, so that those with a common beginning lie side by side, also in `places`. Each table is
--- sorted by what it is asked for.
+-- index: the tables of the search index, built from `incoming` (kind, shop, key, title, events)
+-- Entries are numbered by rank among equally good matches. Words are numbered alphabetically, so
+-- that words with a common prefix are adjacent, also in `places`. Each table is sorted by its filter
+-- column.
 CREATE TABLE index.entries AS
 SELECT row_number() OVER (ORDER BY events DESC, length(key), kind, shop, key) AS entry, *
 FROM incoming
@@ -21,7 +21,7 @@ SELECT row_number() OVER (ORDER BY word) AS word_id, word
 FROM (SELECT DISTINCT word FROM said)
 ORDER BY word;
 
--- Searched for parts of words, one by one: so without hashed names, of which nobody knows a middle.
+-- Scanned for parts of words, so very long words, such as hashed names, are excluded.
 CREATE TABLE index.parts AS
 SELECT word_id, word FROM index.words WHERE length(word) BETWEEN 4 AND 24 ORDER BY word_id;
 

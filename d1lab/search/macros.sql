@@ -1,7 +1,7 @@
--- macros: how texts become words, and words the variants that find typing errors
--- A variant is a word's beginning with letters left out: two words that a typing error tells apart
--- share one (symmetric deletion, as in SymSpell, over the first 7 letters). Numbers and codes get
--- one letter left out: of two errors in them mostly another number comes out.
+-- macros: split texts into words, and words into the variants used to find typos
+-- A variant is the first 7 letters of a word with letters deleted. Two words that differ by a typo
+-- share a variant (symmetric deletion, as in SymSpell). Only one letter is deleted from numbers and
+-- codes, because with two errors they usually match a different number.
 CREATE MACRO plain(x) AS lower(strip_accents(x));
 CREATE MACRO words_of(x) AS
     list_distinct(regexp_extract_all(left(plain(x), 1000), '[\p{L}\p{N}]+'));

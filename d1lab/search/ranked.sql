@@ -1,9 +1,9 @@
--- ranked: the entries that answer a query best, in their order, each with its match
+-- ranked: the best matches of a query, in order, each with its kind of match
 -- grain: entry      reads: index.wholes, candidates (entry, words, worst, total)
--- words: how many words of the query the entry holds; worst and total: of these words' grades.
--- `match` says why: exact or prefix of the whole key or title; words: every word is there, or one
--- that begins with it; inside: as part of a word; typo: but for typing errors; some: not all words.
--- Grades of a word: 0 the word itself, 1 begins with it, 2 holds it, 3 one typing error, 4 two.
+-- words: number of query words in the entry; worst and total: maximum and sum of their grades.
+-- match: exact or prefix of the whole key or title; words: every word, or a word that starts with
+-- it; inside: as part of a word; typo: with typos; some: not all words.
+-- Grades of a word: 0 equal, 1 starts with it, 2 contains it, 3 one typo, 4 two typos.
 WITH begun AS (
     SELECT entry, min(CASE WHEN text = $text THEN 1 ELSE 2 END) AS rank
     FROM index.wholes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ class DeliveryLog:
             return _read(con, topic)
 
     @contextmanager
-    def turn(self, topic: Topic) -> Iterator[Turn]:
+    def turn(self, topic: Topic) -> Generator[Turn]:
         """Hold a topic while it is told; what the turn keeps is written when the block ends well.
 
         Raises:

@@ -125,7 +125,8 @@ def report_notice(
     assert run is not None
     tone = max(events, key=lambda event: _TONES.index(event.tone)).tone
     words = tuple(event.words for event in events)
-    title = f"{clip(run.title, 120)} · {clip(run.shop, 60)} · {day(run.as_of)}: {words[0]}"
+    whose = clip(run.shop or run.database, 60)
+    title = f"{clip(run.title, 120)} · {whose} · {day(run.as_of)}: {words[0]}"
     lines = [*words[1:], *_body(report, run), _link(page, settings)]
     body = "\n".join(harmless(line) for line in lines if line)
     title = harmless(title)

@@ -5,13 +5,15 @@ is the same when that hash is ours and the host lists it with our size; so nothi
 Only files that stand there are ever removed, and only when asked.
 """
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from d1lab.errors import D1labError, InputError, UnknownName
@@ -140,7 +142,7 @@ def _open(target: str) -> tuple[Any, str]:
     if protocol not in known_implementations:
         raise UnknownName("protocol", protocol, known_implementations, f"target {target!r}")
     try:
-        fs, root = fsspec.url_to_fs(target)
+        opened = cast("tuple[Any, str]", fsspec.url_to_fs(target))  # pyright: ignore[reportUnknownMemberType]
     except ImportError:
         known = known_implementations[protocol]
         package = known["class"].partition(".")[0]
@@ -148,6 +150,7 @@ def _open(target: str) -> tuple[Any, str]:
         raise InputError(
             f"publishing to {protocol}:// takes a package that is not installed: {todo}"
         ) from None
+    fs, root = opened
     return fs, root.rstrip("/")
 
 
@@ -216,7 +219,7 @@ def _text(record: dict[str, str]) -> bytes:
 
 
 @contextmanager
-def _host_faults(target: str) -> Iterator[None]:
+def _host_faults(target: str) -> Generator[None]:
     """A host's refusal as one line; of an error that is not the system's, the name alone.
 
     Each backend raises errors of its own, and the text of such an error may repeat a credential.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import InputError
@@ -166,13 +166,13 @@ def services(settings: Settings, address: Address) -> apprise.Apprise:
         )
     made = apprise.Apprise(asset=apprise.AppriseAsset(**_ASSET))
     with _captured_log():
-        understood = made.add(own.get_secret_value())
+        understood = made.add(own.get_secret_value())  # pyright: ignore[reportUnknownMemberType]
     if not understood or not len(made):
         raise InputError(f"{variable} holds no URL that Apprise understands (it is not shown)")
     return made
 
 
-_ASSET = {
+_ASSET: dict[str, Any] = {
     "app_id": "d1lab",
     "app_desc": "d1lab",
     "app_url": "",
@@ -192,7 +192,7 @@ def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None)
     import apprise
 
     with _captured_log() as heard:
-        done = to.notify(
+        done = to.notify(  # pyright: ignore[reportUnknownMemberType]
             title=notice.title,
             body=notice.body or notice.title,
             notify_type=apprise.NotifyType(notice.tone),
@@ -220,7 +220,7 @@ class _LogCapture(logging.Handler):
 
 
 @contextmanager
-def _captured_log() -> Iterator[list[str]]:
+def _captured_log() -> Generator[list[str]]:
     """Take the logs of Apprise and of its HTTP client for ourselves: both name addresses."""
     ear = _LogCapture()
     loggers = [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]

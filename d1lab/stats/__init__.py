@@ -1,1 +1,1 @@
-"""Pure functions: sufficient statistics in, NamedTuples out; they abstain with a reason."""
+"""Statistical methods: pure functions from sufficient statistics to NamedTuples."""

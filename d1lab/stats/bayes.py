@@ -1,6 +1,6 @@
 """Probability that B is better and expected loss. Informational; not used in the decision.
 
-A chance is not a decision rule: looked at daily, it promises more than it keeps.
+The probability is not a decision rule: with daily looks, its error rate is above the nominal one.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_PANELS, _POINTS = 48, 24  # Gauss-Legendre panels over both posteriors: 1e-12 and better
-_REACH = 14.0  # posterior standard deviations around both means
+_PANELS, _POINTS = 48, 24  # Gauss-Legendre panels over both posteriors: error below 1e-12
+_REACH = 14.0  # integration range around both means, in posterior standard deviations
 
 
 class Posterior(NamedTuple):
-    """What the posterior says; losses in the unit of the rates or means."""
+    """Posterior probability and expected losses, in the unit of the rates or means."""
 
     b_better: float  # P(B > A)
-    loss_a: float  # E[max(B - A, 0)]: given up by keeping A
-    loss_b: float  # E[max(A - B, 0)]: given up by choosing B
+    loss_a: float  # E[max(B - A, 0)], expected loss of A
+    loss_b: float  # E[max(A - B, 0)], expected loss of B
 
 
 def rates_posterior(
     conversions_a: int, visitors_a: int, conversions_b: int, visitors_b: int
 ) -> Posterior:
-    """Two conversion rates with uniform Beta(1, 1) priors, by quadrature.
+    """Compare two conversion rates with uniform Beta(1, 1) priors, by quadrature.
 
-    P(B > A) is the integral of A's density times P(B > rate); the losses are integrals of
-    P(one > rate) P(other < rate), in which nothing is subtracted.
+    P(B > A) is the integral of A's density times P(B > rate). The losses are integrals of
+    P(one > rate) P(other < rate), which avoids cancellation.
 
     >>> chance = rates_posterior(500, 10_000, 560, 10_000)
     >>> round(chance.b_better, 8), f"{chance.loss_b:.5g}"
@@ -39,7 +39,7 @@ def rates_posterior(
     from scipy.special import betainc, betaincc
 
     if 2 * (conversions_a + conversions_b) > visitors_a + visitors_b:
-        # Near 1 floats are sparse: the same question put to the visitors who did not convert.
+        # Floats are sparse near 1, so compare the rates of visitors who did not convert.
         misses_a, misses_b = visitors_a - conversions_a, visitors_b - conversions_b
         return rates_posterior(misses_b, visitors_b, misses_a, visitors_a)
     a = (conversions_a + 1.0, visitors_a - conversions_a + 1.0)
@@ -56,7 +56,7 @@ def rates_posterior(
 
 
 def probability_b_better(conversions_a: int, conversions_b: int, share_b: float) -> float:
-    """P(rate B > rate A) from counts and B's declared share of the visitors.
+    """Return P(rate B > rate A) from counts and B's declared share of the visitors.
 
     B's share of the conversions has the posterior Beta(b + 1/2, a + 1/2) (Jeffreys).
 
@@ -69,7 +69,7 @@ def probability_b_better(conversions_a: int, conversions_b: int, share_b: float)
 
 
 def normal_posterior(difference: float, error: float) -> Posterior:
-    """Two means, from their difference B - A and its standard error > 0, with a flat prior."""
+    """Compare two means by their difference B - A and its standard error > 0; flat prior."""
     from scipy.special import ndtr
 
     z = difference / error
@@ -80,7 +80,7 @@ def normal_posterior(difference: float, error: float) -> Posterior:
 
 
 def _grid(a: tuple[float, float], b: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Nodes and weights where either posterior has weight, denser around each mean."""
+    """Return nodes and weights over the range of both posteriors, denser around each mean."""
     edges: list[Floats] = []
     for successes, failures in (a, b):
         total = successes + failures
@@ -96,7 +96,7 @@ def _grid(a: tuple[float, float], b: tuple[float, float]) -> tuple[Floats, Float
 
 
 def _density(rates: Floats, weights: Floats, conversions: int, visitors: int) -> Floats:
-    """The posterior's density, from its mode on and made whole by the same weights."""
+    """Return the posterior density, scaled by its mode and normalized with the weights."""
     from scipy.special import xlog1py
 
     mode = conversions / visitors

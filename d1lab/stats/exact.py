@@ -1,7 +1,7 @@
-"""Exact tests for counts: the binomial share, Fisher's and Barnard's tests of two rates.
+"""Exact tests for counts: binomial test of a share, and Fisher's and Barnard's tests of two rates.
 
-scipy.stats has these, too, but takes a second to import, finds Barnard's supremum by sampling,
-and its two-sided binomial test can disagree with the Clopper-Pearson interval.
+scipy.stats also has them, but takes a second to import, finds Barnard's supremum by sampling, and
+its two-sided binomial test can disagree with the Clopper-Pearson interval.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 BARNARD_TABLES = 250_000
-"""Barnard's test looks at every table of these margins; beyond that many Fisher's is taken."""
+"""Maximum number of tables for Barnard's test; above it, Fisher's test is used."""
 
-_TIE = 1e-9  # statistics this close, relatively, are one value apart from rounding
+_TIE = 1e-9  # relative tolerance for ties, because equal statistics differ by rounding
 
 
 class BinomialTest(NamedTuple):
-    """The share of successes against a known one."""
+    """Result of an exact test of a share of successes."""
 
-    p_value: float  # twice the smaller tail: it agrees with the interval for every share
+    p_value: float  # twice the smaller tail, which agrees with the interval for every share
     mid_p: float  # p_value - P(exactly this count) / 2
     low: float  # Clopper-Pearson
     high: float
 
 
 def binomial_test(successes: int, trials: int, share: float, alpha: float = 0.05) -> BinomialTest:
-    """Exact two-sided test of a share, with its interval.
+    """Test a share exactly and two-sided, with its interval.
 
     Args:
-        successes: 0 <= successes <= trials.
-        trials: > 0.
-        share: The share under the null; inside (0, 1).
-        alpha: 1 - the interval's level; may be so small that the interval is [0, 1].
+        successes: Number of successes, from 0 to `trials`.
+        trials: Number of trials, > 0.
+        share: Share under the null hypothesis, inside (0, 1).
+        alpha: 1 - level of the interval; if very small, the interval is [0, 1].
 
-    Clopper & Pearson (1934), Biometrika 26:404-413. The p-value is twice the smaller tail, and not
-    the sum of the less likely outcomes, because only that agrees with the interval.
+    Clopper & Pearson (1934), Biometrika 26:404-413. The p-value is twice the smaller tail instead
+    of the sum of the less likely outcomes, because only the former agrees with the interval.
 
     >>> test = binomial_test(189, 311, 0.5)
     >>> round(test.p_value, 9), round(test.low, 6), round(test.high, 6)
@@ -54,13 +54,13 @@ def binomial_test(successes: int, trials: int, share: float, alpha: float = 0.05
     p_value = min(1.0, 2 * min(below, above))
     misses = trials - successes
     low = float(betaincinv(successes, misses + 1, alpha / 2)) if successes else 0.0
-    # From the other end, which keeps its digits where alpha is tiny.
+    # From the other end, which keeps precision for a tiny alpha.
     high = 1 - float(betaincinv(misses, successes + 1, alpha / 2)) if misses else 1.0
     return BinomialTest(p_value, max(p_value - exactly / 2, 0.0), low, high)
 
 
 def fisher_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_b: int) -> float:
-    """Fisher's exact test: the probability of all tables no likelier than this one, given margins.
+    """Return Fisher's exact p-value: probability of all tables at most as likely, given margins.
 
     >>> round(fisher_p(3, 40, 9, 42), 6)
     0.117166
@@ -68,10 +68,10 @@ def fisher_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_b
     a, b = visitors_a, visitors_b
     converted = conversions_a + conversions_b
     rarer, observed = converted, conversions_a
-    if 2 * converted > a + b:  # count the rarer outcome: its tables are fewer
+    if 2 * converted > a + b:  # count the rarer outcome, which has fewer tables
         rarer, observed = a + b - converted, a - conversions_a
     mean = rarer * a / (a + b)
-    reach = 12 * mean**0.5 + 100  # standard deviations, and a margin for small means
+    reach = 12 * mean**0.5 + 100  # 12 standard deviations, plus a margin for small means
     first = max(0, rarer - b, int(mean - reach))
     last = min(rarer, a, int(mean + reach))
     counts = np.append(np.arange(first, last + 1, dtype=np.float64), observed)
@@ -83,13 +83,13 @@ def fisher_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_b
 
 
 def barnard_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_b: int) -> float:
-    """Barnard's exact test: the largest probability, over all common rates, of a z so extreme.
+    """Return Barnard's exact p-value: maximum over common rates of P(|z| at least as large).
 
     Args:
-        conversions_a: 0 <= conversions <= visitors, for both variants.
-        visitors_a: visitors_a * visitors_b is the memory taken, in bytes.
+        conversions_a: Conversions of A, from 0 to `visitors_a`.
+        visitors_a: Visitors of A. The test takes visitors_a * visitors_b bytes of memory.
 
-    Barnard (1945), Nature 156:177, with the pooled score statistic and two-sided.
+    Barnard (1945), Nature 156:177, two-sided, with the pooled score statistic.
 
     >>> round(barnard_p(3, 40, 9, 42), 6)
     0.07851
@@ -105,7 +105,7 @@ def barnard_p(conversions_a: int, visitors_a: int, conversions_b: int, visitors_
 
 
 def _more_extreme(xa: int, na: int, xb: int, nb: int) -> NDArray[np.bool_]:
-    """Which of the (na + 1) x (nb + 1) outcomes have a pooled |z| at least as large."""
+    """Mark which of the (na + 1) x (nb + 1) outcomes have a pooled |z| at least as large."""
     i, j = np.arange(na + 1.0)[:, None], np.arange(nb + 1.0)[None, :]
 
     def squared(i: Floats | int, j: Floats | int) -> Floats:
@@ -117,12 +117,16 @@ def _more_extreme(xa: int, na: int, xb: int, nb: int) -> NDArray[np.bool_]:
     return squared(i, j) >= squared(xa, xb) * (1 - _TIE)
 
 
+def _up_to(count: int) -> NDArray[np.int64]:
+    return np.arange(count + 1, dtype=np.int64)
+
+
 def _chances(extreme: NDArray[np.bool_], rates: Floats) -> Floats:
-    """The probability of the marked outcomes at each common rate."""
+    """Return the probability of the marked outcomes at each common rate."""
     na, nb = extreme.shape[0] - 1, extreme.shape[1] - 1
-    of_a = _binomial(np.arange(na + 1), na, rates[:, None])
-    of_b = of_a if na == nb else _binomial(np.arange(nb + 1), nb, rates[:, None])
-    with np.errstate(all="ignore"):  # some BLAS raise flags over probabilities that underflow
+    of_a = _binomial(_up_to(na), na, rates[:, None])
+    of_b = of_a if na == nb else _binomial(_up_to(nb), nb, rates[:, None])
+    with np.errstate(all="ignore"):  # some BLAS libraries raise flags on underflow
         return ((of_a @ extreme.astype(np.float64)) * of_b).sum(axis=1)
 
 

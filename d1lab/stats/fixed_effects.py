@@ -1,14 +1,14 @@
-"""Regression within SKUs and weeks: the one core behind every association with a price.
+"""Regression with SKU and week effects, used for all associations with prices.
 
-An effect per SKU removes its usual level of sales, one per week what moved all SKUs. Errors are
-clustered by SKU, whose weeks are alike (Liang & Zeger 1986, Biometrika 73). The SKUs' effects are
-swept out, so a shop may have many; weeks and causes are solved for together, exactly, on panels
-with gaps too (Frisch, Waugh & Lovell).
+An effect per SKU removes its usual level of sales, and an effect per week removes changes of all
+SKUs. Errors are clustered by SKU, because the weeks of a SKU are correlated (Liang & Zeger 1986,
+Biometrika 73). SKU effects are partialled out, so that there can be many; weeks and causes are
+solved together, exactly, also for unbalanced panels (Frisch, Waugh & Lovell).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,24 @@ Codes = NDArray[np.intp]
 
 
 class Design(NamedTuple):
-    """Who sold when, and the causes: sparse matrices with one row per item."""
+    """Design matrices: sparse, with one row per item."""
 
-    skus: Any  # one column per SKU
-    columns: Any  # one per week, then one per cause
+    skus: Any  # one indicator column per SKU
+    columns: Any  # one column per week, then one per cause
     causes: int
 
 
 class Solution(NamedTuple):
-    """Coefficients of the columns, and what they explain."""
+    """Coefficients of the columns, with the inverse of their cross products."""
 
     coefficients: Floats  # of the weeks, then of the causes
     fitted: Floats
-    inverse: Floats  # of the columns' cross products, the SKUs' effects taken out
-    identified: NDArray[np.bool_]  # whether a cause differs from all mixtures of other columns
+    inverse: Floats  # inverse of the cross products of the columns, net of SKU effects
+    identified: NDArray[np.bool_]  # whether a cause is linearly independent of the other columns
 
 
 class Fit(NamedTuple):
-    """Coefficients with their clustered errors, one item per cause."""
+    """Coefficients with their clustered errors, with one item per cause."""
 
     slopes: Floats
     errors: Floats
@@ -43,12 +43,12 @@ class Fit(NamedTuple):
 
 
 def design(sku: Codes, week: Codes, causes: Any = None) -> Design:
-    """The matrices of a regression.
+    """Build the matrices of a regression.
 
     Args:
-        sku: Each item's SKU as 0, 1, 2, ...; each occurs.
-        week: Its week, likewise.
-        causes: A column per cause, dense or sparse; None for effects alone.
+        sku: SKU code per item: 0, 1, 2, ..., without gaps.
+        week: Week code per item: 0, 1, 2, ..., without gaps.
+        causes: Items x causes, dense or sparse; None for only SKU and week effects.
     """
     from scipy.sparse import csr_array, hstack
 
@@ -63,12 +63,12 @@ def design(sku: Codes, week: Codes, causes: Any = None) -> Design:
 
 
 def solve(by: Design, outcome: Floats, weights: Floats | None = None) -> Solution:
-    """Weighted least squares.
+    """Solve weighted least squares.
 
     Args:
-        by: Of `design`.
-        outcome: One per item.
-        weights: One per item, above 0; None for equal ones.
+        by: Result of `design`.
+        outcome: Outcome per item.
+        weights: Weight per item, > 0; None for equal weights.
     """
     weight = np.ones(len(outcome)) if weights is None else weights
     weighted = by.columns.multiply(weight[:, None]).tocsr()
@@ -77,7 +77,7 @@ def solve(by: Design, outcome: Floats, weights: Floats | None = None) -> Solutio
     shares = cells.multiply(1 / whole[:, None]).tocsr()
     normal = (by.columns.T @ weighted - cells.T @ shares).toarray()
     level = by.skus.T @ (weight * outcome)
-    inverse = np.linalg.pinv(normal, rcond=1e-10, hermitian=True)
+    inverse = cast("Floats", np.linalg.pinv(normal, rcond=1e-10, hermitian=True))
     found = inverse @ (weighted.T @ outcome - shares.T @ level)
     fitted = by.columns @ found + by.skus @ ((level - cells @ found) / whole)
     own = (inverse @ normal)[len(found) - by.causes :]
@@ -86,24 +86,24 @@ def solve(by: Design, outcome: Floats, weights: Floats | None = None) -> Solutio
 
 
 def influence(by: Design, found: Solution, residuals: Floats) -> Floats:
-    """What each SKU moves each cause's coefficient by: SKU x cause; their squares sum to variances.
+    """Return each SKU's influence on each coefficient; SKU x cause, squares sum to the variance.
 
     Args:
         by: Of `design`.
         found: Of `solve`.
-        residuals: Weighted; those of a SKU sum to 0.
+        residuals: Weighted residuals; those of a SKU sum to 0.
     """
     scores = by.skus.T @ by.columns.multiply(residuals[:, None])
     return scores @ found.inverse[:, len(found.coefficients) - by.causes :]
 
 
 def leverage(by: Design, found: Solution, weights: Floats) -> Floats:
-    """Each SKU's share of the information on each cause: SKU x cause, 1 in sum over the SKUs.
+    """Return each SKU's share of the information on each cause; SKU x cause, sums to 1 per cause.
 
     Args:
         by: Of `design`.
-        found: Of `solve`, with these weights.
-        weights: One per item.
+        found: Result of `solve` with these weights.
+        weights: Weight per item.
     """
     moved = by.columns @ found.inverse[:, len(found.coefficients) - by.causes :]
     whole = by.skus.T @ weights
@@ -117,11 +117,11 @@ def fit(outcome: Floats, causes: Floats, sku: Codes, week: Codes, *, absorbed: i
 
     Args:
         outcome: One per item.
-        causes: A column per cause; each varies within SKUs and weeks.
+        causes: Items x causes; each varies within SKUs and weeks.
         sku: As `design` takes it.
         week: Likewise.
-        absorbed: Coefficients that the small-sample factor counts beside the SKUs' own effects:
-            G / (G - 1) (n - 1) / (n - absorbed), over G SKUs and n items; at 1, G / (G - 1).
+        absorbed: Number of coefficients in the small-sample factor, without the SKU effects:
+            G / (G - 1) (n - 1) / (n - absorbed), with G SKUs and n items; G / (G - 1) if 1.
     """
     by = design(sku, week, causes)
     found = solve(by, outcome)
@@ -133,7 +133,7 @@ def fit(outcome: Floats, causes: Floats, sku: Codes, week: Codes, *, absorbed: i
 
 
 def within(values: Floats, sku: Codes, week: Codes) -> Floats:
-    """Values less their SKU's and week's effects.
+    """Return values minus their SKU and week effects.
 
     Args:
         values: One per item.
@@ -144,17 +144,18 @@ def within(values: Floats, sku: Codes, week: Codes) -> Floats:
 
 
 def week_effects(values: Floats, sku: Codes, week: Codes) -> Floats:
-    """The effect of each week on values, beside those of the SKUs; arguments as of `within`."""
+    """Return the effect of each week on values, adjusted for SKU effects; see `within`."""
     return solve(design(sku, week), values).coefficients
 
 
 def demeaned(values: Floats, sku: Codes) -> Floats:
-    """Values less the mean of their SKU."""
+    """Return values minus the mean of their SKU."""
     return values - (np.bincount(sku, values) / np.bincount(sku))[sku]
 
 
 def student(level: float, freedom: Any) -> Any:
-    """A quantile of Student's t; one per number of degrees of freedom."""
+    """Return the Student's t value of a two-sided level, per number of degrees of freedom."""
     from scipy.special import stdtrit
 
-    return stdtrit(freedom, level)
+    quantile = cast("Any", stdtrit(freedom, level))
+    return quantile

@@ -1,4 +1,4 @@
-"""Several p-values read together: adjusted so that the whole family keeps its alpha."""
+"""Adjustment of p-values for multiple testing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Floats = NDArray[np.float64]
 
 
 def holm(p_values: Sequence[float] | Floats) -> Floats:
-    """Adjusted p-values against even one false alarm: for the metrics beside the primary one.
+    """Adjust p-values to control the family-wise error rate; used for secondary metrics.
 
-    Holm (1979), Scandinavian Journal of Statistics 6:65-70; valid whatever their dependence.
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70; valid under any dependence.
 
     >>> holm([0.01, 0.04, 0.03]).round(6).tolist()
     [0.03, 0.06, 0.06]
@@ -24,7 +24,7 @@ def holm(p_values: Sequence[float] | Floats) -> Floats:
 
 
 def benjamini_hochberg(p_values: Sequence[float] | Floats) -> Floats:
-    """Adjusted p-values against a share of false alarms: for many segments.
+    """Adjust p-values to control the false discovery rate; used for segments.
 
     Benjamini & Hochberg (1995), JRSS B 57:289-300.
 

@@ -1,4 +1,4 @@
-"""Whether a daily amount changed between two periods by more than it swings from day to day."""
+"""Comparison of a daily amount between two periods with its daily variation."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ REASONS = {
     "no_history": "no data for the full previous period",
     "few_days": "fewer than 14 active days in one of the periods",
 }
-"""Each reason to abstain, in words."""
+"""Reasons for a missing interval, in words."""
 
 
 class Periods(NamedTuple):
-    """A sum of daily amounts in two periods of one length; numbers, or arrays of one length."""
+    """Sums of daily amounts in two periods of equal length; numbers, or arrays of equal length."""
 
-    value: Any  # over the days of the later period
-    before: Any  # over the days of the earlier one; NaN or None where unknown
-    squares: Any  # of the later daily amounts; NaN or None for what is no sum of days
+    value: Any  # sum over the later period
+    before: Any  # sum over the earlier period; NaN or None if unknown
+    squares: Any  # sum of squared daily amounts, later period; NaN or None if not a sum of days
     squares_before: Any
-    days: Any  # in each period, those with nothing among them; > 1
-    active_days: Any  # days with anything in them, in the period that has fewer
+    days: Any  # days per period, including days without activity; > 1
+    active_days: Any  # days with activity, in the period with fewer of them
 
     @classmethod
     def of(cls, columns: Any) -> Periods:
-        """The periods in a frame's columns of the same names, such as the metric's."""
+        """Build from the columns of the same names in a frame, such as the metric's."""
         return cls(*(columns[name] for name in cls._fields))
 
 
 class PeriodChange(NamedTuple):
-    """How a period compares with the one before; numbers or None, or arrays with NaN for None.
+    """Change vs. the previous period; numbers or None, or arrays with NaN for None.
 
-    `reason` is one of `REASONS`; None where nothing is refused.
+    `reason` is one of `REASONS`, or None if there is an interval.
     """
 
-    ratio: Any  # now / before - 1; None where before is unknown or not above 0
-    low: Any  # 95 % interval of the ratio; None where a reason stands or no squares were given
+    ratio: Any  # value / before - 1; None if before is unknown or not above 0
+    low: Any  # 95% interval of the ratio; None if there is a reason or no squares
     high: Any
-    beyond_swing: Any  # whether the interval leaves out 0; False where there is none
+    beyond_swing: Any  # whether the interval excludes 0; False without an interval
     reason: Any
 
     def in_words(self, before: str) -> list[str]:
-        """Each change in a sentence for a reader.
+        """Return each change as a sentence.
 
         Args:
-            before: What the period before is called, such as 'the 30 days before'.
+            before: Name of the previous period, such as 'the 30 days before'.
         """
         return [_sentence(one, before) for one in zip(*map(np.atleast_1d, self), strict=True)]
 
 
 def change(periods: Periods) -> PeriodChange:
-    """How a sum of daily amounts changed between two periods of the same length.
+    """Compute the change of a sum of daily amounts between two periods of equal length.
 
     Args:
-        periods: The sums, or arrays of them, one item per amount.
+        periods: Sums, or arrays with one item per amount.
 
     Returns:
         Numbers for numbers, arrays for arrays.
@@ -67,8 +67,8 @@ def change(periods: Periods) -> PeriodChange:
     Raises:
         InputError: The periods have fewer than two days.
 
-    Welch's t on daily amounts (Welch 1947), in shares of the period before. It takes days as
-    independent: that fits periods of whole weeks or more, as they hold the same weekdays.
+    Welch's t on daily amounts (Welch 1947), relative to the previous period. Days are assumed to
+    be independent, which is reasonable for periods of whole weeks, with the same weekdays.
 
     >>> c = change(Periods(1100, 1000, 41_000, 34_000, days=30, active_days=30))
     >>> round(c.ratio, 3), round(c.low, 3), round(c.high, 3), c.beyond_swing
@@ -79,7 +79,7 @@ def change(periods: Periods) -> PeriodChange:
     fields = [np.atleast_1d(np.asarray(field, dtype=np.float64)) for field in periods]
     sums = Periods(*np.broadcast_arrays(*fields))
     if not (sums.days > 1).all():
-        raise InputError("a change needs periods of two days or more")
+        raise InputError("periods must have at least two days")
     ratio = _per(sums.value, sums.before) - 1
     reason = _reasons(sums)
     margin = np.where(reason == None, _margin(sums), np.nan)  # noqa: E711 - item by item
@@ -91,12 +91,13 @@ def change(periods: Periods) -> PeriodChange:
 
 
 def _per(top: Any, bottom: Any) -> Any:
-    """top / bottom where bottom is above zero, else NaN."""
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    """Return top / bottom if bottom is above zero, else NaN."""
+    missing: Any = np.full(top.shape, np.nan)
+    return np.divide(top, bottom, out=missing, where=bottom > 0)
 
 
 def _margin(sums: Periods) -> Any:
-    """Half the interval's width, in shares of the period before."""
+    """Return the half-width of the interval, relative to the previous period."""
     from scipy.special import stdtrit
 
     error_now = _variance(sums.value, sums.squares, sums.days) / sums.days
@@ -107,7 +108,7 @@ def _margin(sums: Periods) -> Any:
 
 
 def _variance(total: Any, squares: Any, days: Any) -> Any:
-    """Sample variance of daily amounts; rounding may not make it negative."""
+    """Return the sample variance of daily amounts, clipped at 0 against rounding errors."""
     return np.maximum(squares - total**2 / days, 0) / (days - 1)
 
 

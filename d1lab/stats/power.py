@@ -1,4 +1,4 @@
-"""How many visitors a test needs, what it can detect, and how long that takes."""
+"""Sample size, power, minimum detectable effect, and remaining days of a test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from d1lab.errors import InputError
 
 
 class SampleSize(NamedTuple):
-    """Visitors needed to see one rate turn into another."""
+    """Visitors required to detect the difference between two rates."""
 
     base: float  # conversion rate of A
     target: float  # conversion rate of B
-    power: float  # chance to see the difference if it is there
+    power: float  # probability of detecting the difference
     alpha: float  # two-sided
     share_b: float
     visitors_a: int  # rounded up
@@ -31,18 +31,18 @@ def sample_size(
     share_b: float = 0.5,
     inflation: float = 1.0,
 ) -> SampleSize:
-    """Visitors of each variant for a two-sided score test read once.
+    """Compute the visitors per variant for a two-sided, fixed-horizon score test.
 
     Args:
         base: Conversion rate of A, inside (0, 1).
-        target: Conversion rate of B, inside (0, 1), another one.
-        power: Chance to see the difference, inside (alpha, 1).
-        alpha: Inside (0, 1).
+        target: Conversion rate of B, inside (0, 1), different from `base`.
+        power: Probability of detecting the difference, inside (alpha, 1).
+        alpha: Two-sided significance level, inside (0, 1).
         share_b: B's share of the visitors, inside (0, 1).
-        inflation: More visitors for looking early: `inflation(looks)` of this module.
+        inflation: Factor for interim looks, from the function `inflation`.
 
     Raises:
-        InputError: A number is outside its domain.
+        InputError: A number is out of range.
 
     Fleiss, Levin & Paik (2003), Statistical Methods for Rates and Proportions, 4.2, without the
     continuity correction.
@@ -57,7 +57,7 @@ def sample_size(
     if base == target:
         raise InputError(f"sample size from {base:.4g} to {target:.4g}: the rates must differ")
     if power <= alpha:
-        raise InputError(f"a power of {power:.4g} is not above alpha = {alpha:.4g}")
+        raise InputError(f"power = {power:.4g} must be above alpha = {alpha:.4g}")
     null, alternative = _spreads(base, target, share_b)
     root = -ndtri(alpha / 2) * null + ndtri(power) * alternative
     total = float(root / (target - base)) ** 2 * inflation
@@ -70,7 +70,7 @@ def sample_size(
 def power_of(
     base: float, target: float, visitors_a: float, visitors_b: float, alpha: float = 0.05
 ) -> float:
-    """The chance that a score test read once sees the difference, on either side.
+    """Return the power of a fixed-horizon score test, including rejections on the other side.
 
     >>> round(power_of(0.05, 0.055, 31_231, 31_231), 10)
     0.7999703457
@@ -92,10 +92,10 @@ def detectable_rate(
     power: float = 0.8,
     alpha: float = 0.05,
 ) -> float | None:
-    """The smallest higher rate of B that these visitors show with the given power.
+    """Return the smallest higher rate of B that these visitors detect with the given power.
 
     Returns:
-        The rate, or None where even a rate of 1 would not be seen.
+        The rate, or None if even a rate of 1 would not be detected.
     """
     low, high = base, 1 - 1e-12
     if not 0 < base < high or power_of(base, high, visitors_a, visitors_b, alpha) < power:
@@ -110,14 +110,14 @@ def detectable_rate(
 
 
 def detectable_difference(error: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest difference of two means that a standard error shows with the given power."""
+    """Return the smallest difference of two means detected with the given power."""
     from scipy.special import ndtri
 
     return float(-ndtri(alpha / 2) + ndtri(power)) * error
 
 
 def days_left(needed_visitors: float, seen_visitors: float, visitors_per_day: float) -> int | None:
-    """Whole days until the needed visitors have come; 0 when they have, None without traffic."""
+    """Return whole days until the required visitors; 0 if reached, None without traffic."""
     if seen_visitors >= needed_visitors:
         return 0
     if not visitors_per_day > 0:
@@ -126,12 +126,12 @@ def days_left(needed_visitors: float, seen_visitors: float, visitors_per_day: fl
 
 
 def inflation(times: list[float], *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """How many times the visitors a group-sequential plan needs, against one look at the end.
+    """Return the sample size factor of a group-sequential plan vs. one look at the end.
 
     Args:
-        times: Shares of the plan at its looks, rising to 1.
-        power: Inside (alpha, 1).
-        alpha: Two-sided, inside (0, 1).
+        times: Shares of the plan at its looks, increasing to 1.
+        power: Probability of detecting the difference, inside (alpha, 1).
+        alpha: Two-sided significance level, inside (0, 1).
 
     >>> round(inflation([0.2, 0.4, 0.6, 0.8, 1.0]), 3)
     1.025
@@ -153,7 +153,7 @@ def inflation(times: list[float], *, power: float = 0.8, alpha: float = 0.05) ->
 
 
 def _spreads(base: float, target: float, share_b: float) -> tuple[float, float]:
-    """Standard deviations of a difference of rates for one visitor: under the null, and true."""
+    """Return the standard deviation of a rate difference per visitor: under the null, and true."""
     pooled = (1 - share_b) * base + share_b * target
     null = pooled * (1 - pooled) / (share_b * (1 - share_b))
     alternative = base * (1 - base) / (1 - share_b) + target * (1 - target) / share_b
@@ -163,4 +163,4 @@ def _spreads(base: float, target: float, share_b: float) -> tuple[float, float]:
 def _inside(**numbers: float) -> None:
     for name, value in numbers.items():
         if not 0 < value < 1:
-            raise InputError(f"{name} = {value}: it lies between 0 and 1 (5 % is 0.05)")
+            raise InputError(f"{name} = {value} must be between 0 and 1 (0.05 for 5%)")

@@ -1,6 +1,6 @@
-"""Two conversion rates: the score test, and Miettinen and Nurminen's intervals.
+"""Comparison of two conversion rates: score test and Miettinen-Nurminen intervals.
 
-Every function takes numbers or arrays of one length (one item per test or look). Arm A is the
+Every function takes numbers or arrays of equal length (one item per test or look). Variant A is the
 control; the difference is B - A and the ratio is B / A.
 
 Miettinen & Nurminen (1985), Comparative analysis of two rates, Statistics in Medicine 4:213-226;
@@ -10,7 +10,7 @@ the constrained estimates in closed form: Farrington & Manning (1990), ibid. 9:1
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,17 +19,17 @@ from d1lab.stats.exact import binomial_test
 from d1lab.stats.sequential import e_process_p, log_bayes_factor
 
 ALARM = 0.001
-"""Below this p-value the test is invalid."""
+"""p-value below which a test is invalid."""
 
 CONCENTRATION = 10_000.0
-"""The e-process' prior weight, in visitors: broken shares differ by little, and by much traffic."""
+"""Prior weight of the e-process, in visitors: mismatches are usually small, with many visitors."""
 
 SMALL = 10
-"""Minimum expected visitors per variant; below it the exact test replaces chi-square."""
+"""Minimum expected visitors per variant; below it, the exact test replaces chi-square."""
 
 
 def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
-    """p-value of the declared share for a test read once; chi-square, exact where it is small.
+    """Return the p-value of the declared share at one look: chi-square, exact for small counts.
 
     >>> round(sample_ratio_p(44_700, 45_489, 0.5), 10)
     0.0086079878
@@ -40,13 +40,14 @@ def sample_ratio_p(visitors_a: int, visitors_b: int, share_b: float) -> float:
     if total * min(share_b, 1 - share_b) < SMALL:
         return binomial_test(visitors_b, total, share_b).p_value if total else 1.0
     z = (visitors_b - total * share_b) / (total * share_b * (1 - share_b)) ** 0.5
-    return float(2 * ndtr(-abs(z)))
+    tail = cast("float", ndtr(-abs(z)))
+    return float(2 * tail)
 
 
 def running_sample_ratio_p(
     visitors_a: Sequence[int], visitors_b: Sequence[int], share_b: float
 ) -> float:
-    """p-value of the declared share over all looks so far, valid however often one looks.
+    """Return the p-value of the declared share over all looks so far, for any number of looks.
 
     Lindon & Malek (2022), arXiv 2011.03567.
     """
@@ -56,11 +57,11 @@ def running_sample_ratio_p(
 
 Floats = NDArray[np.float64]
 
-_PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide: down to the last bit
+_PARTS, _DIVISIONS = 16, 16  # of a bracket at most 180 wide, down to the last bit
 
 
 class Rates(NamedTuple):
-    """Converted visitors and all visitors of both variants; 0 <= conversions <= visitors > 0."""
+    """Conversions and visitors of both variants; 0 <= conversions <= visitors, visitors > 0."""
 
     conversions_a: Floats
     visitors_a: Floats
@@ -69,7 +70,7 @@ class Rates(NamedTuple):
 
     @classmethod
     def of(cls, *counts: ArrayLike) -> Rates:
-        """The four counts in the order of the fields, brought to one shape."""
+        """Build from the four counts in the order of the fields, broadcast to one shape."""
         return cls(*np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in counts)))
 
     @property
@@ -84,7 +85,7 @@ class Rates(NamedTuple):
 
 
 def score_z(rates: Rates) -> Floats:
-    """Pearson's score statistic of equal rates; 0 where both variants convert none or all.
+    """Return Pearson's score statistic of equal rates; 0 if both variants convert none or all.
 
     >>> round(float(score_z(Rates.of(500, 10_000, 560, 10_000))), 10)
     1.8937529756
@@ -96,14 +97,14 @@ def score_z(rates: Rates) -> Floats:
 
 
 def score_p(rates: Rates) -> Floats:
-    """The two-sided p-value of `score_z`."""
+    """Return the two-sided p-value of `score_z`."""
     from scipy.special import ndtr
 
     return 2 * ndtr(-np.abs(score_z(rates)))
 
 
 def smallest_expected(rates: Rates) -> Floats:
-    """The smallest of the four counts expected under equal rates: converted or not, A or B."""
+    """Return the smallest of the four expected counts under equal rates."""
     total = rates.visitors_a + rates.visitors_b
     converted = rates.conversions_a + rates.conversions_b
     return np.minimum(converted, total - converted) * (
@@ -112,11 +113,11 @@ def smallest_expected(rates: Rates) -> Floats:
 
 
 def difference_z(rates: Rates, difference: ArrayLike) -> Floats:
-    """Miettinen and Nurminen's statistic of the null 'rate B - rate A = difference'.
+    """Return the Miettinen-Nurminen statistic of the null 'rate B - rate A = difference'.
 
     Args:
         rates: Both variants.
-        difference: Within [-1, 1].
+        difference: Difference under the null, within [-1, 1].
     """
     delta = np.asarray(difference, dtype=np.float64)
     null_a = _null_rate_for_difference(rates, delta)
@@ -126,7 +127,7 @@ def difference_z(rates: Rates, difference: ArrayLike) -> Floats:
 
 
 def ratio_z(rates: Rates, ratio: ArrayLike) -> Floats:
-    """Miettinen and Nurminen's statistic of the null 'rate B / rate A = ratio'; ratio > 0."""
+    """Return the Miettinen-Nurminen statistic of the null 'rate B / rate A = ratio'; ratio > 0."""
     phi = np.asarray(ratio, dtype=np.float64)
     null_a = _null_rate_for_ratio(rates, phi)
     null_b = np.minimum(null_a * phi, 1)
@@ -137,11 +138,11 @@ def ratio_z(rates: Rates, ratio: ArrayLike) -> Floats:
 
 
 def difference_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floats]:
-    """The differences that `difference_z` does not reject at the critical value.
+    """Return the interval of differences that `difference_z` does not reject.
 
     Args:
         rates: Both variants.
-        critical: A normal quantile, such as 1.96 for 95 %; may be infinite.
+        critical: Normal quantile, such as 1.96 for 95%; can be infinite.
 
     >>> low, high = difference_interval(Rates.of(3, 40, 9, 42), 1.959963984540054)
     >>> round(float(low), 6), round(float(high), 6)
@@ -153,9 +154,9 @@ def difference_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floa
 
 
 def ratio_interval(rates: Rates, critical: ArrayLike) -> tuple[Floats, Floats]:
-    """The ratios that `ratio_z` does not reject at the critical value.
+    """Return the interval of ratios that `ratio_z` does not reject.
 
-    The low end is 0 where B has no conversions; the high end is infinite where A has none.
+    The low end is 0 if B has no conversions; the high end is infinite if A has none.
 
     >>> low, high = ratio_interval(Rates.of(0, 50, 5, 50), 1.959963984540054)
     >>> round(float(low), 6), float(high)
@@ -180,14 +181,14 @@ def _small_sample(rates: Rates) -> Floats:
 
 
 def _standardised(distance: Floats, variance: Floats) -> Floats:
-    """distance / sqrt(variance); without variance 0 for no distance, else infinite."""
+    """Return distance / sqrt(variance); with variance 0: 0 if distance is 0, else infinite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = distance / np.sqrt(variance)
     return np.where(distance == 0, 0.0, z)
 
 
 def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
-    """The likeliest rate of A under the null: the middle root of Farrington and Manning's cubic."""
+    """Return the ML rate of A under the null: middle root of Farrington and Manning's cubic."""
     xa, na, xb, nb = rates
     third = (na + nb) * 3
     square = (nb + 2 * na) * delta - (na + nb) - (xa + xb)
@@ -200,7 +201,7 @@ def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
         cosine = np.where(p == 0, 0.0, q / p**3)
     angle = (np.pi + np.arccos(np.clip(cosine, -1, 1))) / 3
     root = 2 * p * np.cos(angle) - square / third
-    for _ in range(2):  # the cosine alone loses the digits of rates near 0
+    for _ in range(2):  # the cosine formula loses precision for rates near 0
         value = ((third / 3 * root + square) * root + linear) * root + constant
         slope = (third * root + 2 * square) * root + linear
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -210,7 +211,7 @@ def _null_rate_for_difference(rates: Rates, delta: Floats) -> Floats:
 
 
 def _null_rate_for_ratio(rates: Rates, phi: Floats) -> Floats:
-    """The likeliest rate of A under the null: the smaller root of a quadratic."""
+    """Return the ML rate of A under the null: the smaller root of a quadratic."""
     xa, na, xb, nb = rates
     linear = nb * phi + xb + na + xa * phi
     converted = xa + xb
@@ -225,7 +226,7 @@ def _invert(
     estimate: Floats,
     critical: ArrayLike,
 ) -> tuple[Floats, Floats]:
-    """Both ends of the set {null: |z(null)| <= critical}, by halving; z falls with the null."""
+    """Return both ends of {null: |z(null)| <= critical}, by bisection; z decreases in the null."""
     low, high = ends
     line = np.asarray(critical, dtype=np.float64)
     return (
@@ -235,7 +236,7 @@ def _invert(
 
 
 def _crossing(before: Callable[[Floats], NDArray[np.bool_]], left: Floats, right: Floats) -> Floats:
-    """Where `before` turns from true to false between left and right, by dividing the bracket."""
+    """Find the point between left and right where `before` changes to False, by bisection."""
     inner = (np.arange(1, _PARTS) / _PARTS).reshape(-1, *(1 for _ in left.shape))
     for _ in range(_DIVISIONS):
         part = (right - left) / _PARTS

@@ -1,16 +1,17 @@
-"""Looking more than once: group-sequential bounds, the Beta-Binomial e-process, and sequences.
+"""Sequential tests: group-sequential bounds, Beta-Binomial e-process, and confidence sequences.
 
-Three ways to keep a test's false positives at alpha although reports run daily:
+Three methods keep the false positive rate of a test at alpha with daily reports:
 
-- a plan (size or end) declared before the start: Lan and DeMets' alpha spending of the
-  O'Brien-Fleming kind, its bounds by numerical integration;
-- no plan, counts: the Beta-Binomial e-process on B's share of the conversions;
-- no plan, money: the asymptotic confidence sequence, on the absolute scale.
+- with a plan (size or end) declared before the start: Lan-DeMets alpha spending of the
+  O'Brien-Fleming type, with bounds by numerical integration;
+- without a plan, for counts: the Beta-Binomial e-process on B's share of the conversions;
+- without a plan, for money: the asymptotic confidence sequence, on the absolute scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,24 +19,25 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 CONCENTRATION = 100.0
-"""The Beta prior's weight around the declared share, in conversions (k of Lindon and Malek)."""
+"""Weight of the Beta prior around the declared share, in conversions (k of Lindon and Malek)."""
 
 TUNED_VISITORS = 5_000.0
-"""Visitors of both variants at which the sequence is narrowest, without a planned size."""
+"""Total visitors at which the sequence is narrowest, for a test without a planned size."""
 
-_NODES = 128  # Gauss-Legendre: more change no bound by 1e-9
-_FARTHEST = 12.0  # standard deviations: what lies beyond has no weight
-_SMALLEST = 1e-300  # spent alpha below it cannot be reached
+_NODES = 128  # Gauss-Legendre nodes; more change no bound by 1e-9
+_FARTHEST = 12.0  # integration limit in standard deviations; no weight beyond it
+_SMALLEST = 1e-300  # smallest spent alpha with a finite bound
 
 
 def spent_alpha(time: ArrayLike, alpha: float = 0.05) -> Floats:
-    """Alpha used up at a share of the plan, two-sided: 4 (1 - Phi(z_{1 - alpha/4} / sqrt(t))).
+    """Return the two-sided alpha spent at a share of the plan.
 
     Args:
         time: Share of the planned visitors or days, > 0; above 1 counts as 1.
         alpha: Two-sided, inside (0, 1).
 
-    Lan & DeMets (1983), Biometrika 70:659-663, O'Brien-Fleming type, both sides spending half.
+    4 (1 - Phi(z_{1 - alpha/4} / sqrt(t))): Lan & DeMets (1983), Biometrika 70:659-663,
+    O'Brien-Fleming type, with half for each side.
     """
     from scipy.special import ndtr, ndtri
 
@@ -48,15 +50,15 @@ def bounds(
     alpha: float = 0.05,
     information: Sequence[float] | Floats | None = None,
 ) -> Floats:
-    """The critical |z| of each look.
+    """Compute the critical |z| of each look.
 
     Args:
-        times: Share of the plan at each look, > 0 and not falling; above 1 counts as 1.
+        times: Share of the plan at each look, > 0 and not decreasing; above 1 counts as 1.
         alpha: Two-sided, inside (0, 1).
-        information: What the looks' correlation follows, such as visitors; `times` for None.
+        information: Information at each look, such as visitors; None to use `times`.
 
     Returns:
-        One bound per look; infinite where a look has nothing to spend.
+        One bound per look; infinite if a look has no alpha to spend.
 
     >>> bounds([0.2, 0.4, 0.6, 0.8, 1.0]).round(4).tolist()
     [4.8769, 3.357, 2.6803, 2.2898, 2.031]
@@ -67,7 +69,7 @@ def bounds(
     points, weights, before, spent = np.zeros(1), np.ones(1), 0.0, 0.0
     for look, (allowed, now) in enumerate(zip(spending, known, strict=True)):
         if allowed - spent < _SMALLEST or now <= before:
-            continue  # nothing new to see or to spend: kept for the next look
+            continue  # no new information or alpha; kept for the next look
         step = np.sqrt(now - before)
         edge = _edge(points, weights, step, float(allowed - spent), float(np.sqrt(now)))
         found[look] = edge / np.sqrt(now)
@@ -79,12 +81,12 @@ def bounds(
 def crossing_probability(
     lines: Sequence[float] | Floats, information: Sequence[float] | Floats, drift: float
 ) -> float:
-    """The chance to cross one of the bounds, on either side, when there is an effect.
+    """Return the probability of crossing a bound, on either side, under an effect.
 
     Args:
         lines: Critical |z| of each look, from `bounds`.
-        information: Rising; the last look's counts as 1 unit if it is 1.
-        drift: The expected z at information 1.
+        information: Information at each look, increasing.
+        drift: Expected z at information 1.
     """
     from scipy.special import ndtr
 
@@ -93,10 +95,10 @@ def crossing_probability(
         if not np.isfinite(line):
             continue
         step, edge = np.sqrt(now - before), line * np.sqrt(now)
-        # Paths with a drift are the paths without, weighed by their likelihood ratio.
+        # Paths with a drift are those without one, weighted by their likelihood ratio.
         tilted = weights * np.exp(drift * points - drift**2 * before / 2)
         ahead = points + drift * (now - before)
-        beyond = ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step)
+        beyond = cast("Floats", ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step))
         crossed += float((tilted * beyond).sum())
         points, weights = _continue(points, weights, step, min(edge, _FARTHEST * np.sqrt(now)))
         before = now
@@ -108,15 +110,15 @@ def repeated_p(
     times: Sequence[float] | Floats,
     information: Sequence[float] | Floats | None = None,
 ) -> float:
-    """The smallest alpha at which one of the looks would have crossed its bound.
+    """Return the smallest alpha at which one of the looks would have crossed its bound.
 
     Args:
-        z: The statistic at each look, standard normal under the null.
+        z: Statistic at each look, standard normal under the null.
         times: As for `bounds`.
         information: As for `bounds`.
 
-    Jennison & Turnbull (1989), JRSS B 51:305-361: it is below alpha exactly when the repeated
-    confidence intervals exclude the null.
+    Jennison & Turnbull (1989), JRSS B 51:305-361: the p-value is below alpha exactly if the
+    repeated confidence intervals exclude the null.
     """
     from scipy.special import log_ndtr
 
@@ -129,7 +131,9 @@ def repeated_p(
 
     if beyond(-1e-9) < 0:
         return 1.0
-    naive = log_ndtr(-size.max()) + np.log(2)  # looking more often never lowers p
+    naive = cast(
+        "float", log_ndtr(-size.max()) + np.log(2)
+    )  # lower limit: more looks never lower p
     return float(np.exp(_root(beyond, max(float(naive), -680.0) - 1e-6, -1e-9)))
 
 
@@ -140,14 +144,14 @@ def log_bayes_factor(
     theta: ArrayLike | None = None,
     concentration: float = CONCENTRATION,
 ) -> Floats:
-    """Log of the e-process against 'B's share of the conversions is theta'.
+    """Return the log of the e-process of the null 'B's share of the conversions is theta'.
 
     Args:
-        conversions_a: Counts; visitors for a sample-ratio check.
-        conversions_b: Counts.
-        share_b: B's declared share of the visitors, inside (0, 1); the prior's centre.
-        theta: The share under the null; `share_b` for None.
-        concentration: The prior's weight around the declared share.
+        conversions_a: Conversions of A, or visitors for a sample ratio check.
+        conversions_b: Conversions or visitors of B.
+        share_b: B's declared share of the visitors, inside (0, 1); center of the prior.
+        theta: Share under the null; None for `share_b`.
+        concentration: Weight of the prior around the declared share.
 
     Lindon & Malek (2022), Anytime-valid inference for multinomial count data, arXiv 2011.03567.
 
@@ -164,7 +168,7 @@ def log_bayes_factor(
 
 
 def e_process_p(log_factor: ArrayLike) -> Floats:
-    """min(1, 1 / Bayes factor): valid at any time the looks stop."""
+    """Return min(1, 1 / Bayes factor), a p-value valid at any stopping time."""
     return np.exp(-np.maximum(np.asarray(log_factor, dtype=np.float64), 0.0))
 
 
@@ -175,10 +179,10 @@ def share_interval(
     alpha: float = 0.05,
     concentration: float = CONCENTRATION,
 ) -> tuple[Floats, Floats]:
-    """B's shares of the conversions that the e-process does not reject: {BF(theta) < 1 / alpha}.
+    """Return the interval of B's shares that the e-process does not reject: BF < 1 / alpha.
 
     Returns:
-        The low and the high end; 0 or 1 where one variant has no conversions.
+        The low and the high end; 0 or 1 if one variant has no conversions.
     """
     from scipy.special import expit, logit
 
@@ -190,7 +194,7 @@ def share_interval(
     centre = np.clip(middle, -700, 700)
 
     def kept(logits: Floats) -> NDArray[np.bool_]:
-        # log(1 - theta) = log theta - logit: no digits are lost near 1.
+        # log(1 - theta) = log theta - logit, without loss of precision near 1.
         log_theta = -np.logaddexp(0, -logits)
         marginal = log_bayes_factor(a, b, share_b, 0.5, concentration) + (a + b) * np.log(0.5)
         return marginal - b * log_theta - a * (log_theta - logits) < -np.log(alpha)
@@ -201,14 +205,14 @@ def share_interval(
 
 
 def rate_ratio(share_of_conversions: ArrayLike, share_b: float) -> Floats:
-    """The ratio of the rates B / A that goes with B's share of the conversions."""
+    """Convert B's share of the conversions to the ratio of the rates B / A."""
     theta = np.asarray(share_of_conversions, dtype=np.float64)
     with np.errstate(divide="ignore"):
         return theta / (1 - theta) * (1 - share_b) / share_b
 
 
 def mixture_scale(alpha: float = 0.05, tuned_visitors: float = TUNED_VISITORS) -> float:
-    """r of the asymptotic sequence: sqrt((-2 ln alpha + ln(1 - 2 ln alpha)) / N*).
+    """Return r of the asymptotic sequence: sqrt((-2 ln alpha + ln(1 - 2 ln alpha)) / N*).
 
     >>> round(mixture_scale(), 10)
     0.0398400668
@@ -217,11 +221,11 @@ def mixture_scale(alpha: float = 0.05, tuned_visitors: float = TUNED_VISITORS) -
 
 
 def sequence_critical(visitors: ArrayLike, scale: float, alpha: float = 0.05) -> Floats:
-    """Half-width of the asymptotic confidence sequence, in standard errors.
+    """Return the half-width of the asymptotic confidence sequence, in standard errors.
 
     Args:
-        visitors: Of both variants together, N > 0.
-        scale: r, from `mixture_scale`: fixed at the test's start.
+        visitors: Total visitors of both variants, N > 0.
+        scale: r, from `mixture_scale`, fixed at the start of the test.
         alpha: Two-sided, inside (0, 1).
 
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, Time-uniform central limit theory and
@@ -235,17 +239,17 @@ def sequence_critical(visitors: ArrayLike, scale: float, alpha: float = 0.05) ->
 
 
 def sequence_p(z: ArrayLike, visitors: ArrayLike, scale: float) -> Floats:
-    """The smallest alpha at which `sequence_critical` is below |z|; at most 1."""
+    """Return the smallest alpha at which `sequence_critical` is below |z|; at most 1."""
     weight = np.asarray(visitors, dtype=np.float64) * scale**2
     square = np.asarray(z, dtype=np.float64) ** 2
     return np.minimum(1.0, np.sqrt(weight + 1) * np.exp(-square * weight / (2 * (weight + 1))))
 
 
 def _edge(points: Floats, weights: Floats, step: float, spend: float, scale: float) -> float:
-    """Where both tails of the next look together hold `spend`: Newton on the tail's logarithm."""
+    """Find the bound with tail probability `spend` at the next look, by Newton on its log."""
     from scipy.special import ndtr, ndtri
 
-    edge = -ndtri(min(spend / 2, 0.49)) * scale  # were no path stopped before
+    edge = -ndtri(min(spend / 2, 0.49)) * scale  # start: the bound if no path had stopped
     for _ in range(60):
         distance = (points - edge) / step
         tail = (weights * ndtr(distance)).sum()
@@ -258,7 +262,7 @@ def _edge(points: Floats, weights: Floats, step: float, spend: float, scale: flo
 
 
 def _continue(points: Floats, weights: Floats, step: float, edge: float) -> tuple[Floats, Floats]:
-    """The process' distribution at a look, among the paths that have not crossed."""
+    """Return the distribution of the process at a look, among paths that have not crossed."""
     nodes, node_weights = _legendre()
     inside = nodes * edge
     kernel = np.exp(-(((inside[:, None] - points[None, :]) / step) ** 2) / 2)
@@ -273,7 +277,7 @@ def _legendre(cache: list[tuple[Floats, Floats]] = []) -> tuple[Floats, Floats]:
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """A root of a rising function between low and high: false position, Illinois' variant."""
+    """Find the root of an increasing function between low and high (Illinois method)."""
     below, above = function(low), function(high)
     for _ in range(100):
         if high - low < 1e-12 or above == 0:
@@ -292,7 +296,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 def _outermost(
     kept: Callable[[Floats], NDArray[np.bool_]], inside: Floats, outside: Floats
 ) -> Floats:
-    """The end of a kept set on the way from a point inside to one outside, by halving."""
+    """Find the end of a kept set between a point inside and one outside, by bisection."""
     for _ in range(64):
         middle = (inside + outside) / 2
         within = kept(middle)

@@ -1,5 +1,4 @@
--- One row per observation of a competitor's price for one of the shop's products. The day is the
--- shop's; the time is UTC.
+-- One row per observation of a competitor's price for one of the shop's products.
 SELECT
     shop,
     sku,
@@ -8,8 +7,6 @@ SELECT
     currency,
     in_stock <> 0  AS in_stock,
     url,
-    local_day(shop, observed_at)  AS day,
     observed_at,
     source
 FROM raw.competitor_prices
-WHERE NOT is_to_come(observed_at)

@@ -1,10 +1,12 @@
 """The DuckDB file of one database: built aside, swapped in, opened read-only.
 
     raw.<table>         D1's tables with the catalog's types, and D1's rowid as `_rowid`
-    main.<view>         one view per .sql file beside this module: what analysts and metrics read
+    d1lab.<view>        one view per .sql file beside this module: what metrics read
+    main.<name>         what analysts read: the app's own tables, and the views that hold data
     d1lab.pull          the last pull of all tables (one row)
     d1lab.tables        per table: rows, when it was pulled, what it cost, a digest of its content
     d1lab.quarantine    values that did not fit their declared type
+    d1lab.columns       per column of the app's own tables: how it is declared and stored
 
 DuckDB lets one process write a file or many read it. So a pull works on a copy and puts it in the
 old file's place at the end: readers keep what they have open, and a crash leaves the old file.
@@ -14,7 +16,7 @@ old file's place at the end: readers keep what they have open, and a crash leave
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +27,9 @@ import duckdb
 
 from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
-from d1lab.warehouse.shop_days import Zones, has_days, prepare_days, use_zones
 
 FILE_NAME = "warehouse.duckdb"
-FORMAT = 2  # raised when older files can no longer be continued: they are then rebuilt
+FORMAT = 3  # raised when older files can no longer be continued: they are then rebuilt
 MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
@@ -50,6 +51,10 @@ CREATE TABLE IF NOT EXISTS d1lab.tables (
 CREATE TABLE IF NOT EXISTS d1lab.quarantine (
     table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
     found_at TIMESTAMP, row_id BIGINT
+);
+CREATE TABLE IF NOT EXISTS d1lab.columns (
+    table_name VARCHAR, column_name VARCHAR, declared VARCHAR, key_position INTEGER,
+    refers_to VARCHAR, comment VARCHAR, table_comment VARCHAR, stored_as VARCHAR
 );
 """
 
@@ -92,16 +97,13 @@ class Records(NamedTuple):
     tables: dict[str, TableRecord]
 
 
-def open_warehouse(
-    folder: Path, *, uses_start: int | None = None, zones: Zones | None = None
-) -> duckdb.DuckDBPyConnection:
+def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.DuckDBPyConnection:
     """The warehouse in `folder`, for reading. Times are UTC.
 
     Args:
         folder: The database's folder.
         uses_start: What the app's upsert puts into times_used at a pair's first use: 0 or 1; None
             where it is to be recognized.
-        zones: The shops' time zones, whose days views have; None for those of the last pull.
 
     Raises:
         StaleDataError: There is none that this version can read.
@@ -112,8 +114,7 @@ def open_warehouse(
             f"no warehouse for {folder.name!r} yet. Run `d1lab pull` to create it."
         )
     con = attach(folder)
-    version = format_of(con)
-    if version is not None and (version != FORMAT or not has_days(con)):
+    if format_of(con) not in (None, FORMAT):
         con.close()
         raise StaleDataError(
             f"the warehouse of {folder.name!r} was built by another version of d1lab. "
@@ -121,8 +122,6 @@ def open_warehouse(
         )
     if uses_start is not None:
         con.execute(f"SET VARIABLE uses_start = {uses_start:d}")
-    if zones is not None:
-        use_zones(con, zones)
     return con
 
 
@@ -194,7 +193,7 @@ def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
 
 
 @contextmanager
-def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
     """Write the warehouse that takes the old one's place when the block ends well.
 
     Args:
@@ -209,8 +208,6 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Iterator[duckdb.Duck
     con = _connect(str(aside), config)
     try:
         con.execute(_TABLES)
-        if not has_days(con):
-            prepare_days(con)
         yield con
         con.execute("CHECKPOINT")
         con.close()

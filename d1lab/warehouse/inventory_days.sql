@@ -16,4 +16,3 @@ SELECT
 FROM raw.inventory_impact
 LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
     USING (shop)
-WHERE NOT is_to_come(date)

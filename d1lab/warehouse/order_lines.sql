@@ -1,6 +1,5 @@
 -- One row per order line and per refunded line. Refunds are negative, so sums are net. Units are
--- whole numbers unless something is sold by the meter or the kilogram. The day is the shop's; the
--- time is UTC.
+-- whole numbers unless something is sold by the meter or the kilogram.
 SELECT
     shop,
     event_id,
@@ -8,7 +7,7 @@ SELECT
     customer_id,
     sku,
     product_title,
-    kept_day(_day, shop, occurred_at)                              AS day,
+    occurred_at::DATE                                              AS day,
     occurred_at,
     type,
     in_units(CASE type WHEN 'refund' THEN -quantity ELSE quantity END)  AS units,
@@ -19,4 +18,3 @@ SELECT
     CASE type WHEN 'refund' THEN -discount_amount ELSE discount_amount END  AS discount_amount,
     CASE type WHEN 'refund' THEN -revenue ELSE revenue END         AS revenue
 FROM raw.order_events
-WHERE NOT is_to_come(occurred_at)

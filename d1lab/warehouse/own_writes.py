@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -71,7 +71,7 @@ class WriteNote:
 
 
 @contextmanager
-def noted(db: Database, folder: Path, tables: Sequence[str]) -> Iterator[WriteNote]:
+def noted(db: Database, folder: Path, tables: Sequence[str]) -> Generator[WriteNote]:
     """Keep note of what the block writes; tables whose rows it does not add are read again.
 
     Args:

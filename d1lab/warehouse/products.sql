@@ -1,5 +1,6 @@
 -- One row per product, over all time, as the app or `d1lab aggregate` counts them. An app that
 -- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
+-- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
 SELECT
     shop,
     sku,
@@ -15,7 +16,6 @@ SELECT
     d1lab_products.category,
     d1lab_products.vendor,
     updated_at,
-    local_day(shop, updated_at)  AS updated_day,
     (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'product_performance' AND part = 'counters'

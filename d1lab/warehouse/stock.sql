@@ -6,4 +6,3 @@ SELECT
     date  AS day,
     units
 FROM raw.d1lab_stock
-WHERE NOT is_to_come(date)

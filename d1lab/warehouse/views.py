@@ -1,4 +1,7 @@
-"""The warehouse's views: one `.sql` file each, named by its stem, over the tables of D1."""
+"""The warehouse's views: one `.sql` file each, named by its stem, over the tables of D1.
+
+They are made in the schema d1lab, where they read each other, and shown in main.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,71 @@ from d1lab.d1.database import quote
 from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.warehouse.database_file import FORMAT
-from d1lab.warehouse.shop_days import has_days, keep_days, prepare_days
 
 VIEWS = Path(__file__).parent
+OWN = "d1lab"
+"""The schema of d1lab's views and records."""
+
+_APP_VIEWS = VIEWS / "app_views.py"  # how the app's tables are shown is part of the shape
+
+APPS_FIRST = ("main", OWN)
+OWN_FIRST = (OWN, "main")
+"""Where a name is looked up: in SQL of a project's, and in d1lab's own."""
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
     """Recreate the views from the files of `folder`, each named by its file's stem.
 
+    Views of the app's are dropped: `show_app_tables` makes them again.
+
     Raises:
         InputError: A file holds no valid SELECT; the message names it.
     """
     dropped = con.execute(
-        "SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal"
+        "SELECT schema_name, view_name FROM duckdb_views() "
+        "WHERE schema_name IN ('main', 'd1lab') AND NOT internal"
     )
-    for (name,) in dropped.fetchall():
-        con.execute(f"DROP VIEW main.{quote(name)}")
+    for schema, name in dropped.fetchall():
+        con.execute(f"DROP VIEW {schema}.{quote(name)}")
     _create_units(con)
-    keep_days(con) if has_days(con) else prepare_days(con)
-    waiting = sorted((folder or VIEWS).glob("*.sql"))
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {OWN}")
+    con.execute(f"SET schema = '{OWN}'")
+    try:
+        _create_all(con, sorted((folder or VIEWS).glob("*.sql")))
+    finally:
+        con.execute("SET schema = 'main'")
+
+
+def _create_all(con: duckdb.DuckDBPyConnection, waiting: list[Path]) -> None:
     while waiting:
-        refused = {path: error for path in waiting if (error := _create_view(con, path))}
+        refused: dict[Path, str] = {}
+        for path in waiting:
+            if error := _create_view(con, path):
+                refused[path] = error
         if len(refused) == len(waiting):
             path, error = next(iter(refused.items()))
             raise InputError(f"view {path.stem!r} ({path.name}): {error}")
         waiting = list(refused)  # a view may read views of files that come later
 
 
+def looking_in(
+    con: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]
+) -> duckdb.DuckDBPyConnection:
+    """A second connection to the same warehouse, which looks names up in these schemas in turn."""
+    beside = con.cursor()
+    [(catalog_name,)] = con.execute("SELECT current_catalog()").fetchall()
+    path = ",".join(f"{quote(catalog_name)}.{schema}" for schema in schemas)
+    beside.execute("SET search_path = '" + path.replace("'", "''") + "'")
+    beside.execute("SET TimeZone = 'UTC'")
+    variables = con.execute("SELECT name, value, type FROM duckdb_variables()").fetchall()
+    for name, value, kind in variables:
+        beside.execute(f"SET VARIABLE {quote(name)} = $1::{kind}", [value])
+    return beside
+
+
 def shape(views: Path | None = None) -> str:
     """A text that changes when the code wants another warehouse: its tables or its views."""
-    parts = [str(FORMAT), repr(catalog.TABLES)]
+    parts = [str(FORMAT), repr(catalog.TABLES), _APP_VIEWS.read_text(encoding="utf-8")]
     for path in sorted((views or VIEWS).glob("*.sql")):
         parts += [path.name, path.read_text(encoding="utf-8")]
     return digest(*parts)[:16]
@@ -59,7 +97,8 @@ def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:
     """Make one view; what is wrong with it, or nothing."""
     select = path.read_text(encoding="utf-8").rstrip().rstrip(";")
     try:
-        con.execute(f"CREATE VIEW main.{quote(path.stem)} AS\n{select}\n")
+        con.execute(f"CREATE VIEW {OWN}.{quote(path.stem)} AS\n{select}\n")
+        con.execute(f"CREATE VIEW main.{quote(path.stem)} AS FROM {OWN}.{quote(path.stem)}")
     except duckdb.Error as error:
         return str(error)
     return ""

@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 
 from d1lab.d1 import Database, Result, Usage, Value, keyset, open_database, quote
 from d1lab.d1.database import Budget
-from d1lab.d1.keyset import Batch, BatchReader, BatchSize, rowid_name
+from d1lab.d1.keyset import Batch, BatchReader, BatchSize
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import BudgetError, D1OverloadedError, D1QueryError, D1TooBigError, InputError
+from d1lab.errors import (
+    BudgetError,
+    D1OverloadedError,
+    D1QueryError,
+    D1TooBigError,
+    UnpagedTableError,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -118,11 +124,29 @@ def test_hostile_names_are_only_names(writable):
     assert found[0].rowids == [1, 2]
 
 
-def test_a_table_that_takes_all_names_of_the_rowid_is_refused(embedded):
-    """Nothing is left to read on by: the message says so."""
-    embedded.execute("CREATE TABLE t (rowid, _rowid_, OID)")
-    with pytest.raises(InputError, match="cannot be paged"):
-        rowid_name(embedded.tables()["t"])
+def test_a_table_that_takes_all_names_of_the_rowid_is_read_by_a_unique_index(embedded):
+    """Nothing asks for its rowid: a key of columns that are never NULL does as well."""
+    embedded.execute("CREATE TABLE t (rowid, _rowid_, OID, code TEXT NOT NULL UNIQUE)")
+    embedded.execute("INSERT INTO t VALUES (7, 8, 9, 'b'), (7, 8, 9, 'a'), (NULL, 1, 2, 'c')")
+    table = embedded.tables()["t"]
+    assert (table.has_rowid, table.read_by.columns, table.is_unpaged) == (False, ("code",), False)
+    pages = reader(embedded, "t")
+    pages.size = BatchSize(first=2, most=2)
+    assert rows(pages.by_key()) == [(7, 8, 9, "a"), (7, 8, 9, "b"), (None, 1, 2, "c")]
+
+
+def test_without_such_an_index_one_query_reads_all(embedded, monkeypatch):
+    """A key that may be NULL pages nothing; more than one query reads is said, not cut off."""
+    embedded.execute("CREATE TABLE t (rowid, _rowid_, OID TEXT PRIMARY KEY)")
+    embedded.execute("INSERT INTO t VALUES (1, x'00', NULL), (1, 'b', NULL), (2, 0.5, 'c')")
+    assert embedded.tables()["t"].is_unpaged
+    found = reader(embedded, "t").whole()
+    assert sorted(zip(*found.columns, strict=True), key=repr) == [
+        (1, "b", None), (1, b"\x00", None), (2, 0.5, "c")
+    ]  # fmt: skip
+    monkeypatch.setattr("d1lab.d1.keyset.MOST_ROWS", 3)
+    with pytest.raises(UnpagedTableError, match=r"'t' was not pulled.*rowid, _rowid_, oid"):
+        reader(embedded, "t").whole()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1_000])

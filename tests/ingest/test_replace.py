@@ -121,6 +121,33 @@ def test_order_cut_over_two_files_is_whole_whichever_comes_first(db, tmp_path):
     assert sums(db) == (2, 3, 30)
 
 
+def test_order_cut_over_two_files_of_another_shop_is_whole(db, tmp_path):
+    """Parts of one export bear one number after the other; whichever is loaded first or last."""
+    (tmp_path / "orders-1.csv").write_text(
+        "o,s,q,p,t\n1,A,1,10,2026-05-01\n2,A,1,10,2026-05-01\n2,B,1,5,2026-05-01\n"
+    )
+    (tmp_path / "orders-2.csv").write_text(
+        "o,s,q,p,t\n2,C,1,2,2026-05-01\n3,A,1,10,2026-05-02\n4,A,1,10,2026-05-02\n"
+    )
+    (tmp_path / "orders-3.csv").write_text("o,s,q,p,t\n4,B,1,5,2026-05-02\n")
+    for part in (2, 1, 3, 2, 1):
+        assert load(db, tmp_path / f"orders-{part}.csv", PAIRS).refused == ()
+    assert sums(db) == (4, 7, 52)
+    ((lines,),) = db.query("SELECT count(*) FROM order_events WHERE order_id = '2'").rows
+    assert lines == 3
+
+
+@pytest.mark.parametrize("names", [("orders-1", "orders-2"), ("2026-05", "2026-06"), ("a", "b")])
+def test_order_that_two_files_have_is_not_added_up(db, tmp_path, names):
+    """A part repeats no line; files of days, months or other names are whole exports."""
+    own = "1,A,1,10,2026-05-01" if names[0] == "orders-1" else "1,B,1,10,2026-05-01"
+    (tmp_path / f"{names[0]}.csv").write_text("o,s,q,p,t\n1,A,1,10,2026-05-01\n")
+    (tmp_path / f"{names[1]}.csv").write_text(f"o,s,q,p,t\n{own}\n2,A,1,10,2026-05-02\n")
+    for name in names:
+        load(db, tmp_path / f"{name}.csv", PAIRS)
+    assert sums(db) == (2, 2, 20)
+
+
 def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
     """Nobody knows what the line said: what was known of the order's lines stays."""
     path = tmp_path / "orders.csv"

@@ -85,6 +85,30 @@ def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
     assert all(j.due and j.reason == "not run for this date yet" for j in jobs)
 
 
+def without_shop(settings, name: str) -> None:
+    """Take the shop out of a notebook's parameters cell."""
+    path = settings.notebooks_dir / f"{name}.ipynb"
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", ()):
+            cell["source"] = "as_of: str | None = None\nshop_name = 'any'"
+    path.write_text(json.dumps(notebook))
+
+
+def test_a_report_without_a_shop_runs_once(settings, ledger, use):
+    """Its parameters cell decides; where shops are named, it is not asked for."""
+    use("ends_well", "uses_the_lab")
+    without_shop(settings, "ends_well")
+    jobs = plan(settings, ledger)
+    named = [(job.task.report.name, job.task.shop) for job in jobs]
+    assert named == [("ends_well", ""), ("uses_the_lab", "harbor"), ("uses_the_lab", "kiosk")]
+    assert (str(jobs[0].task.as_of), str(jobs[0].task)) == ("2026-05-08", "ends_well 2026-05-08")
+    assert [job.task.shop for job in plan(settings, ledger, shops=["kiosk"])] == ["kiosk"]
+    with pytest.raises(UnknownName, match="no parameter 'shop'"):
+        plan(settings, ledger, reports=["ends_well"], shops=["kiosk"])
+    assert only(plan(settings, ledger, reports=["ends_well"])).task.shop == ""
+
+
 def test_plan_needs_a_report(settings, ledger):
     """A folder without reports is said, not taken for a shop without data."""
     with pytest.raises(InputError, match="no reports found in "):
@@ -122,17 +146,6 @@ def test_skipped_runs_count_and_failed_ones_do_not(settings, ledger, job):
     assert job().due
     done(settings, ledger, job(), "r2", ["order_lines"], status="skipped")
     assert not job().due
-
-
-def test_another_time_zone_is_due(settings, ledger, job):
-    """Its days are others, although no row has changed; of another shop it is nothing to this."""
-    done(settings, ledger, job(), "r1", ["order_lines"])
-    demo = settings.databases["demo"]
-    other = {"kiosk": "Asia/Tokyo"}
-    settings.databases["demo"] = demo.model_copy(update={"timezone": other})
-    assert not job().due
-    settings.databases["demo"] = demo.model_copy(update={"timezone": "Asia/Tokyo"})
-    assert job().reason == "changed since run r1: the time zone"
 
 
 def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
@@ -192,5 +205,15 @@ def test_lost_page_is_due(settings, ledger, job):
 
 def test_raw_tables_follow_views():
     """Views lead to the tables behind them; what is neither view nor table cannot be followed."""
-    assert raw_tables(["order_lines", "raw.ab_test_daily"]) == {"order_events", "ab_test_daily"}
-    assert raw_tables(["order_lines", "d1lab.tables"]) is None
+    read = raw_tables(["order_lines", "raw.ab_test_daily"], [])
+    assert read == {"order_events", "ab_test_daily"}
+    assert raw_tables(["order_lines", "d1lab.tables"], []) is None
+
+
+def test_raw_tables_follow_the_apps_own_names():
+    """A name that d1lab has a view of, too, counts for both; case does not."""
+    tables = ["Orders", "customers", "app_product_costs"]
+    assert raw_tables(["orders"], tables) == {"Orders"}
+    assert raw_tables(["product_costs"], tables) == {"app_product_costs", "product_costs"}
+    assert raw_tables(["customers"], tables) >= {"customers", "customer_insights"}
+    assert raw_tables(["orders", "a_view_of_the_apps"], tables) is None

@@ -229,10 +229,10 @@ def test_lease_beats_while_it_is_held(ledger, monkeypatch):
 
 
 def _backdate(ledger: RunLedger, seconds: float) -> None:
-    with ledger._open() as con:
+    with ledger.open() as con:
         con.execute("UPDATE leases SET beat_at = ?", (time.time() - seconds,))
 
 
 def _age(ledger: RunLedger) -> float:
-    with ledger._open() as con:
+    with ledger.open() as con:
         return time.time() - con.execute("SELECT beat_at FROM leases").fetchone()[0]

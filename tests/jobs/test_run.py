@@ -39,6 +39,21 @@ def staged_rates(settings) -> list[tuple[str, float]]:
         return db.query(sql).rows
 
 
+def test_a_report_without_a_shop_has_its_page_and_is_then_current(settings, ledger, use):
+    """The page stands below `_`, in the place of a shop's; the index and the command do without."""
+    use("ends_well")
+    path = settings.notebooks_dir / "ends_well.ipynb"
+    path.write_text(path.read_text().replace("shop = ", "label = ").replace("(shop, ", "(label, "))
+    outcome = only(run_reports(settings))
+    assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
+    assert outcome.page == settings.reports_dir / "demo" / "_" / "ends_well" / "2026-05-08.html"
+    assert "demo" in outcome.page.read_text()
+    record = load_run(run_folder(settings, "demo", outcome.run_id))
+    assert (record.shop, record.command) == ("", "d1lab run ends_well --as-of 2026-05-08")
+    assert "_/ends_well/" in (settings.reports_dir / "index.html").read_text()
+    assert only(run_reports(settings)).status == "current"
+
+
 def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
     """The whole way once; the second time nothing is due, and nothing is written."""
     use("uses_the_lab")

@@ -174,7 +174,7 @@ def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
     path = tmp_path / "old.duckdb"
     path.write_bytes(tiny_warehouse.read_bytes())
     with duckdb.connect(path) as con:
-        con.execute("DROP VIEW product_costs")
+        con.execute("DROP VIEW product_costs; DROP VIEW d1lab.product_costs")
         lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
         with pytest.raises(InputError, match=r"turnover.*'product_costs'.*run `d1lab pull`"):
             lab.metric("turnover", until="2026-05-08", days=8)

@@ -58,6 +58,28 @@ def test_doctor_of_an_empty_database_names_each_migration(db: SqliteDatabase) ->
     assert "0008_bookkeeping.sql" in todo["table d1lab_pushes"]
 
 
+def test_who_only_reads_has_no_problem(db: SqliteDatabase) -> None:
+    """An app's database that d1lab never wrote to: it can be read, and writing is not set up."""
+    db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL)")
+    findings = {f.subject: f for f in doctor(db)}
+    assert {f.level for f in findings.values()} == {"note", "ok"}
+    assert (findings["reading"].level, findings["reading"].found) == ("ok", "possible: 1 tables")
+    assert findings["writing"].found.startswith("not set up: ")
+    assert findings["writing"].todo == "d1lab migrate, to write results"
+    assert not [subject for subject in findings if subject.startswith("table ")]
+
+
+def test_without_a_write_token_what_writing_needs_is_a_note(whole: SqliteDatabase) -> None:
+    """The same gap is a problem for who writes; a gap in reading is one for everybody."""
+    whole.execute("DROP TABLE product_costs")
+    assert [f.level for f in about(doctor(whole), "product_costs")] == ["problem"]
+    assert [f.level for f in about(doctor(whole, writes=False), "product_costs")] == ["note"]
+    assert "D1LAB_WRITE_TOKEN" in about(doctor(whole, writes=False), "writing")[0].todo
+    whole.execute("DROP TRIGGER order_events_updated")
+    stopped = [f for f in doctor(whole, writes=False) if f.level == "problem"]
+    assert [f.needed_for for f in stopped] == ["reading"]
+
+
 def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
     """The table is the app's: d1lab does without, unless its rows cannot be told apart."""
     db.execute(

@@ -494,7 +494,7 @@ def test_a_broken_view_stops_before_the_swap(file, folder, tmp_path, monkeypatch
     add_events(file, 0, 5)
     with pytest.raises(InputError, match=r"broken\.sql"):
         pull(file, folder, database="x")
-    assert raw(folder, "SELECT count(*) FROM order_lines") == [(0,)]
+    assert raw(folder, "SELECT count(*) FROM d1lab.order_lines") == [(0,)]
 
 
 @pytest.mark.parametrize("change", ["format", "url", "broken"])
@@ -568,7 +568,7 @@ def test_remote_face_is_not_taken_for_a_file(remote, folder):
 
 
 def test_an_apps_table_with_a_name_of_ours_is_pulled_beside_ours(tmp_path):
-    """Its rows are the app's, under another name; ours is empty, and no view takes theirs."""
+    """Its rows are the app's, beside ours, which is empty; its name means the app's table."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute("CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, payload TEXT)")
     db.execute("INSERT INTO order_events VALUES (1, 'harbor', 'x')")
@@ -576,6 +576,7 @@ def test_an_apps_table_with_a_name_of_ours_is_pulled_beside_ours(tmp_path):
     pull(db, tmp_path, database="x")
     pull(db, tmp_path, database="x")
     assert raw(tmp_path, "SELECT shop, payload FROM raw.app_order_events") == [("harbor", "x")]
-    assert raw(tmp_path, "SELECT count(*) FROM order_lines") == [(0,)]
+    assert raw(tmp_path, "SELECT shop, payload FROM order_events") == [("harbor", "x")]
+    assert raw(tmp_path, "SELECT count(*) FROM d1lab.order_lines") == [(0,)]
     assert db.query("SELECT * FROM order_events").rows == [(1, "harbor", "x")]
     db.close()

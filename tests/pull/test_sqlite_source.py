@@ -139,12 +139,27 @@ def test_negative_rowids_and_gaps(db):
     assert table(db) == wanted(db)
 
 
-def test_rows_are_counted(db):
-    """The meter counts each row once; what is read again is counted again."""
-    db.execute("CREATE TABLE t (a INTEGER)")
-    insert(db, [(row,) for row in range(20)])
-    table(db)
+@pytest.mark.parametrize("odd", [None, "x", b"x", 0.1, 7])
+@pytest.mark.parametrize("declared", ["INTEGER", "DATETIME", "TEXT", "DECIMAL(9,2)", ""])
+def test_rows_are_read_and_counted_once(db, declared, odd):
+    """Whatever stands in a column, in every third row: no row is billed a second time."""
+    db.execute(f"CREATE TABLE t (a {declared})")
+    insert(db, [(odd if row % 3 else row,) for row in range(20)])
+    assert table(db) == wanted(db)
     assert db.meter.by_table["t"].rows_read == 20
+
+
+def test_a_column_of_two_types_stops_the_fast_reader_twice_at_most(db, monkeypatch):
+    """From the second refusal on, the rest is read value by value: nothing is tried in vain."""
+    db.execute("CREATE TABLE t (a INTEGER)")
+    insert(db, [("x" if row % 3 else row,) for row in range(3_000)])
+    asked = []
+    read = FileReader._read
+    monkeypatch.setattr(
+        FileReader, "_read", lambda self, *at: (asked.append(at), read(self, *at))[1]
+    )
+    assert table(db) == wanted(db)
+    assert len(asked) == 2
 
 
 def test_wide_rows_come_in_small_batches(tmp_path):

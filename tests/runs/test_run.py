@@ -34,7 +34,7 @@ def prepared(settings: Settings, name: str, **values):
         return prepare(lab, load_report(settings, name), values=values)
 
 
-def test_reports_are_notebooks_that_declare_a_shop(settings):
+def test_reports_are_notebooks_with_a_parameters_cell(settings):
     """A tour without a parameters cell is no report; its name is not known as one."""
     names = [report.name for report in list_reports(settings)]
     assert "ends_well" in names

@@ -155,7 +155,7 @@ def test_bad_input_is_named(folder):
         found(folder, "x", kinds=["costumer"])
     with pytest.raises(InputError, match="limit=0"):
         found(folder, "x", limit=0)
-    with pytest.raises(InputError, match="give a word"):
+    with pytest.raises(InputError, match="no letter or digit"):
         found(folder, "%")
     assert KINDS == ("discount", "code", "sku", "customer", "test")
 

@@ -119,8 +119,10 @@ def test_views_that_are_gone_are_dropped(tmp_path):
         create_views(con, tmp_path)
         (tmp_path / "a.sql").rename(tmp_path / "b.sql")
         create_views(con, tmp_path)
-        names = con.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-        assert names == [("b",)]
+        names = con.sql(
+            "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+        ).fetchall()
+        assert names == [("d1lab", "b"), ("main", "b")]
 
 
 @pytest.mark.parametrize("text", ["SELECT FROM", "SELECT nowhere FROM raw.nothing", "DROP TABLE x"])

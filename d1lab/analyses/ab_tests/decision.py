@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -200,7 +200,7 @@ def as_json(value: Any) -> Any:
     if hasattr(value, "_asdict"):
         return {name: as_json(item) for name, item in value._asdict().items()}
     if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
+        return [as_json(item) for item in cast("Sequence[Any]", value)]
     return value.item() if hasattr(value, "item") else value
 
 

@@ -163,14 +163,12 @@ def _rates_p(counts: proportions.Rates) -> tuple[Floats, str]:
 def _counts(line: Timeline, plan: AbPlan, share: float) -> LookEffects:
     from scipy.special import ndtr
 
+    alphas: Floats = 2 * ndtr(-np.asarray(line.critical))
     tests = [
         exact.binomial_test(
-            b.conversions or 0,
-            (a.conversions or 0) + (b.conversions or 0),
-            share,
-            float(2 * ndtr(-critical)),
+            b.conversions or 0, (a.conversions or 0) + (b.conversions or 0), share, float(alpha)
         )
-        for a, b, critical in zip(line.a, line.b, line.critical, strict=True)
+        for a, b, alpha in zip(line.a, line.b, alphas, strict=True)
     ]
     p, mid_p, low, high = (np.array(column) for column in zip(*tests, strict=True))
     sign = np.sign([_odds_side(a, b, share) for a, b in zip(line.a, line.b, strict=True)])

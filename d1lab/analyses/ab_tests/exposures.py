@@ -3,6 +3,8 @@
 A table of exposures has one row per visitor: the variant, and the visitor's later behavior.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

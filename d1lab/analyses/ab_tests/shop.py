@@ -144,7 +144,8 @@ def replay(record: Mapping[str, Any]) -> AbResult:
         for look in record["looks"]
     ]
     rails = tuple(Guardrail(**rail) for rail in record["plan"]["guardrails"])
-    plan = AbPlan(**{**record["plan"], "guardrails": rails})
+    declared: dict[str, Any] = {**record["plan"], "guardrails": rails}
+    plan = AbPlan(**declared)
     return compare(looks[-1].a, looks[-1].b, plan, looks[:-1])
 
 

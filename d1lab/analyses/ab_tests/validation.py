@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from numbers import Real
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
@@ -147,6 +147,10 @@ def _inside(value: Any, low: float, high: float) -> bool:
         return False
 
 
+def _is_list_of_texts(value: Any) -> bool:
+    return type(value) is list and all(isinstance(entry, str) for entry in cast("list[Any]", value))
+
+
 def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
     return value is None or (_inside(value, 0, largest + 1) and value == int(value))
 
@@ -179,12 +183,13 @@ def parse_variant_config(text: str | None) -> VariantConfig:
         return VariantConfig(fault=f"invalid JSON: {error}")
     if not isinstance(found, dict):
         return VariantConfig(fault="not a JSON object")
-    skus = found.get("skus")
-    if skus is not None and not (isinstance(skus, list) and all(isinstance(s, str) for s in skus)):
+    found = cast("dict[str, Any]", found)
+    skus: Any = found.get("skus")
+    if skus is not None and not _is_list_of_texts(skus):
         return VariantConfig(fault="skus is not a list of strings")
     shares: list[float | None] = []
     for name, most in (("discount_rate", 1), ("percent", 100), ("share", 1)):
-        value = found.get(name)
+        value: Any = found.get(name)
         if value is not None and not _is_between(value, most):
             fault = f"{name} = {value!r:.40} is not a number between 0 and {most}"
             return VariantConfig(fault=fault)

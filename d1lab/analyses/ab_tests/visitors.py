@@ -99,7 +99,7 @@ def variants(
     """
     converted = _whole(sums, conversions)
     spent = _whole(sums, revenue) if revenue else None
-    made = []
+    made: list[Variant] = []
     for variant in ("a", "b"):
         counts: Pairs = getattr(converted, variant)
         money: Pairs | None = getattr(spent, variant) if spent else None

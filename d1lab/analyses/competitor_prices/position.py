@@ -103,7 +103,9 @@ def price_action(market: Market, rule: PricingRule) -> PriceAction:
     PriceAction(action='match', reason='undercut', price=8, margin=0.375, highest_cost=6.4)
     """
     if not (0 <= rule.threshold < 1 and 0 <= rule.margin_floor < 1 and rule.lead_time_days >= 0):
-        raise InputError(f"threshold and margin floor must be at least 0 and below 1: {rule}")
+        raise InputError(
+            f"threshold and margin_floor must be in [0, 1), and lead_time_days at least 0: {rule}"
+        )
     found = position(market.own, market.prices)
     if found.cheapest is None or found.gap is None:
         return _without_prices(market)

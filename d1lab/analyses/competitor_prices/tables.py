@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 
 UNCOMPARED = {
@@ -60,6 +62,10 @@ def compared(found: PriceStudy) -> Frame:
     return known.assign(place=place).sort_values(["price_index", "sku"], ascending=[False, True])
 
 
+def _mean_of_known(values: Any) -> float:
+    return values.dropna().astype(float).mean()
+
+
 def competitors(found: PriceStudy) -> Frame:
     """Return the comparable products and the price index per competitor."""
     looks = found.looks
@@ -71,7 +77,7 @@ def competitors(found: PriceStudy) -> Frame:
         products=("sku", "size"),
         compared=("compared", "sum"),
         price_index=("price_index", "median"),
-        in_stock_share=("in_stock", lambda told: told.dropna().astype(float).mean()),
+        in_stock_share=("in_stock", _mean_of_known),
         last_look=("observed_at", "max"),
     )
     grouped["last_look"] = grouped["last_look"].dt.normalize()

@@ -188,7 +188,8 @@ def past_rate(past: Purchases, days: float) -> PeriodPurchases:
 
 def _score(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> ForecastScore:
     total, came = float(forecast.spend.sum()), float(actual.spend.sum())
-    error = float(np.sqrt(np.mean((forecast.spend - actual.spend) ** 2)))
+    squares: Floats = (forecast.spend - actual.spend) ** 2
+    error = float(np.sqrt(squares.mean()))
     off = total / came - 1 if came > 0 else None
     return ForecastScore(name, float(forecast.purchases.sum()), total, off, error)
 

@@ -6,6 +6,8 @@ of the calendar. Labels therefore depend only on the data and the day, not on ea
 reports for the same day agree.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 from collections.abc import Callable

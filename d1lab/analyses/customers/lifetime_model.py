@@ -11,7 +11,8 @@ purchase, in the same unit.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,6 +91,18 @@ def as_columns(*values: ArrayLike) -> tuple[Floats, ...]:
     return tuple(np.atleast_1d(np.asarray(value, dtype=float)) for value in values)
 
 
+def _digamma(x: Any) -> Floats:
+    from scipy.special import digamma
+
+    return cast("Floats", digamma(x))  # scipy's stubs leave the type of a ufunc open
+
+
+def _gammaln(x: Any) -> Floats:
+    from scipy.special import gammaln
+
+    return cast("Floats", gammaln(x))
+
+
 def _distinct(*columns: Floats) -> tuple[list[Floats], Floats]:
     """Return the distinct rows and their counts; there are far fewer of them than customers."""
     rows, counts = np.unique(np.column_stack(columns), axis=0, return_counts=True)
@@ -100,8 +113,6 @@ def _bg_nbd_terms(
     log_parameters: Floats, x: Floats, t_x: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
     """Return log-likelihood per row and its gradient by log r, alpha, a, b (4 x rows)."""
-    from scipy.special import digamma, gammaln
-
     r, alpha, a, b = np.exp(log_parameters)
     repeat = x > 0
     before = np.where(repeat, b + x - 1, 1.0)  # unused where x = 0
@@ -109,26 +120,26 @@ def _bg_nbd_terms(
         repeat, np.exp(np.log(a / before) + (r + x) * np.log((alpha + T) / (alpha + t_x))), 0.0
     )
     value = (
-        gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
-        + gammaln(b + x) - gammaln(a + b + x) + gammaln(a + b) - gammaln(b)
+        _gammaln(r + x) - _gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
+        + _gammaln(b + x) - _gammaln(a + b + x) + _gammaln(a + b) - _gammaln(b)
         + np.log1p(odds)
     )  # fmt: skip
     weight = odds / (1 + odds)
-    spread = digamma(a + b) - digamma(a + b + x)
+    spread = _digamma(a + b) - _digamma(a + b + x)
     gradient = np.stack(
         (
-            digamma(r + x) - digamma(r) + np.log(alpha) - np.log(alpha + T)
+            _digamma(r + x) - _digamma(r) + np.log(alpha) - np.log(alpha + T)
             + weight * np.log((alpha + T) / (alpha + t_x)),
             r / alpha - (r + x) / (alpha + T)
             + weight * (r + x) * (1 / (alpha + T) - 1 / (alpha + t_x)),
             spread + weight / a,
-            spread + digamma(b + x) - digamma(b) - np.where(repeat, weight / before, 0.0),
+            spread + _digamma(b + x) - _digamma(b) - np.where(repeat, weight / before, 0.0),
         )
     )  # fmt: skip
     return value, gradient * np.array([[r], [alpha], [a], [b]])
 
 
-def _covariance(gradient_at, optimum: Floats) -> Floats | None:
+def _covariance(gradient_at: Callable[[Floats], Floats], optimum: Floats) -> Floats | None:
     """Invert the observed information, by central differences of the analytic gradient."""
     step = 1e-5
     shifts = np.eye(len(optimum)) * step
@@ -192,7 +203,7 @@ def _bg_nbd_reason(
 
 def probability_alive(model: BgNbd, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Floats:
     """Return P(alive at T) per customer; 1 for customers without a repeat purchase, by design."""
-    x, t_x, T = as_columns(x, t_x, T)
+    x, t_x, T = as_columns(x, t_x, T)  # pyright: ignore[reportConstantRedefinition]
     odds = np.where(
         x > 0,
         model.a / np.where(x > 0, model.b + x - 1, 1.0)
@@ -208,10 +219,10 @@ def expected_purchases(
     """Return E[purchases in the next `horizon`] per customer (equation 10 of the 2005 paper)."""
     from scipy.special import hyp2f1
 
-    x, t_x, T = as_columns(x, t_x, T)
+    x, t_x, T = as_columns(x, t_x, T)  # pyright: ignore[reportConstantRedefinition]
     alive = probability_alive(model, x, t_x, T)
     pairs, places = np.unique(x + 1j * T, return_inverse=True)  # far fewer than customers
-    x, T = pairs.real, pairs.imag
+    x, T = pairs.real, pairs.imag  # pyright: ignore[reportConstantRedefinition]
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
     if abs(a - 1) < 1e-7:  # the formula's removable singularity
         a += 1e-6
@@ -271,17 +282,15 @@ def fit_gamma_gamma(x: ArrayLike, mean_spend: ArrayLike) -> GammaGamma:
 
 def _gamma_gamma_loss(log_parameters: Floats, x: Floats, mean: Floats) -> tuple[float, Floats]:
     """Return the mean negative log-likelihood and its gradient by the logarithms of p, q, v."""
-    from scipy.special import digamma, gammaln
-
     p, q, v = np.exp(log_parameters)
     px, total = p * x, v + x * mean
     value = (
-        gammaln(px + q) - gammaln(px) - gammaln(q) + q * np.log(v)
+        _gammaln(px + q) - _gammaln(px) - _gammaln(q) + q * np.log(v)
         + (px - 1) * np.log(mean) + px * np.log(x) - (px + q) * np.log(total)
     )  # fmt: skip
-    shared = digamma(px + q) - np.log(total)
-    by_p = x * (shared - digamma(px) + np.log(mean) + np.log(x))
-    by_q = shared - digamma(q) + np.log(v)
+    shared = _digamma(px + q) - np.log(total)
+    by_p = x * (shared - _digamma(px) + np.log(mean) + np.log(x))
+    by_q = shared - _digamma(q) + np.log(v)
     by_v = q / v - (px + q) / total
     gradient = np.array([by_p.mean() * p, by_q.mean() * q, by_v.mean() * v])
     return -float(value.mean()), -gradient

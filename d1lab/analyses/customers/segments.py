@@ -101,7 +101,7 @@ def segment(customers: Sequence[Customer], *, gap_days: float | None = None) -> 
     small = len(customers) < FIXED_RULES_BELOW
     spend = np.array([customer.spend for customer in customers])
     median = float(np.median(spend)) if len(spend) else 0.0
-    fixed = (
+    fixed: tuple[Callable[[Customer], int | None], ...] = (
         lambda c: None if gap_days is None else _recency_score(c.days, gap_days),
         lambda c: _step(c.purchases, 1, (2, 3, 5, 10)),
         lambda c: _step(c.spend, median, (0.5, 0.8, 1.25, 2)) if median > 0 else None,

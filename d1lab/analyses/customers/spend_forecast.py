@@ -7,7 +7,7 @@ simulates all customers; the interval lies between quantiles of the draws.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,10 +75,11 @@ def draw_purchases(
     x, t_x, T = columns
     drawn = _redrawn(model, random)
     alive = random.random(len(x)) < probability_alive(drawn, x, t_x, T)
-    rates = random.gamma(drawn.r + x, 1 / (drawn.alpha + T))
-    leaving = np.maximum(random.beta(drawn.a, drawn.b + x), 1e-12)
-    by_time = random.poisson(rates * horizon)
-    return np.where(alive, np.minimum(by_time, random.geometric(leaving)), 0).astype(float)
+    rates = cast("Floats", random.gamma(drawn.r + x, 1 / (drawn.alpha + T)))
+    leaving = np.maximum(cast("Floats", random.beta(drawn.a, drawn.b + x)), 1e-12)
+    by_time = cast("Floats", random.poisson(rates * horizon))
+    until_lost = cast("Floats", random.geometric(leaving))
+    return np.where(alive, np.minimum(by_time, until_lost), 0).astype(float)
 
 
 def _redrawn(model: Any, random: np.random.Generator) -> Any:
@@ -107,7 +108,8 @@ class _Spenders(NamedTuple):
         """
         x, count = self.columns[0], draw_purchases(self.purchases, *self[2:4], random)
         drawn = _redrawn(self.spend, random)
-        scale = random.gamma(drawn.p * x + drawn.q, 1 / (drawn.v + x * self.means))
+        rate = drawn.v + x * self.means
+        scale = cast("Floats", random.gamma(drawn.p * x + drawn.q, 1 / rate))
         some = count > 0
         count[some] = random.gamma(drawn.p * count[some]) / scale[some]
         return count

@@ -1,5 +1,7 @@
 """Reports on discounts and products from the app's own counters, for shops without order events."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from datetime import date, timedelta

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from d1lab.analyses.discounts.elasticity import REASONS, Elasticity
 from d1lab.analyses.discounts.lifts import joined, pays
@@ -62,7 +63,8 @@ def break_even_margin(lift: Any, depth: Any) -> Any:
     0.505
     """
     lift, depth = np.asarray(lift, dtype=np.float64), np.asarray(depth, dtype=np.float64)
-    found = np.divide(depth * (1 + lift), lift, out=np.full(lift.shape, np.nan), where=lift > 0)
+    unknown = cast("NDArray[np.float64]", np.full(lift.shape, np.nan))
+    found = np.divide(depth * (1 + lift), lift, out=unknown, where=lift > 0)
     return np.where(found <= 1, found, np.nan)
 
 
@@ -102,9 +104,13 @@ def brought(found: Frame) -> str:
     return f"{_with_known(BROUGHT, BROUGHT_KNOWN, found)} {BROUGHT_LAST}"
 
 
+def _is_missing(lift: Any) -> Any:
+    return lift.isna()
+
+
 def answered(found: Frame) -> Frame:
     """Sort the rows with an observed lift first, keeping the order otherwise."""
-    return found.sort_values("observed_lift", key=lambda lift: lift.isna(), kind="stable")
+    return found.sort_values("observed_lift", key=_is_missing, kind="stable")
 
 
 def with_lift(found: Frame, most: int) -> Frame:

@@ -8,9 +8,10 @@ bias the slope toward zero.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from d1lab.errors import InputError
 from d1lab.stats.fixed_effects import Floats, demeaned, fit, student, week_effects, within
@@ -175,7 +176,7 @@ def _drift(panel: Panel) -> float | None:
     if before.slope is None or after.slope is None:
         return None
     forecast, own = _shrunk(early, before), _own_slopes(late, after.slope)
-    at = np.searchsorted(forecast.sku, own.sku)
+    at = cast("NDArray[np.intp]", np.searchsorted(forecast.sku, own.sku))
     known = (own.weeks >= MIN_LATE_WEEKS) & (own.squares >= MIN_LATE_SQUARES)
     if known.sum() < MIN_SKUS:
         return None

@@ -1,5 +1,7 @@
 """Products: sales with and without discounts, and price elasticity."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple

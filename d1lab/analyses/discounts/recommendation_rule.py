@@ -8,7 +8,7 @@ the next delivery.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,8 @@ def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> A
     if margin <= 0:  # each unit sells at a loss, so a lift cannot raise profit
         return np.zeros_like(log)
     needed = np.log(margin / np.where(keep > 0, keep, 1)) / log  # the slope that breaks even
-    return np.where(keep > 0, ndtr((needed - slope) / error), 0.0)
+    chance = cast("Any", ndtr((needed - slope) / error))
+    return np.where(keep > 0, chance, 0.0)
 
 
 def recommend(product: Product, *, lead_time_days: float = 14) -> Recommendation:

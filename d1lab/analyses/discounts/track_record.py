@@ -1,5 +1,7 @@
 """Track record: results of earlier recommendations after their horizon."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from datetime import date, timedelta

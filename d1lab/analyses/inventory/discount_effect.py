@@ -7,10 +7,10 @@ and week effects remove differences between weeks.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from d1lab.errors import InputError
 from d1lab.stats.fixed_effects import Codes, Floats, fit, student
@@ -53,9 +53,7 @@ class DiscountEffect(NamedTuple):
     raw_elasticity: float | None  # without product and week effects, for comparison
     depth: float | None  # mean depth of discounted weeks, at which the ratios are computed
     lift: Slope | None  # ratio of units per day at that depth to units without a discount
-    aftermath: (
-        Slope | None
-    )  # the same ratio for the next week, at an equal price; < 1: pull-forward
+    aftermath: Slope | None  # the same for the next week, at an equal price; < 1: pull-forward
     break_even_margin: float | None  # at this lift and depth; None if there is none
     products: int
     weeks: int
@@ -165,7 +163,8 @@ def _aftermath(rows: _Rows, depth: float) -> Slope | None:
     span = rows.week.max() - rows.week.min() + 2
     keys = rows.sku * span + rows.week - rows.week.min() + 1
     order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys[order], keys - 1), len(keys) - 1)
+    place = cast("NDArray[np.intp]", np.searchsorted(keys[order], keys - 1))
+    place = np.minimum(place, len(keys) - 1)
     follows = keys[order][place] == keys - 1
     both = rows.take(follows)
     if len(both.sku) < MIN_ROWS or _size(both)[0] < MIN_PRODUCTS:

@@ -1,5 +1,7 @@
 """Tables of the inventory report: three lists to act on, and the details."""
 
+# pyright: standard
+
 from __future__ import annotations
 
 from typing import Any

@@ -6,7 +6,7 @@ The input is counts per SKU over a period, which `turnover.sql` computes in one 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,7 +191,8 @@ def _rates(stock: StockLedger) -> dict[str, Floats]:
 def _ratio(top: Any, bottom: Any) -> Floats:
     """Return top / bottom if bottom is above zero, else NaN."""
     top, bottom = np.broadcast_arrays(np.asarray(top, float), np.asarray(bottom, float))
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    missing = cast("Floats", np.full(top.shape, np.nan))
+    return np.divide(top, bottom, out=missing, where=bottom > 0)
 
 
 def _percent_sold(units: Floats, starting: Floats) -> Floats:

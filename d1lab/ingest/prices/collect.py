@@ -65,7 +65,7 @@ def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
         UnknownName: A column is not in `FIELDS`.
     """
     watches: dict[tuple[str, str, str], Watch] = {}
-    refused = []
+    refused: list[RejectedLine] = []
     for line in read_lines(path, FIELDS, NEEDED):
         try:
             watch = _checked(line)
@@ -154,7 +154,7 @@ def collect_prices(
 
 def _due(db: Database, watches: Sequence[Watch], since: datetime) -> list[Watch]:
     """Return the pages that were not fetched since a time."""
-    due = []
+    due: list[Watch] = []
     moment = since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     for start in range(0, len(watches), _ASKED_AT_ONCE):
         some = watches[start : start + _ASKED_AT_ONCE]

@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from d1lab.errors import InputError
 from d1lab.extras import require
 from d1lab.ingest.prices import microdata
 
 if TYPE_CHECKING:
-    from lxml import etree
+    pass
+
+if TYPE_CHECKING:
+    from d1lab.ingest.prices.microdata import Element
 
 _WRAPPING = re.compile(r"^\s*(?://\s*)?<!(?:--|\[CDATA\[)|(?://\s*)?(?:-->|\]\]>)\s*$")
 
@@ -32,8 +35,8 @@ class Markup(NamedTuple):
 
     def values(self, node: Node, name: str) -> list[Any]:
         """Return the values of a property as a list, with references resolved."""
-        found = node.get(name)
-        items = found if isinstance(found, list) else [] if found is None else [found]
+        found: Any = node.get(name)
+        items = _as_list(found) if found is not None else []
         return [self._followed(item) for item in items]
 
     def nodes(self, node: Node, name: str) -> list[Node]:
@@ -41,9 +44,11 @@ class Markup(NamedTuple):
         return [value for value in self.values(node, name) if isinstance(value, Mapping)]
 
     def _followed(self, item: Any) -> Any:
-        if isinstance(item, Mapping) and item.keys() <= {"@id", "@type"}:
-            return self.by_id.get(str(item.get("@id")), item)
-        return item
+        if not isinstance(item, Mapping):
+            return item
+        node = cast("Node", item)
+        is_reference = node.keys() <= {"@id", "@type"}
+        return self.by_id.get(str(node.get("@id")), node) if is_reference else node
 
 
 def markups(html: bytes, charset: str | None) -> Iterator[Markup]:
@@ -63,7 +68,7 @@ def markups(html: bytes, charset: str | None) -> Iterator[Markup]:
             yield markup
 
 
-def _parsed(html: bytes, charset: str | None) -> etree._Element:
+def _parsed(html: bytes, charset: str | None) -> Element:
     require("prices", "Reading product pages")
     from lxml import etree
 
@@ -71,7 +76,7 @@ def _parsed(html: bytes, charset: str | None) -> etree._Element:
         page = etree.fromstring(html, etree.HTMLParser(encoding=charset or _declared(html)))
     except (etree.LxmlError, LookupError, ValueError) as error:
         raise InputError(f"the page is not HTML: {error or 'empty document'}") from None
-    if page is None:
+    if page is None:  # pyright: ignore[reportUnnecessaryComparison] - a page without an element
         raise InputError("the page is not HTML: no elements")
     return page
 
@@ -85,7 +90,7 @@ def _declared(html: bytes) -> str | None:
     return "utf-8"
 
 
-def _json_ld(page: etree._Element) -> Iterator[Any]:
+def _json_ld(page: Element) -> Iterator[Any]:
     for script in page.iter("script"):
         kind = str(script.get("type", "")).partition(";")[0]
         if kind.strip().lower() == "application/ld+json":
@@ -109,24 +114,30 @@ def _markup(items: Iterator[Any]) -> Markup:
     return Markup(roots, named)
 
 
+def _as_list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
+
+
 def _opened(item: Any) -> Sequence[Node]:
     """Return a document's items: itself, or those of its graph."""
     if not isinstance(item, dict):
         return ()
-    graph = item.get("@graph")
-    members = graph if isinstance(graph, list) else [graph]
-    return [node for node in members if isinstance(node, dict)] if graph else [item]
+    node = cast("dict[str, Any]", item)
+    graph: Any = node.get("@graph")
+    members = cast("list[Node]", [entry for entry in _as_list(graph) if isinstance(entry, dict)])
+    return members if graph else [node]
 
 
 def _collect(value: Any, named: dict[str, Node], depth: int) -> None:
     if depth > 20:
         return
     if isinstance(value, list):
-        for part in value:
+        for part in cast("list[Any]", value):
             _collect(part, named, depth + 1)
     elif isinstance(value, dict):
-        name = value.get("@id")
-        if isinstance(name, str) and value.keys() - {"@id", "@type"}:
-            named.setdefault(name, value)
-        for part in value.values():
+        node = cast("dict[str, Any]", value)
+        name = node.get("@id")
+        if isinstance(name, str) and node.keys() - {"@id", "@type"}:
+            named.setdefault(name, node)
+        for part in node.values():
             _collect(part, named, depth + 1)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
+    from lxml.etree import _Element  # pyright: ignore[reportPrivateUsage] - it has no other name
+
+    Element = _Element
 
 MAX_PROPERTIES = 2_000
 _MAX_WORK = 300_000  # elements visited, and 20 characters of text each; itemref can repeat both
@@ -25,7 +27,7 @@ _ADDRESSES = {
 """The attribute with an element's value, by tag."""
 
 
-def items(page: _Element) -> Iterator[dict[str, Any]]:
+def items(page: Element) -> Iterator[dict[str, Any]]:
     """Return the items that are not part of another.
 
     Raises:
@@ -42,11 +44,11 @@ def items(page: _Element) -> Iterator[dict[str, Any]]:
 class _Reader:
     """Reads the items of one page, with a limit on the work."""
 
-    def __init__(self, page: _Element) -> None:
+    def __init__(self, page: Element) -> None:
         self._page, self._left = page, _MAX_WORK
-        self._ids: dict[str, _Element] | None = None
+        self._ids: dict[str, Element] | None = None
 
-    def item(self, scope: _Element, within: tuple[_Element, ...]) -> dict[str, Any]:
+    def item(self, scope: Element, within: tuple[Element, ...]) -> dict[str, Any]:
         """Read an item; `within` are the enclosing items, which it cannot contain."""
         around = (*within, scope)
         item: dict[str, Any] = {
@@ -60,7 +62,7 @@ class _Reader:
                     item.setdefault(name, []).append(value)
         return item
 
-    def _properties(self, scope: _Element) -> Iterator[_Element]:
+    def _properties(self, scope: Element) -> Iterator[Element]:
         """Return the elements with the item's properties, in page order."""
         waiting = [*_children(scope), *self._referred(scope)][::-1]
         met = {scope}
@@ -75,7 +77,7 @@ class _Reader:
             if "itemscope" not in node.attrib:
                 waiting.extend([*_children(node)][::-1])
 
-    def _referred(self, scope: _Element) -> list[_Element]:
+    def _referred(self, scope: Element) -> list[Element]:
         names = str(scope.get("itemref", "")).split()
         if names and self._ids is None:
             nodes = reversed(self._page.xpath("//*[@id]"))  # the first element with an id counts
@@ -83,7 +85,7 @@ class _Reader:
         known = self._ids or {}
         return [known[name] for name in names if name in known]
 
-    def _value(self, node: _Element, around: tuple[_Element, ...]) -> Any:
+    def _value(self, node: Element, around: tuple[Element, ...]) -> Any:
         if "itemscope" in node.attrib:
             closed = node in around or len(around) >= _DEEPEST
             return None if closed else self.item(node, around)
@@ -100,7 +102,7 @@ class _Reader:
             raise _too_much("too much nested microdata")
 
 
-def _children(node: _Element) -> Iterator[_Element]:
+def _children(node: Element) -> Iterator[Element]:
     return node.iterchildren("*")  # without comments
 
 

@@ -95,7 +95,7 @@ def ingest_prices(
     start, latest = monotonic(), (now or datetime.now(UTC)) + _TOLERANCE
     lines = read_lines(path, FIELDS, NEEDED)
     rows: dict[tuple[object, ...], Observation] = {}
-    refused = []
+    refused: list[RejectedLine] = []
     for line, fault, cells in lines:
         try:
             row = _checked(fault, cells, latest)

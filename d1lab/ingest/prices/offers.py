@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from d1lab.errors import InputError
 from d1lab.ingest.prices.markup import Markup, Node
@@ -147,8 +147,8 @@ def _word(value: object) -> str:
 
 
 def _types(node: Node) -> set[str]:
-    given = node.get("@type")
-    names = given if isinstance(given, list) else str(given).split()
+    given: Any = node.get("@type")
+    names = cast("list[Any]", given) if isinstance(given, list) else str(given).split()
     return {re.split(r"[/#:]", str(name).rstrip("/"))[-1] for name in names}
 
 
@@ -190,7 +190,9 @@ def _chosen(page: Markup, products: list[Node], wanted: Wanted) -> list[Node]:
 def _names(page: Markup, product: Node) -> Iterator[str]:
     for name in _IDS:
         for value in page.values(product, name):
-            yield str(value.get("value", "")) if isinstance(value, dict) else str(value)
+            yield (
+                str(cast("Any", value).get("value", "")) if isinstance(value, dict) else str(value)
+            )
 
 
 def _plain(name: str) -> str:

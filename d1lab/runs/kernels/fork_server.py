@@ -64,14 +64,14 @@ def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]
     wake, wake_writer = socket.socketpair()
     wake.setblocking(False)
     wake_writer.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
     selector = selectors.DefaultSelector()
     selector.register(control, selectors.EVENT_READ)
     selector.register(wake, selectors.EVENT_READ)
     kernels: dict[int, socket.socket] = {}
-    signal.signal(signal.SIGTERM, lambda *_: end(kernels))
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: end(kernels))
     while True:
         ready = [key.fileobj for key, _ in selector.select(0 if later else None)]
         if control in ready:
@@ -154,7 +154,7 @@ def become_kernel(own: socket.socket, log: int) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance(parent_handle=os.getppid(), ignore_cwd=False)
-    app.initialize(orders["argv"])
+    app.initialize(orders["argv"])  # pyright: ignore[reportUnknownMemberType]
     own.sendall(b"ready\n")  # if the caller has gone in the meantime, so do we
     own.close()
     app.start()

@@ -141,9 +141,10 @@ class _KernelManager(AsyncKernelManager):
             self.transport = "ipc"
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
-        self.kernel_id = self.kernel_id or self._sockets.name
+        kernel_id = str(self.kernel_id or self._sockets.name)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        self.kernel_id = kernel_id
         self.provisioner = _Provisioner(
-            kernel_id=self.kernel_id, kernel_spec=_SPEC, parent=self, kernel=self.kernel
+            kernel_id=kernel_id, kernel_spec=_SPEC, parent=self, kernel=self.kernel
         )
         options |= {"env": dict(self.kernel.environment), "cwd": str(self.kernel.folder)}
         return await super()._async_pre_start_kernel(**options)
@@ -186,5 +187,6 @@ class _Provisioner(LocalProvisioner):
 
     async def kill(self, restart: bool = False) -> None:
         await super().kill(restart)
-        if isinstance(self.process, ForkedProcess):
-            self.process.wait(1)  # spares the manager its poll each 0.1 s
+        process: Any = self.process  # a ForkedProcess, or the plain one that super() started
+        if isinstance(process, ForkedProcess):
+            process.wait(1)  # spares the manager its poll each 0.1 s

@@ -102,7 +102,7 @@ def test_answer_threshold_of_zero_is_any_lower_price():
 )
 def test_answer_refuses_a_rule_that_makes_no_sense(rule):
     """A margin floor of the whole price can never be met."""
-    with pytest.raises(InputError, match="inside"):
+    with pytest.raises(InputError, match="lead_time_days at least 0"):
         price_action(MUG, rule)
 
 

@@ -1,0 +1,97 @@
+"""Shops and days of the app's own tables: those of a shop column, and those of all rows."""
+# ruff: noqa: S608  (names are quoted, values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import duckdb
+
+from d1lab.d1.database import quote
+from d1lab.lab.freshness import as_utc
+from d1lab.warehouse import own_name
+
+Days = tuple[date, date]
+"""The first and the last day of some data."""
+
+
+class _AppTable(NamedTuple):
+    name: str  # in main
+    columns: dict[str, str]  # type by name
+
+    @property
+    def times(self) -> list[str]:
+        """SQL of its columns that hold times or days."""
+        kinds = ("TIMESTAMP", "DATE")
+        return [f"CAST({quote(c)} AS TIMESTAMP)" for c, k in self.columns.items() if k in kinds]
+
+
+def app_shops(con: duckdb.DuckDBPyConnection, shop_column: str) -> dict[str, Days]:
+    """The shops that the app's own tables name, each with the first and the last day of its rows.
+
+    A table without times counts for the day of the last pull. Times to come do not count.
+
+    Args:
+        con: The warehouse.
+        shop_column: The name of the column that names the shop, in any case.
+    """
+    found: dict[str, list[date]] = {}
+    for table in _app_tables(con):
+        named = [name for name in table.columns if name.lower() == shop_column.lower()]
+        for name in named:
+            shop = f"CAST({quote(name)} AS VARCHAR)"
+            for value, *days in _days(con, table, shop):
+                found.setdefault(str(value), []).extend(day for day in days if day)
+    pulled = _pulled_on(con)
+    return {
+        shop: (min(days), max(days)) if days else (pulled, pulled) for shop, days in found.items()
+    }
+
+
+def app_days(con: duckdb.DuckDBPyConnection) -> Days:
+    """The first and the last day of all rows of the app's own tables; else that of the pull."""
+    days = [
+        day
+        for table in _app_tables(con)
+        for _, *found in _days(con, table, "''")
+        for day in found
+        if day
+    ]
+    pulled = _pulled_on(con)
+    return (min(days), max(days)) if days else (pulled, pulled)
+
+
+def _days(
+    con: duckdb.DuckDBPyConnection, table: _AppTable, shop: str
+) -> Iterator[tuple[str, date | None, date | None]]:
+    """Each shop of a table with the first and the last day of its rows."""
+    times = ", ".join(table.times) or "NULL::TIMESTAMP"
+    rows = con.execute(
+        f"SELECT shop, CAST(min(moment) AS DATE), CAST(max(moment) AS DATE) FROM ("
+        f"SELECT shop, CASE WHEN moment <= $now THEN moment END AS moment FROM ("
+        f"SELECT {shop} AS shop, unnest([{times}]) AS moment FROM main.{quote(table.name)})) "
+        "WHERE shop IS NOT NULL GROUP BY shop",
+        {"now": datetime.now(UTC).replace(tzinfo=None)},
+    )
+    yield from rows.fetchall()
+
+
+def _app_tables(con: duckdb.DuckDBPyConnection) -> list[_AppTable]:
+    rows = con.execute("SELECT DISTINCT table_name FROM d1lab.columns ORDER BY 1").fetchall()
+    columns = con.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE schema_name = 'main' AND NOT internal ORDER BY column_index"
+    ).fetchall()
+    names = [own_name(table) for (table,) in rows]
+    return [
+        _AppTable(name, {column: kind for table, column, kind in columns if table == name})
+        for name in names
+    ]
+
+
+def _pulled_on(con: duckdb.DuckDBPyConnection) -> date:
+    """The day of the last pull, or the day before today where there was none."""
+    [(at,)] = con.execute("SELECT max(finished_at) FROM d1lab.pull").fetchall()
+    return as_utc(at).date() if at else (datetime.now(UTC) - timedelta(days=1)).date()

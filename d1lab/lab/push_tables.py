@@ -1,0 +1,75 @@
+"""The tables of the app's that a project may stage results for, with the types of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from d1lab import catalog
+from d1lab.config import PushTable
+from d1lab.errors import InputError, UnknownName
+from d1lab.types import Type
+
+_OF_DUCKDB: dict[str, Type] = {"BIGINT": "integer", "DOUBLE": "real", "VARCHAR": "text"}
+
+
+def push_table(
+    con: duckdb.DuckDBPyConnection, name: str, named: Mapping[str, PushTable]
+) -> catalog.Table:
+    """The declaration of a table by its name: the catalog's, or that of a table of the app's.
+
+    Args:
+        con: The warehouse.
+        name: The table, as D1 spells it.
+        named: What `[push.tables]` names.
+
+    Raises:
+        UnknownName: There is no such table, or it has no such column.
+        InputError: A column holds blobs.
+    """
+    if name in catalog.TABLES and name in named:
+        raise InputError(
+            f"[push.tables.{name}] in d1lab.toml: d1lab declares itself what it writes to "
+            f"{name!r}. Remove the setting."
+        )
+    if name in catalog.TABLES:
+        return catalog.table(name)
+    if name not in named:
+        raise UnknownName("table", name, [*catalog.TABLES, *named], "[push.tables] in d1lab.toml")
+    kinds = _kinds(con, name)
+    if not kinds:
+        raise UnknownName("table", name, _pulled(con), "the warehouse")
+    wanted = named[name]
+    for column in (*wanted.key, *wanted.columns):
+        if column not in kinds:
+            raise UnknownName("column", column, kinds, f"table {name!r}")
+    columns = [catalog.Column(column, kinds[column]) for column in wanted.key]
+    columns += [catalog.Column(column, kinds[column], "analysis") for column in wanted.columns]
+    return catalog.Table(name, key=tuple(wanted.key), columns=tuple(columns), write="upsert")
+
+
+def _pulled(con: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = con.execute("SELECT DISTINCT table_name FROM d1lab.columns ORDER BY 1").fetchall()
+    return [name for (name,) in rows]
+
+
+def _kinds(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Type]:
+    """What may be staged for each column: as D1 stores it, so that its readers understand it."""
+    rows = con.execute(
+        "SELECT c.column_name, c.declared, c.stored_as, r.data_type FROM d1lab.columns AS c "
+        "JOIN duckdb_columns() AS r ON r.schema_name = 'raw' AND r.table_name = c.table_name "
+        "AND r.column_name = c.column_name WHERE c.table_name = ?",
+        [table],
+    ).fetchall()
+    return {name: _kind(name, *parts) for name, *parts in rows}
+
+
+def _kind(name: str, declared: str, stored_as: str, data_type: str) -> Type:
+    if "seconds" in stored_as:
+        return "integer"
+    if "DATE" in declared.upper() or "TIMESTAMP" in declared.upper():
+        return "date" if declared.upper() == "DATE" else "timestamp"
+    if data_type not in _OF_DUCKDB:
+        raise InputError(f"column {name!r} holds blobs: d1lab does not write those")
+    return _OF_DUCKDB[data_type]

@@ -1,0 +1,115 @@
+"""A view of SQLite as DuckDB runs it with the same result; refused where that is not sure.
+
+The same SQL may mean other things: 7 / 2 is 3 in SQLite, LIKE does not heed case, and NULL sorts
+first. These are rewritten. What else differs, or may, is refused with its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from d1lab.d1.declarations import view_parts
+
+_OPERATORS = ("+", "-", "*", "/", "||", "=", "!=", "<", ">", "<=", ">=", "~~", "!~~")
+_FUNCTIONS = """
+abs avg coalesce count count_star group_concat ifnull instr length lower ltrim max min nullif
+replace round rtrim strftime substr substring sum trim upper
+dense_rank first_value lag last_value lead ntile rank row_number
+"""
+_SAME = frozenset((*_OPERATORS, *_FUNCTIONS.split()))
+"""Functions that give the same on the same values."""
+
+_LIKE = {"~~": "~~*", "!~~": "!~~*"}
+_ARGUMENTS = {"min": 1, "max": 1, "strftime": 2}
+"""With others, SQLite's functions do something else."""
+
+_DIVIDE = """
+CREATE OR REPLACE MACRO main.sqlite_divide(a, b) AS CASE
+    WHEN b = 0 THEN NULL
+    WHEN regexp_matches(typeof(a) || ' ' || typeof(b), 'DOUBLE|FLOAT|DECIMAL') THEN a / b
+    ELSE trunc(a / b) END
+"""
+
+
+def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, str]:
+    """The list of columns and the SELECT of a CREATE VIEW, for DuckDB.
+
+    A table that main does not show is read in the schema raw.
+
+    Raises:
+        ValueError: It holds something that DuckDB does otherwise; the message names it.
+        duckdb.Error: DuckDB does not parse it.
+    """
+    names, select = view_parts(create_view)
+    [(text,)] = con.execute("SELECT json_serialize_sql(?)", [select]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
+    raw = _only_raw(con)
+    for node in list(_nodes(tree)):
+        if node.get("type") == "BASE_TABLE" and node["table_name"].lower() in raw:
+            node["schema_name"] = "raw"
+            node.get("qualified_name", {})["path"] = ["raw", node["table_name"]]
+        _adapt(node)
+    con.execute(_DIVIDE)
+    [(adapted,)] = con.execute(
+        "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]
+    ).fetchall()
+    return names, adapted
+
+
+def _only_raw(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables of the schema raw, in small letters, whose names main does not have."""
+    found = con.execute(
+        "SELECT lower(table_name) FROM duckdb_tables() WHERE schema_name = 'raw' "
+        "EXCEPT SELECT lower(view_name) FROM duckdb_views() WHERE schema_name = 'main'"
+    )
+    return {name for (name,) in found.fetchall()}
+
+
+def _adapt(node: dict[str, Any]) -> None:
+    """Change one node of the parsed SELECT in place to what means the same in DuckDB."""
+    if node.get("class") == "CAST":
+        _require_same_cast(node)
+    if node.get("null_order") == "ORDER_DEFAULT":
+        is_down = node["type"] == "DESCENDING"
+        node["null_order"] = "NULLS LAST" if is_down else "NULLS FIRST"
+    if "function_name" in node:
+        _adapt_function(node)
+
+
+def _require_same_cast(node: dict[str, Any]) -> None:
+    """`date(x)` is parsed as a cast. Other casts round, or read text, otherwise."""
+    kind = node["type_expr"]["type_name"].upper()
+    is_constant = node["child"].get("class") == "CONSTANT"  # date('now')
+    if kind not in ("VARCHAR", "TEXT", "DATE") or (kind == "DATE" and is_constant):
+        raise ValueError(f"a conversion to {kind} is not the same in DuckDB")
+
+
+def _adapt_function(node: dict[str, Any]) -> None:
+    name, arguments = node["function_name"].lower(), node.get("arguments", ())
+    is_other = name in _ARGUMENTS and len(arguments) != _ARGUMENTS[name]
+    if name not in _SAME or is_other:
+        raise ValueError(f"SQLite's function {name} is not the same in DuckDB")
+    if name in _LIKE:
+        _rename(node, _LIKE[name], is_operator=True)
+    elif name == "/":
+        _rename(node, "sqlite_divide", is_operator=False)
+
+
+def _rename(node: dict[str, Any], name: str, *, is_operator: bool) -> None:
+    node["function_name"], node["is_operator"] = name, is_operator
+    if "qualified_name" in node:
+        node["qualified_name"]["path"] = [name]
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for child in children:
+        yield from _nodes(child)

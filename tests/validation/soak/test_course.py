@@ -1,0 +1,52 @@
+"""The short form of the soak, and the days of the long one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pytest
+
+from validation.soak.course import PHASES, Course, Phase
+
+SHORT = Phase("short", 4, mondays=True)
+EARLY = ("recommendations",)  # what it found weeks before is data of the last Monday
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Course:
+    """The smallest shop, four Mondays on."""
+    return Course(tmp_path_factory.mktemp("soak"), SHORT, ["kiosk"])
+
+
+def test_four_mondays_of_the_smallest_shop(course):
+    """Nothing fails, and on the last Monday every result is that of a fresh installation.
+
+    On the Mondays before, recommendations are made, which the last one scores.
+    """
+    rows = list(course.play(early=EARLY))
+    assert [fault for row in rows for fault in row.faults] == []
+    assert [row.ran for row in rows] == [1, 1, 1, 1, 7]
+    assert [row.compared for row in rows] == [0, 0, 0, 0, 7]
+    assert rows[-1].scored > 0
+    assert course.rows == rows
+    assert list(course.play()) == []  # resumed: nothing is left to do
+
+
+def test_course_goes_through_a_year_of_mondays_and_sixty_days():
+    """The first step is the day where the demo ends; then 52 Mondays, or 60 days in a row."""
+    mondays, days = (_days(phase) for phase in PHASES)
+    assert len(mondays) == 53
+    assert {day.weekday() for day in mondays[1:]} == {0}
+    assert (mondays[-1] - mondays[1]).days == 51 * 7
+    assert [day - days[0] for day in days] == [timedelta(n) for n in range(61)]
+
+
+@dataclass
+class _Begun:
+    phase: Phase
+    start: date = date(2018, 1, 1)
+
+
+def _days(phase):
+    return Course.days(_Begun(phase))

@@ -1,0 +1,97 @@
+"""The days of a soak: played one after the other, kept as they are done, and resumable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from d1lab.demo.build import STORES, build_demo
+from d1lab.files import write
+from validation.soak.fresh import D1, installation, packaged_notebooks
+from validation.soak.played_shop import PlayedShop, last_day
+from validation.soak.step import Stepper, StepRow
+
+UNDO_EVERY = 4  # steps from one rollback to the next
+
+
+class Phase(NamedTuple):
+    """A number of days to step on."""
+
+    name: str
+    steps: int
+    mondays: bool = False  # every Monday, not every day
+
+
+PHASES = (Phase("mondays", 52, mondays=True), Phase("days", 60))
+
+
+class Course:
+    """One phase of a soak in a folder of its own.
+
+    Args:
+        folder: Where it is played; what is there is gone on with.
+        phase: Which days.
+        shops: Shops of the demo.
+        workers: How many reports run at once.
+        compare_every: Compare with a fresh installation on every so many steps, and on the last.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        phase: Phase,
+        shops: Sequence[str],
+        *,
+        workers: int = 2,
+        compare_every: int = 1,
+    ) -> None:
+        self.folder, self.phase, self.compare_every = folder, phase, compare_every
+        self._rows_file = folder / "rows.json"
+        settings = installation(folder, packaged_notebooks(folder))
+        path = folder / D1
+        if not path.is_file():
+            build_demo(path, stores={shop: STORES[shop] for shop in shops})
+        start = folder / "start.txt"
+        if not start.is_file():
+            write(start, last_day(path).isoformat())
+        self.start = date.fromisoformat(start.read_text())
+        self.settings = settings
+        self._stepper = Stepper(settings, PlayedShop(path, self.start, shops), workers)
+
+    @property
+    def rows(self) -> list[StepRow]:
+        """The steps that are done."""
+        if not self._rows_file.is_file():
+            return []
+        found = json.loads(self._rows_file.read_bytes())
+        return [StepRow(**row | {"faults": tuple(row["faults"])}) for row in found]
+
+    def days(self) -> list[date]:
+        """The day of each step; the first is the demo's own last day, before anything is played."""
+        gap = 7 if self.phase.mondays else 1
+        first = self.start + timedelta(7 - self.start.weekday() if self.phase.mondays else 1)
+        return [self.start, *(first + timedelta(gap * n) for n in range(self.phase.steps))]
+
+    def play(self, *, early: Sequence[str] = ()) -> Iterator[StepRow]:
+        """Do the steps that are not done yet, one after the other.
+
+        Args:
+            early: The only reports to run, and without comparing, before the last step; empty for
+                all of them.
+        """
+        done, days = self.rows, self.days()
+        for place in range(len(done), len(days)):
+            is_last = place == len(days) - 1
+            row = self._stepper.step(
+                days[max(place - 1, 0)],
+                days[place],
+                compare=is_last or (not early and place % self.compare_every == 0),
+                undo=place % UNDO_EVERY == UNDO_EVERY - 1 and not early,
+                reports=() if is_last else early,
+            )
+            done.append(row)
+            write(self._rows_file, json.dumps([each._asdict() for each in done]))
+            yield row

@@ -1,0 +1,263 @@
+"""What the app of the demo's shops writes on the days after the demo ends.
+
+Each day repeats one of the year before: its orders, with new order numbers. Some orders arrive
+late, some lines arrive wrong and are corrected, some are returned. Stock follows the sales;
+competitors' prices are read again; one A/B test after another starts, runs for three weeks and
+ends. Everything follows from the data and the day: playing a day twice writes it once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from d1lab.catalog import INPUTS
+from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.d1.write import insert_new
+from d1lab.demo.ab_tests import DAILY
+from d1lab.demo.stock import COLUMNS as STOCK
+from d1lab.ingest.events import track
+from d1lab.ingest.files import FIELDS
+
+YEAR = timedelta(364)  # 52 weeks: weekdays stay
+PRICE_DAYS = 28  # competitors' prices of the last four weeks are read again and again
+TEST_EVERY, TEST_DAYS = 28, 21
+VISITORS = 150  # per variant and day
+RATES = {"a": 0.08, "b": 0.11}
+LOT_DAYS = 14  # a delivery covers the sales of as many days
+
+Row = dict[str, Any]
+
+
+class Arrival(NamedTuple):
+    """An event on the day that the app sends it."""
+
+    day: date
+    event: Row
+    corrects: bool = False
+
+
+class PlayedShop:
+    """The app's side of a demo database.
+
+    Args:
+        path: The SQLite file, as `d1lab demo` builds it.
+        last: The last day of the demo's own orders.
+        shops: The shops to play on; the others stay as they are.
+    """
+
+    def __init__(self, path: Path, last: date, shops: Sequence[str]) -> None:
+        self.path, self.last, self.shops = path, last, tuple(shops)
+        with self._open() as con:
+            marks = ", ".join("?" * len(self.shops))
+            names = ", ".join(FIELDS)
+            found = con.execute(
+                f"SELECT {names} FROM order_events"  # noqa: S608 - names of the catalog
+                f" WHERE shop IN ({marks}) AND type = 'order'"
+                " AND occurred_at < ? AND occurred_at >= ?",
+                (*self.shops, _text(last + timedelta(1)), _text(last - YEAR + timedelta(1))),
+            )
+            self._year = [dict(row) for row in found]
+
+    def play(self, after: date, until: date) -> None:
+        """Write what the app writes on the days after `after`, up to and with `until`."""
+        arrivals = sorted(self._arrivals(after, until), key=lambda arrival: arrival.day)
+        db = SqliteDatabase(self.path)
+        try:
+            for corrects in (False, True):
+                events = [each.event for each in arrivals if each.corrects is corrects]
+                refused = track(db, events, correct=corrects).refused
+                assert not refused, refused[:3]
+            for day in _days(after, until):
+                self._write_stock(db, day)
+                self._write_tests(db, day)
+                self._write_prices(db, day)
+        finally:
+            db.close()
+
+    def _open(self) -> closing[sqlite3.Connection]:
+        con = sqlite3.connect(self.path)
+        con.row_factory = sqlite3.Row
+        return closing(con)
+
+    def _query(self, sql: str, *params: object) -> list[sqlite3.Row]:
+        with self._open() as con:
+            return con.execute(sql, params).fetchall()
+
+    def _arrivals(self, after: date, until: date) -> Iterator[Arrival]:
+        for event in self._year:
+            for arrival in arrivals_of(event):
+                if after < arrival.day <= until:
+                    yield arrival
+
+    def _sold(self, shop: str, day: date) -> dict[str, Counter[bool]]:
+        """Units of each SKU on a day, by whether they were discounted."""
+        source = _text(day - YEAR)[:10]
+        sold: dict[str, Counter[bool]] = {}
+        for event in self._year:
+            if event["shop"] == shop and event["occurred_at"].startswith(source):
+                units = sold.setdefault(event["sku"], Counter())
+                units[bool(event["discount_amount"])] += int(event["quantity"])
+        return sold
+
+    def _write_stock(self, db: SqliteDatabase, day: date) -> None:
+        rows: list[tuple[object, ...]] = []
+        for shop in self.shops:
+            sold = self._sold(shop, day)
+            known = self._query(
+                "SELECT sku, ending_inventory, max(date) FROM inventory_impact"
+                " WHERE shop = ? AND date < ? GROUP BY sku",
+                shop, _text(day)[:10],
+            )  # fmt: skip
+            for sku, left, _ in known:
+                units = sold.get(sku, Counter())
+                start, total = int(left or 0), units.total()
+                start += LOT_DAYS * max(total, 1) if start < total else 0
+                rows.append(
+                    (shop, sku, _text(day)[:10], start, units[True], units[False], start - total)
+                )
+        insert_new(db, "inventory_impact", ("shop", "sku", "date"), STOCK, rows)
+
+    def _write_tests(self, db: SqliteDatabase, day: date) -> None:
+        number, place = divmod((day - self.last).days - 1, TEST_EVERY)
+        if place > TEST_DAYS:
+            return
+        start = self.last + timedelta(1 + number * TEST_EVERY)
+        for shop in self.shops:
+            test_id = f"{shop}-played-{number}"
+            ended = start + timedelta(TEST_DAYS) if place == TEST_DAYS else None
+            if ended is None:
+                insert_new(
+                    db, "ab_test_daily", ("test_id", "day", "variant"), DAILY,
+                    [_test_day(test_id, shop, day, variant) for variant in "ab"],
+                )  # fmt: skip
+            self._write_totals(test_id, shop, start, ended)
+
+    def _write_totals(self, test_id: str, shop: str, start: date, ended: date | None) -> None:
+        """The app's own table, and what d1lab needs beside it: the sums so far."""
+        sums = "visitors conversions revenue revenue_squares discount_cost profit profit_squares"
+        totals: Row = {}
+        for name in sums.split():
+            for variant in "ab":
+                sql = f"SELECT sum({name}) FROM ab_test_daily WHERE test_id = ? AND variant = ?"  # noqa: S608
+                totals[f"variant_{variant}_{name}"] = self._query(sql, test_id, variant)[0][0]
+        counts = {k: v for k, v in totals.items() if k.endswith(("conversions", "revenue"))}
+        result: Row = {
+            "test_id": test_id, "shop": shop, "test_name": test_id, "started_at": _text(start),
+            "ended_at": _text(ended) if ended else None, **counts,
+        }  # fmt: skip
+        inputs: Row = {
+            "test_id": test_id, "shop": shop, "source": "simulated", "share_b": 0.5,
+            "method": "fixed", "primary_metric": "conversions", "alpha": 0.05,
+            "planned_end": _text(start + timedelta(TEST_DAYS)),
+            "planned_visitors": 2 * VISITORS * TEST_DAYS,
+            **{k: v for k, v in totals.items() if k not in counts},
+        }  # fmt: skip
+        with self._open() as con, con:
+            _put(con, "ab_test_results", result)
+            _put(con, INPUTS, inputs)
+
+    def _write_prices(self, db: SqliteDatabase, day: date) -> None:
+        """The prices of one of the demo's last four weeks again, read on this day."""
+        place = ((day - self.last).days - 1) % PRICE_DAYS
+        source = self.last - timedelta(PRICE_DAYS - 1 - place)
+        columns = [
+            "shop",
+            "sku",
+            "competitor",
+            "price",
+            "currency",
+            "in_stock",
+            "url",
+            "observed_at",
+            "source",
+        ]
+        marks = ", ".join("?" * len(self.shops))
+        rows = self._query(
+            f"SELECT {', '.join(columns)} FROM competitor_prices"  # noqa: S608
+            f" WHERE shop IN ({marks}) AND date(observed_at) = ?",
+            *self.shops, _text(source)[:10],
+        )  # fmt: skip
+        moved = [
+            dict(row) | {"observed_at": _later(row["observed_at"], day - source)} for row in rows
+        ]
+        key = ("shop", "sku", "competitor", "observed_at")
+        insert_new(db, "competitor_prices", key, columns, [tuple(row.values()) for row in moved])
+
+
+def arrivals_of(event: Row) -> Iterator[Arrival]:
+    """One line of last year, as the app sends it: on time, late, corrected or returned."""
+    order = f"{event['order_id']}-again"
+    line = event | {
+        "order_id": order,
+        "event_id": f"{event['event_id']}-again",
+        "occurred_at": _later(event["occurred_at"], YEAR),
+    }
+    day = date.fromisoformat(line["occurred_at"][:10])
+    fate = crc32(order.encode()) % 100
+    if fate < 4:  # the whole order is one to four days late
+        yield Arrival(day + timedelta(1 + fate), line)
+    elif fate < 6:  # one unit too many at first
+        wrong = {
+            "quantity": line["quantity"] + 1,
+            "revenue": _sum(line["revenue"], line["list_price"]),
+        }
+        yield Arrival(day, line | wrong)
+        yield Arrival(day + timedelta(3), line, corrects=True)
+    else:
+        yield Arrival(day, line)
+    if fate in (6, 7):  # the whole order comes back
+        back = {"type": "refund", "event_id": f"{line['event_id']}-back"}
+        when = {"occurred_at": _later(line["occurred_at"], timedelta(6))}
+        yield Arrival(day + timedelta(6), line | back | when)
+
+
+def _test_day(test_id: str, shop: str, day: date, variant: str) -> tuple[object, ...]:
+    """One row of `ab_test_daily`: every conversion is worth 25, of which 7 are profit."""
+    rng = np.random.default_rng([crc32(test_id.encode()), day.toordinal(), ord(variant)])
+    orders = int(rng.binomial(VISITORS, RATES[variant]))
+    sums = (VISITORS, orders, 25.0 * orders, 625.0 * orders, 0.0, 7.0 * orders, 49.0 * orders)
+    return (test_id, shop, _text(day)[:10], variant, *sums)
+
+
+def _put(con: sqlite3.Connection, table: str, row: Row) -> None:
+    """Insert a row, or bring the one of its test up to it."""
+    names = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in row if name != "test_id")
+    con.execute(
+        f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+        f" ON CONFLICT (test_id) DO UPDATE SET {sets}",
+        row,
+    )
+
+
+def _days(after: date, until: date) -> Iterable[date]:
+    return (after + timedelta(n) for n in range(1, (until - after).days + 1))
+
+
+def _text(day: date) -> str:
+    return f"{day.isoformat()} 00:00:00"
+
+
+def _later(moment: str, by: timedelta) -> str:
+    return str(datetime.fromisoformat(moment) + by)
+
+
+def _sum(first: float, second: float) -> float:
+    return round(float(first) + float(second), 2)
+
+
+def last_day(path: Path) -> date:
+    """The last day with an order, in UTC."""
+    with closing(sqlite3.connect(path)) as con:
+        [found] = con.execute("SELECT max(date(occurred_at)) FROM order_events").fetchone()
+    return date.fromisoformat(found)
