@@ -1,6 +1,6 @@
-"""Metrics: the `.sql` files beside the analyses, and those of the project's `metrics/` folder.
+"""Metrics: the `.sql` files of the analyses, and those in the project's folder `metrics/`.
 
-The folder is the registry, and a file's header its documentation:
+Every file in these folders is a metric, documented by its header:
 
     -- stock_cover: units sold and average stock per SKU over a period
     -- unit: units, days      grain: shop, sku      reads: inventory_days
@@ -9,9 +9,10 @@ The folder is the registry, and a file's header its documentation:
     -- revenue: Revenue, money
     SELECT ... FROM inventory_days WHERE shop = $shop AND day >= $since::DATE ...
 
-Parameters are DuckDB's own named parameters. One that the SQL casts (`$since::DATE`) takes values
-of that type only; a missing or an unknown one is an error. The last lines label columns, as
-`d1lab.display.labels` reads them; a name that several metrics give is labeled in one of them.
+Parameters are DuckDB named parameters. A parameter with a cast in the SQL (`$since::DATE`) accepts
+only values of that type. Missing and unknown parameters are errors. The last header lines are
+column labels, in the form of `d1lab.display.labels`; a column of several metrics has its label in
+one of them.
 """
 
 # pyright: standard
@@ -42,33 +43,33 @@ class MetricParameter(NamedTuple):
     """One named parameter of a metric."""
 
     name: str
-    type: str  # what the SQL casts it to, such as 'DATE'; '' where it casts nothing
-    note: str  # from the header; '' where it says nothing
+    type: str  # type of the cast in the SQL, such as 'DATE'; '' without a cast
+    note: str  # from the header; '' without one
 
 
 class Metric(NamedTuple):
-    """One metric, as its file declares it."""
+    """One metric, as declared in its file."""
 
     name: str
     sentence: str
     unit: str
     grain: tuple[str, ...]
-    reads: tuple[str, ...]  # the views that the SQL reads
+    reads: tuple[str, ...]  # views read by the SQL
     sql: str
     parameters: dict[str, MetricParameter]
-    labels: dict[str, Label]  # of its columns, and of the key figures that its rows are
-    is_shipped: bool = True  # d1lab's own; in a project's, names mean the app's tables first
+    labels: dict[str, Label]  # labels of its columns, and of key figures in its rows
+    is_shipped: bool = True  # False: a project's metric, whose names mean the app's tables first
 
 
 def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
-    """All metrics by name: d1lab's own, then those of a project.
+    """Load all metrics by name: d1lab's own, then those of a project.
 
     Args:
-        project_folder: The project's `metrics/`; None or an absent folder adds nothing.
+        project_folder: The project's folder `metrics/`; ignored if None or missing.
 
     Raises:
-        InputError: A file's header or SQL is wrong, or a project's metric takes a name of d1lab's:
-            a change of meaning is a new name, so that history stays comparable.
+        InputError: The header or SQL of a file is invalid, or a project's metric has the name of
+            a d1lab metric. A changed definition needs a new name, so that history is comparable.
     """
     metrics = dict(_load_folder(FOLDER, "*/*.sql"))
     if project_folder and project_folder.is_dir():
@@ -84,10 +85,10 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
 
 
 def labels_of(metrics: Mapping[str, Metric]) -> dict[str, Label]:
-    """The label of each column and key figure: of all metrics, and those that no metric gives.
+    """Return the labels of all columns and key figures, from the metrics and `labels.toml`.
 
     Raises:
-        InputError: Two metrics label one name differently: it would not mean one thing.
+        InputError: Two metrics label the same name differently.
     """
     labels, homes = dict(common_labels()), {}
     for metric in metrics.values():
@@ -104,7 +105,7 @@ def labels_of(metrics: Mapping[str, Metric]) -> dict[str, Label]:
 
 @lru_cache
 def shipped_labels() -> dict[str, Label]:
-    """The labels of d1lab's own metrics, and of what no metric gives."""
+    """Return the labels of d1lab's own metrics and of `labels.toml`."""
     return labels_of(load_metrics())
 
 
@@ -121,16 +122,16 @@ def _load_file(path: Path, _changed_at: int) -> Metric:
         raise InputError(f"{path.name}: {error}") from None
     if metric.name != path.stem:
         raise InputError(
-            f"{path.name}: the header names {metric.name!r}; it must be the file's stem"
+            f"{path.name}: the name in the header, {metric.name!r}, differs from the file name"
         )
     return metric
 
 
 def parse_metric(sql: str) -> Metric:
-    """The metric that a file's text declares.
+    """Parse the text of a metric file.
 
     Raises:
-        InputError: The header is missing a part, notes an unknown parameter, or the
+        InputError: The header is incomplete or describes an unknown parameter, or the
             SQL is not one SELECT.
     """
     header = _header(sql)
@@ -153,7 +154,7 @@ def parse_metric(sql: str) -> Metric:
 
 
 class _Header(NamedTuple):
-    """A header's lines by what they tell."""
+    """Parts of a header."""
 
     title: list[str]
     fields: list[str]
@@ -178,7 +179,7 @@ def _header(sql: str) -> _Header:
 
 
 def _header_lines(sql: str) -> Iterator[str]:
-    """The comment lines that the file begins with, up to an empty one: remarks follow that."""
+    """Yield the comment lines at the top of the file, up to an empty one; remarks follow it."""
     for line in sql.splitlines():
         if not line.startswith("--") or not line.strip("- "):
             return
@@ -186,7 +187,7 @@ def _header_lines(sql: str) -> Iterator[str]:
 
 
 def _title(lines: list[str]) -> tuple[str, str]:
-    """Name and sentence."""
+    """Return the name and the description."""
     name, colon, sentence = " ".join(lines).partition(":")
     if not (colon and name.isidentifier() and sentence.strip()):
         raise InputError("the first line must be '-- name: description'")
@@ -212,7 +213,7 @@ def _first_use(sql: str, parameter: str) -> int:
 
 
 def _parameter_types(sql: str) -> dict[str, str]:
-    """Each named parameter, with the one type that the SQL casts it to, or ''."""
+    """Return each named parameter with the type of its cast in the SQL, or ''."""
     types = {}
     for name in _statement(sql).named_parameters:
         casts = {t.upper() for t in re.findall(rf"\${name}::(\w+)", sql)}
@@ -226,7 +227,7 @@ def _statement(sql: str) -> duckdb.Statement:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise InputError(f"the SQL cannot be read: {message_of(error)}") from None
+        raise InputError(f"invalid SQL: {message_of(error)}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         kinds = ", ".join(s.type.name for s in statements) or "nothing"
         raise InputError(
@@ -236,21 +237,21 @@ def _statement(sql: str) -> duckdb.Statement:
 
 
 def message_of(error: duckdb.Error) -> str:
-    """What DuckDB says, without the lines that point at the place in the SQL."""
+    """Return DuckDB's message without the lines that mark the position in the SQL."""
     return str(error).partition("LINE ")[0].strip()
 
 
 def check_select(sql: str) -> set[str]:
-    """The named parameters of `sql`, which must be one reading statement.
+    """Return the named parameters of a single SELECT.
 
     Raises:
-        InputError: It cannot be parsed, is several statements, or does not only read.
+        InputError: The SQL is invalid, has several statements, or is not a SELECT.
     """
     return _statement(sql).named_parameters
 
 
 def tables_read(sql: str) -> tuple[str, ...]:
-    """The tables and views that one SELECT reads, as and in the order it names them; no CTEs.
+    """Return the tables and views that a SELECT reads, in order of appearance; no CTEs.
 
     >>> tables_read("WITH a AS (SELECT * FROM raw.x) SELECT * FROM a JOIN v USING (id)")
     ('raw.x', 'v')
@@ -259,7 +260,7 @@ def tables_read(sql: str) -> tuple[str, ...]:
         [(text,)] = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     tree = orjson.loads(text)
     if tree["error"]:
-        raise InputError(f"the SQL cannot be read: {tree['error_message']}")
+        raise InputError(f"invalid SQL: {tree['error_message']}")
     tables: dict[str, None] = {}
     ctes: set[str] = set()
     for node in _nodes(tree):
@@ -280,26 +281,26 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 def evaluate(
     con: duckdb.DuckDBPyConnection, metric: Metric, params: Mapping[str, object]
 ) -> duckdb.DuckDBPyRelation:
-    """The metric's rows, as a relation that is computed when it is read.
+    """Return the rows of a metric as a lazy relation.
 
     Args:
-        con: A connection to a warehouse.
+        con: Connection to a warehouse.
         metric: One of `load_metrics()`.
-        params: A value for each of the metric's parameters, and no others.
+        params: Values for exactly the parameters of the metric.
 
     Raises:
-        InputError: A parameter is missing, unknown or of the wrong type.
+        InputError: A parameter is missing, unknown, or has an invalid type.
     """
     checked = check_parameters(metric, params)
     return con.sql(metric.sql, params=checked)
 
 
 def check_parameters(metric: Metric, params: Mapping[str, object]) -> dict[str, object]:
-    """`params` as the metric takes them: dates as dates, integers as integers.
+    """Convert `params` to the types of the metric: dates to dates, integers to integers.
 
     Raises:
-        UnknownName: The metric has no such parameter.
-        InputError: One is missing or of the wrong type.
+        UnknownName: A parameter does not exist.
+        InputError: A parameter is missing or has an invalid type.
     """
     place = f"metric {metric.name!r}"
     for name in params:
@@ -314,11 +315,11 @@ def check_parameters(metric: Metric, params: Mapping[str, object]) -> dict[str, 
 
 
 def parameters_from_text(metric: Metric, texts: Mapping[str, str]) -> dict[str, object]:
-    """Parameters as a command line gives them, each read by the type that the SQL casts it to.
+    """Parse parameters from text, such as the command line, by the type of their cast.
 
     Raises:
-        UnknownName: The metric has no such parameter.
-        InputError: A number is none.
+        UnknownName: A parameter does not exist.
+        InputError: A value does not have the type of the parameter.
     """
     read: dict[str, object] = {}
     for name, text in texts.items():
@@ -327,7 +328,7 @@ def parameters_from_text(metric: Metric, texts: Mapping[str, str]) -> dict[str, 
         wanted = metric.parameters[name].type
         read[name] = from_text(_KINDS.get(wanted), text)
         if _KINDS.get(wanted) in ("integer", "number") and isinstance(read[name], str):
-            raise InputError(f"metric {metric.name!r}: {name}={text!r} is not of type {wanted}")
+            raise InputError(f"metric {metric.name!r}: {name}={text!r} is not a valid {wanted}")
     return read
 
 
@@ -339,8 +340,7 @@ def _check_value(place: str, parameter: MetricParameter, value: object) -> objec
         return adapter(TYPES[kind]).validate_python(value)
     except ValueError:
         raise InputError(
-            f"{place}: parameter {parameter.name!r} takes a value of type {parameter.type}, "
-            f"not {value!r}"
+            f"{place}: parameter {parameter.name!r} must be of type {parameter.type}, not {value!r}"
         ) from None
 
 
@@ -353,4 +353,4 @@ _KINDS: dict[str, ParameterKind] = {
     "VARCHAR": "text",
     "TEXT": "text",
 }
-"""What a parameter takes, by the type that the SQL casts it to; others take any value."""
+"""Accepted values by the type of the cast; other parameters accept any value."""

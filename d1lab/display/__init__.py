@@ -1,8 +1,8 @@
-"""What a notebook shows: a verdict, key figures, tables, notes; as data, never as HTML.
+"""Display objects of a notebook: verdict, key figures, tables, and notes, stored as data.
 
-Each object gives Jupyter a JSON bundle (`application/vnd.d1lab.<kind>.v1+json`), from which the
-page is rendered, a plain text, and an escaped HTML for the notebook itself. Whatever stands in a
-merchant's data stays data.
+Each object returns a JSON bundle (`application/vnd.d1lab.<kind>.v1+json`), which the page is
+rendered from, and plain text and escaped HTML for the notebook itself. Text from a shop's data is
+therefore never interpreted as HTML.
 """
 
 from d1lab.display.figures import Figure, Figures

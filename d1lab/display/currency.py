@@ -1,4 +1,4 @@
-"""Currencies by their ISO 4217 code: the sign before an amount, and how many decimals it has."""
+"""Currencies by ISO 4217 code: sign and number of decimals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LOCALE = "en_US"  # the language of the pages
 
 @cache
 def is_currency(unit: str) -> bool:
-    """Whether a unit is a currency's code.
+    """Return whether a unit is a currency code.
 
     >>> is_currency("EUR"), is_currency("SKU"), is_currency("")
     (True, False, False)
@@ -23,7 +23,7 @@ def is_currency(unit: str) -> bool:
 
 @cache
 def sign_of(unit: str) -> str:
-    """The sign before an amount; empty for a currency without one, and for any other unit.
+    """Return the sign of a currency; empty for one without a sign and for other units.
 
     >>> sign_of("USD"), sign_of("CAD"), sign_of("CHF"), sign_of("days")
     ('$', 'CA$', '', '')
@@ -38,7 +38,7 @@ def sign_of(unit: str) -> str:
 
 @cache
 def decimals_of(unit: str) -> int:
-    """The decimals of an amount in full: by the currency; 2 for any other unit.
+    """Return the number of decimals of a currency; 2 for other units.
 
     >>> decimals_of("EUR"), decimals_of("JPY"), decimals_of("KWD")
     (2, 0, 3)

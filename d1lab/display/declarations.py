@@ -1,4 +1,4 @@
-"""Tables and charts as an analysis declares them: all but the drawing, which is the lab's."""
+"""Declarations of tables and charts by an analysis; the lab draws them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from d1lab.display.table import DEFAULT_LIMIT
 
 
 class ReportTable(NamedTuple):
-    """A table of a report: `lab.table(declared)` shows it."""
+    """A table of a report, shown by `lab.table(declared)`."""
 
     frame: Any  # a frame or a relation, ordered
     title: str
-    columns: str | None = None  # names of the columns to show, split at spaces; None for all
+    columns: str | None = None  # names of the columns to show, separated by spaces; None for all
     limit: int = DEFAULT_LIMIT  # rows to show
     note: str = ""
-    name: str = ""  # of its CSV, without '.csv'; '' to make it of the title
-    labels: Mapping[str, str] = {}  # where a column means something else than elsewhere
+    name: str = ""  # name of its CSV file, without '.csv'; '' to derive it from the title
+    labels: Mapping[str, str] = {}  # labels that differ from the declared ones
 
 
 class ReportChart(NamedTuple):
-    """A chart of a report: `lab.chart(declared)` draws it."""
+    """A chart of a report, drawn by `lab.chart(declared)`."""
 
-    form: Literal["bar", "heatmap", "interval", "line", "points"]  # of `d1lab.charts`
+    form: Literal["bar", "heatmap", "interval", "line", "points"]  # function of `d1lab.charts`
     frame: Any
-    columns: str  # by place, split at spaces, such as 'day revenue' for x and y
+    columns: str  # positional, separated by spaces, such as 'day revenue' for x and y
     title: str
-    description: str  # for those who cannot see it
-    options: Mapping[str, Any] = {}  # as the form takes them
-    otherwise: str = ""  # the note that takes its place where the frame is empty
+    description: str  # for screen readers
+    options: Mapping[str, Any] = {}  # keyword arguments of the form
+    otherwise: str = ""  # note shown instead if the frame is empty

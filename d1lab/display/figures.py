@@ -1,4 +1,4 @@
-"""Key figures: the numbers that a run is remembered by, each with its interval where it has one."""
+"""Key figures: the main numbers of a run, with their intervals."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Better = Literal["higher", "lower"]
 class Figure(NamedTuple):
     """One key figure.
 
-    `metric` and `dimension` name it from run to run. `value` is None where the report abstains;
-    `note` then says why. A percent is a ratio: 0.25 means 25 %.
+    `metric` and `dimension` identify it across runs. `value` is None if it is not available, with
+    the reason in `note`. A percent is a ratio: 0.25 means 25%.
     """
 
     metric: str
@@ -34,24 +34,24 @@ class Figure(NamedTuple):
     label: str
     unit: str = ""
     kind: Kind = "number"
-    dimension: str = ""  # what the metric is of, such as a SKU; empty for the shop
-    low: float | None = None  # the interval's ends, both or neither
+    dimension: str = ""  # item that the metric describes, such as a SKU; empty for the shop
+    low: float | None = None  # ends of the interval, both or neither
     high: float | None = None
-    level: float = 0.95  # of the interval
-    better: Better | None = None  # which way is good, where that is plain
+    level: float = 0.95  # level of the interval
+    better: Better | None = None  # direction of an improvement, if there is one
     note: str = ""
 
     @classmethod
     def of(cls, metric: str, value: object, **fields: Any) -> Figure:
-        """A checked figure; fields as in the class, each optional.
+        """Build and validate a figure; other fields as in the class, all optional.
 
         Args:
-            metric: Lower-case letters, digits and underscores.
-            value: A number of any kind; NaN counts as unknown.
+            metric: Name of lowercase letters, digits, and underscores.
+            value: Number of any type; NaN counts as missing.
 
         Raises:
-            InputError: A field's value makes no sense, such as an interval beside its value.
-            UnknownName: There is no such field.
+            InputError: A field is invalid, such as a value outside its interval.
+            UnknownName: A field does not exist.
         """
         known = {**cls._field_defaults, "label": ""}
         for name in fields:
@@ -70,20 +70,20 @@ class Figure(NamedTuple):
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Figure:
-        """A figure from its JSON record; fields of later versions are dropped."""
+        """Build a figure from its JSON record; unknown fields of later versions are dropped."""
         return cls.of(**{name: record[name] for name in cls._fields if name in record})
 
     @property
     def key(self) -> tuple[str, str]:
-        """What names this figure from run to run."""
+        """Key that identifies this figure across runs."""
         return self.metric, self.dimension
 
     def shown(self) -> str:
-        """The value as a reader sees it."""
+        """Return the formatted value."""
         return show(self.value, self.kind, self.unit)
 
     def interval(self) -> str:
-        """The interval as a reader sees it, with its level; empty where there is none."""
+        """Return the formatted interval with its level; empty without an interval."""
         if self.low is None:
             return ""
         known = self.value if self.value is not None else self.low
@@ -103,16 +103,16 @@ class Figures(NamedTuple):
 
     @classmethod
     def of(cls, *items: object) -> Figures:
-        """Figures from `Figure`s, mappings of its fields, or frames with such columns.
+        """Build from `Figure`s, mappings of its fields, or frames with such columns.
 
         Raises:
-            InputError: One is none of these, or a figure is wrong.
+            InputError: An item has another type, or a figure is invalid.
         """
         return cls(tuple(figure for item in items for figure in _figures_in(item)))
 
     @classmethod
     def from_json(cls, bundle: Mapping[str, Any]) -> Figures:
-        """Figures from their JSON bundle."""
+        """Build figures from their JSON bundle."""
         return cls(tuple(Figure.from_json(record) for record in bundle.get("figures", ())))
 
     _repr_pretty_ = as_text
@@ -144,7 +144,7 @@ def _figures_in(item: object) -> Iterable[Figure]:
 
 
 def _missing(value: object) -> bool:
-    """Whether a field was left open: None, or NaN as a frame writes it."""
+    """Return whether a field is missing: None, or NaN in a frame."""
     return value is None or (isinstance(value, float) and value != value)
 
 
@@ -153,25 +153,25 @@ def _number(metric: str, value: object) -> int | float | None:
     if number is None or (isinstance(number, int | float) and not isinstance(number, bool)):
         return number
     raise InputError(
-        f"key figure {metric!r}: {value!r} is not a finite number; use None and a note"
+        f"key figure {metric!r}: {value!r} is not a finite number. Use None and a note."
     )
 
 
 def _check(figure: Figure) -> None:
-    """Refuse a figure that would mislead."""
+    """Raise InputError if a figure is inconsistent."""
     name = f"key figure {figure.metric!r}"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", figure.metric):
-        raise InputError(f"{name}: a metric's name is lower-case letters, digits and underscores")
+        raise InputError(f"{name}: use only lowercase letters, digits, and underscores in the name")
     if figure.kind not in KINDS:
         raise UnknownName("kind", figure.kind, KINDS, name)
     if figure.better is not None and figure.better not in get_args(Better):
         raise UnknownName("direction", figure.better, get_args(Better), name)
     if (figure.low is None) != (figure.high is None):
-        raise InputError(f"{name}: an interval has two ends; low={figure.low}, high={figure.high}")
+        raise InputError(f"{name}: set both low and high; low={figure.low}, high={figure.high}")
     ends = sorted(end for end in (figure.low, figure.value, figure.high) if end is not None)
     if figure.low is not None and (ends[0], ends[-1]) != (figure.low, figure.high):
         raise InputError(
             f"{name}: value {figure.value} is outside its interval [{figure.low}, {figure.high}]"
         )
     if not 0 < figure.level < 1:
-        raise InputError(f"{name}: level {figure.level} is no share between 0 and 1")
+        raise InputError(f"{name}: level {figure.level} must be between 0 and 1")

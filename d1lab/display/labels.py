@@ -1,13 +1,13 @@
-"""Labels: the words, unit, and kind by which a reader meets a column or a key figure.
+"""Labels: the name, unit, and kind of a column or a key figure on pages.
 
-A metric's header declares those of what it gives, `labels.toml` the rest, in one form:
+A metric's header declares those of its columns, and `labels.toml` all others, in the same form:
 
     revenue: Revenue, money
     velocity: Sales velocity [units per in-stock day]
     lost_units: Estimated lost sales [units], lower is better
 
-A name without a label is shown as it stands ("net_units" as "Net units"); what a notebook says
-itself comes first.
+A name without a label is shown in words ("net_units" as "Net units"). Labels in a notebook override
+these.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _UNIT = re.compile(r"(.+) \[([^\[\]]+)\]")
 
 
 class Label(NamedTuple):
-    """How a reader meets a column or a key figure; fields as in `d1lab.display.Figure`."""
+    """Label of a column or a key figure; fields as in `d1lab.display.Figure`."""
 
     label: str
     unit: str = ""
-    kind: Kind | None = None  # None: the values tell
-    better: Better | None = None  # which way is good, where that is plain
+    kind: Kind | None = None  # None: derived from the values
+    better: Better | None = None  # direction of an improvement, if there is one
 
 
 Labels = Mapping[str, Label]
 
 
 def parse_label(name: str, text: str) -> Label:
-    """The label that a header or `labels.toml` declares: 'Label [unit], kind, lower is better'.
+    """Parse a label: 'Label [unit], kind, lower is better'.
 
     Args:
-        name: The column or figure, for messages.
-        text: What stands behind the name; all but the label's words is optional.
+        name: Column or figure, for error messages.
+        text: Text after the name; everything except the label is optional.
 
     Raises:
         UnknownName: The last word after a comma is not a kind.
@@ -70,7 +70,7 @@ def parse_label(name: str, text: str) -> Label:
 
 @lru_cache
 def common_labels() -> dict[str, Label]:
-    """The labels of `labels.toml`: of columns and figures that no metric gives."""
+    """Return the labels of `labels.toml`, for columns and figures that are not in a metric."""
     sections = tomllib.loads(FILE.read_text(encoding="utf-8")).values()
     return {name: parse_label(name, text) for words in sections for name, text in words.items()}
 
@@ -78,9 +78,9 @@ def common_labels() -> dict[str, Label]:
 def column_meanings(
     names: Iterable[str], given: Mapping[str, Any], labels: Labels, currency: str = ""
 ) -> dict[str, Any]:
-    """`labels`, `units` and `kinds` for a table of these columns; what is given comes first.
+    """Return `labels`, `units`, and `kinds` of these columns; given ones take precedence.
 
-    Money without a unit is in the currency.
+    Amounts without a unit are in `currency`.
     """
     known = {name: labels[name] for name in names if name in labels}
     found = {
@@ -97,9 +97,9 @@ def column_meanings(
 def labeled_figures(
     items: Iterable[object], values: Mapping[str, object], labels: Labels, currency: str = ""
 ) -> Iterator[object]:
-    """Key figures with their labels: ready ones, mappings or frames of fields, values by name.
+    """Yield key figures with their labels, from figures, mappings, frames, or values by name.
 
-    Money without a unit is in the currency.
+    Amounts without a unit are in `currency`.
     """
     for item in items:
         if isinstance(item, Mapping):
@@ -119,15 +119,15 @@ def _labeled(fields: Mapping[str, Any], labels: Labels, currency: str) -> dict[s
     label = labels.get(fields.get("metric", ""))
     made = {**(label._asdict() if label else {}), **fields}
     unit = made.get("unit")
-    has_unit = isinstance(unit, str) and unit != ""  # in a frame a missing one is NaN
+    has_unit = isinstance(unit, str) and unit != ""  # missing values in a frame are NaN
     return made if made.get("kind") != "money" or has_unit else {**made, "unit": currency}
 
 
 def selected(frame: Any, columns: str | Sequence[str] | None) -> Any:
-    """A frame's columns by name, in this order; all for None. A text is split at its spaces.
+    """Select columns of a frame by name, in this order; None for all. A string is split at spaces.
 
     Raises:
-        UnknownName: The frame has no such column.
+        UnknownName: A column does not exist.
     """
     if columns is None:
         return frame
@@ -142,6 +142,6 @@ def selected(frame: Any, columns: str | Sequence[str] | None) -> Any:
 
 
 def column_names(frame: Any) -> list[str]:
-    """The names of a frame's columns: pandas, polars, Arrow or a DuckDB relation."""
+    """Return the column names of a pandas, polars, or Arrow frame or a DuckDB relation."""
     names = getattr(frame, "column_names", None) or getattr(frame, "columns", ())
     return [str(name) for name in names]

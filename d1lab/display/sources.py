@@ -1,4 +1,4 @@
-"""What of the data is simulated, in the reader's words."""
+"""Sentences that name simulated data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = {
 
 
 def simulated(views: Iterable[str]) -> str:
-    """What views hold, as a list.
+    """Return the names of the data in views, separated by commas.
 
     >>> simulated(["ab_test_days", "ab_tests", "inventory_days"])
     'A/B tests, stock levels'
@@ -23,11 +23,11 @@ def simulated(views: Iterable[str]) -> str:
 
 
 def are_simulated(views: Collection[str], among: str) -> str:
-    """A sentence that says so, with a space behind it; '' where nothing is simulated.
+    """Return a sentence on simulated data, with a trailing space; '' if nothing is simulated.
 
     Args:
-        views: The views that hold simulated rows, as `Lab.simulated` gives them.
-        among: The names of those that matter here, in their order.
+        views: Views with simulated rows, as returned by `Lab.simulated`.
+        among: Names of the views to mention, separated by spaces, in this order.
 
     >>> read = "inventory_days product_costs"
     >>> are_simulated(("ab_tests", "inventory_days", "product_costs"), read)

@@ -1,4 +1,4 @@
-"""Tables: the first rows with their columns' meaning, and the whole as CSV beside the page."""
+"""Tables: the first rows with labeled columns, and all rows as a CSV file next to the page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_LIMIT = 200
 
 
 class TableColumn(NamedTuple):
-    """One column: its name in the data, and how a reader meets it."""
+    """One column: its name in the data, and its label, unit, and format."""
 
     name: str
     label: str
@@ -41,24 +41,24 @@ class TableColumn(NamedTuple):
 
     @property
     def numeric(self) -> bool:
-        """Whether its cells are numbers, and so aligned right."""
+        """Whether its cells are numbers, which are right-aligned."""
         return self.kind in NUMERIC
 
     def shown(self, value: Any) -> str:
-        """One cell as a reader sees it; the unit stands in the header."""
+        """Format one cell; the unit is in the header."""
         signed = self.unit if self.kind == "money" and sign_of(self.unit) else ""
         digits = 0 if self.kind == "integer" else self.digits
         return show(value, self.kind, signed, digits)
 
     @property
     def header(self) -> str:
-        """Label and unit; the signs of a percent and of a currency stand at the numbers."""
+        """Label and unit; percent and currency signs are shown with the numbers instead."""
         at_number = self.kind == "percent" or (self.kind == "money" and sign_of(self.unit))
         return self.label if at_number or not self.unit else f"{self.label} ({self.unit})"
 
 
 class DataTable(NamedTuple):
-    """The top of a frame, ready to show; `csv` names the file that holds all of it, if any."""
+    """The first rows of a frame, ready to show; `csv` is the name of the file with all rows."""
 
     title: str
     columns: tuple[TableColumn, ...]
@@ -66,13 +66,13 @@ class DataTable(NamedTuple):
     total_rows: int
     csv: str | None = None
     note: str = ""
-    name: str = ""  # of its file, without '.csv'
+    name: str = ""  # name of its file, without '.csv'
 
     MIME = "application/vnd.d1lab.table.v1+json"
 
     @classmethod
     def from_json(cls, bundle: Mapping[str, Any]) -> DataTable:
-        """A table from its JSON bundle."""
+        """Build a table from its JSON bundle."""
         columns = tuple(
             TableColumn(*(column[name] for name in TableColumn._fields))
             for column in bundle["columns"]
@@ -95,22 +95,22 @@ class DataTable(NamedTuple):
         note: str = "",
         run_dir: Path | None = None,
     ) -> DataTable:
-        """The top of a frame; the whole goes to a CSV file where rows or texts were cut.
+        """Build from the first rows of a frame; write a CSV file if rows or texts were cut.
 
         Args:
-            frame: A pandas or polars DataFrame, an Arrow table or a DuckDB relation, ordered.
-            title: What the table shows: its caption.
-            labels: Headers by column; the default is the column's name in words.
-            units: Units by column, such as 'days'; a currency such as 'USD' for money.
-            kinds: Kinds by column, where the type does not tell: 'money', and 'percent' for a
-                ratio. A unit that is a currency makes its column money.
-            limit: Rows to show, 1 to 200.
-            name: The CSV's name without '.csv'; the default is made of the title.
-            run_dir: The run's folder; None writes no file.
+            frame: Ordered pandas or polars DataFrame, Arrow table, or DuckDB relation.
+            title: Caption of the table.
+            labels: Headers by column; default: the column's name in words.
+            units: Units by column, such as 'days', or a currency such as 'USD' for money.
+            kinds: Kinds by column, if they cannot be derived from the type: 'money', or 'percent'
+                for a ratio. A column whose unit is a currency is money.
+            limit: Number of rows to show, 1 to 200.
+            name: Name of the CSV file without '.csv'; default: derived from the title.
+            run_dir: Folder of the run; None to write no file.
 
         Raises:
-            InputError: No title, or the limit is out of range.
-            UnknownName: A label, unit or kind is for a column that the frame does not have.
+            InputError: The title is missing, or the limit is out of range.
+            UnknownName: A label, unit, or kind is for a column that does not exist.
         """
         if not title.strip():
             raise InputError(
@@ -132,13 +132,13 @@ class DataTable(NamedTuple):
         return cls(title, columns, rows, total, file, note, stem)
 
     def save_csv(self, folder: Path) -> Path:
-        """The file with all rows: the one that was written when rows were cut, or a new one.
+        """Return the CSV file with all rows; write it if no rows were cut before.
 
         Args:
-            folder: Where the table's file is, or will be: the run's folder.
+            folder: Folder of the run, with the table's file.
 
         Raises:
-            InputError: Rows were cut, and their file is gone.
+            InputError: Rows were cut, and their file is missing.
         """
         if self.csv is None and len(self.rows) == self.total_rows:
             names = [column.name for column in self.columns]
@@ -179,10 +179,10 @@ class DataTable(NamedTuple):
 
 
 def read_frame(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
-    """A frame's column names, number of rows, and its rows one by one.
+    """Return the column names, the number of rows, and an iterator over the rows of a frame.
 
     Raises:
-        InputError: It is no frame, table or relation.
+        InputError: The object is not a frame, table, or relation.
     """
     if hasattr(frame, "fetchall") and hasattr(frame, "df"):
         frame = frame.df()  # a DuckDB relation
@@ -193,7 +193,7 @@ def read_frame(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:
         return names, len(frame), iter(frame.itertuples(index=False, name=None))
     if hasattr(frame, "iter_rows"):
         return list(frame.columns), len(frame), frame.iter_rows()
-    raise InputError(f"a table is made of a frame or a relation; got {type(frame).__name__}")
+    raise InputError(f"a table requires a frame or a relation, not {type(frame).__name__}")
 
 
 def describe_columns(
@@ -204,10 +204,10 @@ def describe_columns(
     units: Mapping[str, str],
     kinds: Mapping[str, Kind],
 ) -> tuple[TableColumn, ...]:
-    """How a reader meets each column: what was said of it, and else what its cells tell.
+    """Describe each column by the given labels, units, and kinds, or else by its cells.
 
     Raises:
-        UnknownName: A label, unit or kind is for a column that is not there.
+        UnknownName: A label, unit, or kind is for a column that does not exist.
     """
     for name in chain(labels, units, kinds):
         if name not in names:
@@ -224,12 +224,12 @@ def describe_columns(
 
 
 def _kind(cells: list[Any], unit: str) -> Kind:
-    """A column's kind by its cells, if not declared."""
+    """Derive the kind of a column from its cells."""
     known = [cell for cell in cells if plain(cell) is not None]
     if not known:
         return "text"
     if all(isinstance(cell, date) for cell in known):
-        return "date"  # a timestamp is a date, too
+        return "date"  # timestamps as well
     values = [plain(cell) for cell in known]
     if any(isinstance(value, str | bool) for value in values):
         return "text"
@@ -237,7 +237,7 @@ def _kind(cells: list[Any], unit: str) -> Kind:
         return "money"
     if any(isinstance(cell, Decimal) for cell in known):
         return "number"
-    upcast = len(known) < len(cells)  # pandas makes floats of integers where one is missing
+    upcast = len(known) < len(cells)  # pandas converts integers with missing values to floats
     whole = all(isinstance(value, int) or (upcast and value == int(value)) for value in values)
     return "integer" if whole else "number"
 
@@ -247,23 +247,23 @@ def _was_cut(row: Sequence[Any], shown: tuple[Any, ...]) -> bool:
 
 
 def _write_csv(run_dir: Path, stem: str, names: list[str], rows: Iterable[Sequence[Any]]) -> Path:
-    """Write all rows; another table of the same name keeps its own file."""
+    """Write all rows to a new file; a number is added to a name that is already used."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([_defused(name) for name in names])
     writer.writerows([_defused(cell) for cell in row] for row in rows)
-    content = text.getvalue().encode("utf-8-sig")  # with the mark by which Excel knows UTF-8
+    content = text.getvalue().encode("utf-8-sig")  # with a BOM, so that Excel detects UTF-8
     run_dir.mkdir(parents=True, exist_ok=True)
     for number in range(1, 1_000):
         path = run_dir / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
         if not path.exists() or path.read_bytes() == content:
             path.write_bytes(content)
             return path
-    raise InputError(f"{run_dir} holds 999 tables named {stem!r} already; give this one a name")
+    raise InputError(f"{run_dir} already has 999 tables named {stem!r}. Pass another name.")
 
 
 def _defused(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    """Escape a cell that a spreadsheet would evaluate as a formula; numbers are unchanged."""
     if isinstance(cell, str):
         return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
     return plain(cell)

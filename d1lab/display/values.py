@@ -1,4 +1,4 @@
-"""Values as a reader sees them: rounded, with units; and as JSON: exact, and always valid."""
+"""Conversion of values for display (rounded, with units) and to JSON (exact, always valid)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MINUS = "−"
 
 
 def plain(value: Any, longest: int = 1_000) -> Any:
-    """A cell as a JSON value: numbers exact, dates in ISO form, anything unknown as None.
+    """Convert a cell to a JSON value: exact numbers, dates in ISO format, None if missing.
 
-    A text over `longest` characters is cut, with its true length named. A decimal that a double
-    cannot hold stays a text of its digits; so does infinity, for which JSON has no number.
+    A string longer than `longest` characters is cut, with its full length appended. A decimal that
+    a double cannot represent exactly becomes a string, and so does infinity.
     """
     if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()  # numpy's scalars
+        value = value.item()  # NumPy scalars
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -32,12 +32,12 @@ def plain(value: Any, longest: int = 1_000) -> Any:
     if isinstance(value, Decimal):
         return _plain_decimal(value)
     if isinstance(value, datetime):
-        return None if value != value else value.isoformat(sep=" ")  # NaT is not itself
+        return None if value != value else value.isoformat(sep=" ")  # NaT != NaT
     if isinstance(value, date):
         return value.isoformat()
     text = str(value)
     if text in ("<NA>", "NaT") and not isinstance(value, str):
-        return None  # pandas' missing values
+        return None  # pandas' NA and NaT
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
 
 
@@ -51,7 +51,7 @@ def _plain_decimal(value: Decimal) -> int | float | str | None:
 
 
 def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
-    """Decimals for a column of one kind, so that its numbers align: fewer the larger they are.
+    """Return the decimals for all numbers of a column; fewer for larger numbers.
 
     >>> digits_for([12.5], "money", "EUR"), digits_for([12.5], "money", "JPY")
     (2, 0)
@@ -70,13 +70,13 @@ def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
 
 
 def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None = None) -> str:
-    """A JSON value as a reader sees it; `UNKNOWN` for None.
+    """Format a JSON value; `UNKNOWN` for None.
 
     Args:
-        value: As `plain` gives it. A percent is a ratio: 0.25 shows as 25.0 %.
-        kind: How to read it. A text in a numeric column is shown as it stands.
-        unit: Written after the number; a currency that has a sign, such as USD, before it.
-        digits: Decimals; None chooses by the value's size.
+        value: Result of `plain`. A percent is a ratio: 0.25 is shown as 25.0 %.
+        kind: Kind of the value. A string in a numeric column is not changed.
+        unit: Unit, shown after the number; the sign of a currency is shown before it.
+        digits: Number of decimals; None to choose it by the size of the value.
 
     >>> show(1234567.891, "money", "USD"), show(-0.0312, "percent"), show(None)
     ('$1,234,568', '−3.1 %', '–')
@@ -99,7 +99,7 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
 
 
 def money(value: Any, currency: str = "") -> str:
-    """An amount in running text; without a sign where the currency is unknown.
+    """Format an amount for a sentence; without a sign if the currency is unknown.
 
     >>> money(7007.46, "USD"), money(41.5, "USD"), money(41.5), money(None)
     ('$7,007', '$41.50', '41.50', '–')
@@ -110,16 +110,16 @@ def money(value: Any, currency: str = "") -> str:
 
 
 def _one_of(unit: str) -> str:
-    """The unit of a single thing: '1 product'."""
+    """Return the singular of a unit, as in '1 product'."""
     return unit[:-1] if unit.islower() and unit.endswith("s") and len(unit) > 3 else unit
 
 
 def as_text(shown: Any, printer: Any, _cycle: bool) -> None:
-    """How IPython prints what a notebook shows: as its own plain text, not as the tuple it is."""
+    """Print a display object in IPython as its plain text instead of as a tuple."""
     printer.text(shown._repr_mimebundle_()["text/plain"])
 
 
 def sentence_case(name: str) -> str:
-    """A column's or metric's name as a label: `net_revenue` becomes `Net revenue`."""
+    """Convert the name of a column or metric to a label: `net_revenue` to `Net revenue`."""
     words = name.replace("_", " ").strip()
     return {"sku": "SKU"}.get(words.lower(), words[:1].upper() + words[1:])

@@ -1,4 +1,4 @@
-"""The verdict, which answers the report's question in a sentence, and the note beside the story."""
+"""Text of a report: the verdict (its main result in one sentence) and notes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Tone = Literal["note", "warning"]
 
 
 class Verdict(NamedTuple):
-    """The answer in one sentence, as plain text.
+    """Main result of a report in one sentence, as plain text.
 
-    `status` says how to take it; `unknown` is the honest answer of a statistic that abstains.
-    `detail` is a second sentence: why, or how sure.
+    `status` is good, bad, neutral, or unknown (the result is not available). `detail` is a second
+    sentence, such as the reason or the confidence.
     """
 
     text: str
@@ -27,10 +27,10 @@ class Verdict(NamedTuple):
 
     @classmethod
     def of(cls, text: object, status: str = "neutral", detail: object = "") -> Verdict:
-        """A checked verdict.
+        """Build and validate a verdict.
 
         Raises:
-            UnknownName: `status` is none of good, bad, neutral, unknown.
+            UnknownName: `status` is not good, bad, neutral, or unknown.
         """
         if status not in get_args(VerdictStatus):
             raise UnknownName("verdict status", status, get_args(VerdictStatus))
@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A remark beside the story, as plain text; a `warning` stands out."""
+    """A remark as plain text; a `warning` is highlighted."""
 
     text: str
     tone: Tone = "note"
@@ -56,10 +56,10 @@ class Note(NamedTuple):
 
     @classmethod
     def of(cls, text: object, tone: str = "note") -> Note:
-        """A checked note.
+        """Build and validate a note.
 
         Raises:
-            UnknownName: `tone` is neither note nor warning.
+            UnknownName: `tone` is not note or warning.
         """
         if tone not in get_args(Tone):
             raise UnknownName("note tone", tone, get_args(Tone))

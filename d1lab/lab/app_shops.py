@@ -1,4 +1,4 @@
-"""Shops and days of the app's own tables: those of a shop column, and those of all rows."""
+"""Shops in the app's own tables, with the first and last day of their data."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from d1lab.lab.freshness import as_utc
 from d1lab.warehouse import own_name
 
 Days = tuple[date, date]
-"""The first and the last day of some data."""
+"""First and last day of data."""
 
 
 class _AppTable(NamedTuple):
-    name: str  # in main
-    columns: dict[str, str]  # type by name
+    name: str  # in the schema main
+    columns: dict[str, str]  # type by column name
 
     @property
     def times(self) -> list[str]:
-        """SQL of its columns that hold times or days."""
+        """Return SQL expressions for the columns with times or days."""
         kinds = ("TIMESTAMP", "DATE")
         return [f"CAST({quote(c)} AS TIMESTAMP)" for c, k in self.columns.items() if k in kinds]
 
 
 def app_shops(con: duckdb.DuckDBPyConnection, shop_column: str) -> dict[str, Days]:
-    """The shops that the app's own tables name, each with the first and the last day of its rows.
+    """Return the shops in the app's own tables, each with the first and last day of its rows.
 
-    A table without times counts for the day of the last pull. Times to come do not count.
+    A table without times counts for the day of the last pull. Future times do not count.
 
     Args:
-        con: The warehouse.
-        shop_column: The name of the column that names the shop, in any case.
+        con: Connection to the warehouse.
+        shop_column: Name of the column with the shop, case-insensitive.
     """
     found: dict[str, list[date]] = {}
     for table in _app_tables(con):
@@ -51,7 +51,7 @@ def app_shops(con: duckdb.DuckDBPyConnection, shop_column: str) -> dict[str, Day
 
 
 def app_days(con: duckdb.DuckDBPyConnection) -> Days:
-    """The first and the last day of all rows of the app's own tables; else that of the pull."""
+    """Return the first and last day in the app's own tables, or else the day of the pull."""
     days = [
         day
         for table in _app_tables(con)
@@ -66,7 +66,7 @@ def app_days(con: duckdb.DuckDBPyConnection) -> Days:
 def _days(
     con: duckdb.DuckDBPyConnection, table: _AppTable, shop: str
 ) -> Iterator[tuple[str, date | None, date | None]]:
-    """Each shop of a table with the first and the last day of its rows."""
+    """Return each shop of a table with the first and last day of its rows."""
     times = ", ".join(table.times) or "NULL::TIMESTAMP"
     rows = con.execute(
         f"SELECT shop, CAST(min(moment) AS DATE), CAST(max(moment) AS DATE) FROM ("
@@ -92,6 +92,6 @@ def _app_tables(con: duckdb.DuckDBPyConnection) -> list[_AppTable]:
 
 
 def _pulled_on(con: duckdb.DuckDBPyConnection) -> date:
-    """The day of the last pull, or the day before today where there was none."""
+    """Return the day of the last pull, or yesterday without a pull."""
     [(at,)] = con.execute("SELECT max(finished_at) FROM d1lab.pull").fetchall()
     return as_utc(at).date() if at else (datetime.now(UTC) - timedelta(days=1)).date()

@@ -1,4 +1,4 @@
-"""lab.charts: the chart forms, with the labels of the lab's metrics."""
+"""lab.charts: chart functions with the labels of the lab's metrics."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from d1lab.display.labels import Labels
 
 
 class LabCharts:
-    """The forms of `d1lab.charts`, which draw with a lab's labels and currency.
+    """The functions of `d1lab.charts`, with a lab's labels and currency.
 
     Args:
-        labels: By column; what a call says itself comes first.
-        currency: Of money whose unit is not given.
+        labels: Labels by column; those in a call take precedence.
+        currency: Currency of amounts without a unit.
     """
 
     def __init__(self, labels: Labels, currency: str = "") -> None:
         self._labels, self._currency = labels, currency
 
     def __getattr__(self, form: str) -> Callable[..., Any]:
-        import d1lab.charts as charts  # altair: loaded when the first chart is drawn
+        import d1lab.charts as charts  # imports altair, only when the first chart is drawn
 
         if form not in charts.__all__:
             raise AttributeError(
-                f"there is no chart form {form!r}; use {', '.join(charts.__all__)}"
+                f"chart form {form!r} not found. Forms: {', '.join(charts.__all__)}"
             )
         return partial(getattr(charts, form), known_labels=self._labels, currency=self._currency)
 

@@ -1,4 +1,4 @@
-"""The data dictionary: what each table holds, how old it is, and what is missing in it."""
+"""Data dictionary: content, age, and missing values of each table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def d1_table(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    """The table of the schema raw that a view or raw table shows; '' for one that is not D1's."""
+    """Return the raw table of a view or raw table; '' for a table that is not in D1."""
     if name.startswith("raw."):
         return name.removeprefix("raw.")
     if name in (apps := _app_tables(con)):
@@ -33,19 +33,19 @@ def d1_table(con: duckdb.DuckDBPyConnection, name: str) -> str:
 
 
 def _app_tables(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The app's own tables by the app's names, as the schema raw names them."""
+    """Return the names in the schema raw of the app's own tables, by the app's names."""
     found = con.execute("SELECT DISTINCT table_name FROM d1lab.columns").fetchall()
     return {own_name(table): table for (table,) in found}
 
 
 def _app_columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, AppColumn]:
-    """What is kept of the columns of one of the app's tables; nothing for another."""
+    """Return the stored declarations of the columns of an app table; empty for other tables."""
     found = con.execute("SELECT * FROM d1lab.columns WHERE table_name = ?", [table]).fetchall()
     return {column.column_name: column for column in map(AppColumn._make, found)}
 
 
 def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """One row per view and raw table; reads each once."""
+    """Describe all views and raw tables, one row each; reads each once."""
     import pandas as pd
 
     pulled = _pulled_at(con)
@@ -75,19 +75,19 @@ def _table_row(
 
 
 def _key(columns: Mapping[str, AppColumn]) -> list[str]:
-    """The primary key, in its order."""
+    """Return the columns of the primary key, in its order."""
     keys = sorted((c.key_position, name) for name, c in columns.items() if c.key_position)
     return [name for _, name in keys]
 
 
 def _percent(share: float) -> str:
-    """A share in whole per cent, but neither 0 % nor 100 % where it is not quite that."""
+    """Format a share as a whole percentage; 0% and 100% are shown only if exact."""
     text = f"{share:.0%}"
     return text if text not in ("0%", "100%") or share == 1 else ("<1%" if share < 0.5 else ">99%")
 
 
 def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:
-    """Rows, and the share of NULLs per column, in one scan."""
+    """Return the number of rows and the share of NULLs per column, in one scan."""
     relation = query.relation(con, name)
     counts = ", ".join(f"count({quote(column)})" for column in relation.columns)
     [(rows, *known)] = relation.aggregate(f"count(*), {counts}").fetchall()
@@ -101,10 +101,10 @@ def _pulled_at(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
 
 
 def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
-    """One row per column of one table: type, owner in D1, share of NULLs, values, range.
+    """Describe the columns of one table: type, owner in D1, share of NULLs, values, range.
 
-    Of the app's own tables also what D1's schema says: declared type, key, reference, comment; and
-    how times and flags are stored, recognized by the values.
+    For the app's own tables also declared type, key, reference, and comment from D1's schema, and
+    the storage format of times and flags, detected from the values.
     """
     import pandas as pd
 
@@ -134,7 +134,7 @@ def describe_columns(con: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
 
 
 def _declaration(column: AppColumn | None) -> dict[str, str]:
-    """What D1's schema says of a column, and how its values are stored."""
+    """Return the declaration of a column in D1's schema and the storage format of its values."""
     if column is None:
         return dict.fromkeys(("declared", "stored_as", "key", "refers_to", "comment"), "")
     return {

@@ -1,4 +1,4 @@
-"""The state of the data: how old it is, what of it is simulated, what a pull could not fit."""
+"""State of the data: age, simulated views, and quarantined values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Freshness(NamedTuple):
-    """How old the data is."""
+    """Age of the data."""
 
-    pulled_at: datetime | None  # when the last pull ended, UTC
-    data_as_of: date  # the last day in the shop's data
-    age_hours: float | None  # since the last pull
-    stale: bool  # no pull within 36 hours
+    pulled_at: datetime | None  # end of the last pull, UTC
+    data_as_of: date  # last day in the shop's data
+    age_hours: float | None  # hours since the last pull
+    stale: bool  # True without a pull within 36 hours
 
 
 def freshness(con: duckdb.DuckDBPyConnection, data_as_of: date) -> Freshness:
-    """When the last pull ended, and whether that is too long ago."""
+    """Return the time of the last pull and whether the data is stale."""
     [(finished,)] = con.sql("SELECT max(finished_at) FROM d1lab.pull").fetchall()
     if finished is None:
         return Freshness(None, data_as_of, None, True)
@@ -34,12 +34,12 @@ def freshness(con: duckdb.DuckDBPyConnection, data_as_of: date) -> Freshness:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """A time of the warehouse, which keeps UTC, as an aware one."""
+    """Convert a naive UTC time of the warehouse to an aware one."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def simulated_views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """By shop, the views that hold rows whose `source` says that they are simulated."""
+    """Return the views with simulated rows (by their column `source`), by shop."""
     views = con.sql(
         "SELECT c.table_name FROM duckdb_columns() AS c JOIN duckdb_views() AS v "
         "ON v.view_name = c.table_name AND v.schema_name = c.schema_name "
@@ -55,7 +55,7 @@ def simulated_views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 
 
 def quarantined(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Values that did not fit their declared type, counted by table, column and reason."""
+    """Count the values of an invalid type by table, column, and reason."""
     return con.sql(
         'SELECT table_name AS "table", column_name AS "column", reason, count(*) AS rows '
         "FROM d1lab.quarantine GROUP BY ALL ORDER BY ALL"

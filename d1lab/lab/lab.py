@@ -39,18 +39,18 @@ class Lab(DisplayMixin):
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:
-        con: A read-only connection to the warehouse.
-        database: Its name.
-        folder: Where its runs are kept.
-        shop: The default shop; without it, the only one if there is but one.
-        run_dir: The run's folder, when a run opens the lab.
-        metrics_folder: The project's own metrics.
-        currency: The code of the currency of its amounts; empty where it is not known.
-        shop_column: The column of the app's own tables that names a shop.
-        push_tables: The tables of the app's that results may be staged for.
+        con: Read-only connection to the warehouse.
+        database: Name of the database.
+        folder: Folder of its runs.
+        shop: Default shop; None for the only shop if there is just one.
+        run_dir: Folder of the run, if a run opens the lab.
+        metrics_folder: Folder of the project's own metrics.
+        currency: Code of the currency of all amounts; empty if unknown.
+        shop_column: Column of the app's own tables with the shop.
+        push_tables: Tables of the app that results can be staged for.
 
     Raises:
-        UnknownName: The data has no such shop.
+        UnknownName: The shop is not in the data.
     """
 
     def __init__(
@@ -81,21 +81,24 @@ class Lab(DisplayMixin):
 
     @cached_property
     def tables(self) -> WarehouseTables:
-        """Every table as an attribute that completes: `lab.tables.order_lines.df(100)`."""
+        """All tables as attributes with Tab completion: `lab.tables.order_lines.df(100)`."""
         return WarehouseTables(
             self._con, query.relation_names(self._con), lambda name: self._note(None, (name,), {})
         )
 
     def sql(self, sql: str, **params: object) -> duckdb.DuckDBPyRelation:
-        """One SELECT on the warehouse, as a relation: `.df()`, `.pl()`, `.to_arrow_table()`.
+        """Run one SELECT on the warehouse.
 
         Args:
-            sql: DuckDB's SQL, with `$name` where a value belongs.
-            params: The values.
+            sql: DuckDB SQL with parameters as `$name`.
+            params: Values of the parameters.
+
+            Returns:
+                A relation, with `.df()`, `.pl()`, and `.to_arrow_table()`.
 
         Raises:
-            UnknownName: A table, column or parameter does not exist; the nearest is named.
-            InputError: The SQL is wrong, does more than read, or a parameter is missing.
+            UnknownName: A table, column, or parameter does not exist; the message suggests a name.
+            InputError: The SQL is invalid or not a single SELECT, or a parameter is missing.
         """
         relation = query.run(self._con, sql, params)
         if self._given_run_dir:
@@ -106,12 +109,12 @@ class Lab(DisplayMixin):
         """Evaluate a metric; `lab.metrics()` lists them with their parameters.
 
         Args:
-            name: The metric's name.
-            params: Its parameters. `shop` may be left out when the lab was opened for one.
+            name: Name of the metric.
+            params: Parameters of the metric. `shop` is optional if the lab has a default shop.
 
         Raises:
-            UnknownName: There is no such metric, parameter or shop.
-            InputError: A parameter is missing or of the wrong type.
+            UnknownName: The metric, a parameter, or the shop does not exist.
+            InputError: A parameter is missing or has an invalid type.
         """
         metric = self._metric(name)
         if self.shop and "shop" in metric.parameters:
@@ -123,11 +126,11 @@ class Lab(DisplayMixin):
         return frame
 
     def parameters_from_text(self, name: str, texts: Mapping[str, str]) -> dict[str, object]:
-        """A metric's parameters as a command line gives them, each read by its declared type.
+        """Parse the parameters of a metric from text, such as the command line, by declared type.
 
         Raises:
-            UnknownName: There is no such metric or parameter.
-            InputError: A number is none.
+            UnknownName: The metric or a parameter does not exist.
+            InputError: A value does not have the declared type.
         """
         return parameters_from_text(self._metric(name), texts)
 
@@ -152,7 +155,7 @@ class Lab(DisplayMixin):
             ) from None
 
     def _looking_in(self, is_shipped: bool) -> duckdb.DuckDBPyConnection:
-        """Where a metric's names are looked up: d1lab's metrics mean its views."""
+        """Return the connection for a metric: in d1lab's own metrics, names mean d1lab's views."""
         return self._own_first if is_shipped else self._apps_first
 
     @cached_property
@@ -172,7 +175,7 @@ class Lab(DisplayMixin):
         return labels_of(self._metrics)
 
     def metrics(self) -> pd.DataFrame:
-        """Every metric: what it says, unit, grain, the views it reads, its parameters."""
+        """List all metrics: description, unit, grain, views read, and parameters."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -188,25 +191,25 @@ class Lab(DisplayMixin):
         )
 
     def describe(self, table: str | None = None) -> pd.DataFrame:
-        """The data dictionary: a row per table, or a row per column of one table.
+        """Return the data dictionary: a row per table, or a row per column of one table.
 
         Raises:
-            UnknownName: There is no such table.
+            UnknownName: The table does not exist.
         """
         if table is None:
             return dictionary.describe_tables(self._con)
         return dictionary.describe_columns(self._con, self.tables[table].name)
 
-    # The data's age and faults
+    # Age and state of the data
 
     @property
     def shops(self) -> list[str]:
-        """The shops in the data, by name."""
+        """Shops in the data, sorted by name."""
         return sorted(self._days)
 
     @cached_property
     def _days(self) -> dict[str, tuple[date, date]]:
-        """First and last day of each shop's data."""
+        """First and last day of data per shop."""
         found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
         known = {shop: (first, last) for shop, first, last in found}
         return app_shops.app_shops(self._con, self._shop_column) | known
@@ -217,7 +220,7 @@ class Lab(DisplayMixin):
         return str(shop)
 
     def _shop(self, shop: str | None) -> str:
-        """The shop that is meant; '' for all data, also where the data has no shop."""
+        """Return the given or default shop; '' for all data, or if the data has no shop."""
         if shop is None and self.shop is None and self.shops:
             raise InputError(
                 f"several shops in this database. Pass shop=..., one of: {', '.join(self.shops)}"
@@ -226,7 +229,7 @@ class Lab(DisplayMixin):
         return self._known_shop(chosen) if chosen else ""
 
     def _days_of(self, shop: str) -> tuple[date, date]:
-        """The first and the last day of a shop's data, or of all data for ''."""
+        """Return the first and last day of a shop's data, or of all data for ''."""
         if shop:
             return self._days[shop]
         if not self._days:
@@ -235,14 +238,14 @@ class Lab(DisplayMixin):
         return min(firsts), max(lasts)
 
     def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
-        """The report date: the one given, or the last in the shop's data.
+        """Return the report date: the given day, or the last day of the shop's data.
 
         Args:
-            shop: A shop, or '' for all data; None for the lab's own.
-            as_of: A day, or YYYY-MM-DD.
+            shop: Shop; '' for all data, None for the default shop.
+            as_of: Date, or YYYY-MM-DD; None for the last day.
 
         Raises:
-            InputError: It is no date, or lies before the shop's first day or after its last.
+            InputError: The date is invalid, or outside the shop's data.
         """
         chosen = self._shop(shop)
         first, last = self._days_of(chosen)
@@ -255,17 +258,17 @@ class Lab(DisplayMixin):
         if not first <= day <= last:
             whose = "the shop's data" if chosen else "the data"
             raise InputError(
-                f"as_of={day} is outside {whose} ({first} to {last}). Use a day of these, "
-                "or latest."
+                f"as_of={day} is outside {whose} ({first} to {last}). Use a day in this "
+                "range, or latest."
             )
         return day
 
     def freshness(self, shop: str | None = None) -> Freshness:
-        """When the data was pulled, how far it reaches, and whether that is too old."""
+        """Return the time of the last pull, the last day of data, and whether it is stale."""
         return freshness.freshness(self._con, self.as_of(shop))
 
     def simulated(self, shop: str | None = None) -> tuple[str, ...]:
-        """The views that hold simulated rows for this shop, as their `source` says."""
+        """Return the views with simulated rows for this shop, by their column `source`."""
         name = self._shop(shop)
         return tuple(self._simulated.get(name, ()))
 
@@ -275,33 +278,34 @@ class Lab(DisplayMixin):
 
     @property
     def quarantined(self) -> pd.DataFrame:
-        """Values that did not fit their declared type, counted by table, column and reason."""
+        """Count the values of an invalid type by table, column, and reason."""
         return freshness.quarantined(self._con)
 
     # Staging
 
     @cached_property
     def run_dir(self) -> Path:
-        """The run's folder; an interactive lab makes one of its own when it first stages."""
+        """Folder of the run; an interactive lab creates one at the first use."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         return self._given_run_dir or self.folder / "runs" / f"{stamp}-interactive"
 
     def stage(self, frame: Any, *, table: str, columns: str | Sequence[str] | None = None) -> int:
-        """Put results for a D1 table into the run's outbox; nothing is written to D1.
+        """Stage results for a D1 table in the run's outbox; nothing is written to D1.
 
-        In a run a key that is staged twice must have equal values; in interactive work the
-        later row takes the place of the earlier, so that a cell can be run again.
+        In a run, rows staged twice for the same key must be equal. Interactively, the later row
+        replaces the earlier one, so that a cell can be run again.
 
         Args:
-            frame: The table's key columns, and columns that d1lab owns.
-            table: The D1 table's name: one of d1lab's, or one that `[push.tables]` names.
-            columns: Names of the columns to stage, also as one text; all for None.
+            frame: Key columns of the table and d1lab-owned columns.
+            table: Name of the D1 table: one of d1lab's, or one in `[push.tables]`.
+            columns: Names of the columns to stage, as a list or separated by spaces; None for all.
 
         Returns:
-            How many rows were staged.
+            Number of rows staged.
 
         Raises:
-            UnknownName, InputError: As `d1lab.results.stage` draws them.
+            UnknownName: The table or a column does not exist, or is not one to write to.
+            InputError: A key or a value is missing or invalid.
         """
         interactive = self._given_run_dir is None
         chosen = selected(frame, columns)
@@ -309,15 +313,15 @@ class Lab(DisplayMixin):
         return outbox.stage(chosen, declared, self.run_dir, replace=interactive)
 
     def keep(self, records: object, name: str) -> Path:
-        """Keep records with the run as <name>.json, such as what a decision followed from.
+        """Save records with the run as <name>.json, such as the inputs of a decision.
 
         Raises:
-            InputError: The name cannot be a file of the run.
+            InputError: The name is not a valid file name for a run.
         """
         return outbox.keep(records, name, self.run_dir)
 
     def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
-        """Note in a run what was read, so that its page can say so."""
+        """Record the data read by a run, for the data sources on its page."""
         if self._given_run_dir is None:
             return
         record = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
@@ -326,17 +330,17 @@ class Lab(DisplayMixin):
     def search(
         self, text: str, *, kind: str | None = None, shop: str | None = None, limit: int = 20
     ) -> pd.DataFrame:
-        """Discounts, codes, articles, customers and tests by their words, best first.
+        """Search discounts, codes, products, customers, and tests; best matches first.
 
         Args:
-            text: Words, their beginnings, or nearly so: case, accents and typing errors aside.
-            kind: Only one of discount, code, sku, customer and test.
-            shop: Only of this shop.
+            text: Words or prefixes; case, accents, and typos are ignored.
+            kind: One of discount, code, sku, customer, and test; None for all.
+            shop: Shop to include; None for all.
             limit: Maximum number of results.
 
         Raises:
-            UnknownName: There is no such kind.
-            InputError: The text holds no letter or digit, or the limit is below 1.
+            UnknownName: The kind does not exist.
+            InputError: The text has no letter or digit, or the limit is below 1.
         """
         import pandas as pd
 

@@ -1,4 +1,4 @@
-"""%%d1: SQL in a cell. `%%d1 sales` also keeps the result as `sales`."""
+"""The cell magic %%d1 for SQL. `%%d1 sales` also assigns the result to `sales`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def register(lab: Lab) -> bool:
-    """Offer `%%d1`, if IPython is running.
+    """Register `%%d1` if IPython is running.
 
-    The notebook's one lab answers, of several the variable `lab`; `%%d1 from other` asks another.
-    `$name` in the cell takes the value of the notebook's variable `name`.
+    The query runs on the only lab of the notebook, or on the variable `lab` if there are several;
+    `%%d1 from other` selects another one. `$name` is the value of the notebook's variable `name`.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
@@ -27,7 +27,7 @@ def register(lab: Lab) -> bool:
         return False
 
     def d1(line: str, cell: str) -> pd.DataFrame:
-        """Run one SELECT: `%%d1`, `%%d1 RESULT`, `%%d1 from LAB` or `%%d1 RESULT from LAB`."""
+        """Run one SELECT: `%%d1`, `%%d1 RESULT`, `%%d1 from LAB`, or `%%d1 RESULT from LAB`."""
         target, asked = _target(line), _asked(line, shell.user_ns, lab)
         frame = asked.sql(cell, **_variables(cell, shell.user_ns)).df()
         if target:
@@ -42,18 +42,18 @@ _LINE = re.compile(r"\s*(?P<target>(?!from\b)[^\W\d]\w*)?\s*(?:\bfrom\s+(?P<lab>
 
 
 def _target(line: str) -> str | None:
-    """The name that the result gets, if any."""
+    """Return the variable name for the result, if any."""
     match = _LINE.fullmatch(line)
     if match is None:
         raise InputError(
-            f"%%d1 {line.strip()}: invalid. Write %%d1, %%d1 RESULT, or %%d1 RESULT from LAB."
+            f"invalid magic %%d1 {line.strip()}. Use %%d1, %%d1 RESULT, or %%d1 RESULT from LAB."
         )
     return match["target"]
 
 
 def _asked(line: str, namespace: dict[str, Any], opened: Lab) -> Lab:
-    """The lab that a cell asks: the one named, the notebook's only one, or its variable `lab`."""
-    named = (pair for pair in namespace.items() if pair[0][0] != "_")  # not IPython's history
+    """Return the lab of a cell: the named one, the only one, or the variable `lab`."""
+    named = (pair for pair in namespace.items() if pair[0][0] != "_")  # without IPython's history
     labs = {name: each for name, each in named if isinstance(each, type(opened))}
     match = _LINE.fullmatch(line)
     if match and match["lab"]:

@@ -9,15 +9,15 @@ from d1lab.warehouse import open_warehouse
 
 
 def open(database: str | None = None, *, shop: str | None = None) -> Lab:
-    """Open the warehouse of a database. It only reads, and needs no token.
+    """Open the warehouse of a database, read-only; no token is needed.
 
     Args:
-        database: A name of d1lab.toml; None for the default one.
-        shop: The shop that metrics are about when they are not told otherwise.
+        database: Name of a database in d1lab.toml; None for the default.
+        shop: Default shop of the lab; None for the only shop, or all.
 
     Raises:
-        StaleDataError: Nothing was pulled yet; the message says which command does.
-        UnknownName: There is no such database or shop.
+        StaleDataError: There is no warehouse yet; the message has the command to pull it.
+        UnknownName: The database or shop does not exist.
     """
     settings = load_settings()
     name, chosen = settings.resolve(database)

@@ -1,4 +1,4 @@
-"""The tables of the app's that a project may stage results for, with the types of their columns."""
+"""Tables of the app that a project can stage results for, with their column types."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _OF_DUCKDB: dict[str, Type] = {"BIGINT": "integer", "DOUBLE": "real", "VARCHAR":
 def push_table(
     con: duckdb.DuckDBPyConnection, name: str, named: Mapping[str, PushTable]
 ) -> catalog.Table:
-    """The declaration of a table by its name: the catalog's, or that of a table of the app's.
+    """Return the declaration of a table from the catalog, or from the app's schema.
 
     Args:
-        con: The warehouse.
-        name: The table, as D1 spells it.
-        named: What `[push.tables]` names.
+        con: Connection to the warehouse.
+        name: Name of the table in D1.
+        named: Tables and columns in `[push.tables]`.
 
     Raises:
-        UnknownName: There is no such table, or it has no such column.
-        InputError: A column holds blobs.
+        UnknownName: The table or one of its columns does not exist.
+        InputError: A column stores blobs, or the table is already declared by d1lab.
     """
     if name in catalog.TABLES and name in named:
         raise InputError(
-            f"[push.tables.{name}] in d1lab.toml: d1lab declares itself what it writes to "
-            f"{name!r}. Remove the setting."
+            f"[push.tables.{name}] in d1lab.toml: d1lab already declares the columns it writes "
+            f"to in {name!r}. Remove the setting."
         )
     if name in catalog.TABLES:
         return catalog.table(name)
@@ -55,7 +55,7 @@ def _pulled(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _kinds(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Type]:
-    """What may be staged for each column: as D1 stores it, so that its readers understand it."""
+    """Return the type of each column as D1 stores it, so that the app can read the values."""
     rows = con.execute(
         "SELECT c.column_name, c.declared, c.stored_as, r.data_type FROM d1lab.columns AS c "
         "JOIN duckdb_columns() AS r ON r.schema_name = 'raw' AND r.table_name = c.table_name "
@@ -71,5 +71,5 @@ def _kind(name: str, declared: str, stored_as: str, data_type: str) -> Type:
     if "DATE" in declared.upper() or "TIMESTAMP" in declared.upper():
         return "date" if declared.upper() == "DATE" else "timestamp"
     if data_type not in _OF_DUCKDB:
-        raise InputError(f"column {name!r} holds blobs: d1lab does not write those")
+        raise InputError(f"column {name!r} stores blobs, which d1lab does not write")
     return _OF_DUCKDB[data_type]

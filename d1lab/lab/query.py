@@ -1,4 +1,4 @@
-"""SQL on the warehouse: one reading statement, bound values, errors that name the nearest name."""
+"""SQL on the warehouse: single SELECT statements, bound values, and errors with suggestions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _UNKNOWN_COLUMNS = (
 def run(
     con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object]
 ) -> duckdb.DuckDBPyRelation:
-    """The relation of one SELECT; it is computed when it is read.
+    """Return the lazy relation of one SELECT.
 
     Raises:
-        UnknownName: A table, a column or a parameter does not exist.
-        InputError: The SQL is wrong, does more than read, or a parameter is missing.
+        UnknownName: A table, column, or parameter does not exist.
+        InputError: The SQL is invalid or not a single SELECT, or a parameter is missing.
     """
     takes = check_select(sql)
     for name in params:
         if name not in takes:
             raise UnknownName("parameter", name, takes, "this SQL")
     if missing := sorted(takes - set(params)):
-        raise InputError(f"this SQL has no values for {', '.join('$' + name for name in missing)}")
+        raise InputError(f"missing values for {', '.join('$' + name for name in missing)}")
     try:
         return con.sql(sql, params=dict(params)) if params else con.sql(sql)
     except duckdb.Error as error:
@@ -43,14 +43,14 @@ def run(
 
 
 def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> D1labError:
-    """DuckDB's error as ours: what was asked, what there is, what is nearest."""
+    """Convert a DuckDB error to a d1lab error, with existing names and a suggestion."""
     text = str(error)
     if match := _UNKNOWN_TABLE.search(text):
         asked = _as_written(match[1], sql)
         if (VIEWS / f"{asked}.sql").is_file():
             return InputError(
-                f"the view {asked!r} has no data in this database. `d1lab tables` "
-                f"lists what has; {OWN}.{asked} is the view without rows."
+                f"the view {asked!r} has no data in this database. `d1lab tables` lists the "
+                f"tables and views with data; {OWN}.{asked} is the empty view."
             )
         return UnknownName("table", asked, relation_names(con), "the warehouse")
     for pattern in _UNKNOWN_COLUMNS:
@@ -60,7 +60,7 @@ def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> 
 
 
 def _as_written(name: str, sql: str) -> str:
-    """A table's name with the schema that the SQL gave it: DuckDB leaves it out."""
+    """Return a table name with its schema as in the SQL; DuckDB's message omits it."""
     match = re.search(rf'\b(\w+)"?\."?{re.escape(name)}\b', sql)
     return f"{match[1]}.{name}" if match else name
 
@@ -83,15 +83,15 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 
 def relation(con: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
-    """All rows of one of `relation_names`, whatever quotes, spaces or dots D1 lets into a name."""
+    """Return all rows of one of `relation_names`; names can contain quotes, spaces, and dots."""
     schema, table = name.split(".", 1) if "." in name else ("main", name)
     return con.table(f"{quote(schema)}.{quote(table)}")
 
 
 def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Every view and table of the warehouse as SQL names it: views first, then with schema.
+    """List the views and tables of the warehouse: views first, then tables with their schema.
 
-    Of d1lab's own, those that hold data.
+    d1lab's own tables are included only if they have data.
     """
     found = con.execute(
         """

@@ -1,4 +1,4 @@
-"""lab.verdict, figures, table, chart, note: what a report shows; lab.stop, which ends it."""
+"""Display methods of a lab: verdict, figures, table, chart, note; and stop, which ends a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from d1lab.lab.charting import LabCharts
 
 
 class DisplayMixin:
-    """What a Lab can show; it brings the run's folder, where there is a run."""
+    """Display methods of a Lab; tables are saved in the folder of the run."""
 
     _given_run_dir: Path | None
     _labels: Labels
@@ -31,11 +31,11 @@ class DisplayMixin:
         return Verdict.of(text, status, detail)
 
     def figures(self, *figures: object, **values: object) -> Figures:
-        """Key figures, in the order of their weight: `lab.figures(uses=212, savings=1043.5)`.
+        """Show key figures, most important first: `lab.figures(uses=212, savings=1043.5)`.
 
         Args:
-            figures: Mappings of `d1lab.display.Figure`'s fields, or frames of them.
-            values: Values by name; label, unit and kind come from the metrics' headers.
+            figures: `Figure`s, mappings of the fields of `d1lab.display.Figure`, or frames of them.
+            values: Values by name; label, unit, and kind come from the metrics' headers.
         """
         return Figures.of(*labeled_figures(figures, values, self._labels, self.currency))
 
@@ -47,13 +47,13 @@ class DisplayMixin:
         columns: str | Sequence[str] | None = None,
         **options: Any,
     ) -> DataTable:
-        """The top of a frame as a table; labels, units and kinds come from the metrics' headers.
+        """Show the first rows of a frame, with labels, units, and kinds from the metrics' headers.
 
         Args:
-            shown: A frame or a relation, ordered; or a `ReportTable`, which brings all the rest.
-            title: What the table shows.
-            columns: Names of the columns to show, also as one text: "sku revenue".
-            options: As in `d1lab.display.DataTable.from_frame`.
+            shown: Ordered frame or relation, or a `ReportTable`, which includes all other options.
+            title: Caption of the table.
+            columns: Names of the columns to show, as a list or as "sku revenue".
+            options: Options of `d1lab.display.DataTable.from_frame`.
         """
         if isinstance(shown, ReportTable):
             fields = {**shown._asdict(), "title": title or shown.title, **options}
@@ -64,11 +64,11 @@ class DisplayMixin:
 
     @property
     def charts(self) -> LabCharts:
-        """The forms of `d1lab.charts`, with this lab's labels: `lab.charts.line(frame, ...)`."""
+        """Chart functions with this lab's labels: `lab.charts.line(frame, ...)`."""
         return LabCharts(self._labels, self.currency)
 
     def chart(self, declared: ReportChart) -> Any:
-        """Draw a chart that a report declares; its note where there is nothing to draw."""
+        """Draw a declared chart, or show its note if the frame is empty."""
         if not len(declared.frame) and declared.otherwise:
             return self.note(declared.otherwise)
         words = {"title": declared.title, "description": declared.description}
@@ -76,19 +76,19 @@ class DisplayMixin:
         return draw(declared.frame, *declared.columns.split(), **words, **declared.options)
 
     def money(self, amount: object) -> str:
-        """An amount in running text, in the shop's currency: '$7,007'."""
+        """Format an amount in the shop's currency for a sentence: '$7,007'."""
         return money(amount, self.currency)
 
     def note(self, text: object, tone: str = "note") -> Note:
-        """A remark beside the story; tone note or warning."""
+        """Show a remark; tone is 'note' or 'warning'."""
         return Note.of(text, tone)
 
     def stop(self, reason: object, *shown: object) -> NoReturn:
         """Stop the run early without an error, for example when data is missing.
 
         Args:
-            reason: What is missing, and what brings it.
-            shown: What can be told all the same; with a verdict among it the run counts as done.
+            reason: What is missing, and how to add it.
+            shown: Results that are still available; with a verdict, the run counts as done.
 
         Raises:
             StopRun: Always.

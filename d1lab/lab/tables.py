@@ -1,4 +1,4 @@
-"""lab.tables: each table of the warehouse as an attribute that completes with Tab."""
+"""lab.tables: the tables of the warehouse as attributes with Tab completion."""
 
 # pyright: standard
 
@@ -29,29 +29,29 @@ class WarehouseTable:
         self._con, self.name, self._note = con, name, note
 
     def relation(self) -> duckdb.DuckDBPyRelation:
-        """All rows, as a relation to filter and aggregate further."""
+        """Return all rows as a relation, to filter and aggregate."""
         self._note(self.name)
         return query.relation(self._con, self.name)
 
     def df(self, limit: int | None = None) -> pd.DataFrame:
-        """The rows as a DataFrame, or the first `limit` of them in no set order.
+        """Return the rows as a DataFrame, or `limit` rows in no particular order.
 
         Raises:
             InputError: `limit` is negative.
         """
         if limit is not None and limit < 0:
-            raise InputError(f"limit={limit}: give a number of rows, or None for all")
+            raise InputError(f"invalid limit={limit}. Use a number of rows, or None for all.")
         relation = self.relation()
         return (relation if limit is None else relation.limit(limit)).df()
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns."""
+        """Column names."""
         return query.relation(self._con, self.name).columns
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         [(count,)] = query.relation(self._con, self.name).aggregate("count(*)").fetchall()
         return count
 
@@ -71,15 +71,15 @@ class WarehouseTable:
 
 
 def _cells(tag: str, values: list[object] | tuple[object, ...] | list[str]) -> str:
-    """Table cells; whatever stands in the data is shown, never run."""
+    """Return table cells with escaped content, so that data is never run as HTML."""
     texts = ("" if value is None else str(value)[:_LONGEST] for value in values)
     return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
 
 
 class WarehouseTables:
-    """The warehouse's tables by name: `lab.tables.products`, `lab.tables["raw.order_events"]`.
+    """Tables by name: `lab.tables.products`, `lab.tables["raw.order_events"]`.
 
-    `lab.tables.raw` holds D1's own tables, which the views rename and convert.
+    `lab.tables.raw` has the tables of D1, which the views rename and convert.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class WarehouseTables:
         return WarehouseTable(self._con, full, self._note)
 
     def __getattr__(self, name: str) -> WarehouseTable | WarehouseTables:
-        if name.startswith("_"):  # what Python and IPython ask every object for
+        if name.startswith("_"):  # Python and IPython look up special names on every object
             raise AttributeError(name)
         if not self._schema and any(n.startswith(f"{name}.") for n in self._all):
             return WarehouseTables(self._con, self._all, self._note, name)
@@ -129,4 +129,4 @@ class WarehouseTables:
 
 
 class _NoSuchTable(UnknownName, AttributeError):
-    """Also an AttributeError, so that hasattr() and completion work."""
+    """UnknownName that is also an AttributeError, so that hasattr() and completion work."""

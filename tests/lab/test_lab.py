@@ -129,7 +129,7 @@ def test_sql_binds_values(tiny_lab):
         ("SELECT dya FROM order_lines", "There is no column 'dya' for order_lines.*mean 'day'"),
         ("SELECT l.dya FROM order_lines AS l", "There is no column 'dya'.*mean 'day'"),
         ("SELECT 1 FROM products JOIN customers USING (skuu)", "There is no column 'skuu'.*'sku'"),
-        ("SELECT day FROM order_lines WHERE sku = $sku", r"has no values for \$sku"),
+        ("SELECT day FROM order_lines WHERE sku = $sku", r"missing values for \$sku"),
         ("SELECT sku, count(*) FROM products", "must appear in the GROUP BY"),
         ("SELEC sku FROM products", "syntax error"),
         ("COPY products TO 'stolen.csv'", "only a single SELECT is allowed, not COPY"),
@@ -165,7 +165,7 @@ def test_metric_errors(tiny_lab):
         tiny_lab.metric("turnover", shop="harbr", until="2026-05-08", days=8)
     with pytest.raises(UnknownName, match=r"There is no parameter 'untill'.*mean 'until'"):
         tiny_lab.metric("turnover", untill="2026-05-01", days=8)
-    with pytest.raises(InputError, match="'until' takes a value of type DATE, not 'soon'"):
+    with pytest.raises(InputError, match="'until' must be of type DATE, not 'soon'"):
         tiny_lab.metric("turnover", until="soon", days=8)
 
 
@@ -438,7 +438,7 @@ for line, cell, said in (
     ("two names", "SELECT 1", "invalid"),
     ("from nowhere", "SELECT 1", "There is no lab 'nowhere'"),
     ("", "SELECT * FROM product", "mean 'products'"),
-    ("", "SELECT $unbound", "has no values for $unbound"),
+    ("", "SELECT $unbound", "missing values for $unbound"),
 ):
     try:
         shell.run_cell_magic("d1", line, cell)
