@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tomllib
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import d1lab
@@ -118,6 +119,22 @@ def test_folders_name_what_they_give() -> None:
         )
         assert listed == sorted(set(listed), key=order), f"{path}: __all__ is not in order"
         assert given <= {str(name) for name in listed}, f"{path}: names missing in __all__"
+
+
+def test_public_names_exist() -> None:
+    """Each name of an `__all__` can be imported, and a folder defines nothing public beside it."""
+    folders = [path.parent for path in TREES if path.name == "__init__.py"]
+    assert len(folders) > 25
+    for folder in folders:
+        module = import_module(".".join(folder.parts))
+        named = set(getattr(module, "__all__", ()))
+        assert {name for name in named if not hasattr(module, name)} == set(), folder
+        own = {
+            node.name
+            for node in TREES[folder / "__init__.py"].body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        }
+        assert own <= named, folder
 
 
 def order(name: object) -> tuple[int, str]:
