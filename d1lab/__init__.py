@@ -27,6 +27,7 @@ The package, from the top down; imports point down only:
     catalog     every D1 table, declared once
     config      settings: the only reader of the environment and of d1lab.toml
     errors      every error that d1lab raises on purpose
+    counting    a count with its noun: "1 price", "2,000 prices"
     stats       methods that know no shop: numbers in, NamedTuple out
 
 The names below are loaded when they are first used, so that `d1lab --help` starts at once.

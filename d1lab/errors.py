@@ -29,6 +29,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 
+from d1lab.counting import counted
+
 
 class D1labError(Exception):
     """Base of d1lab's errors; `exit_code` is the exit code of the command line."""
@@ -147,7 +149,7 @@ class DroppedTablesError(D1labError):
     """Tables that had rows are missing from D1. The warehouse was not changed."""
 
     def __init__(self, rows: Mapping[str, int]) -> None:
-        names = ", ".join(f"{name} ({count:,} rows)" for name, count in rows.items())
+        names = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in rows.items())
         super().__init__(
             f"D1 no longer lists tables that had rows: {names}. Nothing was changed here, because "
             "a wrong database or an incomplete answer looks the same. If they were dropped on "

@@ -3,8 +3,10 @@
     setup.py    init, demo, migrate, doctor, track
     aggregate.py aggregate, with its take-over
     data.py     pull, tables, sql, metrics, search
-    ingest.py   ingest orders, ingest costs
-    reports.py  run, push, rollback, prune, lab
+    ingest.py   the group `ingest`: ingest_orders.py, ingest_products.py, ingest_prices.py,
+                and what they share in ingest_summary.py
+    reports.py  run, prune, lab
+    push.py     push, rollback
     ab.py       ab, the calculator
     share.py    serve, publish, send, schedule
     output.py   JSON, pipes and progress; terminal.py: tables for people

@@ -24,6 +24,7 @@ from d1lab.cli.output import (
     progress_bars,
 )
 from d1lab.config import load_settings
+from d1lab.counting import counted
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def pull(
     ]
     print_rows(columns, rows)
     echo_err(
-        f"pull: {result.rows_pulled:,} rows in {result.seconds:.1f} s. Billed rows "
+        f"pull: {counted(result.rows_pulled, 'row')} in {result.seconds:.1f} s. Billed rows "
         f"read: {db.meter.total.rows_read:,} (${cost(db.meter.total):.6f} beyond the "
         "included quota)"
     )

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from d1lab.cli import ab, aggregate, data, ingest, reports, setup, share
+from d1lab.cli import ab, aggregate, data, ingest, push, reports, setup, share
 from d1lab.cli.output import echo_err
 from d1lab.errors import D1labError
 from d1lab.version import __version__
@@ -47,7 +47,7 @@ def _root(
     """The analytics workbench beside a Cloudflare D1 database."""
 
 
-for _module in (setup, data, reports, aggregate, ab, share):
+for _module in (setup, data, reports, push, aggregate, ab, share):
     app.add_typer(_module.app)
 
 app.add_typer(

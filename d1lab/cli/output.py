@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import orjson
 import typer
 
+from d1lab.counting import counted
+
 if TYPE_CHECKING:
     from d1lab.pull import PullResult
 
@@ -158,7 +160,7 @@ def echo_pull_notes(pulled: PullResult) -> None:
         echo_err(f"pull: {note}")
     if pulled.quarantined:
         echo_err(
-            f"pull: {pulled.quarantined:,} values quarantined. To list them: d1lab sql "
+            f"pull: {counted(pulled.quarantined, 'value')} quarantined. To list them: d1lab sql "
             "'FROM d1lab.quarantine'"
         )
 

@@ -1,10 +1,9 @@
-"""Commands that make reports and write results back: run, push, rollback, prune, lab."""
+"""Commands about reports: run, prune, lab."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -26,16 +25,17 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
 )
+from d1lab.cli.push import print_held_back
 from d1lab.config import TOKEN_VARIABLES, Settings, load_settings
+from d1lab.counting import counted
 from d1lab.d1.database import Usage
 from d1lab.d1.limits import cost
-from d1lab.errors import InputError, UnknownName
+from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.jobs.run import JobResult
     from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
-    from d1lab.push import PushPlan, PushResult
 
 
 app = typer.Typer()
@@ -64,45 +64,51 @@ def _params_file(path: Path | None) -> dict[str, Any]:
     return load_values(path)
 
 
+ReportArgument = Annotated[list[str] | None, typer.Argument(help="Reports to run. Default: all.")]
+ShopOption = Annotated[
+    list[str] | None,
+    typer.Option("--shop", "-s", help=("Shops to run. Default: all. Repeatable.")),
+]
+AsOfOption = Annotated[
+    str | None, typer.Option(help="Report date: YYYY-MM-DD, today, yesterday, or latest.")
+]
+ParamsOption = Annotated[Path | None, typer.Option(help="JSON or TOML file with parameters.")]
+PushOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--push/--no-push",
+        help="Write results of successful runs to D1. Default: except those of runs with --set "
+        "or --params.",
+        show_default=False,
+    ),
+]
+ExportOption = Annotated[
+    Literal["csv", "pdf"] | None,
+    typer.Option(
+        help=(
+            "Also export every table as CSV, or every page as PDF, including pages "
+            "that are up to date."
+        )
+    ),
+]
+
+
 @app.command(epilog="Example: d1lab run inventory --shop harbor --as-of 2017-12-31")
 def run(
-    report: Annotated[
-        list[str] | None, typer.Argument(help="Reports to run. Default: all.")
-    ] = None,
-    shop: Annotated[
-        list[str] | None,
-        typer.Option("--shop", "-s", help=("Shops to run. Default: all. Repeatable.")),
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="Report date: YYYY-MM-DD, today, yesterday, or latest.")
-    ] = None,
+    report: ReportArgument = None,
+    shop: ShopOption = None,
+    as_of: AsOfOption = None,
     set_: SetOption = None,
-    params: Annotated[Path | None, typer.Option(help="JSON or TOML file with parameters.")] = None,
+    params: ParamsOption = None,
     database: DatabaseOption = None,
     pull: Annotated[bool, typer.Option(help="Pull new data from D1 first.")] = True,
-    push: Annotated[
-        bool | None,
-        typer.Option(
-            "--push/--no-push",
-            help="Write results of successful runs to D1. Default: except those of runs with --set "
-            "or --params.",
-            show_default=False,
-        ),
-    ] = None,
+    push: PushOption = None,
     max_age: MaxAgeOption = None,
     max_rows_read: MaxRowsOption = None,
     accept_dropped: AcceptDroppedOption = False,
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
-    export: Annotated[
-        Literal["csv", "pdf"] | None,
-        typer.Option(
-            help=(
-                "Also export every table as CSV, or every page as PDF, including pages "
-                "that are up to date."
-            )
-        ),
-    ] = None,
+    export: ExportOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -244,13 +250,15 @@ def _print_outcomes(
 
 def _say_what_it_took(outcomes: list[JobResult], pulled: PullResult | None, seconds: float) -> None:
     pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
-    _print_held_back(pushes)
+    print_held_back(pushes)
     usage = sum((push.usage for push in pushes), Usage())
     read = usage.rows_read + (pulled.rows_read if pulled else 0)
+    pulled_rows = counted(pulled.rows_pulled if pulled else 0, "row")
+    dollars = cost(usage._replace(rows_read=read))
     echo_err(
-        f"{pulled.rows_pulled if pulled else 0:,} rows pulled; D1 bills {read:,} rows read and "
-        f"{usage.rows_written:,} written (${cost(usage._replace(rows_read=read)):.4f} past what "
-        f"the plan includes); {sum(p.changed for p in pushes):,} results pushed; {seconds:.1f} s"
+        f"{pulled_rows} pulled; D1 bills {counted(read, 'row')} read and "
+        f"{usage.rows_written:,} written (${dollars:.4f} past what the plan includes); "
+        f"{counted(sum(p.changed for p in pushes), 'result')} pushed; {seconds:.1f} s"
     )
 
 
@@ -262,108 +270,6 @@ def _relative(path: Path | None, root: Path) -> str:
     if path is None:
         return ""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-def _run_dir(settings: Settings, database: str | None, run_id: str) -> Path:
-    name, runs = settings.resolve(database)[0], settings.folder(database) / "runs"
-    folders = [path for path in runs.glob("*") if path.is_dir()]
-    if run_id not in (path.name for path in folders):
-        known = (path.name for path in folders if (path / "outbox").is_dir())
-        raise UnknownName("run", run_id, known, f"database {name!r}")
-    return runs / run_id
-
-
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help=("Run ID, shown at the bottom of the report page."))
-]
-
-
-@app.command(epilog="Example: d1lab push 20260501T060000-inventory --dry-run")
-def push(
-    run_id: RunArgument,
-    database: DatabaseOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
-    from d1lab.d1.connect import connect
-    from d1lab.push import PushPlan, plan
-    from d1lab.push import push as write
-
-    settings = load_settings()
-    run_dir = _run_dir(settings, database, run_id)
-    with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
-        named = settings.push.tables
-        if dry_run:
-            result = plan(db, run_dir, named=named)
-        else:
-            result = write(db, run_dir, named=named, progress=progress)
-    if as_json:
-        print_json(result)
-        return
-    columns = ["table", "standing" if dry_run else "status"]
-    columns += ["staged", "changed", "unchanged", "missing", "left"]
-    print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
-    if isinstance(result, PushPlan):
-        _print_sample(result)
-    _print_held_back([result])
-    verb = "would write" if dry_run else "wrote"
-    echo_err(
-        f"push: {result.usage.rows_read:,} billed rows read; {verb} {result.usage.rows_written:,}"
-    )
-
-
-def _print_held_back(pushes: Sequence[PushResult | PushPlan]) -> None:
-    """Columns of the app's that were not written, each once."""
-    held = {(t.table, column) for push in pushes for t in push.tables for column in t.held_back}
-    for table, column in sorted(held):
-        echo_err(
-            f"{table}.{column} not pushed: the app writes there, or has no such column. To hand "
-            f"over: d1lab aggregate --take-over {table}.{column}"
-        )
-
-
-def _print_sample(plan: PushPlan) -> None:
-    rows = [
-        (table.table, " ".join(change.key.values()), name, before.get(name), value)
-        for table in plan.tables
-        for change in table.sample
-        for before in (change.before or {},)
-        for name, value in change.after.items()
-        if before.get(name) != value
-    ]
-    if rows:
-        print_rows(("table", "key", "column", "before", "after"), rows)
-
-
-@app.command(epilog="Example: d1lab rollback 20260501T060000-inventory")
-def rollback(
-    run_id: RunArgument,
-    database: DatabaseOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Undo a push. Restores previous values unless they changed after the push."""
-    from d1lab.d1.connect import connect
-    from d1lab.d1.restore_point import note_restore_point
-    from d1lab.push import rollback as restore
-
-    settings = load_settings()
-    run_dir = _run_dir(settings, database, run_id)
-    with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
-        if not dry_run:  # rows that the push made are deleted
-            note_restore_point(db, settings.folder(database), f"rollback of {run_id}")
-        result = restore(db, run_dir, dry_run=dry_run, progress=progress)
-    if as_json:
-        print_json(result)
-        return
-    columns = ("table", "status", "changed", "restored", "left")
-    print_rows(columns, [[getattr(table, name) for name in columns] for table in result.tables])
-    for table in result.tables:
-        if table.left:
-            echo_err(
-                f"{table.table}: {table.left} rows changed after the push and were not restored"
-            )
 
 
 @app.command(epilog="Example: d1lab prune --keep 90d --dry-run")
@@ -388,7 +294,8 @@ def prune(
         print_json(removed)
         return
     print_rows(removed[0]._fields if removed else ("run_id",), removed)
-    echo_err(f"prune: {len(removed)} runs {'would be ' if dry_run else ''}deleted")
+    count = counted(len(removed), "run")
+    echo_err(f"prune: {count} {'would be ' if dry_run else ''}deleted")
 
 
 @app.command(epilog="Example: d1lab lab")

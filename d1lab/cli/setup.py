@@ -18,6 +18,7 @@ from d1lab.cli.output import (
     progress_bars,
 )
 from d1lab.config import DEMO_URL, FILE_NAME, load_settings
+from d1lab.counting import counted
 from d1lab.errors import InputError
 
 app = typer.Typer()
@@ -57,7 +58,8 @@ def init(
     copied = copy_notebooks(folder / "notebooks")
     write(target, text)
     first = "demo" if url == DEMO_URL else "doctor"
-    echo_err(f"Created {target} and {len(copied)} notebooks. Next: d1lab {first}, then d1lab run")
+    notebooks = counted(len(copied), "notebook")
+    echo_err(f"Created {target} and {notebooks}. Next: d1lab {first}, then d1lab run")
 
 
 def _toml(name: str, url: str, plan: str, currency: str) -> str:
@@ -154,7 +156,7 @@ def track(
     else:
         done = f"{result.written:,} written, {result.known:,} already in D1"
         echo_err(
-            f"track: {result.received:,} events, {'dry run' if dry_run else done}, "
+            f"track: {counted(result.received, 'event')}, {'dry run' if dry_run else done}, "
             f"{len(result.refused):,} rejected"
         )
         print_rows(("event", "reason"), result.refused) if result.refused else None
@@ -180,7 +182,8 @@ def optimize(
     if not as_json:
         read = sum(table.rows_read for table in found)
         verb = "would read" if dry_run else "read"
-        echo_err(f"optimize: {len(found)} tables with wrong statistics; {verb} {read:,} rows")
+        tables = counted(len(found), "table")
+        echo_err(f"optimize: {tables} with wrong statistics; {verb} {counted(read, 'row')}")
 
 
 @app.command(epilog="Example: d1lab doctor --json")

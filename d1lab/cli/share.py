@@ -18,6 +18,7 @@ from d1lab.cli.output import (
     progress_bars,
 )
 from d1lab.config import load_settings
+from d1lab.counting import counted
 
 if TYPE_CHECKING:
     from d1lab.share.send import Delivery
@@ -74,7 +75,8 @@ def publish(
     copied = sum(file.action != "removed" for file in result.files)
     verb = "would copy" if dry_run else "copied"
     echo_err(
-        f"publish: {verb} {copied} files ({result.bytes:,} bytes) to {result.target}; "
+        f"publish: {verb} {counted(copied, 'file')} ({counted(result.bytes, 'byte')}) to "
+        f"{result.target}; "
         f"{len(result.files) - copied} {'to delete' if dry_run else 'deleted'}, "
         f"{result.unchanged} unchanged"
     )
@@ -129,7 +131,8 @@ def _print_deliveries(deliveries: list[Delivery], *, dry_run: bool) -> None:
         elif delivery.problem:
             echo_err(f"{delivery.notice.title}: {delivery.problem}")
     sent = sum(delivery.status == "sent" for delivery in deliveries)
-    echo_err(f"send: {len(deliveries)} messages to send" if dry_run else f"send: {sent} sent")
+    waiting = counted(len(deliveries), "message")
+    echo_err(f"send: {waiting} to send" if dry_run else f"send: {sent} sent")
 
 
 @app.command(epilog="Example: d1lab schedule systemd --every 15")

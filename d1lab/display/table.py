@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from d1lab.counting import counted
 from d1lab.display.currency import is_currency, sign_of
 from d1lab.display.values import (
     KINDS,
@@ -163,7 +164,7 @@ class DataTable(NamedTuple):
     def _text(self) -> str:
         lines = ["\t".join(column.header for column in self.columns)]
         lines += ["\t".join(row) for row in self._shown_rows()]
-        return "\n".join([f"{self.title} ({self.total_rows:,} rows)", *lines])
+        return "\n".join([f"{self.title} ({counted(self.total_rows, 'row')})", *lines])
 
     def _html(self) -> str:
         head = "".join(f"<th>{escape(column.header)}</th>" for column in self.columns)

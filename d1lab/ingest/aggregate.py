@@ -52,7 +52,7 @@ class Events(NamedTuple):
         """The days that the events cover, as a sentence without a period."""
         if self.first_day is None:
             return "There are no events"
-        return f"The {self.events:,} events cover {self.first_day} to {self.last_day}"
+        return f"Events in D1: {self.events:,}, {self.first_day} to {self.last_day}"
 
 
 class AggregateResult(NamedTuple):

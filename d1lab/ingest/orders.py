@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 from pydantic import SecretStr
 
+from d1lab.counting import counted
 from d1lab.d1.database import Database, quote
 from d1lab.errors import InputError
 from d1lab.ingest.campaigns import fold_campaigns
@@ -222,7 +223,7 @@ def _duckdb_type(name: str) -> str:
 def _currency(con: duckdb.DuckDBPyConnection, given: str | None) -> str | None:
     found = con.sql(_CURRENCIES).fetchall()
     if given is None and len(found) > 1:
-        listed = ", ".join(f"{code[:40]} ({lines:,} lines)" for code, lines in found[:5])
+        listed = ", ".join(f"{code[:40]} ({counted(lines, 'line')})" for code, lines in found[:5])
         raise InputError(
             f"the file contains several currencies: {listed}. A shop's amounts must "
             "be in one currency. Choose one with --currency, such as --currency "

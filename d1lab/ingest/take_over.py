@@ -17,6 +17,7 @@ import orjson
 
 from d1lab import catalog
 from d1lab.catalog import OWNED, PUSHES, RESULTS, Table
+from d1lab.counting import counted
 from d1lab.d1.database import Database, Value
 from d1lab.d1.restore_point import note_restore_point
 from d1lab.d1.schema import has_unique, indexes
@@ -55,7 +56,7 @@ class Proposal(NamedTuple):
         )
         return (
             f"the events fall short of the figures in {self.counters.rows_short:,} of "
-            f"{self.counters.stored:,} rows ({sums}). {self.events.covered}."
+            f"{counted(self.counters.stored, 'row')} ({sums}). {self.events.covered}."
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from d1lab.counting import counted
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import query
 
@@ -56,7 +57,7 @@ class WarehouseTable:
         return count
 
     def __repr__(self) -> str:
-        return f"{self.name} ({self.rows:,} rows): {', '.join(self.columns)}"
+        return f"{self.name} ({counted(self.rows, 'row')}): {', '.join(self.columns)}"
 
     def _repr_html_(self) -> str:
         relation = query.relation(self._con, self.name)
@@ -65,7 +66,7 @@ class WarehouseTable:
             f"<tr>{_cells('td', r)}</tr>" for r in relation.limit(_SHOWN_ROWS).fetchall()
         )
         return (
-            f"<table><caption>{escape(self.name)}, {self.rows:,} rows</caption>"
+            f"<table><caption>{escape(self.name)}, {counted(self.rows, 'row')}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
 

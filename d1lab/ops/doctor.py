@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from d1lab import catalog
 from d1lab.catalog import CAMPAIGNS, CHANGES, ORDERS, PUSHES, RESULTS, TABLES
+from d1lab.counting import counted
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.d1.migrate import pending
@@ -189,7 +190,7 @@ def _shape(schema: _Schema) -> Iterator[Check]:
         if absent:
             yield _missing(TABLES[name], absent)
         else:
-            yield Check("ok", f"table {name}", f"complete ({len(present)} columns)")
+            yield Check("ok", f"table {name}", f"complete ({counted(len(present), 'column')})")
 
 
 def _foreign(name: str, absent: tuple[str, ...]) -> Check:
@@ -386,7 +387,7 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Check]:
         yield Check(
             "note",
             f"quarantine {table}.{column}",
-            f"{count:,} values: {reason}",
+            f"{counted(count, 'value')}: {reason}",
             "list them with d1lab sql 'FROM d1lab.quarantine', fix them in D1, then d1lab pull",
         )
 

@@ -16,13 +16,14 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from d1lab.charts.theme import palette_css
+from d1lab.counting import counted
 from d1lab.display import Figure
 from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.page import asset, environment, own_script
 from d1lab.pages.storage import LATEST, PageMeta, read_pages
 from d1lab.pages.svg import csp_hash
-from d1lab.pages.wording import STATUSES, ReportFreshness, count, freshness
+from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
 INDEX = "index.html"
 EARLIER = 30  # earlier runs listed
@@ -120,7 +121,7 @@ def _summary(entries: Sequence[IndexEntry]) -> str:
     """'18 reports: 4 need attention'."""
     found = Counter(entry.status for entry in entries)
     parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
-    return count(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
+    return counted(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
 
 
 def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
+from d1lab.counting import counted
 from d1lab.display import DataTable
 from d1lab.display.sources import simulated
 from d1lab.display.table import TableColumn
@@ -110,7 +111,7 @@ def filters() -> dict[str, Callable[..., Any]]:
     return {
         "day": day,
         "moment": moment,
-        "count": count,
+        "count": counted,
         "clip": clip,
         "fault": fault,
         "setting": setting,
@@ -136,11 +137,6 @@ def moment(value: datetime | None) -> str:
         return "unknown"
     utc = value.astimezone(UTC)
     return f"{day(utc)}, {utc:%H:%M} UTC"
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun: '1 row', '2,000 rows'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def clip(text: str, longest: int = 200) -> str:
@@ -190,8 +186,8 @@ def _span(hours: float) -> str:
     """A length of time in one unit."""
     for unit, length in (("year", 24 * 365.25), ("day", 24), ("hour", 1)):
         if hours >= 2 * length or (unit == "hour" and hours >= 1):
-            return count(round(hours / length), unit)
-    return count(max(0, round(hours * 60)), "minute")
+            return counted(round(hours / length), unit)
+    return counted(max(0, round(hours * 60)), "minute")
 
 
 def _seconds(seconds: float) -> str:

@@ -226,7 +226,7 @@ def test_verdict_and_note_refuse_unknown_tones():
         (Verdict.of("Stock is short.", "bad", "Lead time 14 days."), "Stock is short.\nLead time"),
         (Figures.of({"metric": "uses", "value": 3}), "Uses: 3"),
         (Note.of("Simulated."), "Simulated."),
-        (DataTable.from_frame(pd.DataFrame({"a": [1]}), title="T"), "T (1 rows)"),
+        (DataTable.from_frame(pd.DataFrame({"a": [1]}), title="T"), "T (1 row)"),
     ],
 )
 def test_notebooks_plain_text_is_ours(shown, text):

@@ -228,7 +228,7 @@ def test_one_shop_has_one_currency(db, export):
     """A file with two stops the load; named, the other one's lines are refused."""
     other = FIRST | {"Name": "#1002", "Id": "502", "Currency": "USD"}
     path = export(FIRST, FIRST | {"Name": "#1003", "Id": "503"}, other)
-    with pytest.raises(InputError, match=r"EUR \(2 lines\), USD \(1 lines\).*--currency EUR"):
+    with pytest.raises(InputError, match=r"EUR \(2 lines\), USD \(1 line\).*--currency EUR"):
         ingest(db, path)
     result = ingest(db, path, currency="eur")
     about = {"order_id": "#1002", "sku": "SOCK"}

@@ -53,7 +53,7 @@ def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp
 def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path: Path):
     """Which rows, by how much, which days the events cover, and where they cover less."""
     result = aggregate(app, tmp_path, database="x")
-    assert result.events.covered == "The 2 events cover 2026-05-01 to 2026-05-01"
+    assert result.events.covered == "Events in D1: 2, 2026-05-01 to 2026-05-01"
     (totals,) = (table for table in result.tables if table.table == "discount_analytics")
     assert (totals.stored, totals.differ, totals.rows_short) == (1, 2, 1)
     uses = {one.column: one for one in totals.sums}["times_used"]
@@ -179,7 +179,7 @@ def test_take_over_by_command(
     refused = run("aggregate", "--take-over", "discount_analytics")
     assert refused.code == 2
     assert "times_used\t81\t2\t1" in refused.out
-    assert "fall short of the figures in 1 of 1 rows" in refused.err
+    assert "fall short of the figures in 1 of 1 row (" in refused.err
     done = run("aggregate", "--take-over", "discount_analytics", "--yes", "--json")
     assert (done.code, done.json["changed"]) == (0, 2)
     assert run("rollback", done.json["run_id"]).code == 0

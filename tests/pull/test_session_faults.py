@@ -124,7 +124,7 @@ def test_tables_that_held_rows_do_not_vanish_unasked(db, folder):
     before = _content(folder)
     db.execute("DROP TABLE extra")
     db.execute("DROP TABLE order_events")
-    with pytest.raises(DroppedTablesError, match=r"extra \(1 rows\)"):
+    with pytest.raises(DroppedTablesError, match=r"extra \(1 row\)"):
         pull(db, folder, database="x")
     assert _content(folder) == before
     with pytest.raises(DroppedTablesError, match=r"lists tables .* order_events \(5 rows\)\. "):

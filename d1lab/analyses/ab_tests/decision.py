@@ -173,7 +173,7 @@ def calculate(
         InputError: A variant has another form, or the look is not one of the planned ones.
     """
     if look is not None and (not planned_looks or look > planned_looks):
-        planned = f"{planned_looks} looks were planned" if planned_looks else "no looks are planned"
+        planned = f"the plan has {planned_looks}" if planned_looks else "no looks are planned"
         raise InputError(f"invalid look {look}: {planned}. Set their number with --looks.")
     a, b = parse_variant(arm_a), parse_variant(arm_b)
     counted = None not in (a.visitors, b.visitors)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from d1lab.analyses.ab_tests import tables as rows
 from d1lab.analyses.ab_tests.decision import AbResult
 from d1lab.analyses.ab_tests.shop import Decision, effect_histories
+from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
 
 Status = Literal["good", "bad", "neutral", "unknown"]
@@ -83,7 +84,7 @@ def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
     ]
     rest = "".join(f"; {count} {text}" for count, text in counts if count)
     first = (
-        f"Roll out B in {len(taken)} of {len(decisions)} tests"
+        f"Roll out B in {len(taken)} of {counted(len(decisions), 'test')}"
         if taken
         else ("No test supports rolling out B")
     )

@@ -14,6 +14,7 @@ from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
 from d1lab.analyses.ab_tests.validation import plan_error
+from d1lab.counting import counted
 from d1lab.errors import UnknownName
 from d1lab.stats import means
 from d1lab.stats.means import Pairs
@@ -181,13 +182,14 @@ def _refused(sums: VisitorSums) -> tuple[str | None, str | None]:
     if not np.isfinite([*sums.a, *sums.b]).all():
         return "invalid_input", "a value is not a finite number"
     if sums.missing:
-        return "insufficient_data", f"a value is missing for {sums.missing:,} visitors"
+        return "insufficient_data", f"a value is missing for {counted(sums.missing, 'visitor')}"
     if sums.role == "denominator" and min(float(sums.a.x), float(sums.b.x)) <= 0:
         return "insufficient_data", "a variant's denominator is not above zero"
     if sums.role != "covariate":
         return None, None
     if sums.late:
-        reason = f"the covariate was measured after the exposure of {sums.late:,} visitors"
+        late = counted(sums.late, "visitor")
+        reason = f"the covariate was measured after the exposure of {late}"
         return "covariate_after_exposure", reason
     p = float(np.nan_to_num(means.p_value(means.welch(sums.a.other, sums.b.other)), nan=1.0))
     if p < UNBALANCED:

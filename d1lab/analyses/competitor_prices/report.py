@@ -7,6 +7,7 @@ from typing import Any
 
 from d1lab.analyses.competitor_prices import tables as lists
 from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
+from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
@@ -29,7 +30,9 @@ def verdict(found: PriceStudy) -> dict[str, str]:
         return {
             "text": "Price position not available: no competitor price is comparable.",
             "status": "unknown",
-            "detail": f"{len(found.looks):,} prices observed: {_counted(lists.reasons(found))}.",
+            "detail": (
+                f"{counted(len(found.looks), 'price')} observed: {_counted(lists.reasons(found))}."
+            ),
         }
     cut, alerts = lists.undercut(found), lists.alerts(found)
     cheapest = int((known["rank"] == 1).sum())
@@ -68,7 +71,7 @@ def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
     known, cut = lists.compared(found), lists.undercut(found)
     nothing = None if len(known) else "no comparable competitor price"
     index = float(known["price_index"].median()) if len(known) else None
-    told = f"Median of {len(known):,} products. 1.00 = competitors' median price."
+    told = f"Median of {counted(len(known), 'product')}. 1.00 = competitors' median price."
     yield {"metric": "price_index", "value": index, "note": nothing or told}
     yield {"metric": "undercut_products", "value": None if nothing else len(cut), "note": nothing}
     yield _alerts(found, cut, nothing)
@@ -166,7 +169,7 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
         "prices are as displayed; taxes and shipping may differ."
     )
     stock = (
-        f" {untold:,} prices have no availability and are treated as in stock." if untold else ""
+        f" {counted(untold, 'price')} without availability: treated as in stock." if untold else ""
     )
     source = are_simulated(simulated, "competitor_prices inventory_days product_costs")
     return f"{source}{told}{stock}"

@@ -11,6 +11,7 @@ from d1lab.analyses.customers import groups, labels, lifetime_value
 from d1lab.analyses.customers.labels import LabeledCustomers, moves, since, unprompted_share
 from d1lab.analyses.customers.lifetime_value import Lifetimes
 from d1lab.analyses.customers.study import CustomerStudy
+from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.values import Kind, plain, show
@@ -161,7 +162,7 @@ def movement(labelled: LabeledCustomers) -> str:
     moved = moves(labelled.earlier, labelled.now)
     was, is_ = (moved[column].isin(groups.BEST) for column in ("from_group", "to_group"))
     return (
-        f"{doubt}In the last 90 days, {int((is_ & ~was).sum()):,} customers moved "
+        f"{doubt}In the last 90 days, {counted((is_ & ~was).sum(), 'customer')} moved "
         f"into these two groups and {int((was & ~is_).sum()):,} moved out."
     )
 

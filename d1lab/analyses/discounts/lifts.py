@@ -15,6 +15,7 @@ from d1lab.analyses.discounts.observed_lift import (
     observed_lifts,
     product_lifts,
 )
+from d1lab.counting import counted
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
@@ -83,7 +84,10 @@ def figure(lifts: Frame) -> dict[str, Any]:
         "value": row["observed_lift"],
         "low": row["observed_low"],
         "high": row["observed_high"],
-        "note": f"vs. regular-price weeks, {row['lift_skus']:,} products. Association, not cause.",
+        "note": (
+            f"vs. regular-price weeks, {counted(row['lift_skus'], 'product')}. "
+            "Association, not cause."
+        ),
     }
 
 

@@ -147,7 +147,7 @@ def test_study_in_a_currency_that_nobody_asks(lab):
 def test_words_of_stock_that_is_not_told(lab):
     """One compared price does not say whether it is to be had; own stock is said to be open."""
     found = studied(lab)
-    assert "1 prices come without availability" in words.limits(found, simulated=())
+    assert "1 price without availability" in words.limits(found, simulated=())
     assert words.limits(found, simulated=("competitor_prices", "product_costs")).startswith(
         "Competitor prices and unit costs are simulated. "
     )

@@ -1,0 +1,74 @@
+"""What the `ingest` commands share: their options, the connection, and the summary of a file."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from d1lab.cli.output import echo_err, print_json, print_rows
+from d1lab.config import Settings
+
+if TYPE_CHECKING:
+    from d1lab.d1.database import Database
+    from d1lab.ingest.costs import CostsResult
+    from d1lab.ingest.orders import OrdersResult
+    from d1lab.ingest.prices.observations import PricesResult
+    from d1lab.ingest.products import ProductsResult
+    from d1lab.ingest.stock import StockResult
+
+    Result = OrdersResult | CostsResult | PricesResult | ProductsResult | StockResult
+
+RefusedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--refused", "--rejected", help="Write rejected lines and reasons to this CSV file."
+    ),
+]
+
+
+def connected(
+    settings: Settings, database: str | None, *, dry_run: bool
+) -> AbstractContextManager[Database | None]:
+    """Connect for writing; yield None in a dry run, which needs no database."""
+    from d1lab.d1.connect import connect
+
+    return nullcontext() if dry_run else closing(connect(settings, database, write=True))
+
+
+def noted(
+    settings: Settings, database: str | None, db: Database | None, table: str
+) -> AbstractContextManager[object]:
+    """Make the next pull read the written table again; do nothing in a dry run."""
+    from d1lab.warehouse import noted as writes_noted
+
+    return nullcontext() if db is None else writes_noted(db, settings.folder(database), [table])
+
+
+def written(result: Result, dry_run: bool) -> str:
+    """Return how many values of a file were new to D1."""
+    if dry_run:
+        return "nothing written (dry run)"
+    return f"{result.written:,} written, {result.known:,} already in D1"
+
+
+def finish(result: Result, told: str, *, listed: Path | None, as_json: bool) -> None:
+    """Print the summary of a file and its rejected lines; exit with 1 if there are any."""
+    from d1lab.ingest.rejected import columns_of, write_rejected
+
+    names = columns_of(result.refused)
+    if listed:
+        write_rejected(listed, result.refused)
+    if as_json:
+        lines = [dict(zip(names, line.cells, strict=True)) for line in result.refused]
+        print_json({**result._asdict(), "refused": lines})
+    else:
+        echo_err(told)
+        if listed:
+            echo_err(f"see {listed}")
+        elif result.refused:
+            print_rows(names, [line.cells for line in result.refused])
+    if result.refused:
+        raise typer.Exit(1)
