@@ -4,6 +4,8 @@ Only the columns that are named there are written, in rows that the key names. W
 staged brings the columns' types, and D1's declarations the digits that they hold.
 """
 
+# pyright: standard
+
 from __future__ import annotations
 
 import re

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from d1lab.config import STALE_AFTER, Settings
+from d1lab.counting import counted
 from d1lab.display import Figure
 from d1lab.errors import StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
@@ -24,7 +25,6 @@ from d1lab.lab.freshness import freshness
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.wording import (
     clip,
-    count,
     day,
     fault,
     moment,
@@ -151,7 +151,7 @@ def data_notice(
     if stale == (known or {}).get("stale", False):
         return None, state
     hours = (now - pulled).total_seconds() / 3600
-    words = f"data is stale: last pull {count(round(hours), 'hour')} ago"
+    words = f"data is stale: last pull {counted(round(hours), 'hour')} ago"
     fresh = Event("data is up to date again", "success")
     event = Event(words, "warning") if stale else fresh
     body = f"Last pull: {moment(pulled)}." + (" Run `d1lab pull` to update it." if stale else "")

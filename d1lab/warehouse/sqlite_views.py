@@ -7,8 +7,8 @@ first. These are rewritten. What else differs, or may, is refused with its name.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import duckdb
 
@@ -108,8 +108,12 @@ def _rename(node: dict[str, Any], name: str, *, is_operator: bool) -> None:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    children: Iterable[Any] = ()
     if isinstance(tree, dict):
-        yield tree
-    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+        node = cast("dict[str, Any]", tree)
+        yield node
+        children = node.values()
+    elif isinstance(tree, list):
+        children = cast("list[Any]", tree)
     for child in children:
         yield from _nodes(child)
