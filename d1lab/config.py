@@ -237,6 +237,10 @@ class Settings(BaseSettings):
         description='Discount codes that count as one campaign: `welcome = "WELCOME*"`. '
         "Families of generated codes are found without it.",
     )
+    lineage: str | None = Field(
+        default=None,
+        description="File or HTTP address that receives OpenLineage events of runs. Default: none.",
+    )
     salt: SecretStr | None = Field(
         default=None,
         description="Key of hashed email addresses, 16 characters or more. Default: `data/salt`, "

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from d1lab.cli import ab, aggregate, data, ingest, push, reports, setup, share
+from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share
+from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.output import echo_err
 from d1lab.errors import D1labError
 from d1lab.version import __version__
@@ -43,11 +44,18 @@ def _root(
             "--version", callback=_print_version, is_eager=True, help=("Show the version and exit.")
         ),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log each pull, run, and push to stderr.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Log as text, or as JSON with all events, one per line.")
+    ] = "text",
 ) -> None:
     """The analytics workbench beside a Cloudflare D1 database."""
+    set_up(verbose=verbose, log_format=log_format)
 
 
-for _module in (setup, data, reports, push, aggregate, ab, share):
+for _module in (setup, data, reports, push, monitor, aggregate, ab, share):
     app.add_typer(_module.app)
 
 app.add_typer(

@@ -50,6 +50,11 @@ AcceptDroppedOption = Annotated[
     ),
 ]
 
+MetricsFileOption = Annotated[
+    Path | None,
+    typer.Option("--metrics-file", help="Also write the state of all reports as Prometheus text."),
+]
+
 Progress = Callable[[str, int, int], None]
 
 

@@ -18,6 +18,7 @@ from d1lab.cli.output import (
     JsonOption,
     MaxAgeOption,
     MaxRowsOption,
+    MetricsFileOption,
     SetOption,
     echo_err,
     echo_pull_notes,
@@ -109,6 +110,7 @@ def run(
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
     export: ExportOption = None,
+    metrics_file: MetricsFileOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,6 +120,7 @@ def run(
     data, 4 timeout, 75 locked by another process.
     """
     from d1lab.jobs.due import check_request
+    from d1lab.jobs.prometheus import write_metrics
     from d1lab.jobs.run import overall_exit_code, run_reports
     from d1lab.pages.export import require_chromium
 
@@ -145,6 +148,8 @@ def run(
             timeout_seconds=timeout,
             progress=progress,
         )
+    if metrics_file and not dry_run:
+        write_metrics(settings, metrics_file)
     exported = [_export(settings, outcome, export) for outcome in outcomes]
     if as_json:
         runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]

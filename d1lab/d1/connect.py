@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from d1lab.config import Settings
-from d1lab.d1.database import Database
+from d1lab.d1.database import Database, Usage
 from d1lab.d1.sqlite import ENGINE_FOLDER
+from d1lab.d1.usage_log import note
 from d1lab.errors import InputError
 
 
@@ -89,9 +92,17 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
                 "without writing back, use `d1lab run --no-push`."
             )
         url = f"{kind}:{file}"
-    return open_database(
+    db = open_database(
         url,
         read_token=settings.read_token,
         write_token=settings.write_token if write else None,
         read_only=not write,
     )
+    db.meter.on_close = partial(_note, settings.folder(name))
+    return db
+
+
+def _note(folder: Path, usage: Usage) -> None:
+    """Note what was billed; a folder that cannot be written does not undo what was done in D1."""
+    with suppress(OSError):
+        note(folder, usage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -100,11 +100,21 @@ class TableInfo(NamedTuple):
 
 
 class Meter:
-    """Counts usage per table over the lifetime of a Database. Thread-safe."""
+    """Usage per table over the lifetime of a Database. Thread-safe.
+
+    `on_close` is called once with the total, when the database is closed.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+        self.on_close: Callable[[Usage], None] | None = None
+
+    def close(self) -> None:
+        """Hand the total over to `on_close`."""
+        handed, self.on_close = self.on_close, None
+        if handed:
+            handed(self.total)
 
     def add(self, table: str, usage: Usage) -> None:
         """Count `usage` for `table`; '' for statements without a table."""

@@ -140,6 +140,7 @@ class RestDatabase:
 
     def close(self) -> None:
         """Close the connections."""
+        self.meter.close()
         self._transport.close()
 
     @cached_property

@@ -128,6 +128,7 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close the file."""
+        self.meter.close()
         with self._lock:
             self._connection.close()
             if self._header >= 0:

@@ -193,6 +193,11 @@ def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
     return {k: v for k, v in inputs.items() if not k.startswith(_TABLE) or k in kept}
 
 
+def tables_in(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the D1 tables among inputs."""
+    return tuple(n.removeprefix(_TABLE) for n in sorted(inputs) if n.startswith(_TABLE))
+
+
 def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None:
     """The D1 tables behind views and raw tables; None when one of them cannot be followed.
 

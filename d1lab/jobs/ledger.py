@@ -170,6 +170,16 @@ class RunLedger:
             (series, _day(as_of)),
         )
 
+    def newest_done(self, series: str) -> LedgerEntry | None:
+        """The run of this series that ended well and started last, whatever its day."""
+        return self._first("series = ? AND status = 'done' ORDER BY started_at DESC", (series,))
+
+    def held(self) -> set[Work]:
+        """What is being worked on: the leases whose holders live."""
+        with self._open() as con:
+            rows = con.execute("SELECT * FROM leases").fetchall()
+        return {Work(r["database"], r["shop"], r["report"]) for r in rows if _is_alive(r)}
+
     def entries(self) -> list[LedgerEntry]:
         """All runs, oldest first."""
         with self.open() as con:

@@ -15,9 +15,11 @@ from d1lab.config import Settings, clean_environment
 from d1lab.d1 import Database
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
-from d1lab.jobs.due import Job, judge, key_of, narrowed, plan
+from d1lab.jobs.billed import with_push, with_rows_read
+from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
 from d1lab.jobs.held import with_lost_results
 from d1lab.jobs.ledger import open_ledger
+from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
@@ -27,7 +29,7 @@ from d1lab.push.holders import holders, place_of
 from d1lab.push.staged import Origin
 from d1lab.runs.execute import Cancellation, import_papermill
 from d1lab.runs.kernels.fork_client import preload_fork_server
-from d1lab.runs.record import Pushed, PushedTable, RunRecord, load_run
+from d1lab.runs.record import RunRecord, load_run
 from d1lab.runs.report import load_report
 from d1lab.runs.run import (
     TIMEOUT_SECONDS,
@@ -171,11 +173,14 @@ class _JobRunner:
         self.settings, self.push = settings, push
         self.timeout_seconds, self.progress = timeout_seconds, progress
         self.ledger = open_ledger(settings)
-        self.cancellation = Cancellation()
+        self.cancellation, self.events = Cancellation(), RunEvents(settings)
         self._pushing = Lock()
 
     def outcome(self, job: Job) -> JobResult:
         """Run one job to its end, whatever that is."""
+        return self.events.ended(self._outcome(job))
+
+    def _outcome(self, job: Job) -> JobResult:
         try:
             with self.ledger.lease(job.work) as lease:
                 if job.due:
@@ -226,6 +231,7 @@ class _JobRunner:
     def _run_once(self, job: Job) -> JobResult:
         run_dir = new_run_dir(self.settings, job.task)
         self.ledger.start(_row(job, run_dir.name))
+        self.events.started(job, run_dir.name)
         previous = self.ledger.previous(job.series, job.task.as_of)
         record, _ = run(
             self.settings,
@@ -237,13 +243,16 @@ class _JobRunner:
             cancellation=self.cancellation,
             on_outputs=prerender,
         )
-        page = write_page(run_dir, self.settings.reports_dir)
         inputs = narrowed(job.inputs, run_dir)
+        record = with_rows_read(record, read := tables_in(inputs))
+        record.save(run_dir)
+        self.events.ran(record, read)
+        page = write_page(run_dir, self.settings.reports_dir)
         key = key_of(job.series, job.task, inputs)
         shown = page.relative_to(self.settings.reports_dir).as_posix()
         self.ledger.finish(record, key, inputs, shown)
-        code = exit_code(record)
-        return JobResult(job, record.status, record.reason, code, record.run_id, page, record)
+        ended = (record.status, record.reason, exit_code(record), record.run_id)
+        return JobResult(job, *ended, page, record)
 
     def _progress(self, job: Job) -> Callable[[int, int], None] | None:
         tell = self.progress
@@ -269,7 +278,7 @@ class _JobRunner:
         record = load_run(run_dir)
         if record.pushed and all(table.status != "pushed" for table in result.tables):
             return outcome
-        record = _with_push(record, result)
+        record = with_push(record, result)
         record.save(run_dir)
         self.ledger.set_pushed(run_id)
         write_page(run_dir, self.settings.reports_dir)
@@ -302,13 +311,6 @@ def _is_behind(db: Database, record: RunRecord) -> str:
         f"not pushed: {', '.join(later)} holds the results of a later day than {day} "
         f"(run {next(iter(later.values()))}). To push anyway: d1lab push {record.run_id}"
     )
-
-
-def _with_push(record: RunRecord, result: PushResult) -> RunRecord:
-    tables = tuple(
-        PushedTable(table=t.table, staged=t.staged, changed=t.changed) for t in result.tables
-    )
-    return record.model_copy(update={"pushed": Pushed(at=datetime.now(UTC), tables=tables)})
 
 
 def _row(job: Job, run_id: str) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "fault": fault,
         "setting": setting,
         "span": _seconds,
+        "dollars": dollars,
         "layout": layout,
         "prose": _quoted_prose,
         "quoted": quoted,
@@ -188,6 +189,17 @@ def _span(hours: float) -> str:
         if hours >= 2 * length or (unit == "hour" and hours >= 1):
             return counted(round(hours / length), unit)
     return counted(max(0, round(hours * 60)), "minute")
+
+
+def dollars(amount: float) -> str:
+    """What D1 bills, which is often far less than a cent.
+
+    >>> dollars(0.000376), dollars(0), dollars(12.5)
+    ('$0.000376', '$0', '$12.50')
+    """
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def _seconds(seconds: float) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.declarations import read_declarations
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
+from d1lab.logs import log_event
 from d1lab.pull.fields import app_columns, fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
@@ -30,6 +32,7 @@ from d1lab.pull.touched import Proof, index_on, touched_rowids
 from d1lab.warehouse import PullRecord, Records, TableRecord, own_writes, utc_now
 
 LOCK = "pull.lock"
+_log = logging.getLogger(__name__)
 
 
 class TablePull(NamedTuple):
@@ -95,7 +98,10 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
-        return session.run(tables, max_age_seconds, counters, accept_dropped=accept_dropped)
+        result = session.run(tables, max_age_seconds, counters, accept_dropped=accept_dropped)
+    counts = {name: getattr(result, name) for name in ("rows_pulled", "rows_read", "seconds")}
+    log_event(_log, "pulled", database=database, **counts)
+    return result
 
 
 class _Session:

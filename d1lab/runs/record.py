@@ -24,6 +24,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from d1lab.d1.database import Usage
+from d1lab.d1.limits import cost
 from d1lab.display import Figure, Figures, Verdict
 from d1lab.display.words import VerdictStatus
 from d1lab.errors import InputError
@@ -56,6 +58,7 @@ class TableState(_Record):
     high_rowid: int | None = None  # the watermark: rows up to here are in
     pulled_at: AwareDatetime | None = None
     digest: str | None = None
+    rows_read: int = 0  # as D1 billed them, by the last pull that read the table
 
 
 class DataState(_Record):
@@ -112,6 +115,8 @@ class Pushed(_Record):
 
     at: AwareDatetime
     tables: tuple[PushedTable, ...] = ()
+    rows_read: int = 0  # as D1 billed them
+    rows_written: int = 0
 
 
 class RunRecord(_Record):
@@ -143,6 +148,7 @@ class RunRecord(_Record):
     error: Failure | None = None
     staged: dict[str, int] = {}  # rows in the outbox, by table
     pushed: Pushed | None = None
+    data_rows_read: int = 0  # D1 rows that the last pull read of the tables that the run read
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -160,6 +166,18 @@ class RunRecord(_Record):
     def is_standard(self) -> bool:
         """Whether it represents its report: not a what-if run, and not of a future day."""
         return not self.chosen and not self.is_ahead
+
+    @property
+    def usage(self) -> Usage:
+        """D1 rows that the run cost as if it were the only one: its data's pull, and its push."""
+        pushed = self.pushed
+        read = self.data_rows_read + (pushed.rows_read if pushed else 0)
+        return Usage(rows_read=read, rows_written=pushed.rows_written if pushed else 0)
+
+    @property
+    def dollars(self) -> float:
+        """What these rows cost on the paid plan, past what it includes."""
+        return cost(self.usage)
 
     @property
     def command(self) -> str:

@@ -138,7 +138,8 @@ def prepare(
 def data_state(lab: Lab, shop: str) -> DataState:
     """What the warehouse holds at this moment."""
     tables = lab.sql(
-        "SELECT table_name, rows, high_rowid, pulled_at, digest FROM d1lab.tables ORDER BY ALL"
+        "SELECT table_name, rows, high_rowid, pulled_at, digest, rows_read"
+        " FROM d1lab.tables ORDER BY ALL"
     ).fetchall()
     pulled = lab.sql("SELECT finished_at, bookmark FROM d1lab.pull").fetchall()
     finished_at, bookmark = pulled[-1] if pulled else (None, None)
@@ -147,8 +148,15 @@ def data_state(lab: Lab, shop: str) -> DataState:
         data_as_of=lab.as_of(shop),
         bookmark=bookmark,
         tables=tuple(
-            TableState(name=name, rows=rows, high_rowid=high, pulled_at=_utc(at), digest=digest)
-            for name, rows, high, at, digest in tables
+            TableState(
+                name=name,
+                rows=rows,
+                high_rowid=high,
+                pulled_at=_utc(at),
+                digest=digest,
+                rows_read=read,
+            )
+            for name, rows, high, at, digest, read in tables
         ),
     )
 

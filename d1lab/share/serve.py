@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import orjson
+
 from d1lab.errors import InputError
 from d1lab.pages.svg import csp_hash
+from d1lab.share.health import health
 
 LOOPBACK = "127.0.0.1"
+HEALTH = "/health"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
@@ -177,6 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"This server answers to {LOOPBACK} and localhost only.\n"
             return PageResponse(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
         try:
+            if urlsplit(self.path).path == HEALTH:
+                return self._health()
             path = find_page(self.server.folder, self.path)
             return self._missing() if path is None else self._page(path)
         except OSError:  # pruned since, or a name that no file can have
@@ -186,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the request names this server: a foreign name that was rebound to us does not."""
         port = self.server.server_port
         return self.headers.get("Host", "") in (f"{LOOPBACK}:{port}", f"localhost:{port}")
+
+    def _health(self) -> PageResponse:
+        body = orjson.dumps(health(self.server.folder)._asdict(), option=orjson.OPT_APPEND_NEWLINE)
+        return PageResponse(HTTPStatus.OK, TYPES[".json"], body)
 
     def _page(self, path: Path) -> PageResponse:
         stat, body = path.stat(), path.read_bytes()

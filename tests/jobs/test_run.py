@@ -337,3 +337,16 @@ def _kernels_below(pid: int) -> list[int]:
         parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
     below = [child for child in parents.get(pid, ())]
     return below + [grandchild for child in below for grandchild in parents.get(child, ())]
+
+
+def test_runs_say_what_they_cost(settings, ledger, use):
+    """The rows that the last pull read of the tables that the run read."""
+    use("uses_the_lab")
+    outcome = only(run_reports(settings, **HARBOR, push=False))
+    record = outcome.record
+    assert record is not None
+    tables = {table.name: table.rows_read for table in record.data.tables}
+    read = {name.removeprefix("table ") for name in ledger.entries()[-1].inputs}
+    assert record.data_rows_read == sum(rows for name, rows in tables.items() if name in read)
+    assert record.usage.rows_read == record.data_rows_read > 0
+    assert load_run(run_folder(settings, "demo", record.run_id)) == record

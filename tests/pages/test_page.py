@@ -14,6 +14,7 @@ import pytest
 from d1lab import charts
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
 from d1lab.errors import InputError
+from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
 from d1lab.pages.storage import place, remove_page
 from d1lab.pages.svg import csp_hash
@@ -453,3 +454,13 @@ def test_card_beside_the_page_is_small(tmp_path: Path, cache: Path):
     assert card["run"]["parameters"] == {}
     assert [f["metric"] for f in card["figures"]][:2] == ["products_short", "median_cover"]
     assert path.with_suffix(".json").stat().st_size < 5_000
+
+
+def test_page_and_index_say_what_the_run_cost(tmp_path):
+    """The data's pull and the push together, at the list price of what is past the plan's rows."""
+    pushed = {"at": STARTED, "rows_read": 1_000, "rows_written": 100}
+    run_dir = write_run(tmp_path, [code("1")], data_rows_read=9_000, pushed=pushed)
+    page = write_page(run_dir, tmp_path / "reports", cache_dir=tmp_path / "cache").read_text()
+    assert "10,000 rows read, 100 rows written <span>$0.00011 past what the plan includes" in page
+    index = write_index(tmp_path / "reports").read_text()
+    assert "D1: 10,000 rows read, 100 rows written ($0.00011)" in index

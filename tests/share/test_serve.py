@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import threading
@@ -233,3 +234,13 @@ def test_an_open_page_loads_again_when_its_file_changes(server: PagesServer, rep
         page.wait_for_selector("h1:has-text('Shelf')", timeout=60_000)
         browser.close()
     assert [line for line in said if "404" not in line] == []
+
+
+def test_health_is_served_as_json(server):
+    """What a monitor asks for; the pages' own headers go with it."""
+    answer, body = _ask(server, "/health")
+    assert (answer.status, answer.getheader("Content-Type")) == (200, "application/json")
+    found = json.loads(body)
+    assert (found["reports"], found["failed"]) == (1, 0)
+    assert found["status"] in ("ok", "stale")
+    assert _ask(server, "/health", host="evil.example")[0].status == 421

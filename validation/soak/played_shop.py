@@ -196,7 +196,7 @@ class PlayedShop:
 def arrivals_of(event: Row) -> Iterator[Arrival]:
     """One line of last year, as the app sends it: on time, late, corrected or returned."""
     order = f"{event['order_id']}-again"
-    line = event | {
+    line: Row = event | {
         "order_id": order,
         "event_id": f"{event['event_id']}-again",
         "occurred_at": _later(event["occurred_at"], YEAR),

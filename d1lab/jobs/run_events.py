@@ -1,0 +1,61 @@
+"""What the outside sees of a run as it goes: the log, and OpenLineage."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from d1lab.config import Settings
+from d1lab.jobs.due import Job
+from d1lab.jobs.lineage import Lineage
+from d1lab.logs import log_event
+from d1lab.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from d1lab.jobs.run import JobResult
+
+_log = logging.getLogger(__name__)
+
+
+class RunEvents:
+    """Tells the log and the receiver of lineage of every run.
+
+    Args:
+        settings: The project's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._lineage = Lineage(settings)
+        self._reads: dict[str, tuple[str, ...]] = {}
+
+    def started(self, job: Job, run_id: str) -> None:
+        """A run begins."""
+        task = job.task
+        log_event(_log, "run started", run_id=run_id, why=job.reason)
+        self._lineage.started(task.database, task.shop, task.report.name, run_id)
+
+    def ran(self, record: RunRecord, tables: tuple[str, ...]) -> None:
+        """A run's notebook has ended: a good run is still to be pushed, any other is over."""
+        if record.error is None:
+            self._reads[record.run_id] = tables
+        else:
+            self._lineage.ended(record, tables)
+
+    def ended(self, result: JobResult) -> JobResult:
+        """A job has come to its end, whatever that is; returns it."""
+        record = result.record
+        fields = dict(zip(("database", "shop", "report"), result.job.work, strict=True))
+        log_event(
+            _log,
+            "job ended",
+            **fields,
+            status=result.status,
+            run_id=result.run_id,
+            seconds=record.seconds if record else None,
+            rows_read=record.usage.rows_read if record else None,
+            rows_written=record.usage.rows_written if record else None,
+            message=result.message or None,
+        )
+        if record is not None and record.run_id in self._reads:
+            self._lineage.ended(record, self._reads.pop(record.run_id))
+        return result

@@ -1,0 +1,23 @@
+"""What d1lab logs of its work: one event per line, for `-v` and `--log-format json`.
+
+Every module logs under the name of its own, so that a program that uses d1lab can choose.
+"""
+
+from __future__ import annotations
+
+import logging
+
+
+def log_event(logger: logging.Logger, event: str, **fields: object) -> None:
+    """Log that something happened, at level INFO.
+
+    Args:
+        logger: The module's own.
+        event: What happened, such as 'run ended'.
+        fields: What it is about; the text shows those that are not None.
+    """
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    known = {name: value for name, value in fields.items() if value is not None}
+    text = " ".join([event, *(f"{name}={value}" for name, value in known.items())])
+    logger.info("%s", text, extra={"event": event, "fields": known})

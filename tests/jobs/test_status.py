@@ -1,0 +1,78 @@
+"""What is fresh, due, failed, and locked, and what it cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from d1lab.d1.database import Usage
+from d1lab.d1.usage_log import note
+from d1lab.jobs.ledger import Work
+from d1lab.jobs.run import run_reports
+from d1lab.jobs.status import DatabaseStatus, ReportStatus, exit_code, status_of
+
+HARBOR = {"shops": ["harbor"], "push": False}
+
+
+def _harbor(settings, **options) -> tuple[DatabaseStatus, ReportStatus]:
+    [found] = status_of(settings, **options)
+    [report] = [report for report in found.reports if report.shop == "harbor"]
+    return found, report
+
+
+def test_a_report_is_due_then_locked_then_fresh(settings, ledger, use):
+    """One report from before its first run until after it."""
+    use("uses_the_lab")
+    assert _harbor(settings)[1].state == "due"
+    with ledger.lease(Work("demo", "harbor", "uses_the_lab")):
+        assert _harbor(settings)[1].state == "locked"
+    [outcome] = run_reports(settings, **HARBOR)
+    _, report = _harbor(settings)
+    assert (report.state, report.run_id) == ("fresh", outcome.run_id)
+    assert report.seconds == outcome.record.seconds
+    assert report.succeeded_at is not None
+
+
+def test_a_failed_report_is_failed_and_ends_with_1(settings, use):
+    """The newest run counts; the others of the shop are due."""
+    use("cell_raises")
+    run_reports(settings, **HARBOR)
+    found, report = _harbor(settings)
+    assert report.state == "failed"
+    assert str(report.run_id) in report.why
+    assert report.succeeded_at is None
+    assert exit_code([found]) == 1
+
+
+def test_cost_is_todays_and_this_months(settings, use):
+    """By the log of what D1 billed, at the prices of the database's plan."""
+    use("uses_the_lab")
+    now = datetime(2026, 5, 20, 12, tzinfo=UTC)
+    for days, rows in ((0, 1_000), (5, 10_000), (40, 500_000)):
+        note(settings.folder(), Usage(1, rows, rows), now - timedelta(days))
+    found, _ = _harbor(settings, now=now)
+    assert (found.today.rows_read, found.month.rows_read) == (1_000, 11_000)
+    assert found.cost_today == pytest.approx(1_000 * 0.001e-6 + 1_000 * 1e-6)
+    assert found.cost_month == pytest.approx(11 * found.cost_today)
+
+
+def test_a_database_that_was_not_pulled_is_stale_and_says_why(settings):
+    """It stops nobody: there are no reports, and a reason."""
+    (settings.folder() / "warehouse.duckdb").unlink()
+    [found] = status_of(settings)
+    assert (found.reports, found.pulled_at, found.stale) == ((), None, True)
+    assert "d1lab pull" in found.error
+
+
+def _found(*states: str, stale: bool = False) -> DatabaseStatus:
+    reports = tuple(ReportStatus("r", "s", s, "", None, None, None, None) for s in states)  # pyright: ignore[reportArgumentType]
+    return DatabaseStatus("demo", None, stale, "", reports, Usage(), Usage(), 0.0, 0.0)
+
+
+def test_exit_code_is_for_monitors():
+    """A failure comes first; what is due or stale is 3; work that goes on is fine."""
+    assert exit_code([_found("fresh", "locked")]) == 0
+    assert exit_code([_found("fresh", "due")]) == 3
+    assert exit_code([_found("fresh", stale=True)]) == 3
+    assert exit_code([_found("due"), _found("failed")]) == 1
