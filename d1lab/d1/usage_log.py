@@ -55,7 +55,7 @@ def spent(folder: Path, since: date) -> Usage:
 
 
 def _usages(path: Path, since: str) -> list[Usage]:
-    found = []
+    found: list[Usage] = []
     for line in path.read_bytes().splitlines():
         try:
             entry = orjson.loads(line)

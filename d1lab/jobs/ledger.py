@@ -176,7 +176,7 @@ class RunLedger:
 
     def held(self) -> set[Work]:
         """What is being worked on: the leases whose holders live."""
-        with self._open() as con:
+        with self.open() as con:
             rows = con.execute("SELECT * FROM leases").fetchall()
         return {Work(r["database"], r["shop"], r["report"]) for r in rows if _is_alive(r)}
 

@@ -27,7 +27,7 @@ def write_metrics(settings: Settings, path: Path) -> Path:
 
 def metrics_text(found: Sequence[DatabaseStatus], now: datetime) -> str:
     """The state as Prometheus text (version 0.0.4)."""
-    lines = []
+    lines: list[str] = []
     for gauge in _gauges(found, now):
         lines += [f"# HELP d1lab_{gauge.name} {gauge.help}", f"# TYPE d1lab_{gauge.name} gauge"]
         lines += [f"d1lab_{gauge.name}{_labels(labels)} {v!r}" for labels, v in gauge.samples]

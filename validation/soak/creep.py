@@ -7,7 +7,7 @@ from statistics import median
 
 from validation.soak.step import StepRow
 
-MARGINS = {"rows_read": 1.3, "rows_written": 1.5, "runs_kb": 1.3, "data_mb": 1.5, "seconds": 1.5}
+MARGINS = {"rows_read": 1.3, "rows_written": 1.5, "runs_kb": 1.3, "data_mb": 1.5, "pace": 1.3}
 """How much more the last quarter of the steps may take than the second one. By then scores of
 recommendations, reruns and the file of the warehouse have settled. A year doubles the orders: what
 reads all of them takes longer, and the warehouse holds them."""

@@ -39,8 +39,14 @@ class StepRow(NamedTuple):
     runs_kb: float  # what the day's runs take on the disk
     data_mb: float  # data/ without the runs
     seconds: float  # of d1lab's own work, without the fresh installation's
+    alone_seconds: float  # of the fresh installation's pull and runs; 0 without one
     scored: int  # recommendations with a score in D1
     faults: tuple[str, ...]
+
+    @property
+    def pace(self) -> float:
+        """Seconds as a multiple of a fresh installation's: a busy machine slows down both."""
+        return self.seconds / self.alone_seconds if self.alone_seconds else self.seconds
 
 
 class Stepper:
@@ -86,7 +92,7 @@ class Stepper:
             usage += self._undo(outcomes, faults)
         usage += self._pull()
         seconds = monotonic() - start
-        compared = 0
+        compared, start = 0, monotonic()
         if copy is not None:
             compared = self._compare(copy[0], outcomes, faults)
         gc.collect()
@@ -100,6 +106,7 @@ class Stepper:
             runs_kb=sum(_size(self._runs_dir / name) for name in set(self._runs()) - known) / 1e3,
             data_mb=(_size(self.settings.data_dir) - _size(self._runs_dir)) / 1e6,
             seconds=seconds,
+            alone_seconds=monotonic() - start if compared else 0.0,
             scored=self._scored(),
             faults=tuple(faults),
         )
