@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 
-from tests.support.command_line import d1lab
+import pytest
 
 
-def test_verbose_and_json_logs_name_what_happens(project):
+@pytest.fixture(autouse=True)
+def _quiet_afterwards() -> Iterator[None]:
+    """Other tests run in this process, too."""
+    yield
+    logger = logging.getLogger("d1lab")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+
+
+def test_verbose_and_json_logs_name_what_happens(project, run):
     """Nothing without an option; a line per event with -v; one JSON object per line with json."""
-    quiet = d1lab("pull", cwd=project)
-    assert "pulled database" not in quiet.stderr
-    told = d1lab("-v", "pull", cwd=project)
-    assert "pulled database=mine rows_pulled=0" in told.stderr
-    lines = d1lab("--log-format", "json", "pull", cwd=project).stderr.splitlines()
+    assert "pulled database" not in run("pull").err
+    assert "pulled database=mine rows_pulled=0" in run("-v", "pull").err
+    lines = run("--log-format", "json", "pull").err.splitlines()
     [event] = [json.loads(line) for line in lines if line.startswith("{")]
     assert (event["event"], event["level"], event["database"]) == ("pulled", "info", "mine")
     assert event["time"].endswith("+00:00")
+    assert "pulled database" not in run("pull").err
+
+
+def test_warnings_are_shown_without_an_option(project, run, capsys):
+    """As text, or as the format that was chosen last."""
+    assert run("pull").code == 0
+    logging.getLogger("d1lab.jobs.lineage").warning("lineage: cannot send %s", "START")
+    assert "lineage: cannot send START" in capsys.readouterr().err

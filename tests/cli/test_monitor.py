@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.command_line import assert_refused
 
 
@@ -21,7 +23,7 @@ def test_status_and_runs_of_a_project(project, run):
     assert listed["report"] == "discounts"
     names = ["run_id", "database", "shop", "report", "as_of", "status", "seconds", "rows_read"]
     assert {*names, "cost"} <= set(listed)
-    assert listed["cost"] == listed["rows_read"] * 0.001e-6
+    assert listed["cost"] == pytest.approx(listed["rows_read"] * 0.001e-6)
     shown = run("runs", "--report", "customers")
     assert shown.out.splitlines() == ["\t".join([*names, "rows_written", "cost"])]
     status = run("status")

@@ -57,8 +57,9 @@ def test_cost_is_todays_and_this_months(settings, use):
     assert found.cost_month == pytest.approx(11 * found.cost_today)
 
 
-def test_a_database_that_was_not_pulled_is_stale_and_says_why(settings):
+def test_a_database_that_was_not_pulled_is_stale_and_says_why(settings, use):
     """It stops nobody: there are no reports, and a reason."""
+    use("uses_the_lab")
     (settings.folder() / "warehouse.duckdb").unlink()
     [found] = status_of(settings)
     assert (found.reports, found.pulled_at, found.stale) == ((), None, True)
