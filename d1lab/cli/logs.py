@@ -35,17 +35,18 @@ class JsonLines(logging.Formatter):
 
 
 def set_up(*, verbose: bool, log_format: LogFormat) -> None:
-    """Send d1lab's log to standard error.
+    """Send d1lab's log to standard error; without an option, Python shows warnings only.
 
     Args:
         verbose: Log every event, not only warnings.
         log_format: Text for people or JSON for programs; JSON logs every event.
     """
     logger = logging.getLogger("d1lab")
-    handler = _StandardError()
-    if log_format == "json":
-        handler.setFormatter(JsonLines())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose or log_format == "json" else logging.WARNING)
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    if not verbose and log_format == "text":
+        return
+    handler, text = _StandardError(), logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    handler.setFormatter(JsonLines() if log_format == "json" else text)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

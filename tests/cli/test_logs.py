@@ -29,8 +29,9 @@ def test_verbose_and_json_logs_name_what_happens(project, run):
     assert "pulled database" not in run("pull").err
 
 
-def test_warnings_are_shown_without_an_option(project, run, capsys):
-    """As text, or as the format that was chosen last."""
-    assert run("pull").code == 0
+def test_warnings_take_the_chosen_format(project, run, capsys):
+    """A program that reads JSON gets nothing else."""
+    assert run("--log-format", "json", "pull").code == 0
     logging.getLogger("d1lab.jobs.lineage").warning("lineage: cannot send %s", "START")
-    assert "lineage: cannot send START" in capsys.readouterr().err
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["event"]) == ("warning", "lineage: cannot send START")
