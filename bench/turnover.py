@@ -61,7 +61,8 @@ _VIEWS = """
 CREATE VIEW inventory_days AS FROM read_parquet('{path}');
 CREATE TABLE products (shop VARCHAR, sku VARCHAR, product_title VARCHAR,
     units_sold_with_discount BIGINT, units_sold_regular BIGINT,
-    revenue_with_discount DECIMAL(18, 6), revenue_regular DECIMAL(18, 6));
+    revenue_with_discount DECIMAL(18, 6), revenue_regular DECIMAL(18, 6), category VARCHAR,
+    price DECIMAL(18, 6));
 CREATE TABLE order_lines (shop VARCHAR, sku VARCHAR, day DATE, revenue DECIMAL(18, 6),
     discount_amount DECIMAL(18, 6));
 CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DECIMAL(18, 6), valid_from DATE);

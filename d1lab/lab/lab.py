@@ -211,7 +211,7 @@ class Lab(DisplayMixin):
     def _days(self) -> dict[str, tuple[date, date]]:
         """First and last day of data per shop."""
         found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
-        known = {shop: (first, last) for shop, first, last in found}
+        known = {shop: (first, last) for shop, first, last in found if last}
         return app_shops.app_shops(self._con, self._shop_column) | known
 
     def _known_shop(self, shop: object) -> str:

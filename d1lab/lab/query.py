@@ -13,6 +13,7 @@ from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.metrics import check_select, message_of, tables_read
 from d1lab.warehouse import OWN, VIEWS
 
+_SCHEMAS = ("raw", OWN)
 _UNKNOWN_TABLE = re.compile(r'Table with name "?([\w.]+)"? does not exist')
 _UNKNOWN_COLUMNS = (
     re.compile(r'Referenced column "(.+?)" not found'),
@@ -84,7 +85,9 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 def relation(con: duckdb.DuckDBPyConnection, name: str) -> duckdb.DuckDBPyRelation:
     """Return all rows of one of `relation_names`; names can contain quotes, spaces, and dots."""
-    schema, table = name.split(".", 1) if "." in name else ("main", name)
+    schema, _, table = name.partition(".")
+    if not table or schema not in _SCHEMAS:
+        schema, table = "main", name  # the app may have a table "a.b"
     return con.table(f"{quote(schema)}.{quote(table)}")
 
 

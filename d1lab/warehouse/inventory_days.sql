@@ -1,5 +1,7 @@
 -- One row per SKU and day: stock before and after, and units sold. An unknown count stays NULL, and
--- so does a sum that includes it.
+-- so does a sum that includes it. For SKUs that the app does not record, the days before each count
+-- of `d1lab ingest stock`: the count, and what was sold until then, back to the count before or the
+-- shop's first order, 52 weeks at most.
 SELECT
     shop,
     sku,
@@ -16,3 +18,77 @@ SELECT
 FROM raw.inventory_impact
 LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
     USING (shop)
+UNION ALL
+SELECT
+    shop,
+    sku,
+    day,
+    (ending_units + units_sold)::BIGINT,
+    ending_units::BIGINT,
+    discounted_units::BIGINT,
+    (units_sold - discounted_units)::BIGINT,
+    units_sold::BIGINT,
+    NULL,
+    NULL,
+    NULL,
+    0
+FROM (
+    WITH counted AS (
+        SELECT
+            shop,
+            sku,
+            day,
+            units,
+            lag(day) OVER (PARTITION BY shop, sku ORDER BY day)  AS day_before
+        FROM (
+            SELECT shop, sku, date AS day, round(sum(units))::BIGINT AS units
+            FROM raw.d1lab_stock GROUP BY ALL
+        )
+        ANTI JOIN raw.inventory_impact USING (shop, sku)
+    ),
+    sold AS (
+        SELECT
+            shop,
+            sku,
+            occurred_at::DATE                                    AS day,
+            sum(quantity)                                        AS units,
+            coalesce(sum(quantity) FILTER (discount_amount > 0), 0)  AS discounted_units
+        FROM raw.order_events
+        SEMI JOIN counted USING (shop, sku)
+        WHERE type = 'order'
+        GROUP BY ALL
+    ),
+    began AS (
+        SELECT shop, min(occurred_at)::DATE AS day
+        FROM raw.order_events SEMI JOIN counted USING (shop)
+        GROUP BY shop
+    ),
+    spans AS (
+        SELECT
+            counted.* EXCLUDE (day_before),
+            greatest(coalesce(day_before + 1, began.day), counted.day - 364)  AS first_day
+        FROM counted JOIN began USING (shop)
+    ),
+    days AS (
+        SELECT
+            shop, sku, day AS counted_on, units AS counted_units,
+            unnest(range(first_day, day + 1, INTERVAL 1 DAY))::DATE          AS day
+        FROM spans
+    ),
+    ledger AS (
+        SELECT
+            shop,
+            sku,
+            day,
+            counted_units + coalesce(sum(sold.units) OVER later, 0)          AS ending_units,
+            coalesce(sold.units, 0)                                          AS units_sold,
+            coalesce(discounted_units, 0)                                    AS discounted_units
+        FROM days
+        LEFT JOIN sold USING (shop, sku, day)
+        WINDOW later AS (
+            PARTITION BY shop, sku, counted_on ORDER BY day DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+    )
+    SELECT * FROM ledger
+)

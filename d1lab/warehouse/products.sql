@@ -1,10 +1,10 @@
 -- One row per product, over all time, as the app or `d1lab aggregate` counts them. An app that
 -- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
--- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
+-- Products of `d1lab ingest products` have their title, category, vendor, and price, also unsold.
 SELECT
     shop,
     sku,
-    product_title,
+    coalesce(product_title, d1lab_products.title)  AS product_title,
     units_sold_with_discount,
     CASE WHEN units_sold_without_discount > 0 OR revenue_without_discount IS NOT NULL
         THEN units_sold_without_discount END  AS units_sold_regular,
@@ -15,10 +15,11 @@ SELECT
     cart_abandonment_rate,
     d1lab_products.category,
     d1lab_products.vendor,
+    d1lab_products.price,
     updated_at,
-    (
+    CASE WHEN product_performance.sku IS NOT NULL THEN (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'product_performance' AND part = 'counters'
-    )                            AS counted_by
+    ) END                        AS counted_by  -- NULL: not counted
 FROM raw.product_performance
-LEFT JOIN raw.d1lab_products USING (shop, sku)
+FULL JOIN raw.d1lab_products USING (shop, sku)

@@ -8,6 +8,9 @@ import pytest
 
 from d1lab.errors import InputError
 from d1lab.ingest.products import ingest_products
+from d1lab.lab import Lab
+from d1lab.pull import pull
+from d1lab.warehouse import open_warehouse
 
 HEADER = (
     "Handle,Title,Vendor,Type,Option1 Value,Variant SKU,Variant Price,Cost per item,Image Src\n"
@@ -49,3 +52,29 @@ def test_line_that_does_not_fit_is_rejected(db, tmp_path):
     path.write_text("a,b\n")
     with pytest.raises(InputError, match="handle, title, variant sku"):
         ingest_products(db, path, shop="harbor")
+
+
+def test_loaded_products_are_in_the_view_unsold(db, tmp_path):
+    """With title, category, vendor, and price; what the app counts stays beside them."""
+    path = tmp_path / "products_export.csv"
+    path.write_text(FILE)
+    ingest_products(db, path, shop="harbor", day=date(2026, 5, 1))
+    pull(db, tmp_path / "data", database="x")
+    with open_warehouse(tmp_path / "data") as con:
+        assert Lab(con, database="x", folder=tmp_path).shops == []  # a product is no sale
+    db.execute(
+        "INSERT INTO product_performance (shop, sku, product_title, units_sold_with_discount) "
+        "VALUES ('harbor', 'SOCK-M', 'Sock, medium', 4), ('harbor', 'HAT', 'Hat', 1)"
+    )
+    pull(db, tmp_path / "data", database="x")
+    with open_warehouse(tmp_path / "data") as con:
+        rows = con.sql(
+            "SELECT sku, product_title, category, price::DOUBLE, units_sold_with_discount, "
+            "counted_by FROM products ORDER BY sku"
+        ).fetchall()
+    assert rows == [
+        ("Card", "Card", None, 1003, None, None),
+        ("HAT", "Hat", None, None, 1, "app"),
+        ("SOCK-L", "Wool sock - L", "Socks", 13.5, None, None),
+        ("SOCK-M", "Sock, medium", "Socks", 12.5, 4, "app"),
+    ]

@@ -7,7 +7,11 @@ from datetime import date
 import pytest
 
 from d1lab.errors import InputError
+from d1lab.ingest.events import track
 from d1lab.ingest.stock import ingest_stock
+from d1lab.lab import Lab
+from d1lab.pull import pull
+from d1lab.warehouse import open_warehouse
 
 NEW = (
     "Handle,Title,Option1 Value,SKU,Location,Available,On hand (current),On hand (new)\n"
@@ -45,3 +49,51 @@ def test_count_that_is_none_is_rejected(tmp_path):
     path.write_text("Handle,Title,SKU,COO\na,A,X,\n")
     with pytest.raises(InputError, match="no counts"):
         ingest_stock(None, path, shop="harbor")
+
+
+def test_counts_make_a_ledger_of_the_days_before(db, tmp_path):
+    """By hand: 7 socks counted on May 8; 2 sold on May 6 and 1 on May 8; counted 20 on May 4."""
+    events = [
+        {"event_id": str(n), "order_id": str(n), "occurred_at": f"2026-05-{day:02}T10:00:00Z"}
+        | {"sku": "SOCK", "quantity": units, "discount_amount": cut, "revenue": units * 10 - cut}
+        for n, (day, units, cut) in enumerate([(3, 5, 0), (6, 2, 1), (8, 1, 0)])
+    ]
+    shared = {"shop": "harbor", "type": "order", "customer_id": "a", "list_price": 10}
+    events[1] |= {"discount_id": "spring"}
+    assert track(db, [shared | event for event in events]).refused == ()
+    for day, units in ((4, 20), (8, 7)):
+        path = tmp_path / "stock.csv"
+        path.write_text(f"Handle,Title,SKU,Location,On hand (current)\nsock,Sock,SOCK,Main,{units}")
+        ingest_stock(db, path, shop="harbor", day=date(2026, 5, day))
+    pull(db, tmp_path / "data", database="x")
+    with open_warehouse(tmp_path / "data") as con:
+        rows = con.sql(
+            "SELECT day(day), starting_units, ending_units, units_sold_with_discount, units_sold "
+            "FROM inventory_days ORDER BY day"
+        ).fetchall()
+        lab = Lab(con, database="x", folder=tmp_path, shop="harbor")
+        [ledger] = lab.metric("turnover", until="2026-05-08", days=5).to_dict("records")
+    assert rows == [
+        (3, 25, 20, 0, 5),
+        (4, 20, 20, 0, 0),  # counted
+        (5, 10, 10, 0, 0),
+        (6, 10, 8, 2, 2),
+        (7, 8, 8, 0, 0),
+        (8, 8, 7, 0, 1),  # counted
+    ]
+    assert (ledger["ending_units"], ledger["units_sold"], ledger["shrunk_units"]) == (7, 3, 0)
+    assert ledger["gap_units"] == 10  # between the counts of May 4 and 8: lost, or sold elsewhere
+
+
+def test_the_apps_own_ledger_counts_first(db, tmp_path):
+    """Where the app records an article's stock, a count of ours adds no day."""
+    db.execute(
+        "INSERT INTO inventory_impact (shop, sku, date, starting_inventory, ending_inventory) "
+        "VALUES ('harbor', 'SOCK', '2026-05-01', 3, 3)"
+    )
+    path = tmp_path / "stock.csv"
+    path.write_text("Handle,Title,SKU,Location,On hand (current)\nsock,Sock,SOCK,Main,7")
+    ingest_stock(db, path, shop="harbor", day=date(2026, 5, 2))
+    pull(db, tmp_path / "data", database="x")
+    with open_warehouse(tmp_path / "data") as con:
+        assert con.sql("SELECT day(day), ending_units FROM inventory_days").fetchall() == [(1, 3)]

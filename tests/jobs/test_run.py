@@ -75,6 +75,8 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
     assert entry.pushed_at is not None
     assert set(entry.inputs) == {
         "table d1lab_sources",
+        "table d1lab_stock",
+        "table order_events",
         "table inventory_impact",
         "the notebook",
         "d1lab",

@@ -16,7 +16,7 @@ WITH totals AS (
         max(cart_abandonment_rate)                             AS cart_abandonment_rate,
         max(updated_at)::DATE                                  AS updated_on
     FROM products
-    WHERE shop = $shop
+    WHERE shop = $shop AND counted_by IS NOT NULL
     GROUP BY sku
 ),
 final AS (

@@ -11,6 +11,7 @@
 -- gap_days: Days with a stock mismatch, integer
 -- gap_units: Unexplained units, integer
 -- unseen_units: Units over days without data, integer
+-- category: Category
 -- unit_price: Average selling price, money
 -- tied_up: Stock value at selling price, money
 -- discount_given: Discounts given, money
@@ -107,8 +108,12 @@ prices AS (
     SELECT
         sku,
         max(product_title)                                               AS product_title,
-        sum(revenue_with_discount + revenue_regular)
-            / nullif(sum(units_sold_with_discount + units_sold_regular), 0)  AS unit_price
+        max(category)                                                    AS category,
+        coalesce(
+            sum(revenue_with_discount + revenue_regular)
+                / nullif(sum(units_sold_with_discount + units_sold_regular), 0),
+            max(price)
+        )                                                                AS unit_price
     FROM products
     WHERE shop = $shop
     GROUP BY sku
@@ -135,6 +140,7 @@ final AS (
         sums.* EXCLUDE (number),
         gaps.* EXCLUDE (number),
         prices.product_title,
+        prices.category,
         coalesce(prices.product_title || ' (' || sku || ')', sku)          AS product,
         prices.unit_price,
         greatest(sums.ending_units, 0) * prices.unit_price                AS tied_up,

@@ -56,7 +56,8 @@ def stock() -> Iterator[duckdb.DuckDBPyConnection]:
             "valid_from DATE);"
             "CREATE TABLE products (shop VARCHAR, sku VARCHAR, product_title VARCHAR, "
             "units_sold_with_discount BIGINT, units_sold_regular BIGINT, "
-            "revenue_with_discount DECIMAL(18, 6), revenue_regular DECIMAL(18, 6))"
+            "revenue_with_discount DECIMAL(18, 6), revenue_regular DECIMAL(18, 6), "
+            "category VARCHAR, price DECIMAL(18, 6))"
         )
         yield con
 
