@@ -1,1 +1,1 @@
-"""The demo shops: purchases of a public data set, and what is simulated around them."""
+"""Demo shops: purchases from a public data set, with simulated stock, tests, prices, and costs."""

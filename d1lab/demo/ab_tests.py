@@ -1,10 +1,10 @@
-"""Simulated A/B tests over real orders: one for each thing that can happen to a test.
+"""Simulated A/B tests on real orders: one for each possible outcome of a test.
 
-Every paid order of the shop during a test is a visitor who would buy under the better variant.
-Chance assigns each to a variant; under the worse one some of them do not buy. Visitors who buy
-under neither are drawn beside them. So under no difference the split is truly random, conversions
-never exceed visitors or the shop's real orders, and the true effect is known: see
-docs/guide/demo.md. `d1lab_ab_test_inputs` says source = 'simulated' of every test.
+Every paid order of the shop during a test is a visitor who would buy in the better variant. Each
+visitor is randomly assigned to a variant; in the worse variant, some of them do not buy. Visitors
+who buy in neither variant are added. Without a difference, the split is therefore truly random,
+conversions never exceed visitors or the shop's real orders, and the true effect is known; see
+docs/guide/demo.md. All rows of `d1lab_ab_test_inputs` have source = 'simulated'.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 COST_SHARE = 0.7
-"""Assumed cost of goods, as a share of an order's value before the test's discount."""
+"""Assumed cost of goods, as a share of the order value before the test's discount."""
 
 DAILY = (
     "test_id",
@@ -35,18 +35,18 @@ DAILY = (
     "profit_squares",
 )
 _SUMS = DAILY[4:]
-_GUIDE = ("conversions", "revenue")  # of them, those that the guide's table has
+_GUIDE = ("conversions", "revenue")  # those with columns in the app's table of the guide
 _ORDERS = Path(__file__).with_name("ab_tests.sql")
 
 
 class Setup(NamedTuple):
-    """A test to simulate: what its owner declares, and what is true."""
+    """A test to simulate: its declared plan and its true parameters."""
 
     shop: str
     name: str
     title: str
     start: int  # days before the shop's last day
-    days: int  # how long it ran; 0: it still runs
+    days: int  # duration; 0: still running
     lift: float = 0.0  # true: conversions of B / conversions of A - 1
     base: float = 0.04  # true: orders per visitor under the better variant
     share_b: float = 0.5  # true: visitors in B; 0.5 is declared
@@ -58,7 +58,7 @@ class Setup(NamedTuple):
     planned_looks: int | None = None
     planned_days: int | None = None
     guardrails: str | None = None  # JSON
-    guide_only: bool = False  # no column beyond the guide's
+    guide_only: bool = False  # only columns of the app's table in the guide
     broken_config: bool = False
 
 
@@ -122,7 +122,7 @@ SETUPS = (
 
 
 class SimulatedTests(NamedTuple):
-    """Rows by table; those of tests are mappings, for not all have all columns."""
+    """Rows by table; those of tests are mappings, because not all have the same columns."""
 
     results: list[dict[str, Any]]  # of `ab_test_results`
     inputs: list[dict[str, Any]]  # of `d1lab_ab_test_inputs`
@@ -130,11 +130,11 @@ class SimulatedTests(NamedTuple):
 
 
 def simulate_tests(con: duckdb.DuckDBPyConnection, *, seed: int) -> SimulatedTests:
-    """All tests of the shops that have orders.
+    """Simulate all tests of the shops that have orders.
 
     Args:
         con: A connection with the view `order_lines`.
-        seed: The same seed over the same orders gives the same rows.
+        seed: Random seed; the same seed and orders give the same rows.
     """
     ends = dict(con.sql("SELECT shop, max(day) FROM order_lines GROUP BY shop").fetchall())
     tests = SimulatedTests([], [], [])
@@ -156,14 +156,14 @@ def simulate_tests(con: duckdb.DuckDBPyConnection, *, seed: int) -> SimulatedTes
 def draw(
     setup: Setup, place: np.ndarray, cents: np.ndarray, days: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The sums of `ab_test_daily` in whole cents, days x variants x sums.
+    """Simulate the sums of `ab_test_daily` in whole cents, days x variants x sums.
 
     Args:
-        setup: The test.
-        place: The day of each order, from 0.
-        cents: The value of each order.
-        days: How many days the test ran.
-        rng: Where chance comes from.
+        setup: Test to simulate.
+        place: Day of each order, from 0.
+        cents: Value of each order.
+        days: Number of days of the test.
+        rng: Random number generator.
     """
     in_b = rng.random(place.size) < setup.share_b
     kept = np.where(in_b, min(1.0, 1 + setup.lift), min(1.0, 1 / (1 + setup.lift)))
@@ -217,7 +217,7 @@ def _result(setup: Setup, start: date, end: date, totals: np.ndarray) -> dict[st
 
 
 def _inputs(setup: Setup, start: date, totals: np.ndarray) -> dict[str, Any]:
-    """What the guide's table has no column for."""
+    """Return the inputs without a column in the app's table of the guide."""
     row = {"test_id": _test_id(setup), "shop": setup.shop, "source": "simulated"}
     if setup.guide_only:
         return row
@@ -226,14 +226,14 @@ def _inputs(setup: Setup, start: date, totals: np.ndarray) -> dict[str, Any]:
 
 
 def _totals(totals: np.ndarray) -> Iterator[tuple[str, int | float]]:
-    """Every sum as `variant_a_visitors` and the like."""
+    """Yield every sum with its column name, such as `variant_a_visitors`."""
     for variant, values in zip("ab", totals.tolist(), strict=True):
         for name, value in zip(_SUMS, _in_dollars(values), strict=True):
             yield f"variant_{variant}_{name}", value
 
 
 def _plan(setup: Setup, start: date) -> dict[str, Any]:
-    """What the test's owner declared two days before the start."""
+    """Return the plan, declared two days before the start."""
     planned = setup.planned_days or setup.days
     return {
         "share_b": 0.5,
@@ -250,7 +250,7 @@ def _plan(setup: Setup, start: date) -> dict[str, Any]:
 
 def _config(discount: float, share: float, *, broken: bool = False) -> str:
     text = orjson.dumps({"discount_rate": discount, "share": share}).decode()
-    return text[:-1] if broken else text  # the closing brace is missing
+    return text[:-1] if broken else text  # without the closing brace
 
 
 def _midnight(day: date) -> datetime:

@@ -1,4 +1,4 @@
--- demo_orders: paid orders of a shop between two days: what a simulated A/B test draws from
+-- demo_orders: paid orders of a shop between two days, the basis of a simulated A/B test
 -- unit: cents      grain: order      reads: order_lines
 -- $shop, $since, $until: the shop, the first and the last day
 SELECT

@@ -1,10 +1,9 @@
-"""The demo shops: real purchases of The Complete Journey in an embedded D1.
+"""Build of the demo shops: real purchases of The Complete Journey in an embedded D1.
 
-2,469 households bought 1,469,307 lines in 457 stores in 2017. Groups of the stores make three
-shops: one large, one small, and one so small that statistics must abstain. The lines go through
-the ingestion of a real app's events; stock levels, A/B tests, competitors' prices and unit costs
-are simulated around them and say so. docs/guide/demo.md lists what is real, what is not, and how
-to cite the data.
+In 2017, 2,469 households bought 1,469,307 lines in 457 stores. Groups of stores form three shops:
+one large, one small, and one too small for most statistics. The lines are ingested like events of a
+real app. Stock levels, A/B tests, competitor prices, and unit costs are simulated and marked as
+such. docs/guide/demo.md lists what is real, what is simulated, and how to cite the data.
 """
 
 # pyright: standard
@@ -45,22 +44,22 @@ from d1lab.warehouse import open_warehouse, scratch
 SEED = 2017
 
 STORES = {
-    # Open all year, and many customers for their number of lines: chosen greedily by new
-    # customers per line, so that the default demo has over 1,200 customers in 170,000 lines.
+    # Stores open all year, chosen greedily by new customers per line, so that the default demo
+    # has over 1,200 customers in 170,000 lines.
     "harbor": (
         293, 313, 317, 337, 339, 346, 358, 363, 375, 389, 391, 400, 433, 445, 446, 31401, 31582,
     ),
     "village": (296, 380),
     "kiosk": (299,),
 }  # fmt: skip
-"""The stores of each shop. With `full`, harbor also gets all stores that are named nowhere."""
+"""Stores of each shop. With `full`, harbor also gets all stores not listed here."""
 
-_WATCHED = {"harbor": 60, "village": 25, "kiosk": 8}  # SKUs that competitors sell, too
-_COSTED = ("harbor", "village")  # the kiosk shows what reports say without costs
-_STOCKED = {"harbor": (150, 8), "village": (60, 4), "kiosk": (25, 2)}  # SKUs, of them dead
+_WATCHED = {"harbor": 60, "village": 25, "kiosk": 8}  # number of SKUs with competitor prices
+_COSTED = ("harbor", "village")  # the kiosk has no costs, to show reports without them
+_STOCKED = {"harbor": (150, 8), "village": (60, 4), "kiosk": (25, 2)}  # SKUs, and dead SKUs
 _EVENTS = Path(__file__).with_name("events.sql")
 _SOURCES = ("transactions", "products", "coupons", "coupon_redemptions")
-_FULL_LINES = 1_000_000  # the default has fewer, the full demo more
+_FULL_LINES = 1_000_000  # the default demo has fewer lines, the full demo more
 _FILE = "d1.sqlite"
 
 _REST = """
@@ -81,11 +80,11 @@ class DemoShop(NamedTuple):
 
 
 class DemoResult(NamedTuple):
-    """What was built."""
+    """Counts of a built demo."""
 
     path: Path
     events: int  # order lines in the database
-    refused: dict[str, int]  # lines of the data set that the rules refused, by reason
+    refused: dict[str, int]  # rejected lines of the data set, by reason
     shops: tuple[DemoShop, ...]
     groups: dict[str, int]  # rows of each aggregate table
     inventory_days: int  # simulated
@@ -104,17 +103,17 @@ def build_demo(
     stores: Mapping[str, Sequence[int]] = STORES,
     progress: Progress | None = None,
 ) -> DemoResult:
-    """Build the demo database aside and swap it in; the same seed gives the same rows.
+    """Build the demo database in a temporary file and replace the old one.
 
     Args:
-        where: The settings, whose database `demo` is meant; or the path of a SQLite file.
-        full: Load every line of the data set, about seven times as many.
-        seed: For what is simulated.
-        stores: The stores of each shop; fewer of them make a smaller demo.
-        progress: Called as events are loaded.
+        where: Settings with the database `demo`, or the path of a SQLite file.
+        full: Whether to load every line of the data set, about seven times as many.
+        seed: Random seed of simulated data; the same seed gives the same rows.
+        stores: Stores of each shop; fewer stores make a smaller demo.
+        progress: Function called while events are loaded.
 
     Raises:
-        InputError: The data set is not installed; or another database is at that path.
+        InputError: The data set is not installed, or the path is another database.
     """
     start = monotonic()
     path = _file(where)
@@ -130,7 +129,7 @@ def build_demo(
 
 
 def demo_exists(where: Settings | Path, *, full: bool = False) -> bool:
-    """Whether a demo is there; with `full`, whether it holds every line of the data set."""
+    """Return whether a demo exists; with `full`, whether it has every line of the data set."""
     path = _file(where)
     if not path.is_file():
         return False
@@ -149,12 +148,12 @@ def _file(where: Settings | Path) -> Path:
     url = where.resolve("demo")[1].url
     kind, _, path = url.partition(":")
     if kind != "sqlite":
-        raise InputError(f"database 'demo' is {url!r}; the demo is built at sqlite:PATH only")
+        raise InputError(f"database 'demo' is {url!r}. The demo requires sqlite:PATH.")
     return where.root / path
 
 
 def _require_demo(path: Path) -> None:
-    """Nothing but a demo is ever replaced."""
+    """Raise InputError if the file is not a demo, so that no other database is replaced."""
     if not path.exists():
         return
     db = SqliteDatabase(path, read_only=True)
@@ -176,7 +175,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
         migrate(db)
         tracked = track_table(db, events, progress=progress)
         counted = aggregate(db, folder, database="demo")
-        # the default would be the time of this build, which differs from run to run
+        # The default is the time of the build, which would differ between builds.
         db.execute("UPDATE discount_analytics SET created_at = first_used_at")
         with open_warehouse(folder) as con:
             shops = [DemoShop(*shop) for shop in con.sql(_SHOPS).fetchall()]
@@ -237,7 +236,7 @@ def _write_stock(
 
 
 def _json_rows(table: pa.Table) -> list[str]:
-    """Rows day by day, as an app inserts them: a pull then reads only their tail again."""
+    """Return rows by day, as an app inserts them, so that a pull rereads only the last ones."""
     columns = ", ".join(map(quote, table.schema.names))
     with scratch() as con:
         con.register("simulated", table)
@@ -277,7 +276,7 @@ def _write_costs(
 
 
 def _swap(built: Path, path: Path) -> None:
-    """Put the new file in place; the warehouse pulled from the old one must go first."""
+    """Replace the database; the warehouse pulled from the old one is deleted first."""
     leftovers = [path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm")]
     for old in (path.with_name(WAREHOUSE), *leftovers):
         old.unlink(missing_ok=True)

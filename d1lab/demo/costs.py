@@ -1,11 +1,11 @@
-"""Simulated unit costs off real list prices: no public data set has any.
+"""Simulated unit costs based on real list prices, because no public data set has costs.
 
-A product's gross margin on its list price lies between 20 and 55 %, which is the span that the
-trade reports for its departments: about 25 % in dry grocery, 30 % in dairy and meat, 40 % in deli
-and produce, 55 % in bakery. Each of the data's some 300 product groups has a margin of its own
-between 25 and 50 %, and a product differs from its group by up to 5 points; the true margins of
-these groups are not known, and no group is matched to its department's. Of one group in twenty no
-cost is on record, as of a supplier whose invoices are missing. Every row says source = 'simulated'.
+Gross margins on the list price are between 20% and 55%, the range reported by the trade for its
+departments: about 25% in dry grocery, 30% in dairy and meat, 40% in deli and produce, and 55% in
+bakery. Each of the about 300 product groups has a margin between 25% and 50%, and a product differs
+from its group by up to 5 percentage points. The true margins of the groups are unknown, and groups
+are not matched to departments. One group in twenty has no costs, as if invoices of a supplier were
+missing. Every row has source = 'simulated'.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class UnitCost(NamedTuple):
 def simulate_costs(
     con: duckdb.DuckDBPyConnection, products: Path, shop: str, *, seed: int
 ) -> list[UnitCost]:
-    """One cost per product of a shop, by SKU; none for fuel, cards and the groups left out.
+    """Simulate one cost per product of a shop, by SKU; none for fuel, cards, and excluded groups.
 
     Args:
         con: A connection with the view `order_lines`.
-        products: A Parquet file with the group (product_category) of each product_id.
-        shop: Whose products.
-        seed: The same seed over the same orders gives the same rows; a group has the same margin
+        products: Parquet file with the group (product_category) of each product_id.
+        shop: Shop of the products.
+        seed: Random seed; the same seed and orders give the same rows. A group has the same margin
             in every shop.
     """
     file = {"products": str(products)}
@@ -62,7 +62,7 @@ def simulate_costs(
 
 
 def _margins(groups: list[str], seed: int) -> dict[str, float]:
-    """The margin of each group whose costs are on record."""
+    """Return the margin of each group with costs."""
     rng = np.random.default_rng(seed)
     margins = rng.uniform(*GROUP_MARGINS, len(groups)).tolist()
     known = (rng.random(len(groups)) >= UNKNOWN).tolist()

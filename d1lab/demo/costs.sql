@@ -1,9 +1,9 @@
--- demo_costs: what the products whose unit costs are simulated go for, and what group they are of
+-- demo_costs: list price and group of the products with simulated unit costs
 -- unit: money      grain: sku      reads: order_lines
 -- $shop: the shop
--- $products: a Parquet file of the data set's products
--- list_price is the mean per unit, so that what is sold by weight adds up, too. Left out is what
--- has no grocer's margin: fuel, gift and phone cards, coupons, and what is of no group.
+-- $products: Parquet file of the data set's products
+-- list_price is the mean per unit, so that products sold by weight are consistent. Products without
+-- a grocery margin are excluded: fuel, gift and phone cards, coupons, and those without a group.
 WITH sold AS (
     SELECT sku, (sum(units * list_price) / sum(units))::DOUBLE      AS list_price
     FROM order_lines

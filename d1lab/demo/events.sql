@@ -1,13 +1,13 @@
 -- demo_events: purchase lines of The Complete Journey as order events
 -- unit: dollars      grain: shop, event_id
 -- reads: transactions, products, coupons, coupon_redemptions, stores (shop, store_id)
--- In the data, sales_value is what the store received: after the card discount and the store's
--- match of a coupon, but with the manufacturer's refund of the coupon. So the shelf price of a
--- line is sales_value + retail_disc + coupon_match_disc, and the customer paid
--- sales_value - coupon_disc; that is the revenue here. What is mapped rather than copied:
--- a coupon worth more than its line counts up to the line's price; a fuel line, whose quantity is
--- in thousandths of a gallon, is one unit. Lines of quantity 0 are left for `track` to refuse.
--- Times are UTC in the data, redemptions have the day in the stores' own time zone.
+-- In the data, sales_value is the amount that the store received: after the card discount and the
+-- store's match of a coupon, but including the manufacturer's refund of the coupon. The list price
+-- of a line is therefore sales_value + retail_disc + coupon_match_disc, and the customer paid
+-- sales_value - coupon_disc, which is the revenue here. Two values are changed: a coupon counts at
+-- most the price of its line, and a fuel line, with a quantity in thousandths of a gallon, is one
+-- unit. `track` rejects the lines with quantity 0. Times in the data are UTC; redemptions have the
+-- day in the stores' time zone.
 WITH redeemed AS (
     SELECT
         household_id,

@@ -1,8 +1,8 @@
-"""Simulated competitors' prices around real list prices: no public data set has any.
+"""Simulated competitor prices based on real list prices, because no public data set has any.
 
-Three competitors that do not exist sell the shop's best-earning products: each at a level of its
-own, with drift, promotions and days sold out; one asks in another currency; of some products the
-last look is long ago. Every row says source = 'simulated', and so does each competitor's name.
+Three fictitious competitors sell the shop's products with the most revenue, each at its own price
+level, with drift, promotions, and stockouts. One has a different currency, and some products have
+no recent observation. Every row has source = 'simulated', and every name ends with "(simulated)".
 """
 
 # pyright: standard
@@ -20,19 +20,19 @@ import numpy as np
 
 from d1lab.ingest.prices.observations import Observation
 
-LOOKS = 14  # one a week, the last one on the day before the shop's last
+LOOKS = 14  # weekly observations, the last one on the day before the shop's last day
 
 _PRODUCTS = Path(__file__).with_name("prices.sql")
 
 
 class Competitor(NamedTuple):
-    """One who is made up."""
+    """A fictitious competitor."""
 
     name: str
     site: str  # under .example, which cannot be registered (RFC 2606)
-    level: float  # of its prices, beside the shop's list prices
+    level: float  # its prices relative to the shop's list prices
     currency: str = "USD"
-    rate: float = 1.0  # of that currency for one dollar
+    rate: float = 1.0  # units of its currency per dollar
 
 
 COMPETITORS = (
@@ -45,13 +45,13 @@ COMPETITORS = (
 def simulate_prices(
     con: duckdb.DuckDBPyConnection, shop: str, *, skus: int, seed: int
 ) -> list[Observation]:
-    """Rows for `competitor_prices`: 14 weekly looks at a shop's products, the oldest first.
+    """Simulate rows of `competitor_prices`: 14 weekly observations, oldest first.
 
     Args:
         con: A connection with the view `order_lines`.
-        shop: Whose products.
-        skus: How many, those with the most revenue.
-        seed: The same seed over the same orders gives the same rows.
+        shop: Shop of the products.
+        skus: Number of products, those with the most revenue.
+        seed: Random seed; the same seed and orders give the same rows.
     """
     products = con.sql(_PRODUCTS.read_text(), params={"shop": shop, "skus": skus}).fetchall()
     rows = []
@@ -66,7 +66,7 @@ def simulate_prices(
 def _draw(
     usual: np.ndarray, competitor: Competitor, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each product (rows) and look (columns): the price, if it is in stock, if it was seen."""
+    """Simulate price, availability, and presence of each product (row) and observation (column)."""
     shape = (len(usual), LOOKS)
     level = competitor.level * np.exp(rng.normal(0, 0.05, (len(usual), 1)))
     drift = np.exp(np.cumsum(rng.normal(0, 0.006, shape), axis=1))
@@ -74,21 +74,21 @@ def _draw(
     promoted = np.where(_spells(rng, shape, starts=0.05, weeks=2), 1 - depth, 1.0)
     prices = usual[:, None] * level * drift * promoted * competitor.rate
     there = ~_spells(rng, shape, starts=0.03, weeks=3)
-    kept = rng.random((len(usual), 1)) < 0.85  # it does not sell everything
+    kept = rng.random((len(usual), 1)) < 0.85  # a competitor does not sell all products
     stopped = rng.random((len(usual), 1)) < 0.08  # not observed for weeks
     seen = kept & ~(stopped & (np.arange(LOOKS) >= LOOKS - 5))
     return _as_asked(prices), there, seen
 
 
 def _as_asked(prices: np.ndarray) -> np.ndarray:
-    """Prices as shops write them: from 5 on they end in 9."""
+    """Round prices as shops do: from 5 on, they end in 9."""
     return np.where(prices < 5, np.maximum(prices, 0.05), np.round(prices - 0.04, 1) + 0.09)
 
 
 def _spells(
     rng: np.random.Generator, shape: tuple[int, int], *, starts: float, weeks: int
 ) -> np.ndarray:
-    """Spells that begin by chance and last some looks."""
+    """Simulate periods that start at random and last several observations."""
     begins = rng.random(shape) < starts
     spell = begins.copy()
     for later in range(1, weeks):

@@ -1,7 +1,8 @@
--- demo_prices: the usual list price of the products whose competitors are simulated
+-- demo_prices: typical list price of the products with simulated competitor prices
 -- unit: money      grain: sku      reads: order_lines
--- $shop, $skus: the shop, and how many products, by revenue of its last 180 days
--- Only products with a steady price are taken: fuel and what is sold by weight have another every day.
+-- $shop, $skus: the shop, and the number of products, by revenue of its last 180 days
+-- Only products with a steady price are included; prices of fuel and of products sold by weight
+-- change every day.
 WITH lines AS (
     SELECT sku, day, list_price, revenue, max(day) OVER () AS last_day
     FROM order_lines

@@ -1,8 +1,8 @@
-"""Simulated stock levels over real demand: no public data set has any.
+"""Simulated stock levels for real demand, because no public data set has stock.
 
-The units sold are the shop's own. Around them a planner restocks each SKU by its reorder point
-and lot size; deliveries take days and some come late, so that shelves run empty; a few units get
-lost or come back; some days go unrecorded. `d1lab_sources` says that the rows are simulated.
+Units sold are the shop's own. Each SKU is restocked by reorder point and lot size. Deliveries take
+days and some are late, so that stockouts occur. A few units are lost or returned, and some days are
+not recorded. `d1lab_sources` marks the rows as simulated.
 """
 
 # pyright: standard
@@ -40,14 +40,14 @@ class Stock(NamedTuple):
 def simulate_stock(
     con: duckdb.DuckDBPyConnection, shop: str, *, skus: int, dead: int, seed: int
 ) -> pa.Table:
-    """Rows for `inventory_impact`: the last 180 days of a shop's SKUs.
+    """Simulate rows of `inventory_impact`: the last 180 days of a shop's SKUs.
 
     Args:
         con: A connection with the view `order_lines`.
-        shop: Whose demand.
-        skus: How many SKUs, those with the most units.
-        dead: How many of them have not sold for 90 days.
-        seed: The same seed over the same demand gives the same rows.
+        shop: Shop of the demand.
+        skus: Number of SKUs, those with the most units.
+        dead: Number of these SKUs without a sale for 90 days.
+        seed: Random seed; the same seed and demand give the same rows.
     """
     parameters = {"shop": shop, "days": DAYS, "skus": skus, "dead": dead}
     demand = con.sql(_DEMAND.read_text(), params=parameters).to_arrow_table()
@@ -69,17 +69,17 @@ def simulate_stock(
 
 
 def restock(sold: np.ndarray, rng: np.random.Generator) -> Stock:
-    """Stock around given sales: (R, Q) restocking with one delivery on its way at a time.
+    """Simulate stock for given sales: (R, Q) policy with one open delivery at a time.
 
-    Sales are facts: where the shelf is too empty for them, the delivery on its way mostly arrives
-    that day; else the shelf goes below zero (oversold).
+    Sales are given. If the stock is too low for them, an open delivery usually arrives on that day;
+    otherwise the stock becomes negative (oversold).
 
     Args:
         sold: Units sold, SKUs x days.
-        rng: Where chance comes from.
+        rng: Random number generator.
     """
     skus, days = sold.shape
-    # planned by the first half where that was better: what stops selling stays on the shelf
+    # plan by the first half if it had more sales, so that SKUs that stop selling keep stock
     rate = np.maximum(sold.mean(axis=1), sold[:, : days // 2].mean(axis=1))
     lead_days = rng.integers(3, 15, skus)
     reorder_point = np.ceil(rate * lead_days + 0.5 * np.sqrt(rate * lead_days)).astype(np.int64)
@@ -103,28 +103,28 @@ def restock(sold: np.ndarray, rng: np.random.Generator) -> Stock:
 
 
 def _recount(shelf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Now and then a count in the morning finds one unit less than the evening left."""
+    """Simulate stock counts that find one unit less in the morning than in the evening."""
     return -((rng.random(shelf.size) < 0.002) & (shelf > 0)).astype(np.int64)
 
 
 def _drift(sold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One unit comes back (1 in 50 selling days), or gets lost (1 in 250 days)."""
+    """Simulate returns (1 unit in 50 selling days) and losses (1 unit in 250 days)."""
     back = (sold > 0) & (rng.random(sold.size) < 0.02)
     return back.astype(np.int64) - (rng.random(sold.size) < 0.004)
 
 
 def _delay(skus: int, rng: np.random.Generator) -> np.ndarray:
-    """One delivery in five is up to ten days late."""
+    """Simulate delays: one delivery in five is up to ten days late."""
     return np.where(rng.random(skus) < 0.2, rng.integers(1, 11, skus), 0)
 
 
 def _recorded(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Which days are on record: 99 in 100; of the third SKU only 60."""
+    """Simulate recorded days: 99 in 100, for the third SKU only 60."""
     share = np.full((shape[0], 1), 0.99)
     share[2:3] = 0.6
     return rng.random(shape) < share
 
 
 def _grid(demand: pa.Table, column: str) -> np.ndarray:
-    """A column as SKUs x days; the rows come sorted by both, without gaps."""
+    """Reshape a column to SKUs x days; rows must be sorted by both, without gaps."""
     return demand[column].to_numpy().reshape(-1, DAYS)

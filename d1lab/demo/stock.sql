@@ -1,8 +1,8 @@
--- demo_demand: units sold per day of the SKUs whose stock is simulated, over the last days
+-- demo_demand: units sold per day of the SKUs with simulated stock, over the last days
 -- unit: units      grain: sku, day      reads: order_lines
--- $shop, $days: the shop, and how many days back from its last day
--- Fuel is left out: it has no shelf.
--- $skus: how many SKUs, by units sold; $dead: how many of them sold last before those 90 days
+-- $shop, $days: the shop, and the number of days up to its last day
+-- Fuel is excluded, because it is not stocked in units.
+-- $skus: number of SKUs, by units sold; $dead: number of these without a sale for 90 days
 WITH lines AS (
     SELECT sku, day, units, discount_id IS NOT NULL AS is_discounted, max(day) OVER () AS last_day
     FROM order_lines

@@ -1,1 +1,1 @@
-"""Pages: a run as one HTML file, in other formats, and the index of all pages."""
+"""Pages: the HTML file of a run, its exports, and the index of all pages."""

@@ -1,4 +1,4 @@
-"""What changed since the last run, and whether that is significant."""
+"""Changes of key figures since the previous run, with their significance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d1lab.display.values import digits_for
 Finding = Literal["changed", "noise", "same", "unsure", "new", "gone", "unknown"]
 
 FINDINGS: dict[Finding, str] = {
-    "changed": "more than noise",
+    "changed": "significant",
     "noise": "not significant",
     "same": "unchanged",
     "unsure": "significance unknown (no interval)",
@@ -24,37 +24,37 @@ FINDINGS: dict[Finding, str] = {
 
 
 class FigureChange(NamedTuple):
-    """One key figure now and in the run before.
+    """One key figure in this and in the previous run.
 
-    `difference`, `low` and `high` are None where the finding does not rest on them.
+    `difference`, `low`, and `high` are None if the finding does not use them.
     """
 
     figure: Figure
     previous: Figure | None
     finding: Finding
     difference: float | None = None
-    low: float | None = None  # 95 % interval of the difference
+    low: float | None = None  # 95% interval of the difference
     high: float | None = None
 
     @property
     def ratio(self) -> float | None:
-        """The difference as a share of the value before; None where that is 0 or unknown."""
+        """Difference as a share of the previous value; None if that is 0 or unknown."""
         before = self.previous.value if self.previous else None
         return self.difference / abs(before) if self.difference is not None and before else None
 
     @property
     def good(self) -> bool | None:
-        """Whether a real change is for the better; None where it is not real or not declared."""
+        """Whether a significant change is an improvement; None if not significant or undeclared."""
         if self.finding != "changed" or self.figure.better is None or self.difference is None:
             return None
         return (self.difference > 0) == (self.figure.better == "higher")
 
     def shown(self) -> str:
-        """The difference as a reader sees it, with its sign; empty where there is none."""
+        """Return the formatted difference with its sign; empty without one."""
         if not self.difference:
             return ""
         sign = "+" if self.difference > 0 else ""
-        if self.figure.kind == "percent":  # a share changes by points, not by a share of itself
+        if self.figure.kind == "percent":  # the difference of two shares is in percentage points
             points = 100 * self.difference
             return f"{sign}{show(points, digits=_telling(points, 1))} pp"
         figure = self.figure
@@ -63,18 +63,18 @@ class FigureChange(NamedTuple):
         return f"{sign}{show(self.difference, figure.kind, figure.unit, digits)}{by}"
 
     def words(self) -> str:
-        """The finding in words."""
+        """Finding in words."""
         return FINDINGS[self.finding]
 
 
 def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> FigureChange:
-    """One figure against its own past.
+    """Compare a figure with its value in the previous run.
 
-    A difference is more than noise when the interval of the difference excludes 0. That interval
-    is recovered from the two figures' own intervals, which may be lopsided and of other levels
-    (Zou & Donner 2008, doi:10.1002/sim.3095); for symmetric normal intervals it is
-    d -+ 1.96 sqrt(se1^2 + se2^2). It takes the runs as independent. Where their periods overlap,
-    they are not, and the true noise is smaller: 'within noise' may then hide a small change.
+    A difference is significant if its interval excludes 0. The interval is recovered from those of
+    the two figures, which can be asymmetric and of different levels (Zou & Donner 2008,
+    doi:10.1002/sim.3095); for symmetric normal intervals it is d -+ 1.96 sqrt(se1^2 + se2^2). It
+    assumes that the runs are independent. If their periods overlap, it is too wide, so that small
+    changes can be reported as not significant.
     """
     if previous is None:
         return FigureChange(figure, None, "new")
@@ -82,7 +82,7 @@ def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Fig
     if figure.value is None or previous.value is None or len(units) > 1:
         return FigureChange(figure, previous, "unknown")
     difference = figure.value - previous.value
-    if isclose(figure.value, previous.value, rel_tol=1e-9):  # sums of floats, in another order
+    if isclose(figure.value, previous.value, rel_tol=1e-9):  # rounding of sums in another order
         return FigureChange(figure, previous, "same", 0)
     now, before = _arms(figure, level), _arms(previous, level)
     if now is None or before is None:
@@ -95,21 +95,21 @@ def compare(figure: Figure, previous: Figure | None, level: float = 0.95) -> Fig
 
 
 def what_changed(figures: Iterable[Figure], previous: Iterable[Figure]) -> list[FigureChange]:
-    """Each key figure against the run before, in order; then those that are no longer reported."""
+    """Compare all key figures with the previous run, then list those no longer reported."""
     before = {figure.key: figure for figure in previous}
     changes = [compare(figure, before.pop(figure.key, None)) for figure in figures]
     return changes + [FigureChange(figure, figure, "gone") for figure in before.values()]
 
 
 def _telling(difference: float, digits: int) -> int:
-    """The decimals that leave something of a difference: a change is not told as 0.00."""
+    """Return enough decimals for a difference not to be shown as 0.00."""
     while digits < 4 and not round(difference, digits):
         digits += 1
     return digits
 
 
 def _arms(figure: Figure, level: float) -> tuple[float, float] | None:
-    """How far the interval reaches below and above its value, stretched to `level`."""
+    """Return the distances of the interval's ends from its value, rescaled to `level`."""
     if figure.low is None or figure.high is None or figure.value is None:
         return None
     stretch = _quantile(level) / _quantile(figure.level)

@@ -1,8 +1,9 @@
-"""A page in other forms: its tables as files for other tools, all of it as a PDF.
+"""Exports of a page: its tables as CSV files, and the page as a PDF.
 
-A page's links lead to the tables that it shows cut. `d1lab run customers --export csv` writes the
-others, too, such as a list of customers for a mailing. They are kept with the run, so that they
-come along when its page is written again; a PDF is of one page, and goes when that changes.
+A page links to the CSV files of the tables that it does not show in full. `d1lab run customers
+--export csv` writes all tables, such as a list of customers for a mailing. CSV files are kept with
+the run and copied again when its page is rewritten. A PDF belongs to one version of a page and is
+deleted when the page changes.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ TIMEOUT_SECONDS = 90
 
 
 def is_root() -> bool:
-    """Whether this process is root's; Windows has no root."""
+    """Return whether this process runs as root; False on Windows."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium or Chrome on PATH; None where there is none."""
+    """Return the path of a Chromium or Chrome on PATH; None without one."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def require_chromium() -> str:
-    """The path of a Chromium or Chrome on PATH.
+    """Return the path of a Chromium or Chrome on PATH.
 
     Raises:
-        InputError: There is none.
+        InputError: Neither is on PATH.
     """
     browser = find_chromium()
     if browser is None:
@@ -53,24 +54,24 @@ def print_pdf(page: Path, pdf: Path) -> Path:
     """Print a page to a tagged PDF.
 
     Args:
-        page: The page's HTML file.
-        pdf: Where the PDF goes; it is replaced.
+        page: HTML file of the page.
+        pdf: Path of the PDF; an existing file is replaced.
 
     Raises:
         InputError: The page does not exist, or no Chromium is on PATH.
-        D1labError: Chromium did not print it.
+        D1labError: Chromium failed to print the page.
     """
     if not page.is_file():
-        raise InputError(f"there is no page {page}; `d1lab run` makes pages")
+        raise InputError(f"page {page} not found. Create pages with `d1lab run`.")
     browser = require_chromium()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made.pdf"
         command = [browser, "--headless", f"--user-data-dir={folder}/profile", "--disable-gpu"]
-        command += ["--no-sandbox"] if is_root() else []  # Chromium refuses root otherwise
+        command += ["--no-sandbox"] if is_root() else []  # Chromium requires it for root
         command += ["--no-pdf-header-footer", f"--print-to-pdf={made}", page.resolve().as_uri()]
         _run(command, page)
         if not made.is_file():
-            raise D1labError(f"Chromium ended well but made nothing of {page}")
+            raise D1labError(f"Chromium exited without an error but wrote no PDF of {page}")
         shutil.copyfile(made, pdf)
     return pdf
 
@@ -81,33 +82,33 @@ def _run(command: list[str], page: Path) -> None:
             command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        raise D1labError(f"Chromium took over {TIMEOUT_SECONDS} s for {page}") from None
+        raise D1labError(f"Chromium took longer than {TIMEOUT_SECONDS} s for {page}") from None
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise D1labError(f"Chromium could not open {page}: {last[0]}")
 
 
 class Exported(NamedTuple):
-    """One file beside its page."""
+    """One exported file next to its page."""
 
     path: Path
-    rows: int | None  # of a table
+    rows: int | None  # rows of a table; None for a PDF
 
 
 def export_tables(run_dir: Path, page: Path) -> list[Exported]:
-    """Write every table of a run as CSV into the folder of its page's files.
+    """Write all tables of a run as CSV into the folder of its page's files.
 
-    No cell begins like a formula: a text that does has an apostrophe before it.
+    Text that a spreadsheet would evaluate as a formula gets an apostrophe in front.
 
     Args:
-        run_dir: The run's folder.
-        page: The run's page.
+        run_dir: Folder of the run.
+        page: Page of the run.
 
     Returns:
-        The files in the order of the page; a table without rows has one, too.
+        The files in the order of the page, including those of tables without rows.
 
     Raises:
-        InputError: The run's files are gone.
+        InputError: The files of the run are missing.
     """
     path = run_dir / NOTEBOOK_FILE
     if not path.is_file():
@@ -125,17 +126,17 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
 
 
 def export_pdf(page: Path) -> Exported:
-    """Print a page as the PDF beside it.
+    """Print a page to a PDF next to it.
 
     Raises:
         InputError: No Chromium is on PATH.
-        D1labError: Chromium did not print it.
+        D1labError: Chromium failed to print the page.
     """
     return Exported(print_pdf(page, page.with_suffix(".pdf")), None)
 
 
 def _tables(notebook: dict[str, Any]) -> Iterator[DataTable]:
-    """The tables that an executed notebook (nbformat 4, as JSON) shows, in order."""
+    """Yield the tables shown by an executed notebook (nbformat 4, as JSON), in order."""
     for cell in notebook.get("cells", ()):
         for output in cell.get("outputs", ()):
             bundle = output.get("data", {}).get(DataTable.MIME)

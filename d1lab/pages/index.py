@@ -1,6 +1,6 @@
-"""reports/index.html: every shop's reports with state, age, key figures, trend and earlier runs.
+"""reports/index.html: the reports of all shops, with status, age, key figures, trend, and history.
 
-It is made of the pages beside the pages, so the folder explains itself wherever it is copied to.
+It is built only from files in the same folder, so that the folder can be copied anywhere.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
 INDEX = "index.html"
-EARLIER = 30  # earlier runs listed
-TREND = 60  # runs in a trend
-SHOWN = 3  # key figures of a report
+EARLIER = 30  # maximum number of earlier runs listed
+TREND = 60  # maximum number of runs in a trend
+SHOWN = 3  # key figures per report
 
 
 class IndexEntry(NamedTuple):
     """One report of one shop of one database."""
 
-    newest: PageMeta  # whatever became of it
-    good: PageMeta | None  # the last that ended well: what `latest.html` shows
-    changes: tuple[FigureChange, ...]  # its first key figures, as its page compares them
+    newest: PageMeta  # page of the last run, successful or not
+    good: PageMeta | None  # page of the last successful run, as in `latest.html`
+    changes: tuple[FigureChange, ...]  # changes of its first key figures, as on its page
     freshness: ReportFreshness
     trend: Trend | None
     earlier: tuple[PageMeta, ...]  # newest first
 
     @property
     def status(self) -> str:
-        """How its last run ended; where that was well, how to take its verdict."""
+        """Status of the last run; of its verdict, if the run was successful."""
         run = self.newest.run
         if run.status != "done":
             return run.status
@@ -51,27 +51,27 @@ class IndexEntry(NamedTuple):
 
     @property
     def link(self) -> str:
-        """Where the title leads."""
+        """Target of the link of the title."""
         folder = Path(self.newest.path).parent.as_posix()
         has_latest = self.good is not None and self.good.run.is_standard
         return quote(f"{folder}/{LATEST}" if has_latest else self.newest.path)
 
 
 class Trend(NamedTuple):
-    """A key figure over the runs, as a line of a small picture."""
+    """Key figure over the runs, as a sparkline."""
 
     figure: Figure
-    points: str  # of an SVG polyline in a box of 120 x 32
+    points: str  # points of an SVG polyline in a box of 120 x 32
     end: tuple[float, float]
     words: str
 
 
 def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
-    """Write reports/index.html from the pages that are there.
+    """Write reports/index.html from the existing pages.
 
     Args:
-        reports_dir: The folder of all pages; it may hold none yet.
-        now: The moment that ages are counted to; the present for None.
+        reports_dir: Folder of all pages; can be empty.
+        now: Reference time for ages; None for the current time.
     """
     entries = index_entries(read_pages(reports_dir), now or datetime.now(UTC))
     script = own_script("index.js")
@@ -96,7 +96,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 
 
 def index_entries(pages: Iterable[PageMeta], now: datetime) -> list[IndexEntry]:
-    """The reports, by shop, database and title; each from the pages of its runs."""
+    """Build the entries from all pages, sorted by shop, database, and title."""
     ordered = sorted(pages, key=_report)
     entries = [_entry(list(group), now) for _, group in groupby(ordered, _report)]
     return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
@@ -118,14 +118,14 @@ _SUMMED = {
 
 
 def _summary(entries: Sequence[IndexEntry]) -> str:
-    """'18 reports: 4 need attention'."""
+    """Return a summary such as '18 reports: 4 need attention'."""
     found = Counter(entry.status for entry in entries)
     parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
     return counted(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
 
 
 def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
-    """What the list can be narrowed by: names, each with its values and their labels."""
+    """Return the filters of the list by name, each with its values and labels."""
     runs = [entry.newest.run for entry in entries]
     choices = {
         "database": {(run.database, run.database) for run in runs},
@@ -160,7 +160,7 @@ def _day(page: PageMeta) -> tuple[str, datetime]:
 
 
 def _trend(figure: Figure, pages: list[PageMeta]) -> Trend | None:
-    """The line of a figure over its runs, spaced evenly; None for fewer than two values."""
+    """Return the trend of a figure over its runs; None for fewer than two values."""
     values = [f.value for c in pages for f in c.figures if f.key == figure.key]
     known = [float(value) for value in values if value is not None]
     if len(known) < 2:

@@ -1,4 +1,4 @@
-"""Markdown as safe HTML: no HTML of its own, no pictures, links only to the web or beside."""
+"""Markdown to safe HTML: no raw HTML, no images, links only to the web or to local files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from markupsafe import Markup
 from d1lab.pages.wording import prose
 
 LOWEST, HIGHEST = 2, 4
-"""Heading levels that a story may use: the page's title is the only h1."""
+"""Heading levels in a notebook's text; the title of the page is the only h1."""
 
 
 def render_markdown(text: str, level: int = LOWEST - 1) -> Markup:
-    """Markdown as HTML whose every text is escaped.
+    """Render Markdown to HTML with escaped text.
 
     Args:
-        level: The level of the heading before it; a heading goes down by one level at most.
+        level: Level of the previous heading; headings are at most one level deeper.
     """
     parser = _parser()
     tokens = parser.parse(text)
@@ -33,7 +33,7 @@ def render_markdown(text: str, level: int = LOWEST - 1) -> Markup:
 
 
 def split_title(text: str) -> tuple[str, str]:
-    """The first heading's text, and the Markdown without it; an empty text where there is none."""
+    """Split off the text of the first heading; an empty string without a heading."""
     tokens = _parser().parse(text)
     for opening, _ in _headings(tokens):
         if opening.tag == "h1" and opening.map:
@@ -45,14 +45,14 @@ def split_title(text: str) -> tuple[str, str]:
 
 
 def last_level(html: str) -> int:
-    """The level of the last heading in a rendered text; 1 where there is none."""
+    """Return the level of the last heading in rendered HTML; 1 without a heading."""
     found = [(html.rfind(f"<h{n}>"), n) for n in range(LOWEST, HIGHEST + 1)]
     place, level = max(found)
     return level if place >= 0 else LOWEST - 1
 
 
 def is_safe_link(url: str) -> bool:
-    """Whether a link leads to the web by http(s), or to a file or place beside this page."""
+    """Return whether a link is http(s), or relative to this page."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:

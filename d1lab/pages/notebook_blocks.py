@@ -1,7 +1,7 @@
-"""Convert an executed notebook to page blocks (data only, no foreign markup).
+"""Conversion of an executed notebook to page blocks (data only, no foreign markup).
 
-Of a cell's outputs the page takes d1lab's own bundles, Vega-Lite charts, Markdown, pictures and
-plain text. It never takes text/html or scripts: those may carry what stands in a merchant's data.
+From the outputs of a cell, the page uses d1lab's own bundles, Vega-Lite charts, Markdown, images,
+and plain text. It never uses text/html or scripts, which could contain text from a shop's data.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from d1lab.display.values import sentence_case
 from d1lab.pages.markdown import last_level, render_markdown, split_title
 from d1lab.pages.svg import MIME, draw, live_spec
 
-HIDDEN = {"hide", "skip-run"}  # neither code nor output
-SILENT = {"parameters", "injected-parameters"}  # the page lists parameters itself
-MAX_TEXT = 8_000  # characters of one plain output
-MAX_PICTURE = 150_000  # characters of one base64 picture
-NUMBERS = 80  # rows of a chart shown as a table; its file holds all
+HIDDEN = {"hide", "skip-run"}  # cells without code and output on the page
+SILENT = {"parameters", "injected-parameters"}  # the page has its own list of parameters
+MAX_TEXT = 8_000  # characters of one plain-text output
+MAX_PICTURE = 150_000  # characters of one base64 image
+NUMBERS = 80  # rows of a chart shown as a table; its file has all rows
 
 
 class ProseBlock(NamedTuple):
@@ -34,27 +34,27 @@ class ProseBlock(NamedTuple):
 
 
 class ChartBlock(NamedTuple):
-    """A chart: drawn, described, and with its numbers; or the reason why it is not drawn."""
+    """A chart with its description and numbers, or the reason why it was not drawn."""
 
     name: str
     title: str
     description: str
     svg: Markup
-    numbers: DataTable | None  # at most as many rows as the page shows
-    whole: DataTable | None  # all of them, where those are more
+    numbers: DataTable | None  # rows shown on the page
+    whole: DataTable | None  # all rows, if there are more
     problem: str = ""
     form: str = "chart"
 
 
 class DisplayBlock(NamedTuple):
-    """A table, a note or a verdict in the course of the story."""
+    """A table, a note, or a verdict within the notebook's text."""
 
     value: DataTable | Note | Verdict
     form: str
 
 
 class TextBlock(NamedTuple):
-    """Plain output: printed lines, warnings, or a value's own text."""
+    """Plain output: printed lines, warnings, or the text of a value."""
 
     text: str
     label: str
@@ -62,46 +62,46 @@ class TextBlock(NamedTuple):
 
 
 class ImageBlock(NamedTuple):
-    """A picture that a cell made, as a data URI."""
+    """An image from a cell, as a data URI."""
 
     source: str
     form: str = "picture"
 
 
 class CodeBlock(NamedTuple):
-    """One code cell, for those who want to know how."""
+    """Source of one code cell."""
 
-    number: int  # from 1, as a reader counts the cells
+    number: int  # counted from 1
     source: str
     failed: bool = False
 
 
 class NotebookContent(NamedTuple):
-    """What a notebook shows, in order."""
+    """Content of a notebook, in order."""
 
     verdict: Verdict | None
     blocks: tuple[Any, ...]
     code: tuple[CodeBlock, ...]
-    specs: dict[str, dict[str, Any]]  # of the charts, by name
+    specs: dict[str, dict[str, Any]]  # specifications of the charts, by name
 
     @property
     def cut(self) -> list[DataTable]:
-        """The numbers of charts that the page shows the top of, whole."""
+        """Return the full tables of charts whose numbers the page cuts."""
         return [b.whole for b in self.blocks if isinstance(b, ChartBlock) and b.whole]
 
 
 def read_notebook(
     notebook: Mapping[str, Any], failed_cell: int | None = None, *, whole: bool = True
 ) -> NotebookContent:
-    """The story of an executed notebook.
+    """Read the content of an executed notebook.
 
-    The first verdict leads the page, and key figures have their own place: neither is repeated.
+    The first verdict and the key figures are in the page header, so they are not repeated.
 
     Args:
         notebook: nbformat 4, as JSON.
-        failed_cell: The index of the cell that ended the run, if one did.
-        whole: Whether the run came to its end. Otherwise the story ends with the last cell that
-            was begun: headings without anything below them would follow.
+        failed_cell: Index of the cell that failed, if any.
+        whole: Whether the run completed. Otherwise the content ends with the last started cell,
+            to avoid headings without content.
     """
     cells = notebook.get("cells", ())
     cells = cells if whole else cells[: _last_begun(cells, failed_cell) + 1]
@@ -134,7 +134,7 @@ def _is_bare_heading(block: Any) -> bool:
 
 
 def _last_begun(cells: Sequence[Mapping[str, Any]], failed_cell: int | None) -> int:
-    """The index of the last code cell that was begun; -1 where none was."""
+    """Return the index of the last started code cell; -1 if none was started."""
     if failed_cell is not None:
         return failed_cell
     begun = (index for index, cell in enumerate(cells) if cell.get("execution_count"))
@@ -151,7 +151,7 @@ def _assembled(blocks: list[Any], code: list[CodeBlock]) -> NotebookContent:
 
 
 def _outputs(outputs: Any, index: int) -> Iterator[Any]:
-    """A code cell's outputs as blocks."""
+    """Yield the outputs of a code cell as blocks."""
     for position, output in enumerate(outputs):
         kind = output.get("output_type")
         if kind == "stream":
@@ -164,11 +164,11 @@ def _outputs(outputs: Any, index: int) -> Iterator[Any]:
 
 
 def _display(data: Mapping[str, Any], name: str) -> Any:
-    """One displayed value, by the richest form that the page trusts."""
+    """Convert a displayed value from the richest MIME type that the page accepts."""
     if Verdict.MIME in data:
         return DisplayBlock(Verdict.of(**data[Verdict.MIME]), "verdict")
     if Figures.MIME in data:
-        return None  # the page has a place for all of them
+        return None  # shown in the page header
     if DataTable.MIME in data:
         return DisplayBlock(DataTable.from_json(data[DataTable.MIME]), "table")
     if Note.MIME in data:
@@ -184,7 +184,7 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
 
 
 class _Drawn(NamedTuple):
-    """A chart with its specification, which the page's script takes."""
+    """A chart with its specification, for the page's script."""
 
     chart: ChartBlock
     spec: Mapping[str, Any]
@@ -198,7 +198,7 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
     rows = _rows(spec)
     svg, problem = "", ""
     if rows == []:
-        problem = "There is nothing to draw: the chart has no rows."
+        problem = "The chart has no rows."
     else:
         try:
             svg = draw(spec, f"{name}-")
@@ -211,7 +211,7 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
 
 
 def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The chart's own rows; None where it has several data sets or none of its own."""
+    """Return the rows of a chart; None if it does not have exactly one inline data set."""
     data: dict[str, Any] = spec.get("data") or {}
     values: Any = data.get("values")
     if values is None and "name" in data:
@@ -223,7 +223,7 @@ def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
 def _numbers(
     spec: Mapping[str, Any], rows: list[Mapping[str, Any]], title: str, name: str
 ) -> DataTable:
-    """The chart's rows as a table, so that a picture is never the only place of a number."""
+    """Return the rows of a chart as a table, so that all numbers are readable as text."""
     usermeta: dict[str, Any] = spec.get("usermeta") or {}
     declared: Any = usermeta.get("d1lab", {}).get("columns")
     if declared:
@@ -236,7 +236,7 @@ def _numbers(
 
 
 def _top(table: DataTable) -> DataTable:
-    """A table as the page shows it, and the file that has the rest."""
+    """Cut a table to the rows shown on the page, with a link to the file with all rows."""
     if table.total_rows <= NUMBERS:
         return table
     return table._replace(rows=table.rows[:NUMBERS], csv=f"{table.name}.csv")
@@ -255,15 +255,15 @@ def _plain(text: Any, label: str) -> TextBlock:
 
 
 def _picture(base64: str) -> ImageBlock | TextBlock:
-    """A PNG as a data URI, where it is small and nothing but base64."""
+    """Return a PNG as a data URI if it is small and valid base64, else a note."""
     packed = "".join(base64.split())
     if len(packed) > MAX_PICTURE:
-        return TextBlock(f"a picture of {len(packed) * 3 // 4:,} bytes was left out", "Note")
+        return TextBlock(f"an image of {len(packed) * 3 // 4:,} bytes was skipped", "Note")
     if not packed.replace("+", "").replace("/", "").rstrip("=").isalnum():
-        return TextBlock("a picture that is no PNG was left out", "Note")
+        return TextBlock("an image that is not a PNG was skipped", "Note")
     return ImageBlock(f"data:image/png;base64,{packed}")
 
 
 def _text(value: Any) -> str:
-    """nbformat's text: a string, or the lines of one."""
+    """Join nbformat text, which is a string or a list of lines."""
     return "".join(cast("list[str]", value)) if isinstance(value, list) else str(value)

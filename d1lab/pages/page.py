@@ -1,10 +1,10 @@
-"""A run's folder as one HTML file that needs nothing else: no request, no server, no script even.
+"""Page of a run: one HTML file that needs no server, no requests, and no scripts.
 
-    render_page(run_dir)               the page as text
-    write_page(run_dir, reports_dir)   reports/<database>/<shop>/<report>/..., with its CSV files
+    render_page(run_dir)               returns the HTML
+    write_page(run_dir, reports_dir)   writes reports/<database>/<shop>/<report>/..., with CSV files
 
-The page's policy lets no script run but our own, named by its hash. Whatever stands in the data is
-escaped text; charts are plain SVG first, and live once the script has unpacked Vega.
+The content security policy allows only d1lab's scripts, by hash. Text from the data is escaped.
+Charts are static SVG until the script has unpacked Vega and made them interactive.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, READS_FILE, RunRecord, load_results, load_run
 
 TEMPLATES = Path(__file__).with_name("templates")
-LEADING = 3  # key figures on the first screen
+LEADING = 3  # key figures in the page header
 LOG_LINES = 120
 
 
 class PreviousRun(NamedTuple):
-    """The run that this one is compared with."""
+    """The previous run, for comparison."""
 
     run: RunRecord | None
     since: str  # its day in words
-    remark: str  # why a comparison needs care; empty if it does not
+    remark: str  # differences that affect the comparison; empty without any
     figures: tuple[Figure, ...] = ()
 
 
@@ -52,18 +52,18 @@ def render_page(
     cache_dir: Path | None = None,
     files: str = "",
 ) -> str:
-    """A run's page.
+    """Render the page of a run.
 
     Args:
-        run_dir: The run's folder: data/<database>/runs/<run id>.
-        static: Without any script, for mail and archive: charts are pictures, and the page is
-            at most 150 kB with four of them.
-        now: The moment that ages are counted to; the present for None.
-        cache_dir: Where the packed Vega is kept; data/cache for None.
-        files: The folder of the page's CSV files as its links name it; empty links to none.
+        run_dir: Folder of the run: data/<database>/runs/<run id>.
+        static: Whether to omit all scripts, for mail and archives. Charts are then static, and a
+            page with four charts has at most 150 kB.
+        now: Reference time for ages; None for the current time.
+        cache_dir: Folder of the packed Vega; None for data/cache.
+        files: Relative folder of the CSV files for links; '' for no links.
 
     Raises:
-        InputError: The folder holds no run.
+        InputError: The folder is not one of a run.
     """
     run = load_run(run_dir)
     story = _story(run_dir, run)
@@ -104,14 +104,15 @@ def _render(
             files=files,
         )
     )
-    return page.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    return page.encode("utf-8", "replace").decode()  # lone surrogates cannot be encoded
 
 
 def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = None) -> Path:
-    """Write a run's page and its CSV files under `reports_dir`, and `latest.html` beside it.
+    """Write the page and CSV files of a run under `reports_dir`, and update `latest.html`.
 
     Returns:
-        The page. A failed run has its own name and leaves the good page of its day in place.
+        Path of the page. The page of a failed run has a different name, so that it does not
+        replace a successful one of the same day.
     """
     run = load_run(run_dir)
     path = place(reports_dir, run)
@@ -127,7 +128,7 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
 
 
 class Scripts(NamedTuple):
-    """What a live page carries: our script, the packed charts, and packed Vega where needed."""
+    """Scripts of an interactive page: d1lab's own, the packed charts, and Vega if needed."""
 
     policy: str
     own: Markup
@@ -136,7 +137,7 @@ class Scripts(NamedTuple):
 
     @classmethod
     def of(cls, story: NotebookContent, cache_dir: Path) -> Scripts:
-        """The scripts that this story needs."""
+        """Return the scripts required for the content."""
         own = own_script("page.js")
         vega = bundle(cache_dir) if story.specs else Script("", "")
         hashes = " ".join(filter(None, (csp_hash(own), vega.csp_hash)))
@@ -146,7 +147,7 @@ class Scripts(NamedTuple):
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The templates: every value is escaped, and a missing one is an error."""
+    """Return the template environment; values are escaped, and a missing value is an error."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -162,12 +163,12 @@ def environment() -> Environment:
 
 @lru_cache(maxsize=8)
 def asset(name: str) -> str:
-    """A style sheet or a script of ours."""
+    """Return the text of a style sheet or script in `templates/`."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def own_script(name: str) -> str:
-    """A page's script with what all pages share, in a scope of its own."""
+    """Return a page's script with the shared code, in its own scope."""
     return f"(() => {{\n{asset('ages.js')}\n{asset(name)}}})();"
 
 
@@ -178,14 +179,14 @@ def _story(run_dir: Path, run: RunRecord) -> NotebookContent:
     try:
         notebook = json.loads(path.read_bytes())
     except ValueError as error:
-        raise InputError(f"{path} is no notebook: {error}. Run the report again") from None
+        raise InputError(f"{path} is not a notebook: {error}. Run the report again.") from None
     failed_cell = run.error.cell_index if run.error else None
     whole = run.status == "done" and not run.reason
     return read_notebook(notebook, failed_cell, whole=whole)
 
 
 def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
-    """The run to compare with, and what differs between the two but the data."""
+    """Return the run to compare with, and the differences between the two except the data."""
     folder = run_dir.parent / run.previous_run_id if run.previous_run_id else None
     if folder is None or not folder.is_dir():
         return PreviousRun(None, "", "")
@@ -202,7 +203,7 @@ def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
 
 
 def _reads(run_dir: Path) -> list[str]:
-    """The views that the notebook read, in order, each once."""
+    """Return the distinct views read by the notebook, in order."""
     path = run_dir / READS_FILE
     lines = path.read_bytes().splitlines() if path.is_file() else []
     names = [name for line in lines for name in orjson.loads(line).get("reads", ())]

@@ -2,8 +2,8 @@
 
     reports/<database>/<shop>/<report>/<as_of>.html, and latest.html; <shop> is _ for all data
 
-Beside a page lie its CSV files, in a folder of its name, and `<as_of>.json`: the card by which the
-index lists it. So `reports/` can be copied anywhere, and its index made again from itself.
+The CSV files of a page are in a folder of the same name. `<as_of>.json` has the metadata for the
+index, so that `reports/` can be copied anywhere and the index rebuilt from its files.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from d1lab.files import digest, write
 from d1lab.runs.record import RunRecord
 
 LATEST = "latest.html"
-ALL_DATA = "_"  # the folder of reports of all data, in the place of a shop's
-KEPT = 6  # key figures on a card
+ALL_DATA = "_"  # folder of reports for all data, instead of a shop
+KEPT = 6  # key figures in the metadata
 
 
 class PageMeta(NamedTuple):
-    """One page, as the index lists it."""
+    """Metadata of one page, for the index."""
 
-    path: str  # of the page, below reports/
+    path: str  # path of the page, relative to reports/
     run: RunRecord
-    figures: tuple[Figure, ...]  # the first of its key figures
-    before: tuple[Figure, ...] = ()  # those that the page compares them with
+    figures: tuple[Figure, ...]  # its first key figures
+    before: tuple[Figure, ...] = ()  # key figures of the previous run
 
 
 def place(reports_dir: Path, run: RunRecord) -> Path:
-    """Where a run's page stands; a run that did not end well takes no good page's place."""
+    """Return the path of a run's page; different for failed runs, to keep successful pages."""
     day = run.as_of.isoformat() if run.as_of else f"{run.started_at:%Y-%m-%d}"
     chosen = json.dumps(run.chosen, sort_keys=True, default=str)
     mark = f"-{_digest(chosen)}" if run.chosen else ""
@@ -45,7 +45,7 @@ def place(reports_dir: Path, run: RunRecord) -> Path:
 
 
 def file_name(text: str) -> str:
-    """A name as one path segment; a name that had to be changed keeps a mark of what it was."""
+    """Convert a name to one path segment; a changed name gets a hash of the original."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
     return safe if safe and safe == text != ALL_DATA else f"{safe or 'shop'}-{_digest(text)}"
 
@@ -59,15 +59,15 @@ def store_page(
     *,
     before: Sequence[Figure] = (),
 ) -> None:
-    """Put a page in its place with its files and its card, and make it `latest.html` if it is.
+    """Write a page with its files and metadata, and update `latest.html`.
 
     Args:
-        path: The page's place.
-        page: Its HTML.
-        run: What it is the page of.
-        figures: Its key figures, in order.
-        tables: Its CSV files.
-        before: The key figures that it compares with; the index then compares with the same.
+        path: Path of the page.
+        page: HTML of the page.
+        run: Record of the run.
+        figures: Key figures of the run, in order.
+        tables: Tables to write as CSV files.
+        before: Key figures of the previous run, so that the index shows the same changes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_suffix("")
@@ -75,7 +75,7 @@ def store_page(
     for table in tables:
         files.mkdir(exist_ok=True)
         shutil.copyfile(table, files / table.name)
-    path.with_suffix(".pdf").unlink(missing_ok=True)  # of the page that stood here before
+    path.with_suffix(".pdf").unlink(missing_ok=True)  # PDF of the previous version of the page
     write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}
     card = {
@@ -88,10 +88,10 @@ def store_page(
 
 
 def remove_page(reports_dir: Path, page: str) -> None:
-    """Take a page away with its files and its card; `latest.html` goes back to the one before.
+    """Delete a page with its files and metadata; `latest.html` shows the previous one again.
 
     Args:
-        page: The page's path below `reports_dir`. An absent page is no error.
+        page: Path of the page, relative to `reports_dir`. A missing page is ignored.
     """
     path = reports_dir / page
     for suffix in (".html", ".json", ".pdf"):
@@ -102,13 +102,13 @@ def remove_page(reports_dir: Path, page: str) -> None:
 
 
 def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
-    """The cards of all pages under `reports_dir`; a card without its page counts for nothing."""
+    """Yield the metadata of all pages under `reports_dir`; metadata without a page is ignored."""
     for folder in sorted(reports_dir.glob("*/*/*/")):
         yield from _cards(folder)
 
 
 def latest_runs(reports_dir: Path) -> set[str]:
-    """The runs that `latest.html` shows, of all reports."""
+    """Return the IDs of the runs shown by `latest.html`, for all reports."""
     newest: dict[str, PageMeta] = {}
     for card in filter(_is_standard, read_pages(reports_dir)):
         folder = card.path.rpartition("/")[0]
@@ -117,9 +117,9 @@ def latest_runs(reports_dir: Path) -> set[str]:
 
 
 def point_latest(folder: Path) -> None:
-    """Make `latest.html` the newest good page of a report, or the newest at all.
+    """Point `latest.html` to the newest successful page of a report, or to the newest one.
 
-    A variant, which somebody's own parameters made, never is; nor is a run of a day to come.
+    Runs with custom parameters and runs for a future day are never chosen.
     """
     newest = max(filter(_is_standard, _cards(folder)), key=_recency, default=None)
     latest = folder / LATEST
@@ -154,7 +154,7 @@ def _recency(card: PageMeta) -> tuple[bool, str, str]:
 
 
 def _listed(run: RunRecord) -> RunRecord:
-    """A record without what the index does not show."""
+    """Return a run record reduced to the fields shown by the index."""
     data = run.data.model_copy(update={"tables": ()})
     unlisted = {"parameters": run.chosen, "versions": {}, "error": None, "data": data}
     return run.model_copy(update=unlisted)

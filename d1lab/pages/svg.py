@@ -1,4 +1,4 @@
-"""Vega on the host: charts as SVG that needs no script, and the script that makes them live."""
+"""Vega charts: static SVG without scripts, and the script for interactive charts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from d1lab.files import write
 from d1lab.pages.vega_process import ChartRenderer
 
 MIME = "application/vnd.vegalite"  # and a version
-WIDTH = 680  # of the static picture, in CSS pixels
+WIDTH = 680  # width of the static chart, in CSS pixels
 
 _TAGS = frozenset(
     {"svg", "g", "path", "line", "rect", "text", "tspan", "defs", "clipPath", "linearGradient"}
@@ -41,27 +41,27 @@ _PLACE = re.compile(r"translate\((\S+),(\S+)\)")
 
 
 class Script(NamedTuple):
-    """A script of ours, packed for a page: gzip in base64, and the hash that a CSP admits it by."""
+    """A script packed for a page: gzip in base64, and its hash for the CSP."""
 
     packed: str
     csp_hash: str
 
 
 def csp_hash(text: str) -> str:
-    """A script's source expression for a content security policy."""
+    """Return the source expression of a script for a content security policy."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def pack(text: str) -> str:
-    """Text as gzip in base64, the same bytes for the same text."""
+    """Compress text to gzip in base64; deterministic."""
     return b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 @lru_cache(maxsize=1)
 def bundle(cache_dir: Path) -> Script:
-    """Vega, Vega-Lite and Vega-Embed as one script that sets `window.vegaEmbed` and no other name.
+    """Bundle Vega, Vega-Lite, and Vega-Embed in one script that sets only `window.vegaEmbed`.
 
-    Making it takes seconds, so it is kept in `cache_dir` by its version.
+    Building it takes seconds, so it is cached in `cache_dir` by version.
     """
     import vl_convert
 
@@ -76,7 +76,7 @@ def bundle(cache_dir: Path) -> Script:
 
 
 def live_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A specification for the page's script: the page itself shows title and numbers."""
+    """Return the specification for the page's script, without the title (shown by the page)."""
     kept = {name: value for name, value in spec.items() if name not in ("title", "usermeta")}
     if kept.get("width") == "container":
         kept["autosize"] = {"type": "fit-x", "contains": "padding"}
@@ -84,20 +84,20 @@ def live_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(spec: Mapping[str, Any], name: str) -> str:
-    """A chart as inline SVG of plain shapes and text, in the palette's light colours.
+    """Render a chart to inline SVG of plain shapes and text, in the palette's light colors.
 
     Args:
-        spec: Vega-Lite, with its data inside: nothing is fetched.
-        name: Unique in the page; made part of the picture's ids.
+        spec: Vega-Lite specification with inline data; nothing is fetched.
+        name: Name unique within the page, used in the ids of the SVG.
 
     Raises:
-        ValueError: Vega cannot draw it; the message is Vega's own.
+        ValueError: Vega cannot render it; the message is from Vega.
     """
     return _plain_svg(_picture(_drawable(spec)).result()).replace("\x00", name)
 
 
 def prerender(outputs: Iterable[Mapping[str, Any]]) -> None:
-    """Begin to draw the charts among a cell's outputs, for the page that will want them."""
+    """Start rendering the charts in a cell's outputs in the background, for the page."""
     for output in outputs:
         for mime, value in output.get("data", {}).items():
             if mime.startswith(MIME):
@@ -105,11 +105,11 @@ def prerender(outputs: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _drawable(spec: Mapping[str, Any]) -> str:
-    """What Vega is given for the static picture, the same text for the same chart."""
+    """Return the specification for the static chart as canonical JSON."""
     fixed: dict[str, Any] = live_spec(spec)
     if fixed.get("width") == "container":
         fixed["width"] = WIDTH
-    if "d1lab" in (spec.get("usermeta") or {}):  # our labels are short: measuring them costs half
+    if "d1lab" in (spec.get("usermeta") or {}):  # short labels; measuring takes half the time
         config: dict[str, Any] = fixed.get("config") or {}
         fixed["config"] = config | {"axis": config.get("axis", {}) | {"labelLimit": 0}}
     return json.dumps(fixed, sort_keys=True)
@@ -126,11 +126,11 @@ def _artist() -> ChartRenderer:
 
 
 def _plain_svg(text: str) -> str:
-    """SVG with nothing in it but shapes and text; ids begin with a NUL, for the chart's name."""
+    """Reduce SVG to shapes and text; ids start with NUL as a placeholder for the chart's name."""
     root = ET.fromstring(text)
     _strip(root)
     for name in ("width", "height"):
-        root.attrib.pop(name, None)  # the view box and CSS size it
+        root.attrib.pop(name, None)  # sized by the view box and CSS
     root.attrib["aria-hidden"] = "true"  # the chart's description replaces it
     return ET.tostring(root, encoding="unicode", short_empty_elements=True).replace(
         "\ue000", "\x00"
@@ -138,7 +138,7 @@ def _plain_svg(text: str) -> str:
 
 
 def _strip(element: ET.Element) -> None:
-    """Keep what draws: known elements, known attributes, short numbers."""
+    """Keep only known elements and attributes, with shortened numbers."""
     element.tag = element.tag.rpartition("}")[2]
     element.attrib = {
         name: _short(name, value)
@@ -164,7 +164,7 @@ def _strip(element: ET.Element) -> None:
 
 
 def _round_off(path: ET.Element) -> None:
-    """Make a circle of a path that is one: a third of the bytes."""
+    """Convert a path that is a circle to a circle element, a third of the size."""
     circle = _CIRCLE.fullmatch(path.get("d", ""))
     place = _PLACE.fullmatch(path.get("transform", ""))
     if circle and place:
@@ -181,7 +181,7 @@ def _draws(element: ET.Element) -> bool:
 
 
 def _is_local(value: str) -> bool:
-    """Whether an attribute refers to nothing outside this picture."""
+    """Return whether an attribute has no reference outside this SVG."""
     return "url(" not in value or value.startswith("url(#")
 
 

@@ -1,10 +1,10 @@
 """Render charts in a separate process because Vega holds the GIL.
 
-    python -P artist.py
+    python -P vega_process.py
 
-Run as a script it reads one Vega-Lite specification a line, as JSON, and answers each with one
-line of JSON: `{"svg": ...}`, or `{"error": ...}` in Vega's words. Imported, it is the caller's side
-of that. A specification that crashes Vega, or never ends, takes no run along.
+As a script, this module reads one Vega-Lite specification per line, as JSON, and writes one line of
+JSON for each: `{"svg": ...}`, or `{"error": ...}` with Vega's message. When imported, it is the
+client. A specification that crashes Vega or never finishes therefore does not end a run.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ LONGEST_SECONDS = 60.0
 
 
 class ChartRenderer:
-    """One drawing process, started by the first drawing and again after a crash.
+    """Client of one rendering process, started by the first chart and again after a crash.
 
-    Drawings are queued, so that whoever asks early has theirs when it is wanted.
+    Charts are queued, so that they can be rendered before they are needed.
 
     Args:
-        environment: All environment variables that the process sees.
+        environment: Complete environment variables of the process.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -37,9 +37,9 @@ class ChartRenderer:
         atexit.register(self.close)
 
     def draw(self, spec: str) -> Future[str]:
-        """The SVG of a Vega-Lite specification, JSON in one line, as a promise.
+        """Queue a Vega-Lite specification (JSON in one line) and return a future of its SVG.
 
-        Its result raises ValueError, with Vega's own message, where Vega cannot draw it.
+        `result()` raises ValueError with Vega's message if Vega cannot render it.
         """
         return self._queue.submit(self._draw, spec)
 
@@ -77,25 +77,25 @@ class ChartRenderer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the caller, who then closes it
+                start_new_session=True,  # Ctrl-C reaches only the caller, which then closes it
             )
         return self._process
 
     def close(self) -> None:
-        """End the process; the next drawing starts another."""
+        """End the process; the next chart starts a new one."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()  # it holds nothing that wants tidying
+        process.kill()  # it has no state to clean up
         process.communicate()
 
 
 def main() -> None:
-    """Draw what the lines of standard input ask for, until it ends."""
+    """Render the specifications on standard input until it ends."""
     import vl_convert
 
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries must not mix with the responses
     for line in sys.stdin:
         try:
             answer = {"svg": vl_convert.vegalite_to_svg(line, allowed_base_urls=[])}

@@ -16,15 +16,15 @@ from d1lab.display.sources import simulated
 from d1lab.display.table import TableColumn
 from d1lab.runs.record import RunRecord, setting
 
-SHORT, LONG = 14, 40  # characters
+SHORT, LONG = 14, 40  # limits of the column classes, in characters
 
 _FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
 
 
 def layout(table: DataTable) -> list[str]:
-    """The class of each column, for the style sheet.
+    """Return the CSS class of each column.
 
-    `n` aligns right; `s` is short and never wrapped; `l` is long and needs room; others are empty.
+    `n`: right-aligned; `s`: short, never wrapped; `l`: long, with a minimum width; '': other.
     """
     cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
     return [_class(column, shown) for column, shown in zip(table.columns, cells, strict=True)]
@@ -35,13 +35,13 @@ def _class(column: TableColumn, cells: list[object]) -> str:
         return "n"
     texts = [column.shown(cell) for cell in cells if cell is not None]
     if texts and all(map(_FIGURE.fullmatch, texts)) and re.search("[.%<>]", "".join(texts)):
-        return "n"  # such as p-values in words: "< 0.0001"; but not the digits of a SKU
+        return "n"  # such as p-values "< 0.0001", but not a SKU of digits
     longest = max(map(len, texts), default=0)
     return "s" if longest <= SHORT else "l" if longest > LONG else ""
 
 
 QUIET_DAYS = 3
-"""Data that ends longer than this before its pull is worth a word: nothing new comes in."""
+"""Days between the end of the data and its pull after which a page warns of no recent data."""
 
 
 STATUSES = {
@@ -53,19 +53,19 @@ STATUSES = {
     "good": "Good",
     "neutral": "Info",
 }
-"""How a run ended; where that was well, how to take its verdict."""
+"""Status of a run; of its verdict, if the run was successful."""
 
 
 class ReportFreshness(NamedTuple):
-    """How old a report's data is."""
+    """Age of a report's data."""
 
-    state: str  # 'fresh', 'stale', 'quiet' or 'unknown'
-    age: str  # of the pull, in words; empty where nothing was pulled
-    lag: str  # how long before the pull the data ends, where that is worth a word
+    state: str  # 'fresh', 'stale', 'quiet', or 'unknown'
+    age: str  # age of the pull in words; empty without a pull
+    lag: str  # time between the end of the data and the pull, if there is no recent data
 
 
 def freshness(run: RunRecord, now: datetime) -> ReportFreshness:
-    """How fresh a run's data is at `now`."""
+    """Return the freshness of a run's data at `now`."""
     pulled_at = run.data.pulled_at
     if pulled_at is None:
         return ReportFreshness("unknown", "", "")
@@ -78,7 +78,7 @@ def freshness(run: RunRecord, now: datetime) -> ReportFreshness:
 
 
 def fault(run: RunRecord) -> str:
-    """Where a run stopped, as the first sentence of its page."""
+    """Return where a run stopped, as the first sentence of its page."""
     error = run.error
     if error is None or error.cell_index is None:
         return "This run did not finish."
@@ -90,7 +90,7 @@ def fault(run: RunRecord) -> str:
 
 
 def next_steps(run: RunRecord) -> list[str]:
-    """What to do about a run that failed, the likeliest first."""
+    """Return what to do about a failed run, most likely first."""
     if run.error is None:
         return []
     again = "This run wrote nothing to D1. It is safe to run it again."
@@ -107,7 +107,7 @@ def next_steps(run: RunRecord) -> list[str]:
 
 
 def filters() -> dict[str, Callable[..., Any]]:
-    """The templates' filters."""
+    """Return the filters of the templates."""
     return {
         "day": day,
         "moment": moment,
@@ -128,12 +128,12 @@ def filters() -> dict[str, Callable[..., Any]]:
 
 
 def day(value: date | None) -> str:
-    """A day, as in '31 May 2026'."""
+    """Format a day, as in '31 May 2026'."""
     return f"{value.day} {value:%b %Y}" if value else "unknown"
 
 
 def moment(value: datetime | None) -> str:
-    """A moment in UTC, as in '31 May 2026, 06:00 UTC'."""
+    """Format a time in UTC, as in '31 May 2026, 06:00 UTC'."""
     if value is None:
         return "unknown"
     utc = value.astimezone(UTC)
@@ -141,12 +141,12 @@ def moment(value: datetime | None) -> str:
 
 
 def clip(text: str, longest: int = 200) -> str:
-    """A text cut for display."""
+    """Cut a text for display."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def prose(text: str) -> str:
-    """Running text with minus signs, and with percent signs that stay at their number.
+    """Replace hyphens by minus signs and keep percent signs on the line of their number.
 
     >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
     '−8\xa0% on the 30 days to 2018-01-01 (95\xa0% interval)'
@@ -156,7 +156,7 @@ def prose(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text that begins as a sentence does."""
+    """Capitalize the first letter of a text."""
     return text[:1].upper() + text[1:]
 
 
@@ -165,12 +165,12 @@ def _quoted_prose(text: str) -> Markup:
 
 
 def _unbroken(text: str) -> str:
-    """The text in one line."""
+    """Replace spaces by no-break spaces."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def quoted(text: str) -> Markup:
-    """A message with what stands between backticks as code."""
+    """Format the parts of a message in backticks as code."""
     parts = enumerate(re.split("`([^`\n]+)`", text))
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
@@ -179,12 +179,12 @@ def quoted(text: str) -> Markup:
 
 
 def settings_of(run: RunRecord) -> str:
-    """What the caller set for a variant: 'days=60, codes=["A"]'."""
+    """Return the custom parameters of a run: 'days=60, codes=["A"]'."""
     return ", ".join(f"{name}={setting(value)}" for name, value in run.chosen.items())
 
 
 def _span(hours: float) -> str:
-    """A length of time in one unit."""
+    """Format a duration in one unit."""
     for unit, length in (("year", 24 * 365.25), ("day", 24), ("hour", 1)):
         if hours >= 2 * length or (unit == "hour" and hours >= 1):
             return counted(round(hours / length), unit)
@@ -203,7 +203,7 @@ def dollars(amount: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    """A run's duration."""
+    """Return a run's duration."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"

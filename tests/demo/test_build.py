@@ -178,7 +178,7 @@ def test_demo_is_built_where_the_settings_say(tmp_path):
     settings = Settings(root=tmp_path)
     assert not demo_exists(settings)
     settings.databases["demo"] = DatabaseSettings(url="d1://account/database")
-    with pytest.raises(InputError, match="sqlite:PATH only"):
+    with pytest.raises(InputError, match="requires sqlite:PATH"):
         build_demo(settings)
 
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// Ages: what was so when the page was made is told again for the moment it is read.
+// Ages: recompute the ages on the page at the time it is opened.
 const UNITS = [["year", 31557600], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const span = (seconds) => {
   const [unit, length] = UNITS.find(([, length]) => seconds >= 2 * length) || UNITS[3];

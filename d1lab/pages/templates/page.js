@@ -6,7 +6,7 @@ tellAges((time, age, stale) => {
   state.className = "state stale";
 });
 
-// Copying: a table as CSV with its exact values, a command as it stands.
+// Copying: a table as CSV with exact values, or a command.
 const defused = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const value = (cell) => ("v" in cell.dataset ? cell.dataset.v : quoted(defused(cell.textContent.trim())));
@@ -34,7 +34,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
-// Charts: the pictures stand until Vega has drawn the same charts live.
+// Charts: show static SVG until Vega has drawn the interactive charts.
 const unpack = (id) => {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -56,7 +56,7 @@ const draw = async () => {
     const chart = document.getElementById(name);
     await window.vegaEmbed(chart.querySelector(".live"), spec, options);
     chart.classList.add("drawn");
-    chart.querySelector(".pan").removeAttribute("tabindex"); // nothing is left to scroll
+    chart.querySelector(".pan").removeAttribute("tabindex"); // no longer scrollable
   }
   document.documentElement.dataset.charts = "live";
 };
