@@ -1,5 +1,5 @@
-"""Comparisons side by side, in one run on one machine: `make bench` writes bench/RESULTS.md.
+"""Benchmarks against other tools on one machine: `make bench` writes bench/RESULTS.md.
 
-Each module of this package with a `run() -> list[Comparison]` is a part of it; the folder is the
-list. `python -m bench pull` measures one part anew and leaves the others as they stand.
+Each module of this package with a function `run() -> list[Comparison]` is one part. `python -m
+bench pull` measures one part again and keeps the results of the others.
 """

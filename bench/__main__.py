@@ -1,4 +1,4 @@
-"""Run benchmarks and write bench/RESULTS.md: all of them, or those named."""
+"""Run all or the named benchmarks and write bench/RESULTS.md."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PACKAGES = ("d1lab", "duckdb", "pyarrow", "adbc-driver-sqlite", "pandas", "SQLA
 
 
 def main(names: list[str]) -> int:
-    """Run the parts of these names, or all; 1 if a target is missed."""
+    """Run the parts with these names, or all; return 1 if a target is missed."""
     parts = benchmarks()
     if unknown := set(names) - parts.keys():
-        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+        print(f"benchmark not found: {', '.join(sorted(unknown))}. Use {', '.join(parts)}.")
         return 2
     sections = _sections()
     missed = 0
@@ -38,7 +38,7 @@ def main(names: list[str]) -> int:
         try:
             comparisons = parts[name]()
         except ImportError as error:
-            print(f"left out: {error}", flush=True)
+            print(f"skipped: {error}", flush=True)
             continue
         sections[name] = _section(name, comparisons)
         print(sections[name], flush=True)
@@ -51,7 +51,7 @@ def main(names: list[str]) -> int:
 
 
 def benchmarks() -> dict[str, Callable[[], list[Comparison]]]:
-    """The benchmarks of this folder, by module."""
+    """Return the benchmarks of this folder by module name."""
     found = {}
     for path in sorted(FOLDER.glob("*.py")):
         if not path.stem.startswith("_") and "def run() -> list[Comparison]:" in path.read_text():
@@ -60,7 +60,7 @@ def benchmarks() -> dict[str, Callable[[], list[Comparison]]]:
 
 
 def machine() -> str:
-    """The machine in one line: what a reader needs to judge the figures."""
+    """Describe the machine in one line."""
     versions = [f"{name} {_version(name)}" for name in _PACKAGES if _version(name)]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (

@@ -1,11 +1,11 @@
-"""A/B tests: 10 million visitor rows to all results, beside tea-tasting.
+"""A/B tests: 10 million visitor rows to all results, compared with tea-tasting.
 
     python -m bench.ab
 
-Both read one DuckDB table: conversion, revenue, revenue freed of the time before (CUPED), revenue
-per order, and the sample ratio. tea-tasting goes through Narwhals over DuckDB, its fastest way,
-and from an Arrow table. Each way runs in a process of its own, which also says how much memory it
-took at most; the best of five runs counts, for all alike.
+Both read the same DuckDB table and compute conversion, revenue, revenue with CUPED, revenue per
+order, and the sample ratio. tea-tasting runs with Narwhals on DuckDB, its fastest backend, and on
+an Arrow table. Each variant runs in its own process, which also reports its peak memory; the best
+of five runs counts.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ WAYS = {
 
 
 def run() -> list[Comparison]:
-    """All ways over ten million visitors."""
+    """Run all variants on ten million visitors."""
     found = measure()
     rows = [
         (way, found[f"{way}_seconds"], found[f"{way}_over_d1lab"], int(found[f"{way}_megabytes"]))
@@ -118,21 +118,21 @@ def run() -> list[Comparison]:
 
 
 def measure(visitors: int = VISITORS, runs: int = RUNS) -> dict[str, float]:
-    """Seconds and megabytes of each way over the same table, and the ratio to ours.
+    """Measure seconds and megabytes of each variant on the same table, and the ratio to d1lab.
 
     Args:
-        visitors: Rows of the table.
-        runs: Of each way; the best counts.
+        visitors: Number of rows of the table.
+        runs: Number of runs per variant; the best one counts.
 
     Raises:
-        ImportError: tea-tasting is not installed: `make bench` installs it.
-        AssertionError: The ways do not find the same p-values.
+        ImportError: tea-tasting is not installed; `make bench` installs it.
+        AssertionError: The variants do not have the same p-values.
     """
     if find_spec("tea_tasting") is None:
         raise ImportError("tea-tasting is not installed: run `make bench`")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "visitors.duckdb")
-        # In a process of its own: one that starts others hands on its peak of memory.
+        # In a separate process, because child processes inherit the peak memory of their parent.
         _program(_BUILD, path, _TABLE, str(visitors))
         found = {way: _program(code + _LOOP, path, str(runs)) for way, code in WAYS.items()}
     ours = found["d1lab"]
@@ -147,7 +147,7 @@ def measure(visitors: int = VISITORS, runs: int = RUNS) -> dict[str, float]:
 
 
 def _program(source: str, *arguments: str) -> dict[str, Any]:
-    """What a Python program prints as JSON in its last line."""
+    """Run a Python program and parse its last line of output as JSON."""
     command = [sys.executable, "-c", source, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,13 +1,13 @@
-"""All counters of the app from ten million events, beside pandas and beside SQL in SQLite itself.
+"""All counters of the app from ten million events, compared with pandas and SQLite.
 
     python -m bench aggregates
 
-Every side makes the four tables of `d1lab aggregate` (discount_analytics, daily_discount_stats,
-product_performance, customer_insights) from the same events, with every column, in a process of its
-own on two threads, and keeps them as a table in memory. Ours runs the files of sql/aggregates over
-the warehouse; pandas starts from a Parquet file of the same view, and does the work of each file by
-its usual verbs; SQLite runs the same meaning as SQL over a table of the events, which is where a D1
-would have to do it, 30 seconds a query. The sums over every column of every table are compared.
+Each contender builds the four tables of `d1lab aggregate` (discount_analytics,
+daily_discount_stats, product_performance, customer_insights) from the same events, with all
+columns, in its own process on two threads, as tables in memory. d1lab runs its SQL files on the
+warehouse. pandas reads a Parquet file of the same view and uses its usual methods. SQLite runs
+equivalent SQL on a table of the events, as a D1 would have to, with its limit of 30 seconds per
+query. The sums of every column of every table are compared.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _TIMES = {
 
 
 def run() -> list[Comparison]:
-    """Measure every side once."""
+    """Measure every contender once."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_events(folder)
@@ -108,7 +108,7 @@ def run() -> list[Comparison]:
 
 
 def write_events(folder: Path, events: int = EVENTS) -> None:
-    """The same events thrice: in a warehouse, in a Parquet file, in a SQLite table."""
+    """Write the same events to a warehouse, a Parquet file, and a SQLite table."""
     from adbc_driver_sqlite import dbapi
 
     view = (FOLDER.parent / "d1lab" / "warehouse" / "order_lines.sql").read_text()
@@ -133,7 +133,7 @@ def write_events(folder: Path, events: int = EVENTS) -> None:
 
 
 def require_equal(ours: dict[str, Any], theirs: dict[str, Any], side: str) -> None:
-    """Raise where a side's sums are not ours: beyond rounding, for what is divided."""
+    """Raise AssertionError if sums differ, beyond rounding for quotients."""
     for table, sums in ours.items():
         for name, value in sums.items():
             other = theirs[table][name]
@@ -142,7 +142,7 @@ def require_equal(ours: dict[str, Any], theirs: dict[str, Any], side: str) -> No
 
 
 def ours(path: Path) -> dict[str, Any]:
-    """The files of sql/aggregates over a warehouse."""
+    """Run d1lab's SQL files on a warehouse."""
     con = duckdb.connect(path, read_only=True, config={"threads": 2})
     con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return {
@@ -152,14 +152,14 @@ def ours(path: Path) -> dict[str, Any]:
 
 
 def pandas(path: Path) -> dict[str, Any]:
-    """The same by pandas, read once."""
+    """Compute the same tables with pandas."""
     from bench.aggregates_pandas import tables
 
     return tables(path)
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    """The same by SQLite, which stores the tables as D1 would: in memory here."""
+    """Compute the same tables with SQLite, stored in memory."""
     import sqlite3
 
     con = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -179,7 +179,7 @@ def _rows(con: Any, table: str) -> Any:
 
 
 def fingerprint(table: Any) -> dict[str, float]:
-    """Rows, and for each column a sum: of numbers, of seconds, of the lengths of texts."""
+    """Return the number of rows and a sum per column: of numbers, seconds, or text lengths."""
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         con.register("made", table)
@@ -196,7 +196,7 @@ def _number(name: str, kind: str) -> str:
 
 
 def measure(side: str, path: Path) -> None:
-    """Run one side, and print what it took and found."""
+    """Run one contender and print its time, memory, and sums."""
     import resource
 
     sides: dict[str, Callable[[Path], dict[str, Any]]] = {

@@ -1,4 +1,4 @@
-"""The app's four tables of counters by pandas: the other side of bench.aggregates."""
+"""The app's four tables of counters with pandas, for bench.aggregates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST = ["occurred_at", "event_id"]
 
 
 def tables(path: Path) -> dict[str, Frame]:
-    """Each table's rows, from a Parquet file of the view `order_lines`."""
+    """Compute the rows of each table from a Parquet file of the view `order_lines`."""
     lines = pd.read_parquet(path).drop(columns=["list_price"])
     lines = lines.astype(dict.fromkeys(NAMES, "category"))
     made = {
@@ -28,7 +28,7 @@ def tables(path: Path) -> dict[str, Frame]:
 
 
 def discounts(lines: Frame) -> Frame:
-    """discount_analytics: by shop, discount and SKU."""
+    """Compute discount_analytics: by shop, discount, and SKU."""
     lines = lines[lines["discount_id"].notna()]
     keys = ["shop", "discount_id", "sku"]
     uses = lines[lines["type"] == "order"]
@@ -51,7 +51,7 @@ def discounts(lines: Frame) -> Frame:
 
 
 def days(lines: Frame) -> Frame:
-    """daily_discount_stats: by shop and day."""
+    """Compute daily_discount_stats: by shop and day."""
     lines = lines[lines["discount_id"].notna()].rename(columns={"day": "date"})
     by = _by(lines, ["shop", "date"])
     used = _by(lines[lines["type"] == "order"], ["shop", "date"])
@@ -65,7 +65,7 @@ def days(lines: Frame) -> Frame:
 
 
 def products(lines: Frame) -> Frame:
-    """product_performance: by shop and SKU."""
+    """Compute product_performance: by shop and SKU."""
     keys = ["shop", "sku"]
     by, discounted = _by(lines, keys), lines["discount_id"].notna()
     sums = ["units", "discount_amount", "revenue"]
@@ -85,7 +85,7 @@ def products(lines: Frame) -> Frame:
 
 
 def customers(lines: Frame) -> Frame:
-    """customer_insights: by shop and customer."""
+    """Compute customer_insights: by shop and customer."""
     keys = ["shop", "customer_id"]
     lines = lines[lines["customer_id"].notna()]
     bought = lines[lines["type"] == "order"]
@@ -118,7 +118,7 @@ def _latest(lines: Frame, keys: list[str], name: str) -> Any:
 
 
 def _plain(frame: Frame) -> Frame:
-    """With the keys as columns, and texts as texts."""
+    """Convert keys to columns and categories to strings."""
     frame = frame.reset_index()
     texts = frame.select_dtypes("category").columns
     return frame.astype(dict.fromkeys(texts, "str")).replace({np.inf: np.nan})

@@ -1,5 +1,5 @@
--- The app's four tables of counters by SQLite: the other side of bench.aggregates.
--- The meaning is that of d1lab/sql/aggregates; refunds count negative. Times are text, and sort.
+-- The app's four tables of counters in SQLite, for bench.aggregates.
+-- Equivalent to the SQL files of `d1lab aggregate`. Refunds are negative; times are sortable text.
 CREATE TEMP VIEW order_lines AS
 SELECT
     *,

@@ -1,4 +1,4 @@
-"""What a benchmark says: a table, and the promises that it holds or breaks."""
+"""Result of a benchmark: a table, and targets that are met or missed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """A promise, and what was measured."""
+    """A target and the measured value."""
 
     promise: str
     measured: float
@@ -16,21 +16,21 @@ class Target(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether the promise holds."""
+        """Whether the target is met."""
         return self.measured <= self.limit if self.at_most else self.measured >= self.limit
 
 
 class Comparison(NamedTuple):
-    """Contenders at the same work."""
+    """Results of contenders in the same task."""
 
     title: str
-    how: str  # what was compared, in a sentence or two
+    how: str  # description of the task, in one or two sentences
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
     targets: Sequence[Target] = ()
 
     def markdown(self) -> str:
-        """The comparison as a section of the results."""
+        """Return the comparison as a Markdown section."""
         parts = [f"### {self.title}", self.how, _table(self.columns, self.rows)]
         if self.targets:
             rows = [

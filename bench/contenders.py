@@ -1,8 +1,8 @@
-"""Ways to bring one table into a DuckDB file, each in a process of its own.
+"""Contenders that load one table into a DuckDB file, each in its own process.
 
     python -m bench.contenders NAME SOURCE TARGET    prints seconds, rows, rows read, peak MB
 
-Imports are not counted. Each way is written as its own documentation would have it.
+Import time is not counted. Each contender is used as its own documentation recommends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHUNK = 50_000
 
 
 def ours(source: str, target: Path) -> tuple[int, int]:
-    """`d1lab pull`: types checked, quarantine, digests, views; all of it."""
+    """Run `d1lab pull` with all its steps: type checks, quarantine, digests, and views."""
     from d1lab.d1 import open_database
     from d1lab.pull import pull
 
@@ -39,7 +39,7 @@ def ours(source: str, target: Path) -> tuple[int, int]:
 
 
 def adbc(source: str, target: Path) -> tuple[int, int]:
-    """ADBC's SQLite driver straight into DuckDB."""
+    """Load with ADBC's SQLite driver directly into DuckDB."""
     from adbc_driver_sqlite import dbapi
 
     with dbapi.connect(f"file:{source}?mode=ro") as connection, connection.cursor() as cursor:
@@ -49,12 +49,12 @@ def adbc(source: str, target: Path) -> tuple[int, int]:
 
 
 def plain_raw(source: str, target: Path) -> tuple[int, int]:
-    """D1's plain answers, in pages of 10,000 rows read on by key, into one streaming INSERT."""
+    """Load D1's plain responses in keyset pages of 10,000 rows with one streaming INSERT."""
     return _plain(source, target, {})
 
 
 def plain_raw_uncompressed(source: str, target: Path) -> tuple[int, int]:
-    """The same, told not to ask for compressed answers."""
+    """Load as `plain_raw`, without requesting compressed responses."""
     return _plain(source, target, {"accept-encoding": "identity"})
 
 
@@ -87,7 +87,7 @@ def _plain(source: str, target: Path, headers: dict[str, str]) -> tuple[int, int
 
 
 def pandas_sqlalchemy(source: str, target: Path) -> tuple[int, int]:
-    """pandas.read_sql over SQLAlchemy, in chunks, each appended to DuckDB."""
+    """Load with pandas.read_sql and SQLAlchemy, in chunks appended to DuckDB."""
     import pandas as pd
     from sqlalchemy import create_engine, text
 
@@ -103,7 +103,7 @@ def pandas_sqlalchemy(source: str, target: Path) -> tuple[int, int]:
 
 
 def dlt(source: str, target: Path) -> tuple[int, int]:
-    """dlt's sql_table with its Arrow backend, into its DuckDB destination."""
+    """Load with dlt's sql_table and its Arrow backend into its DuckDB destination."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     import dlt as dlt_package
     from dlt.sources.sql_database import sql_table
@@ -152,7 +152,7 @@ def _close(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _peak_mb() -> float:
-    """The most memory that this process held; where Linux tells, without that of its parent."""
+    """Return the peak memory of this process; on Linux, without that of its parent."""
     status = Path("/proc/self/status")
     if status.is_file():
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
@@ -160,7 +160,7 @@ def _peak_mb() -> float:
 
 
 def main(name: str, source: str, target: str) -> None:
-    """Run one contender and say what it took."""
+    """Run one contender and print its time, rows, and peak memory."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     for module in _HEAVY[name]:
         __import__(module)

@@ -1,10 +1,9 @@
-"""Segments and lifetime values of a million customers with ten million orders, beside pandas.
+"""Segments and lifetime values of a million customers with ten million orders, vs. pandas.
 
-Both sides start from the same Parquet file of orders and end with a score, a group, a segment and
-a lifetime value per customer. Ours is what the report runs: the metrics in DuckDB, the models and
-the labels on their results. The other side is the same work in pandas, with the same models: only
-where the purchases are summed and ranked differs. Each side runs in a process of its own on two
-threads, and the peak of its memory is what the kernel counted.
+Both contenders start from the same Parquet file of orders and end with a score, a group, a segment,
+and a lifetime value per customer. d1lab runs the code of the report: metrics in DuckDB, then models
+and labels. The other one uses the same models, but sums and ranks purchases in pandas. Each
+contender runs in its own process on two threads; peak memory is measured by the kernel.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ UNTIL = "2026-06-30"
 
 
 def run() -> list[Comparison]:
-    """Measure both sides once."""
+    """Measure both contenders once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "orders.parquet"
         write_orders(path)
@@ -51,7 +50,7 @@ def run() -> list[Comparison]:
 
 
 def write_orders(path: Path, customers: int = CUSTOMERS, orders: int = ORDERS) -> None:
-    """About so many orders in two years, of customers who come at their own rates, and leave."""
+    """Write about `orders` orders in two years, of customers with own rates who leave at random."""
     import numpy as np
     import pandas as pd
 
@@ -83,7 +82,7 @@ def write_orders(path: Path, customers: int = CUSTOMERS, orders: int = ORDERS) -
 
 
 def ours(path: Path) -> dict[str, int]:
-    """The report's work: metrics, labels, values."""
+    """Run the code of the report: metrics, labels, and values."""
     from datetime import date
 
     from d1lab.analyses.customers.groups import app_segments, group_table, lapsing
@@ -114,7 +113,7 @@ def ours(path: Path) -> dict[str, int]:
 
 
 def in_pandas(path: Path) -> dict[str, int]:
-    """The same, summed and ranked by pandas."""
+    """Run the same with sums and ranks by pandas."""
     import pandas as pd
 
     from bench.customers_pandas import scores, summary

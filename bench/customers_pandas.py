@@ -1,4 +1,4 @@
-"""The customer metrics as one would write them in pandas, for `bench.customers`."""
+"""Customer metrics in idiomatic pandas, for `bench.customers`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRID = np.array(
 
 
 def kept(orders: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    """One row per order that was not taken back whole."""
+    """Return one row per order that was not fully returned."""
     seen = orders[orders["day"] <= until]
     sums = seen.groupby(["customer_id", "order_id"], as_index=False).agg(
         day=("day", "min"), units=("units", "sum"), revenue=("revenue", "sum"),
@@ -30,14 +30,14 @@ def kept(orders: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
 
 
 def scores(orders: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    """What `customer_scores` gives."""
+    """Compute the result of `customer_scores`."""
     each = kept(orders, until)
     found = each.groupby("customer_id").agg(
         purchases=("day", "nunique"), orders=("order_id", "size"), spend=("revenue", "sum"),
         first_day=("day", "min"), last_day=("day", "max"),
         discounted_orders=("discounted", "sum"),
     ).reset_index()  # fmt: skip
-    found["spend"] = found["spend"].round(2)  # cents, so that ties stay ties
+    found["spend"] = found["spend"].round(2)  # whole cents, to preserve ties
     found["days"] = (until - found["last_day"]).dt.days
     for name, column in (("r", -found["days"]), ("f", found["purchases"]), ("m", found["spend"])):
         found[f"{name}_score"] = quintile_scores(column.to_numpy())
@@ -46,7 +46,7 @@ def scores(orders: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
 
 
 def summary(orders: pd.DataFrame, until: pd.Timestamp, later_days: int) -> pd.DataFrame:
-    """What `purchase_summary` gives."""
+    """Compute the result of `purchase_summary`."""
     end = until - pd.Timedelta(days=later_days)
     days = kept(orders, until).groupby(["customer_id", "day"], as_index=False)["revenue"].sum()
     past, later = days[days["day"] <= end], days[days["day"] > end]

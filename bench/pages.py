@@ -1,8 +1,8 @@
-"""Pages: how long a run that is done waits for its page of four charts.
+"""Pages: time from the end of a run to its page with four charts.
 
-A chart is drawn as soon as its cell has run, so that only the last one is left when the run ends.
-Beside it: the page with all four charts still to draw, the page written again, and the HTML that
-nbconvert makes of the same notebook with an exporter used before, in which no chart is drawn.
+A chart is drawn when its cell has finished, so that only the last one is left at the end of the
+run. For comparison: a page with all four charts still to draw, a page written again, and the HTML
+by nbconvert of the same notebook with a warm exporter, which draws no charts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPEATS = 9
 
 
 def run() -> list[Comparison]:
-    """Measure, and hold it to what was promised."""
+    """Measure and compare with the target."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cells = turnover_cells()
@@ -42,7 +42,7 @@ def run() -> list[Comparison]:
             forget()
             for shown in charts[:-1]:
                 vega.prerender(shown)
-            vega.draw({"data": {"values": [{}]}, "mark": "point"}, "")  # queued behind them
+            vega.draw({"data": {"values": [{}]}, "mark": "point"}, "")  # queued after the charts
 
         page()
         seconds = {
@@ -63,7 +63,7 @@ def _is_chart(output: dict) -> bool:
 
 
 def _median(work: Callable[[], None], before: Callable[[], None] = lambda: None) -> float:
-    """The median of some repetitions in seconds, after one that does not count."""
+    """Return the median of several repetitions in seconds, after a warm-up."""
     seconds = []
     for _ in range(REPEATS + 1):
         before()

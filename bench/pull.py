@@ -1,8 +1,8 @@
-"""Pull: a first pull over HTTP and from a file, what new rows cost, and how memory grows.
+"""Pull: first pulls over HTTP and from a file, the cost of new rows, and memory growth.
 
-A million order events of nine columns with three secondary indexes. Over HTTP they come from the
-real D1 engine (workerd, started as the tests start it); from a file, from SQLite. Every contender
-runs in a process of its own and writes a DuckDB file; the rounds take turns, the median counts.
+The data is a million order events with nine columns and three secondary indexes. Over HTTP, they
+are read from the real D1 engine (workerd, started as in the tests); from a file, from SQLite. Every
+contender runs in its own process and writes a DuckDB file. Rounds alternate; the median counts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _PER_INSERT = 50_000
 
 
 class Took(NamedTuple):
-    """What a contender took: the median of its rounds, or why it failed."""
+    """Result of a contender: the median of its rounds, or the reason of its failure."""
 
     seconds: float
     rows: int
@@ -64,7 +64,7 @@ class Took(NamedTuple):
 
 
 def run() -> list[Comparison]:
-    """Measure all of it."""
+    """Measure everything."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "engine").mkdir()
@@ -74,7 +74,7 @@ def run() -> list[Comparison]:
 
 
 def from_engine(engine: workerd.Engine, home: Path) -> list[Comparison]:
-    """Over HTTP from the real engine; ADBC reads the engine's own file."""
+    """Measure pulls over HTTP from the real engine; ADBC reads the engine's file."""
     url = engine.fresh()
     db = open_database(url)
     fill(db, ROWS)
@@ -121,7 +121,7 @@ def from_engine(engine: workerd.Engine, home: Path) -> list[Comparison]:
 
 
 def incremental(db: Database, home: Path) -> Comparison:
-    """What new rows cost on a million that are there."""
+    """Measure the cost of new rows added to a million."""
     folder = home / "incremental"
     pull(db, folder, database="bench")
     nothing = pull(db, folder, database="bench")
@@ -140,7 +140,7 @@ def incremental(db: Database, home: Path) -> Comparison:
 
 
 def from_file(home: Path) -> list[Comparison]:
-    """From a SQLite file; then from one whose columns hold values of several types."""
+    """Measure pulls from a SQLite file, then from one with mixed types in its columns."""
     path, few = home / "many.sqlite", home / "few.sqlite"
     for file, rows in ((path, ROWS), (few, FEW_ROWS)):
         db = SqliteDatabase.create(file)
@@ -199,7 +199,7 @@ _OUTCOMES = {"ours": "misfits in quarantine, with key and reason"}
 
 
 def fill(db: Database, rows: int) -> None:
-    """The table, its rows, its indexes."""
+    """Create the table with its rows and indexes."""
     db.execute(_TABLE)
     _add(db, 0, rows)
     for sql in _INDEXES:
@@ -212,7 +212,7 @@ def _add(db: Database, first: int, rows: int) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Values of other types, here and there."""
+    """Replace some values by values of other types."""
     db = SqliteDatabase(path)
     for place in range(1, 6):
         seq = place * 190_001
@@ -222,7 +222,7 @@ def spoil(path: Path) -> None:
 
 
 def race(home: Path, sources: Mapping[str, str], rounds: int) -> dict[str, Took]:
-    """Contenders in turns, the slow ones less often; the median of each, or how it failed."""
+    """Run the contenders in turn, slow ones less often; return each one's median or failure."""
     found: dict[str, list[Took]] = {name: [] for name in sources}
     for number in range(rounds):
         for name, source in sources.items():

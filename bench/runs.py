@@ -1,10 +1,10 @@
-"""Runs: ten reports by plain papermill, by ours, and the floor of the same work.
+"""Runs: ten reports with plain papermill and with d1lab, and the minimum for the same work.
 
-The report has four charts over 1,000 rows, made without a warehouse, so that only the running is
-compared. Plain papermill is its command line as installed, one process per report. Ours is one
-process for all of them, measured from its start, imports and fork server included. The floor
-executes the same cells in an interpreter that has imported everything, without a kernel; beside it
-stands one run of ours once the server is warm, start and end of its kernel included.
+The report has four charts of 1,000 rows and no warehouse, so that only the execution is compared.
+Plain papermill is its command line, with one process per report. d1lab is one process for all
+reports, measured from its start, including imports and the fork server. The minimum executes the
+same cells without a kernel, in an interpreter with all imports done. One run of d1lab with a warm
+server is also measured, including start and end of its kernel.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ print(json.dumps(seconds[1:]))  # the first one still imports lazily
 
 
 def run() -> list[Comparison]:
-    """Measure all of it once, and hold it to what was promised."""
+    """Measure everything once and compare with the targets."""
     found = measure()
     floor = found["floor_seconds"]
     rows = [
@@ -107,7 +107,7 @@ def run() -> list[Comparison]:
 
 
 def measure() -> dict[str, float]:
-    """Measure all of it once, side by side; seconds for ten reports, and the ratios."""
+    """Measure everything once; return seconds for ten reports, and the ratios."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_notebook(folder / "report.ipynb")
@@ -129,7 +129,7 @@ def measure() -> dict[str, float]:
 
 
 def write_notebook(path: Path) -> None:
-    """The bench's report as a notebook."""
+    """Write the benchmark's report as a notebook."""
     cells = [
         {
             "cell_type": "code",
@@ -147,7 +147,7 @@ def write_notebook(path: Path) -> None:
 
 
 def plain_papermill(folder: Path) -> float:
-    """Seconds of papermill's command line for all reports, one after the other."""
+    """Return the seconds of papermill's command line for all reports, run sequentially."""
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(folder / "report.ipynb")]
     began = time.perf_counter()
     for number in range(REPORTS):
@@ -160,7 +160,7 @@ def plain_papermill(folder: Path) -> float:
 
 
 def _program(source: str, *arguments: str) -> tuple[float, list[float]]:
-    """Seconds from start to end of a Python program, and the seconds that it prints."""
+    """Return the total seconds of a Python program, and the seconds that it prints."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", source, *arguments], check=True, stdout=subprocess.PIPE, text=True

@@ -1,11 +1,11 @@
-"""How long a search takes over a million things to find, and how long their index takes.
+"""Search: time of a search over a million entries, and of building their index.
 
     python -m bench search
 
-The warehouse is generated: nine in ten entries are customers under hashed names, the others are
-articles with titles of five words, discounts and codes. Of each kind forty queries are drawn; each
-opens the index file anew, as `d1lab search` does after the interpreter has started. `found` is the
-share of queries whose first answer is one that was meant.
+The warehouse is generated: nine in ten entries are customers with hashed names, the others are
+products with titles of five words, discounts, and codes. Forty queries of each kind are drawn. Each
+one reopens the index file, as `d1lab search` does after the start of the interpreter. `found` is
+the share of queries whose first result is a correct one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Query(NamedTuple):
-    """A query, and the words that the first answer must hold; None where none may be found."""
+    """A query, and the words required in the first result; None if nothing must be found."""
 
     text: str
     meant: tuple[str, ...] | None
@@ -62,7 +62,7 @@ FROM (SELECT i, (hash(i % $skus) % 1000000)::BIGINT AS s FROM range($customers) 
 
 @contextmanager
 def generated(entries: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """A warehouse with about so many things to find, and its folder."""
+    """Generate a warehouse with about `entries` searchable entries; yield it and its folder."""
     sizes = {"customers": entries * 9 // 10, "skus": entries * 9 // 100, "codes": entries // 50}
     with TemporaryDirectory(prefix="d1lab-search-") as name:
         folder = Path(name)
@@ -77,7 +77,7 @@ def generated(entries: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
 
 
 def queries(con: duckdb.DuckDBPyConnection) -> dict[str, list[Query]]:
-    """Forty queries of each kind, of things that are there but for the last kind."""
+    """Draw forty queries of each kind, for existing entries except in the last kind."""
     random = Random(5)
     titles = con.sql(
         "SELECT DISTINCT sku, lower(product_title) FROM order_lines ORDER BY hash(sku) LIMIT 4000"
@@ -126,8 +126,8 @@ def queries(con: duckdb.DuckDBPyConnection) -> dict[str, list[Query]]:
 
 
 def misspelt(random: Random, word: str) -> str:
-    """A word with a letter left out, added, replaced, or two changed round; not the first."""
-    if len(word) < 4:  # too short for an error to be forgiven
+    """Return a word with one letter deleted, added, replaced, or swapped; not the first."""
+    if len(word) < 4:  # typos in shorter words are not corrected
         return word
     place = random.randint(1, len(word) - 2)
     before, after, letter = word[:place], word[place + 1 :], random.choice(LETTERS)
@@ -142,7 +142,7 @@ def misspelt(random: Random, word: str) -> str:
 
 
 def answered(con: duckdb.DuckDBPyConnection, folder: Path, query: Query) -> tuple[float, bool]:
-    """Milliseconds, and whether the first answer is one that was meant."""
+    """Return milliseconds, and whether the first result is correct."""
     start = perf_counter()
     index = open_index(con, folder)
     hits = index.search(query.text)
@@ -151,7 +151,7 @@ def answered(con: duckdb.DuckDBPyConnection, folder: Path, query: Query) -> tupl
 
 
 def is_meant(query: Query, hits: list[Hit]) -> bool:
-    """Whether the first answer holds all that was meant, or there is none where none is."""
+    """Return whether the first result has the required words, or nothing was found if None."""
     if query.meant is None or not hits:
         return query.meant is None and not hits
     said = f"{hits[0].key} {hits[0].title or ''}".lower()

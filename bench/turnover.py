@@ -1,9 +1,9 @@
-"""A year of stock of 50,000 SKUs, beside pandas.
+"""Turnover of 50,000 SKUs over a year, compared with pandas.
 
-Both sides start from one Parquet file of 18 million ledger rows, with days missing, repeated and
-out of line, and end with every rate of every SKU. Ours is what the report runs: the metric
-`turnover` in DuckDB. The other side makes the same counts in pandas, sorted once, without a loop
-over SKUs. Both then take the same statistic. Each side runs in a process of its own on two threads.
+Both contenders start from one Parquet file of 18 million ledger rows, with missing, duplicate, and
+inconsistent days, and end with all rates of all SKUs. d1lab runs the metric `turnover` in DuckDB,
+as in the report. The other one computes the same counts in pandas, sorted once, without a loop over
+SKUs. Both then use the same statistics. Each contender runs in its own process on two threads.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DECIMAL(18, 6),
 
 
 def run() -> list[Comparison]:
-    """Measure both sides once."""
+    """Measure both contenders once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.parquet"
         write_ledger(path)
@@ -93,12 +93,12 @@ def run() -> list[Comparison]:
 
 
 def write_ledger(path: Path, skus: int = SKUS, days: int = DAYS) -> None:
-    """Stock that goes up and down, with missing and repeated days, and starts out of line."""
+    """Write varying stock, with missing and duplicate days and inconsistent opening stock."""
     duckdb.sql(_LEDGER.format(until=UNTIL, days=days, skus=skus, path=path))
 
 
 def ours(path: Path, days: int = DAYS) -> Any:
-    """The metric's frame."""
+    """Return the frame of the metric."""
     from d1lab.metrics import evaluate, load_metrics
 
     with duckdb.connect(config={"threads": 2}) as con:
@@ -109,7 +109,7 @@ def ours(path: Path, days: int = DAYS) -> Any:
 
 
 def pandas(path: Path, days: int = DAYS) -> Any:
-    """The same counts, by the usual verbs of pandas."""
+    """Compute the same counts with the usual methods of pandas."""
     import pandas as pd
 
     columns = ["sku", "day", "starting_units", "ending_units", "units_sold", "row_id"]
@@ -148,7 +148,7 @@ def pandas(path: Path, days: int = DAYS) -> Any:
 
 
 def measure(name: str, path: Path) -> None:
-    """Run one side, and print what it took and found."""
+    """Run one contender and print its time, memory, and sums."""
     import resource
 
     from d1lab.analyses.inventory.turnover import StockLedger, turnover

@@ -1,1 +1,1 @@
-"""Truth: certificates, backtests and coverage of what d1lab claims; speed is in bench/."""
+"""Validation of d1lab's statistics: simulations, backtests, and coverage; bench/ measures speed."""

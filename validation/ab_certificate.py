@@ -1,10 +1,10 @@
-"""False positives, power and interval coverage of the A/B methods, by simulation.
+"""False positives, power, and interval coverage of the A/B methods, by simulation.
 
     make certify        2,000 tests per cell; writes docs/validation/ab-certificate.md
 
-The rules are the product's own functions, applied to all tests of a cell at once;
-`tests/validation/test_ab_certificate.py` compares them with what
-`d1lab.analyses.ab_tests.decision.compare` decides.
+The rules are d1lab's own functions, applied to all tests of a cell at once.
+`tests/validation/test_ab_certificate.py` compares them with the decisions of
+`d1lab.analyses.ab_tests.decision.compare`.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ LIMITS = {
     "group-sequential": (0.0, 0.06),
     "Beta-Binomial": (0.0, 0.05),
     "asymptotic sequence": (0.0, 0.05),
-    "naive": (0.2, 1.0),  # the check can fail: looking daily at a fixed-horizon p is caught
-    "sample ratio": (0.0, 0.001 + 0.002),  # and two standard errors of 2,000 tests
+    "naive": (0.2, 1.0),  # control: daily looks at a fixed-horizon p-value must exceed the limit
+    "sample ratio": (0.0, 0.001 + 0.002),  # plus two standard errors of 2,000 tests
 }
-"""The least and the most false positives of each rule."""
+"""Limits of the false positive rate of each rule."""
 
 Decided = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
 class Found(NamedTuple):
-    """How often each rule found a winner in one cell."""
+    """Share of tests with a winner in one cell, by rule."""
 
     metric: str
     cell: Cell
-    shares: dict[str, float]  # of the tests, by rule
+    shares: dict[str, float]  # share of the tests, by rule
 
     def faults(self) -> list[str]:
-        """The rules that break their limits, if the variants are the same."""
+        """Return the rules outside their limits, if the variants are equal."""
         return [
             f"{rule}: {share:.1%} of A/A tests on {self.metric}, {self.cell}"
             for rule, share in self.shares.items()
@@ -61,17 +61,17 @@ class Found(NamedTuple):
 
 
 def false_positives(tests: int, traffic: Sequence[int] = TRAFFIC) -> list[Found]:
-    """A/A tests in every cell of traffic and share."""
+    """Simulate A/A tests in every cell of traffic and share."""
     return _found([Cell(n, share) for n in traffic for share in SHARES], tests, SEED)
 
 
 def power(tests: int, traffic: Sequence[int] = TRAFFIC) -> list[Found]:
-    """Tests with a true lift, at an even share."""
+    """Simulate tests with a true lift, at an even split."""
     return _found([Cell(n, 0.5, lift) for lift in LIFTS for n in traffic], tests, SEED + 1)
 
 
 def decide(tests: Tests, share_b: float) -> dict[str, dict[str, Decided]]:
-    """Which tests each rule decides, by metric."""
+    """Return the tests decided by each rule, by metric."""
     balance = sequential.log_bayes_factor(
         *tests.visitors, share_b, concentration=proportions.CONCENTRATION
     )
@@ -112,7 +112,7 @@ def _z(both: means.Means) -> Floats:
 
 
 def _by_plan(z: Floats, z_of_looks: Floats, times: Floats) -> dict[str, Decided]:
-    """Looking daily at a fixed-horizon z, reading it once, and Lan-DeMets' bounds."""
+    """Decide by daily looks at a fixed-horizon z, by one look, and by Lan-DeMets bounds."""
     fixed = -float(ndtri(ALPHA / 2))
     return {
         "naive": (np.abs(z) >= fixed).any(axis=1),
@@ -138,7 +138,7 @@ def _welch(
 def certificate(
     found: Sequence[Found], powers: Sequence[Found], covered: Sequence[Coverage]
 ) -> str:
-    """The certificate as Markdown."""
+    """Return the certificate as Markdown."""
     return _TEXT.format(
         seed=SEED,
         tests=TESTS,
@@ -203,7 +203,7 @@ def _table(found: Sequence[Found], named: str, name: Callable[[Cell], str], hide
 
 
 def main() -> int:
-    """Simulate, write the certificate, and say what broke its limits."""
+    """Simulate, write the certificate, and print the rules outside their limits."""
     start = monotonic()
     found = false_positives(TESTS)
     powers = power(TESTS)

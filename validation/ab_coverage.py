@@ -1,4 +1,4 @@
-"""How often the intervals that `compare` shows hold the truth."""
+"""Coverage of the intervals of `compare`, by simulation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Generator = np.random.Generator
 
 
 class Coverage(NamedTuple):
-    """The share of the intervals of one kind that held the truth."""
+    """Share of the intervals of one kind that include the true value."""
 
     interval: str
     counts: str
@@ -25,14 +25,14 @@ class Coverage(NamedTuple):
     most: float
 
     def fault(self) -> str | None:
-        """What breaks the limits, or None."""
+        """Return a message if the coverage is outside its limits, else None."""
         if self.least <= self.share <= self.most:
             return None
-        return f"{self.interval}, {self.counts}: {self.share:.1%} of intervals hold the truth"
+        return f"{self.interval}, {self.counts}: {self.share:.1%} of intervals cover the true value"
 
 
 class Drawn(NamedTuple):
-    """One simulated test and the truth behind it."""
+    """One simulated test and its true values."""
 
     result: AbResult
     difference: float
@@ -40,10 +40,10 @@ class Drawn(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """Tests of one kind, and the limits of their intervals."""
+    """Kind of simulated tests, with the limits of their coverage."""
 
     name: str
-    counts: tuple[int, int]  # drawn between these, evenly on the log scale
+    counts: tuple[int, int]  # range of counts, uniform on the log scale
     draw: Callable[..., Drawn]
     options: tuple
     least: float = 0.94
@@ -51,7 +51,7 @@ class Kind(NamedTuple):
 
 
 def coverages(tests: int, seed: int) -> list[Coverage]:
-    """The coverage of every kind of interval, on both scales where there are two."""
+    """Measure the coverage of every kind of interval, on both scales if there are two."""
     found = []
     for place, kind in enumerate(KINDS):
         rng = np.random.default_rng([seed, place])
@@ -81,7 +81,7 @@ def _ends(result: AbResult, scale: str) -> tuple[float | None, float | None]:
 
 
 def _rates(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]) -> Drawn:
-    """Two rates drawn within a range; B's differs by up to a third."""
+    """Draw two rates within a range; B's rate differs by up to a third."""
     n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
     rate_a = float(np.exp(rng.uniform(*np.log(rates))))
     rate_b = rate_a * float(np.exp(rng.uniform(-0.3, 0.3)))
@@ -90,7 +90,7 @@ def _rates(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]
 
 
 def _same(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float]) -> Drawn:
-    """The same rate in both variants: where exact tests decide."""
+    """Draw the same small rate for both variants, for exact tests."""
     n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
     rate = float(np.exp(rng.uniform(*np.log(rates))))
     a, b = (Variant(k, int(rng.binomial(k, rate))) for k in n)
@@ -98,7 +98,7 @@ def _same(rng: Generator, visitors: tuple[int, int], rates: tuple[float, float])
 
 
 def _counts(rng: Generator, mean: tuple[int, int], method: Design) -> Drawn:
-    """Counts alone with a declared share, Poisson."""
+    """Draw Poisson counts with a declared share, without visitors."""
     share = float(rng.uniform(0.2, 0.8))
     exposure = float(np.exp(rng.uniform(*np.log(mean))))
     ratio = float(np.exp(rng.uniform(-0.5, 0.5)))
@@ -108,7 +108,7 @@ def _counts(rng: Generator, mean: tuple[int, int], method: Design) -> Drawn:
 
 
 def _money(rng: Generator, visitors: tuple[int, int], declared: bool) -> Drawn:
-    """Log-normal order values at a rate of 5 %; B's orders are up to a third more or less."""
+    """Draw log-normal order values at a rate of 5%; B's values differ by up to a third."""
     n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
     lift = float(np.exp(rng.uniform(-0.3, 0.3)))
     share = float(rng.uniform(0.3, 0.7))
@@ -138,4 +138,4 @@ KINDS = (
     Kind("Welch and Fieller", HUGE, _money, (False,)),
     Kind("Compound Poisson", HUGE, _money, (True,)),
 )
-"""What is drawn; counts are visitors of a variant, or conversions where visitors are unknown."""
+"""Simulated kinds; counts are visitors per variant, or conversions if visitors are unknown."""

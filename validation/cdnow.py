@@ -1,7 +1,6 @@
-"""How long the lifetime models take on CDNOW, with their analytic gradient and without.
+"""Time of the lifetime models on CDNOW, with and without their analytic gradient.
 
-Without a gradient the optimizer makes its own by finite differences: the same optimum, more
-evaluations.
+Without a gradient, the optimizer uses finite differences: the same optimum, with more evaluations.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MODELS = {"BG/NBD": ("r", "alpha", "a", "b"), "Gamma-Gamma": ("p", "q", "v")}
 
 
 def run() -> list[Comparison]:
-    """Fit both models both ways."""
+    """Fit both models with and without gradient."""
     fits = _fits()
     rows, slowest = [], 0.0
     for name, fit in fits.items():
@@ -55,7 +54,7 @@ def _fits() -> dict[str, Callable[[], Any]]:
 
 
 def _without_gradient(loss: Any, start: Any, **options: Any) -> Any:
-    """scipy's `minimize` with a loss that tells its value alone."""
+    """Call scipy's `minimize` with a loss without gradient."""
     return _MINIMIZE(lambda *given: loss(*given)[0], start, **(options | {"jac": None}))
 
 
@@ -64,7 +63,7 @@ _WAYS = {"analytic gradient": _MINIMIZE, "finite differences": _without_gradient
 
 
 def _timed(fit: Callable[[], Any]) -> tuple[Any, float]:
-    """The model, and the time of the fastest fit: what else the machine does only adds to it."""
+    """Return the model and the time of the fastest fit, which is the least disturbed one."""
     seconds = []
     for _ in range(REPEATS):
         began = time.perf_counter()

@@ -1,4 +1,6 @@
-"""Customer segments and lifetime values on real orders; writes docs/validation/customers.md.
+"""Validation of customer segments and lifetime values on real orders.
+
+Writes docs/validation/customers.md.
 
 python -m validation.customers ONLINE_RETAIL.parquet
 """
@@ -21,7 +23,7 @@ from validation.online_retail import load, open_lab
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation" / "customers.md"
 DAYS = [date(2011, month, 9) for month in range(1, 13)]
-"""Monthly snapshots; the data ends on the last one. The first ones begin the chain of labels."""
+"""Monthly snapshots; the data ends on the last one. The first ones only start the labels."""
 
 STEPS = 5
 AHEAD = 90
@@ -30,38 +32,38 @@ MIN_HELD = 0.75
 
 
 class Change(NamedTuple):
-    """What became of the labels of the snapshot before; shares."""
+    """Shares of labels that changed since the previous snapshot."""
 
-    moved: float  # of all labels: those that changed
-    unprompted: float  # of all labels: those that changed without an order of the customer
-    of_silent: float  # of the customers without an order: those whose label changed
+    moved: float  # of all labels: changed
+    unprompted: float  # of all labels: changed without an order of the customer
+    of_silent: float  # of the customers without an order: changed label
 
 
 class Hold(NamedTuple):
-    """What the best groups are worth; shares."""
+    """Shares of the best groups."""
 
     best: float  # of customers: Champions and Loyal
-    held: float  # of the revenue of the next 90 days: theirs
+    held: float  # their share of the revenue of the next 90 days
 
 
 class Course(NamedTuple):
-    """The snapshots in one mode, by day."""
+    """Results of the snapshots in one mode, by day."""
 
     changes: dict[date, Change]
     holds: dict[date, Hold]
 
 
 class Proof(NamedTuple):
-    """All that is proven, as the page shows it."""
+    """All results, as shown on the page."""
 
     events: int
     refused: int
     customers: int
-    courses: dict[str, Course]  # 'confirmed', 'fresh' (from the first of the steps), 'rolling'
+    courses: dict[str, Course]  # 'confirmed', 'fresh' (started at the first step), 'rolling'
     lifetimes: Lifetimes
 
     def faults(self) -> list[str]:
-        """The promises that the figures do not keep."""
+        """Return the targets that are missed."""
         faults = []
         if self.customers != 4372:
             faults.append(f"{self.customers:,} customers came through, not 4,372")
@@ -81,13 +83,13 @@ class Proof(NamedTuple):
 
 
 def mean(shares: dict[date, Any]) -> Any:
-    """The mean over the days, field by field."""
+    """Return the mean over the days, field by field."""
     [kind] = {type(one) for one in shares.values()}
     return kind(*pd.DataFrame(list(shares.values())).mean().tolist())
 
 
 def prove(source: Path) -> Proof:
-    """Load the data through D1, and follow its customers over five months."""
+    """Load the data through D1 and label its customers over five months."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tracked = load(source, folder)
@@ -104,7 +106,7 @@ def prove(source: Path) -> Proof:
 
 
 def follow(lab: Lab, days: list[date], *, rolling: bool = False) -> Course:
-    """Label every snapshot; the last five steps count, and the days with 90 more to come."""
+    """Label every snapshot; the last five steps count, and days followed by 90 more days."""
     before, changes, holds = None, {}, {}
     for day in days:
         scores = buyers(lab.metric("customer_scores", until=day, mode="quintile"))
@@ -134,7 +136,7 @@ def _hold(lab: Lab, now: Any, day: date) -> Hold:
 
 
 def page(proof: Proof) -> str:
-    """The figures as Markdown."""
+    """Return the results as Markdown."""
     modes = {name: proof.courses[name] for name in ("confirmed", "rolling")}
     fresh = _cells(mean(proof.courses["fresh"].changes)).replace(" |", ",")
     return f"""# Validation of customer groups and lifetime values
@@ -198,7 +200,7 @@ def _cells(shares: Any) -> str:
 
 
 def _promises(proof: Proof) -> str:
-    """What was promised, what came, and the reading under which it would not hold."""
+    """Return the targets with results, including a stricter definition that is not met."""
     warm = mean(proof.courses["confirmed"].changes)
     fresh = mean(proof.courses["fresh"].changes)
     held = mean(proof.courses["confirmed"].holds).held

@@ -1,13 +1,13 @@
-"""Forecasts of real weekly demand, out of sample, beside Shopify's rule and the textbook's.
+"""Out-of-sample backtest of demand forecasts on real data, vs. Shopify's and textbook methods.
 
     python -m validation.demand_backtest [online_retail.parquet]
 
 writes docs/validation/demand-backtest.md.
 
-Online Retail (UCI) is one shop's invoices, December 2010 to December 2011. At each of seven
-origins, four weeks apart, every SKU that sold for the first time 16 weeks before or earlier, and in
-at least 8 weeks since, is forecast for the four weeks that follow, knowing nothing later. The data
-is not part of the repository: give its path, or lay it beside the checkout in shared/data.
+Online Retail (UCI) contains one shop's invoices, December 2010 to December 2011. There are seven
+origins, four weeks apart. A SKU counts at an origin if it first sold at least 16 weeks earlier and
+sold in at least 8 weeks since. Its next four weeks are forecast from earlier data only. The data is
+not part of the repository: pass its path, or put it next to the checkout in shared/data.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "online_retail.parquet"
 MIN_AGE_WEEKS = 16
 MIN_SOLD_WEEKS = 8
 SHOPIFY = BENCHMARK
-TUNED = ("intermittent", "blend")  # their constants were picked on this data
+TUNED = ("intermittent", "blend")  # methods with constants chosen on this data
 UNTUNED = "chosen among untuned rivals"
 PUBLISHED = {
     "exponential smoothing, .3": 0.839,
@@ -40,7 +40,7 @@ PUBLISHED = {
     SHOPIFY: 0.847,
     "TSB, .1 and .1": 0.865,
 }
-"""What an earlier study of ours found on this data; its code was not kept."""
+"""Results of an earlier study on this data; its code was not kept."""
 
 Floats = NDArray[np.float64]
 
@@ -58,31 +58,31 @@ ORDER BY ALL
 
 
 class Windows(NamedTuple):
-    """Every SKU and origin that was forecast, one item each."""
+    """All windows, with one item per SKU and origin."""
 
     sold: Floats  # windows x 4 weeks
     scale: Floats  # root mean squared weekly change before the origin
     per_week: dict[str, Floats]  # forecasts by name
-    low: Floats  # of the choice's 80 % interval, 28 days
+    low: Floats  # low end of the chosen method's 80% interval, 28 days
     high: Floats
-    service: Floats  # the choice's 95 % service level
+    service: Floats  # quantile of the chosen method at the 95% service level
 
     def rmsse(self, name: str) -> float:
-        """The mean of all windows' root mean squared scaled errors."""
+        """Return the mean of the root mean squared scaled errors of all windows."""
         squares = (self.sold - self.per_week[name][:, None]) ** 2
         return float((np.sqrt(squares.mean(axis=1)) / self.scale).mean())
 
     def bias(self, name: str) -> float:
-        """Forecast / sold - 1, over all windows."""
+        """Return forecast / actual - 1 over all windows."""
         return float(HORIZON_WEEKS * self.per_week[name].sum() / self.sold.sum() - 1)
 
     def covered(self, where: NDArray[np.bool_] | slice = slice(None)) -> float:
-        """The share of windows whose sales lie inside the 80 % interval."""
+        """Return the share of windows whose sales lie inside the 80% interval."""
         units = self.sold[where].sum(axis=1)
         return float(((self.low[where] <= units) & (units <= self.high[where])).mean())
 
     def served(self) -> float:
-        """The share of windows that sold no more than the service level allows for."""
+        """Return the share of windows whose sales are at most the service level's quantile."""
         return float((self.sold.sum(axis=1) <= self.service).mean())
 
 
@@ -97,16 +97,16 @@ RULES: dict[str, Callable[[Floats], Floats]] = {
 
 
 def weekly_units(path: Path) -> Floats:
-    """SKU x week of the data set; 0 where nothing was sold."""
+    """Return units as SKU x week of the data set; 0 without sales."""
     with duckdb.connect() as con:
         frame = con.execute(_WEEKS, {"path": str(path)}).df()
-    weeks = range(frame["week"].max() + 1)  # the shop was closed in one of them
+    weeks = range(frame["week"].max() + 1)  # includes a week in which the shop was closed
     wide = frame.pivot(index="sku", columns="week", values="units").reindex(columns=weeks)
     return wide.fillna(0).to_numpy(float)
 
 
 def windows(units: Floats) -> Windows:
-    """Forecast at each origin from the weeks before it alone."""
+    """Forecast at each origin from the weeks before it."""
     parts = [_at(units, origin) for origin in _origins(units.shape[1])]
     names = parts[0].per_week
     joined = {name: np.concatenate([part.per_week[name] for part in parts]) for name in names}
@@ -142,7 +142,7 @@ def _at(units: Floats, origin: int) -> Windows:
 
 
 def proof(found: Windows, skus: int, seconds: float) -> str:
-    """The page, from what was measured."""
+    """Return the page as Markdown."""
     names = sorted(found.per_week, key=found.rmsse)
     rows = [
         f"| {name} | {found.rmsse(name):.4f} | {100 * found.bias(name):+.1f}% "
@@ -211,10 +211,10 @@ Sales were inside the interval in {covered:.1f}% of the windows, and below the 9
 
 
 def main() -> int:
-    """Forecast, and write the page."""
+    """Run the backtest and write the page."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     if not path.is_file():
-        print(f"there is no {path.name} to forecast; give the path of UCI's Online Retail")
+        print(f"{path} not found. Pass the path of UCI's Online Retail as Parquet.")
         return 1
     units = weekly_units(path)
     start = monotonic()

@@ -1,10 +1,9 @@
-"""Online Retail (UCI) as a shop's order events, and through an embedded D1 into a warehouse.
+"""Online Retail (UCI) as order events of a shop, loaded through an embedded D1 into a warehouse.
 
-541,909 invoice lines of a British wholesaler of gifts, December 2010 to December 2011. Lines
-without a customer stay in; cancellations are refunds. A cancellation does not name the invoice
-that it takes back: it is put to the customer's last earlier line of the same article, and where
-there is none it stays a refund of an unknown order. Source: D. Chen, UCI Machine Learning
-Repository, 2015 (CC BY 4.0).
+541,909 invoice lines of a British gift wholesaler, December 2010 to December 2011. Lines without a
+customer are included; cancellations are refunds. A cancellation does not refer to an invoice, so it
+is assigned to the customer's last earlier line of the same product, or else is a refund of an
+unknown order. Source: D. Chen, UCI Machine Learning Repository, 2015 (CC BY 4.0).
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ ORDER BY event_id
 
 
 def load(source: Path, folder: Path) -> TrackResult:
-    """Write the data set's events into a new D1 in `folder`, and pull them out again."""
+    """Write the data set's events to a new D1 in `folder` and pull them."""
     db = SqliteDatabase.create(folder / "d1.sqlite")
     try:
         migrate(db)
@@ -71,5 +70,5 @@ def load(source: Path, folder: Path) -> TrackResult:
 
 
 def open_lab(folder: Path) -> Lab:
-    """A lab on what `load` made."""
+    """Open a lab on the result of `load`."""
     return Lab(open_warehouse(folder), database="proof", folder=folder, shop=SHOP)

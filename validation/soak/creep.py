@@ -1,4 +1,4 @@
-"""Whether the bill, the disk, and the time of a day grow, beyond what the data grows."""
+"""Growth of cost, disk space, and time per step, beyond the growth of the data."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from statistics import median
 from validation.soak.step import StepRow
 
 MARGINS = {"rows_read": 1.3, "rows_written": 1.5, "runs_kb": 1.3, "data_mb": 1.5, "pace": 1.3}
-"""How much more the last quarter of the steps may take than the second one. By then scores of
-recommendations, reruns and the file of the warehouse have settled. A year doubles the orders: what
-reads all of them takes longer, and the warehouse holds them."""
+"""Maximum ratio of the last quarter of the steps to the second one. By then, scores of
+recommendations, reruns, and the warehouse file have settled. A year doubles the orders, so the
+warehouse grows, and reading all orders takes longer."""
 
 LEAST_STEPS = 16
 
 
 def creep(rows: Sequence[StepRow]) -> Iterator[str]:
-    """What grew by more than its margin; nothing of fewer than 16 steps.
+    """Yield the quantities that grew by more than their limit; none for fewer than 16 steps.
 
-    Medians, for one step may meet a busy machine or a busy day.
+    Compares medians, because single steps can coincide with a busy machine or a busy day.
     """
     if len(rows) < LEAST_STEPS:
         return

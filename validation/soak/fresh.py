@@ -1,7 +1,7 @@
-"""A fresh installation on a copy of a D1, and where its results differ from those of another.
+"""Fresh installation on a copy of a D1, and comparison of its results with those of another.
 
-What d1lab has written of its own is taken out of the copy: labels, scores, decisions. Earlier
-recommendations stay, for they are data: what was advised cannot be computed again.
+Results written by d1lab (labels, scores, decisions) are deleted from the copy. Earlier
+recommendations are kept, because they cannot be computed again.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LOGS = (catalog.PUSHES, catalog.RESULTS)
 
 
 def installation(root: Path, notebooks: Path) -> Settings:
-    """The settings of a project in a folder, with the demo database beside its data."""
+    """Return the settings of a project in a folder, with the demo database next to its data."""
     root.mkdir(parents=True, exist_ok=True)
     databases = {"demo": {"url": f"sqlite:{D1}", "currency": "USD"}}
     return load_settings(root=root, databases=databases, notebooks_dir=notebooks)
 
 
 def fresh_copy(d1: Path, root: Path, notebooks: Path) -> Settings:
-    """An installation without data/ on a copy of a D1 as it stands, without d1lab's own results."""
+    """Create an installation without data/ on a copy of a D1 without d1lab's own results."""
     settings = installation(root, notebooks)
     with closing(sqlite3.connect(d1)) as source, closing(sqlite3.connect(root / D1)) as copy:
         source.backup(copy)
@@ -58,7 +58,7 @@ def _take_out_results(con: sqlite3.Connection) -> None:
 
 
 def result_of(run_dir: Path) -> dict[str, Any]:
-    """All that a run found: status, day, figures, what it showed, and what it staged."""
+    """Return all results of a run: status, day, figures, displayed objects, and staged rows."""
     record = load_run(run_dir)
     notebook = json.loads((run_dir / NOTEBOOK_FILE).read_bytes())
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
@@ -82,7 +82,7 @@ def _is_compared(mime: str) -> bool:
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
-    """Where two results differ, by path; sums of floats may differ in their last digits."""
+    """Yield the differences of two results by path, except rounding of floats."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for name in sorted(ours.keys() | theirs.keys()):
             if name in ours and name in theirs:
@@ -106,5 +106,5 @@ def _same(ours: object, theirs: object) -> bool:
 
 
 def packaged_notebooks(root: Path) -> Path:
-    """The notebooks that this checkout ships."""
+    """Return the folder of the notebooks of this checkout."""
     return notebook_folder(load_settings(root=root))

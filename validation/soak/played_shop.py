@@ -1,9 +1,9 @@
-"""What the app of the demo's shops writes on the days after the demo ends.
+"""Simulation of the app's writes for the demo shops on the days after the end of the demo.
 
-Each day repeats one of the year before: its orders, with new order numbers. Some orders arrive
-late, some lines arrive wrong and are corrected, some are returned. Stock follows the sales;
-competitors' prices are read again; one A/B test after another starts, runs for three weeks and
-ends. Everything follows from the data and the day: playing a day twice writes it once.
+Each day repeats the orders of a day of the previous year with new order numbers. Some orders arrive
+late, some lines are corrected, and some are returned. Stock follows sales, competitor prices are
+observed again, and consecutive A/B tests run for three weeks each. Everything depends only on the
+data and the day, so playing a day twice has no effect.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from d1lab.demo.stock import COLUMNS as STOCK
 from d1lab.ingest.events import track
 from d1lab.ingest.files import FIELDS
 
-YEAR = timedelta(364)  # 52 weeks: weekdays stay
-PRICE_DAYS = 28  # competitors' prices of the last four weeks are read again and again
+YEAR = timedelta(364)  # 52 weeks, to keep weekdays
+PRICE_DAYS = 28  # competitor prices of the last four weeks are repeated
 TEST_EVERY, TEST_DAYS = 28, 21
 VISITORS = 150  # per variant and day
 RATES = {"a": 0.08, "b": 0.11}
-LOT_DAYS = 14  # a delivery covers the sales of as many days
+LOT_DAYS = 14  # days of sales covered by a delivery
 
 Row = dict[str, Any]
 
 
 class Arrival(NamedTuple):
-    """An event on the day that the app sends it."""
+    """An event with the day on which the app sends it."""
 
     day: date
     event: Row
@@ -50,8 +50,8 @@ class PlayedShop:
 
     Args:
         path: The SQLite file, as `d1lab demo` builds it.
-        last: The last day of the demo's own orders.
-        shops: The shops to play on; the others stay as they are.
+        last: Last day of the demo's own orders.
+        shops: Shops to simulate; the others do not change.
     """
 
     def __init__(self, path: Path, last: date, shops: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class PlayedShop:
             self._year = [dict(row) for row in found]
 
     def play(self, after: date, until: date) -> None:
-        """Write what the app writes on the days after `after`, up to and with `until`."""
+        """Write the app's rows for the days after `after` up to and including `until`."""
         arrivals = sorted(self._arrivals(after, until), key=lambda arrival: arrival.day)
         db = SqliteDatabase(self.path)
         try:
@@ -99,7 +99,7 @@ class PlayedShop:
                     yield arrival
 
     def _sold(self, shop: str, day: date) -> dict[str, Counter[bool]]:
-        """Units of each SKU on a day, by whether they were discounted."""
+        """Return units of each SKU on a day, by whether they were discounted."""
         source = _text(day - YEAR)[:10]
         sold: dict[str, Counter[bool]] = {}
         for event in self._year:
@@ -142,7 +142,7 @@ class PlayedShop:
             self._write_totals(test_id, shop, start, ended)
 
     def _write_totals(self, test_id: str, shop: str, start: date, ended: date | None) -> None:
-        """The app's own table, and what d1lab needs beside it: the sums so far."""
+        """Write the cumulative sums to the app's own table and to d1lab's."""
         sums = "visitors conversions revenue revenue_squares discount_cost profit profit_squares"
         totals: Row = {}
         for name in sums.split():
@@ -166,7 +166,7 @@ class PlayedShop:
             _put(con, INPUTS, inputs)
 
     def _write_prices(self, db: SqliteDatabase, day: date) -> None:
-        """The prices of one of the demo's last four weeks again, read on this day."""
+        """Write the prices of one of the demo's last four weeks as observed on this day."""
         place = ((day - self.last).days - 1) % PRICE_DAYS
         source = self.last - timedelta(PRICE_DAYS - 1 - place)
         columns = [
@@ -194,7 +194,7 @@ class PlayedShop:
 
 
 def arrivals_of(event: Row) -> Iterator[Arrival]:
-    """One line of last year, as the app sends it: on time, late, corrected or returned."""
+    """Yield a line of the previous year as sent: on time, late, corrected, or returned."""
     order = f"{event['order_id']}-again"
     line: Row = event | {
         "order_id": order,
@@ -214,14 +214,14 @@ def arrivals_of(event: Row) -> Iterator[Arrival]:
         yield Arrival(day + timedelta(3), line, corrects=True)
     else:
         yield Arrival(day, line)
-    if fate in (6, 7):  # the whole order comes back
+    if fate in (6, 7):  # the whole order is returned
         back = {"type": "refund", "event_id": f"{line['event_id']}-back"}
         when = {"occurred_at": _later(line["occurred_at"], timedelta(6))}
         yield Arrival(day + timedelta(6), line | back | when)
 
 
 def _test_day(test_id: str, shop: str, day: date, variant: str) -> tuple[object, ...]:
-    """One row of `ab_test_daily`: every conversion is worth 25, of which 7 are profit."""
+    """Return a row of `ab_test_daily`: revenue of 25 and profit of 7 per conversion."""
     rng = np.random.default_rng([crc32(test_id.encode()), day.toordinal(), ord(variant)])
     orders = int(rng.binomial(VISITORS, RATES[variant]))
     sums = (VISITORS, orders, 25.0 * orders, 625.0 * orders, 0.0, 7.0 * orders, 49.0 * orders)
@@ -229,7 +229,7 @@ def _test_day(test_id: str, shop: str, day: date, variant: str) -> tuple[object,
 
 
 def _put(con: sqlite3.Connection, table: str, row: Row) -> None:
-    """Insert a row, or bring the one of its test up to it."""
+    """Insert a row, or update the row of its test."""
     names = ", ".join(row)
     marks = ", ".join(f":{name}" for name in row)
     sets = ", ".join(f"{name} = excluded.{name}" for name in row if name != "test_id")
@@ -257,7 +257,7 @@ def _sum(first: float, second: float) -> float:
 
 
 def last_day(path: Path) -> date:
-    """The last day with an order, in UTC."""
+    """Return the last day with an order, in UTC."""
     with closing(sqlite3.connect(path)) as con:
         [found] = con.execute("SELECT max(date(occurred_at)) FROM order_events").fetchone()
     return date.fromisoformat(found)

@@ -1,4 +1,4 @@
-"""One day of a soak: the app writes, d1lab pulls, runs and pushes, and all of it is checked."""
+"""One step of a soak test: the app writes, d1lab pulls, runs, and pushes; results are checked."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from validation.soak.fresh import D1, differences, fresh_copy, result_of
 from validation.soak.played_shop import PlayedShop
 
 GOOD = ("done", "current", "skipped")
-NAMED = 20  # differences named of a step
+NAMED = 20  # maximum number of differences listed per step
 
 
 class StepRow(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
     day: str
     ran: int  # reports that ran
@@ -36,9 +36,9 @@ class StepRow(NamedTuple):
     compared: int  # results compared with a fresh installation
     rows_read: int  # as D1 bills them: pulls and pushes
     rows_written: int
-    runs_kb: float  # what the day's runs take on the disk
+    runs_kb: float  # disk space of the day's runs
     data_mb: float  # data/ without the runs
-    seconds: float  # of d1lab's own work, without the fresh installation's
+    seconds: float  # time of d1lab, without the fresh installation
     alone_seconds: float  # of the fresh installation's pull and runs; 0 without one
     scored: int  # recommendations with a score in D1
     faults: tuple[str, ...]
@@ -50,12 +50,12 @@ class StepRow(NamedTuple):
 
 
 class Stepper:
-    """The installation that is soaked.
+    """The installation under test.
 
     Args:
-        settings: Its project; the database lies beside data/.
-        shop: What its app writes.
-        workers: How many reports run at once.
+        settings: Settings of its project; the database is next to data/.
+        shop: Simulation of its app.
+        workers: Number of parallel reports.
     """
 
     def __init__(self, settings: Settings, shop: PlayedShop, workers: int = 2) -> None:
@@ -74,11 +74,11 @@ class Stepper:
         """Play the days after `after` up to `until`, run every report, and check.
 
         Args:
-            after: The day of the step before.
-            until: The day of this one.
-            compare: Compare each result with a fresh installation's.
-            undo: Take back one push and run again: what is lost must come back.
-            reports: Names; empty for all.
+            after: Day of the previous step.
+            until: Day of this step.
+            compare: Whether to compare each result with a fresh installation.
+            undo: Whether to roll back one push and run again, which must restore its rows.
+            reports: Names of the reports; empty for all.
         """
         self.shop.play(after, until)
         self._reports = tuple(reports)
@@ -129,7 +129,7 @@ class Stepper:
             return db.meter.total
 
     def _copy(self) -> tuple[Settings, float]:
-        """A fresh installation of this moment, and the seconds that it took."""
+        """Create a fresh installation of the current state; return it and the seconds taken."""
         start = monotonic()
         root = self.settings.root / "fresh"
         shutil.rmtree(root, ignore_errors=True)
@@ -147,7 +147,7 @@ class Stepper:
         ]
 
     def _undo(self, outcomes: Sequence[JobResult], faults: list[str]) -> Usage:
-        """Take back what one run pushed: the next run of the same day writes the same again."""
+        """Roll back the push of one run; the next run of the day must write the same again."""
         pushed = next((each for each in outcomes if each.pushed and each.run_id), None)
         if pushed is None or pushed.run_id is None:
             return Usage()
