@@ -1,4 +1,4 @@
-"""The analytics workbench beside a Cloudflare D1 database.
+"""Analytics workbench for Cloudflare D1.
 
     import d1lab
     lab = d1lab.open("demo", shop="harbor")
@@ -6,14 +6,14 @@
 The package, from the top down; imports point down only:
 
     cli         the commands: d1lab pull, run, push, ...
-    share       pages for people: serve, publish, send, schedule
-    jobs        what is due, and the ledger of runs
-    pages       a run becomes one HTML file; the index
-    runs        a notebook becomes a run, in a kernel of its own
-    ops         doctor: what a database needs
+    share       sharing of pages: serve, publish, send, schedule
+    jobs        which reports are due, and the ledger of runs
+    pages       one HTML page per run, and the index
+    runs        execution of a notebook in its own kernel
+    ops         doctor and optimize: health checks of a database
     demo        the demo shops
-    ingest      data in: events, orders, costs, competitor prices
-    analyses    what the reports say: one folder per family, with its metrics (.sql)
+    ingest      data import: events, orders, costs, competitor prices
+    analyses    the analyses of the reports: one folder per family, with its metrics (.sql)
     lab         the notebook API, read-only
     metrics     loads analyses/*/*.sql, one file per metric
     search      discounts, codes, products, customers, and tests by name
@@ -21,16 +21,16 @@ The package, from the top down; imports point down only:
     push        staged results -> D1, audited and reversible
     charts      a few chart forms in one theme
     outbox      the staged results of a run
-    display     what a notebook shows: verdict, figures, tables, notes
+    display     output of notebooks: verdict, figures, tables, notes
     warehouse   the DuckDB file and its views
-    d1          the only place that talks to D1
+    d1          the only access to D1
     catalog     every D1 table, declared once
     config      settings: the only reader of the environment and of d1lab.toml
     errors      every error that d1lab raises on purpose
     counting    a count with its noun: "1 price", "2,000 prices"
     stats       methods that know no shop: numbers in, NamedTuple out
 
-The names below are loaded when they are first used, so that `d1lab --help` starts at once.
+The names below are loaded on first use, so that `d1lab --help` starts fast.
 """
 
 from __future__ import annotations

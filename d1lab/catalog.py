@@ -1,14 +1,14 @@
-"""Every D1 table, declared once: key, types, how a pull notices changes, what d1lab may write.
+"""Every D1 table, declared once: key, types, change detection, and the columns d1lab can write.
 
-Three parties write to the database, and each column has one owner:
+Three writers share the database, and each column has one owner:
 
 - the **app** (the default): d1lab only reads;
-- **aggregate**: counters that `d1lab aggregate` makes of `order_events`;
+- **aggregate**: counters that `d1lab aggregate` computes from `order_events`;
 - **analysis**: results that a report stages and `push` writes.
 
-The app's tables hold the app's columns only: what d1lab needs beside them has tables of its own,
-`d1lab_*`, keyed like the app's row. An app may have fewer columns, or more of its own: a pull
-takes what is there.
+The app's tables have the app's columns only: d1lab's additional data is in separate tables,
+`d1lab_*`, with the same keys. An app can have fewer columns, or additional ones: a pull
+reads the columns that exist.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Owner = Literal["app", "aggregate", "analysis"]
 class Column(NamedTuple):
     """One column of a D1 table.
 
-    `fits` is the type that the app declares a result column with, where it holds less than `type`
-    does: 'INTEGER' or 'DECIMAL(digits,places)'. A push rounds to it.
+    `fits` is the app's declared type of a result column if it is narrower than `type`:
+    'INTEGER' or 'DECIMAL(digits,places)'. A push rounds to it.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     """One D1 table.
 
-    A pull reads on from the highest rowid that it knows. `reread_days` says how much of the tail
-    it reads again, so as to notice updates and deletions there: 0 for rows that never change,
-    None for the whole table. `day` is the column whose newest value counts those days.
+    A pull continues from the highest rowid in the warehouse. `reread_days` is the length of the
+    tail that it rereads to detect updates and deletions: 0 for rows that never change,
+    None for the whole table. `day` is the column that these days are counted in.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     reread_days: int | None = None
     day: str | None = None
-    touched: str | None = None  # what every update moves, in an app that does as the guide's
-    write: Literal["update", "upsert"] = "update"  # update: the rows are the app's
-    is_guides: bool = False  # the app's own table: nothing is added to it
-    is_keyed: bool = True  # D1 keeps one row to a key
+    touched: str | None = None  # the column that every update of the app sets
+    write: Literal["update", "upsert"] = "update"  # update: only the app inserts rows
+    is_guides: bool = False  # an app's table: d1lab adds nothing to it
+    is_keyed: bool = True  # whether the key is unique in D1
 
     def column(self, name: str) -> Column:
-        """The column of that name.
+        """Return the column with that name.
 
         Raises:
-            UnknownName: The table has none; the message proposes the nearest.
+            UnknownName: The table has no such column; the message suggests the closest.
         """
         for column in self.columns:
             if column.name == name:
@@ -68,17 +68,17 @@ class Table(NamedTuple):
         raise UnknownName("column", name, names, f"table {self.name!r}")
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
-        """The names of the columns that `owner` may write."""
+        """Return the names of the columns that `owner` writes."""
         return tuple(column.name for column in self.columns if column.owner == owner)
 
     @property
     def has_day(self) -> bool:
-        """Whether its rows are of one day each, by the key; otherwise it holds one state."""
+        """Whether a day is part of the key; otherwise the table has one state."""
         return any(self.column(name).type == "date" for name in self.key)
 
     @property
     def is_ours(self) -> bool:
-        """Whether only d1lab writes it: the analysis owns all but the key, or it is our record."""
+        """Whether only d1lab writes it: an analysis owns all but the key, or it is a record."""
         return self.name == OWNED or {column.name for column in self.columns} == {
             *self.key,
             *self.owned("analysis"),
@@ -86,7 +86,7 @@ class Table(NamedTuple):
 
 
 def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
-    """Columns of one owner, by type: `text="shop sku"`, in this order."""
+    """Build the columns of one owner, by type: `text="shop sku"`, in this order."""
     return tuple(
         Column(name, kind, owner)  # pyright: ignore[reportArgumentType]
         for kind, names in types.items()
@@ -106,7 +106,7 @@ _TABLES = (
             money="list_price discount_amount revenue",
         )
         + _columns(real="quantity"),  # meters and kilograms have fractions
-        reread_days=0,  # corrections and deletions come through d1lab_changes
+        reread_days=0,  # corrections and deletions are recorded in d1lab_changes
         day="occurred_at",
     ),
     Table(
@@ -323,36 +323,36 @@ _TABLES = (
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
 
 CHANGES = "d1lab_changes"
-"""Our change log: triggers note each update and deletion of an order event there."""
+"""d1lab's change log, in which triggers record each update and deletion of an order event."""
 
 PUSHES = "d1lab_pushes"
-"""Our audit log: one row for each table of a run that `push` or `rollback` wrote."""
+"""d1lab's audit log: one row per table of a run that `push` or `rollback` wrote."""
 
 OWNED = "d1lab_owned"
-"""What of the app's tables d1lab writes: counters, and columns of results."""
+"""The parts of the app's tables that d1lab owns: counters, and result columns."""
 
 SOURCES = "d1lab_sources"
-"""Where the rows of an app's table come from, per shop; only what is simulated is said."""
+"""The source of an app table's rows, per shop; only simulated data is recorded."""
 
 INPUTS = "d1lab_ab_test_inputs"
-"""What a decision needs of an A/B test beside the app's counts."""
+"""Inputs of an A/B test decision beyond the app's counts."""
 
 
 ORDERS = "d1lab_orders"
-"""Which export each order comes from."""
+"""The export that each order comes from."""
 
 CAMPAIGNS = "d1lab_campaigns"
-"""Families of discount codes that count as one campaign."""
+"""Families of discount codes that are counted as one campaign."""
 
 RESULTS = "d1lab_results"
-"""Whose results each table holds, by shop and report."""
+"""The run whose results each table has, by shop and report."""
 
 
 def table(name: str) -> Table:
-    """The declared table of that name.
+    """Return the declared table with that name.
 
     Raises:
-        UnknownName: The catalog declares none; the message proposes the nearest.
+        UnknownName: The catalog has no such table; the message suggests the closest.
     """
     if name not in TABLES:
         raise UnknownName("table", name, TABLES)
@@ -360,9 +360,9 @@ def table(name: str) -> Table:
 
 
 def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:
-    """What a database has by table, under the catalog's names: as in SQLite, case does not count.
+    """Rename a database's tables to the catalog's names, ignoring case as SQLite does.
 
-    Tables that the catalog does not declare keep their names.
+    Tables that are not in the catalog keep their names.
     """
     declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES, RESULTS)}
     return {declared.get(name.lower(), name): each for name, each in found.items()}

@@ -1,29 +1,28 @@
 """Settings: the only reader of the environment and of d1lab.toml.
 
-A project is a folder with `notebooks/`, `data/` and `reports/`; its optional `d1lab.toml` names
-databases. Without one there is the demo shop:
+A project is a folder with `notebooks/`, `data/`, and `reports/`; its optional `d1lab.toml` lists
+databases. Without the file, only the demo database is defined:
 
-    database = "live"                        # the default of every command
+    database = "live"                        # default of every command
 
     [databases.live]
-    url = "d1://ACCOUNT_ID/DATABASE_ID"      # no token here: see below
-    plan = "free"                            # whose prices and daily limits apply
-    currency = "EUR"                         # of money; by shop: {harbor = "EUR", village = "USD"}
+    url = "d1://ACCOUNT_ID/DATABASE_ID"      # tokens: see below
+    plan = "free"                            # sets prices and daily limits
+    currency = "EUR"                         # by shop: {harbor = "EUR", village = "USD"}
 
-    [campaigns]                              # codes that count as one
+    [campaigns]                              # codes counted as one campaign
     welcome = "WELCOME*"
 
-    [push.tables.product_scores]             # a table of the app's that reports may write to
+    [push.tables.product_scores]             # an app's table that reports can write to
     key = ["product_id"]
     columns = ["score"]
 
-    [notify]                                 # what `d1lab send` reports, and when
+    [notify]                                 # conditions of `d1lab send`
     alert = "products_short > 20"
 
-Tokens come from the environment alone: D1LAB_READ_TOKEN for reading, D1LAB_WRITE_TOKEN for
-writing, CLOUDFLARE_API_TOKEN where one of them is missing. So do the addresses of messages, which
-hold secrets: D1LAB_NOTIFY_URL for news, D1LAB_NOTIFY_ERRORS_URL for faults; and D1LAB_SALT, which
-customers' e-mail addresses are hashed with.
+Secrets come from the environment only: the tokens D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN (default:
+CLOUDFLARE_API_TOKEN), the notification URLs D1LAB_NOTIFY_URL (changes) and
+D1LAB_NOTIFY_ERRORS_URL (failures), and D1LAB_SALT, the key for hashed email addresses.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ from pydantic_settings import (
 from d1lab.errors import InputError, UnknownName
 
 FILE_NAME = "d1lab.toml"
-STALE_AFTER = timedelta(hours=36)  # data whose pull is older is stale: a daily one was missed
+STALE_AFTER = timedelta(hours=36)  # older pulls are stale: a daily pull was missed
 DEMO_URL = "sqlite:data/demo/d1.sqlite"
 TOKEN_VARIABLES = (
     "D1LAB_READ_TOKEN",
@@ -66,29 +65,29 @@ TOKEN_VARIABLES = (
     "D1LAB_NOTIFY_ERRORS_URL",
     "D1LAB_SALT",
 )
-"""Environment variables that hold secrets: never handed to a kernel."""
+"""Environment variables with secrets, which are never passed to a kernel."""
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment variables without the secrets."""
+    """Return this process's environment variables without the secrets."""
     return {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
 
 
 Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
-"""A currency's code, such as EUR; empty if not set."""
+"""A currency code, such as EUR; empty if not set."""
 
 
 class DatabaseSettings(BaseModel):
-    """One database: where it is, how Cloudflare bills it, what its money is counted in."""
+    """One database: its URL, Cloudflare plan, and currency."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(
-        description="Where the database is: `d1://ACCOUNT_ID/DATABASE_ID`, `sqlite:FILE`, "
+        description="URL of the database: `d1://ACCOUNT_ID/DATABASE_ID`, `sqlite:FILE`, "
         "`dump:FILE`, or `wrangler+http://HOST:PORT/DATABASE_ID`."
     )
     plan: Literal["free", "paid"] = Field(
-        default="paid", description="The Cloudflare plan, whose prices and daily limits apply."
+        default="paid", description="The Cloudflare plan, which sets prices and daily limits."
     )
     currency: Currency | dict[str, Currency] = Field(
         default="",
@@ -101,18 +100,18 @@ class DatabaseSettings(BaseModel):
     )
     uses_start: Literal[0, 1] | None = Field(
         default=None,
-        description="What the app's upsert puts into `times_used` at the first use of a discount "
-        "for an SKU. By default it is recognized: 0 where some pair has a discount and no use.",
+        description="The value that the app's upsert writes to `times_used` at the first use of a "
+        "discount for a SKU. Default: detected (0 if any row has a discount but no use).",
     )
 
     def currency_of(self, shop: str | None) -> str:
-        """A shop's currency; empty if not set."""
+        """Return a shop's currency; empty if not set."""
         named = self.currency
         return named if isinstance(named, str) else named.get(shop or "", "")
 
 
 class NotifySettings(BaseModel):
-    """What `d1lab send` reports, and when. The addresses come from the environment."""
+    """Conditions and content of `d1lab send`. The URLs come from the environment."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -121,11 +120,11 @@ class NotifySettings(BaseModel):
         description='Conditions on key figures, such as `"products_short > 20"`; one or a list.',
     )
     attach_page: bool = Field(
-        default=False, description="Attach the page without scripts, for mail."
+        default=False, description="Attach the static version of the page, for email."
     )
     pages_url: str = Field(
         default="",
-        description="The address that `d1lab publish` publishes to, for links in messages.",
+        description="The URL of the published pages, for links in messages.",
     )
 
     @field_validator("alert", mode="before")
@@ -135,14 +134,14 @@ class NotifySettings(BaseModel):
 
 
 class PullSettings(BaseModel):
-    """How often a pull reads what."""
+    """How often a pull rereads tables."""
 
     model_config = ConfigDict(extra="forbid")
 
     counters: Literal["daily", "always"] = Field(
         default="daily",
-        description="When a pull reads the app's counters again: `daily`, by the first pull of a "
-        "UTC day; `always`, by every pull. Order lines come with every pull.",
+        description="When a pull rereads the app's counters: `daily` (the first pull of each UTC "
+        "day) or `always` (every pull). Every pull reads new order lines.",
     )
 
 
@@ -183,9 +182,9 @@ class PushSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings, from arguments, then the environment (D1LAB_*), then d1lab.toml.
+    """All settings, from arguments, the environment (D1LAB_*), and d1lab.toml, in this order.
 
-    Relative paths, also inside `sqlite:` and `dump:` URLs, are relative to `root`.
+    Relative paths, including those in `sqlite:` and `dump:` URLs, are relative to `root`.
     """
 
     model_config = SettingsConfigDict(env_prefix="D1LAB_", extra="forbid", populate_by_name=True)
@@ -195,7 +194,7 @@ class Settings(BaseSettings):
         description="The project's folder. Default: the nearest parent folder with `d1lab.toml` or "
         "`notebooks/`, otherwise the current folder.",
     )
-    database: str = Field(default="demo", description="The database that commands use by default.")
+    database: str = Field(default="demo", description="The default database of all commands.")
     databases: dict[str, DatabaseSettings] = Field(default={}, description="The databases by name.")
     data_dir: Path = Field(
         default=Path("data"), description="Folder of warehouses, runs, and the ledger."
@@ -221,12 +220,18 @@ class Settings(BaseSettings):
         description="API token with permission D1:Edit, for commands that write to D1.",
     )
 
-    pull: PullSettings = Field(default=PullSettings(), description="How often a pull reads what.")
-    push: PushSettings = Field(default=PushSettings(), description="Where reports may write.")
-    notify: NotifySettings = Field(default=NotifySettings(), description="What `d1lab send` sends.")
+    pull: PullSettings = Field(
+        default=PullSettings(), description="How often a pull rereads tables."
+    )
+    push: PushSettings = Field(
+        default=PushSettings(), description="App tables that reports can write to."
+    )
+    notify: NotifySettings = Field(
+        default=NotifySettings(), description="Conditions and content of `d1lab send`."
+    )
     notify_url: SecretStr | None = Field(
         default=None,
-        description="Apprise URL that receives messages; several are separated by spaces.",
+        description="Apprise URL for messages. Separate several with spaces.",
     )
     notify_errors_url: SecretStr | None = Field(
         default=None,
@@ -235,7 +240,7 @@ class Settings(BaseSettings):
     campaigns: dict[str, str | list[str]] = Field(
         {},
         description='Discount codes that count as one campaign: `welcome = "WELCOME*"`. '
-        "Families of generated codes are found without it.",
+        "Families of generated codes are detected automatically.",
     )
     lineage: str | None = Field(
         default=None,
@@ -256,23 +261,23 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Where settings come from, the first wins."""
+        """Return the sources of settings, in order of precedence."""
         root = Path(os.environ.get("D1LAB_ROOT") or find_root(Path.cwd()))
         toml = TomlConfigSettingsSource(settings_cls, root / FILE_NAME)
         return init_settings, env_settings, toml
 
     def model_post_init(self, _context: object) -> None:
-        """Make paths absolute, and the demo known."""
+        """Make paths absolute, and add the demo database."""
         self.root = self.root.resolve()
         for name in ("data_dir", "reports_dir", "notebooks_dir"):
             setattr(self, name, self.root / getattr(self, name))
         self.databases.setdefault("demo", DatabaseSettings(url=DEMO_URL, currency="USD"))
 
     def resolve(self, database: str | None = None) -> tuple[str, DatabaseSettings]:
-        """The name and the settings of a database; the default one for None.
+        """Return the name and the settings of a database; the default one for None.
 
         Raises:
-            UnknownName: d1lab.toml names no such database.
+            UnknownName: d1lab.toml has no such database.
         """
         name = database or self.database
         if name not in self.databases:
@@ -284,12 +289,12 @@ class Settings(BaseSettings):
         return name, self.databases[name]
 
     def folder(self, database: str | None = None) -> Path:
-        """data/<database>: the warehouse, the runs and the archive of one database."""
+        """Return data/<database>, the folder of the warehouse and the runs of one database."""
         return self.data_dir / self.resolve(database)[0]
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder upwards of `start` that holds d1lab.toml or notebooks/; else `start`."""
+    """Return the nearest parent folder of `start` with d1lab.toml or notebooks/; else `start`."""
     for folder in (start, *start.parents):
         if (folder / FILE_NAME).is_file() or (folder / "notebooks").is_dir():
             return folder
@@ -297,10 +302,10 @@ def find_root(start: Path) -> Path:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings, with one clear line for each that is wrong.
+    """Load the settings.
 
     Raises:
-        InputError: A setting is unknown or ill-typed. Its value is not repeated.
+        InputError: A setting is unknown or has an invalid type. The message omits its value.
     """
     try:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]

@@ -1,24 +1,24 @@
-"""Every error that d1lab raises on purpose.
+"""All exceptions of d1lab.
 
     D1labError                    exit code 1
     ├── InputError                exit code 2: invalid parameter, name, file, or setting
     │   └── UnknownName           the name does not exist; the message suggests the closest
-    ├── D1Error                   D1 answered with an error
+    ├── D1Error                   D1 returned an error
     │   ├── D1QueryError          invalid SQL or value: never retried
     │   ├── D1AuthError           the token is missing, invalid, or has no permission
     │   ├── D1LimitError          the statement exceeds a limit of D1: never retried unchanged
-    │   ├── D1TooBigError         the answer or a row is too big: retried in smaller parts
+    │   ├── D1TooBigError         the response or a row is too large: retried in smaller parts
     │   ├── D1OverloadedError     too slow or too busy: retried later in smaller parts
-    │   ├── D1UnavailableError    temporary failure: retried if sending twice is harmless
+    │   ├── D1UnavailableError    temporary failure: retried if the request is safe to repeat
     │   └── D1QuotaError          a daily limit is used up until `resets_at`
-    ├── ScanError                 D1 read far more rows than were asked for: reading stopped
+    ├── ScanError                 D1 read far more rows than requested: reading stopped
     ├── BudgetError               --max-rows-read would be exceeded: reading stopped
     ├── DroppedTablesError        tables that had rows are missing from D1: nothing was changed
     ├── PushError                 results could not be written, or read back differently
     ├── StaleDataError            exit code 3: data is missing or too old
     ├── RunTimeoutError           exit code 4: a run took longer than allowed
     ├── LockedError               exit code 75: another process does the same work
-    └── StopRun                   no error: a notebook ended its run before its last cell
+    └── StopRun                   not an error: a notebook ended its run before its last cell
 
 A message says what happened, why, and what to do.
 """
@@ -45,13 +45,13 @@ class InputError(D1labError):
 
 
 class UnknownName(InputError):
-    """A name that does not exist, with the closest one that does.
+    """A name that does not exist, with the closest existing name.
 
     Args:
-        kind: What was named: 'table', 'column', 'metric', 'parameter', ...
-        name: The name asked for.
+        kind: The kind of name: 'table', 'column', 'metric', 'parameter', ...
+        name: The requested name.
         known: The names that exist.
-        where: Where it was looked for, such as "report 'inventory'"; empty for anywhere.
+        where: The place of the search, such as "report 'inventory'"; empty for anywhere.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
@@ -69,11 +69,11 @@ class UnknownName(InputError):
 
 
 class D1Error(D1labError):
-    """D1 answered with an error.
+    """D1 returned an error.
 
     Attributes:
         code: Cloudflare's error code (7500 is a catch-all), or None.
-        status: The HTTP status, or None where no HTTP was involved.
+        status: The HTTP status, or None without HTTP.
     """
 
     def __init__(self, message: str, *, code: int | None = None, status: int | None = None) -> None:
@@ -100,7 +100,7 @@ class D1LimitError(D1Error):
 
 
 class D1TooBigError(D1Error):
-    """The answer, a row, or a value is too big. Retried in smaller parts where possible."""
+    """The response, a row, or a value is too large. Retried in smaller parts if possible."""
 
 
 class D1OverloadedError(D1Error):
@@ -108,7 +108,7 @@ class D1OverloadedError(D1Error):
 
 
 class D1UnavailableError(D1Error):
-    """A temporary failure; `retry_after_seconds` is the server's request, or None."""
+    """A temporary failure; `retry_after_seconds` is the server's requested delay, or None."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class BudgetError(D1labError):
 
 
 class ScanError(D1labError):
-    """D1 read far more rows than it was asked for, and bills them; nothing more was read."""
+    """D1 read, and billed, far more rows than requested; reading stopped."""
 
 
 class DroppedTablesError(D1labError):
@@ -151,9 +151,9 @@ class DroppedTablesError(D1labError):
     def __init__(self, rows: Mapping[str, int]) -> None:
         names = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in rows.items())
         super().__init__(
-            f"D1 no longer lists tables that had rows: {names}. Nothing was changed here, because "
-            "a wrong database or an incomplete answer looks the same. If they were dropped on "
-            "purpose, run the command again with --accept-dropped."
+            f"D1 no longer lists tables that had rows: {names}. The warehouse was not changed, "
+            "because another database or an incomplete response would look the same. If they "
+            "were dropped on purpose, run the command again with --accept-dropped."
         )
 
 
@@ -184,10 +184,10 @@ class LockedError(D1labError):
 
 
 class StopRun(D1labError):
-    """A notebook ended its run before its last cell: what `lab.stop("no data")` raises."""
+    """A notebook ended its run before its last cell; raised by `lab.stop("no data")`."""
 
     exit_code = 0
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback."""
+        """Return the lines that IPython shows instead of a traceback."""
         return [f"stopped: {self}"]

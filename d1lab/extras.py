@@ -1,7 +1,7 @@
-"""Packages that only some commands need, by the extra that brings them.
+"""Optional packages for some commands, by extra.
 
-`pip install d1lab` is enough to pull, analyze, report and push; `pip install 'd1lab[share]'` adds
-what sending takes. The same lists stand in pyproject.toml, and a test holds the two together.
+`pip install d1lab` is enough to pull, analyze, report, and push; `pip install 'd1lab[share]'` adds
+the packages for sending. pyproject.toml has the same lists, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ MODULES: dict[Extra, tuple[str, ...]] = {
     "prices": ("lxml", "protego"),
     "share": ("apprise", "fsspec"),
 }
-"""The modules that each extra brings."""
+"""The modules that each extra installs."""
 
 
 def require(extra: Extra, purpose: str) -> None:
-    """Raise where an extra is not installed; call it before importing its modules.
+    """Raise if an extra is not installed. Call this before importing its modules.
 
     Args:
         extra: The extra's name in pyproject.toml.
-        purpose: What needs it, as the beginning of a sentence: "Sending notices".
+        purpose: The purpose, as the beginning of a sentence: "Sending notices".
 
     Raises:
         InputError: One of its modules is missing.

@@ -1,9 +1,9 @@
-"""Files written whole or not at all, files written once, and digests of content.
+"""Atomic file writes, write-once files, and content digests.
 
-A file is written under another name in the same folder and then renamed, so that no reader sees
-half of it and a killed process leaves the old file as it was. `writing` and `making` give that
-other name to code that writes by itself (Parquet, Arrow, SQLite); `write` and `write_once` take
-the content.
+A file is written under a temporary name in the same folder and then renamed, so that readers never
+see a partial file, and a killed process leaves the old file unchanged. `writing` and `making`
+yield the temporary path to code that writes files itself (Parquet, Arrow, SQLite); `write` and
+`write_once` take the content.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from itertools import count
 from pathlib import Path
 
 SUFFIX = ".part"
-"""How the name of a file ends while it is written; such a file is never served or published."""
+"""The suffix of a file while it is written; such files are never served or published."""
 
 
 @contextmanager
 def writing(path: Path, *, sync: bool = False) -> Generator[Path]:
-    """Give a path to write to, which takes the place of `path` when the block succeeds.
+    """Yield a temporary path, which replaces `path` when the block succeeds.
 
     Args:
-        path: The file; its folder is made, and what stands there stays until the end.
-        sync: Whether the file is on disk, and not only handed to the system, afterwards.
+        path: The file; its folder is created, and an existing file is kept until the end.
+        sync: Whether to flush the file to disk (fsync).
     """
     with _aside(path) as part:
         yield part
@@ -38,13 +38,13 @@ def writing(path: Path, *, sync: bool = False) -> Generator[Path]:
 
 @contextmanager
 def making(path: Path, *, sync: bool = False) -> Generator[Path]:
-    """Give a path to write to, which becomes `path` unless such a file is there by then.
+    """Yield a temporary path, which becomes `path` unless that file exists by then.
 
-    Of several processes that make the same file, the first one's counts.
+    If several processes create the same file, the first one's is kept.
 
     Args:
-        path: The file; its folder is made.
-        sync: Whether the file is on disk, and not only handed to the system, afterwards.
+        path: The file; its folder is created.
+        sync: Whether to flush the file to disk (fsync).
     """
     with _aside(path) as part:
         yield part
@@ -56,7 +56,7 @@ def making(path: Path, *, sync: bool = False) -> Generator[Path]:
 
 
 def write(path: Path, content: str | bytes, *, sync: bool = False) -> Path:
-    """Write a file whole or not at all; text as UTF-8, with its line ends as they are.
+    """Write a file atomically; text as UTF-8, with unchanged line endings.
 
     Returns:
         `path`.
@@ -67,16 +67,16 @@ def write(path: Path, content: str | bytes, *, sync: bool = False) -> Path:
 
 
 def write_once(path: Path, content: str | bytes, *, sync: bool = False, mode: int = 0o666) -> Path:
-    """Write a file whole, unless it exists: then it stays as it is.
+    """Write a file atomically, unless it exists: then it is not changed.
 
     Args:
         path: The file.
         content: Text is written as UTF-8.
-        sync: As for `making`.
-        mode: Its permissions before the umask, from the first byte on.
+        sync: As in `making`.
+        mode: The permissions before the umask, set on creation.
 
     Returns:
-        `path`, whose content may be another process's.
+        `path`, whose content can be another process's.
     """
     with making(path, sync=sync) as part:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
@@ -95,7 +95,7 @@ def digest(*parts: str | bytes) -> str:
 
 
 _CALLS = count()
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the line ends
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the line endings
 
 
 def _bytes(content: str | bytes) -> bytes:
@@ -104,10 +104,10 @@ def _bytes(content: str | bytes) -> bytes:
 
 @contextmanager
 def _aside(path: Path) -> Generator[Path]:
-    """A name of this call's own beside `path`; what is left there at the end is removed."""
+    """Yield a unique temporary path next to `path`; delete the file if it is left at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{next(_CALLS)}{SUFFIX}")
-    part.unlink(missing_ok=True)  # left by a killed process that had the same number
+    part.unlink(missing_ok=True)  # left by a killed process with the same PID
     try:
         yield part
     finally:
@@ -115,7 +115,7 @@ def _aside(path: Path) -> Generator[Path]:
 
 
 def _link(part: Path, path: Path) -> None:
-    """Give a finished file its name, unless the name is taken."""
+    """Rename a finished file unless the name is taken."""
     with suppress(FileExistsError):
         try:
             os.link(part, path)
@@ -132,7 +132,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the folder's entries on disk; Windows opens no folder, and has no need to."""
+    """Flush the folder's entries to disk; not possible, and not needed, on Windows."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -1,11 +1,11 @@
-"""Results on their way to D1: staged as files of the run, checked before anything is written.
+"""Results staged for D1, as files of the run, checked before any write.
 
     <run_dir>/outbox/<table>.parquet   keys and the columns that d1lab owns, one file per table
-    <run_dir>/reads.jsonl              what the run asked of the warehouse, one line per query
-    <run_dir>/<name>.json              records that a report keeps, such as its decisions
+    <run_dir>/reads.jsonl              the run's queries to the warehouse, one line each
+    <run_dir>/<name>.json              records of a report, such as its decisions
 
-`push` sends the outbox once the run has succeeded. Until then a run can fail, be repeated or be
-thrown away, and D1 knows nothing of it.
+`push` writes the outbox after the run has succeeded. Until then a run can fail, be repeated, or be
+discarded without any effect on D1.
 """
 
 # pyright: standard
@@ -32,26 +32,26 @@ READS = "reads.jsonl"
 
 
 def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: bool = False) -> int:
-    """Put results for a D1 table into a run's outbox.
+    """Stage results for a D1 table in a run's outbox.
 
-    Staging a table again in the same run adds rows: the columns must be the same, and a key may
-    come twice only with equal values.
+    Staging a table again in the same run adds rows: the columns must be the same, and a repeated
+    key must have equal values.
 
     Args:
-        frame: A pandas or polars DataFrame, an Arrow table or a DuckDB relation: the table's key
-            columns, and one or more columns that d1lab owns. NaN becomes NULL.
-        table: The D1 table's name, as the catalog has it, or its declaration.
+        frame: A pandas or polars DataFrame, an Arrow table, or a DuckDB relation with the table's
+            key columns, and one or more d1lab-owned columns. NaN becomes NULL.
+        table: The D1 table's name in the catalog, or its declaration.
         run_dir: The run's folder.
-        replace: Let a key's new row take the place of the staged one; for interactive work,
+        replace: Whether a key's new row replaces the staged one; for interactive work,
             where a cell is run again.
 
     Returns:
-        How many rows `frame` has.
+        The number of rows in `frame`.
 
     Raises:
         UnknownName: The catalog has no such table or column.
-        InputError: A column is the app's, a key is missing, NULL or doubled, a value does not
-            fit its declared type, or a row contradicts a staged one.
+        InputError: A column is owned by the app; a key is missing, NULL, or duplicated; a value
+            does not match its declared type; or a row differs from a staged one.
     """
     declared = catalog.table(table) if isinstance(table, str) else table
     rows = _checked(_arrow(frame), declared)
@@ -63,10 +63,10 @@ def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: boo
 
 
 def read_outbox(run_dir: Path) -> dict[str, pa.Table]:
-    """What a run has staged, by table name; empty where it staged nothing.
+    """Return a run's staged results, by table name; empty if there are none.
 
     Raises:
-        InputError: A file of the outbox is broken.
+        InputError: A file of the outbox is damaged.
     """
     return {path.stem: _read(path) for path in sorted((run_dir / OUTBOX).glob("*.parquet"))}
 
@@ -75,37 +75,37 @@ def staged_rows(run_dir: Path) -> dict[str, int]:
     """How many rows a run has staged, by table name.
 
     Raises:
-        InputError: A file of the outbox is broken.
+        InputError: A file of the outbox is damaged.
     """
     return {name: rows.num_rows for name, rows in read_outbox(run_dir).items()}
 
 
 def keep(records: object, name: str, run_dir: Path) -> Path:
-    """Put records beside a run's results as JSON, such as what a decision followed from.
+    """Store records with a run's results as JSON, such as the inputs of a decision.
 
     Args:
-        records: Mappings, lists, numbers and texts; whole, for each call replaces the file.
-        name: The file's name without '.json': lower-case letters, digits and underscores.
+        records: Mappings, lists, numbers, and texts. Each call replaces the file.
+        name: The file's name without '.json': lowercase letters, digits, and underscores.
         run_dir: The run's folder.
 
     Raises:
-        InputError: The name is no such name, or is one of the run's own files.
+        InputError: The name is invalid, or is one of the run's own files.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("run", "results"):
-        raise InputError(f"keep {name!r}: use letters, digits and '_'; run and results are taken")
+        raise InputError(f"keep: invalid name {name!r}. Use a-z, 0-9, '_', but not run or results")
     content = orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2)
     return write(run_dir / f"{name}.json", content)
 
 
 def note_read(run_dir: Path, record: Mapping[str, object]) -> None:
-    """Add one line to the run's record of what it read."""
+    """Add one line to the run's record of queries."""
     run_dir.mkdir(parents=True, exist_ok=True)
     with (run_dir / READS).open("ab") as file:
         file.write(orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def read_notes(run_dir: Path) -> list[dict[str, Any]]:
-    """What a run asked of the warehouse, in order; empty where it asked nothing."""
+    """Return a run's queries to the warehouse, in order; empty if there are none."""
     path = run_dir / READS
     return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
 
@@ -136,15 +136,15 @@ def _arrow(frame: Any) -> pa.Table:
         if hasattr(frame, method):
             return getattr(frame, method)()
     if not hasattr(frame, "columns"):
-        raise InputError(f"stage takes a frame or a relation; got {type(frame).__name__}")
+        raise InputError(f"stage: expected a frame or a relation, got {type(frame).__name__}")
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except pa.ArrowException as error:
-        raise InputError(f"stage: a column holds values of several types: {error}") from None
+        raise InputError(f"stage: a column has values of several types: {error}") from None
 
 
 def _checked(frame: pa.Table, table: catalog.Table) -> pa.Table:
-    """The frame as the catalog declares it: columns in its order, keys whole and single."""
+    """Convert the frame to the catalog's declaration: column order, complete and unique keys."""
     _check_names(frame.column_names, table)
     import pyarrow as pa
 
@@ -166,7 +166,7 @@ def _check_names(names: list[str], table: catalog.Table) -> None:
         )
     for name in names:
         if name not in (*table.key, *owned):
-            column = table.column(name)  # raises for an unknown name, with the nearest
+            column = table.column(name)  # raises for an unknown name, with the closest
             raise InputError(
                 f"column {name!r} of table {table.name!r} is owned by the "
                 f"{column.owner}. d1lab can write only: {', '.join(owned)}."
@@ -178,10 +178,10 @@ def _check_names(names: list[str], table: catalog.Table) -> None:
             "index, call .reset_index()."
         )
     if len(set(names)) != len(names):
-        raise InputError(f"stage for table {table.name!r}: a column comes twice")
+        raise InputError(f"stage for table {table.name!r}: duplicate column")
     if not set(names) & set(owned):
         raise InputError(
-            f"stage for table {table.name!r} holds keys only; give one of {', '.join(owned)}"
+            f"stage for table {table.name!r}: only key columns. Add one of {', '.join(owned)}."
         )
 
 
@@ -193,7 +193,7 @@ def _check_keys(rows: pa.Table, table: catalog.Table) -> None:
                 f"{rows[name].null_count:,} of {rows.num_rows:,} rows"
             )
     if doubled := _doubled_key(rows, table):
-        raise InputError(f"stage for table {table.name!r}: the key {doubled} comes twice")
+        raise InputError(f"stage for table {table.name!r}: duplicate key {doubled}")
 
 
 def _doubled_key(rows: pa.Table, table: catalog.Table) -> str:
@@ -209,8 +209,9 @@ def _merge(staged: pa.Table, new: pa.Table, table: catalog.Table, *, replace: bo
 
     if staged.column_names != new.column_names:
         raise InputError(
-            f"stage for table {table.name!r} was given {', '.join(staged.column_names)} before, "
-            f"now {', '.join(new.column_names)}: stage all columns at once"
+            f"stage for table {table.name!r}: columns differ from the first call "
+            f"({', '.join(staged.column_names)}; now {', '.join(new.column_names)}). Stage all "
+            "columns at once."
         )
     key = list(table.key)
     if replace:
@@ -220,7 +221,7 @@ def _merge(staged: pa.Table, new: pa.Table, table: catalog.Table, *, replace: bo
     distinct = both.group_by(both.column_names).aggregate([])
     if doubled := _doubled_key(distinct, table):
         raise InputError(
-            f"stage for table {table.name!r}: {doubled} was staged before with other values"
+            f"stage for table {table.name!r}: {doubled} is already staged with other values"
         )
     return distinct
 
@@ -229,11 +230,11 @@ def _converted(values: pa.ChunkedArray, column: catalog.Column, table: str) -> p
     import pyarrow as pa
 
     wanted = TYPES[column.type]
-    place = f"stage for table {table!r}: column {column.name!r} takes {wanted.words}"
+    place = f"stage for table {table!r}: column {column.name!r} expects {wanted.words}"
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if not (families_of(values.type) & wanted.staged_from or pa.types.is_null(values.type)):
-        raise InputError(f"{place}; found {values.type}")
+        raise InputError(f"{place}, got {values.type}")
     try:
         return _cast(values, wanted)
     except (pa.ArrowException, ValueError) as error:
@@ -249,7 +250,7 @@ def _cast(values: pa.ChunkedArray, wanted: ColumnType) -> pa.ChunkedArray:
 
 
 def _finite(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """NaN becomes NULL; infinity is refused: D1 would store it, and no reader expect it."""
+    """Convert NaN to NULL, and reject infinity, which D1 would store but readers do not expect."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as is_
@@ -257,7 +258,7 @@ def _finite(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if not is_.is_floating(values.type):
         return values
     if pc.any(pc.is_inf(values)).as_py():  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError("a value is infinite; say NULL where it is unknown")
+        raise ValueError("a value is infinite. Use NULL for unknown values.")
     unknown = pc.is_nan(values)  # pyright: ignore[reportAttributeAccessIssue]
     return pc.if_else(unknown, pa.scalar(None, values.type), values)  # pyright: ignore
 
@@ -268,7 +269,7 @@ def _dates(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
     days = values.cast(pa.date32())
     if is_.is_timestamp(values.type) and not days.cast(values.type).equals(values):
-        raise ValueError("a value has a time of day; give the day alone")
+        raise ValueError("a value has a time of day. Use the day only.")
     return days
 
 

@@ -1,6 +1,6 @@
-"""Types of parameters, one list for metrics and notebooks: what each accepts, and how text is read.
+"""Parameter types of metrics and notebooks: accepted values, and parsing of text.
 
-Nothing is guessed: no integer from True, 3.0 or '3', and no day but from a day or YYYY-MM-DD.
+Conversions are strict: no integer from True, 3.0, or '3', and a day only from a day or YYYY-MM-DD.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _NUMBERS = {
 
 
 def _written_day(value: object) -> object:
-    is_day = isinstance(value, date) and value == value  # NaT is a date, too, but not itself
+    is_day = isinstance(value, date) and value == value  # NaT is a date, but not equal to itself
     if is_day or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
         return value
-    raise ValueError("neither a day nor YYYY-MM-DD")
+    raise ValueError("expected a day or YYYY-MM-DD")
 
 
 def _unboxed(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value  # of numpy
+    return value.item() if hasattr(value, "item") else value  # a numpy scalar
 
 
 Day = Annotated[date, BeforeValidator(_written_day)]
@@ -45,12 +45,12 @@ TYPES: dict[ParameterKind, Any] = {
 
 @lru_cache
 def adapter(type_: Any) -> TypeAdapter[Any]:
-    """The checker of a type, built once; it raises pydantic's ValidationError, a ValueError."""
+    """Return the cached adapter of a type; it raises pydantic's ValidationError, a ValueError."""
     return TypeAdapter(type_)
 
 
 def as_day(value: object) -> date:
-    """A date from a date, from a datetime at midnight, or from 'YYYY-MM-DD'.
+    """Convert a date, a datetime at midnight, or 'YYYY-MM-DD' to a date.
 
     Raises:
         ValueError: It is none of these.
@@ -59,7 +59,7 @@ def as_day(value: object) -> date:
 
 
 def from_text(kind: ParameterKind | None, text: str) -> str | int | Decimal | bool:
-    """A number or a truth value if the text is one and the kind asks for it; else the text."""
+    """Convert text to a number or boolean if the kind requires it and the text is valid."""
     if kind == "bool":
         return {"true": True, "false": False}.get(text, text)
     form, read = _NUMBERS.get(kind or "", (None, None))

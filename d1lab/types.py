@@ -1,10 +1,10 @@
 """The types of D1's columns, each declared once.
 
-Of each type: what the warehouse makes of it, as what Arrow carries it, which values of D1 convert
-to it, which values and columns of frames it takes, how D1 stores it, and what messages call it.
+For each type: its warehouse type, its Arrow type, the D1 values that convert to it, the values and
+frame columns that it accepts, its storage in D1, and its name in messages.
 
-SQLite lets any value into any column. `read` judges what comes out of D1 (a value that it rejects
-goes to quarantine), `store` what a report wants to put in (a value that it rejects stops a push).
+SQLite stores any value in any column. `read` checks values from D1 (rejected values go to
+quarantine), `store` checks values of a report (a rejected value stops a push).
 """
 
 # pyright: standard
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Type = Literal["integer", "real", "money", "text", "timestamp", "date", "json"]
-"""What a column of the catalog may be."""
+"""The types of columns in the catalog."""
 
 Kind = Type | Literal["blob"]
-"""What a column of the warehouse may be: D1 may have columns that the catalog does not declare."""
+"""The types of warehouse columns, including D1 columns that are not in the catalog."""
 
 Family = Literal["text", "whole", "number", "day"]
-"""How values look where they come from: 'day' has dates and times, 'number' fractions, too."""
+"""Families of input values: 'day' includes times, 'number' includes fractions."""
 
 Scalar = int | float | str | bytes | None
-"""A value as D1 stores it."""
+"""A value as stored in D1."""
 
 MOST_MONEY = 10**12
-"""Amounts are below it: DECIMAL(18, 6) has twelve digits before the point."""
+"""The upper limit of amounts: DECIMAL(18, 6) has twelve digits before the point."""
 
 MICRO = Decimal("0.000001")
 """The smallest amount that DECIMAL(18, 6) distinguishes from zero."""
@@ -45,21 +45,21 @@ _INTEGER = re.compile(r"[+-]?\d+")
 
 
 class ColumnType(NamedTuple):
-    """One type of columns.
+    """One column type.
 
     Attributes:
         kind: Its name in the catalog.
-        words: What messages call its values.
+        words: The name of its values in messages.
         duckdb: Its type in the warehouse.
-        storage: How SQLite stores it, as `typeof` names it.
-        arrow: As what batches carry it on their way into the warehouse.
-        staged: As what a run's outbox holds it.
-        read: A value of D1, never None, as its Python value; times stay text. Raises ValueError
+        storage: Its SQLite storage class, as returned by `typeof`.
+        arrow: Its Arrow type in batches for the warehouse.
+        staged: Its Arrow type in a run's outbox.
+        read: Converts a D1 value (never None) to Python; times stay text. Raises ValueError
             with the reason for the quarantine.
-        store: A value of a report as D1 stores it. Raises TypeError or ValueError.
-        staged_from: The families of a frame's columns that may be staged for it.
-        tracked_from: The families of an event's values that it takes, in JSON or a frame.
-        range_reason: Why a value may not fit although `read` takes it.
+        store: Converts a report's value to a D1 value. Raises TypeError or ValueError.
+        staged_from: The families of frame columns that can be staged for it.
+        tracked_from: The families of event values that it accepts, in JSON or a frame.
+        range_reason: The reason if a value is out of range although `read` accepts it.
     """
 
     kind: Kind
@@ -76,22 +76,22 @@ class ColumnType(NamedTuple):
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """As what batches carry it."""
+        """The Arrow type in batches."""
         return _arrow(self.arrow)
 
     @property
     def staged_type(self) -> pa.DataType:
-        """As what a run's outbox holds it."""
+        """The Arrow type in a run's outbox."""
         return _arrow(self.staged)
 
     @property
     def stored_type(self) -> pa.DataType:
-        """As what Arrow reads it from SQLite: times and dates are text there."""
+        """The Arrow type when read from SQLite, where times and dates are text."""
         return _arrow("string" if self.storage == "text" else self.arrow)
 
 
 def families_of(arrow: pa.DataType) -> frozenset[Family]:
-    """The family of an Arrow type; empty for one that no column takes, as booleans and lists."""
+    """Return the family of an Arrow type; empty if unsupported, as booleans and lists are."""
     import pyarrow.types as is_
 
     families: dict[Family, bool] = {
@@ -104,7 +104,7 @@ def families_of(arrow: pa.DataType) -> frozenset[Family]:
 
 
 def python_types(families: frozenset[Family]) -> tuple[type, ...]:
-    """The Python classes of values of these families; bool is an int, and for the caller to tell.
+    """Return the Python classes of these families; bool is an int, so the caller must check it.
 
     >>> python_types(frozenset({"day", "text"}))
     (<class 'datetime.date'>, <class 'str'>)
@@ -125,7 +125,7 @@ def _read_integer(value: Scalar) -> int:
         raise ValueError("not an integer")
     whole = int(cast("int | float | str", value))
     if not _is_64_bit(whole):
-        raise ValueError("an integer of more than 64 bits")
+        raise ValueError("an integer above 64 bits")
     return whole
 
 
@@ -140,7 +140,7 @@ def _read_money(value: Scalar) -> float:
     if isinstance(value, str) and abs(number) < MOST_MONEY:
         exact = Decimal(value).quantize(MICRO)
         if Decimal(number).quantize(MICRO) != exact:
-            raise ValueError("more digits than a number of D1 holds")
+            raise ValueError("more digits than D1 can store")
     return number
 
 
@@ -150,7 +150,7 @@ def _read_text(value: Scalar) -> str:
     try:
         return str(value).encode().decode()
     except UnicodeEncodeError:
-        raise ValueError("a lone surrogate, which no text may hold") from None
+        raise ValueError("a lone surrogate, which is not valid text") from None
 
 
 def _read_blob(value: Scalar) -> bytes:
@@ -166,7 +166,7 @@ def _store_integer(value: Any) -> int:
     if whole is None or whole != value:
         raise ValueError("not a whole number")
     if not _is_64_bit(whole):
-        raise ValueError("beyond 64 bits")
+        raise ValueError("exceeds 64 bits")
     return whole
 
 
@@ -262,7 +262,7 @@ TYPES: dict[Kind, ColumnType] = {
         ColumnType(
             "money",
             "amounts",
-            duckdb="DECIMAL(18, 6)",  # exact sums, whatever the order of the threads
+            duckdb="DECIMAL(18, 6)",  # exact sums, regardless of thread order
             storage="real",
             arrow="float64",  # D1 has no decimals; DuckDB rounds to 6 places
             staged="decimal128(18, 6)",
@@ -282,12 +282,12 @@ TYPES: dict[Kind, ColumnType] = {
             read=_read_text,
             store=_store_text,
             staged_from=_families("text"),
-            tracked_from=_families("text", "whole"),  # a float is no identifier: 17850.0
+            tracked_from=_families("text", "whole"),  # a float is not an identifier: 17850.0
         ),
         ColumnType(
             "json",
             "JSON text",
-            duckdb="VARCHAR",  # as it stands: malformed JSON is for the reader to judge
+            duckdb="VARCHAR",  # unchanged: malformed JSON is left to readers
             storage="text",
             arrow="string",
             staged="string",

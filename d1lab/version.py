@@ -1,3 +1,3 @@
-"""The version of d1lab: a pull, a run and a push each record it."""
+"""The version of d1lab, recorded by every pull, run, and push."""
 
 __version__ = "0.1.0"

@@ -36,7 +36,7 @@ STORED: list[tuple[Kind, Any, Any]] = [
 
 REJECTED: list[tuple[Kind, Any, str]] = [
     ("integer", 2.5, "not a whole number"),
-    ("integer", 2**63, "beyond 64 bits"),
+    ("integer", 2**63, "exceeds 64 bits"),
     ("real", float("inf"), "infinite"),
     ("real", "1", "text"),
     ("money", float("nan"), "infinite"),

@@ -1,7 +1,7 @@
 """Health checks: missing schema, limits, unfinished pushes, and how to fix them.
 
-Only catalogs, the newest audit rows and short samples are read, never a whole table of the app's:
-a check costs a few thousand rows at most, and its last line says how many.
+Only catalogs, the newest audit rows, and short samples are read, never a whole table of the app:
+a check costs at most a few thousand rows, and its last line shows the number.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class _Audited(NamedTuple):
 
 
 class _Schema(NamedTuple):
-    """What is read once and looked at from several sides."""
+    """Data that is read once and used by several checks."""
 
     tables: dict[str, TableInfo]
     indexes: dict[str, tuple[Index, ...]]
     triggers: frozenset[str]
-    foreign: dict[str, tuple[str, ...]]  # the app's tables with a name of ours
+    foreign: dict[str, tuple[str, ...]]  # the app's tables with the name of a d1lab table
     pending: tuple[str, ...]  # migrations, by file name
     audit: tuple[_Audited, ...]  # the newest first
 
@@ -77,17 +77,17 @@ def doctor(
     plan: Literal["free", "paid"] = "paid",
     writes: bool = True,
 ) -> list[Check]:
-    """Examine a database, and its warehouse where there is one; writes nothing.
+    """Check a database, and its warehouse if there is one, without writing.
 
     Args:
-        db: The database; opened for reading is enough.
-        folder: Where its warehouse and runs lie; None leaves them out.
-        plan: Cloudflare's plan, whose limits count.
+        db: The database; read access is enough.
+        folder: The folder of its warehouse and runs; None skips them.
+        plan: The Cloudflare plan, which sets the limits.
         writes: Whether results are to be written to it. What only writing needs is a note
             otherwise, and where d1lab has made no table of its own yet.
 
     Returns:
-        Problems first, then notes, then what is well.
+        The checks: problems first, then notes, then passed checks.
     """
     before = db.meter.total
     schema = _read(db)
@@ -150,7 +150,7 @@ def _read(db: Database) -> _Schema:
 
 
 def _audit(db: Database) -> Iterator[_Audited]:
-    """The newest rows: run ids begin with their time, so the key's order is the order in time."""
+    """Return the newest audit rows: run ids start with the time, so key order is time order."""
     rows = db.query(
         "SELECT run_id, table_name, action, status, started_at FROM d1lab_pushes"
         " ORDER BY run_id DESC LIMIT ?1",
@@ -172,7 +172,7 @@ def _migrations(schema: _Schema) -> Iterator[Check]:
 
 
 def _shape(schema: _Schema) -> Iterator[Check]:
-    """Tables and columns that are missing."""
+    """Check for missing tables and columns."""
     for name in (*TABLES, *_RECORDS):
         info = schema.tables.get(name)
         if name in schema.foreign:
@@ -198,16 +198,16 @@ def _foreign(name: str, absent: tuple[str, ...]) -> Check:
     return Check(
         "note",
         f"table {name}",
-        f"the app's own: it has no column {', '.join(absent)}. d1lab pulls it as app_{name} and "
-        "does not write it",
+        f"the app's own table, without the columns {', '.join(absent)}. d1lab pulls it as "
+        f"app_{name} and does not write it",
         f"for d1lab's table of this name, rename the app's, then apply {migration} by hand",
     )
 
 
 def _missing(table: catalog.Table, absent: list[str]) -> Check:
-    """The app's table is the app's: d1lab adds no column to it, and does without."""
+    """Note missing columns of an app's table, which d1lab does not add."""
     is_keyed = not {*table.key} & {*absent}
-    consequence = "read as NULL, not written" if is_keyed else "its rows cannot be told apart"
+    consequence = "read as NULL, not written" if is_keyed else "its rows cannot be identified"
     return Check(
         "note" if is_keyed else "problem",
         f"table {table.name}",
@@ -242,7 +242,7 @@ def _unique(schema: _Schema) -> Iterator[Check]:
             "problem" if written else "note",
             f"table {table.name}",
             f"no UNIQUE index on ({key}): {consequence}",
-            f"make a UNIQUE index on ({key})",
+            f"create a UNIQUE index on ({key})",
             "writing" if written else "reading",
         )
 
@@ -252,7 +252,7 @@ def _is_written(table: catalog.Table) -> bool:
 
 
 def _triggers(schema: _Schema) -> Iterator[Check]:
-    """Without the change log an incremental pull cannot see corrections of old events."""
+    """Check the triggers of the change log, without which pulls miss corrections of old events."""
     if "order_events" not in schema.tables or "order_events" in schema.foreign:
         return
     log = [item for item in declared() if item[:2] == ("trigger", "order_events")]
@@ -268,7 +268,7 @@ def _triggers(schema: _Schema) -> Iterator[Check]:
 
 
 def _unknown_tables(schema: _Schema) -> Iterator[Check]:
-    """What the app has of its own: not ours to judge, only to say that it is left alone."""
+    """Note the app's own tables and columns, which d1lab leaves alone."""
     extra = sorted(schema.tables.keys() - TABLES.keys() - {*_RECORDS})
     if extra:
         yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
@@ -288,7 +288,7 @@ def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Ite
             yield Check(
                 "note",
                 f"table {name}",
-                f"{len(info.columns)} columns; D1 takes {COLUMNS}",
+                f"{len(info.columns)} columns; D1 allows {COLUMNS}",
                 "move some columns to a separate table",
             )
     size, limit = db.size_bytes(), PLANS[plan].database_bytes
@@ -300,13 +300,13 @@ def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Ite
 
 
 def _statistics(db: Database, schema: _Schema) -> Iterator[Check]:
-    """Tables that D1 takes for tiny: each look at some rows reads, and bills, all of them."""
+    """Check for outdated statistics, with which D1 scans, and bills, whole tables."""
     for misled in misled_tables(db, schema.tables.values()):
         yield Check(
             "problem",
             f"statistics of {misled.table}",
-            f"D1 believes it has {misled.believed_rows:,} rows; it has up to {misled.rows:,}. D1 "
-            "may read, and bill, all of them for each page",
+            f"recorded as {misled.believed_rows:,} rows, but there are up to {misled.rows:,}. D1 "
+            "can read, and bill, all of them for each page",
             "d1lab optimize",
         )
 
@@ -328,13 +328,13 @@ def _unfinished(schema: _Schema) -> Iterator[Check]:
 
 
 def _finish(row: _Audited) -> str:
-    """The command that ends what was begun; a take-over is undone, and may be made again."""
+    """Return the command that completes an interrupted action; a take-over is rolled back."""
     is_push = row.action == "push" and TAKE_OVER not in row.run_id
     return f"d1lab {'push' if is_push else 'rollback'} {row.run_id}"
 
 
 def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:
-    """Values in columns for results that d1lab did not write."""
+    """Check result columns for values that d1lab did not write."""
     known = owned(db)
     for name, table in TABLES.items():
         held = schema.tables[name].columns if name in schema.tables else ()
@@ -349,13 +349,13 @@ def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:
             yield Check(
                 "note",
                 f"table {name}",
-                f"{', '.join(filled)} contain values that d1lab did not write. Pushes leave them",
+                f"{', '.join(filled)} contain values that d1lab did not write. Pushes skip them",
                 f"to let d1lab write them: d1lab aggregate --take-over {name}",
             )
 
 
 def _filled(db: Database, table: str, columns: list[str]) -> list[str]:
-    """The columns with a value among the first rows of a table."""
+    """Return the columns with a value in the first rows of a table."""
     flags = ", ".join(f"{quote(column)} IS NOT NULL" for column in columns)
     rows = db.query(
         f"SELECT {flags} FROM {quote(table)} LIMIT ?1",  # noqa: S608  names are quoted

@@ -1,4 +1,4 @@
-"""The cure for statistics that mislead D1: `ANALYZE` of the tables that it takes for tiny."""
+"""Fix outdated planner statistics in D1 with `ANALYZE`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.keyset import rowid_name
 from d1lab.d1.statistics import MISLEADING_ROWS, believed_rows, misleads
 
-READS_PER_ROW = 2  # of ANALYZE, as D1 bills it
+READS_PER_ROW = 2  # of ANALYZE, as billed by D1
 
 
 class Misled(NamedTuple):
-    """A table whose size D1's statistics have wrong."""
+    """A table with an outdated size in D1's statistics."""
 
     table: str
     believed_rows: int
     rows: int  # at most: rowids between the lowest and the highest
-    rows_read: int  # that `ANALYZE` reads; an estimate until it has run
+    rows_read: int  # rows read by `ANALYZE`; an estimate until it has run
 
 
 def misled_tables(db: Database, tables: Iterable[TableInfo]) -> list[Misled]:
-    """The tables that D1 scans, because it believes that they have hardly any row.
+    """Find the tables that D1 scans because its statistics record almost no rows for them.
 
-    Three rows are read for each table that is in doubt, and one for each index.
+    Reads three rows per suspected table, and one per index.
     """
     believed = believed_rows(db)
     found: list[Misled] = []
@@ -39,14 +39,14 @@ def misled_tables(db: Database, tables: Iterable[TableInfo]) -> list[Misled]:
 
 
 def optimize(db: Database, *, dry_run: bool = False) -> list[Misled]:
-    """Let D1 count the tables again that its statistics have wrong.
+    """Update the statistics of the tables with an outdated size.
 
     Args:
         db: The database, opened for writing unless `dry_run`.
-        dry_run: Only say which tables these are, and what it would cost.
+        dry_run: Whether to only return the tables and the expected cost.
 
     Returns:
-        Those tables, with what was read.
+        The tables, with the rows read.
     """
     found = misled_tables(db, db.tables().values())
     if dry_run:

@@ -1,1 +1,1 @@
-"""Runs: a notebook is executed with checked parameters, and everything about it is kept."""
+"""Runs: execute a notebook with checked parameters, and store its results and record."""

@@ -1,4 +1,4 @@
-"""Executing one notebook: papermill on a kernel of ours, with a time limit for the whole of it."""
+"""Execute one notebook with papermill on d1lab's own kernel, with a time limit."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from d1lab.runs.kernels.kernel import Kernel
 
 Progress = Callable[[int, int], None]
-"""Called with the code cells done and their number."""
+"""Called with the number of code cells done and their total."""
 
 OnOutputs = Callable[[list[dict[str, Any]]], None]
-"""Called with the outputs of each cell, once it has run."""
+"""Called with the outputs of each cell after it has run."""
 
 SKIP_TAG = "skip-run"
 GRACE_SECONDS = 5.0
@@ -31,9 +31,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Execution(NamedTuple):
-    """What became of a notebook."""
+    """The result of executing a notebook."""
 
-    notebook: dict[str, Any] | None  # as far as it came; None when no kernel came up
+    notebook: dict[str, Any] | None  # partial after a failure; None if no kernel started
     status: Status
     reason: str
     failure: Failure | None
@@ -42,13 +42,13 @@ class Execution(NamedTuple):
 
 
 class _Watch:
-    """What is seen of an execution through nbclient's hooks."""
+    """Follows an execution through nbclient's hooks."""
 
     def __init__(self, log: Path, progress: Progress | None, on_outputs: OnOutputs | None) -> None:
         self.log, self.progress, self.on_outputs = log, progress, on_outputs
         self.notebook: Any = None
         self.code_cells = self.cells_done = 0
-        self.running: int | None = None  # the index of the cell that runs
+        self.running: int | None = None  # the index of the running cell
 
     def on_notebook_start(self, notebook: Any) -> None:
         self.notebook = notebook
@@ -94,16 +94,16 @@ def execute(
     progress: Progress | None = None,
     on_outputs: OnOutputs | None = None,
 ) -> Execution:
-    """Run the notebook at `path` on `kernel`, and tell how it went. Nothing is written but the log.
+    """Run the notebook at `path` on `kernel` and return the result. Writes only the log.
 
     Args:
-        path: The notebook; it stays as it is.
-        parameters: What papermill injects, checked already.
-        kernel: Not yet started; ended when this returns.
-        timeout_seconds: For the whole run. Then the kernel is interrupted, and killed when it
-            goes on for 5 s more.
-        progress: Told before each cell.
-        on_outputs: Given what each cell has shown.
+        path: The notebook, which is not changed.
+        parameters: The parameters that papermill injects, already checked.
+        kernel: The kernel, not started yet; ended on return.
+        timeout_seconds: The limit for the whole run. Then the kernel is interrupted, and killed
+            if it still runs after 5 s.
+        progress: Called before each cell.
+        on_outputs: Called with the outputs of each cell.
     """
     import_papermill()
     from nbclient.exceptions import CellTimeoutError
@@ -148,13 +148,13 @@ def _run_papermill(
             kernel_manager_class=kernel.manager_class(),
             shutdown_kernel="immediate",
             skip_cells_with_tag=SKIP_TAG,
-            iopub_timeout=120,  # 4 s by default: a busy machine is not a broken kernel
+            iopub_timeout=120,  # the default of 4 s is too short on a busy machine
             **watch.hooks,
         )
 
 
 def import_papermill() -> None:
-    """Import papermill, without what makes that slow."""
+    """Import papermill, without its slow imports."""
     from d1lab.fast_import import defer_iri_grammar
 
     defer_iri_grammar()
@@ -163,13 +163,13 @@ def import_papermill() -> None:
 
 @contextmanager
 def _logged(log: Path) -> Generator[None]:
-    """What papermill and nbclient log in this thread goes to the run's log, and nowhere else."""
+    """Redirect papermill's and nbclient's logging in this thread to the run's log."""
     logger = logging.getLogger("papermill")
     thread = threading.get_ident()
     handler = logging.FileHandler(log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(logging.WARNING)
-    # papermill cannot read `x: str | None = None`, and then doubts the name. We have checked it.
+    # papermill cannot parse `x: str | None = None`, and then warns about a name already checked.
     doubt = "Passed unknown parameter"
     handler.addFilter(lambda r: r.thread == thread and not r.getMessage().startswith(doubt))
     logger.addHandler(handler)
@@ -183,7 +183,7 @@ def _logged(log: Path) -> Generator[None]:
 
 @contextmanager
 def _event_loop_closed() -> Generator[None]:
-    """Close the event loop that nbclient leaves in a thread that had none."""
+    """Close the event loop that nbclient leaves in a thread without one."""
     from jupyter_core.utils import ensure_event_loop
 
     try:
@@ -195,7 +195,7 @@ def _event_loop_closed() -> Generator[None]:
 
 
 class Cancellation:
-    """Ends runs from another thread: those that are on, and those that would begin later."""
+    """Ends current and later runs from another thread."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -223,7 +223,7 @@ class Cancellation:
 
 
 class Deadline:
-    """Interrupts a kernel when its time is up, and kills it when it goes on regardless."""
+    """Interrupts a kernel at the time limit, and kills it if it continues."""
 
     def __init__(self, kernel: Kernel, seconds: float) -> None:
         self.kernel, self.seconds = kernel, seconds
@@ -249,7 +249,7 @@ class Deadline:
 
 
 def _cell_failure(error: Any) -> Failure:
-    """A cell raised. `error` is papermill's."""
+    """Return the failure for a cell that raised; `error` is papermill's."""
     message = _ANSI.sub("", str(error.evalue)).strip()
     return Failure(
         kind="cell",
@@ -261,14 +261,14 @@ def _cell_failure(error: Any) -> Failure:
 
 
 def _kernel_failure(error: Exception, kernel: Kernel, watch: _Watch) -> Failure:
-    """The kernel went away, or never came."""
+    """Return the failure for a kernel that died or did not start."""
     code = kernel.process.poll() if kernel.process is not None else None
     if kernel.cancelled:
         message = f"the run was interrupted{_where(watch)}"
     elif kernel.process is None:
-        message = f"no kernel could be started: {error}"
+        message = f"the kernel could not be started: {error}"
     elif code is None or watch.notebook is None:
-        message = f"the kernel did not answer: {error}"
+        message = f"the kernel did not respond: {error}"
     else:
         message = f"the kernel died ({_how(code)}){_where(watch)}"
     return Failure(
@@ -280,13 +280,13 @@ def _kernel_failure(error: Exception, kernel: Kernel, watch: _Watch) -> Failure:
 
 
 def _how(code: int) -> str:
-    """An exit code in words."""
+    """Return an exit code in words."""
     if code >= 0:
         return f"exit code {code}"
     import signal
 
     name = signal.Signals(-code).name
-    return f"{name}; perhaps out of memory" if name == "SIGKILL" else name
+    return f"{name}; possibly out of memory" if name == "SIGKILL" else name
 
 
 def _where(watch: _Watch) -> str:
@@ -306,7 +306,7 @@ def _timeout_failure(seconds: float, failure: Failure | None) -> Failure:
 
 
 def _runs(cell: Any) -> bool:
-    """Whether a cell is code that is executed."""
+    """Whether a cell is executed code."""
     return cell.cell_type == "code" and bool(cell.source.strip()) and not _is_skipped(cell)
 
 
@@ -315,9 +315,9 @@ def _is_skipped(cell: Any) -> bool:
 
 
 def _tidied(notebook: Any, failure: Failure | None, *, stopped: bool) -> tuple[Any, Failure | None]:
-    """The notebook without papermill's marks and without skipped cells; the failure's cell in it.
+    """Return the notebook without papermill's marks and skipped cells, and the failed cell's index.
 
-    `stopped`: the run ended well before its last cell, so the traceback goes, too.
+    `stopped`: the run ended on purpose before its last cell, so the traceback is removed, too.
     """
     if notebook is None:
         return None, failure

@@ -1,15 +1,15 @@
-"""The parameters of a report: read from its notebook, and checked before a kernel starts.
+"""Report parameters: parsed from the notebook, and checked before a kernel starts.
 
 A report declares them in the cell tagged `parameters`, as plain Python:
 
-    shop = "harbor"              # whose data
-    as_of: str | None = None     # the last day of the report; the last day in the data if left out
-    days = 30                    # how far back
+    shop = "harbor"              # the shop's name
+    as_of: str | None = None     # the last day of the report; default: the last day in the data
+    days = 30                    # length of the period
     codes: list[str] = []        # only these codes
 
-The type is the annotation's, or the default's; the comment is the help. A text whose name is
-`as_of`, `since` or `until`, or whose annotation is `date`, is a day: YYYY-MM-DD, or one of the
-words `today`, `yesterday` and `latest` (the last day in the data). Days are UTC.
+The type is that of the annotation, or of the default; the comment is the help text. A text named
+`as_of`, `since`, or `until`, or annotated with `date`, is a day: YYYY-MM-DD, or one of the
+words `today`, `yesterday`, and `latest` (the last day in the data). Days are UTC.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _EXPECTED = {
     "integer": "a whole number",
     "number": "a number",
     "bool": "true or false",
-    "date": "a day as YYYY-MM-DD, today, yesterday or latest",
+    "date": "a day as YYYY-MM-DD, today, yesterday, or latest",
 }
 
 
@@ -63,46 +63,46 @@ class ReportParameter(NamedTuple):
     name: str
     kind: ParameterKind
     many: bool  # a list of that kind
-    optional: bool  # None is a value
+    optional: bool  # None is allowed
     default: Value
     help: str
 
     @property
     def type(self) -> Any:
-        """The type by which pydantic checks its values."""
+        """The type that pydantic checks its values with."""
         one = _TYPES.get(self.kind, TYPES[self.kind])
         many: Any = Annotated[list[one], Strict()] if self.many else one
         return many | None if self.optional else many
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """The expected value, in words."""
         one = _EXPECTED[self.kind]
         words = f"a list, each entry {one}" if self.many else one
         return f"{words}, or null" if self.optional else words
 
 
 class Days(NamedTuple):
-    """What the words for days mean. `latest` is None where there is no data yet."""
+    """The meaning of the words for days. `latest` is None if there is no data yet."""
 
     today: date
     latest: date | None = None
 
 
 def utc_today() -> date:
-    """Today, in UTC."""
+    """Return the current day in UTC."""
     return datetime.now(UTC).date()
 
 
 def declared(source: str, where: str) -> dict[str, ReportParameter]:
-    """The parameters that a `parameters` cell declares, in order.
+    """Parse the parameters declared in a `parameters` cell, in order.
 
     Args:
         source: The cell's source.
-        where: What it belongs to, for messages: "report 'inventory'".
+        where: The report, for messages: "report 'inventory'".
 
     Raises:
-        InputError: The cell holds something else than assignments of literals.
+        InputError: The cell has a statement other than an assignment of a literal.
     """
     try:
         body = ast.parse(source).body
@@ -125,7 +125,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """The comment of each line that has one."""
+    """Return the comments by line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
 
@@ -143,7 +143,7 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Repor
     except (ValueError, TypeError):
         raise InputError(
             f"{where}: the default of parameter {target!r} must be a literal, "
-            f"not {ast.unparse(value)!r}; compute in a later cell"
+            f"not {ast.unparse(value)!r}. Move computations to a later cell."
         ) from None
     kind, many, optional = _type(target, annotation, default, where)
     text = comments.get(node.end_lineno or node.lineno, "")
@@ -153,7 +153,7 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Repor
 
 
 def _parts(node: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None]:
-    """The name, the annotation and the value of an assignment."""
+    """Return the name, the annotation, and the value of an assignment."""
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return node.target.id, node.annotation, node.value
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -165,7 +165,7 @@ def _parts(node: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None
 def _type(
     name: str, annotation: ast.expr | None, default: Any, where: str
 ) -> tuple[ParameterKind, bool, bool]:
-    """Kind, whether a list, whether None is allowed."""
+    """Return the kind, whether it is a list, and whether None is allowed."""
     written = ast.unparse(annotation) if annotation else _type_of(default)
     parts = [part.strip() for part in _without_optional(written).split("|")]
     kinds = [part for part in parts if part != "None"]
@@ -174,8 +174,8 @@ def _type(
         return "date", False, True
     if match is None or match[2] not in _KINDS:
         raise InputError(
-            f"{where}: parameter {name!r} has no usable type ({written}); annotate it with str, "
-            "int, float, bool, date or list[...] of these, with `| None` if it may be left out"
+            f"{where}: parameter {name!r} has an unsupported type ({written}). Annotate it with "
+            "str, int, float, bool, date, or list[...] of these, with `| None` if it is optional."
         )
     kind = _KINDS[match[2]]
     if kind == "text" and name in DAY_NAMES:
@@ -189,7 +189,7 @@ def _without_optional(written: str) -> str:
 
 
 def _type_of(default: Any) -> str:
-    """How the type of a default is written."""
+    """Return the type of a default, as an annotation."""
     if not isinstance(default, list):
         return type(default).__name__ if default is not None else "None"
     kinds = {type(entry).__name__ for entry in cast("list[object]", default)}
@@ -203,21 +203,21 @@ def check(
     days: Days,
     where: str,
 ) -> dict[str, Value]:
-    """All parameters of a run: what was given, checked, and the defaults of the rest.
+    """Return all parameters of a run: the checked values passed, and defaults for the rest.
 
     Args:
         parameters: The declared ones.
-        values: Given with their types, from a file or from Python.
-        texts: Given as text (`--set name=text`), read by the declared type; they win.
-        days: What `today`, `yesterday` and `latest` mean.
-        where: What asks, for messages: "report 'inventory'".
+        values: Typed values, from a file or from Python.
+        texts: Values as text (`--set name=text`), parsed by declared type; they take precedence.
+        days: The meaning of `today`, `yesterday`, and `latest`.
+        where: The report, for messages: "report 'inventory'".
 
     Returns:
-        Days are YYYY-MM-DD; None stays None.
+        The values by name; days are YYYY-MM-DD, and None stays None.
 
     Raises:
-        UnknownName: No such parameter is declared; the message proposes the nearest.
-        InputError: A value is not of its declared type.
+        UnknownName: A parameter is not declared; the message suggests the closest.
+        InputError: A value does not have its declared type.
     """
     for name in (*values, *texts):
         if name not in parameters:
@@ -230,7 +230,7 @@ def check(
 
 
 def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> Value:
-    """The value, if it is of the declared type."""
+    """Return the value if it has the declared type."""
     context = (parameter, days, where)
     try:
         return adapter(parameter.type).validate_python(value, context=context)
@@ -239,7 +239,7 @@ def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> 
 
 
 def _read_day(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str | None:
-    """A day, or one of the words for days, as YYYY-MM-DD; None where `latest` is open."""
+    """Convert a day, or a word for a day, to YYYY-MM-DD; None if `latest` is not available."""
     parameter, days, where = cast("tuple[ReportParameter, Days, str]", info.context)
     if value == "latest":
         if days.latest is None and not parameter.optional:
@@ -249,8 +249,8 @@ def _read_day(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationI
             )
         return days.latest.isoformat() if days.latest else None
     words = {"today": days.today, "yesterday": days.today - timedelta(days=1)}
-    if isinstance(value, datetime):  # TOML has days of its own; a moment is not one
-        raise ValueError("a moment is no day")
+    if isinstance(value, datetime):  # TOML has a day type; a datetime is not a day
+        raise ValueError("a datetime is not a day")
     return check(words.get(value, value) if isinstance(value, str) else value).isoformat()
 
 
@@ -258,19 +258,19 @@ _TYPES: dict[ParameterKind, Any] = {
     "date": Annotated[TYPES["date"], WrapValidator(_read_day)],
     "number": Annotated[float, Strict(), AllowInfNan(False)],
 }
-"""What a notebook takes otherwise than a metric: words for days, and finite floats."""
+"""Types that differ from those of metrics: words for days, and finite floats."""
 
 
 def _wrong(parameter: ReportParameter, value: Any, where: str) -> InputError:
     shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
     return InputError(
-        f"{where}: parameter {parameter.name!r} takes {parameter.expected}; "
-        f"found {shown} ({type(value).__name__})"
+        f"{where}: parameter {parameter.name!r} expects {parameter.expected}, "
+        f"got {shown} ({type(value).__name__})"
     )
 
 
 def _read(parameter: ReportParameter, text: str, where: str) -> Any:
-    """A text as the declared type writes it; `null` is None where that is a value."""
+    """Parse a text by the declared type; `null` is None if None is allowed."""
     if parameter.optional and text == "null":
         return None
     if not parameter.many:
@@ -284,14 +284,14 @@ def _read(parameter: ReportParameter, text: str, where: str) -> Any:
 
 
 def load_values(path: Path) -> dict[str, Any]:
-    """Parameters from a JSON or TOML file: one value for each name.
+    """Read parameters from a JSON or TOML file: one value per name.
 
     Raises:
-        InputError: It cannot be read, or is no such file.
+        InputError: The file cannot be read, or is not JSON or TOML.
     """
     readers = {".json": json.loads, ".toml": tomllib.loads}
     if path.suffix not in readers:
-        raise InputError(f"{path}: parameters come from a .json or a .toml file")
+        raise InputError(f"{path}: expected a .json or .toml file")
     try:
         values: Any = readers[path.suffix](path.read_text(encoding="utf-8"))
     except OSError as error:

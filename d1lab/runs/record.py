@@ -1,13 +1,13 @@
-"""run.json: everything about one run that is not in its notebook.
+"""run.json: the record of one run, without the content of its notebook.
 
-A run's folder holds
+A run's folder contains
 
-    run.json        RunRecord, written by the runner and read by the page, the index and `push`
+    run.json        RunRecord, written by the runner; read by the page, the index, and `push`
     notebook.ipynb  the executed notebook
     results.json    the key figures (d1lab.display.Figure), one record each
-    reads.jsonl     what the notebook asked of the warehouse, one line per query
+    reads.jsonl     the notebook's queries to the warehouse, one line each
     log.txt         the kernel's and the runner's log
-    *.csv           the whole of each table that the page shows only the top of
+    *.csv           the full content of tables that the page shows only the top of
     outbox/         staged results
 
 Records of older versions stay readable: unknown fields are ignored, new fields have defaults.
@@ -43,7 +43,7 @@ Status = Literal["done", "failed", "skipped", "timeout"]
 Words = Annotated[
     str, BeforeValidator(lambda s: s.encode(errors="replace").decode() if type(s) is str else s)
 ]
-"""Text that others wrote: without the lone surrogates that no file can hold."""
+"""Text from outside, without lone surrogates, which cannot be encoded in a file."""
 
 
 class _Record(BaseModel):
@@ -51,32 +51,32 @@ class _Record(BaseModel):
 
 
 class TableState(_Record):
-    """One warehouse table as the run read it."""
+    """The state of one warehouse table when the run read it."""
 
     name: str
     rows: int
-    high_rowid: int | None = None  # the watermark: rows up to here are in
+    high_rowid: int | None = None  # the watermark: rows up to here are included
     pulled_at: AwareDatetime | None = None
     digest: str | None = None
     rows_read: int = 0  # as D1 billed them, by the last pull that read the table
 
 
 class DataState(_Record):
-    """The data that a run read."""
+    """The data behind a run."""
 
     pulled_at: AwareDatetime | None = None  # when the last pull ended
     data_as_of: date | None = None  # the last day in this shop's data
-    bookmark: str | None = None  # D1's own name for the state that was pulled
+    bookmark: str | None = None  # D1's bookmark of the pulled state
     tables: tuple[TableState, ...] = ()
 
     @property
     def rows(self) -> int:
-        """Rows in all tables together."""
+        """Total rows of all tables."""
         return sum(table.rows for table in self.tables)
 
 
 class QuarantinedCount(_Record):
-    """Values that did not fit their declared type, counted by table, column and reason."""
+    """The number of values of the wrong type, by table, column, and reason."""
 
     table: str
     column: str
@@ -85,7 +85,7 @@ class QuarantinedCount(_Record):
 
 
 class RecordedVerdict(_Record):
-    """The verdict that a report leads with, as `d1lab.display.Verdict`."""
+    """The verdict at the top of a report, as in `d1lab.display.Verdict`."""
 
     text: Words
     status: VerdictStatus
@@ -93,7 +93,7 @@ class RecordedVerdict(_Record):
 
 
 class Failure(_Record):
-    """Why a run did not end well."""
+    """The reason for a run's failure."""
 
     kind: Literal["cell", "kernel", "timeout", "other"] = "cell"
     cell_index: int | None = None  # in the executed notebook, from 0
@@ -103,7 +103,7 @@ class Failure(_Record):
 
 
 class PushedTable(_Record):
-    """One table that the run's results were written to."""
+    """One table with the run's pushed results."""
 
     table: str
     staged: int  # rows in the outbox
@@ -111,7 +111,7 @@ class PushedTable(_Record):
 
 
 class Pushed(_Record):
-    """What `push` wrote for this run."""
+    """The result of `push` for this run."""
 
     at: AwareDatetime
     tables: tuple[PushedTable, ...] = ()
@@ -130,21 +130,21 @@ class RunRecord(_Record):
     started_at: AwareDatetime
     finished_at: AwareDatetime | None = None
     as_of: date | None = None  # resolved: never None once the run read data
-    reason: Words = ""  # one sentence: why it was skipped, stopped, failed or timed out
+    reason: Words = ""  # one sentence: why it was skipped, stopped, failed, or timed out
     seconds: float | None = None
     database: str = "demo"
     url_kind: Literal["d1", "wrangler", "sqlite", "dump"] = "sqlite"
-    parameters: dict[str, Any] = {}  # all, resolved, as the notebook got them
-    given: tuple[str, ...] = ()  # the names that the caller set; the others are defaults
+    parameters: dict[str, Any] = {}  # all resolved parameters, as passed to the notebook
+    given: tuple[str, ...] = ()  # the names set by the caller; the others are defaults
     notebook_hash: str = ""
     code_cells: int = 0
-    cells_done: int = 0  # code cells that ended well
+    cells_done: int = 0  # successful code cells
     data: DataState = DataState()
     versions: dict[str, str] = {}  # d1lab, python, duckdb, ...
     quarantined: tuple[QuarantinedCount, ...] = ()
-    simulated: tuple[str, ...] = ()  # views read whose data is simulated
+    simulated: tuple[str, ...] = ()  # views with simulated data that were read
     verdict: RecordedVerdict | None = None
-    previous_run_id: str | None = None  # the last run, done, of an earlier day
+    previous_run_id: str | None = None  # the last successful run of an earlier day
     error: Failure | None = None
     staged: dict[str, int] = {}  # rows in the outbox, by table
     pushed: Pushed | None = None
@@ -152,19 +152,19 @@ class RunRecord(_Record):
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The parameters that the caller set, but shop and day: they make a run a variant."""
+        """The parameters set by the caller, without shop and day: they make the run a variant."""
         names = (name for name in self.given if name not in ("shop", "as_of"))
         return {name: self.parameters[name] for name in names if name in self.parameters}
 
     @property
     def is_ahead(self) -> bool:
-        """Whether its day is past the data; such a day is rejected now."""
+        """Whether its day is after the last day of the data, which is no longer allowed."""
         latest = self.data.data_as_of
         return self.as_of is not None and latest is not None and self.as_of > latest
 
     @property
     def is_standard(self) -> bool:
-        """Whether it represents its report: not a what-if run, and not of a future day."""
+        """Whether it is a regular run of its report, not a what-if run or one of a future day."""
         return not self.chosen and not self.is_ahead
 
     @property
@@ -181,7 +181,7 @@ class RunRecord(_Record):
 
     @property
     def command(self) -> str:
-        """The one command that makes this run again, quoted for a POSIX shell."""
+        """The command that repeats this run, quoted for a POSIX shell."""
         words = ["d1lab", "run", self.report, *(("--shop", self.shop) if self.shop else ())]
         if self.database != "demo":
             words += ["--database", self.database]
@@ -192,18 +192,18 @@ class RunRecord(_Record):
         return shlex.join(words)
 
     def age_days(self, now: datetime | None = None) -> float | None:
-        """Days since the last pull; None when nothing was pulled."""
+        """Days since the last pull; None if there was none."""
         if self.data.pulled_at is None:
             return None
         return ((now or datetime.now(UTC)) - self.data.pulled_at).total_seconds() / 86_400
 
     def save(self, run_dir: Path) -> Path:
-        """Write run.json, whole or not at all."""
+        """Write run.json atomically."""
         return write(run_dir / RUN_FILE, self.model_dump_json(indent=1))
 
 
 def setting(value: object) -> str:
-    """A parameter's value as `--set name=value` takes it."""
+    """Format a parameter's value for `--set name=value`."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -217,14 +217,14 @@ def load_run(run_dir: Path) -> RunRecord:
     try:
         return RunRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{run_dir} is not a run's folder: it holds no {RUN_FILE}") from None
+        raise InputError(f"{run_dir} is not a run's folder: {RUN_FILE} is missing") from None
     except ValidationError as error:
         lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise InputError(f"{path} is not a run record: {lines}") from None
 
 
 def key_figures(notebook: dict[str, Any]) -> list[Figure]:
-    """The key figures that an executed notebook displayed, in order; the last of a name counts.
+    """Return the key figures in an executed notebook, in order; the last of each name counts.
 
     Args:
         notebook: The notebook as JSON (nbformat 4).
@@ -239,7 +239,7 @@ def key_figures(notebook: dict[str, Any]) -> list[Figure]:
 
 
 def recorded_verdict(notebook: dict[str, Any]) -> RecordedVerdict | None:
-    """The first verdict that an executed notebook displayed, if any.
+    """Return the first verdict in an executed notebook, if any.
 
     Args:
         notebook: The notebook as JSON (nbformat 4).
@@ -256,7 +256,7 @@ def save_results(run_dir: Path, figures: list[Figure]) -> Path:
 
 
 def load_results(run_dir: Path) -> list[Figure]:
-    """Read results.json; an absent file means no key figures."""
+    """Read results.json; a missing file means no key figures."""
     path = run_dir / RESULTS_FILE
     if not path.is_file():
         return []

@@ -1,7 +1,4 @@
-"""A report: a notebook in `notebooks/` with a `parameters` cell.
-
-One that declares `shop` there runs for each shop; another runs once, for all data.
-"""
+"""Reports: notebooks in `notebooks/` whose `parameters` cell declares `shop`."""
 
 from __future__ import annotations
 
@@ -20,24 +17,24 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def notebook_folder(settings: Settings) -> Path:
-    """Where the reports' notebooks lie: in the project, or in the package where it has no folder.
+    """Return the folder of the reports' notebooks: the project's, or else the package's.
 
-    A folder that the settings name is taken as it is.
+    A folder named in the settings is used without this fallback.
     """
     own = settings.notebooks_dir
     return own if own.is_dir() or own != settings.root / "notebooks" else _shipped()
 
 
 def _shipped() -> Path:
-    """The notebooks' folder inside the installed package, or of the checkout it runs from."""
+    """Return the notebooks' folder in the installed package, or in the checkout."""
     for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
         if folder.is_dir():
             return folder
-    raise InputError("this installation contains no notebooks. Install d1lab again.")
+    raise InputError("this installation contains no notebooks. Reinstall d1lab.")
 
 
 def copy_notebooks(target: Path) -> list[Path]:
-    """Copy the shipped notebooks to `target`; one that is there already stays as it is.
+    """Copy the shipped notebooks to `target`, without overwriting existing files.
 
     Returns:
         The files written.
@@ -50,13 +47,13 @@ def copy_notebooks(target: Path) -> list[Path]:
 
 
 class Report(NamedTuple):
-    """One report, as its notebook declares it."""
+    """One report, as declared in its notebook."""
 
     name: str  # the notebook's stem
     path: Path
     title: str  # the first heading, else the name
     parameters: dict[str, ReportParameter]
-    digest: str  # of the cells' kinds, tags and sources: saving without a change keeps it
+    digest: str  # of the cells' types, tags, and sources; unchanged by saving again
 
     @property
     def is_by_shop(self) -> bool:
@@ -70,15 +67,15 @@ class Report(NamedTuple):
 
     @property
     def where(self) -> str:
-        """How messages name it."""
+        """The report's name for messages."""
         return f"report {self.name!r}"
 
 
 def list_reports(settings: Settings) -> list[Report]:
-    """All reports of the project, by name. Notebooks without a `parameters` cell are not reports.
+    """Return all reports of the project, by name. Notebooks without a `shop` parameter are skipped.
 
     Raises:
-        InputError: A notebook cannot be read, or its `parameters` cell is wrong.
+        InputError: A notebook cannot be read, or its `parameters` cell is invalid.
     """
     folder = notebook_folder(settings)
     notebooks = {path: _read(path) for path in sorted(folder.glob("*.ipynb"))}
@@ -86,11 +83,11 @@ def list_reports(settings: Settings) -> list[Report]:
 
 
 def load_report(settings: Settings, name: str) -> Report:
-    """The report of that name.
+    """Return the report with that name.
 
     Raises:
         UnknownName: No notebook has that stem, or it is not a report.
-        InputError: The notebook cannot be read, or its `parameters` cell is wrong.
+        InputError: The notebook cannot be read, or its `parameters` cell is invalid.
     """
     folder = notebook_folder(settings)
     path = folder / f"{name}.ipynb"
@@ -108,7 +105,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
     is_notebook = type(notebook) is dict and notebook.get("nbformat") == 4
     if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
-        raise InputError(f"notebook {path.name}: expected nbformat 4; open and save it in Jupyter")
+        raise InputError(f"notebook {path.name}: expected nbformat 4. Open and save it in Jupyter.")
     return notebook
 
 
@@ -120,10 +117,10 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     where = f"report {path.stem!r}"
     cells = _parameters_cells(notebook)
     if len(cells) > 1:
-        raise InputError(f"{where}: {len(cells)} cells are tagged 'parameters'; keep one")
+        raise InputError(f"{where}: {len(cells)} cells are tagged 'parameters'. Keep one.")
     parameters = declared(_source(cells[0]), where)
     if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
-        raise InputError(f"{where}: its parameter 'shop' must be a text: the name of a shop")
+        raise InputError(f"{where}: parameter 'shop' must be a text, the name of a shop")
     return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
 
 
@@ -145,7 +142,7 @@ def _source(cell: dict[str, Any]) -> str:
 
 
 def _title(notebook: dict[str, Any]) -> str | None:
-    """The first heading of the first markdown cell that has one."""
+    """Return the first heading of the first markdown cell with one."""
     for cell in notebook.get("cells", ()):
         match = re.search(r"^#+\s+(.+?)\s*#*$", _source(cell), re.MULTILINE)
         if cell.get("cell_type") == "markdown" and match:

@@ -1,7 +1,7 @@
-"""One run of one report: check, execute, keep. Nothing is pushed here.
+"""One run of one report: check parameters, execute, and store results, without pushing them.
 
-    task = prepare(settings, lab, report, values={"shop": "harbor"})   nothing is started yet
-    record = run(settings, task)                                       the run's folder, whole
+    task = prepare(settings, lab, report, values={"shop": "harbor"})   checked, not started
+    record = run(settings, task)                                       executed and stored
 
 `d1lab.jobs.run.run_report` does both, and writes the page.
 """
@@ -44,21 +44,21 @@ TIMEOUT_SECONDS = 900.0
 
 
 class Task(NamedTuple):
-    """One report to run: everything checked and resolved, nothing started."""
+    """One report to run, with checked and resolved parameters, not started yet."""
 
     database: str
     report: Report
-    shop: str  # '' for a report of all data
-    as_of: date | None  # None only where the data has no day yet
+    shop: str  # '' for a report on all data
+    as_of: date | None  # None only if there is no data yet
     parameters: dict[str, Value]  # all of them
-    given: tuple[str, ...]  # the names that the caller set
+    given: tuple[str, ...]  # the names set by the caller
     data: DataState
     quarantined: tuple[QuarantinedCount, ...]
-    simulated: tuple[str, ...]  # the views whose rows for this shop are simulated
+    simulated: tuple[str, ...]  # the views with simulated rows for this shop
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The parameters that the caller set, but shop and day: they make a run a variant."""
+        """The parameters set by the caller, without shop and day: they make the run a variant."""
         return tuple(sorted(name for name in self.given if name not in ("shop", "as_of")))
 
     def __str__(self) -> str:
@@ -68,11 +68,11 @@ class Task(NamedTuple):
 
 @contextmanager
 def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
-    """The lab of a database under these settings, while the block runs.
+    """Open the lab of a database under these settings for the block.
 
     Raises:
-        StaleDataError: Nothing was pulled yet.
-        UnknownName: There is no such database.
+        StaleDataError: There was no pull yet.
+        UnknownName: The database does not exist.
     """
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
@@ -95,18 +95,18 @@ def prepare(
     texts: Mapping[str, str] | None = None,
     today: date | None = None,
 ) -> Task:
-    """Check the parameters of a run and resolve its day, before anything is started.
+    """Check the parameters of a run and resolve its day, without starting anything.
 
     Args:
-        lab: Where the data is.
-        report: What to run.
-        values: Parameters with their types, from Python, JSON or TOML.
-        texts: Parameters as text, from `--set`; they win.
-        today: What `today` means; the present day in UTC for None.
+        lab: The lab with the data.
+        report: The report to run.
+        values: Typed parameters, from Python, JSON, or TOML.
+        texts: Parameters as text, from `--set`; they take precedence.
+        today: The day that `today` means; None for the current day in UTC.
 
     Raises:
-        UnknownName: No such parameter or shop.
-        InputError: A value is not of its declared type.
+        UnknownName: A parameter or the shop does not exist.
+        InputError: A value does not have its declared type.
     """
     values, texts = values or {}, texts or {}
     declared = report.parameters
@@ -136,7 +136,7 @@ def prepare(
 
 
 def data_state(lab: Lab, shop: str) -> DataState:
-    """What the warehouse holds at this moment."""
+    """Return the current state of the warehouse."""
     tables = lab.sql(
         "SELECT table_name, rows, high_rowid, pulled_at, digest, rows_read"
         " FROM d1lab.tables ORDER BY ALL"
@@ -177,21 +177,21 @@ def run(
     on_outputs: OnOutputs | None = None,
     warm: bool = True,
 ) -> tuple[RunRecord, Path]:
-    """Execute a task and keep all of it in a folder of its own, however it ends.
+    """Execute a task and store everything in a new folder, whether it succeeds or fails.
 
     Args:
-        settings: The project's.
-        task: What to run.
-        timeout_seconds: For the whole run.
-        previous_run_id: The run that this one's key figures are compared with.
-        run_id: The folder's name, made before with `new_run_dir`; None makes one.
-        progress: Told before each cell.
-        cancellation: Lets another thread end the run.
-        on_outputs: Given each cell's outputs while the next cells run.
-        warm: Fork the kernel from the warm server, where that can be had.
+        settings: The project's settings.
+        task: The task to run.
+        timeout_seconds: The time limit of the whole run.
+        previous_run_id: The run to compare the key figures with.
+        run_id: The name of a folder created with `new_run_dir`; None creates one.
+        progress: Called before each cell.
+        cancellation: Allows another thread to end the run.
+        on_outputs: Called with each cell's outputs while the next cells run.
+        warm: Whether to fork the kernel from the preloaded server, if possible.
 
     Returns:
-        What is in run.json, and the folder.
+        The content of run.json, and the folder.
     """
     from d1lab.runs.kernels.kernel import Kernel
 
@@ -218,12 +218,12 @@ def run(
 
 
 def run_folder(settings: Settings, database: str, run_id: str) -> Path:
-    """Where a run's files lie."""
+    """Return the folder of a run."""
     return settings.folder(database) / "runs" / run_id
 
 
 def new_run_dir(settings: Settings, task: Task) -> Path:
-    """Make a folder for a new run, named by time, report and shop."""
+    """Create a folder for a new run, named by time, report, and shop."""
     shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40] or "_"
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
@@ -237,7 +237,7 @@ def new_run_dir(settings: Settings, task: Task) -> Path:
 
 
 def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict[str, str]:
-    """The environment of a run's kernel: ours without the tokens, with the settings spelt out."""
+    """Return the environment of a run's kernel: without secrets, with all settings."""
     databases = {name: chosen.model_dump() for name, chosen in settings.databases.items()}
     return clean_environment() | {
         "D1LAB_ROOT": str(settings.root),
@@ -302,14 +302,14 @@ def _record(
 
 
 def versions() -> dict[str, str]:
-    """What the result was made with."""
+    """Return the versions of the software behind the result."""
     names = ("duckdb", "pandas", "scipy", "altair", "papermill")
     ours = {"d1lab": __version__, "python": platform.python_version()}
     return ours | {name: version(name) for name in names}
 
 
 def exit_code(record: RunRecord) -> int:
-    """What the command line ends with after this run: 0, or as d1lab.errors has it."""
+    """Return the command line's exit code after this run: 0, or the one in d1lab.errors."""
     if record.error is None:
         return 0
     if record.error.kind == "timeout":

@@ -1,7 +1,7 @@
-"""The DuckDB file of one database, and the views that analysts and metrics read.
+"""The DuckDB file of one database, and the views for analysts and metrics.
 
-database_file builds it aside, swaps it in and opens it; views makes one view per `.sql` file;
-own_writes keeps what d1lab itself wrote to D1 until the warehouse has it.
+database_file builds a new file, swaps it in, and opens it; views creates one view per `.sql` file;
+own_writes records d1lab's own writes to D1 until the warehouse has them.
 """
 
 from d1lab.warehouse.app_views import APPS, AppColumn, own_name, show_app_tables

@@ -1,5 +1,5 @@
--- One row per test, day, and variant. A day is simulated if its test is: D1's table does not say it,
--- and a report must.
+-- One row per test, day, and variant. A day is simulated if its test is: D1's table has no such
+-- column, but reports need it.
 SELECT
     days.shop,
     days.test_id,

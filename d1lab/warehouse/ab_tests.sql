@@ -1,5 +1,5 @@
--- One row per A/B test: the app's counts, what was declared of it, and d1lab's own conclusions,
--- which have the prefix `analysis_`.
+-- One row per A/B test: the app's counts, the declared plan, and d1lab's own conclusions
+-- (prefix `analysis_`).
 SELECT
     shop,
     test_id,

@@ -1,4 +1,4 @@
--- One row per day with a discount used, as the app or `d1lab aggregate` counts them.
+-- One row per day with discount use, as counted by the app or `d1lab aggregate`.
 SELECT
     shop,
     date                  AS day,

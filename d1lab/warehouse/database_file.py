@@ -1,15 +1,15 @@
-"""The DuckDB file of one database: built aside, swapped in, opened read-only.
+"""The DuckDB file of one database: build it under another name, swap it in, open it read-only.
 
     raw.<table>         D1's tables with the catalog's types, and D1's rowid as `_rowid`
-    d1lab.<view>        one view per .sql file beside this module: what metrics read
-    main.<name>         what analysts read: the app's own tables, and the views that hold data
+    d1lab.<view>        one view per .sql file in this folder, for metrics
+    main.<name>         for analysts: the app's own tables, and the views with data
     d1lab.pull          the last pull of all tables (one row)
-    d1lab.tables        per table: rows, when it was pulled, what it cost, a digest of its content
-    d1lab.quarantine    values that did not fit their declared type
+    d1lab.tables        per table: rows, pull time, billed rows read, and a digest of its content
+    d1lab.quarantine    values that do not match their declared type
     d1lab.columns       per column of the app's own tables: how it is declared and stored
 
-DuckDB lets one process write a file or many read it. So a pull works on a copy and puts it in the
-old file's place at the end: readers keep what they have open, and a crash leaves the old file.
+DuckDB allows either one process to write a file or many to read it. So a pull works on a copy, and
+replaces the old file at the end: readers keep their open file, and a crash leaves the old file.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
@@ -29,8 +29,8 @@ from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
 
 FILE_NAME = "warehouse.duckdb"
-FORMAT = 3  # raised when older files can no longer be continued: they are then rebuilt
-MEMORY = "256MB"  # of DuckDB while a pull writes: it streams, and does not need more
+FORMAT = 3  # increased if older files are incompatible and have to be rebuilt
+MEMORY = "256MB"  # DuckDB's limit during a pull, which streams and needs no more
 
 _CONNECTIONS: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 _UTC = "SET TimeZone = 'UTC'"
@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS d1lab.columns (
 
 
 class PullRecord(NamedTuple):
-    """The row of d1lab.pull: the last pull of all tables. Times are UTC."""
+    """The row of d1lab.pull, for the last pull of all tables. Times are UTC."""
 
     database: str
     url: str
@@ -79,34 +79,33 @@ class TableRecord(NamedTuple):
     rows: int
     high_rowid: int | None
     rows_read: int
-    pulled_at: datetime  # the table is at least as new as this, UTC
+    pulled_at: datetime  # the table is at least as recent as this, UTC
     digest: str
-    bookmark: str | None  # of the database when the pull began; None if that is uncertain
+    bookmark: str | None  # the database's when the pull began; None if uncertain
     changes_seq: int | None  # the change log is applied up to here
-    columns: str  # how its columns were read
-    reread_at: datetime  # updates and deletions are in it as of then, UTC
-    explained: str | None  # the bookmark up to which what changed since is our own, as far as known
-    touched_index: str | None = None  # an index that tells of every update, where that was found
+    columns: str  # the columns as they were read
+    reread_at: datetime  # updates and deletions are included as of this time, UTC
+    explained: str | None  # the bookmark up to which all later changes are d1lab's own
+    touched_index: str | None = None  # an index that covers every update, if one was found
     touched_since: str | None = None  # D1's time when the table was last read, UTC
 
 
 class Records(NamedTuple):
-    """A warehouse's records about itself."""
+    """The records in a warehouse about its pulls and tables."""
 
     pull: PullRecord | None
     tables: dict[str, TableRecord]
 
 
 def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.DuckDBPyConnection:
-    """The warehouse in `folder`, for reading. Times are UTC.
+    """Open the warehouse in `folder` for reading. Times are UTC.
 
     Args:
         folder: The database's folder.
-        uses_start: What the app's upsert puts into times_used at a pair's first use: 0 or 1; None
-            where it is to be recognized.
+        uses_start: The app's initial value of times_used, 0 or 1; None to detect it.
 
     Raises:
-        StaleDataError: There is none that this version can read.
+        StaleDataError: There is no warehouse that this version can read.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -126,7 +125,7 @@ def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.Duc
 
 
 def scratch(**config: str) -> duckdb.DuckDBPyConnection:
-    """A database in memory, for work on the side: times are UTC, nothing is printed.
+    """Open an in-memory database for auxiliary work. Times are UTC, and no progress bar is shown.
 
     Args:
         config: DuckDB's settings, such as memory_limit.
@@ -135,13 +134,13 @@ def scratch(**config: str) -> duckdb.DuckDBPyConnection:
 
 
 def attach(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the warehouse in `folder`, of whatever format.
+    """Open a connection that reads the warehouse in `folder`, whatever its format.
 
-    The file is attached to a connection of its own: DuckDB would otherwise hand out the file that
-    this process opened before, even after a newer one took its place.
+    The file is attached to a new in-memory connection: otherwise DuckDB would return the file that
+    this process opened before, even after it was replaced.
 
     Raises:
-        StaleDataError: The file is none of DuckDB's, or of a version that it does not read.
+        StaleDataError: The file is not a DuckDB file, or has an unsupported version.
     """
     con = scratch()
     try:
@@ -157,7 +156,7 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def records(con: duckdb.DuckDBPyConnection) -> Records:
-    """The warehouse's records about itself."""
+    """Read the warehouse's records about its pulls and tables."""
     pulls = con.execute("SELECT * FROM d1lab.pull").fetchall()
     tables = con.execute("SELECT * FROM d1lab.tables").fetchall()
     return Records(
@@ -166,26 +165,26 @@ def records(con: duckdb.DuckDBPyConnection) -> Records:
 
 
 def record_pull(con: duckdb.DuckDBPyConnection, record: PullRecord) -> None:
-    """Note what a pull did, in place of the one before."""
+    """Record a pull, replacing the previous record."""
     con.execute("DELETE FROM d1lab.pull")
     con.execute(f"INSERT INTO d1lab.pull VALUES ({', '.join('?' * len(record))})", list(record))
 
 
 def record_table(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
-    """Note the state of a table, in place of the one before."""
+    """Record the state of a table, replacing the previous record."""
     marks = ", ".join("?" * len(record))
     con.execute(f"INSERT OR REPLACE INTO d1lab.tables VALUES ({marks})", list(record))
 
 
 def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Remove a table that D1 no longer has, and all that is noted of it."""
+    """Drop a table that D1 no longer has, and its records."""
     con.execute(f"DROP TABLE IF EXISTS raw.{quote(name)} CASCADE")
     for notes in ("tables", "quarantine"):
         con.execute(f"DELETE FROM d1lab.{notes} WHERE table_name = ?", [name])
 
 
 def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
-    """The format that the warehouse was written in; None where it does not say."""
+    """Return the format of the warehouse; None if not recorded."""
     try:
         return con.execute("SELECT version FROM d1lab.format").fetchall()[0][0]
     except duckdb.CatalogException:
@@ -194,11 +193,11 @@ def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
 
 @contextmanager
 def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
-    """Write the warehouse that takes the old one's place when the block ends well.
+    """Open a new warehouse for writing, which replaces the old one if the block succeeds.
 
     Args:
         folder: The folder of the database.
-        fresh: Start empty; otherwise from a copy of the old file, if there is one.
+        fresh: Whether to start empty; by default from a copy of the old file, if there is one.
     """
     path, aside = folder / FILE_NAME, folder / f"{FILE_NAME}.next"
     _clear(aside)
@@ -220,17 +219,17 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.Duc
 def interrupt() -> None:
     """Cancel running queries on all connections, because DuckDB does not react to Ctrl-C."""
     for con in list(_CONNECTIONS):
-        with suppress(duckdb.ConnectionException):  # it is closed already
+        with suppress(duckdb.ConnectionException):  # already closed
             con.interrupt()
 
 
 def digest(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> str:
-    """A text that changes with the content of a table's columns, and not with its rows' order.
+    """Return a digest of the content of a table's columns, independent of row order.
 
     Args:
         con: The warehouse.
-        table: A table of the schema raw.
-        columns: The columns that count.
+        table: A table in schema raw.
+        columns: The columns to include.
     """
     hashed = f"hash({', '.join(map(quote, columns))})" if columns else "0"
     rows, total = con.execute(
@@ -240,7 +239,7 @@ def digest(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -
 
 
 def utc_now() -> datetime:
-    """The time in UTC, as DuckDB's TIMESTAMP holds it: without a zone."""
+    """Convert a time to UTC without a zone, as in DuckDB's TIMESTAMP."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -248,13 +247,13 @@ def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(path, config=dict(config))
     con.execute(_UTC)
     if con.sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
-        con.execute("SET enable_progress_bar = false")  # Jupyter without widgets refuses even that
+        con.execute("SET enable_progress_bar = false")  # fails in Jupyter without widgets
     _CONNECTIONS.add(con)
     return con
 
 
 def _clear(aside: Path) -> None:
-    """Remove what a pull that died left."""
+    """Delete the files of a killed pull."""
     aside.unlink(missing_ok=True)
     aside.with_name(aside.name + ".wal").unlink(missing_ok=True)
     shutil.rmtree(aside.with_name(aside.name + ".tmp"), ignore_errors=True)

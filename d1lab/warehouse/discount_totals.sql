@@ -1,10 +1,9 @@
--- One row per discount and SKU, over all time, as the app or `d1lab aggregate` counts them.
+-- One row per discount and SKU, over all time, as counted by the app or `d1lab aggregate`.
 --
--- What the app's retention has moved to analytics_archive stays in the sums; a row in both tables
--- counts once. An upsert that starts at 0 does not count a row's first use: it is recognized by
--- rows with a discount and no use, or told by the setting `uses_start`, and one use is added to each
--- row. The app may keep no time of use: a row is made at its first. Revenue that is not recorded
--- stays NULL.
+-- Rows that the app's retention moved to analytics_archive stay in the sums; a row in both tables
+-- counts once. An upsert that starts at 0 does not count a row's first use: this is detected by
+-- rows with a discount but no use, or set by `uses_start`, and one use is added to each row. If the
+-- app records no time of use, a row's creation is its first use. Unrecorded revenue stays NULL.
 WITH owner AS (
     SELECT count(*) = 0 AS is_apps FROM raw.d1lab_owned
     WHERE table_name = 'discount_analytics' AND part = 'counters'

@@ -1,5 +1,5 @@
 -- One row per order line and per refunded line. Refunds are negative, so sums are net. Units are
--- whole numbers unless something is sold by the meter or the kilogram.
+-- whole numbers unless a product is sold by the meter or the kilogram.
 SELECT
     shop,
     event_id,

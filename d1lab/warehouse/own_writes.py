@@ -1,12 +1,12 @@
-"""What d1lab itself wrote to D1, kept until a pull has it: so that nobody reads it again.
+"""Record d1lab's own writes to D1 until a pull has applied them, so that they are not reread.
 
     with noted(db, folder, ["customer_insights"]) as note:
         ...                                              writes
         note.add("customer_insights", key, columns, rows)
 
-Before the first write a file is made beside the warehouse that names the tables. At the end it says
-D1's bookmark before and after, and the rows, where they are known. A file without an end is of a
-writer that died or still writes: its tables are read again.
+Before the first write, a file with the names of the tables is created next to the warehouse. At the
+end it gets D1's bookmarks before and after, and the rows, if known. A file without an end belongs
+to a process that was killed or is still writing: its tables are read again.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class WrittenRows(NamedTuple):
     key: tuple[str, ...]
     columns: tuple[str, ...]
     rows: list[list[Value]]  # key, then columns
-    creates: bool  # some of them were not there before
+    creates: bool  # some of them were inserted
 
 
 class OwnWrite(NamedTuple):
-    """One write of ours: a push, an aggregation. Times are UTC."""
+    """One write by d1lab, such as a push or an aggregation. Times are UTC."""
 
     path: Path
     url: str
     tables: tuple[str, ...]
-    ended_at: datetime | None  # None: its writer died, or still writes
+    ended_at: datetime | None  # None: its process was killed, or is still writing
     before: str | None  # D1's bookmarks
     after: str | None
-    is_alone: bool  # nobody else wrote between these two
-    rows: dict[str, WrittenRows]  # a table that is not among them has to be read again
+    is_alone: bool  # no other connection wrote between the two
+    rows: dict[str, WrittenRows]  # tables without an entry have to be read again
 
 
 class WriteNote:
-    """What is known of a write so far."""
+    """The record of a write in progress."""
 
     def __init__(self) -> None:
         self.rows: dict[str, WrittenRows] = {}
@@ -65,19 +65,19 @@ class WriteNote:
         *,
         creates: bool,
     ) -> None:
-        """Keep the rows that a table holds now: each its key, then its columns."""
+        """Record the current rows of a table, each as its key followed by its columns."""
         kept = [list(row) for row in rows]
         self.rows[table] = WrittenRows(tuple(key), tuple(columns), kept, creates)
 
 
 @contextmanager
 def noted(db: Database, folder: Path, tables: Sequence[str]) -> Generator[WriteNote]:
-    """Keep note of what the block writes; tables whose rows it does not add are read again.
+    """Record the writes of the block; tables without added rows are read again.
 
     Args:
         db: The database, opened for writing.
-        folder: Its folder; without a warehouse there is nothing to keep note for.
-        tables: The tables that may be written to.
+        folder: The database's folder; without a warehouse, nothing is recorded.
+        tables: The tables that the block can write to.
     """
     note = WriteNote()
     if not (folder / FILE_NAME).is_file():
@@ -102,19 +102,19 @@ def noted(db: Database, folder: Path, tables: Sequence[str]) -> Generator[WriteN
 
 
 def own_writes(folder: Path, url: str) -> list[OwnWrite]:
-    """The writes to a database that no pull has yet, in their order."""
+    """Return the writes to a database that no pull has applied yet, in order."""
     paths = sorted((folder / FOLDER).glob("*.json"))
     found = [_loaded(path, orjson.loads(path.read_bytes())) for path in paths]
     return [write for write in found if write.url == url]
 
 
 def followed(writes: Iterable[OwnWrite], bookmark: str | None, *, alone: bool) -> str | None:
-    """The bookmark that our writes led to from an earlier one.
+    """Return the bookmark that d1lab's own writes led to from an earlier one.
 
     Args:
-        writes: In their order.
-        bookmark: Where to begin.
-        alone: Follow only writes that were surely nobody else's.
+        writes: The writes, in order.
+        bookmark: The bookmark to start from.
+        alone: Whether to follow only writes without concurrent writes of others.
     """
     for write in writes:
         if bookmark is not None and write.before == bookmark and (write.is_alone or not alone):

@@ -1,5 +1,5 @@
--- One row per product, over all time, as the app or `d1lab aggregate` counts them. An app that
--- counts discounted sales alone leaves the others at 0 and their revenue NULL: they are unknown.
+-- One row per product, over all time, as counted by the app or `d1lab aggregate`. An app that
+-- counts discounted sales only leaves the other units at 0 and their revenue NULL: unknown.
 -- Products of `d1lab ingest products` have their title, category, vendor, and price, also unsold.
 SELECT
     shop,

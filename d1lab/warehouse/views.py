@@ -19,20 +19,20 @@ VIEWS = Path(__file__).parent
 OWN = "d1lab"
 """The schema of d1lab's views and records."""
 
-_APP_VIEWS = VIEWS / "app_views.py"  # how the app's tables are shown is part of the shape
+_APP_VIEWS = VIEWS / "app_views.py"  # part of the warehouse's shape
 
 APPS_FIRST = ("main", OWN)
 OWN_FIRST = (OWN, "main")
-"""Where a name is looked up: in SQL of a project's, and in d1lab's own."""
+"""Search paths for names: in a project's SQL, and in d1lab's own."""
 
 
 def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
-    """Recreate the views from the files of `folder`, each named by its file's stem.
+    """Recreate the views from the files of `folder`, each named after its file's stem.
 
-    Views of the app's are dropped: `show_app_tables` makes them again.
+    Views of the app's tables are dropped: `show_app_tables` recreates them.
 
     Raises:
-        InputError: A file holds no valid SELECT; the message names it.
+        InputError: A file is not a valid SELECT; the message names it.
     """
     dropped = con.execute(
         "SELECT schema_name, view_name FROM duckdb_views() "
@@ -58,7 +58,7 @@ def _create_all(con: duckdb.DuckDBPyConnection, waiting: list[Path]) -> None:
         if len(refused) == len(waiting):
             path, error = next(iter(refused.items()))
             raise InputError(f"view {path.stem!r} ({path.name}): {error}")
-        waiting = list(refused)  # a view may read views of files that come later
+        waiting = list(refused)  # a view can read views of later files
 
 
 def looking_in(
@@ -77,7 +77,7 @@ def looking_in(
 
 
 def shape(views: Path | None = None) -> str:
-    """A text that changes when the code wants another warehouse: its tables or its views."""
+    """Return a digest of the warehouse's tables and views as defined in the code."""
     parts = [str(FORMAT), repr(catalog.TABLES), _APP_VIEWS.read_text(encoding="utf-8")]
     for path in sorted((views or VIEWS).glob("*.sql")):
         parts += [path.name, path.read_text(encoding="utf-8")]
@@ -85,7 +85,7 @@ def shape(views: Path | None = None) -> str:
 
 
 def _create_units(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `in_units(x)`: a whole number where all quantities are, else one with fractions."""
+    """Create the macro `in_units(x)`: an integer if all quantities are whole, else a decimal."""
     there = "FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = 'order_events'"
     parts = "SELECT 1 FROM raw.order_events WHERE quantity <> floor(quantity) LIMIT 1"
     has_parts = con.execute(there).fetchone() and con.execute(parts).fetchone()
@@ -94,7 +94,7 @@ def _create_units(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:
-    """Make one view; what is wrong with it, or nothing."""
+    """Create one view; return the error, or an empty text."""
     select = path.read_text(encoding="utf-8").rstrip().rstrip(";")
     try:
         con.execute(f"CREATE VIEW {OWN}.{quote(path.stem)} AS\n{select}\n")

@@ -1,5 +1,5 @@
--- One row per customer that is nobody: the name of a till under which many people buy. It has a fifth
--- or more of the shop's orders, 20 or more, beside 10 customers or more.
+-- One row per walk-in customer ID, a POS placeholder shared by many people: it has at least 20
+-- orders, at least a fifth of the shop's orders, and the shop has 10 or more other customers.
 WITH counts AS (
     SELECT shop, customer_id, count(DISTINCT order_id) AS orders
     FROM raw.order_events

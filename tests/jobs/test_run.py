@@ -283,7 +283,7 @@ def test_a_dry_run_only_tells(settings, ledger, use):
 def test_wrong_parameters_start_nothing(settings, ledger, use):
     """One wrong report among several stops all before the first kernel."""
     use("ends_well", "uses_the_lab")
-    with pytest.raises(InputError, match="parameter 'as_of' takes a day"):
+    with pytest.raises(InputError, match="parameter 'as_of' expects a day"):
         run_reports(settings, texts={"as_of": "31.05.2026"})
     assert ledger.entries() == []
 

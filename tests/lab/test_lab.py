@@ -318,7 +318,7 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
         "WHERE sku = 'worked' AND day > DATE '2026-05-01'"
     )
     assert run_lab.stage(frame, table="inventory_impact") == 6
-    with pytest.raises(InputError, match="staged before"):
+    with pytest.raises(InputError, match="already staged"):
         run_lab.stage(frame.df().assign(turnover_rate=2.0), table="inventory_impact")
     assert tiny_lab.stage(frame, table="inventory_impact") == 6
     tiny_lab.stage(frame.df().assign(turnover_rate=2.0), table="inventory_impact")

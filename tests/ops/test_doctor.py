@@ -81,7 +81,7 @@ def test_without_a_write_token_what_writing_needs_is_a_note(whole: SqliteDatabas
 
 
 def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
-    """The table is the app's: d1lab does without, unless its rows cannot be told apart."""
+    """The table is the app's: d1lab does without, unless its rows cannot be identified."""
     db.execute(
         "CREATE TABLE inventory_impact"
         " (shop, sku, date, turnover_rate, PRIMARY KEY (shop, sku, date))"
@@ -93,7 +93,7 @@ def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
     assert "starting_inventory" in stock[0].found
     assert "turnover_rate" not in stock[0].found
     products = about(doctor(db), "table product_performance")
-    assert {f.level for f in products if "told apart" in f.found} == {"problem"}
+    assert {f.level for f in products if "cannot be identified" in f.found} == {"problem"}
 
 
 def test_doctor_leaves_a_table_of_another_shape_to_the_app(db: SqliteDatabase) -> None:
@@ -181,11 +181,11 @@ def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> 
 
 
 def test_doctor_warns_before_the_hundredth_column(whole: SqliteDatabase) -> None:
-    """D1 takes 100 columns a table; at 91 there is still time."""
+    """D1 allows 100 columns per table; at 91 the check warns."""
     for number in range(78):
         whole.execute(f"ALTER TABLE ab_test_results ADD COLUMN own_{number} TEXT")
     found = [f.found for f in about(doctor(whole), "table ab_test_results")]
-    assert any("91 columns; D1 takes 100" in text for text in found)
+    assert any("91 columns; D1 allows 100" in text for text in found)
 
 
 def test_doctor_warns_of_a_database_that_is_nearly_full(

@@ -64,12 +64,12 @@ def test_declared_help_is_the_comment():
         ("days: int", "'days: int' is not a simple assignment"),
         ("print(1)", "is not a simple assignment"),
         ("%load_ext x", "line 1: invalid syntax"),
-        ("x = None", "parameter 'x' has no usable type"),
-        ("x = []", "parameter 'x' has no usable type"),
-        ("x = {'a': 1}", "parameter 'x' has no usable type"),
-        ("x: int | str = 1", "parameter 'x' has no usable type"),
-        ("x: int = 'a'", "parameter 'x' takes a whole number; found 'a' (str)"),
-        ("as_of = '2026-02-30'", "parameter 'as_of' takes a day"),
+        ("x = None", "parameter 'x' has an unsupported type"),
+        ("x = []", "parameter 'x' has an unsupported type"),
+        ("x = {'a': 1}", "parameter 'x' has an unsupported type"),
+        ("x: int | str = 1", "parameter 'x' has an unsupported type"),
+        ("x: int = 'a'", "parameter 'x' expects a whole number, got 'a' (str)"),
+        ("as_of = '2026-02-30'", "parameter 'as_of' expects a day"),
         ("x = 1\nx = 2", "parameter 'x' is declared twice"),
     ],
 )
@@ -163,7 +163,7 @@ def test_check_refuses_text_of_another_type(name, text):
     """Nothing is guessed: text that is not of the type is an error that shows it."""
     with pytest.raises(InputError) as caught:
         checked({name: text})
-    assert f"parameter {name!r} takes" in str(caught.value)
+    assert f"parameter {name!r} expects" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_check_refuses_values_of_another_type(name, value):
     """Values from a file have types of their own: none is converted silently."""
     with pytest.raises(InputError) as caught:
         checked(**{name: value})
-    assert f"parameter {name!r} takes" in str(caught.value)
+    assert f"parameter {name!r} expects" in str(caught.value)
 
 
 def test_check_takes_text_over_values():
@@ -220,7 +220,7 @@ def test_load_values_reads_json_and_toml(tmp_path):
         ("p.json", "[1]", "expected one value for each name, found a list"),
         ("p.json", "{", "Expecting property name"),
         ("p.toml", "a = ", "Invalid value"),
-        ("p.yaml", "a: 1", "a .json or a .toml file"),
+        ("p.yaml", "a: 1", "a .json or .toml file"),
         ("p.json", None, "No such file"),
     ],
 )

@@ -79,7 +79,7 @@ def _with_comment(notebook):
     ("cells", "message"),
     [
         ([], "There is no report"),
-        ([["shop = 'a'"], ["shop = 'b'"]], "2 cells are tagged 'parameters'; keep one"),
+        ([["shop = 'a'"], ["shop = 'b'"]], "2 cells are tagged 'parameters'. Keep one."),
         ([["shop = 7"]], "'shop' must be a text"),
         ([["shop = 'a'\n", "days = len('a')"]], "default of parameter 'days' must be a literal"),
     ],

@@ -1,1 +1,1 @@
-"""Kernels of runs: forked from a warm server where the system allows it, else started plainly."""
+"""Kernels of runs: forked from a preloaded server if possible, else started normally."""

@@ -1,4 +1,4 @@
-"""The caller's side of the fork server: one per process, started when it is first wanted."""
+"""The client of the fork server: one per process, started on first use."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from threading import Lock
 
 AVAILABLE = sys.platform.startswith("linux") and hasattr(os, "fork")
-"""Whether kernels are forked here: elsewhere there is no fork, or it breaks what was imported."""
+"""Whether this system supports forked kernels: fork is missing or unsafe on other systems."""
 
 SERVER = Path(__file__).with_name("fork_server.py")
 PRELOAD = (
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
-    "ipykernel.debugger",  # from here what a starting kernel imports by itself
+    "ipykernel.debugger",  # from here on, imports of a starting kernel
     "IPython.core.completerlib",
     "IPython.core.debugger",
     "IPython.extensions.storemagic",
@@ -31,15 +31,15 @@ PRELOAD = (
     "orjson",
     "pydantic_settings",
     "altair",
-    "narwhals._pandas_like.dataframe",  # from here what a chart's first drawing imports
+    "narwhals._pandas_like.dataframe",  # from here on, imports of the first chart
     "pandas.core.methods.to_dict",
 )
 PRELOAD_LATER = ("scipy.special", "scipy.optimize")
-"""Slow, and only some reports need them: imported while no kernel is asked for."""
+"""Slow imports for only some reports, done while the server is idle."""
 
 
 class ForkedProcess:
-    """A process of the fork server's, with as much of Popen's face as the provisioner uses."""
+    """A process of the fork server, with the part of Popen's interface the provisioner uses."""
 
     stdin = stdout = stderr = None
 
@@ -52,10 +52,10 @@ class ForkedProcess:
         self._expect("ready")
 
     def _expect(self, word: str) -> str:
-        """The rest of the next line, which must begin with that word."""
+        """Return the rest of the next line, which must begin with that word."""
         line = self._line()
         if not line.startswith(word):
-            raise OSError(f"the fork server said {line or 'nothing'!r} instead of {word!r}")
+            raise OSError(f"the fork server sent {line or 'nothing'!r} instead of {word!r}")
         return line[len(word) :].strip()
 
     def _line(self) -> str:
@@ -68,11 +68,11 @@ class ForkedProcess:
         return line.decode()
 
     def poll(self) -> int | None:
-        """The exit code, None while it runs."""
+        """Return the exit code; None while it runs."""
         return self.wait(0)
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for the end; the exit code, or None after `timeout` seconds without it."""
+        """Wait for the end; return the exit code, or None after `timeout` seconds."""
         with self._lock:
             if self.returncode is None:
                 self._own.settimeout(timeout)
@@ -80,7 +80,7 @@ class ForkedProcess:
                     line = self._line()
                 except (BlockingIOError, TimeoutError):
                     return None
-                # A server that is gone has killed its kernels.
+                # A dead server has killed its kernels.
                 self.returncode = int(line.removeprefix("exit ")) if line else -signal.SIGKILL
                 self._own.close()
             return self.returncode
@@ -103,9 +103,9 @@ class ForkServer:
     """The client's side of `fork_server.py`: one process, started with a clean environment.
 
     Args:
-        environment: What the server, and so every kernel's first image, may see: no secrets.
-        modules: What it imports before it serves.
-        later: What it imports while idle.
+        environment: The server's environment, which forked kernels inherit; without secrets.
+        modules: The modules to import at the start.
+        later: The modules to import while idle.
     """
 
     def __init__(
@@ -121,26 +121,26 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 command,
-                env=dict(environment) | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"},  # it would warn
+                env=dict(environment) | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"},  # no warning
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the caller, who then closes it
+                start_new_session=True,  # Ctrl-C goes to the caller, which then closes the server
             )
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the server is running."""
         return self._process.poll() is None
 
     def start(self, orders: Mapping[str, object], log: int) -> ForkedProcess:
-        """Fork a kernel and wait until it answers.
+        """Fork a kernel and wait until it responds.
 
         Args:
-            orders: `argv`, `env` and `cwd` of the kernel.
-            log: A descriptor for its output outside of cells.
+            orders: `argv`, `env`, and `cwd` of the kernel.
+            log: A file descriptor for its output outside of cells.
 
         Raises:
-            OSError: The server is gone, or the kernel did not come up.
+            OSError: The server is not running, or the kernel did not start.
         """
         own, theirs = socket.socketpair()
         try:
@@ -156,7 +156,7 @@ class ForkServer:
     def close(self) -> None:
         """End the server and its kernels."""
         self._control.close()
-        self._process.terminate()  # it may be in the middle of an import
+        self._process.terminate()  # it can be in the middle of an import
         self._process.wait(10)
 
 
@@ -165,10 +165,10 @@ _server: ForkServer | None = None
 
 
 def fork_server(environment: Mapping[str, str]) -> ForkServer:
-    """This process's fork server, started by the first call.
+    """Return this process's fork server, started by the first call.
 
     Raises:
-        OSError: It cannot be started.
+        OSError: The server cannot be started.
     """
     global _server
     with _lock:
@@ -189,6 +189,6 @@ def _close() -> None:
 
 
 def preload_fork_server(environment: Mapping[str, str]) -> None:
-    """Start the fork server already, so that it imports while the caller does other things."""
+    """Start the fork server early, so that its imports run in parallel with the caller."""
     if AVAILABLE:
         fork_server(environment)

@@ -1,4 +1,4 @@
-"""A warm process that forks kernels: started as a script, so that it never imports d1lab.
+"""A process with preloaded modules that forks kernels; a script, so that it never imports d1lab.
 
     python -P fork_server.py CONTROL_FD MODULE... [--later MODULE...]
 
@@ -6,10 +6,9 @@ It imports the modules, then waits on the control socket. Each request is one by
 descriptors: the kernel's own socket and its log. The forked child reads its orders from its
 socket, as one line of JSON `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an
 ipykernel. Over the same socket the caller reads one line each: `pid N`, `ready`, `exit CODE`.
-
-The modules after `--later` are imported one by one while idle. When the caller goes away,
-its kernels are killed and the server ends. Nothing of d1lab is imported here: a kernel finds its
-code as it stands on disk.
+The modules after `--later` are imported one by one while idle. When the caller disconnects,
+its kernels are killed and the server ends. d1lab is not imported here, so that each kernel
+imports the current code from disk.
 """
 
 from __future__ import annotations
@@ -32,25 +31,25 @@ from typing import NoReturn
 
 
 def main(control_fd: int, modules: list[str], later: list[str]) -> None:
-    """Import, then fork a kernel for each request, until the caller goes away."""
-    fast = runpy.run_path(str(Path(__file__).parents[2] / "fast_import.py"))  # not as d1lab's
+    """Import the modules, then fork a kernel for each request until the caller disconnects."""
+    fast = runpy.run_path(str(Path(__file__).parents[2] / "fast_import.py"))  # not `import d1lab`
     fast["defer_iri_grammar"]()
     for name in modules:
         preload(name)
     draw_once()
-    gc.freeze()  # keeps the collector from copying shared pages in every child
+    gc.freeze()  # keeps the garbage collector from copying shared pages in every child
     become_kernel(*serve(socket.socket(fileno=control_fd), later))
     gc.unfreeze()
 
 
 def preload(name: str) -> None:
-    """Import a module, if it is there: a kernel that needs it says so better than we do."""
+    """Import a module if possible; a kernel that needs it reports a missing one."""
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
 
 
 def draw_once() -> None:
-    """Let altair build its validators: every kernel's first chart would do so again."""
+    """Let altair build its validators once, instead of in every kernel."""
     if "altair" not in sys.modules or "pandas" not in sys.modules:
         return
     altair, pandas = sys.modules["altair"], sys.modules["pandas"]
@@ -60,7 +59,7 @@ def draw_once() -> None:
 
 
 def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]:
-    """The server's loop, which only a child leaves, with its socket and log."""
+    """Run the server's loop; only a child returns from it, with its socket and log."""
     wake, wake_writer = socket.socketpair()
     wake.setblocking(False)
     wake_writer.setblocking(False)
@@ -91,9 +90,9 @@ def serve(control: socket.socket, later: list[str]) -> tuple[socket.socket, int]
 
 
 def fork(kernels: dict[int, socket.socket], own: socket.socket, log: int) -> bool:
-    """Fork one kernel; True in the child."""
+    """Fork one kernel; return True in the child."""
     with warnings.catch_warnings():
-        # Threads of the preloaded libraries take care of themselves across a fork.
+        # The preloaded libraries handle their own threads across a fork.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
@@ -105,7 +104,7 @@ def fork(kernels: dict[int, socket.socket], own: socket.socket, log: int) -> boo
 
 
 def tell(own: socket.socket, line: str) -> None:
-    """One line to the caller, if it still listens."""
+    """Send one line to the caller, if it is still connected."""
     try:
         own.sendall(line.encode() + b"\n")
     except OSError as error:
@@ -113,7 +112,7 @@ def tell(own: socket.socket, line: str) -> None:
 
 
 def reap(kernels: dict[int, socket.socket]) -> None:
-    """Tell the callers of the kernels that ended how they did."""
+    """Send the exit codes of ended kernels to their callers."""
     while kernels:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
@@ -124,17 +123,17 @@ def reap(kernels: dict[int, socket.socket]) -> None:
 
 
 def end(kernels: dict[int, socket.socket]) -> NoReturn:
-    """Kill what still runs, with the processes it has started, and go: nothing wants tidying."""
+    """Kill all kernels with their child processes, and exit at once without cleanup."""
     for pid in kernels:
         try:
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has not made its own group yet
+        except ProcessLookupError:  # it has not created its process group yet
             os.kill(pid, signal.SIGKILL)
     os._exit(0)
 
 
 def become_kernel(own: socket.socket, log: int) -> None:
-    """Turn this child into the kernel that the caller ordered, as if started afresh."""
+    """Turn this child into the requested kernel, as if newly started."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -142,7 +141,7 @@ def become_kernel(own: socket.socket, log: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
-    faulthandler.enable(log)  # where a crash happened outlives the kernel
+    faulthandler.enable(log)  # so that a crash's location outlives the kernel
     with own.makefile("r", encoding="utf-8") as lines:
         orders = json.loads(lines.readline())
     os.environ.clear()
@@ -155,15 +154,15 @@ def become_kernel(own: socket.socket, log: int) -> None:
 
     app = IPKernelApp.instance(parent_handle=os.getppid(), ignore_cwd=False)
     app.initialize(orders["argv"])  # pyright: ignore[reportUnknownMemberType]
-    own.sendall(b"ready\n")  # if the caller has gone in the meantime, so do we
+    own.sendall(b"ready\n")  # fails if the caller has disconnected
     own.close()
     app.start()
 
 
 def forget_randomness() -> None:
-    """Reseed numpy's global generator: children must not all draw the same numbers.
+    """Reseed numpy's global generator, so that children do not draw the same numbers.
 
-    Python's own generator does so by itself after a fork.
+    Python's own generator is reseeded automatically after a fork.
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None:

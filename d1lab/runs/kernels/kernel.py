@@ -1,9 +1,9 @@
-"""Kernels for runs: forked from a warm server where that works, started plainly elsewhere.
+"""Kernels for runs: forked from a preloaded server if possible, else started normally.
 
-papermill and nbclient stay as they are: they are handed a kernel manager whose provisioner asks
-the fork server (`fork_server.py`) for a real ipykernel. The third-party modules are imported
-once, in the server; d1lab never is, so that its code is read afresh by each run. Nothing else is
-shared: a kernel is a process of its own, forked from one that never ran a cell.
+papermill and nbclient are unchanged: they get a kernel manager whose provisioner requests
+a real ipykernel from the fork server (`fork_server.py`). The server imports third-party modules
+once, but never d1lab, so each run reads its current code. Nothing else is shared: a kernel
+is a separate process, forked from one that never ran a cell.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from d1lab.runs.kernels.fork_client import AVAILABLE, ForkedProcess, fork_server
 
-LONGEST_FOLDER = 85  # a socket's path may have 107 bytes, and some systems count fewer
+LONGEST_FOLDER = 85  # a socket path can have 107 bytes, fewer on some systems
 
 _SPEC = KernelSpec(
     argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -35,13 +35,13 @@ _SPEC = KernelSpec(
 
 
 class Kernel:
-    """One kernel, as a run holds it: where it starts, and how to stop it from another thread.
+    """One kernel of a run: its environment, and how to stop it from another thread.
 
     Args:
-        environment: All environment variables that the kernel sees.
+        environment: All environment variables of the kernel.
         folder: Its working directory.
-        log: The file that its output outside of cells is appended to.
-        warm: Fork it from the warm server, if that can be had.
+        log: The file to append output outside of cells to.
+        warm: Whether to fork it from the preloaded server, if possible.
     """
 
     def __init__(
@@ -49,24 +49,24 @@ class Kernel:
     ) -> None:
         self.environment, self.folder, self.log = dict(environment), folder, log
         self.warm = warm and AVAILABLE
-        self.forked = False  # whether the warm server made it
+        self.forked = False  # whether the preloaded server forked it
         self.cancelled = False
         self.process: Any = None
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the running cell, where the system can."""
+        """Raise KeyboardInterrupt in the running cell, if the system supports it."""
         if os.name == "posix":
             self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End the kernel, with the processes that it has started where the system can."""
+        """End the kernel, including its child processes if the system supports it."""
         if os.name == "posix":
             self._signal(signal.SIGKILL)
         elif self.process is not None:
             self.process.kill()
 
     def cancel(self) -> None:
-        """End the kernel, or keep it from starting."""
+        """End the kernel, or prevent its start."""
         self.cancelled = True
         self.kill()
 
@@ -77,18 +77,18 @@ class Kernel:
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:
-            return  # it ended by itself just now
+            return  # it has just ended on its own
 
     def manager_class(self) -> type[AsyncKernelManager]:
-        """The class of kernel manager that starts this kernel; what nbclient wants to be given."""
+        """Return the kernel manager class for nbclient that starts this kernel."""
         return type("RunKernelManager", (_KernelManager,), {"kernel": self})
 
 
 class _Client(AsyncKernelClient):
-    """A client that knows when the kernel is ready, instead of waiting for 0.2 s of silence.
+    """A client that detects when the kernel is ready, without waiting for 0.2 s of silence.
 
-    It has no heartbeat: its process shows whether the kernel is alive. The heartbeat's thread would
-    open its socket while a kernel that died at once has its sockets' context taken down.
+    It has no heartbeat, because the process shows whether the kernel is alive. The heartbeat thread
+    could open its socket while the context of a kernel that died early is being destroyed.
     """
 
     def start_channels(self, *channels: bool, **named: bool) -> None:
@@ -102,7 +102,7 @@ class _Client(AsyncKernelClient):
             asked = self.kernel_info()
             if await self._answers(asked):
                 return
-        raise RuntimeError(f"Kernel did not answer within {timeout} seconds")
+        raise RuntimeError(f"Kernel did not respond within {timeout} seconds")
 
     async def _answers(self, asked: str) -> bool:
         """Whether a message sent over both channels for this request arrives within 0.2 s."""
@@ -127,7 +127,7 @@ def _ends(message: dict[str, Any], asked: str) -> bool:
 
 
 class _KernelManager(AsyncKernelManager):
-    """Starts the kernel that its class was made for, over sockets in a folder of its own."""
+    """Starts the kernel of its class, over sockets in a separate folder."""
 
     kernel: Kernel
 
@@ -157,7 +157,7 @@ class _KernelManager(AsyncKernelManager):
 
 
 class _Provisioner(LocalProvisioner):
-    """Asks the fork server for the process; starts it plainly when there is none."""
+    """Gets the process from the fork server; starts it normally if there is no server."""
 
     def __init__(self, *, kernel: Kernel, **options: Any) -> None:
         super().__init__(**options)
@@ -177,7 +177,7 @@ class _Provisioner(LocalProvisioner):
         try:
             process = fork_server(options["env"]).start(orders, log)
         except OSError as error:
-            os.write(log, f"no warm kernel ({error}); starting a plain one\n".encode())
+            os.write(log, f"no forked kernel ({error}); starting a new one\n".encode())
             return False
         self.process = process
         self.pid = self.pgid = process.pid
@@ -187,6 +187,6 @@ class _Provisioner(LocalProvisioner):
 
     async def kill(self, restart: bool = False) -> None:
         await super().kill(restart)
-        process: Any = self.process  # a ForkedProcess, or the plain one that super() started
+        process: Any = self.process  # a ForkedProcess, or the one that super() started
         if isinstance(process, ForkedProcess):
-            process.wait(1)  # spares the manager its poll each 0.1 s
+            process.wait(1)  # avoids the manager's polling every 0.1 s

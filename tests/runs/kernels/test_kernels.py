@@ -72,7 +72,7 @@ def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
     execution, kernel = run("ends_well", tmp_path / "log")
     assert execution.status == "done", execution
     assert not kernel.forked
-    assert "starting a plain one" in (tmp_path / "log").read_text()
+    assert "starting a new one" in (tmp_path / "log").read_text()
     forking._close()
 
 
