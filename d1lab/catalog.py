@@ -42,7 +42,8 @@ class Table(NamedTuple):
 
     A pull continues from the highest rowid in the warehouse. `reread_days` is the length of the
     tail that it rereads to detect updates and deletions: 0 for rows that never change,
-    None for the whole table. `day` is the column that these days are counted in.
+    None for the whole table. `day` is the column that these days are counted in; views omit rows whose
+    day is in the future. `shop_day` is the time whose local day the warehouse stores per row.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     reread_days: int | None = None
     day: str | None = None
+    shop_day: str | None = None
     touched: str | None = None  # the column that every update of the app sets
     write: Literal["update", "upsert"] = "update"  # update: only the app inserts rows
     is_guides: bool = False  # an app's table: d1lab adds nothing to it
@@ -108,6 +110,7 @@ _TABLES = (
         + _columns(real="quantity"),  # meters and kilograms have fractions
         reread_days=0,  # corrections and deletions are recorded in d1lab_changes
         day="occurred_at",
+        shop_day="occurred_at",
     ),
     Table(
         "discount_analytics",
@@ -146,6 +149,7 @@ _TABLES = (
             integer="total_discounts_used unique_customers",
             money="total_revenue_impact",
         ),
+        day="date",
         write="upsert",
         is_guides=True,
     ),
@@ -274,6 +278,7 @@ _TABLES = (
         "d1lab_stock",
         key=("shop", "sku", "location", "date"),
         columns=_columns(text="shop sku location", date="date", real="units"),
+        day="date",
     ),
     Table(
         "product_costs",

@@ -9,6 +9,7 @@ databases. Without the file, only the demo database is defined:
     url = "d1://ACCOUNT_ID/DATABASE_ID"      # tokens: see below
     plan = "free"                            # sets prices and daily limits
     currency = "EUR"                         # by shop: {harbor = "EUR", village = "USD"}
+    timezone = "Europe/Berlin"               # of days; by shop as above
 
     [campaigns]                              # codes counted as one campaign
     welcome = "WELCOME*"
@@ -31,10 +32,13 @@ import os
 import re
 import tomllib
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -77,8 +81,29 @@ Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 """A currency code, such as EUR; empty if not set."""
 
 
+def _known_zone(name: str) -> str:
+    """A time zone's name, if there is such a zone.
+
+    >>> _known_zone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = get_close_matches(name, available_timezones(), 3, 0.5)
+        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(
+            f"there is no time zone {name!r:.60}{hint} Use an IANA name, such as Europe/Berlin"
+        ) from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+"""A time zone's IANA name, such as Europe/Berlin; empty if not set."""
+
+
 class DatabaseSettings(BaseModel):
-    """One database: its URL, Cloudflare plan, and currency."""
+    """One database: its URL, Cloudflare plan, currencies, and time zones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +118,11 @@ class DatabaseSettings(BaseModel):
         default="",
         description='The currency of amounts, such as `"EUR"`; by shop: `{harbor = "EUR"}`.',
     )
-
+    timezone: TimeZone | dict[str, TimeZone] = Field(
+        default="",
+        description="The time zone of the shop's days, an IANA name such as "
+        '`"America/New_York"`; by shop: `{harbor = "Europe/Berlin"}`. Default: UTC.',
+    )
     shop_column: str = Field(
         default="shop",
         description="The column of the app's own tables that names a shop, such as `store_id`.",
@@ -108,6 +137,16 @@ class DatabaseSettings(BaseModel):
         """Return a shop's currency; empty if not set."""
         named = self.currency
         return named if isinstance(named, str) else named.get(shop or "", "")
+
+    @property
+    def zones(self) -> dict[str, str]:
+        """Time zones by shop; under '' that of the shops not named."""
+        named = {"": self.timezone} if isinstance(self.timezone, str) else self.timezone
+        return {shop: zone for shop, zone in named.items() if zone}
+
+    def timezone_of(self, shop: str) -> str:
+        """A shop's time zone; empty if not set."""
+        return self.zones.get(shop) or self.zones.get("", "")
 
 
 class NotifySettings(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from d1lab.config import load_settings
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
     from d1lab.ingest.differences import Comparison
+    from d1lab.ingest.take_over import Proposal
 
 
 app = typer.Typer()
@@ -49,12 +51,14 @@ def aggregate(
     from d1lab.ingest.aggregate import aggregate as compute
 
     settings = load_settings()
-    name, _ = settings.resolve(database)
+    name, chosen = settings.resolve(database)
+    folder, zones = settings.folder(database), chosen.zones
     with closing(connect(settings, database, write=not dry_run)) as db:
         if take_over:
-            _hand_over(db, settings.folder(database), name, take_over, yes, dry_run, as_json)
+            proposal = _proposed(db, folder, name, take_over, zones, as_json)
+            _hand_over(db, folder, proposal, yes, dry_run, as_json)
             return
-        result = compute(db, settings.folder(database), database=name, dry_run=dry_run)
+        result = compute(db, folder, database=name, zones=zones, dry_run=dry_run)
     if as_json:
         print_json(result)
         return
@@ -70,18 +74,27 @@ def aggregate(
     echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
 
 
-def _hand_over(
-    db: Database, folder: Path, name: str, table: str, yes: bool, dry_run: bool, as_json: bool
-) -> None:
-    from d1lab.ingest.take_over import propose, take_over
+def _proposed(
+    db: Database, folder: Path, name: str, table: str, zones: Mapping[str, str], as_json: bool
+) -> Proposal:
+    from d1lab.ingest.take_over import propose
 
-    proposal = propose(db, folder, table, database=name)
+    proposal = propose(db, folder, table, database=name, zones=zones)
     if not as_json:
         if proposal.counters:
             _print_difference(proposal.counters)
         print_rows(("column", "rows_with_a_value"), proposal.values.items())
         echo_err(f"{proposal.events.covered}.")
+    return proposal
+
+
+def _hand_over(
+    db: Database, folder: Path, proposal: Proposal, yes: bool, dry_run: bool, as_json: bool
+) -> None:
+    from d1lab.ingest.take_over import take_over
+
     if dry_run:
+        table = proposal.table
         echo_err(f"take-over of {table}: nothing written (dry run). {proposal.shortfall}")
         print_json(proposal._replace(rows={})) if as_json else None
         return

@@ -53,7 +53,7 @@ def pull(
     from d1lab.pull import pull as fetch
 
     settings = load_settings()
-    name, _ = settings.resolve(database)
+    name, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db, progress_bars() as progress:
         result = fetch(
             db,
@@ -63,6 +63,7 @@ def pull(
             full=full,
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
+            zones=chosen.zones,
             max_age_seconds=max_age,
             accept_dropped=accept_dropped,
             progress=progress,

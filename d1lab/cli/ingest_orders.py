@@ -88,6 +88,7 @@ def orders(
     from d1lab.ingest.pseudonyms import customer_salt
 
     settings = load_settings()
+    zone = timezone or settings.resolve(database)[1].timezone_of(shop) or None
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
     opened = connected(settings, database, dry_run=dry_run)
     campaigns = "d1lab_campaigns"
@@ -100,7 +101,7 @@ def orders(
             reading=Reading(
                 currency,
                 markdowns,
-                timezone,
+                zone,
                 exported_at,
                 dates,
                 decimal,
@@ -142,8 +143,8 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
         parts.append(f"Codes counted as campaigns: {names}")
     if result.proposed_timezone:
         parts.append(
-            f"The times are those of {result.proposed_timezone}. If the shop's days are, too, "
-            "set its timezone in d1lab.toml"
+            f"The times are those of {result.proposed_timezone}. If the shop's days are, too, set "
+            f'timezone = "{result.proposed_timezone}" in d1lab.toml'
         )
     told = ". ".join(parts) + f". {result.seconds:.1f} s"
     if result.refused:

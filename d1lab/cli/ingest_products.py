@@ -66,9 +66,10 @@ def products(
     from d1lab.ingest.products import ingest_products
 
     settings = load_settings()
+    on, zone = day.date() if day else None, settings.resolve(database)[1].timezone_of(shop)
     opened = connected(settings, database, dry_run=dry_run)
     with opened as db:
-        result = ingest_products(db, file, shop=shop, day=day.date() if day else None)
+        result = ingest_products(db, file, shop=shop, day=on, timezone=zone)
     told = (
         f"ingest: {counted(result.received, 'product')}. {written(result, dry_run)}, "
         f"{counted(result.costs, 'new unit cost')}, {len(result.refused):,} rejected"
@@ -93,9 +94,10 @@ def stock(
     from d1lab.ingest.stock import ingest_stock
 
     settings = load_settings()
+    on, zone = day.date() if day else None, settings.resolve(database)[1].timezone_of(shop)
     opened = connected(settings, database, dry_run=dry_run)
     with opened as db:
-        result = ingest_stock(db, file, shop=shop, day=day.date() if day else None)
+        result = ingest_stock(db, file, shop=shop, day=on, timezone=zone)
     told = (
         f"ingest: {counted(result.received, 'count')} of {result.day}, "
         f"{counted(result.units, 'unit')}. "

@@ -168,6 +168,11 @@ def echo_pull_notes(pulled: PullResult) -> None:
             f"pull: {counted(pulled.quarantined, 'value')} quarantined. To list them: d1lab sql "
             "'FROM d1lab.quarantine'"
         )
+    if pulled.to_come:
+        echo_err(
+            f"pull: {pulled.to_come:,} rows dated in the future are left out of views and reports "
+            "until that day. To list them: d1lab sql 'FROM d1lab.quarantine'"
+        )
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _pull(
     from d1lab.d1.connect import connect
     from d1lab.pull import pull as fetch
 
-    name, _ = settings.resolve(database)
+    name, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db, progress_bars() as progress:
         return fetch(
             db,
@@ -181,6 +181,7 @@ def _pull(
             max_rows_read=max_rows_read,
             counters=settings.pull.counters,
             accept_dropped=accept_dropped,
+            zones=chosen.zones,
             progress=progress,
         )
 

@@ -33,6 +33,7 @@ database = "{name}"  # default database
 url = "{url}"
 plan = "{plan}"  # Cloudflare plan, "free" or "paid": sets prices and daily limits
 currency = "{currency}"  # such as "EUR", or per shop: {{harbor = "EUR"}}
+timezone = "{timezone}"  # of the shop's days, such as "Europe/Berlin", or per shop. Empty: UTC
 """
 
 
@@ -45,6 +46,9 @@ def init(
     currency: Annotated[
         str | None, typer.Option(help="Currency of all amounts, such as EUR.")
     ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of the shop's days, such as Europe/Berlin. Default: UTC.")
+    ] = "",
 ) -> None:
     """Create a project: d1lab.toml and the report notebooks."""
     from d1lab.files import write
@@ -53,7 +57,7 @@ def init(
     target = folder / FILE_NAME
     if target.exists():
         raise InputError(f"{target} already exists. Edit it or choose another folder.")
-    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""))
+    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""), timezone)
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
     write(target, text)
@@ -62,16 +66,16 @@ def init(
     echo_err(f"Created {target} and {notebooks}. Next: d1lab {first}, then d1lab run")
 
 
-def _toml(name: str, url: str, plan: str, currency: str) -> str:
+def _toml(name: str, url: str, plan: str, currency: str, timezone: str) -> str:
     """The text of d1lab.toml, tried out before anything is written."""
     from d1lab.d1.connect import require_url
 
-    for value in (name, url, plan, currency):
+    for value in (name, url, plan, currency, timezone):
         if not value.isprintable() or any(c in value for c in '"\\'):
             raise InputError(
                 f"{value!r} contains a quote, backslash, or control character. Remove it."
             )
-    chosen = {"url": url, "plan": plan, "currency": currency}
+    chosen = {"url": url, "plan": plan, "currency": currency, "timezone": timezone}
     load_settings(databases={name: chosen}).resolve(name)
     require_url(url)
     return _TOML.format(name=name, **chosen)

@@ -29,7 +29,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
 from d1lab.pull import pull
 from d1lab.push.ownership import COUNTERS, Part, claim, vacant
-from d1lab.warehouse import noted, open_warehouse
+from d1lab.warehouse import Zones, noted, open_warehouse
 
 _COUNTS = """
 SELECT
@@ -68,7 +68,12 @@ class AggregateResult(NamedTuple):
 
 
 def aggregate(
-    db: Database, folder: Path, *, database: str, dry_run: bool = False
+    db: Database,
+    folder: Path,
+    *,
+    database: str,
+    zones: Zones | None = None,
+    dry_run: bool = False,
 ) -> AggregateResult:
     """Update d1lab-owned counters from the order events, and compare the app's counters with them.
 
@@ -76,6 +81,7 @@ def aggregate(
         db: The database.
         folder: The database's folder; the tables involved are first pulled into its warehouse.
         database: The database's name, for the warehouse.
+        zones: The shops' time zones, which define days. None for those of the last pull.
         dry_run: Whether to compute and compare without writing.
 
     Raises:
@@ -89,7 +95,7 @@ def aggregate(
     wanted = [Part(table.name, COUNTERS) for table in aggregate_tables()]
     with noted(db, folder, [OWNED]):
         ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
-    pull_tables(db, folder, database)
+    pull_tables(db, folder, database, zones)
     tables = []
     with open_warehouse(folder) as con, noted(db, folder, sorted(ours)) as note:
         events = events_of(con)
@@ -108,9 +114,9 @@ def aggregate(
     )
 
 
-def pull_tables(db: Database, folder: Path, database: str) -> None:
+def pull_tables(db: Database, folder: Path, database: str, zones: Zones | None = None) -> None:
     """Pull the events and the counters into the warehouse."""
-    pull(db, folder, database=database, tables=[table.name for table in _tables()])
+    pull(db, folder, database=database, tables=[table.name for table in _tables()], zones=zones)
 
 
 def events_of(con: duckdb.DuckDBPyConnection) -> Events:

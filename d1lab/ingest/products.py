@@ -8,7 +8,7 @@ if they differ from the last known cost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.amounts import decimal_sign, is_plain, plain_amounts
 from d1lab.ingest.rejected import RejectedLine
 from d1lab.ingest.table_file import header_of, records, same_name
+from d1lab.ingest.times import own_day
 
 _PRODUCTS = catalog.table("d1lab_products")
 _COSTS = catalog.table("product_costs")
@@ -95,7 +96,7 @@ def amount_of(text: str) -> Decimal | None:
 
 
 def ingest_products(
-    db: Database | None, path: Path, *, shop: str, day: date | None = None
+    db: Database | None, path: Path, *, shop: str, day: date | None = None, timezone: str = ""
 ) -> ProductsResult:
     """Write a file's products, and their new unit costs.
 
@@ -104,7 +105,8 @@ def ingest_products(
         path: Shopify's product export.
         shop: The shop.
         day: The day of the export, from which unit costs are valid. Default: the file's
-            own day, UTC.
+            own day.
+        timezone: The shop's time zone, for the file's own day. UTC if empty.
 
     Raises:
         InputError: The file cannot be read, or is not a product export.
@@ -117,8 +119,7 @@ def ingest_products(
     columns = ("shop", *CatalogProduct._fields[:-1])
     rows = [(shop, *product[:-1]) for product in found.values()]
     written = upsert(db, _PRODUCTS.name, _PRODUCTS.key, columns, rows)
-    own = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
-    costs = _write_costs(db, shop, found.values(), day or own)
+    costs = _write_costs(db, shop, found.values(), day or own_day(path, timezone))
     return ProductsResult(len(found), written, len(found) - written, costs, refused)
 
 

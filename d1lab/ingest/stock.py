@@ -6,7 +6,7 @@ The current export has one line per location; older exports have one column per 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from d1lab.errors import InputError
 from d1lab.ingest.amounts import is_plain
 from d1lab.ingest.products import read_lines, variant_name
 from d1lab.ingest.rejected import RejectedLine
+from d1lab.ingest.times import own_day
 
 _STOCK = catalog.table("d1lab_stock")
 _NEEDED = ("handle", "title", "sku")
@@ -38,7 +39,7 @@ class StockResult(NamedTuple):
 
 
 def ingest_stock(
-    db: Database | None, path: Path, *, shop: str, day: date | None = None
+    db: Database | None, path: Path, *, shop: str, day: date | None = None, timezone: str = ""
 ) -> StockResult:
     """Write the counts of a file as the stock of one day.
 
@@ -46,12 +47,13 @@ def ingest_stock(
         db: The database; None for a dry run.
         path: Shopify's inventory export.
         shop: The shop.
-        day: The day of the snapshot. Default: the file's own day, UTC.
+        day: The day of the snapshot. Default: the file's own day.
+        timezone: The shop's time zone, for the file's own day. UTC if empty.
 
     Raises:
         InputError: The file cannot be read, or is not an inventory export.
     """
-    on = day or datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    on = day or own_day(path, timezone)
     counts: dict[tuple[str, str], Decimal] = {}
     refused: list[RejectedLine] = []
     for line, cells in read_lines(path, _NEEDED):

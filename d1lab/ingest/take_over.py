@@ -29,7 +29,7 @@ from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
-from d1lab.warehouse import noted, open_warehouse
+from d1lab.warehouse import Zones, noted, open_warehouse
 
 _NOT_OF_A_RUN = Origin(None, None, None)
 
@@ -71,7 +71,9 @@ class TakeOver(NamedTuple):
     bookmark: str | None  # the Time Travel bookmark from before the take-over
 
 
-def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal:
+def propose(
+    db: Database, folder: Path, name: str, *, database: str, zones: Zones | None = None
+) -> Proposal:
     """Compare a table with the order events, without writing to D1.
 
     Args:
@@ -79,6 +81,7 @@ def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal
         folder: The database's folder, with the warehouse.
         name: An app's table, or TABLE.COLUMN for one result column.
         database: The database's name, for the warehouse.
+        zones: The shops' time zones. None for those of the last pull.
 
     Raises:
         UnknownName: The app has no such table or column.
@@ -97,7 +100,7 @@ def propose(db: Database, folder: Path, name: str, *, database: str) -> Proposal
     if not open_parts:
         raise InputError(f"take-over: d1lab already owns {name} (recorded in d1lab_owned in D1)")
     _require_key(db, table)
-    pull_tables(db, folder, database)
+    pull_tables(db, folder, database, zones)
     with open_warehouse(folder) as con:
         events = events_of(con)
         if Part(table.name, COUNTERS) not in open_parts:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from d1lab.errors import InputError
@@ -97,6 +98,11 @@ def utc_texts(texts: Iterable[str], zone: str, order: str | None) -> Mapping[str
     """
     made = {text: _utc(text, ZoneInfo(zone), order or DAY_FIRST) for text in texts}
     return {text: moment for text, moment in made.items() if moment}
+
+
+def own_day(path: Path, zone: str) -> date:
+    """The day on which a file was last written, by the clock of a time zone; UTC where it is ''."""
+    return datetime.fromtimestamp(path.stat().st_mtime, ZoneInfo(zone or "UTC")).date()
 
 
 def _utc(text: str, zone: ZoneInfo, order: str) -> str | None:

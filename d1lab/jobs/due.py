@@ -1,8 +1,8 @@
 """Decide which reports are due: those whose inputs changed since the last successful run.
 
 What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
-metrics, DuckDB, and the tables that its last run read, each by the digest that the pull made.
-Same inputs, same result: such a run is not made twice.
+metrics, the shop's time zone, DuckDB, and the tables that its last run read, each by the digest
+that the pull made. Same inputs, same result: such a run is not made twice.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         "d1lab": source_digest(),
         "DuckDB": version("duckdb"),
         "the project's metrics": digest_of_files(settings.root / "metrics"),
+        "the time zone": task.data.timezone or "",
     }
 
 

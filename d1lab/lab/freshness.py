@@ -18,7 +18,7 @@ class Freshness(NamedTuple):
     """Age of the data."""
 
     pulled_at: datetime | None  # end of the last pull, UTC
-    data_as_of: date  # last day in the shop's data
+    data_as_of: date  # last complete day in the shop's data
     age_hours: float | None  # hours since the last pull
     stale: bool  # True without a pull within 36 hours
 

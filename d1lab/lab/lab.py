@@ -14,7 +14,7 @@ from d1lab import outbox
 from d1lab.config import PushTable
 from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
-from d1lab.lab import app_shops, dictionary, freshness, query
+from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.push_tables import push_table
 from d1lab.lab.showing import DisplayMixin
@@ -209,10 +209,10 @@ class Lab(DisplayMixin):
 
     @cached_property
     def _days(self) -> dict[str, tuple[date, date]]:
-        """First and last day of data per shop."""
+        """First and last complete day of data per shop."""
         found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
         known = {shop: (first, last) for shop, first, last in found if last}
-        return app_shops.app_shops(self._con, self._shop_column) | known
+        return days.complete(self._con, app_shops.app_shops(self._con, self._shop_column) | known)
 
     def _known_shop(self, shop: object) -> str:
         if str(shop) not in self._days:
@@ -238,14 +238,14 @@ class Lab(DisplayMixin):
         return min(firsts), max(lasts)
 
     def as_of(self, shop: str | None = None, as_of: date | str | None = None) -> date:
-        """Return the report date: the given day, or the last day of the shop's data.
+        """Return the report date: the given day, or the last complete day of the shop's data.
 
         Args:
             shop: Shop; '' for all data, None for the default shop.
             as_of: Date, or YYYY-MM-DD; None for the last day.
 
         Raises:
-            InputError: The date is invalid, or outside the shop's data.
+            InputError: The date is invalid, or outside the complete days of the shop's data.
         """
         chosen = self._shop(shop)
         first, last = self._days_of(chosen)
@@ -258,10 +258,18 @@ class Lab(DisplayMixin):
         if not first <= day <= last:
             whose = "the shop's data" if chosen else "the data"
             raise InputError(
-                f"as_of={day} is outside {whose} ({first} to {last}). Use a day in this "
-                "range, or latest."
+                f"as_of={day} is outside {whose} ({first} to {last}). A day counts once it is "
+                f"over ({self.timezone(chosen) or 'UTC'}). Use a day in this range, or latest."
             )
         return day
+
+    def timezone(self, shop: str | None = None) -> str | None:
+        """Return the IANA name of the time zone of a shop's days; None if unset, then UTC."""
+        return days.zone_of(self._con, self._shop(shop))
+
+    def today(self, shop: str | None = None) -> date:
+        """Return today's date in the shop's time zone."""
+        return days.today(self.timezone(shop))
 
     def freshness(self, shop: str | None = None) -> Freshness:
         """Return the time of the last pull, the last day of data, and whether it is stale."""

@@ -23,7 +23,7 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
     lab = Lab(
-        open_warehouse(folder, uses_start=chosen.uses_start),
+        open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones),
         database=name,
         folder=folder,
         shop=shop,

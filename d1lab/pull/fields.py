@@ -14,7 +14,7 @@ from d1lab import catalog
 from d1lab.d1.database import ColumnInfo, TableInfo, quote
 from d1lab.d1.declarations import Comments, Declarations
 from d1lab.types import TYPES, Kind
-from d1lab.warehouse import AppColumn
+from d1lab.warehouse import DAY, AppColumn
 
 ROWID = "_rowid"
 """The warehouse column with D1's rowid; NULL for a table without rowids."""
@@ -123,4 +123,4 @@ def signature(fields: tuple[Field, ...]) -> str:
 
 
 def _free_name(name: str) -> str:
-    return f"{name}_" if name.lower() == ROWID else name
+    return f"{name}_" if name.lower() in (ROWID, DAY) else name

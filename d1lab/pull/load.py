@@ -20,7 +20,7 @@ from d1lab.pull.batch import QuarantinedValue, TypedBatches
 from d1lab.pull.content import content_of
 from d1lab.pull.fields import ROWID, Field, casts
 from d1lab.pull.plan import Sweep
-from d1lab.warehouse import TableRecord, record_table
+from d1lab.warehouse import DAY, TableRecord, kept_day, record_table
 
 Progress = Callable[[str, int, int], None]
 """Called with a table, the rows read so far, and the estimated total."""
@@ -96,15 +96,16 @@ class Loader:
             Exception: Any exception raised while reading the batches.
         """
         schema = self._sweep.layout.schema
-        names = ", ".join(map(quote, schema.names))
+        names, values = ", ".join(map(quote, schema.names)), casts(self._sweep.layout.fields)
+        if day := kept_day(self._sweep.name, schema.names):
+            names, values = f"{names}, {DAY}", f"{values}, {day}"
         with TemporaryFile() as file, closing(batches):
             quarantine = _QuarantineFile(file)
             records = _Records(batches, quarantine, self._note)
             self._con.register(_STREAM, pa.RecordBatchReader.from_batches(schema, iter(records)))
             try:
                 self._con.execute(
-                    f"INSERT INTO {self._raw} ({names}) "
-                    f"SELECT {casts(self._sweep.layout.fields)} FROM {_STREAM}"
+                    f"INSERT INTO {self._raw} ({names}) SELECT {values} FROM {_STREAM}"
                 )
             except duckdb.Error:
                 if records.error is not None:  # DuckDB would report it as its own error
@@ -212,6 +213,8 @@ def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Fie
     """Create an empty table in schema raw."""
     columns = [f"{quote(field.name)} {field.duckdb_type}" for field in fields]
     columns.append(f"{ROWID} BIGINT")
+    if name in catalog.TABLES and catalog.TABLES[name].shop_day:
+        columns.append(f"{DAY} DATE")
     con.execute(f"CREATE OR REPLACE TABLE raw.{quote(name)} ({', '.join(columns)})")
 
 

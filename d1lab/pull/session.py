@@ -29,7 +29,7 @@ from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.pull.touched import Proof, index_on, touched_rowids
-from d1lab.warehouse import PullRecord, Records, TableRecord, own_writes, utc_now
+from d1lab.warehouse import PullRecord, Records, TableRecord, Zones, own_writes, utc_now
 
 LOCK = "pull.lock"
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class PullResult(NamedTuple):
     by_table: dict[str, TablePull]
     note: str = ""  # why the warehouse was rebuilt, if so
     notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
+    to_come: int = 0  # rows dated in the future, which views omit until that day
 
 
 def pull(
@@ -68,6 +69,7 @@ def pull(
     max_age_seconds: float | None = None,
     counters: Counters = "daily",
     accept_dropped: bool = False,
+    zones: Zones | None = None,
     progress: Progress | None = None,
 ) -> PullResult:
     """Update the warehouse in `folder` from the database.
@@ -83,6 +85,7 @@ def pull(
         counters: When to reread rows that may have been updated: once per UTC day, or always.
             Tables in `tables` are always reread.
         accept_dropped: Whether to remove tables that had rows and are missing from D1.
+        zones: The shops' time zones, which define days. None for those of the last pull.
         progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 
@@ -98,7 +101,9 @@ def pull(
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
-        result = session.run(tables, max_age_seconds, counters, accept_dropped=accept_dropped)
+        result = session.run(
+            tables, max_age_seconds, counters, zones, accept_dropped=accept_dropped
+        )
     counts = {name: getattr(result, name) for name in ("rows_pulled", "rows_read", "seconds")}
     log_event(_log, "pulled", database=database, **counts)
     return result
@@ -132,12 +137,15 @@ class _Session:
         only: Sequence[str] | None,
         max_age_seconds: float | None,
         counters: Counters,
+        zones: Zones | None,
         *,
         accept_dropped: bool,
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
-            if not self._full and self._is_fresh(known, only, max_age_seconds, rhythm):
+            is_fresh = not self._full and self._is_fresh(known, only, max_age_seconds, rhythm)
+            is_timed = max_age_seconds is not None
+            if is_fresh and old and self._has_same_days(old, known, zones, is_timed=is_timed):
                 return self._result(skipped=True)
             written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
@@ -154,9 +162,11 @@ class _Session:
             plan = planner.plan(only)
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
             con.begin()  # one commit, not one per statement
+            warehouse.prepare_days(con, zones, self._now)
             self._bring_up(con, plan, known)
             written.apply(con, {sweep.name: sweep for sweep in plan.sweeps}, self._bookmark)
             _create_missing(con)
+            to_come = warehouse.set_aside(con, self._now)
             con.commit()
             warehouse.create_views(con)
             self._show_apps(con, plan.apps)
@@ -164,7 +174,7 @@ class _Session:
                 self._record(con, is_complete=only is None)
         self._source.forget()
         written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
-        return self._result(note=note)
+        return self._result(note=note, to_come=to_come)
 
     def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
         """The app's tables and views under their own names."""
@@ -193,6 +203,29 @@ class _Session:
             return False
         limit = timedelta(seconds=max_age_seconds)
         return all(at is not None and self._now - at <= limit for at, _ in reads)
+
+    def _has_same_days(
+        self,
+        old: duckdb.DuckDBPyConnection,
+        known: Records,
+        zones: Zones | None,
+        *,
+        is_timed: bool,
+    ) -> bool:
+        """Whether the zones are the same, and no day with data ended since the last pull.
+
+        Args:
+            old: The warehouse.
+            known: The warehouse's records.
+            zones: The zones of the settings.
+            is_timed: Whether the age of the last pull alone decides, and days that ended do not.
+        """
+        built = warehouse.zones_of(old)
+        if known.pull is None or (zones is not None and dict(zones) != built):
+            return False
+        return is_timed or not warehouse.has_days_since(
+            old, known.pull.started_at, self._now, built
+        )
 
     def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan, known: Records) -> None:
         for name in plan.gone:
@@ -289,7 +322,7 @@ class _Session:
         )
         warehouse.record_pull(con, record)
 
-    def _result(self, *, skipped: bool = False, note: str = "") -> PullResult:
+    def _result(self, *, skipped: bool = False, note: str = "", to_come: int = 0) -> PullResult:
         return PullResult(
             rows_pulled=sum(table.rows_pulled for table in self._pulled.values()),
             rows_read=self._budget.spent,
@@ -299,6 +332,7 @@ class _Session:
             by_table=self._pulled,
             note=note,
             notes=tuple(self._notes),
+            to_come=to_come,
         )
 
 

@@ -3,13 +3,14 @@
 A report declares them in the cell tagged `parameters`, as plain Python:
 
     shop = "harbor"              # the shop's name
-    as_of: str | None = None     # the last day of the report; default: the last day in the data
+    as_of: str | None = None     # last day of the report; default: the last complete day
     days = 30                    # length of the period
     codes: list[str] = []        # only these codes
 
 The type is that of the annotation, or of the default; the comment is the help text. A text named
 `as_of`, `since`, or `until`, or annotated with `date`, is a day: YYYY-MM-DD, or one of the
-words `today`, `yesterday`, and `latest` (the last day in the data). Days are UTC.
+words `today`, `yesterday`, and `latest` (the last complete day in the data), in the
+shop's time zone.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class DataState(_Record):
     """The data behind a run."""
 
     pulled_at: AwareDatetime | None = None  # when the last pull ended
-    data_as_of: date | None = None  # the last day in this shop's data
+    data_as_of: date | None = None  # the last complete day in this shop's data
+    timezone: str | None = None  # the shop's; None if unset: days are UTC
     bookmark: str | None = None  # D1's bookmark of the pulled state
     tables: tuple[TableState, ...] = ()
 

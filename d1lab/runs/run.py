@@ -24,7 +24,7 @@ from d1lab.errors import RunTimeoutError, StaleDataError
 from d1lab.lab import Lab
 from d1lab.lab.freshness import as_utc
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
-from d1lab.runs.parameters import Days, Value, check, utc_today
+from d1lab.runs.parameters import Days, Value, check
 from d1lab.runs.record import (
     LOG_FILE,
     NOTEBOOK_FILE,
@@ -76,7 +76,8 @@ def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
     """
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
-    with closing(open_warehouse(folder, uses_start=chosen.uses_start)) as con:
+    opened = open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones)
+    with closing(opened) as con:
         yield Lab(
             con,
             database=name,
@@ -102,7 +103,8 @@ def prepare(
         report: The report to run.
         values: Typed parameters, from Python, JSON, or TOML.
         texts: Parameters as text, from `--set`; they take precedence.
-        today: The day that `today` means; None for the current day in UTC.
+        today: The day that `today` means; None for the current day in the shop's
+            time zone.
 
     Raises:
         UnknownName: A parameter or the shop does not exist.
@@ -112,7 +114,7 @@ def prepare(
     declared = report.parameters
     wanted = texts.get("shop") or values.get("shop") or report.default_shop
     latest = lab.as_of(str(wanted))
-    days = Days(today or utc_today(), latest)
+    days = Days(today or lab.today(str(wanted)), latest)
     parameters = check(declared, values, texts, days, report.where)
     shop = str(parameters.get("shop", ""))
     day = parameters.get("as_of")
@@ -146,6 +148,7 @@ def data_state(lab: Lab, shop: str) -> DataState:
     return DataState(
         pulled_at=_utc(finished_at),
         data_as_of=lab.as_of(shop),
+        timezone=lab.timezone(shop),
         bookmark=bookmark,
         tables=tuple(
             TableState(

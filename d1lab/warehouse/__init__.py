@@ -1,6 +1,7 @@
 """The DuckDB file of one database, and the views for analysts and metrics.
 
 database_file builds a new file, swaps it in, and opens it; views creates one view per `.sql` file;
+shop_days computes local days;
 own_writes records d1lab's own writes to D1 until the warehouse has them.
 """
 
@@ -26,6 +27,16 @@ from d1lab.warehouse.database_file import (
     utc_now,
 )
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
+from d1lab.warehouse.shop_days import (
+    DAY,
+    TO_COME,
+    Zones,
+    has_days_since,
+    kept_day,
+    prepare_days,
+    set_aside,
+    zones_of,
+)
 from d1lab.warehouse.views import (
     APPS_FIRST,
     OWN,
@@ -39,11 +50,13 @@ from d1lab.warehouse.views import (
 __all__ = [
     "APPS",
     "APPS_FIRST",
+    "DAY",
     "FILE_NAME",
     "FORMAT",
     "MEMORY",
     "OWN",
     "OWN_FIRST",
+    "TO_COME",
     "VIEWS",
     "AppColumn",
     "OwnWrite",
@@ -51,24 +64,30 @@ __all__ = [
     "Records",
     "TableRecord",
     "WrittenRows",
+    "Zones",
     "attach",
     "create_views",
     "digest",
     "drop_table",
     "followed",
     "format_of",
+    "has_days_since",
     "interrupt",
+    "kept_day",
     "looking_in",
     "next_warehouse",
     "noted",
     "open_warehouse",
     "own_name",
     "own_writes",
+    "prepare_days",
     "record_pull",
     "record_table",
     "records",
     "scratch",
+    "set_aside",
     "shape",
     "show_app_tables",
     "utc_now",
+    "zones_of",
 ]

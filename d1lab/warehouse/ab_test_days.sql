@@ -15,3 +15,4 @@ SELECT
     inputs.source
 FROM raw.ab_test_daily AS days
 LEFT JOIN raw.d1lab_ab_test_inputs AS inputs USING (test_id)
+WHERE NOT is_to_come(days.day)

@@ -10,3 +10,4 @@ SELECT
         WHERE table_name = 'daily_discount_stats' AND part = 'counters'
     )                     AS counted_by
 FROM raw.daily_discount_stats
+WHERE NOT is_to_come(date)

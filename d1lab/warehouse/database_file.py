@@ -27,6 +27,7 @@ import duckdb
 
 from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
+from d1lab.warehouse.shop_days import Zones, has_days, prepare_days, use_zones
 
 FILE_NAME = "warehouse.duckdb"
 FORMAT = 3  # increased if older files are incompatible and have to be rebuilt
@@ -97,12 +98,15 @@ class Records(NamedTuple):
     tables: dict[str, TableRecord]
 
 
-def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.DuckDBPyConnection:
+def open_warehouse(
+    folder: Path, *, uses_start: int | None = None, zones: Zones | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open the warehouse in `folder` for reading. Times are UTC.
 
     Args:
         folder: The database's folder.
         uses_start: The app's initial value of times_used, 0 or 1; None to detect it.
+        zones: The shops' time zones, which define days; None for those of the last pull.
 
     Raises:
         StaleDataError: There is no warehouse that this version can read.
@@ -113,7 +117,8 @@ def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.Duc
             f"no warehouse for {folder.name!r} yet. Run `d1lab pull` to create it."
         )
     con = attach(folder)
-    if format_of(con) not in (None, FORMAT):
+    version = format_of(con)
+    if version is not None and (version != FORMAT or not has_days(con)):
         con.close()
         raise StaleDataError(
             f"the warehouse of {folder.name!r} was built by another version of d1lab. "
@@ -121,6 +126,8 @@ def open_warehouse(folder: Path, *, uses_start: int | None = None) -> duckdb.Duc
         )
     if uses_start is not None:
         con.execute(f"SET VARIABLE uses_start = {uses_start:d}")
+    if zones is not None:
+        use_zones(con, zones)
     return con
 
 
@@ -207,6 +214,8 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.Duc
     con = _connect(str(aside), config)
     try:
         con.execute(_TABLES)
+        if not has_days(con):
+            prepare_days(con)
         yield con
         con.execute("CHECKPOINT")
         con.close()

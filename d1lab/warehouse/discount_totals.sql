@@ -38,23 +38,42 @@ upsert AS (
             EXISTS (FROM counted WHERE times_used = 0 AND discount_amount > 0)
         ) THEN 1 ELSE 0 END  AS uncounted
     FROM owner
+),
+totals AS (
+    SELECT
+        shop,
+        discount_id,
+        max(discount_code)                                           AS discount_code,
+        sku,
+        sum(times_used + uncounted)::BIGINT                          AS times_used,
+        CASE WHEN count(*) = count(revenue_before_discount)
+            THEN sum(revenue_before_discount) END                    AS revenue_before_discount,
+        sum(discount_amount)                                         AS discount_amount,
+        CASE WHEN count(*) = count(revenue_after_discount)
+            THEN sum(revenue_after_discount) END                     AS revenue_after_discount,
+        max(unique_customers)                                        AS unique_customers,
+        sum(repeat_usage_count)::BIGINT                              AS repeat_usage_count,
+        min(coalesce(first_used_at, CASE WHEN is_apps THEN created_at END))  AS first_used_at,
+        max(coalesce(last_used_at, first_used_at, CASE WHEN is_apps THEN created_at END))
+                                                                     AS last_used_at,
+        CASE WHEN any_value(is_apps) THEN 'app' ELSE 'd1lab' END     AS counted_by
+    FROM counted CROSS JOIN upsert
+    GROUP BY shop, discount_id, sku
 )
 SELECT
     shop,
     discount_id,
-    max(discount_code)                                           AS discount_code,
+    discount_code,
     sku,
-    sum(times_used + uncounted)::BIGINT                          AS times_used,
-    CASE WHEN count(*) = count(revenue_before_discount)
-        THEN sum(revenue_before_discount) END                    AS revenue_before_discount,
-    sum(discount_amount)                                         AS discount_amount,
-    CASE WHEN count(*) = count(revenue_after_discount)
-        THEN sum(revenue_after_discount) END                     AS revenue_after_discount,
-    max(unique_customers)                                        AS unique_customers,
-    sum(repeat_usage_count)::BIGINT                              AS repeat_usage_count,
-    min(coalesce(first_used_at, CASE WHEN is_apps THEN created_at END))  AS first_used_at,
-    max(coalesce(last_used_at, first_used_at, CASE WHEN is_apps THEN created_at END))
-                                                                 AS last_used_at,
-    CASE WHEN any_value(is_apps) THEN 'app' ELSE 'd1lab' END     AS counted_by
-FROM counted CROSS JOIN upsert
-GROUP BY shop, discount_id, sku
+    times_used,
+    revenue_before_discount,
+    discount_amount,
+    revenue_after_discount,
+    unique_customers,
+    repeat_usage_count,
+    first_used_at,
+    last_used_at,
+    local_day(shop, first_used_at)  AS first_used_day,
+    local_day(shop, last_used_at)   AS last_used_day,
+    counted_by
+FROM totals

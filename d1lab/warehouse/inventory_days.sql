@@ -18,6 +18,7 @@ SELECT
 FROM raw.inventory_impact
 LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
     USING (shop)
+WHERE NOT is_to_come(date)
 UNION ALL
 SELECT
     shop,
@@ -42,7 +43,7 @@ FROM (
             lag(day) OVER (PARTITION BY shop, sku ORDER BY day)  AS day_before
         FROM (
             SELECT shop, sku, date AS day, round(sum(units))::BIGINT AS units
-            FROM raw.d1lab_stock GROUP BY ALL
+            FROM raw.d1lab_stock WHERE NOT is_to_come(date) GROUP BY ALL
         )
         ANTI JOIN raw.inventory_impact USING (shop, sku)
     ),
@@ -50,7 +51,7 @@ FROM (
         SELECT
             shop,
             sku,
-            occurred_at::DATE                                    AS day,
+            kept_day(_day, shop, occurred_at)                    AS day,
             sum(quantity)                                        AS units,
             coalesce(sum(quantity) FILTER (discount_amount > 0), 0)  AS discounted_units
         FROM raw.order_events
@@ -59,7 +60,7 @@ FROM (
         GROUP BY ALL
     ),
     began AS (
-        SELECT shop, min(occurred_at)::DATE AS day
+        SELECT shop, local_day(shop, min(occurred_at)) AS day
         FROM raw.order_events SEMI JOIN counted USING (shop)
         GROUP BY shop
     ),

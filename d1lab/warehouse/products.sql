@@ -17,6 +17,7 @@ SELECT
     d1lab_products.vendor,
     d1lab_products.price,
     updated_at,
+    local_day(shop, updated_at)  AS updated_day,
     CASE WHEN product_performance.sku IS NOT NULL THEN (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'product_performance' AND part = 'counters'

@@ -6,3 +6,4 @@ SELECT
     date  AS day,
     units
 FROM raw.d1lab_stock
+WHERE NOT is_to_come(date)

@@ -14,6 +14,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.warehouse.database_file import FORMAT
+from d1lab.warehouse.shop_days import has_days, keep_days, prepare_days
 
 VIEWS = Path(__file__).parent
 OWN = "d1lab"
@@ -41,6 +42,7 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
     for schema, name in dropped.fetchall():
         con.execute(f"DROP VIEW {schema}.{quote(name)}")
     _create_units(con)
+    keep_days(con) if has_days(con) else prepare_days(con)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {OWN}")
     con.execute(f"SET schema = '{OWN}'")
     try:

@@ -148,6 +148,17 @@ def test_skipped_runs_count_and_failed_ones_do_not(settings, ledger, job):
     assert not job().due
 
 
+def test_another_time_zone_is_due(settings, ledger, job):
+    """Its days are others, although no row has changed; of another shop it is nothing to this."""
+    done(settings, ledger, job(), "r1", ["order_lines"])
+    demo = settings.databases["demo"]
+    other = {"kiosk": "Asia/Tokyo"}
+    settings.databases["demo"] = demo.model_copy(update={"timezone": other})
+    assert not job().due
+    settings.databases["demo"] = demo.model_copy(update={"timezone": "Asia/Tokyo"})
+    assert job().reason == "changed since run r1: the time zone"
+
+
 def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
     """A table that the last run did not read may change without any need for a new run."""
     done(settings, ledger, job(), "r1", ["order_lines"])

@@ -187,7 +187,7 @@ def test_first_screen_has_its_parts(page):
         "Median cover 41.3 days 39.8 to 43.1 days (95 %)",
         "Dead stock $18,340 −10 % on the 30 days before, within the swing",
         "+$900 (+5.2 %) significance unknown (no interval)",
-        "Fresh Data through 31 May 2026, pulled 1 Jun 2026, 05:58 UTC ( 3 hours before this page",
+        "Fresh Data through 31 May 2026 (complete days in Europe/Berlin), pulled 1 Jun 2026, 05:58",
         "Changes since 30 May 2026",
         "Simulated data: stock levels.",
         "12 values excluded. 12 in t.c (not a number)",

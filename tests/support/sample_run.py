@@ -84,6 +84,7 @@ def run_record(**fields: Any) -> RunRecord:
         "data": {
             "pulled_at": PULLED,
             "data_as_of": DAY,
+            "timezone": "Europe/Berlin",
             "bookmark": "00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683",
             "tables": [
                 {"name": "order_events", "rows": 218_340, "high_rowid": 218_340},

@@ -4,7 +4,8 @@
 -- $until: report date
 --
 -- The sums are current totals; `sums_are_later` marks those that include days after $until. The
--- last day of data is the latest in any of three tables, because an app may have only some.
+-- last day of data is the latest in any of three tables, because an app may have only some. Times
+-- are local times of the shop.
 WITH days AS (
     SELECT max(day) AS last_day FROM order_lines WHERE shop = $shop
     UNION ALL
@@ -15,13 +16,23 @@ WITH days AS (
 data AS (
     SELECT max(last_day) AS last_day FROM days
 ),
+local AS (
+    SELECT * REPLACE (
+        local_time(shop, started_at) AS started_at,
+        local_time(shop, ended_at) AS ended_at,
+        local_time(shop, planned_end_at) AS planned_end_at,
+        local_time(shop, share_declared_at) AS share_declared_at
+    )
+    FROM ab_tests
+    WHERE shop = $shop
+),
 begun AS (
     SELECT
         *,
         $until::DATE + INTERVAL 1 DAY                                AS midnight,
         coalesce(ended_at <= $until::DATE + INTERVAL 1 DAY, false)   AS ended
-    FROM ab_tests
-    WHERE shop = $shop AND (started_at IS NULL OR started_at < $until::DATE + INTERVAL 1 DAY)
+    FROM local
+    WHERE started_at IS NULL OR started_at < $until::DATE + INTERVAL 1 DAY
 ),
 final AS (
     SELECT

@@ -16,7 +16,7 @@
 WITH looks AS (
     SELECT *
     FROM competitor_prices
-    WHERE shop = $shop AND observed_at < $until::DATE + 1
+    WHERE shop = $shop AND day <= $until::DATE
     QUALIFY row_number() OVER (PARTITION BY sku, competitor ORDER BY observed_at DESC) = 1
 ),
 lines AS (
@@ -57,7 +57,7 @@ final AS (
         upper(looks.currency)                                           AS currency,
         looks.in_stock,
         looks.observed_at,
-        $until::DATE - looks.observed_at::DATE                          AS age_days,
+        $until::DATE - looks.day                          AS age_days,
         own_price::DOUBLE                                               AS own_price,
         own_price_day,
         paid_price,
@@ -66,7 +66,7 @@ final AS (
         looks.source IS NOT DISTINCT FROM 'simulated'                   AS simulated,
         CASE
             WHEN own_price IS NULL THEN 'no_own_price'
-            WHEN $until::DATE - looks.observed_at::DATE > $max_age_days::INTEGER THEN 'too_old'
+            WHEN $until::DATE - looks.day > $max_age_days::INTEGER THEN 'too_old'
             WHEN NOT looks.in_stock THEN 'sold_out'
             WHEN looks.price IS NULL OR looks.price <= 0 THEN 'no_price'
             WHEN upper(looks.currency) IS DISTINCT FROM upper($currency::VARCHAR)

@@ -9,15 +9,14 @@
 -- The last price of a day counts. The shop's price stays valid until the last day. Only the five
 -- competitors with the most observations are included; a price out of stock is NULL.
 WITH looks AS (
-    SELECT competitor, observed_at, price
+    SELECT competitor, day, observed_at, price
     FROM competitor_prices
     WHERE shop = $shop
         AND sku = $sku::VARCHAR
         AND upper(currency) = upper($currency::VARCHAR)
         AND in_stock IS NOT FALSE
         AND price > 0
-        AND observed_at < $until::DATE + 1
-        AND observed_at >= $until::DATE - $days::INTEGER + 1
+        AND day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE
 ),
 foremost AS (
     SELECT competitor FROM looks GROUP BY competitor ORDER BY count(*) DESC, competitor LIMIT 5
@@ -37,7 +36,7 @@ own AS (
     GROUP BY day
 ),
 theirs AS (
-    SELECT observed_at::DATE AS day, competitor AS seller, arg_max(price, observed_at)::DOUBLE AS price
+    SELECT day, competitor AS seller, arg_max(price, observed_at)::DOUBLE AS price
     FROM looks
     WHERE competitor IN (SELECT competitor FROM foremost)
     GROUP BY ALL

@@ -14,9 +14,10 @@ WITH ends AS (
     SELECT $until::DATE - 7 * i::INTEGER AS day FROM range($weeks::INTEGER) AS past (i)
 ),
 looks AS (
-    SELECT sku, competitor, observed_at, price, upper(currency) AS currency, in_stock
+    SELECT sku, competitor, day, price, upper(currency) AS currency, in_stock
     FROM competitor_prices
     WHERE shop = $shop
+    QUALIFY row_number() OVER (PARTITION BY sku, competitor, day ORDER BY observed_at DESC) = 1
 ),
 pairs AS (
     SELECT DISTINCT sku, competitor FROM looks
@@ -36,18 +37,18 @@ asked AS (
     FROM pairs CROSS JOIN ends
 ),
 seen AS (
-    SELECT asked.sku, asked.day, looks.price, looks.currency, looks.in_stock, looks.observed_at
+    SELECT asked.sku, asked.day, looks.price, looks.currency, looks.in_stock, looks.day AS observed_day
     FROM asked
     ASOF JOIN looks
         ON asked.sku = looks.sku AND asked.competitor = looks.competitor
-        AND asked.day + INTERVAL 1 DAY > looks.observed_at
+        AND asked.day >= looks.day
 ),
 compared AS (
     SELECT seen.sku, seen.day, seen.price, list_prices.own_price
     FROM seen
     ASOF JOIN list_prices ON seen.sku = list_prices.sku AND seen.day >= list_prices.day
     WHERE seen.day - list_prices.day < $own_days::INTEGER
-        AND seen.day - seen.observed_at::DATE <= $max_age_days::INTEGER
+        AND seen.day - seen.observed_day <= $max_age_days::INTEGER
         AND seen.in_stock IS NOT FALSE
         AND seen.currency = upper($currency::VARCHAR)
         AND seen.price > 0

@@ -43,11 +43,11 @@ reach AS (
 ),
 used AS (
     SELECT *,
-        last_used_at::DATE BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE  AS now,
-        last_used_at IS NULL OR last_used_at::DATE > $until::DATE                      AS untold
+        last_used_day BETWEEN $until::DATE - $days::INTEGER + 1 AND $until::DATE  AS now,
+        last_used_day IS NULL OR last_used_day > $until::DATE                      AS untold
     FROM discount_totals
     WHERE shop = $shop AND (times_used > 0 OR discount_amount <> 0)
-        AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
+        AND (first_used_day IS NULL OR first_used_day <= $until::DATE)
 ),
 distincts AS (
     SELECT

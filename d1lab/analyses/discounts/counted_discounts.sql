@@ -23,11 +23,11 @@ WITH totals AS (
         sum(discount_amount)               AS savings,
         CASE WHEN count(*) = count(revenue_after_discount)
             THEN sum(revenue_after_discount) END   AS revenue_after,
-        min(first_used_at)::DATE           AS first_used_on,
-        max(last_used_at)::DATE            AS last_used_on
+        min(first_used_day)           AS first_used_on,
+        max(last_used_day)            AS last_used_on
     FROM discount_totals
     WHERE shop = $shop AND (times_used > 0 OR discount_amount <> 0)
-        AND (first_used_at IS NULL OR first_used_at::DATE <= $until::DATE)
+        AND (first_used_day IS NULL OR first_used_day <= $until::DATE)
     GROUP BY discount_id
 ),
 final AS (

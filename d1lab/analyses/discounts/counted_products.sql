@@ -14,7 +14,7 @@ WITH totals AS (
         coalesce(sum(discount_amount), 0)                      AS savings,
         max(view_to_purchase_rate)                             AS view_to_purchase_rate,
         max(cart_abandonment_rate)                             AS cart_abandonment_rate,
-        max(updated_at)::DATE                                  AS updated_on
+        max(updated_day)                                       AS updated_on
     FROM products
     WHERE shop = $shop AND counted_by IS NOT NULL
     GROUP BY sku

@@ -34,7 +34,7 @@ daily AS (
     )
 ),
 totals AS (
-    SELECT sum(times_used)::BIGINT AS total_uses, min(first_used_at)::DATE AS total_first_day
+    SELECT sum(times_used)::BIGINT AS total_uses, min(first_used_day) AS total_first_day
     FROM discount_totals
     WHERE shop = $shop AND counted_by = 'app'
 ),

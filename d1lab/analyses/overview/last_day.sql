@@ -3,25 +3,31 @@
 -- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
 -- ab_test_days, products
 --
--- An app may have only some of these tables. Planned dates are not counted. A product's time is the
--- last change of its counters, not a sale, so it is used only if nothing else has a date.
-WITH days AS (
+-- An app may have only some of these tables. Days are the shop's. Planned dates and dates in the
+-- future are not counted. A product's time is the last change of its counters, not a sale, so it is
+-- used only if nothing else has a date.
+WITH started AS (
+    SELECT shop, local_day(shop, started_at) AS day FROM ab_tests
+),
+days AS (
     SELECT shop, min(day) AS first_day, max(day) AS last_day FROM order_lines GROUP BY shop
     UNION ALL
     SELECT shop, min(day), max(day) FROM inventory_days GROUP BY shop
     UNION ALL
     SELECT shop, min(day), max(day) FROM daily_discounts GROUP BY shop
     UNION ALL
-    SELECT shop, min(first_used_at)::DATE, max(last_used_at)::DATE FROM discount_totals GROUP BY shop
+    SELECT shop, min(first_used_day), max(last_used_day) FILTER (NOT is_to_come(last_used_day))
+    FROM discount_totals GROUP BY shop
     UNION ALL
-    SELECT shop, min(last_purchase_day), max(last_purchase_day) FROM customers GROUP BY shop
+    SELECT shop, min(last_purchase_day), max(last_purchase_day) FILTER (NOT is_to_come(last_purchase_day))
+    FROM customers GROUP BY shop
     UNION ALL
-    SELECT shop, min(started_at)::DATE, max(started_at)::DATE FROM ab_tests GROUP BY shop
+    SELECT shop, min(day), max(day) FROM started WHERE NOT is_to_come(day) GROUP BY shop
     UNION ALL
     SELECT shop, min(day), max(day) FROM ab_test_days GROUP BY shop
 ),
 counted AS (
-    SELECT shop, min(updated_at)::DATE AS first_day, max(updated_at)::DATE AS last_day
+    SELECT shop, min(updated_day) AS first_day, max(updated_day) AS last_day
     FROM products
     GROUP BY shop
 ),

@@ -1,4 +1,4 @@
--- daily_discount_stats: the discounted sales of each day (UTC)
+-- daily_discount_stats: the discounted sales of each of the shop's days
 -- unit: order lines, customers, money      grain: shop, date      reads: order_lines
 -- total_discounts_used: discounted order lines of the day
 -- unique_customers: distinct identified customers of those lines

@@ -20,7 +20,8 @@ RULES = {"shop": "harbor", "until": UNTIL, "currency": "eur", "max_age_days": 14
 
 LOOKS = (
     "shop VARCHAR, sku VARCHAR, competitor VARCHAR, price DECIMAL(18,6), currency VARCHAR, "
-    "in_stock BOOLEAN, url VARCHAR, observed_at TIMESTAMP, source VARCHAR"
+    "in_stock BOOLEAN, url VARCHAR, observed_at TIMESTAMP, source VARCHAR, "
+    "day DATE GENERATED ALWAYS AS (observed_at::DATE)"
 )
 LINES = (
     "shop VARCHAR, event_id VARCHAR, sku VARCHAR, product_title VARCHAR, day DATE, "
