@@ -204,7 +204,8 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
         writes = settings.write_token is not None or not chosen.url.startswith("d1:")
-        checks = examine(db, settings.folder(database), plan=chosen.plan, writes=writes)
+        folder, zones = settings.folder(database), chosen.zones
+        checks = examine(db, folder, plan=chosen.plan, writes=writes, zones=zones)
     rows = checks if as_json else [check[:4] for check in checks]
     print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):

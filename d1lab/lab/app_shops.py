@@ -17,15 +17,22 @@ Days = tuple[date, date]
 """First and last day of data."""
 
 
+_MOST_AHEAD = timedelta(hours=14)
+"""The largest difference between a shop's clock and UTC."""
+
+
 class _AppTable(NamedTuple):
     name: str  # in the schema main
     columns: dict[str, str]  # type by column name
 
-    @property
-    def times(self) -> list[str]:
-        """Return SQL expressions for the columns with times or days."""
-        kinds = ("TIMESTAMP", "DATE")
-        return [f"CAST({quote(c)} AS TIMESTAMP)" for c, k in self.columns.items() if k in kinds]
+    def times(self, shop: str) -> list[str]:
+        """Return SQL expressions for the columns with times or days, as local times of a shop.
+
+        Args:
+            shop: SQL of the shop.
+        """
+        forms = {"TIMESTAMP": f"local_time({shop}, {{}})", "DATE": "CAST({} AS TIMESTAMP)"}
+        return [forms[k].format(quote(c)) for c, k in self.columns.items() if k in forms]
 
 
 def app_shops(con: duckdb.DuckDBPyConnection, shop_column: str) -> dict[str, Days]:
@@ -67,13 +74,13 @@ def _days(
     con: duckdb.DuckDBPyConnection, table: _AppTable, shop: str
 ) -> Iterator[tuple[str, date | None, date | None]]:
     """Return each shop of a table with the first and last day of its rows."""
-    times = ", ".join(table.times) or "NULL::TIMESTAMP"
+    times = ", ".join(table.times(shop)) or "NULL::TIMESTAMP"
     rows = con.execute(
         f"SELECT shop, CAST(min(moment) AS DATE), CAST(max(moment) AS DATE) FROM ("
         f"SELECT shop, CASE WHEN moment <= $now THEN moment END AS moment FROM ("
         f"SELECT {shop} AS shop, unnest([{times}]) AS moment FROM main.{quote(table.name)})) "
         "WHERE shop IS NOT NULL GROUP BY shop",
-        {"now": datetime.now(UTC).replace(tzinfo=None)},
+        {"now": datetime.now(UTC).replace(tzinfo=None) + _MOST_AHEAD},
     )
     yield from rows.fetchall()
 

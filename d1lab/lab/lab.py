@@ -233,7 +233,7 @@ class Lab(DisplayMixin):
         if shop:
             return self._days[shop]
         if not self._days:
-            return app_shops.app_days(self._con)
+            return days.complete(self._con, {"": app_shops.app_days(self._con)})[""]
         firsts, lasts = zip(*self._days.values(), strict=True)
         return min(firsts), max(lasts)
 

@@ -20,7 +20,9 @@ from d1lab.d1.migrate import pending
 from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, indexes
 from d1lab.errors import StaleDataError
 from d1lab.ops.optimize import misled_tables
+from d1lab.ops.time_zones import ZoneProposal, proposed_zones
 from d1lab.push.ownership import TAKE_OVER, Part, owned
+from d1lab.warehouse import Zones
 
 Level = Literal["problem", "note", "ok"]
 
@@ -76,6 +78,7 @@ def doctor(
     *,
     plan: Literal["free", "paid"] = "paid",
     writes: bool = True,
+    zones: Zones | None = None,
 ) -> list[Check]:
     """Check a database, and its warehouse if there is one, without writing.
 
@@ -85,6 +88,7 @@ def doctor(
         plan: The Cloudflare plan, which sets the limits.
         writes: Whether results are to be written to it. What only writing needs is a note
             otherwise, and where d1lab has made no table of its own yet.
+        zones: The shops' time zones by the settings. None for those of the warehouse.
 
     Returns:
         The checks: problems first, then notes, then passed checks.
@@ -101,7 +105,7 @@ def doctor(
         *_statistics(db, schema),
         *_unfinished(schema),
         *_unexplained(db, schema),
-        *(_warehouse(db, folder) if folder else ()),
+        *(_warehouse(db, folder, zones) if folder else ()),
     ]
     writes = writes and not schema.is_only_read
     if not writes:
@@ -365,11 +369,11 @@ def _filled(db: Database, table: str, columns: list[str]) -> list[str]:
     return [column for place, column in enumerate(columns) if any(row[place] for row in rows)]
 
 
-def _warehouse(db: Database, folder: Path) -> Iterator[Check]:
+def _warehouse(db: Database, folder: Path, zones: Zones | None) -> Iterator[Check]:
     from d1lab.warehouse import open_warehouse, records
 
     try:
-        con = open_warehouse(folder)
+        con = open_warehouse(folder, zones=zones)
     except StaleDataError as error:
         yield Check("note", "warehouse", str(error), "d1lab pull")
         return
@@ -379,6 +383,7 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Check]:
             "SELECT table_name, column_name, reason, count(*) FROM d1lab.quarantine"
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
+        proposals = proposed_zones(con)
     if pull is None:
         yield Check("note", "warehouse", "incomplete: only some tables were pulled", "d1lab pull")
     else:
@@ -390,6 +395,18 @@ def _warehouse(db: Database, folder: Path) -> Iterator[Check]:
             f"{counted(count, 'value')}: {reason}",
             "list them with d1lab sql 'FROM d1lab.quarantine', fix them in D1, then d1lab pull",
         )
+    yield from map(_zone, proposals)
+
+
+def _zone(proposal: ZoneProposal) -> Check:
+    return Check(
+        "note",
+        f"time zone of {proposal.shop}",
+        f"not set, so days are UTC; {proposal.share:.0%} of its orders are from "
+        f"{proposal.quiet_from:02}:00 to {proposal.quiet_until:02}:00 UTC, as at night in "
+        f"{proposal.timezone}",
+        f'set timezone = "{proposal.timezone}", or the shop\'s own, in d1lab.toml',
+    )
 
 
 def _age(db: Database, bookmark: str | None, finished_at: datetime) -> Check:
