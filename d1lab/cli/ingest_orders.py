@@ -48,7 +48,8 @@ ExportedAtOption = Annotated[
     typer.Option(help="When the file was exported. Default: the time of its newest order."),
 ]
 TimezoneOption = Annotated[
-    str | None, typer.Option(help="Time zone of times without an offset. Default: UTC.")
+    str | None,
+    typer.Option(help="Time zone of times without an offset. Default: the shop's or UTC."),
 ]
 DatesOption = Annotated[
     str | None, typer.Option(help="How to read 3/1/2026: day-first or month-first.")
