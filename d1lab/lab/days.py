@@ -36,7 +36,7 @@ def complete(
     [(pulled,)] = con.sql("SELECT max(started_at) FROM d1lab.pull").fetchall()
     if pulled is None:
         return dict(days)
-    found = {}
+    found: dict[str, tuple[date, date]] = {}
     for shop, (first, last) in days.items():
         now = as_utc(pulled).astimezone(ZoneInfo(zone_of(con, shop) or "UTC"))
         found[shop] = first, max(first, min(last, now.date() - timedelta(days=1)))
