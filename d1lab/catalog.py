@@ -42,8 +42,8 @@ class Table(NamedTuple):
 
     A pull continues from the highest rowid in the warehouse. `reread_days` is the length of the
     tail that it rereads to detect updates and deletions: 0 for rows that never change,
-    None for the whole table. `day` is the column that these days are counted in; views omit rows whose
-    day is in the future. `shop_day` is the time whose local day the warehouse stores per row.
+    None for the whole table. `day` is the column that these days are counted in; views omit rows
+    whose day is in the future. The warehouse stores the shop's local day of the time `shop_day`.
     """
 
     name: str
