@@ -8,7 +8,7 @@
     lab.describe()                            all tables: rows, age, key, columns, null shares
     lab.stage(frame, table="inventory_impact")
 
-Modules: opening (open), lab (Lab), tables (lab.tables), query (SQL and its errors), showing and
+Modules: opening (open), lab (Lab), tables (lab.tables), query (SQL and its errors), display and
 charting (verdict, figures, table, chart, note, stop), dictionary (describe), freshness (age,
 simulated, quarantined), app_shops and push_tables (the app's own tables), magic (%%d1).
 """

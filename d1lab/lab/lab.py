@@ -15,9 +15,9 @@ from d1lab.config import PushTable
 from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
+from d1lab.lab.display import DisplayMixin
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.push_tables import push_table
-from d1lab.lab.showing import DisplayMixin
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,

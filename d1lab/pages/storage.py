@@ -78,12 +78,12 @@ def store_page(
     path.with_suffix(".pdf").unlink(missing_ok=True)  # PDF of the previous version of the page
     write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}
-    card = {
+    meta = {
         "run": _listed(run).model_dump(mode="json"),
         "figures": [figure._asdict() for figure in figures[:KEPT]],
         "before": [figure._asdict() for figure in before if figure.key in shown],
     }
-    write(path.with_suffix(".json"), json.dumps(card))
+    write(path.with_suffix(".json"), json.dumps(meta))
     point_latest(path.parent)
 
 
@@ -104,16 +104,16 @@ def remove_page(reports_dir: Path, page: str) -> None:
 def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
     """Yield the metadata of all pages under `reports_dir`; metadata without a page is ignored."""
     for folder in sorted(reports_dir.glob("*/*/*/")):
-        yield from _cards(folder)
+        yield from _read_folder(folder)
 
 
 def latest_runs(reports_dir: Path) -> set[str]:
     """Return the IDs of the runs shown by `latest.html`, for all reports."""
     newest: dict[str, PageMeta] = {}
-    for card in filter(_is_standard, read_pages(reports_dir)):
-        folder = card.path.rpartition("/")[0]
-        newest[folder] = max(newest.get(folder, card), card, key=_recency)
-    return {card.run.run_id for card in newest.values()}
+    for meta in filter(_is_standard, read_pages(reports_dir)):
+        folder = meta.path.rpartition("/")[0]
+        newest[folder] = max(newest.get(folder, meta), meta, key=_recency)
+    return {meta.run.run_id for meta in newest.values()}
 
 
 def point_latest(folder: Path) -> None:
@@ -121,7 +121,7 @@ def point_latest(folder: Path) -> None:
 
     Runs with custom parameters and runs for a future day are never chosen.
     """
-    newest = max(filter(_is_standard, _cards(folder)), key=_recency, default=None)
+    newest = max(filter(_is_standard, _read_folder(folder)), key=_recency, default=None)
     latest = folder / LATEST
     if newest is None:
         latest.unlink(missing_ok=True)
@@ -129,26 +129,26 @@ def point_latest(folder: Path) -> None:
         write(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
 
 
-def _cards(folder: Path) -> Iterator[PageMeta]:
+def _read_folder(folder: Path) -> Iterator[PageMeta]:
     for path in sorted(folder.glob("*.json")):
         page = path.with_suffix(".html")
         if page.is_file():
-            card = json.loads(path.read_text(encoding="utf-8"))
-            run = RunRecord.model_validate(card["run"])
+            meta = json.loads(path.read_text(encoding="utf-8"))
+            run = RunRecord.model_validate(meta["run"])
             shown = page.relative_to(folder.parents[2]).as_posix()
-            yield PageMeta(shown, run, _figures(card["figures"]), _figures(card.get("before", ())))
+            yield PageMeta(shown, run, _figures(meta["figures"]), _figures(meta.get("before", ())))
 
 
 def _figures(records: Iterable[dict[str, Any]]) -> tuple[Figure, ...]:
     return tuple(Figure.from_json(record) for record in records)
 
 
-def _is_standard(card: PageMeta) -> bool:
-    return card.run.is_standard
+def _is_standard(meta: PageMeta) -> bool:
+    return meta.run.is_standard
 
 
-def _recency(card: PageMeta) -> tuple[bool, str, str]:
-    run = card.run
+def _recency(meta: PageMeta) -> tuple[bool, str, str]:
+    run = meta.run
     day = run.as_of.isoformat() if run.as_of else ""
     return run.status == "done", day, run.started_at.isoformat()
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from d1lab.config import clean_environment
 from d1lab.files import write
-from d1lab.pages.vega_process import ChartRenderer
+from d1lab.pages.chart_renderer import ChartRenderer
 
 MIME = "application/vnd.vegalite"  # and a version
 WIDTH = 680  # width of the static chart, in CSS pixels

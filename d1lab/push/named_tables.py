@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from d1lab import catalog
 from d1lab.config import PushTable
@@ -52,8 +52,8 @@ def staged_tables(
 
 
 def _declared(info: TableInfo, named: PushTable, staged: pa.Schema) -> catalog.Table:
-    of_arrow = {TYPES[kind].staged_type: kind for kind in _KINDS}
-    kinds = {field.name: of_arrow.get(field.type, "real") for field in staged}
+    of_arrow: dict[Any, Type] = {TYPES[kind].staged_type: kind for kind in _KINDS}
+    kinds: dict[str, Type] = {field.name: of_arrow.get(field.type, "real") for field in staged}
     digits = {c.name: m[0] for c in info.columns if (m := _DIGITS.match(c.declared.upper()))}
     columns = [catalog.Column(name, kinds.get(name, "text")) for name in named.key]
     columns += [

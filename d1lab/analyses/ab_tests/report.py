@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from d1lab.analyses.ab_tests import tables as rows
+from d1lab.analyses.ab_tests import tables as frames
 from d1lab.analyses.ab_tests.decision import AbResult
 from d1lab.analyses.ab_tests.shop import Decision, effect_histories
 from d1lab.counting import counted
@@ -72,7 +72,7 @@ def status(result: AbResult) -> Status:
 
 def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
     """Return the summary sentence of all tests and its status."""
-    taken = [d.trial.name for d in decisions if _is_taken(d.result)]
+    taken = [d.test.name for d in decisions if _is_taken(d.result)]
     decided = sum(d.result.status == "decided" for d in decisions)
     running = sum(d.result.status == "running" for d in decisions)
     refused = sum(d.result.status in _REFUSALS for d in decisions)
@@ -96,7 +96,7 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return one row per test: verdict, confidence, and remaining time."""
     return [
         {
-            "test": d.trial.name,
+            "test": d.test.name,
             "verdict": sentence(d.result),
             "confidence": _level(d.result.confidence_level),
             "chance_b_better": _share(d.result.chance_b_better),
@@ -111,7 +111,7 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     return [
         {
             "metric": f"lift_of_{result.primary_metric}",
-            "dimension": trial.name,
+            "dimension": test.name,
             "label": f"Lift of {result.primary_metric}",
             "kind": "percent",
             "value": result.ratio - 1,
@@ -119,7 +119,7 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "high": result.ratio_high - 1,
             "level": 1 - result.alpha,
         }
-        for trial, result, *_ in decisions
+        for test, result, *_ in decisions
         if result.ratio is not None
         and result.ratio_low is not None
         and result.ratio_high is not None
@@ -131,7 +131,7 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 def unsaid(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the results that are not available, each with its reason."""
     return [
-        {"test": d.trial.name, "what": what, "why": why}
+        {"test": d.test.name, "what": what, "why": why}
         for d in decisions
         for what, why in _unsaid(d)
     ]
@@ -151,7 +151,7 @@ def _unsaid(decision: Decision) -> Iterable[tuple[str, str]]:
             yield f"Difference in {effect.metric}", effect.reason or "not available"
         elif effect.p_value is not None and effect.ratio_low is None:
             yield f"Lift of {effect.metric}", "A's average is not significantly above zero"
-    for fault in decision.trial.faults:
+    for fault in decision.test.faults:
         yield "Variant configuration", fault
 
 
@@ -160,14 +160,14 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
     import pandas as pd
 
     why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
-    totals, money = (pd.DataFrame(of(decisions)) for of in (rows.totals, rows.money))
-    break_evens = pd.DataFrame(rows.break_evens(decisions))
+    totals, money = (pd.DataFrame(of(decisions)) for of in (frames.totals, frames.money))
+    break_evens = pd.DataFrame(frames.break_evens(decisions))
     return {
         "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision"),
         "money": ReportTable(money, "Revenue and profit per visitor", name="money"),
         "break_even": ReportTable(break_evens, "Break-even conversion lift", name="break-even"),
-        "methods": ReportTable(pd.DataFrame(rows.methods(decisions)), "Methods"),
-        "traffic": ReportTable(pd.DataFrame(rows.traffic(decisions)), "Traffic"),
+        "methods": ReportTable(pd.DataFrame(frames.methods(decisions)), "Methods"),
+        "traffic": ReportTable(pd.DataFrame(frames.traffic(decisions)), "Traffic"),
         "totals": ReportTable(totals, "Totals"),
         "unsaid": ReportTable(why, "Results not available"),
     }

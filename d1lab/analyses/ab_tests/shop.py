@@ -49,7 +49,7 @@ class AbTest(NamedTuple):
 class Decision(NamedTuple):
     """Result of one test, with its outlook."""
 
-    trial: AbTest
+    test: AbTest
     result: AbResult
     detectable_lift: float | None  # at 80% power, with the visitors so far
     days_left: int | None  # until the plan is reached, at recent traffic
@@ -66,8 +66,8 @@ def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
     by_test: dict[str, list[Row]] = {}
     for row in _records(looks):
         by_test.setdefault(row["test_id"], []).append(row)
-    trials = (read_test(row, by_test.get(row["test_id"], []), until) for row in _records(tests))
-    return [_decide(trial, until) for trial in trials]
+    shop_tests = (read_test(row, by_test.get(row["test_id"], []), until) for row in _records(tests))
+    return [_decide(test, until) for test in shop_tests]
 
 
 def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
@@ -124,12 +124,12 @@ def records(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the decision records: the inputs of each decision and every field of its result."""
     return [
         {
-            "test_id": trial.test_id,
-            "looks": as_json([*trial.looks, Look(trial.a, trial.b, trial.plan.elapsed)]),
-            "plan": as_json(trial.plan),
+            "test_id": test.test_id,
+            "looks": as_json([*test.looks, Look(test.a, test.b, test.plan.elapsed)]),
+            "plan": as_json(test.plan),
             "result": as_json(result),
         }
-        for trial, result, *_ in decisions
+        for test, result, *_ in decisions
     ]
 
 
@@ -153,11 +153,11 @@ def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the rows to stage for the app's table `ab_test_results`."""
     return [
         {
-            "test_id": trial.test_id,
+            "test_id": test.test_id,
             "confidence_level": result.confidence_level,
             "winner": result.winner,
         }
-        for trial, result, *_ in decisions
+        for test, result, *_ in decisions
     ]
 
 
@@ -165,7 +165,7 @@ def reasons(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the rows to stage for `d1lab_ab_test_decisions`: decision, method, and reason."""
     return [
         {
-            "test_id": trial.test_id,
+            "test_id": test.test_id,
             "chance_b_better": result.chance_b_better,
             "analysis_status": result.status,
             "analysis_reason": result.reason,
@@ -174,7 +174,7 @@ def reasons(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "analysis_look": result.look,
             "analysis_p_value": result.p_value,
         }
-        for trial, result, *_ in decisions
+        for test, result, *_ in decisions
     ]
 
 
@@ -182,23 +182,23 @@ def effect_histories(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the lift and its interval at each look of the tests designed for monitoring."""
     return [
         {
-            "test": trial.name,
-            "day": trial.days[point.look],
+            "test": test.name,
+            "day": test.days[point.look],
             "lift": None if point.ratio is None else point.ratio - 1,
             "lift_low": point.ratio_low - 1,
             "lift_high": point.ratio_high - 1 if math.isfinite(point.ratio_high) else None,
         }
-        for trial, *_ in decisions
-        if trial.days
-        for point in effect_history(trial.a, trial.b, trial.plan, trial.looks)
+        for test, *_ in decisions
+        if test.days
+        for point in effect_history(test.a, test.b, test.plan, test.looks)
     ]
 
 
-def _decide(trial: AbTest, until: date) -> Decision:
-    result = compare(trial.a, trial.b, trial.plan, trial.looks)
-    if trial.blocked:  # a winner has to pass the guardrails, and these cannot be evaluated
-        result = AbResult("invalid_input", trial.blocked, inputs_hash=result.inputs_hash)
-    return Decision(trial, result, _detectable(trial), _days_left(trial, result, until))
+def _decide(test: AbTest, until: date) -> Decision:
+    result = compare(test.a, test.b, test.plan, test.looks)
+    if test.blocked:  # a winner has to pass the guardrails, and these cannot be evaluated
+        result = AbResult("invalid_input", test.blocked, inputs_hash=result.inputs_hash)
+    return Decision(test, result, _detectable(test), _days_left(test, result, until))
 
 
 def _records(frame: Any) -> list[Row]:
@@ -270,9 +270,9 @@ def _config_errors(row: Row, variants: tuple[VariantConfig, VariantConfig]) -> I
         yield "there are no daily sums, and the totals include days after the report date"
 
 
-def _detectable(trial: AbTest) -> float | None:
+def _detectable(test: AbTest) -> float | None:
     """Return the detectable lift of the primary metric, for one evaluation of these visitors."""
-    a, b, metric = trial.a, trial.b, trial.plan.primary_metric
+    a, b, metric = test.a, test.b, test.plan.primary_metric
     if not a.visitors or not b.visitors or variant_error(a) or variant_error(b):
         return None
     if metric == "conversions":
@@ -286,14 +286,14 @@ def _detectable(trial: AbTest) -> float | None:
     return power.detectable_difference(error) / base if base > 0 and error > 0 else None
 
 
-def _days_left(trial: AbTest, result: AbResult, until: date) -> int | None:
+def _days_left(test: AbTest, result: AbResult, until: date) -> int | None:
     """Return the days until the planned visitors or the planned end; None if neither is planned."""
-    if trial.plan.ended or result.winner or trial.plan.method == "always_valid":
+    if test.plan.ended or result.winner or test.plan.method == "always_valid":
         return None
-    if trial.plan.planned_visitors:
-        seen = [(x.a.visitors or 0) + (x.b.visitors or 0) for x in trial.looks]
-        now = (trial.a.visitors or 0) + (trial.b.visitors or 0)
+    if test.plan.planned_visitors:
+        seen = [(x.a.visitors or 0) + (x.b.visitors or 0) for x in test.looks]
+        now = (test.a.visitors or 0) + (test.b.visitors or 0)
         recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
         days = min(len(seen) + 1, RECENT_DAYS)
-        return power.days_left(trial.plan.planned_visitors, now, (now - recent) / days)
-    return max((trial.planned_end - until).days - 1, 0) if trial.planned_end else None
+        return power.days_left(test.plan.planned_visitors, now, (now - recent) / days)
+    return max((test.planned_end - until).days - 1, 0) if test.planned_end else None

@@ -13,8 +13,8 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the design and method of each test."""
     return [
         {
-            "test": d.trial.name,
-            "design": d.trial.plan.method.replace("_", " "),
+            "test": d.test.name,
+            "design": d.test.plan.method.replace("_", " "),
             "method": (d.result.method or "").replace("_", " ") or None,
             "p_value": _p(d.result.p_value),
             "look": d.result.look,
@@ -36,9 +36,9 @@ def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return visitors, conversions, the test of the split, and the detectable lift."""
     return [
         {
-            "test": d.trial.name,
-            "visitors_a": d.trial.a.visitors,
-            "visitors_b": d.trial.b.visitors,
+            "test": d.test.name,
+            "visitors_a": d.test.a.visitors,
+            "visitors_b": d.test.b.visitors,
             "rate_a": d.result.rate_a,
             "rate_b": d.result.rate_b,
             "sample_ratio_p": _p(d.result.sample_ratio_p),
@@ -52,11 +52,11 @@ def totals(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the observed totals, including those of tests without a result."""
     return [
         {
-            "test": d.trial.name,
-            "conversions_a": d.trial.a.conversions,
-            "conversions_b": d.trial.b.conversions,
-            "revenue_a": d.trial.a.revenue,
-            "revenue_b": d.trial.b.revenue,
+            "test": d.test.name,
+            "conversions_a": d.test.a.conversions,
+            "conversions_b": d.test.b.conversions,
+            "revenue_a": d.test.a.revenue,
+            "revenue_b": d.test.b.revenue,
             "order_value_a": d.result.order_value_a,
             "order_value_b": d.result.order_value_b,
         }
@@ -68,7 +68,7 @@ def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return revenue and profit per visitor, with intervals."""
     return [
         {
-            "test": d.trial.name,
+            "test": d.test.name,
             "metric": effect.metric,
             "value_a": effect.value_a,
             "value_b": effect.value_b,
@@ -87,8 +87,8 @@ def break_evens(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     """Return the break-even conversion lift of B's discount and the observed lift."""
     return [
         {
-            "test": d.trial.name,
-            "discount_rate": d.trial.variants[1].discount_rate,
+            "test": d.test.name,
+            "discount_rate": d.test.variants[1].discount_rate,
             "break_even_lift": ratio - 1,
             "lift": None if effect.ratio is None else effect.ratio - 1,
             "lift_low": None if effect.ratio_low is None else effect.ratio_low - 1,

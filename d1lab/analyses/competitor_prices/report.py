@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from d1lab.analyses.competitor_prices import tables as lists
+from d1lab.analyses.competitor_prices import tables as frames
 from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 from d1lab.counting import counted
 from d1lab.display import money
@@ -25,16 +25,16 @@ NO_CURRENCY = (
 
 def verdict(found: PriceStudy) -> dict[str, str]:
     """Return the verdict of the report: a sentence, the first action, and a status."""
-    known = lists.compared(found)
+    known = frames.compared(found)
     if known.empty:
         return {
             "text": "Price position not available: no competitor price is comparable.",
             "status": "unknown",
             "detail": (
-                f"{counted(len(found.looks), 'price')} observed: {_counted(lists.reasons(found))}."
+                f"{counted(len(found.looks), 'price')} observed: {_counted(frames.reasons(found))}."
             ),
         }
-    cut, alerts = lists.undercut(found), lists.alerts(found)
+    cut, alerts = frames.undercut(found), frames.alerts(found)
     cheapest = int((known["rank"] == 1).sum())
     text = (
         f"The shop has the lowest price on {cheapest:,} of {len(known):,} comparable "
@@ -68,21 +68,21 @@ def _counted(reasons: Frame) -> str:
 
 def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
     """Return the key figures: index, undercut, alerts, room to raise, and comparable share."""
-    known, cut = lists.compared(found), lists.undercut(found)
+    known, cut = frames.compared(found), frames.undercut(found)
     nothing = None if len(known) else "no comparable competitor price"
     index = float(known["price_index"].median()) if len(known) else None
     told = f"Median of {counted(len(known), 'product')}. 1.00 = competitors' median price."
     yield {"metric": "price_index", "value": index, "note": nothing or told}
     yield {"metric": "undercut_products", "value": None if nothing else len(cut), "note": nothing}
     yield _alerts(found, cut, nothing)
-    yield {"metric": "room_products", "value": None if nothing else len(lists.room(found))}
+    yield {"metric": "room_products", "value": None if nothing else len(frames.room(found))}
     share = float(found.looks["reason"].isna().mean())
     yield {"metric": "compared_share", "value": share}
 
 
 def _alerts(found: PriceStudy, cut: Frame, nothing: str | None) -> dict[str, Any]:
     """Return the number of prices to match; None if the cost of each candidate is missing."""
-    count = len(lists.alerts(found))
+    count = len(frames.alerts(found))
     unknown = int((cut["answer_reason"] == "no_cost").sum())
     if nothing or (unknown and not count):
         note = nothing or f"unit cost missing for {unknown:,} undercut products"
@@ -95,18 +95,22 @@ def tables(found: PriceStudy) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
     return {
         "alerts": ReportTable(
-            lists.alerts(found), "Prices to match", lists.ALERTS, 15, note=rules(found)
+            frames.alerts(found), "Prices to match", frames.ALERTS, 15, note=rules(found)
         ),
-        "left": ReportTable(lists.left(found), "Undercut products without action", lists.LEFT, 15),
+        "left": ReportTable(
+            frames.left(found), "Undercut products without action", frames.LEFT, 15
+        ),
         "room": ReportTable(
-            lists.room(found), "Products with room to raise the price", lists.ROOM, 15
+            frames.room(found), "Products with room to raise the price", frames.ROOM, 15
         ),
         "all": ReportTable(
-            lists.compared(found), "Price position, highest index first", lists.ALL, 20
+            frames.compared(found), "Price position, highest index first", frames.ALL, 20
         ),
-        "competitors": ReportTable(lists.competitors(found), "Competitors", lists.WHO),
-        "reasons": ReportTable(lists.reasons(found), "Reasons prices are not compared"),
-        "uncompared": ReportTable(lists.uncompared(found), "Prices not compared", lists.LOOKS, 15),
+        "competitors": ReportTable(frames.competitors(found), "Competitors", frames.WHO),
+        "reasons": ReportTable(frames.reasons(found), "Reasons prices are not compared"),
+        "uncompared": ReportTable(
+            frames.uncompared(found), "Prices not compared", frames.LOOKS, 15
+        ),
     }
 
 

@@ -212,7 +212,7 @@ def matrix(before: Frame | None, now: Frame) -> Frame:
     )
 
 
-def movers(before: Frame | None, now: Frame) -> Frame:
+def group_changes(before: Frame | None, now: Frame) -> Frame:
     """Return the customers whose group changed, highest spend first."""
     moved = moves(before, now)
     went = moved[moved["changed"].astype(bool)]

@@ -68,8 +68,8 @@ def tables(found: CustomerStudy) -> dict[str, ReportTable]:
             note=stability(found.labelled),
             name="moves",
         ),
-        "movers": ReportTable(
-            labels.movers(last, now),
+        "group_changes": ReportTable(
+            labels.group_changes(last, now),
             f"Customers who changed group {since(last)}",
             "customer_id from_group to_group ordered spend",
             10,

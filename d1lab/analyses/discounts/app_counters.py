@@ -203,7 +203,7 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
         *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
         *_noted(lab, disagreement(lab, until, days)),
-        _unanswered(lab, OF_DISCOUNTS),
+        _not_available(lab, OF_DISCOUNTS),
     )
 
 
@@ -241,7 +241,7 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         ),
         *(lab.table(rows, title=title, columns=columns, limit=15) for title, rows in lists.items()),
         lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),
-        _unanswered(lab, OF_PRODUCTS),
+        _not_available(lab, OF_PRODUCTS),
     )
 
 
@@ -357,7 +357,7 @@ def _noted(lab: Lab, text: str) -> list[Any]:
     return [lab.note(text)] if text else []
 
 
-def _unanswered(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:
+def _not_available(lab: Lab, rows: tuple[tuple[str, str], ...]) -> Any:
     import pandas as pd
 
     labels = {"what": "What", "needs": "Requires"}

@@ -94,12 +94,12 @@ def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame
     return found.assign(lift_pays=pays(found))
 
 
-def gave(found: Frame) -> str:
+def discount_columns(found: Frame) -> str:
     """Return the columns of the cost table, with margins only if any is known."""
     return _with_known(GAVE, GAVE_KNOWN, found)
 
 
-def brought(found: Frame) -> str:
+def lift_columns(found: Frame) -> str:
     """Return the columns of the lift table, with the break-even lift only if any is known."""
     return f"{_with_known(BROUGHT, BROUGHT_KNOWN, found)} {BROUGHT_LAST}"
 
@@ -108,7 +108,7 @@ def _is_missing(lift: Any) -> Any:
     return lift.isna()
 
 
-def answered(found: Frame) -> Frame:
+def lifts_first(found: Frame) -> Frame:
     """Sort the rows with an observed lift first, keeping the order otherwise."""
     return found.sort_values("observed_lift", key=_is_missing, kind="stable")
 

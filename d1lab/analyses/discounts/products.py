@@ -44,7 +44,7 @@ class ProductElasticities(NamedTuple):
     skus: Frame  # sku, slope, slope_low, slope_high, error; no rows if the shop's is missing
 
 
-def answer(weeks: Frame) -> ProductElasticities:
+def elasticities(weeks: Frame) -> ProductElasticities:
     """Estimate the elasticity of the shop and of each product with enough sales at both prices.
 
     Args:

@@ -15,31 +15,31 @@ ALONE = "product revenue units share_of_units price_without savings"
 DEPENDENT = "product savings depth units share_of_units price_with price_without"
 
 
-def verdict(sold: Frame, answer: ProductElasticities, days: int) -> dict[str, str]:
+def verdict(sold: Frame, elasticities: ProductElasticities, days: int) -> dict[str, str]:
     """Return the verdict of the report and a sentence on the elasticity.
 
     Args:
         sold: Rows of the metric `products`.
-        answer: Result of `products.answer`.
+        elasticities: Result of `products.elasticities`.
         days: Length of the period.
     """
     text = products.verdict(sold, f"in {days} days")
-    return {"text": text, "detail": products.detail(answer.shop)}
+    return {"text": text, "detail": products.detail(elasticities.shop)}
 
 
-def figures(sold: Frame, answer: ProductElasticities) -> list[dict[str, Any]]:
+def figures(sold: Frame, elasticities: ProductElasticities) -> list[dict[str, Any]]:
     """Return elasticity, products sold mostly with or without discount, and discounts given."""
     return [
-        products.figure(answer.shop),
+        products.figure(elasticities.shop),
         {"metric": "products_alone", "value": len(products.alone(sold))},
         {"metric": "products_dependent", "value": len(products.dependent(sold))},
         {"metric": "savings", "value": sold["savings"].sum()},
     ]
 
 
-def tables(sold: Frame, answer: ProductElasticities) -> dict[str, ReportTable]:
+def tables(sold: Frame, elasticities: ProductElasticities) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
-    own = products.named(answer.skus, sold)
+    own = products.named(elasticities.skus, sold)
     shares = {
         "alone": (products.alone(sold), "Products that sell mostly at full price", ALONE),
         "dependent": (products.dependent(sold), "Products that sell mostly on discount", DEPENDENT),
@@ -51,17 +51,17 @@ def tables(sold: Frame, answer: ProductElasticities) -> dict[str, ReportTable]:
     }
 
 
-def price_chart(sold: Frame, answer: ProductElasticities) -> ReportChart:
+def price_chart(sold: Frame, elasticities: ProductElasticities) -> ReportChart:
     """Return the chart of the products with the highest elasticity."""
     return ReportChart(
         "interval",
-        products.named(answer.skus, sold).head(20),
+        products.named(elasticities.skus, sold).head(20),
         "product slope slope_low slope_high",
         title="Price elasticity by product",
         description="Elasticity of the products that respond most to price. Beyond the dashed "
         "line, at −1, a discount raises revenue.",
         options={"reference": -1},
-        otherwise=products.detail(answer.shop),
+        otherwise=products.detail(elasticities.shop),
     )
 
 

@@ -32,7 +32,7 @@ HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
 
 def advise(
     inputs: Frame,
-    answer: ProductElasticities,
+    elasticities: ProductElasticities,
     stock: Frame,
     *,
     made_on: Any,
@@ -43,7 +43,7 @@ def advise(
 
     Args:
         inputs: Rows of the metric `recommendations`.
-        answer: Result of `products.answer`.
+        elasticities: Result of `products.elasticities`.
         stock: Rows of the metric `turnover`; can be empty.
         made_on: Day of the recommendation.
         horizon_days: Days covered by the forecast.
@@ -51,7 +51,7 @@ def advise(
     """
     import pandas as pd
 
-    slopes = answer.skus[["sku", "slope", "error"]].rename(columns={"error": "slope_error"})
+    slopes = elasticities.skus[["sku", "slope", "error"]].rename(columns={"error": "slope_error"})
     rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
     advice = [
         recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")

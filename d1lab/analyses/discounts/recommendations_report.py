@@ -63,8 +63,8 @@ def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:
     return track_record.to_stage(scored, advised[known], recommendations.STAGED, until)
 
 
-def limits(answer: ProductElasticities, simulated: Collection[str], staged: int) -> str:
+def limits(elasticities: ProductElasticities, simulated: Collection[str], staged: int) -> str:
     """Return a note on simulated data, the elasticity, and the staged results."""
     source = are_simulated(simulated, "inventory_days product_costs")
-    told = products.detail(answer.shop)
+    told = products.detail(elasticities.shop)
     return f"{source}{told} {staged:,} recommendations are written back to D1."

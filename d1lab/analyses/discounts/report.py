@@ -39,7 +39,7 @@ def study(
         stacking: Rows of the metric `discount_stacking`.
         codes: Rows of the metric `leaking_codes`.
     """
-    shop, observed = products.answer(prices).shop, lifts.observed(weeks)
+    shop, observed = products.elasticities(prices).shop, lifts.observed(weeks)
     by_discount, by_code, by_sku = (
         earnings.earned(earned, level, shop, observed) for level in ("discount", "code", "sku")
     )
@@ -151,11 +151,11 @@ def tables(found: DiscountStudy) -> dict[str, ReportTable]:
 
 
 def _cost(earned: Frame, by: str, limit: int) -> ReportTable:
-    return ReportTable(earned, f"Cost by {by}", earnings.gave(earned), limit)
+    return ReportTable(earned, f"Cost by {by}", earnings.discount_columns(earned), limit)
 
 
 def _lift(earned: Frame, by: str, limit: int) -> ReportTable:
-    rows, columns = earnings.answered(earned), earnings.brought(earned)
+    rows, columns = earnings.lifts_first(earned), earnings.lift_columns(earned)
     return ReportTable(rows, f"Lift and break-even by {by}", columns, limit)
 
 

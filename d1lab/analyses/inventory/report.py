@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
-from d1lab.analyses.inventory import tables as lists
+from d1lab.analyses.inventory import tables as frames
 from d1lab.analyses.inventory.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -20,7 +20,7 @@ NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 
 def verdict(found: InventoryStudy) -> dict[str, str]:
     """Return the verdict of the report, with a number for each list, and its status."""
-    short, dead = lists.short(found), lists.dead(found)
+    short, dead = frames.short(found), frames.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
         text = "Days of supply not available."
@@ -73,8 +73,8 @@ def _more(change: float) -> str:
 
 def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
     """Return a key figure per list with its first products, then lift, supply, and forecast."""
-    short, dead, moved = lists.short(found), lists.dead(found), lists.moved(found)
-    questioned = lists.questioned(moved)
+    short, dead, moved = frames.short(found), frames.dead(found), frames.moved(found)
+    questioned = frames.questioned(moved)
     cover = found.products["days_of_supply"]
     known = cover.notna().any()
     yield {
@@ -96,7 +96,7 @@ def figures(found: InventoryStudy) -> Iterator[dict[str, Any]]:
 
 def _dead_figure(found: InventoryStudy, dead: Frame) -> dict[str, Any]:
     """Return the value of dead stock; None without stock data or prices."""
-    if found.products["reason"].isin(lists.UNSEEN).all():
+    if found.products["reason"].isin(frames.UNSEEN).all():
         return {"metric": "dead_stock", "value": None, "note": "not enough stock data"}
     value = dead["tied_up"].sum(min_count=1) if len(dead) else 0.0
     return {"metric": "dead_stock", "value": float(value), "note": _firsts(dead)}
@@ -122,39 +122,41 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
     return {
         "short": ReportTable(
-            lists.short(found), "Products to reorder", lists.SHORT, 15, note=assumptions(found)
+            frames.short(found), "Products to reorder", frames.SHORT, 15, note=assumptions(found)
         ),
         "dead": ReportTable(
-            lists.dead(found), "Dead stock to clear", lists.DEAD, 15, note=dead_rule(found)
+            frames.dead(found), "Dead stock to clear", frames.DEAD, 15, note=dead_rule(found)
         ),
         "discounts": ReportTable(
-            lists.moved(found),
+            frames.moved(found),
             "Discounted products, those to review first",
-            lists.MOVED,
+            frames.MOVED,
             15,
             name="discounts",
         ),
         "cover": ReportTable(
-            lists.cover(found),
+            frames.cover(found),
             "Turnover and days of supply, lowest first",
-            lists.COVER,
+            frames.COVER,
             20,
             name="cover",
         ),
-        "classes": ReportTable(lists.classes(found), "ABC and XYZ"),
+        "classes": ReportTable(frames.classes(found), "ABC and XYZ"),
         "forecast": ReportTable(
-            lists.backtest(found), "Forecast methods compared", note=forecasts(found)
+            frames.backtest(found), "Forecast methods compared", note=forecasts(found)
         ),
-        "ledger": ReportTable(lists.ledger(found), "Ledger mismatches", lists.LEDGER, 10),
-        "stored": ReportTable(lists.stored(found), "Stored figures that differ", lists.STORED, 10),
+        "ledger": ReportTable(frames.ledger(found), "Ledger mismatches", frames.LEDGER, 10),
+        "stored": ReportTable(
+            frames.stored(found), "Stored figures that differ", frames.STORED, 10
+        ),
         "profit": ReportTable(
-            lists.profit(found),
+            frames.profit(found),
             "Return on inventory (GMROI), lowest first",
-            lists.PROFIT,
+            frames.PROFIT,
             10,
             name="margin",
         ),
-        "refused": ReportTable(lists.refused(found), "Figures not available"),
+        "refused": ReportTable(frames.refused(found), "Figures not available"),
     }
 
 
@@ -162,7 +164,7 @@ def cover_chart(found: InventoryStudy) -> ReportChart:
     """Return the chart of the lowest days of supply, with the lead time."""
     return ReportChart(
         "interval",
-        lists.known(lists.cover(found)).head(20),
+        frames.known(frames.cover(found)).head(20),
         "product days_of_supply days_of_supply_low days_of_supply_high",
         title="Days of supply",
         description="Days of supply for the products that run out first.",
@@ -173,7 +175,7 @@ def cover_chart(found: InventoryStudy) -> ReportChart:
 def to_stage(found: InventoryStudy, until: date) -> Frame:
     """Return the rows to stage: turnover and days of supply of products with recent stock data."""
     today = found.products[found.products["last_day"].dt.date == until]
-    return today.assign(date=until, turnover_rate=today["turnover"])[lists.STAGED.split()]
+    return today.assign(date=until, turnover_rate=today["turnover"])[frames.STAGED.split()]
 
 
 def assumptions(found: InventoryStudy) -> str:

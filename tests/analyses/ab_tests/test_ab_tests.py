@@ -95,7 +95,7 @@ def test_a_test_without_a_method_is_read_by_the_plan_it_has() -> None:
     """Nothing planned: always valid. A planned size or end: group-sequential."""
     assert decide(row(**COUNTS, **DECLARED)).result.method == "beta_binomial"
     planned = decide(row(**COUNTS, **DECLARED, planned_visitors=40_000))
-    assert planned.trial.plan.method == "group_sequential"
+    assert planned.test.plan.method == "group_sequential"
     assert planned.result.share_of_plan == 0.5
     ending = decide(row(**COUNTS, **DECLARED, planned_end_at=START + timedelta(days=20)))
     assert ending.result.share_of_plan == 0.5
@@ -117,8 +117,8 @@ def test_daily_sums_are_the_looks() -> None:
         10, {"visitors": 1_000, "conversions": 50}, {"visitors": 1_000, "conversions": 70}
     )
     found = decide(row(**COUNTS, **DECLARED, method="always_valid"), looks)
-    assert (found.result.look, found.trial.b.conversions) == (10, 700)
-    assert (found.result.winner, len(found.trial.days)) == ("b", 10)
+    assert (found.result.look, found.test.b.conversions) == (10, 700)
+    assert (found.result.winner, len(found.test.days)) == ("b", 10)
     course = ab_tests.effect_histories([found])
     assert [point["day"].day for point in course] == list(range(1, 11))
     widths = [point["lift_high"] - point["lift_low"] for point in course]
@@ -159,7 +159,7 @@ def test_share_in_the_configuration_counts_only_if_declared() -> None:
     late = decide(row(**COUNTS, variant_b_config=config))
     assert late.result.sample_ratio_p is None
     other = decide(row(**COUNTS, **DECLARED, variant_b_config='{"share": 0.2}'))
-    assert any("0.2" in fault for fault in other.trial.faults)
+    assert any("0.2" in fault for fault in other.test.faults)
 
 
 def test_totals_beyond_the_day_are_not_used() -> None:
@@ -321,8 +321,8 @@ def test_metrics_feed_the_decisions(tiny_lab: Lab) -> None:
         {"variant": "b", "visitors": 505, "conversions": 65},
     ]
     [found] = ab_tests.decide(tests, looks, until)
-    assert found.trial.variants[1].discount_rate == 0.2
-    assert found.trial.a.revenue_squares is None
+    assert found.test.variants[1].discount_rate == 0.2
+    assert found.test.a.revenue_squares is None
     assert tiny_lab.stage(pd.DataFrame(ab_tests.results([found])), table="ab_test_results") == 1
     path = tiny_lab.keep(ab_tests.records([found]), "decisions")
     assert json.loads(path.read_text())[0]["test_id"] == "t1"

@@ -14,9 +14,9 @@ from d1lab.analyses.customers.labels import (
     NEWCOMER,
     confirmed,
     fixed_days,
+    group_changes,
     label,
     matrix,
-    movers,
     moves,
     since,
     snapshots,
@@ -173,7 +173,7 @@ def test_moves_tell_orders_from_drift(before, now):
         [NEWCOMER, "New", True, True],
     ]
     assert unprompted_share(moves(before, now)) == pytest.approx(1 / 3)
-    assert movers(before, now)["customer_id"].tolist() == ["d", "c", "b"]
+    assert group_changes(before, now)["customer_id"].tolist() == ["d", "c", "b"]
     counted = transitions(before, now)
     assert counted["customers"].tolist() == [1, 1, 1]
     assert counted.set_index("from_group")["without_order"].to_dict() == {
@@ -195,7 +195,7 @@ def test_movement_without_a_past_is_empty(now):
     """Nothing to compare with gives empty tables, not an error."""
     assert moves(None, now).empty
     assert transitions(None, now).empty
-    assert movers(None, now).empty
+    assert group_changes(None, now).empty
     assert matrix(None, now).empty
     assert unprompted_share(moves(None, now)) is None
     assert since(None) == "(no earlier snapshot)"

@@ -151,7 +151,7 @@ def test_earned_weighs_the_observed_lift(weeks):
     assert found.why.isna().tolist() == [True, True, True, False]
     assert found.why.iloc[3] == lifts.UNUSED
     assert earnings.with_lift(found, 2).index.tolist() == [0, 1]
-    assert earnings.brought(found).startswith(earnings.BROUGHT + " break_even_lift lift_pays ")
+    assert earnings.lift_columns(found).startswith(earnings.BROUGHT + " break_even_lift lift_pays ")
     shop = found.iloc[3]
     assert shop.break_even_margin == pytest.approx(0.3 / (1 - 0.7**2))
 

@@ -8,10 +8,10 @@ import signal
 
 import pytest
 
+from d1lab.pages import chart_renderer as drawing
 from d1lab.pages import svg as vega
-from d1lab.pages import vega_process as drawing
+from d1lab.pages.chart_renderer import ChartRenderer
 from d1lab.pages.page import render_page
-from d1lab.pages.vega_process import ChartRenderer
 from tests.support.sample_run import turnover_cells, write_run
 
 BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
