@@ -63,7 +63,7 @@ class FigureChange(NamedTuple):
         return f"{sign}{show(self.difference, figure.kind, figure.unit, digits)}{by}"
 
     def words(self) -> str:
-        """Finding in words."""
+        """Return the finding in words."""
         return FINDINGS[self.finding]
 
 

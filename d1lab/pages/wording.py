@@ -192,7 +192,7 @@ def _span(hours: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """What D1 bills, which is often far less than a cent.
+    """Format an amount billed by D1, which is often far less than a cent.
 
     >>> dollars(0.000376), dollars(0), dollars(12.5)
     ('$0.000376', '$0', '$12.50')

@@ -4,7 +4,7 @@ The method depends on the plan and the available inputs, both fixed before the t
 
     conversions  visitors known      score test, exact for small counts; Miettinen-Nurminen
                  share declared      exact binomial on B's share of the conversions
-                 always valid        Beta-Binomial e-process where a share is declared
+                 always valid        Beta-Binomial e-process if a share is declared
     money        visitors known      Welch, Fieller
                  share declared      compound Poisson, Fieller
                  always valid        asymptotic confidence sequence (also for conversions

@@ -67,7 +67,7 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
     """Compute the effect on each measure, with p-values adjusted for the number of segments.
 
     Args:
-        sums: As `d1lab.exposures.scan` gives them.
+        sums: Result of `d1lab.analyses.ab_tests.exposures.scan`.
         alpha: Two-sided, inside (0, 1).
 
     A covariate measured after the exposure can itself be an effect of the test, so it is rejected,
@@ -91,7 +91,7 @@ def variants(
     """Build the variants for `decision.compare` from the sums of all visitors.
 
     Args:
-        sums: As `d1lab.exposures.scan` gives them.
+        sums: Result of `d1lab.analyses.ab_tests.exposures.scan`.
         conversions: Measure that is 1 for a visitor who converted, else 0.
         revenue: Measure of the amount spent by a visitor.
 

@@ -170,7 +170,7 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
     told = (
         "Shop prices are list prices before discounts, assumed to be in "
         f"{found.currency}. Average price paid covers the last 28 days. Competitor "
-        "prices are as displayed; taxes and shipping may differ."
+        "prices are as displayed; taxes and shipping can differ."
     )
     stock = (
         f" {counted(untold, 'price')} without availability: treated as in stock." if untold else ""

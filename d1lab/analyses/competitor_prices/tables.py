@@ -29,7 +29,7 @@ _LEFT = ("no_stock", "short_cover", "no_cost", "below_floor")
 
 
 def alerts(found: PriceStudy) -> Frame:
-    """Return the products whose price to match, largest gap first."""
+    """Return the products with a price to match, largest gap first."""
     return _sorted(found.products[found.products["answer_action"] == "match"])
 
 

@@ -1,4 +1,4 @@
-"""Customer lifetime value: spend to date, plus expected spend where the backtest supports it."""
+"""Customer lifetime value: spend to date, plus expected spend if the backtest supports it."""
 
 from __future__ import annotations
 

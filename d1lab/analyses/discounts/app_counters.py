@@ -103,9 +103,9 @@ def lead(lab: Lab, until: date, days: int) -> bool:
     enough to represent a month.
 
     Args:
-        lab: Of one shop.
+        lab: Lab of one shop.
         until: Last day of the period.
-        days: Its length.
+        days: Length of the period, in days.
     """
     sources = _sources(lab, until, days)
     if not sources["event_uses"]:
@@ -174,9 +174,9 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     """Return a note on the missing orders and the dashboard from the app's counters.
 
     Args:
-        lab: Of one shop whose counters `lead`.
+        lab: Lab of one shop whose counters `lead`.
         until: Last day of the period.
-        days: Its length.
+        days: Length of the period, in days.
     """
     told = {"shop": lab.shop, "days": days, "until": until}
     sources = _sources(lab, until, days)
@@ -213,7 +213,7 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     Args:
         lab: Lab of one shop without net sales in the period, or whose counters `lead_products`.
         until: Last day of the period.
-        days: Its length.
+        days: Length of the period, in days.
     """
     told, sources = {"shop": lab.shop, "days": days, "until": until}, _sources(lab, until, days)
     if _has_orders(lab, until, EVER) and not lead_products(lab, until, days):

@@ -142,7 +142,7 @@ def anyway(skus: Frame) -> BaselineShare:
 
 
 def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
-    """Key figures: first-time customers, stacked discounts, and baseline sales."""
+    """Return the key figures: first-time customers, stacked discounts, and baseline sales."""
     stacked = stacking.set_index("stacked")["orders"]
     with_discount = stacked.drop("0", errors="ignore")
     several = with_discount.drop("1", errors="ignore").sum() / max(with_discount.sum(), 1)

@@ -131,7 +131,7 @@ def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
 
 
 def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> Any:
-    """P((1 - d)^slope x keep > margin)."""
+    """Return P((1 - d)^slope x keep > margin)."""
     from scipy.special import ndtr
 
     if margin <= 0:  # each unit sells at a loss, so a lift cannot raise profit
