@@ -1,4 +1,4 @@
-"""From rows to decisions: plans are read, not made up, and words say what was decided."""
+"""Decisions from rows: plans are read, not made up, and sentences match the decisions."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ EMPTY: dict[str, Any] = dict.fromkeys(
 
 
 def row(**given: Any) -> dict[str, Any]:
-    """A row of the metric `ab_tests`: what is not given is unknown, as pandas has it."""
+    """Return a row of the metric `ab_tests`; values not given are missing, as in pandas."""
     base = {"test_id": "t", "started_at": START, "ended": False, "share_declared": False}
     return {**{k: math.nan for k in EMPTY}, **base, "sums_are_later": False, **given}
 
 
 def day_rows(days: int, a: dict[str, float], b: dict[str, float]) -> list[dict[str, Any]]:
-    """Rows of the metric `ab_test_looks`: so many equal days, added up."""
+    """Return rows of the metric `ab_test_looks`: cumulative sums of equal days."""
     names = ("visitors", "conversions", "revenue", "revenue_squares", "profit", "profit_squares")
     return [
         {"test_id": "t", "day": START.date() + timedelta(days=day), "variant": variant}
@@ -80,7 +80,7 @@ DECLARED = {"share_b": 0.5, "share_declared": True}
 
 
 def test_the_guides_columns_alone_are_refused_with_a_reason() -> None:
-    """Conversions and revenue, no visitors, no declared share: what the decision table says."""
+    """Conversions and revenue without visitors or a declared share: as in the decision table."""
     guide = {"variant_a_conversions": 50, "variant_b_conversions": 90, "variant_a_revenue": 2_000.0}
     found = decide(row(**guide, variant_b_revenue=3_600.0, ended=True, ended_at=UNTIL_MOMENT))
     assert found.result.status == "not_declared"
@@ -102,7 +102,7 @@ def test_a_test_without_a_method_is_read_by_the_plan_it_has() -> None:
 
 
 def test_a_stored_method_stays() -> None:
-    """A fixed horizon is not read before its end, whatever the report's day."""
+    """A fixed-horizon test is not evaluated before its end, on any report date."""
     fixed = row(**COUNTS, **DECLARED, method="fixed", planned_end_at=START + timedelta(days=20))
     found = decide(fixed)
     assert (found.result.status, found.result.p_value, found.days_left) == ("running", None, 10)
@@ -137,7 +137,7 @@ def test_traffic_says_how_many_days_are_left() -> None:
 
 
 def test_malformed_configuration_is_a_reason_and_no_crash() -> None:
-    """The decision stands without it; what is unknown for it is said."""
+    """The decision does not need it; the missing parts are listed with a reason."""
     found = decide(row(**COUNTS, **DECLARED, variant_b_config='{"discount_rate": 0.1'))
     assert found.result.status != "invalid_input"
     [left_open] = [u for u in report.unsaid([found]) if "configuration" in u["why"]]
@@ -145,14 +145,14 @@ def test_malformed_configuration_is_a_reason_and_no_crash() -> None:
 
 
 def test_malformed_guardrails_forbid_a_decision() -> None:
-    """A winner must hold guardrails that nobody can read: there is none."""
+    """A winner cannot be checked against unreadable guardrails, so there is none."""
     found = decide(row(**COUNTS, **DECLARED, ended=True, guardrails="[{}]"))
     assert (found.result.status, found.result.winner) == ("invalid_input", None)
     assert "guardrails" in (found.result.reason or "")
 
 
 def test_share_in_the_configuration_counts_only_if_declared() -> None:
-    """The share of variant b's configuration is taken, and a contradiction is told."""
+    """The share in variant b's configuration is used, and a contradiction is reported."""
     config = '{"share": 0.5}'
     declared = decide(row(**COUNTS, variant_b_config=config, share_declared=True))
     assert declared.result.sample_ratio_p == 1.0
@@ -163,7 +163,7 @@ def test_share_in_the_configuration_counts_only_if_declared() -> None:
 
 
 def test_totals_beyond_the_day_are_not_used() -> None:
-    """Without daily sums, a report about an earlier day knows nothing of the test."""
+    """Without daily sums, a report for an earlier day has no data on the test."""
     found = decide(row(**COUNTS, **DECLARED, sums_are_later=True))
     assert (found.result.status, found.result.rate_a) == ("insufficient_data", None)
 
@@ -208,7 +208,7 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
     ],
 )
 def test_verdicts_are_sentences(given: dict[str, Any], said: str) -> None:
-    """What a merchant reads, for each way a test can end."""
+    """The sentence on the page for each outcome of a test."""
     found = decide(row(**{**COUNTS, **DECLARED, "method": "fixed", **given}))
     assert said in report.sentence(found.result)
     assert "p =" not in report.sentence(found.result)
@@ -232,7 +232,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
 
 
 def test_a_tie_that_loses_money_says_so() -> None:
-    """Nothing is decided on what was asked, but B surely earns less: a merchant must know."""
+    """The primary metric is undecided, but B earns significantly less: the page says so."""
     profits = {
         "variant_a_profit": 20_000.0,
         "variant_b_profit": 14_000.0,
@@ -262,7 +262,7 @@ def test_totals_describe_what_nothing_may_be_concluded_from() -> None:
 
 
 def test_headline_counts_every_test_once() -> None:
-    """Six ends of a test, each told."""
+    """Six outcomes of a test, each counted."""
     ends = [
         row(**COUNTS, **DECLARED, method="fixed", ended=True, test_name="x"),
         row(**{**COUNTS, "variant_b_conversions": 390}, **DECLARED, method="fixed", ended=True),
@@ -279,7 +279,7 @@ def test_headline_counts_every_test_once() -> None:
 
 
 def test_no_chance_or_level_is_shown_as_certain() -> None:
-    """99.99 is the most, and a chance near 1 is more than 99.9 %, not 100 %."""
+    """The maximum is 99.99, and a probability near 1 is shown as > 99.9 %, not as 100 %."""
     sure = decide(row(**{**COUNTS, "variant_b_conversions": 900}, **DECLARED, ended=True))
     [shown] = report.verdicts([sure])
     assert (shown["confidence"], shown["chance_b_better"]) == ("99.99 %", "> 99.9 %")
@@ -289,14 +289,14 @@ def test_no_chance_or_level_is_shown_as_certain() -> None:
     "text", ["[", "3", '{"skus": 5}', '{"share": true}', '{"share": NaN}', "[" * 100_000]
 )
 def test_unreadable_configurations_have_a_fault(text: str) -> None:
-    """Whatever stands there: a reason, short enough to show."""
+    """Any invalid text gives a reason that is short enough to show."""
     fault = parse_variant_config(text).fault
     assert fault
     assert len(fault) < 200
 
 
 def test_configurations_are_read() -> None:
-    """Discount as a rate or in per cent, share, products; the rest is left alone."""
+    """Discount as a rate or a percentage, share, and products; other keys are ignored."""
     variant = parse_variant_config('{"percent": 20, "share": 0.3, "skus": ["A"], "colour": "red"}')
     assert variant == (0.2, 0.3, ("A",), None)
     assert parse_variant_config(None) == parse_variant_config("  ") == (None, None, None, None)
@@ -312,7 +312,7 @@ def test_unreadable_guardrails_have_a_fault(text: str) -> None:
 
 
 def test_metrics_feed_the_decisions(tiny_lab: Lab) -> None:
-    """The tiny warehouse's test, from SQL to a staged row and a kept record."""
+    """The test of the tiny warehouse, from SQL to a staged row and a saved record."""
     until = tiny_lab.as_of()
     tests = tiny_lab.metric("ab_tests", until=until)
     looks = tiny_lab.metric("ab_test_looks", until=until)
@@ -329,14 +329,14 @@ def test_metrics_feed_the_decisions(tiny_lab: Lab) -> None:
 
 
 def test_refusals_alone_can_be_staged(tiny_lab: Lab) -> None:
-    """Columns that are NULL throughout go back to D1 as NULL."""
+    """Columns with only NULL are written back to D1 as NULL."""
     rows = ab_tests.results([decide(row(variant_a_conversions=5, variant_b_conversions=6))])
     assert rows[0]["winner"] is rows[0]["confidence_level"] is None
     assert tiny_lab.stage(pd.DataFrame(rows), table="ab_test_results") == 1
 
 
 def test_looks_stay_unknown_after_an_unknown_day() -> None:
-    """A day whose visitors are not known makes the sums from it on unknown, and no other."""
+    """A day with unknown visitors makes the sums from that day on NULL, and no others."""
     days = """
         CREATE VIEW ab_test_days AS
         SELECT 'harbor' AS shop, 't' AS test_id, day::DATE AS day, variant, visitors, conversions,

@@ -1,4 +1,4 @@
-"""The decision table: which inputs allow which statement, and what is refused."""
+"""The decision table: which inputs allow which result."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def rounded(result: AbResult, *names: str) -> list[float]:
 
 
 def test_result_has_the_named_fields_first() -> None:
-    """`--json` prints these fields under these names."""
+    """`--json` prints these fields with these names."""
     assert list(AbResult._fields[: len(NAMED)]) == NAMED
 
 
 def test_rates_with_visitors_give_everything() -> None:
-    """500/10,000 against 560/10,000: the reference numbers of every field."""
+    """500/10,000 vs. 560/10,000: the reference numbers of every field."""
     result = calculate("500/10000", "560/10000")
     assert (result.status, result.method, result.winner) == ("no_decision", "score", "none")
     assert rounded(result, "p_value", "rate_a", "rate_b", "sample_ratio_p") == [
@@ -71,7 +71,7 @@ def test_rates_with_visitors_give_everything() -> None:
 
 
 def test_small_counts_are_decided_exactly() -> None:
-    """3/40 against 9/42 and 0/50 against 5/50: Barnard's p, Miettinen and Nurminen's interval."""
+    """3/40 vs. 9/42 and 0/50 vs. 5/50: Barnard's p-value and the Miettinen-Nurminen interval."""
     result = calculate("3/40", "9/42")
     assert result.method == "barnard"
     assert rounded(result, "p_value", "difference_low") == [0.07850964, -0.01633743]
@@ -105,7 +105,7 @@ def test_counts_with_declared_share_give_a_ratio() -> None:
 
 
 def test_counts_without_declared_share_are_refused() -> None:
-    """A share told after the start, or not at all, says nothing."""
+    """A share declared after the start, or not at all, allows no test."""
     assert calculate("122", "189").status == "not_declared"
     late = compare(
         Variant(None, 122), Variant(None, 189), AbPlan(share_b=0.5, share_declared=False)
@@ -114,7 +114,7 @@ def test_counts_without_declared_share_are_refused() -> None:
 
 
 def test_few_counts_name_no_winner() -> None:
-    """0 against 5: exact p and mid-p are shown, and nothing is decided below 25 conversions."""
+    """0 vs. 5: exact p and mid-p are shown; below 25 conversions there is no decision."""
     result = calculate("0", "5", share_b=0.5)
     assert (result.p_value, result.mid_p) == (0.0625, 0.046875)
     assert (result.status, result.winner) == ("insufficient_data", None)
@@ -123,7 +123,7 @@ def test_few_counts_name_no_winner() -> None:
 
 
 def test_counts_while_running_use_the_e_process() -> None:
-    """122 against 189, looked at any number of times."""
+    """122 vs. 189, evaluated any number of times."""
     result = calculate("122", "189", share_b=0.5, always_valid=True)
     assert result.method == "beta_binomial"
     assert rounded(result, "p_value", "ratio_low", "ratio_high") == [
@@ -167,14 +167,14 @@ def test_revenue_without_visitors_is_compound_poisson() -> None:
 
 
 def test_flat_revenue_is_refused() -> None:
-    """Every visitor spent the same: there is nothing to estimate chance from."""
+    """Every visitor spent the same, so the variance cannot be estimated."""
     plan = DECLARED._replace(primary_metric="revenue")
     result = compare(Variant(100, 100, 500, 2_500), Variant(100, 100, 600, 3_600), plan)
     assert (result.status, result.p_value) == ("zero_variance", None)
 
 
 def test_lift_on_a_base_near_zero_is_refused() -> None:
-    """Profit per visitor of A is not separated from 0: a difference, but no lift."""
+    """Profit per visitor of A is not significantly above 0: a difference, but no lift."""
     plan = DECLARED._replace(primary_metric="profit")
     a = Variant(1_000, 50, profit=10, profit_squares=40_000)
     b = Variant(1_000, 50, profit=500, profit_squares=40_000)
@@ -194,14 +194,14 @@ def test_sample_ratio_mismatch_stops_everything() -> None:
 
 
 def test_sample_ratio_is_checked_before_a_fixed_horizon_ends() -> None:
-    """A broken split is told on the day it shows, not at the end."""
+    """A sample ratio mismatch is reported on the day it appears, not at the end."""
     plan = DECLARED._replace(ended=False, planned_visitors=100_000)
     assert compare(A, Variant(12_000, 600), plan).status == "sample_ratio_mismatch"
     assert compare(A, Variant(10_100, 600), plan).status == "running"
 
 
 def test_sample_ratio_is_not_checked_without_a_declared_share() -> None:
-    """Rates can be compared then, and the check has no value."""
+    """Rates can still be compared; the check has no value."""
     result = compare(A, Variant(12_000, 900), AbPlan())
     assert (result.sample_ratio_p, result.status) == (None, "decided")
 
@@ -221,7 +221,7 @@ def test_sample_ratio_is_not_checked_without_a_declared_share() -> None:
     ],
 )
 def test_impossible_numbers_are_refused(variant: Variant, named: str) -> None:
-    """A refusal names the number that cannot be true."""
+    """The reason names the invalid number."""
     result = compare(A, variant, DECLARED)
     assert result.status == "invalid_input"
     assert named in (result.reason or "")
@@ -241,7 +241,7 @@ def test_impossible_numbers_are_refused(variant: Variant, named: str) -> None:
     ],
 )
 def test_impossible_plans_are_refused(plan: AbPlan) -> None:
-    """A plan that cannot be meant decides nothing."""
+    """An invalid plan gives no decision."""
     assert compare(A, B, plan).status == "invalid_input"
 
 
@@ -260,7 +260,7 @@ def test_fixed_horizon_is_not_read_before_its_end() -> None:
 
 
 def test_fixed_horizon_is_read_at_the_planned_size() -> None:
-    """What comes after the planned visitors does not count."""
+    """Looks after the planned visitors do not count."""
     plan = DECLARED._replace(ended=False, planned_visitors=20_000)
     later = Variant(20_000, 1_500), Variant(20_000, 900)
     result = compare(*later, plan, [Look(A, Variant(10_000, 700))])
@@ -268,7 +268,7 @@ def test_fixed_horizon_is_read_at_the_planned_size() -> None:
 
 
 def test_group_sequential_follows_the_bounds() -> None:
-    """At the third of five looks z must pass 2.6803: 2.65 runs on, 2.71 decides."""
+    """At the third of five looks, the bound is 2.6803: z = 2.65 continues, 2.71 decides."""
     plan = DECLARED._replace(method="group_sequential", ended=False, planned_looks=5, look=3)
     below = compare(A, Variant(10_000, 585), plan)
     above = compare(A, Variant(10_000, 587), plan)
@@ -284,7 +284,7 @@ def test_group_sequential_follows_the_bounds() -> None:
 
 
 def test_group_sequential_remembers_an_earlier_crossing() -> None:
-    """A bound crossed at the second look decides, whatever the third shows."""
+    """A bound crossed at the second look decides, regardless of the third."""
     plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=60_000)
     crossed = Look(A, Variant(10_000, 640))
     result = compare(Variant(15_000, 800), Variant(15_000, 810), plan, [crossed])
@@ -293,7 +293,7 @@ def test_group_sequential_remembers_an_earlier_crossing() -> None:
 
 
 def test_group_sequential_counts_only_planned_looks() -> None:
-    """Of daily sums, a plan of two looks takes the first that reach a half and the whole."""
+    """A plan of two looks uses the first daily sums that reach 50% and 100%."""
     plan = DECLARED._replace(
         method="group_sequential", ended=False, planned_visitors=20_000, planned_looks=2
     )
@@ -305,7 +305,7 @@ def test_group_sequential_counts_only_planned_looks() -> None:
 
 
 def test_always_valid_remembers_the_smallest_p() -> None:
-    """The p-value is the smallest over the looks, and the interval what all looks leave."""
+    """The p-value is the smallest over the looks, and the interval their intersection."""
     strong = Look(Variant(None, 122), Variant(None, 189))
     result = compare(Variant(None, 200), Variant(None, 250), ALWAYS, [strong])
     alone = compare(strong.a, strong.b, ALWAYS)
@@ -315,7 +315,7 @@ def test_always_valid_remembers_the_smallest_p() -> None:
 
 
 def test_always_valid_money_waits_for_25_conversions() -> None:
-    """The asymptotic sequence begins when both variants have 25 conversions."""
+    """The asymptotic sequence starts when both variants have 25 conversions."""
     plan = ALWAYS._replace(primary_metric="revenue")
     few = compare(Variant(1_000, 24, 2_400, 400_000), Variant(1_000, 60, 6_000, 1_000_000), plan)
     assert (few.status, few.p_value) == ("insufficient_data", None)
@@ -325,7 +325,7 @@ def test_always_valid_money_waits_for_25_conversions() -> None:
 
 
 def test_ended_without_decision_is_none_and_running_is_null() -> None:
-    """'none' says that nothing was found; NULL says that the test still runs."""
+    """'none' means that no winner was found; NULL, that the test is still running."""
     assert compare(A, B, ALWAYS).winner == "none"
     running = compare(A, B, ALWAYS._replace(ended=False))
     assert (running.status, running.winner) == ("running", None)
@@ -333,7 +333,7 @@ def test_ended_without_decision_is_none_and_running_is_null() -> None:
 
 
 def test_guardrail_takes_the_win_away() -> None:
-    """B converts more, but its profit may be more than 2 % lower: no winner."""
+    """B converts more, but its profit can be more than 2% lower: no winner."""
     plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
     costly = RICH_B._replace(conversions=620, profit=18_000.0)
     result = compare(RICH_A, costly, plan)
@@ -344,7 +344,7 @@ def test_guardrail_takes_the_win_away() -> None:
 
 
 def test_guardrail_passes_within_its_margin() -> None:
-    """With a wide enough margin the same win stands."""
+    """With a wide enough margin, B wins."""
     plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.5), Guardrail("revenue", 0.2)))
     result = compare(RICH_A, RICH_B, plan)
     assert result.winner == "b"
@@ -352,14 +352,14 @@ def test_guardrail_passes_within_its_margin() -> None:
 
 
 def test_guardrail_without_data_fails() -> None:
-    """What cannot be shown to be safe is not taken to be safe."""
+    """A guardrail without data is not assumed to pass."""
     plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
     result = compare(A, Variant(10_000, 650), plan)
     assert (result.status, result.guardrails[0].passed) == ("guardrail_failed", None)
 
 
 def test_break_even_says_what_the_discount_must_bring() -> None:
-    """B earns 30 per order where A earns 40: it must convert a third more."""
+    """B earns 30 per order and A earns 40, so B has to convert a third more."""
     a = Variant(10_000, 500, profit=20_000.0, profit_squares=1e6)
     b = Variant(10_000, 560, profit=16_800.0, profit_squares=6e5)
     result = compare(a, b, DECLARED)
@@ -376,7 +376,7 @@ def test_break_even_says_what_the_discount_must_bring() -> None:
 
 
 def test_other_metrics_carry_holms_p() -> None:
-    """The primary metric decides alone; the others are adjusted for each other."""
+    """Only the primary metric decides; the others are adjusted by Holm."""
     primary, revenue, profit = compare(RICH_A, RICH_B, DECLARED).effects
     assert (primary.metric, primary.adjusted_p) == ("conversions", None)
     small, large = sorted([revenue.p_value or 0, profit.p_value or 0])
@@ -391,26 +391,26 @@ def test_other_metrics_carry_holms_p() -> None:
     [(0.43, 57.0), (0.05, 95.0), (0.0499999, 95.0), (1.0, 0.0), (1e-300, 99.99), (0.00017, 99.98)],
 )
 def test_confidence_level_is_truncated(p: float, level: float) -> None:
-    """Two places, never rounded up, never above 99.99."""
+    """Two decimals, never rounded up, never above 99.99."""
     assert confidence_level(p) == level
 
 
 def test_decision_does_not_read_the_stored_level() -> None:
-    """At alpha = .00005 p = .00007 decides nothing, although both are stored as 99.99."""
+    """At alpha = 0.00005, p = 0.00007 is not significant, although both are stored as 99.99."""
     result = calculate("500/10000", "630/10000", alpha=0.00005)
     assert 0.00005 < (result.p_value or 0) < 0.0001
     assert (result.confidence_level, result.status) == (99.99, "no_decision")
 
 
 def test_same_inputs_have_the_same_hash() -> None:
-    """A decision can be reproduced to the digit, and another input is another hash."""
+    """A decision is reproducible to the last digit, and a different input has another hash."""
     numpy_arm = Variant(np.int64(10_000), np.int64(500))  # pyright: ignore[reportArgumentType]
     assert compare(A, B).inputs_hash == compare(numpy_arm, B).inputs_hash
     assert compare(A, B).inputs_hash != compare(A, B, DECLARED).inputs_hash
 
 
 def test_json_has_no_infinity() -> None:
-    """An unbounded end is null; all else is as in the result, unrounded."""
+    """An infinite bound is null; all other values are as in the result, unrounded."""
     result = calculate("0/50", "5/50")
     printed = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert printed["ratio_high"] is None
@@ -420,13 +420,13 @@ def test_json_has_no_infinity() -> None:
 
 @pytest.mark.parametrize("text", ["", "5/", "a/b", "1/2/3", "-5/10", "5.5/10", "٣/10"])
 def test_unreadable_arms_are_input_errors(text: str) -> None:
-    """The command line says how to write a variant."""
+    """The error shows how to write a variant."""
     with pytest.raises(InputError, match="500/10000"):
         parse_variant(text)
 
 
 def test_rates_are_read_in_both_notations() -> None:
-    """5% and 0.05 are the same rate; 5 is none."""
+    """5% and 0.05 are the same rate; 5 is not a rate."""
     assert parse_rate("5%") == parse_rate("0.05") == 0.05
     with pytest.raises(InputError):
         parse_rate("5")

@@ -1,4 +1,4 @@
-"""What holds for every input: p and intervals agree, swapping mirrors, nothing crashes."""
+"""Properties for every input: p-values and intervals agree, variants can be swapped, no errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHODS = ("fixed", "group_sequential", "always_valid")
 
 
 def agrees(result: AbResult) -> bool:
-    """Every effect's p-value is below alpha exactly when its intervals exclude their null."""
+    """Check that every p-value is below alpha exactly if its intervals exclude their null."""
     return all(
         (effect.p_value < result.alpha) == (low > null or high < null)
         for effect in result.effects
@@ -43,7 +43,7 @@ def test_p_and_intervals_agree_on_every_small_table(n_a: int, n_b: int) -> None:
 
 
 def test_p_and_intervals_agree_at_the_edge() -> None:
-    """Large counts around z = 1.96, where a factor N / (N - 1) alone could tip the interval."""
+    """Large counts around z = 1.96, where a factor N / (N - 1) changes the decision."""
     for n in (30, 300, 3_000, 300_000):
         base = n // 10
         edge = base + 1.96 * math.sqrt(2 * base * (1 - base / n))
@@ -54,7 +54,7 @@ def test_p_and_intervals_agree_at_the_edge() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.3, 0.9])
 def test_p_and_interval_agree_for_counts(share: float) -> None:
-    """The exact p and Clopper-Pearson's interval, also where the share is uneven."""
+    """The exact p-value and the Clopper-Pearson interval agree, also for an uneven split."""
     plan = AbPlan(share_b=share, share_declared=True)
     for a, b in itertools.product(range(0, 60, 7), range(0, 200, 7)):
         assert agrees(compare(Variant(None, a), Variant(None, b), plan)), (a, b)
@@ -68,7 +68,7 @@ money = st.floats(-1e4, 1e6).map(lambda amount: round(amount, 2))
 
 @st.composite
 def variants(draw: st.DrawFn, counted: bool | None = None) -> Variant:
-    """A variant that can be true: squares are those of some visitors."""
+    """Draw a valid variant: the squares are those of actual visitors."""
     visitors = draw(st.integers(1, 10**7))
     conversions = draw(st.integers(0, visitors))
     sums: list[float | None] = []
@@ -97,7 +97,7 @@ plans = st.builds(
 @SETTINGS
 @given(variants(), variants(), plans)
 def test_p_and_intervals_agree_everywhere(a: Variant, b: Variant, plan: AbPlan) -> None:
-    """Whatever the method, the metric, and what is known."""
+    """For every method, metric, and set of known inputs."""
     assert agrees(compare(a, b, plan))
 
 
@@ -106,7 +106,7 @@ def test_p_and_intervals_agree_everywhere(a: Variant, b: Variant, plan: AbPlan) 
 def test_p_and_intervals_agree_over_looks(
     variant: Variant, plan: AbPlan, count: int, lift: float
 ) -> None:
-    """Over several looks: the p-value of all, and what all leave of the intervals."""
+    """Over several looks: the combined p-value and the intersection of the intervals."""
     looks = []
     for k in range(1, count + 1):
         visitors, conversions = 1_000 * k, 50 * k
@@ -121,7 +121,7 @@ def test_p_and_intervals_agree_over_looks(
 @SETTINGS
 @given(variants(), variants(), plans)
 def test_swapping_the_arms_mirrors_the_result(a: Variant, b: Variant, plan: AbPlan) -> None:
-    """B against A is A against B with the signs turned."""
+    """B vs. A is A vs. B with inverted signs."""
     share = 0.5 if plan.share_b is None else plan.share_b
     ours = compare(a, b, plan)
     mirrored = compare(b, a, plan._replace(share_b=1 - share))
@@ -158,7 +158,7 @@ def inverse(number: float | None) -> float | None:
 @SETTINGS
 @given(variants(counted=True), variants(counted=True), st.sampled_from([0.01, 3.0, 150.0]))
 def test_scaling_money_scales_only_money(a: Variant, b: Variant, factor: float) -> None:
-    """Cents instead of dollars: the same p, ratio and chance, and a difference in cents."""
+    """Cents instead of dollars: same p-value, ratio, and probability; difference in cents."""
     plan = AbPlan(primary_metric="revenue")
     ours = compare(a, b, plan)
     scaled = compare(scale(a, factor), scale(b, factor), plan)
@@ -252,7 +252,7 @@ any_plan = st.builds(
 @settings(SETTINGS, max_examples=400)
 @given(any_arm, any_arm, any_plan, st.lists(st.builds(Look, any_arm, any_arm), max_size=2))
 def test_no_input_crashes(a: Variant, b: Variant, plan: AbPlan, looks: list[Look]) -> None:
-    """A result or a refusal with a reason, whatever is handed in."""
+    """Every input gives a result, or a status with a reason."""
     settled(compare(a, b, plan, looks))
 
 
@@ -280,7 +280,7 @@ def test_extreme_inputs_do_not_crash(a: Variant, b: Variant, plan: AbPlan) -> No
 
 
 def settled(result: AbResult) -> None:
-    """A decision, or a refusal with a reason; and nothing that JSON cannot say."""
+    """Check for a decision, or a status with a reason, in valid JSON."""
     assert result.status == "decided" or result.reason
     if result.status not in ("decided", "no_decision", "running", "guardrail_failed"):
         assert (result.winner, result.confidence_level) == (None, None)

@@ -1,4 +1,4 @@
-"""Rows per visitor: one scan, and on Hillstrom's trial the published rates to a verdict."""
+"""Rows per visitor: one scan, and the published rates of Hillstrom's test up to a verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MENS, WOMENS, NONE = "Mens E-Mail", "Womens E-Mail", "No E-Mail"
 
 @pytest.fixture(scope="module")
 def rows() -> duckdb.DuckDBPyRelation:
-    """4,000 visitors whose spending follows what they spent before; B adds 1."""
+    """Return 4,000 visitors whose spend correlates with earlier spend; B adds 1."""
     rng = np.random.default_rng(7)
     n = 4_000
     before = rng.gamma(2.0, 10.0, n)
@@ -44,7 +44,7 @@ def half_width(effect: Any) -> float:
 
 
 def test_cuped_finds_what_noise_hides(rows: Any) -> None:
-    """The same difference, at most a third of the width, and the truth inside."""
+    """The same difference with at most a third of the width, including the true value."""
     found = effects(scan(rows, [Measure("spend"), Measure("spend", covariate="before")]))
     plain, cuped = one(found, method="welch"), one(found, method="cuped")
     assert half_width(cuped) < half_width(plain) / 3
@@ -52,7 +52,7 @@ def test_cuped_finds_what_noise_hides(rows: Any) -> None:
 
 
 def test_cuped_is_the_regression_on_rows(rows: Any) -> None:
-    """From sums as from the rows themselves."""
+    """The result from sums equals that from rows."""
     frame = rows.df()
     y, x, in_b = frame.spend.to_numpy(), frame.before.to_numpy(), (frame.variant == "b").to_numpy()
     theta = np.cov(x, y)[0, 1] / x.var(ddof=1)
@@ -63,7 +63,7 @@ def test_cuped_is_the_regression_on_rows(rows: Any) -> None:
 
 
 def test_caps_come_from_both_variants_together(rows: Any) -> None:
-    """Two per cent cut at either end of the pooled distribution; uncapped stands beside."""
+    """2% cut at each end of the pooled distribution; the uncapped measure is also returned."""
     frame = rows.df()
     low, high = np.quantile(frame.spend, [0.02, 0.98])
     cut = frame.spend.clip(low, high)
@@ -75,7 +75,7 @@ def test_caps_come_from_both_variants_together(rows: Any) -> None:
 
 
 def test_segments_are_adjusted_for_their_number(rows: Any) -> None:
-    """Each segment has its own p and Benjamini-Hochberg's; the whole comes first."""
+    """Each segment has its own and an adjusted p-value; all visitors come first."""
     whole, known, new = effects(scan(rows, [Measure("spend")], segment="part"))
     assert (whole.segment, known.segment, new.segment) == (None, "known", "new")
     assert whole.adjusted_p is None
@@ -96,7 +96,7 @@ def test_covariate_after_exposure_is_refused(rows: Any) -> None:
 
 
 def test_unbalanced_covariate_is_refused(rows: Any) -> None:
-    """A 'covariate' that the test itself moved is no pre-period."""
+    """A covariate that the test itself changed was not measured before it."""
     moved = rows.project("variant, spend, before + CASE variant WHEN 'b' THEN 9 ELSE 0 END AS x")
     [refused] = effects(scan(moved, [Measure("spend", covariate="x")]))
     assert refused.status == "covariate_after_exposure"
@@ -104,7 +104,7 @@ def test_unbalanced_covariate_is_refused(rows: Any) -> None:
 
 
 def test_missing_values_are_refused(rows: Any) -> None:
-    """An unknown value is not a zero, and NaN is no value."""
+    """A missing value is not zero, and NaN is a missing value."""
     gaps = rows.project("variant, before, CASE WHEN before > 80 THEN NULL ELSE spend END AS spend")
     unknown = gaps.filter("spend IS NULL").shape[0]
     for asked in (Measure("spend"), Measure("before", covariate="spend")):
@@ -117,7 +117,7 @@ def test_missing_values_are_refused(rows: Any) -> None:
 
 
 def test_wrong_measures_are_named(rows: Any) -> None:
-    """A typo names the nearest column; a cap is a share."""
+    """For a typo, the error suggests the nearest column; a cap must be a share."""
     with pytest.raises(UnknownName, match="'spend'"):
         scan(rows, [Measure("spent")])
     with pytest.raises(InputError, match="cap"):

@@ -1,4 +1,4 @@
-"""The SQL of competitors' prices against plain loops over the rows, on data drawn at random."""
+"""The SQL of competitor prices compared with plain loops over the rows, on random data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COSTS = "shop VARCHAR, sku VARCHAR, unit_cost DECIMAL(18,6), valid_from DATE"
 
 
 class World:
-    """A drawn warehouse: its rows, and a connection that holds them."""
+    """A random warehouse: its rows, and a connection with them."""
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
@@ -101,7 +101,7 @@ class World:
     # The same, row by row
 
     def own(self, sku: str, day: date) -> tuple[Decimal, date] | None:
-        """Last list price up to a day, and its day, if it is recent enough."""
+        """Return the last list price up to a day, and its day, if it is recent enough."""
         lines = [
             (line[5], line[1], line[8], line[4])
             for line in self.lines
@@ -152,7 +152,7 @@ def told(world: World, metric: str, **params: Any) -> list[dict[str, Any]]:
 
 
 def test_competitor_prices_row_by_row(world):
-    """The last look at each pair, its age, the own price, the cost of the day, and the reason."""
+    """Last observation of each pair, its age, the shop's price, the day's cost, and the reason."""
     rows = told(world, "competitor_prices", **RULES)
     looks = world.last_looks(UNTIL)
     assert [(row["sku"], row["competitor"]) for row in rows] == sorted(looks)
@@ -176,7 +176,7 @@ def test_competitor_prices_row_by_row(world):
 
 
 def test_price_index_week_by_week(world):
-    """Each week as the other metric would tell it on that day: median over the products."""
+    """Each week equals the other metric as of that day: the median over the products."""
     rows = told(world, "price_index", weeks=4, **RULES)
     wanted = {}
     for week in range(4):
@@ -199,7 +199,7 @@ def test_price_index_week_by_week(world):
 
 
 def test_price_history_day_by_day(world):
-    """Of each seller a day's last price in the shop's currency; the own one holds to the end."""
+    """Each seller's last price of a day in the shop's currency; the shop's lasts to the end."""
     rows = told(
         world, "price_history", shop="harbor", until=UNTIL, days=20, currency="EUR", sku="A"
     )

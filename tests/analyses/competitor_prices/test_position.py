@@ -1,4 +1,4 @@
-"""Where a price stands, and when it calls for an answer; by hand and against a plain loop."""
+"""Price position and action, by hand and compared with a plain loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MUG = Market(10, [8, 12], cost=5, stock=40, cover_days=30)
 
 
 def test_position_by_hand():
-    """Four competitors: two cheaper, one equal, one dearer."""
+    """Four competitors: two cheaper, one equal, one more expensive."""
     assert position(10, [8, 9, 10, 12]) == Position(4, 8, 9.5, 10 / 9.5, 3, 0.2)
     assert position(10, [12.5]) == Position(1, 12.5, 12.5, 0.8, 1, -0.25)
     assert position(10, []) == Position(0, None, None, None, None, None)
@@ -29,13 +29,13 @@ def test_position_by_hand():
 
 @pytest.mark.parametrize(("own", "prices"), [(0, [1]), (-1, []), (1, [1, 0]), (float("nan"), [1])])
 def test_position_refuses_no_price(own, prices):
-    """Nothing divides by a price of 0."""
+    """A price of 0 is rejected."""
     with pytest.raises(InputError, match="above 0"):
         position(own, prices)
 
 
 def test_answer_matches_only_with_margin_and_stock():
-    """Each gate by itself closes the alert, and says so."""
+    """Each condition alone prevents the alert and is the reason."""
     cases = {
         "undercut": MUG,
         "no_cost": MUG._replace(cost=None),
@@ -50,7 +50,7 @@ def test_answer_matches_only_with_margin_and_stock():
 
 
 def test_answer_at_the_gates_themselves():
-    """Exactly the threshold, the floor and the lead time let through."""
+    """Values exactly at the threshold, the floor, and the lead time pass."""
     edge = Market(10, [9.5], cost=7.6, stock=1, cover_days=14)
     assert price_action(edge, PricingRule()) == PriceAction(
         "match", "undercut", 9.5, pytest.approx(0.2), pytest.approx(7.6)
@@ -64,20 +64,20 @@ def test_answer_at_the_gates_themselves():
 
 
 def test_answer_without_a_stock_ledger():
-    """Where no stock is recorded that gate is open; oversold counts as none."""
+    """Without stock data, the condition passes; oversold counts as no stock."""
     assert price_action(MUG._replace(stock=None, cover_days=None), PricingRule()).action == "match"
     assert price_action(MUG._replace(stock=-2), PricingRule()).reason == "no_stock"
 
 
 def test_answer_without_a_cost_tells_up_to_which_it_would_pay():
-    """A floor of 20 % of 8 leaves 6.40 for the cost."""
+    """A floor of 20% of 8 leaves 6.40 for the cost."""
     assert price_action(MUG._replace(cost=None), PricingRule()).highest_cost == 6.4
     below = price_action(MUG._replace(cost=7), PricingRule())
     assert (below.margin, below.price) == (pytest.approx(0.125), 8)
 
 
 def test_answer_competitors_sold_out_put_no_pressure():
-    """All sold out: maybe room, if there is stock; nobody looked at: nothing is known."""
+    """All out of stock: room if the shop has stock. No observations: not available."""
     alone = MUG._replace(prices=[], sold_out=2)
     assert price_action(alone, PricingRule()) == PriceAction("raise", "alone")
     assert price_action(alone._replace(stock=0), PricingRule()).reason == "no_stock"
@@ -85,7 +85,7 @@ def test_answer_competitors_sold_out_put_no_pressure():
 
 
 def test_answer_threshold_of_zero_is_any_lower_price():
-    """An equal price is no undercut."""
+    """An equal price is not undercut."""
     rule = PricingRule(threshold=0)
     assert price_action(MUG._replace(prices=[10]), rule).reason == "in_line"
     assert price_action(MUG._replace(prices=[9.99]), rule).action == "match"
@@ -101,7 +101,7 @@ def test_answer_threshold_of_zero_is_any_lower_price():
     ],
 )
 def test_answer_refuses_a_rule_that_makes_no_sense(rule):
-    """A margin floor of the whole price can never be met."""
+    """A margin floor of 100% of the price cannot be met."""
     with pytest.raises(InputError, match="lead_time_days at least 0"):
         price_action(MUG, rule)
 
@@ -111,7 +111,7 @@ cents = st.integers(1, 10_000).map(lambda number: number / 100)
 
 @given(cents, st.lists(cents, max_size=6), st.none() | cents, st.none() | st.integers(-2, 50))
 def test_answer_never_breaks_its_gates(own, prices, cost, stock):
-    """Whatever the market: an alert is an undercut with margin and stock, and each has words."""
+    """In any market, an alert is undercut with margin and stock, and every reason has words."""
     rule = PricingRule()
     told = price_action(Market(own, prices, cost=cost, stock=stock, cover_days=stock), rule)
     assert told.reason in REASONS
@@ -127,7 +127,7 @@ def test_answer_never_breaks_its_gates(own, prices, cost, stock):
 
 @given(cents, st.lists(cents, min_size=1, max_size=7))
 def test_position_is_what_counting_says(own, prices):
-    """Rank, median and gap against a plain loop over the sorted prices."""
+    """Rank, median, and gap compared with a plain loop over the sorted prices."""
     ordered = sorted(prices)
     half = len(ordered) // 2
     middle = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

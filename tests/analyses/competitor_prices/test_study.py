@@ -1,4 +1,4 @@
-"""From metrics to lists, words and a page: by hand on a few products, and as a whole report."""
+"""From metrics to tables, sentences, and a page: a few products by hand, and a whole report."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ VALUES (1, 'harbor', 'plain', 6, '2026-01-01')
 
 @pytest.fixture
 def warehouse(tiny_warehouse: Path, tmp_path: Path) -> Path:
-    """The tiny warehouse with competitors' prices, in a project's place for it."""
+    """The tiny warehouse with competitor prices, in the folder of a project."""
     path = tmp_path / "data" / "demo" / "warehouse.duckdb"
     path.parent.mkdir(parents=True)
     shutil.copyfile(tiny_warehouse, path)
@@ -85,7 +85,7 @@ def add_costs(lab: Lab) -> Lab:
 
 
 def test_study_tells_each_product(lab):
-    """Position and answer by hand: the cost of 'plain' is not known yet."""
+    """Position and action by hand; the cost of 'plain' is not known yet."""
     products = studied(lab).products.set_index("sku")
     assert list(products.index) == ["dead", "evil", "plain", "worked"]
     plain = products.loc["plain"]
@@ -100,7 +100,7 @@ def test_study_tells_each_product(lab):
 
 
 def test_study_alerts_where_the_cost_leaves_the_floor(lab):
-    """8 less a cost of 6 leaves a quarter: enough at 20 %, too little at 30 %."""
+    """A price of 8 and a cost of 6 give a margin of 25%: enough for 20%, not for 30%."""
     add_costs(lab)
     found = studied(lab)
     [alert] = lists.alerts(found).to_dict("records")
@@ -115,7 +115,7 @@ def test_study_alerts_where_the_cost_leaves_the_floor(lab):
 
 
 def test_uncompared_looks_have_a_reason(lab):
-    """Every look that is not compared is listed; what comes after the day is not seen at all."""
+    """Every price not compared is listed; later observations are ignored."""
     found = studied(lab)
     reasons = lists.uncompared(found).set_index(["sku", "competitor"])["reason"].to_dict()
     assert reasons == {
@@ -133,7 +133,7 @@ def test_uncompared_looks_have_a_reason(lab):
 
 
 def test_study_in_a_currency_that_nobody_asks(lab):
-    """Nothing compares: the report says so and makes no figure up."""
+    """No price is comparable: the report says so and has no figures."""
     found = studied(lab, currency="GBP")
     verdict = words.verdict(found)
     assert verdict["status"] == "unknown"
@@ -145,7 +145,7 @@ def test_study_in_a_currency_that_nobody_asks(lab):
 
 
 def test_words_of_stock_that_is_not_told(lab):
-    """One compared price does not say whether it is to be had; own stock is said to be open."""
+    """One price has no availability, and the shop has no stock data; the notes say so."""
     found = studied(lab)
     assert "1 price without availability" in words.limits(found, simulated=())
     assert words.limits(found, simulated=("competitor_prices", "product_costs")).startswith(
@@ -155,7 +155,7 @@ def test_words_of_stock_that_is_not_told(lab):
 
 
 def test_foremost_is_what_calls_for_an_answer(lab):
-    """The chart shows the first alert; without one the most undercut."""
+    """The chart shows the first alert, or else the most undercut product."""
     assert lists.foremost(studied(lab)) == "worked"
     add_costs(lab)
     assert lists.foremost(studied(lab)) == "plain"
@@ -181,7 +181,7 @@ def shown(run_dir: Path, mime: str) -> list[Any]:
 
 
 def test_report_leads_with_a_verdict_and_three_figures(warehouse):
-    """Verdict, index, undercut, to match; every list; two charts; hostile names stay text."""
+    """Verdict, index, undercut, to match; all tables; two charts; hostile names are escaped."""
     record, run_dir = ran(warehouse)
     assert record.status == "done", record.error
     [verdict] = shown(run_dir, Verdict.MIME)
@@ -206,7 +206,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
 
 
 def test_report_alerts_with_a_cost(warehouse):
-    """With the cost known there is one price to lower, and the figure is no longer unknown."""
+    """With a known cost, there is one price to match, and the figure has a value."""
     with duckdb.connect(warehouse) as con:
         con.execute(COSTS)
     record, run_dir = ran(warehouse)
@@ -218,7 +218,7 @@ def test_report_alerts_with_a_cost(warehouse):
 
 
 def test_report_in_another_currency_abstains(warehouse):
-    """A shop that counts in pounds: nothing compares; still a page, and the reasons."""
+    """A shop in pounds: no price is comparable; the page still has the reasons."""
     record, run_dir = ran(warehouse, currency="GBP")
     assert record.status == "done", record.error
     [verdict] = shown(run_dir, Verdict.MIME)
@@ -232,14 +232,14 @@ def test_report_in_another_currency_abstains(warehouse):
 
 
 def test_report_stops_where_the_currency_is_unknown(warehouse):
-    """It does not guess what the shop counts in."""
+    """The currency of the shop is not guessed."""
     record, _ = ran(warehouse, currency="")
     assert record.status == "skipped"
     assert "The currency of harbor is not set" in record.reason
 
 
 def test_report_stops_where_no_price_was_seen(warehouse):
-    """A shop without competitors' prices ends well, and says how they come in."""
+    """A shop without competitor prices ends without an error and shows how to load them."""
     record, _ = ran(warehouse, shop="kiosk")
     assert record.status == "skipped"
     assert "No competitor prices for kiosk on or before 2026-05-08" in record.reason
@@ -247,7 +247,7 @@ def test_report_stops_where_no_price_was_seen(warehouse):
 
 
 def test_report_names_simulated_unit_costs(warehouse):
-    """An alert's margin rests on them: record, page and note say so."""
+    """The margin of an alert uses them: record, page, and note say so."""
     with duckdb.connect(warehouse) as con:
         con.execute(COSTS)
         con.execute("UPDATE raw.product_costs SET source = 'simulated'")
@@ -259,7 +259,7 @@ def test_report_names_simulated_unit_costs(warehouse):
 
 
 def test_simulated_names_a_view_once(warehouse):
-    """The table below has the view's name and a column source, too."""
+    """The underlying table has the same name and also a column source."""
     with duckdb.connect(warehouse) as con:
         con.execute("UPDATE raw.competitor_prices SET source = 'simulated'")
         lab = Lab(con, database="demo", folder=warehouse.parent, shop="harbor")

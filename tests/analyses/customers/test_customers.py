@@ -1,4 +1,4 @@
-"""The customer metrics, held to plain Python over the same order lines."""
+"""The customer metrics compared with plain Python over the same order lines."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ FROM (SELECT unnest($lines::JSON::JSON[]) AS line),
 
 
 class Bought(NamedTuple):
-    """What plain Python finds of one customer."""
+    """Purchases of one customer by plain Python."""
 
     days: tuple[int, ...]  # of purchases, in order
     spend: Decimal
@@ -77,7 +77,7 @@ class Bought(NamedTuple):
 
 
 def _bought(lines: Iterable[Line], until: int) -> dict[str, Bought]:
-    """Each customer by the rules in words: merge days, drop what came back whole."""
+    """Return the purchases per customer: days merged, fully returned orders dropped."""
     orders: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         if line.day <= until and line.customer is not None:
@@ -99,7 +99,7 @@ def _bought(lines: Iterable[Line], until: int) -> dict[str, Bought]:
 
 
 def _reference(lines: list[Line], until: int) -> dict[str, tuple]:
-    """Scores and group by `stats.segments.segment`."""
+    """Return scores and group by `segments.segment`."""
     bought = _bought(lines, until)
     buyers = {c: b for c, b in sorted(bought.items()) if b.days}
     gaps = [(b.days[-1] - b.days[0]) / (len(b.days) - 1) for b in buyers.values() if b.days[1:]]
@@ -133,7 +133,7 @@ lines_of_a_shop = st.lists(
 @settings(max_examples=80)
 @given(lines_of_a_shop, st.sampled_from([0, 60]), st.integers(6, 12))
 def test_customer_scores_equal_the_reference(con, lines, more, until):
-    """Any mixture of ties, refunds, cancelled orders and unknown customers, small shop or large."""
+    """With ties, refunds, canceled orders, and unknown customers, in small and large shops."""
     lines += [Line(f"m{i}", f"m{i}", i % 5, revenue=f"{1 + i % 7}.00") for i in range(more)]
     day = START + timedelta(until)
     found = _metric(con, "customer_scores", lines, until=day, mode="quintile")
@@ -164,7 +164,7 @@ def test_customer_scores_of_the_worked_set(con, oracles: dict):
 
 
 def test_customer_scores_cut_tiles_as_shopify_does(con):
-    """NTILE splits ties to make five equal parts; our own rule keeps ties together."""
+    """NTILE splits ties into five equal parts; the quintile rule keeps ties together."""
     lines = [Line(f"c{i:02}", f"o{i}", 0 if i < 30 else 5) for i in range(60)]
     lines += [Line("c00", "again", 6, revenue="5.00")]
     tiles = _metric(con, "customer_scores", lines, until=START + timedelta(9), mode="ntile")
@@ -176,7 +176,7 @@ def test_customer_scores_cut_tiles_as_shopify_does(con):
 
 
 def test_customer_scores_take_refunds_out_and_report_them(con):
-    """A part that came back lowers spend; an order that came back whole is no purchase."""
+    """A partial return lowers spend; a fully returned order is not a purchase."""
     lines = [
         Line("a", "1", 0, 2, "20.00"), Line("a", "1", 3, 1, "10.00", "refund"),
         Line("a", "2", 1, 1, "50.00"), Line("a", "2", 4, 1, "50.00", "refund"),
@@ -210,7 +210,7 @@ def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
 @settings(max_examples=40)
 @given(lines_of_a_shop, st.integers(1, 6))
 def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
-    """The past is the same whether the future is in the data or not."""
+    """The past is the same with and without later data."""
     end = START + timedelta(12)
     past_end = 12 - later
     full = _metric(con, "purchase_summary", lines, until=end, later_days=later)
@@ -226,7 +226,7 @@ def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
 
 
 def test_customer_cohorts_follow_each_first_month(con):
-    """Retention and revenue by month since the first purchase; an empty month is a zero."""
+    """Retention and revenue by month since the first purchase; a month without orders is 0."""
     lines = [
         Line("a", "1", 3, 1, "10.00"), Line("a", "2", 40, 1, "5.00"), Line("a", "3", 41, 1, "5.00"),
         Line("b", "4", 20, 1, "30.00"), Line("b", "5", 95, 1, "1.00"),
@@ -248,7 +248,7 @@ def test_customer_cohorts_follow_each_first_month(con):
 
 
 def test_customer_recency_says_what_the_table_alone_can(con):
-    """Without orders: how many, and when last; and how many lack even that."""
+    """Without orders: number of customers, last purchases, and customers without one."""
     con.execute("DELETE FROM order_lines; DELETE FROM customers")
     con.execute(
         "INSERT INTO customers VALUES "

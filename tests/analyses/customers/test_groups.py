@@ -1,4 +1,4 @@
-"""What groups hold, who is about to lapse, and the app's segments."""
+"""RFM groups, overdue customers, and the app's segments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from d1lab.analyses.customers.segments import SegmentRule
 
 
 def _customers(rows: list[dict]) -> pd.DataFrame:
-    """Customers of 2026-06-01 with plain values but for what a row says."""
+    """Return customers of 2026-06-01 with default values, except those in a row."""
     plain = {
         "rfm_group": "Active", "purchases": 5, "spend": 100.0, "orders": 5, "discounted_orders": 1,
         "days": 10, "r_score": 3, "f_score": 3, "m_score": 4,
@@ -23,7 +23,7 @@ def _customers(rows: list[dict]) -> pd.DataFrame:
 
 
 def test_group_table_is_in_shopifys_order_and_adds_up():
-    """Shares are of all; the discount's share is of the group's orders."""
+    """Shares are of all customers; the discounted share is of the group's orders."""
     table = groups.group_table(
         _customers(
             [
@@ -43,14 +43,14 @@ def test_group_table_is_in_shopifys_order_and_adds_up():
 
 
 def test_group_table_without_groups_is_empty():
-    """Where the scores say nothing there is no row, and no share."""
+    """Without scores, there is no row and no share."""
     table = groups.group_table(_customers([{"rfm_group": None}]))
     assert table.empty
     assert groups.best_share(table) is None
 
 
 def test_grid_holds_every_cell_once():
-    """25 cells; half scores count upward, so F 3 and M 4 stand in column 4."""
+    """25 cells; half scores are rounded up, so F 3 and M 4 are in column 4."""
     cells = groups.grid(_customers([{"spend": 75.0}, {"r_score": None, "spend": 25.0}]))
     assert len(cells) == 25
     [cell] = cells[cells["customers"] > 0].to_dict("records")
@@ -71,12 +71,12 @@ def test_grid_holds_every_cell_once():
     ],
 )
 def test_lapsing_are_good_customers_who_stay_away(row, due):
-    """Three of one's own gaps, not more than twelve; known rhythm, and worth it."""
+    """3 to 12 usual gaps, a known usual gap, and high spend."""
     assert (len(groups.lapsing(_customers([row]))) == 1) is due
 
 
 def test_lapsing_puts_the_most_valuable_first():
-    """The yearly pace: the mean purchase at the own gap."""
+    """Annual spend: the mean purchase at the customer's usual gap."""
     due = groups.lapsing(
         _customers(
             [{"days": 40, "gap": 10.0, "spend": 50.0}, {"days": 60, "gap": 20.0, "spend": 400.0}]
@@ -89,7 +89,7 @@ def test_lapsing_puts_the_most_valuable_first():
 
 
 def test_app_segments_go_by_group_or_by_window():
-    """By group unless a spend is given; who has no group has no segment."""
+    """By group unless a spend is given; a customer without a group has no segment."""
     customers = _customers(
         [{"rfm_group": "Loyal", "m_score": 5}, {"rfm_group": None, "m_score": None}, {}]
     )
@@ -102,7 +102,7 @@ def test_app_segments_go_by_group_or_by_window():
 
 
 def test_cohort_grid_keeps_whole_months_of_the_last_cohorts():
-    """Neither the first month, in which all bought, nor the one that still runs."""
+    """Without the first month (100%) and the current, incomplete month."""
     months = pd.to_datetime(["2026-01-01"] * 3 + ["2026-02-01"] * 2)
     cohorts = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Lifetime values on simulated shops: intervals hold the truth, and models know to be silent."""
+"""Lifetime values of simulated shops: coverage of intervals, and shops without a forecast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPEND = {"p": 5.0, "q": 4.0, "v": 15.0}
 
 
 class Drawn(NamedTuple):
-    """Customers drawn from the models themselves, and what they will buy in a year."""
+    """Customers drawn from the models, with their purchases in the next year."""
 
     x: np.ndarray
     t_x: np.ndarray
@@ -36,7 +36,7 @@ class Drawn(NamedTuple):
 
 
 def _draw(seed: int, customers: int, drop_out: tuple[float, float] = (0.9, 2.5)) -> Drawn:
-    """Purchases within T are a Poisson process until the customer leaves after one of them."""
+    """Draw purchases from a Poisson process until the customer leaves after one of them."""
     random = np.random.default_rng(seed)
     observed = random.uniform(20, 100, customers)
     rates = random.gamma(TRUTH["r"], 1 / TRUTH["alpha"], customers)
@@ -56,7 +56,7 @@ def _draw(seed: int, customers: int, drop_out: tuple[float, float] = (0.9, 2.5))
 
 @pytest.mark.parametrize("customers", [500, 1500, 5000])
 def test_intervals_hold_the_truth_at_their_rate(customers: int):
-    """90 % intervals of the parameters and of next year's totals, over 8 shops."""
+    """90% intervals of the parameters and of the next year's totals, over 8 shops."""
     truth = np.log(list(TRUTH.values()))
     parameters, purchases, spend = 0, 0, 0
     for seed in range(8):
@@ -88,14 +88,14 @@ def test_intervals_hold_the_truth_at_their_rate(customers: int):
     ],
 )
 def test_models_are_silent_where_the_rules_say_so(customers, drop_out, reason):
-    """Below 200 customers, and where nobody seems to leave, in three shops each."""
+    """Fewer than 200 customers, or no sign of dropout, in three shops each."""
     for seed in range(3):
         shop = _draw(seed + 40, customers, drop_out)
         assert lifetime.fit_bg_nbd(shop.x, shop.t_x, shop.T).reason == reason
 
 
 def test_models_are_silent_below_200_repeat_purchases():
-    """Many customers who hardly ever come back tell nothing of the second purchase."""
+    """With few repeat purchases, there is too little data on the second purchase."""
     x = np.zeros(900)
     x[:150] = 1
     fitted = lifetime.fit_bg_nbd(x, x * 5, np.full(900, 30.0))
@@ -118,7 +118,7 @@ def _score(name: str, error: float, off: float | None) -> ForecastScore:
     ],
 )
 def test_verdict_asks_for_each_customer_and_for_the_sum(model, rivals, reason):
-    """Closest customer by customer; on the total within 20 % or better than the better rival."""
+    """Lowest error per customer, and a total within 20 points of the better baseline."""
     scores = (_score("model", *model), *(_score("rival", *rival) for rival in rivals))
     assert verdict(scores) == reason
 
@@ -128,7 +128,7 @@ def _purchases(shop: Drawn) -> Purchases:
 
 
 def test_hold_out_lets_a_rate_win_where_customers_just_go_on():
-    """Customers like clockwork: their own rate foretells them exactly, and the model is silent."""
+    """Perfectly regular customers: a baseline forecasts them exactly, so no model is shown."""
     count = 400
     gaps = np.random.default_rng(3).integers(5, 60, count)
     repeats = 360 // gaps
@@ -143,7 +143,7 @@ def test_hold_out_lets_a_rate_win_where_customers_just_go_on():
 
 
 def test_hold_out_needs_twice_its_length():
-    """On half a year's history a holdout of 90 days says nothing."""
+    """Half a year of history is too short for a holdout of 90 days."""
     past = Purchases(*map(np.array, ([1.0], [20.0], [179.0], [5.0])))
     nothing = PeriodPurchases(np.zeros(1), np.zeros(1))
     found = hold_out(past, nothing, nothing, 90)
@@ -155,7 +155,7 @@ def test_hold_out_needs_twice_its_length():
 
 
 def test_values_discount_month_by_month():
-    """A year at 10 %: between the undiscounted value and that of a year's wait."""
+    """A year at 10%: between the undiscounted value and that discounted by a full year."""
     shop = _draw(5, 800)
     models = holdout.fit(_purchases(shop))
     assert models.reason is None
@@ -169,7 +169,7 @@ def test_values_discount_month_by_month():
 
 
 def test_large_shops_are_fitted_and_drawn_on_a_sample(monkeypatch):
-    """The sum stays that of all customers; the interval is no narrower than the whole shop's."""
+    """The sum covers all customers; the interval is not narrower than that of the whole shop."""
     shop = _purchases(_draw(5, 4000))
     models = holdout.fit(shop)
     whole = holdout.total_spend(models, shop, 365)
@@ -183,7 +183,7 @@ def test_large_shops_are_fitted_and_drawn_on_a_sample(monkeypatch):
 
 
 def test_single_customers_stay_within_their_intervals():
-    """Of a shop's customers, nine in ten or more spend what their own 90 % interval says."""
+    """At least 90% of the customers spend within their own 90% interval."""
     past = simulate(7, 2000).summary(90)
     customers = Purchases.of(past)
     models = holdout.fit(customers)
@@ -195,7 +195,7 @@ def test_single_customers_stay_within_their_intervals():
 
 
 def test_models_name_the_first_reason():
-    """The purchases' reason comes before the spend's."""
+    """The reason of the purchase model takes precedence over that of the spend model."""
     shop = _draw(5, 100)
     models: Models = holdout.fit(_purchases(shop))
     assert models.reason == "too_few_customers"

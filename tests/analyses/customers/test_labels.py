@@ -1,4 +1,4 @@
-"""Labels over several runs: what is shown, what is kept, and who moved."""
+"""Labels over time: shown groups, snapshots, and changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WALK_INS = pd.DataFrame({"customer_id": ["till"], "orders": [90], "share_of_orde
 
 
 def _scores(day: date = DAY, **customers: tuple[str | None, int]) -> pd.DataFrame:
-    """Customers by id: their group, and how many days before `day` they bought last."""
+    """Return customers by ID, with their group and the days since the last purchase."""
     return pd.DataFrame(
         {
             "customer_id": list(customers),
@@ -48,7 +48,7 @@ def _groups(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def test_confirmed_shows_scores_as_they_are_on_a_first_run():
-    """Nothing was shown before, so nothing can flicker."""
+    """Without an earlier label, today's scores are used."""
     now = confirmed(_scores(a=("Loyal", 5), b=("Dormant", 200)), None, DAY)
     assert _groups(now) == {"a": "Loyal", "b": "Dormant"}
     assert now["pending_group"].isna().all()
@@ -56,7 +56,7 @@ def test_confirmed_shows_scores_as_they_are_on_a_first_run():
 
 
 def test_confirmed_follows_orders_and_waits_for_the_rest():
-    """Of four proposals: an order, a newcomer, one that waited 28 days, and one that is new."""
+    """Four proposals: an order, a new customer, one 28 days old, and a new one."""
     first = confirmed(
         _scores(DAY - timedelta(56), a=("Loyal", 1), c=("Loyal", 1), d=("Loyal", 1)), None,
         DAY - timedelta(56),
@@ -74,7 +74,7 @@ def test_confirmed_follows_orders_and_waits_for_the_rest():
 
 
 class _Lab:
-    """A lab whose scores are given by day."""
+    """A lab with given scores by day."""
 
     def __init__(self, scores: Callable[[date], pd.DataFrame]) -> None:
         self._scores = scores
@@ -93,7 +93,7 @@ class _Lab:
 
 
 def _at_risk_from(day: date) -> Callable[[date], pd.DataFrame]:
-    """Scores of one customer, who last bought in January 2026, and is proposed as at risk late."""
+    """Return scores of one customer, last purchase in January 2026, at risk from a day on."""
     bought = date(2026, 1, 3)
     return lambda until: _scores(
         until, a=("At risk" if until >= day else "Loyal", (until - bought).days)
@@ -101,7 +101,7 @@ def _at_risk_from(day: date) -> Callable[[date], pd.DataFrame]:
 
 
 def test_fixed_days_are_the_same_for_every_today():
-    """A later today only goes on in the same calendar; each reaches 90 days back and further."""
+    """A later date continues the same calendar; each list covers more than 90 days."""
     days = {day for n in range(200) for day in fixed_days(DAY + timedelta(n))}
     assert {day.weekday() for day in days} == {0}
     ordered = sorted(days)
@@ -113,7 +113,7 @@ def test_fixed_days_are_the_same_for_every_today():
 
 
 def test_label_waits_for_the_second_of_two_fixed_days():
-    """A proposal shows when it comes again 28 days after the fixed day that had it first."""
+    """A proposal is shown if it is repeated 28 days after its first fixed day."""
     first, second = fixed_days(DAY)[-1], fixed_days(DAY)[-1] + timedelta(28)
     shown = {
         day: _groups(label(_Lab(_at_risk_from(first)), day).now)["a"]
@@ -123,7 +123,7 @@ def test_label_waits_for_the_second_of_two_fixed_days():
 
 
 def test_label_goes_back_to_the_groups_that_were_shown_90_days_ago():
-    """`earlier` is what a report of that day has, by its own fixed days."""
+    """`earlier` equals a report for that day, with its own fixed days."""
     changed = fixed_days(DAY)[1]
     now = label(_Lab(_at_risk_from(changed)), DAY)
     then = label(_Lab(_at_risk_from(changed)), DAY - timedelta(90))
@@ -134,7 +134,7 @@ def test_label_goes_back_to_the_groups_that_were_shown_90_days_ago():
 
 
 def test_snapshots_begin_with_the_shop():
-    """Days before the first purchase have none, and a shop without a purchase has none at all."""
+    """No snapshots before the first purchase, and none without any purchase."""
     lab = _Lab(_at_risk_from(DAY))
     score = partial(lab.metric, "customer_scores", mode="quintile")
     days = fixed_days(DAY)
@@ -164,7 +164,7 @@ def now(before: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_moves_tell_orders_from_drift(before, now):
-    """Who moved with an order, who without, who stayed, and who is new."""
+    """Changes with and without an order, unchanged customers, and new ones."""
     rows = moves(before, now)[["from_group", "to_group", "ordered", "changed"]]
     assert rows.to_numpy().tolist() == [
         ["Loyal", "Loyal", False, False],
@@ -182,7 +182,7 @@ def test_moves_tell_orders_from_drift(before, now):
 
 
 def test_matrix_shares_each_group_of_then(before, now):
-    """Rows add up to one; the diagonal leads, so that both axes have Shopify's order."""
+    """Rows add up to 1; the diagonal comes first, so that both axes have Shopify's order."""
     cells = matrix(before, now)
     assert cells["from_group"].tolist()[:2] == ["Loyal", "New"]
     assert cells.groupby("from_group")["share"].sum().tolist() == pytest.approx([1, 1, 1])
@@ -192,7 +192,7 @@ def test_matrix_shares_each_group_of_then(before, now):
 
 
 def test_movement_without_a_past_is_empty(now):
-    """Nothing to compare with gives empty tables, not an error."""
+    """Without earlier data, tables are empty, without an error."""
     assert moves(None, now).empty
     assert transitions(None, now).empty
     assert group_changes(None, now).empty
@@ -202,6 +202,6 @@ def test_movement_without_a_past_is_empty(now):
 
 
 def test_label_refuses_a_mode_that_is_none(tiny_lab):
-    """A misspelt mode is not taken for the default, and the nearest is named."""
+    """A misspelled mode is an error with a suggestion."""
     with pytest.raises(UnknownName, match="Did you mean 'ntile'"):
         label(tiny_lab, tiny_lab.as_of(), "ntlie")

@@ -1,4 +1,4 @@
-"""BG/NBD and Gamma-Gamma: the published estimates, recovery of known truths, and abstention."""
+"""BG/NBD and Gamma-Gamma: published estimates, recovery of parameters, and missing fits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(cdnow: pd.DataFrame) -> BgNbd:
 def _simulate(
     seed: int, customers: int, r: float, alpha: float, a: float, b: float, spans=(20, 60)
 ):
-    """Customers drawn from BG/NBD itself: x, t_x, T."""
+    """Draw customers from BG/NBD: x, t_x, T."""
     random = np.random.default_rng(seed)
     observed = random.uniform(*spans, customers)
     x, t_x = np.zeros(customers), np.zeros(customers)
@@ -63,20 +63,20 @@ def test_expected_purchases_gives_the_published_value(model: BgNbd):
 
 
 def test_expected_purchases_new_gives_the_published_curve(model: BgNbd):
-    """The paper's spreadsheet, for a customer just won, after 1 day ... 78 weeks."""
+    """The paper's spreadsheet, for a new customer, after 1 day to 78 weeks."""
     curve = lifetime.expected_purchases_new(model, [1 / 7, 1, 3, 31.8571, 32, 78]).tolist()
     assert curve == pytest.approx([0.0078, 0.0532, 0.1506, 1.0405, 1.0437, 1.8576], abs=5e-4)
 
 
 def test_chance_alive_agrees_with_the_oracle(model: BgNbd, oracles: dict):
-    """P(alive) for four customers, as another implementation computes it."""
+    """P(alive) for four customers equals that of another implementation."""
     for case in oracles["customers"]["bgnbd_cdnow"]["p_alive"]:
         alive = lifetime.probability_alive(model, case["x"], case["t_x"], case["T"])
         assert alive.tolist() == pytest.approx([case["lifetimes"]], abs=1e-6)
 
 
 def test_forecast_total_holds_the_expected_sum(model: BgNbd, cdnow: pd.DataFrame):
-    """The total is the sum over customers (1,653 of 1,882 that came), inside its own interval."""
+    """The total is the sum over customers (1,653; actual 1,882), inside its own interval."""
     forecast = forecast_total(model, 39, cdnow["x"], cdnow["t_x"], cdnow["T"])
     assert forecast.expected == pytest.approx(1653.42, abs=0.01)
     assert forecast.low < 1653 < forecast.high
@@ -84,7 +84,7 @@ def test_forecast_total_holds_the_expected_sum(model: BgNbd, cdnow: pd.DataFrame
 
 
 def test_fit_gamma_gamma_gives_the_published_estimates(cdnow: pd.DataFrame):
-    """Fader & Hardie print p = 6.25, q = 3.74, v = 15.44 (15.45 by other optimisers)."""
+    """Fader & Hardie print p = 6.25, q = 3.74, v = 15.44 (15.45 by other optimizers)."""
     spend = lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"])
     assert (round(spend.p, 2), round(spend.q, 2)) == (6.25, 3.74)
     assert spend.v == pytest.approx(15.44, abs=0.01)
@@ -93,7 +93,7 @@ def test_fit_gamma_gamma_gives_the_published_estimates(cdnow: pd.DataFrame):
 
 
 def test_standard_errors_of_gamma_gamma_are_the_spread_over_samples():
-    """Forty shops of 800 customers: their estimates lie as far apart as each one says of itself."""
+    """Forty shops of 800 customers: the spread of the estimates equals their standard errors."""
     estimates, errors = [], []
     for seed in range(40):
         random = np.random.default_rng(seed)
@@ -107,7 +107,7 @@ def test_standard_errors_of_gamma_gamma_are_the_spread_over_samples():
 
 
 def test_a_fit_asks_few_times_for_the_likelihood(cdnow: pd.DataFrame, monkeypatch):
-    """What makes a fit fast on any machine: some dozen looks at all customers, no thousand."""
+    """A fit evaluates the likelihood a few dozen times, so that it is fast on any machine."""
     looks, minimize = [], optimize.minimize
 
     def counted(*arguments, **options):
@@ -123,7 +123,7 @@ def test_a_fit_asks_few_times_for_the_likelihood(cdnow: pd.DataFrame, monkeypatc
 
 
 def test_discounted_value_agrees_with_the_oracle(model: BgNbd, cdnow: pd.DataFrame, oracles: dict):
-    """Twelve months at 1 % a month, months of 30 days in weeks as the reference counts them."""
+    """Twelve months at 1% per month, with months of 30 days in weeks, as in the reference."""
     head = cdnow.head(5)
     spend = lifetime.fit_gamma_gamma(cdnow["x"], cdnow["spend"])
     value = lifetime.discounted_value(
@@ -135,7 +135,7 @@ def test_discounted_value_agrees_with_the_oracle(model: BgNbd, cdnow: pd.DataFra
 
 
 def test_fit_bg_nbd_covers_the_truth():
-    """Log-scale 90 % intervals hold the parameters that made the data, in most of 12 shops."""
+    """90% intervals on the log scale cover the true parameters in most of 12 shops."""
     truth, covered = np.log([0.8, 6.0, 0.9, 2.5]), 0
     for seed in range(12):
         fitted = lifetime.fit_bg_nbd(*_simulate(seed, 1500, 0.8, 6.0, 0.9, 2.5))
@@ -154,18 +154,18 @@ def test_fit_bg_nbd_covers_the_truth():
     ],
 )
 def test_fit_bg_nbd_abstains(customers: int, drop_out: tuple[float, float], reason: str):
-    """Too few customers, or nobody who seems to leave: no individual values."""
+    """Too few customers, or no sign of dropout: no individual values."""
     assert lifetime.fit_bg_nbd(*_simulate(1, customers, 0.8, 6.0, *drop_out)).reason == reason
 
 
 def test_fit_bg_nbd_abstains_without_repeats():
-    """One purchase each says nothing of the second."""
+    """Customers with one purchase each have no information on the second."""
     zeros = np.zeros(500)
     assert lifetime.fit_bg_nbd(zeros, zeros, zeros + 10).reason == "too_few_repeats"
 
 
 def test_fit_gamma_gamma_abstains_when_spend_follows_frequency():
-    """The model's assumption fails where those who come often spend more each time."""
+    """The model's assumption is violated if frequent customers spend more per purchase."""
     random = np.random.default_rng(4)
     x = random.integers(1, 20, 800).astype(float)
     spend = 10 * x + random.gamma(2, 5, 800)
@@ -173,5 +173,5 @@ def test_fit_gamma_gamma_abstains_when_spend_follows_frequency():
 
 
 def test_fit_gamma_gamma_abstains_without_spread():
-    """The same spend for all: no distribution to estimate."""
+    """Equal spend for all customers: the distribution cannot be estimated."""
     assert lifetime.fit_gamma_gamma(np.full(300, 2.0), np.full(300, 9.0)).reason == "no_spread"

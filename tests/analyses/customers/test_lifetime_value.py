@@ -1,4 +1,4 @@
-"""Values of customers: historic unless the model may speak, and how the test is shown."""
+"""Lifetime values: historic unless the model passes the backtest, and how it is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.simulate_customers import Shop, simulate
 
 
 def _summaries(shop: Shop, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`purchase_summary` of a simulated shop: today, and as known `days` ago."""
+    """Return `purchase_summary` of a simulated shop, for today and as of `days` ago."""
     return shop.summary(0), shop.summary(days)
 
 
@@ -32,7 +32,7 @@ def large() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def test_evaluated_lets_the_model_speak_where_it_wins(large):
-    """Customers who do as the model says: it beats the naive rates, and values add up."""
+    """Customers drawn from the model: it beats the baselines, and values add up."""
     values = evaluated(*large, 90, 365)
     assert values.reason is None
     model, *rivals = values.holdout.scores
@@ -45,7 +45,7 @@ def test_evaluated_lets_the_model_speak_where_it_wins(large):
 
 
 def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
-    """A small shop: no individual forecast, historic values, and the rivals still shown."""
+    """A small shop: no individual forecast, historic values, and baselines still shown."""
     values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
     assert values.reason == "fewer than 200 customers"
     assert set(values.customers["lifetime_value_method"]) == {"historic"}
@@ -60,7 +60,7 @@ def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
 
 
 def test_valued_adds_what_is_expected_to_what_was_spent(large):
-    """Who never bought has spent nothing; that is history, not a forecast."""
+    """A customer without a purchase has a historic value of 0, not a forecast."""
     values = evaluated(*large, 90, 365)
     known = values.customers[["customer_id", "spend"]]
     prospect = pd.DataFrame({"customer_id": ["prospect"], "spend": [0.0]})
@@ -74,7 +74,7 @@ def test_valued_adds_what_is_expected_to_what_was_spent(large):
 
 
 def test_valued_is_what_was_spent_where_the_model_is_silent():
-    """Historic value: what was spent, to the cent."""
+    """The historic value equals spend to the cent."""
     values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
     joined = valued(values.customers[["customer_id", "spend"]], values)
     assert joined["lifetime_value"].equals(joined["spend"])
@@ -82,7 +82,7 @@ def test_valued_is_what_was_spent_where_the_model_is_silent():
 
 
 def test_figures_abstain_with_a_reason(large):
-    """Without a model the expected spend is unknown, and the figure says why."""
+    """Without a model, the expected spend is not available, with a reason."""
     customers = pd.DataFrame(
         {
             "customer_id": ["a", "b"], "purchases": [1, 3], "spend": [10.0, 30.0],
@@ -103,13 +103,13 @@ def test_figures_abstain_with_a_reason(large):
 
 
 def _held(values, low: float, high: float):
-    """The same values, as if the test's interval had been this one."""
+    """Return the same values with another interval in the backtest."""
     tested = values.holdout._replace(interval=SpendForecast((low + high) / 2, low, high))
     return values._replace(holdout=tested)
 
 
 def test_words_say_whether_the_interval_held_what_came(large):
-    """An interval that missed the shop's own past makes today's doubtful; the page says so."""
+    """If the interval missed in the backtest, the page warns about today's interval."""
     values = evaluated(*large, 90, 365)
     came = values.holdout.actual_spend
     told = words.holdout(_held(values, came - 10, came + 10), "USD")
@@ -136,7 +136,7 @@ def _now(values) -> pd.DataFrame:
 
 
 def test_listed_gives_each_customer_an_interval_where_the_model_speaks(large):
-    """The most valuable first; who bought once may be gone, and the model cannot tell."""
+    """Most valuable first; one-time buyers have no probability of being active."""
     values = evaluated(*large, 90, 365)
     table = listed(_now(values), values)
     assert table["lifetime_value"].is_monotonic_decreasing
@@ -152,7 +152,7 @@ def test_listed_gives_each_customer_an_interval_where_the_model_speaks(large):
 
 
 def test_listed_is_history_where_the_model_is_silent():
-    """No column of a forecast, not even an empty one."""
+    """There are no forecast columns, not even empty ones."""
     values = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
     table = listed(_now(values), values)
     assert table.columns.tolist() == [
@@ -163,7 +163,7 @@ def test_listed_is_history_where_the_model_is_silent():
 
 @pytest.mark.parametrize("name", ["holdout_days", "horizon_days"])
 def test_lifetimes_refuse_a_period_without_a_day(tiny_lab, name):
-    """Nothing can be held out of no days, and nothing be expected of them."""
+    """A holdout period and a horizon of 0 days are rejected."""
     days = {"holdout_days": 90, "horizon_days": 365, name: 0}
     with pytest.raises(InputError, match=f"{name}=0 is too small. Use 1 or more."):
         lifetimes(tiny_lab, tiny_lab.as_of(), **days)

@@ -1,4 +1,4 @@
-"""RFM groups: Shopify's grid, the rule for scores, and when a label may change."""
+"""RFM groups: Shopify's grid, the scoring rule, and the confirmation of labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from d1lab.errors import UnknownName
 
 
 def test_rfm_group_is_shopifys_grid(oracles: dict):
-    """Every cell of the grid in Shopify's report, half scores upward."""
+    """Every cell of the grid in Shopify's report, with half scores rounded up."""
     grid = oracles["customers"]["rfm_grid"]["grid"]
     for cell, group in grid.items():
         r, fm = int(cell[1]), float(cell.split("FM")[1])
@@ -72,7 +72,7 @@ def test_segment_takes_fixed_rules_for_a_small_shop():
     ],
 )
 def test_segment_abstains_where_a_dimension_says_nothing(customers, reason):
-    """One distinct value tells nobody apart: no group, with the dimension named."""
+    """With one distinct value there is no group; the reason names the dimension."""
     found = segment(customers, gap_days=5)
     assert {s.reason for s in found} == {reason}
     assert {s.rfm_group for s in found} == {None}
@@ -97,20 +97,20 @@ def _confirmed(shown: Labels, proposed, *, bought=False, day=DAY):
 
 
 def test_confirm_follows_an_order_at_once():
-    """A purchase is reason enough for a new label, whatever was waiting."""
+    """A purchase changes the label at once, regardless of a pending proposal."""
     assert _confirmed(_labels("At risk"), "Active", bought=True) == ("Active", None)
     assert _confirmed(_labels("At risk", "Dormant", DAY), "Active", bought=True)[1] is None
 
 
 def test_confirm_forgets_a_proposal_that_does_not_come_again():
-    """A label that was proposed once and not again never shows."""
+    """A label proposed only once is never shown."""
     waiting = _labels("Loyal", "At risk", DAY - 40)
     assert _confirmed(waiting, "Loyal") == ("Loyal", None)
     assert _confirmed(waiting, "Dormant") == ("Loyal", "Dormant")
 
 
 def test_confirm_needs_the_second_proposal_to_be_later():
-    """Daily runs would confirm any drift within two days: 28 days must lie between."""
+    """28 days are required; otherwise daily runs would confirm any change within two days."""
     assert _confirmed(_labels("Loyal", "At risk", DAY - 27), "At risk") == ("Loyal", "At risk")
     assert _confirmed(_labels("Loyal", "At risk", DAY - 28), "At risk") == ("At risk", None)
     waiting = confirm(_labels("Loyal", "At risk", DAY - 27), ["At risk"], [False], DAY)
@@ -119,12 +119,12 @@ def test_confirm_needs_the_second_proposal_to_be_later():
 
 @pytest.mark.parametrize(("shown", "proposed"), [("New", "Prospects"), ("Prospects", "New")])
 def test_confirm_takes_prospects_at_once(shown, proposed):
-    """Whether one bought at all is no matter of degree."""
+    """Having bought at all does not depend on scores, so it needs no confirmation."""
     assert _confirmed(_labels(shown), proposed) == (proposed, None)
 
 
 def test_confirm_shows_nothing_where_the_scores_say_nothing():
-    """An abstention is not covered up by an old label, and ends at once."""
+    """A missing group is not replaced by an old label, and ends at once."""
     assert _confirmed(_labels("Loyal"), None) == (None, None)
     assert _confirmed(_labels(None), "Loyal") == ("Loyal", None)
 
@@ -143,7 +143,7 @@ def test_segment_by_group_maps_groups_to_the_apps_three(group, m_score, expected
 
 
 def test_segment_by_group_takes_a_rule_of_ones_own():
-    """A merchant's own rule is taken as it stands, and a group that is none is refused."""
+    """A custom rule is applied as given, and an unknown group is rejected."""
     rule = SegmentRule(vip=("At risk",), new=())
     assert segment_by_group(["Loyal", "At risk"], [5, 2], rule).tolist() == ["regular", "vip"]
     with pytest.raises(UnknownName, match=r"Champion.*Champions"):
@@ -151,13 +151,13 @@ def test_segment_by_group_takes_a_rule_of_ones_own():
 
 
 def test_segment_by_window_asks_for_spend_and_purchases():
-    """Both bounds must hold; who spent long ago is regular, whatever the sum."""
+    """Both minimums are required; a customer who spent long ago is regular."""
     columns = ([9, 9, 9, 1], [4, 2, 0, 1], [200, 200, 0, 20])
     found = segment_by_window(*columns, vip_spend=100, vip_purchases=3).tolist()
     assert found == ["vip", "regular", "regular", "new"]
 
 
 def test_segment_fields_say_what_they_are():
-    """A refusal still gives the scores that could be made."""
+    """Without a group, the available scores are still returned."""
     found = segment([Customer(3, 1, 10), Customer(9, 1, 20)], gap_days=5)[0]
     assert found == Segment(4, None, 2, None, "frequency_says_nothing")

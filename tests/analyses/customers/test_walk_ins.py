@@ -1,4 +1,4 @@
-"""A customer that is nobody is named, and left out of groups, values and cohorts."""
+"""A shared customer ID is named, and excluded from groups, values, and cohorts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A shop with a till: 80 of 100 orders are nobody's; another one without."""
+    """A shop with a cash register's ID on 80 of 100 orders, and one without."""
     folder = tmp_path_factory.mktemp("till")
     with next_warehouse(folder) as con:
         for table in catalog.TABLES.values():
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 
 def test_till_is_in_no_group(folder, tmp_path):
-    """It has no scores, no values, no cohort; the twenty customers have."""
+    """The shared ID has no scores, values, or cohort; the twenty customers have."""
     until = date(2026, 9, 1)
     with open_warehouse(folder) as con:
         lab = Lab(con, database="x", folder=tmp_path, shop="harbor")

@@ -1,4 +1,4 @@
-"""A shop whose app keeps the guide's tables alone: what its reports tell, and what they do not."""
+"""Reports of a shop with only the app's tables of the guide."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ USES = [uses_on(day) for day in range(DAYS)]
 
 @pytest.fixture(scope="module")
 def pulled(tmp_path_factory) -> Path:
-    """The warehouse of an app without a table of ours."""
+    """The warehouse of an app without d1lab's own tables."""
     folder = tmp_path_factory.mktemp("guide")
     with closing(open_database(f"sqlite:{write_guide_shop(folder / 'app.sqlite')}")) as db:
         pull(db, folder, database="demo")
@@ -49,7 +49,7 @@ def settings(pulled: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def lab(pulled: Path, tmp_path: Path) -> Iterator[Lab]:
-    """A lab on a copy, which a test may change before it asks."""
+    """A lab on a copy, which a test can change."""
     path = tmp_path / "copy.duckdb"
     shutil.copyfile(pulled, path)
     with duckdb.connect(str(path)) as con:
@@ -70,7 +70,7 @@ def _tables(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_as_of_is_the_last_day_of_the_counters(lab):
-    """Uses, stock and customers are dated; a counter's last change is no sale and moves no day."""
+    """Uses, stock, and customers have dates; the last change of a counter is not a sale."""
     lab._con.execute("UPDATE raw.product_performance SET updated_at = TIMESTAMP '2026-06-30'")
     assert lab.as_of() == LAST
 
@@ -84,7 +84,7 @@ def test_as_of_is_the_last_day_of_the_counters(lab):
     ],
 )
 def test_one_table_alone_makes_a_shop(lab, kept, last):
-    """Whichever of the counters an app keeps, its shop is known, with a day to speak of."""
+    """With any of the counters, the shop and its last day are known."""
     _keep(lab, kept)
     assert lab.shops == [SHOP]
     assert lab.as_of() == last
@@ -98,7 +98,7 @@ def _keep(lab: Lab, *kept: str) -> None:
 
 
 def test_dashboard_counts_by_day_as_python_does(lab):
-    """Uses and revenue impact of thirty days and of thirty before; bounds of the customers."""
+    """Uses and revenue impact of 30 days and the previous 30; bounds of the customers."""
     found = lab.metric("counted_dashboard", until=LAST, days=30).set_index("measure")
     now, before = USES[-30:], USES[-60:-30]
     assert found.loc["uses", "value"] == sum(now)
@@ -114,14 +114,14 @@ def test_dashboard_counts_by_day_as_python_does(lab):
 
 
 def test_dashboard_knows_no_before_without_its_days(lab):
-    """Where the counters begin inside the period before, nothing is compared."""
+    """If the counters start within the previous period, there is no comparison."""
     found = lab.metric("counted_dashboard", until=LAST, days=60).set_index("measure")
     assert found.loc["uses", "value"] == sum(USES[-60:])
     assert found["before"].isna().all()
 
 
 def test_discounts_in_use_are_told_by_their_last_use(lab):
-    """Two of three were last used in the period; of an earlier day it cannot be told."""
+    """Two of three were last used in the period; for an earlier day, this is unknown."""
     found = lab.metric("counted_dashboard", until=LAST, days=30).set_index("measure")
     assert found.loc[["discounts", "skus"], "value"].tolist() == [2, 3]
     earlier = lab.metric("counted_dashboard", until=LAST - timedelta(10), days=30)
@@ -129,7 +129,7 @@ def test_discounts_in_use_are_told_by_their_last_use(lab):
 
 
 def test_totals_are_summed_and_customers_are_not(lab):
-    """Uses and money add up over SKUs; customers may be the same ones."""
+    """Uses and amounts add up over SKUs; customers can overlap."""
     used = lab.metric("counted_discounts", until=LAST).set_index("discount_id")
     assert used.loc["spring", "times_used"] == 40 + 35 + 30
     assert used.loc["spring", "savings"] == pytest.approx((40 + 35 + 30) * 25 * 0.1)
@@ -142,7 +142,7 @@ def test_totals_are_summed_and_customers_are_not(lab):
 
 
 def test_products_are_compared_by_their_totals(lab):
-    """The columns of the report on products, made of the app's own."""
+    """The columns of the product report, from the app's own counters."""
     sold = lab.metric("counted_products").set_index("sku")
     assert sold.loc["SOCK", "share_of_units"] == pytest.approx(100 / 120)
     assert sold.loc["SOCK", "depth"] == pytest.approx(250 / 2500)
@@ -156,7 +156,7 @@ def test_products_are_compared_by_their_totals(lab):
 
 
 def test_totals_alone_tell_no_period(lab):
-    """Without the daily table the answer is of all time, and says that days are not known."""
+    """Without the daily table, figures are for all time, with a note on the missing days."""
     _keep(lab, "discount_analytics")
     reason, *shown = counters.discounts(lab, LAST, 30)
     assert "d1lab ingest orders FILE" in reason
@@ -166,7 +166,7 @@ def test_totals_alone_tell_no_period(lab):
 
 
 def test_days_alone_tell_no_discount(lab):
-    """Without the totals the uses stand, and which discounts they were is not known."""
+    """Without the totals, uses are shown, without a breakdown by discount."""
     _keep(lab, "daily_discount_stats")
     _, *shown = counters.discounts(lab, LAST, 30)
     texts = " ".join(str(item) for item in shown)
@@ -175,7 +175,7 @@ def test_days_alone_tell_no_discount(lab):
 
 
 def test_nothing_recorded_is_not_nothing_used(lab):
-    """Neither events nor counters: the reason says that nothing is recorded, and what brings it."""
+    """Neither events nor counters: the reason says so and how to load them."""
     _keep(lab, "customer_insights")
     for [reason] in (counters.discounts(lab, LAST, 30), counters.products(lab, LAST, 90)):
         assert reason.startswith("No data for guide")
@@ -183,7 +183,7 @@ def test_nothing_recorded_is_not_nothing_used(lab):
 
 
 def _sell(lab: Lab, day: str, *, event: str = "e", units: int = 1, discount: float = 0) -> None:
-    """One order line, by default without a discount."""
+    """Insert one order line, by default without a discount."""
     lab._con.execute(
         "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, quantity, revenue, "
         "list_price, discount_id, discount_amount, occurred_at) VALUES ('guide', $event, 'order', "
@@ -194,7 +194,7 @@ def _sell(lab: Lab, day: str, *, event: str = "e", units: int = 1, discount: flo
 
 
 def test_orders_without_a_discount_are_named_beside_the_counters(lab):
-    """One order without a discount does not deny the 222 uses that the app has counted."""
+    """One order without a discount does not replace the 222 uses counted by the app."""
     _sell(lab, "2026-05-01")
     reason, *shown = counters.discounts(lab, LAST, 30)
     assert f"0 discount uses, and the app counted {sum(USES[-30:])}" in reason
@@ -202,7 +202,7 @@ def test_orders_without_a_discount_are_named_beside_the_counters(lab):
 
 
 def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
-    """A shop whose orders are recorded, but lie further back, used no discount since."""
+    """A shop with only earlier orders had no discount in the period."""
     _sell(lab, "2026-03-01", units=200, discount=10)
     assert len(counters.discounts(lab, LAST, 30)) > 1  # its counters go on, so they speak
     later = LAST + timedelta(60)
@@ -213,7 +213,7 @@ def test_quiet_days_of_a_shop_with_orders_are_quiet(lab):
 
 
 def test_one_tracked_order_does_not_turn_the_page(lab):
-    """The source that covers the period leads; the other one is named with its number."""
+    """The source that covers the period is used; the other one is listed with its number."""
     _sell(lab, "2026-05-08", discount=2)
     assert counters.lead(lab, LAST, 30)
     reason, verdict, *_ = counters.discounts(lab, LAST, 30)
@@ -226,7 +226,7 @@ def test_one_tracked_order_does_not_turn_the_page(lab):
 
 
 def test_events_lead_where_they_cover_the_period(lab):
-    """As many uses as the app has counted, from before its first day of the period on."""
+    """Events with as many uses as the counters, starting before their first day, are used."""
     for number in range(sum(USES[-30:])):
         _sell(lab, "2026-04-09", event=f"e{number}", discount=2)
     assert not counters.lead(lab, LAST, 30)
@@ -234,7 +234,7 @@ def test_events_lead_where_they_cover_the_period(lab):
 
 
 def test_events_lead_over_counters_that_d1lab_keeps(lab):
-    """Counters made of the events say nothing that the events do not."""
+    """Counters computed from the events contain no additional information."""
     lab._con.execute(
         "INSERT INTO raw.d1lab_owned (table_name, part) SELECT unnest(['daily_discount_stats',"
         " 'discount_analytics', 'product_performance']), 'counters'"
@@ -245,7 +245,7 @@ def test_events_lead_over_counters_that_d1lab_keeps(lab):
 
 
 def test_sources_that_disagree_are_named(lab):
-    """170 uses by day beside 100 in the totals: one of them is wrong, and the page says so."""
+    """The daily uses exceed the totals: the sources disagree, and the page says so."""
     lab._con.execute("UPDATE raw.daily_discount_stats SET total_discounts_used = 7")
     by_day = 7 * sum(uses > 0 for uses in USES)
     told = counters.disagreement(lab, LAST, 30)
@@ -255,7 +255,7 @@ def test_sources_that_disagree_are_named(lab):
 
 
 def _count(lab: Lab, **columns: Any) -> None:
-    """A row as the guide's upsert makes it: no use yet, no time of use, no revenue."""
+    """Insert a row as the guide's upsert does: no uses, no time of use, no revenue."""
     row = {"shop": "new", "discount_id": "d", "sku": "S", "times_used": 0, "discount_amount": 5}
     row |= {"created_at": "2026-05-01 10:00:00"} | columns
     names, marks = ", ".join(row), ", ".join(f"${name}" for name in row)
@@ -269,7 +269,7 @@ def _of_new(lab: Lab, metric: str) -> dict[str, Any]:
 
 
 def test_first_uses_are_counted_though_the_upsert_begins_at_zero(lab):
-    """A pair with a discount and no use shows it: each row has one use more than it says."""
+    """A pair with discounts given and 0 uses shows that each row has one more use."""
     _count(lab, sku="S", times_used=0, id=901)
     _count(lab, sku="T", times_used=3, discount_amount=20, id=902)
     row = _of_new(lab, "counted_discounts")
@@ -284,7 +284,7 @@ def test_first_uses_are_counted_though_the_upsert_begins_at_zero(lab):
 
 
 def test_counters_of_d1lab_begin_at_one(lab):
-    """What d1lab counts from events has no uncounted use, whatever stands in a row."""
+    """Counters computed by d1lab have no uncounted use, regardless of the row."""
     lab._con.execute(
         "INSERT INTO raw.d1lab_owned (table_name, part) VALUES ('discount_analytics', 'counters')"
     )
@@ -294,7 +294,7 @@ def test_counters_of_d1lab_begin_at_one(lab):
 
 
 def test_an_app_whose_pairs_were_all_used_once_has_a_shop_and_a_report(lab):
-    """No row has a time of use: it was made at its first."""
+    """If no row has a time of use, the row was created at its first use."""
     _count(lab, sku="S")
     _keep(lab, "discount_analytics")
     assert "new" in lab.shops
@@ -308,7 +308,7 @@ def test_an_app_whose_pairs_were_all_used_once_has_a_shop_and_a_report(lab):
 
 
 def test_revenue_that_is_not_recorded_is_unknown(lab):
-    """No depth of 100 %, no price of 0: NULL stays NULL."""
+    """No depth of 100% and no price of 0: NULL stays NULL."""
     _count(lab, sku="S")
     row = _of_new(lab, "counted_discounts")
     assert [row[name] for name in ("revenue_before", "revenue_after", "depth")] == [
@@ -325,7 +325,7 @@ def test_revenue_that_is_not_recorded_is_unknown(lab):
 
 
 def test_products_of_an_app_that_counts_discounted_sales_alone(lab):
-    """The answer says that other sales are not recorded; no product is called dependent."""
+    """The verdict says that other sales are not recorded; no product is called dependent."""
     lab._con.execute(
         "UPDATE raw.product_performance SET units_sold_without_discount = 0,"
         " revenue_with_discount = NULL, revenue_without_discount = NULL"
@@ -337,7 +337,7 @@ def test_products_of_an_app_that_counts_discounted_sales_alone(lab):
 
 
 def test_totals_do_not_fall_when_the_app_archives(lab):
-    """Rows that its retention moves stay in the sums; a row in both tables counts once."""
+    """Archived rows stay in the sums; a row in both tables counts once."""
     names = (
         "id, shop, discount_id, discount_code, sku, times_used, revenue_before_discount,"
         " discount_amount, revenue_after_discount, unique_customers, repeat_usage_count,"
@@ -357,7 +357,7 @@ def test_totals_do_not_fall_when_the_app_archives(lab):
 
 
 def test_days_before_the_app_are_not_drawn(lab):
-    """The first day that was counted begins the chart: before it nothing is known."""
+    """The chart starts with the first counted day."""
     trend = lab.metric("counted_days", until=LAST, days=200)
     first = next(day for day, uses in enumerate(USES) if uses)
     assert len(trend) == DAYS - first
@@ -365,7 +365,7 @@ def test_days_before_the_app_are_not_drawn(lab):
 
 
 def test_discounts_tell_the_dashboard_from_counters(settings):
-    """The run is done: its verdict, its figures, its lists, and what is missing for the rest."""
+    """The run is done, with verdict, figures, tables, and the list of missing results."""
     record, run_dir = _run(settings, "discounts")
     assert record.status == "done", record.error
     assert record.verdict.text == f"The app counted {sum(USES[-30:])} discount uses in 30 days."
@@ -392,7 +392,7 @@ def test_discounts_tell_the_dashboard_from_counters(settings):
 
 
 def test_products_tell_the_comparison_from_counters(settings):
-    """With against without a discount over all time; no elasticity is made up."""
+    """Sales with and without a discount over all time; no elasticity is made up."""
     record, run_dir = _run(settings, "products")
     assert record.status == "done", record.error
     assert record.verdict.text.startswith("45% of revenue was discounted in all that the app")
@@ -412,7 +412,7 @@ def test_products_tell_the_comparison_from_counters(settings):
     ],
 )
 def test_no_report_fails_on_the_guides_tables(settings, report, status):
-    """Each ends well; one that cannot answer names the command that brings what it lacks."""
+    """Every report ends without an error; without data, it names the command that loads it."""
     record, _ = _run(settings, report)
     assert record.status == status, record.error
     if status == "skipped":
@@ -421,7 +421,7 @@ def test_no_report_fails_on_the_guides_tables(settings, report, status):
 
 
 def test_turnover_does_not_deny_discounted_units(settings):
-    """The stock ledger counts units sold at a discount, though not what was given for them."""
+    """The stock ledger has units sold at a discount, but not the discount amounts."""
     _, run_dir = _run(settings, "inventory")
     figures = {figure.metric: figure for figure in load_results(run_dir)}
     assert figures["discounts_questioned"].value is None
@@ -430,7 +430,7 @@ def test_turnover_does_not_deny_discounted_units(settings):
 
 
 def test_tests_of_a_past_day_are_not_told_from_later_totals(settings):
-    """An open test's totals go beyond a past day, also where no order tells how far they reach."""
+    """Totals of a running test include later days, also if no order shows the last day."""
     with open_lab(settings) as lab:
         tests = lab.metric("ab_tests", shop=SHOP, until=LAST - timedelta(5)).set_index("test_id")
         assert tests["sums_are_later"].to_dict() == {"t1": False, "t2": True}

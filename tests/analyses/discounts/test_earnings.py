@@ -1,4 +1,4 @@
-"""What discounts brought: counted by hand on the tiny shop, and the break-even rules."""
+"""Cost of discounts, by hand on the tiny shop, and the break-even rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOPE = Elasticity(-2.0, 0.2, -2.4, -1.6, -1.0, 20, 52, 900, None)
 
 
 def test_break_even_is_one_rule_from_both_sides():
-    """The lift that a margin needs is the lift at which that margin breaks even."""
+    """Break-even lift and break-even margin are inverse functions."""
     lift = earnings.break_even_lift([0.5, 0.4, 0.1], [0.2, 0.3, 0.2])
     assert lift[:2] == pytest.approx([2 / 3, 3.0])
     assert np.isnan(lift[2])  # the depth eats the margin
@@ -27,7 +27,7 @@ def test_break_even_is_one_rule_from_both_sides():
 
 
 def test_earnings_equal_a_count_line_by_line(tiny_lab):
-    """Uses, customers, those who came again and those who were new, in Python."""
+    """Uses, customers, repeat customers, and first-time customers, counted in Python."""
     lines = tiny_lab.sql(
         "SELECT discount_id, order_id, customer_id, revenue, discount_amount, type "
         "FROM order_lines WHERE shop = 'harbor' ORDER BY occurred_at, event_id"
@@ -55,7 +55,7 @@ def test_earnings_equal_a_count_line_by_line(tiny_lab):
 
 
 def test_stacking_counts_every_order_once(tiny_lab):
-    """The groups add up to all orders, and their savings to all savings."""
+    """The groups add up to all orders, and their discounts to all discounts."""
     stacking = tiny_lab.metric("discount_stacking", **PERIOD)
     [(orders, savings)] = tiny_lab.sql(
         "SELECT count(DISTINCT order_id), sum(discount_amount)::DOUBLE FROM order_lines "
@@ -66,14 +66,14 @@ def test_stacking_counts_every_order_once(tiny_lab):
 
 
 def test_leaks_are_unknown_with_few_codes(tiny_lab):
-    """Two codes cannot be compared; the sentence says so."""
+    """Two codes are too few to compare; the sentence says so."""
     codes = tiny_lab.metric("leaking_codes", **PERIOD)
     assert codes.leaks.isna().all()
     assert "Leak check not available" in earnings.leaks(codes)
 
 
 def test_leaks_name_the_code():
-    """Only what lies beyond the fence is named."""
+    """Only codes beyond the fence are named."""
     codes = pd.DataFrame({"discount_code": ["WIDE", "B"], "leaks": [True, False]})
     assert earnings.leaks(codes) == "Possible leaks: WIDE."
 
@@ -82,7 +82,7 @@ NO_LIFTS = lifts.observed(pd.DataFrame(columns=WEEKS))
 
 
 def test_earned_puts_lift_and_need_side_by_side():
-    """A fifth off at elasticity -2: 56 % more units, and a margin of 55.6 % to pay."""
+    """20% off at an elasticity of -2: 56% more units, and a break-even margin of 55.6%."""
     row = earnings.earned(SKU.assign(margin_rate=0.5), "sku", SLOPE, NO_LIFTS).iloc[0]
     assert row.shop_lift == pytest.approx(0.5625)
     assert row.shop_lift_low < row.shop_lift < row.shop_lift_high
@@ -91,7 +91,7 @@ def test_earned_puts_lift_and_need_side_by_side():
 
 
 def test_anyway_is_bounded():
-    """What the lift's upper end leaves over needed no discount; at most, none did."""
+    """The lower bound comes from the upper end of the lift; the upper bound is 100%."""
     found = earnings.anyway(earnings.earned(SKU, "sku", SLOPE, NO_LIFTS))
     assert found.low == pytest.approx(0.8**2.4)
     assert found.likely == pytest.approx(0.8**2)

@@ -1,4 +1,4 @@
-"""Price elasticity: a known one is found again, dense least squares agrees, real promotions too."""
+"""Price elasticity: known values, dense least squares, and real promotions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _true_slopes(skus: int, spread: float, seed: int) -> np.ndarray:
 
 
 def _shop(skus: int = 60, weeks: int = 40, spread: float = 0.0, seed: int = 1) -> Panel:
-    """A shop that promotes in its busy weeks, and mostly what sells little: pooling misleads."""
+    """Simulate a shop that promotes slow sellers in busy weeks, which biases pooled estimates."""
     random = np.random.default_rng(seed)
     sku, week = (grid.ravel() for grid in np.mgrid[0:skus, 0:weeks])
     size, season = random.normal(3, 1, skus), random.normal(0, 0.4, weeks)
@@ -34,7 +34,7 @@ def _shop(skus: int = 60, weeks: int = 40, spread: float = 0.0, seed: int = 1) -
 
 
 def test_elasticity_finds_a_known_one():
-    """The truth lies within the interval, and the interval is narrow."""
+    """The interval covers the true value and is narrow."""
     found = elasticity(_shop())
     assert found.reason is None
     assert found.low < TRUE < found.high
@@ -43,13 +43,13 @@ def test_elasticity_finds_a_known_one():
 
 
 def test_elasticity_without_effects_misleads():
-    """Pooling takes small sellers and busy weeks for the price's work."""
+    """The pooled estimate includes the effects of slow sellers and busy weeks."""
     found = elasticity(_shop())
     assert not found.low < found.pooled < found.high
 
 
 def test_elasticity_equals_dense_least_squares():
-    """On an unbalanced panel: dummies for every SKU and week, and the sandwich written out."""
+    """On an unbalanced panel, with dummies for SKUs and weeks and the explicit sandwich."""
     panel = _shop(skus=12, weeks=9)
     _, sku = np.unique(panel.sku, return_inverse=True)
     _, week = np.unique(panel.week, return_inverse=True)
@@ -67,14 +67,14 @@ def test_elasticity_equals_dense_least_squares():
 
 
 def test_elasticity_covers_the_truth_as_often_as_it_says():
-    """Over 200 simulated shops about 95 % of the intervals hold the true slope."""
+    """Over 200 simulated shops, about 95% of the intervals cover the true slope."""
     found = [elasticity(_shop(skus=25, weeks=20, seed=seed)) for seed in range(200)]
     covered = np.mean([e.low < TRUE < e.high for e in found])
     assert 0.90 <= covered <= 0.99
 
 
 def test_elasticity_abstains():
-    """With nine SKUs, and where no price ever moved."""
+    """Not available with nine SKUs, or if no price changed."""
     assert elasticity(_shop(skus=9)).reason == "few_skus"
     panel = _shop()
     still = panel._replace(price=np.ones_like(panel.price))
@@ -83,14 +83,14 @@ def test_elasticity_abstains():
 
 
 def test_elasticity_refuses_a_week_without_units():
-    """There is no logarithm of nothing."""
+    """The logarithm of 0 does not exist."""
     panel = _shop()
     with pytest.raises(InputError, match="above 0"):
         elasticity(panel._replace(units=panel.units * 0))
 
 
 def test_slopes_shrink_towards_the_shop():
-    """Where SKUs are alike their slopes come out alike; where they differ, the spread is found."""
+    """Equal SKUs get equal slopes; for different SKUs, the spread is recovered."""
     alike, apart = _shop(), _shop(spread=1.0, weeks=50)
     one, other = slopes(alike, elasticity(alike)), slopes(apart, elasticity(apart))
     assert one.spread < 0.35
@@ -99,7 +99,7 @@ def test_slopes_shrink_towards_the_shop():
 
 
 def test_slopes_cover_the_skus_own_truth():
-    """90 % intervals of single SKUs hold the SKU's true slope about as often as they say."""
+    """90% intervals of single SKUs cover the true slope about as often as stated."""
     panel = _shop(spread=0.6, skus=200, seed=5)
     truth = _true_slopes(200, 0.6, 5)
     found = slopes(panel, elasticity(panel))
@@ -109,7 +109,7 @@ def test_slopes_cover_the_skus_own_truth():
 
 @pytest.mark.parametrize("drift", [0.0, 0.8])
 def test_slopes_tell_how_far_they_drift(drift):
-    """SKUs take other slopes in the last third: forecasts miss by that, and say so."""
+    """SKUs have other slopes in the last third; the drift measures the forecast error."""
     random, moved, found = np.random.default_rng(9), [], []
     for seed in range(6):
         panel = _shop(skus=150, weeks=60, spread=0.5, seed=seed)
@@ -130,7 +130,7 @@ def test_slopes_tell_how_far_they_drift(drift):
 
 
 def test_drift_is_unknown_with_few_slopes():
-    """Twelve SKUs over 24 weeks hold too few forecasts: the error stays that of the weeks seen."""
+    """Twelve SKUs over 24 weeks are too few forecasts, so the error does not include a drift."""
     panel = _shop(skus=12, weeks=24)
     own = slopes(panel, elasticity(panel))
     assert own.drift is None
@@ -138,7 +138,7 @@ def test_drift_is_unknown_with_few_slopes():
 
 
 def test_slopes_need_a_shops_elasticity():
-    """Nothing is shrunk towards an unknown slope."""
+    """Slopes cannot be shrunk toward a missing slope."""
     panel = _shop(skus=9)
     with pytest.raises(InputError, match="few_skus"):
         slopes(panel, elasticity(panel))
