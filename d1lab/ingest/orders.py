@@ -82,11 +82,11 @@ FROM checked
 WHERE reason IS NULL
 """
 _SHOWN = """
-SELECT order_id, type, occurred_at, left(customer_id, 8) AS customer, sku, quantity,
-    discount_code, discount_amount, revenue
-FROM sent
-WHERE position NOT IN (SELECT position FROM checked WHERE reason IS NOT NULL)
-    AND order_id IN (
+SELECT sent.order_id, sent.type, checked.occurred_at, left(sent.customer_id, 8) AS customer, sku,
+    sent.quantity, discount_code, discount_amount::DOUBLE, revenue::DOUBLE
+FROM sent JOIN checked USING (position)
+WHERE reason IS NULL
+    AND sent.order_id IN (
         SELECT order_id FROM sent GROUP BY order_id ORDER BY min(position) LIMIT $orders
     )
 ORDER BY position LIMIT 20

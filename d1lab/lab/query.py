@@ -38,9 +38,23 @@ def run(
     if missing := sorted(takes - set(params)):
         raise InputError(f"missing values for {', '.join('$' + name for name in missing)}")
     try:
-        return con.sql(sql, params=dict(params)) if params else con.sql(sql)
+        found = con.sql(sql, params=dict(params)) if params else con.sql(sql)
     except duckdb.Error as error:
         raise explained(con, error, sql) from None
+    return _in_utc(found)
+
+
+def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Times with a zone, such as now(), as UTC without one, as all times of the warehouse."""
+    zoned = [str(kind) == "TIMESTAMP WITH TIME ZONE" for kind in found.types]
+    if not any(zoned) or len({*found.columns}) < len(found.columns):
+        return found
+    return found.project(
+        ", ".join(
+            f"CAST({quote(name)} AS TIMESTAMP) AS {quote(name)}" if has_zone else quote(name)
+            for name, has_zone in zip(found.columns, zoned, strict=True)
+        )
+    )
 
 
 def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> D1labError:

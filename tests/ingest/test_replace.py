@@ -221,3 +221,16 @@ def test_any_interleaving_ends_in_the_newest_state_of_each_order(tmp_path_factor
     ((orders,),) = db.query("SELECT count(*) FROM d1lab_orders").rows
     assert orders == len(newest)
     db.close()
+
+
+def test_dry_run_shows_the_first_orders_as_understood(tmp_path):
+    """In UTC, with what was paid; five orders, without rejected lines."""
+    names = [f"#{number}" for number in range(1, 8)]
+    lines = [FIRST | {"Name": name, "Id": name[1:]} for name in names]
+    lines[1] |= {"Lineitem price": "x"}
+    path = write_export(tmp_path / "export.csv", *lines)
+    seen = load(None, path).seen
+    assert [line.order_id for line in seen] == ["1", "3", "4", "5", "6"]
+    assert {line.occurred_at for line in seen} == {"2026-05-01 07:30:00"}
+    assert {(line.sku, line.quantity, line.revenue) for line in seen} == {("SOCK", "1", "10.0")}
+    assert len({line.customer for line in seen}) <= 1

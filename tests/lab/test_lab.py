@@ -180,6 +180,14 @@ def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
             lab.metric("turnover", until="2026-05-08", days=8)
 
 
+def test_the_present_time_is_in_utc_without_a_zone(tiny_lab):
+    """`SELECT now()` needs no further package, and compares with the warehouse's times."""
+    sql = "SELECT now() AS at, now() - max(occurred_at) > INTERVAL 1 SECOND AS later, 1 FROM $t"
+    [(at, later, one)] = tiny_lab.sql(sql.replace("$t", "order_lines")).fetchall()
+    assert (at.tzinfo, later, one) == (None, True, 1)
+    assert abs(datetime.now(UTC).replace(tzinfo=None) - at) < timedelta(minutes=5)
+
+
 def test_metrics_lists_every_metric(tiny_lab):
     """Name, sentence, unit, grain, what it reads, its parameters."""
     listed = tiny_lab.metrics().set_index("metric")
