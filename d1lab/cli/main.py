@@ -45,7 +45,8 @@ def _root(
         ),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log each pull, run, and push to stderr.")
+        bool,
+        typer.Option("--verbose", "-v", help="Log each pull and run with its cost."),
     ] = False,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log as text, or as JSON with all events, one per line.")

@@ -51,8 +51,11 @@ def push(
 ) -> None:
     """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
+    from d1lab.jobs.billed import keep_push
+    from d1lab.jobs.ledger import open_ledger
     from d1lab.push import PushPlan, plan
     from d1lab.push import push as write
+    from d1lab.runs.record import RUN_FILE
 
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
@@ -62,6 +65,8 @@ def push(
             result = plan(db, run_dir, named=named)
         else:
             result = write(db, run_dir, named=named, progress=progress)
+            if (run_dir / RUN_FILE).is_file():
+                keep_push(settings, open_ledger(settings), run_dir, result)
     if as_json:
         print_json(result)
         return

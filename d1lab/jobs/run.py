@@ -15,7 +15,7 @@ from d1lab.config import Settings, clean_environment
 from d1lab.d1 import Database
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
-from d1lab.jobs.billed import with_push, with_rows_read
+from d1lab.jobs.billed import keep_push, with_rows_read
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
 from d1lab.jobs.held import with_lost_results
 from d1lab.jobs.ledger import open_ledger
@@ -275,14 +275,8 @@ class _JobRunner:
         except D1labError as error:
             message = f"report created, but results were not written to D1: {error}"
             return outcome._replace(message=message, exit_code=error.exit_code)
-        record = load_run(run_dir)
-        if record.pushed and all(table.status != "pushed" for table in result.tables):
-            return outcome
-        record = with_push(record, result)
-        record.save(run_dir)
-        self.ledger.set_pushed(run_id)
-        write_page(run_dir, self.settings.reports_dir)
-        return outcome._replace(record=record, pushed=result)
+        record = keep_push(self.settings, self.ledger, run_dir, result)
+        return outcome._replace(record=record, pushed=result) if record else outcome
 
 
 def _has_staged(outcome: JobResult) -> bool:

@@ -40,3 +40,19 @@ def test_runs_refuse_what_is_no_day_and_no_status(project, run):
 def test_runs_of_a_new_project_are_none(project, run):
     """An empty list, not an error."""
     assert run("runs", "--json").json == []
+
+
+def test_a_push_by_hand_is_kept_with_the_run(project, run):
+    """Its cost is in `d1lab runs`, and its page no longer says that it is pending."""
+    assert run("pull").code == 0
+    assert run("run", "customers", "--no-pull", "--no-push").code == 0
+    [before] = run("runs", "--json").json
+    assert (before["rows_written"], before["pushed_at"]) == (0, None)
+    page = project / "reports" / "mine" / "corner" / "customers" / "latest.html"
+    assert "pending: " in page.read_text()
+    assert run("push", before["run_id"]).code == 0
+    [after] = run("runs", "--json").json
+    assert after["rows_written"] > 0
+    assert after["cost"] > before["cost"]
+    assert after["pushed_at"]
+    assert "pending: " not in page.read_text()

@@ -29,8 +29,15 @@ def test_four_mondays_of_the_smallest_shop(course):
     assert [row.ran for row in rows] == [1, 1, 1, 1, 7]
     assert [row.compared for row in rows] == [0, 0, 0, 0, 7]
     assert rows[-1].scored > 0
+    assert "past recommendations scored" in _track_record(course)
     assert course.rows == rows
     assert list(course.play()) == []  # resumed: nothing is left to do
+
+
+def _track_record(course) -> str:
+    """What the page of the last Monday says of earlier recommendations."""
+    reports = course.settings.reports_dir / "demo" / "kiosk" / "recommendations"
+    return (reports / "latest.html").read_text()
 
 
 def test_course_goes_through_a_year_of_mondays_and_sixty_days():
