@@ -20,7 +20,7 @@ from d1lab.cli.output import (
 )
 from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
-from d1lab.errors import UnknownName
+from d1lab.errors import D1labError, UnknownName
 
 if TYPE_CHECKING:
     from d1lab.push import PushPlan, PushResult
@@ -51,11 +51,8 @@ def push(
 ) -> None:
     """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
-    from d1lab.jobs.billed import keep_push
-    from d1lab.jobs.ledger import open_ledger
     from d1lab.push import PushPlan, plan
     from d1lab.push import push as write
-    from d1lab.runs.record import RUN_FILE
 
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
@@ -65,8 +62,7 @@ def push(
             result = plan(db, run_dir, named=named)
         else:
             result = write(db, run_dir, named=named, progress=progress)
-            if (run_dir / RUN_FILE).is_file():
-                keep_push(settings, open_ledger(settings), run_dir, result)
+            _keep(settings, run_dir, result)
     if as_json:
         print_json(result)
         return
@@ -79,6 +75,17 @@ def push(
     verb = "would write" if dry_run else "wrote"
     read = counted(result.usage.rows_read, "billed row")
     echo_err(f"push: {read} read; {verb} {result.usage.rows_written:,}")
+
+
+def _keep(settings: Settings, run_dir: Path, result: PushResult) -> None:
+    """Note the push with its run; it stands in D1 even if the run's own files are damaged."""
+    from d1lab.jobs.billed import keep_push
+    from d1lab.jobs.ledger import open_ledger
+
+    try:
+        keep_push(settings, open_ledger(settings), run_dir, result)
+    except D1labError as error:
+        echo_err(f"push: written to D1, but the run's page was not updated: {error}")
 
 
 def print_held_back(pushes: Sequence[PushResult | PushPlan]) -> None:
