@@ -1,4 +1,4 @@
-"""The command line: thin, each command parses, calls one function and prints what came back.
+"""The command line: each command parses its options, calls one function, and prints the result.
 
     setup.py    init, demo, migrate, doctor, track
     aggregate.py aggregate, with its take-over
@@ -11,7 +11,7 @@
     share.py    serve, publish, send, schedule
     output.py   JSON, pipes and progress; terminal.py: tables for people
 
-Exit codes: 0 done, 1 failed, 2 bad input; `run` adds 3 stale or missing data, 4 time-out,
+Exit codes: 0 done, 1 failed, 2 invalid input; `run` adds 3 stale or missing data, 4 timeout,
 75 locked by another process.
 """
 

@@ -1,4 +1,4 @@
-"""The A/B calculator: `d1lab ab A B` for a verdict, `d1lab ab size` for the visitors it needs."""
+"""The A/B calculator: `d1lab ab A B` for a verdict, `d1lab ab size` for the sample size."""
 
 from __future__ import annotations
 

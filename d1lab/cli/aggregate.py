@@ -1,4 +1,4 @@
-"""The command aggregate: counters from order events, and handing a table over."""
+"""The command aggregate: counters from order events, and the take-over of a table."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def aggregate(
     take_over: Annotated[
         str | None,
         typer.Option(
-            metavar="TABLE", help="Hand this table of the app over to d1lab, or TABLE.COLUMN."
+            metavar="TABLE", help="Hand over this app's table, or TABLE.COLUMN, to d1lab."
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Hand over even if the events cover less than the rows.")
+        bool, typer.Option("--yes", help="Hand over even if the events fall short of the rows.")
     ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Recompute counters from order events, and compare those that the app keeps.
+    """Recompute counters from order events, and compare those that the app maintains.
 
-    Writes only tables that were empty at first, or that were handed over with --take-over.
+    Writes only tables that were empty on the first run, or handed over with --take-over.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.aggregate import aggregate as compute
@@ -68,7 +68,7 @@ def aggregate(
         if table.table in result.kept and table.differ:
             _print_difference(table)
             echo_err(
-                f"{table.table} is kept by the app and was not written. {result.events.covered}. "
+                f"{table.table} is maintained by the app: not written. {result.events.covered}. "
                 f"To hand over: d1lab aggregate --take-over {table.table}"
             )
     echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
@@ -107,7 +107,7 @@ def _hand_over(
 
 
 def _print_difference(table: Comparison) -> None:
-    """The sums of both sides, then the rows that are furthest apart."""
+    """Print the sums of both sides, then the rows with the largest differences."""
     print_rows(("figure", "in_d1", "from_events", "rows_short"), table.sums)
     rows = [
         (table.table, " ".join(row.key.values()), figure, (row.stored or {}).get(figure), value)

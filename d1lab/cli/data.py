@@ -1,4 +1,4 @@
-"""Commands that bring data here and look at it: pull, tables, sql, metrics, search."""
+"""Commands to pull and query data: pull, tables, sql, metrics, search."""
 
 # pyright: standard
 
@@ -78,7 +78,7 @@ def pull(
     rows = [
         (name, t.rows_pulled, t.rows_read, t.whole)
         for name, t in result.by_table.items()
-        if t.rows_pulled or t.rows_read or name not in TABLES  # of ours, what D1 has
+        if t.rows_pulled or t.rows_read or name not in TABLES  # d1lab's tables only if in D1
     ]
     print_rows(columns, rows)
     echo_err(
@@ -90,11 +90,11 @@ def pull(
 
 
 def _short(frame: pd.DataFrame) -> pd.DataFrame:
-    """What people ask first of all tables: what there is, not every column."""
+    """Reduce the list of tables to an overview, without columns."""
     from d1lab.catalog import TABLES
 
     shown = {f"raw.{name}" for name in {*TABLES, *frame["d1_table"][~_is_raw(frame)]}}
-    seen = [i for i, name in enumerate(frame["table"]) if name in shown]  # their views say it
+    seen = [i for i, name in enumerate(frame["table"]) if name in shown]  # shown as views instead
     frame = _without_empty(frame.drop(index=seen, columns="null_shares"))
     frame["age_hours"] = frame["age_hours"].round(2)
     frame["columns"] = [names.count(",") + 1 for names in frame["columns"]]
@@ -106,14 +106,14 @@ def _is_raw(frame: pd.DataFrame) -> pd.Series:
 
 
 def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame without what only the app's own tables have, where there is none."""
+    """Drop columns that only apply to the app's own tables if there are none."""
     names = ("comment", "declared", "stored_as", "key", "refers_to")
     empty = [name for name in names if name in frame and (frame[name] == "").all()]
     return frame.drop(columns=empty)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    """A frame's rows: None where something is missing, and days without a time of day."""
+    """Return a frame's rows, with None for missing values and days without a time of day."""
     columns = []
     for _, column in frame.items():
         is_there = column.notna()
@@ -164,7 +164,7 @@ def sql(
     relation = open_lab(database).sql(statement)
     try:
         rows = relation.fetchall()
-    except duckdb.Error as error:  # it is computed only now: a cast may fail at some row
+    except duckdb.Error as error:  # computed lazily: a cast can fail at any row
         raise InputError(f"SQL: {message_of(error)}") from None
     print_rows(relation.columns, rows, as_json=as_json)
 

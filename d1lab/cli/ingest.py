@@ -1,4 +1,4 @@
-"""The group of commands that load what the app does not record: d1lab ingest ..."""
+"""The group `d1lab ingest`: commands to load data that the app does not record."""
 
 from __future__ import annotations
 

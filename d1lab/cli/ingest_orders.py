@@ -1,4 +1,4 @@
-"""Commands that load orders: ingest orders, map."""
+"""Commands to load orders: ingest orders, map."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FilesArgument = Annotated[
     list[Path],
     typer.Argument(
         help="Order export of a shop, or any table: .csv, .tsv, .txt, .xlsx, .jsonl, "
-        ".parquet. Several files are one export that was cut."
+        ".parquet. Several files are the parts of one export."
     ),
 ]
 MapFileOption = Annotated[Path | None, typer.Option(help="Column map for other files (TOML).")]
@@ -55,7 +55,7 @@ DatesOption = Annotated[
     str | None, typer.Option(help="How to read 3/1/2026: day-first or month-first.")
 ]
 DecimalOption = Annotated[
-    str | None, typer.Option(help="Sign before decimals: . or , Default: as in the file.")
+    str | None, typer.Option(help="Decimal separator: . or , Default: from the file.")
 ]
 CountryOption = Annotated[
     str | None, typer.Option(help="Country of phone numbers without one, such as DE.")
@@ -119,7 +119,7 @@ def orders(
 
 
 def _orders_line(result: OrdersResult, dry_run: bool) -> str:
-    """What became of a file of orders, in a few sentences."""
+    """Summarize the result of loading an orders file."""
     parts = [
         f"ingest: {counted(result.lines, 'line')}, {counted(result.orders, 'order')}, "
         f"{counted(result.events, 'event')} ({counted(result.refunds, 'refund')}). "
@@ -157,9 +157,9 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
 
 @app.command("map", epilog="Example: d1lab ingest map sales.csv > columns.toml")
 def propose(
-    file: Annotated[Path, typer.Argument(help="File of orders whose columns d1lab does not know.")],
+    file: Annotated[Path, typer.Argument(help="Orders file with unknown columns.")],
 ) -> None:
-    """Propose a column map for a file of orders, as TOML."""
+    """Propose a column map for an orders file, as TOML."""
     from d1lab.ingest.propose_map import proposed_map
 
     typer.echo(proposed_map(file), nl=False)

@@ -1,4 +1,4 @@
-"""Command that loads competitor prices: ingest prices."""
+"""Command to load competitor prices: ingest prices."""
 
 from __future__ import annotations
 

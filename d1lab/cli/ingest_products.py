@@ -1,4 +1,4 @@
-"""Commands that load facts about products: ingest costs, products, stock."""
+"""Commands to load product data: ingest costs, products, stock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the `ingest` commands share: their options, the connection, and the summary of a file."""
+"""Shared parts of the `ingest` commands: options, the connection, and the summary of a file."""
 
 from __future__ import annotations
 

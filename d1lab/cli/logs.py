@@ -13,7 +13,7 @@ LogFormat = Literal["text", "json"]
 
 
 class _StandardError(logging.Handler):
-    """Writes to standard error as it is at that moment."""
+    """Writes to the current `sys.stderr`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(self.format(record) + "\n")
@@ -23,7 +23,7 @@ class JsonLines(logging.Formatter):
     """One JSON object per line: time (UTC), level, logger, event, and the event's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return a record as one JSON line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

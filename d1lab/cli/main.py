@@ -1,4 +1,4 @@
-"""The application: its commands in order, and the one place where errors become exit codes."""
+"""The application: its commands in order, and the mapping of errors to exit codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from d1lab.errors import D1labError
 from d1lab.version import __version__
 
 _INTERRUPTED = 130
-_DUCKDB_INTERRUPTED = "Query interrupted"  # what some of its calls make of Ctrl-C
+_DUCKDB_INTERRUPTED = "Query interrupted"  # the error of some calls on Ctrl-C
 
 app = typer.Typer(
     name="d1lab",
@@ -52,7 +52,7 @@ def _root(
         LogFormat, typer.Option(help="Log as text, or as JSON with all events, one per line.")
     ] = "text",
 ) -> None:
-    """The analytics workbench beside a Cloudflare D1 database."""
+    """Analytics workbench for Cloudflare D1."""
     set_up(verbose=verbose, log_format=log_format)
 
 
@@ -65,14 +65,14 @@ app.add_typer(
 
 
 def main() -> None:
-    """Run the command line. What goes wrong is one line and an exit code, never a traceback."""
+    """Run the command line. Errors are one line and an exit code, never a traceback."""
     try:
         with _heeding_ctrl_c():
             app()
     except D1labError as error:
         echo_err(f"error: {error}")
         sys.exit(error.exit_code)
-    except OSError as error:  # a folder that cannot be written, a disk that is full
+    except OSError as error:  # such as a read-only folder or a full disk
         place = f"{error.filename}: " if error.filename else ""
         echo_err(f"error: {place}{error.strerror or error}")
         sys.exit(1)
@@ -86,8 +86,8 @@ def main() -> None:
 
 @contextmanager
 def _heeding_ctrl_c() -> Generator[None]:
-    """Let Ctrl-C end a query of DuckDB: Python's own handler has to wait until that returns."""
-    reading, writing = socket.socketpair()  # Windows wakes sockets only
+    """Let Ctrl-C cancel DuckDB queries; Python's own handler would wait until they return."""
+    reading, writing = socket.socketpair()  # on Windows, signals wake only sockets
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     listener = Thread(target=_pass_on, args=(reading,), daemon=True)
@@ -101,18 +101,18 @@ def _heeding_ctrl_c() -> Generator[None]:
 
 
 def _pass_on(signals: socket.socket) -> None:
-    """Interrupt DuckDB at each SIGINT, until the other end is closed."""
+    """Interrupt DuckDB on each SIGINT until the peer is closed."""
     with signals:
         while number := signals.recv(1):
-            warehouse = sys.modules.get("d1lab.warehouse")  # where it is loaded: --help needs none
+            warehouse = sys.modules.get("d1lab.warehouse")  # only if loaded
             if number[0] == signal.SIGINT and warehouse:
                 warehouse.interrupt()
 
 
 def _ended(ended: SystemExit | KeyboardInterrupt) -> str | int | None:
-    """The exit code; Typer has turned Ctrl-C and a closed pipe into codes of its own by now."""
+    """Return the exit code; Typer has already converted Ctrl-C and a closed pipe to its codes."""
     if isinstance(ended.__context__, BrokenPipeError):
-        return 0  # the reader, such as `head`, has enough
+        return 0  # the reader, such as `head`, closed the pipe
     if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
         return ended.code
     echo_err("interrupted. Completed work is kept. Run the same command to continue.")

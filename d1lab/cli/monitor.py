@@ -1,4 +1,4 @@
-"""Commands that show what runs, and what it costs: runs, status."""
+"""Commands to monitor runs and their cost: runs, status."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def runs(
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List past runs, newest first, with what they cost in D1.
+    """List past runs and their D1 cost, newest first.
 
     Exit codes: 0 success, 2 invalid input.
     """
@@ -86,7 +86,7 @@ def status(
     metrics_file: MetricsFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is fresh, due, failed, and locked, and today's and this month's D1 cost.
+    """Show fresh, due, failed, and locked reports, and the D1 cost of today and this month.
 
     D1 is not read. Without --database, all databases with data are shown.
 

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, tab-separated text for pipes, JSON for programs."""
+"""Output of commands: tables on a terminal, tab-separated text in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def _plain(value: Any) -> object:
 
 
 def _fields(value: Any) -> object:
-    """NamedTuples as mappings, all the way down: JSON then carries the names."""
+    """Convert NamedTuples to mappings recursively, so that JSON has field names."""
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return orjson.Fragment(str(value))  # orjson writes 64 bits by itself
+        return orjson.Fragment(str(value))  # orjson itself supports only 64 bits
     if isinstance(value, tuple) and hasattr(cast("object", value), "_asdict"):
         return {k: _fields(v) for k, v in cast("Any", value)._asdict().items()}
     if isinstance(value, Mapping):
@@ -86,13 +86,13 @@ def _fields(value: Any) -> object:
 
 
 def print_json(value: object) -> None:
-    """Any result of ours as indented JSON."""
+    """Print a result as indented JSON."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
     sys.stdout.write(orjson.dumps(_fields(value), default=_plain, option=options).decode() + "\n")
 
 
 def _cell(value: object) -> str:
-    """A value in a pipe: fifteen digits, which is all but the noise of a float's last ones."""
+    """Format a value for a pipe, floats with fifteen significant digits."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -107,18 +107,18 @@ def _cell(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value on a terminal: what an eye takes in."""
+    """Format a value for a terminal, with few digits."""
     is_short = isinstance(value, float) and math.isfinite(value) and abs(value) < 1e15
     return f"{value:,.6g}" if is_short else _cell(value)
 
 
 def _one_line(text: str) -> str:
-    """No control character of a value reaches the terminal, and no tab or line end the pipe."""
+    """Remove control characters, including tabs and line ends."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:
-    """Column names as keys: the second `a` is `a_2`, so that no value is lost."""
+    """Make column names unique: the second `a` becomes `a_2`, so that no value is lost."""
     names: list[str] = []
     for name in columns:
         free, number = name, 1
@@ -132,7 +132,7 @@ def _distinct(columns: Sequence[str]) -> list[str]:
 def print_rows(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool = False
 ) -> None:
-    """Rows as a table on a terminal, tab-separated in a pipe, a list of objects as JSON."""
+    """Print rows as a table on a terminal, tab-separated in a pipe, or as JSON objects."""
     if as_json:
         names = _distinct(columns)
         print_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -153,12 +153,12 @@ def _print_table(columns: Sequence[str], rows: list[list[Any]]) -> None:
 
 
 def echo_err(text: str) -> None:
-    """One line for people, on standard error: standard output stays for data."""
+    """Print a message to standard error; standard output is for data only."""
     sys.stderr.write(text + "\n")
 
 
 def echo_pull_notes(pulled: PullResult) -> None:
-    """Remarks on a pull: why it started over, and what did not fit its type."""
+    """Print notes on a pull: the reason for a rebuild, and the number of quarantined values."""
     if pulled.note:
         echo_err(f"pull: {pulled.note}")
     for note in pulled.notes:
@@ -177,7 +177,7 @@ def echo_pull_notes(pulled: PullResult) -> None:
 
 @contextmanager
 def progress_bars() -> Generator[Progress | None]:
-    """A `progress(name, done, expected)` that draws bars on a terminal; None elsewhere."""
+    """Yield a `progress(name, done, expected)` that draws bars on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return

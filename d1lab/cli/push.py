@@ -1,4 +1,4 @@
-"""Commands that write staged results to D1 and take them back: push, rollback."""
+"""Commands to write staged results to D1 and undo it: push, rollback."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def rollback(
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
     with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
-        if not dry_run:  # rows that the push made are deleted
+        if not dry_run:  # deletes rows that the push inserted
             note_restore_point(db, settings.folder(database), f"rollback of {run_id}")
         result = restore(db, run_dir, dry_run=dry_run, progress=progress)
     if as_json:

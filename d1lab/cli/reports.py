@@ -1,4 +1,4 @@
-"""Commands about reports: run, prune, lab."""
+"""Commands for reports: run, prune, lab."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ app = typer.Typer()
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:
-    """`name=value` pairs as a mapping.
+    """Parse `name=value` pairs into a mapping.
 
     Raises:
-        InputError: One has no '='.
+        InputError: A pair has no '='.
     """
     given: dict[str, str] = {}
     for pair in pairs:
@@ -130,7 +130,7 @@ def run(
     values, reports, shops = _params_file(params), report or (), shop or ()
     check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
     if export == "pdf":
-        require_chromium()  # before anything is pulled
+        require_chromium()  # before any pull
     pulled = None
     if pull and not dry_run:
         pulled = _pull(settings, database, max_age, max_rows_read, accept_dropped=accept_dropped)
@@ -247,7 +247,7 @@ def _print_outcomes(
         )
     if pulled:
         echo_pull_notes(pulled)
-    if not any(outcome.status == "due" for outcome in outcomes):  # no dry run
+    if not any(outcome.status == "due" for outcome in outcomes):  # not a dry run
         _say_what_it_took(outcomes, pulled, seconds)
     index = settings.reports_dir / "index.html"
     if index.is_file():
@@ -263,7 +263,7 @@ def _say_what_it_took(outcomes: list[JobResult], pulled: PullResult | None, seco
     dollars = cost(usage._replace(rows_read=read))
     echo_err(
         f"{pulled_rows} pulled; D1 bills {counted(read, 'row')} read and "
-        f"{usage.rows_written:,} written (${dollars:.4f} past what the plan includes); "
+        f"{usage.rows_written:,} written (${dollars:.4f} beyond the included quota); "
         f"{counted(sum(p.changed for p in pushes), 'result')} pushed; {seconds:.1f} s"
     )
 
@@ -321,6 +321,6 @@ def lab(
     if tour.is_file():
         command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
     command += [] if browser else ["--no-browser"]
-    command += ["--allow-root"] if is_root() else []  # in a container; it stays on loopback
+    command += ["--allow-root"] if is_root() else []  # in a container; listens on loopback only
     environment = {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
     os.execve(sys.executable, command, environment)

@@ -1,4 +1,4 @@
-"""Commands that make and check a database: init, demo, migrate, track, doctor, optimize."""
+"""Commands to set up and check a database: init, demo, migrate, track, doctor, optimize."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def init(
 
 
 def _toml(name: str, url: str, plan: str, currency: str, timezone: str) -> str:
-    """The text of d1lab.toml, tried out before anything is written."""
+    """Return the text of d1lab.toml, validated before it is written."""
     from d1lab.d1.connect import require_url
 
     for value in (name, url, plan, currency, timezone):
@@ -172,9 +172,9 @@ def track(
 def optimize(
     database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
-    """Correct D1's statistics of tables that it takes for tiny and therefore scans.
+    """Update outdated D1 statistics that cause table scans.
 
-    Runs ANALYZE for each of them, which reads two rows per row.
+    Runs ANALYZE on each affected table, which reads two rows per row.
     """
     from d1lab.d1.connect import connect
     from d1lab.ops.optimize import Misled
@@ -187,14 +187,14 @@ def optimize(
         read = sum(table.rows_read for table in found)
         verb = "would read" if dry_run else "read"
         tables = counted(len(found), "table")
-        echo_err(f"optimize: {tables} with wrong statistics; {verb} {counted(read, 'row')}")
+        echo_err(f"optimize: {tables} with outdated statistics; {verb} {counted(read, 'row')}")
 
 
 @app.command(epilog="Example: d1lab doctor --json")
 def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """Check the database for problems and show how to fix them.
 
-    Exit codes: 0 if nothing is wrong, also where only reading is set up; 1 if there is a problem.
+    Exit codes: 0 no problem (including a read-only setup), 1 problems found.
     """
     from d1lab.d1.connect import connect
     from d1lab.ops.doctor import Check

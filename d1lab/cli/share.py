@@ -1,4 +1,4 @@
-"""Commands that bring pages to people: serve, publish, send, schedule."""
+"""Commands to share pages: serve, publish, send, schedule."""
 
 from __future__ import annotations
 

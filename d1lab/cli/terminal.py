@@ -1,9 +1,9 @@
-"""Rows on a terminal: nothing of them is cut off, however narrow it is.
+"""Print rows on a terminal of any width, without truncation.
 
-a table                     where every word fits its column
-the widest column beneath   where the others fit without it: a page's path, say
-a folded table              where at least half of what is needed is there
-a block for each row        anywhere else
+a table                     if every word fits in its column
+the widest column below     if the other columns fit without it, such as a page's path
+a folded table              if the terminal has at least half the required width
+a block per row             otherwise
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP = 3  # between two columns
-_MOST_FOLDED = 2.0  # times the terminal's width that a folded table may need
+_MOST_FOLDED = 2.0  # the most that a folded table can exceed the terminal's width
 
 
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int]
 ) -> None:
-    """Print rows under the names of their columns.
+    """Print rows with a header of column names.
 
     Args:
-        columns: The names.
-        rows: Texts of one line each.
-        numbers: The places of the columns that hold numbers: they stand at the right.
+        columns: The column names.
+        rows: The rows, each cell a single line.
+        numbers: The indexes of numeric columns, which are right-aligned.
     """
     console = Console()
     longest = [max(map(_longest_word, texts)) for texts in zip(columns, *rows, strict=True)]
@@ -55,7 +55,7 @@ def _table(
     *,
     whole_words: bool,
 ) -> Table:
-    """Without `whole_words` long words are broken."""
+    """Return the columns' widths; without `whole_words`, long words are broken."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         has_spaces = any(" " in row[index] for row in rows)
@@ -73,7 +73,7 @@ def _table(
 def _with_one_beneath(
     lines: Sequence[Sequence[str]], numbers: Collection[int], width: int
 ) -> list[Text]:
-    """Each row in two lines, its widest text in the second; none where even that does not fit."""
+    """Format each row on two lines, with its widest text on the second; None if too wide."""
     widths = [max(map(cell_len, texts)) for texts in zip(*lines, strict=True)]
     widest = widths.index(max(widths))
     kept = [place for place in range(len(widths)) if place != widest]
@@ -94,7 +94,7 @@ def _aligned(text: str, width: int, *, right: bool) -> str:
 
 
 def _block(columns: Sequence[str], row: Sequence[str]) -> Table:
-    """Each value on a line of its own, beside its name."""
+    """Print each value on its own line, after its column name."""
     block = Table.grid("", "", padding=(0, 1))
     block.columns[1].overflow = "fold"
     for name, text in zip(columns, row, strict=True):
