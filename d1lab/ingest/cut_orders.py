@@ -54,7 +54,8 @@ def missing_parts(path: Path, columns: ColumnMap) -> Missing:
     """Return the lines of a file's first and last order that are in other files of its folder."""
     if columns.layout == "shopify":
         return _missing_of_shopify(path, columns)
-    if not columns.whole_orders or columns.unpack:
+    has_orders = "order_id" in columns.columns  # files of prices and products have none
+    if not columns.whole_orders or columns.unpack or not has_orders:
         return Missing([], [])
     return _missing_of_parts(path, columns)
 
