@@ -30,8 +30,8 @@ MapOption = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        help="Map one column, as field=column, such as order_id=InvoiceNo, or name a map "
-        "of d1lab, such as woocommerce. Repeatable.",
+        help="Map one column, as field=column, such as order_id=InvoiceNo, or name a "
+        "built-in map, such as woocommerce. Repeatable.",
     ),
 ]
 CurrencyOption = Annotated[
