@@ -1,4 +1,4 @@
-"""The benchmark's three sides agree: DuckDB, pandas and SQLite make the same tables."""
+"""The three contenders of the benchmark (DuckDB, pandas, SQLite) build the same tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench import aggregates
 
 @pytest.mark.parametrize("side", ["pandas", "sqlite"])
 def test_rivals_find_the_same_sums(tmp_path, side):
-    """Every column of every table, of 20,000 events with refunds and unknown buyers."""
+    """Every column of every table, from 20,000 events with refunds and unknown customers."""
     aggregates.write_events(tmp_path, events=20_000)
     sides = {name: tmp_path / aggregates.FILES[name] for name in ("ours", side)}
     ours, theirs = (getattr(aggregates, name)(path) for name, path in sides.items())

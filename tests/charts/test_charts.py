@@ -1,4 +1,4 @@
-"""Charts: described, bounded, of inert data, and drawable."""
+"""Charts: descriptions, limits, escaped data, and rendering."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def days(count: int) -> list[dt.date]:
 
 
 def svg(chart) -> str:
-    """The chart as Vega draws it on the host."""
+    """Render the chart with Vega."""
     spec = chart.to_dict()
     spec["width"] = 400
     text = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
@@ -45,7 +45,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_draws_and_describes_itself(form):
-    """Each form is valid Vega-Lite with its words on the outer chart, and draws."""
+    """Each form is valid Vega-Lite with title and description, and can be rendered."""
     chart = FORMS[form](**WORDS)
     bundle = chart._repr_mimebundle_()
     assert set(bundle) == {MIME, "text/plain"}
@@ -58,19 +58,19 @@ def test_every_form_draws_and_describes_itself(form):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("missing", ["title", "description"])
 def test_every_form_demands_words(form, missing):
-    """A chart that nobody can describe is not drawn."""
+    """A chart without a description is rejected."""
     with pytest.raises(InputError, match="title or description missing"):
         FORMS[form](**{**WORDS, missing: " "})
 
 
 def test_unknown_column_proposes_the_nearest():
-    """A typo names the column that was meant."""
+    """For a typo, the error suggests the column."""
     with pytest.raises(UnknownName, match="Did you mean 'revenue'"):
         charts.line(FRAME, "day", "revenu", **WORDS)
 
 
 def test_too_much_to_draw_is_refused():
-    """Charts take aggregates; the error says what to do."""
+    """Charts require aggregated data; the error says what to do."""
     many = pl.DataFrame({"x": range(5_001), "name": [f"n{i}" for i in range(5_001)]})
     with pytest.raises(InputError, match=r"too many rows \(5,001"):
         charts.line(many, "x", "x", **WORDS)
@@ -83,20 +83,20 @@ def test_too_much_to_draw_is_refused():
 
 
 def test_days_are_local_days():
-    """A day must not be read as midnight UTC, which west of Greenwich is the day before."""
+    """A day is not parsed as midnight UTC, which is the previous day west of Greenwich."""
     spec = charts.line(FRAME, "day", "revenue", **WORDS).to_dict()
     assert spec["data"]["values"][0]["x"] == "2026-01-01T00:00:00"
 
 
 def test_bars_of_weeks_are_a_week_wide():
-    """The last bar is as wide as the others."""
+    """The last bar has the same width as the others."""
     weeks = pd.DataFrame({"week": days(15)[::7], "orders": [1, 2, 3]})
     values = charts.bar(weeks, "week", "orders", **WORDS).to_dict()["data"]["values"]
     assert [v["x_end"][:10] for v in values] == ["2026-01-08", "2026-01-15", "2026-01-22"]
 
 
 def test_hostile_names_and_values_stay_text():
-    """Neither a column's name nor a cell becomes markup, a path or a field expression."""
+    """Names of columns and cells never become markup, a path, or a field expression."""
     name = "a.b[0]" + HOSTILE
     frame = pd.DataFrame({name: [HOSTILE, "x" * 5_000], "n": [1, 2]})
     chart = charts.bar(frame, name, "n", **WORDS)
@@ -105,7 +105,7 @@ def test_hostile_names_and_values_stay_text():
 
 
 def test_units_reach_axis_and_tooltip():
-    """Numbers carry their meaning where they are read."""
+    """Axes and tooltips have labels and units."""
     spec = charts.bar(
         FRAME, "day", "revenue", units={"revenue": "USD"}, labels={"revenue": "Sales"}, **WORDS
     ).to_dict()
@@ -121,7 +121,7 @@ def test_units_reach_axis_and_tooltip():
 
 
 def test_numbers_come_along_for_the_page():
-    """The page can show a chart's rows: columns keep their meaning under usermeta."""
+    """usermeta has the labels of the columns, so that the page can show a chart's rows."""
     spec = charts.line(FRAME, "day", "revenue", units={"revenue": "USD"}, **WORDS).to_dict()
     columns = spec["usermeta"]["d1lab"]["columns"]
     assert [(c["name"], c["label"], c["kind"]) for c in columns] == [
@@ -131,7 +131,7 @@ def test_numbers_come_along_for_the_page():
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance (WCAG 2.2)."""
+    """Return the relative luminance (WCAG 2.2)."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
@@ -144,7 +144,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_palette_keeps_contrast(scheme):
-    """Text reaches 4.5 : 1 and marks 3 : 1, on paper and on raised paper."""
+    """Text has a contrast of 4.5:1 and marks 3:1, on both backgrounds."""
     for ground in ("paper", "raised"):
         paper = PALETTE[ground][scheme]
         for name in ("ink", "muted", "accent", "bad"):
@@ -154,7 +154,7 @@ def test_palette_keeps_contrast(scheme):
 
 
 def test_drawn_colours_follow_the_scheme():
-    """Every colour that a chart is drawn with is one that the page can darken."""
+    """Every color of a chart has a variant for the dark scheme of the page."""
     css = palette_css()
     for form in FORMS.values():
         for part in svg(form(**WORDS)).split('="#')[1:]:

@@ -1,4 +1,4 @@
-"""Simulated A/B tests are random where nothing differs, and add up."""
+"""Simulated A/B tests: random without a difference, and consistent sums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def totals(setup: Setup, seed: int) -> np.ndarray:
 
 
 def test_draw_without_difference_is_uniform():
-    """Under no difference the z test of the rates is as random as it should be."""
+    """Without a difference, the z test of the rates has its nominal error rate."""
     scores = []
     for seed in range(400):
         (n_a, x_a, *_), (n_b, x_b, *_) = totals(Setup("harbor", "none", "", 0, DAYS), seed)
@@ -44,7 +44,7 @@ def test_draw_has_the_lift(lift):
 
 
 def test_draw_money_adds_up():
-    """Without effect and discount, both arms together earn what the orders are worth."""
+    """Without effect and discount, both variants together have the revenue of the orders."""
     both = totals(Setup("harbor", "none", "", 0, DAYS), 1).sum(axis=0)
     _, conversions, revenue, squares, cost, profit, _ = both
     assert conversions == CENTS.size
@@ -53,7 +53,7 @@ def test_draw_money_adds_up():
 
 
 def test_draw_discount_costs():
-    """B's discount is what its orders lack: revenue + discount = value, profit = revenue - cost."""
+    """For B's orders, revenue + discount = value and profit = revenue - cost."""
     setup = Setup("harbor", "cut", "", 0, DAYS, discount_b=0.2, share_b=1.0)
     _, _, revenue, _, cost, profit, _ = totals(setup, 1)[1]
     assert revenue + cost == CENTS.sum()
@@ -63,7 +63,7 @@ def test_draw_discount_costs():
 
 @pytest.fixture(scope="module")
 def simulated():
-    """The demo's tests over a year of invented orders, and how many those are per day."""
+    """The demo's tests over a year of random orders, and the number of orders per day."""
     con = duckdb.connect()
     con.execute(
         """
@@ -79,7 +79,7 @@ def simulated():
 
 
 def test_simulate_tests_totals_are_the_sums_of_the_days(simulated):
-    """What a test's row says is what its days say, to the cent."""
+    """The totals of a test equal the sums of its days, to the cent."""
     tests, _ = simulated
     sums: dict[tuple, float] = defaultdict(float)
     for row in tests.daily:
@@ -99,7 +99,7 @@ def test_simulate_tests_totals_are_the_sums_of_the_days(simulated):
 
 
 def test_simulate_tests_shows_every_case(simulated):
-    """Each kind of test that the reports must handle is there, and all are labelled."""
+    """Every kind of test that the reports handle exists, and all are marked as simulated."""
     tests, again = simulated
     assert tests == again
     by_id = {result["test_id"]: result for result in tests.results}

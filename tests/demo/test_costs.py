@@ -1,4 +1,4 @@
-"""Simulated unit costs leave a grocer's margin, say that they are, and are the same again."""
+"""Simulated unit costs: grocery margins, marked as simulated, and reproducible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = 200
 
 @pytest.fixture
 def products(tmp_path):
-    """Five products in each of 200 groups, one of fuel, one of coupons, and one of no group."""
+    """Five products in each of 200 groups, one for fuel, one for coupons, and one without group."""
     path = tmp_path / "products.parquet"
     duckdb.sql(
         f"""
@@ -34,7 +34,7 @@ def products(tmp_path):
 
 @pytest.fixture
 def orders():
-    """Two lines of each product: 9 units at 10, and 1 unit at 20, in each of two shops."""
+    """Two lines per product in each of two shops: 9 units at 10, and 1 unit at 20."""
     con = duckdb.connect()
     con.execute(
         f"""
@@ -52,12 +52,12 @@ def orders():
 
 
 def margins(rows):
-    """The margin of each SKU on its mean list price, (9 x 10 + 20) / 10."""
+    """Return the margin of each SKU on its mean list price, (9 x 10 + 20) / 10."""
     return {row.sku: 1 - float(row.unit_cost) / 11 for row in rows}
 
 
 def test_simulate_costs_leave_a_margin_of_20_to_55_percent(orders, products):
-    """Over the whole span; a group's products lie within 10 points of one another."""
+    """Margins cover the whole range; products of a group are within 10 percentage points."""
     rows = simulate_costs(orders, products, "harbor", seed=1)
     found = margins(rows)
     assert 0.199 < min(found.values()) < 0.23
@@ -70,7 +70,7 @@ def test_simulate_costs_leave_a_margin_of_20_to_55_percent(orders, products):
 
 
 def test_simulate_costs_leave_some_unknown(orders, products):
-    """About one group in twenty as a whole; and what has no grocer's margin."""
+    """About one group in twenty has no costs, nor have products without a grocery margin."""
     known = {int(sku) for sku in margins(simulate_costs(orders, products, "harbor", seed=1))}
     assert known.isdisjoint({5 * GROUPS, 5 * GROUPS + 1, 5 * GROUPS + 2})
     groups = {sku // 5 for sku in known}
@@ -79,7 +79,7 @@ def test_simulate_costs_leave_some_unknown(orders, products):
 
 
 def test_simulate_costs_say_that_they_are(orders, products):
-    """Whole cents, from the shop's first day, labelled, by SKU."""
+    """Whole cents, from the shop's first day, marked, sorted by SKU."""
     rows = simulate_costs(orders, products, "harbor", seed=1)
     assert {(row.shop, row.valid_from, row.source) for row in rows} == {
         ("harbor", date(2026, 1, 1), "simulated")
@@ -89,7 +89,7 @@ def test_simulate_costs_say_that_they_are(orders, products):
 
 
 def test_simulate_costs_are_the_same_again(orders, products):
-    """The seed and the shop decide; groups that are not known are so in every shop."""
+    """Rows depend on seed and shop; groups without costs are the same in every shop."""
     rows = simulate_costs(orders, products, "harbor", seed=1)
     assert simulate_costs(orders, products, "harbor", seed=1) == rows
     assert simulate_costs(orders, products, "harbor", seed=2) != rows

@@ -1,4 +1,4 @@
-"""Simulated competitors keep near the real prices, say that they are, and are the same again."""
+"""Simulated competitor prices: near real prices, marked as simulated, and reproducible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from d1lab.demo.prices import COMPETITORS, LOOKS, simulate_prices
 
 @pytest.fixture
 def orders():
-    """200 days of 30 steady products at 2 to 31, and one whose price changes every day."""
+    """200 days of 30 products with steady prices of 2 to 31, and one with daily changes."""
     con = duckdb.connect()
     con.execute(
         """
@@ -32,7 +32,7 @@ def orders():
 
 
 def test_simulate_prices_keeps_near_the_shops_own(orders):
-    """Within a third of the list price in dollars; the level of each is its own."""
+    """Within a third of the list price in dollars; each competitor has its own level."""
     rows = simulate_prices(orders, "harbor", skus=25, seed=1)
     ratios = defaultdict(list)
     for row in rows:
@@ -46,13 +46,13 @@ def test_simulate_prices_keeps_near_the_shops_own(orders):
 
 
 def test_simulate_prices_takes_steady_products_only(orders):
-    """Those with the most revenue, but for the one with another price each day."""
+    """The products with the most revenue, except the one with daily price changes."""
     rows = simulate_prices(orders, "harbor", skus=25, seed=1)
     assert {row.sku for row in rows} <= {f"S{sku}" for sku in range(5, 30)}
 
 
 def test_simulate_prices_says_so(orders):
-    """In the column, in the name, and by an address that nobody can own."""
+    """Marked in the column, in the name, and by an address that cannot be registered."""
     for row in simulate_prices(orders, "harbor", skus=25, seed=1):
         assert row.source == "simulated"
         assert row.competitor.endswith("(simulated)")
@@ -60,7 +60,7 @@ def test_simulate_prices_says_so(orders):
 
 
 def test_simulate_prices_shows_what_can_happen(orders):
-    """Weekly looks up to yesterday; some sold out, some in another currency, some long ago."""
+    """Weekly observations up to yesterday; some out of stock, in another currency, or old."""
     rows = simulate_prices(orders, "harbor", skus=25, seed=1)
     days = {row.observed_at.date() for row in rows}
     last = date(2026, 7, 18)
@@ -77,7 +77,7 @@ def test_simulate_prices_shows_what_can_happen(orders):
 
 
 def test_simulate_prices_is_reproducible(orders):
-    """The same seed gives the same rows, another one does not."""
+    """The same seed gives the same rows; another seed does not."""
     first, again, other = (
         simulate_prices(orders, "harbor", skus=25, seed=seed) for seed in (1, 1, 2)
     )

@@ -1,4 +1,4 @@
-"""Simulated stock keeps to the sales, which are real, and shows what a ledger can show."""
+"""Simulated stock: consistent with real sales, with stockouts and ledger mismatches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOLD = np.random.default_rng(1).poisson(np.linspace(0.05, 4, 300)[:, None], (300
 
 
 def test_restock_starts_where_the_day_before_ended():
-    """Between two days a count may find one unit less, now and then; nothing else happens."""
+    """Between two days, a count sometimes finds one unit less; there are no other changes."""
     stock = restock(SOLD, np.random.default_rng(2))
     gap = stock.starting[:, 1:] - stock.ending[:, :-1]
     assert set(np.unique(gap)) == {-1, 0}
@@ -20,7 +20,7 @@ def test_restock_starts_where_the_day_before_ended():
 
 
 def test_restock_explains_each_day():
-    """A day's change beyond its sales is a delivery, or one unit returned or lost."""
+    """Changes beyond sales are deliveries, or one unit returned or lost."""
     stock = restock(SOLD, np.random.default_rng(2))
     adjustment = stock.ending - stock.starting + SOLD
     assert adjustment.min() == -1
@@ -29,14 +29,14 @@ def test_restock_explains_each_day():
 
 
 def test_restock_runs_out_now_and_then():
-    """Shelves run empty on some days, and sales beyond the stock are rare."""
+    """There are stockouts on some days, and overselling is rare."""
     stock = restock(SOLD, np.random.default_rng(2))
     assert 0.005 < (stock.ending <= 0).mean() < 0.10
     assert 0 < (stock.ending < 0).mean() < 0.02
 
 
 def test_restock_leaves_what_stops_selling():
-    """A SKU that stops selling half way keeps its stock to the end."""
+    """A SKU that stops selling halfway keeps its stock to the end."""
     sold = SOLD.copy()
     sold[:, DAYS // 2 :] = 0
     ending = restock(sold, np.random.default_rng(2)).ending[:, -1]
@@ -45,7 +45,7 @@ def test_restock_leaves_what_stops_selling():
 
 @pytest.fixture
 def orders():
-    """A shop with 12 SKUs, two of which stopped selling, one of them fuel."""
+    """A shop with 12 SKUs; two stopped selling, and one is fuel."""
     con = duckdb.connect()
     con.execute(
         """
@@ -65,7 +65,7 @@ def orders():
 
 
 def test_simulate_stock_keeps_the_sales(orders):
-    """Units sold are the events' own, on every day that is on record."""
+    """Units sold equal those of the events on every recorded day."""
     stock = simulate_stock(orders, "harbor", skus=8, dead=2, seed=1)
     assert tuple(stock.schema.names) == COLUMNS
     wrong = orders.sql(
@@ -86,7 +86,7 @@ def test_simulate_stock_keeps_the_sales(orders):
 
 
 def test_simulate_stock_is_reproducible(orders):
-    """The same seed gives the same rows, another one does not."""
+    """The same seed gives the same rows; another seed does not."""
     first, again, other = (
         simulate_stock(orders, "harbor", skus=8, dead=2, seed=seed) for seed in (1, 1, 2)
     )

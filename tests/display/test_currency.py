@@ -1,4 +1,4 @@
-"""Currencies: signs and decimals as the world writes them."""
+"""Currencies: signs and decimals."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from d1lab.display.currency import decimals_of, is_currency, sign_of
     ],
 )
 def test_amounts_have_the_sign_and_decimals_of_their_currency(code, amount, shown):
-    """Yen have no decimals and dinars three; a currency without a sign stands behind."""
+    """Yen have no decimals and dinars three; a currency without a sign follows the number."""
     assert show(amount, "money", code) == shown
 
 
 def test_columns_align_by_their_currency():
-    """All cells of a column have as many decimals; the header names what no cell shows."""
+    """All cells of a column have equal decimals; the header has the unit if cells do not."""
     frame = pd.DataFrame({"yen": [120, 35], "dinars": [1.5, 2.25], "francs": [1.5, 2.0]})
     units = {"yen": "JPY", "dinars": "KWD", "francs": "CHF"}
     table = DataTable.from_frame(frame, title="Amounts", units=units)
@@ -38,7 +38,7 @@ def test_columns_align_by_their_currency():
 
 
 def test_intervals_and_texts_follow():
-    """The ends of an interval as its value; round amounts in a sentence without decimals."""
+    """Interval ends have the decimals of the value; round amounts in sentences have none."""
     figure = Figure.of("spend", 250.0, kind="money", unit="JPY", low=200.0, high=300.4)
     assert figure.interval().startswith("¥200 to ¥300")
     assert (money(99.5, "JPY"), money(99.5, "KWD"), money(99, "KWD")) == (
@@ -49,7 +49,7 @@ def test_intervals_and_texts_follow():
 
 
 def test_other_units_are_no_currencies():
-    """Three capitals are not enough."""
+    """Three capital letters alone are not a currency."""
     for unit in ("SKU", "days", "", "Eur", "€"):
         assert not is_currency(unit)
         assert (sign_of(unit), decimals_of(unit)) == ("", 2)

@@ -1,4 +1,4 @@
-"""What notebooks show: data, exact and inert."""
+"""Display objects of notebooks: exact and escaped data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
 def through_json(bundle: dict, mime: str) -> dict:
-    """What the page gets: the bundle as a notebook file stores it."""
+    """Return the bundle as stored in a notebook file."""
     return json.loads(json.dumps(bundle[mime], allow_nan=False))
 
 
@@ -45,7 +45,7 @@ def through_json(bundle: dict, mime: str) -> dict:
     ],
 )
 def test_plain_keeps_values_exact_and_json_valid(value, expected):
-    """Every cell becomes a JSON value that says the same."""
+    """Every cell becomes an equivalent JSON value."""
     assert plain(value) == expected
     json.dumps(plain(value), allow_nan=False)
 
@@ -67,12 +67,12 @@ def test_plain_keeps_values_exact_and_json_valid(value, expected):
     ],
 )
 def test_show_rounds_for_the_reader(value, kind, unit, text):
-    """Shown values carry their sign, thousands, unit, and no negative zero."""
+    """Shown values have sign, thousands separators, and unit, and no negative zero."""
     assert show(value, kind, unit) == text
 
 
 def test_figures_survive_the_notebook_file():
-    """Figures come back from their JSON as they were."""
+    """Figures decoded from their JSON are equal to the original."""
     frame = pd.DataFrame({"metric": ["sku_days"], "dimension": ["A-1"], "value": [None]})
     figures = Figures.of(
         Figure.of("net_revenue", Decimal("10.50"), kind="money", unit="USD", low=9, high=12),
@@ -103,13 +103,13 @@ def test_figures_survive_the_notebook_file():
     ],
 )
 def test_figures_refuse_what_would_mislead(fields, error):
-    """A wrong field is an error, not a wrong number on the page."""
+    """An invalid field is an error instead of an invalid number on the page."""
     with pytest.raises(error):
         Figures.of(fields)
 
 
 def test_html_of_hostile_values_is_escaped():
-    """Nothing from the data becomes markup in the notebook."""
+    """Data never becomes markup in the notebook."""
     frame = pd.DataFrame({HOSTILE: [HOSTILE]})
     shown = (
         Verdict.of(HOSTILE, "bad", HOSTILE),
@@ -125,7 +125,7 @@ def test_html_of_hostile_values_is_escaped():
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "duckdb"])
 def test_table_reads_every_frame_alike(kind):
-    """pandas, polars, Arrow and DuckDB give the same table."""
+    """pandas, polars, Arrow, and DuckDB give the same table."""
     con = duckdb.connect()
     relation = con.sql(
         "FROM (VALUES ('A', 3, 1.5::DOUBLE, DATE '2026-01-02'), ('B', NULL, 1200.25, NULL))"
@@ -149,7 +149,7 @@ def test_table_reads_every_frame_alike(kind):
 
 
 def test_table_shows_the_top_and_writes_all(tmp_path: Path):
-    """A long table keeps its page short and its file whole."""
+    """A long table is cut on the page and complete in its file."""
     frame = pl.DataFrame({"sku": [f"S{i}" for i in range(1_234)], "units": range(1_234)})
     table = DataTable.from_frame(frame, title="Units by SKU!", run_dir=tmp_path)
     assert (len(table.rows), table.total_rows, table.csv) == (50, 1_234, "units-by-sku.csv")
@@ -163,14 +163,14 @@ def test_table_shows_the_top_and_writes_all(tmp_path: Path):
 
 
 def test_short_table_needs_no_file(tmp_path: Path):
-    """What the page shows whole is not written a second time."""
+    """A table shown in full on the page is not written to a file."""
     table = DataTable.from_frame(pd.DataFrame({"a": [1]}), title="T", run_dir=tmp_path)
     assert table.csv is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_csv_defuses_formulas_but_not_numbers(tmp_path: Path):
-    """A spreadsheet takes no cell of the file for a formula."""
+    """A spreadsheet evaluates no cell of the file as a formula."""
     frame = pd.DataFrame({"=title": ["=1+1", "+1", "-1", "@x", "\t=1"], "n": [-1, 2, -3, 4, 5]})
     DataTable.from_frame(frame, title="t", run_dir=tmp_path, limit=1)
     with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -180,7 +180,7 @@ def test_csv_defuses_formulas_but_not_numbers(tmp_path: Path):
 
 
 def test_tables_of_one_title_keep_their_own_files(tmp_path: Path):
-    """A second table does not overwrite the first; the same table again makes no new file."""
+    """A second table does not overwrite the first; the same table again writes no new file."""
     one, two = pd.DataFrame({"a": range(9)}), pd.DataFrame({"a": range(8)})
     names = [
         DataTable.from_frame(frame, title="T", run_dir=tmp_path, limit=1).csv
@@ -190,7 +190,7 @@ def test_tables_of_one_title_keep_their_own_files(tmp_path: Path):
 
 
 def test_giant_text_is_cut_in_the_page_and_whole_in_the_file(tmp_path: Path):
-    """A value of a megabyte costs the page a kilobyte."""
+    """A value of a megabyte takes a kilobyte on the page."""
     table = DataTable.from_frame(
         pd.DataFrame({"title": ["x" * 1_000_000]}), title="T", run_dir=tmp_path
     )
@@ -200,7 +200,7 @@ def test_giant_text_is_cut_in_the_page_and_whole_in_the_file(tmp_path: Path):
 
 
 def test_table_refuses_unknown_columns_and_no_title():
-    """Labels for columns that are not there are caught."""
+    """Labels for missing columns are an error."""
     frame = pd.DataFrame({"sku": ["A"]})
     with pytest.raises(UnknownName, match="Did you mean 'sku'"):
         DataTable.from_frame(frame, title="T", labels={"skus": "SKU"})
@@ -213,7 +213,7 @@ def test_table_refuses_unknown_columns_and_no_title():
 
 
 def test_verdict_and_note_refuse_unknown_tones():
-    """A misspelt status is an error that proposes the right one."""
+    """A misspelled status is an error with a suggestion."""
     with pytest.raises(UnknownName, match="good"):
         Verdict.of("x", "goood")
     with pytest.raises(UnknownName, match="warning"):
@@ -230,7 +230,7 @@ def test_verdict_and_note_refuse_unknown_tones():
     ],
 )
 def test_notebooks_plain_text_is_ours(shown, text):
-    """IPython would print each of these as the tuple that it is."""
+    """IPython prints the plain text instead of the tuple."""
     from IPython.core.formatters import DisplayFormatter
 
     data, _ = DisplayFormatter().format(shown)
@@ -239,7 +239,7 @@ def test_notebooks_plain_text_is_ours(shown, text):
 
 
 def test_money_has_a_currency_only_where_one_is_given():
-    """Nothing is remembered from one call to the next: a lab gives its own."""
+    """Labels are passed by each lab, without global state."""
     assert Figure.of("savings", 12.5, kind="money").shown() == "12.50"
     assert Figure.of("savings", 12.5, kind="money", unit="USD").shown() == "$12.50"
     frame = pd.DataFrame({"revenue": [1.5], "units": [2]})
@@ -253,7 +253,7 @@ def test_money_has_a_currency_only_where_one_is_given():
 
 
 def test_a_single_thing_has_a_singular_unit():
-    """Not '1 products'; and a currency's code is no plural."""
+    """Not '1 products'; and the code of a currency is not a plural."""
     assert show(1, "integer", "products") == "1 product"
     assert show(1.0, "number", "days", 0) == "1 day"
     assert show(1.5, "number", "days") == "1.50 days"

@@ -1,4 +1,4 @@
-"""Labels: declared once, in the metrics' headers or the data file, and met on tables and charts."""
+"""Labels: declared once, in metric headers or the data file, and used in tables and charts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SELECT sku, -sum(units) FILTER (WHERE units < 0) AS returned_units FROM order_li
 
 @pytest.fixture
 def own_lab(tiny_warehouse: Path, tmp_path: Path):
-    """A lab of a project that has a metric of its own."""
+    """A lab of a project with its own metric."""
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "returned_units.sql").write_text(OWN)
     with open_warehouse(tiny_warehouse.parent) as con:
@@ -46,12 +46,12 @@ def own_lab(tiny_warehouse: Path, tmp_path: Path):
     ],
 )
 def test_parse_label_reads_words_unit_kind_and_direction(text, label):
-    """All but the words is optional, and a label may have commas of its own."""
+    """Everything except the label is optional, and a label can contain commas."""
     assert parse_label("name", text) == label
 
 
 def test_parse_label_names_a_misspelled_kind():
-    """A kind that is none would else be shown to the reader as a part of the label."""
+    """An unknown kind is an error; otherwise it would be shown as part of the label."""
     with pytest.raises(UnknownName, match=r"'mony'.*label 'revenue'.*money"):
         parse_label("revenue", "Revenue, mony")
     with pytest.raises(InputError, match="label 'revenue' is empty"):
@@ -59,7 +59,7 @@ def test_parse_label_names_a_misspelled_kind():
 
 
 def test_every_label_is_declared_in_one_file():
-    """A column of several metrics is labeled in one of them, and not in the data file as well."""
+    """A column of several metrics has a label in one of them, and not also in the data file."""
     files = [metric.labels for metric in load_metrics().values()]
     files += tomllib.loads(FILE.read_text(encoding="utf-8")).values()
     counts = Counter(name for labels in files for name in labels)
@@ -68,7 +68,7 @@ def test_every_label_is_declared_in_one_file():
 
 
 def test_metrics_label_only_what_they_give(tiny_lab):
-    """A label in a header is of a column of that metric, or of a figure that one of its rows is."""
+    """A label in a header is for a column of the metric, or a figure in one of its rows."""
     params = {"until": "2026-05-08", "days": 30, "shop": "harbor"}
     for metric in load_metrics().values():
         given = {p: params.get(p) for p in metric.parameters}
@@ -80,7 +80,7 @@ def test_metrics_label_only_what_they_give(tiny_lab):
 
 
 def test_what_no_metric_gives_is_in_the_data_file(tiny_lab):
-    """A name in the data file is no metric's column: its label would belong into that header."""
+    """A name in the data file is not a column of a metric, which has its label in the header."""
     sections = tomllib.loads(FILE.read_text(encoding="utf-8")).values()
     common = {name for labels in sections for name in labels}
     for metric in load_metrics().values():
@@ -90,7 +90,7 @@ def test_what_no_metric_gives_is_in_the_data_file(tiny_lab):
 
 
 def test_a_projects_metric_brings_its_labels(own_lab):
-    """One file: the metric, and the words by which tables, figures and charts call its columns."""
+    """One file has the metric and its labels for tables, figures, and charts."""
     frame = own_lab.metric("returned_units")
     [_, column] = own_lab.table(frame, title="Returned").columns
     assert (column.header, column.kind) == ("Returned (units)", "integer")
@@ -102,14 +102,14 @@ def test_a_projects_metric_brings_its_labels(own_lab):
 
 
 def test_charts_without_a_lab_know_the_labels_that_ship():
-    """`charts.line` may be called with any frame; it calls revenue what the pages call it."""
+    """`charts.line` with any frame labels revenue as on pages."""
     frame = pd.DataFrame({"day": pd.to_datetime(["2026-05-01", "2026-05-02"]), "savings": [1, 2]})
     chart = charts.line(frame, "day", "savings", title="Savings", description="By day.")
     assert "Discounts given" in str(chart.to_dict())
 
 
 def test_one_name_has_one_label(tmp_path):
-    """A project's metric may repeat a label, but not give the name another meaning."""
+    """A project's metric can repeat a label, but not label the name differently."""
     path = tmp_path / "returned_units.sql"
     path.write_text(OWN.replace("-- returned_units: R", "-- revenue: Revenue, money\n-- x: R"))
     assert load_metrics(tmp_path)["returned_units"].labels["revenue"].kind == "money"

@@ -1,4 +1,4 @@
-"""Shops and days of an app's own tables."""
+"""Shops and days in the app's own tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SELECT sum(total) AS total FROM orders WHERE store_id = $shop
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The warehouse of an app with stores, pulled."""
+    """The pulled warehouse of an app with stores."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute(
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, store_id INT, total REAL, at DATETIME)"
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lab(folder: Path, tmp_path: Path):
-    """A lab on it, whose shops are the stores."""
+    """A lab on it with the stores as shops."""
     with open_warehouse(folder) as con:
         yield Lab(
             con,
@@ -56,7 +56,7 @@ def lab(folder: Path, tmp_path: Path):
 
 
 def test_shops_are_the_values_of_the_shop_column(lab: Lab) -> None:
-    """In any table of the app's; each has the days of its rows, without those to come."""
+    """In any table of the app; each shop has the days of its rows, without future ones."""
     assert lab.shops == ["1", "2", "3"]
     assert lab.as_of("1") == date(2026, 1, 5)
     assert lab.as_of("2") == date(2026, 1, 2)
@@ -66,21 +66,21 @@ def test_shops_are_the_values_of_the_shop_column(lab: Lab) -> None:
 
 
 def test_a_metric_takes_such_a_shop(lab: Lab) -> None:
-    """A project's metric over the app's own table; a shop that is not there is named."""
+    """A project's metric on the app's own table; the error names a missing shop."""
     assert lab.metric("store_total", shop="1")["total"].tolist() == [6.5]
     with pytest.raises(UnknownName, match="no shop '9'"):
         lab.metric("store_total", shop="9")
 
 
 def test_all_data_has_days_of_its_own(lab: Lab) -> None:
-    """For a report that is not of one shop."""
+    """For a report on all shops."""
     assert lab.as_of("", "2026-01-01") == date(2026, 1, 1)
     with pytest.raises(InputError, match="outside the data"):
         lab.as_of("", "2025-12-31")
 
 
 def test_a_database_without_shops_has_days_too(folder: Path) -> None:
-    """Its newest time that is not to come; no shop has to be named."""
+    """The latest time that is not in the future; no shop is required."""
     with open_warehouse(folder) as con:
         lab = Lab(con, database="app", folder=folder)
         assert lab.shops == []

@@ -1,4 +1,4 @@
-"""The lab: what an analyst has in hand, and what its errors say."""
+"""The lab: its methods and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from d1lab.warehouse import open_warehouse
 
 @pytest.fixture
 def project(tiny_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder whose demo warehouse is the tiny one; no token in sight."""
+    """A project folder with the tiny warehouse as its demo, without a token."""
     folder = tmp_path / "data" / "demo"
     folder.mkdir(parents=True)
     (folder / "warehouse.duckdb").symlink_to(tiny_warehouse)
@@ -35,7 +35,7 @@ def project(tiny_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def run_lab(tiny_warehouse: Path, tmp_path: Path):
-    """A lab as a run opens it: with a run's folder."""
+    """A lab as opened by a run, with a run folder."""
     with open_warehouse(tiny_warehouse.parent) as con:
         yield Lab(con, database="demo", folder=tmp_path, shop="harbor", run_dir=tmp_path / "run")
 
@@ -49,7 +49,7 @@ def test_open_finds_the_warehouse_without_a_token(project):
 
 
 def test_open_says_which_command_makes_a_warehouse(project):
-    """Before the first pull there is nothing to open, and the message says what to run."""
+    """Before the first pull, there is no warehouse, and the error has the command."""
     (project / "data" / "demo" / "warehouse.duckdb").unlink()
     with pytest.raises(StaleDataError, match="d1lab pull"):
         d1lab.open()
@@ -58,7 +58,7 @@ def test_open_says_which_command_makes_a_warehouse(project):
 
 
 def test_open_takes_a_projects_metrics(project):
-    """A .sql file in metrics/ beside the notebooks is a metric."""
+    """A .sql file in the project's folder metrics/ is a metric."""
     (project / "metrics").mkdir()
     (project / "metrics" / "lines.sql").write_text(
         "-- lines: order lines\n-- unit: lines    grain: shop    reads: order_lines\n"
@@ -68,7 +68,7 @@ def test_open_takes_a_projects_metrics(project):
 
 
 def test_public_names_are_loaded_when_used():
-    """Importing d1lab loads nothing heavy; each public name is there when asked for."""
+    """Importing d1lab loads no large package; public names are available on access."""
     code = (
         "import sys, d1lab; assert not {'duckdb', 'pandas', 'altair'} & set(sys.modules);"
         "[getattr(d1lab, name) for name in d1lab.__all__]; assert dir(d1lab) == d1lab.__all__"
@@ -79,7 +79,7 @@ def test_public_names_are_loaded_when_used():
 
 
 def test_tables_complete(tiny_lab):
-    """Tab after `lab.tables.` offers views and schemas; a listing begins with the views."""
+    """Tab after `lab.tables.` shows views and schemas; a listing starts with the views."""
     assert {"ab_tests", "order_lines", "d1lab", "raw"} <= set(dir(tiny_lab.tables))
     assert not any("." in name for name in dir(tiny_lab.tables))
     assert "order_events" in dir(tiny_lab.tables.raw)
@@ -105,14 +105,14 @@ def test_table_shows_itself(tiny_lab):
 
 
 def test_table_html_is_inert(tiny_lab):
-    """A product title that is a script is shown, not run."""
+    """A script in a product title is shown, not run."""
     html = tiny_lab.tables.products._repr_html_()
     assert "<script" not in html
     assert "&lt;/script&gt;&lt;script&gt;alert(1)" in html
 
 
 def test_sql_binds_values(tiny_lab):
-    """A value is bound, never pasted; the relation gives pandas, polars, Arrow and more SQL."""
+    """Values are bound; the relation converts to pandas, polars, and Arrow, and takes SQL."""
     relation = tiny_lab.sql("FROM products WHERE sku = $sku", sku="evil' OR true --")
     assert len(relation.df()) == 0
     relation = tiny_lab.sql("FROM products WHERE sku = $sku", sku="evil")
@@ -139,26 +139,26 @@ def test_sql_binds_values(tiny_lab):
     ],
 )
 def test_sql_errors_name_what_is_nearest(tiny_lab, sql, said):
-    """What was asked, what there is, what comes nearest; and only reading."""
+    """Errors have the name, existing names, and a suggestion; only reading is allowed."""
     with pytest.raises(InputError, match=f"(?s){said}"):
         tiny_lab.sql(sql)
 
 
 def test_sql_refuses_a_parameter_that_it_does_not_take(tiny_lab):
-    """A value given under a wrong name is not dropped."""
+    """A value with an unknown name is an error."""
     with pytest.raises(UnknownName, match=r"There is no parameter 'skuu' for this SQL"):
         tiny_lab.sql("FROM products WHERE sku = $sku", skuu="evil")
 
 
 def test_metric_fills_in_the_shop(tiny_lab):
-    """The shop that the lab was opened for, unless another is named."""
+    """The default shop, unless another one is given."""
     period = {"until": "2026-05-08", "days": 8}
     assert set(tiny_lab.metric("turnover", **period)["shop"]) == {"harbor"}
     assert tiny_lab.metric("turnover", shop="kiosk", **period).empty
 
 
 def test_metric_errors(tiny_lab):
-    """An unknown metric, shop or parameter, and a value of the wrong type."""
+    """An unknown metric, shop, or parameter, and a value of an invalid type."""
     with pytest.raises(UnknownName, match=r"There is no metric 'turnver'.*mean 'turnover'"):
         tiny_lab.metric("turnver")
     with pytest.raises(UnknownName, match=r"There is no shop 'harbr'.*mean 'harbor'"):
@@ -170,7 +170,7 @@ def test_metric_errors(tiny_lab):
 
 
 def test_metric_on_an_older_warehouse_says_to_pull(tmp_path, tiny_warehouse):
-    """A view that came with a newer d1lab is not there yet."""
+    """A view of a newer d1lab is missing in an old warehouse."""
     path = tmp_path / "old.duckdb"
     path.write_bytes(tiny_warehouse.read_bytes())
     with duckdb.connect(path) as con:
@@ -189,7 +189,7 @@ def test_the_present_time_is_in_utc_without_a_zone(tiny_lab):
 
 
 def test_metrics_lists_every_metric(tiny_lab):
-    """Name, sentence, unit, grain, what it reads, its parameters."""
+    """Name, description, unit, grain, views read, and parameters."""
     listed = tiny_lab.metrics().set_index("metric")
     assert listed.loc["turnover", "parameters"] == "shop, until, days"
     assert listed.loc["turnover", "reads"] == (
@@ -199,7 +199,7 @@ def test_metrics_lists_every_metric(tiny_lab):
 
 
 def test_describe_tables(tiny_lab):
-    """Each table with rows, age, key, columns and where NULLs are."""
+    """Each table with rows, age, key, columns, and NULLs."""
     tables = tiny_lab.describe().set_index("table")
     lines = tables.loc["order_lines"]
     assert lines["rows"] == 297
@@ -217,12 +217,12 @@ def test_describe_tables(tiny_lab):
     ("share", "shown"), [(0.004, "<1%"), (0.12, "12%"), (0.9999, ">99%"), (1.0, "100%")]
 )
 def test_describe_rounds_no_share_away(share, shown):
-    """A few NULLs are not none, and a few values are not nothing."""
+    """A few NULLs are not shown as 0%, and a few values not as 100% NULL."""
     assert dictionary._percent(share) == shown
 
 
 def test_describe_one_table(tiny_lab):
-    """Each column with its type, its owner in D1, NULLs, distinct values and range."""
+    """Each column with type, owner in D1, NULLs, distinct values, and range."""
     columns = tiny_lab.describe("inventory_days").set_index("column")
     assert columns.loc["turnover_rate", "owner"] == "analysis"
     assert columns.loc["units_sold_with_discount", "owner"] == "app"
@@ -233,7 +233,7 @@ def test_describe_one_table(tiny_lab):
 
 
 def test_as_of_is_the_last_day_unless_given(tiny_lab):
-    """The last day in the shop's own data; a day given is checked."""
+    """The last day of the shop's data; a given day is validated."""
     assert tiny_lab.as_of("kiosk") == date(2026, 5, 8)
     assert tiny_lab.as_of(as_of="2026-03-01") == date(2026, 3, 1)
     for day in ("2026-01-31", "2026-05-09"):  # before the first, and still to come
@@ -244,7 +244,7 @@ def test_as_of_is_the_last_day_unless_given(tiny_lab):
 
 
 def test_shops_without_events_are_shops(tmp_path, tiny_warehouse):
-    """An app may keep the guide's tables only: its shops are known all the same."""
+    """With only the tables of the guide, the shops are still known."""
     path = tmp_path / "app.duckdb"
     path.write_bytes(tiny_warehouse.read_bytes())
     with duckdb.connect(path) as con:
@@ -255,7 +255,7 @@ def test_shops_without_events_are_shops(tmp_path, tiny_warehouse):
 
 
 def test_shop_must_be_said_where_there_are_several(tiny_lab):
-    """No shop is picked in silence; with a single one there is nothing to say."""
+    """One of several shops is never chosen silently; a single one is the default."""
     lab = Lab(tiny_lab._con, database="demo", folder=tiny_lab.folder)
     with pytest.raises(
         InputError, match=r"several shops in this database. Pass shop=..., one of: harbor, kiosk"
@@ -266,7 +266,7 @@ def test_shop_must_be_said_where_there_are_several(tiny_lab):
 
 
 def test_freshness_tells_age_and_staleness(tiny_lab, monkeypatch):
-    """36 hours after the last pull the data is stale."""
+    """Data is stale 36 hours after the last pull."""
 
     class Clock(datetime):
         hours = 35
@@ -284,20 +284,20 @@ def test_freshness_tells_age_and_staleness(tiny_lab, monkeypatch):
 
 
 def test_simulated_views_are_known_by_shop(tiny_lab):
-    """A page must say so where a row's source says so; days of a test go with their test."""
+    """Rows marked as simulated are reported; days of a test belong to their test."""
     assert tiny_lab.simulated() == ("ab_test_days", "ab_tests", "inventory_days")
     assert tiny_lab.simulated("kiosk") == ()
 
 
 def test_quarantined_counts_values_by_reason(tiny_lab):
-    """What a pull could not fit is counted, not hidden."""
+    """Values that a pull could not convert are counted."""
     assert tiny_lab.quarantined.to_dict("records") == [
         {"table": "order_events", "column": "quantity", "reason": "not an integer", "rows": 1}
     ]
 
 
 def test_reads_are_noted_in_a_run(run_lab, tmp_path):
-    """A run's page states what was read: by metrics, by SQL, by tables."""
+    """The page of a run lists the data read by metrics, SQL, and tables."""
     run_lab.metric("turnover", until="2026-05-08", days=8)
     run_lab.sql("SELECT 1 FROM order_lines JOIN products USING (sku) WHERE sku = $sku", sku="x")
     run_lab.tables.customers.df(1)
@@ -313,14 +313,14 @@ def test_reads_are_noted_in_a_run(run_lab, tmp_path):
 
 
 def test_reading_interactively_writes_nothing(tiny_lab, tmp_path):
-    """An analyst who only looks leaves no trace."""
+    """Reading interactively writes nothing."""
     tiny_lab.metric("shop_overview")
     tiny_lab.sql("FROM products").df()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
-    """A run stages into its folder and refuses a contradiction; in hand a cell can be repeated."""
+    """A run stages in its folder and rejects contradictions; interactively, cells can rerun."""
     frame = tiny_lab.sql(
         "SELECT shop, sku, day AS date, 1.5 AS turnover_rate FROM inventory_days "
         "WHERE sku = 'worked' AND day > DATE '2026-05-01'"
@@ -340,7 +340,7 @@ def test_stage_in_a_run_and_in_hand(run_lab, tiny_lab, tmp_path):
 
 
 def test_labels_give_words_to_names(tiny_lab):
-    """A known name brings label, unit and kind; what the notebook says itself comes first."""
+    """A known name has label, unit, and kind; those in the notebook take precedence."""
     known, given, unknown = tiny_lab.figures(
         {"metric": "uses", "value": 3.0, "label": "Uses"}, savings=41.0, net_units=5
     ).figures
@@ -361,7 +361,7 @@ def test_labels_give_words_to_names(tiny_lab):
 
 
 def test_showing_is_checked(tiny_lab):
-    """Verdict, figures, table and note are display objects, with their own checks."""
+    """Verdict, figures, table, and note are validated display objects."""
     assert tiny_lab.verdict("All is well.", "good").status == "good"
     assert tiny_lab.table(tiny_lab.sql("FROM products"), title="Products").total_rows == 3
     assert tiny_lab.note("Simulated.", "warning").tone == "warning"
@@ -373,7 +373,7 @@ def test_showing_is_checked(tiny_lab):
 
 @pytest.fixture
 def two_labs(project, tiny_warehouse):
-    """Labs on two databases, whose shops count in euros and in yen."""
+    """Labs on two databases with shops in euros and in yen."""
     (project / "data" / "far").mkdir()
     (project / "data" / "far" / "warehouse.duckdb").symlink_to(tiny_warehouse)
     urls = {"demo": ("near", "EUR"), "far": ("far", "JPY")}
@@ -387,7 +387,7 @@ def two_labs(project, tiny_warehouse):
 
 
 def test_each_lab_keeps_its_currency(two_labs):
-    """Figures, tables, charts and words of two labs in one process, whichever was opened last."""
+    """Two labs in one process keep their currencies in figures, tables, charts, and text."""
     assert [lab.currency for lab in two_labs] == ["EUR", "JPY"]
     frame = pd.DataFrame({"sku": ["a", "b"], "revenue": [12.5, 25.0]})
     words = {"title": "Revenue", "description": "By product."}
@@ -405,7 +405,7 @@ def test_each_lab_keeps_its_currency(two_labs):
 
 
 def test_a_lab_has_the_currency_of_its_shop(project):
-    """Where shops of one database count differently, and none where several are meant."""
+    """Shops of one database can have different currencies; for all shops there is none."""
     (project / "d1lab.toml").write_text(
         '[databases.demo]\nurl = "sqlite:x"\ncurrency = {harbor = "CHF", kiosk = "USD"}\n'
     )
@@ -414,7 +414,7 @@ def test_a_lab_has_the_currency_of_its_shop(project):
 
 
 def test_magic_runs_sql_in_a_cell(project):
-    """%%d1 binds the notebook's variables, shows the frame, and keeps it under a name."""
+    """%%d1 binds the notebook's variables, shows the frame, and assigns it to a name."""
     code = """
 import d1lab
 from IPython.core.interactiveshell import InteractiveShell
@@ -462,7 +462,7 @@ for line, cell, said in (
 
 
 def test_lab_opens_in_a_plain_kernel(project):
-    """As JupyterLab starts one, without widgets: DuckDB refuses settings there that work here."""
+    """In a kernel as started by JupyterLab, without widgets, where DuckDB rejects settings."""
     cells = [
         "import d1lab; lab = d1lab.open(shop='harbor')",
         "%%d1 n\nSELECT count(*) AS n FROM products",

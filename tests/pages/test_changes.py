@@ -1,4 +1,4 @@
-"""What changed, and whether it is more than noise."""
+"""Changes of figures and their significance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from d1lab.pages.changes import compare, what_changed
 
 
 def figure(value, half=None, **fields) -> Figure:
-    """A figure with a symmetric interval."""
+    """Return a figure with a symmetric interval."""
     ends = {} if half is None else {"low": value - half, "high": value + half}
     return Figure.of("m", value, **ends, **fields)
 
@@ -27,13 +27,13 @@ def test_symmetric_intervals_give_the_normal_test():
 
 
 def test_touching_intervals_may_still_differ():
-    """Overlap of the intervals alone does not make a difference noise."""
+    """A difference can be significant although the intervals overlap."""
     assert compare(figure(110, 6), figure(100, 6)).finding == "changed"
     assert compare(figure(108, 6), figure(100, 6)).finding == "noise"
 
 
 def test_lopsided_intervals_count_on_the_side_that_matters():
-    """Only the arms that point at each other decide; the published form of MOVER."""
+    """Only the interval ends that face each other matter; the published form of MOVER."""
     now = Figure.of("m", 20, low=18, high=60)
     before = Figure.of("m", 10, low=1, high=12)
     change = compare(now, before)
@@ -43,7 +43,7 @@ def test_lopsided_intervals_count_on_the_side_that_matters():
 
 
 def test_levels_are_brought_together():
-    """An 80 % interval is stretched before it is compared at 95 %."""
+    """An 80% interval is rescaled before the comparison at 95%."""
     narrow = Figure.of("m", 108, low=103, high=113, level=0.8)
     assert compare(narrow, figure(100, 5)).finding == "noise"
     assert compare(narrow._replace(level=0.95), figure(100, 5)).finding == "changed"
@@ -61,12 +61,12 @@ def test_levels_are_brought_together():
     ],
 )
 def test_without_grounds_it_does_not_judge(now, before, finding):
-    """No interval, no value or another unit: it says so."""
+    """Without an interval, a value, or the same unit, the finding says so."""
     assert compare(now, before).finding == finding
 
 
 def test_figures_are_matched_by_name_and_dimension():
-    """A SKU's figure is compared with that SKU's, and a vanished one is named."""
+    """A SKU's figure is compared with that of the same SKU; a missing one is listed."""
     now = [figure(1, dimension="A"), figure(5, dimension="B")]
     before = [figure(4, dimension="B"), figure(7, dimension="C")]
     findings = [(c.figure.dimension, c.finding, c.difference) for c in what_changed(now, before)]
@@ -85,12 +85,12 @@ def test_figures_are_matched_by_name_and_dimension():
     ],
 )
 def test_differences_read_well(now, before, text):
-    """A share changes by points; a sum by its unit and percent."""
+    """A share changes in percentage points; a sum in its unit and in percent."""
     assert compare(now, before).shown() == text
 
 
 def test_better_is_said_only_of_real_changes():
-    """Direction is judged where it is plain and real."""
+    """A change is good or bad only if it is significant and has a direction."""
     low, high = figure(1, 0.1), figure(2, 0.1)
     assert compare(high._replace(better="higher"), low).good is True
     assert compare(high._replace(better="lower"), low).good is False
@@ -99,6 +99,6 @@ def test_better_is_said_only_of_real_changes():
 
 
 def test_float_noise_of_a_sum_is_no_change():
-    """Sums made in another order differ in the last digits; that is the same figure."""
+    """Sums in another order differ by rounding, which is no change."""
     assert compare(figure(0.1 + 0.2), figure(0.3)).finding == "same"
     assert compare(figure(0.3001), figure(0.3)).finding == "unsure"

@@ -1,4 +1,4 @@
-"""The drawing process: quick, in order, and no run's end whatever becomes of it."""
+"""The rendering process: order, speed, and recovery after a crash."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
 
 @pytest.fixture
 def artist():
-    """An artist of one's own."""
+    """A separate renderer."""
     made = ChartRenderer(os.environ)
     yield made
     made.close()
 
 
 def test_drawings_are_queued(artist):
-    """Several may be asked for at once; each gets its own, or its own error."""
+    """Several charts can be queued; each gets its own result or error."""
     drawn, refused, again = [artist.draw(spec) for spec in (BARS, '{"mark": "bat"}', BARS)]
     assert drawn.result().startswith("<svg")
     with pytest.raises(ValueError, match="conversion failed"):
@@ -35,7 +35,7 @@ def test_drawings_are_queued(artist):
 
 
 def test_a_dead_artist_is_replaced(artist):
-    """Whoever comes after a crash does not notice."""
+    """The next chart after a crash is rendered."""
     artist.draw(BARS).result()
     artist._process.kill()
     artist._process.wait()
@@ -43,7 +43,7 @@ def test_a_dead_artist_is_replaced(artist):
 
 
 def test_what_never_ends_is_ended(artist, monkeypatch):
-    """One chart is lost, and says why; the next one is drawn."""
+    """One chart fails with a reason; the next one is rendered."""
     artist.draw(BARS).result()
     monkeypatch.setattr(drawing, "LONGEST_SECONDS", 0.2)
     os.kill(artist._process.pid, signal.SIGSTOP)
@@ -54,7 +54,7 @@ def test_what_never_ends_is_ended(artist, monkeypatch):
 
 
 def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
-    """What a run showed is drawn while it goes on: its page asks for nothing more."""
+    """Charts are rendered during the run, so that its page needs no further rendering."""
     cells = turnover_cells()
     asked = []
 

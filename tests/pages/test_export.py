@@ -1,4 +1,4 @@
-"""Tables as files: each of a page's tables, whole, and harmless in a spreadsheet."""
+"""CSV export: all tables of a page, complete, and safe in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _read(path: Path) -> list[list[str]]:
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
-    """A run with a table that the page shows whole, one that it cuts, and an empty one."""
+    """A run with a table shown in full, one that is cut, and an empty one."""
     folder = tmp_path / "data" / "demo" / "runs" / "r1"
     frames = {
         "about-to-lapse": pd.DataFrame(
@@ -39,7 +39,7 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_every_table_is_written_beside_the_page(run_dir: Path, tmp_path: Path):
-    """Cut or not, in the page's order, under the name that the report gave it, with all rows."""
+    """All tables in the order of the page, by their names in the report, with all rows."""
     page = tmp_path / "reports" / "harbor" / "customers" / "2026-05-31.html"
     exported = export_tables(run_dir, page)
     folder = page.with_suffix("")
@@ -59,7 +59,7 @@ def test_every_table_is_written_beside_the_page(run_dir: Path, tmp_path: Path):
 
 
 def test_a_second_export_writes_the_same_files(run_dir: Path, tmp_path: Path):
-    """No second copy under another name; the run keeps its own, for when the page is made anew."""
+    """No second copy with another name; the run keeps its file, for rewriting the page."""
     page = tmp_path / "page.html"
     first = export_tables(run_dir, page)
     assert export_tables(run_dir, page) == first
@@ -67,7 +67,7 @@ def test_a_second_export_writes_the_same_files(run_dir: Path, tmp_path: Path):
 
 
 def test_a_table_of_an_older_run_is_named_by_its_title(run_dir: Path, tmp_path: Path):
-    """Runs from before tables carried their file's name can be exported, too."""
+    """Old runs without file names of tables can also be exported."""
     path = run_dir / "notebook.ipynb"
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
@@ -80,7 +80,7 @@ def test_a_table_of_an_older_run_is_named_by_its_title(run_dir: Path, tmp_path: 
 
 @pytest.mark.parametrize("gone", ["notebook.ipynb", "customers.csv"])
 def test_a_run_whose_files_are_gone_says_what_to_do(run_dir: Path, tmp_path: Path, gone: str):
-    """Rows that the page does not hold cannot be made up."""
+    """Rows that were cut cannot be exported without their file."""
     (run_dir / gone).unlink()
     with pytest.raises(InputError, match="run"):
         export_tables(run_dir, tmp_path / "page.html")

@@ -1,4 +1,4 @@
-"""The index: made of the pages that are there, newest first, with what changed."""
+"""The index: built from existing pages, newest first, with changes."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def shelf(tmp_path: Path):
 
 
 def test_empty_folder_has_an_index(shelf):
-    """Before the first run it says how to make one."""
+    """Before the first run, it shows how to run one."""
     assert "d1lab run" in shelf.html()
 
 
 def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
-    """The newest day leads, whatever the order of the runs; the rest are linked, newest first."""
+    """The newest day comes first, regardless of the order of runs; older ones are linked."""
     for day in ("2026-05-29", "2026-05-31", "2026-05-30"):
         shelf.add(day, 10.0)
     (entry,) = shelf.entries()
@@ -62,13 +62,13 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
 
 
 def test_entry_names_what_is_simulated(shelf):
-    """As the page does, so that nobody takes a line of the index for a real shop's."""
+    """Simulated data is marked, as on the page."""
     shelf.add("2026-05-31", 10.0, simulated=["inventory_days", "product_costs"])
     assert "<span>simulated: stock levels, unit costs</span>" in shelf.html()
 
 
 def test_entry_tells_changes_and_trend(shelf):
-    """The first key figure's change is against the run before, its trend over all."""
+    """The change of the first key figure is vs. the previous run; its trend covers all runs."""
     for day, value in (("2026-05-29", 10.0), ("2026-05-30", 11.0), ("2026-05-31", 20.0)):
         shelf.add(day, value)
     (entry,) = shelf.entries()
@@ -82,7 +82,7 @@ def test_entry_tells_changes_and_trend(shelf):
 
 
 def test_failed_run_is_named_and_the_good_page_stays(shelf):
-    """The state is the newest run's; figures and link are the last good run's."""
+    """Status from the newest run; figures and link from the last successful one."""
     shelf.add("2026-05-30", 10.0)
     failed = shelf.add("2026-05-31", status="failed", error={"message": "no"})
     (entry,) = shelf.entries()
@@ -96,7 +96,7 @@ def test_failed_run_is_named_and_the_good_page_stays(shelf):
 
 
 def test_report_that_never_was_good_leads_to_its_failure(shelf):
-    """There is a page to look at in any case."""
+    """Without a successful run, the link leads to the failed one."""
     failed = shelf.add("2026-05-31", status="failed", error={"message": "no"})
     (entry,) = shelf.entries()
     assert entry.good is None
@@ -104,7 +104,7 @@ def test_report_that_never_was_good_leads_to_its_failure(shelf):
 
 
 def test_unknown_values_leave_gaps_not_zeros(shelf):
-    """A run that abstained is no point of the trend."""
+    """A run without the figure is not a point of the trend."""
     for day, value in (("2026-05-28", 5.0), ("2026-05-29", None), ("2026-05-30", 7.0)):
         shelf.add(day, value)
     (entry,) = shelf.entries()
@@ -112,7 +112,7 @@ def test_unknown_values_leave_gaps_not_zeros(shelf):
 
 
 def test_shops_and_reports_are_sorted(shelf):
-    """By shop, then by title."""
+    """Sorted by shop, then by title."""
     shelf.add("2026-05-31", 1.0, run_id="a", shop="village", report="b", title="Beta")
     shelf.add("2026-05-31", 1.0, run_id="b", shop="harbor", report="c", title="Zeta")
     shelf.add("2026-05-31", 1.0, run_id="c", shop="harbor", report="z", title="Alpha")
@@ -121,7 +121,7 @@ def test_shops_and_reports_are_sorted(shelf):
 
 
 def test_shops_of_one_name_in_two_databases_stay_apart(shelf):
-    """Each keeps its own pages and its own stable link, and the index says which is which."""
+    """Each database has its own pages and stable link, and the index shows the database."""
     shelf.add("2026-05-31", 1.0, run_id="a")
     shelf.add("2026-05-31", 2.0, run_id="b", database="live")
     links = {entry.link: entry.changes[0].figure.value for entry in shelf.entries()}
@@ -136,7 +136,7 @@ def test_shops_of_one_name_in_two_databases_stay_apart(shelf):
 
 
 def test_verdicts_are_summed_up(shelf):
-    """The reader sees at the top how many reports ask for something."""
+    """The top of the index has the number of reports that need attention."""
     for name, status in (("a", "bad"), ("b", "good"), ("c", "bad"), ("d", "neutral")):
         verdict = {"text": f"Verdict of {name}.", "status": status}
         shelf.add("2026-05-31", 1.0, run_id=name, report=name, title=name, verdict=verdict)
@@ -154,7 +154,7 @@ def test_verdicts_are_summed_up(shelf):
 
 
 def test_variant_does_not_take_the_place_of_the_report(shelf):
-    """A run with parameters of somebody's own is listed, with them, and leads nowhere else."""
+    """A run with custom parameters is listed with them, and is not used elsewhere."""
     own = shelf.add("2026-05-30", 10.0)
     parameters = {"parameters": {"days": 60}, "given": ["shop", "days"]}
     variant = shelf.add("2026-05-31", 99.0, **parameters)
@@ -173,14 +173,14 @@ def test_card_without_its_page_counts_for_nothing(shelf):
 
 
 def test_stale_data_is_marked(shelf):
-    """What was pulled too long ago stands out."""
+    """Stale data is highlighted."""
     data = {"pulled_at": (NOW - timedelta(days=3)).isoformat(), "data_as_of": "2026-05-31"}
     shelf.add("2026-05-31", 1.0, data=data, started_at=STARTED)
     assert 'class="state stale"' in shelf.html()
 
 
 def test_hostile_names_stay_text(shelf):
-    """Shops and titles are the merchants'."""
+    """Shops and titles come from the data, so they are escaped."""
     shelf.add("2026-05-31", 1.0, shop=HOSTILE, title=HOSTILE)
     html = shelf.html()
     assert html.count("<script") == 1
@@ -188,7 +188,7 @@ def test_hostile_names_stay_text(shelf):
 
 
 def test_index_compares_with_the_day_that_the_page_compares_with(shelf):
-    """Also where the earlier day has run again since: what the page says does not change."""
+    """The change equals that on the page, even if the earlier day was run again."""
     shelf.add("2026-05-30", 10.0)
     page = shelf.add("2026-05-31", 20.0)
     shelf.add("2026-05-30", 15.0, run_id="again", previous_run_id=None)
@@ -199,7 +199,7 @@ def test_index_compares_with_the_day_that_the_page_compares_with(shelf):
 
 
 def test_index_compares_with_nothing_where_the_page_does_not(shelf):
-    """An earlier page of a run with other parameters is no earlier run of the same report."""
+    """A page with other parameters is not an earlier run of the report."""
     shelf.add("2026-05-30", 10.0)
     page = shelf.add("2026-05-31", 20.0, previous_run_id=None)
     (entry,) = shelf.entries()

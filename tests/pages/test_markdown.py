@@ -1,4 +1,4 @@
-"""Markdown: safe, and in order."""
+"""Markdown: safe HTML and heading levels."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_links_lead_to_the_web_or_beside(url, safe):
     ],
 )
 def test_markup_and_scripts_stay_text(text):
-    """No tag but Markdown's own, no handler, no picture from elsewhere."""
+    """Only tags of Markdown, no handlers, and no external images."""
     html = str(render_markdown(text)).lower()
     for tag in ("<script", "<img", "<svg", "<!--", 'href="javascript', '" onmouseover'):
         assert tag not in html
 
 
 def test_headings_go_down_one_by_one():
-    """The page has one h1, and no level is left out."""
+    """The page has one h1, and no level is skipped."""
     html = render_markdown("# A\n\n#### B\n\n# C\n\n###### D")
     assert "<h2>A</h2>" in html
     assert "<h3>B</h3>" in html
@@ -65,7 +65,7 @@ def test_headings_go_down_one_by_one():
 
 
 def test_title_is_the_first_h1():
-    """The page shows the title itself, so the story goes without it."""
+    """The page header has the title, so the content does not repeat it."""
     assert split_title("# The *title*\n\nText") == ("The *title*", "Text")
     assert split_title("## Not it\n\nText") == ("", "## Not it\n\nText")
     assert split_title("```\n# a comment\n```") == ("", "```\n# a comment\n```")

@@ -1,4 +1,4 @@
-"""The page: whole, small, inert, and honest about what it shows."""
+"""The page: self-contained, small, escaped, and complete."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ NOW = PULLED + timedelta(hours=3)
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Packed Vega, made once for this module."""
+    """Packed Vega, built once for this module."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def page(tmp_path: Path, cache: Path):
-    """Renders a run made of cells."""
+    """Render a run built from cells."""
 
     def render(cells=(), static=False, files="", now=NOW, **fields) -> str:
         run_dir = write_run(tmp_path, cells, **fields)
@@ -51,7 +51,7 @@ def page(tmp_path: Path, cache: Path):
 
 
 class Outline(HTMLParser):
-    """What a browser would find in a page: tags, attributes, scripts, text."""
+    """Content of a page for a browser: tags, attributes, scripts, and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def test_page_of_four_charts_keeps_its_size(page):
 
 
 def test_page_refers_to_nothing_outside(page):
-    """No element loads anything; links lead to the index and to files beside the page."""
+    """No element loads anything; links lead only to the index and to files of the page."""
     outline = Outline(page(turnover_cells(), files="2026-05-31"))
     assert not {"iframe", "object", "embed", "form", "base", "audio", "video"} & set(outline.tags)
     loads = [v for n, v in outline.attributes if n in ("src", "srcset", "data", "action", "poster")]
@@ -102,7 +102,7 @@ def test_page_refers_to_nothing_outside(page):
 
 
 def test_policy_admits_our_scripts_and_no_other(page):
-    """The policy's hashes are those of our script and of Vega; the rest are data."""
+    """The policy's hashes are those of d1lab's script and of Vega; other scripts are data."""
     html = page(turnover_cells())
     outline = Outline(html)
     own = [text for kind, text in outline.scripts if kind is None]
@@ -116,14 +116,14 @@ def test_policy_admits_our_scripts_and_no_other(page):
 
 
 def test_static_page_has_no_script(page):
-    """For mail and archive."""
+    """A static page for mail and archives."""
     outline = Outline(page(turnover_cells(), static=True))
     assert "script" not in outline.tags
     assert any(v and "script-src 'none'" in v for n, v in outline.attributes if n == "content")
 
 
 def test_hostile_text_is_inert_everywhere(page):
-    """The same text in every place: only our tags come out, and no handler."""
+    """Hostile text in every place: only d1lab's tags, and no handlers."""
     fields = {
         "shop": HOSTILE,
         "title": HOSTILE,
@@ -148,7 +148,7 @@ def test_hostile_text_is_inert_everywhere(page):
 
 
 def test_giant_texts_cost_little(page):
-    """A megabyte in a cell, a title, an output and a code cell does not make a big page."""
+    """A megabyte in a cell, a title, an output, and a code cell is cut."""
     giant = "x" * 1_000_000
     cells = [
         markdown("# T"),
@@ -159,7 +159,7 @@ def test_giant_texts_cost_little(page):
 
 
 def test_lone_surrogates_and_controls_do_not_break_the_page(page, tmp_path: Path):
-    """What no encoding can hold is replaced."""
+    """Characters that cannot be encoded are replaced."""
     broken = {"message": "a\ud800b", "traceback": "\udfff"}
     cells = [code("x = '\ud800'", {"text/plain": "a\ud800b\x00c"})]
     html = page(cells, title="\ud800", status="failed", error=broken)
@@ -168,7 +168,7 @@ def test_lone_surrogates_and_controls_do_not_break_the_page(page, tmp_path: Path
 
 
 def test_first_screen_has_its_parts(page):
-    """Title, shop, verdict, three figures with their change, freshness and warnings, in order."""
+    """Title, shop, verdict, three figures with changes, freshness, and warnings, in order."""
     old = {"run_id": "before", "as_of": "2026-05-30", "started_at": STARTED - timedelta(days=1)}
     page(turnover_cells(-1), **old)
     text = Outline(
@@ -204,14 +204,14 @@ def test_first_screen_has_its_parts(page):
 
 
 def test_comparison_with_another_kind_of_run_says_so(page):
-    """Other parameters or another notebook: the reader is told before judging a change."""
+    """Different parameters or a changed notebook are noted next to the changes."""
     page(turnover_cells(), run_id="before", parameters={"days": 30}, notebook_hash="old")
     html = page(turnover_cells(), previous_run_id="before", parameters={"days": 90})
     assert "that run had other parameters (days) and the notebook has changed since" in html
 
 
 def test_gone_previous_run_is_no_error(page):
-    """A pruned run leaves no comparison, and no crash."""
+    """A pruned previous run gives no comparison and no error."""
     assert "Changes since" not in page(turnover_cells(), previous_run_id="pruned")
 
 
@@ -220,14 +220,14 @@ def test_gone_previous_run_is_no_error(page):
     [(3, "2026-05-31", "Fresh"), (40, "2026-05-31", "Stale"), (3, "2026-05-01", "No recent data")],
 )
 def test_freshness_is_named(page, hours, last_day, state):
-    """Fresh, stale by its pull, or quiet because nothing new came in."""
+    """Fresh, stale because of its pull, or without recent data."""
     data = {"pulled_at": PULLED.isoformat(), "data_as_of": last_day}
     text = Outline(page(now=PULLED + timedelta(hours=hours), data=data)).text
     assert f"{state} Data through" in text
 
 
 def test_failed_run_says_what_happened_and_what_to_do(page):
-    """Which cell, in plain words, what was done, the log, the next step; no key figures on top."""
+    """Failed cell, results before it, log, and next steps; no key figures in the header."""
     html = page(
         [*turnover_cells()[:7], code("lab.metric('turnover', untl=1)")],
         status="failed",
@@ -258,7 +258,7 @@ def test_failed_run_says_what_happened_and_what_to_do(page):
 
 @pytest.mark.parametrize("kind", ["kernel", "timeout", "other"])
 def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Path, kind):
-    """A kernel that never came leaves a record, and that is enough."""
+    """If the kernel never started, the record is enough for a page."""
     status = "timeout" if kind == "timeout" else "failed"
     run_dir = write_run(tmp_path, [], status=status, error={"kind": kind, "message": "it died"})
     (run_dir / "notebook.ipynb").unlink()
@@ -267,7 +267,7 @@ def test_run_without_a_notebook_still_has_a_page(page, tmp_path: Path, cache: Pa
 
 
 def test_words_between_backticks_are_code(page):
-    """Commands in a verdict, a remark and an error's message read as commands; data stays text."""
+    """Commands in verdicts, notes, and errors are shown as code; data stays text."""
     verdict = Verdict.of("No costs.", "bad", "`d1lab ingest costs` reads <b>them</b>.")
     html = page([code("", verdict, Note.of("Or `d1lab pull`."))])
     assert "<code>d1lab ingest costs</code> reads &lt;b&gt;them&lt;/b&gt;." in html
@@ -275,14 +275,14 @@ def test_words_between_backticks_are_code(page):
 
 
 def test_skipped_run_says_why(page):
-    """A run that ended well for want of data is no failure."""
+    """A run that stopped because of missing data is not a failure."""
     text = Outline(page(status="skipped", reason="no stock is recorded for kiosk")).text
     assert "No data No stock is recorded for kiosk" in text
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
 def test_story_ends_where_the_run_ended(page, status):
-    """Headings that nothing was computed for are no part of the page."""
+    """Headings without results are not on the page."""
     untouched = {**code("lab.table(...)"), "execution_count": None}
     cells = [markdown("# T"), code("x"), markdown("## Before\n\nWords."), code("y")]
     cells += [markdown("## After")]
@@ -294,13 +294,13 @@ def test_story_ends_where_the_run_ended(page, status):
 
 
 def test_folder_without_a_run_is_refused(tmp_path: Path):
-    """The error names the folder."""
+    """The error has the folder."""
     with pytest.raises(InputError, match=r"no run\.json"):
         render_page(tmp_path)
 
 
 def test_hidden_cells_and_parameters_stay_out(page):
-    """Tags decide what a reader sees; the parameters have their own section."""
+    """Tags hide cells; parameters have their own section."""
     html = page(
         [
             code("secret = 1", {"text/plain": "hidden output"}, tags=["hide"]),
@@ -316,14 +316,14 @@ def test_hidden_cells_and_parameters_stay_out(page):
 
 
 def test_html_outputs_are_never_taken(page):
-    """A frame's own HTML is left; its text is shown."""
+    """The HTML of a frame is ignored; its text is shown."""
     html = page([code("df", {"text/html": "<table id=theirs>", "text/plain": "a b\n1 2"})])
     assert "theirs" not in html
     assert "a b\n1 2" in html
 
 
 def test_undrawable_chart_says_why(page):
-    """A chart that Vega refuses, and one without rows, leave their words and no hole."""
+    """A chart that Vega rejects, and one without rows, show title and reason."""
     broken = {"application/vnd.vegalite.v6+json": {"title": "Broken", "mark": "nonsense"}}
     empty = charts.line(
         pd.DataFrame({"x": [], "y": []}), "x", "y", title="Empty", description="None."
@@ -334,7 +334,7 @@ def test_undrawable_chart_says_why(page):
 
 
 def test_charts_show_their_numbers(page):
-    """A picture is never the only place of a number."""
+    """The numbers of a chart are also shown as a table."""
     frame = pd.DataFrame({"code": ["A", "B"], "share": [0.25, 0.125]})
     chart = charts.bar(
         frame, "code", "share", title="T", description="D.", kinds={"share": "percent"}
@@ -345,7 +345,7 @@ def test_charts_show_their_numbers(page):
 
 
 def test_long_chart_links_to_all_its_numbers(tmp_path: Path, cache: Path):
-    """What the page's table leaves out is in a file beside it, under the columns' own words."""
+    """A file has the rows cut on the page, with the labels of the columns."""
     days = pd.date_range("2026-01-01", periods=120)
     frame = pd.DataFrame({"day": days, "share": [n / 1000 for n in range(120)]})
     chart = charts.line(
@@ -363,7 +363,7 @@ def test_long_chart_links_to_all_its_numbers(tmp_path: Path, cache: Path):
 
 
 def test_cut_table_links_to_all_of_it(tmp_path: Path, cache: Path):
-    """The page says how many rows it shows, and the file beside it has them all."""
+    """The page shows the number of rows, and the file has all of them."""
     run_dir = tmp_path / "data" / "demo" / "runs" / run_record().run_id
     run_dir.mkdir(parents=True)
     frame = pd.DataFrame({"sku": range(12_345)})
@@ -378,14 +378,14 @@ def test_cut_table_links_to_all_of_it(tmp_path: Path, cache: Path):
 
 
 def test_many_figures_are_counted_not_listed(page):
-    """Ten thousand figures by SKU stay a list of sixty."""
+    """Of ten thousand figures by SKU, sixty are listed."""
     many = Figures.of(*(Figure.of("n", i, dimension=f"S{i}") for i in range(10_000)))
     html = page([code("", many)])
     assert "Showing 60 of 10,000 figures." in html
 
 
 def test_pushed_results_are_told(page):
-    """What was written back, and what waits to be."""
+    """Pushed and staged results."""
     waiting = Outline(page(staged={"inventory_impact": 3_000})).text
     assert "pending: 3,000 rows staged for inventory_impact" in waiting
     tables = [{"table": "inventory_impact", "staged": 3_000, "changed": 210}]
@@ -394,7 +394,7 @@ def test_pushed_results_are_told(page):
 
 
 def test_pages_have_their_places(tmp_path: Path):
-    """Shops cannot leave the folder; runs that differ do not overwrite each other."""
+    """Names of shops cannot leave the folder; different runs do not overwrite each other."""
 
     def at(**fields) -> str:
         return place(tmp_path, run_record(**fields)).relative_to(tmp_path).as_posix()
@@ -416,7 +416,7 @@ def test_pages_have_their_places(tmp_path: Path):
 
 
 def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):
-    """A failed run and an older day leave it; a removed page gives it back."""
+    """Failed runs and older days do not change it; removing a page restores the previous one."""
     reports = tmp_path / "reports"
 
     def write(**fields) -> Path:
@@ -434,7 +434,7 @@ def test_latest_is_the_last_good_page(tmp_path: Path, cache: Path):
 
 
 def test_pdf_goes_with_its_page(tmp_path: Path, cache: Path):
-    """A page that is written again or removed leaves no PDF of what it was."""
+    """Rewriting or removing a page deletes its PDF."""
     reports, run_dir = tmp_path / "reports", write_run(tmp_path, [])
     page = write_page(run_dir, reports, cache_dir=cache)
     pdf = page.with_suffix(".pdf")
@@ -447,7 +447,7 @@ def test_pdf_goes_with_its_page(tmp_path: Path, cache: Path):
 
 
 def test_card_beside_the_page_is_small(tmp_path: Path, cache: Path):
-    """The index needs no parameters, tables or versions."""
+    """The metadata for the index has no parameters, tables, or versions."""
     run_dir = write_run(tmp_path, turnover_cells(), parameters={"days": "x" * 10_000})
     path = write_page(run_dir, tmp_path / "reports", cache_dir=cache)
     card = json.loads(path.with_suffix(".json").read_text())

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium with the network off: quiet, drawn, inert, and usable by everyone."""
+"""Pages in a real Chromium without network: requests, charts, escaping, and accessibility."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ERROR = {"cell_index": 4, "ename": "InputError", "message": HOSTILE, "traceback"
 
 
 class Pages(NamedTuple):
-    """The pages under test, by what is special about each."""
+    """The pages under test, by feature."""
 
     report: Path
     static: Path
@@ -46,7 +46,7 @@ class Pages(NamedTuple):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
-    """Pages of hand-made runs: one of each sort, and their index."""
+    """Pages of test runs, one of each kind, and their index."""
     folder = tmp_path_factory.mktemp("pages")
     reports = folder / "reports"
     yesterday = STARTED - timedelta(days=1)
@@ -75,7 +75,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    """The Chromium that is on the machine, started once."""
+    """The installed Chromium, started once."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -85,7 +85,7 @@ def browser() -> Iterator:
 
 
 class Visit:
-    """A page that was opened, with all that it asked for and complained about."""
+    """An opened page, with its requests and console errors."""
 
     def __init__(self, page) -> None:
         self.page = page
@@ -102,7 +102,7 @@ class Visit:
 
 @pytest.fixture
 def visit(browser):
-    """Opens a page offline; waits until its charts are live, where it has any."""
+    """Open a page offline and wait until its charts, if any, are interactive."""
 
     @contextmanager
     def open_page(path: Path, viewport=DESK, scheme="light", scripts=True, start=""):
@@ -127,7 +127,7 @@ def visit(browser):
 @pytest.mark.parametrize("name", Pages._fields)
 @pytest.mark.parametrize("width", [390, 1180])
 def test_page_is_quiet_and_fits(pages: Pages, visit, name, width):
-    """Nothing is asked for, nothing complains, nothing sticks out sideways."""
+    """No requests, no console errors, and no horizontal overflow."""
     path = getattr(pages, name)
     with visit(path, {"width": width, "height": 844}) as page:
         assert page.requests == [path.as_uri()]
@@ -137,7 +137,7 @@ def test_page_is_quiet_and_fits(pages: Pages, visit, name, width):
 
 
 def test_charts_are_drawn_live(pages: Pages, visit):
-    """All four charts are Vega's own, as wide as the page, and the pictures step back."""
+    """All four charts are drawn by Vega at full width and replace the static ones."""
     with visit(pages.report, PHONE) as page:
         boxes = page.evaluate(
             "[...document.querySelectorAll('.chart .live svg')].map(s => s.getBoundingClientRect())"
@@ -150,7 +150,7 @@ def test_charts_are_drawn_live(pages: Pages, visit):
 
 @pytest.mark.parametrize(("name", "scripts"), [("report", False), ("static", True)])
 def test_charts_stand_without_scripts(pages: Pages, visit, name, scripts):
-    """A reader without scripts, and one of the mailed page, sees every chart."""
+    """Every chart is visible without scripts and on the static page."""
     with visit(getattr(pages, name), scripts=scripts) as page:
         svgs = page.locator(".still svg")
         assert svgs.count() == 4
@@ -162,7 +162,7 @@ def test_charts_stand_without_scripts(pages: Pages, visit, name, scripts):
 
 
 def test_tooltip_shows_text(pages: Pages, visit):
-    """Pointing at a bar of hostile data names it as text."""
+    """The tooltip of a bar shows hostile data as text."""
     with visit(pages.hostile) as page:
         page.locator(".live .mark-rect path").first.hover()
         tip = page.locator("#vg-tooltip-element.visible")
@@ -172,7 +172,7 @@ def test_tooltip_shows_text(pages: Pages, visit):
 
 
 def test_policy_stops_what_would_get_through(pages: Pages, visit, tmp_path: Path):
-    """Were markup ever to slip into a page, its scripts would still not run."""
+    """Scripts injected into a page would not run."""
     attack = (
         "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
         "<svg onload='window.hacked=1'></svg>"
@@ -188,7 +188,7 @@ def test_policy_stops_what_would_get_through(pages: Pages, visit, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["report", "failed"])
 def test_first_screen_of_a_phone_tells_the_essentials(pages: Pages, visit, name):
-    """Title, shop, verdict, figures, freshness and warnings need no scrolling at 390 x 844."""
+    """Title, shop, verdict, figures, freshness, and warnings fit on 390 x 844."""
     with visit(getattr(pages, name), PHONE) as page:
         wanted = [".kicker", "h1", ".verdict .says", ".fresh"]
         wanted += [".figures > div:nth-child(3)", ".warnings"] if name == "report" else []
@@ -201,7 +201,7 @@ def test_first_screen_of_a_phone_tells_the_essentials(pages: Pages, visit, name)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
-    """Paper, text and marks, live and still, take the palette's colours."""
+    """Background, text, and marks use the palette, in interactive and static charts."""
     position = ("light", "dark").index(scheme)
 
     def rgb(name: str) -> str:
@@ -223,7 +223,7 @@ def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
 
 
 def test_print_shows_pictures_on_white(pages: Pages, visit):
-    """On paper: light even in the dark, pictures instead of live charts, no buttons."""
+    """In print: the light scheme, static charts, and no buttons."""
     with visit(pages.report, scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
         assert page.locator(".still svg:visible").count() == 4
@@ -234,7 +234,7 @@ def test_print_shows_pictures_on_white(pages: Pages, visit):
 
 
 def test_pdf_is_tagged(pages: Pages, browser):
-    """The PDF stands beside its page and carries its structure, for those who hear it."""
+    """The PDF is next to its page and is tagged for screen readers."""
     exported = export_pdf(pages.report)
     assert exported.path == pages.report.with_suffix(".pdf")
     content = exported.path.read_bytes()
@@ -246,7 +246,7 @@ def test_pdf_is_tagged(pages: Pages, browser):
 @pytest.mark.parametrize("name", Pages._fields)
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")])
 def test_axe_finds_nothing(pages: Pages, visit, name, viewport, scheme):
-    """axe-core has no complaint of any weight."""
+    """axe-core finds no violations."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: npm ci in tests/browser")
     with visit(getattr(pages, name), viewport, scheme) as page:
@@ -258,7 +258,7 @@ def test_axe_finds_nothing(pages: Pages, visit, name, viewport, scheme):
 
 
 def test_copying_gives_exact_values(pages: Pages, visit):
-    """The clipboard gets a table's own numbers, not the rounded ones, and no formula."""
+    """The clipboard gets exact numbers instead of rounded ones, and no formulas."""
     start = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
     with visit(pages.report, start=start) as page:
         page.locator("main > .table button").first.click()
@@ -280,7 +280,7 @@ def test_copying_gives_exact_values(pages: Pages, visit):
 
 
 def test_keyboard_reaches_what_there_is(pages: Pages, visit):
-    """The first stop skips to the report; each stop can be seen."""
+    """The first tab stop skips to the report; focus is always visible."""
     with visit(pages.report) as page:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "skip"
@@ -298,7 +298,7 @@ def test_keyboard_reaches_what_there_is(pages: Pages, visit):
 
 
 def test_age_is_told_for_the_moment_of_reading(pages: Pages, visit):
-    """A page that lay about for days says so, whatever it said when it was made."""
+    """A page opened days later shows the current age of its data."""
     fresh = pages.report.read_text().replace(">Stale<", ">Fresh<")
     moment = datetime.now(UTC) - timedelta(days=3)
     old = pages.report.with_name("old.html")
@@ -310,7 +310,7 @@ def test_age_is_told_for_the_moment_of_reading(pages: Pages, visit):
 
 
 def test_index_filters_and_links(pages: Pages, visit):
-    """Filters narrow the list and stand in the address; titles lead to the latest page."""
+    """Filters reduce the list and are in the URL; titles link to the latest page."""
     with visit(pages.index) as page:
         assert page.locator("article:visible").count() == 3
         page.locator("select").first.select_option("harbor")
@@ -326,7 +326,7 @@ def test_index_filters_and_links(pages: Pages, visit):
 
 
 def test_index_remembers_its_filter(pages: Pages, browser):
-    """An address with a filter opens filtered; one that fits nothing is not obeyed."""
+    """A URL with a filter opens filtered; a filter without matches is ignored."""
     context = browser.new_context(offline=True)
     page = context.new_page()
     page.goto(f"{pages.index.as_uri()}#shop=village")
@@ -338,7 +338,7 @@ def test_index_remembers_its_filter(pages: Pages, browser):
 
 
 def test_large_index_stays_usable(browser, tmp_path: Path):
-    """Three hundred reports are all there, on a page of a few hundred kilobytes."""
+    """Three hundred reports are listed on a page of a few hundred kilobytes."""
     reports = tmp_path / "reports"
     card = {"figures": [f._asdict() for f in Figures.of(Figure.of("n", 1)).figures]}
     run_dir = write_run(tmp_path, [code("1")])

@@ -1,4 +1,4 @@
-"""Charts on the host: plain SVG, nothing fetched, one packed script."""
+"""Static charts: plain SVG, no requests, and one packed script."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BARS = {
 
 
 def test_picture_is_shapes_and_text_only():
-    """No script, handler, link, style or outside reference survives, whatever the data."""
+    """Scripts, handlers, links, styles, and external references are removed."""
     root = ET.fromstring(draw(BARS, "c1-"))
     tags = {element.tag for element in root.iter()}
     assert tags <= {"svg", "g", "path", "line", "rect", "text", "defs", "clipPath", "circle"}
@@ -37,7 +37,7 @@ def test_picture_is_shapes_and_text_only():
 
 
 def test_pictures_do_not_share_ids():
-    """Clip paths of two charts keep apart."""
+    """Clip paths of two charts have different ids."""
     one, other = draw(BARS, "one-"), draw(BARS, "other-")
     assert 'id="one-clip' in one
     assert "url(#one-clip" in one
@@ -45,7 +45,7 @@ def test_pictures_do_not_share_ids():
 
 
 def test_pictures_are_small():
-    """Two hundred points cost less than 20 kB."""
+    """Two hundred points take less than 20 kB."""
     values = [{"a": i * 0.777, "b": (i * 37 % 101) / 3} for i in range(200)]
     encoding = {n: {"field": f, "type": "quantitative"} for n, f in (("x", "a"), ("y", "b"))}
     spec = {"$schema": SCHEMA, "data": {"values": values}, "mark": "circle", "encoding": encoding}
@@ -55,7 +55,7 @@ def test_pictures_are_small():
 
 
 def test_nothing_is_fetched():
-    """A specification that points elsewhere is refused, and no request is made."""
+    """A specification with external data is rejected without a request."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ def test_nothing_is_fetched():
 
 
 def test_live_specification_leaves_the_words_to_the_page():
-    """Title and numbers are in the HTML; the width follows the page."""
+    """Title and numbers are in the HTML; the width adapts to the page."""
     spec = live_spec({**BARS, "usermeta": {"embedOptions": {"actions": True}}})
     assert "title" not in spec
     assert "usermeta" not in spec
@@ -91,7 +91,7 @@ def test_live_specification_leaves_the_words_to_the_page():
 
 
 def test_bundle_is_made_once_and_admitted_by_its_hash(tmp_path: Path):
-    """The kept script is the one whose hash the policy names."""
+    """The cached script has the hash of the policy."""
     bundle.cache_clear()
     made = bundle(tmp_path)
     source = gzip.decompress(b64decode(made.packed)).decode()
@@ -105,6 +105,6 @@ def test_bundle_is_made_once_and_admitted_by_its_hash(tmp_path: Path):
 
 
 def test_packing_is_reproducible():
-    """The same text gives the same bytes, so that pages can be compared."""
+    """Compression is deterministic, so that pages can be compared."""
     assert pack("x" * 1_000) == pack("x" * 1_000)
     assert gzip.decompress(b64decode(pack("ü"))).decode() == "ü"

@@ -25,6 +25,6 @@ from d1lab.pages.wording import layout
     ],
 )
 def test_column_is_laid_out_by_what_it_shows(cells, expected):
-    """Numbers align right, also in words; short texts never wrap; long ones get room."""
+    """Numbers, also with signs, are right-aligned; short texts never wrap; long ones are wide."""
     table = DataTable.from_frame(pd.DataFrame({"a": cells}), title="T")
     assert layout(table) == [expected]

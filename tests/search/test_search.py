@@ -1,4 +1,4 @@
-"""Search: the best answer first, typing errors forgiven, and never an old answer."""
+"""Search: best matches first, typos, and no outdated results."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def keys(hits):
 
 
 def test_ranking_is_exact_then_prefix_then_words(folder):
-    """The article called 'sock' comes first, then keys that begin so, then titles that hold it."""
+    """The product named 'sock' comes first, then keys with the prefix, then titles with it."""
     assert keys(found(folder, "SOCK")) == [
         ("exact", "sock"),
         ("prefix", "SOCK-M"),  # sold more often
@@ -74,7 +74,7 @@ def test_ranking_is_exact_then_prefix_then_words(folder):
 
 
 def test_every_word_must_be_there(folder):
-    """In any order, by their beginnings; what holds only some comes where nothing holds all."""
+    """Words in any order, by prefix; entries with some words only if none has all."""
     assert keys(found(folder, "sock winter")) == [
         ("words", "SOCK-M"),
         ("words", "SOCK-L"),
@@ -98,19 +98,19 @@ def test_every_word_must_be_there(folder):
     ],
 )
 def test_first_hit(folder, text, match, key):
-    """What people type, and what they mean."""
+    """Typos and the expected results."""
     first = found(folder, text)[0]
     assert (first.match, first.key) == (match, key)
 
 
 def test_parts_of_hashed_names_are_not_looked_for(folder):
-    """Of a word beyond 24 letters its beginning is known, or all of it, but no part."""
+    """A word of more than 24 letters is found by prefix or as a whole, not by a part."""
     assert keys(found(folder, "9e107d9d372b")) == [("prefix", "9e107d9d372bb6826bd81d3542a419d6")]
     assert found(folder, "6826bd81d354") == []
 
 
 def test_many_answers_are_ranked_as_few_are(folder):
-    """Beyond a thousand words and entries they are read as spans; shop and rank still hold."""
+    """More than a thousand words and entries use range filters; shop and rank still apply."""
     with next_warehouse(folder) as con:
         con.execute(
             "INSERT INTO raw.order_events (shop, event_id, type, order_id, sku, product_title,"
@@ -128,12 +128,12 @@ def test_many_answers_are_ranked_as_few_are(folder):
 
 
 def test_code_with_more_errors_than_one_is_another_code(folder):
-    """Numbers get one error: SPRING99 is not SPRING10."""
+    """Numbers allow one typo: SPRING99 does not match SPRING10."""
     assert found(folder, "sprinh99", kinds=["code"]) == []
 
 
 def test_kinds_shops_and_limit(folder):
-    """Each narrows the answer; an article's own shop is told."""
+    """Each option reduces the results; a result has the shop of the product."""
     assert {hit.kind for hit in found(folder, "spring")} == {"discount", "code"}
     assert [hit.kind for hit in found(folder, "spring10", kinds=["code"])] == ["code", "code"]
     assert found(folder, "sock", shop="village") == []
@@ -144,13 +144,13 @@ def test_kinds_shops_and_limit(folder):
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE words; --", "</script>", "drop table"])
 def test_hostile_text_is_only_text(folder, text):
-    """In a query as in the data."""
+    """The same in a query as in the data."""
     assert "EVIL" in [hit.key for hit in found(folder, text)]
     assert keys(found(folder, "cap"))[0] == ("exact", "CAP")
 
 
 def test_bad_input_is_named(folder):
-    """A kind that does not exist, no word, no room for an answer."""
+    """An unknown kind, no word, and a limit of 0 are rejected."""
     with pytest.raises(UnknownName, match="Did you mean 'customer'"):
         found(folder, "x", kinds=["costumer"])
     with pytest.raises(InputError, match="limit=0"):
@@ -161,7 +161,7 @@ def test_bad_input_is_named(folder):
 
 
 def test_index_is_made_once_and_again_when_the_data_changed(folder):
-    """A search finds what the last pull brought; without a change the file stays."""
+    """A search finds newly pulled rows; without a change, the file is reused."""
     assert found(folder, "scarf") == []
     made = (folder / FILE_NAME).stat().st_ino
     found(folder, "sock")
@@ -174,7 +174,7 @@ def test_index_is_made_once_and_again_when_the_data_changed(folder):
 
 
 def test_index_that_is_broken_is_made_anew(folder):
-    """Whatever is in its place."""
+    """Any other file in its place is replaced."""
     (folder / FILE_NAME).write_bytes(b"no database")
     assert found(folder, "scarf") == []
     assert keys(found(folder, "cap"))[0] == ("exact", "CAP")
@@ -183,7 +183,7 @@ def test_index_that_is_broken_is_made_anew(folder):
 
 
 def test_lab_search_gives_a_frame(tiny_lab):
-    """Hostile titles of the data are cells, which a notebook escapes."""
+    """Hostile titles are cells, which a notebook escapes."""
     frame = tiny_lab.search("SPRING10", kind="code")
     assert list(frame["key"]) == ["SPRING10"]
     evil = tiny_lab.search("script alert")

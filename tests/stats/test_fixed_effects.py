@@ -1,4 +1,4 @@
-"""The regression core: equal to dense least squares, weighted and with several causes."""
+"""The regression: equal to dense least squares, weighted and with several causes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SKUS, WEEKS = 14, 9
 
 @pytest.fixture
 def panel():
-    """Items of a panel with gaps: SKU, week, two causes, outcome and weights."""
+    """An unbalanced panel: SKU, week, two causes, outcome, and weights."""
     random = np.random.default_rng(3)
     sku, week = (grid.ravel() for grid in np.mgrid[0:SKUS, 0:WEEKS])
     kept = random.random(sku.size) < 0.7
@@ -27,7 +27,7 @@ def _dense(sku, week, causes):
 
 
 def test_fit_equals_dense_least_squares(panel):
-    """Two causes beside dummies for every SKU and week, and the sandwich written out."""
+    """Two causes with dummies for every SKU and week, and the explicit sandwich."""
     sku, week, causes, outcome, _ = panel
     x = _dense(sku, week, causes)
     beta = np.linalg.lstsq(x, outcome, rcond=None)[0]
@@ -43,7 +43,7 @@ def test_fit_equals_dense_least_squares(panel):
 
 
 def test_solve_weighs_items(panel):
-    """Weighted least squares, as on rows scaled by the root of their weights."""
+    """Weighted least squares equals least squares on rows scaled by root weights."""
     sku, week, causes, outcome, weights = panel
     x, root = _dense(sku, week, causes), np.sqrt(weights)
     beta = np.linalg.lstsq(x * root[:, None], outcome * root, rcond=None)[0]
@@ -54,7 +54,7 @@ def test_solve_weighs_items(panel):
 
 
 def test_influence_is_what_leaving_a_sku_out_moves(panel):
-    """To first order: the coefficient without the SKU is further off by what the SKU moved."""
+    """To first order, dropping a SKU changes the coefficient by its influence."""
     sku, week, causes, outcome, _ = panel
     by = design(sku, week, causes)
     found = solve(by, outcome)
@@ -71,7 +71,7 @@ def test_influence_is_what_leaving_a_sku_out_moves(panel):
 
 
 def test_leverage_is_a_skus_share_of_the_variation(panel):
-    """For one cause: the squares of what effects leave of it, summed by SKU."""
+    """For one cause: its squared residuals after the effects, summed by SKU."""
     sku, week, causes, outcome, _ = panel
     by = design(sku, week, causes[:, :1])
     found = leverage(by, solve(by, outcome), np.ones(len(sku)))
@@ -80,7 +80,7 @@ def test_leverage_is_a_skus_share_of_the_variation(panel):
 
 
 def test_solve_tells_what_it_cannot_tell_apart(panel):
-    """A cause that is all of one week, or that varies between SKUs only, has no coefficient."""
+    """A cause equal to a week, or varying only between SKUs, is not identified."""
     sku, week, causes, outcome, _ = panel
     for cause in (week == 2, sku < 5):
         found = solve(design(sku, week, np.column_stack([causes[:, 0], cause])), outcome)
@@ -88,7 +88,7 @@ def test_solve_tells_what_it_cannot_tell_apart(panel):
 
 
 def test_within_leaves_no_sku_or_week_mean(panel):
-    """What is left sums to zero over each SKU and over each week."""
+    """Residuals sum to zero over each SKU and each week."""
     sku, week, _, outcome, _ = panel
     left = within(outcome, sku, week)
     assert np.abs(np.bincount(sku, left)).max() < 1e-9

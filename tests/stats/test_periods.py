@@ -1,4 +1,4 @@
-"""Changes between two periods, against scipy's own test and by simulation."""
+"""Changes between two periods, compared with scipy's test and by simulation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _sums(days: np.ndarray) -> tuple[float, float]:
 
 
 def test_change_equals_welch():
-    """The interval is Welch's on daily amounts, in shares of the period before."""
+    """The interval is Welch's on daily amounts, relative to the previous period."""
     random = np.random.default_rng(7)
     now, before = random.gamma(3, 10, size=30), random.gamma(2, 11, size=30)
     (total, squares), (total_before, squares_before) = _sums(now), _sums(before)
@@ -28,7 +28,7 @@ def test_change_equals_welch():
 
 
 def test_change_of_nothing_is_rarely_called_one():
-    """Where nothing changed, one period in twenty is called changed, not more."""
+    """Without a change, at most one period in twenty is significant."""
     random = np.random.default_rng(20261123)
     now, before = random.poisson(12, size=(2, 4000, 28)).astype(float)
     totals = (now.sum(1), before.sum(1), (now**2).sum(1), (before**2).sum(1))
@@ -41,7 +41,7 @@ def test_change_of_nothing_is_rarely_called_one():
     [(None, 30, "no_history"), (400.0, 13, "few_days"), (400.0, 14, None)],
 )
 def test_change_abstains_with_its_reason(before, active, reason):
-    """Without a period before, or with hardly a day of sales, there is no interval."""
+    """Without a previous period, or with few days of sales, there is no interval."""
     found = change(Periods(500.0, before, 9000.0, 6000.0, 30, active))
     assert found.reason == reason
     assert (found.low is None) == (reason is not None)
@@ -49,12 +49,12 @@ def test_change_abstains_with_its_reason(before, active, reason):
 
 
 def test_change_from_nothing_has_no_ratio():
-    """No per cent of zero."""
+    """There is no percent change of zero."""
     assert change(Periods(5.0, 0.0, 5.0, 0.0, 30, 14)).ratio is None
 
 
 def test_change_of_distinct_counts_has_no_interval():
-    """A count of distinct things is no sum of days: its change is shown without an interval."""
+    """A distinct count is not a sum of days, so its change has no interval."""
     found = change(Periods([10, 12], [8, 10], [None, 6.0], [None, 4.0], 30, [None, 20]))
     assert found.ratio == pytest.approx([0.25, 0.2])
     assert np.isnan(found.low[0])
@@ -62,6 +62,6 @@ def test_change_of_distinct_counts_has_no_interval():
 
 
 def test_change_refuses_single_days():
-    """One day has no day-to-day swing."""
+    """One day has no daily variation."""
     with pytest.raises(InputError):
         change(Periods(5.0, 4.0, 25.0, 16.0, 1, 1))

@@ -1,4 +1,4 @@
-"""Observed lifts: a known one is found among slow sellers, covered as often as said, or refused."""
+"""Observed lifts: recovery of known lifts of slow sellers, coverage, and missing lifts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _shop(seed, *, skus=120, weeks=40, treated=20, rate=1.5, spread=0.0, lift=TR
     """Slow sellers, of which `treated` have discount 0 at times, as many others discount 1.
 
     Args:
-        busy: How much likelier a discount is in weeks of high demand.
+        busy: How much more likely a discount is in weeks of high demand.
     """
     random = np.random.default_rng(seed)
     sku, week = (grid.ravel() for grid in np.mgrid[0:skus, 0:weeks])
@@ -35,7 +35,7 @@ def _shop(seed, *, skus=120, weeks=40, treated=20, rate=1.5, spread=0.0, lift=TR
 
 
 def test_observed_lift_is_not_drawn_towards_none_by_weeks_without_a_sale():
-    """SKUs that sell 1.5 orders a week: the plain ratio of what was sold shows half the lift."""
+    """SKUs with 1.5 orders per week: the simple ratio of units shows half of the lift."""
     found, plain = [], []
     for seed in range(12):
         shop = _shop(seed)
@@ -49,7 +49,7 @@ def test_observed_lift_is_not_drawn_towards_none_by_weeks_without_a_sale():
 
 @pytest.mark.parametrize(("treated", "spread"), [(12, 0.0), (20, 0.2)])
 def test_observed_lift_covers_the_truth_as_often_as_it_says(treated, spread):
-    """About 95 % of the intervals hold it, with few SKUs, and where SKUs differ."""
+    """About 95% of the intervals cover it, with few SKUs and with different SKUs."""
     inside = []
     for seed in range(30):
         found = observed_lifts(_shop(seed, treated=treated, spread=spread, skus=70), 2)
@@ -60,13 +60,13 @@ def test_observed_lift_covers_the_truth_as_often_as_it_says(treated, spread):
 
 
 def test_observed_lift_takes_out_what_moved_all_products():
-    """Discounts in busy weeks look better than they are, until the weeks are held equal."""
+    """Discounts in busy weeks look better than they are without week effects."""
     found = [observed_lifts(_shop(seed, busy=0.25), 2).lift[1] for seed in range(8)]
     assert np.mean(found) == pytest.approx(0, abs=0.06)
 
 
 def test_observed_lift_says_depth_and_size():
-    """The mean depth of its weeks; the SKUs that had both kinds of weeks, and those weeks."""
+    """Mean depth of its weeks, SKUs with both kinds of weeks, and number of these weeks."""
     shop = _shop(1)
     found = observed_lifts(shop, 2)
     assert found.depth == pytest.approx([0.2, 0.2])
@@ -86,28 +86,28 @@ def test_observed_lift_says_depth_and_size():
     ],
 )
 def test_observed_lift_abstains(change, reason):
-    """Too few products, too rarely with it or without it, or all at the same time."""
+    """Too few products, too few weeks with or without it, or all in the same weeks."""
     found = observed_lifts(change(_shop(2)), 2)
     assert found.reason[0] == reason
     assert np.isnan([found.lift[0], found.low[0], found.high[0], found.depth[0]]).all()
 
 
 def test_observed_lift_abstains_where_the_interval_says_nothing():
-    """SKUs that hardly ever sell twice in a week: the ends are more than a factor of four apart."""
+    """SKUs that rarely sell twice in a week: the ends differ by more than a factor of four."""
     found = observed_lifts(_shop(3, treated=10, rate=0.1, skus=40, spread=1.5), 2)
     assert set(found.reason) <= {"too_wide", "few_skus"}
     assert np.isnan(found.lift).all()
 
 
 def test_observed_lift_refuses_a_week_without_a_sale():
-    """It would not be known whether it was discounted."""
+    """A week without a sale has no price, so it is unknown whether it was discounted."""
     shop = _shop(4)
     with pytest.raises(InputError, match="at least one order"):
         observed_lifts(shop._replace(orders=shop.orders * 0), 2)
 
 
 def test_own_lifts_cover_each_products_truth():
-    """95 % intervals of single products hold what is true for them nearly as often as they say."""
+    """95% intervals of single products cover their true lift almost as often as stated."""
     inside = []
     for seed in range(12):
         shop = _shop(seed, rate=4)
@@ -127,7 +127,7 @@ def test_own_lifts_without_a_discount_are_none():
 
 
 def test_truncated_has_the_moments_of_positive_counts():
-    """Mean and variance of a Poisson count above zero, summed up term by term."""
+    """Mean and variance of a zero-truncated Poisson count, summed term by term."""
     counts = np.arange(1, 80)
     for rate in (0.1, 1.0, 7.0):
         logs = counts * np.log(rate) - np.cumsum(np.log(counts))

@@ -1,4 +1,4 @@
-"""Products: sums by hand, margins only where every cost is known, and the report itself."""
+"""Products: sums by hand, margins only if every cost is known, and the report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def costed(tiny_warehouse, tmp_path):
 
 
 def test_products_add_up_line_by_line(tiny_lab):
-    """Units, revenue and savings with and without a discount, counted in Python."""
+    """Units, revenue, and discounts given, with and without a discount, counted in Python."""
     lines = tiny_lab.sql(
         "SELECT units, discount_id, revenue, discount_amount FROM order_lines "
         "WHERE shop = 'harbor' AND sku = 'worked' AND day BETWEEN '2026-04-09' AND '2026-05-08'"
@@ -51,7 +51,7 @@ def test_products_add_up_line_by_line(tiny_lab):
 
 
 def test_margin_takes_the_cost_of_the_day(costed):
-    """A cost counts from its day on; a line without one leaves the margin unknown."""
+    """A cost is valid from its day on; a line without a cost makes the margin NULL."""
     sold = costed.metric("products", until=UNTIL, days=30).set_index("sku")
     lines = costed.sql(
         "SELECT day, units, revenue FROM order_lines "
@@ -67,14 +67,14 @@ def test_margin_takes_the_cost_of_the_day(costed):
 
 
 def test_products_abstain_from_margins_without_costs(tiny_lab):
-    """No column of empty cells, and a sentence that says how costs get in."""
+    """No empty columns, and a note on how to load costs."""
     sold = tiny_lab.metric("products", until=UNTIL, days=30)
     assert products.columns(sold) == products.COLUMNS
     assert "d1lab ingest costs" in products.missing(sold)
 
 
 def test_alone_and_dependent_need_ten_units():
-    """A product that sold once says nothing about its customers."""
+    """A product with one sale is not in a list."""
     sold = pd.DataFrame(
         {
             "sku": list("abcd"),
@@ -88,12 +88,12 @@ def test_alone_and_dependent_need_ten_units():
 
 
 def test_lifted_is_the_constant_elasticity_curve():
-    """At -2, a fifth off sells 1 / 0.8^2 - 1 = 56.25 % more."""
+    """At an elasticity of -2, 20% off sells 1 / 0.8^2 - 1 = 56.25% more."""
     assert np.isclose(products.lifted(-2.0, 0.2), 0.5625)
 
 
 def test_report_runs_and_abstains_from_elasticity(tiny_warehouse, tmp_path):
-    """Four products are too few for an elasticity; the page says so, and shows the rest."""
+    """Four products are too few for an elasticity; the page says so and shows the rest."""
     (tmp_path / "data" / "demo").mkdir(parents=True)
     shutil.copyfile(tiny_warehouse, tmp_path / "data" / "demo" / "warehouse.duckdb")
     settings = Settings(root=tmp_path, notebooks_dir=NOTEBOOKS)

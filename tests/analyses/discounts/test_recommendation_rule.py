@@ -1,4 +1,4 @@
-"""What to do next with a product: the rule, edge by edge, and its numbers against simulation."""
+"""The recommendation rule: its limits, and its numbers compared with a simulation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MUG = Product(10, 5, 100, -3.0, 0.3, 0.1, 0.3, None, 0.05, 200)
 
 
 def test_discount_where_the_gain_is_sure():
-    """At elasticity -5 and a margin of a half; the depth is one that was tried."""
+    """At an elasticity of -5 and a margin of 50%; the depth is in the observed range."""
     advice = recommend(MUG._replace(slope=-5.0))
     assert (advice.decision, advice.reason) == ("discount", "gain")
     assert advice.depth in depths(0.1, 0.3)
@@ -22,7 +22,7 @@ def test_discount_where_the_gain_is_sure():
 
 
 def test_hold_where_a_discount_does_not_pay():
-    """At elasticity -1.5 and a margin of a half no depth pays."""
+    """At an elasticity of -1.5 and a margin of 50%, no depth is profitable."""
     advice = recommend(MUG._replace(slope=-1.5, error=0.1))
     assert (advice.decision, advice.reason) == ("hold", "no_gain")
     assert advice.units == 100
@@ -40,20 +40,20 @@ def test_test_first_where_it_is_open():
 
 
 def test_hold_where_a_test_would_take_years():
-    """One order a day shows nothing within half a year."""
+    """With one order per day, a test would take more than half a year."""
     advice = recommend(MUG._replace(slope=-2.4, error=0.5, orders_per_day=1))
     assert (advice.decision, advice.reason) == ("hold", "too_rare")
 
 
 def test_never_a_discount_while_stock_is_short():
-    """Whatever the gain: below the lead time it holds; at the lead time it may discount."""
+    """Regardless of the gain: no discount below the lead time; allowed exactly at it."""
     sure = MUG._replace(slope=-5.0)
     assert recommend(sure._replace(cover_days=13.9), lead_time_days=14).reason == "short_cover"
     assert recommend(sure._replace(cover_days=14), lead_time_days=14).decision == "discount"
 
 
 def test_never_a_depth_outside_the_observed_range():
-    """Deeper would gain more; only what was tried is recommended."""
+    """A deeper discount would gain more, but only observed depths are recommended."""
     advice = recommend(MUG._replace(slope=-8.0, cost=1, most_depth=0.2))
     assert advice.depth == 0.2
     assert recommend(MUG._replace(least_depth=0.11, most_depth=0.14)).reason == "no_depth"
@@ -61,7 +61,7 @@ def test_never_a_depth_outside_the_observed_range():
 
 
 def test_without_a_cost_it_abstains_but_knows_the_margin_needed():
-    """From that margin on, the same product breaks even."""
+    """At that margin, the same product breaks even."""
     advice = recommend(MUG._replace(cost=None))
     assert (advice.decision, advice.reason) == (None, "no_cost")
     assert advice.gain is None
@@ -72,7 +72,7 @@ def test_without_a_cost_it_abstains_but_knows_the_margin_needed():
 
 
 def test_without_a_cost_a_loss_of_revenue_is_a_loss_at_any_cost():
-    """At elasticity -.5 a discount loses revenue: hold, whatever a unit costs."""
+    """At an elasticity of -0.5, a discount loses revenue: hold, at any unit cost."""
     advice = recommend(MUG._replace(cost=None, slope=-0.5, error=0.1))
     assert (advice.decision, advice.reason) == ("hold", "loses_revenue")
     for cost in (0, 2, 5, 9):
@@ -80,18 +80,18 @@ def test_without_a_cost_a_loss_of_revenue_is_a_loss_at_any_cost():
 
 
 def test_without_a_slope_it_abstains():
-    """Nothing is made up for a product that was hardly sold."""
+    """A product with few sales has no made-up values."""
     advice = recommend(MUG._replace(slope=None, error=None))
     assert (advice.decision, advice.reason) == (None, "no_slope")
 
 
 def test_every_reason_has_words():
-    """A reader meets no code."""
+    """Every reason has words, so that pages show no codes."""
     assert all(" " in words for words in REASONS.values())
 
 
 def test_gains_equal_a_simulation():
-    """Mean, ends and chance of 400,000 drawn slopes."""
+    """Mean, interval, and probability equal those of 400,000 drawn slopes."""
     at = np.array([0.1, 0.2, 0.3])
     slopes = np.random.default_rng(3).normal(-2.4, 0.5, 400_000)[:, None]
     drawn = 100 * ((1 - at) ** slopes * (10 * (1 - at) - 5) - 5)
@@ -103,12 +103,12 @@ def test_gains_equal_a_simulation():
 
 
 def test_gains_refuse_what_makes_no_sense():
-    """No price, no units, no error."""
+    """A missing price, units, or error is rejected."""
     for wrong in ({"price": 0}, {"units": 0}, {"error": 0}, {"slope": None}):
         with pytest.raises(InputError, match="gains require"):
             gains(MUG._replace(**wrong), 5, np.array([0.1]))
 
 
 def test_a_depth_that_eats_the_margin_never_gains():
-    """Below cost no lift helps."""
+    """Below cost, no lift is profitable."""
     assert gains(MUG, 8, np.array([0.3])).chance[0] == 0

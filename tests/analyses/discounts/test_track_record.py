@@ -1,4 +1,4 @@
-"""Recommendations of a shop, staged, and scored 28 days later against what happened."""
+"""Recommendations of a shop, staged, and scored 28 days later with actual sales."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SELECT 2 AS _rowid, 'harbor' AS shop, 'dead' AS sku, DATE '2026-04-20' AS made_o
 
 @pytest.fixture
 def settings(tiny_warehouse, tmp_path):
-    """The tiny shop with one recommendation whose 28 days have passed, and one too young."""
+    """The tiny shop with one recommendation after its horizon, and one within it."""
     (tmp_path / "data" / "demo").mkdir(parents=True)
     path = tmp_path / "data" / "demo" / "warehouse.duckdb"
     shutil.copyfile(tiny_warehouse, path)
@@ -41,7 +41,7 @@ def settings(tiny_warehouse, tmp_path):
 
 
 def test_outcomes_are_of_the_days_after(settings, tmp_path):
-    """Only what has passed is scored, by the lines of the 28 days after the advice."""
+    """Only recommendations after their horizon are scored, by the lines of its 28 days."""
     with duckdb.connect(str(tmp_path / "data" / "demo" / "warehouse.duckdb")) as con:
         lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
         [(units, revenue, savings)] = lab.sql(
@@ -63,7 +63,7 @@ def test_outcomes_are_of_the_days_after(settings, tmp_path):
 
 
 def test_followed_needs_the_depth_within_five_points():
-    """A hold is followed at no discount, a discount near its depth; a test is neither."""
+    """A hold is followed without a discount, a discount near its depth; a test never is."""
     scored = pd.DataFrame(
         {
             "decision": ["discount", "discount", "hold", "hold", "test"],
@@ -75,7 +75,7 @@ def test_followed_needs_the_depth_within_five_points():
 
 
 def test_report_opens_with_its_record_and_stages_the_score(settings):
-    """The record is in the verdict; the scored row goes back to D1 with what it said before."""
+    """The track record is in the verdict; the scored row is staged with its old values."""
     with open_lab(settings) as lab:
         task = prepare(lab, load_report(settings, "recommendations"), values={})
     done, run_dir = run(settings, task)
@@ -110,7 +110,7 @@ def _outcomes(*rows):
 
 
 def test_new_and_scored_recommendations_are_staged_together(tmp_path):
-    """From day 29 on both are there: the days of one are timestamps, those of the other dates."""
+    """From day 29 on, both are staged: days of one are timestamps, of the other dates."""
     scored = record.score(_outcomes(("sock", "2026-04-10", None)))
     today = date(2026, 5, 8)
     advised = pd.DataFrame({"sku": ["hat"], "made_on": [today]}).assign(
@@ -126,7 +126,7 @@ def test_new_and_scored_recommendations_are_staged_together(tmp_path):
 
 
 def test_score_is_dated_by_its_horizon_however_late_the_report_runs():
-    """What D1 says of the day of scoring before does not matter."""
+    """The earlier day of scoring in D1 does not matter."""
     scored = record.score(
         _outcomes(("sock", "2026-04-10", None), ("hat", "2026-04-10", "2026-07-01"))
     )
@@ -134,7 +134,7 @@ def test_score_is_dated_by_its_horizon_however_late_the_report_runs():
 
 
 def test_settled_scores_are_not_staged_again():
-    """Those of the last week are, for late orders change them; so is what D1 never got."""
+    """Scores of the last week are, because late orders change them, and those missing in D1."""
     scored = record.score(
         _outcomes(
             ("settled", "2026-03-01", "2026-03-29"),

@@ -1,4 +1,4 @@
-"""ABC, XYZ and demand classes, against plain loops and at their edges."""
+"""ABC, XYZ, and demand classes, compared with plain loops and at their limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from d1lab.errors import InputError
 
 @given(st.lists(st.integers(-5, 60), max_size=12))
 def test_abc_equals_a_walk_down_the_list(revenue):
-    """From the greatest down: a product that begins below 80 % is A, below 95 % B."""
+    """By decreasing revenue, a product that starts below 80% is A, below 95% B."""
     earned = [max(r, 0) for r in revenue]
     expected, so_far = ["C"] * len(earned), 0
     for i in sorted(range(len(earned)), key=lambda i: -earned[i]):
@@ -40,7 +40,7 @@ def test_abc_equals_a_walk_down_the_list(revenue):
     ],
 )
 def test_abc_at_its_edges(revenue, classes):
-    """What crosses a limit has the higher class; what earned nothing is C."""
+    """A product that crosses a limit has the higher class; one without revenue is C."""
     assert "".join(abc(revenue)) == classes
 
 
@@ -49,7 +49,7 @@ WEEKS = st.lists(st.sampled_from([0.0, 0.0, 1.0, 3.0, 12.0, -1.0, np.nan]), min_
 
 @given(WEEKS)
 def test_variation_equals_plain_statistics(series):
-    """Coefficient of variation, interval and squared variation of sizes, by the book."""
+    """Coefficient of variation, interval, and squared variation of sizes, by definition."""
     found = variation([series])
     started = [i for i, units in enumerate(series) if units > 0]
     known = [units for units in series[started[0] :] if units == units] if started else []
@@ -67,7 +67,7 @@ def test_variation_equals_plain_statistics(series):
 
 
 def test_variation_at_its_edges():
-    """A coefficient of exactly .5 is X, of 1 still Y; a steady seller is X and smooth."""
+    """A coefficient of exactly 0.5 is X, of 1 still Y; a steady seller is X and smooth."""
     half = [1.0, 3.0] * 4  # mean 2, deviation 1
     one = [0.0, 2.0] * 5  # since its first sale: 2, 0, 2, 0, ... nine weeks
     steady = [4.0] * 8
@@ -79,13 +79,13 @@ def test_variation_at_its_edges():
 
 
 def test_variation_refuses_a_vector():
-    """One SKU is a matrix of one row."""
+    """One SKU has to be a matrix of one row."""
     with pytest.raises(InputError, match="SKU x week"):
         variation([1.0, 2.0])
 
 
 def test_profit_published_example(oracles):
-    """Cost of goods 480,000 over a stock of 80,000: 6 turns, whatever a unit costs."""
+    """Cost of goods of 480,000 and a stock of 80,000: 6 turns, at any unit cost."""
     published = oracles["inventory"]["published"]
     [perfect] = [e for e in published if e["source"].startswith("stockperfect")]
     found = stock_profit(perfect["COGS"] / 50, 600_000, perfect["avg"] / 50, 50)
@@ -95,7 +95,7 @@ def test_profit_published_example(oracles):
 
 
 def test_profit_abstains_without_cost_or_stock():
-    """No cost, no margin; no money in stock, no return on it. A loss is a negative return."""
+    """No cost, no margin; no stock value, no return. A loss is a negative return."""
     found = stock_profit([10, 10, 10], [100, 100, 30], [5, 0, 5], [np.nan, 4, 4])
     assert found.profit_reason.tolist() == ["no_unit_cost", "no_stock_value", None]
     assert np.isnan(found.gmroi[:2]).all()

@@ -1,4 +1,4 @@
-"""Forecasts against plain loops over one SKU, and on known chance."""
+"""Forecasts compared with plain loops over one SKU, and on simulated demand."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ BY_HAND = {
 @settings(max_examples=25)
 @given(_matrix(2, 60))
 def test_rivals_equal_plain_loops(weeks):
-    """Each column of a rival is what a loop over the weeks up to then gives: nothing later."""
+    """Each column of a method equals a loop over the weeks up to it, without later weeks."""
     assert set(BY_HAND) == set(RIVALS)
     for name, rival in RIVALS.items():
         levels = rival(np.array(weeks))
@@ -81,7 +81,7 @@ def test_rivals_equal_plain_loops(weeks):
 
 
 def test_rivals_by_hand():
-    """Small numbers that can be done on paper."""
+    """Small numbers, computed by hand."""
     weeks = np.array([[4.0, 0.0, 2.0, np.nan, 6.0]])
     assert moving_mean(weeks, 3)[0].tolist() == [4, 2, 2, 1, 4]
     assert smoothed(weeks, 0.5)[0].tolist() == [4, 2, 2, 2, 4]
@@ -129,7 +129,7 @@ def _choice_by_hand(weeks: list[list[float]], sku: int, week: int) -> tuple[str,
 @settings(max_examples=15)
 @given(_matrix(3, 24))
 def test_forecast_equals_plain_choice(weeks):
-    """Which rival forecasts a SKU, and what, as loops over SKUs and weeks choose it."""
+    """The chosen method and its forecast equal those of loops over SKUs and weeks."""
     demand = forecast(weeks).demand
     for sku in range(len(weeks)):
         expected = _choice_by_hand(weeks, sku, 23)
@@ -145,7 +145,7 @@ def test_forecast_equals_plain_choice(weeks):
 
 
 def test_forecast_gives_its_reason():
-    """Never sold, too young, too many weeks unknown; the one beside them is forecast."""
+    """Never sold, too short, too many unknown weeks; the other SKU has a forecast."""
     weeks = np.full((4, 30), 3.0)
     weeks[0] = 0
     weeks[1, :20] = 0
@@ -157,7 +157,7 @@ def test_forecast_gives_its_reason():
 
 
 def test_forecast_has_no_interval_without_enough_windows():
-    """Nineteen windows of one SKU are no distribution: the forecast stands without interval."""
+    """Nineteen windows of one SKU are too few for quantiles: a forecast without interval."""
     found = forecast(np.full((1, 30), 3.0))
     assert found.demand.forecast_units.tolist() == [12]
     assert np.isnan(found.demand.forecast_low).all()
@@ -166,7 +166,7 @@ def test_forecast_has_no_interval_without_enough_windows():
 
 
 def test_forecast_follows_what_stops():
-    """A SKU that stopped selling is expected to sell less and less; never below zero."""
+    """The forecast of a SKU that stopped selling decreases, and is never negative."""
     weeks = np.tile([2.0, 0.0, 5.0], (50, 14))
     weeks[0, 22:] = 0
     weeks[1, 36:] = -1  # returns alone
@@ -178,7 +178,7 @@ def test_forecast_follows_what_stops():
 
 @pytest.mark.parametrize("rate", [0.3, 3.0, 40.0])
 def test_forecast_intervals_cover_known_chance(rate):
-    """Poisson demand of many SKUs: four in five later totals lie inside, and 95 % below."""
+    """Poisson demand of many SKUs: 80% of later totals are inside, and 95% below."""
     rng = np.random.default_rng(6)
     units = rng.poisson(rate * rng.gamma(2, 0.5, size=(3_000, 1)), size=(3_000, 44)).astype(float)
     found = forecast(units[:, :40])
@@ -191,7 +191,7 @@ def test_forecast_intervals_cover_known_chance(rate):
 
 
 def test_forecast_learns_a_season():
-    """Where every year has the same month of high sales, last year is chosen, and is right."""
+    """If the same month has high sales every year, last year is chosen and accurate."""
     rng = np.random.default_rng(7)
     year = np.where(np.arange(52) < 26, 2.0, 30.0)
     weeks = rng.poisson(np.tile(year, 3)[:154], size=(60, 154)).astype(float)
@@ -204,7 +204,7 @@ def test_forecast_learns_a_season():
     "weeks", [[1.0, 2.0], [["a"]], [[float("inf")] * 20], np.empty((2, 0)), [[1.0], [1.0, 2.0]]]
 )
 def test_forecast_refuses_what_is_no_matrix(weeks):
-    """A vector, texts, infinity, no weeks, rows of several lengths."""
+    """A vector, strings, infinity, no weeks, and rows of different lengths are rejected."""
     with pytest.raises(InputError):
         forecast(weeks)
 
@@ -217,7 +217,7 @@ def test_forecast_takes_no_sku():
 
 
 def test_reorder_published_example(oracles):
-    """5 a day, 14 days, safety stock 42: reorder at 112."""
+    """5 per day, 14 days, and a safety stock of 42: the reorder point is 112."""
     published = oracles["inventory"]["published"]
     [rop] = [example for example in published if "rop" in example]
     point = reorder_point(rop["daily"], rop["lead"], rop["safety_stock"])
@@ -226,7 +226,7 @@ def test_reorder_published_example(oracles):
 
 
 def test_reorder_when_and_how_much():
-    """At 28 days' 140 and a service level of 180: point 70 + 40 * sqrt(1/2); above it nothing."""
+    """Forecast 140 and service level 180: point 70 + 40 * sqrt(1/2); no order above it."""
     when = reorder([140, 140, 140, np.nan], [180, 180, 180, np.nan], [98, 99, -2, 5], lead_days=14)
     point = 70 + 40 * sqrt(0.5)  # 98.28
     assert when.reorder_point[:3] == pytest.approx(point)

@@ -1,4 +1,4 @@
-"""The discount's part: against plain least squares with dummies, and on shops of known truth."""
+"""The discount effect: compared with least squares with dummies, and on simulated shops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _shop(rng, *, products=60, weeks=40, slope=-2.0, after=0.0, confounded=1.0, 
 
 
 def test_effect_equals_least_squares_with_dummies():
-    """Slope and clustered error as the textbook's matrices give them, on uneven data."""
+    """Slope and clustered error equal those of the textbook matrices, on unbalanced data."""
     rng = np.random.default_rng(1)
     keep = rng.random(60 * 40) < 0.7
     sku, week, units, depth = (column[keep] for column in _shop(rng))
@@ -48,7 +48,7 @@ def test_effect_equals_least_squares_with_dummies():
 
 
 def test_effect_finds_the_truth_where_the_raw_comparison_does_not():
-    """Products and weeks that sell more are discounted less: raw is far off, effects are not."""
+    """Best sellers and busy weeks are discounted less: raw is biased, fixed effects are not."""
     rng = np.random.default_rng(3)
     held, raw = [], []
     for _ in range(40):
@@ -60,7 +60,7 @@ def test_effect_finds_the_truth_where_the_raw_comparison_does_not():
 
 
 def test_effect_sees_what_was_only_pulled_forward():
-    """A dip in the week after shows; without one the interval holds 1."""
+    """A dip in the next week is found; without one, the interval includes 1."""
     rng = np.random.default_rng(4)
     dip = discount_effect(*_shop(rng, after=1.0)).aftermath
     assert dip.high < 1
@@ -73,7 +73,7 @@ def _holds_one(slope):
 
 
 def test_effect_lift_and_break_even():
-    """Lift is the ratio at the mean depth, and the margin that pays for it d L / (L - 1)."""
+    """Lift is the ratio at the mean depth, and the break-even margin is d L / (L - 1)."""
     found = discount_effect(*_shop(np.random.default_rng(5), noise=0.01))
     expected = (1 - found.depth) ** found.elasticity.value
     assert found.lift.value == pytest.approx(expected)
@@ -94,14 +94,14 @@ def test_effect_lift_and_break_even():
     ],
 )
 def test_effect_abstains(change, reason):
-    """No discount, no price, too little to go by: a reason, and no number."""
+    """No discount, no price, or too little data: a reason and no number."""
     found = discount_effect(*change(*_shop(np.random.default_rng(7))))
     assert found.reason == reason
     assert found.elasticity is found.lift is found.aftermath is None
 
 
 def test_effect_leaves_out_weeks_without_a_sale_or_price():
-    """They show no price: with and without them the same rows are counted."""
+    """Weeks without a price do not count: the number of rows is the same without them."""
     sku, week, units, depth = _shop(np.random.default_rng(8))
     empty = np.arange(len(sku)) % 5 == 0
     found = discount_effect(sku, week, np.where(empty, 0, units), depth)
@@ -111,7 +111,7 @@ def test_effect_leaves_out_weeks_without_a_sale_or_price():
 
 
 def test_effect_refuses_impossible_columns():
-    """A depth above the price, and columns of several lengths."""
+    """A depth above the price, and columns of different lengths, are rejected."""
     sku, week, units, depth = _shop(np.random.default_rng(9))
     with pytest.raises(InputError, match="share of the list price"):
         discount_effect(sku, week, units, depth + 1)

@@ -1,4 +1,4 @@
-"""The stock report's lists, words and evidence, on shops small enough to see through."""
+"""Tables, sentences, and details of the inventory report, on small shops."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PRODUCTS = 30
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Thirty products over thirty weeks, sold three a day, six in the discounted weeks.
+    """Thirty products over thirty weeks with three units per day, six in discounted weeks.
 
-    P00 runs out; P01 has not sold for 120 days; P02 sells no more at a discount; P03's stock is
-    not kept; P04's ledger loses a unit a day; costs are known for P00 and P05.
+    P00 runs out; P01 has no sale for 120 days; P02 does not sell more at a discount; P03's stock
+    is not tracked; P04's ledger loses a unit per day; costs are known for P00 and P05.
     """
     folder = tmp_path_factory.mktemp("stock")
     with next_warehouse(folder) as con:
@@ -99,7 +99,7 @@ def _study(lab, until, days):
 
 
 def test_short_names_what_runs_out_and_how_much_to_order(found):
-    """Twenty units left at four a day: five days; the order lasts for 14 and 28 days."""
+    """20 units at 4 per day are 5 days of supply; the order covers 14 and 28 days."""
     [row] = lists.short(found).to_dict("records")
     assert row["sku"] == "P00"
     assert 4 < row["days_of_supply"] < 6
@@ -113,14 +113,14 @@ def test_short_names_what_runs_out_and_how_much_to_order(found):
 
 
 def test_dead_counts_the_money_at_price(found):
-    """Only what did not sell for 90 days; its worth is stock times average price."""
+    """Only products without a sale for 90 days; their value is stock times average price."""
     [row] = lists.dead(found).to_dict("records")
     assert (row["sku"], row["idle_days"]) == ("P01", 90)
     assert row["tied_up"] == pytest.approx(row["ending_units"] * row["unit_price"])
 
 
 def test_moved_says_what_to_do(found):
-    """Twice the sales at a discount: hold; about as many: test; running out: pause."""
+    """Twice the sales at a discount: keep; about the same: test; running out: pause."""
     table = lists.moved(found).set_index("sku")
     assert table.loc["P00", "todo"] == "pause: running out of stock"
     assert table.loc["P05", "todo"].startswith("sold more")
@@ -134,7 +134,7 @@ def test_moved_says_what_to_do(found):
 
 
 def test_effect_is_the_lift_that_was_built_in(found):
-    """Sales double at 25 % off for all products but one."""
+    """Sales double at 25% off for all products except one."""
     assert found.effect.depth == pytest.approx(0.25)
     assert found.effect.lift.low < 2 < found.effect.lift.high * 1.05
     text = words.discount(found)
@@ -143,7 +143,7 @@ def test_effect_is_the_lift_that_was_built_in(found):
 
 
 def test_first_screen_holds_the_three_lists(found):
-    """A sentence with a number for each list; then each list's number with its first products."""
+    """A verdict with a number for each list; then key figures with the first products."""
     told = words.verdict(found)
     assert told["status"] == "bad"
     assert told["text"].startswith(
@@ -159,7 +159,7 @@ def test_first_screen_holds_the_three_lists(found):
 
 
 def test_dead_stock_without_a_price_is_no_zero(found):
-    """Its products are named, its worth is unknown."""
+    """The products are listed; their value is not available."""
     priceless = found._replace(products=found.products.assign(tied_up=np.nan))
     figure = words._dead_figure(priceless, lists.dead(priceless))
     assert np.isnan(figure["value"])
@@ -169,7 +169,7 @@ def test_dead_stock_without_a_price_is_no_zero(found):
 
 
 def test_first_products_fit_a_phone(found):
-    """Three names of thirty letters at most, and how many more; the SKU where no name is known."""
+    """At most three names of thirty letters, and the number of others; SKU without a name."""
     many = found.products.assign(product_title="A name that is longer than any line of a phone")
     many.loc[many.index[0], "product_title"] = None
     note = words._firsts(many)
@@ -180,7 +180,7 @@ def test_first_products_fit_a_phone(found):
 
 
 def test_cover_gives_every_product_a_figure_or_a_reason(found):
-    """No NULL without a word: P03's stock is not kept, P01 was not sold."""
+    """Every missing figure has a reason: P03 is not tracked, P01 has no sales."""
     table = evidence.cover(found).set_index("sku")
     assert len(table) == PRODUCTS
     assert (table["days_of_supply"].isna() == (table["why"] != "")).all()
@@ -191,7 +191,7 @@ def test_cover_gives_every_product_a_figure_or_a_reason(found):
 
 
 def test_order_abstains_where_too_few_windows_make_an_interval(lab):
-    """Two products' past is no distribution of errors: a forecast, no order, and the reason."""
+    """Two products are too few for quantiles: a forecast, no reorder quantity, and a reason."""
     stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
     weeks = lab.metric("weekly_demand", until=UNTIL, weeks=104)
     found = study(stock, weeks[weeks["sku"].isin(stock["sku"])], until=UNTIL)
@@ -206,7 +206,7 @@ def test_order_abstains_where_too_few_windows_make_an_interval(lab):
 
 
 def test_profit_abstains_without_costs(found):
-    """The cost valid on the last day counts; without one there is a reason, and no margin."""
+    """The cost valid on the last day is used; without one, there is a reason and no margin."""
     table = found.products.set_index("sku")
     assert table.loc["P00", "unit_cost"] == 4
     row = table.loc["P05"]
@@ -219,7 +219,7 @@ def test_profit_abstains_without_costs(found):
 
 
 def test_refused_counts_every_reason(found):
-    """The product whose stock is not kept has no cover, and the report says why."""
+    """A product without tracked stock has no days of supply, with a reason."""
     table = evidence.refused(found)
     cover = table[table["figure"] == "Turnover and days of supply"]
     assert cover["products"].sum() == 2  # untracked P03, unsold P01
@@ -227,7 +227,7 @@ def test_refused_counts_every_reason(found):
 
 
 def test_ledger_shows_what_vanished(found):
-    """A unit a day is gone without a sale; a jump on the last day is no sale either."""
+    """One missing unit per day is shrinkage; a jump on the last day is not a sale."""
     table = evidence.ledger(found).set_index("sku")
     assert table.loc["P04", "shrunk_units"] == 90
     assert table.index[0] == "P00"
@@ -235,7 +235,7 @@ def test_ledger_shows_what_vanished(found):
 
 
 def test_stored_figures_that_differ_are_flagged(found):
-    """D1 says 77 days of supply where the ledger says thousands."""
+    """D1 has 77 days of supply, but the ledger gives thousands."""
     assert evidence.stored(found)["sku"].tolist() == ["P05"]
     assert words.stored(found).startswith(
         "1 product: turnover or days of supply stored in D1 differs"
@@ -243,7 +243,7 @@ def test_stored_figures_that_differ_are_flagged(found):
 
 
 def test_evidence_backtest_and_classes(found):
-    """The choice stands first, beside Shopify's rule; classes add up to all products."""
+    """The chosen method comes first, with Shopify's rule; classes add up to all products."""
     table = evidence.backtest(found)
     assert table["rival"].tolist()[:2] == ["chosen per SKU", "4-week mean"]
     assert table["chosen_for"].sum() == found.products["forecast_reason"].isna().sum()
@@ -252,7 +252,7 @@ def test_evidence_backtest_and_classes(found):
 
 
 def test_words_of_a_shop_that_tells_little(tiny_lab):
-    """Two weeks of stock, no order: nothing is forecast, and each sentence says so."""
+    """Two weeks of stock without orders: no forecast, and each note says so."""
     found = _study(tiny_lab, date(2026, 5, 8), 8)
     assert found.effect.lift is None
     assert words.discount(found).startswith("Effect of discounts not available: ")

@@ -1,4 +1,4 @@
-"""The inventory rules, against published examples, a worked one, and a row-by-row reference."""
+"""Inventory rates: published examples, a worked example, and a row-by-row reference."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WORKED = StockLedger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31)
 
 @pytest.fixture(scope="module")
 def stock() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the views that the metric reads, as empty tables."""
+    """A database with empty tables for the views of the metric."""
     with duckdb.connect() as con:
         con.execute(
             "CREATE TABLE inventory_days (shop VARCHAR, sku VARCHAR, day DATE, "
@@ -201,7 +201,7 @@ def test_turnover_worked_example_through_sql(stock, oracles):
 
 
 def test_turnover_published_examples(oracles):
-    """Turns and days as five vendors publish them; money takes the place of units."""
+    """Turns and days as published by five vendors, with amounts in place of units."""
     published = {e["source"].split()[0]: e for e in oracles["inventory"]["published"]}
     perfect = published["stockperfect.ai"]
     rates = turnover(YEAR._replace(units_sold=perfect["COGS"], average_units=perfect["avg"]))
@@ -237,7 +237,7 @@ def test_turnover_percent_sold_as_shopify(start, sold, share):
     ],
 )
 def test_turnover_abstains_with_its_reason(changes, reason):
-    """No figure is invented: days of supply are unknown, never 0, infinite or 999."""
+    """No figure is made up: days of supply are missing, never 0, infinite, or 999."""
     rates = turnover(WORKED._replace(**changes))
     assert rates.reason == reason
     assert rates.days_of_supply is None
@@ -248,7 +248,7 @@ def test_turnover_abstains_with_its_reason(changes, reason):
 
 
 def test_turnover_coverage_at_its_edge():
-    """70 % of the days are enough; one day less of ten is not."""
+    """70% of the days are enough; one day less out of ten is not."""
     ledger = YEAR._replace(period_days=10, tracked_days=6, in_stock_days=6, recent_days=6)
     ledger = ledger._replace(units_sold=5, average_units=2.0)
     assert turnover(ledger._replace(observed_days=7)).reason is None
@@ -256,7 +256,7 @@ def test_turnover_coverage_at_its_edge():
 
 
 def test_turnover_interval_holds_90_percent():
-    """Over many SKUs with a known rate, nine in ten intervals hold it."""
+    """For many SKUs with a known rate, 90% of the intervals cover it."""
     random = np.random.default_rng(20261123)
     for rate in (0.05, 0.5, 4.0):
         sold = random.poisson(rate * 60, size=20_000)
@@ -267,7 +267,7 @@ def test_turnover_interval_holds_90_percent():
 
 
 def test_turnover_arrays_and_numbers_agree():
-    """One SKU alone and the same SKU among others get equal figures."""
+    """A single SKU and the same SKU among others have equal figures."""
     others = [
         WORKED,
         WORKED._replace(units_sold=0, recent_units=0),
@@ -297,7 +297,7 @@ def test_turnover_takes_no_sku_at_all():
     ],
 )
 def test_turnover_refuses_impossible_counts(changes):
-    """An unknown count, more days than the period has, or lengths that differ: no guess."""
+    """A missing count, more days than the period has, or different lengths are rejected."""
     with pytest.raises(InputError):
         turnover(WORKED._replace(**changes))
 
@@ -317,8 +317,8 @@ def _ledgers(draw: st.DrawFn, days: int) -> list[Row]:
 @settings(max_examples=60)
 @given(data=st.data(), days=st.sampled_from([7, 35]))
 def test_turnover_equals_row_by_row_reference(stock, data, days):
-    """SQL and statistic together give what a planner gets by hand, on any ledger: with
-    restocks, oversells, negative stock, missing days, repeated days and returns."""
+    """SQL and statistics together equal a computation by hand, on any ledger: with
+    restocks, overselling, negative stock, missing days, duplicate days, and returns."""
     ledgers = data.draw(st.lists(_ledgers(days), min_size=1, max_size=3))
     frame = _from_sql(stock, ledgers, days)
     rates = turnover(StockLedger.of(frame))
@@ -329,7 +329,7 @@ def test_turnover_equals_row_by_row_reference(stock, data, days):
 @settings(max_examples=40)
 @given(days=st.integers(7, 40), data=st.data())
 def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
-    """The same on ledgers that add up: every day there, each starting where the last ended."""
+    """The same on consistent ledgers: all days, each starting where the last one ended."""
     start, rows = data.draw(st.integers(-3, 30)), []
     for day in range(days):
         cut, full = data.draw(st.tuples(st.integers(0, 4), st.integers(0, 4)))
@@ -346,7 +346,7 @@ def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
 
 
 def test_turnover_ledger_that_does_not_add_up_is_reported(stock):
-    """Receipts, shrinkage, gaps between days and repeated rows are counted, never smoothed away."""
+    """Receipts, shrinkage, gaps between days, and duplicate rows are counted, not hidden."""
     rows = [
         (0, 10, 0, 2, 8),
         (1, 9, 0, 1, 5),  # begins one above yesterday's end, and loses three
@@ -362,7 +362,7 @@ def test_turnover_ledger_that_does_not_add_up_is_reported(stock):
 
 
 def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):
-    """A day with an unknown count is not observed; it lowers coverage instead."""
+    """A day with a missing count is not observed and lowers the coverage."""
     frame = tiny_lab.metric("turnover", until="2026-05-08", days=8).set_index("sku")
     assert frame.loc["sparse", "observed_days"] == 2
     rates = turnover(StockLedger.of(frame))
@@ -379,7 +379,7 @@ def test_turnover_sql_leaves_out_days_not_wholly_known(tiny_lab):
 
 
 def test_turnover_equals_pandas_on_many_skus(tmp_path):
-    """The benchmark's two sides count the same, days missing, repeated and out of line included."""
+    """Both contenders of the benchmark agree, with missing, duplicate, and inconsistent days."""
     path = tmp_path / "ledger.parquet"
     bench.write_ledger(path, skus=120, days=90)
     ours = bench.ours(path, days=90).set_index("sku")

@@ -1,4 +1,4 @@
-"""The metric weekly_demand, against the same rules one row at a time."""
+"""The metric weekly_demand compared with the same rules row by row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Line = tuple[int, str, int, int]  # day back, type, units, discount; the list pr
 
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    """The two views that the metric reads, as empty tables."""
+    """Empty tables for the two views of the metric."""
     with duckdb.connect() as con:
         con.execute(
             "CREATE TABLE inventory_days (shop VARCHAR, sku VARCHAR, day DATE, "
@@ -75,7 +75,7 @@ REFUNDS = st.tuples(DAYS, st.just("refund"), st.integers(-3, -1), st.integers(-2
 @settings(max_examples=50)
 @given(st.lists(STOCK, min_size=1, max_size=30), st.lists(ORDERS | REFUNDS, max_size=10))
 def test_weekly_demand_equals_row_by_row(con, stock, lines):
-    """Repeated days, days without stock, days off the ledger, refunds, shops without orders."""
+    """Duplicate days, stockouts, days without a row, refunds, and shops without orders."""
     frame = _from_sql(con, stock, lines)
     if all(day >= 7 * WEEKS for day, _, _ in stock):
         assert frame.empty  # no stock was kept in the period
