@@ -13,12 +13,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from d1lab.config import Settings
 from d1lab.d1.connect import connect
+from d1lab.d1.migrate import migrate
+from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
 from d1lab.jobs.ledger import Work
 from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
+from d1lab.pull import pull
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
 from d1lab.share.notices import latest_reports
@@ -52,6 +57,36 @@ def test_a_report_without_a_shop_has_its_page_and_is_then_current(settings, ledg
     assert (record.shop, record.command) == ("", "d1lab run ends_well --as-of 2026-05-08")
     assert "_/ends_well/" in (settings.reports_dir / "index.html").read_text()
     assert only(run_reports(settings)).status == "current"
+
+
+def test_an_app_without_shops_gets_its_results_back(tmp_path):
+    """A report of all data over the app's own table writes to the columns that d1lab.toml names."""
+    with closing(SqliteDatabase.create(tmp_path / "d1.sqlite")) as db:
+        db.execute("CREATE TABLE stores (id INTEGER PRIMARY KEY, opened DATETIME, score INTEGER)")
+        db.execute("INSERT INTO stores VALUES (1, '2026-05-01 10:00:00', NULL), (2, NULL, 3)")
+        migrate(db)
+        pull(db, tmp_path / "data" / "live", database="live")
+    (tmp_path / "notebooks").mkdir()
+    code = "import d1lab\nlab = d1lab.open()\n"
+    code += "rated = lab.sql('SELECT id, id * 10 AS score FROM stores')"
+    cells = [
+        nbformat.v4.new_code_cell("factor = 10", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(f"{code}\nlab.stage(rated.df(), table='stores')"),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "rate.ipynb")
+    settings = Settings(
+        root=tmp_path,
+        database="live",
+        databases={"live": {"url": "sqlite:d1.sqlite"}},
+        push={"tables": {"stores": {"key": ["id"], "columns": ["score"]}}},
+    )
+    outcome = only(run_reports(settings))
+    assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
+    assert outcome.page == settings.reports_dir / "live" / "_" / "rate" / "2026-05-01.html"
+    with closing(connect(settings)) as db:
+        assert db.query("SELECT id, score FROM stores ORDER BY id").rows == [(1, 10), (2, 20)]
+        [audited] = db.query("SELECT report, table_name, status FROM d1lab_pushes").rows
+    assert audited == ("rate", "stores", "done")
 
 
 def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
