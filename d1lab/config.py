@@ -22,8 +22,9 @@ databases. Without the file, only the demo database is defined:
     alert = "products_short > 20"
 
 Secrets come from the environment only: the tokens D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN (default:
-CLOUDFLARE_API_TOKEN), the notification URLs D1LAB_NOTIFY_URL (changes) and
-D1LAB_NOTIFY_ERRORS_URL (failures), and D1LAB_SALT, the key for hashed email addresses.
+CLOUDFLARE_API_TOKEN) or the files that D1LAB_READ_TOKEN_FILE and D1LAB_WRITE_TOKEN_FILE name, the
+notification URLs D1LAB_NOTIFY_URL (changes) and D1LAB_NOTIFY_ERRORS_URL (failures), and D1LAB_SALT,
+the key for hashed email addresses.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import tomllib
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -48,6 +49,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -57,25 +59,11 @@ from pydantic_settings import (
 )
 
 from d1lab.errors import InputError, UnknownName
+from d1lab.secrets import secret
 
 FILE_NAME = "d1lab.toml"
 STALE_AFTER = timedelta(hours=36)  # older pulls are stale: a daily pull was missed
 DEMO_URL = "sqlite:data/demo/d1.sqlite"
-TOKEN_VARIABLES = (
-    "D1LAB_READ_TOKEN",
-    "D1LAB_WRITE_TOKEN",
-    "CLOUDFLARE_API_TOKEN",
-    "D1LAB_NOTIFY_URL",
-    "D1LAB_NOTIFY_ERRORS_URL",
-    "D1LAB_SALT",
-)
-"""Environment variables with secrets, which are never passed to a kernel."""
-
-
-def clean_environment() -> dict[str, str]:
-    """Return this process's environment variables without the secrets."""
-    return {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
-
 
 Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 """A currency code, such as EUR; empty if not set."""
@@ -220,6 +208,18 @@ class PushSettings(BaseModel):
     )
 
 
+class RunSettings(BaseModel):
+    """What the SQL of a run may read besides the warehouse."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    read_folders: tuple[Path, ...] = Field(
+        default=(),
+        description="Folders outside the project whose files metrics and `lab.sql` may read in a "
+        'run; `["/"]` allows all. In JupyterLab nothing is restricted.',
+    )
+
+
 class Settings(BaseSettings):
     """All settings, from arguments, the environment (D1LAB_*), and d1lab.toml, in this order.
 
@@ -251,12 +251,14 @@ class Settings(BaseSettings):
     read_token: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("D1LAB_READ_TOKEN", "CLOUDFLARE_API_TOKEN"),
-        description="API token with permission D1:Read.",
+        description="API token with permission D1:Read. `D1LAB_READ_TOKEN_FILE` names a file with "
+        "it instead.",
     )
     write_token: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN"),
-        description="API token with permission D1:Edit, for commands that write to D1.",
+        description="API token with permission D1:Edit, for commands that write to D1. "
+        "`D1LAB_WRITE_TOKEN_FILE` names a file with it instead.",
     )
 
     pull: PullSettings = Field(
@@ -264,6 +266,9 @@ class Settings(BaseSettings):
     )
     push: PushSettings = Field(
         default=PushSettings(), description="App tables that reports can write to."
+    )
+    run: RunSettings = Field(
+        default=RunSettings(), description="What the SQL of a run may read besides the warehouse."
     )
     notify: NotifySettings = Field(
         default=NotifySettings(), description="Conditions and content of `d1lab send`."
@@ -303,7 +308,7 @@ class Settings(BaseSettings):
         """Return the sources of settings, in order of precedence."""
         root = Path(os.environ.get("D1LAB_ROOT") or find_root(Path.cwd()))
         toml = TomlConfigSettingsSource(settings_cls, root / FILE_NAME)
-        return init_settings, env_settings, toml
+        return init_settings, _Secrets(settings_cls), env_settings, toml
 
     def model_post_init(self, _context: object) -> None:
         """Make paths absolute, and add the demo database."""
@@ -330,6 +335,39 @@ class Settings(BaseSettings):
     def folder(self, database: str | None = None) -> Path:
         """Return data/<database>, the folder of the warehouse and the runs of one database."""
         return self.data_dir / self.resolve(database)[0]
+
+
+class _Secrets(PydanticBaseSettingsSource):
+    """Secrets from the environment as it was at the start, and tokens from files."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: all values come at once."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        """The secrets that are given, by the names of the environment that come first."""
+        found = {
+            "D1LAB_READ_TOKEN": _token("D1LAB_READ_TOKEN"),
+            "D1LAB_WRITE_TOKEN": _token("D1LAB_WRITE_TOKEN"),
+            "notify_url": secret("D1LAB_NOTIFY_URL"),
+            "notify_errors_url": secret("D1LAB_NOTIFY_ERRORS_URL"),
+            "salt": secret("D1LAB_SALT"),
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _token(variable: str) -> str | None:
+    """A token: of its variable, of the file that `<variable>_FILE` names, or Cloudflare's own."""
+    if own := secret(variable):
+        return own
+    path = os.environ.get(f"{variable}_FILE")
+    if not path:
+        return secret("CLOUDFLARE_API_TOKEN")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not text"
+        raise InputError(f"{variable}_FILE: cannot read {path}: {why}") from None
 
 
 def find_root(start: Path) -> Path:

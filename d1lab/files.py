@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -85,6 +88,45 @@ def write_once(path: Path, content: str | bytes, *, sync: bool = False, mode: in
     return path
 
 
+def make_private(folder: Path) -> Path:
+    """Make a folder, and those above it that are missing, for their user alone.
+
+    Returns:
+        `folder`. One that is there already keeps its permissions.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def remove_leftovers(folder: Path, *patterns: str) -> list[Path]:
+    """Remove what killed processes have left half-made: files and folders that name their maker.
+
+    What is younger than an hour stays, and so does what a process that still runs has made.
+
+    Args:
+        folder: Where to look; it need not exist.
+        patterns: As for `Path.glob`, such as `.*.part`.
+
+    Returns:
+        What was removed.
+    """
+    found = [path for pattern in patterns for path in folder.glob(pattern) if _is_left(path)]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):  # another process was faster, or the folder is read-only
+                path.unlink()
+    return found
+
+
+def own_prefix(name: str) -> str:
+    """The beginning of a temporary folder's name, which tells `remove_leftovers` its maker."""
+    return f"{name}-{os.getpid()}-"
+
+
 def digest(*parts: str | bytes) -> str:
     """Return the SHA-256 of the parts, with a NUL between them, as 64 hexadecimal digits.
 
@@ -96,6 +138,36 @@ def digest(*parts: str | bytes) -> str:
 
 _CALLS = count()
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would change the line endings
+
+
+_MAKER = re.compile(r"[.-](\d+)-\w+(\.part)?$")
+_LEFT_SECONDS = 3600.0
+_FORGOTTEN_SECONDS = 7 * 86_400.0  # by then another process may have the maker's number
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a file or folder is named as half-made, is old, and its maker is gone."""
+    maker = _MAKER.search(path.name)
+    try:
+        age = time.time() - path.lstat().st_mtime
+    except OSError:
+        return False
+    if maker is None or age < _LEFT_SECONDS:
+        return False
+    return age > _FORGOTTEN_SECONDS or not is_running(int(maker[1]))
+
+
+def is_running(pid: int) -> bool:
+    """Whether this machine has a process of that number; True where it cannot be found out."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it runs as another user
+        return True
+    return True
 
 
 def _bytes(content: str | bytes) -> bytes:

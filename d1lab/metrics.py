@@ -30,7 +30,7 @@ import orjson
 
 from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
-from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, why_senseless
 
 FOLDER = Path(__file__).parent / "analyses"
 
@@ -65,23 +65,49 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
     """Load all metrics by name: d1lab's own, then those of a project.
 
     Args:
-        project_folder: The project's folder `metrics/`; ignored if None or missing.
-
-    Raises:
-        InputError: The header or SQL of a file is invalid, or a project's metric has the name of
-            a d1lab metric. A changed definition needs a new name, so that history is comparable.
+        project_folder: The project's `metrics/`; None or an absent folder adds nothing. Files that
+            cannot be used are left out: `broken_metrics` lists them.
     """
-    metrics = dict(_load_folder(FOLDER, "*/*.sql"))
-    if project_folder and project_folder.is_dir():
-        for name, metric in _load_folder(project_folder, "*.sql").items():
-            if name in metrics:
-                raise InputError(
-                    f"metric {name!r} in {project_folder} has the same name as a "
-                    f"built-in metric. Rename the file, for example to {name}_v2.sql."
-                )
-            metrics[name] = metric._replace(is_shipped=False)
-    labels_of(metrics)
-    return metrics
+    return _load(project_folder)[0]
+
+
+def broken_metrics(project_folder: Path | None) -> dict[str, str]:
+    """The project's metric files that cannot be used, by name, each with one sentence why.
+
+    A header or the SQL is wrong, a column is labeled otherwise than elsewhere, or the metric has a
+    name of d1lab's: a change of meaning is a new name, so that history stays comparable.
+    """
+    return _load(project_folder)[1]
+
+
+def _load(project_folder: Path | None) -> tuple[dict[str, Metric], dict[str, str]]:
+    """The metrics, and what is wrong with the others of the project."""
+    paths = sorted(FOLDER.glob("*/*.sql"), key=lambda path: path.stem)
+    metrics = {path.stem: _load_file(path, path.stat().st_mtime_ns) for path in paths}
+    broken: dict[str, str] = {}
+    for path in sorted(project_folder.glob("*.sql")) if project_folder else ():
+        try:
+            metrics[path.stem] = _project_metric(path, metrics)
+        except InputError as error:
+            broken[path.stem] = str(error)
+    return metrics, broken
+
+
+def _project_metric(path: Path, metrics: Mapping[str, Metric]) -> Metric:
+    if path.stem in metrics:
+        raise InputError(
+            f"metric {path.stem!r} in {path.parent} has the same name as a "
+            f"built-in metric. Rename the file, for example to {path.stem}_v2.sql."
+        )
+    try:
+        metric = _load_file(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        labels_of({**metrics, path.stem: metric})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return metric._replace(is_shipped=False)
 
 
 def labels_of(metrics: Mapping[str, Metric]) -> dict[str, Label]:
@@ -109,20 +135,15 @@ def shipped_labels() -> dict[str, Label]:
     return labels_of(load_metrics())
 
 
-def _load_folder(folder: Path, pattern: str) -> dict[str, Metric]:
-    paths = sorted(folder.glob(pattern), key=lambda path: path.stem)
-    return {path.stem: _load_file(path, path.stat().st_mtime_ns) for path in paths}
-
-
 @lru_cache(maxsize=1024)
 def _load_file(path: Path, _changed_at: int) -> Metric:
     try:
         metric = parse_metric(path.read_text(encoding="utf-8"))
     except (InputError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name}: {error}") from None
+        raise InputError(f"{path}: {error}") from None
     if metric.name != path.stem:
         raise InputError(
-            f"{path.name}: the name in the header, {metric.name!r}, differs from the file name"
+            f"{path}: the name in the header, {metric.name!r}, differs from the file name"
         )
     return metric
 
@@ -337,11 +358,14 @@ def _check_value(place: str, parameter: MetricParameter, value: object) -> objec
     if kind is None:
         return value
     try:
-        return adapter(TYPES[kind]).validate_python(value)
+        checked = adapter(TYPES[kind]).validate_python(value)
     except ValueError:
         raise InputError(
             f"{place}: parameter {parameter.name!r} must be of type {parameter.type}, not {value!r}"
         ) from None
+    if why := why_senseless(parameter.name, checked):
+        raise InputError(f"{place}: parameter {parameter.name!r} is {checked}. Use {why}.")
+    return checked
 
 
 _KINDS: dict[str, ParameterKind] = {

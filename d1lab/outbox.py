@@ -105,9 +105,21 @@ def note_read(run_dir: Path, record: Mapping[str, object]) -> None:
 
 
 def read_notes(run_dir: Path) -> list[dict[str, Any]]:
-    """Return a run's queries to the warehouse, in order; empty if there are none."""
+    """Return a run's queries to the warehouse, in order; empty if there are none.
+
+    A line that is cut off, because its kernel was killed, is left out.
+    """
     path = run_dir / READS
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    return [note for line in lines if (note := _note(line)) is not None]
+
+
+def _note(line: bytes) -> dict[str, Any] | None:
+    try:
+        note = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return note if isinstance(note, dict) and isinstance(note.get("reads"), list) else None
 
 
 def _read(path: Path) -> pa.Table:
@@ -116,7 +128,7 @@ def _read(path: Path) -> pa.Table:
 
     try:
         return parquet.ParquetFile(path).read()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}. Run the report again.") from None
 
 

@@ -43,6 +43,25 @@ TYPES: dict[ParameterKind, Any] = {
 }
 
 
+MOST_DAYS = 36_500  # a hundred years: beyond it, dates are out of range
+
+
+def why_senseless(name: str, value: object) -> str:
+    """Why a number cannot be a count of days or weeks, as its parameter's name says it is.
+
+    >>> why_senseless("days", -5), why_senseless("lead_time_days", 0), why_senseless("rows", -5)
+    ('1 or more', '', '')
+    """
+    unit = re.fullmatch(r"(?:\w+_)?(days|weeks)", name)
+    if unit is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return ""
+    least = 0 if name.startswith("lead") else 1
+    most = MOST_DAYS if unit[1] == "days" else MOST_DAYS // 7
+    if value < least:
+        return f"{least} or more"
+    return f"{most:,} or fewer" if value > most else ""
+
+
 @lru_cache
 def adapter(type_: Any) -> TypeAdapter[Any]:
     """Return the cached adapter of a type; it raises pydantic's ValidationError, a ValueError."""

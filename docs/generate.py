@@ -104,6 +104,9 @@ def commands_page() -> Iterator[str]:
     yield "# Commands\n"
     yield "`d1lab COMMAND --help` shows the same text. Data goes to standard output, messages go to"
     yield "standard error. Tables are tab-separated in a pipe; `--json` prints every field.\n"
+    yield "An error is one line on standard error. With `--json`, standard output then has one"
+    yield 'object: `{"error": "...", "kind": "UnknownName", "exit_code": 2}`.'
+    yield "`D1LAB_TRACEBACK=1` shows where an unexpected error was raised.\n"
     yield "## Exit codes\n"
     yield from table(("Code", "Meaning"), sorted(exit_codes().items()))
     for name, command in commands():

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ OF_THEIR_OWN = {
 
 MOVED = {
     "demo/build.py": "SQLite writes several files beside the one that counts",
+    "jobs/ledger.py": "sets a damaged ledger aside",
     "push/before_image.py": "sets aside the image of a push that the database no longer has",
     "search/index.py": "DuckDB writes several files beside the one that counts",
     "warehouse/database_file.py": "DuckDB writes several files beside the one that counts",
@@ -165,3 +167,33 @@ def swaps(call: ast.Call) -> bool:
         return call.func.attr in ("replace", "rename", "link")
     one = len(call.args) == 1 and not call.keywords and not isinstance(call.args[0], ast.Dict)
     return call.func.attr == "replace" and one
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    """Only those that name a maker which is gone, and only when they are old."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    gone = done.pid
+    done.wait()
+    ours, old, days = os.getpid(), time.time() - 2 * 3600, time.time() - 8 * 86_400
+    made = {
+        f".a.json.{gone}-0.part": old,
+        f".b.json.{ours}-0.part": old,
+        f".c.json.{gone}-0.part": time.time(),
+        f".d.json.{ours}-0.part": days,
+        f"demo-{gone}-x7_ab": old,
+        f"demo-{ours}-x7_ab": old,
+        "demo-notes": old,
+        ".e.json.part": old,
+    }
+    for name, at in made.items():
+        path = tmp_path / name
+        if name.startswith("demo-"):
+            path.mkdir()
+            (path / "d1.sqlite").write_text("half")
+        else:
+            path.write_text("half")
+        os.utime(path, (at, at))
+    removed = {path.name for path in files.remove_leftovers(tmp_path, "demo-*", ".*.part")}
+    assert removed == {f".a.json.{gone}-0.part", f".d.json.{ours}-0.part", f"demo-{gone}-x7_ab"}
+    assert set(names_in(tmp_path)) == made.keys() - removed
+    assert files.remove_leftovers(tmp_path / "absent", "*") == []

@@ -13,6 +13,7 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab.dictionary import VIEWS
 from d1lab.metrics import (
     FOLDER,
+    broken_metrics,
     check_parameters,
     evaluate,
     load_metrics,
@@ -91,18 +92,34 @@ def test_load_metrics_reads_a_changed_file_again(tmp_path):
     assert load_metrics(tmp_path)["sold_units"].sentence.startswith("pieces")
 
 
-def test_load_metrics_refuses_a_name_that_is_not_the_files(tmp_path):
-    """The stem is the name everywhere."""
-    (tmp_path / "units_sold.sql").write_text(SQL)
-    with pytest.raises(InputError, match=r"units_sold\.sql: the name in the header, 'sold_units'"):
-        load_metrics(tmp_path)
-
-
-def test_load_metrics_refuses_to_replace_one_of_ours(tmp_path):
-    """A change of meaning is a new name, so that history stays comparable."""
+def test_a_file_that_is_no_metric_stops_no_other(tmp_path):
+    """It is left out, and named by its path with one sentence; the others are metrics."""
+    (tmp_path / "sold_units.sql").write_text(SQL)
+    (tmp_path / "units_sold.sql").write_text(SQL)  # the stem is the name everywhere
     (tmp_path / "turnover.sql").write_text(SQL.replace("sold_units", "turnover"))
-    with pytest.raises(InputError, match="turnover_v2"):
-        load_metrics(tmp_path)
+    (tmp_path / "empty.sql").write_text("")
+    (tmp_path / "headless.sql").write_text("SELECT 1")
+    (tmp_path / "latin.sql").write_bytes(b"-- caf\xe9")
+    (tmp_path / "folder.sql").mkdir()
+    (tmp_path / "away.sql").symlink_to(tmp_path / "nowhere")
+    found, broken = load_metrics(tmp_path), broken_metrics(tmp_path)
+    assert found["sold_units"].grain == ("sku", "day")
+    assert found["turnover"] == load_metrics()["turnover"]
+    assert found.keys() == {*load_metrics(), "sold_units"}
+    assert "the name in the header, 'sold_units'" in broken.pop("units_sold")
+    assert "turnover_v2" in broken.pop("turnover")  # a change of meaning is a new name
+    assert set(broken) == {"empty", "headless", "latin", "folder", "away"}
+    assert all(said.startswith(f"{tmp_path / name}.sql: ") for name, said in broken.items())
+
+
+def test_a_metric_that_labels_a_column_otherwise_stops_no_other(tmp_path):
+    """One name means one thing; the file that breaks that is left out."""
+    (tmp_path / "sold_units.sql").write_text(SQL)
+    label = "-- revenue: Something else, money\n-- $since"
+    theirs = SQL.replace("sold_units", "theirs").replace("-- $since", label)
+    (tmp_path / "theirs.sql").write_text(theirs)
+    assert "sold_units" in load_metrics(tmp_path)
+    assert "labels 'revenue' as 'Something else'" in broken_metrics(tmp_path)["theirs"]
 
 
 @pytest.mark.parametrize("name", METRICS)

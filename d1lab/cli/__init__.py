@@ -9,6 +9,7 @@
     push.py     push, rollback
     ab.py       ab, the calculator
     share.py    serve, publish, send, schedule
+    ending.py   errors as one sentence and an exit code
     output.py   JSON, pipes and progress; terminal.py: tables for people
 
 Exit codes: 0 done, 1 failed, 2 invalid input; `run` adds 3 stale or missing data, 4 timeout,
@@ -17,6 +18,10 @@ Exit codes: 0 done, 1 failed, 2 invalid input; `run` adds 3 stale or missing dat
 
 from __future__ import annotations
 
-from d1lab.cli.main import app, main
+from d1lab.secrets import hide_secrets
+
+hide_secrets()  # before anything large is imported: it starts the program anew
+
+from d1lab.cli.main import app, main  # noqa: E402
 
 __all__ = ["app", "main"]

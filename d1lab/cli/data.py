@@ -182,14 +182,17 @@ def metrics(
 ) -> None:
     """List metrics or compute one."""
     if name is None:
-        from d1lab.metrics import load_metrics
+        from d1lab.metrics import broken_metrics, load_metrics
 
+        folder = load_settings().root / "metrics"
         rows = [
             (m.name, m.sentence, m.unit, ", ".join(m.grain), " ".join(m.parameters))
-            for m in load_metrics(load_settings().root / "metrics").values()
+            for m in load_metrics(folder).values()
         ]
         print_rows(("metric", "what", "unit", "grain", "parameters"), rows, as_json=as_json)
-        return
+        for problem in (broken := broken_metrics(folder)).values():
+            echo_err(f"metrics: {problem}")
+        raise typer.Exit(1 if broken else 0)
     from d1lab.cli.reports import assignments
     from d1lab.lab import open as open_lab
 

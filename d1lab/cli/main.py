@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Annotated
 
 import typer
 
 from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share
+from d1lab.cli.ending import fail
 from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.output import echo_err
-from d1lab.errors import D1labError
 from d1lab.version import __version__
 
 _INTERRUPTED = 130
@@ -66,22 +67,50 @@ app.add_typer(
 
 def main() -> None:
     """Run the command line. Errors are one line and an exit code, never a traceback."""
+    _open_missing()
+    code = _run(as_json="--json" in sys.argv)
+    sys.exit(_flushed(code))
+
+
+def _run(*, as_json: bool) -> str | int | None:
+    """Run the command that the arguments name; the exit code."""
     try:
         with _heeding_ctrl_c():
-            app()
-    except D1labError as error:
-        echo_err(f"error: {error}")
-        sys.exit(error.exit_code)
-    except OSError as error:  # such as a read-only folder or a full disk
-        place = f"{error.filename}: " if error.filename else ""
-        echo_err(f"error: {place}{error.strerror or error}")
-        sys.exit(1)
-    except RuntimeError as error:
-        if str(error) != _DUCKDB_INTERRUPTED:
-            raise
-        sys.exit(_ended(KeyboardInterrupt()))
+            code = app(standalone_mode=not as_json)  # then errors of syntax come here, too
+        return code if isinstance(code, int) else 0
     except (SystemExit, KeyboardInterrupt) as ended:
-        sys.exit(_ended(ended))
+        return _ended(ended)
+    except BrokenPipeError:
+        return 0  # the reader, such as `head`, has enough
+    except Exception as error:  # noqa: BLE001  no traceback reaches a user
+        if isinstance(error, RuntimeError) and str(error) == _DUCKDB_INTERRUPTED:
+            return _ended(KeyboardInterrupt())
+        return fail(error, as_json=as_json)
+
+
+def _open_missing() -> None:
+    """Give output that was closed (`>&-`) somewhere to go."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """Write what is still buffered; the exit code, which is 1 where that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()  # the reader has enough
+    except OSError as error:
+        _discard_output()
+        echo_err(f"error: standard output: {error.strerror or error}")
+        return code or 1
+    return code
+
+
+def _discard_output() -> None:
+    """Let the interpreter flush into nothing at its end: it would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

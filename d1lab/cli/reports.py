@@ -27,11 +27,12 @@ from d1lab.cli.output import (
     progress_bars,
 )
 from d1lab.cli.push import print_held_back
-from d1lab.config import TOKEN_VARIABLES, Settings, load_settings
+from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
 from d1lab.d1.database import Usage
 from d1lab.d1.limits import cost
 from d1lab.errors import InputError
+from d1lab.secrets import without_secrets
 
 if TYPE_CHECKING:
     from d1lab.jobs.run import JobResult
@@ -322,5 +323,4 @@ def lab(
         command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if is_root() else []  # in a container; listens on loopback only
-    environment = {k: v for k, v in os.environ.items() if k.upper() not in TOKEN_VARIABLES}
-    os.execve(sys.executable, command, environment)
+    os.execve(sys.executable, command, without_secrets())

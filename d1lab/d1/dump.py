@@ -18,6 +18,7 @@ from typing import BinaryIO
 from d1lab.d1.sql_tokens import statements, tokens, verb
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
+from d1lab.files import own_prefix
 
 _NUL = "'||char(0)||'"  # dumps contain raw NULs within texts, where SQLite stops parsing
 _FORBIDDEN = frozenset((sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH))
@@ -60,7 +61,7 @@ def open_dump(path: str | Path, url: str | None = None) -> DumpDatabase:
     path, url = Path(path), url or f"dump:{path}"
     if not path.is_file():
         raise InputError(f"{url}: file {path} does not exist")
-    folder = TemporaryDirectory(prefix="d1lab-dump-")
+    folder = TemporaryDirectory(prefix=own_prefix("d1lab-dump"))
     try:
         digest = _load(path, Path(folder.name) / "dump.sqlite", url)
         return DumpDatabase(folder, digest, url)

@@ -50,6 +50,14 @@ _PASSING = (
     "internal error",
     "storage reset",
 )
+_LOCAL = (  # the file of an embedded database, or the disk: no fault of the statement
+    "database or disk is full",
+    "disk i/o error",
+    "readonly database",
+    "unable to open database file",
+    "out of memory",
+    "disk image is malformed",
+)
 _AUTH_CODES = frozenset((6003, 6111, 9109, 10000))
 _TOKENS = (
     "Reading requires D1LAB_READ_TOKEN with D1:Read; writing requires D1LAB_WRITE_TOKEN "
@@ -89,7 +97,18 @@ def error_for(
         return D1UnavailableError(
             message, status=status, code=code, retry_after_seconds=retry_after_seconds
         )
+    if status is None and is_local(message):
+        return D1Error(f"{message.rstrip('.')}. Check the disk and the database's file.")
     return _by_status(message, status, code, retry_after_seconds)
+
+
+def is_local(message: str) -> bool:
+    """Return whether SQLite's message is about this machine: its disk, memory, or the file.
+
+    >>> is_local("database or disk is full"), is_local("no such table: t")
+    (True, False)
+    """
+    return any(part in message.lower() for part in _LOCAL)
 
 
 def with_statement(error: D1Error, sql: str) -> D1Error:

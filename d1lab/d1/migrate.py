@@ -14,7 +14,7 @@ from d1lab.catalog import TABLES
 from d1lab.d1.database import Database, Statement, quote
 from d1lab.d1.schema import FOLDER, foreign, has_unique, indexes
 from d1lab.d1.sql_tokens import added_to, statements
-from d1lab.errors import D1QueryError, InputError
+from d1lab.errors import D1QueryError, D1UnavailableError, InputError
 
 # identical to wrangler's statement
 _RECORD_TABLE = """CREATE TABLE IF NOT EXISTS d1_migrations(
@@ -58,15 +58,19 @@ def migrate(db: Database, folder: Path | None = None) -> list[str]:
         record = Statement("INSERT INTO d1_migrations (name) VALUES (?1)", (name,))
         try:
             db.batch([*wanted, *extra, record])
-        except D1QueryError as error:
+            extra = []
+        except (D1QueryError, D1UnavailableError) as error:
+            if name in _applied(db):  # by another process, or only the answer was lost
+                continue
+            if isinstance(error, D1UnavailableError):
+                raise
             message = f"migration {name} failed: {error}. Nothing of it was applied."
             raise D1QueryError(message, code=error.code, status=error.status) from error
-        extra = []
     return names
 
 
 def _applied(db: Database) -> set[str]:
-    listed = db.query("PRAGMA table_list")
+    [listed] = db.batch([Statement("PRAGMA table_list", least_rows=1)])
     at = listed.columns.index("name")
     if "d1_migrations" not in {row[at] for row in listed.rows}:
         return set()

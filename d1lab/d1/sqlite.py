@@ -13,7 +13,7 @@ from urllib.parse import quote as quote_url
 from d1lab.d1 import billing, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
 from d1lab.d1.encoding import bind_by_name
-from d1lab.d1.error_mapping import error_for, shorten, with_statement
+from d1lab.d1.error_mapping import error_for, is_local, shorten, with_statement
 from d1lab.d1.schema import read_tables
 from d1lab.d1.sql_tokens import analyzed_table, indexed_table, verb
 from d1lab.errors import InputError
@@ -150,6 +150,8 @@ class SqliteDatabase:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         except sqlite3.Error as error:
             os.close(self._header)
+            if is_local(str(error)):  # too few file handles, a full disk: no wrong input
+                raise error_for(f"{self.url}: {error}") from None
             raise InputError(f"{self.url}: {error}") from None
         _imitate(connection)
         connection.set_authorizer(self._authorize)

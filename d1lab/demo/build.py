@@ -35,6 +35,7 @@ from d1lab.demo.prices import simulate_prices
 from d1lab.demo.stock import COLUMNS, simulate_stock
 from d1lab.errors import InputError
 from d1lab.extras import require
+from d1lab.files import make_private, own_prefix, remove_leftovers
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import Progress, TrackResult, track_table
 from d1lab.ingest.prices.observations import write as write_prices
@@ -118,8 +119,9 @@ def build_demo(
     start = monotonic()
     path = _file(where)
     _require_demo(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix="demo-", dir=path.parent))
+    make_private(path.parent)
+    remove_leftovers(path.parent, "demo-*", ".*.part")
+    aside = Path(mkdtemp(prefix=own_prefix("demo"), dir=path.parent))
     try:
         result = _build(aside, _events(stores, full), seed, progress)
         _swap(aside / _FILE, path)

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from d1lab.counting import counted
 from d1lab.d1.database import Database, quote
 from d1lab.errors import InputError
+from d1lab.files import own_prefix
 from d1lab.ingest.campaigns import fold_campaigns
 from d1lab.ingest.column_map import ColumnMap, column_map
 from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
@@ -206,7 +207,7 @@ def ingest_orders(
 def _workspace() -> Generator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB connection with limited memory, the text macros, and the event rules."""
     with (
-        TemporaryDirectory(prefix="d1lab-orders-") as spill,
+        TemporaryDirectory(prefix=own_prefix("d1lab-orders")) as spill,
         scratch(memory_limit=MEMORY, temp_directory=spill) as con,
     ):
         fields = ", ".join(f"{quote(name)} {_duckdb_type(name)}" for name in INCOMING.names)

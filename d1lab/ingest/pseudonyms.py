@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from d1lab.errors import InputError
-from d1lab.files import write_once
+from d1lab.files import make_private, write_once
 
 FILE_NAME = "salt"
 MIN_LENGTH = 16  # characters; shorter salts can be guessed
@@ -66,5 +66,6 @@ def _kept(path: Path) -> SecretStr | None:
 
 def _drawn(path: Path) -> SecretStr:
     """Generate and store a salt; if two processes do so at once, the first one's is used."""
+    make_private(path.parent)
     write_once(path, secrets.token_hex(32) + "\n", mode=0o600)
     return SecretStr(path.read_text().strip())

@@ -21,8 +21,16 @@ from d1lab.files import digest
 from d1lab.jobs.ledger import LedgerEntry, RunLedger, Work
 from d1lab.metrics import tables_read
 from d1lab.runs.parameters import Days, check, utc_today
-from d1lab.runs.report import Report, list_reports, load_report, notebook_folder
-from d1lab.runs.run import Task, open_lab, prepare
+from d1lab.runs.record import DataState
+from d1lab.runs.report import (
+    BrokenReport,
+    Report,
+    broken_reports,
+    list_reports,
+    load_report,
+    notebook_folder,
+)
+from d1lab.runs.run import Task, open_lab, prepare, run_folder
 from d1lab.warehouse import own_name
 from d1lab.warehouse.views import VIEWS
 
@@ -41,6 +49,7 @@ class Job(NamedTuple):
     reason: str  # why it is due, or why not
     last: LedgerEntry | None  # the last good run of this day
     lost: bool = False  # D1 no longer holds what that run wrote
+    broken: bool = False  # the notebook cannot be run; `reason` says why
 
     @property
     def work(self) -> Work:
@@ -71,7 +80,7 @@ def check_request(
             "Pass only one."
         )
     chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
-    if not chosen:
+    if not chosen and not broken_reports(settings):
         raise InputError(
             f"no reports found in {notebook_folder(settings)}. Create a project with "
             "`d1lab init` or set D1LAB_NOTEBOOKS_DIR."
@@ -120,7 +129,18 @@ def plan(
             for report in chosen
             for given in _given(report, values, asked, is_limited=bool(shops or named))
         ]
-    return [judge(settings, ledger, task, force=force) for task in tasks]
+    jobs = [judge(settings, ledger, task, force=force) for task in tasks]
+    if reports:
+        return jobs
+    name, _ = settings.resolve(database)
+    return [*jobs, *(_broken_job(name, broken) for broken in broken_reports(settings))]
+
+
+def _broken_job(database: str, broken: BrokenReport) -> Job:
+    """The job of a notebook that cannot be read: it fails, and the others run."""
+    report = Report(broken.name, broken.path, broken.name, {}, "")
+    task = Task(database, report, "", None, {}, (), DataState(), (), ())
+    return Job(task, "", {}, due=False, reason=broken.problem, last=None, broken=True)
 
 
 def _named_shop(
@@ -153,11 +173,19 @@ def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = Fa
         due, reason = True, "not run for this date yet"
     elif changes:
         due, reason = True, f"changed since run {last.run_id}: {', '.join(changes)}"
+    elif _has_lost_files(settings, task, last):
+        due, reason = True, f"the files of run {last.run_id} are missing, and it was not pushed"
     elif not last.page or not (settings.reports_dir / last.page).is_file():
         due, reason = True, f"the page of run {last.run_id} is missing"
     else:
         due, reason = False, f"up to date since run {last.run_id}"
     return Job(task, series, inputs, due, reason, last)
+
+
+def _has_lost_files(settings: Settings, task: Task, last: LedgerEntry) -> bool:
+    """Whether results that were never pushed are gone with their run's folder."""
+    is_waiting = bool(last.staged) and last.pushed_at is None
+    return is_waiting and not run_folder(settings, task.database, last.run_id).is_dir()
 
 
 def series_of(task: Task) -> str:

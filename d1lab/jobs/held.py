@@ -6,16 +6,19 @@ been restored to a time before. The report is then due again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from d1lab.config import Settings
 from d1lab.d1.connect import connect
-from d1lab.errors import D1labError
+from d1lab.errors import D1labError, PushError
 from d1lab.jobs.due import Job
 from d1lab.push.holders import Holder, Place, holders, place_of, pushed_digests
 from d1lab.push.staged import Origin
 from d1lab.runs.run import run_folder
+
+_log = logging.getLogger(__name__)
 
 Digests = Mapping[Place, str]
 """What a run has pushed: a digest for each place."""
@@ -58,7 +61,11 @@ def _pushed(settings: Settings, job: Job) -> Digests:
     if job.due or task.chosen or last is None or last.pushed_at is None:
         return {}
     origin = Origin(task.report.name, task.shop, task.as_of.isoformat() if task.as_of else None)
-    found = pushed_digests(run_folder(settings, task.database, last.run_id))
+    try:
+        found = pushed_digests(run_folder(settings, task.database, last.run_id))
+    except PushError as error:  # whoever pushes or rolls back that run is stopped by it
+        _log.warning("%s", error)
+        return {}
     return {place_of(table, origin): digest for table, digest in found.items()}
 
 

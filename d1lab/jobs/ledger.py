@@ -8,6 +8,7 @@ holder lives, and one that has not beaten for a minute, or whose process is gone
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sqlite3
@@ -20,14 +21,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock
+
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
-from d1lab.files import making
+from d1lab.files import is_running, make_private, making
 from d1lab.runs.record import RunRecord
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.sqlite"
 BEAT_SECONDS = 10.0
 EXPIRES_SECONDS = 60.0
+_AHEAD_SECONDS = 3600.0
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""What SQLite says of a file that is no ledger; SQLITE_ERROR of one without our tables."""
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -96,31 +104,72 @@ class Work(NamedTuple):
 class RunLedger:
     """The ledger at `path`; made when it is not there. Safe between threads and processes.
 
+    A file that is no ledger, or damaged, is moved aside, and a new one begins: all reports become
+    due again, and no other data is lost.
+
     Raises:
-        D1labError: The file is no ledger.
+        D1labError: The file cannot be opened, or a new one cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             if not path.is_file():
+                make_private(path.parent)
                 _make(path)
-            with self.open() as con:
+            if problem := self._problem():
+                self._replace(problem)
+        except (OSError, sqlite3.Error) as error:
+            raise self._error(error) from error
+
+    def _problem(self) -> str:
+        """What is wrong with the file; '' for a ledger that can be used."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30)) as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise D1labError(
-                f"cannot open the run ledger {path}: {error}. Check that its folder "
-                "is writable. To start a new ledger, move the file away; all reports "
-                "become due again, and no other data is lost."
-            ) from error
+                return (
+                    "" if con.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok" else "damaged"
+                )
+        except sqlite3.DatabaseError as error:
+            is_damaged = error.sqlite_errorcode & 0xFF in _DAMAGED
+            if not is_damaged:
+                raise self._error(error) from error
+            return str(error)
+
+    def _replace(self, problem: str) -> None:
+        """Move a damaged file aside and begin anew; one process does it, the others wait."""
+        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+            if not self._problem():
+                return
+            aside = self.path.with_name(f"{self.path.name}.{time.time_ns()}.damaged")
+            self.path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            _make(self.path)
+        _log.warning(
+            "%s was damaged (%s): moved to %s, a new one begins.", self.path, problem, aside
+        )
+
+    def _error(self, error: Exception) -> D1labError:
+        return D1labError(
+            f"cannot use the run ledger {self.path}: {error}. Check the space on the disk and that "
+            "the folder is writable."
+        )
 
     @contextmanager
     def open(self) -> Generator[sqlite3.Connection]:
-        """A connection to the ledger's file, closed at the end."""
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as con:
-            con.execute("PRAGMA synchronous = NORMAL")
-            con.row_factory = sqlite3.Row
-            yield con
+        """A connection to the ledger's file, closed at the end.
+
+        Raises:
+            D1labError: The file cannot be used.
+        """
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as con:
+                con.execute("PRAGMA synchronous = NORMAL")
+                con.row_factory = sqlite3.Row
+                yield con
+        except sqlite3.Error as error:
+            raise self._error(error) from error
 
     def start(self, row: Mapping[str, Any]) -> None:
         """Record that a run begins: `row` has the columns of `runs` that are known then."""
@@ -183,7 +232,8 @@ class RunLedger:
     def entries(self) -> list[LedgerEntry]:
         """All runs, oldest first."""
         with self.open() as con:
-            return [_entry(row) for row in con.execute("SELECT * FROM runs ORDER BY started_at")]
+            rows = con.execute("SELECT * FROM runs ORDER BY started_at").fetchall()
+        return [entry for row in rows if (entry := _readable(row)) is not None]
 
     def forget(self, run_id: str) -> None:
         """Remove a run."""
@@ -193,7 +243,7 @@ class RunLedger:
     def _first(self, condition: str, params: tuple[object, ...]) -> LedgerEntry | None:
         with self.open() as con:
             row = con.execute(f"SELECT * FROM runs WHERE {condition} LIMIT 1", params).fetchone()  # noqa: S608 - our own text
-        return _entry(row) if row else None
+        return _readable(row) if row else None
 
     @contextmanager
     def lease(self, work: Work) -> Generator[Lease]:
@@ -257,7 +307,7 @@ class Lease:
 
     def _keep_beating(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
-            with suppress(sqlite3.OperationalError):  # the file is busy: the next beat will do
+            with suppress(D1labError):  # the file is busy: the next beat will do
                 if not self.beat():
                     return
 
@@ -288,18 +338,15 @@ def _take(con: sqlite3.Connection, lease: Lease) -> None:
 
 
 def _is_alive(row: sqlite3.Row) -> bool:
-    """Whether a lease's holder still works, as far as can be told from here."""
-    if time.time() - row["beat_at"] > EXPIRES_SECONDS:
+    """Whether a lease's holder still works, as far as can be told from here.
+
+    A beat in the future is of a clock that was set back since. On this machine a holder that works
+    beats again at once; another machine's clock may be an hour ahead.
+    """
+    age, is_here = time.time() - row["beat_at"], row["host"] == socket.gethostname()
+    if age > EXPIRES_SECONDS or -age > (EXPIRES_SECONDS if is_here else _AHEAD_SECONDS):
         return False
-    if row["host"] != socket.gethostname() or os.name != "posix":
-        return True
-    try:
-        os.kill(row["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it lives, as another user's
-        return True
-    return True
+    return not is_here or is_running(row["pid"])
 
 
 def _text(moment: datetime) -> str:
@@ -308,6 +355,15 @@ def _text(moment: datetime) -> str:
 
 def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
+
+
+def _readable(row: sqlite3.Row) -> LedgerEntry | None:
+    """A run; None, with a warning, for a row that cannot be read."""
+    try:
+        return _entry(row)
+    except (ValueError, TypeError) as error:
+        _log.warning("the run ledger's row of %s is not readable: %s", row["run_id"], error)
+        return None
 
 
 def _entry(row: sqlite3.Row) -> LedgerEntry:

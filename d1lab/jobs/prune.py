@@ -15,6 +15,7 @@ from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.pages.storage import latest_runs, remove_page
 from d1lab.push.before_image import mark_path
 
+MOST_DAYS = 36_500  # a hundred years
 _STAMP = re.compile(r"(\d{8}T\d{6})")
 
 
@@ -40,8 +41,10 @@ def parse_days(text: str) -> int:
         InputError: It is no such number.
     """
     match = re.fullmatch(r"([0-9]+)d?", text)
-    if match is None:
-        raise InputError(f"invalid --keep {text!r}. Use a number of days, such as 90d.")
+    if match is None or len(match[1]) > 9 or int(match[1]) > MOST_DAYS:
+        raise InputError(
+            f"invalid --keep {text!r:.40}. Use a number of days up to {MOST_DAYS}, such as 90d."
+        )
     return int(match[1])
 
 
@@ -109,8 +112,16 @@ def _ages(runs_dir: Path, entries: dict[str, LedgerEntry]) -> Iterator[tuple[str
         stamp = _STAMP.match(run_id)
         if run_id in entries:
             yield run_id, entries[run_id].started_at
-        elif stamp:
-            yield run_id, datetime.strptime(stamp[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        elif stamp and (began := _moment(stamp[1])):
+            yield run_id, began
+
+
+def _moment(stamp: str) -> datetime | None:
+    """The time that a folder's name begins with; None where it is no time."""
+    try:
+        return datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _pruned(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
@@ -11,10 +13,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
-from d1lab.config import Settings, clean_environment
+from d1lab.config import Settings
 from d1lab.d1 import Database
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
+from d1lab.files import remove_leftovers
 from d1lab.jobs.billed import keep_push, with_rows_read
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
 from d1lab.jobs.held import with_lost_results
@@ -40,6 +43,9 @@ from d1lab.runs.run import (
     run,
     run_folder,
 )
+from d1lab.secrets import kernel_variables
+
+_log = logging.getLogger(__name__)
 
 KERNEL_RETRIES = 1
 _GRAVEST = (1, 4, 2, 3, 75)  # failed, timed out, wrong input, missing data, locked
@@ -110,7 +116,10 @@ def run_reports(
     if push is not False:
         jobs = with_lost_results(settings, database, jobs)
     if dry_run:
-        return [JobResult(j, "due" if j.due else "current", j.reason) for j in jobs]
+        return [
+            _broken(j) if j.broken else JobResult(j, "due" if j.due else "current", j.reason)
+            for j in jobs
+        ]
     return run_jobs(
         settings,
         jobs,
@@ -141,9 +150,10 @@ def run_jobs(
     Returns:
         One outcome for each job, in their order.
     """
+    _sweep(settings)
     runner = _JobRunner(settings, push, timeout_seconds, progress)
     if any(job.due for job in jobs):
-        preload_fork_server(clean_environment())
+        preload_fork_server(kernel_variables())
         import_papermill()  # while the fork server imports, too
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
         futures = [pool.submit(runner.outcome, job) for job in jobs]
@@ -158,6 +168,13 @@ def run_jobs(
     if any(outcome.record for outcome in outcomes):
         write_index(settings.reports_dir)
     return outcomes
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove what killed runs have left half-made."""
+    remove_leftovers(settings.data_dir, ".*.part", "*/runs/*/.*.part", "*/runs/*/*/.*.part")
+    remove_leftovers(settings.reports_dir, ".*.part", "*/*/*/.*.part", "*/*/*/*/.*.part")
+    remove_leftovers(Path(tempfile.gettempdir()), "d1lab-*")
 
 
 class _JobRunner:
@@ -178,7 +195,7 @@ class _JobRunner:
 
     def outcome(self, job: Job) -> JobResult:
         """Run one job to its end, whatever that is."""
-        return self.events.ended(self._outcome(job))
+        return _broken(job) if job.broken else self.events.ended(self._outcome(job))
 
     def _outcome(self, job: Job) -> JobResult:
         try:
@@ -198,6 +215,10 @@ class _JobRunner:
             return JobResult(job, "locked", str(error), error.exit_code)
         except (D1labError, OSError) as error:
             return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
+        except Exception as error:  # noqa: BLE001  a report's fault is its own: the others go on
+            _log.debug("%s", job.task, exc_info=error)
+            what = f"unexpected {type(error).__name__}: {error}"
+            return JobResult(job, "failed", what, D1labError.exit_code)
 
     def _is_to_push(self, outcome: JobResult) -> bool:
         """Whether results go to D1: those of a what-if run only where somebody asks for it."""
@@ -277,6 +298,11 @@ class _JobRunner:
             return outcome._replace(message=message, exit_code=error.exit_code)
         record = keep_push(self.settings, self.ledger, run_dir, result)
         return outcome._replace(record=record, pushed=result) if record else outcome
+
+
+def _broken(job: Job) -> JobResult:
+    """What becomes of a notebook that cannot be read."""
+    return JobResult(job, "failed", job.reason, D1labError.exit_code)
 
 
 def _has_staged(outcome: JobResult) -> bool:

@@ -21,6 +21,7 @@ from d1lab.lab.push_tables import push_table
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
+    broken_metrics,
     evaluate,
     labels_of,
     load_metrics,
@@ -135,6 +136,10 @@ class Lab(DisplayMixin):
         return parameters_from_text(self._metric(name), texts)
 
     def _metric(self, name: str) -> Metric:
+        if name not in self._metrics and (
+            problem := broken_metrics(self._metrics_folder).get(name)
+        ):
+            raise InputError(problem)
         if name not in self._metrics:
             raise UnknownName("metric", name, self._metrics)
         return self._metrics[name]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from d1lab.config import load_settings
 from d1lab.lab import magic
 from d1lab.lab.lab import Lab
-from d1lab.warehouse import open_warehouse
+from d1lab.warehouse import open_warehouse, restrict
 
 
 def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     """Open the warehouse of a database, read-only; no token is needed.
+
+    In a run, SQL reads files of the project only, and of the folders that `[run] read_folders` of
+    d1lab.toml names.
 
     Args:
         database: Name of a database in d1lab.toml; None for the default.
@@ -22,8 +25,12 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     settings = load_settings()
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
+    con = open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones)
+    if settings.run_dir:  # a run that nobody watches
+        outside = (settings.root / path for path in settings.run.read_folders)
+        restrict(con, (settings.root, settings.run_dir, *outside))
     lab = Lab(
-        open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones),
+        con,
         database=name,
         folder=folder,
         shop=shop,

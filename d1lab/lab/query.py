@@ -14,6 +14,7 @@ from d1lab.metrics import check_select, message_of, tables_read
 from d1lab.warehouse import OWN, VIEWS
 
 _SCHEMAS = ("raw", OWN)
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 _UNKNOWN_TABLE = re.compile(r'Table with name "?([\w.]+)"? does not exist')
 _UNKNOWN_COLUMNS = (
     re.compile(r'Referenced column "(.+?)" not found'),
@@ -38,7 +39,7 @@ def run(
     if missing := sorted(takes - set(params)):
         raise InputError(f"missing values for {', '.join('$' + name for name in missing)}")
     try:
-        found = con.sql(sql, params=dict(params)) if params else con.sql(sql)
+        found = _in_utc(con.sql(sql, params=dict(params)) if params else con.sql(sql))
     except duckdb.Error as error:
         raise explained(con, error, sql) from None
     return _in_utc(found)
@@ -55,6 +56,22 @@ def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
             for name, has_zone in zip(found.columns, zoned, strict=True)
         )
     )
+
+
+def _in_utc(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The relation with times in UTC and without a zone, as all times of the warehouse are.
+
+    DuckDB would need the package pytz to hand out a time with a zone, such as now().
+    """
+    kinds = zip(relation.columns, map(str, relation.types), strict=True)
+    zoned = {name: kind for name, kind in kinds if _ZONED in kind}
+    if not zoned:
+        return relation
+    casts = (
+        f"CAST({quote(name)} AS {kind.replace(_ZONED, 'TIMESTAMP')}) AS {quote(name)}"
+        for name, kind in zoned.items()
+    )
+    return relation.project(f"* REPLACE ({', '.join(casts)})")
 
 
 def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> D1labError:

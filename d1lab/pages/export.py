@@ -117,7 +117,11 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
         )
     files = page.with_suffix("")
     exported: list[Exported] = []
-    for table in _tables(json.loads(path.read_bytes())):
+    try:
+        notebook = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is not a notebook: {error}. Run the report again.") from None
+    for table in _tables(notebook):
         kept = table.save_csv(run_dir)
         files.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept, files / kept.name)

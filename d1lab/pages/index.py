@@ -21,7 +21,7 @@ from d1lab.display import Figure
 from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.page import asset, environment, own_script
-from d1lab.pages.storage import LATEST, PageMeta, read_pages
+from d1lab.pages.storage import LATEST, PageMeta, locked, read_pages
 from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
@@ -73,7 +73,12 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
         reports_dir: Folder of all pages; can be empty.
         now: Reference time for ages; None for the current time.
     """
-    entries = index_entries(read_pages(reports_dir), now or datetime.now(UTC))
+    with locked(reports_dir):
+        return _write_index(reports_dir, now or datetime.now(UTC))
+
+
+def _write_index(reports_dir: Path, now: datetime) -> Path:
+    entries = index_entries(read_pages(reports_dir), now)
     script = own_script("index.js")
     page = (
         environment()
@@ -86,10 +91,9 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
             style=Markup(palette_css() + asset("style.css") + asset("index.css")),
             script=Markup(script),
             policy=csp_hash(script),
-            made_at=now or datetime.now(UTC),
+            made_at=now,
         )
     )
-    reports_dir.mkdir(parents=True, exist_ok=True)
     path = reports_dir / INDEX
     write(path, page.encode("utf-8", "replace").decode())
     return path

@@ -10,12 +10,12 @@ Charts are static SVG until the script has unpacked Vega and made them interacti
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -23,12 +23,15 @@ from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.display import Figure
 from d1lab.errors import InputError
+from d1lab.outbox import read_notes
 from d1lab.pages.changes import what_changed
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
-from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, READS_FILE, RunRecord, load_results, load_run
+from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run
+
+_logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
 LEADING = 3  # key figures in the page header
@@ -190,7 +193,11 @@ def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
     folder = run_dir.parent / run.previous_run_id if run.previous_run_id else None
     if folder is None or not folder.is_dir():
         return PreviousRun(None, "", "")
-    previous = load_run(folder)
+    try:
+        previous, figures = load_run(folder), tuple(load_results(folder))
+    except InputError as error:
+        _logger.warning("%s. The page is not compared with that run.", error)
+        return PreviousRun(None, "", "")
     ours, theirs = ({**r.parameters, "as_of": None} for r in (run, previous))
     differing = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
     remarks: list[str] = []
@@ -198,15 +205,12 @@ def _previous(run_dir: Path, run: RunRecord) -> PreviousRun:
         remarks.append(f"that run had other parameters ({', '.join(differing)})")
     if previous.notebook_hash != run.notebook_hash:
         remarks.append("the notebook has changed since")
-    figures = tuple(load_results(folder))
     return PreviousRun(previous, day(previous.as_of), " and ".join(remarks), figures)
 
 
 def _reads(run_dir: Path) -> list[str]:
     """Return the distinct views read by the notebook, in order."""
-    path = run_dir / READS_FILE
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    names = [name for line in lines for name in orjson.loads(line).get("reads", ())]
+    names = [name for note in read_notes(run_dir) for name in note["reads"]]
     return list(dict.fromkeys(names))
 
 

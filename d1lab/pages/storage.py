@@ -9,19 +9,27 @@ index, so that `reports/` can be copied anywhere and the index rebuilt from its 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
 
 from d1lab.display import Figure
 from d1lab.files import digest, write
 from d1lab.runs.record import RunRecord
 
+_log = logging.getLogger(__name__)
+
 LATEST = "latest.html"
 ALL_DATA = "_"  # folder of reports for all data, instead of a shop
 KEPT = 6  # key figures in the metadata
+LOCK = ".lock"
+LOCK_SECONDS = 60.0
 
 
 class PageMeta(NamedTuple):
@@ -48,6 +56,22 @@ def file_name(text: str) -> str:
     """Convert a name to one path segment; a changed name gets a hash of the original."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
     return safe if safe and safe == text != ALL_DATA else f"{safe or 'shop'}-{_digest(text)}"
+
+
+@contextmanager
+def locked(reports_dir: Path) -> Generator[None]:
+    """Let one process at a time read the cards and write what follows from them.
+
+    Another one that takes longer than a minute is not waited for.
+    """
+    reports_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(reports_dir / LOCK, timeout=LOCK_SECONDS)
+    with suppress(Timeout):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def store_page(
@@ -84,7 +108,8 @@ def store_page(
         "before": [figure._asdict() for figure in before if figure.key in shown],
     }
     write(path.with_suffix(".json"), json.dumps(meta))
-    point_latest(path.parent)
+    with locked(path.parents[3]):
+        point_latest(path.parent)
 
 
 def remove_page(reports_dir: Path, page: str) -> None:
@@ -98,11 +123,15 @@ def remove_page(reports_dir: Path, page: str) -> None:
         path.with_suffix(suffix).unlink(missing_ok=True)
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     if path.parent.is_dir():
-        point_latest(path.parent)
+        with locked(reports_dir):
+            point_latest(path.parent)
 
 
 def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
-    """Yield the metadata of all pages under `reports_dir`; metadata without a page is ignored."""
+    """Yield the metadata of all pages under `reports_dir`.
+
+    Metadata without a page is ignored; unreadable metadata is left out with a warning.
+    """
     for folder in sorted(reports_dir.glob("*/*/*/")):
         yield from _read_folder(folder)
 
@@ -132,11 +161,18 @@ def point_latest(folder: Path) -> None:
 def _read_folder(folder: Path) -> Iterator[PageMeta]:
     for path in sorted(folder.glob("*.json")):
         page = path.with_suffix(".html")
-        if page.is_file():
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            run = RunRecord.model_validate(meta["run"])
-            shown = page.relative_to(folder.parents[2]).as_posix()
-            yield PageMeta(shown, run, _figures(meta["figures"]), _figures(meta.get("before", ())))
+        if not page.is_file():
+            continue
+        try:
+            meta = json.loads(path.read_bytes())
+            run, figures = RunRecord.model_validate(meta["run"]), _figures(meta["figures"])
+            before = _figures(meta.get("before", ()))
+        except FileNotFoundError:
+            continue  # another process has just removed the page
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            _log.warning("%s is not readable: its page is not listed. Run the report again.", path)
+            continue
+        yield PageMeta(page.relative_to(folder.parents[2]).as_posix(), run, figures, before)
 
 
 def _figures(records: Iterable[dict[str, Any]]) -> tuple[Figure, ...]:

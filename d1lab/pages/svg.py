@@ -9,15 +9,16 @@ import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from d1lab.config import clean_environment
 from d1lab.files import write
 from d1lab.pages.chart_renderer import ChartRenderer
+from d1lab.secrets import kernel_variables
 
 MIME = "application/vnd.vegalite"  # and a version
 WIDTH = 680  # width of the static chart, in CSS pixels
@@ -66,7 +67,7 @@ def bundle(cache_dir: Path) -> Script:
     import vl_convert
 
     path = cache_dir / f"vega-{version('vl-convert-python')}.json"
-    if path.is_file():
+    with suppress(OSError, ValueError, TypeError):  # absent or damaged: it is made again
         return Script(**json.loads(path.read_text()))
     source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     wrapped = f"(function(){{{source}\n}})();"
@@ -122,7 +123,7 @@ def _picture(spec: str) -> Future[str]:
 
 @lru_cache(maxsize=1)
 def _artist() -> ChartRenderer:
-    return ChartRenderer(clean_environment())
+    return ChartRenderer(kernel_variables())
 
 
 def _plain_svg(text: str) -> str:

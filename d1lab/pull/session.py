@@ -20,6 +20,7 @@ from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.declarations import read_declarations
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
+from d1lab.files import make_private, remove_leftovers
 from d1lab.logs import log_event
 from d1lab.pull.fields import app_columns, fields_of
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
@@ -98,8 +99,9 @@ def pull(
         InputError: A view's file is invalid; the message names it.
         D1Error: A request to D1 failed; d1lab.errors lists the subclasses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     with _lock(folder):
+        remove_leftovers(folder, "demo-*", "search-*", ".*.part", "*/.*.part", "pull/*/.*.part")
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
         result = session.run(
             tables, max_age_seconds, counters, zones, accept_dropped=accept_dropped

@@ -97,7 +97,7 @@ def load_image(run_dir: Path, table: str) -> BeforeImage | None:
         return _image(table, {name: file[name].to_pylist() for name in file.column_names}, meta)
     except FileNotFoundError:
         return None
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise PushError(
             f"cannot read the before-image of {table!r} ({path}): {error}. Nothing "
             "was written. Restore the file or run the report again."
@@ -151,9 +151,28 @@ def leave_mark(path: Path, url: str, result: dict[str, Any]) -> None:
     write_once(path, text, sync=True)
 
 
-def read_mark(path: Path) -> dict[str, Any]:
-    """Read the mark written by `leave_mark`."""
-    return json.loads(path.read_bytes())
+def read_mark(path: Path, *fields: str) -> dict[str, Any]:
+    """Read the mark written by `leave_mark`.
+
+    Args:
+        path: The mark.
+        fields: What it must contain.
+
+    Raises:
+        PushError: It cannot be read, or a field is missing.
+    """
+    try:
+        mark = json.loads(path.read_bytes())
+        missing = [field for field in fields if field not in mark]
+        why = f"{', '.join(missing)} missing" if missing else ""
+    except (OSError, ValueError, TypeError) as error:
+        mark, why = None, str(error)
+    if why or not isinstance(mark, dict):
+        raise PushError(
+            f"cannot read the mark {path}: {why or 'not an object'}. Delete the file and push the "
+            "run again: rows that D1 has already are not written twice."
+        )
+    return mark
 
 
 def forget(run_dir: Path, table: str) -> None:

@@ -213,7 +213,7 @@ def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where in ("rolled back", "held back"):
         return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)
-    told: dict[str, Any] = read_mark(mark_path(run_dir, name, "push"))
+    told: dict[str, Any] = read_mark(mark_path(run_dir, name, "push"), "missing_keys", "left_keys")
     counts: dict[str, Any] = {field: told[field] for field in TablePush._fields if field in told}
     for field in ("missing_keys", "left_keys"):
         counts[field] = tuple(tuple(key) for key in counts[field])

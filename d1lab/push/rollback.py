@@ -100,7 +100,7 @@ def _roll_back_table(
     mark = mark_path(run_dir, name, "rollback")
     newer = audit.newer_pushes(db, run_id, name)
     if mark.exists() and audit.status(db, run_id, name, "rollback") == "done":
-        result = _ended_result(image, read_mark(mark))
+        result = _ended_result(image, read_mark(mark, "left_keys", "restored", "left"))
     elif dry_run:
         rows = classify_revert(image, states(db, image, image.changes))
         result = _result(image, "would roll back", len(rows.todo), rows.left)

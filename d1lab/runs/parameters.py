@@ -22,6 +22,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
@@ -36,7 +37,7 @@ from pydantic import (
 )
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, why_senseless
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
@@ -109,6 +110,8 @@ def declared(source: str, where: str) -> dict[str, ReportParameter]:
         body = ast.parse(source).body
     except SyntaxError as error:
         raise InputError(f"{where}: parameters cell, line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a NUL, or nested too deeply
+        raise InputError(f"{where}: parameters cell: {error or type(error).__name__}") from None
     comments = _comments(source)
     found: dict[str, ReportParameter] = {}
     for node in body:
@@ -128,7 +131,12 @@ def _is_docstring(node: ast.stmt) -> bool:
 def _comments(source: str) -> dict[int, str]:
     """Return the comments by line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
+    found: dict[int, str] = {}
+    with suppress(tokenize.TokenError, SyntaxError):  # help is left out where it cannot be read
+        for token in tokens:
+            if token.type == tokenize.COMMENT:
+                found[token.start[0]] = token.string.lstrip("# ").strip()
+    return found
 
 
 def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> ReportParameter:
@@ -141,7 +149,7 @@ def _parameter(node: ast.stmt, comments: Mapping[int, str], where: str) -> Repor
         )
     try:
         default = ast.literal_eval(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise InputError(
             f"{where}: the default of parameter {target!r} must be a literal, "
             f"not {ast.unparse(value)!r}. Move computations to a later cell."
@@ -234,9 +242,14 @@ def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> 
     """Return the value if it has the declared type."""
     context = (parameter, days, where)
     try:
-        return adapter(parameter.type).validate_python(value, context=context)
+        checked: Any = adapter(parameter.type).validate_python(value, context=context)
     except ValidationError as error:
         raise _wrong(parameter, error.errors()[0]["input"], where) from None
+    numbers: list[Any] = checked if parameter.many and checked else [checked]
+    for one in numbers:
+        if why := why_senseless(parameter.name, one):
+            raise InputError(f"{where}: parameter {parameter.name!r} is {one}. Use {why}.")
+    return checked
 
 
 def _read_day(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> str | None:

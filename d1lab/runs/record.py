@@ -199,8 +199,8 @@ class RunRecord(_Record):
         return ((now or datetime.now(UTC)) - self.data.pulled_at).total_seconds() / 86_400
 
     def save(self, run_dir: Path) -> Path:
-        """Write run.json atomically."""
-        return write(run_dir / RUN_FILE, self.model_dump_json(indent=1))
+        """Write run.json atomically; it is on disk when this returns."""
+        return write(run_dir / RUN_FILE, self.model_dump_json(indent=1), sync=True)
 
 
 def setting(value: object) -> str:
@@ -219,9 +219,14 @@ def load_run(run_dir: Path) -> RunRecord:
         return RunRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{run_dir} is not a run's folder: {RUN_FILE} is missing") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputError(f"{path} is not a run record: {lines}") from None
+        first, *others = error.errors()
+        where = ".".join(map(str, first["loc"]))
+        more = f" (and {len(others)} more)" if others else ""
+        why = f"{where}: {first['msg']}" if where else first["msg"]
+        raise InputError(f"{path} is not a run record: {why}{more}") from None
 
 
 def key_figures(notebook: dict[str, Any]) -> list[Figure]:
@@ -257,8 +262,15 @@ def save_results(run_dir: Path, figures: list[Figure]) -> Path:
 
 
 def load_results(run_dir: Path) -> list[Figure]:
-    """Read results.json; a missing file means no key figures."""
+    """Read results.json; a missing file means no key figures.
+
+    Raises:
+        InputError: It is not a list of key figures.
+    """
     path = run_dir / RESULTS_FILE
     if not path.is_file():
         return []
-    return [Figure.from_json(record) for record in orjson.loads(path.read_bytes())]
+    try:
+        return [Figure.from_json(record) for record in orjson.loads(path.read_bytes())]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is not a list of key figures: {error!r:.200}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -71,15 +72,36 @@ class Report(NamedTuple):
         return f"report {self.name!r}"
 
 
-def list_reports(settings: Settings) -> list[Report]:
-    """Return all reports of the project, by name. Notebooks without a `shop` parameter are skipped.
+class BrokenReport(NamedTuple):
+    """A notebook that may be a report, but cannot be read as one."""
 
-    Raises:
-        InputError: A notebook cannot be read, or its `parameters` cell is invalid.
+    name: str  # the notebook's stem
+    path: Path
+    problem: str  # one sentence that names the file
+
+
+def list_reports(settings: Settings) -> list[Report]:
+    """All reports of the project, by name.
+
+    Notebooks without a `parameters` cell are not reports; those that cannot be read are left out.
     """
-    folder = notebook_folder(settings)
-    notebooks = {path: _read(path) for path in sorted(folder.glob("*.ipynb"))}
-    return [_report(path, read) for path, read in notebooks.items() if _is_report(read)]
+    return [found for found in _found(settings) if isinstance(found, Report)]
+
+
+def broken_reports(settings: Settings) -> list[BrokenReport]:
+    """The project's notebooks that cannot be read, by name, each with the reason."""
+    return [found for found in _found(settings) if isinstance(found, BrokenReport)]
+
+
+def _found(settings: Settings) -> Iterator[Report | BrokenReport]:
+    for path in sorted(notebook_folder(settings).glob("*.ipynb")):
+        try:
+            report = _load(path)
+        except InputError as error:
+            yield BrokenReport(path.stem, path, str(error))
+        else:
+            if report is not None:
+                yield report
 
 
 def load_report(settings: Settings, name: str) -> Report:
@@ -91,26 +113,53 @@ def load_report(settings: Settings, name: str) -> Report:
     """
     folder = notebook_folder(settings)
     path = folder / f"{name}.ipynb"
-    if path.parent == folder and path.is_file():
-        notebook = _read(path)
-        if _is_report(notebook):
-            return _report(path, notebook)
+    if path.parent == folder and path.is_file() and (report := _load(path)):
+        return report
     raise UnknownName("report", name, [report.name for report in list_reports(settings)])
+
+
+def _load(path: Path) -> Report | None:
+    """The report in a notebook; None where it has no `parameters` cell.
+
+    Raises:
+        InputError: The notebook cannot be read, or its `parameters` cell is wrong.
+    """
+    notebook = _read(path)
+    return _report(path, notebook) if _is_report(notebook) else None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        notebook: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"notebook {path.name}: not readable as JSON: {error}") from None
-    is_notebook = type(notebook) is dict and notebook.get("nbformat") == 4
-    if not is_notebook or not all(map(_is_cell, notebook.get("cells", ()))):
-        raise InputError(f"notebook {path.name}: expected nbformat 4. Open and save it in Jupyter.")
-    return notebook
+        content = path.read_bytes()
+        notebook: Any = json.loads(content) if content.strip() else None
+    except OSError as error:
+        raise InputError(f"notebook {path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"notebook {path}: not readable as JSON: {error}") from None
+    if not content.strip():
+        raise InputError(f"notebook {path}: the file is empty")
+    found = cast("dict[str, Any]", notebook if isinstance(notebook, dict) else {})
+    cells = found.get("cells", [])
+    is_list = found.get("nbformat") == 4 and isinstance(cells, list)
+    if not is_list or not all(map(_is_cell, cast("list[object]", cells))):
+        raise InputError(f"notebook {path}: expected nbformat 4; open and save it in Jupyter")
+    return found
 
 
 def _is_cell(cell: object) -> bool:
-    return isinstance(cell, dict) and isinstance(cast("dict[str, Any]", cell).get("metadata"), dict)
+    metadata = cast("dict[str, Any]", cell).get("metadata") if isinstance(cell, dict) else None
+    if not isinstance(metadata, dict):
+        return False
+    source = cast("dict[str, Any]", cell).get("source", "")
+    tags = cast("dict[str, Any]", metadata).get("tags", [])
+    is_source = isinstance(source, str) or _are_texts(source)
+    return is_source and _are_texts(tags)
+
+
+def _are_texts(found: object) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(each, str) for each in cast("list[object]", found)
+    )
 
 
 def _report(path: Path, notebook: dict[str, Any]) -> Report:

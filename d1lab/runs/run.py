@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab import outbox
-from d1lab.config import Settings, clean_environment
+from d1lab.config import Settings
 from d1lab.errors import RunTimeoutError, StaleDataError
+from d1lab.files import make_private, write
 from d1lab.lab import Lab
 from d1lab.lab.freshness import as_utc
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
@@ -37,6 +38,7 @@ from d1lab.runs.record import (
     save_results,
 )
 from d1lab.runs.report import Report
+from d1lab.secrets import kernel_variables
 from d1lab.version import __version__
 from d1lab.warehouse import open_warehouse
 
@@ -231,8 +233,9 @@ def new_run_dir(settings: Settings, task: Task) -> Path:
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
         folder = run_folder(settings, task.database, name + suffix)
+        make_private(folder.parent)
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return folder
@@ -240,12 +243,16 @@ def new_run_dir(settings: Settings, task: Task) -> Path:
 
 
 def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict[str, str]:
-    """Return the environment of a run's kernel: without secrets, with all settings."""
-    databases = {name: chosen.model_dump() for name, chosen in settings.databases.items()}
-    return clean_environment() | {
+    """Return the environment of a run's kernel: an allow-list, and the settings that it needs.
+
+    It names the run's own database only.
+    """
+    databases = {database: settings.databases[database].model_dump()}
+    return kernel_variables() | {
         "D1LAB_ROOT": str(settings.root),
         "D1LAB_DATABASE": database,
         "D1LAB_DATABASES": json.dumps(databases),
+        "D1LAB_RUN": settings.run.model_dump_json(),
         "D1LAB_PUSH": settings.push.model_dump_json(),
         "D1LAB_DATA_DIR": str(settings.data_dir),
         "D1LAB_REPORTS_DIR": str(settings.reports_dir),
@@ -260,7 +267,7 @@ def keep(run_dir: Path, execution: Execution) -> None:
 
     if execution.notebook is None:
         return
-    nbformat.write(execution.notebook, run_dir / NOTEBOOK_FILE)  # pyright: ignore[reportUnknownMemberType]
+    write(run_dir / NOTEBOOK_FILE, nbformat.writes(execution.notebook) + "\n")  # pyright: ignore[reportUnknownMemberType]
     save_results(run_dir, key_figures(execution.notebook))
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from d1lab.errors import InputError, StaleDataError, UnknownName
-from d1lab.files import digest
+from d1lab.files import digest, own_prefix, remove_leftovers
 from d1lab.warehouse import OWN_FIRST, looking_in, records, scratch
 
 FILE_NAME = "search.duckdb"
@@ -228,7 +228,8 @@ def build_index(con: duckdb.DuckDBPyConnection, folder: Path) -> Path:
         con: The warehouse.
         folder: Folder of the index.
     """
-    with TemporaryDirectory(prefix="search-", dir=folder) as aside:
+    remove_leftovers(folder, "search-*")
+    with TemporaryDirectory(prefix=own_prefix("search"), dir=folder) as aside:
         path = Path(aside) / FILE_NAME
         with scratch(memory_limit=MEMORY, temp_directory=aside) as index:
             index.execute(f"ATTACH {_literal(path)} AS index (ROW_GROUP_SIZE {_GROUP_ROWS})")

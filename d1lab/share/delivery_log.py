@@ -8,10 +8,11 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from d1lab.config import Settings
-from d1lab.errors import LockedError
+from d1lab.errors import D1labError, LockedError
+from d1lab.files import make_private
 
 FILE_NAME = "sent.sqlite"
 WAIT_SECONDS = 60.0
@@ -48,9 +49,27 @@ class DeliveryLog:
         """What the address knows about the topic; None for nothing."""
         if not self.path.is_file():
             return None
-        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS)) as con:
+        with self._open() as con:
             con.execute(_SCHEMA)
             return _read(con, topic)
+
+    @contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
+        """A connection to the log.
+
+        Raises:
+            D1labError: The file cannot be used.
+        """
+        try:
+            with closing(
+                sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
+            ) as con:
+                yield con
+        except sqlite3.Error as error:
+            raise D1labError(
+                f"cannot use the log of messages {self.path}: {error}. If it is damaged, move it "
+                "away; everything that is news then is sent again."
+            ) from error
 
     @contextmanager
     def turn(self, topic: Topic) -> Generator[Turn]:
@@ -59,8 +78,8 @@ class DeliveryLog:
         Raises:
             LockedError: Another process has been telling something for a minute.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)) as con:
+        make_private(self.path.parent)
+        with self._open() as con:
             try:
                 con.execute(_SCHEMA)
                 con.execute("BEGIN IMMEDIATE")
@@ -101,4 +120,8 @@ def _read(con: sqlite3.Connection, topic: Topic) -> State | None:
     row = con.execute(
         "SELECT state FROM sent WHERE database = ? AND subject = ? AND address = ?", topic
     ).fetchone()
-    return json.loads(row[0]) if row else None
+    try:
+        state: Any = json.loads(row[0]) if row else None
+    except (ValueError, TypeError):
+        return None  # damaged: the address is told again
+    return cast("State", state) if isinstance(state, dict) else None

@@ -8,18 +8,20 @@ What has not been seen before is told only where something is wrong with it.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, datetime
+from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from d1lab.config import STALE_AFTER, Settings
 from d1lab.counting import counted
 from d1lab.display import Figure
-from d1lab.errors import StaleDataError
+from d1lab.errors import InputError, StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
 from d1lab.pages.changes import FigureChange, what_changed
@@ -43,6 +45,8 @@ Address = Literal["news", "errors"]
 Tone = Literal["info", "success", "warning", "failure"]
 ADDRESSES: tuple[Address, ...] = ("news", "errors")
 DATA = "data"  # the subject of a database's freshness
+
+_log = logging.getLogger(__name__)
 
 _TONES: tuple[Tone, ...] = ("info", "success", "warning", "failure")  # the gravest last
 _VERDICT_TONES: dict[str, Tone] = {"good": "success", "bad": "warning"}
@@ -87,7 +91,8 @@ def latest_reports(
 ) -> list[ReportState]:
     """Every report of a database as it stands; those whose files are gone are left out.
 
-    What-if runs are: what somebody tried out is no news.
+    What-if runs are: what somebody tried out is no news. A report whose files cannot be read is
+    left out with a warning.
     """
     name, _ = settings.resolve(database)
     series: dict[str, list[LedgerEntry]] = defaultdict(list)
@@ -95,8 +100,18 @@ def latest_reports(
         folder = run_folder(settings, name, entry.run_id)
         if entry.database == name and entry.status in _ENDED and folder.is_dir():
             series[entry.series].append(entry)
-    found = (_report(settings, name, key, entries) for key, entries in series.items())
-    return [report for report in found if report.run.is_standard]
+    found = [_readable(settings, name, key, entries) for key, entries in series.items()]
+    return [report for report in found if report is not None and report.run.is_standard]
+
+
+def _readable(
+    settings: Settings, database: str, series: str, entries: list[LedgerEntry]
+) -> ReportState | None:
+    try:
+        return _report(settings, database, series, entries)
+    except InputError as error:
+        _log.warning("%s. Nothing is sent about this report.", error)
+        return None
 
 
 def report_notice(
@@ -180,7 +195,7 @@ def _report(
         return ReportState(series, run, newest.page, None, None, (), ())
     folder = run_folder(settings, database, done[-1].run_id)
     good = run if done[-1] is newest else load_run(folder)
-    before = load_results(folder.parent / good.previous_run_id) if good.previous_run_id else ()
+    before = _figures(folder.parent / good.previous_run_id) if good.previous_run_id else ()
     return ReportState(
         series,
         run,
@@ -190,6 +205,15 @@ def _report(
         figures=tuple(load_results(folder)),
         before=tuple(before),
     )
+
+
+def _figures(run_dir: Path) -> Sequence[Figure]:
+    """The key figures of the run to compare with; none where they cannot be read."""
+    try:
+        return load_results(run_dir)
+    except InputError as error:
+        _log.warning("%s. No change is told.", error)
+        return ()
 
 
 def _faults(report: ReportState, known: State) -> tuple[list[Event], State]:

@@ -23,6 +23,7 @@ from d1lab.warehouse.database_file import (
     record_pull,
     record_table,
     records,
+    restrict,
     scratch,
     utc_now,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "record_pull",
     "record_table",
     "records",
+    "restrict",
     "scratch",
     "set_aside",
     "shape",

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,6 +131,16 @@ def open_warehouse(
     return con
 
 
+def restrict(con: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
+    """Let SQL on this connection read files of these folders only; it cannot be undone.
+
+    What is attached already stays readable. Nothing is loaded from the network either.
+    """
+    listed = ", ".join(_literal(str(folder.resolve()) + "/") for folder in folders)
+    con.execute(f"SET allowed_directories = [{listed}]")
+    con.execute("SET enable_external_access = false")
+
+
 def scratch(**config: str) -> duckdb.DuckDBPyConnection:
     """Open an in-memory database for auxiliary work. Times are UTC, and no progress bar is shown.
 
@@ -208,20 +218,18 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.Duc
     """
     path, aside = folder / FILE_NAME, folder / f"{FILE_NAME}.next"
     _clear(aside)
-    if path.is_file() and not fresh:
-        shutil.copyfile(path, aside)
     config = {"memory_limit": MEMORY, "preserve_insertion_order": False}  # all threads write
-    con = _connect(str(aside), config)
     try:
-        con.execute(_TABLES)
-        if not has_days(con):
-            prepare_days(con)
-        yield con
-        con.execute("CHECKPOINT")
-        con.close()
+        if path.is_file() and not fresh:
+            shutil.copyfile(path, aside)
+        with closing(_connect(str(aside), config)) as con:
+            con.execute(_TABLES)
+            if not has_days(con):
+                prepare_days(con)
+            yield con
+            con.execute("CHECKPOINT")
         aside.replace(path)
     finally:
-        con.close()
         _clear(aside)
 
 

@@ -11,6 +11,7 @@ to a process that was killed or is still writing: its tables are read again.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Generator, Iterable, Sequence
@@ -21,9 +22,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from d1lab import files
+from d1lab import catalog, files
 from d1lab.d1.database import Database, Value
 from d1lab.warehouse.database_file import FILE_NAME, utc_now
+
+_log = logging.getLogger(__name__)
 
 FOLDER = "written"
 
@@ -104,7 +107,7 @@ def noted(db: Database, folder: Path, tables: Sequence[str]) -> Generator[WriteN
 def own_writes(folder: Path, url: str) -> list[OwnWrite]:
     """Return the writes to a database that no pull has applied yet, in order."""
     paths = sorted((folder / FOLDER).glob("*.json"))
-    found = [_loaded(path, orjson.loads(path.read_bytes())) for path in paths]
+    found = [_load(path, url) for path in paths]
     return [write for write in found if write.url == url]
 
 
@@ -124,6 +127,15 @@ def followed(writes: Iterable[OwnWrite], bookmark: str | None, *, alone: bool) -
 
 def _save(path: Path, content: dict[str, Any]) -> None:
     files.write(path, orjson.dumps(content))
+
+
+def _load(path: Path, url: str) -> OwnWrite:
+    """A write as its file has it; one that cannot be read may be of any table."""
+    try:
+        return _loaded(path, orjson.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        _log.warning("%s is not readable: all tables are read again.", path)
+        return OwnWrite(path, url, tuple(catalog.TABLES), None, None, None, is_alone=False, rows={})
 
 
 def _loaded(path: Path, content: dict[str, Any]) -> OwnWrite:

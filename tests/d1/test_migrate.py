@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from d1lab.catalog import TABLES
@@ -13,7 +15,8 @@ from d1lab.d1.migrate import migrate, pending
 from d1lab.d1.schema import FOLDER, foreign
 from d1lab.d1.sql_tokens import statements
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import D1QueryError, InputError
+from d1lab.errors import D1Error, D1QueryError, InputError
+from tests.support.d1_api import D1Api, over_http
 from tests.support.schema import shape
 
 
@@ -39,6 +42,51 @@ def test_migrate_twice_applies_nothing(db: SqliteDatabase):
     assert len(applied) >= 6
     assert migrate(db) == []
     assert pending(db) == []
+
+
+def test_two_migrations_at_once_both_succeed(tmp_path: Path):
+    """Each step is applied by one of them, and the other goes on."""
+    path = tmp_path / "d1.sqlite"
+    SqliteDatabase.create(path).close()
+    together, faults = threading.Barrier(4), []
+
+    def run() -> None:
+        db = SqliteDatabase(path)
+        try:
+            together.wait()
+            migrate(db)
+        except D1Error as error:
+            faults.append(error)
+        finally:
+            db.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db = SqliteDatabase(path)
+    assert faults == []
+    assert pending(db) == []
+    assert len(db.query("SELECT name FROM d1_migrations").rows) == len(list(FOLDER.glob("*.sql")))
+    db.close()
+
+
+def test_a_migration_whose_answer_was_lost_is_not_repeated(tmp_path: Path):
+    """It took effect: what is recorded counts, not what was answered."""
+    db = SqliteDatabase.create(tmp_path / "d1.sqlite")
+    lost = []
+
+    def lose(number: int, request: httpx2.Request, found: dict) -> httpx2.Response | None:
+        if b"INSERT INTO d1_migrations" not in request.content:
+            return None
+        lost.append(number)
+        return httpx2.Response(502, text="<html>")
+
+    assert migrate(over_http(D1Api(db, lose))) == sorted(p.name for p in FOLDER.glob("*.sql"))
+    assert len(lost) == len(list(FOLDER.glob("*.sql")))
+    assert pending(db) == []
+    db.close()
 
 
 APPS = """

@@ -11,6 +11,7 @@ import pytest
 
 from d1lab.errors import InputError, UnknownName
 from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables
+from d1lab.jobs.run import run_reports
 from d1lab.runs.record import RunRecord
 from d1lab.runs.run import run_folder
 
@@ -228,3 +229,19 @@ def test_raw_tables_follow_the_apps_own_names():
     assert raw_tables(["product_costs"], tables) == {"app_product_costs", "product_costs"}
     assert raw_tables(["customers"], tables) >= {"customers", "customer_insights"}
     assert raw_tables(["orders", "a_view_of_the_apps"], tables) is None
+
+
+def test_results_that_vanished_before_their_push_are_made_again(settings, ledger, use):
+    """Somebody removed the run's folder: there is nothing left to push."""
+    use("uses_the_lab")
+    [done] = run_reports(settings, shops=["harbor"], push=False)
+    shutil.rmtree(run_folder(settings, "demo", done.run_id))
+    [job] = plan(settings, ledger, shops=["harbor"])
+    assert (job.due, job.reason) == (
+        True,
+        f"the files of run {done.run_id} are missing, and it was not pushed",
+    )
+    [again] = run_reports(settings, shops=["harbor"])
+    assert again.pushed.changed == 1
+    shutil.rmtree(run_folder(settings, "demo", again.run_id))
+    assert not plan(settings, ledger, shops=["harbor"])[0].due

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -97,20 +99,43 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no database"])
-def test_ledger_that_is_none_is_named(tmp_path, content):
-    """A file that something else left there: the message says what moving it away costs."""
+def test_ledger_that_is_none_is_moved_aside(tmp_path, content, caplog):
+    """A damaged file, or another program's: it is kept, named, and a new ledger begins."""
     (tmp_path / "ledger.sqlite").write_bytes(content)
-    with pytest.raises(
-        D1labError, match=r"cannot open the run ledger .*ledger\.sqlite: .*move the file away"
-    ):
-        RunLedger(tmp_path / "ledger.sqlite")
+    opened = RunLedger(tmp_path / "ledger.sqlite")
+    finish(opened, "r1")
+    assert len(RunLedger(tmp_path / "ledger.sqlite").entries()) == 1
+    [aside] = tmp_path.glob("*.damaged")
+    assert aside.read_bytes() == content
+    assert str(aside) in caplog.text
+
+
+def test_a_damaged_page_of_the_ledger_is_noticed(ledger, caplog):
+    """The file still opens; what is in it can no longer be read."""
+    for number in range(200):
+        finish(ledger, f"r{number}")
+    with closing(sqlite3.connect(ledger.path)) as con:
+        con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(ledger.path.read_bytes())
+    content[3 * 4096 : 12 * 4096] = b"\xff" * (9 * 4096)
+    ledger.path.write_bytes(content)
+    assert RunLedger(ledger.path).entries() == []
+    assert "was damaged" in caplog.text
+
+
+def test_a_row_that_cannot_be_read_hides_no_other(ledger, caplog):
+    """It counts as no run."""
+    finish(ledger, "r1")
+    finish(ledger, "r2")
+    with closing(sqlite3.connect(ledger.path)) as con, con:
+        con.execute("UPDATE runs SET inputs = '{' WHERE run_id = 'r1'")
+    assert [entry.run_id for entry in ledger.entries()] == ["r2"]
+    assert "r1 is not readable" in caplog.text
 
 
 def test_ledger_that_cannot_be_made_is_told(tmp_path):
     """A place that takes no new file, here for the length of the name."""
-    with pytest.raises(
-        D1labError, match=r"cannot open the run ledger .* Check that its folder is writable"
-    ):
+    with pytest.raises(D1labError, match=r"cannot use the run ledger .* the folder is writable"):
         RunLedger(tmp_path / ("l" * 240))
 
 
@@ -157,6 +182,23 @@ def test_lease_keeps_others_out(ledger):
         with ledger.lease(WORK._replace(shop="kiosk")):
             pass
     with ledger.lease(WORK):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "ahead", "is_free"),
+    [("here", 3_000, True), ("there", 3_000, False), ("there", 30_000, True), ("here", 30, False)],
+)
+def test_lease_with_a_beat_in_the_future(ledger, host, ahead, is_free):
+    """The clock was set back, or another machine's is ahead: nobody waits for that time."""
+    name = socket.gethostname() if host == "here" else "elsewhere"
+    row = (*WORK, "holder", name, os.getpid(), time.time() + ahead)
+    with closing(sqlite3.connect(ledger.path)) as con, con:
+        con.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    if is_free:
+        with ledger.lease(WORK):
+            return
+    with pytest.raises(LockedError), ledger.lease(WORK):
         pass
 
 

@@ -21,6 +21,7 @@ from d1lab.d1.connect import connect
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
+from d1lab.jobs import run as jobs_run
 from d1lab.jobs.ledger import Work
 from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
 from d1lab.pull import pull
@@ -152,6 +153,66 @@ def test_a_failed_push_leaves_the_report(settings, ledger, use):
     with closing(sqlite3.connect(file)) as con:
         con.execute("ALTER TABLE elsewhere RENAME TO inventory_impact")
     assert only(run_reports(settings, **HARBOR)).pushed.changed == 1
+
+
+def test_a_notebook_that_cannot_be_read_fails_alone(settings, ledger, use):
+    """The others run; a metric that nobody uses stops nothing either."""
+    use("uses_the_lab")
+    (settings.notebooks_dir / "bad.ipynb").write_bytes(b"")
+    (settings.root / "metrics").mkdir()
+    (settings.root / "metrics" / "headless.sql").write_text("SELECT 1")
+    planned = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR, dry_run=True)}
+    assert {name: o.status for name, o in planned.items()} == {
+        "uses_the_lab": "due",
+        "bad": "failed",
+    }
+    outcomes = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR)}
+    good, bad = outcomes["uses_the_lab"], outcomes["bad"]
+    assert (good.status, good.exit_code) == ("done", 0)
+    assert good.page is not None
+    assert (bad.status, bad.exit_code, bad.run_id) == ("failed", 1, None)
+    assert bad.message.endswith("bad.ipynb: the file is empty")
+    assert overall_exit_code(list(outcomes.values())) == 1
+    assert [entry.report for entry in ledger.entries()] == ["uses_the_lab"]
+
+
+def test_broken_files_of_an_earlier_run_do_not_stop_the_next(settings, ledger, use, caplog):
+    """Its record, figures, mark and card: each is named, and the report runs."""
+    use("uses_the_lab")
+    earlier = {**HARBOR, "texts": {"as_of": "2026-05-07"}}
+    first = only(run_reports(settings, **earlier))
+    run_dir = run_folder(settings, "demo", first.run_id)
+    [mark] = run_dir.glob("push/*.done.json")
+    for path in (run_dir / "run.json", run_dir / "results.json", mark):
+        path.write_text('{"half')
+    card = first.page.with_suffix(".json")
+    card.write_text("")
+    assert only(run_reports(settings, **earlier)).status == "current"
+    assert str(mark) in caplog.text
+    again = only(run_reports(settings, **HARBOR))
+    assert (again.status, again.exit_code) == ("done", 0), again.message
+    assert again.page.is_file()
+    assert "run.json is not a run record" in caplog.text
+    assert str(card) in caplog.text
+    assert "uses_the_lab/latest.html" in (settings.reports_dir / "index.html").read_text()
+    assert latest_reports(settings, ledger) != []
+
+
+def test_an_unexpected_error_is_its_own_jobs(settings, use, monkeypatch):
+    """Even a fault that nobody thought of stops one report, not the others."""
+    use("ends_well", "uses_the_lab")
+    really = jobs_run.write_page
+
+    def fail(run_dir: Path, reports_dir: Path) -> Path:
+        if "ends_well" in run_dir.name:
+            raise ZeroDivisionError("nobody thought of this")
+        return really(run_dir, reports_dir)
+
+    monkeypatch.setattr(jobs_run, "write_page", fail)
+    outcomes = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR)}
+    assert outcomes["uses_the_lab"].status == "done"
+    assert outcomes["ends_well"].status == "failed"
+    assert "ZeroDivisionError: nobody thought of this" in outcomes["ends_well"].message
 
 
 def test_a_fault_is_one_reports_own(settings, ledger, use):

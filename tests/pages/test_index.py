@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from d1lab.display import Figure, Figures
+from d1lab.pages import index as index_module
 from d1lab.pages.index import index_entries, write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.storage import read_pages
@@ -46,6 +49,30 @@ def shelf(tmp_path: Path):
 def test_empty_folder_has_an_index(shelf):
     """Before the first run, it shows how to run one."""
     assert "d1lab run" in shelf.html()
+
+
+def test_two_processes_that_write_the_index_lose_no_page(shelf):
+    """Whoever writes last has seen the pages of the other."""
+    reading, written = threading.Event(), []
+    really = index_module.read_pages
+
+    def slow(reports: Path):
+        pages = list(really(reports))
+        reading.set()
+        time.sleep(0.2)
+        return pages
+
+    index_module.read_pages = slow
+    try:
+        first = threading.Thread(target=lambda: written.append(shelf.html()))
+        first.start()
+        reading.wait(5)
+        shelf.add("2026-05-29", 10.0)
+        shelf.html()
+        first.join()
+    finally:
+        index_module.read_pages = really
+    assert "inventory/latest.html" in (shelf.reports / "index.html").read_text()
 
 
 def test_entry_leads_to_the_latest_and_lists_the_others(shelf):

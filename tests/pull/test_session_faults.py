@@ -134,3 +134,17 @@ def test_tables_that_held_rows_do_not_vanish_unasked(db, folder):
     rows = {row[0]: row[1] for row in _content(folder)}
     assert rows["order_events"] == 0
     assert "extra" not in rows
+
+
+def test_a_note_of_a_write_that_cannot_be_read_stops_no_pull(file, folder, caplog):
+    """What it tells of is unknown, so that all tables are read again; then it is gone."""
+    add_events(file, 0, 5)
+    file.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('s', 'a')")
+    pull(file, folder, database="x")
+    note = folder / "written" / "1-half.json"
+    note.parent.mkdir(exist_ok=True)
+    note.write_text('{"url": ')
+    add_events(file, 5, 1)
+    assert "customer_insights" in pull(file, folder, database="x").by_table
+    assert str(note) in caplog.text
+    assert not note.exists()

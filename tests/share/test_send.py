@@ -14,9 +14,10 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from d1lab.config import TOKEN_VARIABLES, NotifySettings, Settings, load_settings
+from d1lab.config import NotifySettings, Settings, load_settings
 from d1lab.errors import InputError, LockedError, UnknownName
 from d1lab.runs.run import kernel_environment
+from d1lab.secrets import VARIABLES
 from d1lab.share import send as sending
 from d1lab.share.delivery_log import DeliveryLog, Topic
 from d1lab.share.notices import harmless
@@ -365,7 +366,7 @@ def test_kernels_never_see_the_addresses(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv(f"D1LAB_{name.upper()}", f"json://{SECRET}")
     settings = load_settings(root=tmp_path)
     assert settings.notify_url is not None
-    assert {f"D1LAB_{name.upper()}" for name in names} <= set(TOKEN_VARIABLES)
+    assert {f"D1LAB_{name.upper()}" for name in names} <= set(VARIABLES)
     assert SECRET not in json.dumps(kernel_environment(settings, "demo", tmp_path))
 
 

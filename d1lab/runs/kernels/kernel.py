@@ -23,6 +23,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from d1lab.files import own_prefix
 from d1lab.runs.kernels.fork_client import AVAILABLE, ForkedProcess, fork_server
 
 LONGEST_FOLDER = 85  # a socket path can have 107 bytes, fewer on some systems
@@ -135,7 +136,7 @@ class _KernelManager(AsyncKernelManager):
         super().__init__(**options)
         self.client_factory = _Client
         self._kernel_spec = _SPEC
-        self._sockets = tempfile.TemporaryDirectory(prefix="d1lab-")
+        self._sockets = tempfile.TemporaryDirectory(prefix=own_prefix("d1lab"))
         self.connection_file = str(Path(self._sockets.name) / "kernel.json")
         if os.name == "posix" and len(self._sockets.name) < LONGEST_FOLDER:
             self.transport = "ipc"
