@@ -18,9 +18,9 @@ Exit codes: 0 done, 1 failed, 2 invalid input; `run` adds 3 stale or missing dat
 
 from __future__ import annotations
 
-from d1lab.secrets import hide_secrets
+import d1lab.secrets
 
-hide_secrets()  # before anything large is imported: it starts the program anew
+d1lab.secrets.hide_secrets()  # before anything large is imported: it starts the program anew
 
 from d1lab.cli.main import app, main  # noqa: E402
 

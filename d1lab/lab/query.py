@@ -39,39 +39,26 @@ def run(
     if missing := sorted(takes - set(params)):
         raise InputError(f"missing values for {', '.join('$' + name for name in missing)}")
     try:
-        found = _in_utc(con.sql(sql, params=dict(params)) if params else con.sql(sql))
+        found = con.sql(sql, params=dict(params)) if params else con.sql(sql)
     except duckdb.Error as error:
         raise explained(con, error, sql) from None
     return _in_utc(found)
 
 
 def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Times with a zone, such as now(), as UTC without one, as all times of the warehouse."""
-    zoned = [str(kind) == "TIMESTAMP WITH TIME ZONE" for kind in found.types]
-    if not any(zoned) or len({*found.columns}) < len(found.columns):
-        return found
-    return found.project(
-        ", ".join(
-            f"CAST({quote(name)} AS TIMESTAMP) AS {quote(name)}" if has_zone else quote(name)
-            for name, has_zone in zip(found.columns, zoned, strict=True)
-        )
-    )
+    """Return times with a zone, such as now(), as UTC without one, as all times of the warehouse.
 
-
-def _in_utc(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """The relation with times in UTC and without a zone, as all times of the warehouse are.
-
-    DuckDB would need the package pytz to hand out a time with a zone, such as now().
+    Also in lists, structs, and maps: DuckDB alone would need the package pytz.
     """
-    kinds = zip(relation.columns, map(str, relation.types), strict=True)
+    kinds = zip(found.columns, map(str, found.types), strict=True)
     zoned = {name: kind for name, kind in kinds if _ZONED in kind}
-    if not zoned:
-        return relation
+    if not zoned or len({*found.columns}) < len(found.columns):
+        return found
     casts = (
         f"CAST({quote(name)} AS {kind.replace(_ZONED, 'TIMESTAMP')}) AS {quote(name)}"
         for name, kind in zoned.items()
     )
-    return relation.project(f"* REPLACE ({', '.join(casts)})")
+    return found.project(f"* REPLACE ({', '.join(casts)})")
 
 
 def explained(con: duckdb.DuckDBPyConnection, error: duckdb.Error, sql: str) -> D1labError:
