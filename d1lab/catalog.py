@@ -316,7 +316,7 @@ _TABLES = (
     Table(
         "d1lab_owned",
         key=("table_name", "part"),
-        columns=_columns(text="table_name part how run_id", timestamp="since"),
+        columns=_columns(text="table_name part how run_id counted_in", timestamp="since"),
     ),
     Table(
         "d1lab_sources",

@@ -68,10 +68,19 @@ def aggregate(
         if table.table in result.kept and table.differ:
             _print_difference(table)
             echo_err(
-                f"{table.table} is maintained by the app: not written. {result.events.covered}. "
-                f"To hand over: d1lab aggregate --take-over {table.table}"
+                f"{table.table} {_kept_because(result.left.get(table.table), table.stored)} "
+                f"{result.events.covered}. To hand over: d1lab aggregate --take-over {table.table}"
             )
     echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
+
+
+def _kept_because(foreign: int | None, stored: int) -> str:
+    if foreign is None:
+        return "is maintained by the app: not written."
+    return (
+        f"has values that d1lab did not write, in {foreign:,} of {stored:,} rows. It was not "
+        "written, and from now on it is the app's: a counter has one writer."
+    )
 
 
 def _proposed(

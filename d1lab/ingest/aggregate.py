@@ -6,14 +6,17 @@ special rule. Each figure is defined in the header of its file in ingest/aggrega
 
 A counter has one writer. d1lab owns a table that was empty on the first run, or that was handed
 over (`take_over`); there a row without events is set to zero. A table that the app maintains
-is compared and reported, but not changed.
+is compared and reported, but not changed. If somebody else writes to a table that d1lab owns, it is
+no longer d1lab's: a file of digests (`kept_path`) shows which values d1lab wrote.
 """
 
 # pyright: standard
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -28,8 +31,17 @@ from d1lab.d1.write import upsert
 from d1lab.errors import InputError
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
 from d1lab.pull import pull
-from d1lab.push.ownership import COUNTERS, Part, claim, vacant
-from d1lab.warehouse import Zones, noted, open_warehouse
+from d1lab.push.ownership import (
+    COUNTERS,
+    Part,
+    claim,
+    count_in,
+    last_counted,
+    leave,
+    vacant,
+)
+from d1lab.warehouse import OWN_FIRST, Zones, looking_in, noted, open_warehouse
+from d1lab.warehouse.own_writes import WriteNote
 
 _COUNTS = """
 SELECT
@@ -62,6 +74,7 @@ class AggregateResult(NamedTuple):
     tables: tuple[Comparison, ...]  # before any write
     changed: dict[str, int]  # rows written because their figures differed, by table
     kept: tuple[str, ...]  # tables that the app maintains: compared, not written
+    left: dict[str, int]  # of them, those that were d1lab's: rows that somebody else wrote
     rows_written: int  # as billed by D1
     seconds: float
     dry_run: bool
@@ -96,22 +109,72 @@ def aggregate(
     with noted(db, folder, [OWNED]):
         ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
     pull_tables(db, folder, database, zones)
-    tables = []
-    with open_warehouse(folder) as con, noted(db, folder, sorted(ours)) as note:
+    work = _Aggregation(db, folder, ours, dry_run=dry_run)
+    with own_views(folder) as con, noted(db, folder, [*sorted(ours), OWNED]) as note:
         events = events_of(con)
-        for table in aggregate_tables():
-            sides = Sides(con, table)
-            tables.append(sides.comparison())
-            if table.name in ours and not dry_run:
-                rows, figures = sides.rows(), table.owned("aggregate")
-                upsert(db, table.name, table.key, (*table.key, *figures), rows)
-                note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
+        tables = [work.bring_up(Sides(con, table), table, note) for table in aggregate_tables()]
     written = db.meter.total.rows_written - before
+    ours -= work.left.keys()
     changed = {table.table: table.differ for table in tables if table.table in ours}
     kept = tuple(table.table for table in tables if table.table not in ours)
     return AggregateResult(
-        events, tuple(tables), changed, kept, written, monotonic() - start, dry_run
+        events, tuple(tables), changed, kept, work.left, written, monotonic() - start, dry_run
     )
+
+
+class _Aggregation:
+    """One aggregation, table by table.
+
+    Args:
+        db: The database.
+        folder: Its folder.
+        ours: The tables that d1lab maintains.
+        dry_run: Whether to write nothing.
+    """
+
+    def __init__(self, db: Database, folder: Path, ours: set[str], *, dry_run: bool) -> None:
+        self._db, self._folder, self._ours, self._dry_run = db, folder, ours, dry_run
+        self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z"
+        self._last = last_counted(db)
+        self.left: dict[str, int] = {}
+
+    def bring_up(self, sides: Sides, table: Table, note: WriteNote) -> Comparison:
+        """Compare one table, and write it if it is d1lab's and nobody else wrote to it."""
+        comparison = sides.comparison()
+        if table.name not in self._ours:
+            return comparison
+        last = kept_path(self._folder, table.name, self._last.get(table.name, ""))
+        foreign = sides.count_foreign(last) if last.is_file() else 0
+        if foreign:
+            self.left[table.name] = foreign
+        if self._dry_run:
+            return comparison
+        if foreign:
+            self._db.batch([leave(table.name)], table=OWNED, idempotent=True)
+        elif comparison.differ or not last.is_file():
+            self._write(sides, table, note)
+            last.unlink(missing_ok=True)
+        return comparison
+
+    def _write(self, sides: Sides, table: Table, note: WriteNote) -> None:
+        """Write what differs. If this is interrupted, the next aggregation has no file to check."""
+        rows, figures = sides.rows(), table.owned("aggregate")
+        self._db.batch([count_in(table.name, self._run)], table=OWNED, idempotent=True)
+        upsert(self._db, table.name, table.key, (*table.key, *figures), rows)
+        note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
+        sides.keep(kept_path(self._folder, table.name, self._run))
+
+
+def kept_path(folder: Path, table: str, aggregation: str) -> Path:
+    """Return the file with digests of the counters that an aggregation wrote."""
+    return folder / "aggregated" / f"{table}.{aggregation}.parquet"
+
+
+@contextmanager
+def own_views(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse so that names mean d1lab's views, whatever the app has."""
+    with open_warehouse(folder) as opened, looking_in(opened, OWN_FIRST) as con:
+        yield con
 
 
 def pull_tables(db: Database, folder: Path, database: str, zones: Zones | None = None) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.catalog import Column, Table
 from d1lab.d1.database import quote
+from d1lab.files import writing
 from d1lab.types import TYPES
 
 AGGREGATES = Path(__file__).parent / "aggregates"
@@ -62,7 +64,7 @@ class Sides:
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        self._con, self._table = con, table
+        self._con, self._table, self._figures = con, table, _figures(table)
         con.execute(f"CREATE OR REPLACE TEMP TABLE {_BOTH} AS {_both_sql(table)}")
 
     def comparison(self) -> Comparison:
@@ -89,6 +91,33 @@ class Sides:
             f"SELECT json_array({', '.join(names)}) FROM {_BOTH} WHERE differs ORDER BY {order}"
         )
         return [row for (row,) in found.fetchall()]
+
+    def keep(self, path: Path) -> None:
+        """Write a digest of each row that the events give, for a later `count_foreign`."""
+        key, digest = _digest(map(quote, self._table.key)), _digest(map(_event, self._figures))
+        with writing(path) as part:
+            self._con.execute(
+                f"COPY (SELECT {key} AS key, {digest} AS figures FROM {_BOTH}) TO '{_text(part)}' "
+                "(FORMAT parquet)"
+            )
+
+    def count_foreign(self, path: Path) -> int:
+        """Count the rows whose figures in D1 are not those that `keep` wrote to a file.
+
+        Deleted rows do not count, nor rows whose figures are all 0 or NULL, which a push inserts.
+        """
+        key, digest = _digest(map(quote, self._table.key)), _digest(map(_stored, self._figures))
+        is_set = " OR ".join(
+            f"{_stored(name)} IS DISTINCT FROM {_empty(self._table.column(name))} "
+            f"AND {_stored(name)} IS NOT NULL"
+            for name in self._figures
+        )
+        [(rows,)] = self._con.execute(
+            f"SELECT count(*) FROM {_BOTH} LEFT JOIN read_parquet('{_text(path)}') AS kept "
+            f"ON kept.key = {key} WHERE is_stored AND ({is_set}) "
+            f"AND kept.figures IS DISTINCT FROM {digest}"
+        ).fetchall()
+        return rows
 
     def _sample(self) -> list[RowDifference]:
         gaps = (
@@ -130,6 +159,16 @@ def _both_sql(table: Table) -> str:
         )
         SELECT *, NOT is_stored OR {differs} AS differs FROM sides
     """
+
+
+def _digest(cells: Iterable[str]) -> str:
+    """SQL of a digest of values; NULL differs from an empty text."""
+    texts = ", ".join(f"coalesce({cell}::VARCHAR, chr(0))" for cell in cells)
+    return f"md5_number(concat_ws(chr(31), {texts}))"
+
+
+def _text(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _figures(table: Table) -> tuple[str, ...]:

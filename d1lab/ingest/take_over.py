@@ -22,14 +22,14 @@ from d1lab.d1.database import Database, Value
 from d1lab.d1.restore_point import note_restore_point
 from d1lab.d1.schema import has_unique, indexes
 from d1lab.errors import InputError, UnknownName
-from d1lab.ingest.aggregate import Events, events_of, pull_tables, require_columns
+from d1lab.ingest.aggregate import Events, events_of, own_views, pull_tables, require_columns
 from d1lab.ingest.differences import Comparison, Sides
 from d1lab.push.apply import Progress, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
-from d1lab.warehouse import Zones, noted, open_warehouse
+from d1lab.warehouse import Zones, noted
 
 _NOT_OF_A_RUN = Origin(None, None, None)
 
@@ -101,7 +101,7 @@ def propose(
         raise InputError(f"take-over: d1lab already owns {name} (recorded in d1lab_owned in D1)")
     _require_key(db, table)
     pull_tables(db, folder, database, zones)
-    with open_warehouse(folder) as con:
+    with own_views(folder) as con:
         events = events_of(con)
         if Part(table.name, COUNTERS) not in open_parts:
             counters, rows = None, dict[Key, tuple[Value, ...]]()

@@ -21,7 +21,7 @@ from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, 
 from d1lab.errors import StaleDataError
 from d1lab.ops.optimize import misled_tables
 from d1lab.ops.time_zones import ZoneProposal, proposed_zones
-from d1lab.push.ownership import TAKE_OVER, Part, owned
+from d1lab.push.ownership import TAKE_OVER, Part, left_tables, owned
 from d1lab.warehouse import Zones
 
 Level = Literal["problem", "note", "ok"]
@@ -105,6 +105,7 @@ def doctor(
         *_statistics(db, schema),
         *_unfinished(schema),
         *_unexplained(db, schema),
+        *_left(db),
         *(_warehouse(db, folder, zones) if folder else ()),
     ]
     writes = writes and not schema.is_only_read
@@ -335,6 +336,17 @@ def _finish(row: _Audited) -> str:
     """Return the command that completes an interrupted action; a take-over is rolled back."""
     is_push = row.action == "push" and TAKE_OVER not in row.run_id
     return f"d1lab {'push' if is_push else 'rollback'} {row.run_id}"
+
+
+def _left(db: Database) -> Iterator[Check]:
+    """Counters that d1lab maintained until somebody else wrote there."""
+    for name, since in left_tables(db).items():
+        yield Check(
+            "note",
+            f"counters of {name}",
+            f"somebody else wrote there, so d1lab stopped on {since} UTC",
+            f"if the app no longer counts: d1lab aggregate --take-over {name}",
+        )
 
 
 def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:

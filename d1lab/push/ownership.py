@@ -24,11 +24,17 @@ COUNTERS = "counters"
 TAKE_OVER = "-take-over-"
 """Marks the id of a run that handed over a table."""
 
-_EMPTY = "INSERT INTO d1lab_owned SELECT ?1, ?2, 'empty', NULL, ?3"
+_INTO = "INSERT INTO d1lab_owned (table_name, part, how, run_id, since)"
+_EMPTY = f"{_INTO} SELECT ?1, ?2, 'empty', NULL, ?3"
 _TAKE = (
-    "INSERT INTO d1lab_owned VALUES (?1, ?2, 'take-over', ?4, ?3)"
-    " ON CONFLICT DO UPDATE SET how = 'take-over', run_id = ?4, since = ?3"
+    f"{_INTO} VALUES (?1, ?2, 'take-over', ?4, ?3)"
+    " ON CONFLICT DO UPDATE SET how = 'take-over', run_id = ?4, since = ?3, counted_in = NULL"
 )
+_LEAVE = (
+    "UPDATE d1lab_owned SET how = 'left', run_id = NULL, since = ?2, counted_in = NULL"
+    " WHERE table_name = ?1 AND part = 'counters'"
+)
+_COUNT = "UPDATE d1lab_owned SET counted_in = ?2 WHERE table_name = ?1 AND part = 'counters'"
 
 
 class Part(NamedTuple):
@@ -45,7 +51,8 @@ def owned(db: Database) -> frozenset[Part]:
 
 
 def _recorded(db: Database) -> frozenset[Part]:
-    rows = db.query("SELECT table_name, part FROM d1lab_owned", table=OWNED).rows
+    sql = "SELECT table_name, part FROM d1lab_owned WHERE how <> 'left'"
+    rows = db.query(sql, table=OWNED).rows
     return frozenset(Part(str(table), str(part)) for table, part in rows)
 
 
@@ -119,6 +126,17 @@ def permitted(
     return [_narrowed(staged, ours) if staged.table.is_guides else staged for staged in outbox]
 
 
+def claimed_by(db: Database, allowed: Sequence[Staged]) -> frozenset[Part]:
+    """Return the parts that a push of what is permitted puts on record: one row each."""
+    wanted = {
+        Part(staged.table.name, part)
+        for staged in allowed
+        if staged.table.is_guides
+        for part in (*staged.columns, *([COUNTERS] if staged.makes_rows else []))
+    }
+    return frozenset(wanted) - _recorded(db) if wanted else frozenset()
+
+
 def _parts_of(staged: Staged, table: TableInfo) -> list[str]:
     present = {column.name.lower() for column in table.columns}
     kept = [column for column in staged.columns if column in present]
@@ -151,8 +169,35 @@ def give_back(run_id: str, table: str) -> Statement:
     )
 
 
+def last_counted(db: Database) -> dict[str, str]:
+    """Return the last aggregation that wrote the counters of each table, by the table's name."""
+    sql = "SELECT table_name, counted_in FROM d1lab_owned WHERE counted_in IS NOT NULL"
+    return {str(table): str(run) for table, run in db.query(sql, table=OWNED).rows}
+
+
+def count_in(table: str, aggregation: str) -> Statement:
+    """Build the statement that records which aggregation writes a table's counters."""
+    return Statement(_COUNT, (table, aggregation))
+
+
+def leave(table: str) -> Statement:
+    """Build the statement that leaves a table's counters to whoever else writes them."""
+    return Statement(_LEAVE, (table, _now()))
+
+
+def left_tables(db: Database) -> dict[str, str]:
+    """Return the tables whose counters were left, each with the time (UTC)."""
+    if OWNED not in catalog.by_declared_name(db.tables()):
+        return {}
+    sql = "SELECT table_name, since FROM d1lab_owned WHERE how = 'left'"
+    return {str(table): str(since) for table, since in db.query(sql, table=OWNED).rows}
+
+
 def _claim_sql(part: Part) -> str:
-    return f"{_EMPTY} WHERE NOT EXISTS ({_taken_sql(part)}) ON CONFLICT DO NOTHING"
+    return (
+        f"{_EMPTY} WHERE NOT EXISTS ({_taken_sql(part)}) ON CONFLICT DO UPDATE "
+        "SET how = 'empty', since = excluded.since WHERE how = 'left'"
+    )
 
 
 def _taken_sql(part: Part) -> str:

@@ -19,7 +19,7 @@ from d1lab.push import audit
 from d1lab.push.apply import Classified, classify_apply, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, State, load_image, mark_path
 from d1lab.push.named_tables import Named
-from d1lab.push.ownership import permitted, vacant
+from d1lab.push.ownership import claimed_by, permitted, vacant
 from d1lab.push.staged import Key, Staged, read_staged
 
 Standing = Literal["new", "begun", "done", "rolled back", "held back"]
@@ -74,9 +74,12 @@ def plan(db: Database, run_dir: Path, *, named: Named | None = None) -> PushPlan
         PushError: The outbox is invalid, or D1 is missing a table, column, or index.
     """
     outbox = read_staged(db, run_dir, named or {})
-    allowed = permitted(db, outbox, check_schema(db, outbox), vacant)
+    schema, before = check_schema(db, outbox), db.meter.total
+    allowed = permitted(db, outbox, schema, vacant)
+    looked = (db.meter.total - before).rows_read  # to see that columns are empty: a push does, too
     tables = tuple(_plan_table(db, run_dir, staged) for staged in allowed)
-    usage = sum((table.usage for table in tables), Usage())
+    claims = Usage(0, looked, len(claimed_by(db, allowed)))
+    usage = sum((table.usage for table in tables), claims)
     return PushPlan(run_dir.name, tables, usage, cost(usage))
 
 

@@ -8,6 +8,7 @@ SELECT
     (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'daily_discount_stats' AND part = 'counters'
+            AND how IS DISTINCT FROM 'left'
     )                     AS counted_by
 FROM raw.daily_discount_stats
 WHERE NOT is_to_come(date)

@@ -7,6 +7,7 @@
 WITH owner AS (
     SELECT count(*) = 0 AS is_apps FROM raw.d1lab_owned
     WHERE table_name = 'discount_analytics' AND part = 'counters'
+        AND how IS DISTINCT FROM 'left'
 ),
 live AS (
     SELECT

@@ -21,6 +21,7 @@ SELECT
     CASE WHEN product_performance.sku IS NOT NULL THEN (
         SELECT CASE count(*) WHEN 0 THEN 'app' ELSE 'd1lab' END FROM raw.d1lab_owned
         WHERE table_name = 'product_performance' AND part = 'counters'
+            AND how IS DISTINCT FROM 'left'
     ) END                        AS counted_by  -- NULL: not counted
 FROM raw.product_performance
 FULL JOIN raw.d1lab_products USING (shop, sku)

@@ -14,6 +14,8 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import track
 from d1lab.ingest.take_over import TakeOver, propose, take_over
+from d1lab.ops.doctor import doctor
+from d1lab.pull import pull
 from d1lab.push import rollback
 from tests.support.command_line import caller
 
@@ -50,6 +52,19 @@ def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp
     ]
 
 
+def test_an_app_without_events_is_compared(app: SqliteDatabase, tmp_path: Path):
+    """No order line, and a table of the app's that is named as a view of d1lab's."""
+    app.execute("DELETE FROM order_events")
+    app.execute("CREATE TABLE order_lines (id INTEGER PRIMARY KEY, day TEXT)")
+    app.execute("INSERT INTO order_lines VALUES (1, 'Monday')")
+    pull(app, tmp_path, database="x")
+    before = held(app)
+    result = aggregate(app, tmp_path, database="x")
+    assert result.events.covered == "There are no events"
+    assert "discount_analytics" in result.kept
+    assert held(app) == before
+
+
 def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path: Path):
     """Which rows, by how much, which days the events cover, and where they cover less."""
     result = aggregate(app, tmp_path, database="x")
@@ -63,6 +78,78 @@ def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path:
     assert first.stored is not None
     assert (first.stored["times_used"], first.events["times_used"]) == (81, 1)
     assert (second.key["sku"], second.stored) == ("HAT", None)
+
+
+COUNT = "UPDATE product_performance SET units_sold_with_discount = 7 WHERE sku = 'HAT'"
+
+
+def test_aggregate_leaves_a_table_in_which_the_app_starts_to_count(
+    app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
+):
+    """Values that d1lab did not write stay, and are reported; then the table is the app's."""
+    aggregate(app, tmp_path, database="x")
+    app.execute(COUNT)
+    app.execute("DELETE FROM product_performance WHERE sku = 'SOCK'")
+    track(app, [event(3, sku="HAT")])
+    before = held(app, "product_performance")
+    foretold = aggregate(app, tmp_path, database="x", dry_run=True)
+    assert (foretold.left, owned_by_d1lab(app)) == (
+        {"product_performance": 1},
+        ["customer_insights", "product_performance"],
+    )
+    result = aggregate(app, tmp_path, database="x")
+    assert result.left == {"product_performance": 1}
+    assert result.changed == {"customer_insights": 1}
+    assert "product_performance" in result.kept
+    assert held(app, "product_performance") == before
+    assert owned_by_d1lab(app) == ["customer_insights"]
+    (finding,) = [c for c in doctor(app) if c.subject == "counters of product_performance"]
+    assert finding.level == "note"
+    assert finding.todo.endswith("d1lab aggregate --take-over product_performance")
+    assert aggregate(app, tmp_path, database="x").left == {}
+
+
+def owned_by_d1lab(app: SqliteDatabase) -> list[Any]:
+    sql = "SELECT table_name FROM d1lab_owned WHERE how <> 'left' ORDER BY 1"
+    return [row[0] for row in app.query(sql).rows]
+
+
+def test_a_table_that_was_left_can_be_handed_over_again(
+    app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
+):
+    """Then it is d1lab's as before; an emptied one is d1lab's by itself."""
+    aggregate(app, tmp_path, database="x")
+    app.execute(COUNT)
+    aggregate(app, tmp_path, database="x")
+    proposal = propose(app, tmp_path, "product_performance", database="x")
+    take_over(app, tmp_path, proposal, accept_shortfall=True)
+    track(app, [event(3, sku="HAT")])
+    assert aggregate(app, tmp_path, database="x").changed["product_performance"] == 1
+    app.execute("UPDATE customer_insights SET total_savings = 99")
+    assert aggregate(app, tmp_path, database="x").left == {"customer_insights": 1}
+    app.execute("DELETE FROM customer_insights")
+    assert aggregate(app, tmp_path, database="x").changed["customer_insights"] == 1
+
+
+def test_what_d1lab_and_its_pushes_wrote_is_nobody_elses(
+    app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
+):
+    """New events, corrections, rows that a push inserts, and rows that were deleted."""
+    aggregate(app, tmp_path, database="x")
+    track(app, [event(1, discount_amount=3), event(4, customer_id="bob")], correct=True)
+    assert aggregate(app, tmp_path, database="x").left == {}
+    app.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('harbor', 'new')")
+    app.execute("DELETE FROM product_performance WHERE sku = 'SOCK'")
+    result = aggregate(app, tmp_path, database="x")
+    assert (result.left, result.changed["product_performance"]) == ({}, 1)
+
+
+def test_another_machine_is_nobody_else(app: SqliteDatabase, tmp_path: Path):
+    """What it wrote last is not known here, so nothing is suspected."""
+    aggregate(app, tmp_path / "here", database="x")
+    app.execute("DELETE FROM order_events WHERE sku = 'HAT'")
+    aggregate(app, tmp_path / "there", database="x")
+    assert aggregate(app, tmp_path / "here", database="x").left == {}
 
 
 def test_take_over_refuses_where_the_events_cover_less(app: SqliteDatabase, tmp_path: Path):
@@ -184,3 +271,8 @@ def test_take_over_by_command(
     assert (done.code, done.json["changed"]) == (0, 2)
     assert run("rollback", done.json["run_id"]).code == 0
     assert app.query(f"{TOTALS} WHERE sku = 'SOCK'").rows[0][3:] == (81, 1030.78)
+    assert run("aggregate").code == 0
+    app.execute(COUNT)
+    left = run("aggregate")
+    assert "product_performance has values that d1lab did not write, in 1 of 2 rows." in left.err
+    assert "--take-over product_performance" in left.err

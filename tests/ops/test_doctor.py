@@ -233,7 +233,7 @@ def test_doctor_notes_values_that_nobody_of_ours_pushed(whole: SqliteDatabase) -
     assert finding.found.startswith("customer_segment contain")
     assert "--take-over customer_insights" in finding.todo
     whole.execute(
-        "INSERT INTO d1lab_owned VALUES"
+        "INSERT INTO d1lab_owned (table_name, part, how, run_id, since) VALUES"
         " ('customer_insights', 'customer_segment', 'take-over', 'run-1', '2026-05-01')"
     )
     assert bad(doctor(whole)) == []

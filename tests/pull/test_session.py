@@ -216,7 +216,8 @@ def test_digest_ignores_rows_that_are_all_ours(db, folder):
     before = raw(folder, sql)
     assert len(before) == 3
     db.execute(
-        "INSERT INTO d1lab_owned VALUES ('inventory_impact', 'x', 'empty', NULL, '2026-01-01')"
+        "INSERT INTO d1lab_owned (table_name, part, how, since) "
+        "VALUES ('inventory_impact', 'x', 'empty', '2026-01-01')"
     )
     db.execute("INSERT INTO d1lab_customer_scores (shop, customer_id) VALUES ('s', 'c')")
     db.execute(

@@ -67,7 +67,8 @@ def seed(db: Database) -> None:
         ("customer_insights", "customer_segment"),
     ):
         db.execute(
-            "INSERT INTO d1lab_owned VALUES (?1, ?2, 'take-over', 'before', '2026-01-01')",
+            "INSERT INTO d1lab_owned (table_name, part, how, run_id, since)"
+            " VALUES (?1, ?2, 'take-over', 'before', '2026-01-01')",
             (table, part),
         )
 
@@ -296,7 +297,8 @@ def test_push_with_all_columns_held_back_writes_nothing(db: SqliteDatabase, tmp_
     assert db.query(AUDIT).rows == []
     assert plan(db, tmp_path / "r").tables[0].standing == "held back"
     db.execute(
-        "INSERT INTO d1lab_owned SELECT 'inventory_impact', column1, 'take-over', 'x', '' "
+        "INSERT INTO d1lab_owned (table_name, part, how, run_id, since) "
+        "SELECT 'inventory_impact', column1, 'take-over', 'x', '' "
         "FROM (VALUES ('days_of_supply'), ('turnover_rate'))"
     )
     assert push(db, tmp_path / "r").changed == 1
@@ -607,11 +609,17 @@ def files(folder: Path) -> dict[str, int]:
 def test_plan_says_what_push_then_does(db: SqliteDatabase, run_dir: Path) -> None:
     """The dry run writes nothing, here or there, and its counts are those of the push."""
     held, there = files(run_dir), db.query("SELECT * FROM inventory_impact").rows
-    planned = {table.table: table for table in plan(db, run_dir).tables}
+    foretold = plan(db, run_dir)
+    planned = {table.table: table for table in foretold.tables}
     assert db.meter.total.rows_written == written_by_seed(db)
     assert (files(run_dir), db.query("SELECT * FROM inventory_impact").rows) == (held, there)
 
-    for name, pushed in by_table(push(db, run_dir)).items():
+    result = push(db, run_dir)
+    claims = db.query("SELECT count(*) FROM d1lab_owned WHERE how = 'empty'").rows[0][0]
+    assert claims == 1
+    assert result.usage.rows_written == foretold.usage.rows_written
+    assert plan(db, run_dir).usage.rows_written == 0
+    for name, pushed in by_table(result).items():
         counts = ("staged", "changed", "created", "unchanged", "missing", "left")
         wanted = [getattr(planned[name], count) for count in counts]
         assert [getattr(pushed, count) for count in counts] == wanted
@@ -1074,10 +1082,10 @@ def test_push_and_rollback_on_the_engine(d1: Database, run_dir: Path) -> None:
     ]
     assert d1.query(INSIGHTS).rows == [("k1", "regular", 40.1), ("k2", "vip", 1234.57)]
     assert [(t.changed, t.unchanged, t.missing) for t in result.tables] == [(2, 0, 0), (3, 1, 1)]
-    # beside the tables' own bill: lifetime_value, empty until now, goes on record as d1lab's
+    # the plan includes that lifetime_value, empty until now, goes on record as d1lab's
     claimed = d1.query("SELECT part FROM d1lab_owned WHERE how = 'empty'").rows
     assert claimed == [("lifetime_value",)]
-    assert result.usage.rows_written == planned.usage.rows_written + len(claimed)
+    assert result.usage.rows_written == planned.usage.rows_written
     for pushed, foretold in zip(result.tables, planned.tables, strict=True):
         assert pushed.usage.rows_written == foretold.usage.rows_written
         assert pushed.usage.rows_read == pytest.approx(foretold.usage.rows_read, abs=3)

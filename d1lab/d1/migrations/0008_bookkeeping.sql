@@ -28,13 +28,15 @@ CREATE TABLE IF NOT EXISTS d1lab_results (
 ) WITHOUT ROWID;
 
 -- The parts of the app's tables that d1lab owns. part is 'counters', which `aggregate` maintains,
--- or a result column. how is 'empty' (no values before) or 'take-over'; run_id is the take-over's.
+-- or a result column. how is 'empty' (no values before), 'take-over', or 'left' (somebody else wrote
+-- there: d1lab no longer does); run_id is the take-over's, counted_in the last aggregation's.
 CREATE TABLE IF NOT EXISTS d1lab_owned (
   table_name TEXT NOT NULL,
   part TEXT NOT NULL,
-  how TEXT NOT NULL CHECK (how IN ('empty', 'take-over')),
+  how TEXT NOT NULL CHECK (how IN ('empty', 'take-over', 'left')),
   run_id TEXT,
   since DATETIME NOT NULL,
+  counted_in TEXT,
   PRIMARY KEY (table_name, part)
 ) WITHOUT ROWID;
 
