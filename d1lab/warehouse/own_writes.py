@@ -105,7 +105,10 @@ def noted(db: Database, folder: Path, tables: Sequence[str]) -> Generator[WriteN
 
 
 def own_writes(folder: Path, url: str) -> list[OwnWrite]:
-    """Return the writes to a database that no pull has applied yet, in order."""
+    """Return the writes to a database that no pull has applied yet, in order.
+
+    A note that cannot be read stands for a write of unknown rows to all tables.
+    """
     paths = sorted((folder / FOLDER).glob("*.json"))
     found = [_load(path, url) for path in paths]
     return [write for write in found if write.url == url]

@@ -112,6 +112,19 @@ def test_a_write_that_died_is_read_again(pulled, folder):
     assert pull(pulled, folder, database="x").skipped
 
 
+@pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "tab'])
+def test_a_broken_note_stops_no_pull(pulled, folder, text):
+    """The tables that d1lab writes are read again, and the note is gone."""
+    label(pulled, folder)
+    (note,) = own_writes(folder, pulled.url)
+    note.path.write_text(text)
+    result = pull(pulled, folder, database="x")
+    assert result.by_table["customer_insights"].rows_pulled == 300
+    assert_labels(pulled, folder)
+    assert own_writes(folder, pulled.url) == []
+    assert pull(pulled, folder, database="x").skipped
+
+
 def test_rows_that_are_not_known_are_read_again(pulled, folder):
     """A rollback names its tables only; other pulls before that of the table do not lose it."""
     with noted(pulled, folder, ["customer_insights"]):
