@@ -224,3 +224,24 @@ def test_run_takes_the_packaged_notebooks_where_there_are_none(project, run):
     assert {each["report"] for each in ended.json["runs"]} == {"inventory"}
     (project / "notebooks").mkdir()
     assert_refused(run("run", "--no-pull", "--dry-run"), "notebooks")
+
+
+def test_optimize_corrects_what_misleads_d1(project, run):
+    """--dry-run shows tables and price and changes nothing; then ANALYZE; then nothing is left."""
+    db = SqliteDatabase(project / "d1.sqlite")
+    one = "INSERT INTO product_costs (shop, sku, unit_cost, valid_from)"
+    db.execute(f"{one} VALUES ('s', 'first', 1, '2026-01-01')")
+    db.execute("ANALYZE product_costs")
+    many = "SELECT 's', value, 1, '2026-01-01' FROM json_each(?1)"
+    db.execute(f"{one} {many}", (json.dumps(list(range(999))),))
+    believed = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'product_costs'"
+    foretold = run("optimize", "--dry-run")
+    assert "1 table with wrong statistics; would read 2,000 rows" in foretold.err
+    assert db.query(believed).rows == [("1 1 1 1",)]
+    assert run("doctor", "--json").code == 1
+    done = run("optimize", "--json")
+    assert done.json[0]["table"] == "product_costs"
+    assert db.query(believed).rows == [("1000 1000 1 1",)]
+    assert "0 tables with wrong statistics" in run("optimize").err
+    assert not [c for c in run("doctor", "--json").json if c["subject"].startswith("statistics")]
+    db.close()

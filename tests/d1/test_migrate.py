@@ -138,6 +138,24 @@ def test_migrate_gives_a_table_of_ours_its_triggers_again(db: SqliteDatabase):
     assert triggers == [("order_events_deleted",), ("order_events_updated",)]
 
 
+def test_files_without_our_checks_are_harmless(db: SqliteDatabase):
+    """As wrangler applies them, twice: nothing but CREATE IF NOT EXISTS, and no row changes."""
+    files = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("[0-9]*.sql"))]
+    found = [sql for text in files for sql in statements(text)]
+    bare = ["\n".join(line for line in s.splitlines() if line[:2] != "--").strip() for s in found]
+    assert {sql.split(" ")[0] for sql in bare} == {"CREATE"}
+    assert [sql for sql in bare if " IF NOT EXISTS " not in sql] == []
+    db.batch([Statement(sql) for sql in statements(files[0])])  # an app as the guide's
+    db.execute("INSERT INTO discount_analytics (shop, discount_id, sku) VALUES ('s', 'd', 'k')")
+    db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('s', 'c')")
+    guides = [name for name, table in TABLES.items() if table.is_guides]
+    before = {name: (shape(db, name), db.query(f"SELECT * FROM {name}").rows) for name in guides}
+    for _ in "ab":
+        db.batch([Statement(sql) for sql in found])
+    after = {name: (shape(db, name), db.query(f"SELECT * FROM {name}").rows) for name in guides}
+    assert after == before
+
+
 def test_migrate_is_atomic(db: SqliteDatabase, tmp_path: Path):
     """A migration that fails leaves nothing behind, and those before it stay."""
     folder = tmp_path / "migrations"

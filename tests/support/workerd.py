@@ -71,7 +71,7 @@ def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
 
     Args:
         folder: Where the engine's state and log go.
-        app: The folder of a Worker and its wrangler.jsonc, to which the databases are added.
+        app: The folder of a Worker and its wrangler.json, to which the databases are added.
     """
     _configure(folder, app)
     ports = _free_ports()
@@ -92,12 +92,23 @@ def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
 
 
 def _configure(folder: Path, app: Path) -> None:
-    lines = (app / "wrangler.jsonc").read_text().splitlines()
+    """Give the app all databases; a database of its own is the one that `fresh` gives first."""
+    (path,) = app.glob("wrangler.json*")
+    lines = path.read_text().splitlines()
     config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
     config["main"] = str(app / config["main"])
+    names = database_names()
+    bound = [
+        *enumerate(names),
+        *((each["binding"], names[0]) for each in config.get("d1_databases", ())),
+    ]
     config["d1_databases"] = [
-        {"binding": f"D{number}", "database_name": name, "database_id": name}
-        for number, name in enumerate(database_names())
+        {
+            "binding": f"D{binding}" if isinstance(binding, int) else binding,
+            "database_name": name,
+            "database_id": name,
+        }
+        for binding, name in bound
     ]
     (folder / "wrangler.json").write_text(json.dumps(config))
 

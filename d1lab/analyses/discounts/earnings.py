@@ -194,7 +194,7 @@ def caution(health: Frame) -> str:
 def leaks(codes: Frame) -> str:
     """Return the possibly leaked codes as a sentence."""
     if codes.empty:
-        return "No code was used; all discounts applied automatically."
+        return "No code was recorded, so there is no leak to look for."
     known = codes["leaks"].dropna()
     if known.empty:
         return "Leak check not available: it needs at least eight codes."

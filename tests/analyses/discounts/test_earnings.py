@@ -78,6 +78,12 @@ def test_leaks_name_the_code():
     assert earnings.leaks(codes) == "Possible leaks: WIDE."
 
 
+def test_a_code_that_was_not_recorded_is_not_called_automatic():
+    """An app may not record codes: nothing is said of how its discounts were applied."""
+    said = earnings.leaks(pd.DataFrame({"discount_code": [], "leaks": []}))
+    assert said == "No code was recorded, so there is no leak to look for."
+
+
 NO_LIFTS = lifts.observed(pd.DataFrame(columns=WEEKS))
 
 
