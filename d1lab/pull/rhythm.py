@@ -38,4 +38,5 @@ class Rhythm(NamedTuple):
     def trusts_index(self, known: TableRecord) -> bool:
         """Whether to find changes by the app's own index, provided that it proved complete."""
         is_young = self.today - known.reread_at.date() < TRUSTED
-        return known.touched_index is not None and is_young and not self.is_forced
+        is_proven = known.touched_index is not None and is_young
+        return is_proven and self.counters == "daily" and not self.is_forced

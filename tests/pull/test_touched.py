@@ -61,6 +61,17 @@ def test_an_index_that_told_of_every_change_is_used(pulled, folder, on_day):
     assert on_day(9).whole
 
 
+def test_always_reads_the_table_whole(pulled, folder, on_day):
+    """Whoever asks for it wants updates noticed that leave the index alone, and deletions."""
+    pulled.execute(USE, (7,))
+    assert on_day(1).whole
+    pulled.execute(SILENT, (9,))
+    pulled.execute("DELETE FROM discount_analytics WHERE id = 11")
+    found = pull(pulled, folder, database="x", counters="always").by_table["discount_analytics"]
+    assert found.whole
+    assert_same(pulled, folder, "discount_analytics")
+
+
 @pytest.mark.parametrize(
     "statement",
     [SILENT, "DELETE FROM discount_analytics WHERE id = ?1"],
