@@ -161,7 +161,9 @@ def has_days_since(
     if count_to_come(con) and now.date() > then.date():
         return True
     use_zones(con, zones)
-    ended = "SELECT 1 FROM order_lines GROUP BY shop HAVING max(day) >= local_day(shop, $then)"
+    ended = (
+        "SELECT 1 FROM d1lab.order_lines GROUP BY shop HAVING max(day) >= local_day(shop, $then)"
+    )
     passed = " AND local_day(shop, $now) > local_day(shop, $then) LIMIT 1"
     return bool(con.execute(ended + passed, {"then": then, "now": now}).fetchall())
 
