@@ -437,6 +437,12 @@ def test_some_tables_only(db, folder):
         pull(db, folder, database="x", tables=["order_event"])
 
 
+def test_a_database_without_events_is_skipped_too(file, folder):
+    """Views that hold nothing are not shown under their own names, and are there all the same."""
+    pull(file, folder, database="x")
+    assert pull(file, folder, database="x").skipped
+
+
 def test_some_tables_are_skipped_by_bookmark_and_age(file, folder):
     """By their own marks, not by those of the last complete pull."""
     add_events(file, 0, 5)
