@@ -17,6 +17,7 @@ OTHER_ROOTS = {
 
 OF_NO_MODULE = {
     "test_coexistence.py": "d1lab and an app in one database",
+    "test_guide_app.py": "d1lab and the guide's own app in one database",
     "test_architecture.py": "names, maps of folders, and which modules are pure",
     "test_distribution.py": "license, citation, metadata, hooks, image",
     "test_extending.py": "a new metric, report, command or table, and the files it touches",
