@@ -114,7 +114,7 @@ def test_a_write_that_died_is_read_again(pulled, folder):
 
 @pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "tab'])
 def test_a_broken_note_stops_no_pull(pulled, folder, text):
-    """The tables that d1lab writes are read again, and the note is gone."""
+    """The tables are read again, and the note is gone."""
     label(pulled, folder)
     (note,) = own_writes(folder, pulled.url)
     note.path.write_text(text)
