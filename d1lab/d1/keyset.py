@@ -10,15 +10,25 @@ values are read wrapped: 'b' or 't' for blob or text, then the hexadecimal digit
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import orjson
 
+from d1lab.d1.batches import (
+    MOST_ROWS,
+    Batch,
+    BatchForm,
+    BatchSize,
+    DamagedBatchError,
+    parse,
+    require_whole,
+    size_of,
+    unwrap,
+    within,
+)
 from d1lab.d1.database import (
     ROWID_NAMES,
     Budget,
@@ -35,16 +45,10 @@ from d1lab.errors import (
     D1OverloadedError,
     D1QueryError,
     D1TooBigError,
-    D1UnavailableError,
     ScanError,
     UnpagedTableError,
 )
 
-FIRST_ROWS = 1_000  # the first batch, which measures the row width
-MOST_ROWS = 20_000  # larger batches are not faster
-CELL_BYTES = 1_000_000  # target size of the widest cell: half of D1's limit
-BATCH_BYTES = 8_000_000  # target size of the whole batch
-LONGEST_PAUSE_SECONDS = 10.0
 MOST_ARGUMENTS = 31  # of a function on D1
 ATTEMPTS = 3  # to read a batch that arrives damaged
 SPARE_READS = 100  # reads beyond twice its rows before a batch counts as a scan
@@ -55,66 +59,6 @@ _WRAP = (
     " WHEN 'text' THEN 't' || hex({0}) ELSE {0} END"
 )
 _UNFIT_FOR_JSON = re.compile("JSON cannot hold BLOB|could not decode to utf-8", re.IGNORECASE)
-
-sleep = time.sleep  # replaced in tests
-
-
-class DamagedBatchError(D1UnavailableError):
-    """A batch that is incomplete although its response is complete."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a batch of rows from D1 is incomplete or damaged. It was discarded. Pull again."
-        )
-
-
-class Batch(NamedTuple):
-    """Consecutive rows of a table, column by column.
-
-    `upto` is the position reached with this batch: a rowid, or a key as JSON text.
-    """
-
-    rowids: list[int]  # empty for a table without rowids
-    columns: list[list[Value]]
-    rows: int
-    upto: int | str
-    after: int | None = None  # where it begins, if not at the end of the previous batch
-
-
-class BatchForm(NamedTuple):
-    """The form in which a batch is requested."""
-
-    packed: bool
-    wrapped: frozenset[str] = frozenset()
-
-
-class BatchSize:
-    """The next batch size, adapted to D1's limits while reading."""
-
-    def __init__(self, first: int = FIRST_ROWS, most: int = MOST_ROWS) -> None:
-        self.rows, self._ceiling, self._most = min(first, most), most, most
-        self._pause_seconds = 0.0
-
-    def learn(self, rows: int, widest_bytes: int, batch_bytes: int) -> None:
-        """Choose the next size from the width of a received batch."""
-        if rows:
-            by_width = min(
-                CELL_BYTES * rows // max(widest_bytes, 1), BATCH_BYTES * rows // max(batch_bytes, 1)
-            )
-            self._ceiling = min(self._most, self._ceiling + self._ceiling // 4 + 1)
-            self.rows = max(1, min(by_width, self._ceiling))
-        self._pause_seconds = 0.0
-
-    def shrink(self) -> bool:
-        """Halve the size; return False if it already is one row."""
-        smaller = self.rows > 1
-        self.rows = self._ceiling = max(1, self.rows // 2)
-        return smaller
-
-    def pause(self) -> None:
-        """Wait for an overloaded database, longer after each rejection."""
-        self._pause_seconds = min(2 * self._pause_seconds or 0.5, LONGEST_PAUSE_SECONDS)
-        sleep(self._pause_seconds)
 
 
 class BatchReader:
@@ -187,10 +131,10 @@ class BatchReader:
             )
             lowest = batch.rowids[-1] if batch.rows else 0
             if batch.rows < asked or lowest <= after + 1:
-                yield _within(batch, after, upto)
+                yield within(batch, after, upto)
                 break
             if asked < most:  # the rows are too wide for one batch
-                yield _within(batch, lowest - 1, upto)
+                yield within(batch, lowest - 1, upto)
                 yield from self.by_rowid(after, lowest - 1)
                 break
             most += sum(rowid > upto for rowid in batch.rowids)  # rows inserted meanwhile
@@ -391,18 +335,18 @@ class BatchReader:
                 raise DamagedBatchError
             cells = [str(cell) for cell in result.rows[0]]
             columns = [parse(cell) for cell in cells]
-            sizes = [_size(cell) for cell in cells]
+            sizes = [size_of(cell) for cell in cells]
         else:
             columns = [list(column) for column in zip(*result.rows, strict=True)]
             columns = columns or [[] for _ in result.columns]
-            sizes = [sum(_size(value) for value in column) for column in columns]
+            sizes = [sum(size_of(value) for value in column) for column in columns]
         return self._batch(columns, form, widest=max(sizes), total=sum(sizes))
 
     def _batch(
         self, columns: list[list[Value]], form: BatchForm, *, widest: int, total: int
     ) -> Batch:
         """Parse the columns, and choose the next batch size from their sizes in bytes."""
-        _require_whole(columns, len(self._cells(form)), has_rowids=bool(self._rowid))
+        require_whole(columns, len(self._cells(form)), has_rowids=bool(self._rowid))
         rows = len(columns[0])
         self.size.learn(rows, widest, total)
         rowids = cast("list[int]", columns.pop(0)) if self._rowid else []
@@ -414,23 +358,6 @@ class BatchReader:
         return Batch(rowids, columns, rows, 0)
 
 
-def _require_whole(columns: Sequence[object], count: int, *, has_rowids: bool) -> None:
-    """Refuse columns that are too few, of different lengths, or without a number for each row."""
-    lists = [cast("list[object]", column) for column in columns if isinstance(column, list)]
-    is_table = len(columns) == count and len({len(values) for values in lists}) == 1
-    if not is_table or len(lists) < count:
-        raise DamagedBatchError
-    if has_rowids and not {int}.issuperset(map(type, lists[0])):
-        raise DamagedBatchError
-
-
-def _within(batch: Batch, after: int, upto: int) -> Batch:
-    """Return the rows of a batch between two rowids."""
-    places = [place for place, rowid in enumerate(batch.rowids) if after < rowid <= upto]
-    columns = [[column[place] for place in places] for column in batch.columns]
-    return Batch([batch.rowids[place] for place in places], columns, len(places), upto, after)
-
-
 def rowid_name(table: TableInfo) -> str:
     """Return the SQL name of the rowid: its alias, or a name that no column uses.
 
@@ -440,49 +367,3 @@ def rowid_name(table: TableInfo) -> str:
         return quote(table.rowid_column)
     taken = {column.name.lower() for column in table.columns}
     return next(name for name in ROWID_NAMES if name not in taken)
-
-
-def parse(cell: str) -> list[Value]:
-    """Parse the values of a packed column, including infinities, which orjson rejects.
-
-    Raises:
-        DamagedBatchError: It is not whole.
-
-    >>> parse("[9007199254740993, 1.0, -9.0e+999, null]")
-    [9007199254740993, 1.0, -inf, None]
-    """
-    try:
-        return orjson.loads(cell)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        raise DamagedBatchError from None
-
-
-def unwrap(value: Value) -> Value:
-    """Unwrap a value; text that is not UTF-8 is returned as bytes.
-
-    >>> unwrap("t61"), unwrap("b61"), unwrap("tFF"), unwrap(5)
-    ('a', b'a', b'\xff', 5)
-    """
-    if not isinstance(value, str):
-        return value
-    try:
-        content = bytes.fromhex(value[1:])
-    except ValueError:
-        raise DamagedBatchError from None
-    if value[:1] == "b":
-        return content
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content
-
-
-def _size(value: Value) -> int:
-    """Return the size in bytes of a text or blob; a constant for any other value."""
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
-    return len(value) if isinstance(value, bytes) else 8

@@ -9,67 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from d1lab import catalog
-from d1lab.catalog import CAMPAIGNS, CHANGES, ORDERS, PUSHES, RESULTS, TABLES
+from d1lab.catalog import TABLES
 from d1lab.counting import counted
-from d1lab.d1 import Database, TableInfo, quote
+from d1lab.d1 import Database, quote
 from d1lab.d1.limits import COLUMNS, PLANS
-from d1lab.d1.migrate import pending
-from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, indexes
 from d1lab.errors import StaleDataError
 from d1lab.ops.optimize import misled_tables
+from d1lab.ops.schema_checks import (
+    AuditedPush,
+    Check,
+    FoundSchema,
+    migrations,
+    read_schema,
+    shape,
+    triggers,
+    unique,
+    unknown_tables,
+)
 from d1lab.ops.time_zones import ZoneProposal, proposed_zones
 from d1lab.push.ownership import TAKE_OVER, Part, left_tables, owned
 from d1lab.warehouse import Zones
 
-Level = Literal["problem", "note", "ok"]
-
 _NEAR = 0.9  # of a limit
-_AUDIT_ROWS = 2_000
 _SAMPLE_ROWS = 1_000
 _STALE = timedelta(days=1)
-_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS)
-"""d1lab's tables that are not pulled."""
-
-
-class Check(NamedTuple):
-    """One result of the examination.
-
-    What only writing needs is no problem where nothing is written.
-    """
-
-    level: Level
-    subject: str
-    found: str
-    todo: str = ""
-    needed_for: Literal["reading", "writing"] = "reading"
-
-
-class _Audited(NamedTuple):
-    run_id: str
-    table: str
-    action: str
-    status: str
-    started_at: str
-
-
-class _Schema(NamedTuple):
-    """Data that is read once and used by several checks."""
-
-    tables: dict[str, TableInfo]
-    indexes: dict[str, tuple[Index, ...]]
-    triggers: frozenset[str]
-    foreign: dict[str, tuple[str, ...]]  # the app's tables with the name of a d1lab table
-    pending: tuple[str, ...]  # migrations, by file name
-    audit: tuple[_Audited, ...]  # the newest first
-
-    @property
-    def is_only_read(self) -> bool:
-        """Whether the app's tables are there, and d1lab has made none of its own yet."""
-        ours = {name for name, table in TABLES.items() if not table.is_guides} | {*_RECORDS}
-        return bool(self.tables) and not self.tables.keys() & ours - self.foreign.keys()
 
 
 def doctor(
@@ -94,13 +59,13 @@ def doctor(
         The checks: problems first, then notes, then passed checks.
     """
     before = db.meter.total
-    schema = _read(db)
+    schema = read_schema(db)
     checks = [
-        *_migrations(schema),
-        *_shape(schema),
-        *_unique(schema),
-        *_triggers(schema),
-        *_unknown_tables(schema),
+        *migrations(schema),
+        *shape(schema),
+        *unique(schema),
+        *triggers(schema),
+        *unknown_tables(schema),
         *_limits(db, schema, plan),
         *_statistics(db, schema),
         *_unfinished(schema),
@@ -123,15 +88,15 @@ def _noted(check: Check) -> Check:
     return check._replace(level="note") if is_problem else check
 
 
-def _possible(schema: _Schema, checks: list[Check], *, writes: bool) -> Iterator[Check]:
+def _possible(schema: FoundSchema, checks: list[Check], *, writes: bool) -> Iterator[Check]:
     """Whether the database can be read, and whether it can be written to."""
     stops = {check.needed_for for check in checks if check.level == "problem"}
-    found = (
-        "problems: see above" if "reading" in stops else f"possible: {len(schema.tables)} tables"
-    )
+    tables = counted(len(schema.tables), "table")
+    found = "problems: see above" if "reading" in stops else f"possible: {tables}"
     yield Check("ok", "reading", found)
     if schema.is_only_read:
-        found = f"not set up: {len(schema.pending)} migrations pending. Reading works without them"
+        waiting = counted(len(schema.pending), "migration")
+        found = f"not set up: {waiting} pending. Reading works without a setup"
         yield Check("note", "writing", found, "d1lab migrate, to write results", "writing")
     elif not writes:
         found = "not possible: no write token. Reading works without it"
@@ -141,153 +106,7 @@ def _possible(schema: _Schema, checks: list[Check], *, writes: bool) -> Iterator
         yield Check("ok", "writing", found, "", "writing")
 
 
-def _read(db: Database) -> _Schema:
-    tables = catalog.by_declared_name(db.tables())
-    triggers = db.query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").rows
-    return _Schema(
-        tables,
-        catalog.by_declared_name(indexes(db)),
-        frozenset(str(name) for (name,) in triggers),
-        foreign(tables),
-        tuple(pending(db)),
-        tuple(_audit(db)) if PUSHES in tables else (),
-    )
-
-
-def _audit(db: Database) -> Iterator[_Audited]:
-    """Return the newest audit rows: run ids start with the time, so key order is time order."""
-    rows = db.query(
-        "SELECT run_id, table_name, action, status, started_at FROM d1lab_pushes"
-        " ORDER BY run_id DESC LIMIT ?1",
-        (_AUDIT_ROWS,),
-        table=PUSHES,
-    ).rows
-    for row in rows:
-        yield _Audited(*map(str, row))
-
-
-def _migrations(schema: _Schema) -> Iterator[Check]:
-    if schema.is_only_read:
-        return
-    if schema.pending:
-        names = ", ".join(schema.pending)
-        yield Check("problem", "migrations", f"pending: {names}", "d1lab migrate", "writing")
-    else:
-        yield Check("ok", "migrations", "all applied")
-
-
-def _shape(schema: _Schema) -> Iterator[Check]:
-    """Check for missing tables and columns."""
-    for name in (*TABLES, *_RECORDS):
-        info = schema.tables.get(name)
-        if name in schema.foreign:
-            yield _foreign(name, schema.foreign[name])
-            continue
-        if info is None:
-            item = SchemaObject("table", name, name)
-            if not schema.is_only_read:
-                todo = _fix(schema, item)
-                yield Check("problem", f"table {name}", "missing", todo, "writing")
-            continue
-        present = {column.name.lower() for column in info.columns}
-        declared_columns = TABLES[name].columns if name in TABLES else ()
-        absent = [column.name for column in declared_columns if column.name not in present]
-        if absent:
-            yield _missing(TABLES[name], absent)
-        else:
-            yield Check("ok", f"table {name}", f"complete ({counted(len(present), 'column')})")
-
-
-def _foreign(name: str, absent: tuple[str, ...]) -> Check:
-    migration = declared()[SchemaObject("table", name, name)]
-    return Check(
-        "note",
-        f"table {name}",
-        f"the app's own table, without the columns {', '.join(absent)}. d1lab pulls it as "
-        f"app_{name} and does not write it",
-        f"for d1lab's table of this name, rename the app's, then apply {migration} by hand",
-    )
-
-
-def _missing(table: catalog.Table, absent: list[str]) -> Check:
-    """Note missing columns of an app's table, which d1lab does not add."""
-    is_keyed = not {*table.key} & {*absent}
-    consequence = "read as NULL, not written" if is_keyed else "its rows cannot be identified"
-    return Check(
-        "note" if is_keyed else "problem",
-        f"table {table.name}",
-        f"missing columns: {', '.join(absent)} ({consequence})",
-        "" if is_keyed else "add them with ALTER TABLE",
-    )
-
-
-def _fix(schema: _Schema, item: SchemaObject) -> str:
-    migration = declared()[item]
-    if migration not in schema.pending:
-        return (
-            f"{migration} is recorded as applied, but this is missing. Add it manually, "
-            "as in that migration."
-        )
-    return f"d1lab migrate (applies {migration})"
-
-
-def _unique(schema: _Schema) -> Iterator[Check]:
-    for table in TABLES.values():
-        if table.name not in schema.tables or table.name in schema.foreign or not table.is_keyed:
-            continue
-        keyed = has_unique(schema.indexes.get(table.name, ()), table.key)
-        if keyed:
-            continue
-        key = ", ".join(table.key)
-        written = _is_written(table)
-        consequence = (
-            "d1lab cannot write to it safely" if written else ("duplicate rows are possible")
-        )
-        yield Check(
-            "problem" if written else "note",
-            f"table {table.name}",
-            f"no UNIQUE index on ({key}): {consequence}",
-            f"create a UNIQUE index on ({key})",
-            "writing" if written else "reading",
-        )
-
-
-def _is_written(table: catalog.Table) -> bool:
-    return not table.is_guides or bool(table.owned("analysis") or table.owned("aggregate"))
-
-
-def _triggers(schema: _Schema) -> Iterator[Check]:
-    """Check the triggers of the change log, without which pulls miss corrections of old events."""
-    if "order_events" not in schema.tables or "order_events" in schema.foreign:
-        return
-    log = [item for item in declared() if item[:2] == ("trigger", "order_events")]
-    for item in log:
-        if item.name not in schema.triggers:
-            yield Check(
-                "problem",
-                f"trigger {item.name}",
-                "missing: pulls do not detect corrected or deleted events. Use "
-                "`d1lab pull --full` until it is added.",
-                _fix(schema, item),
-            )
-
-
-def _unknown_tables(schema: _Schema) -> Iterator[Check]:
-    """Note the app's own tables and columns, which d1lab leaves alone."""
-    extra = sorted(schema.tables.keys() - TABLES.keys() - {*_RECORDS})
-    if extra:
-        yield Check("note", "app tables", f"pulled unchanged: {', '.join(extra)}")
-    for name in TABLES:
-        if name in schema.foreign:
-            continue
-        known = {column.name for column in TABLES[name].columns}
-        held = schema.tables[name].columns if name in schema.tables else ()
-        own = [column.name for column in held if column.name.lower() not in known]
-        if own:
-            yield Check("note", f"table {name}", f"additional app columns: {', '.join(own)}")
-
-
-def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Iterator[Check]:
+def _limits(db: Database, schema: FoundSchema, plan: Literal["free", "paid"]) -> Iterator[Check]:
     for name, info in schema.tables.items():
         if len(info.columns) > _NEAR * COLUMNS:
             yield Check(
@@ -304,7 +123,7 @@ def _limits(db: Database, schema: _Schema, plan: Literal["free", "paid"]) -> Ite
         yield Check("problem" if near else "ok", "database size", share, todo)
 
 
-def _statistics(db: Database, schema: _Schema) -> Iterator[Check]:
+def _statistics(db: Database, schema: FoundSchema) -> Iterator[Check]:
     """Check for outdated statistics, with which D1 scans, and bills, whole tables."""
     for misled in misled_tables(db, schema.tables.values()):
         yield Check(
@@ -316,7 +135,7 @@ def _statistics(db: Database, schema: _Schema) -> Iterator[Check]:
         )
 
 
-def _unfinished(schema: _Schema) -> Iterator[Check]:
+def _unfinished(schema: FoundSchema) -> Iterator[Check]:
     undone = {row[:2] for row in schema.audit if row.action == "rollback" and row.status == "done"}
     for row in schema.audit:
         if row.status == "started" and row[:2] not in undone:
@@ -332,7 +151,7 @@ def _unfinished(schema: _Schema) -> Iterator[Check]:
             )
 
 
-def _finish(row: _Audited) -> str:
+def _finish(row: AuditedPush) -> str:
     """Return the command that completes an interrupted action; a take-over is rolled back."""
     is_push = row.action == "push" and TAKE_OVER not in row.run_id
     return f"d1lab {'push' if is_push else 'rollback'} {row.run_id}"
@@ -349,7 +168,7 @@ def _left(db: Database) -> Iterator[Check]:
         )
 
 
-def _unexplained(db: Database, schema: _Schema) -> Iterator[Check]:
+def _unexplained(db: Database, schema: FoundSchema) -> Iterator[Check]:
     """Check result columns for values that d1lab did not write."""
     known = owned(db)
     for name, table in TABLES.items():

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import orjson
 import pyarrow as pa
 
+from d1lab.d1.batches import Batch
 from d1lab.d1.database import Value
-from d1lab.d1.keyset import Batch
 from d1lab.pull.convert import Unconverted, convert, typed
 from d1lab.pull.fields import Field, schema_of
 from d1lab.types import TYPES

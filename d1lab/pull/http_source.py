@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from d1lab.d1.batches import MOST_ROWS, Batch
 from d1lab.d1.database import Budget, Database, TableInfo
-from d1lab.d1.keyset import MOST_ROWS, Batch, BatchReader
+from d1lab.d1.keyset import BatchReader
 from d1lab.d1.schema import unique_index
 from d1lab.d1.statistics import believed_rows, misleads
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches

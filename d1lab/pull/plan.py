@@ -15,8 +15,9 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab import catalog
+from d1lab.d1.batches import parse
 from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
-from d1lab.d1.keyset import parse, rowid_name
+from d1lab.d1.keyset import rowid_name
 from d1lab.d1.schema import foreign
 from d1lab.errors import BudgetError, DroppedTablesError, UnknownName
 from d1lab.pull.batch import Layout

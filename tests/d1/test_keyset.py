@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d1lab.d1 import Database, Result, Usage, Value, keyset, open_database, quote
+from d1lab.d1 import Database, Result, Usage, Value, batches, open_database, quote
+from d1lab.d1.batches import Batch, BatchSize
 from d1lab.d1.database import Budget
-from d1lab.d1.keyset import Batch, BatchReader, BatchSize
+from d1lab.d1.keyset import BatchReader
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import (
     BudgetError,
@@ -27,7 +28,7 @@ from d1lab.errors import (
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are noted, not made."""
     pauses: list[float] = []
-    monkeypatch.setattr(keyset, "sleep", pauses.append)
+    monkeypatch.setattr(batches, "sleep", pauses.append)
     return pauses
 
 

@@ -63,7 +63,7 @@ def test_who_only_reads_has_no_problem(db: SqliteDatabase) -> None:
     db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL)")
     findings = {f.subject: f for f in doctor(db)}
     assert {f.level for f in findings.values()} == {"note", "ok"}
-    assert (findings["reading"].level, findings["reading"].found) == ("ok", "possible: 1 tables")
+    assert (findings["reading"].level, findings["reading"].found) == ("ok", "possible: 1 table")
     assert findings["writing"].found.startswith("not set up: ")
     assert findings["writing"].todo == "d1lab migrate, to write results"
     assert not [subject for subject in findings if subject.startswith("table ")]
