@@ -78,19 +78,22 @@ class Stepper:
             until: Day of this step.
             compare: Whether to compare each result with a fresh installation.
             undo: Whether to roll back one push and run again, which must restore its rows.
-            reports: Names of the reports; empty for all.
+            reports: The only reports to run, without aggregating. Default: all.
         """
         self.shop.play(after, until)
         self._reports = tuple(reports)
         usage, start, known = Usage(), monotonic(), set(self._runs())
-        usage += self._aggregate() + self._pull("always")  # each step is another day, if not here
+        if not reports:
+            usage += self._aggregate()
+        usage += self._pull("always")  # each step is another day, if not here
         copy = self._copy() if compare else None
         start += 0 if copy is None else copy[1]
         outcomes, faults = self._run()
         usage += sum((each.pushed.usage for each in outcomes if each.pushed), Usage())
         if undo:
             usage += self._undo(outcomes, faults)
-        usage += self._pull()
+        if not reports:
+            usage += self._pull()
         seconds = monotonic() - start
         compared, start = 0, monotonic()
         if copy is not None:
