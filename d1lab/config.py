@@ -64,6 +64,7 @@ from d1lab.secrets import secret
 FILE_NAME = "d1lab.toml"
 STALE_AFTER = timedelta(hours=36)  # older pulls are stale: a daily pull was missed
 DEMO_URL = "sqlite:data/demo/d1.sqlite"
+DEMO_TIMEZONE = "America/New_York"  # of the demo shops
 
 Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 """A currency code, such as EUR; empty if not set."""
@@ -315,7 +316,8 @@ class Settings(BaseSettings):
         self.root = self.root.resolve()
         for name in ("data_dir", "reports_dir", "notebooks_dir"):
             setattr(self, name, self.root / getattr(self, name))
-        self.databases.setdefault("demo", DatabaseSettings(url=DEMO_URL, currency="USD"))
+        demo = DatabaseSettings(url=DEMO_URL, currency="USD", timezone=DEMO_TIMEZONE)
+        self.databases.setdefault("demo", demo)
 
     def resolve(self, database: str | None = None) -> tuple[str, DatabaseSettings]:
         """Return the name and the settings of a database; the default one for None.

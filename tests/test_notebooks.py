@@ -164,7 +164,7 @@ def test_discounts_tells_the_dashboard(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == "Discounts totaled $41 on 22 order lines in the last 30 days."
-    assert "-13% vs. the 30 days before, within normal daily variation" in verdict["detail"]
+    assert "-13% vs. the 30 days before (10 Mar to 8 Apr 2026), within normal" in verdict["detail"]
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert {name: values[name] for name in ("discounts", "uses", "savings", "skus")} == {
         "discounts": 3,

@@ -17,7 +17,7 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
 )
-from d1lab.config import DEMO_URL, FILE_NAME, load_settings
+from d1lab.config import DEMO_TIMEZONE, DEMO_URL, FILE_NAME, load_settings
 from d1lab.counting import counted
 from d1lab.errors import InputError
 
@@ -57,7 +57,9 @@ def init(
     target = folder / FILE_NAME
     if target.exists():
         raise InputError(f"{target} already exists. Edit it or choose another folder.")
-    text = _toml(name, url, plan, currency or ("USD" if url == DEMO_URL else ""), timezone)
+    if url == DEMO_URL:
+        currency, timezone = currency or "USD", timezone or DEMO_TIMEZONE
+    text = _toml(name, url, plan, currency or "", timezone)
     folder.mkdir(parents=True, exist_ok=True)
     copied = copy_notebooks(folder / "notebooks")
     write(target, text)

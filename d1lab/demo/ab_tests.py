@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
 import orjson
+
+from d1lab.config import DEMO_TIMEZONE
 
 COST_SHARE = 0.7
 """Assumed cost of goods, as a share of the order value before the test's discount."""
@@ -254,7 +257,8 @@ def _config(discount: float, share: float, *, broken: bool = False) -> str:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)
+    """The moment at which a day of the shops begins; D1 keeps it in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(DEMO_TIMEZONE))
 
 
 def _test_id(setup: Setup) -> str:

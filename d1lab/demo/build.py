@@ -24,7 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from d1lab.catalog import INPUTS, SOURCES
-from d1lab.config import Settings
+from d1lab.config import DEMO_TIMEZONE, Settings
 from d1lab.d1.database import Database, quote
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
@@ -176,7 +176,7 @@ def _build(folder: Path, events: pa.Table, seed: int, progress: Progress | None)
     try:
         migrate(db)
         tracked = track_table(db, events, progress=progress)
-        counted = aggregate(db, folder, database="demo")
+        counted = aggregate(db, folder, database="demo", zones={"": DEMO_TIMEZONE})
         # The default is the time of the build, which would differ between builds.
         db.execute("UPDATE discount_analytics SET created_at = first_used_at")
         with open_warehouse(folder) as con:

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
-from d1lab.display import DataTable
+from d1lab.display import DataTable, dates_of
 from d1lab.display.sources import simulated
 from d1lab.display.table import TableColumn
 from d1lab.runs.record import RunRecord, setting
@@ -111,6 +111,7 @@ def filters() -> dict[str, Callable[..., Any]]:
     return {
         "day": day,
         "moment": moment,
+        "period": period,
         "count": counted,
         "clip": clip,
         "fault": fault,
@@ -130,6 +131,14 @@ def filters() -> dict[str, Callable[..., Any]]:
 def day(value: date | None) -> str:
     """Format a day, as in '31 May 2026'."""
     return f"{value.day} {value:%b %Y}" if value else "unknown"
+
+
+def period(run: RunRecord) -> str:
+    """The first and last day that a report of `days` covers; '' for other reports."""
+    days = run.parameters.get("days")
+    if not isinstance(days, int) or run.as_of is None:
+        return ""
+    return f"{dates_of(run.as_of, days)} ({counted(days, 'day')})"
 
 
 def moment(value: datetime | None) -> str:

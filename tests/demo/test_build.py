@@ -93,6 +93,19 @@ def test_demo_names_discounts(db):
     assert codes.rows == [("campaign",)]
 
 
+def test_demo_days_are_the_shops(kiosk, db, source):
+    """The year's first and last day are those of New York, and the counters count by its days."""
+    [(days,)] = source.sql(
+        "SELECT count(DISTINCT timezone('America/New_York', timezone('UTC', "
+        "transaction_timestamp))::DATE) FROM kiosk WHERE quantity > 0 AND retail_disc + coupon_disc"
+        " + coupon_match_disc > 0"
+    ).fetchall()
+    counted = db.query("SELECT min(date), max(date), count(*) FROM daily_discount_stats").rows
+    assert counted == [("2017-01-01", "2017-12-31", days)]
+    started = db.query("SELECT DISTINCT time(started_at) FROM ab_test_results").rows
+    assert set(started) <= {("04:00:00",), ("05:00:00",)}
+
+
 def test_demo_labels_what_is_simulated(kiosk, db):
     """Stock, tests, and competitor prices are marked as simulated, and counts are correct."""
     stock = db.query("SELECT count(*), count(DISTINCT sku) FROM inventory_impact")
@@ -117,8 +130,8 @@ def test_demo_gives_unit_costs_to_the_larger_shops(kiosk, db, tmp_path):
         "FROM product_costs GROUP BY 1"
     ).rows
     first, skus = hamlet.query(
-        "SELECT min(date(occurred_at)), count(DISTINCT sku) FROM order_events"
-    ).rows[0]
+        "SELECT date(min(occurred_at), '-5 hours'), count(DISTINCT sku) FROM order_events"
+    ).rows[0]  # in January the shops are five hours behind UTC
     assert (source, days, day, costs) == ("simulated", 1, first, built.unit_costs)
     assert 0.85 < costs / skus < 0.99
     hamlet.close()

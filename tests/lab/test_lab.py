@@ -207,7 +207,7 @@ def test_describe_tables(tiny_lab):
     assert lines["columns"].startswith("shop, event_id, order_id")
     assert "discount_id 75%" in lines["null_shares"]
     assert "customer_id" not in lines["null_shares"]
-    age = datetime.now(UTC) - datetime(2026, 5, 9, 1, tzinfo=UTC)
+    age = datetime.now(UTC) - datetime(2026, 5, 9, 6, tzinfo=UTC)
     assert lines["age_hours"] == pytest.approx(age.total_seconds() / 3600, abs=2)
     assert tables.loc["ab_test_days", "key"] == "test_id, day, variant"
     assert not any(name.startswith("d1lab.") for name in tables.index)
@@ -273,11 +273,11 @@ def test_freshness_tells_age_and_staleness(tiny_lab, monkeypatch):
 
         @classmethod
         def now(cls, tz=None):
-            return datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC) + timedelta(hours=cls.hours)
+            return datetime(2026, 5, 9, 6, 0, 5, tzinfo=UTC) + timedelta(hours=cls.hours)
 
     monkeypatch.setattr(state, "datetime", Clock)
     fresh = tiny_lab.freshness()
-    assert fresh.pulled_at == datetime(2026, 5, 9, 1, 0, 5, tzinfo=UTC)
+    assert fresh.pulled_at == datetime(2026, 5, 9, 6, 0, 5, tzinfo=UTC)
     assert (fresh.age_hours, fresh.stale, fresh.data_as_of) == (35, False, date(2026, 5, 8))
     Clock.hours = 37
     assert tiny_lab.freshness().stale

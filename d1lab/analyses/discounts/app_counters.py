@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from d1lab.analyses.discounts import products as sales
+from d1lab.display import days_before
 from d1lab.stats.periods import Periods, change
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     if _has_orders(lab, until, days):
         counted = _counted(sources, until, days) or 0
         reason = COVERED.format(events=sources["event_uses"], counted=counted, **told)
-    dashboard["note"] = change(Periods.of(dashboard)).in_words(f"the {days} days before")
+    dashboard["note"] = change(Periods.of(dashboard)).in_words(days_before(until, days))
     known = lab.figures(*figures(dashboard, used))
     return (
         reason,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, NamedTuple
 
 from d1lab.analyses.discounts import earnings, lifts, products
 from d1lab.analyses.discounts.earnings import BaselineShare
 from d1lab.analyses.discounts.elasticity import Elasticity
-from d1lab.display import money
+from d1lab.display import days_before, money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.stats.periods import Periods, change
 
@@ -47,15 +48,16 @@ def study(
     return DiscountStudy(shop, observed, by_discount, by_code, by_sku, stacking, codes, anyway)
 
 
-def dashboard(measures: Frame, days: int) -> Frame:
+def dashboard(measures: Frame, until: date, days: int) -> Frame:
     """Return the key figures of the period, each with its change as a note.
 
     Args:
         measures: Rows of the metric `discount_dashboard`.
+        until: The period's last day.
         days: The period's length.
     """
     named = measures.rename(columns={"measure": "metric"})
-    notes = change(Periods.of(named)).in_words(f"the {days} days before")
+    notes = change(Periods.of(named)).in_words(days_before(until, days))
     return named.assign(note=notes)[["metric", "value", "note"]]
 
 
