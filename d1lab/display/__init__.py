@@ -7,7 +7,7 @@ therefore never interpreted as HTML.
 
 from d1lab.display.figures import Figure, Figures
 from d1lab.display.table import DataTable
-from d1lab.display.values import Kind, dates_of, days_before, money, show
+from d1lab.display.values import Kind, money, show
 from d1lab.display.words import Note, Verdict
 
 __all__ = [
@@ -17,8 +17,6 @@ __all__ = [
     "Kind",
     "Note",
     "Verdict",
-    "dates_of",
-    "days_before",
     "money",
     "show",
 ]

@@ -11,10 +11,11 @@ from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
-from d1lab.display import DataTable, dates_of
+from d1lab.display import DataTable
 from d1lab.display.sources import simulated
 from d1lab.display.table import TableColumn
 from d1lab.runs.record import RunRecord, setting
+from d1lab.stats.periods import dates_of
 
 SHORT, LONG = 14, 40  # limits of the column classes, in characters
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +54,27 @@ class PeriodChange(NamedTuple):
             before: Name of the previous period, such as 'the 30 days before'.
         """
         return [_sentence(one, before) for one in zip(*map(np.atleast_1d, self), strict=True)]
+
+
+def dates_of(until: date, days: int) -> str:
+    """Return the first and last day of a period.
+
+    >>> dates_of(date(2018, 1, 14), 30), dates_of(date(2017, 12, 31), 1)
+    ('16 Dec 2017 to 14 Jan 2018', '31 Dec 2017')
+    """
+    first = until - timedelta(days=days - 1)
+    start = f"{first.day} {first:%b}{f' {first.year}' if first.year != until.year else ''}"
+    last = f"{until.day} {until:%b %Y}"
+    return f"{start} to {last}" if days > 1 else last
+
+
+def days_before(until: date, days: int) -> str:
+    """Return the name of the period before a period of the same length, with its dates.
+
+    >>> days_before(date(2017, 12, 31), 30)
+    'the 30 days before (2 Nov to 1 Dec 2017)'
+    """
+    return f"the {days} days before ({dates_of(until - timedelta(days=days), days)})"
 
 
 def change(periods: Periods) -> PeriodChange:

@@ -8,8 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from d1lab.analyses.discounts import products as sales
-from d1lab.display import days_before
-from d1lab.stats.periods import Periods, change
+from d1lab.stats.periods import Periods, change, days_before
 
 if TYPE_CHECKING:
     from d1lab.display import Figures

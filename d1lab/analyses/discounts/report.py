@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from d1lab.analyses.discounts import earnings, lifts, products
 from d1lab.analyses.discounts.earnings import BaselineShare
 from d1lab.analyses.discounts.elasticity import Elasticity
-from d1lab.display import days_before, money
+from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
-from d1lab.stats.periods import Periods, change
+from d1lab.stats.periods import Periods, change, days_before
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
