@@ -236,12 +236,12 @@ def test_optimize_corrects_what_misleads_d1(project, run):
     db.execute(f"{one} {many}", (json.dumps(list(range(999))),))
     believed = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'product_costs'"
     foretold = run("optimize", "--dry-run")
-    assert "1 table with wrong statistics; would read 2,000 rows" in foretold.err
+    assert "1 table with outdated statistics; would read 2,000 rows" in foretold.err
     assert db.query(believed).rows == [("1 1 1 1",)]
     assert run("doctor", "--json").code == 1
     done = run("optimize", "--json")
     assert done.json[0]["table"] == "product_costs"
     assert db.query(believed).rows == [("1000 1000 1 1",)]
-    assert "0 tables with wrong statistics" in run("optimize").err
+    assert "0 tables with outdated statistics" in run("optimize").err
     assert not [c for c in run("doctor", "--json").json if c["subject"].startswith("statistics")]
     db.close()
