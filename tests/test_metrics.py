@@ -1,4 +1,4 @@
-"""Metrics: their files hold together, and their parameters are checked strictly."""
+"""Metrics: consistency of their files, and strict validation of parameters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ METRICS = sorted(load_metrics())
 
 
 def test_parse_metric_reads_the_header():
-    """Name, sentence over two lines, unit, grain, reads, and parameters with type and note."""
+    """Name, description in two lines, unit, grain, reads, and parameters with type and note."""
     metric = parse_metric(SQL)
     assert metric.name == "sold_units"
     assert metric.sentence == "units sold per SKU over a period"
@@ -64,20 +64,20 @@ def test_parse_metric_reads_the_header():
     ],
 )
 def test_parse_metric_refuses(old, new, said):
-    """A header without a part, a note for no parameter, SQL that does more than read."""
+    """An incomplete header, a note without a parameter, and SQL that does not only read."""
     with pytest.raises(InputError, match="(?s)" + said.replace("(", r"\(")):
         parse_metric(SQL.replace(old, new))
 
 
 def test_parse_metric_leaves_remarks_out_of_the_header():
-    """An empty comment line ends the header; what follows is for the reader of the SQL."""
+    """An empty comment line ends the header; remarks follow it."""
     remarks = "-- $since: first day of the period\n--\n-- unit: of the old file was pieces\n"
     metric = parse_metric(SQL.replace("-- $since: first day of the period\n", remarks))
     assert metric == parse_metric(SQL)._replace(sql=metric.sql)
 
 
 def test_load_metrics_takes_a_projects_own(tmp_path):
-    """A file in the project's metrics/ is a metric; an absent folder adds none."""
+    """A file in the project's folder metrics/ is a metric; a missing folder adds none."""
     (tmp_path / "sold_units.sql").write_text(SQL)
     assert load_metrics(tmp_path)["sold_units"].grain == ("sku", "day")
     assert load_metrics(tmp_path / "absent") == load_metrics()
@@ -124,7 +124,7 @@ def test_a_metric_that_labels_a_column_otherwise_stops_no_other(tmp_path):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_reads_what_its_header_says(name):
-    """`reads:` is what provenance and the label 'simulated' rest on: views only, none left out."""
+    """`reads:` lists exactly the views, for data sources and the note on simulated data."""
     metric = load_metrics()[name]
     assert set(metric.reads) == set(tables_read(metric.sql))
     assert set(metric.reads) <= {path.stem for path in VIEWS.glob("*.sql")}
@@ -150,7 +150,7 @@ GIVEN = {
 
 @pytest.mark.parametrize("name", METRICS)
 def test_metric_casts_days_and_counts(name):
-    """Dates and numbers are typed, so that a wrong one is refused before DuckDB guesses."""
+    """Dates and numbers are cast, so that invalid values are rejected before DuckDB casts."""
     types = {p.name: p.type for p in load_metrics()[name].parameters.values()}
     expected = {"since": "DATE", "until": "DATE", "days": "INTEGER"}
     assert {p: types[p] for p in types if p in expected} == {
@@ -169,7 +169,7 @@ def test_metric_has_one_row_per_grain_and_is_the_same_each_time(name, tiny_lab):
 
 
 def test_views_read_their_raw_table_only():
-    """A view renames and converts; what it reads are D1's tables."""
+    """A view renames and converts, and reads only tables of D1."""
     paths = sorted(VIEWS.glob("*.sql"))
     assert paths
     for path in paths:
@@ -178,7 +178,7 @@ def test_views_read_their_raw_table_only():
 
 
 def test_order_lines_make_refunds_negative(tiny_lab):
-    """Sums over order_lines are net: units, revenue and discount of a refund count against."""
+    """Sums over order_lines are net: units, revenue, and discount of a refund are negative."""
     [(units, revenue, amount, price)] = tiny_lab.sql(
         "SELECT units, revenue, discount_amount, list_price FROM order_lines WHERE type = 'refund'"
     ).fetchall()
@@ -203,7 +203,7 @@ def test_inventory_days_keep_an_unknown_sum_unknown(tiny_lab):
     ],
 )
 def test_check_parameters_keeps_good_values(name, value, kept):
-    """Dates as text, date or midnight; integers as integers."""
+    """Dates as strings, dates, or midnight; integers as integers."""
     params = {"shop": "a", "since": "2026-01-01", "least": 0, name: value}
     assert check_parameters(parse_metric(SQL), params)[name] == kept
 
@@ -223,14 +223,14 @@ def test_check_parameters_keeps_good_values(name, value, kept):
     ],
 )
 def test_check_parameters_refuses_other_types(name, value):
-    """Nothing is guessed: not a date from a number, not an integer from a text or a float."""
+    """No implicit conversion of a number to a date, or of a string or float to an integer."""
     params = {"shop": "a", "since": "2026-01-01", "least": 0, name: value}
     with pytest.raises(InputError, match=f"parameter '{name}' must be of type"):
         check_parameters(parse_metric(SQL), params)
 
 
 def test_parameters_from_text_are_read_by_their_type():
-    """`--set days=30` gives an integer, `--set since=2026-05-01` a date; nothing else passes."""
+    """`--set days=30` is an integer, `--set since=2026-05-01` a date; others are rejected."""
     metric = parse_metric(SQL)
     read = parameters_from_text(metric, {"shop": "007", "since": "2026-05-01", "least": "3"})
     assert check_parameters(metric, read) == {
@@ -245,7 +245,7 @@ def test_parameters_from_text_are_read_by_their_type():
 
 
 def test_evaluate_names_a_missing_and_an_unknown_parameter(tiny_lab):
-    """Both are errors that say what the metric takes."""
+    """Both are errors that list the parameters of the metric."""
     metric = load_metrics()["turnover"]
     with duckdb.connect() as con:
         with pytest.raises(InputError, match=r"missing .* days\. Required: shop, until"):
@@ -255,7 +255,7 @@ def test_evaluate_names_a_missing_and_an_unknown_parameter(tiny_lab):
 
 
 def test_dashboard_counts_by_hand(tiny_lab):
-    """Uses, savings and revenue of 30 days and of the 30 before, counted line by line in Python."""
+    """Uses, discounts, and revenue of 30 days and the previous 30, counted in Python."""
     lines = tiny_lab.sql(
         "SELECT day, type, discount_id, sku, customer_id, discount_amount, revenue "
         "FROM order_lines WHERE shop = 'harbor' AND discount_id IS NOT NULL"
@@ -276,14 +276,14 @@ def test_dashboard_counts_by_hand(tiny_lab):
 
 
 def test_dashboard_has_no_before_where_history_is_short(tiny_lab):
-    """With 97 days of data, 60 days have no whole period before them: unknown, not zero."""
+    """97 days of data do not cover two periods of 60 days: before is NULL, not zero."""
     found = tiny_lab.metric("discount_dashboard", until="2026-05-08", days=60)
     assert found["before"].isna().all()
     assert (found["value"] > 0).all()
 
 
 def test_trend_shows_days_without_discounts(tiny_lab):
-    """Every day of the period has its row, with zeros where nothing was discounted."""
+    """Every day of the period has a row, with zeros for days without discounts."""
     trend = tiny_lab.metric("discount_trend", until="2026-05-08", days=30)
     assert len(trend) == 30
     assert (trend["uses"] == 0).any()
@@ -294,5 +294,5 @@ def test_trend_shows_days_without_discounts(tiny_lab):
 
 
 def test_package_ships_its_sql():
-    """Views and metrics lie inside the package, so that a wheel has them."""
+    """Views and metrics are inside the package, so that a wheel includes them."""
     assert FOLDER.is_relative_to(Path(parse_metric.__code__.co_filename).parent)

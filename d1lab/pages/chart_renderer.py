@@ -1,6 +1,6 @@
 """Render charts in a separate process because Vega holds the GIL.
 
-    python -P vega_process.py
+    python -P chart_renderer.py
 
 As a script, this module reads one Vega-Lite specification per line, as JSON, and writes one line of
 JSON for each: `{"svg": ...}`, or `{"error": ...}` with Vega's message. When imported, it is the

@@ -1,6 +1,6 @@
-"""Every reference number of tests/oracles/ab_tests.json, from the libraries that made them.
+"""Every reference number in tests/oracles/ab_tests.json, from other libraries.
 
-Where another library is wrong its number is not there: one test states where we differ on purpose.
+Wrong numbers of other libraries are not included; one test shows an intended difference.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def money(case: str) -> means.Means:
 
 
 def find(oracles: dict[str, Any], case: str, call: str) -> Any:
-    """What the first entry holds whose case begins like this, and whose call has this part."""
+    """Return the first entry whose case starts with this text and whose call contains the part."""
     matching = (
         entry
         for entry in oracles["ab_tests"]
@@ -59,7 +59,7 @@ def find(oracles: dict[str, Any], case: str, call: str) -> Any:
 
 
 def close(ours: Any, theirs: Any, tolerance: float) -> None:
-    """Equal within the tolerance, relative above 1; null stands for infinity."""
+    """Compare within the tolerance, relative above 1; null means infinity."""
     theirs = theirs if isinstance(theirs, list) else [theirs]
     theirs = [math.inf if number in (None, "inf") else number for number in theirs]
     ours = np.atleast_1d(ours).tolist()
@@ -68,7 +68,7 @@ def close(ours: Any, theirs: Any, tolerance: float) -> None:
 
 @pytest.mark.parametrize("case", ["P1", "P2_small", "P3_zero_a", "P7_hillstrom_conv"])
 def test_score_test_matches(oracles: dict[str, Any], case: str) -> None:
-    """z and p of the pooled score test, as three libraries have them."""
+    """z and p of the pooled score test equal those of three libraries."""
     theirs = find(oracles, case, "proportions_ztest")
     close(proportions.score_z(rates(case)), theirs["z"], CLOSED)
     p = float(proportions.score_p(rates(case)))
@@ -82,7 +82,7 @@ def test_score_test_matches(oracles: dict[str, Any], case: str) -> None:
 
 @pytest.mark.parametrize("case", ["P1", "P2_small", "P3_zero_a", "P5_all_zero"])
 def test_miettinen_nurminen_matches(oracles: dict[str, Any], case: str) -> None:
-    """Both intervals against the reference inversion, also with no conversions at all."""
+    """Both intervals equal the reference inversion, also without conversions."""
     theirs = find(oracles, case, "mn_diff(xb,nb,xa,na)")
     close(proportions.difference_interval(rates(case), Z95), theirs["diff_ci"], INVERTED)
     close(proportions.ratio_interval(rates(case), Z95), theirs["ratio_ci"]["mn"], INVERTED)
@@ -90,32 +90,32 @@ def test_miettinen_nurminen_matches(oracles: dict[str, Any], case: str) -> None:
 
 @pytest.mark.parametrize("case", ["P1", "P2_small", "P3_zero_a", "P7_hillstrom_conv"])
 def test_ratio_interval_matches_statsmodels(oracles: dict[str, Any], case: str) -> None:
-    """statsmodels' score interval for the ratio is sound, unlike the one for the difference."""
+    """statsmodels' score interval for the ratio is correct, unlike the one for the difference."""
     theirs = find(oracles, case, "compare='ratio',method='score'")
     close(proportions.ratio_interval(rates(case), Z95), theirs, INVERTED)
 
 
 def test_known_error_is_not_matched() -> None:
-    """56/70 against 48/80: Miettinen-Nurminen's interval, not statsmodels' .0526 to .3440."""
+    """56/70 vs. 48/80: the Miettinen-Nurminen interval, not statsmodels' 0.0526 to 0.3440."""
     low, high = proportions.difference_interval(proportions.Rates.of(48, 80, 56, 70), Z95)
     assert (round(float(low), 4), round(float(high), 4)) == (0.0528, 0.3382)
 
 
 @pytest.mark.parametrize("case", RATES)
 def test_fisher_matches(oracles: dict[str, Any], case: str) -> None:
-    """Fisher's exact test, for 500/10,000 as for 0/30."""
+    """Fisher's exact test, for 500/10,000 and for 0/30."""
     close(exact.fisher_p(*RATES[case]), find(oracles, case, "fisher_exact"), CLOSED)
 
 
 @pytest.mark.parametrize("case", ["P2_small", "P3_zero_a", "P5_all_zero"])
 def test_barnard_matches(oracles: dict[str, Any], case: str) -> None:
-    """Barnard's exact test where scipy's sampled supremum is the supremum."""
+    """Barnard's exact test, if scipy's sampled supremum is the supremum."""
     close(exact.barnard_p(*RATES[case]), find(oracles, case, "barnard_exact"), CLOSED)
 
 
 @pytest.mark.parametrize("case", COUNTS)
 def test_binomial_matches(oracles: dict[str, Any], case: str) -> None:
-    """Exact p, mid-p and Clopper-Pearson's interval as a ratio of rates."""
+    """Exact p, mid-p, and the Clopper-Pearson interval as a ratio of rates."""
     a, b = COUNTS[case]
     ours = exact.binomial_test(b, a + b, 0.5)
     close(ours.p_value, find(oracles, case, "binomtest(xb,xa+xb,w_b)"), CLOSED)
@@ -129,7 +129,7 @@ def test_binomial_matches(oracles: dict[str, Any], case: str) -> None:
 
 @pytest.mark.parametrize("case", MONEY)
 def test_welch_matches(oracles: dict[str, Any], case: str) -> None:
-    """t, degrees of freedom, p and the interval, as scipy, GrowthBook and tea-tasting have them."""
+    """t, degrees of freedom, p, and interval equal scipy, GrowthBook, and tea-tasting."""
     theirs = find(oracles, case, "ttest_ind_from_stats")
     both = money(case)
     p = float(means.p_value(both))
@@ -161,7 +161,7 @@ def pairs(entry: dict[str, Any], variant: str, y: str, x: str) -> means.Pairs:
 
 
 def test_cuped_matches(oracles: dict[str, Any]) -> None:
-    """CUPED from sums: GrowthBook's and tea-tasting's difference, interval and p."""
+    """CUPED from sums: difference, interval, and p of GrowthBook and tea-tasting."""
     theirs = find(oracles, "K1_CUPED", "theta=None)...,difference_type='absolute'")
     ours = means.cuped(*(pairs(theirs, variant, "y", "x") for variant in "ab"))
     close(ours.b - ours.a, theirs["expected"], CLOSED)
@@ -173,7 +173,7 @@ def test_cuped_matches(oracles: dict[str, Any]) -> None:
 
 
 def test_ratio_of_means_matches(oracles: dict[str, Any]) -> None:
-    """Revenue per order by the delta method: GrowthBook's and tea-tasting's."""
+    """Revenue per order by the delta method equals GrowthBook and tea-tasting."""
     theirs = find(oracles, "Q1_ratio", "TwoSidedTTest(RatioStatistic...,difference_type='absolute'")
     ours = means.ratio_of_means(*(pairs(theirs, variant, "m", "d") for variant in "ab"))
     close(ours.b - ours.a, theirs["expected"], CLOSED)
@@ -184,7 +184,7 @@ def test_ratio_of_means_matches(oracles: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", ["P1", "P2_small", "P3_zero_a", "P7_hillstrom_conv"])
 def test_chance_and_losses_match(oracles: dict[str, Any], case: str) -> None:
-    """P(B better) and both losses against quadrature and Miller's sum."""
+    """P(B better) and both losses equal quadrature and Miller's sum."""
     theirs = find(oracles, case, "Beta(1,1) priors")
     ours = bayes.rates_posterior(*RATES[case])
     close(ours.b_better, theirs["p_b_beats_a"], CLOSED)
@@ -201,7 +201,7 @@ def test_chance_from_counts_matches(oracles: dict[str, Any], case: str) -> None:
 
 @pytest.mark.parametrize("case", MONEY)
 def test_chance_of_money_matches(oracles: dict[str, Any], case: str) -> None:
-    """The normal chance and losses of GrowthBook with an improper prior, absolute scale."""
+    """Normal probability and losses of GrowthBook with an improper prior, absolute scale."""
     theirs = find(
         oracles, case, "EffectBayesianABTest(SampleMeanStatistic...,difference_type='absolute'"
     )
@@ -212,7 +212,7 @@ def test_chance_of_money_matches(oracles: dict[str, Any], case: str) -> None:
 
 
 def test_sample_ratio_matches(oracles: dict[str, Any]) -> None:
-    """Cookie Cats' 44,700 against 45,489: chi-square once, the e-process while it runs."""
+    """Cookie Cats, 44,700 vs. 45,489: chi-square at the end, the e-process while running."""
     p = sample_ratio_p(44_700, 45_489, 0.5)
     close(p, find(oracles, "S2", "chisquare")["pvalue"], CLOSED)
     close(p, find(oracles, "S2", "check_srm"), CLOSED)
@@ -231,7 +231,7 @@ def test_sample_ratio_matches(oracles: dict[str, Any]) -> None:
 @pytest.mark.parametrize("weight", [2, 100, 400])
 @pytest.mark.parametrize("case", COUNTS)
 def test_beta_binomial_matches(oracles: dict[str, Any], case: str, weight: int) -> None:
-    """The e-process, its p and its sequence, for three prior weights."""
+    """The e-process, its p-value, and its sequence, for three prior weights."""
     a, b = COUNTS[case]
     theirs = find(oracles, case, f"xa={a},xb={b},w_b=0.5,k={weight})")
     factor = sequential.log_bayes_factor(a, b, 0.5, concentration=weight)
@@ -272,7 +272,7 @@ def test_sequence_width_matches(oracles: dict[str, Any], n: int) -> None:
 @pytest.mark.parametrize("case", ["P1", "P2_small", "P7_hillstrom_conv"])
 @pytest.mark.parametrize("tuned", [5_000, 20_000])
 def test_sequence_p_matches(oracles: dict[str, Any], case: str, tuned: int) -> None:
-    """Sequential p and interval of GrowthBook, on the absolute scale, whose p is the null's."""
+    """Sequential p-value and interval of GrowthBook, on the absolute scale."""
     theirs = find(oracles, case, f"difference_type='absolute',sequential_tuning_parameter={tuned}")
     difference, error = theirs["expected"], theirs["uplift"]["stddev"]
     n = RATES[case][1] + RATES[case][3]
@@ -304,7 +304,7 @@ def test_group_sequential_bounds_match(oracles: dict[str, Any]) -> None:
 
 
 def test_noninferiority_matches(oracles: dict[str, Any]) -> None:
-    """490 against 500 of 10,000 with a margin of half a point."""
+    """490 vs. 500 of 10,000, with a margin of 0.5 percentage points."""
     theirs = find(oracles, "N1", "correction=True")
     counts = proportions.Rates.of(500, 10_000, 490, 10_000)
     close(proportions.difference_z(counts, -0.005), theirs["z"], CLOSED)
@@ -313,7 +313,7 @@ def test_noninferiority_matches(oracles: dict[str, Any]) -> None:
 
 
 def test_sample_size_matches(oracles: dict[str, Any]) -> None:
-    """5 % to 5.5 %: visitors for a power of 80 %, and the power of given visitors."""
+    """5% to 5.5%: visitors for 80% power, and the power of given visitors."""
     ours = power.sample_size(0.05, 0.055)
     close(ours.exact_a, find(oracles, "W1", "samplesize_proportions_2indep_onetail"), CLOSED)
     theirs = find(oracles, "W1", "power_proportions_2indep")
@@ -331,7 +331,7 @@ def test_multiplicity_matches(oracles: dict[str, Any]) -> None:
 
 
 def test_sample_ratio_matches_the_other_libraries(oracles: dict[str, Any]) -> None:
-    """tea-tasting's and spotify-confidence's check; the e-process with little weight."""
+    """The checks of tea-tasting and spotify-confidence; the e-process with a small weight."""
     p = sample_ratio_p(44_700, 45_489, 0.5)
     close(p, find(oracles, "S2", "'norm', 'correction': False}).analyze")["pvalue"], CLOSED)
     close(p, find(oracles, "S2", "SampleRatioTest")[0], CLOSED)
@@ -344,7 +344,7 @@ def test_sample_ratio_matches_the_other_libraries(oracles: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("case", RATES)
 def test_clopper_pearson_matches(oracles: dict[str, Any], case: str) -> None:
-    """The exact interval of each variant's rate, for none of 30 as for 560 of 10,000."""
+    """The exact interval of each variant's rate, for 0 of 30 and for 560 of 10,000."""
     theirs = find(oracles, case, "Clopper-Pearson")
     xa, na, xb, nb = RATES[case]
     for (x, n), ends in zip(((xa, na), (xb, nb)), theirs, strict=True):
@@ -353,7 +353,7 @@ def test_clopper_pearson_matches(oracles: dict[str, Any], case: str) -> None:
 
 
 def test_unadjusted_means_match(oracles: dict[str, Any]) -> None:
-    """The test that CUPED improves on; and Welch as spotify-confidence prints it, to ten digits."""
+    """The test without CUPED, and Welch of spotify-confidence, to ten digits."""
     given = find(oracles, "K1_CUPED", "theta=None)...,difference_type='absolute'")
     ours = means.welch(*(pairs(given, variant, "y", "x").outcome for variant in "ab"))
     theirs = find(oracles, "K1_CUPED", "unadjusted TwoSidedTTest difference_type='absolute'")
@@ -368,7 +368,7 @@ def test_unadjusted_means_match(oracles: dict[str, Any]) -> None:
 
 
 def test_every_entry_is_matched(oracles: dict[str, Any]) -> None:
-    """Nothing of the file is passed over: all tests of this module together read every entry."""
+    """The tests of this module together read every entry of the file."""
     read: list[str] = []
 
     class Entry(dict[str, Any]):

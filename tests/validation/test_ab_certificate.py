@@ -1,4 +1,4 @@
-"""A fast part of `make certify`, and proof that it certifies what `compare` does."""
+"""A fast part of `make certify`, and a comparison of its rules with `compare`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METHODS = {
 
 @pytest.mark.parametrize("rule", METHODS)
 def test_the_simulated_rule_is_the_products(rule: str) -> None:
-    """Test by test, with 28 looks each: the columns decide what `compare` decides."""
+    """For each test with 28 looks, the vectorized rules decide as `compare` does."""
     metric, method, share = METHODS[rule]
     drawn = simulate_ab.simulate(simulate_ab.Cell(500, 0.5, 0.25), 12, np.random.default_rng(3))
     decided = certify.decide(drawn, 0.5)[metric][rule]
@@ -50,7 +50,7 @@ def test_the_simulated_money_rule_is_the_products() -> None:
 
 
 def looks(drawn: simulate_ab.Tests, test: int) -> list[Look]:
-    """The sums of one test, day by day."""
+    """Return the sums of one test by day."""
     a, b = ([list(column[variant][test]) for column in drawn[:4]] for variant in (0, 1))
     return [
         Look(*(Variant(int(n), int(x), float(y), float(yy)) for n, x, y, yy in variants))
@@ -59,7 +59,7 @@ def looks(drawn: simulate_ab.Tests, test: int) -> list[Look]:
 
 
 def test_false_positives_keep_their_limits() -> None:
-    """400 A/A tests a cell, 28 looks: within the limits and the error of so few tests."""
+    """400 A/A tests per cell with 28 looks: within the limits plus sampling error."""
     found = certify.false_positives(400, traffic=(100, 500))
     rates: dict[str, list[float]] = {}
     for one in found:
@@ -74,7 +74,7 @@ def test_false_positives_keep_their_limits() -> None:
 
 
 def test_a_wrong_rule_is_caught() -> None:
-    """The check can fail: naive looking called group-sequential breaks its limit."""
+    """The check detects an invalid rule: daily looks labeled as group-sequential."""
     cell = simulate_ab.Cell(100)
     honest = certify.Found("conversions", cell, {"group-sequential": 0.053, "naive": 0.27})
     wrong = certify.Found("conversions", cell, {"group-sequential": 0.27})
@@ -84,14 +84,14 @@ def test_a_wrong_rule_is_caught() -> None:
 
 
 def test_coverage_is_measured_on_what_compare_shows() -> None:
-    """A few intervals of each kind: most hold the truth, on both scales."""
+    """A few intervals of each kind: most cover the true value, on both scales."""
     covered = coverage.coverages(12, 1)
     assert {one.interval.rsplit(", ")[-1] for one in covered} == {"difference", "ratio"}
     assert all(one.share > 0.5 for one in covered)
 
 
 def test_the_certificate_tells_seed_and_limits() -> None:
-    """The text holds the seed, a row per cell, and the intervals."""
+    """The text has the seed, a row per cell, and the intervals."""
     found = certify.false_positives(20, traffic=(100,))
     text = certify.certificate(found, found, [coverage.Coverage("Welch", "1", 20, 0.95, 0.9, 1)])
     assert str(certify.SEED) in text

@@ -1,4 +1,4 @@
-"""The short form of the soak, and the days of the long one."""
+"""A short soak test, and the days of the long one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ EARLY = ("recommendations",)  # what it found weeks before is data of the last M
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Course:
-    """The smallest shop, four Mondays on."""
+    """The smallest shop over four Mondays."""
     return Course(tmp_path_factory.mktemp("soak"), SHORT, ["kiosk"])
 
 
 def test_four_mondays_of_the_smallest_shop(course):
-    """Nothing fails, and on the last Monday every result is that of a fresh installation.
+    """Nothing fails, and on the last Monday, every result equals that of a fresh installation.
 
-    On the Mondays before, recommendations are made, which the last one scores.
+    The last Monday scores the recommendations of the earlier ones.
     """
     rows = list(course.play(early=EARLY))
     assert [fault for row in rows for fault in row.faults] == []
@@ -41,7 +41,7 @@ def _track_record(course) -> str:
 
 
 def test_course_goes_through_a_year_of_mondays_and_sixty_days():
-    """The first step is the day where the demo ends; then 52 Mondays, or 60 days in a row."""
+    """The first step is the last day of the demo; then 52 Mondays, or 60 consecutive days."""
     mondays, days = (_days(phase) for phase in PHASES)
     assert len(mondays) == 53
     assert {day.weekday() for day in mondays[1:]} == {0}

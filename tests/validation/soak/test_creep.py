@@ -1,4 +1,4 @@
-"""What grows from step to step."""
+"""Growth from step to step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _row(**fields) -> StepRow:
 
 
 def test_creep_names_what_grows():
-    """A step that always costs the same is fine, and so is one dear day; growth is not."""
+    """Constant cost and one expensive day are accepted; growth is not."""
     steady = [_row(rows_read=1000 if n != 15 else 9000) for n in range(16)]
     assert list(creep(steady)) == []
     growing = [_row(rows_read=1000 + 100 * n) for n in range(16)]

@@ -1,4 +1,4 @@
-"""The days that are played: orders as an app sends them."""
+"""Simulated days: orders as an app sends them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _event(number: int) -> dict:
 
 
 def test_orders_arrive_on_time_late_corrected_and_refunded():
-    """Every order comes a year on, on the same weekday; some of them not as they should."""
+    """Every order is repeated a year later on the same weekday; some late or corrected."""
     day = date(2017, 3, 6) + YEAR
     kinds: Counter[str] = Counter()
     for number in range(400):
