@@ -18,8 +18,8 @@ RESULTS = FOLDER / "RESULTS.md"
 
 _HEAD = """# Benchmarks
 
-Written by `make bench`. The ratios are the result: the seconds are those of one small machine.
-Each part names the machine that it was measured on.
+Written by `make bench`. Compare the ratios: the seconds depend on the machine, which is listed for
+each part.
 """
 _SECTION = re.compile(r"<!-- part (\w+) -->\n(.*?)\n<!-- end -->", re.DOTALL)
 _PACKAGES = ("d1lab", "duckdb", "pyarrow", "adbc-driver-sqlite", "pandas", "SQLAlchemy", "dlt")

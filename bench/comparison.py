@@ -42,7 +42,7 @@ class Comparison(NamedTuple):
                 )
                 for target in self.targets
             ]
-            parts.append(_table(("target", "promised", "measured", "met"), rows))
+            parts.append(_table(("target", "limit", "measured", "met"), rows))
         return "\n\n".join(parts)
 
 

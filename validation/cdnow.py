@@ -37,11 +37,11 @@ def run() -> list[Comparison]:
             slowest = max(slowest, milliseconds) if way == "analytic gradient" else slowest
     how = (
         "2,357 customers of CDNOW. Published: r .243, alpha 4.414, a .793, b 2.426 with "
-        "log-likelihood -9582.4, and p 6.25, q 3.74, v 15.44. The best of "
-        f"{REPEATS} fits, for all alike, standard errors included."
+        "log-likelihood -9582.4, and p 6.25, q 3.74, v 15.44. Best of "
+        f"{REPEATS} fits, including standard errors."
     )
-    target = Target("milliseconds a fit", slowest, MAX_MILLISECONDS)
-    columns = ("model", "by", "milliseconds", "estimates", "log-likelihood")
+    target = Target("milliseconds per fit", slowest, MAX_MILLISECONDS)
+    columns = ("model", "gradient", "milliseconds", "estimates", "log-likelihood")
     return [Comparison("Lifetime models on CDNOW", how, columns, rows, [target])]
 
 

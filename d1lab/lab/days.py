@@ -1,4 +1,4 @@
-"""A shop's days in the warehouse: its time zone, today, and the complete days of its data."""
+"""Days of a shop: its time zone, today's date, and the complete days of its data."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from d1lab.lab.freshness import as_utc
 
 
 def zone_of(con: duckdb.DuckDBPyConnection, shop: str) -> str | None:
-    """The time zone of a shop's days; None where none is set, and days are UTC."""
+    """Return the time zone of a shop's days; None if unset, which means UTC."""
     return con.execute("SELECT zone_of(?)", [shop]).fetchall()[0][0]
 
 
 def today(zone: str | None) -> date:
-    """The present day in a time zone; in UTC for None."""
+    """Return today's date in a time zone; None for UTC."""
     return datetime.now(ZoneInfo(zone or "UTC")).date()
 
 
 def complete(
     con: duckdb.DuckDBPyConnection, days: Mapping[str, tuple[date, date]]
 ) -> dict[str, tuple[date, date]]:
-    """First and last complete day by shop.
+    """Return the first and last complete day by shop.
 
-    A shop's day is complete when it had ended before the last pull began. Of a shop whose data
-    begins on a later day that day is all there is, and it stays.
+    A day is complete if it ended before the start of the last pull, in the shop's time zone. If a
+    shop's data starts later, its only day is kept.
 
     Args:
-        con: The warehouse.
+        con: Connection to the warehouse.
         days: First and last day of each shop's data.
     """
     [(pulled,)] = con.sql("SELECT max(started_at) FROM d1lab.pull").fetchall()
