@@ -111,11 +111,14 @@ def write_events(folder: Path, events: int = EVENTS) -> None:
     """Write the same events to a warehouse, a Parquet file, and a SQLite table."""
     from adbc_driver_sqlite import dbapi
 
+    from d1lab.warehouse.shop_days import prepare_days
+
     view = (FOLDER.parent / "d1lab" / "warehouse" / "order_lines.sql").read_text()
     with duckdb.connect(folder / FILES["ours"], config={"threads": 2}) as con:
         con.execute("SET enable_progress_bar = false; CREATE SCHEMA raw")
         con.execute(_EVENTS, {"events": events})
         con.execute("CREATE MACRO main.in_units(x) AS x::BIGINT")
+        prepare_days(con)
         con.execute(f"CREATE VIEW order_lines AS {view}")
         floats = (
             "revenue::DOUBLE AS revenue, discount_amount::DOUBLE AS discount_amount, "
@@ -124,7 +127,7 @@ def write_events(folder: Path, events: int = EVENTS) -> None:
         lines = f"SELECT * REPLACE ({floats}) FROM order_lines"
         con.execute(f"COPY ({lines}) TO '{folder / FILES['pandas']}' (FORMAT parquet)")
         plain = con.sql(
-            f"SELECT * REPLACE ({floats}, "
+            f"SELECT * EXCLUDE (_day) REPLACE ({floats}, "
             "strftime(occurred_at, '%Y-%m-%d %H:%M:%S') AS occurred_at) FROM raw.order_events"
         )
         with dbapi.connect(f"file:{folder / FILES['sqlite']}") as lite, lite.cursor() as cursor:

@@ -1,8 +1,7 @@
-"""Reading: the rows that D1 bills for a pull follow what changed, not what the tables hold.
+"""Reading: the rows billed by D1 for a pull depend on changed rows, not on the size of tables.
 
-All figures are those of the real engine's bill and do not depend on the machine. Shops are made in
-D1 with the guide's tables: order lines and the counters that its app keeps of them. Days pass by a
-clock of the benchmark's.
+All figures are rows billed by the real engine and do not depend on the machine. The shops have the
+guide's tables: order lines and the app's counters. The benchmark simulates the clock.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from tests.support import workerd
 
 NOON = datetime(2026, 6, 1, 12)
 PULLS_A_DAY = 96
-_MOST_INSERTED = 50_000  # rows of one statement
+_MOST_INSERTED = 50_000  # rows per statement
 
 _ORDERS = """
 WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n LIMIT ?2)
@@ -67,7 +66,7 @@ WHERE shop = 'shop0000' AND sku = ?1
 
 
 class Size(NamedTuple):
-    """How many rows each shop has, and how many shops there are."""
+    """Number of shops and of rows per shop."""
 
     shops: int
     lines: int
@@ -78,7 +77,7 @@ class Size(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Rows of all shops."""
+        """Return the rows of all shops."""
         return self.shops * sum(self[1:])
 
 
@@ -87,20 +86,20 @@ LIVING = Size(1, 182_000, 30_000, 28_000, 3_000, 40_000)
 
 
 class Day(NamedTuple):
-    """What a day of pulls read."""
+    """Rows read by the pulls of a day."""
 
     rows_read: int
-    rows_changed: int  # order lines and counters that the app wrote
-    counters_read: int  # rows of them, by the first pull of the day
+    rows_changed: int  # order lines and counters written by the app
+    counters_read: int  # rows of counters read by the first pull of the day
 
     @property
     def read_per_change(self) -> float:
-        """Rows read for each that changed."""
+        """Rows read per changed row."""
         return self.rows_read / self.rows_changed
 
 
 def run() -> list[Comparison]:
-    """Measure all of it."""
+    """Measure everything."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "engine").mkdir()
