@@ -18,6 +18,7 @@ from d1lab.cli.output import (
     print_rows,
 )
 from d1lab.config import load_settings
+from d1lab.counting import counted
 
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
@@ -78,8 +79,8 @@ def _kept_because(foreign: int | None, stored: int) -> str:
     if foreign is None:
         return "is maintained by the app: not written."
     return (
-        f"has values that d1lab did not write, in {foreign:,} of {stored:,} rows. It was not "
-        "written, and from now on it is the app's: a counter has one writer."
+        f"has values that d1lab did not write, in {foreign:,} of {counted(stored, 'row')}. "
+        "It was not written, and from now on it is the app's: a counter has one writer."
     )
 
 

@@ -170,8 +170,8 @@ def echo_pull_notes(pulled: PullResult) -> None:
         )
     if pulled.to_come:
         echo_err(
-            f"pull: {pulled.to_come:,} rows dated in the future are left out of views and reports "
-            "until that day. To list them: d1lab sql 'FROM d1lab.quarantine'"
+            f"pull: {counted(pulled.to_come, 'row')} dated in the future, left out of views and "
+            "reports until that day. To list them: d1lab sql 'FROM d1lab.quarantine'"
         )
 
 

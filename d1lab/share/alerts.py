@@ -48,7 +48,7 @@ def parse_alert(text: str) -> Alert:
 
     >>> parse_alert("days_of_supply_min<7").text
     'days_of_supply_min < 7'
-    >>> parse_alert("repeat_rate <= 25 %").number
+    >>> parse_alert("repeat_rate <= 25%").number
     0.25
 
     Raises:
@@ -59,7 +59,7 @@ def parse_alert(text: str) -> Alert:
         signs = ", ".join(COMPARISONS)
         raise InputError(
             f"invalid alert {text!r}. Use a key figure, one of {signs}, and a number, "
-            "such as 'products_short > 20' or 'repeat_rate < 25 %'."
+            "such as 'products_short > 20' or 'repeat_rate < 25%'."
         )
     metric, sign, percent = match["metric"], match["sign"], match["percent"]
     number = float(match["number"]) / (100 if percent else 1)
