@@ -274,10 +274,10 @@ def test_first_uses_are_counted_though_the_upsert_begins_at_zero(lab):
     _count(lab, sku="T", times_used=3, discount_amount=20, id=902)
     row = _of_new(lab, "counted_discounts")
     assert (row["times_used"], row["savings"]) == (1 + 4, 25)
-    lab._con.execute("SET VARIABLE uses_start = 1")
+    lab._own_first.execute("SET VARIABLE uses_start = 1")
     row = _of_new(lab, "counted_discounts")
     assert (row["times_used"], row["savings"]) == (3, 25)  # savings are never dropped
-    lab._con.execute("SET VARIABLE uses_start = 0")
+    lab._own_first.execute("SET VARIABLE uses_start = 0")
     _keep(lab, "discount_analytics")
     lab._con.execute("UPDATE raw.discount_analytics SET times_used = 3")
     assert _of_new(lab, "counted_discounts")["times_used"] == 8
