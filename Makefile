@@ -1,23 +1,23 @@
-# Two commands: `make report` and `make test`. The rest is for comfort.
+# The main commands are `make report` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-# Python 3.12 and later have pins of their own.
+# Python 3.12 and later have separate pins.
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
 .PHONY: report test coverage lab check pins docs bench certify soak coexistence images clean
 
-report: .venv/.run-ready        ## build the demo shop, pull, run every report, push, write the pages
+report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
 	@$(BIN)/d1lab run
 
-test: .venv/.test-ready         ## the whole suite
+test: .venv/.test-ready         ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-coverage: .venv/.test-ready     ## the whole suite, with the share of code that it runs: it may not fall
+coverage: .venv/.test-ready     ## all tests with coverage, which must not fall
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered
 
-lab: .venv/.run-ready           ## JupyterLab on the demo shop, at the tour
+lab: .venv/.run-ready           ## JupyterLab with the tour, on the demo shops
 	@$(BIN)/d1lab demo --if-missing
 	@$(BIN)/d1lab pull
 	@$(BIN)/d1lab lab
@@ -26,26 +26,26 @@ check: .venv/.test-ready        ## style, types, import layers, documentation
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright && $(BIN)/lint-imports
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-pins: .venv/bin/python          ## both files of pins resolve, wheels only; `make pins RENEW=--renew` writes them
+pins: .venv/bin/python          ## check that both pin files resolve, wheels only; `make pins RENEW=--renew` rewrites them
 	@$(BIN)/python .ci/pins.py $(RENEW)
 
-docs: .venv/.docs-ready         ## build the documentation into site/; a warning is an error
+docs: .venv/.docs-ready         ## build the documentation into site/; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
-bench: .venv/.bench-ready       ## compare side by side; writes bench/RESULTS.md
+bench: .venv/.bench-ready       ## benchmarks against alternatives; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-certify: .venv/.test-ready      ## simulate the A/B statistics' promises; writes docs/validation/ab-certificate.md
+certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes docs/validation/ab-certificate.md
 	@$(BIN)/python -m validation.ab_certificate
 
-soak: .venv/.test-ready         ## play the demo forward: 52 Mondays, 60 days; an hour; goes on where it stopped
+soak: .venv/.test-ready         ## run every report on 52 Mondays and 60 days; takes an hour; resumes
 	@$(BIN)/python -m validation.soak
 
-coexistence: .venv/.test-ready  ## a minute of an app on the real engine that writes beside d1lab
+coexistence: .venv/.test-ready  ## run an app and d1lab on the real engine for a minute
 	@$(BIN)/python -m tests.support.coexistence 60
 
-images: .venv/.test-ready       ## picture the reports that are there; writes docs/images/
+images: .venv/.test-ready       ## take pictures of the existing reports; writes docs/images/
 	@$(BIN)/python -m docs.screenshots
 
 .venv/bin/python:
@@ -56,11 +56,11 @@ images: .venv/.test-ready       ## picture the reports that are there; writes do
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
-# Not `npm ci`: it fails where a registry lacks the optional packages of other platforms.
+# Not `npm ci`: it fails if a registry does not have the optional packages of other platforms.
 NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml $(PINS) $(NPM_LOCKS) | .venv/bin/python
-	@echo "Installing d1lab with its tests' tools (a minute or two, once) ..."
+	@echo "Installing d1lab with its test tools (a minute or two, once) ..."
 	@$(PIP) -e '.[demo,prices,share,test,docs]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
@@ -76,7 +76,7 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 	@$(PIP) -e '.[demo,prices,share,test,bench]'
 	@touch $@
 
-clean:                          ## back to a fresh clone: data/ and reports/ keep their README alone
+clean:                          ## back to a fresh clone: data/ and reports/ keep only their README
 	@for folder in data reports; do \
 	  [ ! -d $$folder ] || find $$folder/ -mindepth 1 ! -path $$folder/README.md -delete; \
 	done

@@ -1,9 +1,9 @@
 """Resolve the dependencies for the oldest and the newest Python: `make pins`.
 
-    python .ci/pins.py           check that both files of pins resolve, wheels only
-    python .ci/pins.py --renew   take the newest versions and write both files
+    python .ci/pins.py           check that both pin files resolve, wheels only
+    python .ci/pins.py --renew   take the newest versions and rewrite both files
 
-pip resolves for a Python that need not be installed here, and downloads no package for it.
+pip can resolve for a Python that is not installed, without downloading packages for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILES = {"3.11.5": "constraints.txt", "3.14": "constraints-3.14.txt"}
 
 
 def resolved(python: str, pins: Path | None) -> list[str]:
-    """What would be installed for a version of Python, one `name==version` per package."""
+    """Return the packages to install for a Python version, as `name==version`."""
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"]
@@ -34,13 +34,13 @@ def resolved(python: str, pins: Path | None) -> list[str]:
 
 
 def main() -> None:
-    """Check or renew each file of pins."""
+    """Check or renew each pin file."""
     renew = "--renew" in sys.argv[1:]
     for python, name in FILES.items():
         pins = ROOT / name
         lines = resolved(python, None if renew else pins)
         if renew:
-            head = f"# What is tested on Python {python}; `make pins` checks it, --renew writes it."
+            head = f"# Tested with Python {python}; `make pins` checks it, --renew rewrites it."
             pins.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
         print(f"{name}: {len(lines)} packages resolve for Python {python}")
 

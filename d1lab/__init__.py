@@ -26,9 +26,9 @@ The package, from the top down; imports point down only:
     d1          the only access to D1
     catalog     every D1 table, declared once
     config      settings: the only reader of the environment and of d1lab.toml
-    errors      every error that d1lab raises on purpose
+    errors      all exceptions of d1lab
     counting    a count with its noun: "1 price", "2,000 prices"
-    stats       methods that know no shop: numbers in, NamedTuple out
+    stats       statistical methods without shop concepts: numbers in, NamedTuple out
 
 The names below are loaded on first use, so that `d1lab --help` starts fast.
 """
