@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: report test coverage lab check pins docs bench certify soak coexistence images clean
+.PHONY: report test coverage lab check pins docs bench certify soak chaos coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -38,6 +38,9 @@ bench: .venv/.bench-ready       ## benchmarks against alternatives; writes bench
 
 certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes docs/validation/ab-certificate.md
 	@$(BIN)/python -m validation.ab_certificate
+
+chaos: .venv/.test-ready        ## kill commands, corrupt responses and inputs; writes docs/validation/chaos.md
+	@$(BIN)/python -m validation.chaos
 
 soak: .venv/.test-ready         ## run every report on 52 Mondays and 60 days; takes an hour; resumes
 	@$(BIN)/python -m validation.soak

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Annotated
@@ -17,6 +17,7 @@ from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup
 from d1lab.cli.ending import fail
 from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.output import echo_err
+from d1lab.errors import InputError
 from d1lab.version import __version__
 
 _INTERRUPTED = 130
@@ -75,6 +76,7 @@ def main() -> None:
 def _run(*, as_json: bool) -> str | int | None:
     """Run the command that the arguments name; the exit code."""
     try:
+        _require_utf8(sys.argv)
         with _heeding_ctrl_c():
             code = app(standalone_mode=not as_json)  # then errors of syntax come here, too
         return code if isinstance(code, int) else 0
@@ -86,6 +88,18 @@ def _run(*, as_json: bool) -> str | int | None:
         if isinstance(error, RuntimeError) and str(error) == _DUCKDB_INTERRUPTED:
             return _ended(KeyboardInterrupt())
         return fail(error, as_json=as_json)
+
+
+def _require_utf8(arguments: Sequence[str]) -> None:
+    """Reject bytes that are not UTF-8; no database or file accepts them.
+
+    Raises:
+        InputError: Names the argument.
+    """
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            shown = argument.encode(errors="backslashreplace").decode()
+            raise InputError(f"argument {shown!r} is not valid UTF-8")
 
 
 def _open_missing() -> None:

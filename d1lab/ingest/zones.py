@@ -44,10 +44,18 @@ def zone_of(texts: Iterable[str]) -> str | None:
     >>> zone_of(["2026-01-05T10:00:00-05:00", "2026-07-05T10:00:00-04:00"])
     'America/New_York'
     """
-    times = [datetime.fromisoformat(text) for text in texts]
+    times = [time for text in texts if (time := _time(text))]
     if not any(time.utcoffset() for time in times):
         return None
     return next((name for name in _ZONES if all(_shows(name, time) for time in times)), None)
+
+
+def _time(text: str) -> datetime | None:
+    """The time; None for text that only resembles one, such as minute 99."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _shows(name: str, time: datetime) -> bool:

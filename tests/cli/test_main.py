@@ -31,6 +31,12 @@ def test_main_tells_of_settings_that_are_no_text(folder, run):
     assert_refused(run("pull"), "d1lab.toml is not valid TOML", code=2)
 
 
+@pytest.mark.parametrize("arguments", [("sql", "SELECT '\udcff'"), ("search", "\udcff")])
+def test_main_rejects_bytes_that_are_not_utf8(folder, run, arguments):
+    """As the shell passes them on: no database takes them."""
+    assert_refused(run(*arguments), "is not valid UTF-8", code=2)
+
+
 @pytest.mark.parametrize(
     "url",
     ["wrangler+http://127.0.0.1:99999/x", "wrangler+http://127.0.0.1:x/x", "d1://acc", "sqlite:"],
