@@ -65,25 +65,25 @@ def load_metrics(project_folder: Path | None = None) -> dict[str, Metric]:
     """Load all metrics by name: d1lab's own, then those of a project.
 
     Args:
-        project_folder: The project's `metrics/`; None or an absent folder adds nothing. Files that
-            cannot be used are left out: `broken_metrics` lists them.
+        project_folder: The project's folder `metrics/`; ignored if None or missing. Invalid files
+            are skipped; see `broken_metrics`.
     """
     return _load(project_folder)[0]
 
 
 def broken_metrics(project_folder: Path | None) -> dict[str, str]:
-    """The project's metric files that cannot be used, by name, each with one sentence why.
+    """Return the invalid metric files of a project by name, each with the reason as a sentence.
 
-    A header or the SQL is wrong, a column is labeled otherwise than elsewhere, or the metric has a
-    name of d1lab's: a change of meaning is a new name, so that history stays comparable.
+    The header or SQL is invalid, a column has a different label than elsewhere, or the metric has
+    the name of a d1lab metric. A changed definition needs a new name, to keep history comparable.
     """
     return _load(project_folder)[1]
 
 
 def _load(project_folder: Path | None) -> tuple[dict[str, Metric], dict[str, str]]:
-    """The metrics, and what is wrong with the others of the project."""
+    """Load the metrics, and the errors of invalid project metrics by name."""
     paths = sorted(FOLDER.glob("*/*.sql"), key=lambda path: path.stem)
-    metrics = {path.stem: _load_file(path, path.stat().st_mtime_ns) for path in paths}
+    metrics = {path.stem: _load_file(path) for path in paths}
     broken: dict[str, str] = {}
     for path in sorted(project_folder.glob("*.sql")) if project_folder else ():
         try:
@@ -100,7 +100,7 @@ def _project_metric(path: Path, metrics: Mapping[str, Metric]) -> Metric:
             f"built-in metric. Rename the file, for example to {path.stem}_v2.sql."
         )
     try:
-        metric = _load_file(path, path.stat().st_mtime_ns)
+        metric = _load_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     try:
@@ -135,11 +135,19 @@ def shipped_labels() -> dict[str, Label]:
     return labels_of(load_metrics())
 
 
-@lru_cache(maxsize=1024)
-def _load_file(path: Path, _changed_at: int) -> Metric:
+def _load_file(path: Path) -> Metric:
     try:
-        metric = parse_metric(path.read_text(encoding="utf-8"))
-    except (InputError, UnicodeDecodeError) as error:
+        return _parsed(path, path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(path: Path, text: str) -> Metric:
+    """Parse a file; cached by its text, because two edits can have the same modification time."""
+    try:
+        metric = parse_metric(text)
+    except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if metric.name != path.stem:
         raise InputError(
