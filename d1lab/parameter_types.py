@@ -43,19 +43,21 @@ TYPES: dict[ParameterKind, Any] = {
 }
 
 
-MOST_DAYS = 36_500  # a hundred years: beyond it, dates are out of range
+MOST_DAYS = 36_500  # a hundred years; with more, dates are out of range
 
 
 def why_senseless(name: str, value: object) -> str:
-    """Why a number cannot be a count of days or weeks, as its parameter's name says it is.
+    """Return why a number is out of range for a count of days or weeks, judged by its name.
 
     >>> why_senseless("days", -5), why_senseless("lead_time_days", 0), why_senseless("rows", -5)
     ('1 or more', '', '')
+    >>> why_senseless("later_days", 0)  # no holdout
+    ''
     """
     unit = re.fullmatch(r"(?:\w+_)?(days|weeks)", name)
     if unit is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return ""
-    least = 0 if name.startswith("lead") else 1
+    least = 0 if name.startswith(("lead", "later")) else 1
     most = MOST_DAYS if unit[1] == "days" else MOST_DAYS // 7
     if value < least:
         return f"{least} or more"
