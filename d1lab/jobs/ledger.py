@@ -135,6 +135,8 @@ class RunLedger:
             if not is_damaged:
                 raise self._error(error) from error
             return str(error)
+        except UnicodeDecodeError:  # a message with a name that is not text
+            return "damaged"
 
     def _replace(self, problem: str) -> None:
         """Move a damaged file aside and begin anew; one process does it, the others wait."""
@@ -168,7 +170,7 @@ class RunLedger:
                 con.execute("PRAGMA synchronous = NORMAL")
                 con.row_factory = sqlite3.Row
                 yield con
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
     def start(self, row: Mapping[str, Any]) -> None:

@@ -101,6 +101,8 @@ def _create_view(con: duckdb.DuckDBPyConnection, path: Path) -> str:
     try:
         con.execute(f"CREATE VIEW {OWN}.{quote(path.stem)} AS\n{select}\n")
         con.execute(f"CREATE VIEW main.{quote(path.stem)} AS FROM {OWN}.{quote(path.stem)}")
+    except duckdb.OperationalError:
+        raise  # the disk or the memory, not the view
     except duckdb.Error as error:
         return str(error)
     return ""

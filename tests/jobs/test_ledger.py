@@ -123,6 +123,18 @@ def test_a_damaged_page_of_the_ledger_is_noticed(ledger, caplog):
     assert "was damaged" in caplog.text
 
 
+def test_a_ledger_whose_names_are_no_text_is_moved_aside(ledger, caplog):
+    """SQLite then reports an error that is no text either."""
+    finish(ledger, "r1")
+    with closing(sqlite3.connect(ledger.path)) as con:
+        con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = ledger.path.read_bytes()
+    for name in (b"leases", b"runs_series", b"table"):
+        ledger.path.write_bytes(content.replace(name, b"\xc2" + name[1:]))
+        assert len(RunLedger(ledger.path).entries()) <= 1
+    assert "was damaged" in caplog.text
+
+
 def test_a_row_that_cannot_be_read_hides_no_other(ledger, caplog):
     """It counts as no run."""
     finish(ledger, "r1")

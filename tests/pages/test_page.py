@@ -295,7 +295,7 @@ def test_story_ends_where_the_run_ended(page, status):
 
 def test_folder_without_a_run_is_refused(tmp_path: Path):
     """The error has the folder."""
-    with pytest.raises(InputError, match=r"no run\.json"):
+    with pytest.raises(InputError, match=r"run\.json is missing"):
         render_page(tmp_path)
 
 

@@ -203,3 +203,17 @@ def test_interrupt_ends_a_query_and_passes_over_closed_connections():
         with pytest.raises(duckdb.InterruptException):
             con.sql("SELECT count(*) FROM range(100000000000) t(a) WHERE a = sqrt(a)").fetchall()
         ringing.join()
+
+
+def test_a_full_disk_is_not_blamed_on_a_view(tmp_path):
+    """The views are committed last: an error of the disk is its own, not an invalid view."""
+
+    class Full:
+        def execute(self, sql: str, *values: object):
+            if sql.startswith("CREATE VIEW"):
+                raise duckdb.IOException("IO Error: No space left on device")
+            return duckdb.connect().execute("SELECT 1 WHERE false")
+
+    (tmp_path / "any.sql").write_text("SELECT 1 AS a")
+    with pytest.raises(duckdb.IOException, match="No space left"):
+        create_views(Full(), tmp_path)
