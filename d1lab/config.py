@@ -71,7 +71,7 @@ Currency = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 
 
 def _known_zone(name: str) -> str:
-    """A time zone's name, if there is such a zone.
+    """Return a time zone's name if the zone exists.
 
     >>> _known_zone("Europe/Berlin")
     'Europe/Berlin'
@@ -129,12 +129,12 @@ class DatabaseSettings(BaseModel):
 
     @property
     def zones(self) -> dict[str, str]:
-        """Time zones by shop; under '' that of the shops not named."""
+        """Return time zones by shop; '' is the default of other shops."""
         named = {"": self.timezone} if isinstance(self.timezone, str) else self.timezone
         return {shop: zone for shop, zone in named.items() if zone}
 
     def timezone_of(self, shop: str) -> str:
-        """A shop's time zone; empty if not set."""
+        """Return a shop's time zone; empty if not set."""
         return self.zones.get(shop) or self.zones.get("", "")
 
 
@@ -174,7 +174,7 @@ class PullSettings(BaseModel):
 
 
 class PushTable(BaseModel):
-    """A table of the app's that reports may write results to."""
+    """An app's table that reports can write results to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -198,7 +198,7 @@ class PushTable(BaseModel):
 
 
 class PushSettings(BaseModel):
-    """Where reports may write results, beside d1lab's own tables."""
+    """App tables that reports can write results to, in addition to d1lab's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -210,7 +210,7 @@ class PushSettings(BaseModel):
 
 
 class RunSettings(BaseModel):
-    """What the SQL of a run may read besides the warehouse."""
+    """Files that the SQL of a run can read in addition to the warehouse."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -340,14 +340,14 @@ class Settings(BaseSettings):
 
 
 class _Secrets(PydanticBaseSettingsSource):
-    """Secrets from the environment as it was at the start, and tokens from files."""
+    """Secrets from the environment at the start, and tokens from files."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: all values come at once."""
+        """Not used: `__call__` returns all values."""
         raise NotImplementedError
 
     def __call__(self) -> dict[str, Any]:
-        """The secrets that are given, by the names of the environment that come first."""
+        """Return the secrets that are set, by the first matching variable."""
         found = {
             "D1LAB_READ_TOKEN": _token("D1LAB_READ_TOKEN"),
             "D1LAB_WRITE_TOKEN": _token("D1LAB_WRITE_TOKEN"),
@@ -359,7 +359,7 @@ class _Secrets(PydanticBaseSettingsSource):
 
 
 def _token(variable: str) -> str | None:
-    """A token: of its variable, of the file that `<variable>_FILE` names, or Cloudflare's own."""
+    """Return a token from its variable, the file in `<variable>_FILE`, or Cloudflare's variable."""
     if own := secret(variable):
         return own
     path = os.environ.get(f"{variable}_FILE")

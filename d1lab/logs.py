@@ -1,6 +1,6 @@
-"""What d1lab logs of its work: one event per line, for `-v` and `--log-format json`.
+"""The log of d1lab: one event per line, for `-v` and `--log-format json`.
 
-Every module logs under the name of its own, so that a program that uses d1lab can choose.
+Every module logs under its own name, so that programs that use d1lab can filter.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ def log_event(logger: logging.Logger, event: str, **fields: object) -> None:
 
     Args:
         logger: The module's own.
-        event: What happened, such as 'run ended'.
-        fields: What it is about; the text shows those that are not None.
+        event: The event, such as 'run ended'.
+        fields: The event's fields; the text shows those that are not None.
     """
     if not logger.isEnabledFor(logging.INFO):
         return

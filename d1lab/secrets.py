@@ -22,7 +22,7 @@ VARIABLES = (
     "D1LAB_NOTIFY_ERRORS_URL",
     "D1LAB_SALT",
 )
-"""Environment variables that hold secrets: never handed to another process."""
+"""Environment variables with secrets, which are never passed to another process."""
 
 KEPT = [
     "PATH",
@@ -68,7 +68,7 @@ KEPT = [
     "USERPROFILE",
     "PROGRAMDATA",
 ]
-"""Environment variables that a kernel gets; all others stay behind, whatever they hold."""
+"""Environment variables that a kernel gets; all others are removed."""
 
 _KEPT_PREFIXES = ("LC_", "XDG_")
 _HANDED_OVER = "D1LAB_SECRETS_FD"
@@ -91,7 +91,7 @@ def without_secrets() -> dict[str, str]:
 
 
 def secret(*names: str) -> str | None:
-    """The first secret of these names that was given, in the environment or before."""
+    """Return the first of these secrets that is set, in the environment or earlier."""
     found = (os.environ.get(name) or _held.get(name) for name in names)
     return next((value for value in found if value), None)
 

@@ -107,10 +107,10 @@ def _remove_sql(
 
 
 class _ByIndex:
-    """The same statements for a table that D1 takes for tiny.
+    """The same statements for a table that D1's statistics record as tiny.
 
-    The rows are found by the key's index, which is named. The values of each are looked up in the
-    list, which is joined with a list of one element: so D1 makes an index of it.
+    The statement names the key's index to find rows. The values of each row are looked up in the
+    list, which is joined with a one-element list, so that D1 builds an index on it.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class _ByIndex:
         )
 
     def _expected(self) -> str:
-        """Whether a row is in the list, and still holds what is expected of it."""
+        """Build SQL that is true if a row is in the list and still has the expected values."""
         lower = [column.lower() for column in self._key]
         places = [lower.index(column.lower()) for column in self._index.columns]
         keys = ", ".join(quote(self._key[place]) for place in places)
@@ -153,7 +153,7 @@ class _ByIndex:
 
 
 def _listed(many: int, places: frozenset[int]) -> str:
-    """SQL of the rows of the parameter, with the columns v0, v1, ..."""
+    """Build SQL for the parameter's rows, with the columns v0, v1, ..."""
     values = ", ".join(f"{_at('value', i, places)} AS v{i}" for i in range(many))
     return f"SELECT {values} FROM json_each(?1)"
 

@@ -103,6 +103,6 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
 
 
 def _note(folder: Path, usage: Usage) -> None:
-    """Note what was billed; a folder that cannot be written does not undo what was done in D1."""
+    """Record the billed usage; a read-only folder is not an error after the work in D1 is done."""
     with suppress(OSError):
         note(folder, usage)

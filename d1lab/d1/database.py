@@ -13,7 +13,7 @@ from d1lab.errors import BudgetError, InputError
 Value = None | int | float | str | bytes
 
 ROWID_NAMES = ("rowid", "_rowid_", "oid")
-"""The names by which SQL asks for a row's rowid, unless a column bears them."""
+"""The SQL names of the rowid, unless a column uses them."""
 
 
 class Usage(NamedTuple):
@@ -58,7 +58,7 @@ class Statement(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """What a column refers to: `column` is '' where the declaration leaves the key to the table."""
+    """The target of a foreign key; `column` is '' if the declaration names only the table."""
 
     table: str
     column: str
@@ -87,7 +87,7 @@ class TableInfo(NamedTuple):
 
     name: str
     columns: tuple[ColumnInfo, ...]
-    has_rowid: bool  # and a name is left to ask for it
+    has_rowid: bool  # and a name for it is available
     rowid_column: str | None = None  # the column that is an alias of the rowid, if any
     read_by: UniqueIndex | None = None  # identifies rows if no name is left for the rowid
     is_unpaged: bool = False  # neither rowid nor key identifies rows: one query reads all
@@ -111,7 +111,7 @@ class Meter:
         self.on_close: Callable[[Usage], None] | None = None
 
     def close(self) -> None:
-        """Hand the total over to `on_close`."""
+        """Pass the total to `on_close`."""
         handed, self.on_close = self.on_close, None
         if handed:
             handed(self.total)

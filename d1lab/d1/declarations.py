@@ -1,4 +1,4 @@
-"""What a database's own SQL says of its tables: comments, and views.
+"""Read the comments and views in a database's own SQL.
 
 SQLite keeps each CREATE statement as it was written. A comment belongs to the column whose line it
 ends, or before which it stands; one on the line of the table's name belongs to the table.
@@ -20,14 +20,14 @@ _CONSTRAINTS = frozenset(("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 
 class Comments(NamedTuple):
-    """What a CREATE TABLE says in words."""
+    """The comments in a CREATE TABLE."""
 
     table: str
-    columns: dict[str, str]  # by the column's name in small letters
+    columns: dict[str, str]  # by the column's name in lower case
 
 
 class Declarations(NamedTuple):
-    """What a database's SQL says, beyond what PRAGMAs tell."""
+    """Information in a database's SQL that PRAGMAs do not return."""
 
     comments: dict[str, Comments]  # by table
     views: dict[str, str]  # each view's CREATE statement
@@ -37,9 +37,9 @@ _NOTHING = Declarations({}, {})
 
 
 def read_declarations(db: Database, tables: Collection[str]) -> Declarations:
-    """The comments of these tables, and all views.
+    """Return the comments of these tables, and all views.
 
-    Reads one row for each table, index, trigger and view; nothing where there is neither.
+    Reads one row for each table, index, trigger, and view.
     """
     listed = db.query("PRAGMA table_list")
     kind = listed.columns.index("type")
@@ -51,7 +51,7 @@ def read_declarations(db: Database, tables: Collection[str]) -> Declarations:
 
 
 def comments_of(sql: str) -> Comments:
-    """The comments of a CREATE TABLE.
+    """Return the comments of a CREATE TABLE.
 
     >>> comments_of("CREATE TABLE t ( -- the shop's orders\\n  id INTEGER, -- from the till\\n  n)")
     Comments(table="the shop's orders", columns={'id': 'from the till'})
@@ -75,7 +75,7 @@ def comments_of(sql: str) -> Comments:
 
 
 def view_parts(create_view: str) -> tuple[str, str]:
-    """The list of columns of a CREATE VIEW, '' for none, and its SELECT.
+    """Return the column list of a CREATE VIEW ('' if there is none), and its SELECT.
 
     >>> view_parts("CREATE VIEW v AS SELECT 1"), view_parts('CREATE VIEW v("a b") AS SELECT 1')
     (('', 'SELECT 1'), ('("a b")', 'SELECT 1'))

@@ -199,13 +199,13 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
 
 
 def _hides_rowid(table: TableInfo) -> bool:
-    """Whether its columns bear every name that would ask for the rowid."""
+    """Whether the table's columns use every name of the rowid."""
     taken = {column.name.lower() for column in table.columns}
     return table.has_rowid and table.rowid_column is None and taken.issuperset(ROWID_NAMES)
 
 
 def _without_rowid(database: Database, table: TableInfo) -> TableInfo:
-    """Such a table is read by a unique index of columns that are never NULL, if it has one."""
+    """Use a unique index on columns that are never NULL to read such a table, if there is one."""
     index = unique_index(database, table)
     return table._replace(has_rowid=False, read_by=index, is_unpaged=index is None)
 
@@ -227,7 +227,7 @@ def unique_index(db: Database, table: TableInfo) -> UniqueIndex | None:
 
 
 def _references(rows: Sequence[Sequence[Value]]) -> dict[str, ForeignKey]:
-    """What each column refers to, by its name in small letters."""
+    """Return the foreign key of each column, by its name in lower case."""
     return {str(row[3]).lower(): ForeignKey(str(row[2]), str(row[4] or "")) for row in rows}
 
 

@@ -20,8 +20,8 @@ MISLEADING_RATIO = 20  # the table has this many times more rows
 
 
 _misled: WeakKeyDictionary[Database, dict[str, tuple[Index, ...]]] = WeakKeyDictionary()
-"""Per connection, the indexes of the tables that D1 takes for tiny, by their names in small
-letters."""
+"""Per connection, the indexes of the tables recorded as tiny, by their names in lower
+case."""
 
 
 def believed_rows(db: Database) -> dict[str, int]:
@@ -54,10 +54,10 @@ def misleads(believed: int | None, rows: int) -> bool:
 
 
 def misled_key(db: Database, table: str, key: Sequence[str]) -> UniqueIndex | None:
-    """The UNIQUE index of a key, where D1 may read the whole table instead of looking rows up.
+    """Return a key's UNIQUE index if D1 might scan the whole table instead of looking rows up.
 
-    D1 does so in a join with a list of keys, for each of them, if it takes the table for tiny.
-    Its statistics are read once for each connection.
+    D1 does so in a join with a list of keys, for each key, if its statistics record a tiny table.
+    The statistics are read once per connection.
 
     Args:
         db: The database.

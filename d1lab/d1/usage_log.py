@@ -1,4 +1,4 @@
-"""What D1 bills of each database: data/<database>/usage/<month>.jsonl, one line per connection.
+"""The log of billed usage: data/<database>/usage/<month>.jsonl, one line per connection.
 
     {"at": "2026-11-27T13:00:00+00:00", "rows_read": 8222, "rows_written": 368}
 
@@ -20,7 +20,7 @@ KEPT_MONTHS = 3
 
 
 def note(folder: Path, usage: Usage, now: datetime | None = None) -> None:
-    """Add what was billed; nothing where no row was read or written.
+    """Add the billed usage, unless no row was read or written.
 
     Args:
         folder: The database's, `data/<database>`.
@@ -36,12 +36,12 @@ def note(folder: Path, usage: Usage, now: datetime | None = None) -> None:
         _drop_old(path.parent)
     line = {"at": at.isoformat(timespec="seconds"), "rows_read": usage.rows_read}
     line["rows_written"] = usage.rows_written
-    with path.open("ab") as file:  # one short write: lines of several processes do not mix
+    with path.open("ab") as file:  # one short write, so that lines of several processes do not mix
         file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def spent(folder: Path, since: date) -> Usage:
-    """What was billed from the beginning of a day on, UTC; lines that are cut off do not count.
+    """Return the usage since the start of a day (UTC), ignoring truncated lines.
 
     Args:
         folder: The database's, `data/<database>`.
@@ -59,7 +59,7 @@ def _usages(path: Path, since: str) -> list[Usage]:
     for line in path.read_bytes().splitlines():
         try:
             entry = orjson.loads(line)
-        except orjson.JSONDecodeError:  # a process was killed while it wrote
+        except orjson.JSONDecodeError:  # a process was killed during a write
             continue
         if entry["at"] >= since:
             found.append(Usage(1, entry["rows_read"], entry["rows_written"]))

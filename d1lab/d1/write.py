@@ -143,9 +143,9 @@ def _fetch_sql(
 def _safe_fetch_sql(
     table: str, key: Sequence[str], columns: Sequence[str], places: frozenset[int]
 ) -> str:
-    """The same where D1 would read the whole table for each key: it never does in a subquery.
+    """Build the statement for tables that D1 would scan for each key; it never does in a subquery.
 
-    Each cell is looked up by itself, so a row is read once for each column, and once to be found.
+    Each cell is looked up separately, so a row is read once per column, plus once to find it.
     """
     found = f"FROM {quote(table)} AS t WHERE {_same(key, places)}"
     cells = "".join(f", (SELECT {tag(f't.{quote(c)}')} {found})" for c in columns)
@@ -153,7 +153,7 @@ def _safe_fetch_sql(
 
 
 def _same(key: Sequence[str], places: frozenset[int]) -> str:
-    """Whether a row `t` has the key of the element `j`."""
+    """Build SQL that is true if row `t` has the key of element `j`."""
     return " AND ".join(
         f"t.{quote(c)} = {extract('j.value', f'$[{i}]', i in places)}" for i, c in enumerate(key)
     )

@@ -24,7 +24,7 @@ _OWN_FIELDS = ("financial_status", "currency", "subtotal", "total")
 
 
 _NUMBER = re.compile(r"\d+")
-_DATE = re.compile(r"\d{4}[-_.]?\d{2}([-_.]?\d{2})?$")  # a file of a day or month is no part
+_DATE = re.compile(r"\d{4}[-_.]?\d{2}([-_.]?\d{2})?$")  # a dated file is not a part
 
 
 class Missing(NamedTuple):
@@ -61,7 +61,7 @@ def missing_parts(path: Path, columns: ColumnMap) -> Missing:
 
 
 def _missing_of_parts(path: Path, columns: ColumnMap) -> Missing:
-    """Return them from the parts of the same export before and after this one."""
+    """Return the lines from the parts of the export before and after this one."""
     found = records(path)
     names = header_of(path, found)
     table = _Table(names, names.index(columns.columns["order_id"][0]), [])
@@ -84,7 +84,7 @@ def _ends(found: Iterator[Record], table: _Table) -> tuple[list[Record], list[Re
 
 
 def _part(path: Path, step: int) -> Path:
-    """The part before or after this one, by the last number in its name; itself for none."""
+    """Return the part before or after this one, by the last number in its name; itself if none."""
     numbers = list(_NUMBER.finditer(path.stem))
     if not numbers or _DATE.search(path.stem):
         return path

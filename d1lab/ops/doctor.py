@@ -89,7 +89,7 @@ def _noted(check: Check) -> Check:
 
 
 def _possible(schema: FoundSchema, checks: list[Check], *, writes: bool) -> Iterator[Check]:
-    """Whether the database can be read, and whether it can be written to."""
+    """Check whether the database can be read and written."""
     stops = {check.needed_for for check in checks if check.level == "problem"}
     tables = counted(len(schema.tables), "table")
     found = "problems: see above" if "reading" in stops else f"possible: {tables}"
@@ -158,7 +158,7 @@ def _finish(row: AuditedPush) -> str:
 
 
 def _left(db: Database) -> Iterator[Check]:
-    """Counters that d1lab maintained until somebody else wrote there."""
+    """Check for counters that d1lab maintained until something else wrote there."""
     for name, since in left_tables(db).items():
         yield Check(
             "note",

@@ -20,9 +20,9 @@ _RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS)
 
 
 class Check(NamedTuple):
-    """One result of the examination.
+    """The result of one check.
 
-    What only writing needs is no problem where nothing is written.
+    A missing requirement of writes is not a problem if nothing is written.
     """
 
     level: Level
@@ -54,7 +54,7 @@ class FoundSchema(NamedTuple):
 
     @property
     def is_only_read(self) -> bool:
-        """Whether the app's tables are there, and d1lab has made none of its own yet."""
+        """Whether the app's tables exist, but none of d1lab's."""
         ours = {name for name, table in TABLES.items() if not table.is_guides} | {*_RECORDS}
         return bool(self.tables) and not self.tables.keys() & ours - self.foreign.keys()
 

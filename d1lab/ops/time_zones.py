@@ -7,10 +7,10 @@ from typing import NamedTuple
 import duckdb
 
 LEAST_ORDERS = 500
-"""Fewer orders than this show no night."""
+"""The minimum number of orders to detect a night."""
 
 NIGHT_SHARE = 0.1
-"""The most orders in the six quietest hours, as a share of all; 25% would be no night at all."""
+"""The maximum share of orders in the six quietest hours; without a night it would be 25%."""
 
 _NIGHT_HOURS = 6
 _NIGHT_MIDDLE = 4  # local hour in the middle of the quietest six

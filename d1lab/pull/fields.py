@@ -54,7 +54,7 @@ def fields_of(table: TableInfo | None, declared: catalog.Table | None) -> tuple[
 
 
 def app_columns(tables: Mapping[str, TableInfo], said: Declarations) -> list[AppColumn]:
-    """What the warehouse keeps of the columns of the app's own tables.
+    """Return the warehouse's records of the columns of the app's own tables.
 
     Args:
         tables: By their names in the warehouse.

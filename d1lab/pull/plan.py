@@ -161,7 +161,7 @@ class Planner:
     def _require_kept(
         self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None
     ) -> None:
-        """Refuse a list that lacks tables which held rows: it may be of another database."""
+        """Reject a list without tables that had rows: it can be from another database."""
         asked = self._known if only is None else [name for name in only if name in self._known]
         missing = {name: self._known[name].rows for name in asked if tables.get(name) is None}
         held = {name: rows for name, rows in missing.items() if rows}

@@ -160,7 +160,7 @@ class FileReader:
             raise pa.ArrowInvalid("columns of other types")
 
     def _typed(self, found: pa.RecordBatch) -> TypedBatch:
-        """The rows as the warehouse takes them, and the values that do not fit."""
+        """Return the rows with warehouse types, and the values that do not match."""
         unlike = pc.indices_nonzero(pc.is_valid(found.columns[-1]))
         if len(unlike):
             return self._layout.typed(self._with_exact(found, unlike))
@@ -171,7 +171,7 @@ class FileReader:
         )
 
     def _with_exact(self, found: pa.RecordBatch, unlike: pa.Array) -> Batch:
-        """The rows as Python values, those with unlike values from their exact copy."""
+        """Return the rows as Python values; rows with mixed types come from their exact copy."""
         rowids, *columns, copies = (column.to_pylist() for column in found.columns)
         for row in unlike.to_pylist():
             for column, value in zip(columns, parse(copies[row]), strict=True):
@@ -185,7 +185,7 @@ class FileReader:
 
 
 def _exact_value(value: Value) -> Value:
-    """A value of the exact copy: integers as they are, reals to the last bit, text and blobs.
+    """Decode a value of the exact copy: integers, exact reals, text, and blobs.
 
     >>> _exact_value("r0.30000000000000004"), _exact_value("t61"), _exact_value(5)
     (0.30000000000000004, 'a', 5)
@@ -195,9 +195,9 @@ def _exact_value(value: Value) -> Value:
 
 
 def exact_sql(columns: Sequence[str], unlike: Sequence[str]) -> str:
-    """SQL of a row's values as a JSON array where any is unlike: `_exact_value` undoes it.
+    """Return SQL for a row as a JSON array if any type differs; `_exact_value` decodes it.
 
-    It is made of parts, because SQLite limits a function's arguments.
+    The array is built in parts, because SQLite limits a function's arguments.
     """
     if not unlike:
         return "NULL"

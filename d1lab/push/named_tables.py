@@ -1,7 +1,7 @@
-"""Tables of the app's that a project names for write-back (`[push.tables.NAME]` in d1lab.toml).
+"""App tables that a project lists for write-back (`[push.tables.NAME]` in d1lab.toml).
 
-Only the columns that are named there are written, in rows that the key names. What a run has
-staged brings the columns' types, and D1's declarations the digits that they hold.
+Only the listed columns are written, in rows identified by the key. The staged results determine
+the columns' types, and D1's declarations their digits.
 """
 
 # pyright: standard
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Named = Mapping[str, PushTable]
-"""The tables that a project names, as d1lab.toml has them."""
+"""The tables that a project lists in d1lab.toml."""
 
 _DIGITS = re.compile(r"(?:DECIMAL|NUMERIC)\s*\(\s*\d+\s*,\s*\d+\s*\)")
 _KINDS: tuple[Type, ...] = ("integer", "real", "text", "timestamp", "date")
@@ -61,7 +61,7 @@ def _declared(info: TableInfo, named: PushTable, staged: pa.Schema) -> catalog.T
         for name in named.columns
     ]
     inserts = named.insert
-    if inserts is None:  # a table for results: the app has nothing in it beside them
+    if inserts is None:  # a table for results only: the app has no other columns in it
         inserts = {column.name for column in info.columns} <= {*named.key, *named.columns}
     return catalog.Table(
         info.name,

@@ -67,7 +67,7 @@ def plan(db: Database, run_dir: Path, *, named: Named | None = None) -> PushPlan
     Args:
         db: The database; read access is enough.
         run_dir: The run's folder.
-        named: The tables of the app's that the project names for write-back.
+        named: The app's tables that the project lists for write-back.
 
     Raises:
         InputError: The run does not exist.

@@ -61,7 +61,7 @@ def read_staged(db: Database, run_dir: Path, named: Named) -> list[Staged]:
     Args:
         db: The database, whose tables are looked up where the catalog does not declare one.
         run_dir: The run's folder.
-        named: The tables of the app's that the project names.
+        named: The app's tables that the project lists for write-back.
 
     Raises:
         InputError: The run does not exist, it failed, or its day is in the future.

@@ -177,7 +177,7 @@ class RunRecord(_Record):
 
     @property
     def dollars(self) -> float:
-        """What these rows cost on the paid plan, past what it includes."""
+        """The price of these rows on the paid plan, beyond the included quota."""
         return cost(self.usage)
 
     @property

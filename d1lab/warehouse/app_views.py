@@ -2,8 +2,8 @@
 
 raw.<table>     the app's table as D1 stores it
 main.<table>    the same rows: BOOLEAN, times, JSON and decimals as such, where all values fit
-main.<view>     the app's views, where DuckDB gives what SQLite gives
-d1lab.<view>    d1lab's views; main has those that hold data and whose name the app leaves free
+main.<view>     the app's views, if DuckDB returns the same as SQLite
+d1lab.<view>    d1lab's views; main has those with data and a name that the app does not use
 d1lab.columns   per column of the app: its declaration, its comment, and how it stores values
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
@@ -21,9 +21,9 @@ from d1lab.d1.database import quote
 from d1lab.warehouse.sqlite_views import as_duckdb
 
 APPS = "app_"
-"""Before the name of an app's table that bears one of ours, in the schema raw."""
+"""Prefix in schema raw for an app's table with the name of a d1lab table."""
 
-_INSTANT = "make_timestamp(epoch_us(TRY_CAST({0} AS TIMESTAMPTZ)))"  # what has no offset is UTC
+_INSTANT = "make_timestamp(epoch_us(TRY_CAST({0} AS TIMESTAMPTZ)))"  # without an offset, UTC
 _NUMBER = "abs(TRY_CAST({0} AS DOUBLE))"
 _SECONDS = f"{_NUMBER} BETWEEN 1e8 AND 99999999999"  # 1973 to 5138
 _MILLISECONDS = f"{_NUMBER} BETWEEN 1e11 AND 1e14"
@@ -35,7 +35,7 @@ _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)")
 
 
 class AppColumn(NamedTuple):
-    """A column of the app's, as a row of d1lab.columns."""
+    """A column of an app's table, as a row of d1lab.columns."""
 
     table_name: str  # in the schema raw
     column_name: str
@@ -61,7 +61,7 @@ def show_app_tables(
 
     Args:
         con: The warehouse that is being built.
-        columns: Of all tables of the app's own.
+        columns: The columns of all of the app's own tables.
         views: The app's views, each with its CREATE statement.
 
     Returns:
@@ -88,7 +88,7 @@ def own_name(table: str) -> str:
 
 
 def _hide_own(con: duckdb.DuckDBPyConnection, taken: set[str]) -> None:
-    """Take d1lab's views out of main that hold nothing, or whose name the app uses."""
+    """Remove d1lab's views from main that are empty, or whose name the app uses."""
     shown = con.execute("SELECT view_name FROM duckdb_views() WHERE schema_name = 'd1lab'")
     for (name,) in shown.fetchall():
         rows = con.execute(f"SELECT 1 FROM d1lab.{quote(name)} LIMIT 1").fetchall()

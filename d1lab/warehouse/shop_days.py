@@ -28,13 +28,13 @@ DAY = "_day"
 """The column in which the warehouse keeps the shop's day of a row."""
 
 Zones = Mapping[str, str]
-"""IANA names by shop; under '' that of the shops not named. Days of other shops are UTC."""
+"""IANA names by shop; '' is the default of other shops. Without one, days are UTC."""
 
 TO_COME = "is in the future"
 """The reason in d1lab.quarantine of rows that are dated after the pull."""
 
 TOLERANCE = timedelta(days=1)
-"""How far ahead of the clock a row's time may be: clocks differ, and so do zones."""
+"""The most that a row's time can be in the future, to allow for clock and zone differences."""
 
 _MACROS = """
 CREATE OR REPLACE MACRO main.zones() AS
@@ -82,7 +82,7 @@ def keep_days(con: duckdb.DuckDBPyConnection, *, is_changed: bool = False) -> No
 
 
 def has_days(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether `prepare_days` has made the macros."""
+    """Whether `prepare_days` has created the macros."""
     made = "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'main' AND function_name = ?"
     return bool(con.execute(made, ["kept_day"]).fetchall())
 

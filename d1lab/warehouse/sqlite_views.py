@@ -1,7 +1,7 @@
-"""A view of SQLite as DuckDB runs it with the same result; refused where that is not sure.
+"""Translate a SQLite view to DuckDB with the same result; reject it if that is uncertain.
 
-The same SQL may mean other things: 7 / 2 is 3 in SQLite, LIKE does not heed case, and NULL sorts
-first. These are rewritten. What else differs, or may, is refused with its name.
+The same SQL can have other results: in SQLite 7 / 2 is 3, LIKE ignores case, and NULL sorts
+first. These are rewritten. Anything else that might differ is rejected by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ replace round rtrim strftime substr substring sum trim upper
 dense_rank first_value lag last_value lead ntile rank row_number
 """
 _SAME = frozenset((*_OPERATORS, *_FUNCTIONS.split()))
-"""Functions that give the same on the same values."""
+"""Functions with the same results in both."""
 
 _LIKE = {"~~": "~~*", "!~~": "!~~*"}
 _ARGUMENTS = {"min": 1, "max": 1, "strftime": 2}
@@ -41,7 +41,7 @@ def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, st
     A table that main does not show is read in the schema raw.
 
     Raises:
-        ValueError: It holds something that DuckDB does otherwise; the message names it.
+        ValueError: It has a feature that DuckDB handles differently; the message names it.
         duckdb.Error: DuckDB does not parse it.
     """
     names, select = view_parts(create_view)
@@ -63,7 +63,7 @@ def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, st
 
 
 def _only_raw(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The tables of the schema raw, in small letters, whose names main does not have."""
+    """Return the tables in schema raw, in lower case, whose names main does not have."""
     found = con.execute(
         "SELECT lower(table_name) FROM duckdb_tables() WHERE schema_name = 'raw' "
         "EXCEPT SELECT lower(view_name) FROM duckdb_views() WHERE schema_name = 'main'"
@@ -72,7 +72,7 @@ def _only_raw(con: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _adapt(node: dict[str, Any]) -> None:
-    """Change one node of the parsed SELECT in place to what means the same in DuckDB."""
+    """Rewrite one node of the parsed SELECT in place to its DuckDB equivalent."""
     if node.get("class") == "CAST":
         _require_same_cast(node)
     if node.get("null_order") == "ORDER_DEFAULT":
