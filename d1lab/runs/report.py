@@ -98,7 +98,8 @@ def _found(settings: Settings) -> Iterator[Report | BrokenReport]:
         try:
             report = _load(path)
         except InputError as error:
-            yield BrokenReport(path.stem, path, str(error))
+            where = "" if str(path) in str(error) else f"{path}: "
+            yield BrokenReport(path.stem, path, f"{where}{error}")
         else:
             if report is not None:
                 yield report
