@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.outbox import keep, note_read, read_notes, read_outbox, stage
+from d1lab.outbox import READS, keep, note_read, read_notes, read_outbox, stage
 
 KEY = {"shop": ["a", "a"], "sku": ["x", "y"], "date": ["2026-01-01", "2026-01-02"]}
 ROWS = {**KEY, "turnover_rate": [1.5, float("nan")], "days_of_supply": [3.0, 4.0]}
@@ -184,10 +184,13 @@ def test_stage_of_nothing_writes_nothing(tmp_path):
 
 def test_reads_are_noted_in_order(tmp_path):
     """One line per query, with dates and times as text."""
-    note_read(tmp_path / "run", {"metric": "a", "params": {"until": date(2026, 5, 8)}})
-    note_read(tmp_path / "run", {"metric": "b", "params": {"at": datetime(2026, 5, 8, tzinfo=UTC)}})
+    day, at = date(2026, 5, 8), datetime(2026, 5, 8, tzinfo=UTC)
+    note_read(tmp_path / "run", {"metric": "a", "reads": ["t"], "params": {"until": day}})
+    note_read(tmp_path / "run", {"metric": "b", "reads": [], "params": {"at": at}})
+    with (tmp_path / "run" / READS).open("a") as file:
+        file.write('{"metric": "c", "rea')  # its kernel was killed
     first, second = read_notes(tmp_path / "run")
-    assert first == {"metric": "a", "params": {"until": "2026-05-08"}}
+    assert first == {"metric": "a", "reads": ["t"], "params": {"until": "2026-05-08"}}
     assert second["metric"] == "b"
     assert read_notes(tmp_path / "elsewhere") == []
 

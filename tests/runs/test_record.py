@@ -50,7 +50,7 @@ def test_record_of_a_later_version_is_read(tmp_path: Path):
 
 def test_bad_record_names_the_field(tmp_path: Path):
     """A missing or broken record is a clear error."""
-    with pytest.raises(InputError, match=r"no run\.json"):
+    with pytest.raises(InputError, match=r"run\.json is missing"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text('{"run_id": "r1"}')
     with pytest.raises(InputError, match="report"):
