@@ -29,7 +29,7 @@ class PastRun(NamedTuple):
     seconds: float | None
     rows_read: int | None  # D1 rows: of its data's pull and of its push
     rows_written: int | None
-    cost: float | None  # dollars, past what the plan includes
+    cost: float | None  # dollars, beyond the included quota
     pushed_at: datetime | None
     reason: str
 

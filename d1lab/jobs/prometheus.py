@@ -100,7 +100,7 @@ def _cost_gauges(found: Sequence[DatabaseStatus]) -> Iterator[Gauge]:
         )
     yield Gauge(
         "d1_cost_dollars",
-        f"Cost of these rows past what the plan includes, {in_period}.",
+        f"Cost of these rows beyond the included quota, {in_period}.",
         [(labels, dollars) for labels, _, dollars in periods],
     )
 

@@ -45,7 +45,7 @@ class DatabaseStatus(NamedTuple):
     reports: tuple[ReportStatus, ...]
     today: Usage
     month: Usage
-    cost_today: float  # dollars, past what the plan includes
+    cost_today: float  # dollars, beyond the included quota
     cost_month: float
 
     def count(self, state: State) -> int:

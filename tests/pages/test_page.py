@@ -461,6 +461,6 @@ def test_page_and_index_say_what_the_run_cost(tmp_path):
     pushed = {"at": STARTED, "rows_read": 1_000, "rows_written": 100}
     run_dir = write_run(tmp_path, [code("1")], data_rows_read=9_000, pushed=pushed)
     page = write_page(run_dir, tmp_path / "reports", cache_dir=tmp_path / "cache").read_text()
-    assert "10,000 rows read, 100 rows written <span>$0.00011 past what the plan includes" in page
+    assert "10,000 rows read, 100 rows written <span>$0.00011 beyond the included quota" in page
     index = write_index(tmp_path / "reports").read_text()
     assert "D1: 10,000 rows read, 100 rows written ($0.00011)" in index

@@ -113,7 +113,7 @@ def test_check_proposes_the_nearest_name():
         ("shop", "true", "true"),
         ("shop", "null", "null"),
         ("days", "007", 7),
-        ("days", "-3", -3),
+        ("count", "-3", -3),
         ("share", "1", 1.0),
         ("share", ".25", 0.25),
         ("share", "1e-3", 0.001),
