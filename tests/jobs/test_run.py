@@ -118,6 +118,7 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
         "d1lab",
         "DuckDB",
         "the project's metrics",
+        "the time zone",
     }
     again = only(run_reports(settings, **HARBOR))
     assert (again.status, again.exit_code, again.run_id) == ("current", 0, outcome.run_id)
