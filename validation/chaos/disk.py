@@ -15,8 +15,8 @@ from functools import partial
 
 from validation.chaos import kills
 from validation.chaos.kills import COMMANDS, PROGRAM, TIMEOUT_SECONDS
-from validation.chaos.shop import copied, counted
-from validation.chaos.tally import Outcome, compared, unforeseen
+from validation.chaos.shop import copied
+from validation.chaos.tally import Outcome, unforeseen
 
 MOST_BYTES = 300_000
 LEFT_OUT = frozenset(("demo", "run"))  # their children are limited, too: Chromium, kernels
@@ -45,12 +45,7 @@ def attempt(case: tuple[str, int]) -> Outcome:
         is_silent = ended.returncode == 1 and not said
         if ended.returncode not in (0, 1) or is_silent or unforeseen(said):
             return Outcome(told, traceback=f"exit {ended.returncode}: {said}")
-        code, said = kills.call(COMMANDS[name].arguments, folder)
-        if code:
-            return Outcome(told, wrong=True, traceback=said.strip().rpartition("\n")[2])
-        found = kills.state(name, folder)
-        expected, found = (counted(each, start.without) for each in (start.expected, found))
-        return compared(told, expected, found)
+        return kills.finished(name, folder, told)
 
 
 def _limit(most: int) -> None:

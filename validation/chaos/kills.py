@@ -126,12 +126,21 @@ def attempt(case: tuple[str, float]) -> Outcome:
     told = f"{name} killed after {part:.3f} of its time"
     with copied(start.folder) as folder:
         _kill(COMMANDS[name].arguments, folder, part * start.seconds)
-        code, said = call(COMMANDS[name].arguments, folder)
-        if code:
-            return Outcome(told, wrong=True, traceback=unforeseen(said) or said.strip())
-        found = state(name, folder)
-        expected, found = (counted(each, start.without) for each in (start.expected, found))
-        return compared(told, expected, found)
+        return finished(name, folder, told)
+
+
+def finished(name: str, folder: Path, told: str) -> Outcome:
+    """Run a command that was disturbed once more, and compare what it leaves.
+
+    It may refuse if the first run did all of its work, as `init` does.
+    """
+    code, said = call(COMMANDS[name].arguments, folder)
+    start, found = start_of(name), state(name, folder)
+    expected, found = (counted(each, start.without) for each in (start.expected, found))
+    outcome = compared(told, expected, found)
+    if unforeseen(said) or (code and outcome.is_fault):
+        return outcome._replace(wrong=True, traceback=unforeseen(said) or said.strip())
+    return outcome
 
 
 def _kill(arguments: tuple[str, ...], folder: Path, seconds: float) -> None:
