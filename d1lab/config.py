@@ -49,9 +49,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -309,7 +309,8 @@ class Settings(BaseSettings):
         """Return the sources of settings, in order of precedence."""
         root = Path(os.environ.get("D1LAB_ROOT") or find_root(Path.cwd()))
         toml = TomlConfigSettingsSource(settings_cls, root / FILE_NAME)
-        return init_settings, _Secrets(settings_cls), env_settings, toml
+        secrets = InitSettingsSource(settings_cls, _secrets())
+        return init_settings, secrets, env_settings, toml
 
     def model_post_init(self, _context: object) -> None:
         """Make paths absolute, and add the demo database."""
@@ -339,23 +340,16 @@ class Settings(BaseSettings):
         return self.data_dir / self.resolve(database)[0]
 
 
-class _Secrets(PydanticBaseSettingsSource):
-    """Secrets from the environment at the start, and tokens from files."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: `__call__` returns all values."""
-        raise NotImplementedError
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the secrets that are set, by the first matching variable."""
-        found = {
-            "D1LAB_READ_TOKEN": _token("D1LAB_READ_TOKEN"),
-            "D1LAB_WRITE_TOKEN": _token("D1LAB_WRITE_TOKEN"),
-            "notify_url": secret("D1LAB_NOTIFY_URL"),
-            "notify_errors_url": secret("D1LAB_NOTIFY_ERRORS_URL"),
-            "salt": secret("D1LAB_SALT"),
-        }
-        return {name: value for name, value in found.items() if value is not None}
+def _secrets() -> dict[str, Any]:
+    """Return the secrets that are set, by the first matching variable, and tokens from files."""
+    found = {
+        "D1LAB_READ_TOKEN": _token("D1LAB_READ_TOKEN"),
+        "D1LAB_WRITE_TOKEN": _token("D1LAB_WRITE_TOKEN"),
+        "notify_url": secret("D1LAB_NOTIFY_URL"),
+        "notify_errors_url": secret("D1LAB_NOTIFY_ERRORS_URL"),
+        "salt": secret("D1LAB_SALT"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _token(variable: str) -> str | None:

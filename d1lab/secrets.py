@@ -1,7 +1,7 @@
 """Secrets of the environment: taken out of it at the start, so that no child can read them.
 
 On Linux any process of the same user reads `/proc/<pid>/environ`, also that of its ancestors; and
-what a process deletes from its environment later still stands there. So `d1lab` starts itself anew
+what a process deletes from its environment later still stands there. So `d1lab` restarts itself
 without them, and hands them over through a pipe. From then on they are only in its memory, which
 other processes of the user cannot read either (`PR_SET_DUMPABLE`).
 """

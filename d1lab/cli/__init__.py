@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import d1lab.secrets
 
-d1lab.secrets.hide_secrets()  # before anything large is imported: it starts the program anew
+d1lab.secrets.hide_secrets()  # restarts the program, so before any large import
 
 from d1lab.cli.main import app, main  # noqa: E402
 

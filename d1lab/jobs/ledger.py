@@ -139,7 +139,7 @@ class RunLedger:
             return "damaged"
 
     def _replace(self, problem: str) -> None:
-        """Move a damaged file aside and begin anew; one process does it, the others wait."""
+        """Replace a damaged file and keep it aside; one process does it, the others wait."""
         with FileLock(self.path.with_name(f".{self.path.name}.lock")):
             if not self._problem():
                 return

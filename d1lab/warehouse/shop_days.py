@@ -2,7 +2,7 @@
 
 D1 keeps UTC; a shop's day begins at its own midnight. The zone is a setting, by shop. The warehouse
 records the zones that it was built with and keeps the day of each order event (`_day`), because
-converting each time anew costs as much as the rest of a scan. A connection whose settings name
+converting every time again costs as much as the rest of a scan. A connection whose settings name
 other zones computes the days instead, until the next pull keeps them.
 
     zone_of(shop)               the name of its zone; NULL where none is set, and days are UTC
@@ -75,7 +75,7 @@ def prepare_days(
 
 
 def keep_days(con: duckdb.DuckDBPyConnection, *, is_changed: bool = False) -> None:
-    """Give tables their column of days; compute it anew where the zones have changed."""
+    """Give tables their column of days; recompute it where the zones have changed."""
     for name, table in catalog.TABLES.items():
         if table.shop_day:
             _keep(con, name, table.shop_day, is_changed=is_changed)

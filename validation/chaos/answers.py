@@ -35,6 +35,8 @@ from tests.support import small_shop
 from validation.chaos.served import FAULTS, URL, Served
 from validation.chaos.shop import (
     DATABASE,
+    RUN,
+    SECOND,
     State,
     copied,
     counted,
@@ -45,8 +47,6 @@ from validation.chaos.shop import (
 )
 from validation.chaos.tally import Outcome, compared
 
-SECOND = 1.1  # so that no two runs write the same time
-RUN = "20260501T060000-customers-corner"
 FOR_GOOD = ("results null", "results missing", "status 500", "cut body")
 """Faults that are tried for all later requests, too."""
 

@@ -20,12 +20,10 @@ from time import monotonic, sleep
 from typing import NamedTuple
 
 from validation.chaos import shop
-from validation.chaos.shop import DATABASE, State, copied, counted, volatile
+from validation.chaos.shop import DATABASE, RUN, SECOND, State, copied, counted, volatile
 from validation.chaos.tally import Outcome, compared, unforeseen
 
 PROGRAM = Path(sys.executable).parent / "d1lab"
-RUN = "20260501T060000-customers-corner"
-SECOND = 1.1  # so that no two runs write the same time
 TIMEOUT_SECONDS = 300
 
 

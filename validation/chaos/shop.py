@@ -25,6 +25,8 @@ State = dict[str, tuple[tuple[str, ...], list[tuple[object, ...]]]]
 """The columns and rows of each table."""
 
 DATABASE = "shop"
+RUN = "20260501T060000-customers-corner"
+SECOND = 1.1  # between two undisturbed runs, so that they do not write the same time
 HEADER = (
     "Name", "Id", "Email", "Financial Status", "Currency", "Subtotal", "Taxes", "Total",
     "Discount Code", "Discount Amount", "Created at", "Lineitem quantity", "Lineitem name",
