@@ -34,6 +34,7 @@ class GuideApp:
     """The guide's Worker, its queue and Durable Object, on the engine's first database."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self.url, self._address = engine.fresh(), f"http://127.0.0.1:{engine.port}"
 
     def get(self, route: str) -> Any:
@@ -47,7 +48,7 @@ class GuideApp:
         assert told == {"ok": len(uses), "errors": [], "failed": 0}
         until = time.monotonic() + SETTLE_SECONDS
         while self._counted() < before + len(uses):
-            assert time.monotonic() < until, "the queue did not count all uses"
+            assert time.monotonic() < until, f"not all uses counted:\n{self._engine.log()}"
             time.sleep(0.05)
 
     def sql(self, sql: str) -> list[dict[str, Any]]:

@@ -49,6 +49,10 @@ class Engine:
         check = hmac.digest(secret, name, "sha256")[:16]
         return self.folder / STATE / "v3" / "d1" / kind / f"{(name + check).hex()}.sqlite"
 
+    def log(self) -> str:
+        """The last lines that the engine printed, for the message of a failing test."""
+        return "\n".join((self.folder / "engine.log").read_text().splitlines()[-40:])
+
     def wrangler(self, *arguments: str) -> str:
         """What the `wrangler` command prints, run on this engine's configuration."""
         done = subprocess.run(
@@ -97,6 +101,8 @@ def _configure(folder: Path, app: Path) -> None:
     lines = path.read_text().splitlines()
     config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
     config["main"] = str(app / config["main"])
+    for consumer in config.get("queues", {}).get("consumers", ()):
+        consumer["max_retries"] = 100  # after two, messages are dropped: too few for a busy machine
     names = database_names()
     bound = [
         *enumerate(names),

@@ -55,6 +55,10 @@ const routes = {
     }
     return uses.length;
   },
+  async nudge(db, _, env) {
+    await env.USES.sendBatch(Array.from({ length: 100 }, () => ({ body: { use: null } })));
+    return 100;
+  },
   async deliver(db, { uses, stop_after }) {
     await count(db, uses, stop_after ?? Infinity);
     return uses.length;
@@ -81,6 +85,8 @@ export default {
     }
   },
   async queue(batch, env) {
-    for (const { body } of batch.messages) await count(database(env, body.database), [body.use]);
+    for (const { body } of batch.messages) {
+      if (body.use) await count(database(env, body.database), [body.use]);
+    }
   },
 };
