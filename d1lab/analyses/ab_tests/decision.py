@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
+from d1lab.analyses.ab_tests.earnings import deciding_metric, untested_loss
 from d1lab.analyses.ab_tests.effects import Effect, effect
 from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
 from d1lab.analyses.ab_tests.looks import Timeline, spent, timeline
@@ -33,17 +34,16 @@ from d1lab.analyses.ab_tests.model import (
     Variant,
     clean_look,
     inputs_hash,
-    money_means,
     parse_variant,
 )
+from d1lab.analyses.ab_tests.posterior import posterior
 from d1lab.analyses.ab_tests.refusals import few_conversions
 from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 from d1lab.errors import InputError
-from d1lab.stats import bayes
 from d1lab.stats.multiplicity import holm
 from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_p
 
-VERSION = "ab-1"
+VERSION = "ab-2"
 """Version of the method; raised whenever the same inputs would lead to a different decision."""
 
 METRICS: tuple[Metric, ...] = ("conversions", "revenue", "profit")
@@ -67,8 +67,9 @@ Winner = Literal["a", "b", "none"]
 class AbResult(NamedTuple):
     """Result of a test; a field is None if it is not available or does not apply.
 
-    The difference is B - A and the ratio B / A, of the primary metric per visitor; an infinite
-    bound means that there is no bound. The p-value is two-sided and adjusted for all looks so far;
+    The difference is B - A and the ratio B / A, of the primary metric per visitor, which is money
+    if a loss overruled the declared one; an infinite bound means that there is no bound. The
+    p-value is two-sided and adjusted for all looks so far;
     it is below alpha exactly when both intervals exclude their null value.
     """
 
@@ -106,6 +107,7 @@ class AbResult(NamedTuple):
     order_value_b: float | None = None
     inputs_hash: str | None = None
     version: str = VERSION
+    ended: bool = True  # the test has ended, or its plan is reached
 
 
 def compare(
@@ -135,6 +137,7 @@ def compare(
         "running",
         primary_metric=plan.primary_metric,
         alpha=float(plan.alpha),
+        ended=bool(plan.ended),
         inputs_hash=inputs_hash(history, plan, VERSION),
     )
     line = timeline(history, plan)
@@ -238,6 +241,7 @@ def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     unread = plan.method == "fixed" and not line.finished
     ratio_p = _sample_ratio(line, plan)
     result = result._replace(
+        ended=line.finished,
         sample_ratio_p=ratio_p,
         look=len(line.times) if plan.method == "group_sequential" else len(line.a),
         share_of_plan=None if np.isnan(line.times).any() else line.share_of_plan,
@@ -271,11 +275,15 @@ def _measured(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     """Add the effects on all known metrics, and the values that do not affect the decision."""
     a, b = line.a[-1], line.b[-1]
     known: list[Metric] = [m for m in METRICS if None not in (getattr(a, m), getattr(b, m))]
-    effects = {m: effect(m, line, plan) for m in (plan.primary_metric, *known)}
-    primary = effects.pop(plan.primary_metric)
-    chance = _posterior(primary, a, b, plan)
+    effects: dict[Metric, Effect] = {
+        m: effect(m, line, plan) for m in (plan.primary_metric, *known)
+    }
+    deciding = deciding_metric(plan.primary_metric, effects, plan.alpha)
+    primary = effects.pop(deciding)
+    chance = posterior(primary, a, b, plan)
     even = break_even(a, b, [primary, *effects.values()], plan.alpha)
     return result._replace(
+        primary_metric=deciding,
         **{name: getattr(primary, name) for name in _SHARED},
         chance_b_better=chance.b_better if chance else None,
         expected_loss_a=_finite(chance.loss_a) if chance else None,
@@ -285,20 +293,6 @@ def _measured(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
         break_even_basis=even.basis,
         break_even=even.state,
     )
-
-
-def _posterior(primary: Effect, a: Variant, b: Variant, plan: AbPlan) -> bayes.Posterior | None:
-    if primary.p_value is None:
-        return None
-    if primary.metric != "conversions":
-        both = money_means(primary.metric, [a], [b], plan.declared_share)
-        per_visitor = a.visitors is not None
-        chance = bayes.normal_posterior(float((both.b - both.a)[0]), float(both.error[0]))
-        return chance if per_visitor else chance._replace(loss_a=np.nan, loss_b=np.nan)
-    if a.visitors is not None and b.visitors is not None:
-        return bayes.rates_posterior(a.conversions or 0, a.visitors, b.conversions or 0, b.visitors)
-    share = bayes.probability_b_better(a.conversions or 0, b.conversions or 0, plan.share_b or 0.5)
-    return bayes.Posterior(share, np.nan, np.nan)
 
 
 def _finite(number: float) -> float | None:
@@ -333,6 +327,8 @@ def _decided(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
         return _without_result(result._replace(winner=open_winner), status, reason)
     winner: Winner = "b" if primary.direction > 0 else "a"
     rails = check(plan.guardrails, result.effects, winner)
+    loss = untested_loss(result.effects) if winner == "b" else None
+    rails = (*rails, loss) if loss else rails
     result = result._replace(guardrails=rails)
     failed = [rail.reason or rail.metric for rail in rails if not rail.passed]
     if failed:

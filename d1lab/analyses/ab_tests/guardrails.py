@@ -48,31 +48,23 @@ def break_even(a: Variant, b: Variant, effects: Sequence[Effect], alpha: float) 
         a: The control.
         b: The treatment, with a different profit (or revenue, if profit is unknown) per order.
         effects: Known effects. B breaks even exactly if it earns as much per visitor, so the
-            p-value of that effect decides. Without one, the interval of the conversion lift is
-            compared with the break-even lift.
+            p-value of that effect decides. Without one, nothing is claimed: totals have no
+            variance.
         alpha: Two-sided significance level.
     """
     basis = "profit" if None not in (a.profit, b.profit) else "revenue"
     per_order = [_per_order(variant, basis) for variant in (a, b)]
     if per_order[0] is None or per_order[1] is None or per_order[0] <= 0:
         return BreakEven()
-    if per_order[1] <= 0:
-        return BreakEven(None, basis, "never")
-    ratio = per_order[0] / per_order[1]
-    by_metric = {effect.metric: effect for effect in effects}
-    earned, lift = by_metric.get(basis), by_metric.get("conversions")
-    if earned and earned.p_value is not None:
-        sure = earned.p_value < alpha
-        return BreakEven(ratio, basis, _state(sure and earned.direction > 0, sure))
-    if lift is None or lift.ratio_low is None or lift.ratio_high is None:
+    ratio = per_order[0] / per_order[1] if per_order[1] > 0 else None
+    earned = next((one for one in effects if one.metric == basis), None)
+    if earned is None or earned.p_value is None:
         return BreakEven(ratio, basis)
-    return BreakEven(
-        ratio, basis, _state(lift.ratio_low > ratio, not lift.ratio_low <= ratio <= lift.ratio_high)
-    )
-
-
-def _state(above: bool, sure: bool) -> Literal["met", "missed", "open"]:
-    return "met" if above else "missed" if sure else "open"
+    if earned.p_value >= alpha:
+        return BreakEven(ratio, basis, "open")
+    if earned.direction > 0:
+        return BreakEven(ratio, basis, "met")
+    return BreakEven(ratio, basis, "never" if ratio is None else "missed")
 
 
 def _per_order(variant: Variant, basis: str) -> float | None:

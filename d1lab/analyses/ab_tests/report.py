@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from d1lab.analyses.ab_tests import tables as frames
 from d1lab.analyses.ab_tests.decision import AbResult
+from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.shop import Decision, effect_histories
 from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -50,46 +51,47 @@ def sentence(result: AbResult) -> str:
     if result.status == "decided":
         return (
             f"Roll out B: it {told}{_earning(result)}."
-            if _is_taken(result)
+            if result.winner == "b"
             else _kept(result, told)
         )
     if result.status == "guardrail_failed":
-        return (
-            f"No winner: B {told}, but a guardrail metric may get worse by more than its "
-            "allowed margin."
-        )
+        return f"No winner: B {told}, but {_failed(result)}."
     if result.status == "running":
         return f"Running: B {told} so far. Not significant yet{_losing(result)}."
     return f"Inconclusive: B {told}. The difference is not significant{_losing(result)}."
 
 
 def status(result: AbResult) -> Status:
-    """Return the status of a verdict."""
-    if _is_taken(result):
+    """Return the status of a verdict: bad while a test runs that B is shown to lose."""
+    if result.winner == "b":
         return "good"
+    if _is_to_stop(result):
+        return "bad"
     return "unknown" if result.status in _REFUSALS else "neutral"
 
 
 def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
-    """Return the summary sentence of all tests and its status."""
-    taken = [d.test.name for d in decisions if _is_taken(d.result)]
+    """Return the summary sentence of all tests and its status; a losing test comes first."""
+    taken = [d.test.name for d in decisions if d.result.winner == "b"]
+    stopped = [d.test.name for d in decisions if _is_to_stop(d.result)]
     decided = sum(d.result.status == "decided" for d in decisions)
     running = sum(d.result.status == "running" for d in decisions)
     refused = sum(d.result.status in _REFUSALS for d in decisions)
     counts = [
-        (decided - len(taken), "keep A"),
+        (decided - len(taken) - len(stopped), "keep A"),
         (len(decisions) - decided - running - refused, "inconclusive"),
         (running, "running"),
         (refused, "without a result"),
     ]
     rest = "".join(f"; {count} {text}" for count, text in counts if count)
-    first = (
-        f"Roll out B in {len(taken)} of {counted(len(decisions), 'test')}"
-        if taken
-        else ("No test supports rolling out B")
-    )
-    names = f" ({', '.join(taken)})" if taken else ""
-    return f"{first}{names}{rest}.", "good" if taken else "neutral"
+    total = counted(len(decisions), "test")
+    if stopped:
+        won = f"; roll out B in {len(taken)} ({', '.join(taken)})" if taken else ""
+        text = f"Stop {len(stopped)} of {total}: B is worse ({', '.join(stopped)}){won}{rest}."
+        return text, "bad"
+    if taken:
+        return f"Roll out B in {len(taken)} of {total} ({', '.join(taken)}){rest}.", "good"
+    return f"No test supports rolling out B{rest}.", "neutral"
 
 
 def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
@@ -212,15 +214,32 @@ def limits(simulated: bool, staged: int) -> str:
     return f"{source}Decisions for {staged} tests are written back to D1 with method and reason."
 
 
-def _is_taken(result: AbResult) -> bool:
-    """Return True if B won and does not earn significantly less than A."""
-    return result.winner == "b" and result.break_even not in ("missed", "never")
+def _is_to_stop(result: AbResult) -> bool:
+    """Return True if B is shown to be worse while the test still runs."""
+    return result.status == "decided" and result.winner == "a" and not result.ended
 
 
 def _kept(result: AbResult, told: str) -> str:
-    if result.winner == "a":
-        return f"Keep A: B {told}."
-    return f"Keep A: although B {told}, it earns less {result.break_even_basis} per visitor."
+    advice = "Stop the test and keep A" if _is_to_stop(result) else "Keep A"
+    converts = next((e for e in result.effects if e.metric == "conversions"), None)
+    better = converts and converts.p_value is not None and converts.p_value < result.alpha
+    if not _asked_for_money(result) or not better or (converts and converts.direction < 0):
+        return f"{advice}: B {told}."
+    more = _told(result._replace(primary_metric="conversions", **_shown(converts)), span=False)
+    return f"{advice}: although B {more}, it {told}."
+
+
+def _shown(effect: Effect | None) -> dict[str, Any]:
+    """Return the fields that a sentence shows, of a metric other than the primary."""
+    names = ("difference", "ratio", "ratio_low", "ratio_high")
+    return {name: getattr(effect, name) for name in names}
+
+
+def _failed(result: AbResult) -> str:
+    untested = [rail.metric for rail in result.guardrails if rail.passed is None]
+    if untested:
+        return f"its effect on {untested[-1]} is not known"
+    return "a guardrail metric may get worse by more than its allowed margin"
 
 
 def _losing(result: AbResult) -> str:
@@ -243,7 +262,7 @@ def _earning(result: AbResult) -> str:
     return f". Its effect on {result.break_even_basis} per visitor is inconclusive"
 
 
-def _told(result: AbResult) -> str:
+def _told(result: AbResult, *, span: bool = True) -> str:
     """Return the effect in words: 'converts 12 % more visitors than A (95% interval ...)'."""
     verb = _VERBS[result.primary_metric][result.difference is None]
     if result.ratio is None or result.ratio_low is None or result.ratio_high is None:
@@ -253,10 +272,12 @@ def _told(result: AbResult) -> str:
         return verb.format(f"{size} {'more' if difference >= 0 else 'less'}")
     less = "fewer" if result.primary_metric == "conversions" else "less"
     size = f"{_percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
+    if not span:
+        return verb.format(size)
     low = _percent(result.ratio_low - 1, sign="+")
     high = _percent(result.ratio_high - 1, sign="+") if math.isfinite(result.ratio_high) else ""
-    span = f"{low} to {high}" if high else f"{low} or more"
-    return f"{verb.format(size)} ({100 * (1 - result.alpha):g}% interval {span})"
+    ends = f"{low} to {high}" if high else f"{low} or more"
+    return f"{verb.format(size)} ({100 * (1 - result.alpha):g}% interval {ends})"
 
 
 def _level(confidence: float | None) -> str | None:

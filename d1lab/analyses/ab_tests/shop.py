@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from d1lab.analyses.ab_tests.decision import VERSION, AbResult, as_json, compare
+from d1lab.analyses.ab_tests.earnings import default_metric
 from d1lab.analyses.ab_tests.history import effect_history
 from d1lab.analyses.ab_tests.model import AbPlan, Design, Guardrail, Look, Variant, money_means
 from d1lab.analyses.ab_tests.validation import (
@@ -94,7 +95,7 @@ def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
     share = row["share_b"] if row["share_b"] is not None else variants[1].share
     plan = AbPlan(
         method=row["method"] or _method(row),  # pyright: ignore[reportArgumentType]
-        primary_metric=row["primary_metric"] or "conversions",
+        primary_metric=row["primary_metric"] or default_metric(now.a, now.b),
         share_b=share,
         share_declared=bool(row["share_declared"]) and share is not None,
         alpha=0.05 if row["alpha"] is None else row["alpha"],

@@ -223,8 +223,10 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
         "variant_b_profit_squares": 7e5,
     }
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
-    assert (found.result.winner, found.result.break_even) == ("b", "missed")
-    assert report.sentence(found.result).startswith("Keep A: although B converts 24 % more")
+    assert (found.result.winner, found.result.break_even) == ("a", "missed")
+    assert report.sentence(found.result).startswith(
+        "Keep A: although B converts 24 % more than A, it earns 30 % less profit per visitor"
+    )
     text, status = report.verdict([found])
     assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
     [line] = tables.break_evens([found])
@@ -241,13 +243,47 @@ def test_a_tie_that_loses_money_says_so() -> None:
     }
     tie = {**COUNTS, "variant_b_conversions": 520}
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
+    assert (found.result.winner, found.result.break_even) == ("a", "missed")
+    assert report.sentence(found.result).startswith("Keep A: B earns 30 % less profit per visitor")
+    near = {**tie, **profits, "variant_b_profit": 17_330.0}
+    found = decide(
+        row(**near, **DECLARED, method="fixed", ended=True, primary_metric="conversions")
+    )
     assert (found.result.winner, found.result.break_even) == ("none", "missed")
     told = report.sentence(found.result)
     assert told.endswith("not significant, and B earns less profit per visitor.")
-    asked = decide(
-        row(**tie, **DECLARED, **profits, method="fixed", ended=True, primary_metric="profit")
-    )
-    assert "but it brings" not in report.sentence(asked.result)
+
+
+@pytest.mark.parametrize("method", ["always_valid", "group_sequential"])
+def test_a_running_test_that_loses_money_is_to_be_stopped(method: str) -> None:
+    """500 vs. 620 conversions at a profit of 10,000 vs. 6,500: red, even beside a winner."""
+    losing = {
+        "variant_a_profit": 10_000.0,
+        "variant_b_profit": 6_500.0,
+        "variant_a_profit_squares": 4e5,
+        "variant_b_profit_squares": 3e5,
+    }
+    found = decide(row(**COUNTS, **DECLARED, **losing, method=method, planned_visitors=30_000))
+    assert (found.result.winner, found.test.plan.primary_metric) == ("a", "profit")
+    told = report.sentence(found.result)
+    assert told.startswith("Stop the test and keep A: although B converts 24 % more")
+    assert report.status(found.result) == "bad"
+    won = decide(row(**COUNTS, **DECLARED, method="fixed", ended=True, test_name="x"))
+    text, status = report.verdict([won, found])
+    assert (text, status) == ("Stop 1 of 2 tests: B is worse (t); roll out B in 1 (x).", "bad")
+    [staged] = ab_tests.results([found])
+    assert staged["winner"] == "a"
+
+
+def test_profit_is_primary_unless_another_metric_is_declared() -> None:
+    """Profit that can be tested decides; totals without squares leave it to conversions."""
+    profits = {"variant_a_profit": 10_000.0, "variant_b_profit": 12_000.0}
+    squares = {"variant_a_profit_squares": 4e5, "variant_b_profit_squares": 4e5}
+    known = decide(row(**COUNTS, **DECLARED, **profits, **squares, method="fixed", ended=True))
+    assert known.result.primary_metric == "profit"
+    totals = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
+    assert totals.result.primary_metric == "conversions"
+    assert "profit" not in report.sentence(totals.result)
 
 
 def test_totals_describe_what_nothing_may_be_concluded_from() -> None:

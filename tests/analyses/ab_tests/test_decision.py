@@ -11,6 +11,7 @@ import pytest
 from d1lab.analyses.ab_tests.decision import AbResult, as_json, calculate, compare, confidence_level
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
+    Design,
     Guardrail,
     Look,
     Variant,
@@ -335,7 +336,7 @@ def test_ended_without_decision_is_none_and_running_is_null() -> None:
 def test_guardrail_takes_the_win_away() -> None:
     """B converts more, but its profit can be more than 2% lower: no winner."""
     plan = DECLARED._replace(guardrails=(Guardrail("profit", 0.02),))
-    costly = RICH_B._replace(conversions=620, profit=18_000.0)
+    costly = RICH_B._replace(conversions=620, profit=19_950.0)
     result = compare(RICH_A, costly, plan)
     assert (result.status, result.winner) == ("guardrail_failed", "none")
     assert result.guardrails[0].passed is False
@@ -370,9 +371,61 @@ def test_break_even_says_what_the_discount_must_bring() -> None:
     unsure = compare(a, b._replace(conversions=620, profit=20_100.0), DECLARED)
     assert (unsure.winner, unsure.break_even) == ("b", "open")
     unknown = a._replace(profit_squares=None), b._replace(profit_squares=None)
-    assert compare(*unknown, DECLARED).break_even == "missed"  # by the lift's interval
+    untested = compare(*unknown, DECLARED)
+    assert (untested.break_even, untested.break_even_ratio) == (None, pytest.approx(4 / 3))
     losing = compare(a, b._replace(profit=-100.0), DECLARED)
     assert (losing.break_even, losing.break_even_ratio) == ("never", None)
+
+
+LOSS_A = Variant(10_000, 500, profit=10_000.0, profit_squares=400_000.0)
+LOSS_B = Variant(10_000, 620, profit=6_500.0, profit_squares=300_000.0)
+
+
+@pytest.mark.parametrize("method", ["fixed", "group_sequential", "always_valid"])
+def test_a_winner_never_loses_money(method: Design) -> None:
+    """500 vs. 620 conversions, but profit 10,000 vs. 6,500: A wins, by profit."""
+    plan = DECLARED._replace(method=method, planned_visitors=20_000)
+    result = compare(LOSS_A, LOSS_B, plan)
+    assert (result.status, result.winner, result.break_even) == ("decided", "a", "missed")
+    assert (result.primary_metric, result.effects[0].metric) == ("profit", "profit")
+    assert result.confidence_level is not None
+    assert result.confidence_level > 99
+    assert result.ratio == pytest.approx(0.65)
+    more = compare(LOSS_A, LOSS_B._replace(profit=12_400.0), plan)
+    assert (more.winner, more.primary_metric) == ("b", "conversions")
+
+
+def test_revenue_overrules_only_where_profit_is_unknown() -> None:
+    """A discount costs revenue, but profit says that it pays."""
+    less = Variant(10_000, 620, 40_000, 9e5)
+    lost = compare(RICH_A._replace(profit=None), less, DECLARED)
+    assert (lost.winner, lost.primary_metric) == ("a", "revenue")
+    paid = compare(RICH_A, less._replace(profit=24_000.0, profit_squares=5e5), DECLARED)
+    assert (paid.winner, paid.primary_metric) == ("b", "conversions")
+
+
+def test_an_undecided_test_is_lost_by_money_only_at_half_of_alpha() -> None:
+    """The loss is a second test: p = .03 does not decide, p = .01 does."""
+    tie = Variant(10_000, 505, profit=0.0, profit_squares=400_000.0)
+    decided = {}
+    for profit in (8_050.0, 7_750.0):
+        result = compare(LOSS_A, tie._replace(profit=profit), DECLARED)
+        effect = next(one for one in result.effects if one.metric == "profit")
+        decided[result.winner] = effect.p_value
+    assert 0.025 < decided["none"] < 0.05
+    assert decided["a"] < 0.025
+
+
+def test_totals_that_are_lower_hold_the_winner_back() -> None:
+    """Without sums of squares, nothing is claimed, and B is not named against lower totals."""
+    a, b = Variant(10_000, 500, 50_000, profit=10_000.0), Variant(10_000, 620, 61_000)
+    for lower in (b._replace(profit=6_500.0), b._replace(revenue=49_000.0)):
+        result = compare(a, lower, DECLARED)
+        assert (result.status, result.winner) == ("guardrail_failed", "none")
+        assert result.break_even is None
+        assert "cannot be tested" in (result.reason or "")
+    assert compare(a, b, DECLARED).winner == "b"
+    assert compare(a, b._replace(profit=10_500.0), DECLARED).winner == "b"
 
 
 def test_other_metrics_carry_holms_p() -> None:
