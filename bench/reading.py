@@ -245,6 +245,6 @@ def _clock(now: datetime) -> Iterator[None]:
     under_way = f"datetime('{now:%Y-%m-%d %H:%M:%S}', '-2 minutes')"
     with (
         patch("d1lab.pull.session.utc_now", lambda: now),
-        patch("d1lab.pull.plan.UNDER_WAY", under_way),
+        patch("d1lab.pull.bounds.UNDER_WAY", under_way),
     ):
         yield

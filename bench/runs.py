@@ -44,8 +44,8 @@ import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from d1lab.runs.kernels.fork_client import preload_fork_server
-from d1lab.config import clean_environment
-preload_fork_server(clean_environment())
+from d1lab.secrets import kernel_variables
+preload_fork_server(kernel_variables())
 from d1lab.runs.execute import execute, import_papermill
 import_papermill()
 from d1lab.runs.kernels.kernel import Kernel
@@ -53,7 +53,7 @@ from d1lab.runs.kernels.kernel import Kernel
 folder, reports, workers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
 def one(number):
-    kernel = Kernel(clean_environment(), folder, folder / f"log-{number}")
+    kernel = Kernel(kernel_variables(), folder, folder / f"log-{number}")
     began = time.perf_counter()
     done = execute(folder / "report.ipynb", {"shop": str(number)}, kernel, timeout_seconds=120)
     assert done.status == "done" and kernel.forked, done

@@ -14,77 +14,12 @@ reads the columns that exist.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeVar
+from typing import TypeVar
 
 from d1lab.errors import UnknownName
-from d1lab.types import Type
+from d1lab.table_declaration import Column, Owner, Table
 
 Found = TypeVar("Found")
-
-Owner = Literal["app", "aggregate", "analysis"]
-
-
-class Column(NamedTuple):
-    """One column of a D1 table.
-
-    `fits` is the app's declared type of a result column if it is narrower than `type`:
-    'INTEGER' or 'DECIMAL(digits,places)'. A push rounds to it.
-    """
-
-    name: str
-    type: Type
-    owner: Owner = "app"
-    fits: str = ""
-
-
-class Table(NamedTuple):
-    """One D1 table.
-
-    A pull continues from the highest rowid in the warehouse. `reread_days` is the length of the
-    tail that it rereads to detect updates and deletions: 0 for rows that never change,
-    None for the whole table. `day` is the column that these days are counted in; views omit rows
-    whose day is in the future. The warehouse stores the shop's local day of the time `shop_day`.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    reread_days: int | None = None
-    day: str | None = None
-    shop_day: str | None = None
-    touched: str | None = None  # the column that every update of the app sets
-    write: Literal["update", "upsert"] = "update"  # update: only the app inserts rows
-    is_guides: bool = False  # an app's table: d1lab adds nothing to it
-    is_keyed: bool = True  # whether the key is unique in D1
-
-    def column(self, name: str) -> Column:
-        """Return the column with that name.
-
-        Raises:
-            UnknownName: The table has no such column; the message suggests the closest.
-        """
-        for column in self.columns:
-            if column.name == name:
-                return column
-        names = [column.name for column in self.columns]
-        raise UnknownName("column", name, names, f"table {self.name!r}")
-
-    def owned(self, owner: Owner) -> tuple[str, ...]:
-        """Return the names of the columns that `owner` writes."""
-        return tuple(column.name for column in self.columns if column.owner == owner)
-
-    @property
-    def has_day(self) -> bool:
-        """Whether a day is part of the key; otherwise the table has one state."""
-        return any(self.column(name).type == "date" for name in self.key)
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether only d1lab writes it: an analysis owns all but the key, or it is a record."""
-        return self.name == OWNED or {column.name for column in self.columns} == {
-            *self.key,
-            *self.owned("analysis"),
-        }
 
 
 def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
@@ -342,7 +277,6 @@ SOURCES = "d1lab_sources"
 INPUTS = "d1lab_ab_test_inputs"
 """Inputs of an A/B test decision beyond the app's counts."""
 
-
 ORDERS = "d1lab_orders"
 """The export that each order comes from."""
 
@@ -362,6 +296,12 @@ def table(name: str) -> Table:
     if name not in TABLES:
         raise UnknownName("table", name, TABLES)
     return TABLES[name]
+
+
+def only_d1lab_writes(declared: Table) -> bool:
+    """Whether the app does not write a table: only d1lab's results, or its own record."""
+    results = {*declared.key, *declared.owned("analysis")}
+    return declared.name == OWNED or {column.name for column in declared.columns} == results
 
 
 def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:

@@ -23,14 +23,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
-import orjson
 
 from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
 from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, why_senseless
+from d1lab.select_statements import check_select
 
 FOLDER = Path(__file__).parent / "analyses"
 
@@ -244,67 +244,12 @@ def _first_use(sql: str, parameter: str) -> int:
 def _parameter_types(sql: str) -> dict[str, str]:
     """Return each named parameter with the type of its cast in the SQL, or ''."""
     types = {}
-    for name in _statement(sql).named_parameters:
+    for name in check_select(sql):
         casts = {t.upper() for t in re.findall(rf"\${name}::(\w+)", sql)}
         if len(casts) > 1:
             raise InputError(f"parameter {name!r} is cast to {' and '.join(sorted(casts))}")
         types[name] = casts.pop() if casts else ""
     return types
-
-
-def _statement(sql: str) -> duckdb.Statement:
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise InputError(f"invalid SQL: {message_of(error)}") from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        kinds = ", ".join(s.type.name for s in statements) or "nothing"
-        raise InputError(
-            f"only a single SELECT is allowed, not {kinds}. The warehouse is read-only."
-        )
-    return statements[0]
-
-
-def message_of(error: duckdb.Error) -> str:
-    """Return DuckDB's message without the lines that mark the position in the SQL."""
-    return str(error).partition("LINE ")[0].strip()
-
-
-def check_select(sql: str) -> set[str]:
-    """Return the named parameters of a single SELECT.
-
-    Raises:
-        InputError: The SQL is invalid, has several statements, or is not a SELECT.
-    """
-    return _statement(sql).named_parameters
-
-
-def tables_read(sql: str) -> tuple[str, ...]:
-    """Return the tables and views that a SELECT reads, in order of appearance; no CTEs.
-
-    >>> tables_read("WITH a AS (SELECT * FROM raw.x) SELECT * FROM a JOIN v USING (id)")
-    ('raw.x', 'v')
-    """
-    with duckdb.connect() as con:
-        [(text,)] = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-    tree = orjson.loads(text)
-    if tree["error"]:
-        raise InputError(f"invalid SQL: {tree['error_message']}")
-    tables: dict[str, None] = {}
-    ctes: set[str] = set()
-    for node in _nodes(tree):
-        if node.get("type") == "BASE_TABLE":
-            tables[".".join(filter(None, (node["schema_name"], node["table_name"])))] = None
-        ctes.update(cte["key"] for cte in (node.get("cte_map") or {}).get("map", ()))
-    return tuple(name for name in tables if name not in ctes)
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    for child in children:
-        yield from _nodes(child)
 
 
 def evaluate(

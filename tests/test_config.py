@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from d1lab.config import DatabaseSettings
+from d1lab.config_sections import DatabaseSettings
 
 
 def test_zones_are_of_all_shops_or_by_shop():

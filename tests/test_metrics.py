@@ -19,8 +19,8 @@ from d1lab.metrics import (
     load_metrics,
     parameters_from_text,
     parse_metric,
-    tables_read,
 )
+from d1lab.select_statements import tables_read
 
 SQL = """\
 -- sold_units: units sold

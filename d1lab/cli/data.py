@@ -159,7 +159,7 @@ def sql(
     import duckdb
 
     from d1lab.lab import open as open_lab
-    from d1lab.metrics import message_of
+    from d1lab.select_statements import message_of
 
     relation = open_lab(database).sql(statement)
     try:

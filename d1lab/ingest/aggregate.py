@@ -25,7 +25,7 @@ import duckdb
 import orjson
 
 from d1lab import catalog
-from d1lab.catalog import OWNED, Table
+from d1lab.catalog import OWNED
 from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 from d1lab.errors import InputError
@@ -40,6 +40,7 @@ from d1lab.push.ownership import (
     leave,
     vacant,
 )
+from d1lab.table_declaration import Table
 from d1lab.warehouse import OWN_FIRST, Zones, looking_in, noted, open_warehouse
 from d1lab.warehouse.own_writes import WriteNote
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import duckdb
 
 from d1lab import catalog
-from d1lab.catalog import Column, Table
 from d1lab.d1.database import quote
 from d1lab.files import writing
+from d1lab.table_declaration import Column, Table
 from d1lab.types import TYPES
 
 AGGREGATES = Path(__file__).parent / "aggregates"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from d1lab import catalog
-from d1lab.catalog import OWNED, PUSHES, RESULTS, Table
+from d1lab.catalog import OWNED, PUSHES, RESULTS
 from d1lab.counting import counted
 from d1lab.d1.database import Database, Value
 from d1lab.d1.restore_point import note_restore_point
@@ -29,6 +29,7 @@ from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
+from d1lab.table_declaration import Table
 from d1lab.warehouse import Zones, noted
 
 _NOT_OF_A_RUN = Origin(None, None, None)

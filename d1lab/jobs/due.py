@@ -19,7 +19,6 @@ from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.jobs.ledger import LedgerEntry, RunLedger, Work
-from d1lab.metrics import tables_read
 from d1lab.runs.parameters import Days, check, utc_today
 from d1lab.runs.record import DataState
 from d1lab.runs.report import (
@@ -31,6 +30,7 @@ from d1lab.runs.report import (
     notebook_folder,
 )
 from d1lab.runs.run import Task, open_lab, prepare, run_folder
+from d1lab.select_statements import tables_read
 from d1lab.warehouse import own_name
 from d1lab.warehouse.views import VIEWS
 

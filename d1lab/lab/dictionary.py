@@ -12,7 +12,7 @@ from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.lab import query
 from d1lab.lab.freshness import as_utc
-from d1lab.metrics import tables_read
+from d1lab.select_statements import tables_read
 from d1lab.warehouse import AppColumn, own_name
 from d1lab.warehouse.views import VIEWS
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from d1lab import outbox
-from d1lab.config import PushTable
+from d1lab.config_sections import PushTable
 from d1lab.display.labels import Label, selected
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
@@ -26,10 +26,10 @@ from d1lab.metrics import (
     labels_of,
     load_metrics,
     parameters_from_text,
-    tables_read,
 )
 from d1lab.parameter_types import as_day
 from d1lab.search import Hit, SearchIndex, open_index
+from d1lab.select_statements import tables_read
 from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.metrics import check_select
+from d1lab.select_statements import check_select
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import duckdb
 
 from d1lab import catalog
-from d1lab.config import PushTable
+from d1lab.config_sections import PushTable
 from d1lab.errors import InputError, UnknownName
 from d1lab.types import Type
 

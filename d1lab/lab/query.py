@@ -10,7 +10,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
-from d1lab.metrics import check_select, message_of, tables_read
+from d1lab.select_statements import check_select, message_of, tables_read
 from d1lab.warehouse import OWN, VIEWS
 
 _SCHEMAS = ("raw", OWN)

@@ -1,7 +1,9 @@
 """Pull: copy D1 into the warehouse exactly, with as few billed rows as possible.
 
     session        one pull: builds the new warehouse and swaps it in
+    recency        whether the warehouse is recent enough, so that nothing has to be read
     plan           which rows to read of each table: all, the tail, or only new ones
+    bounds         the lowest and highest rowid of each table when the pull begins
     fields         the columns of a table as the warehouse stores them
     http_source    packed batches over HTTP, several ranges in parallel     (d1lab.d1.keyset)
     sqlite_source  a SQLite file, read through ADBC
@@ -9,12 +11,14 @@
     batch          a batch of rows with typed columns; other values go to quarantine
     spool          batches kept on disk, so that an interrupted pull can resume
     load           batches into the next warehouse file                 (d1lab.warehouse)
+    result         what a pull returns
 
 docs/guide/pull.md describes which changes a pull detects, and what it costs.
 """
 
 from __future__ import annotations
 
-from d1lab.pull.session import PullResult, TablePull, pull
+from d1lab.pull.result import PullResult, TablePull
+from d1lab.pull.session import pull
 
 __all__ = ["PullResult", "TablePull", "pull"]

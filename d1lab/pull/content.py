@@ -32,7 +32,7 @@ def content_of(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]
     """
     [(rows, high)] = con.execute(f"SELECT count(*), max({ROWID}) FROM raw.{quote(name)}").fetchall()
     declared = catalog.TABLES.get(name)
-    if declared and declared.is_ours:
+    if declared and catalog.only_d1lab_writes(declared):
         return Content(rows, high, "")
     analysis = declared.owned("analysis") if declared else ()
     names = [column for column in columns if column not in analysis]

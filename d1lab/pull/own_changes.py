@@ -167,4 +167,6 @@ def _is_whole(name: str, rows: WrittenRows) -> bool:
     Only for tables that are read in full from time to time, which supplies the rowids of new rows.
     """
     declared = catalog.TABLES.get(name)
-    return declared is not None and declared.is_ours and declared.reread_days is None
+    if declared is None or declared.reread_days is not None:
+        return False
+    return catalog.only_d1lab_writes(declared)

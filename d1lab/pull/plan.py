@@ -15,12 +15,11 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab import catalog
-from d1lab.d1.batches import parse
-from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
-from d1lab.d1.keyset import rowid_name
+from d1lab.d1.database import Budget, Database, TableInfo, quote
 from d1lab.d1.schema import foreign
 from d1lab.errors import BudgetError, DroppedTablesError, UnknownName
 from d1lab.pull.batch import Layout
+from d1lab.pull.bounds import Bounds, ends_of, ends_of_log, read_bounds
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
@@ -36,24 +35,8 @@ OURS = (
 )
 """d1lab's own tables in D1, which are not pulled."""
 
-UNDER_WAY = "datetime('now', '-2 minutes')"
-"""D1's time, minus the longest time that a started statement can stay invisible."""
 
 CHANGE_COSTS_ROWS = 3  # read in the log, looked up, and found; a full sweep costs one per row
-_PER_BATCH = 50
-_KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON cannot contain blobs
-
-
-class Bounds(NamedTuple):
-    """A table's lowest and highest rowid when the pull began, and one row's key."""
-
-    low: int
-    high: int
-    kept_key: tuple[Value, ...] | None = None  # of the last row that is kept
-    since: str = ""  # D1's time then, minus running statements
-
-
-_EMPTY = Bounds(1, 0)
 
 
 class Draft(NamedTuple):
@@ -150,7 +133,7 @@ class Planner:
         drafts = [draft for draft in asked if draft is not None]
         bounds = self._bounds(drafts, log if any(map(_is_logged, drafts)) else None)
         logged = bounds.get(catalog.CHANGES)
-        sweeps = [self._sweep(draft, bounds.get(draft.name, _EMPTY), logged) for draft in drafts]
+        sweeps = [self._sweep(draft, bounds.get(draft.name, Bounds()), logged) for draft in drafts]
         if self._is_replaced and not self._rhythm.is_forced:
             self._rhythm = self._rhythm._replace(is_forced=True)
             return self.plan(only)  # of all tables: others may have changed, too
@@ -212,23 +195,15 @@ class Planner:
         return self._before_tail(declared)
 
     def _bounds(self, drafts: Sequence[Draft], log: TableInfo | None) -> dict[str, Bounds]:
-        """Read the bounds of all tables: two rows per table, three if some of its rows are kept."""
-        asked = {d.name: _bounds_of(d.table, d) for d in drafts if d.table and d.table.has_rowid}
+        """Read the bounds of the tables with rowids, and of the change log."""
+        asked = {
+            draft.name: ends_of(draft.table, draft.layout.key, draft.kept_upto)
+            for draft in drafts
+            if draft.table and draft.table.has_rowid
+        }
         if log:
-            asked[log.name] = _bounds_of_log(log)
-        names, bounds = list(asked), dict.fromkeys(asked, _EMPTY)
-        for start in range(0, len(names), _PER_BATCH):
-            some = names[start : start + _PER_BATCH]
-            with self._budget.take(3 * len(some), least=3 * len(some)):
-                answers = self._db.batch([asked[name] for name in some], idempotent=True)
-            for name, answer in zip(some, answers, strict=True):
-                low, high, since, *key = answer.rows[0]
-                bounds[name] = _EMPTY._replace(since=str(since))
-                if isinstance(high, int):
-                    bounds[name] = Bounds(
-                        low if isinstance(low, int) else high + 1, high, _opened(key), str(since)
-                    )
-        return bounds
+            asked[log.name] = ends_of_log(log)
+        return read_bounds(self._db, self._budget, asked)
 
     def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
         name, table, layout, kept, is_new_only, index = draft
@@ -312,30 +287,6 @@ def _must_reread(log: Bounds, seen: int, rows: int) -> bool:
     """Whether the change log is incomplete, or costs more to read than a full sweep."""
     is_cut = log.low > seen + 1 or log.high < seen
     return is_cut or (log.high - seen) * CHANGE_COSTS_ROWS > rows
-
-
-def _bounds_of_log(log: TableInfo) -> Statement:
-    """Select the log's lowest entry, and the highest that it ever had (from sqlite_sequence)."""
-    low = f"(SELECT min(seq) FROM {quote(log.name)})"
-    return Statement(
-        f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,), 1
-    )
-
-
-def _bounds_of(table: TableInfo, draft: Draft) -> Statement:
-    """Select each end separately, which reads two rows; both in one SELECT would scan the table."""
-    rowid, name = rowid_name(table), quote(table.name)
-    parts = [f"(SELECT {end}({rowid}) FROM {name})" for end in ("min", "max")]
-    parts.append(UNDER_WAY)
-    if draft.kept_upto is None or not draft.layout.key:
-        return Statement(f"SELECT {', '.join(parts)}", least_rows=1)
-    key = ", ".join(_KEY_PART.format(quote(column)) for column in draft.layout.key)
-    parts.append(f"(SELECT json_array({key}) FROM {name} WHERE {rowid} = ?1)")
-    return Statement(f"SELECT {', '.join(parts)}", (draft.kept_upto,), 1)
-
-
-def _opened(key: Sequence[Value]) -> tuple[Value, ...] | None:
-    return tuple(parse(str(key[0]))) if key and key[0] is not None else None
 
 
 def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | None]:

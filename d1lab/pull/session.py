@@ -7,10 +7,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -27,6 +25,8 @@ from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
+from d1lab.pull.recency import Recency
+from d1lab.pull.result import PullResult, TablePull
 from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.pull.touched import Proof, index_on, touched_rowids
@@ -34,29 +34,6 @@ from d1lab.warehouse import PullRecord, Records, TableRecord, Zones, own_writes,
 
 LOCK = "pull.lock"
 _log = logging.getLogger(__name__)
-
-
-class TablePull(NamedTuple):
-    """The result of a pull for one table."""
-
-    rows_pulled: int
-    rows_read: int  # as billed by D1, without the lookup of the bounds
-    quarantined: int  # values of the wrong type among the rows pulled
-    whole: bool  # the table was read in full
-
-
-class PullResult(NamedTuple):
-    """The result of a pull."""
-
-    rows_pulled: int
-    rows_read: int  # as billed by D1
-    quarantined: int  # values of the wrong type among the rows pulled
-    seconds: float
-    skipped: bool  # the warehouse was recent enough: nothing was read
-    by_table: dict[str, TablePull]
-    note: str = ""  # why the warehouse was rebuilt, if so
-    notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
-    to_come: int = 0  # rows dated in the future, which views omit until that day
 
 
 def pull(
@@ -145,9 +122,8 @@ class _Session:
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
-            is_fresh = not self._full and self._is_fresh(known, only, max_age_seconds, rhythm)
-            is_timed = max_age_seconds is not None
-            if is_fresh and old and self._has_same_days(old, known, zones, is_timed=is_timed):
+            recency = Recency(known, self._bookmark, self._now, max_age_seconds)
+            if old and not self._full and recency.is_enough(old, only, rhythm, zones):
                 return self._result(skipped=True)
             written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
@@ -186,48 +162,6 @@ class _Session:
             f"view {name!r} of the app is not in the warehouse: {why}"
             for name, why in failed.items()
         ]
-
-    def _is_fresh(
-        self,
-        known: Records,
-        only: Sequence[str] | None,
-        max_age_seconds: float | None,
-        rhythm: Rhythm,
-    ) -> bool:
-        """Whether nothing changed since the last pull, or the last pull is recent enough."""
-        if known.pull is None or known.pull.shape != warehouse.shape():
-            return False
-        reads = _last_reads(known, only)
-        if self._bookmark is not None and all(mark == self._bookmark for _, mark in reads):
-            behind = (r for r in known.tables.values() if r.bookmark != self._bookmark)
-            return not any(rhythm.is_due(r, r.explained, self._bookmark) for r in behind)
-        if max_age_seconds is None:
-            return False
-        limit = timedelta(seconds=max_age_seconds)
-        return all(at is not None and self._now - at <= limit for at, _ in reads)
-
-    def _has_same_days(
-        self,
-        old: duckdb.DuckDBPyConnection,
-        known: Records,
-        zones: Zones | None,
-        *,
-        is_timed: bool,
-    ) -> bool:
-        """Whether the zones are the same, and no day with data ended since the last pull.
-
-        Args:
-            old: The warehouse.
-            known: The warehouse's records.
-            zones: The zones of the settings.
-            is_timed: Whether the age of the last pull alone decides, and days that ended do not.
-        """
-        built = warehouse.zones_of(old)
-        if known.pull is None or (zones is not None and dict(zones) != built):
-            return False
-        return is_timed or not warehouse.has_days_since(
-            old, known.pull.started_at, self._now, built
-        )
 
     def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan, known: Records) -> None:
         for name in plan.gone:
@@ -346,16 +280,6 @@ def _proof(con: duckdb.DuckDBPyConnection, sweep: Sweep, known: TableRecord | No
     analysis = declared.owned("analysis")
     fields = [field.name for field in sweep.layout.fields if field.name not in analysis]
     return Proof(con, sweep.name, fields) if known.columns == sweep.columns else None
-
-
-def _last_reads(
-    known: Records, only: Sequence[str] | None
-) -> list[tuple[datetime | None, str | None]]:
-    """Return when the requested tables were read, and the bookmark at that time."""
-    if only is None:
-        return [(known.pull.started_at, known.pull.bookmark)] if known.pull else []
-    records = [known.tables.get(name) for name in only]
-    return [(r.pulled_at, r.bookmark) if r else (None, None) for r in records]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from d1lab import catalog
-from d1lab.config import PushTable
+from d1lab.config_sections import PushTable
 from d1lab.d1 import Database, TableInfo
 from d1lab.errors import PushError, UnknownName
 from d1lab.types import TYPES, Type

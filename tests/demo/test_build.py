@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from d1lab.config import DatabaseSettings, Settings
+from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.demo.build import STORES, build_demo, demo_exists
 from d1lab.errors import InputError

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import d1lab
-from d1lab.config import DatabaseSettings, Settings
+from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError

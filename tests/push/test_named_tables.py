@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from d1lab import catalog, outbox
-from d1lab.config import PushTable
+from d1lab.config_sections import PushTable
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError, PushError, UnknownName

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from d1lab.config import NotifySettings, Settings, load_settings
+from d1lab.config import Settings, load_settings
+from d1lab.config_sections import NotifySettings
 from d1lab.errors import InputError, LockedError, UnknownName
 from d1lab.runs.run import kernel_environment
 from d1lab.secrets import VARIABLES

@@ -16,7 +16,8 @@ from d1lab.analyses.competitor_prices import report as words
 from d1lab.analyses.competitor_prices import tables as lists
 from d1lab.analyses.competitor_prices.position import PricingRule
 from d1lab.analyses.competitor_prices.study import PriceStudy, study
-from d1lab.config import DatabaseSettings, Settings
+from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.lab import Lab
 from d1lab.pages.page import render_page
