@@ -1,12 +1,16 @@
-"""The tests mirror what they test, folder by folder and file by file."""
+"""Tests mirror the code file by file, and modules and functions stay short."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
+
+MOST_MODULE_LINES = 350
+MOST_FUNCTION_LINES = 60  # with its decorators, its signature, and its docstring
 
 OTHER_ROOTS = {
     "bench": ROOT / "bench",
@@ -84,6 +88,37 @@ def test_helpers_stand_in_support():
         and "node_modules" not in path.parts
     ]
     assert beside == []
+
+
+def test_modules_are_short():
+    """No module is longer than 350 lines: a longer one holds more than one thing."""
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in _modules()
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_MODULE_LINES} == {}
+
+
+def test_functions_are_short():
+    """No function is longer than 60 lines, including its signature and its docstring."""
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.name}": _length(node)
+        for path in _modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_FUNCTION_LINES} == {}
+
+
+def _modules() -> Iterator[Path]:
+    """The modules of the package, of its benchmarks, and of its validation."""
+    for folder in ("d1lab", "bench", "validation"):
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = min(each.lineno for each in (node, *node.decorator_list))
+    return (node.end_lineno or first) - first + 1
 
 
 def _tests() -> Iterator[tuple[Path, Path]]:

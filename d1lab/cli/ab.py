@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from d1lab.cli.output import JsonOption, print_json, print_rows
 from d1lab.errors import InputError
+
+if TYPE_CHECKING:
+    from d1lab.analyses.ab_tests.decision import AbResult
 
 app = typer.Typer()
 
@@ -18,16 +21,13 @@ def ab(
     a: Annotated[
         str,
         typer.Argument(
-            help=(
-                'Variant A as conversions/visitors or conversions; or "size" to compute a sample '
-                "size."
-            )
+            help='Variant A as conversions/visitors or conversions; or "size" for a sample size.'
         ),
     ],
     b: Annotated[str | None, typer.Argument(help="Variant B, in the same format.")] = None,
     share_b: Annotated[
         float | None,
-        typer.Option(help=("B's planned share of visitors, declared before the test started.")),
+        typer.Option(help="B's planned share of visitors, declared before the test started."),
     ] = None,
     always_valid: Annotated[
         bool, typer.Option("--always-valid", help="The test was monitored while it ran.")
@@ -53,9 +53,7 @@ def ab(
         return
     if b is None:
         raise InputError("variant B is missing. Example: d1lab ab 500/10000 560/10000")
-    from d1lab.analyses.ab_tests.decision import as_json as plain
     from d1lab.analyses.ab_tests.decision import calculate
-    from d1lab.analyses.ab_tests.report import sentence
 
     result = calculate(
         a,
@@ -66,18 +64,25 @@ def ab(
         look=look,
         planned_looks=looks,
     )
+    _print_decision(result, f"{a} {b}", as_json=as_json)
+
+
+def _print_decision(result: AbResult, asked: str, *, as_json: bool) -> None:
+    from d1lab.analyses.ab_tests.decision import as_json as plain
+    from d1lab.analyses.ab_tests.report import sentence
+
     fields = plain(result)
     if as_json:
         print_json(fields)
     if result.status == "invalid_input":
-        raise InputError(f"d1lab ab {a} {b}: {result.reason}")
+        raise InputError(f"d1lab ab {asked}: {result.reason}")
     if not as_json:
         sys.stdout.write(sentence(result) + "\n")
-        rows = [(name, value) for name, value in fields.items() if _is_said(value)]
+        rows = [(name, value) for name, value in fields.items() if _is_printed(value)]
         print_rows(("field", "value"), rows)
 
 
-def _is_said(value: object) -> bool:
+def _is_printed(value: object) -> bool:
     return value is not None and not isinstance(value, list | dict)
 
 

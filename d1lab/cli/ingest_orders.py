@@ -14,7 +14,7 @@ from d1lab.config import load_settings
 from d1lab.counting import counted
 
 if TYPE_CHECKING:
-    from d1lab.ingest.orders import OrdersResult
+    from d1lab.ingest.orders_result import OrdersResult
 
 app = typer.Typer()
 

@@ -14,7 +14,7 @@ from d1lab.config import Settings
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
     from d1lab.ingest.costs import CostsResult
-    from d1lab.ingest.orders import OrdersResult
+    from d1lab.ingest.orders_result import OrdersResult
     from d1lab.ingest.prices.observations import PricesResult
     from d1lab.ingest.products import ProductsResult
     from d1lab.ingest.stock import StockResult

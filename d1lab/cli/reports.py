@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
@@ -35,7 +36,7 @@ from d1lab.errors import InputError
 from d1lab.secrets import without_secrets
 
 if TYPE_CHECKING:
-    from d1lab.jobs.run import JobResult
+    from d1lab.jobs.job_result import JobResult
     from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
 
@@ -58,12 +59,21 @@ def assignments(pairs: list[str]) -> dict[str, str]:
     return given
 
 
-def _params_file(path: Path | None) -> dict[str, Any]:
+def _values(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     from d1lab.runs.parameters import load_values
 
     return load_values(path)
+
+
+class Request(TypedDict):
+    """The reports to run, of which shops, and with which parameters."""
+
+    reports: Sequence[str]
+    shops: Sequence[str]
+    values: dict[str, Any]  # from --params
+    texts: dict[str, str]  # from --set and --as-of
 
 
 ReportArgument = Annotated[list[str] | None, typer.Argument(help="Reports to run. Default: all.")]
@@ -120,18 +130,15 @@ def run(
     Exit codes: 0 success or nothing due, 1 a report failed, 2 invalid input, 3 stale or missing
     data, 4 timeout, 75 locked by another process.
     """
-    from d1lab.jobs.due import check_request
+    from d1lab.jobs.job_result import overall_exit_code
     from d1lab.jobs.prometheus import write_metrics
-    from d1lab.jobs.run import overall_exit_code, run_reports
-    from d1lab.pages.export import require_chromium
+    from d1lab.jobs.run import run_reports
 
     started = monotonic()
     settings = load_settings()
     texts = assignments(set_ or []) | ({"as_of": as_of} if as_of else {})
-    values, reports, shops = _params_file(params), report or (), shop or ()
-    check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
-    if export == "pdf":
-        require_chromium()  # before any pull
+    request = Request(reports=report or (), shops=shop or (), values=_values(params), texts=texts)
+    _check(settings, request, export)
     pulled = None
     if pull and not dry_run:
         pulled = _pull(settings, database, max_age, max_rows_read, accept_dropped=accept_dropped)
@@ -139,10 +146,7 @@ def run(
         outcomes = run_reports(
             settings,
             database,
-            reports=reports,
-            shops=shops,
-            values=values,
-            texts=texts,
+            **request,
             force=force,
             push=push,
             dry_run=dry_run,
@@ -153,12 +157,21 @@ def run(
         write_metrics(settings, metrics_file)
     exported = [_export(settings, outcome, export) for outcome in outcomes]
     if as_json:
-        runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]
-        print_json({"pull": pulled, "runs": runs})
+        _print_as_json(outcomes, exported, pulled)
     else:
         _print_outcomes(settings, outcomes, pulled, monotonic() - started)
-        _print_exported(settings, [file for files in exported for file in files])
+        _print_exported(settings, exported)
     raise typer.Exit(overall_exit_code(outcomes))
+
+
+def _check(settings: Settings, request: Request, export: str | None) -> None:
+    """Check what can be checked before any data is pulled."""
+    from d1lab.jobs.due import check_request
+    from d1lab.pages.export import require_chromium
+
+    check_request(settings, **request)
+    if export == "pdf":
+        require_chromium()
 
 
 def _pull(
@@ -200,10 +213,18 @@ def _export(settings: Settings, outcome: JobResult, form: str | None) -> list[Ex
     return export_tables(run_dir, outcome.page)
 
 
-def _print_exported(settings: Settings, files: list[Exported]) -> None:
-    if files:
+def _print_exported(settings: Settings, exported: list[list[Exported]]) -> None:
+    """Print the files exported by each job."""
+    if files := [file for files in exported for file in files]:
         rows = [(_relative(path, settings.root), rows) for path, rows in files]
         print_rows(("exported", "rows"), rows)
+
+
+def _print_as_json(
+    outcomes: list[JobResult], exported: list[list[Exported]], pulled: PullResult | None
+) -> None:
+    runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]
+    print_json({"pull": pulled, "runs": runs})
 
 
 def _summary(outcome: JobResult, exported: list[Exported]) -> dict[str, object]:

@@ -238,3 +238,14 @@ class Budget:
         finally:
             with self._lock:
                 self._reserved -= granted
+
+
+def rowid_name(table: TableInfo) -> str:
+    """Return the SQL name of the rowid: its alias, or a name that no column uses.
+
+    Only a table that `has_rowid` has one.
+    """
+    if table.rowid_column:
+        return quote(table.rowid_column)
+    taken = {column.name.lower() for column in table.columns}
+    return next(name for name in ROWID_NAMES if name not in taken)

@@ -1,32 +1,24 @@
-"""Keyset pagination of tables, packed by D1 into one JSON array per column.
+"""Keyset pagination of tables, packed by D1 into one JSON array per column (d1lab.d1.batch_query).
 
 D1 returns one row instead of thousands, which is several times as fast to send and to parse, and
 exact: plain responses round integers above 2^53 and turn an infinity into null, packed batches do
 neither. Each row of a batch is billed as one row read.
-
-JSON cannot contain blobs, and D1 changes text that is not UTF-8. Columns that can have such
-values are read wrapped: 'b' or 't' for blob or text, then the hexadecimal digits.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
-from typing import Any, cast
 
 import orjson
 
+from d1lab.d1.batch_query import BatchQuery
 from d1lab.d1.batches import (
     MOST_ROWS,
     Batch,
     BatchForm,
     BatchSize,
     DamagedBatchError,
-    parse,
-    require_whole,
-    size_of,
-    unwrap,
     within,
 )
 from d1lab.d1.database import (
@@ -49,15 +41,10 @@ from d1lab.errors import (
     UnpagedTableError,
 )
 
-MOST_ARGUMENTS = 31  # of a function on D1
 ATTEMPTS = 3  # to read a batch that arrives damaged
 SPARE_READS = 100  # reads beyond twice its rows before a batch counts as a scan
 _NO_LIMIT = -1
 
-_WRAP = (
-    "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0})"
-    " WHEN 'text' THEN 't' || hex({0}) ELSE {0} END"
-)
 _UNFIT_FOR_JSON = re.compile("JSON cannot hold BLOB|could not decode to utf-8", re.IGNORECASE)
 
 
@@ -92,23 +79,22 @@ class BatchReader:
         self._db, self._table, self._columns, self._packed = db, table, tuple(columns), packed
         self._budget, self._scanned_from = budget or Budget(db.meter), scanned_from
         self._scan: ScanError | None = None
-        self._rowid = f"t.{rowid_name(table)}" if table.has_rowid else ""
-        self._alias = table.rowid_column if table.rowid_column in self._columns else None
-        self._from = f"{quote(table.name)} AS t"
         index = index or table.read_by
-        self._by_index = f"{self._from} INDEXED BY {quote(index.name)}" if index else self._from
         self._key = index.columns if index else table.primary_key
         affinities = {column.name: column.affinity for column in table.columns}
         self._wrapped = frozenset(c for c in columns if affinities[c] == "BLOB")
         self.size = BatchSize()
+        self._query = BatchQuery(table, columns, self.size, packed=packed)
+        by_index = f" INDEXED BY {quote(index.name)}" if index else ""
+        self._by_index = self._query.table + by_index
 
     def by_rowid(self, after: int, upto: int) -> Iterator[Batch]:
         """Yield all rows with `after` < rowid <= `upto`, in batches."""
-        rowid = self._rowid
-        source = f"{self._from} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
+        rowid = self._query.rowid
+        source = f"{self._query.table} WHERE {rowid} >= ?1 AND {rowid} <= ?2 ORDER BY {rowid}"
         while after < upto:
             batch, asked = self._read(
-                lambda form: self._sql(form, f"{source} LIMIT ?3"),
+                lambda form: self._query.sql(form, f"{source} LIMIT ?3"),
                 lambda rows, low=after + 1: (low, upto, rows),
                 upto - after,
                 reads_besides=0 if self._scanned_from is None else after + 1 - self._scanned_from,
@@ -123,11 +109,11 @@ class BatchReader:
         The query has no condition, so D1 reads no other rows even if its statistics are off.
         It reads at most as many rows as there are rowids in the range.
         """
-        source = f"{self._from} ORDER BY {self._rowid} DESC LIMIT ?1"
+        source = f"{self._query.table} ORDER BY {self._query.rowid} DESC LIMIT ?1"
         most = upto - after
         while most > 0:
             batch, asked = self._read(
-                lambda form: self._sql(form, source), lambda rows: (rows,), most
+                lambda form: self._query.sql(form, source), lambda rows: (rows,), most
             )
             lowest = batch.rowids[-1] if batch.rows else 0
             if batch.rows < asked or lowest <= after + 1:
@@ -149,42 +135,15 @@ class BatchReader:
         left = list(rowids)
         while left:
             batch, asked = self._read(
-                self._sql_of_rowids,
+                self._query.sql_of_rowids,
                 lambda rows, ids=left: (to_json(ids[:rows]), rows),
                 len(left),
                 reads_per_row=2,  # the element of the JSON text, and the row
-                unpack=self._unpack_rows,
+                unpack=self._query.unpack_rows,
             )
             yield batch._replace(upto=left[asked - 1])
             left = left[asked:]
         self._require_no_scan()
-
-    def _sql_of_rowids(self, form: BatchForm) -> str:
-        if self._packed and not form.packed:  # one row that is too big as JSON
-            where = f"{self._rowid} = json_extract(?1, '$[0]')"
-            return self._sql(form, f"{self._from} WHERE {where} LIMIT ?2")
-        cells = self._cells(form)
-        parts = [
-            f"json_array({', '.join(cells[start : start + MOST_ARGUMENTS])})"
-            for start in range(0, len(cells), MOST_ARGUMENTS)
-        ]
-        row = "'[' || " + " || ',' || ".join(parts) + " || ']'"
-        found = f"(SELECT {row} FROM {self._from} WHERE {self._rowid} = j.value)"  # noqa: S608
-        rows = f"SELECT {found} AS r FROM json_each(?1) AS j LIMIT ?2"  # noqa: S608
-        return f"SELECT json_group_array(json(r)) FROM ({rows})" if form.packed else rows  # noqa: S608
-
-    def _unpack_rows(self, result: Result, form: BatchForm) -> Batch:
-        if self._packed and not form.packed:
-            return self._unpack(result, form)
-        texts = [str(row[0]) for row in result.rows if row[0] is not None]
-        if form.packed and not texts:
-            raise DamagedBatchError
-        parsed = parse(texts[0]) if form.packed else [parse(text) for text in texts]
-        rows = [list(chain.from_iterable(cast("Any", row))) for row in parsed if row is not None]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        columns = columns or [[] for _ in self._cells(form)]
-        size = sum(map(len, texts))
-        return self._batch(columns, form, widest=size, total=size)
 
     def by_key(self, after: str | None = None) -> Iterator[Batch]:
         """Yield all rows after the key `after`, in key order, in batches.
@@ -198,7 +157,7 @@ class BatchReader:
             where, key = (self._beyond(after, depth), (after,)) if after and depth else ("1", ())
             source = f"{self._by_index} WHERE {where} ORDER BY {order} LIMIT ?{len(key) + 1}"
             batch, asked = self._read(
-                lambda form, source=source: self._sql(form, source),
+                lambda form, source=source: self._query.sql(form, source),
                 lambda rows, key=key: (*key, rows),
             )
             if batch.rows:
@@ -215,12 +174,17 @@ class BatchReader:
             UnpagedTableError: D1 does not let through so many rows at once.
         """
         most = MOST_ROWS if self._packed else _NO_LIMIT
-        form, source = BatchForm(self._packed, self._wrapped), f"{self._from} WHERE 1 LIMIT ?1"
+        form, source = (
+            BatchForm(self._packed, self._wrapped),
+            f"{self._query.table} WHERE 1 LIMIT ?1",
+        )
         while True:
             with self._budget.take(MOST_ROWS, table=self._table.name) as granted:
                 limit = min(most, granted) if self._packed else most
                 try:
-                    batch = self._unpack(self._ask(self._sql(form, source), (limit,)), form)
+                    batch = self._query.unpack(
+                        self._ask(self._query.sql(form, source), (limit,)), form
+                    )
                 except D1QueryError as error:
                     form = self._easier(form, error)
                     continue
@@ -267,7 +231,7 @@ class BatchReader:
                 try:
                     result = self._ask(make(form), params(asked))
                     self._weigh(result, asked * reads_per_row)
-                    return (unpack or self._unpack)(result, form), asked
+                    return (unpack or self._query.unpack)(result, form), asked
                 except (D1TooBigError, D1OverloadedError, D1QueryError) as error:
                     form = self._easier(form, error)
                 except DamagedBatchError:
@@ -310,60 +274,3 @@ class BatchReader:
         if form.packed and isinstance(error, D1TooBigError):
             return BatchForm(packed=False)  # one row: packing and wrapping make its values longer
         raise error
-
-    def _cells(self, form: BatchForm) -> list[str]:
-        """Return the expressions to select: the rowid, if there is one, and the columns."""
-        cells = [self._rowid] if self._rowid else []
-        return cells + [
-            _WRAP.format(f"t.{quote(c)}") if c in form.wrapped else f"t.{quote(c)}"
-            for c in self._columns
-            if c != self._alias  # already selected as the rowid
-        ]
-
-    def _sql(self, form: BatchForm, source: str) -> str:
-        cells = self._cells(form)
-        named = ", ".join(f"{cell} AS c{place}" for place, cell in enumerate(cells))
-        source = f"SELECT {named} FROM {source}"  # noqa: S608  names are quoted, values bound
-        if not form.packed:
-            return source
-        arrays = ", ".join(f"json_group_array(c{place})" for place in range(len(cells)))
-        return f"SELECT {arrays} FROM ({source})"  # noqa: S608
-
-    def _unpack(self, result: Result, form: BatchForm) -> Batch:
-        if form.packed:
-            if not result.rows:  # an aggregate always has one
-                raise DamagedBatchError
-            cells = [str(cell) for cell in result.rows[0]]
-            columns = [parse(cell) for cell in cells]
-            sizes = [size_of(cell) for cell in cells]
-        else:
-            columns = [list(column) for column in zip(*result.rows, strict=True)]
-            columns = columns or [[] for _ in result.columns]
-            sizes = [sum(size_of(value) for value in column) for column in columns]
-        return self._batch(columns, form, widest=max(sizes), total=sum(sizes))
-
-    def _batch(
-        self, columns: list[list[Value]], form: BatchForm, *, widest: int, total: int
-    ) -> Batch:
-        """Parse the columns, and choose the next batch size from their sizes in bytes."""
-        require_whole(columns, len(self._cells(form)), has_rowids=bool(self._rowid))
-        rows = len(columns[0])
-        self.size.learn(rows, widest, total)
-        rowids = cast("list[int]", columns.pop(0)) if self._rowid else []
-        for place, name in enumerate(self._columns):
-            if name == self._alias:
-                columns.insert(place, list(rowids))
-            elif name in form.wrapped:
-                columns[place] = [unwrap(value) for value in columns[place]]
-        return Batch(rowids, columns, rows, 0)
-
-
-def rowid_name(table: TableInfo) -> str:
-    """Return the SQL name of the rowid: its alias, or a name that no column uses.
-
-    Only a table that `has_rowid` has one.
-    """
-    if table.rowid_column:
-        return quote(table.rowid_column)
-    taken = {column.name.lower() for column in table.columns}
-    return next(name for name in ROWID_NAMES if name not in taken)

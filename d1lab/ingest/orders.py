@@ -29,11 +29,11 @@ from d1lab.ingest.campaigns import fold_campaigns
 from d1lab.ingest.column_map import ColumnMap, column_map
 from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
 from d1lab.ingest.files import FIELDS
-from d1lab.ingest.lines import Loaded, delimiter_of, header, load
+from d1lab.ingest.lines import delimiter_of, header, load
 from d1lab.ingest.money_back import fill_dues
+from d1lab.ingest.orders_result import OrdersResult, first_orders, result_of
 from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
-from d1lab.ingest.rejected import RejectedLine
 from d1lab.ingest.replace import Replaced, find_known, replace_orders, require_tables
 from d1lab.ingest.spelling import TIMES, make_plain
 from d1lab.ingest.times import unsettled, utc_texts
@@ -41,7 +41,6 @@ from d1lab.ingest.zones import proposed_zone
 from d1lab.warehouse import scratch
 
 MEMORY = "512MB"  # DuckDB's limit; the rest spills to a private temporary folder
-SHOWN_ORDERS = 5  # in a dry run
 _SQL = Path(__file__).parent
 
 _SETTINGS = """
@@ -74,63 +73,6 @@ FROM sent JOIN checked USING (position)
 WHERE reason IS NOT NULL
 GROUP BY line, sent.order_id, sku
 """
-_COUNTS = """
-SELECT
-    count(DISTINCT order_id) FILTER (type = 'order'), count(*) FILTER (type = 'refund'),
-    count(*) FILTER (type = 'refund' AND quantity = 0),
-    count(*) FILTER (type = 'order' AND customer_id IS NULL), count(*)
-FROM checked
-WHERE reason IS NULL
-"""
-_SHOWN = """
-SELECT sent.order_id, sent.type, checked.occurred_at, left(sent.customer_id, 8) AS customer, sku,
-    sent.quantity, discount_code, discount_amount::DOUBLE, revenue::DOUBLE
-FROM sent JOIN checked USING (position)
-WHERE reason IS NULL
-    AND sent.order_id IN (
-        SELECT order_id FROM sent GROUP BY order_id ORDER BY min(position) LIMIT $orders
-    )
-ORDER BY position LIMIT 20
-"""
-
-
-class OrderLine(NamedTuple):
-    """A line as interpreted by a dry run."""
-
-    order_id: str
-    type: str
-    occurred_at: str  # UTC
-    customer: str  # the start of the pseudonym; empty if unknown
-    sku: str
-    quantity: str
-    discount_code: str  # empty without one
-    discount_amount: str
-    revenue: str
-
-
-class OrdersResult(NamedTuple):
-    """The result of loading a file."""
-
-    layout: str  # 'shopify' or 'plain'
-    lines: int  # in the file
-    orders: int
-    refunds: int  # events of type refund
-    refunds_of_money: int  # of these, without units: an amount spread over the lines
-    without_customer: int  # order lines
-    events: int  # created from the accepted lines
-    written: int  # new or changed; 0 in a dry run
-    known: int  # already stored, unchanged
-    refused: tuple[RejectedLine, ...]
-    seconds: float
-    removed: int = 0  # stored events of these orders that no longer exist
-    older: int = 0  # orders stored from a newer export: not changed
-    no_sale: Mapping[str, int] = {}  # entries left out, by kind
-    map: str | None = None  # the built-in map used
-    exported_at: str = ""  # when the file was exported, UTC
-    timezone: str = "UTC"  # of times without an offset
-    proposed_timezone: str | None = None  # inferred from the offsets in the file, if none is set
-    campaigns: Mapping[str, int] = {}  # number of codes in the file, by campaign
-    seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
 
 
 class Reading(NamedTuple):
@@ -191,14 +133,12 @@ def ingest_orders(
         _make_events(con, columns)
         campaigns = fold_campaigns(con, db, name, reading.campaigns) if columns.has_codes else {}
         replaced = _write(con, db, name, exported_at, progress)
-        return _told(con, columns, replaced)._replace(
-            lines=loaded.lines,
-            refused=_rejected(con, loaded),
+        return result_of(con, columns, loaded, replaced)._replace(
             exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
             proposed_timezone=proposed,
             campaigns=campaigns,
-            seen=_seen(con) if db is None else (),
+            seen=first_orders(con) if db is None else (),
             seconds=monotonic() - start,
         )
 
@@ -324,43 +264,3 @@ def _write(
     if db is None:
         return Replaced(0, 0, 0, 0)
     return replace_orders(db, con, shop, exported_at, progress)
-
-
-def _told(con: duckdb.DuckDBPyConnection, columns: ColumnMap, replaced: Replaced) -> OrdersResult:
-    ((orders, refunds, of_money, nameless, events),) = con.sql(_COUNTS).fetchall()
-    kinds = con.sql("FROM left_out ORDER BY count DESC, kind").fetchall()
-    return OrdersResult(
-        columns.layout,
-        0,
-        orders,
-        refunds,
-        of_money,
-        nameless,
-        events,
-        replaced.written,
-        replaced.known,
-        (),
-        0,
-        replaced.removed,
-        replaced.older_orders,
-        {kind: count for kind, count in kinds if count},
-        columns.title,
-    )
-
-
-def _rejected(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[RejectedLine, ...]:
-    """Return the rejected lines, with their numbers in their files."""
-    made = []
-    for line, reason, order_id, sku in con.sql(
-        "SELECT line, reason, order_id, sku FROM refused ORDER BY line"
-    ).fetchall():
-        if place := loaded.place_of(line):
-            path, number = place
-            file = {"file": path.name} if len(loaded.ends) > 1 else {}
-            made.append(RejectedLine(number, reason, {**file, "order_id": order_id, "sku": sku}))
-    return tuple(made)
-
-
-def _seen(con: duckdb.DuckDBPyConnection) -> tuple[OrderLine, ...]:
-    rows = con.execute(_SHOWN, {"orders": SHOWN_ORDERS}).fetchall()
-    return tuple(OrderLine(*("" if cell is None else str(cell) for cell in row)) for row in rows)

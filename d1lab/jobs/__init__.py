@@ -1,7 +1,14 @@
-"""Jobs: decide what is due, run it two at a time, record it, and delete old runs.
+"""Jobs: decide what is due, run it, record it, and delete old runs.
 
-ledger.py   which runs there were; leases, so that no two processes do the same work
-due.py      a report is due when its notebook, its data or our code changed since its last run
-run.py      `run_reports`: plan, run, page, push, index; `run_jobs` for what is planned already
-prune.py    removing old runs
+due          whether a report's notebook, data, or code changed since its last run
+run          run what is due: plan, run, create the page, push, write the index
+job_result   the result of a job
+push_staged  push the results of a job's run
+ledger       the history of runs
+leases       locks, so that no two processes do the same work
+history      read access to the history of runs
+status       the state of each report, for the command `status`
+prune        delete old runs
+lineage      OpenLineage events of runs
+prometheus   metrics of runs for Prometheus
 """

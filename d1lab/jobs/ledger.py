@@ -1,22 +1,17 @@
 """Run ledger: run history and locks.
 
-One SQLite file in WAL mode, `data/ledger.sqlite`, shared by every process that runs reports. A
-lease per database, shop and report keeps two processes from the same work; it beats while its
-holder lives, and one that has not beaten for a minute, or whose process is gone, is anybody's.
+One SQLite file in WAL mode, `data/ledger.sqlite`, shared by all processes that run reports. A lease
+per database, shop, and report keeps two processes from the same work (d1lab.jobs.leases).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import sqlite3
-import threading
 import time
-import uuid
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,16 +19,14 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from d1lab.config import Settings
-from d1lab.errors import D1labError, LockedError
-from d1lab.files import is_running, make_private, making
+from d1lab.errors import D1labError
+from d1lab.files import make_private, making
+from d1lab.jobs.leases import Lease, Work, is_alive
 from d1lab.runs.record import RunRecord
 
 _log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.sqlite"
-BEAT_SECONDS = 10.0
-EXPIRES_SECONDS = 60.0
-_AHEAD_SECONDS = 3600.0
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """What SQLite says of a file that is no ledger; SQLITE_ERROR of one without our tables."""
 
@@ -87,18 +80,6 @@ class LedgerEntry(NamedTuple):
     staged: int
     pushed_at: datetime | None
     series: str  # equal for the runs of one report, shop and parameters on different days
-
-
-class Work(NamedTuple):
-    """What a lease is for."""
-
-    database: str
-    shop: str
-    report: str
-
-    def __str__(self) -> str:
-        shop = f" for shop {self.shop!r}" if self.shop else ""
-        return f"report {self.report!r}{shop} of database {self.database!r}"
 
 
 class RunLedger:
@@ -229,7 +210,7 @@ class RunLedger:
         """What is being worked on: the leases whose holders live."""
         with self.open() as con:
             rows = con.execute("SELECT * FROM leases").fetchall()
-        return {Work(r["database"], r["shop"], r["report"]) for r in rows if _is_alive(r)}
+        return {Work(r["database"], r["shop"], r["report"]) for r in rows if is_alive(r)}
 
     def entries(self) -> list[LedgerEntry]:
         """All runs, oldest first."""
@@ -257,10 +238,10 @@ class RunLedger:
         Raises:
             LockedError: Another process, or another thread of this one, is working on it.
         """
-        lease = Lease(self, work)
+        lease = Lease(self.open, work)
         with self.open() as con:
             con.execute("BEGIN IMMEDIATE")
-            _take(con, lease)
+            lease.take(con)
             con.execute(
                 "UPDATE runs SET status = 'lost', reason = 'its process ended in the middle'"
                 " WHERE database = ? AND shop = ? AND report = ? AND status = 'running'",
@@ -276,79 +257,11 @@ def open_ledger(settings: Settings) -> RunLedger:
     return RunLedger(settings.data_dir / FILE_NAME)
 
 
-class Lease:
-    """The right to do some work, as long as it beats."""
-
-    def __init__(self, ledger: RunLedger, work: Work) -> None:
-        self.ledger, self.work = ledger, work
-        self.holder = uuid.uuid4().hex
-        self._over = threading.Event()
-
-    def beat(self) -> bool:
-        """Say that the holder lives; False when the lease was lost to another."""
-        with self.ledger.open() as con:
-            done = con.execute(
-                "UPDATE leases SET beat_at = ?"
-                " WHERE database = ? AND shop = ? AND report = ? AND holder = ?",
-                (time.time(), *self.work, self.holder),
-            )
-            return done.rowcount == 1
-
-    @contextmanager
-    def beating(self) -> Generator[None]:
-        """Beat in the background; give the lease back at the end."""
-        thread = threading.Thread(target=self._keep_beating, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-            with self.ledger.open() as con:
-                con.execute("DELETE FROM leases WHERE holder = ?", (self.holder,))
-
-    def _keep_beating(self) -> None:
-        while not self._over.wait(BEAT_SECONDS):
-            with suppress(D1labError):  # the file is busy: the next beat will do
-                if not self.beat():
-                    return
-
-
 def _make(path: Path) -> None:
     """Make an empty ledger, unless another process was faster: none sees a half-made one."""
     with making(path) as part, closing(sqlite3.connect(part, isolation_level=None)) as con:
         con.execute("PRAGMA journal_mode = WAL")  # stays with the file
         con.executescript(_SCHEMA)
-
-
-def _take(con: sqlite3.Connection, lease: Lease) -> None:
-    """Put the lease down in the table, over one that has expired."""
-    where = "database = ? AND shop = ? AND report = ?"
-    row = con.execute(f"SELECT * FROM leases WHERE {where}", lease.work).fetchone()  # noqa: S608 - our own text
-    if row is not None and _is_alive(row):
-        con.execute("ROLLBACK")
-        since = max(time.time() - row["beat_at"], 0)
-        raise LockedError(
-            f"{lease.work} is already running in process {row['pid']} on "
-            f"{row['host']} (last heartbeat {since:.0f} s ago). Wait for it to "
-            "finish, or stop it and run again."
-        )
-    con.execute(
-        "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*lease.work, lease.holder, socket.gethostname(), os.getpid(), time.time()),
-    )
-
-
-def _is_alive(row: sqlite3.Row) -> bool:
-    """Whether a lease's holder still works, as far as can be told from here.
-
-    A beat in the future is of a clock that was set back since. On this machine a holder that works
-    beats again at once; another machine's clock may be an hour ahead.
-    """
-    age, is_here = time.time() - row["beat_at"], row["host"] == socket.gethostname()
-    if age > EXPIRES_SECONDS or -age > (EXPIRES_SECONDS if is_here else _AHEAD_SECONDS):
-        return False
-    return not is_here or is_running(row["pid"])
 
 
 def _text(moment: datetime) -> str:

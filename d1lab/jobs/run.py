@@ -7,32 +7,27 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from d1lab.config import Settings
-from d1lab.d1 import Database
-from d1lab.d1.connect import connect
 from d1lab.errors import D1labError, LockedError
 from d1lab.files import remove_leftovers
-from d1lab.jobs.billed import keep_push, with_rows_read
+from d1lab.jobs.billed import with_rows_read
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
 from d1lab.jobs.held import with_lost_results
+from d1lab.jobs.job_result import JobResult, planned
 from d1lab.jobs.ledger import open_ledger
+from d1lab.jobs.push_staged import is_to_push, push_staged
 from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
-from d1lab.push import PushResult
-from d1lab.push import push as push_results
-from d1lab.push.holders import holders, place_of
-from d1lab.push.staged import Origin
 from d1lab.runs.execute import Cancellation, import_papermill
 from d1lab.runs.kernels.fork_client import preload_fork_server
-from d1lab.runs.record import RunRecord, load_run
+from d1lab.runs.record import RunRecord
 from d1lab.runs.report import load_report
 from d1lab.runs.run import (
     TIMEOUT_SECONDS,
@@ -41,30 +36,15 @@ from d1lab.runs.run import (
     open_lab,
     prepare,
     run,
-    run_folder,
 )
 from d1lab.secrets import kernel_variables
 
 _log = logging.getLogger(__name__)
 
 KERNEL_RETRIES = 1
-_GRAVEST = (1, 4, 2, 3, 75)  # failed, timed out, wrong input, missing data, locked
 
 Progress = Callable[[str, int, int], None]
 """Called with a job's name, the cells done and their number; from several threads."""
-
-
-class JobResult(NamedTuple):
-    """What became of a job."""
-
-    job: Job
-    status: Literal["done", "skipped", "failed", "timeout", "current", "due", "locked"]
-    message: str = ""  # one sentence
-    exit_code: int = 0
-    run_id: str | None = None  # the run, or the earlier one that is still current
-    page: Path | None = None
-    record: RunRecord | None = None
-    pushed: PushResult | None = None
 
 
 def run_reports(
@@ -116,10 +96,7 @@ def run_reports(
     if push is not False:
         jobs = with_lost_results(settings, database, jobs)
     if dry_run:
-        return [
-            _broken(j) if j.broken else JobResult(j, "due" if j.due else "current", j.reason)
-            for j in jobs
-        ]
+        return [planned(job) for job in jobs]
     return run_jobs(
         settings,
         jobs,
@@ -128,12 +105,6 @@ def run_reports(
         workers=workers,
         progress=progress,
     )
-
-
-def overall_exit_code(outcomes: Sequence[JobResult]) -> int:
-    """What a command ends with after these: the gravest of their codes."""
-    codes = {outcome.exit_code for outcome in outcomes}
-    return next((code for code in _GRAVEST if code in codes), max(codes, default=0))
 
 
 def run_jobs(
@@ -195,7 +166,7 @@ class _JobRunner:
 
     def outcome(self, job: Job) -> JobResult:
         """Run one job to its end, whatever that is."""
-        return _broken(job) if job.broken else self.events.ended(self._outcome(job))
+        return planned(job) if job.broken else self.events.ended(self._outcome(job))
 
     def _outcome(self, job: Job) -> JobResult:
         try:
@@ -203,14 +174,15 @@ class _JobRunner:
                 if job.due:
                     job = self._still(job)
                 outcome = self._run(job) if job.due else self._current(job)
-                if not self._is_to_push(outcome):
+                if not is_to_push(outcome, asked=self.push):
                     return outcome
                 if not lease.beat():
                     raise LockedError(
                         f"{job.work}: lost the lock, so nothing was written to D1. Run "
                         "the report again."
                     )
-                return self._pushed(outcome)
+                with self._pushing:
+                    return push_staged(self.settings, self.ledger, outcome)
         except LockedError as error:
             return JobResult(job, "locked", str(error), error.exit_code)
         except (D1labError, OSError) as error:
@@ -219,11 +191,6 @@ class _JobRunner:
             _log.debug("%s", job.task, exc_info=error)
             what = f"unexpected {type(error).__name__}: {error}"
             return JobResult(job, "failed", what, D1labError.exit_code)
-
-    def _is_to_push(self, outcome: JobResult) -> bool:
-        """Whether results go to D1: those of a what-if run only where somebody asks for it."""
-        wanted = not outcome.job.task.chosen if self.push is None else self.push
-        return wanted and outcome.status in ("done", "current") and _has_staged(outcome)
 
     def _still(self, job: Job) -> Job:
         """The job judged again: another process may have done it before we got the lease."""
@@ -278,59 +245,6 @@ class _JobRunner:
     def _progress(self, job: Job) -> Callable[[int, int], None] | None:
         tell = self.progress
         return (lambda done, cells: tell(str(job.task), done, cells)) if tell else None
-
-    def _pushed(self, outcome: JobResult) -> JobResult:
-        """Push what a run has staged, if that was not done yet."""
-        task, run_id = outcome.job.task, outcome.run_id
-        assert run_id is not None
-        run_dir = run_folder(self.settings, task.database, run_id)
-        if not run_dir.is_dir():
-            return outcome
-        try:
-            with self._pushing, closing(connect(self.settings, task.database, write=True)) as db:
-                if reason := _is_behind(db, load_run(run_dir)):
-                    return outcome._replace(message=reason)
-                result = push_results(
-                    db, run_dir, report=task.report.name, named=self.settings.push.tables
-                )
-        except D1labError as error:
-            message = f"report created, but results were not written to D1: {error}"
-            return outcome._replace(message=message, exit_code=error.exit_code)
-        record = keep_push(self.settings, self.ledger, run_dir, result)
-        return outcome._replace(record=record, pushed=result) if record else outcome
-
-
-def _broken(job: Job) -> JobResult:
-    """What becomes of a notebook that cannot be read."""
-    return JobResult(job, "failed", job.reason, D1labError.exit_code)
-
-
-def _has_staged(outcome: JobResult) -> bool:
-    """Whether there is something to push that was not pushed yet."""
-    if outcome.record is not None:
-        return bool(outcome.record.staged)
-    last = outcome.job.last
-    return bool(last and last.status == "done" and last.staged and last.pushed_at is None)
-
-
-def _is_behind(db: Database, record: RunRecord) -> str:
-    """Why a run of an earlier day must not be pushed unasked; '' where it may.
-
-    Rows that have no day in their key hold one state: results of a later day stay.
-    """
-    latest = record.data.data_as_of
-    if record.as_of is None or latest is None or record.as_of >= latest:
-        return ""
-    day = record.as_of.isoformat()
-    origin = Origin(record.report, record.shop, day)
-    held = holders(db, [place_of(name, origin) for name in record.staged])
-    later = {p.table: holder.run_id for p, holder in held.items() if (holder.as_of or "") > day}
-    if not later:
-        return ""
-    return (
-        f"not pushed: {', '.join(later)} holds the results of a later day than {day} "
-        f"(run {next(iter(later.values()))}). To push anyway: d1lab push {record.run_id}"
-    )
 
 
 def _row(job: Job, run_id: str) -> dict[str, Any]:

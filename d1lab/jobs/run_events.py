@@ -12,7 +12,7 @@ from d1lab.logs import log_event
 from d1lab.runs.record import RunRecord
 
 if TYPE_CHECKING:
-    from d1lab.jobs.run import JobResult
+    from d1lab.jobs.job_result import JobResult
 
 _log = logging.getLogger(__name__)
 

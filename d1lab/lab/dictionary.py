@@ -1,8 +1,8 @@
-"""Data dictionary: content, age, and missing values of each table."""
+"""Data dictionary: the metrics, and the content, age, and missing values of each table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.lab import query
 from d1lab.lab.freshness import as_utc
+from d1lab.metrics import Metric
 from d1lab.select_statements import tables_read
 from d1lab.warehouse import AppColumn, own_name
 from d1lab.warehouse.views import VIEWS
@@ -42,6 +43,23 @@ def _app_columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, AppCol
     """Return the stored declarations of the columns of an app table; empty for other tables."""
     found = con.execute("SELECT * FROM d1lab.columns WHERE table_name = ?", [table]).fetchall()
     return {column.column_name: column for column in map(AppColumn._make, found)}
+
+
+def describe_metrics(metrics: Iterable[Metric]) -> pd.DataFrame:
+    """Return a row per metric: description, unit, grain, views read, and parameters."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "metric": metric.name,
+            "sentence": metric.sentence,
+            "unit": metric.unit,
+            "grain": ", ".join(metric.grain),
+            "reads": ", ".join(metric.reads),
+            "parameters": ", ".join(metric.parameters),
+        }
+        for metric in metrics
+    )
 
 
 def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:

@@ -94,8 +94,8 @@ class Lab(DisplayMixin):
             sql: DuckDB SQL with parameters as `$name`.
             params: Values of the parameters.
 
-            Returns:
-                A relation, with `.df()`, `.pl()`, and `.to_arrow_table()`.
+        Returns:
+            A relation, with `.df()`, `.pl()`, and `.to_arrow_table()`.
 
         Raises:
             UnknownName: A table, column, or parameter does not exist; the message suggests a name.
@@ -122,7 +122,7 @@ class Lab(DisplayMixin):
             params.setdefault("shop", self.shop)
         if "shop" in params:
             self._known_shop(params["shop"])
-        frame = self._evaluated(metric, params)
+        frame = query.evaluated(self._looking_in(metric.is_shipped), metric, params)
         self._note(name, metric.reads, params)
         return frame
 
@@ -143,21 +143,6 @@ class Lab(DisplayMixin):
         if name not in self._metrics:
             raise UnknownName("metric", name, self._metrics)
         return self._metrics[name]
-
-    def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
-        try:
-            return evaluate(self._looking_in(metric.is_shipped), metric, params).df()
-        except duckdb.CatalogException as error:
-            raise InputError(
-                f"metric {metric.name!r}: "
-                f"{query.explained(self._con, error, metric.sql)} If the warehouse "
-                "was built before this metric was added, run `d1lab pull`."
-            ) from None
-        except duckdb.Error as error:
-            raise InputError(
-                f"metric {metric.name!r} with {dict(params)}: "
-                f"{query.explained(self._con, error, metric.sql)}"
-            ) from None
 
     def _looking_in(self, is_shipped: bool) -> duckdb.DuckDBPyConnection:
         """Return the connection for a metric: in d1lab's own metrics, names mean d1lab's views."""
@@ -181,19 +166,7 @@ class Lab(DisplayMixin):
 
     def metrics(self) -> pd.DataFrame:
         """List all metrics: description, unit, grain, views read, and parameters."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "metric": m.name,
-                "sentence": m.sentence,
-                "unit": m.unit,
-                "grain": ", ".join(m.grain),
-                "reads": ", ".join(m.reads),
-                "parameters": ", ".join(m.parameters),
-            }
-            for m in self._metrics.values()
-        )
+        return dictionary.describe_metrics(self._metrics.values())
 
     def describe(self, table: str | None = None) -> pd.DataFrame:
         """Return the data dictionary: a row per table, or a row per column of one table.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
 from d1lab.warehouse import OWN, VIEWS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SCHEMAS = ("raw", OWN)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -43,6 +48,28 @@ def run(
     except duckdb.Error as error:
         raise explained(con, error, sql) from None
     return _in_utc(found)
+
+
+def evaluated(
+    con: duckdb.DuckDBPyConnection, metric: Metric, params: Mapping[str, object]
+) -> pd.DataFrame:
+    """Return the rows of a metric.
+
+    Raises:
+        UnknownName: A parameter does not exist.
+        InputError: A parameter is missing or invalid, or the SQL of the metric is.
+    """
+    try:
+        return evaluate(con, metric, params).df()
+    except duckdb.CatalogException as error:
+        raise InputError(
+            f"metric {metric.name!r}: {explained(con, error, metric.sql)} If the warehouse "
+            "was built before this metric was added, run `d1lab pull`."
+        ) from None
+    except duckdb.Error as error:
+        raise InputError(
+            f"metric {metric.name!r} with {dict(params)}: {explained(con, error, metric.sql)}"
+        ) from None
 
 
 def _in_utc(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from d1lab.d1 import Database, TableInfo, quote
-from d1lab.d1.keyset import rowid_name
+from d1lab.d1.database import rowid_name
 from d1lab.d1.statistics import MISLEADING_ROWS, believed_rows, misleads
 
 READS_PER_ROW = 2  # of ANALYZE, as billed by D1

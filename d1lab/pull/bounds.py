@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from d1lab.d1.batches import parse
-from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote
-from d1lab.d1.keyset import rowid_name
+from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quote, rowid_name
 
 UNDER_WAY = "datetime('now', '-2 minutes')"
 """D1's time, minus the longest time that a started statement can stay invisible."""

@@ -1,7 +1,5 @@
 """The result of a pull, in total and by table."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from typing import NamedTuple

@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi as adbc
 
 from d1lab.d1.batches import Batch, parse, unwrap
-from d1lab.d1.database import Budget, TableInfo, Usage, Value, quote
-from d1lab.d1.keyset import BatchReader, rowid_name
+from d1lab.d1.database import Budget, TableInfo, Usage, Value, quote, rowid_name
+from d1lab.d1.keyset import BatchReader
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
 from d1lab.pull.fields import Field

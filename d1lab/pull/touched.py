@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import duckdb
 
 from d1lab.d1.batches import MOST_ROWS
-from d1lab.d1.database import Budget, Database, TableInfo, quote
-from d1lab.d1.keyset import rowid_name
+from d1lab.d1.database import Budget, Database, TableInfo, quote, rowid_name
 from d1lab.errors import D1QueryError
 from d1lab.pull.fields import ROWID
 

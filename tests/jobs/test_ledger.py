@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from d1lab.errors import D1labError, LockedError
-from d1lab.jobs import ledger as ledger_module
-from d1lab.jobs.ledger import RunLedger, Work
+from d1lab.jobs import leases
+from d1lab.jobs.leases import Work
+from d1lab.jobs.ledger import RunLedger
 from d1lab.runs.record import RunRecord
 
 WORK = Work("demo", "harbor", "inventory")
@@ -258,11 +259,11 @@ with ledger.lease(Work("demo", "harbor", "inventory")):
 
 def test_lease_of_another_machine_expires(ledger, monkeypatch):
     """Where the process cannot be looked up, a minute without a beat sets the work free."""
-    monkeypatch.setattr(ledger_module.socket, "gethostname", lambda: "elsewhere")
-    monkeypatch.setattr(ledger_module, "BEAT_SECONDS", 3600)
+    monkeypatch.setattr(leases.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 3600)
     lease = ledger.lease(WORK)
     held = lease.__enter__()
-    monkeypatch.setattr(ledger_module.socket, "gethostname", lambda: "here")
+    monkeypatch.setattr(leases.socket, "gethostname", lambda: "here")
     with pytest.raises(LockedError, match="on elsewhere"), ledger.lease(WORK):
         pass
     _backdate(ledger, 61)
@@ -273,7 +274,7 @@ def test_lease_of_another_machine_expires(ledger, monkeypatch):
 
 def test_lease_beats_while_it_is_held(ledger, monkeypatch):
     """A long run stays the holder's."""
-    monkeypatch.setattr(ledger_module, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
     with ledger.lease(WORK):
         _backdate(ledger, 1000)
         deadline = time.monotonic() + 60

@@ -22,8 +22,9 @@ from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
 from d1lab.jobs import run as jobs_run
-from d1lab.jobs.ledger import Work
-from d1lab.jobs.run import JobResult, overall_exit_code, run_reports
+from d1lab.jobs.job_result import JobResult, overall_exit_code
+from d1lab.jobs.leases import Work
+from d1lab.jobs.run import run_reports
 from d1lab.pull import pull
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder

@@ -8,7 +8,7 @@ import pytest
 
 from d1lab.d1.database import Usage
 from d1lab.d1.usage_log import note
-from d1lab.jobs.ledger import Work
+from d1lab.jobs.leases import Work
 from d1lab.jobs.run import run_reports
 from d1lab.jobs.status import DatabaseStatus, ReportStatus, exit_code, status_of
 

@@ -15,7 +15,8 @@ from d1lab.config import Settings
 from d1lab.d1.connect import connect
 from d1lab.d1.database import Usage
 from d1lab.ingest.aggregate import aggregate
-from d1lab.jobs.run import JobResult, run_reports
+from d1lab.jobs.job_result import JobResult
+from d1lab.jobs.run import run_reports
 from d1lab.pull import pull
 from d1lab.pull.rhythm import Counters
 from d1lab.push.rollback import rollback

@@ -9,5 +9,6 @@ recommendation_rule  discount, test, or keep the regular price
 recommendations      the rule applied to a shop's data
 track_record         results of earlier recommendations
 app_counters         reports from the app's own counters, for shops without order events
+counted_figures      their verdicts and key figures
 report, products_report, recommendations_report  content of the three reports
 """

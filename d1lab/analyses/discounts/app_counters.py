@@ -8,6 +8,18 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from d1lab.analyses.discounts import products as sales
+from d1lab.analyses.discounts.counted_figures import (
+    NO_TOTALS,
+    NO_TREND,
+    Frame,
+    change_of_uses,
+    figures,
+    figures_of_products,
+    is_known,
+    since,
+    verdict,
+    verdict_on_products,
+)
 from d1lab.stats.periods import Periods, change, days_before
 
 if TYPE_CHECKING:
@@ -48,23 +60,6 @@ COUNTED = (
     "The app stores totals without a start date. Price elasticity is not available: "
     "it needs weekly prices and units."
 )
-NO_TREND = "No daily uses: daily_discount_stats has no rows for this period."
-NO_TOTALS = "No breakdown by discount or product: discount_analytics is empty."
-BOUNDS = (
-    "between {low:,.0f} (busiest day) and {high:,.0f} (sum of days; returning "
-    "customers count once per day)"
-)
-NOTES = {
-    "discounts": "last used in this period",
-    "skus": "last sold with a discount in this period",
-}
-UNTOLD = {
-    "uses": "daily_discount_stats has no rows for this period",
-    "revenue_impact": "daily_discount_stats has no revenue for this period",
-    "discounts": "the app stores only the last use, which is missing or after this period",
-    "skus": "the app stores only the last use, which is missing or after this period",
-    "customers": "daily_discount_stats has no customers for this period",
-}
 
 OF_DISCOUNTS = (
     ("Discounts given in this period and per day", "day and discount of each order line"),
@@ -83,8 +78,6 @@ OF_PRODUCTS = (
     ("Refunds", "refund events; totals do not show refunds"),
 )
 
-
-Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 BY_DISCOUNT = (
     "discount times_used share_of_uses discounted_skus customers_at_least revenue_before savings "
@@ -197,10 +190,10 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
     known = lab.figures(*figures(dashboard, used))
     return (
         reason,
-        lab.verdict(verdict(dashboard, used, days), detail=_compared(dashboard)),
+        lab.verdict(verdict(dashboard, used, days), detail=change_of_uses(dashboard)),
         known,
         _as_table(lab, known, f"Dashboard from the app's counters, {days} days to {until}"),
-        _by_day(lab, until, days) if _is_known(dashboard, "uses") else lab.note(NO_TREND),
+        _by_day(lab, until, days) if is_known(dashboard, "uses") else lab.note(NO_TREND),
         *(_totals(lab, used, until) if len(used) else [lab.note(NO_TOTALS)]),
         *_noted(lab, disagreement(lab, until, days)),
         _not_available(lab, OF_DISCOUNTS),
@@ -233,9 +226,9 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         reason = PRODUCTS_COVERED.format(events=units, counted=counted, shop=lab.shop)
     return (
         reason,
-        lab.verdict(_sold(sold), detail=COUNTED),
+        lab.verdict(verdict_on_products(sold), detail=COUNTED),
         lab.figures(
-            *_lists(sold),
+            *figures_of_products(sold),
             {"metric": "savings_in_all", "value": sold["savings"].sum()},
             {"metric": "elasticity", "value": None, "note": "prices by week are not recorded"},
         ),
@@ -243,64 +236,6 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         lab.note(f"{_last_change(latest)}{sales.missing(sold)}"),
         _not_available(lab, OF_PRODUCTS),
     )
-
-
-def _sold(sold: Frame) -> str:
-    """Return the verdict on the products with recorded sales without a discount."""
-    known = sold[sold["units"].notna()]
-    if len(known):
-        return sales.verdict(known, "in all that the app has counted")
-    units = sold["units_with"].sum()
-    return f"The app counted {units:,.0f} discounted units. It does not record other sales."
-
-
-def _lists(sold: Frame) -> list[dict[str, Any]]:
-    """Count products sold mostly with or without discount; None without other sales recorded."""
-    lists = {"products_alone": sales.alone(sold), "products_dependent": sales.dependent(sold)}
-    if sold["units"].notna().any():
-        return [{"metric": name, "value": len(rows)} for name, rows in lists.items()]
-    note = "sales without a discount are not recorded"
-    return [{"metric": name, "value": None, "note": note} for name in lists]
-
-
-def verdict(dashboard: Frame, used: Frame, days: int) -> str:
-    """Return the verdict: for the period if the app counts by day, else for all time.
-
-    Args:
-        dashboard: Rows of the metric `counted_dashboard`, indexed by measure.
-        used: Of the metric `counted_discounts`.
-        days: The period's length.
-    """
-    known = _is_known(dashboard, "uses")
-    uses = dashboard.loc["uses", "value"] if known else used["times_used"].sum()
-    when = f"in {days} days" if known else "in all"
-    return f"The app counted {uses:,.0f} discount uses {when}."
-
-
-def figures(dashboard: Frame, used: Frame) -> list[dict[str, Any]]:
-    """Return the key figures, each with its scope or the reason why it is not available.
-
-    Args:
-        dashboard: Rows of `counted_dashboard` by measure, with notes on the change.
-        used: Of the metric `counted_discounts`.
-    """
-    found = [_figure(dashboard, name) for name in ("uses", "revenue_impact")]
-    given = float(used["savings"].sum()) if len(used) else None
-    note = f"{_since(used)}, not only in this period" if len(used) else NO_TOTALS
-    found.append({"metric": "savings_in_all", "value": given, "note": note})
-    return found + [_figure(dashboard, name) for name in ("discounts", "skus", "customers")]
-
-
-def _figure(dashboard: Frame, name: str) -> dict[str, Any]:
-    row, fields = dashboard.loc[name], {"metric": name}
-    if name == "uses":
-        fields["label"] = "Discount uses"
-    if _is_known(dashboard, name):
-        return {**fields, "value": row["value"], "note": NOTES.get(name, row["note"])}
-    if float(row["customers_high"]) > 0:
-        low, high = row["customers_low"], row["customers_high"]
-        return {**fields, "value": None, "note": BOUNDS.format(low=low, high=high)}
-    return {**fields, "value": None, "note": UNTOLD[name]}
 
 
 def _as_table(lab: Lab, known: Figures, title: str) -> Any:
@@ -311,15 +246,6 @@ def _as_table(lab: Lab, known: Figures, title: str) -> Any:
     frame = pd.DataFrame(rows, columns=["what", "value", "told"])
     labels = {"what": "What", "value": "Value", "told": "Scope"}
     return lab.table(frame, title=title, name="dashboard", labels=labels)
-
-
-def _is_known(dashboard: Frame, name: str) -> bool:
-    value = dashboard.loc[name, "value"]
-    return bool(value == value)  # NaN is not
-
-
-def _compared(dashboard: Frame) -> str:
-    return dashboard.loc["uses", "note"] if _is_known(dashboard, "uses") else NO_TREND
 
 
 def _has_orders(lab: Lab, until: date, days: int) -> bool:
@@ -335,18 +261,13 @@ def _by_day(lab: Lab, until: date, days: int) -> Any:
 
 
 def _totals(lab: Lab, used: Frame, until: date) -> tuple[Any, Any]:
-    note, skus = TOTALS.format(since=_since(used)), lab.metric("counted_skus", until=until)
+    note, skus = TOTALS.format(since=since(used)), lab.metric("counted_skus", until=until)
     by_discount = {"title": "Discounts since their first use, by uses", "columns": BY_DISCOUNT}
     by_sku = {"title": "Products since their first discount, by savings given", "columns": BY_SKU}
     return (
         lab.table(used, note=note, limit=15, **by_discount),
         lab.table(skus, limit=15, **by_sku),
     )
-
-
-def _since(used: Frame) -> str:
-    first = used["first_used_on"].min()
-    return f"since {first:%Y-%m-%d}" if first == first else "since the first use"
 
 
 def _last_change(day: Any) -> str:

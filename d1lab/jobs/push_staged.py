@@ -1,0 +1,83 @@
+"""Push the staged results of a job's run, unless newer results are in D1."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from d1lab.config import Settings
+from d1lab.d1 import Database
+from d1lab.d1.connect import connect
+from d1lab.errors import D1labError
+from d1lab.jobs.billed import keep_push
+from d1lab.jobs.job_result import JobResult
+from d1lab.jobs.ledger import RunLedger
+from d1lab.push import push
+from d1lab.push.holders import holders, place_of
+from d1lab.push.staged import Origin
+from d1lab.runs.record import RunRecord, load_run
+from d1lab.runs.run import run_folder
+
+
+def is_to_push(outcome: JobResult, *, asked: bool | None) -> bool:
+    """Return whether results go to D1.
+
+    Args:
+        outcome: The result of a job.
+        asked: Whether results are to be pushed; None for all but those of what-if runs, whose
+            parameters were set by hand.
+    """
+    wanted = not outcome.job.task.chosen if asked is None else asked
+    return wanted and outcome.status in ("done", "current") and _has_staged(outcome)
+
+
+def push_staged(settings: Settings, ledger: RunLedger, outcome: JobResult) -> JobResult:
+    """Push what a run has staged; the result has the push, or a message why there is none.
+
+    Args:
+        settings: The settings of the project.
+        ledger: The run ledger, which records the push.
+        outcome: The result of a job that `is_to_push`.
+    """
+    task, run_id = outcome.job.task, outcome.run_id
+    assert run_id is not None
+    run_dir = run_folder(settings, task.database, run_id)
+    if not run_dir.is_dir():
+        return outcome
+    try:
+        with closing(connect(settings, task.database, write=True)) as db:
+            if reason := _is_behind(db, load_run(run_dir)):
+                return outcome._replace(message=reason)
+            result = push(db, run_dir, report=task.report.name, named=settings.push.tables)
+    except D1labError as error:
+        message = f"report created, but results were not written to D1: {error}"
+        return outcome._replace(message=message, exit_code=error.exit_code)
+    record = keep_push(settings, ledger, run_dir, result)
+    return outcome._replace(record=record, pushed=result) if record else outcome
+
+
+def _has_staged(outcome: JobResult) -> bool:
+    """Whether there is something to push that was not pushed yet."""
+    if outcome.record is not None:
+        return bool(outcome.record.staged)
+    last = outcome.job.last
+    return bool(last and last.status == "done" and last.staged and last.pushed_at is None)
+
+
+def _is_behind(db: Database, record: RunRecord) -> str:
+    """Why a run of an earlier day must not be pushed unasked; '' where it may.
+
+    Rows that have no day in their key hold one state: results of a later day stay.
+    """
+    latest = record.data.data_as_of
+    if record.as_of is None or latest is None or record.as_of >= latest:
+        return ""
+    day = record.as_of.isoformat()
+    origin = Origin(record.report, record.shop, day)
+    held = holders(db, [place_of(name, origin) for name in record.staged])
+    later = {p.table: holder.run_id for p, holder in held.items() if (holder.as_of or "") > day}
+    if not later:
+        return ""
+    return (
+        f"not pushed: {', '.join(later)} holds the results of a later day than {day} "
+        f"(run {next(iter(later.values()))}). To push anyway: d1lab push {record.run_id}"
+    )
