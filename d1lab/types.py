@@ -228,8 +228,10 @@ _PYTHON: dict[Family, tuple[type, ...]] = {
 }
 
 
-def _families(*names: Family) -> frozenset[Family]:
-    return frozenset(names)
+_NUMBERS: frozenset[Family] = frozenset({"whole", "number"})
+_TEXTS: frozenset[Family] = frozenset({"text"})
+_IDENTIFIERS: frozenset[Family] = frozenset({"text", "whole"})  # no float is one: 17850.0
+_DAYS: frozenset[Family] = frozenset({"day", "text"})
 
 
 TYPES: dict[Kind, ColumnType] = {
@@ -244,8 +246,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="int64",
             read=_read_integer,
             store=_store_integer,
-            staged_from=_families("whole", "number"),
-            tracked_from=_families("text", "whole", "number"),
+            staged_from=_NUMBERS,
+            tracked_from=_NUMBERS | _TEXTS,
         ),
         ColumnType(
             "real",
@@ -256,8 +258,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="float64",
             read=_read_real,
             store=_store_real,
-            staged_from=_families("whole", "number"),
-            tracked_from=_families("text", "whole", "number"),
+            staged_from=_NUMBERS,
+            tracked_from=_NUMBERS | _TEXTS,
         ),
         ColumnType(
             "money",
@@ -268,8 +270,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="decimal128(18, 6)",
             read=_read_money,
             store=_store_money,
-            staged_from=_families("whole", "number"),
-            tracked_from=_families("text", "whole", "number"),
+            staged_from=_NUMBERS,
+            tracked_from=_NUMBERS | _TEXTS,
             range_reason="out of the range of DECIMAL(18, 6)",
         ),
         ColumnType(
@@ -281,8 +283,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="string",
             read=_read_text,
             store=_store_text,
-            staged_from=_families("text"),
-            tracked_from=_families("text", "whole"),  # a float is not an identifier: 17850.0
+            staged_from=_TEXTS,
+            tracked_from=_IDENTIFIERS,
         ),
         ColumnType(
             "json",
@@ -293,8 +295,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="string",
             read=_read_text,
             store=_store_text,
-            staged_from=_families("text"),
-            tracked_from=_families("text"),
+            staged_from=_TEXTS,
+            tracked_from=_TEXTS,
         ),
         ColumnType(
             "timestamp",
@@ -305,8 +307,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="timestamp[us]",
             read=_read_text,
             store=_store_timestamp,
-            staged_from=_families("day", "text"),
-            tracked_from=_families("day", "text"),
+            staged_from=_DAYS,
+            tracked_from=_DAYS,
             range_reason="not a time",
         ),
         ColumnType(
@@ -318,8 +320,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="date32",
             read=_read_text,
             store=_store_date,
-            staged_from=_families("day", "text"),
-            tracked_from=_families("day", "text"),
+            staged_from=_DAYS,
+            tracked_from=_DAYS,
             range_reason="not a date",
         ),
         ColumnType(
@@ -331,8 +333,8 @@ TYPES: dict[Kind, ColumnType] = {
             staged="binary",
             read=_read_blob,
             store=_store_blob,
-            staged_from=_families(),
-            tracked_from=_families(),
+            staged_from=frozenset(),
+            tracked_from=frozenset(),
         ),
     )
 }

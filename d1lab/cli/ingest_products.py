@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 
@@ -12,8 +12,17 @@ from d1lab.cli.ingest_summary import RefusedOption, connected, finish, noted, wr
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, progress_bars
 from d1lab.config import load_settings
 from d1lab.counting import counted
+from d1lab.d1.database import Database
+
+Result = TypeVar("Result", covariant=True)
 
 app = typer.Typer()
+
+
+class _Ingest(Protocol[Result]):
+    def __call__(
+        self, db: Database | None, path: Path, *, shop: str, day: date | None, timezone: str
+    ) -> Result: ...
 
 
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
@@ -65,11 +74,7 @@ def products(
     """
     from d1lab.ingest.products import ingest_products
 
-    settings = load_settings()
-    on, zone = day.date() if day else None, settings.resolve(database)[1].timezone_of(shop)
-    opened = connected(settings, database, dry_run=dry_run)
-    with opened as db:
-        result = ingest_products(db, file, shop=shop, day=on, timezone=zone)
+    result = _loaded(ingest_products, file, shop, day, database, dry_run=dry_run)
     told = (
         f"ingest: {counted(result.received, 'product')}. {written(result, dry_run)}, "
         f"{counted(result.costs, 'new unit cost')}, {len(result.refused):,} rejected"
@@ -93,14 +98,26 @@ def stock(
     """
     from d1lab.ingest.stock import ingest_stock
 
-    settings = load_settings()
-    on, zone = day.date() if day else None, settings.resolve(database)[1].timezone_of(shop)
-    opened = connected(settings, database, dry_run=dry_run)
-    with opened as db:
-        result = ingest_stock(db, file, shop=shop, day=on, timezone=zone)
+    result = _loaded(ingest_stock, file, shop, day, database, dry_run=dry_run)
     told = (
         f"ingest: {counted(result.received, 'count')} of {result.day}, "
         f"{counted(result.units, 'unit')}. "
         f"{written(result, dry_run)}, {len(result.refused):,} rejected"
     )
     finish(result, told, listed=refused, as_json=as_json)
+
+
+def _loaded(
+    ingest: _Ingest[Result],
+    file: Path,
+    shop: str,
+    day: datetime | None,
+    database: str | None,
+    *,
+    dry_run: bool,
+) -> Result:
+    """Load an export of one day, in the time zone of its shop."""
+    settings = load_settings()
+    zone = settings.resolve(database)[1].timezone_of(shop)
+    with connected(settings, database, dry_run=dry_run) as db:
+        return ingest(db, file, shop=shop, day=day.date() if day else None, timezone=zone)

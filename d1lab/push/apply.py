@@ -15,7 +15,7 @@ from d1lab.d1 import Database, Value
 from d1lab.d1.compare_and_set import remove, swap
 from d1lab.d1.write import fetch, insert_new
 from d1lab.errors import D1QueryError, PushError
-from d1lab.push.before_image import BeforeImage, State
+from d1lab.push.before_image import BeforeImage, ImageRow, State
 from d1lab.push.staged import Key
 
 Progress = Callable[[str, int, int], None]
@@ -60,31 +60,39 @@ def is_empty(state: State) -> bool:
 
 def classify_apply(image: BeforeImage, now: dict[Key, State]) -> Classified:
     """Sort an image's rows for apply: to write, already written, or changed by something else."""
-    todo: dict[Key, State] = {}
-    left: dict[Key, State] = {}
-    arrived = 0
-    for key, change in image.changes.items():
-        if same(now[key], change.after):
-            arrived += 1
-        elif same(now[key], change.before) or (change.before is None and is_empty(now[key])):
-            todo[key] = now[key]
-        else:
-            left[key] = now[key]
-    return Classified(todo, arrived, left)
+
+    def is_unchanged(state: State, change: ImageRow) -> bool:
+        is_new = change.before is None and is_empty(state)
+        return is_new or same(state, change.before)
+
+    return _classify(image, now, lambda state, change: same(state, change.after), is_unchanged)
 
 
 def classify_revert(image: BeforeImage, now: dict[Key, State]) -> Classified:
     """Sort an image's rows for revert: to restore, already restored, or changed elsewhere."""
+    return _classify(
+        image,
+        now,
+        lambda state, change: _restored(state, change.before),
+        lambda state, change: same(state, change.after),
+    )
+
+
+def _classify(
+    image: BeforeImage,
+    now: dict[Key, State],
+    has_arrived: Callable[[State, ImageRow], bool],
+    is_unchanged: Callable[[State, ImageRow], bool],
+) -> Classified:
     todo: dict[Key, State] = {}
     left: dict[Key, State] = {}
     arrived = 0
     for key, change in image.changes.items():
-        if _restored(now[key], change.before):
+        if has_arrived(now[key], change):
             arrived += 1
-        elif same(now[key], change.after):
-            todo[key] = now[key]
         else:
-            left[key] = now[key]
+            group = todo if is_unchanged(now[key], change) else left
+            group[key] = now[key]
     return Classified(todo, arrived, left)
 
 
