@@ -1,7 +1,5 @@
 """The verdicts and the key figures of the reports from the app's own counters."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from typing import Any
