@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from d1lab import catalog, outbox
-from d1lab.config import Settings, load_settings
+from d1lab.config import DEMO_TIMEZONE, Settings, load_settings
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.runs.record import NOTEBOOK_FILE, load_results, load_run
 from d1lab.runs.report import notebook_folder
@@ -29,7 +29,8 @@ _LOGS = (catalog.PUSHES, catalog.RESULTS)
 def installation(root: Path, notebooks: Path) -> Settings:
     """Return the settings of a project in a folder, with the demo database next to its data."""
     root.mkdir(parents=True, exist_ok=True)
-    databases = {"demo": {"url": f"sqlite:{D1}", "currency": "USD"}}
+    demo = {"url": f"sqlite:{D1}", "currency": "USD", "timezone": DEMO_TIMEZONE}
+    databases = {"demo": demo}
     return load_settings(root=root, databases=databases, notebooks_dir=notebooks)
 
 

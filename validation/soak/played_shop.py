@@ -1,9 +1,9 @@
 """Simulation of the app's writes for the demo shops on the days after the end of the demo.
 
-Each day repeats the orders of a day of the previous year with new order numbers. Some orders arrive
-late, some lines are corrected, and some are returned. Stock follows sales, competitor prices are
-observed again, and consecutive A/B tests run for three weeks each. Everything depends only on the
-data and the day, so playing a day twice has no effect.
+Days are those of the shops' time zone. Each day repeats the orders of a day of the previous year
+with new order numbers. Some orders arrive late, some lines are corrected, and some are returned.
+Stock follows sales, competitor prices are observed again, and consecutive A/B tests run for three
+weeks each. Everything depends only on the data and the day, so playing a day twice has no effect.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from d1lab.catalog import INPUTS
+from d1lab.config import DEMO_TIMEZONE
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.d1.write import insert_new
 from d1lab.demo.ab_tests import DAILY
@@ -27,6 +29,7 @@ from d1lab.demo.stock import COLUMNS as STOCK
 from d1lab.ingest.events import track
 from d1lab.ingest.files import FIELDS
 
+ZONE = ZoneInfo(DEMO_TIMEZONE)
 YEAR = timedelta(364)  # 52 weeks, to keep weekdays
 PRICE_DAYS = 28  # competitor prices of the last four weeks are repeated
 TEST_EVERY, TEST_DAYS = 28, 21
@@ -63,9 +66,10 @@ class PlayedShop:
                 f"SELECT {names} FROM order_events"  # noqa: S608 - names of the catalog
                 f" WHERE shop IN ({marks}) AND type = 'order'"
                 " AND occurred_at < ? AND occurred_at >= ?",
-                (*self.shops, _text(last + timedelta(1)), _text(last - YEAR + timedelta(1))),
+                (*self.shops, midnight(last + timedelta(1)), midnight(last - YEAR + timedelta(1))),
             )
             self._year = [dict(row) for row in found]
+        self._units = _units_by_day(self._year)
 
     def play(self, after: date, until: date) -> None:
         """Write the app's rows for the days after `after` up to and including `until`."""
@@ -100,13 +104,7 @@ class PlayedShop:
 
     def _sold(self, shop: str, day: date) -> dict[str, Counter[bool]]:
         """Return units of each SKU on a day, by whether they were discounted."""
-        source = _text(day - YEAR)[:10]
-        sold: dict[str, Counter[bool]] = {}
-        for event in self._year:
-            if event["shop"] == shop and event["occurred_at"].startswith(source):
-                units = sold.setdefault(event["sku"], Counter())
-                units[bool(event["discount_amount"])] += int(event["quantity"])
-        return sold
+        return self._units.get((shop, day), {})
 
     def _write_stock(self, db: SqliteDatabase, day: date) -> None:
         rows: list[tuple[object, ...]] = []
@@ -115,14 +113,14 @@ class PlayedShop:
             known = self._query(
                 "SELECT sku, ending_inventory, max(date) FROM inventory_impact"
                 " WHERE shop = ? AND date < ? GROUP BY sku",
-                shop, _text(day)[:10],
+                shop, day.isoformat(),
             )  # fmt: skip
             for sku, left, _ in known:
                 units = sold.get(sku, Counter())
                 start, total = int(left or 0), units.total()
                 start += LOT_DAYS * max(total, 1) if start < total else 0
                 rows.append(
-                    (shop, sku, _text(day)[:10], start, units[True], units[False], start - total)
+                    (shop, sku, day.isoformat(), start, units[True], units[False], start - total)
                 )
         insert_new(db, "inventory_impact", ("shop", "sku", "date"), STOCK, rows)
 
@@ -151,13 +149,13 @@ class PlayedShop:
                 totals[f"variant_{variant}_{name}"] = self._query(sql, test_id, variant)[0][0]
         counts = {k: v for k, v in totals.items() if k.endswith(("conversions", "revenue"))}
         result: Row = {
-            "test_id": test_id, "shop": shop, "test_name": test_id, "started_at": _text(start),
-            "ended_at": _text(ended) if ended else None, **counts,
+            "test_id": test_id, "shop": shop, "test_name": test_id, "started_at": midnight(start),
+            "ended_at": midnight(ended) if ended else None, **counts,
         }  # fmt: skip
         inputs: Row = {
             "test_id": test_id, "shop": shop, "source": "simulated", "share_b": 0.5,
             "method": "fixed", "primary_metric": "conversions", "alpha": 0.05,
-            "planned_end": _text(start + timedelta(TEST_DAYS)),
+            "planned_end": midnight(start + timedelta(TEST_DAYS)),
             "planned_visitors": 2 * VISITORS * TEST_DAYS,
             **{k: v for k, v in totals.items() if k not in counts},
         }  # fmt: skip
@@ -183,8 +181,8 @@ class PlayedShop:
         marks = ", ".join("?" * len(self.shops))
         rows = self._query(
             f"SELECT {', '.join(columns)} FROM competitor_prices"  # noqa: S608
-            f" WHERE shop IN ({marks}) AND date(observed_at) = ?",
-            *self.shops, _text(source)[:10],
+            f" WHERE shop IN ({marks}) AND observed_at >= ? AND observed_at < ?",
+            *self.shops, midnight(source), midnight(source + timedelta(1)),
         )  # fmt: skip
         moved = [
             dict(row) | {"observed_at": _later(row["observed_at"], day - source)} for row in rows
@@ -201,7 +199,7 @@ def arrivals_of(event: Row) -> Iterator[Arrival]:
         "event_id": f"{event['event_id']}-again",
         "occurred_at": _later(event["occurred_at"], YEAR),
     }
-    day = date.fromisoformat(line["occurred_at"][:10])
+    day = local_day(line["occurred_at"])
     fate = crc32(order.encode()) % 100
     if fate < 4:  # the whole order is one to four days late
         yield Arrival(day + timedelta(1 + fate), line)
@@ -220,12 +218,22 @@ def arrivals_of(event: Row) -> Iterator[Arrival]:
         yield Arrival(day + timedelta(6), line | back | when)
 
 
+def _units_by_day(year: Sequence[Row]) -> dict[tuple[str, date], dict[str, Counter[bool]]]:
+    """Sum the units of each SKU a year later, by shop and day, and whether discounted."""
+    found: dict[tuple[str, date], dict[str, Counter[bool]]] = {}
+    for event in year:
+        day = local_day(_later(event["occurred_at"], YEAR))
+        units = found.setdefault((event["shop"], day), {}).setdefault(event["sku"], Counter())
+        units[bool(event["discount_amount"])] += int(event["quantity"])
+    return found
+
+
 def _test_day(test_id: str, shop: str, day: date, variant: str) -> tuple[object, ...]:
     """Return a row of `ab_test_daily`: revenue of 25 and profit of 7 per conversion."""
     rng = np.random.default_rng([crc32(test_id.encode()), day.toordinal(), ord(variant)])
     orders = int(rng.binomial(VISITORS, RATES[variant]))
     sums = (VISITORS, orders, 25.0 * orders, 625.0 * orders, 0.0, 7.0 * orders, 49.0 * orders)
-    return (test_id, shop, _text(day)[:10], variant, *sums)
+    return (test_id, shop, day.isoformat(), variant, *sums)
 
 
 def _put(con: sqlite3.Connection, table: str, row: Row) -> None:
@@ -244,8 +252,14 @@ def _days(after: date, until: date) -> Iterable[date]:
     return (after + timedelta(n) for n in range(1, (until - after).days + 1))
 
 
-def _text(day: date) -> str:
-    return f"{day.isoformat()} 00:00:00"
+def midnight(day: date) -> str:
+    """Return the moment at which a day begins in the shops' time zone, in UTC, as D1 stores it."""
+    return f"{datetime.combine(day, time(), ZONE).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def local_day(moment: str) -> date:
+    """Return the day of a moment (UTC, as D1 stores it) in the shops' time zone."""
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC).astimezone(ZONE).date()
 
 
 def _later(moment: str, by: timedelta) -> str:
@@ -257,7 +271,7 @@ def _sum(first: float, second: float) -> float:
 
 
 def last_day(path: Path) -> date:
-    """Return the last day with an order, in UTC."""
+    """Return the last day with an order, in the shops' time zone."""
     with closing(sqlite3.connect(path)) as con:
-        [found] = con.execute("SELECT max(date(occurred_at)) FROM order_events").fetchone()
-    return date.fromisoformat(found)
+        [found] = con.execute("SELECT max(occurred_at) FROM order_events").fetchone()
+    return local_day(found)

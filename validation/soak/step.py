@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from d1lab.config import Settings
+from d1lab.config import DEMO_TIMEZONE, Settings
 from d1lab.d1.connect import connect
 from d1lab.d1.database import Usage
 from d1lab.ingest.aggregate import aggregate
@@ -24,6 +24,7 @@ from d1lab.runs.run import run_folder
 from validation.soak.fresh import D1, differences, fresh_copy, result_of
 from validation.soak.played_shop import PlayedShop
 
+ZONES = {"": DEMO_TIMEZONE}
 GOOD = ("done", "current", "skipped")
 NAMED = 20  # maximum number of differences listed per step
 
@@ -124,12 +125,13 @@ class Stepper:
 
     def _aggregate(self) -> Usage:
         with closing(connect(self.settings, write=True)) as db:
-            aggregate(db, self.settings.folder(), database="demo")
+            aggregate(db, self.settings.folder(), database="demo", zones=ZONES)
             return db.meter.total
 
     def _pull(self, counters: Counters = "daily") -> Usage:
         with closing(connect(self.settings)) as db:
-            pull(db, self.settings.folder(), database="demo", counters=counters)
+            folder = self.settings.folder()
+            pull(db, folder, database="demo", counters=counters, zones=ZONES)
             return db.meter.total
 
     def _copy(self) -> tuple[Settings, float]:
@@ -171,7 +173,7 @@ class Stepper:
 
     def _compare(self, fresh: Settings, outcomes: Sequence[JobResult], faults: list[str]) -> int:
         with closing(connect(fresh)) as db:
-            pull(db, fresh.folder(), database="demo")
+            pull(db, fresh.folder(), database="demo", zones=ZONES)
         alone = run_reports(
             fresh,
             reports=self._reports,
