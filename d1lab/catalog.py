@@ -258,6 +258,11 @@ _TABLES = (
         key=("table_name", "shop"),
         columns=_columns(text="table_name shop source"),
     ),
+    Table(
+        "d1lab_exports",
+        key=("shop",),
+        columns=_columns(text="shop", timestamp="exported_at"),
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
@@ -279,6 +284,9 @@ INPUTS = "d1lab_ab_test_inputs"
 
 ORDERS = "d1lab_orders"
 """The export that each order comes from."""
+
+EXPORTS = "d1lab_exports"
+"""Until when the loaded exports cover each shop's orders."""
 
 CAMPAIGNS = "d1lab_campaigns"
 """Families of discount codes that are counted as one campaign."""

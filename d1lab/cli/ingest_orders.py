@@ -92,8 +92,8 @@ def orders(
     zone = timezone or settings.resolve(database)[1].timezone_of(shop) or None
     salt = None if plain_emails else customer_salt(settings.data_dir, settings.salt)
     opened = connected(settings, database, dry_run=dry_run)
-    campaigns = "d1lab_campaigns"
-    with opened as db, noted(settings, database, db, campaigns), progress_bars() as progress:
+    tables = "d1lab_campaigns", "d1lab_exports"
+    with opened as db, noted(settings, database, db, *tables), progress_bars() as progress:
         result = ingest_orders(
             db,
             files,

@@ -39,12 +39,12 @@ def connected(
 
 
 def noted(
-    settings: Settings, database: str | None, db: Database | None, table: str
+    settings: Settings, database: str | None, db: Database | None, *tables: str
 ) -> AbstractContextManager[object]:
-    """Make the next pull read the written table again; do nothing in a dry run."""
+    """Make the next pull read the written tables again; do nothing in a dry run."""
     from d1lab.warehouse import noted as writes_noted
 
-    return nullcontext() if db is None else writes_noted(db, settings.folder(database), [table])
+    return nullcontext() if db is None else writes_noted(db, settings.folder(database), tables)
 
 
 def written(result: Result, dry_run: bool) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -27,7 +26,8 @@ from d1lab.errors import InputError
 from d1lab.files import own_prefix
 from d1lab.ingest.campaigns import fold_campaigns
 from d1lab.ingest.column_map import ColumnMap, column_map
-from d1lab.ingest.events import INCOMING, TOLERANCE, Progress, add_rules
+from d1lab.ingest.events import INCOMING, Progress, add_rules
+from d1lab.ingest.exports import ExportTime, export_time, keep_export
 from d1lab.ingest.files import FIELDS
 from d1lab.ingest.lines import delimiter_of, header, load
 from d1lab.ingest.money_back import fill_dues
@@ -35,8 +35,7 @@ from d1lab.ingest.orders_result import OrdersResult, first_orders, result_of
 from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
 from d1lab.ingest.replace import Replaced, find_known, replace_orders, require_tables
-from d1lab.ingest.spelling import TIMES, make_plain
-from d1lab.ingest.times import unsettled, utc_texts
+from d1lab.ingest.spelling import make_plain
 from d1lab.ingest.zones import proposed_zone
 from d1lab.warehouse import scratch
 
@@ -129,12 +128,12 @@ def ingest_orders(
         proposed = None if reading.timezone else proposed_zone(con, field)
         make_plain(con, columns, zone=zone, delimiter=delimiter_of(files[0]))
         name = _set_up(con, columns, shop, salt, reading)
-        exported_at = _exported_at(con, columns, files, reading.exported_at, zone)
+        exported = export_time(con, columns, files, reading.exported_at, zone)
         _make_events(con, columns)
         campaigns = fold_campaigns(con, db, name, reading.campaigns) if columns.has_codes else {}
-        replaced = _write(con, db, name, exported_at, progress)
+        replaced = _write(con, db, name, exported, progress)
         return result_of(con, columns, loaded, replaced)._replace(
-            exported_at=f"{exported_at:%Y-%m-%d %H:%M:%S}",
+            exported_at=f"{exported.version:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
             proposed_timezone=proposed,
             campaigns=campaigns,
@@ -213,32 +212,6 @@ def _filter(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
             )
 
 
-def _exported_at(
-    con: duckdb.DuckDBPyConnection,
-    columns: ColumnMap,
-    files: Sequence[Path],
-    given: str | None,
-    zone: str,
-) -> datetime:
-    """Return the export time: the given one, else the newest order's, else the file's own time."""
-    latest = datetime.now(UTC).replace(tzinfo=None) + TOLERANCE
-    if given:
-        moment = None if unsettled([given]) else utc_texts([given], zone, None).get(given)
-        if moment is None or datetime.fromisoformat(moment) > latest:
-            raise InputError(f"invalid --exported-at {given!r}. Use a time like 2026-05-01T10:00.")
-        return datetime.fromisoformat(moment)
-    # without cancellation times: a reopened order no longer has one
-    names = [name for name in TIMES if name in columns.fields and name != "cancelled_at"]
-    fields = [f"max(instant(given({name})))" for name in names]
-    limit = " AND ".join(f"coalesce(instant(given({name})) <= $latest, true)" for name in names)
-    ((newest,),) = con.execute(
-        f"SELECT greatest({', '.join(fields)}) FROM source WHERE {limit}",  # noqa: S608
-        {"latest": latest},
-    ).fetchall()
-    own = max(path.stat().st_mtime for path in files)
-    return newest or datetime.fromtimestamp(own, UTC).replace(tzinfo=None, microsecond=0)
-
-
 def _make_events(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
     con.execute((_SQL / f"{columns.layout}_orders.sql").read_text())
     if columns.layout == "shopify":
@@ -250,7 +223,7 @@ def _write(
     con: duckdb.DuckDBPyConnection,
     db: Database | None,
     shop: str,
-    exported_at: datetime,
+    exported: ExportTime,
     progress: Progress | None,
 ) -> Replaced:
     """Check the events by the common rules, and write the accepted ones."""
@@ -263,4 +236,6 @@ def _write(
     con.execute(_REFUSED_EVENTS)
     if db is None:
         return Replaced(0, 0, 0, 0)
-    return replace_orders(db, con, shop, exported_at, progress)
+    replaced = replace_orders(db, con, shop, exported.version, progress)
+    keep_export(db, shop, exported.known_until)
+    return replaced

@@ -138,7 +138,7 @@ class _Group(NamedTuple):
 def require_tables(db: Database) -> None:
     """Raise InputError if a table for orders is missing in the database."""
     there = db.tables()
-    for name in (_EVENTS.name, TABLE, catalog.CAMPAIGNS):
+    for name in (_EVENTS.name, TABLE, catalog.CAMPAIGNS, catalog.EXPORTS):
         if name not in there:
             raise InputError(f"{db.url} has no table {name}. Run: d1lab migrate")
 

@@ -26,7 +26,8 @@ def complete(
 ) -> dict[str, tuple[date, date]]:
     """Return the first and last complete day by shop.
 
-    A day is complete if it ended before the start of the last pull, in the shop's time zone. If a
+    A day is complete if it ended before the start of the last pull, in the shop's time zone. The day
+    of a shop's newest export is not, if nothing later is known: the file has a part of it. If a
     shop's data starts later, its only day is kept.
 
     Args:
@@ -34,10 +35,34 @@ def complete(
         days: First and last day of each shop's data.
     """
     [(pulled,)] = con.sql("SELECT max(started_at) FROM d1lab.pull").fetchall()
-    if pulled is None:
-        return dict(days)
+    exports = _exports(con)
     found: dict[str, tuple[date, date]] = {}
     for shop, (first, last) in days.items():
-        now = as_utc(pulled).astimezone(ZoneInfo(zone_of(con, shop) or "UTC"))
-        found[shop] = first, max(first, min(last, now.date() - timedelta(days=1)))
+        zone = ZoneInfo(zone_of(con, shop) or "UTC")
+        end = last
+        if pulled is not None:
+            end = min(last, _day(pulled, zone) - timedelta(days=1))
+        exported = exports.get(shop)
+        if exported and end == _day(exported, zone) and not _has_events_after(con, shop, exported):
+            end -= timedelta(days=1)
+        found[shop] = first, max(first, end)
     return found
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> date:
+    """Return the day of a moment of the warehouse (UTC) in a time zone."""
+    return as_utc(moment).astimezone(zone).date()
+
+
+def _exports(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """Return the time of the newest export by shop; older warehouses have none."""
+    try:
+        return dict(con.sql("SELECT shop, exported_at FROM raw.d1lab_exports").fetchall())
+    except duckdb.CatalogException:
+        return {}
+
+
+def _has_events_after(con: duckdb.DuckDBPyConnection, shop: str, moment: datetime) -> bool:
+    """Whether orders are known from elsewhere: the app kept recording after the export."""
+    later = "SELECT 1 FROM raw.order_events WHERE shop = ? AND occurred_at > ? LIMIT 1"
+    return bool(con.execute(later, [shop, moment]).fetchall())
