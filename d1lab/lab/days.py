@@ -26,9 +26,9 @@ def complete(
 ) -> dict[str, tuple[date, date]]:
     """Return the first and last complete day by shop.
 
-    A day is complete if it ended before the start of the last pull, in the shop's time zone. The day
-    of a shop's newest export is not, if nothing later is known: the file has a part of it. If a
-    shop's data starts later, its only day is kept.
+    A day is complete if it ended before the start of the last pull, in the shop's time zone. The
+    day of a shop's newest export is not, if nothing later is known: the file has a part of it. If
+    a shop's data starts later, its only day is kept.
 
     Args:
         con: Connection to the warehouse.

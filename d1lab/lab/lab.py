@@ -311,6 +311,8 @@ class Lab(DisplayMixin):
         if self._given_run_dir is None:
             return
         record = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
+        if "until" in params and (shop := str(params.get("shop", ""))) in self._days:
+            record["since"] = self._days[shop][0]
         outbox.note_read(self._given_run_dir, record)
 
     def search(

@@ -26,6 +26,7 @@ from d1lab.errors import InputError
 from d1lab.outbox import read_notes
 from d1lab.pages.changes import what_changed
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
+from d1lab.pages.periods import periods_of
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
@@ -102,6 +103,7 @@ def _render(
             previous=previous,
             freshness=freshness(run, now or datetime.now(UTC)),
             reads=_reads(run_dir),
+            periods=periods_of(run, read_notes(run_dir)),
             log=_log(run_dir),
             steps=next_steps(run),
             files=files,

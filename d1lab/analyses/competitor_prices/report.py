@@ -11,6 +11,7 @@ from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
+from d1lab.stats.periods import dates_of
 
 NO_PRICES = (
     "No competitor prices for {shop} on or before {until}. Load them with `d1lab "
@@ -169,8 +170,9 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     told = (
         "Shop prices are list prices before discounts, assumed to be in "
-        f"{found.currency}. Average price paid covers the last 28 days. Competitor "
-        "prices are as displayed; taxes and shipping can differ."
+        f"{found.currency}. Average price paid covers the last 28 days "
+        f"({dates_of(found.until, 28)}). Competitor prices are as displayed; taxes and shipping "
+        "can differ."
     )
     stock = (
         f" {counted(untold, 'price')} without availability: treated as in stock." if untold else ""

@@ -93,6 +93,40 @@ def columns(products: Frame) -> str:
     return " ".join([COLUMNS, *known])
 
 
+def by_category(products: Frame) -> Frame:
+    """Return the sales of each category, by revenue; no rows if no category is known.
+
+    Products without a category are one row. A margin is NaN unless that of every product is known.
+
+    Args:
+        products: Rows of the metric `products`.
+    """
+    names = products["category"].fillna("No category")
+    sums = (
+        products.assign(category=names)
+        .groupby("category")
+        .agg(
+            product_count=("sku", "size"),
+            units=("units", "sum"),
+            units_with=("units_with", "sum"),
+            revenue=("revenue", "sum"),
+            revenue_with=("revenue_with", "sum"),
+            savings=("savings", "sum"),
+            margin=("margin", lambda known: known.astype(float).sum(skipna=False)),
+        )
+        .astype(float)
+        .reset_index()
+    )
+    sums["share_of_revenue"] = sums["revenue"] / sums["revenue"].sum()
+    sums["share_of_units"] = sums["units_with"] / sums["units"]
+    sums["depth"] = sums["savings"] / (sums["savings"] + sums["revenue_with"]).where(
+        lambda s: s > 0
+    )
+    sums["margin_rate"] = sums["margin"] / sums["revenue"].where(sums["revenue"] > 0)
+    known = sums if products["category"].notna().any() else sums.head(0)
+    return known.sort_values(["revenue", "category"], ascending=[False, True], ignore_index=True)
+
+
 def missing(products: Frame) -> str:
     """Return a note on the columns not available and how to add them; '' if all are."""
     known = [name for name in ABSTAINED if name in products]

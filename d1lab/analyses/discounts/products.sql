@@ -19,7 +19,7 @@
 -- cart_abandonment_rate: Cart abandonment rate, percent
 --
 -- A margin is NULL unless the cost of every unit in it is known. View-to-purchase and cart
--- abandonment rates are the app's own, over all time.
+-- abandonment rates are the app's own, over all time. Categories come from `d1lab ingest products`.
 WITH lines AS (
     SELECT *, discount_id IS NOT NULL AS discounted
     FROM order_lines
@@ -57,7 +57,8 @@ rates AS (
     SELECT
         sku,
         max(view_to_purchase_rate)                                     AS view_to_purchase_rate,
-        max(cart_abandonment_rate)                                     AS cart_abandonment_rate
+        max(cart_abandonment_rate)                                     AS cart_abandonment_rate,
+        max(category)                                                  AS category
     FROM products
     WHERE shop = $shop
     GROUP BY sku
@@ -73,7 +74,8 @@ final AS (
         revenue_without / nullif(units_without, 0)                     AS price_without,
         margin / nullif(revenue, 0)                                    AS margin_rate,
         view_to_purchase_rate,
-        cart_abandonment_rate
+        cart_abandonment_rate,
+        category
     FROM sums
     LEFT JOIN rates USING (sku)
     WHERE units > 0

@@ -12,6 +12,7 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 PRICE = "product slope slope_low slope_high depth share_of_units units"
 ALONE = "product revenue units share_of_units price_without savings"
+CATEGORIES = "category product_count revenue share_of_revenue units share_of_units depth savings"
 DEPENDENT = "product savings depth units share_of_units price_with price_without"
 
 
@@ -40,6 +41,8 @@ def figures(sold: Frame, elasticities: ProductElasticities) -> list[dict[str, An
 def tables(sold: Frame, elasticities: ProductElasticities) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
     own = products.named(elasticities.skus, sold)
+    categories = products.by_category(sold)
+    margins = " margin margin_rate" if categories["margin"].notna().any() else ""
     shares = {
         "alone": (products.alone(sold), "Products that sell mostly at full price", ALONE),
         "dependent": (products.dependent(sold), "Products that sell mostly on discount", DEPENDENT),
@@ -47,6 +50,7 @@ def tables(sold: Frame, elasticities: ProductElasticities) -> dict[str, ReportTa
     return {
         "price": ReportTable(own, "Products by price elasticity", PRICE, 15),
         **{name: ReportTable(*declared, limit=15) for name, declared in shares.items()},
+        "categories": ReportTable(categories, "Sales by category", CATEGORIES + margins, 15),
         "all": ReportTable(sold, "Products by revenue", products.columns(sold), 15),
     }
 

@@ -73,6 +73,30 @@ def test_products_abstain_from_margins_without_costs(tiny_lab):
     assert "d1lab ingest costs" in products.missing(sold)
 
 
+def test_categories_add_up_the_products(costed):
+    """In all and by category; a margin only if that of every product is known."""
+    costed._con.execute(
+        "INSERT INTO raw.d1lab_products (_rowid, shop, sku, category) VALUES "
+        "(1, 'harbor', 'plain', 'Basics'), (2, 'harbor', 'evil', 'Odd'), (3, 'kiosk', 'dead', 'X')"
+    )
+    sold = costed.metric("products", until=UNTIL, days=30)
+    found = products.by_category(sold).set_index("category")
+    assert set(found.index) == {"Basics", "Odd", "No category"}
+    by_sku = sold.set_index("sku")
+    assert found.loc["Basics", "margin"] == by_sku.loc["plain", "margin"]
+    assert pd.isna(found.loc["No category", "margin"])
+    for name in ("units", "units_with", "revenue", "savings"):
+        assert found[name].sum() == pytest.approx(float(sold[name].sum()))
+    assert found.loc["No category", "product_count"] == len(sold) - 2
+    assert found["share_of_revenue"].sum() == pytest.approx(1)
+    assert found["revenue"].is_monotonic_decreasing
+
+
+def test_categories_need_one_that_is_known(tiny_lab):
+    """Without `d1lab ingest products` there is no table."""
+    assert products.by_category(tiny_lab.metric("products", until=UNTIL, days=30)).empty
+
+
 def test_alone_and_dependent_need_ten_units():
     """A product with one sale is not in a list."""
     sold = pd.DataFrame(

@@ -1,0 +1,41 @@
+"""The periods on a page: both dates of each, whatever they are counted in."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from d1lab.pages.periods import ReportPeriod, periods_of
+from tests.support.sample_run import run_record
+
+
+def _note(metric, **params):
+    return {"metric": metric, "reads": [], "params": {"until": "2017-12-31", **params}}
+
+
+def test_every_kind_of_period_has_both_dates():
+    """Days, weeks, a held-out period, everything since the first day, and the one to come."""
+    run = run_record(as_of=date(2017, 12, 31), parameters={"horizon_days": 28})
+    notes = [
+        _note("top_codes", days=30),
+        _note("top_skus", days=30) | {"since": "2016-01-01"},
+        _note("weekly_demand", weeks=104),
+        _note("competitor_prices", own_days=90) | {"since": "2017-12-01"},
+        _note("purchase_summary", later_days=90) | {"since": "2016-01-01"},
+        _note("customer_scores") | {"since": "2017-12-31"},
+        {"metric": None, "reads": ["order_lines"], "params": {}},
+    ]
+    assert periods_of(run, notes) == [
+        ReportPeriod("2 Dec to 31 Dec 2017", "30 days", ("top codes", "top skus")),
+        ReportPeriod("4 Jan 2016 to 31 Dec 2017", "104 weeks", ("weekly demand",)),
+        ReportPeriod("3 Oct to 31 Dec 2017", "90 days", ("competitor prices", "purchase summary")),
+        ReportPeriod("1 Dec to 31 Dec 2017", "since the first day", ("competitor prices",)),
+        ReportPeriod("1 Jan 2016 to 31 Dec 2017", "since the first day", ("purchase summary",)),
+        ReportPeriod("31 Dec 2017", "since the first day", ("customer scores",)),
+        ReportPeriod("1 Jan to 28 Jan 2018", "next 28 days", ("forecast",)),
+    ]
+
+
+def test_what_is_no_period_is_left_out():
+    """A day that is none, a length that is none, and no report date."""
+    run = run_record(as_of=None, parameters={"horizon_days": 28})
+    assert periods_of(run, [_note("x", until="soon", days=3), _note("y", days=0), {}]) == []
