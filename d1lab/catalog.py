@@ -285,6 +285,9 @@ INPUTS = "d1lab_ab_test_inputs"
 ORDERS = "d1lab_orders"
 """The export that each order comes from."""
 
+COUNTED = "d1lab_counted"
+"""Digests of the counters that the last aggregation left in each table."""
+
 EXPORTS = "d1lab_exports"
 """Until when the loaded exports cover each shop's orders."""
 

@@ -7,7 +7,8 @@ special rule. Each figure is defined in the header of its file in ingest/aggrega
 A counter has one writer. d1lab owns a table that was empty on the first run, or that was handed
 over (`take_over`); there a row without events is set to zero. A table that the app maintains
 is compared and reported, but not changed. If somebody else writes to a table that d1lab owns, it is
-no longer d1lab's: a file of digests (`kept_path`) shows which values d1lab wrote.
+no longer d1lab's: a file of digests (`kept_path`) shows which values d1lab wrote, and on another
+machine the digests in D1 (`counted`).
 """
 
 # pyright: standard
@@ -25,10 +26,11 @@ import duckdb
 import orjson
 
 from d1lab import catalog
-from d1lab.catalog import OWNED
+from d1lab.catalog import COUNTED, OWNED
 from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 from d1lab.errors import InputError
+from d1lab.ingest.counted import count_changed, counted_digests, keep_digests
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
 from d1lab.pull import pull
 from d1lab.push.ownership import (
@@ -75,7 +77,7 @@ class AggregateResult(NamedTuple):
     tables: tuple[Comparison, ...]  # before any write
     changed: dict[str, int]  # rows written because their figures differed, by table
     kept: tuple[str, ...]  # tables that the app maintains: compared, not written
-    left: dict[str, int]  # of them, those that were d1lab's: rows that somebody else wrote
+    left: dict[str, int]  # of them, those that were d1lab's: at least so many rows by others
     rows_written: int  # as billed by D1
     seconds: float
     dry_run: bool
@@ -137,6 +139,7 @@ class _Aggregation:
         self._db, self._folder, self._ours, self._dry_run = db, folder, ours, dry_run
         self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z"
         self._last = last_counted(db)
+        self._counted = counted_digests(db, self._last)
         self.left: dict[str, int] = {}
 
     def bring_up(self, sides: Sides, table: Table, note: WriteNote) -> Comparison:
@@ -145,24 +148,34 @@ class _Aggregation:
         if table.name not in self._ours:
             return comparison
         last = kept_path(self._folder, table.name, self._last.get(table.name, ""))
-        foreign = sides.count_foreign(last) if last.is_file() else 0
+        foreign = self._count_foreign(sides, table.name, last)
         if foreign:
             self.left[table.name] = foreign
         if self._dry_run:
             return comparison
         if foreign:
             self._db.batch([leave(table.name)], table=OWNED, idempotent=True)
-        elif comparison.differ or not last.is_file():
+        elif comparison.differ or not (last.is_file() or table.name in self._counted):
             self._write(sides, table, note)
             last.unlink(missing_ok=True)
         return comparison
 
+    def _count_foreign(self, sides: Sides, table: str, last: Path) -> int:
+        """Count the rows by somebody else; if another machine aggregated last, at least."""
+        if last.is_file():
+            return sides.count_foreign(last)
+        if table not in self._counted:
+            return 0
+        return count_changed(self._counted[table], sides.digests(of_events=False))
+
     def _write(self, sides: Sides, table: Table, note: WriteNote) -> None:
-        """Write what differs. If this is interrupted, the next aggregation has no file to check."""
+        """Write what differs. If this is interrupted, the next aggregation has nothing to check."""
         rows, figures = sides.rows(), table.owned("aggregate")
         self._db.batch([count_in(table.name, self._run)], table=OWNED, idempotent=True)
         upsert(self._db, table.name, table.key, (*table.key, *figures), rows)
         note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
+        left = keep_digests(table.name, self._run, sides.digests(of_events=True))
+        self._db.batch([left], table=COUNTED, idempotent=True)
         sides.keep(kept_path(self._folder, table.name, self._run))
 
 
@@ -195,6 +208,8 @@ def require_columns(db: Database) -> None:
         InputError: Names the missing tables or columns, and the command that adds them.
     """
     found = catalog.by_declared_name(db.tables())
+    if COUNTED not in found:
+        raise InputError(f"{db.url} has no table {COUNTED}. Run: d1lab migrate")
     for table in (*_tables(), catalog.table(OWNED)):
         held = found[table.name].columns if table.name in found else ()
         lacking = {*table.key, *table.owned("aggregate")} - {c.name.lower() for c in held}

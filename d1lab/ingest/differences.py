@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.files import writing
+from d1lab.ingest.counted import GROUPS, Digests
 from d1lab.table_declaration import Column, Table
 from d1lab.types import TYPES
 
@@ -107,17 +108,31 @@ class Sides:
         Deleted rows do not count, nor rows whose figures are all 0 or NULL, which a push inserts.
         """
         key, digest = _digest(map(quote, self._table.key)), _digest(map(_stored, self._figures))
-        is_set = " OR ".join(
-            f"{_stored(name)} IS DISTINCT FROM {_empty(self._table.column(name))} "
-            f"AND {_stored(name)} IS NOT NULL"
-            for name in self._figures
-        )
         [(rows,)] = self._con.execute(
             f"SELECT count(*) FROM {_BOTH} LEFT JOIN read_parquet('{_text(path)}') AS kept "
-            f"ON kept.key = {key} WHERE is_stored AND ({is_set}) "
+            f"ON kept.key = {key} WHERE is_stored AND ({self._is_set(_stored)}) "
             f"AND kept.figures IS DISTINCT FROM {digest}"
         ).fetchall()
         return rows
+
+    def digests(self, *, of_events: bool) -> Digests:
+        """Return digests of the rows that D1 has, or that the events give."""
+        value, there = (_event, "true") if of_events else (_stored, "is_stored")
+        key = [quote(name) for name in self._table.key]
+        row = _digest([*key, *map(value, self._figures)])
+        found = self._con.sql(
+            f"SELECT ({_digest(key)} % {GROUPS})::VARCHAR, count(*), bit_xor({row})::VARCHAR "
+            f"FROM {_BOTH} WHERE {there} AND ({self._is_set(value)}) GROUP BY 1 ORDER BY 1"
+        )
+        return {group: (rows, digest) for group, rows, digest in found.fetchall()}
+
+    def _is_set(self, value: Callable[[str], str]) -> str:
+        """SQL that is true unless all figures of a row are 0 or NULL."""
+        return " OR ".join(
+            f"{value(name)} IS DISTINCT FROM {_empty(self._table.column(name))} "
+            f"AND {value(name)} IS NOT NULL"
+            for name in self._figures
+        )
 
     def _sample(self) -> list[RowDifference]:
         gaps = (

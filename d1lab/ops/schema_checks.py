@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import CAMPAIGNS, CHANGES, ORDERS, PUSHES, RESULTS, TABLES
+from d1lab.catalog import CAMPAIGNS, CHANGES, COUNTED, ORDERS, PUSHES, RESULTS, TABLES
 from d1lab.counting import counted
 from d1lab.d1 import Database, TableInfo
 from d1lab.d1.migrate import pending
@@ -15,7 +15,7 @@ from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, 
 Level = Literal["problem", "note", "ok"]
 
 _AUDIT_ROWS = 2_000
-_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS)
+_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS, COUNTED)
 """d1lab's tables that are not pulled."""
 
 

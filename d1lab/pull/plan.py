@@ -32,6 +32,7 @@ OURS = (
     catalog.RESULTS,
     catalog.ORDERS,
     catalog.CAMPAIGNS,
+    catalog.COUNTED,
 )
 """d1lab's own tables in D1, which are not pulled."""
 
