@@ -79,8 +79,9 @@ def _kept_because(foreign: int | None, stored: int) -> str:
     if foreign is None:
         return "is maintained by the app: not written."
     return (
-        f"has values that d1lab did not write, in at least {foreign:,} of {counted(stored, 'row')}. "
-        "It was not written, and from now on it is the app's: a counter has one writer."
+        f"has values that d1lab did not write, in at least {foreign:,} of "
+        f"{counted(stored, 'row')}. It was not written, and from now on it is the app's: "
+        "a counter has one writer."
     )
 
 

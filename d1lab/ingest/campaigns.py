@@ -27,6 +27,7 @@ FEWEST_CODES = 20  # with a common prefix: fewer can be people's names
 FEWEST_BRANCHES = 8  # distinct letters and digits after the prefix
 MOST_REUSED = 0.2  # share of a family's codes used in more than one order
 SHORTEST_BEGINNING, SHORTEST_ENDING = 3, 4
+PAGE_ROWS = 20_000  # of events that are read, and of those that are updated
 
 _SEPARATORS = "-_ ."
 _USED = """
@@ -35,11 +36,14 @@ FROM (SELECT order_id, unnest(string_split(discount_code, ',')) AS code FROM eve
 GROUP BY ALL
 """
 _OURS = "discount_id = lower(discount_code)"
-_KNOWN_CODES = f"SELECT DISTINCT discount_code FROM order_events WHERE shop = ?1 AND {_OURS}"  # noqa: S608
+_CODES = f"""
+SELECT event_id, discount_code FROM order_events
+WHERE shop = ?1 AND event_id > ?2 AND {_OURS} ORDER BY event_id LIMIT {PAGE_ROWS}
+"""  # noqa: S608
 _REFOLD = f"""
 UPDATE order_events SET discount_id = folded.value
 FROM json_each(?2) AS folded
-WHERE shop = ?1 AND discount_code = folded.key AND {_OURS} AND discount_id <> folded.value
+WHERE shop = ?1 AND event_id = folded.key AND {_OURS}
 """  # noqa: S608
 
 
@@ -171,7 +175,11 @@ def _remember(db: Database, shop: str, fresh: Sequence[Family], families: Sequen
     """Store the families, and update the events in D1 with their codes."""
     columns = ("shop", "campaign", "pattern", "fewest")
     upsert(db, catalog.CAMPAIGNS, ("shop", "pattern"), columns, [(shop, *one) for one in fresh])
-    codes = [str(code) for (code,) in db.query(_KNOWN_CODES, (shop,)).rows]
-    if changed := _changed(codes, families):
-        text = orjson.dumps(changed).decode()
-        db.execute(_REFOLD, (shop, text), table="order_events", idempotent=True)
+    after = ""
+    while rows := db.query(_CODES, (shop, after), table="order_events").rows:
+        codes = {str(event): str(code) for event, code in rows}
+        folds = _changed({*codes.values()}, families)
+        if changed := {event: folds[code] for event, code in codes.items() if code in folds}:
+            text = orjson.dumps(changed).decode()
+            db.execute(_REFOLD, (shop, text), table="order_events", idempotent=True)
+        after = str(rows[-1][0])

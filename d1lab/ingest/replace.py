@@ -27,7 +27,8 @@ from d1lab.ingest.files import FIELDS
 from d1lab.ingest.times import SHAPE
 
 GROUP_ROWS = 10_000
-LOOKUP_IDS = 20_000
+LOOKUP_IDS = 20_000  # in one statement, which reads all rows of the shop; with more, they are paged
+PAGE_ROWS = 20_000
 TABLE = catalog.ORDERS
 
 _EVENTS = catalog.table("order_events")
@@ -47,6 +48,14 @@ _KNOWN_EVENTS = """
 SELECT order_id, event_id, occurred_at FROM order_events
 WHERE shop = ?1 AND order_id IN (SELECT value FROM json_each(?2))
 """
+_PAGED_ORDERS = f"""
+SELECT order_id, name, exported_at, last_event_at FROM d1lab_orders
+WHERE shop = ?1 AND order_id > ?2 ORDER BY order_id LIMIT {PAGE_ROWS}
+"""  # noqa: S608
+_PAGED_EVENTS = f"""
+SELECT order_id, event_id, occurred_at FROM order_events
+WHERE shop = ?1 AND event_id > ?2 ORDER BY event_id LIMIT {PAGE_ROWS}
+"""  # noqa: S608
 _SPELLINGS = """
 CREATE OR REPLACE TABLE spellings AS
 WITH orders AS (
@@ -151,7 +160,7 @@ def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
     """
     con.execute(_SPELLINGS)
     spellings = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
-    _keep(con, "known_orders", _COLUMNS[1:], _look_up(db, _KNOWN_ORDERS, shop, spellings))
+    _keep(con, "known_orders", _COLUMNS[1:], _look_up(db, _ORDERS, shop, spellings))
     for order_id, known_id, count in con.sql(_RENAMED).fetchall():
         if count > 1:
             raise InputError(
@@ -161,16 +170,38 @@ def find_known(db: Database, con: duckdb.DuckDBPyConnection, shop: str) -> None:
         _rename(con, order_id, known_id)
     con.execute(_SPELLINGS)
     wanted = [text for (text,) in con.sql("SELECT DISTINCT spelling FROM spellings").fetchall()]
-    events = _look_up(db, _KNOWN_EVENTS, shop, wanted)
+    events = _look_up(db, _STORED_EVENTS, shop, wanted)
     _keep(con, "known_events", ("order_id", "event_id", "occurred_at"), events)
 
 
-def _look_up(db: Database, sql: str, shop: str, ids: Sequence[str]) -> Iterator[tuple[object, ...]]:
+class _Lookup(NamedTuple):
+    """How to find stored rows by order: one scan of the shop's rows, whatever the number of ids."""
+
+    listed: str  # SQL with the shop and a list of ids
+    paged: str  # SQL with the shop and the key after which the page starts
+    key: int  # place of that key in a row
+    ids: tuple[int, ...]  # places of the ids
+
+
+_ORDERS = _Lookup(_KNOWN_ORDERS, _PAGED_ORDERS, key=0, ids=(0, 1))
+_STORED_EVENTS = _Lookup(_KNOWN_EVENTS, _PAGED_EVENTS, key=1, ids=(0,))
+
+
+def _look_up(
+    db: Database, lookup: _Lookup, shop: str, ids: Sequence[str]
+) -> Iterator[tuple[object, ...]]:
     any_known = db.query("SELECT 1 FROM order_events WHERE shop = ?1 LIMIT 1", (shop,)).rows
     any_known += db.query(f"SELECT 1 FROM {TABLE} WHERE shop = ?1 LIMIT 1", (shop,)).rows  # noqa: S608
-    for start in range(0, len(ids) if any_known else 0, LOOKUP_IDS):
-        some = orjson.dumps(ids[start : start + LOOKUP_IDS]).decode()
-        yield from db.query(sql, (shop, some), table=_EVENTS.name).rows
+    if not any_known or not ids:
+        return
+    if len(ids) <= LOOKUP_IDS:
+        asked = orjson.dumps(ids).decode()
+        yield from db.query(lookup.listed, (shop, asked), table=_EVENTS.name).rows
+        return
+    wanted, after = {*ids}, ""
+    while rows := db.query(lookup.paged, (shop, after), table=_EVENTS.name).rows:
+        yield from (row for row in rows if any(row[place] in wanted for place in lookup.ids))
+        after = str(rows[-1][lookup.key])
 
 
 def _keep(

@@ -67,3 +67,16 @@ def test_settings_name_a_campaign(db, tmp_path):
     path = write_codes(tmp_path, [*WELCOME[:2], "WELCOME10", "VIP"])
     load(db, path, campaigns={"hello": "WELCOME*", "friends": ["VIP", "FRIEND*"]})
     assert discounts(db) == [("friends", 1), ("hello", 3)]
+
+
+def test_stored_codes_are_folded_in_one_scan(db, tmp_path):
+    """A new family: the stored events are read once, and those with its codes found by key."""
+    codes = [*WELCOME[:15], *(f"{n * 7919:x}-{n}" for n in range(1, 400))]
+    load(db, write_codes(tmp_path, codes))
+    events = db.query("SELECT count(*) FROM order_events").rows[0][0]
+    later = write_codes(tmp_path, WELCOME[15:], start=1_000)
+    before = db.meter.by_table["order_events"].rows_read
+    load(db, later)
+    assert ("welcome*", 40) in discounts(db)
+    # once for the codes, for the orders, and for their events; then by key
+    assert db.meter.by_table["order_events"].rows_read - before <= 3 * events + 400

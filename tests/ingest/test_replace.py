@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1UnavailableError, InputError
+from d1lab.ingest import replace
 from d1lab.ingest.events import track
 from tests.support.exports import FIRST, MORE, load, sums, write_export
 
@@ -234,3 +235,17 @@ def test_dry_run_shows_the_first_orders_as_understood(tmp_path):
     assert {line.occurred_at for line in seen} == {"2026-05-01 07:30:00"}
     assert {(line.sku, line.quantity, line.revenue) for line in seen} == {("SOCK", "1", "10.0")}
     assert len({line.customer for line in seen}) <= 1
+
+
+def test_stored_orders_are_read_once_however_many_are_in_the_file(db, tmp_path, monkeypatch):
+    """With more ids than a statement takes, no more rows are read, and everything is known."""
+    orders = [FIRST | {"Name": f"#{n}", "Id": str(n)} for n in range(60)]
+    path = write_export(tmp_path / "export.csv", *orders)
+    load(db, path)
+    reads = []
+    for at_once in (1_000, 7):
+        monkeypatch.setattr(replace, "LOOKUP_IDS", at_once)
+        before = db.meter.by_table["order_events"].rows_read
+        assert load(db, path)[7:9] == (0, 60)
+        reads.append(db.meter.by_table["order_events"].rows_read - before)
+    assert reads[1] <= reads[0]

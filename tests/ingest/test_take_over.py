@@ -291,5 +291,6 @@ def test_take_over_by_command(
     assert run("aggregate").code == 0
     app.execute(COUNT)
     left = run("aggregate")
-    assert "product_performance has values that d1lab did not write, in at least 1 of 2 rows." in left.err
+    found = "product_performance has values that d1lab did not write, in at least 1 of 2 rows."
+    assert found in left.err
     assert "--take-over product_performance" in left.err
