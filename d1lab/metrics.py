@@ -29,7 +29,7 @@ import duckdb
 
 from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
-from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, why_senseless
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, range_of
 from d1lab.select_statements import check_select
 
 FOLDER = Path(__file__).parent / "analyses"
@@ -316,8 +316,9 @@ def _check_value(place: str, parameter: MetricParameter, value: object) -> objec
         raise InputError(
             f"{place}: parameter {parameter.name!r} must be of type {parameter.type}, not {value!r}"
         ) from None
-    if why := why_senseless(parameter.name, checked):
-        raise InputError(f"{place}: parameter {parameter.name!r} is {checked}. Use {why}.")
+    limits = range_of(parameter.name, parameter.note)
+    if limits and (use := limits.why_not(checked)):
+        raise InputError(f"{place}: parameter {parameter.name!r} is {checked}. Use {use}.")
     return checked
 
 

@@ -9,7 +9,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Strict, TypeAdapter
 
@@ -45,23 +45,45 @@ TYPES: dict[ParameterKind, Any] = {
 
 MOST_DAYS = 36_500  # a hundred years; with more, dates are out of range
 
+_LIMIT = r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?"
+_RANGE = re.compile(rf"\[({_LIMIT}) (?:to ({_LIMIT})|or more)\]")
 
-def why_senseless(name: str, value: object) -> str:
-    """Return why a number is out of range for a count of days or weeks, judged by its name.
 
-    >>> why_senseless("days", -5), why_senseless("lead_time_days", 0), why_senseless("rows", -5)
-    ('1 or more', '', '')
-    >>> why_senseless("later_days", 0)  # no holdout
-    ''
+class Range(NamedTuple):
+    """The numbers that a parameter accepts, both limits included."""
+
+    least: Decimal
+    most: Decimal | None  # None: no upper limit
+
+    def why_not(self, value: object) -> str:
+        """Return what to use instead of a number outside of the range; '' for other values."""
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            return ""
+        if self.least <= value and (self.most is None or value <= self.most):
+            return ""
+        return (
+            f"{self.least:,} or more" if self.most is None else f"{self.least:,} to {self.most:,}"
+        )
+
+
+def range_of(name: str, text: str) -> Range | None:
+    """Return the range that a parameter's help text declares, or that of a count of days or weeks.
+
+    >>> range_of("share", "share of visitors in B [0 to 1]").why_not(-1)
+    '0 to 1'
+    >>> range_of("rows", "rows to show [1 or more]").why_not(0), range_of("rows", "rows to show")
+    ('1 or more', None)
+    >>> range_of("days", "").why_not(-5), range_of("lead_time_days", "").why_not(0)
+    ('1 to 36,500', '')
     """
+    if declared := _RANGE.search(text):
+        least, most = declared.groups()
+        return Range(Decimal(least), Decimal(most) if most else None)
     unit = re.fullmatch(r"(?:\w+_)?(days|weeks)", name)
-    if unit is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return ""
-    least = 0 if name.startswith(("lead", "later")) else 1
-    most = MOST_DAYS if unit[1] == "days" else MOST_DAYS // 7
-    if value < least:
-        return f"{least} or more"
-    return f"{most:,} or fewer" if value > most else ""
+    if unit is None:
+        return None
+    least = 0 if name.startswith(("lead", "later")) else 1  # no holdout
+    return Range(Decimal(least), Decimal(MOST_DAYS if unit[1] == "days" else MOST_DAYS // 7))
 
 
 @lru_cache

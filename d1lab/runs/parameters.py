@@ -7,10 +7,11 @@ A report declares them in the cell tagged `parameters`, as plain Python:
     days = 30                    # length of the period
     codes: list[str] = []        # only these codes
 
-The type is that of the annotation, or of the default; the comment is the help text. A text named
-`as_of`, `since`, or `until`, or annotated with `date`, is a day: YYYY-MM-DD, or one of the
-words `today`, `yesterday`, and `latest` (the last complete day in the data), in the
-shop's time zone.
+The type is that of the annotation, or of the default; the comment is the help text. `[0 to 1]` or
+`[1 or more]` in it is the range of a number; without one, days and weeks are at least 1. A text
+named `as_of`, `since`, or `until`, or annotated with `date`, is a day: YYYY-MM-DD, or one of the
+words `today`, `yesterday`, and `latest` (the last complete day in the data), in the shop's time
+zone.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from pydantic import (
 )
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, why_senseless
+from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, range_of
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
@@ -246,9 +247,10 @@ def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> 
     except ValidationError as error:
         raise _wrong(parameter, error.errors()[0]["input"], where) from None
     numbers: list[Any] = checked if parameter.many and checked else [checked]
+    limits = range_of(parameter.name, parameter.help)
     for one in numbers:
-        if why := why_senseless(parameter.name, one):
-            raise InputError(f"{where}: parameter {parameter.name!r} is {one}. Use {why}.")
+        if limits and (use := limits.why_not(one)):
+            raise InputError(f"{where}: parameter {parameter.name!r} is {one}. Use {use}.")
     return checked
 
 

@@ -232,3 +232,38 @@ def test_load_values_names_the_file_at_fault(tmp_path, name, text, message):
         load_values(tmp_path / name)
     assert message in str(caught.value)
     assert name in str(caught.value)
+
+
+RANGED = declared(
+    "share = 0.5  # of visitors in B [0 to 1]\ncount = 3  # rows [1 or more]\ndays = 30\n"
+    "shares: list[float] = [0.5]  # each [-1 to 1]\nfree = 0.5  # of anything",
+    "report 'x'",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "use"),
+    [
+        ("share", "5", "0 to 1"),
+        ("share", "-1", "0 to 1"),
+        ("count", "0", "1 or more"),
+        ("days", "-5", "1 to 36,500"),
+        ("shares", "0.5,2", "-1 to 1"),
+    ],
+)
+def test_check_refuses_numbers_out_of_the_declared_range(name, text, use):
+    """The comment declares the range; one sentence names the value and what to use instead."""
+    with pytest.raises(InputError, match=rf"parameter '{name}' is \S+\. Use {use}\."):
+        check(RANGED, {}, {name: text}, DAYS, "report 'x'")
+
+
+def test_check_accepts_the_limits_and_numbers_without_a_range():
+    """Both limits are included."""
+    texts = {"share": "1", "count": "1", "shares": "-1,1", "free": "-7"}
+    assert check(RANGED, {}, texts, DAYS, "report 'x'")["free"] == -7
+
+
+def test_declared_default_is_in_its_range():
+    """A notebook that contradicts itself is reported before any run."""
+    with pytest.raises(InputError, match="Use 0 to 1"):
+        declared("share = 5  # [0 to 1]", "report 'x'")
