@@ -16,6 +16,7 @@ import typer
 from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share
 from d1lab.cli.ending import fail
 from d1lab.cli.logs import LogFormat, set_up
+from d1lab.cli.memory import require_memory
 from d1lab.cli.output import echo_err
 from d1lab.errors import InputError
 from d1lab.version import __version__
@@ -77,6 +78,7 @@ def _run(*, as_json: bool) -> str | int | None:
     """Run the command that the arguments name; the exit code."""
     try:
         _require_utf8(sys.argv)
+        require_memory(sys.argv)
         with _heeding_ctrl_c():
             code = app(standalone_mode=not as_json)  # then errors of syntax come here, too
         return code if isinstance(code, int) else 0
