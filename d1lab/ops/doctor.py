@@ -17,6 +17,7 @@ from d1lab.d1 import Database, quote
 from d1lab.d1.limits import COLUMNS, PLANS
 from d1lab.errors import StaleDataError
 from d1lab.ops.optimize import misled_tables
+from d1lab.ops.private_folders import open_folders
 from d1lab.ops.schema_checks import (
     AuditedPush,
     Check,
@@ -72,6 +73,7 @@ def doctor(
         *_unexplained(db, schema),
         *_left(db),
         *(_warehouse(db, folder, zones) if folder else ()),
+        *(open_folders(folder) if folder else ()),
     ]
     writes = writes and not schema.is_only_read
     if not writes:
