@@ -47,6 +47,7 @@ class ColumnMeanings(TypedDict, total=False):
     kinds: Mapping[str, Kind]
     known_labels: Labels  # labels of a lab's metrics; default: those shipped with d1lab
     currency: str  # currency of amounts without a unit
+    interactive: bool  # whether a page draws the chart with Vega, which adds 400 kB to it
 
 
 class ChartData(NamedTuple):
@@ -56,6 +57,7 @@ class ChartData(NamedTuple):
     description: str
     records: list[dict[str, Any]]
     columns: dict[str, TableColumn]
+    is_interactive: bool = False
 
     def channel(self, make: Any, role: str, **options: Any) -> Any:
         """Return the encoding channel of a role, with field, type, title, and number format."""
@@ -106,7 +108,7 @@ class ChartData(NamedTuple):
             description=self.description,
             width="container",
             height=height,
-            usermeta={"d1lab": {"columns": columns}},
+            usermeta={"d1lab": {"columns": columns}, "interactive": self.is_interactive},
             **self._signed(),
         )
 
@@ -154,7 +156,7 @@ def read_chart_data(
         {role: _drawable(row[place], columns[role]) for role, place in places.items()}
         for row in plain_rows
     ]
-    return ChartData(title, description, records, columns)
+    return ChartData(title, description, records, columns, meaning.get("interactive", False))
 
 
 def _drawable(value: Any, column: TableColumn) -> Any:

@@ -6,22 +6,23 @@ selectors, so that a chart follows the reader's color scheme without being redra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 MIME = "application/vnd.vegalite.v6+json"
 
 PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark)
-    "paper": ("#fcfbf8", "#161719"),
+    "paper": ("#fdfcfa", "#141618"),
     "raised": ("#f4f2ec", "#1f2123"),
-    "ink": ("#1f2124", "#e8e6e1"),
-    "muted": ("#61605b", "#a3a19a"),
-    "line": ("#dedbd2", "#36383a"),
-    "accent": ("#14595f", "#7cc7c1"),
-    "grey": ("#8b8982", "#918f88"),
+    "ink": ("#1a1d20", "#eceae5"),
+    "muted": ("#52565a", "#b6b4ae"),
+    "line": ("#d9d6cf", "#3a3e42"),
+    "accent": ("#0b5d66", "#70c8cf"),
+    "grey": ("#777b7e", "#8d9194"),
     "ochre": ("#a9691b", "#d9a35c"),
     "plum": ("#7d4a78", "#c699c1"),
     "slate": ("#566f88", "#93acc4"),
-    "bad": ("#a03425", "#ec9384"),
+    "bad": ("#a8321c", "#ff9a82"),
 }
 """All colors. Text and marks have WCAG AA contrast on `paper` in both schemes."""
 
@@ -35,11 +36,16 @@ NUMBERS = {
     "thousands": ",",
     "grouping": [3],
     "currency": ["$", ""],
-    "percent": "\N{NO-BREAK SPACE}%",
+    "percent": "%",
 }
 """Number format of charts, as in `d1lab.display.values`, in the notation of d3 locales."""
 
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
+
+
+def is_interactive(spec: Mapping[str, Any]) -> bool:
+    """Return whether a page draws a chart with Vega: its `usermeta` has `interactive`."""
+    return bool((spec.get("usermeta") or {}).get("interactive"))
 
 
 def light(name: str) -> str:

@@ -91,7 +91,7 @@ class Figure(NamedTuple):
         signed = self.unit if sign_of(self.unit) else ""
         low = show(self.low, self.kind, signed, digits)
         high = show(self.high, self.kind, self.unit, digits)
-        return f"{low} to {high} ({100 * self.level:g} %)"
+        return f"{low} to {high} ({100 * self.level:g}%)"
 
 
 class Figures(NamedTuple):

@@ -73,13 +73,13 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
     """Format a JSON value; `UNKNOWN` for None.
 
     Args:
-        value: Result of `plain`. A percent is a ratio: 0.25 is shown as 25.0 %.
+        value: Result of `plain`. A percent is a ratio: 0.25 is shown as 25.0%.
         kind: Kind of the value. A string in a numeric column is not changed.
         unit: Unit, shown after the number; the sign of a currency is shown before it.
         digits: Number of decimals; None to choose it by the size of the value.
 
     >>> show(1234567.891, "money", "USD"), show(-0.0312, "percent"), show(None)
-    ('$1,234,568', '−3.1 %', '–')
+    ('$1,234,568', '−3.1%', '–')
     """
     if value is None:
         return UNKNOWN
@@ -92,7 +92,7 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
     number = f"{abs(scaled):,.{decimals}f}"
     sign = _MINUS if scaled < 0 and any(c in "123456789" for c in number) else ""
     if kind == "percent":
-        return f"{sign}{number} %"
+        return f"{sign}{number}%"
     if currency_sign := sign_of(unit):
         return f"{sign}{currency_sign}{number}"
     return f"{sign}{number} {_one_of(unit) if number == '1' else unit}".rstrip()

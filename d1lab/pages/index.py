@@ -80,6 +80,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 def _write_index(reports_dir: Path, now: datetime) -> Path:
     entries = index_entries(read_pages(reports_dir), now)
     script = own_script("index.js")
+    style = palette_css() + asset("style.css") + asset("index.css")
     page = (
         environment()
         .get_template("index.html")
@@ -88,7 +89,8 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
             summary=_summary(entries),
             filters=_filters(entries),
             trends=any(entry.trend for entry in entries),
-            style=Markup(palette_css() + asset("style.css") + asset("index.css")),
+            style=Markup(style),
+            style_policy=csp_hash(style),
             script=Markup(script),
             policy=csp_hash(script),
             made_at=now,

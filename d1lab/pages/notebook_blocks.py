@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup
 
+from d1lab.charts.theme import is_interactive
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.display.table import TableColumn
 from d1lab.display.values import sentence_case
 from d1lab.pages.markdown import last_level, render_markdown, split_title
+from d1lab.pages.sections import PageSection, sections
 from d1lab.pages.svg import MIME, draw, live_spec
 
 HIDDEN = {"hide", "skip-run"}  # cells without code and output on the page
@@ -43,6 +45,7 @@ class ChartBlock(NamedTuple):
     numbers: DataTable | None  # rows shown on the page
     whole: DataTable | None  # all rows, if there are more
     problem: str = ""
+    is_interactive: bool = False
     form: str = "chart"
 
 
@@ -82,7 +85,12 @@ class NotebookContent(NamedTuple):
     verdict: Verdict | None
     blocks: tuple[Any, ...]
     code: tuple[CodeBlock, ...]
-    specs: dict[str, dict[str, Any]]  # specifications of the charts, by name
+    specs: dict[str, dict[str, Any]]  # specifications of the interactive charts, by name
+
+    @property
+    def sections(self) -> list[PageSection]:
+        """Return the blocks grouped by heading, those to fold marked."""
+        return sections(self.blocks)
 
     @property
     def cut(self) -> list[DataTable]:
@@ -145,7 +153,8 @@ def _assembled(blocks: list[Any], code: list[CodeBlock]) -> NotebookContent:
     verdicts = [block for block in blocks if block.form == "verdict"]
     rest = [block for block in blocks if block is not (verdicts[0] if verdicts else None)]
     drawn = [block for block in rest if isinstance(block, _Drawn)]
-    specs = {block.chart.name: live_spec(block.spec) for block in drawn if block.chart.svg}
+    live = [block for block in drawn if block.chart.is_interactive and block.chart.svg]
+    specs = {block.chart.name: live_spec(block.spec) for block in live}
     shown = tuple(block.chart if isinstance(block, _Drawn) else block for block in rest)
     return NotebookContent(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
 
@@ -207,7 +216,9 @@ def _chart(spec: Mapping[str, Any], name: str) -> _Drawn:
     whole = _numbers(spec, rows, title or description, name) if rows else None
     numbers = _top(whole) if whole else None
     cut = whole if numbers and numbers.csv else None
-    return _Drawn(ChartBlock(name, title, description, Markup(svg), numbers, cut, problem), spec)
+    live = is_interactive(spec)
+    drawn = ChartBlock(name, title, description, Markup(svg), numbers, cut, problem, live)
+    return _Drawn(drawn, spec)
 
 
 def _rows(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:

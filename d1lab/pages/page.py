@@ -3,8 +3,8 @@
     render_page(run_dir)               returns the HTML
     write_page(run_dir, reports_dir)   writes reports/<database>/<shop>/<report>/..., with CSV files
 
-The content security policy allows only d1lab's scripts, by hash. Text from the data is escaped.
-Charts are static SVG until the script has unpacked Vega and made them interactive.
+The content security policy allows only d1lab's own script and style, by hash. Text from the data is
+escaped. Charts are static SVG; those that a notebook declares interactive bring Vega along.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, 
 _logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
-LEADING = 3  # key figures in the page header
+LEADING = 4  # key figures in the page header
+TOP_ROWS = 10  # rows of a table before "Show all"
 LOG_LINES = 120
 
 
@@ -90,6 +91,7 @@ def _render(
 ) -> str:
     scripts = None if static else Scripts.of(story, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
+    style = palette_css() + asset("style.css")
     page = (
         environment()
         .get_template("page.html")
@@ -97,7 +99,8 @@ def _render(
             run=run,
             story=story,
             scripts=scripts,
-            style=Markup(palette_css() + asset("style.css")),
+            style=Markup(style),
+            style_policy=_style_policy(style, scripts),
             changes=changes,
             leading=[c for c in changes if c.finding != "gone"][:LEADING],
             previous=previous,
@@ -132,8 +135,13 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     return path
 
 
+def _style_policy(style: str, scripts: Scripts | None) -> str:
+    """Return the source expression for styles: the page's own only, unless Vega adds its own."""
+    return "'unsafe-inline'" if scripts and scripts.specs else csp_hash(style)
+
+
 class Scripts(NamedTuple):
-    """Scripts of an interactive page: d1lab's own, the packed charts, and Vega if needed."""
+    """Scripts of a page: d1lab's own, and for interactive charts their data and Vega."""
 
     policy: str
     own: Markup
@@ -162,7 +170,11 @@ def environment() -> Environment:
     )
     made.filters.update(filters())  # pyright: ignore[reportUnknownMemberType]
     names = cast("dict[str, Any]", made.globals)  # pyright: ignore[reportUnknownMemberType]
-    names |= {"STATUSES": STATUSES, "STALE_HOURS": STALE_AFTER // timedelta(hours=1)}
+    names |= {
+        "STATUSES": STATUSES,
+        "TOP_ROWS": TOP_ROWS,
+        "STALE_HOURS": STALE_AFTER // timedelta(hours=1),
+    }
     return made
 
 

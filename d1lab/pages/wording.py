@@ -120,6 +120,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "span": _seconds,
         "dollars": dollars,
         "layout": layout,
+        "lead": lead,
         "prose": _quoted_prose,
         "quoted": quoted,
         "sentence": sentence,
@@ -156,13 +157,26 @@ def clip(text: str, longest: int = 200) -> str:
 
 
 def prose(text: str) -> str:
-    """Replace hyphens by minus signs and keep percent signs on the line of their number.
+    """Replace hyphens by minus signs and put percent signs next to their number.
 
     >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
-    '−8\xa0% on the 30 days to 2018-01-01 (95\xa0% interval)'
+    '−8% on the 30 days to 2018-01-01 (95% interval)'
     """
-    spaced = re.sub(r"(?<=\d) ?%(?!\w)", "\N{NO-BREAK SPACE}%", text)
-    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", spaced)
+    closed = re.sub(r"(?<=\d)[ \N{NO-BREAK SPACE}]%(?!\w)", "%", text)
+    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", closed)
+
+
+def lead(text: str, longest: int = 110) -> tuple[str, str]:
+    """Split the first sentences of a finding, at most `longest` characters, from the rest.
+
+    A first sentence that is longer stays whole.
+
+    >>> lead("3 of 9 products run out. Order them today.", longest=30)
+    ('3 of 9 products run out.', 'Order them today.')
+    """
+    ends = [match.end() for match in re.finditer(r"[.!?](?= |$)", text)] or [len(text)]
+    end = max((place for place in ends if place <= longest), default=ends[0])
+    return text[:end], text[end:].strip()
 
 
 def sentence(text: str) -> str:

@@ -56,8 +56,8 @@ def test_plain_keeps_values_exact_and_json_valid(value, expected):
         (1234.5, "money", "USD", "$1,234.50"),
         (-98765.4, "money", "EUR", "−€98,765"),
         (12, "money", "SEK", "12.00 SEK"),
-        (0.25, "percent", "", "25.0 %"),
-        (-0.0001, "percent", "", "0.0 %"),
+        (0.25, "percent", "", "25.0%"),
+        (-0.0001, "percent", "", "0.0%"),
         (3.2258, "number", "days", "3.23 days"),
         (0.01234, "number", "", "0.012"),
         (1234567, "integer", "", "1,234,567"),
@@ -82,7 +82,7 @@ def test_figures_survive_the_notebook_file():
     bundle = figures._repr_mimebundle_()
     assert Figures.from_json(through_json(bundle, Figures.MIME)) == figures
     assert bundle["text/plain"].splitlines() == [
-        "Net revenue: $10.50  $9.00 to $12.00 (95 %)",
+        "Net revenue: $10.50  $9.00 to $12.00 (95%)",
         "Orders: 5",
         "Sku days: –",
     ]

@@ -76,11 +76,11 @@ def test_figures_are_matched_by_name_and_dimension():
 @pytest.mark.parametrize(
     ("now", "before", "text"),
     [
-        (figure(110.0, kind="money", unit="USD"), figure(100.0, unit="USD"), "+$10.00 (+10.0 %)"),
+        (figure(110.0, kind="money", unit="USD"), figure(100.0, unit="USD"), "+$10.00 (+10.0%)"),
         (figure(0.2, kind="percent"), figure(0.25), "−5.0 pp"),
         (figure(3), figure(0), "+3"),
-        (figure(-5), figure(-10), "+5 (+50.0 %)"),
-        (figure(1.02), figure(1.0182), "+0.002 (+0.2 %)"),
+        (figure(-5), figure(-10), "+5 (+50.0%)"),
+        (figure(1.02), figure(1.0182), "+0.002 (+0.2%)"),
         (figure(0.2, kind="percent"), figure(0.2003), "−0.03 pp"),
     ],
 )

@@ -104,7 +104,7 @@ def test_entry_tells_changes_and_trend(shelf):
     assert entry.trend.words == "Orders over 3 runs: from 10.0 to 20.0"
     assert entry.trend.points == "4.0,28.0 60.0,25.6 116.0,4.0"
     html = shelf.html()
-    assert "+9.0 (+81.8 %)" in html
+    assert "+9.0 (+81.8%)" in html
     assert 'aria-label="Orders over 3 runs: from 10.0 to 20.0"' in html
 
 

@@ -22,6 +22,7 @@ from tests.support.sample_run import (
     STARTED,
     code,
     hostile_cells,
+    live_cell,
     turnover_cells,
     write_run,
 )
@@ -38,6 +39,7 @@ class Pages(NamedTuple):
     """The pages under test, by feature."""
 
     report: Path
+    live: Path
     static: Path
     failed: Path
     hostile: Path
@@ -56,6 +58,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     new = write_run(
         folder, turnover_cells(), run_id="r1", previous_run_id="r0", simulated=["inventory_days"]
     )
+    live = write_run(folder, [*turnover_cells(), live_cell()], run_id="r4", shop="kiosk")
     failed = write_run(
         folder, turnover_cells()[:5], run_id="r2", shop="village", status="failed", error=ERROR
     )
@@ -69,8 +72,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     write_page(old, reports)
     static = folder / "static.html"
     static.write_text(render_page(new, static=True))
-    paths = [write_page(run, reports) for run in (new, failed, hostile)]
-    return Pages(paths[0], static, paths[1], paths[2], write_index(reports))
+    paths = [write_page(run, reports) for run in (new, live, failed, hostile)]
+    return Pages(paths[0], paths[1], static, paths[2], paths[3], write_index(reports))
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +139,13 @@ def test_page_is_quiet_and_fits(pages: Pages, visit, name, width):
         assert page.evaluate("window.hacked") is None
 
 
-def test_charts_are_drawn_live(pages: Pages, visit):
-    """All four charts are drawn by Vega at full width and replace the static ones."""
-    with visit(pages.report, PHONE) as page:
-        boxes = page.evaluate(
-            "[...document.querySelectorAll('.chart .live svg')].map(s => s.getBoundingClientRect())"
-            ".map(b => [b.width, b.height])"
-        )
-        assert len(boxes) == 4
-        assert all(300 < width <= 358 and height > 100 for width, height in boxes)
-        assert page.locator(".still:visible").count() == 0
+def test_interactive_chart_is_drawn_live(pages: Pages, visit):
+    """Vega draws it at full width in place of the static one; the others stay static."""
+    with visit(pages.live, PHONE) as page:
+        box = page.locator(".chart .live svg").bounding_box()
+        assert 300 < box["width"] <= 358
+        assert box["height"] > 100
+        assert page.locator(".still:visible").count() == 4
 
 
 @pytest.mark.parametrize(("name", "scripts"), [("report", False), ("static", True)])
@@ -159,6 +159,7 @@ def test_charts_stand_without_scripts(pages: Pages, visit, name, scripts):
             assert box["width"] > 500
             assert box["height"] > 100
         assert page.locator("button:visible").count() == 0
+        assert page.locator("tr.more:visible").count() > 0
 
 
 def test_tooltip_shows_text(pages: Pages, visit):
@@ -190,7 +191,7 @@ def test_policy_stops_what_would_get_through(pages: Pages, visit, tmp_path: Path
 def test_first_screen_of_a_phone_tells_the_essentials(pages: Pages, visit, name):
     """Title, shop, verdict, figures, freshness, and warnings fit on 390 x 844."""
     with visit(getattr(pages, name), PHONE) as page:
-        wanted = [".kicker", "h1", ".verdict .says", ".fresh"]
+        wanted = [".bar", "h1", ".when"]
         wanted += [".figures > div:nth-child(3)", ".warnings"] if name == "report" else []
         for selector in wanted:
             box = page.locator(selector).first.bounding_box()
@@ -208,7 +209,7 @@ def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
         text = PALETTE[name][position]
         return f"rgb({', '.join(str(int(text[i : i + 2], 16)) for i in (1, 3, 5))})"
 
-    with visit(pages.report, scheme=scheme) as page:
+    with visit(pages.live, scheme=scheme) as page:
         style = "s => getComputedStyle(document.querySelector(s))"
         assert page.evaluate(f"({style})('body').backgroundColor") == rgb("paper")
         assert page.evaluate(f"({style})('h1').color") == rgb("ink")
@@ -223,14 +224,15 @@ def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
 
 
 def test_print_shows_pictures_on_white(pages: Pages, visit):
-    """In print: the light scheme, static charts, and no buttons."""
-    with visit(pages.report, scheme="dark") as page:
+    """In print: the light scheme, static charts, all rows, and no buttons."""
+    with visit(pages.live, scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
-        assert page.locator(".still svg:visible").count() == 4
+        assert page.locator(".still svg:visible").count() == 5
+        assert page.locator("tr.more:visible").count() == page.locator("tr.more").count() > 0
         assert page.locator(".live svg:visible").count() == 0
         assert page.locator("button:visible").count() == 0
         ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
-        assert ink == "rgb(31, 33, 36)"
+        assert ink == "rgb(26, 29, 32)"
 
 
 def test_pdf_is_tagged(pages: Pages, browser):
@@ -261,16 +263,17 @@ def test_copying_gives_exact_values(pages: Pages, visit):
     """The clipboard gets exact numbers instead of rounded ones, and no formulas."""
     start = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
     with visit(pages.report, start=start) as page:
-        page.locator("main > .table button").first.click()
+        page.locator("main > section .table button[data-copy]").first.click()
         lines = page.evaluate("window.copied").split("\r\n")
         assert lines[0].startswith("Product,Ending units,Days of supply (days)")
         assert lines[1].startswith('"Sea salt, 500 g",')
         assert len(lines[1].split(",")[3].partition(".")[2]) > 6
         assert page.locator("button", has_text="Copied").count() == 1
+        page.locator("#provenance").click()
         page.locator("button[data-copy=command]").click()
         assert page.evaluate("window.copied").startswith("d1lab run inventory --shop harbor")
     with visit(pages.hostile, start=start) as page:
-        page.locator("main > .table button").first.click()
+        page.locator("main > section .table button[data-copy]").first.click()
         assert not [
             cell
             for line in page.evaluate("window.copied").split("\r\n")
@@ -309,6 +312,38 @@ def test_age_is_told_for_the_moment_of_reading(pages: Pages, visit):
     old.unlink()
 
 
+def test_tables_sort_search_and_open(pages: Pages, visit):
+    """Ten rows at first, all on request; a header sorts all rows, and a search finds any."""
+    with visit(pages.report) as page:
+        table = page.locator("main > section table.data:has(tr.more)").first
+        rows, names = table.locator("tbody tr:visible"), table.locator("tbody tr > :first-child")
+        total = names.count()
+        assert rows.count() == 10 < total
+        header = table.locator("thead th.n").first
+        header.locator("button").click()
+        place = header.evaluate("th => th.cellIndex + 1")
+        cells = table.locator(f"tbody tr > :nth-child({place})")
+        shown = [float(text.replace(",", "")) for text in cells.all_inner_texts() if text != "–"]
+        assert shown == sorted(shown, reverse=True)
+        assert header.get_attribute("aria-sort") == "descending"
+        assert rows.count() == 10
+        last = names.nth(total - 1).text_content()
+        page.locator("input[type=search]").first.fill(last)
+        assert rows.count() == 1
+        page.locator("input[type=search]").first.fill("")
+        page.locator("button[data-all]").first.click()
+        assert rows.count() == total
+
+
+def test_details_are_folded(pages: Pages, visit):
+    """What supports a page stays closed until it is asked for, or printed."""
+    with visit(pages.report) as page:
+        assert page.locator("details.ev").count() >= 3
+        assert page.locator("details.ev[open]").count() == 0
+        page.locator("#parameters").click()
+        assert page.locator("details.ev[open] dl.facts:visible").count() == 1
+
+
 def test_index_filters_and_links(pages: Pages, visit):
     """Filters reduce the list and are in the URL; titles link to the latest page."""
     with visit(pages.index) as page:
@@ -318,7 +353,7 @@ def test_index_filters_and_links(pages: Pages, visit):
         assert page.url.endswith("#shop=harbor")
         page.locator("article:visible h3 a").click()
         assert page.url.endswith("demo/harbor/inventory/latest.html")
-        page.locator(".kicker a").click()
+        page.locator(".home").click()
         assert page.url.endswith("index.html")
     with visit(pages.index, scripts=False) as page:
         assert page.locator("article:visible").count() == 3

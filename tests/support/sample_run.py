@@ -128,6 +128,13 @@ def figures(shift: float = 0.0) -> Figures:
     )
 
 
+def live_cell() -> dict[str, Any]:
+    """A cell with a chart that is declared interactive."""
+    frame = pd.DataFrame({"x": [1, 2], "y": [1, 2]})
+    words = {"title": "Live", "description": "A line."}
+    return code("draw", charts.line(frame, "x", "y", interactive=True, **words))
+
+
 def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
     """A report of the usual shape: a verdict, figures, four charts, two tables, notes."""
     random = np.random.default_rng(7)
@@ -244,7 +251,11 @@ def hostile_cells(text: str = HOSTILE) -> list[dict[str, Any]]:
         code(text, Verdict.of(text, "bad", text), Note.of(text, "warning")),
         code("", Figures.of(Figure.of("n", 1, label=text, unit=text, dimension=text, note=text))),
         code("", DataTable.from_frame(frame, title=text, labels={text: text}, units={"n": text})),
-        code("", charts.bar(frame, text, "n", **words), charts.line(frame, "n", "n", **words)),
+        code(
+            "",
+            charts.bar(frame, text, "n", interactive=True, **words),
+            charts.line(frame, "n", "n", **words),
+        ),
         code("", {"text/markdown": text}, loose, {"image/png": text}, printed=text),
     ]
 

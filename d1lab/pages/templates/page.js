@@ -3,7 +3,7 @@ tellAges((time, age, stale) => {
   if (!stale) return;
   const state = document.querySelector(".state");
   state.textContent = "Stale";
-  state.className = "state stale";
+  state.className = "fresh state stale";
 });
 
 // Copying: a table as CSV with exact values, or a command.
@@ -33,6 +33,64 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     setTimeout(() => (button.textContent = label), 1600);
   });
 }
+
+// Tables: sort by a header, search, and show all rows.
+const key = (cell) => {
+  const text = "v" in cell.dataset ? cell.dataset.v : cell.textContent.trim();
+  if (text === "" || text === "\u2013") return null;
+  const number = Number(text.replace(/[^\d.eE+\u2212-]/g, "").replace("\u2212", "-"));
+  return cell.className.includes("n") && !Number.isNaN(number) ? number : text.toLowerCase();
+};
+const order = (a, b) => (a === null ? 1 : b === null ? -1 : a < b ? -1 : a > b ? 1 : 0);
+const sort = (table, header) => {
+  const rows = [...table.tBodies[0].rows];
+  const first = header.className.includes("n") ? "descending" : "ascending";
+  const now = header.getAttribute("aria-sort");
+  const wanted = now === null ? first : now === "ascending" ? "descending" : "ascending";
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", wanted);
+  const top = rows.filter((row) => !row.classList.contains("more")).length;
+  const sign = wanted === "descending" ? -1 : 1;
+  const keyed = rows.map((row) => [key(row.cells[header.cellIndex]), row]);
+  keyed.sort(([a], [b]) => (a === null || b === null ? order(a, b) : sign * order(a, b)));
+  table.tBodies[0].append(...keyed.map(([, row]) => row));
+  keyed.forEach(([, row], place) => row.classList.toggle("more", place >= top));
+};
+const find = (table, text, found) => {
+  const wanted = text.trim().toLowerCase();
+  let hits = 0;
+  for (const row of table.tBodies[0].rows) {
+    const hit = row.textContent.toLowerCase().includes(wanted);
+    row.classList.toggle("miss", !hit);
+    hits += hit;
+  }
+  table.classList.toggle("searched", wanted !== "");
+  found.textContent = wanted ? `${hits} found` : "";
+};
+document.documentElement.classList.add("js");
+for (const table of document.querySelectorAll("table.data")) {
+  const of = (name) => document.querySelector(`[data-${name}="${table.id}"]`);
+  for (const header of table.tHead.rows[0].cells) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...header.childNodes);
+    button.addEventListener("click", () => sort(table, header));
+    header.append(button);
+  }
+  const [search, all] = [of("find"), of("all")];
+  if (search) search.addEventListener("input", () => find(table, search.value, of("found")));
+  if (!all) continue;
+  const label = all.textContent;
+  all.hidden = false;
+  all.addEventListener("click", () => {
+    const open = table.classList.toggle("all");
+    all.setAttribute("aria-expanded", open);
+    all.textContent = open ? "Show fewer" : label;
+  });
+}
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details.ev:not(.how)")) part.open = true;
+});
 
 // Charts: show static SVG until Vega has drawn the interactive charts.
 const unpack = (id) => {

@@ -1,0 +1,59 @@
+"""Sections of a page: the lists to act on stay open, the evidence is folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+FOLDED = "Details: "
+"""Beginning of the heading of a section that is folded; the page omits it."""
+
+_HEADING = re.compile(r"\s*<h2>(.*?)</h2>\s*", re.DOTALL)
+
+
+class PageSection(NamedTuple):
+    """A second-level heading and what follows it, up to the next one."""
+
+    title: Markup  # empty for what precedes the first heading
+    blocks: tuple[Any, ...]
+    is_folded: bool = False
+
+
+def sections(blocks: Iterable[Any]) -> list[PageSection]:
+    """Group the blocks of a page by their second-level headings.
+
+    A heading that begins with `Details: ` is of a folded section: evidence and methods, which
+    support what the page says first.
+    """
+    found: list[tuple[Markup, list[Any]]] = [(Markup(), [])]
+    for block in blocks:
+        for title, part in _split(block):
+            if title is not None:
+                found.append((title, []))
+            if part is not None:
+                found[-1][1].append(part)
+    return [_section(title, tuple(parts)) for title, parts in found if title or parts]
+
+
+def _split(block: Any) -> Iterable[tuple[Markup | None, Any]]:
+    """Split prose at its second-level headings; other blocks stay whole."""
+    if block.form != "prose":
+        return [(None, block)]
+    before, *rest = _HEADING.split(block.html)
+    parts: list[tuple[Markup | None, Any]] = [(None, _prose(block, before))]
+    for title, text in zip(rest[::2], rest[1::2], strict=True):
+        parts.append((Markup(title), _prose(block, text)))
+    return parts
+
+
+def _prose(block: Any, html: str) -> Any:
+    return block._replace(html=Markup(html)) if html.strip() else None
+
+
+def _section(title: Markup, blocks: tuple[Any, ...]) -> PageSection:
+    is_folded = title.startswith(FOLDED)
+    text = title.removeprefix(FOLDED) if is_folded else title
+    return PageSection(Markup(text[:1].upper() + text[1:]), blocks, is_folded)
