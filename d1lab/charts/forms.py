@@ -3,8 +3,8 @@
 Every function takes an aggregated frame (pandas, polars, Arrow, or a DuckDB relation), the columns
 to draw, a `title`, and a `description` for screen readers. Labels, units, and kinds of columns work
 as in tables: `labels={"day": "Day"}`, `units={"revenue": "USD"}`, `kinds={"share": "percent"}`.
-The functions return an Altair chart. A page shows a static picture of it; with `interactive=True`, it
-has tooltips.
+The functions return an Altair chart. A page shows a static picture of it, or one with tooltips if
+the chart was drawn with `interactive=True`.
 """
 
 from __future__ import annotations

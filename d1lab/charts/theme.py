@@ -45,7 +45,8 @@ FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 
 def is_interactive(spec: Mapping[str, Any]) -> bool:
     """Return whether a page draws a chart with Vega: its `usermeta` has `interactive`."""
-    return bool((spec.get("usermeta") or {}).get("interactive"))
+    usermeta: dict[str, Any] = spec.get("usermeta") or {}
+    return bool(usermeta.get("interactive"))
 
 
 def light(name: str) -> str:
