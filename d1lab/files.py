@@ -174,6 +174,23 @@ def _bytes(content: str | bytes) -> bytes:
     return content.encode() if isinstance(content, str) else content
 
 
+def link(source: Path, path: Path) -> Path:
+    """Make `path` another name of a file, without a copy where the file system has links.
+
+    An existing `path` is replaced atomically.
+
+    Returns:
+        `path`.
+    """
+    with _aside(path) as part:
+        try:
+            os.link(source, part)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, part)
+        part.replace(path)
+    return path
+
+
 @contextmanager
 def _aside(path: Path) -> Generator[Path]:
     """Yield a unique temporary path next to `path`; delete the file if it is left at the end."""

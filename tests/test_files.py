@@ -107,6 +107,25 @@ def test_write_once_without_hard_links(tmp_path: Path, monkeypatch: pytest.Monke
     assert ((tmp_path / "once").read_text(), names_in(tmp_path)) == ("first", ["once"])
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+def test_link_is_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    """It replaces what was there, again and again, and shares the file where links are possible."""
+
+    def no_link(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_link)
+    for content in ("first", "second"):
+        source, path = files.write(tmp_path / "page", content), tmp_path / "latest"
+        for _ in range(2):
+            assert files.link(source, path).read_text() == content
+        assert path.samefile(source) == has_links
+    assert names_in(tmp_path) == ["latest", "page"]
+
+
 def test_making_gives_way_to_a_faster_process(tmp_path: Path) -> None:
     """The file that came while the block ran is the one that counts."""
     path = tmp_path / "made"

@@ -64,6 +64,13 @@ CREATE TABLE leases (
 """
 
 
+_RUNNING = (
+    "CREATE INDEX IF NOT EXISTS runs_running ON runs (database, shop, report)"
+    " WHERE status = 'running'"
+)
+"""A lease looks for unfinished runs; without it, each one scans all runs there ever were."""
+
+
 class LedgerEntry(NamedTuple):
     """One run, as the ledger knows it."""
 
@@ -100,6 +107,8 @@ class RunLedger:
                 _make(path)
             if problem := self._problem():
                 self._replace(problem)
+            with self.open() as con:
+                con.execute(_RUNNING)
         except (OSError, sqlite3.Error) as error:
             raise self._error(error) from error
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from d1lab.display import Figure
-from d1lab.files import digest, write
+from d1lab.files import digest, link, write
 from d1lab.runs.record import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def point_latest(folder: Path) -> None:
     if newest is None:
         latest.unlink(missing_ok=True)
     else:
-        write(latest, (folder / Path(newest.path).name).read_text(encoding="utf-8"))
+        link(folder / Path(newest.path).name, latest)
 
 
 def _read_folder(folder: Path) -> Iterator[PageMeta]:

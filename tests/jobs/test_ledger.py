@@ -184,6 +184,21 @@ def test_previous_is_the_last_done_run_of_an_earlier_day(ledger):
     }
 
 
+def test_a_lease_finds_unfinished_runs_without_a_scan(ledger):
+    """A month of forty shops leaves 100,000 runs; a ledger made before has the index, too."""
+    with ledger.open() as con:
+        con.execute("DROP INDEX runs_running")
+    with RunLedger(ledger.path).open() as con:
+        plan = con.execute(
+            "EXPLAIN QUERY PLAN UPDATE runs SET status = 'lost'"
+            " WHERE database = ? AND shop = ? AND report = ? AND status = 'running'",
+            ("demo", "harbor", "inventory"),
+        ).fetchall()
+    assert [row["detail"].split(" (")[0] for row in plan] == [
+        "SEARCH runs USING INDEX runs_running"
+    ]
+
+
 def test_lease_keeps_others_out(ledger):
     """A held lease is an error with exit code 75 that names the holder; other work is free."""
     with ledger.lease(WORK):
