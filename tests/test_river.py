@@ -126,6 +126,7 @@ def test_river_counts_each_event_once(project: Path, d1lab):
     assert (uses, units) == (60, 60 * 6)
 
 
+@pytest.mark.parametrize("project", ["embedded"], indirect=True)
 def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
     """A hostile product title stays text; the page names its run, its day and simulated data."""
     _fill(project, d1lab)
@@ -139,6 +140,7 @@ def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
 
 
+@pytest.mark.parametrize("project", ["embedded"], indirect=True)
 def test_river_refuses_a_misspelt_parameter_before_anything_runs(project: Path, d1lab):
     """One line, exit code 2, the nearest name; no run is left behind."""
     _fill(project, d1lab)
