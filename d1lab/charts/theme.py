@@ -1,4 +1,4 @@
-"""Palette of pages and charts, in light and dark, and the Altair theme based on it.
+"""The Altair theme of pages and charts, based on the palette of `d1lab.display.palette`.
 
 A chart is drawn once, in the light colors. The page maps each color to a CSS variable by attribute
 selectors, so that a chart follows the reader's color scheme without being redrawn.
@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-MIME = "application/vnd.vegalite.v6+json"
+from d1lab.charts.notebook_picture import notebook_bundle
+from d1lab.config import load_settings
+from d1lab.display.palette import PALETTE
 
-PALETTE: dict[str, tuple[str, str]] = {  # name: (light, dark)
-    "paper": ("#fdfcfa", "#141618"),
-    "raised": ("#f4f2ec", "#1f2123"),
-    "ink": ("#1a1d20", "#eceae5"),
-    "muted": ("#52565a", "#b6b4ae"),
-    "line": ("#d9d6cf", "#3a3e42"),
-    "accent": ("#0b5d66", "#70c8cf"),
-    "grey": ("#777b7e", "#8d9194"),
-    "ochre": ("#a9691b", "#d9a35c"),
-    "plum": ("#7d4a78", "#c699c1"),
-    "slate": ("#566f88", "#93acc4"),
-    "bad": ("#a8321c", "#ff9a82"),
-}
-"""All colors. Text and marks have WCAG AA contrast on `paper` in both schemes."""
+MIME = "application/vnd.vegalite.v6+json"
 
 SERIES = ("accent", "ochre", "slate", "plum", "grey", "bad")
 ROOM = "(containerSize()[0] || 680)"  # width of a chart in pixels, as a Vega expression
@@ -127,10 +116,16 @@ def chart_config() -> dict[str, Any]:
 
 
 def render_for_notebook(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a chart's MIME bundle: the specification, and the description as plain text."""
+    """Return a chart's MIME bundle: in a run its specification, for the page; else its picture.
+
+    JupyterLab renders older versions of Vega-Lite only, so it gets the chart as SVG.
+    """
     title: Any = spec.get("title") or "chart without a title"
     text: object = cast("Any", title).get("text", "") if isinstance(title, dict) else title
-    return {MIME: spec, "text/plain": str(spec.get("description") or text)}
+    description = str(spec.get("description") or text)
+    if load_settings().run_dir:
+        return {MIME: spec, "text/plain": description}
+    return notebook_bundle(spec, description)
 
 
 def enable() -> None:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 from d1lab.display.currency import sign_of
+from d1lab.display.notebook_style import framed
 from d1lab.display.values import (
     KINDS,
     Kind,
@@ -120,14 +121,14 @@ class Figures(NamedTuple):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         lines = [(f.label, f.shown(), f.interval()) for f in self.figures]
         rows = "".join(
-            f"<tr><td>{escape(label)}</td><td><strong>{escape(value)}</strong></td>"
-            f"<td>{escape(interval)}</td></tr>"
+            f'<tr><td>{escape(label)}</td><td class="n"><strong>{escape(value)}</strong></td>'
+            f'<td class="muted">{escape(interval)}</td></tr>'
             for label, value, interval in lines
         )
         return {
             self.MIME: {"figures": [figure._asdict() for figure in self.figures]},
             "text/plain": "\n".join(f"{a}: {b}  {c}".rstrip() for a, b, c in lines),
-            "text/html": f"<table>{rows}</table>",
+            "text/html": framed(f"<table><tbody>{rows}</tbody></table>"),
         }
 
 

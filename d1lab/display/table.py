@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from html import escape
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab.counting import counted
 from d1lab.display.currency import is_currency, sign_of
+from d1lab.display.notebook_table import TableHead, table_html
 from d1lab.display.values import (
     KINDS,
     NUMERIC,
@@ -167,16 +167,10 @@ class DataTable(NamedTuple):
         return "\n".join([f"{self.title} ({counted(self.total_rows, 'row')})", *lines])
 
     def _html(self) -> str:
-        head = "".join(f"<th>{escape(column.header)}</th>" for column in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._shown_rows()
-        )
+        heads = [TableHead(column.header, column.numeric) for column in self.columns]
+        cut = len(self.rows) < self.total_rows
         caption = f"{self.title} (showing {len(self.rows):,} of {self.total_rows:,})"
-        return (
-            f"<table><caption>{escape(caption)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        return table_html(heads, self._shown_rows(), caption if cut else self.title, note=self.note)
 
 
 def read_frame(frame: Any) -> tuple[list[str], int, Iterator[Sequence[Any]]]:

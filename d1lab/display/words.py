@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Literal, NamedTuple, get_args
 
+from d1lab.display.notebook_style import framed
 from d1lab.display.values import as_text
 from d1lab.errors import UnknownName
 
@@ -42,7 +43,10 @@ class Verdict(NamedTuple):
         return {
             self.MIME: self._asdict(),
             "text/plain": f"{self.text}\n{self.detail}".strip(),
-            "text/html": f"<p><strong>{escape(self.text)}</strong><br>{escape(self.detail)}</p>",
+            "text/html": framed(
+                f'<div class="verdict {self.status}"><strong>{escape(self.text)}</strong>'
+                f"{f'<br>{escape(self.detail)}' if self.detail else ''}</div>"
+            ),
         }
 
 
@@ -71,5 +75,5 @@ class Note(NamedTuple):
         return {
             self.MIME: self._asdict(),
             "text/plain": self.text,
-            "text/html": f"<p><em>{escape(self.text)}</em></p>",
+            "text/html": framed(f'<p class="{self.tone}">{escape(self.text)}</p>'),
         }

@@ -74,12 +74,12 @@ def describe_tables(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def _table_row(
     con: duckdb.DuckDBPyConnection, name: str, pulled: dict[str, datetime]
 ) -> dict[str, Any]:
-    rows, shares = _null_shares(con, name)
+    rows, shares = null_shares(con, name)
     source = d1_table(con, name)
     declared = catalog.TABLES.get(source)
     its_columns = _app_columns(con, source)
     at = pulled.get(source)
-    missing = [f"{column} {_percent(share)}" for column, share in shares.items() if share > 0]
+    missing = [f"{column} {percent(share)}" for column, share in shares.items() if share > 0]
     return {
         "table": name,
         "d1_table": source,
@@ -98,13 +98,13 @@ def _key(columns: Mapping[str, AppColumn]) -> list[str]:
     return [name for _, name in keys]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Format a share as a whole percentage; 0% and 100% are shown only if exact."""
     text = f"{share:.0%}"
     return text if text not in ("0%", "100%") or share == 1 else ("<1%" if share < 0.5 else ">99%")
 
 
-def _null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:
+def null_shares(con: duckdb.DuckDBPyConnection, name: str) -> tuple[int, dict[str, float]]:
     """Return the number of rows and the share of NULLs per column, in one scan."""
     relation = query.relation(con, name)
     counts = ", ".join(f"count({quote(column)})" for column in relation.columns)

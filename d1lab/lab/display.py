@@ -75,6 +75,43 @@ class DisplayMixin:
         draw = getattr(self.charts, declared.form)
         return draw(declared.frame, *declared.columns.split(), **words, **declared.options)
 
+    def plot(
+        self,
+        shown: Any,
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        color: str | None = None,
+        title: str = "",
+    ) -> Any:
+        """Draw a frame, relation, or series in a form that suits its columns.
+
+        Dates and numbers become lines, names and numbers bars, two numbers points, one number its
+        distribution. Rows that share a place are added up, and percentages averaged; the title
+        says so. For a report, `lab.charts` has the forms themselves.
+
+        Args:
+            shown: Frame, relation, series, or list of values.
+            x: Column across; None to choose it.
+            y: Column of the values; None to choose it.
+            color: Column of names that splits the rows; None to choose it.
+            title: Title; empty to name the columns.
+
+        Returns:
+            An Altair chart, or a note if there are no values.
+
+        Raises:
+            UnknownName: A column does not exist.
+            InputError: The value is not a frame, a relation, or a series.
+        """
+        from d1lab.charts.automatic import as_frame, plot
+
+        frame = as_frame(shown)
+        if not frame.notna().to_numpy().any():
+            return self.note("There are no values to plot.")
+        labels, currency = self._labels, self.currency
+        return plot(frame, x=x, y=y, color=color, title=title, labels=labels, currency=currency)
+
     def money(self, amount: object) -> str:
         """Format an amount in the shop's currency for a sentence: '$7,007'."""
         return money(amount, self.currency)

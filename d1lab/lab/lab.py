@@ -17,6 +17,7 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.display import DisplayMixin
 from d1lab.lab.freshness import Freshness
+from d1lab.lab.overview import overview
 from d1lab.lab.push_tables import push_table
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
@@ -77,6 +78,9 @@ class Lab(DisplayMixin):
     def __repr__(self) -> str:
         shops = ", ".join(self.shops) or "no shop yet"
         return f"Lab on {self.database!r}: {shops}. Try lab.describe(), lab.metrics(), lab.tables."
+
+    def _repr_html_(self) -> str:
+        return overview(self, self._con)
 
     # Reading
 

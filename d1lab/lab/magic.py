@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from d1lab.errors import InputError, UnknownName
@@ -15,16 +14,12 @@ if TYPE_CHECKING:
     from d1lab.lab.lab import Lab
 
 
-def register(lab: Lab) -> bool:
-    """Register `%%d1` if IPython is running.
+def register(lab: Lab, shell: Any) -> None:
+    """Register `%%d1` in a running IPython.
 
     The query runs on the only lab of the notebook, or on the variable `lab` if there are several;
     `%%d1 from other` selects another one. `$name` is the value of the notebook's variable `name`.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is None:
-        return False
 
     def d1(line: str, cell: str) -> pd.DataFrame:
         """Run one SELECT: `%%d1`, `%%d1 RESULT`, `%%d1 from LAB`, or `%%d1 RESULT from LAB`."""
@@ -35,7 +30,6 @@ def register(lab: Lab) -> bool:
         return frame
 
     shell.register_magic_function(d1, "cell", "d1")
-    return True
 
 
 _LINE = re.compile(r"\s*(?P<target>(?!from\b)[^\W\d]\w*)?\s*(?:\bfrom\s+(?P<lab>[^\W\d]\w*))?\s*")

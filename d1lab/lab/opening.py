@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from d1lab.config import load_settings
-from d1lab.lab import magic
+from d1lab.lab import notebook
 from d1lab.lab.lab import Lab
 from d1lab.warehouse import open_warehouse, restrict
 
@@ -40,5 +40,5 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
         metrics_folder=settings.root / "metrics",
     )
     lab.currency = chosen.currency_of(lab.shop)
-    magic.register(lab)
+    notebook.set_up(lab, is_watched=settings.run_dir is None)
     return lab

@@ -5,20 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from d1lab.counting import counted
+from d1lab.display.frame_html import first_rows
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import query
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SHOWN_ROWS = 5
-_LONGEST = 80
 
 
 class WarehouseTable:
@@ -60,21 +57,9 @@ class WarehouseTable:
         return f"{self.name} ({counted(self.rows, 'row')}): {', '.join(self.columns)}"
 
     def _repr_html_(self) -> str:
-        relation = query.relation(self._con, self.name)
-        head = _cells("th", relation.columns)
-        body = "".join(
-            f"<tr>{_cells('td', r)}</tr>" for r in relation.limit(_SHOWN_ROWS).fetchall()
-        )
-        return (
-            f"<table><caption>{escape(self.name)}, {counted(self.rows, 'row')}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
-
-
-def _cells(tag: str, values: list[object] | tuple[object, ...] | list[str]) -> str:
-    """Return table cells with escaped content, so that data is never run as HTML."""
-    texts = ("" if value is None else str(value)[:_LONGEST] for value in values)
-    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+        """Return the first thousand rows."""
+        first = first_rows(query.relation(self._con, self.name))
+        return first._replace(total=self.rows).html()
 
 
 class WarehouseTables:

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup
 
+from d1lab.charts.plain_svg import live_spec
 from d1lab.charts.theme import is_interactive
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.display.table import TableColumn
 from d1lab.display.values import sentence_case
 from d1lab.pages.markdown import last_level, render_markdown, split_title
 from d1lab.pages.sections import PageSection, sections
-from d1lab.pages.svg import MIME, draw, live_spec
+from d1lab.pages.svg import MIME, draw
 
 HIDDEN = {"hide", "skip-run"}  # cells without code and output on the page
 SILENT = {"parameters", "injected-parameters"}  # the page has its own list of parameters

@@ -44,8 +44,9 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_draws_and_describes_itself(form):
-    """Each form is valid Vega-Lite with title and description, and can be rendered."""
+def test_every_form_draws_and_describes_itself(form, monkeypatch):
+    """In a run, each form is valid Vega-Lite with title and description, and can be rendered."""
+    monkeypatch.setenv("D1LAB_RUN_DIR", "run")
     chart = FORMS[form](**WORDS)
     bundle = chart._repr_mimebundle_()
     assert set(bundle) == {MIME, "text/plain"}

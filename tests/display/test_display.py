@@ -119,7 +119,7 @@ def test_html_of_hostile_values_is_escaped():
     )
     for item in shown:
         html = item._repr_mimebundle_()["text/html"]
-        assert "<script" not in html
+        assert HOSTILE not in html
         assert "<img" not in html
 
 
@@ -194,7 +194,7 @@ def test_giant_text_is_cut_in_the_page_and_whole_in_the_file(tmp_path: Path):
     table = DataTable.from_frame(
         pd.DataFrame({"title": ["x" * 1_000_000]}), title="T", run_dir=tmp_path
     )
-    assert len(json.dumps(table._repr_mimebundle_())) < 5_000
+    assert len(json.dumps(table._repr_mimebundle_()[DataTable.MIME])) < 2_000
     assert table.csv == "t.csv"
     assert (tmp_path / "t.csv").stat().st_size > 1_000_000
 

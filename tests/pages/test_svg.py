@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from d1lab.pages.svg import bundle, csp_hash, draw, live_spec, pack
+from d1lab.charts.plain_svg import live_spec
+from d1lab.pages.svg import bundle, csp_hash, draw, pack
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 BARS = {

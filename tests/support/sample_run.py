@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from d1lab import charts
+from d1lab.charts.theme import MIME
 from d1lab.display import DataTable, Figure, Figures, Note, Verdict
 from d1lab.runs.record import RunRecord, key_figures, recorded_verdict, save_results
 
@@ -46,6 +47,8 @@ def code(source: str, *shown: Any, tags: Sequence[str] = (), printed: str = "") 
 
 
 def _bundle(item: Any) -> dict[str, Any]:
+    if hasattr(item, "layer"):  # a chart, as a run keeps it
+        return {MIME: item.to_dict(), "text/plain": "a chart"}
     return item if isinstance(item, dict) else item._repr_mimebundle_()
 
 
