@@ -82,8 +82,7 @@ def broken_metrics(project_folder: Path | None) -> dict[str, str]:
 
 def _load(project_folder: Path | None) -> tuple[dict[str, Metric], dict[str, str]]:
     """Load the metrics, and the errors of invalid project metrics by name."""
-    paths = sorted(FOLDER.glob("*/*.sql"), key=lambda path: path.stem)
-    metrics = {path.stem: _load_file(path) for path in paths}
+    metrics = dict(_shipped())
     broken: dict[str, str] = {}
     for path in sorted(project_folder.glob("*.sql")) if project_folder else ():
         try:
@@ -91,6 +90,13 @@ def _load(project_folder: Path | None) -> tuple[dict[str, Metric], dict[str, str
         except InputError as error:
             broken[path.stem] = str(error)
     return metrics, broken
+
+
+@lru_cache
+def _shipped() -> dict[str, Metric]:
+    """Load d1lab's own metrics, which do not change while it runs."""
+    paths = sorted(FOLDER.glob("*/*.sql"), key=lambda path: path.stem)
+    return {path.stem: _load_file(path) for path in paths}
 
 
 def _project_metric(path: Path, metrics: Mapping[str, Metric]) -> Metric:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,18 +13,31 @@ import orjson
 
 from d1lab.errors import InputError
 
+_READS = re.compile(
+    r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(?:PIVOT|WITH|FROM|SELECT)\b", re.IGNORECASE | re.DOTALL
+)
+_READ_BY_PIVOT = re.compile(r"\b(?:FROM|JOIN|PIVOT)\s+([\w.]+)", re.IGNORECASE)
+
 
 def _statement(sql: str) -> duckdb.Statement:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
         raise InputError(f"invalid SQL: {message_of(error)}") from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+    if len(statements) != 1 or not _is_read(statements[0]):
         kinds = ", ".join(s.type.name for s in statements) or "nothing"
         raise InputError(
             f"only a single SELECT is allowed, not {kinds}. The warehouse is read-only."
         )
     return statements[0]
+
+
+def _is_read(statement: duckdb.Statement) -> bool:
+    """Return whether a statement is a SELECT, or a PIVOT, which DuckDB counts as several."""
+    is_several = statement.type == duckdb.StatementType.MULTI
+    return statement.type == duckdb.StatementType.SELECT or (
+        is_several and bool(_READS.match(statement.query))
+    )
 
 
 def message_of(error: duckdb.Error) -> str:
@@ -46,6 +60,9 @@ def tables_read(sql: str) -> tuple[str, ...]:
     >>> tables_read("WITH a AS (SELECT * FROM raw.x) SELECT * FROM a JOIN v USING (id)")
     ('raw.x', 'v')
     """
+    if _statement(sql).type == duckdb.StatementType.MULTI:  # PIVOT, which has no JSON
+        named = re.findall(r"(\w+) AS (?:NOT MATERIALIZED |MATERIALIZED )?\(", sql)
+        return tuple(dict.fromkeys(t for t in _READ_BY_PIVOT.findall(sql) if t not in named))
     with duckdb.connect() as con:
         [(text,)] = con.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     tree = orjson.loads(text)

@@ -17,12 +17,15 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.display import DisplayMixin
 from d1lab.lab.freshness import Freshness
+from d1lab.lab.local_tables import LocalTables, Namespace, callers_names, local_table
 from d1lab.lab.overview import overview
+from d1lab.lab.plan import Plan, explained
 from d1lab.lab.push_tables import push_table
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
     broken_metrics,
+    check_parameters,
     evaluate,
     labels_of,
     load_metrics,
@@ -92,23 +95,57 @@ class Lab(DisplayMixin):
         )
 
     def sql(self, sql: str, **params: object) -> duckdb.DuckDBPyRelation:
-        """Run one SELECT on the warehouse.
+        """Run one SELECT, or PIVOT, on the warehouse and on frames of the notebook.
+
+        A frame or relation in a variable is a table of that name, unless the warehouse has one.
 
         Args:
             sql: DuckDB SQL with parameters as `$name`.
             params: Values of the parameters.
 
         Returns:
-            A relation, with `.df()`, `.pl()`, and `.to_arrow_table()`.
+            A relation, which is computed when it is shown or converted: `.df()` for pandas,
+            `.to_arrow_table()` for Arrow, and `.pl()` for Polars, if it is installed.
 
         Raises:
             UnknownName: A table, column, or parameter does not exist; the message suggests a name.
             InputError: The SQL is invalid or not a single SELECT, or a parameter is missing.
         """
-        relation = query.run(self._con, sql, params)
+        return self.query(sql, params, callers_names())
+
+    def query(
+        self, sql: str, params: Mapping[str, object], names: Namespace
+    ) -> duckdb.DuckDBPyRelation:
+        """Run one SELECT, as `sql` does, with the frames of these variables as tables."""
+        relation = query.run(self._con, sql, params, self._local_tables, names)
         if self._given_run_dir:
-            self._note(None, tables_read(sql), params)
+            read = [t for t in tables_read(sql) if t in self.tables or not local_table(t, names)]
+            self._note(None, read, params)
         return relation
+
+    @cached_property
+    def _local_tables(self) -> LocalTables:
+        return LocalTables(self._con)
+
+    def explain(self, sql: str, **params: object) -> Plan:
+        """Show how DuckDB computes a SELECT or a metric: the tables it reads, and its plan.
+
+        Args:
+            sql: A SELECT, or the name of a metric.
+            params: Values of its parameters.
+
+        Raises:
+            UnknownName: A table, column, metric, or parameter does not exist.
+            InputError: The SQL is invalid, or a parameter is missing.
+        """
+        if sql.isidentifier():
+            metric = self._metric(sql)
+            if self.shop and "shop" in metric.parameters:
+                params.setdefault("shop", self.shop)
+            con = self._looking_in(metric.is_shipped)
+            checked = check_parameters(metric, params)
+            return explained(con.sql(metric.sql, params=checked), metric.sql, metric.sentence)
+        return explained(self.query(sql, params, callers_names()), sql)
 
     def metric(self, name: str, **params: object) -> pd.DataFrame:
         """Evaluate a metric; `lab.metrics()` lists them with their parameters.
@@ -160,13 +197,28 @@ class Lab(DisplayMixin):
     def _apps_first(self) -> duckdb.DuckDBPyConnection:
         return looking_in(self._con, APPS_FIRST)
 
-    @cached_property
+    @property
     def _metrics(self) -> dict[str, Metric]:
+        """The metrics as their files are now: a metric can be written while the lab is open."""
         return load_metrics(self._metrics_folder)
 
-    @cached_property
+    @property
     def _labels(self) -> dict[str, Label]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return labels_of(self._metrics)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Names of all metrics."""
+        return sorted(self._metrics)
+
+    def parameters_of(self, metric: str) -> list[str]:
+        """Return the parameters of a metric; none for an unknown one."""
+        return list(self._metrics[metric].parameters) if metric in self._metrics else []
+
+    @property
+    def metrics_folder(self) -> Path | None:
+        """Folder of the project's own metrics; None without a project."""
+        return self._metrics_folder
 
     def metrics(self) -> pd.DataFrame:
         """List all metrics: description, unit, grain, views read, and parameters."""

@@ -16,8 +16,8 @@ import duckdb
 from d1lab.display.frame_html import first_rows
 from d1lab.display.notebook_style import framed
 from d1lab.errors import D1labError
-from d1lab.lab import magic
-from d1lab.metrics import message_of
+from d1lab.lab import completion, magic
+from d1lab.select_statements import message_of
 
 if TYPE_CHECKING:
     from d1lab.lab.lab import Lab
@@ -40,6 +40,8 @@ def set_up(lab: Lab, *, is_watched: bool) -> bool:
     if shell is None:
         return False
     magic.register(lab, shell)
+    if is_watched:
+        completion.register(lab, shell)
     if is_watched and hasattr(shell, "kernel") and not hasattr(shell, _MARK):
         _show_frames(shell.display_formatter.mimebundle_formatter)
         shell.set_custom_exc((Exception,), _show_error)

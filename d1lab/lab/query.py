@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.lab.local_tables import LocalTables, Namespace, local_table
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
 from d1lab.warehouse import OWN, VIEWS
@@ -29,9 +30,20 @@ _UNKNOWN_COLUMNS = (
 
 
 def run(
-    con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, object]
+    con: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Mapping[str, object],
+    local: LocalTables | None = None,
+    names: Namespace | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the lazy relation of one SELECT.
+
+    Args:
+        con: Connection to the warehouse.
+        sql: The statement.
+        params: Values of its parameters.
+        local: Registers frames of the notebook.
+        names: Variables of the notebook; a frame is a table unless the warehouse has its name.
 
     Raises:
         UnknownName: A table, column, or parameter does not exist.
@@ -43,11 +55,23 @@ def run(
             raise UnknownName("parameter", name, takes, "this SQL")
     if missing := sorted(takes - set(params)):
         raise InputError(f"missing values for {', '.join('$' + name for name in missing)}")
-    try:
-        found = con.sql(sql, params=dict(params)) if params else con.sql(sql)
-    except duckdb.Error as error:
-        raise explained(con, error, sql) from None
-    return _in_utc(found)
+    written = sql
+    while True:
+        try:
+            found = con.sql(written, params=dict(params)) if params else con.sql(written)
+        except duckdb.Error as error:
+            frame, name = _missing_frame(error, names or {})
+            if local is None or frame is None or f'"{name}" AS (FROM' in written:
+                raise explained(con, error, sql) from None
+            written = local.with_table(written, name, frame)
+        else:
+            return _in_utc(found)
+
+
+def _missing_frame(error: duckdb.Error, names: Namespace) -> tuple[Any, str]:
+    """Return the frame of the notebook with the name that the warehouse does not have."""
+    match = _UNKNOWN_TABLE.search(str(error))
+    return (local_table(match[1], names), match[1]) if match else (None, "")
 
 
 def evaluated(
@@ -144,7 +168,7 @@ def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:
     found = con.execute(
         """
         SELECT schema_name, view_name FROM duckdb_views()
-        WHERE NOT internal AND schema_name <> $own
+        WHERE NOT internal AND NOT temporary AND schema_name <> $own
         UNION ALL SELECT schema_name, table_name FROM duckdb_tables()
         WHERE NOT internal AND (estimated_size > 0 OR NOT list_contains($declared, table_name))
         """,

@@ -423,17 +423,17 @@ shell = start_ipython()
 lab = d1lab.open(shop="harbor")
 shell.user_ns["wanted"] = "evil"
 shown = shell.run_cell_magic("d1", "", "SELECT sku FROM products WHERE sku = $wanted")
-assert shown["sku"].tolist() == ["evil"], shown
+assert shown.fetchall() == [("evil",)], shown
 shell.run_cell_magic("d1", "kept", "SELECT count(*) AS n FROM products")
 assert shell.user_ns["kept"]["n"].tolist() == [3]
 near, far = d1lab.open(shop="harbor"), d1lab.open(shop="kiosk")
 shell.user_ns["near"] = near
 shell.run_cell_magic("d1", "", "SELECT 1")
 shell.user_ns["far"] = far
-far.sql = lambda sql: near.sql("SELECT 'far' AS asked")
-assert shell.run_cell_magic("d1", "from far", "SELECT 1")["asked"].tolist() == ["far"]
+far.query = lambda sql, params, names: near.sql("SELECT 'far' AS asked")
+assert shell.run_cell_magic("d1", "from far", "SELECT 1").fetchall() == [("far",)]
 shell.run_cell_magic("d1", "both from far", "SELECT 1")
-assert shell.user_ns["both"]["asked"].tolist() == ["far"]
+assert shell.user_ns["both"]["asked"].to_list() == ["far"]
 try:
     shell.run_cell_magic("d1", "", "SELECT 1")
 except d1lab.D1labError as error:
