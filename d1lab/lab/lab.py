@@ -119,7 +119,9 @@ class Lab(DisplayMixin):
         """Run one SELECT, as `sql` does, with the frames of these variables as tables."""
         relation = query.run(self._con, sql, params, self._local_tables, names)
         if self._given_run_dir:
-            read = [t for t in tables_read(sql) if t in self.tables or not local_table(t, names)]
+            read = [
+                t for t in tables_read(sql) if t in self.tables or local_table(t, names) is None
+            ]
             self._note(None, read, params)
         return relation
 
