@@ -1,7 +1,5 @@
 """Frames and relations in a notebook: their first thousand rows, under the columns' own names."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ _PLACES: tuple[tuple[str, Callable[[Lab], Iterable[str]]], ...] = (
 """Strings that take a name, each with the names that fit."""
 
 
-class Offer(NamedTuple):
+class Completions(NamedTuple):
     """Completions of the word before the cursor."""
 
     fragment: str
@@ -86,7 +86,7 @@ def _before(context: Any) -> str:
     )
 
 
-def offer(lab: Lab, before: str, whole: str, names: Mapping[str, Any]) -> Offer | None:
+def offer(lab: Lab, before: str, whole: str, names: Mapping[str, Any]) -> Completions | None:
     """Return the completions at a place; None where d1lab has none to say.
 
     Args:
@@ -109,24 +109,26 @@ def offer(lab: Lab, before: str, whole: str, names: Mapping[str, Any]) -> Offer 
     return None
 
 
-def _fitting(fragment: str, texts: Iterable[str]) -> Offer:
-    return Offer(fragment, [text for text in texts if text.lower().startswith(fragment.lower())])
+def _fitting(fragment: str, texts: Iterable[str]) -> Completions:
+    return Completions(
+        fragment, [text for text in texts if text.lower().startswith(fragment.lower())]
+    )
 
 
-def _parameters(lab: Lab, metric: str, fragment: str, before: str) -> Offer | None:
+def _parameters(lab: Lab, metric: str, fragment: str, before: str) -> Completions | None:
     parameters = lab.parameters_of(metric)
     call = before[before.rfind(".metric(") :]
     return _fitting(fragment, [f"{p}=" for p in parameters if f"{p}=" not in call])
 
 
-def _magic(line: str, names: Mapping[str, Any]) -> Offer:
+def _magic(line: str, names: Mapping[str, Any]) -> Completions:
     fragment = re.search(r"\S*$", line.removeprefix("%%d1"))
     labs = [n for n, value in names.items() if type(value).__name__ == "Lab" and n[0] != "_"]
     is_lab = re.search(r"\bfrom\s+\w*$", line)
     return _fitting(fragment[0] if fragment else "", labs if is_lab else MAGIC_OPTIONS)
 
 
-def _sql(lab: Lab, before: str, whole: str, names: Mapping[str, Any]) -> Offer:
+def _sql(lab: Lab, before: str, whole: str, names: Mapping[str, Any]) -> Completions:
     """Complete SQL: a column after a table's name, a table after FROM, else all that fits."""
     fragment = re.search(r"\$?[\w.]*$", before)
     word = fragment[0] if fragment else ""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from d1lab import outbox
 from d1lab.config_sections import PushTable
-from d1lab.display.labels import Label, selected
+from d1lab.display.labels import Label
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.display import DisplayMixin
@@ -20,7 +19,7 @@ from d1lab.lab.freshness import Freshness
 from d1lab.lab.local_tables import LocalTables, Namespace, callers_names, local_table
 from d1lab.lab.overview import overview
 from d1lab.lab.plan import Plan, explained
-from d1lab.lab.push_tables import push_table
+from d1lab.lab.staging import StagingMixin
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Lab(DisplayMixin):
+class Lab(DisplayMixin, StagingMixin):
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:
@@ -244,7 +243,7 @@ class Lab(DisplayMixin):
         return sorted(self._days)
 
     @cached_property
-    def _days(self) -> dict[str, tuple[date, date]]:
+    def _days(self) -> dict[str, tuple[date, date]]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """First and last complete day of data per shop."""
         found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
         known = {shop: (first, last) for shop, first, last in found if last}
@@ -324,54 +323,6 @@ class Lab(DisplayMixin):
     def quarantined(self) -> pd.DataFrame:
         """Count the values of an invalid type by table, column, and reason."""
         return freshness.quarantined(self._con)
-
-    # Staging
-
-    @cached_property
-    def run_dir(self) -> Path:
-        """Folder of the run; an interactive lab creates one at the first use."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        return self._given_run_dir or self.folder / "runs" / f"{stamp}-interactive"
-
-    def stage(self, frame: Any, *, table: str, columns: str | Sequence[str] | None = None) -> int:
-        """Stage results for a D1 table in the run's outbox; nothing is written to D1.
-
-        In a run, rows staged twice for the same key must be equal. Interactively, the later row
-        replaces the earlier one, so that a cell can be run again.
-
-        Args:
-            frame: Key columns of the table and d1lab-owned columns.
-            table: Name of the D1 table: one of d1lab's, or one in `[push.tables]`.
-            columns: Names of the columns to stage, as a list or separated by spaces; None for all.
-
-        Returns:
-            Number of rows staged.
-
-        Raises:
-            UnknownName: The table or a column does not exist, or is not one to write to.
-            InputError: A key or a value is missing or invalid.
-        """
-        interactive = self._given_run_dir is None
-        chosen = selected(frame, columns)
-        declared = push_table(self._con, table, self._push_tables)
-        return outbox.stage(chosen, declared, self.run_dir, replace=interactive)
-
-    def keep(self, records: object, name: str) -> Path:
-        """Save records with the run as <name>.json, such as the inputs of a decision.
-
-        Raises:
-            InputError: The name is not a valid file name for a run.
-        """
-        return outbox.keep(records, name, self.run_dir)
-
-    def _note(self, metric: str | None, reads: Any, params: Mapping[str, object]) -> None:
-        """Record the data read by a run, for the data sources on its page."""
-        if self._given_run_dir is None:
-            return
-        record = {"metric": metric, "reads": sorted(reads), "params": dict(params)}
-        if "until" in params and (shop := str(params.get("shop", ""))) in self._days:
-            record["since"] = self._days[shop][0]
-        outbox.note_read(self._given_run_dir, record)
 
     def search(
         self, text: str, *, kind: str | None = None, shop: str | None = None, limit: int = 20
