@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from d1lab import outbox
 from d1lab.config import Settings
-from d1lab.errors import RunTimeoutError, StaleDataError
+from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
 from d1lab.lab.freshness import as_utc
@@ -197,6 +197,9 @@ def run(
 
     Returns:
         The content of run.json, and the folder.
+
+    Raises:
+        D1labError: The run's folder was deleted meanwhile.
     """
     from d1lab.runs.kernels.kernel import Kernel
 
@@ -206,7 +209,7 @@ def run(
     note(log, f"run {run_dir.name}: {task}")
     environment = kernel_environment(settings, task.database, run_dir)
     kernel = Kernel(environment, task.report.path.parent, log, warm=warm)
-    with (cancellation or Cancellation()).covers(kernel):
+    with _kept(log, run_dir), (cancellation or Cancellation()).covers(kernel):
         execution = execute(
             task.report.path,
             task.parameters,
@@ -215,11 +218,27 @@ def run(
             progress=progress,
             on_outputs=on_outputs,
         )
-    note(log, f"{execution.status}{': ' * bool(execution.reason)}{execution.reason}")
+        note(log, f"{execution.status}{': ' * bool(execution.reason)}{execution.reason}")
     keep(run_dir, execution)
     record = _record(settings, task, run_dir, execution, started_at, previous_run_id)
     record.save(run_dir)
     return record, run_dir
+
+
+@contextmanager
+def _kept(log: Path, run_dir: Path) -> Generator[None]:
+    """Require that the log begins as before: the kernel makes a missing folder anew, empty."""
+    try:
+        yield
+    except FileNotFoundError:
+        if log.is_file():
+            raise
+    begins = log.read_text(encoding="utf-8", errors="replace")[:300] if log.is_file() else ""
+    if f" run {run_dir.name}: " not in begins:
+        raise D1labError(
+            f"the folder of run {run_dir.name} was deleted while the report ran. Its results are "
+            "lost, and nothing was written to D1. Run the report again."
+        )
 
 
 def run_folder(settings: Settings, database: str, run_id: str) -> Path:

@@ -7,10 +7,11 @@ import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from d1lab.config import Settings
-from d1lab.errors import InputError, StaleDataError, UnknownName
+from d1lab.errors import D1labError, InputError, StaleDataError, UnknownName
 from d1lab.jobs.run import run_report
 from d1lab.runs.record import Failure, RunRecord, load_run
 from d1lab.runs.report import list_reports, load_report
@@ -222,3 +223,20 @@ def test_run_folders_do_not_clash(settings):
     first, second = new_run_dir(settings, task), new_run_dir(settings, task)
     assert first != second
     assert first.parent == second.parent == settings.folder("demo") / "runs"
+
+
+@pytest.mark.parametrize("after", ["", "run_dir.mkdir()\n(run_dir / 'note').write_text('x')"])
+def test_a_run_whose_folder_is_deleted_while_it_runs_says_so(settings, tmp_path, after):
+    """Also where the notebook's next cell makes the folder again: what was in it is lost."""
+    cells = [
+        nbformat.v4.new_code_cell("shop = 'harbor'", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            "import os, shutil\nfrom pathlib import Path\n"
+            "run_dir = Path(os.environ['D1LAB_RUN_DIR'])\nshutil.rmtree(run_dir)\n" + after
+        ),
+    ]
+    settings.notebooks_dir = tmp_path / "notebooks"
+    settings.notebooks_dir.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), settings.notebooks_dir / "gone.ipynb")
+    with pytest.raises(D1labError, match="was deleted while the report ran"):
+        run(settings, prepared(settings, "gone"))
