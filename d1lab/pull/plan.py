@@ -23,6 +23,7 @@ from d1lab.pull.bounds import Bounds, ends_of, ends_of_log, read_bounds
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
+from d1lab.pull.restored import went_back
 from d1lab.pull.rhythm import Rhythm
 from d1lab.warehouse import APPS, TableRecord
 
@@ -112,8 +113,11 @@ class Planner:
     ) -> None:
         self._db, self._con, self._known = db, con, known
         self._accept_dropped = accept_dropped
-        self._bookmark, self._full, self._budget = bookmark, full, budget
+        self._bookmark, self._budget = bookmark, budget
         self._rhythm, self._written = rhythm, written
+        self.went_back = went_back((record.bookmark for record in known.values()), bookmark)
+        """Whether D1 was restored to an earlier state: then every table is read in full."""
+        self._full = full or self.went_back
         self._is_replaced = False  # D1 was restored to another time, or is another database
 
     def plan(self, only: Sequence[str] | None = None) -> PullPlan:
@@ -215,6 +219,9 @@ class Planner:
         if kept is not None and known is not None:
             is_changed = log is not None and _must_reread(log, seen, known.rows)
             is_same = self._is_same(draft, bounds) and not (log and log.high < seen)
+            # rows are missing at the end, and no deletion is in the log: it was restored, too
+            is_cut = bool(log and log.high == seen and bounds.high < (known.high_rowid or 0))
+            self._is_replaced = self._is_replaced or is_cut
             self._is_replaced = self._is_replaced or not is_same
             kept = kept if is_same and not is_changed else None
         rows = bounds.high - (bounds.low - 1 if kept is None else kept)

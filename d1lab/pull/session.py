@@ -26,6 +26,7 @@ from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_ta
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.recency import Recency
+from d1lab.pull.restored import NOTE
 from d1lab.pull.result import PullResult, TablePull
 from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.pull.sqlite_source import FileSource
@@ -138,6 +139,7 @@ class _Session:
                 accept_dropped=accept_dropped,
             )
             plan = planner.plan(only)
+            note = NOTE if planner.went_back else note
         with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
             con.begin()  # one commit, not one per statement
             warehouse.prepare_days(con, zones, self._now)
