@@ -129,6 +129,12 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
         parts.append(
             f"{counted(result.removed, 'event')} removed that are no longer in these orders"
         )
+    if result.shortened:
+        names = " and ".join(f"order {name}" for name in result.shortened)
+        parts.append(
+            f"At the end of the file, {names} lost lines that were stored. If the export was "
+            "split, pass all of its files in one command"
+        )
     if result.older:
         parts.append(
             f"{counted(result.older, 'order')} unchanged: already loaded from a newer export than "

@@ -20,7 +20,7 @@ from d1lab.ingest.column_map import ColumnMap
 from d1lab.ingest.table_file import Record, header_of, records
 
 MOST_FILES = 50
-_OWN_FIELDS = ("financial_status", "currency", "subtotal", "total")
+OWN_FIELDS = ("financial_status", "currency", "subtotal", "total")
 
 
 _NUMBER = re.compile(r"\d+")
@@ -116,7 +116,7 @@ def _cells_of(part: Path, table: _Table, own: list[Record], *, at_end: bool) -> 
 def _missing_of_shopify(path: Path, columns: ColumnMap) -> Missing:
     found = records(path)
     names = header_of(path, found)
-    places = [names.index(columns.columns[f][0]) for f in _OWN_FIELDS if f in columns.columns]
+    places = [names.index(columns.columns[f][0]) for f in OWN_FIELDS if f in columns.columns]
     table = _Table(names, names.index(columns.columns["order_name"][0]), places)
     first = next(found, None)
     if not places or first is None:

@@ -30,6 +30,7 @@ from d1lab.ingest.events import INCOMING, Progress, add_rules
 from d1lab.ingest.exports import ExportTime, export_time, keep_export
 from d1lab.ingest.files import FIELDS
 from d1lab.ingest.lines import delimiter_of, header, load
+from d1lab.ingest.lone_parts import explain_parts, shortened_orders
 from d1lab.ingest.money_back import fill_dues
 from d1lab.ingest.orders_result import OrdersResult, first_orders, result_of
 from d1lab.ingest.phones import normalize_phones
@@ -132,11 +133,13 @@ def ingest_orders(
         _make_events(con, columns)
         campaigns = fold_campaigns(con, db, name, reading.campaigns) if columns.has_codes else {}
         replaced = _write(con, db, name, exported, progress)
+        explain_parts(con, columns)
         return result_of(con, columns, loaded, replaced)._replace(
             exported_at=f"{exported.version:%Y-%m-%d %H:%M:%S}",
             timezone=zone,
             proposed_timezone=proposed,
             campaigns=campaigns,
+            shortened=shortened_orders(con) if db else {},
             seen=first_orders(con) if db is None else (),
             seconds=monotonic() - start,
         )

@@ -73,6 +73,7 @@ class OrdersResult(NamedTuple):
     timezone: str = "UTC"  # of times without an offset
     proposed_timezone: str | None = None  # inferred from the offsets in the file, if none is set
     campaigns: Mapping[str, int] = {}  # number of codes in the file, by campaign
+    shortened: Mapping[str, int] = {}  # orders at the file's ends that lost stored lines
     seen: tuple[OrderLine, ...] = ()  # the first orders, in a dry run
 
 
