@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from d1lab.d1.database import Database
-from d1lab.d1.sql_tokens import Token, bare, tokens_and_comments
+from d1lab.d1.sql_tokens import Token, bare, tokens, tokens_and_comments
 
 _SQL = """
 SELECT type, name, sql FROM sqlite_schema
@@ -31,9 +31,10 @@ class Declarations(NamedTuple):
 
     comments: dict[str, Comments]  # by table
     views: dict[str, str]  # each view's CREATE statement
+    collated: frozenset[str]  # columns, in lower case, with a collation such as NOCASE
 
 
-_NOTHING = Declarations({}, {})
+_NOTHING = Declarations({}, {}, frozenset())
 
 
 def read_declarations(db: Database, tables: Collection[str]) -> Declarations:
@@ -47,7 +48,27 @@ def read_declarations(db: Database, tables: Collection[str]) -> Declarations:
         return _NOTHING
     rows = [(str(kind), str(name), str(sql)) for kind, name, sql in db.query(_SQL).rows]
     comments = {n: comments_of(sql) for kind, n, sql in rows if kind == "table" and n in tables}
-    return Declarations(comments, {name: sql for kind, name, sql in rows if kind == "view"})
+    collated = [collated_columns(sql) for kind, _, sql in rows if kind == "table"]
+    views = {name: sql for kind, name, sql in rows if kind == "view"}
+    return Declarations(comments, views, frozenset().union(*collated))
+
+
+def collated_columns(sql: str) -> frozenset[str]:
+    """Return the columns of a CREATE TABLE that do not compare byte by byte, in lower case.
+
+    >>> collated_columns("CREATE TABLE t (id INTEGER, Email TEXT COLLATE NOCASE, n COLLATE binary)")
+    frozenset({'email'})
+    """
+    found: set[str] = set()
+    depth, column, previous = 0, "", ""
+    for token in tokens(sql):
+        if depth == 1 and previous in ("(", ","):
+            column = bare(token.text).lower()
+        if previous.upper() == "COLLATE" and bare(token.text).upper() != "BINARY":
+            found.add(column)
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        previous = token.text
+    return frozenset(found)
 
 
 def comments_of(sql: str) -> Comments:

@@ -127,7 +127,8 @@ def ingest_orders(
         loaded = load(con, files, columns)
         field = "created_at" if columns.layout == "shopify" else "occurred_at"
         proposed = None if reading.timezone else proposed_zone(con, field)
-        make_plain(con, columns, zone=zone, delimiter=delimiter_of(files[0]))
+        mark = delimiter_of(files[0])
+        make_plain(con, columns, zone=zone, delimiter=mark, currency=reading.currency)
         name = _set_up(con, columns, shop, salt, reading)
         exported = export_time(con, columns, files, reading.exported_at, zone)
         _make_events(con, columns)

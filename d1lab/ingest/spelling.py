@@ -37,7 +37,12 @@ _EATEN = "[0-9]([.,][0-9]+)?[eE][+][0-9]{2,}"
 
 
 def make_plain(
-    con: duckdb.DuckDBPyConnection, columns: ColumnMap, *, zone: str, delimiter: str | None
+    con: duckdb.DuckDBPyConnection,
+    columns: ColumnMap,
+    *,
+    zone: str,
+    delimiter: str | None,
+    currency: str | None = None,
 ) -> None:
     """Rewrite the cells of `source` that are not in plain format.
 
@@ -46,6 +51,7 @@ def make_plain(
         columns: The meaning of its columns, and the formats that are set.
         zone: The IANA time zone of times without an offset.
         delimiter: The file's delimiter; if it is not a comma, commas can be decimal separators.
+        currency: The shop's, if it is set; a currency without cents has no decimals.
 
     Raises:
         InputError: An amount or a day is ambiguous; the message shows both readings, and the
@@ -56,7 +62,7 @@ def make_plain(
     numbers = [field for field in NUMBERS if field in columns.fields]
     texts = _texts(con, numbers)
     if texts and not (is_pointed and all(map(amounts.is_plain, texts))):
-        sign = _sign(con, texts, columns, is_pointed)
+        sign = _sign(con, texts, columns, currency, is_pointed=is_pointed)
         _rewrite(con, numbers, amounts.plain_amounts(texts, sign))
     moments = [field for field in TIMES if field in columns.fields]
     if odd := _texts(con, moments, f"NOT regexp_full_match(text, '{_WITH_OFFSET}')"):
@@ -82,7 +88,12 @@ def _texts(con: duckdb.DuckDBPyConnection, fields: Sequence[str], where: str = "
 
 
 def _sign(
-    con: duckdb.DuckDBPyConnection, texts: Sequence[str], columns: ColumnMap, is_pointed: bool
+    con: duckdb.DuckDBPyConnection,
+    texts: Sequence[str],
+    columns: ColumnMap,
+    currency: str | None,
+    *,
+    is_pointed: bool,
 ) -> str:
     """Return the decimal separator: the given one, one shown by an amount, or the currency's."""
     sign = columns.decimal or amounts.decimal_sign(texts)
@@ -90,7 +101,7 @@ def _sign(
     if sign or either is None:
         return sign or "."
     is_comma = "," in either
-    if _has_no_cents(con, columns):
+    if _has_no_cents(con, columns, currency):
         return "." if is_comma else ","
     if is_pointed and not is_comma:
         return "."
@@ -101,9 +112,13 @@ def _sign(
     )
 
 
-def _has_no_cents(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> bool:
+def _has_no_cents(con: duckdb.DuckDBPyConnection, columns: ColumnMap, currency: str | None) -> bool:
+    """Whether the file's currency, or else the shop's, has no decimals."""
     if "currency" not in columns.columns:
-        return False
+        [(digits,)] = con.execute(
+            "SELECT digits(upper($code))", {"code": currency or ""}
+        ).fetchall()
+        return bool(currency) and digits == 0
     found = con.sql(
         "SELECT count(*), bool_and(digits(upper(given(currency))) = 0) FROM source "
         "WHERE given(currency) IS NOT NULL"

@@ -35,7 +35,8 @@ _BASIC = re.compile(
 )
 _NAMED = re.compile(
     rf"(?:[A-Za-z]{{3,9}}\.?,?\s+)?(?:(?P<month>[A-Za-z]{{3,9}})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?"
-    rf"|(?P<day2>\d{{1,2}})[ .-]+(?P<month2>[A-Za-z]{{3,9}})\.?),?[ -]+(?P<year>\d{{4}})\s*{_CLOCK}"
+    rf"|(?P<day2>\d{{1,2}})[ .-]+(?P<month2>[A-Za-z]{{3,9}})\.?),?[ -]+"
+    rf"(?P<year>\d{{4}}|\d\d)\s*{_CLOCK}"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EPOCH = re.compile(r"(?P<seconds>[12]?\d{9})(?P<more>\d{3}|\d{6})?(?:\.\d+)?")

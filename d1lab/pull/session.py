@@ -159,7 +159,7 @@ class _Session:
     def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
         """The app's tables and views under their own names."""
         said = read_declarations(self._db, {table.name for table in apps.values()})
-        failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views)
+        failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views, said.collated)
         self._notes += [
             f"view {name!r} of the app is not in the warehouse: {why}"
             for name, why in failed.items()

@@ -11,7 +11,7 @@ d1lab.columns   per column of the app: its declaration, its comment, and how it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -55,7 +55,10 @@ class _Form(NamedTuple):
 
 
 def show_app_tables(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[AppColumn], views: Mapping[str, str]
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[AppColumn],
+    views: Mapping[str, str],
+    collated: Collection[str] = (),
 ) -> dict[str, str]:
     """Make the app's tables and views the first that a name finds; call it after `create_views`.
 
@@ -63,6 +66,7 @@ def show_app_tables(
         con: The warehouse that is being built.
         columns: The columns of all of the app's own tables.
         views: The app's views, each with its CREATE statement.
+        collated: The app's columns that do not compare byte by byte, in lower case.
 
     Returns:
         The views that DuckDB does not run as SQLite does, each with the reason.
@@ -74,7 +78,7 @@ def show_app_tables(
     con.execute("DELETE FROM d1lab.columns")
     for table, its_columns in by_table.items():
         _show_table(con, table, its_columns)
-    return _show_views(con, views, {own_name(table).lower() for table in by_table})
+    return _show_views(con, views, {own_name(table).lower() for table in by_table}, collated)
 
 
 def own_name(table: str) -> str:
@@ -168,23 +172,29 @@ def _time_form(con: duckdb.DuckDBPyConnection, column: AppColumn, plain: _Form) 
 
 
 def _show_views(
-    con: duckdb.DuckDBPyConnection, views: Mapping[str, str], taken: Iterable[str]
+    con: duckdb.DuckDBPyConnection,
+    views: Mapping[str, str],
+    taken: Iterable[str],
+    collated: Collection[str],
 ) -> dict[str, str]:
     """Make the app's views, in whatever order they read each other."""
     waiting = {name: sql for name, sql in views.items() if name.lower() not in taken}
     failed: dict[str, str] = {}
     while waiting:
-        failed = {name: why for name, sql in waiting.items() if (why := _show_view(con, name, sql))}
+        tried = {name: _show_view(con, name, sql, collated) for name, sql in waiting.items()}
+        failed = {name: why for name, why in tried.items() if why}
         if len(failed) == len(waiting):
             break
         waiting = {name: waiting[name] for name in failed}
     return failed
 
 
-def _show_view(con: duckdb.DuckDBPyConnection, name: str, sql: str) -> str:
+def _show_view(
+    con: duckdb.DuckDBPyConnection, name: str, sql: str, collated: Collection[str]
+) -> str:
     """Make one view; why DuckDB does not run it, or nothing."""
     try:
-        names, select = as_duckdb(con, sql)
+        names, select = as_duckdb(con, sql, collated)
         con.execute(f"CREATE VIEW main.{quote(name)}{names} AS {select}")
         con.execute(f"SELECT * FROM main.{quote(name)} LIMIT 1")
     except (ValueError, duckdb.Error) as error:

@@ -7,7 +7,7 @@ first. These are rewritten. Anything else that might differ is rejected by name.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast
 
 import duckdb
@@ -35,10 +35,17 @@ CREATE OR REPLACE MACRO main.sqlite_divide(a, b) AS CASE
 """
 
 
-def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, str]:
+def as_duckdb(
+    con: duckdb.DuckDBPyConnection, create_view: str, collated: Collection[str] = ()
+) -> tuple[str, str]:
     """The list of columns and the SELECT of a CREATE VIEW, for DuckDB.
 
     A table that main does not show is read in the schema raw.
+
+    Args:
+        con: The warehouse.
+        create_view: The view, as SQLite keeps it.
+        collated: The app's columns that do not compare byte by byte, in lower case.
 
     Raises:
         ValueError: It has a feature that DuckDB handles differently; the message names it.
@@ -50,6 +57,7 @@ def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, st
     if tree["error"]:
         raise ValueError(tree["error_message"])
     raw = _only_raw(con)
+    _require_same_comparisons(tree, collated)
     for node in list(_nodes(tree)):
         if node.get("type") == "BASE_TABLE" and node["table_name"].lower() in raw:
             node["schema_name"] = "raw"
@@ -60,6 +68,33 @@ def as_duckdb(con: duckdb.DuckDBPyConnection, create_view: str) -> tuple[str, st
         "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]
     ).fetchall()
     return names, adapted
+
+
+def _require_same_comparisons(tree: Any, collated: Collection[str]) -> None:
+    """Reject comparisons by a collation, such as NOCASE: DuckDB's differ beyond ASCII.
+
+    A column with a collation can be shown, and nothing else: SQLite also groups, joins, and sorts
+    by it, and DISTINCT and UNION compare it.
+    """
+    nodes = list(_nodes(tree))
+    if any(node.get("class") == "COLLATE" for node in nodes):
+        raise ValueError("a COLLATE clause is not the same in DuckDB")
+    shown = {id(one) for node in nodes for one in node.get("select_list") or ()}
+    used = {
+        name.lower()
+        for node in nodes
+        for name in (
+            *(node.get("column_names", ())[-1:] if id(node) not in shown else ()),
+            *(node.get("using_columns") or ()),
+        )
+    }
+    if found := sorted(used & {*collated}):
+        raise ValueError(f"column {found[0]} has a collation, which is not the same in DuckDB")
+    kinds = {node.get("type") for node in nodes} | {node.get("ref_type") for node in nodes}
+    if collated and kinds & {"DISTINCT_MODIFIER", "SET_OPERATION_NODE", "NATURAL"}:
+        exposed = {str(n["column_names"][-1]).lower() for n in nodes if "column_names" in n}
+        if "STAR" in kinds or exposed & {*collated}:
+            raise ValueError("rows with a collation are compared, not the same in DuckDB")
 
 
 def _only_raw(con: duckdb.DuckDBPyConnection) -> set[str]:

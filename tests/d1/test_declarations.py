@@ -41,7 +41,7 @@ def test_a_database_without_views_and_tables_of_the_app_reads_nothing(tmp_path):
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute(ORDERS)
     before = db.meter.total
-    assert read_declarations(db, ()) == ({}, {})
+    assert read_declarations(db, ()) == ({}, {}, frozenset())
     assert db.meter.total.rows_read == before.rows_read
     db.execute("CREATE VIEW paid AS SELECT * FROM orders")
     assert read_declarations(db, ()).views == {"paid": "CREATE VIEW paid AS SELECT * FROM orders"}

@@ -215,3 +215,11 @@ def test_map_keeps_what_its_filter_says(db, tmp_path):
         load(db, path, PAIRS, toml)
     result = load(db, path, [*PAIRS, "status=State"], toml)
     assert (result.orders, result.no_sale) == (1, {"filtered out": 1})
+
+
+def test_stripes_newer_header_is_known_too():
+    """The column of the time has two names."""
+    header = ["id", "Created date (UTC)", "Amount", "Currency", "Status"]
+    found = find_map(header)
+    assert found is not None
+    assert found["title"] == "Stripe"

@@ -417,3 +417,15 @@ def test_every_cent_lands_on_a_line(export, data):
     assert sum(row[2] for row in sold) == Decimal(gross - off) / 100
     assert sum(row[2] for row in returned) == Decimal(back) / 100
     assert min(row[2] for row in kept) >= 0
+
+
+@pytest.mark.parametrize("currency", ["JPY", "KRW"])
+def test_a_currency_without_cents_has_no_decimals(db, tmp_path, currency):
+    """The shop's currency settles what a comma is; in another one both readings are shown."""
+    path = tmp_path / "orders.csv"
+    path.write_text('o,s,q,p,t\n1,A,2,"\u00a51,200",2025-02-13 14:05\n', encoding="utf-8")
+    pairs = ["order_id=o", "sku=s", "quantity=q", "list_price=p", "occurred_at=t"]
+    with pytest.raises(InputError, match="ambiguous amount"):
+        ingest(db, path, pairs=pairs, currency="EUR")
+    ingest(db, path, pairs=pairs, currency=currency)
+    assert stored(db, "list_price, revenue") == [(1200, 2400)]

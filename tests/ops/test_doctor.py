@@ -254,7 +254,7 @@ def test_doctor_scans_no_large_table(whole: SqliteDatabase) -> None:
 
 def warehouse(folder: Path, bookmark: str | None, age: timedelta, quarantined: int = 0) -> None:
     """A warehouse as a pull leaves it, as far as the doctor looks."""
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     with next_warehouse(folder, fresh=True) as con:
         at = datetime.now(UTC).replace(tzinfo=None) - age
         con.execute(

@@ -76,3 +76,32 @@ def test_a_list_of_columns_is_kept(both):
         '("a b", c)',
         "SELECT a, b FROM t",
     )
+
+
+@pytest.mark.parametrize(
+    ("select", "is_same"),
+    [
+        ("SELECT s, a FROM t", True),
+        ("SELECT * FROM t WHERE a > 1", True),
+        ("SELECT s FROM t WHERE a > 1 ORDER BY a", True),
+        ("SELECT DISTINCT a FROM t", True),
+        ("SELECT a FROM t WHERE s = 'AB'", False),
+        ("SELECT a FROM t WHERE S IN ('AB')", False),
+        ("SELECT s, count(*) FROM t GROUP BY s", False),
+        ("SELECT a FROM t ORDER BY s", False),
+        ("SELECT max(s) FROM t", False),
+        ("SELECT DISTINCT s FROM t", False),
+        ("SELECT DISTINCT * FROM t", False),
+        ("SELECT s FROM t UNION SELECT 'x'", False),
+        ("SELECT t.a FROM t JOIN t AS u USING (s)", False),
+        ("SELECT a FROM t ORDER BY a COLLATE NOCASE", False),
+    ],
+)
+def test_columns_that_ignore_case_are_shown_but_not_compared(both, select, is_same):
+    """SQLite finds 'AB' by 'ab' in a column COLLATE NOCASE, and groups, joins, and sorts by it."""
+    create = f"CREATE VIEW v AS {select}"
+    if is_same:
+        as_duckdb(both[1], create, {"s"})
+    else:
+        with pytest.raises(ValueError, match=r"collation|COLLATE"):
+            as_duckdb(both[1], create, {"s"})
