@@ -6,7 +6,7 @@ It is built only from files in the same folder, so that the folder can be copied
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,14 +20,13 @@ from d1lab.counting import counted
 from d1lab.display import Figure
 from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
+from d1lab.pages.listing import EarlierPage, Listing, listings
 from d1lab.pages.page import asset, environment, own_script
-from d1lab.pages.storage import LATEST, PageMeta, locked, read_pages
+from d1lab.pages.storage import LATEST, PageMeta, locked
 from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
 INDEX = "index.html"
-EARLIER = 30  # maximum number of earlier runs listed
-TREND = 60  # maximum number of runs in a trend
 SHOWN = 3  # key figures per report
 
 
@@ -39,7 +38,7 @@ class IndexEntry(NamedTuple):
     changes: tuple[FigureChange, ...]  # changes of its first key figures, as on its page
     freshness: ReportFreshness
     trend: Trend | None
-    earlier: tuple[PageMeta, ...]  # newest first
+    earlier: tuple[EarlierPage, ...]  # newest first
 
     @property
     def status(self) -> str:
@@ -78,7 +77,7 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 
 
 def _write_index(reports_dir: Path, now: datetime) -> Path:
-    entries = index_entries(read_pages(reports_dir), now)
+    entries = index_entries(reports_dir, now)
     script = own_script("index.js")
     style = palette_css() + asset("style.css") + asset("index.css")
     page = (
@@ -101,15 +100,10 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
     return path
 
 
-def index_entries(pages: Iterable[PageMeta], now: datetime) -> list[IndexEntry]:
-    """Build the entries from all pages, sorted by shop, database, and title."""
-    ordered = sorted(pages, key=_report)
-    entries = [_entry(list(group), now) for _, group in groupby(ordered, _report)]
+def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
+    """Build the entries of all reports, sorted by shop, database, and title."""
+    entries = [_entry(listing, now) for listing in listings(reports_dir)]
     return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
-
-
-def _report(page: PageMeta) -> tuple[str, str, str]:
-    return page.run.database, page.run.shop, page.run.report
 
 
 def _shop(entry: IndexEntry) -> tuple[str, str]:
@@ -143,32 +137,22 @@ def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
     return {n: sorted(of) for n, of in choices.items() if n in always or len(of) > 1}
 
 
-def _entry(pages: list[PageMeta], now: datetime) -> IndexEntry:
-    own = [page for page in pages if page.run.is_standard] or pages  # variants are only listed
-    newest = max(own, key=lambda page: page.run.started_at)
-    good = sorted((c for c in own if c.run.status == "done"), key=_day)
-    last = good[-1] if good else None
+def _entry(listing: Listing, now: datetime) -> IndexEntry:
+    last = listing.good
     figures = last.figures if last else ()
     changes = what_changed(figures, last.before if last else ())
-    listed = sorted((c for c in pages if c not in (last, newest)), key=_day, reverse=True)
     return IndexEntry(
-        newest=newest,
+        newest=listing.newest,
         good=last,
         changes=tuple(c for c in changes if c.finding != "gone")[:SHOWN],
-        freshness=freshness((last or newest).run, now),
-        trend=_trend(figures[0], good[-TREND:]) if figures else None,
-        earlier=tuple(listed[:EARLIER]),
+        freshness=freshness((last or listing.newest).run, now),
+        trend=_trend(figures[0], listing.values) if figures else None,
+        earlier=listing.earlier,
     )
 
 
-def _day(page: PageMeta) -> tuple[str, datetime]:
-    return page.run.as_of.isoformat() if page.run.as_of else "", page.run.started_at
-
-
-def _trend(figure: Figure, pages: list[PageMeta]) -> Trend | None:
+def _trend(figure: Figure, known: Sequence[float]) -> Trend | None:
     """Return the trend of a figure over its runs; None for fewer than two values."""
-    values = [f.value for c in pages for f in c.figures if f.key == figure.key]
-    known = [float(value) for value in values if value is not None]
     if len(known) < 2:
         return None
     low, high = min(known), max(known)

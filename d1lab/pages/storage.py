@@ -102,11 +102,8 @@ def store_page(
     path.with_suffix(".pdf").unlink(missing_ok=True)  # PDF of the previous version of the page
     write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}
-    meta = {
-        "run": _listed(run).model_dump(mode="json"),
-        "figures": [figure._asdict() for figure in figures[:KEPT]],
-        "before": [figure._asdict() for figure in before if figure.key in shown],
-    }
+    known = tuple(figure for figure in before if figure.key in shown)
+    meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known))
     write(path.with_suffix(".json"), json.dumps(meta))
     with locked(path.parents[3]):
         point_latest(path.parent)
@@ -132,8 +129,13 @@ def read_pages(reports_dir: Path) -> Iterator[PageMeta]:
 
     Metadata without a page is ignored; unreadable metadata is left out with a warning.
     """
-    for folder in sorted(reports_dir.glob("*/*/*/")):
-        yield from _read_folder(folder)
+    for folder in report_folders(reports_dir):
+        yield from read_folder(folder)
+
+
+def report_folders(reports_dir: Path) -> list[Path]:
+    """Return the folders of all reports, sorted."""
+    return sorted(reports_dir.glob("*/*/*/"))
 
 
 def latest_runs(reports_dir: Path) -> set[str]:
@@ -150,7 +152,7 @@ def point_latest(folder: Path) -> None:
 
     Runs with custom parameters and runs for a future day are never chosen.
     """
-    newest = max(filter(_is_standard, _read_folder(folder)), key=_recency, default=None)
+    newest = max(filter(_is_standard, read_folder(folder)), key=_recency, default=None)
     latest = folder / LATEST
     if newest is None:
         latest.unlink(missing_ok=True)
@@ -158,21 +160,43 @@ def point_latest(folder: Path) -> None:
         link(folder / Path(newest.path).name, latest)
 
 
-def _read_folder(folder: Path) -> Iterator[PageMeta]:
+def read_folder(folder: Path) -> Iterator[PageMeta]:
+    """Yield the metadata of the pages in a report's folder."""
     for path in sorted(folder.glob("*.json")):
         page = path.with_suffix(".html")
-        if not page.is_file():
+        if path.name.startswith(".") or not page.is_file():
             continue
         try:
             meta = json.loads(path.read_bytes())
-            run, figures = RunRecord.model_validate(meta["run"]), _figures(meta["figures"])
-            before = _figures(meta.get("before", ()))
+            yield meta_from_json(meta | {"path": page.relative_to(folder.parents[2]).as_posix()})
         except FileNotFoundError:
             continue  # another process has just removed the page
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             _log.warning("%s is not readable: its page is not listed. Run the report again.", path)
-            continue
-        yield PageMeta(page.relative_to(folder.parents[2]).as_posix(), run, figures, before)
+
+
+def meta_to_json(meta: PageMeta) -> dict[str, Any]:
+    """Return the metadata of a page as JSON; `meta_from_json` reads it."""
+    return {
+        "path": meta.path,
+        "run": _listed(meta.run).model_dump(mode="json"),
+        "figures": [figure._asdict() for figure in meta.figures],
+        "before": [figure._asdict() for figure in meta.before],
+    }
+
+
+def meta_from_json(meta: dict[str, Any]) -> PageMeta:
+    """Build the metadata of a page from JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: It is not the metadata of a page.
+    """
+    return PageMeta(
+        meta["path"],
+        RunRecord.model_validate(meta["run"]),
+        _figures(meta["figures"]),
+        _figures(meta.get("before", ())),
+    )
 
 
 def _figures(records: Iterable[dict[str, Any]]) -> tuple[Figure, ...]:

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 
 from d1lab.config import STALE_AFTER
 from d1lab.pages.index import IndexEntry, index_entries
-from d1lab.pages.storage import read_pages
 
 
 class Health(NamedTuple):
@@ -29,7 +28,7 @@ def health(reports_dir: Path, now: datetime | None = None) -> Health:
         now: The present, in UTC for None.
     """
     at = now or datetime.now(UTC)
-    entries = index_entries(read_pages(reports_dir), at)
+    entries = index_entries(reports_dir, at)
     failed = sum(entry.newest.run.status in ("failed", "timeout") for entry in entries)
     pulls = [pulled for entry in entries if (pulled := _pulled_at(entry))]
     stale = sum(at - pulled > STALE_AFTER for pulled in pulls)

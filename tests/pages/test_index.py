@@ -14,7 +14,6 @@ from d1lab.display import Figure, Figures
 from d1lab.pages import index as index_module
 from d1lab.pages.index import index_entries, write_index
 from d1lab.pages.page import write_page
-from d1lab.pages.storage import read_pages
 from tests.support.sample_run import HOSTILE, PULLED, STARTED, code, write_run
 
 NOW = PULLED + timedelta(hours=2)
@@ -38,7 +37,7 @@ def shelf(tmp_path: Path):
             return write_page(run_dir, self.reports, cache_dir=tmp_path / "cache")
 
         def entries(self):
-            return index_entries(read_pages(self.reports), NOW)
+            return index_entries(self.reports, NOW)
 
         def html(self) -> str:
             return write_index(self.reports, now=NOW).read_text()
@@ -54,7 +53,7 @@ def test_empty_folder_has_an_index(shelf):
 def test_two_processes_that_write_the_index_lose_no_page(shelf):
     """Whoever writes last has seen the pages of the other."""
     reading, written = threading.Event(), []
-    really = index_module.read_pages
+    really = index_module.listings
 
     def slow(reports: Path):
         pages = list(really(reports))
@@ -62,7 +61,7 @@ def test_two_processes_that_write_the_index_lose_no_page(shelf):
         time.sleep(0.2)
         return pages
 
-    index_module.read_pages = slow
+    index_module.listings = slow
     try:
         first = threading.Thread(target=lambda: written.append(shelf.html()))
         first.start()
@@ -71,7 +70,7 @@ def test_two_processes_that_write_the_index_lose_no_page(shelf):
         shelf.html()
         first.join()
     finally:
-        index_module.read_pages = really
+        index_module.listings = really
     assert "inventory/latest.html" in (shelf.reports / "index.html").read_text()
 
 
@@ -82,7 +81,7 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
     (entry,) = shelf.entries()
     assert entry.link == "demo/harbor/inventory/latest.html"
     assert entry.good.run.as_of.isoformat() == "2026-05-31"
-    assert [card.run.as_of.day for card in entry.earlier] == [30, 29]
+    assert [page.title for page in entry.earlier] == ["30 May 2026", "29 May 2026"]
     html = shelf.html()
     for link in re.findall(r'href="(demo[^"]+)"', html):
         assert (shelf.reports / link).is_file(), link
