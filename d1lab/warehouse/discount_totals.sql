@@ -36,7 +36,7 @@ upsert AS (
         is_apps,
         CASE WHEN is_apps AND coalesce(
             getvariable('uses_start')::INTEGER = 0,
-            EXISTS (FROM counted WHERE times_used = 0 AND discount_amount > 0)
+            (SELECT count(*) > 0 FROM counted WHERE times_used = 0 AND discount_amount > 0)
         ) THEN 1 ELSE 0 END  AS uncounted
     FROM owner
 ),

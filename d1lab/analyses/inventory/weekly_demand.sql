@@ -66,7 +66,7 @@ every_week AS (
     SELECT
         sku,
         week::INTEGER                                                    AS week,
-        EXISTS (FROM lines)                                              AS has_orders
+        (SELECT count(*) > 0 FROM lines)                                 AS has_orders
     FROM skus, range($weeks::INTEGER) AS weeks (week)
 ),
 counted AS (
