@@ -102,7 +102,7 @@ def prove(source: Path) -> Proof:
             "fresh": follow(lab, DAYS[-STEPS - 1 :]),
             "rolling": follow(lab, DAYS, rolling=True),
         }
-        return Proof(tracked.written, len(tracked.refused), customers, courses, values)
+        return Proof(tracked.written, len(tracked.rejected), customers, courses, values)
 
 
 def follow(lab: Lab, days: list[date], *, rolling: bool = False) -> Course:

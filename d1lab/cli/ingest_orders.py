@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from d1lab.cli.ingest_summary import RefusedOption, connected, finish, noted, written
+from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, print_rows, progress_bars
 from d1lab.config import load_settings
 from d1lab.counting import counted
@@ -77,7 +77,7 @@ def orders(
     dates: DatesOption = None,
     decimal: DecimalOption = None,
     country: CountryOption = None,
-    refused: RefusedOption = None,
+    rejected: RejectedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -115,7 +115,7 @@ def orders(
         )
     if result.seen and not as_json:
         print_rows(result.seen[0]._fields, result.seen)
-    finish(result, _orders_line(result, dry_run), listed=refused, as_json=as_json)
+    finish(result, _orders_line(result, dry_run), listed=rejected, as_json=as_json)
 
 
 def _orders_line(result: OrdersResult, dry_run: bool) -> str:
@@ -153,12 +153,12 @@ def _orders_line(result: OrdersResult, dry_run: bool) -> str:
             f"The times are those of {result.proposed_timezone}. If the shop's days are, too, set "
             f'timezone = "{result.proposed_timezone}" in d1lab.toml'
         )
-    told = ". ".join(parts) + f". {result.seconds:.1f} s"
-    if result.refused:
-        reasons = Counter(line.reason for line in result.refused)
-        rejected = counted(len(result.refused), "line")
-        told += f"\n{rejected} rejected for {counted(len(reasons), 'reason')}"
-    return told
+    summary = ". ".join(parts) + f". {result.seconds:.1f} s"
+    if result.rejected:
+        reasons = Counter(line.reason for line in result.rejected)
+        lines = counted(len(result.rejected), "line")
+        summary += f"\n{lines} rejected for {counted(len(reasons), 'reason')}"
+    return summary
 
 
 @app.command("map", epilog="Example: d1lab ingest map sales.csv > columns.toml")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from d1lab.cli.ingest_summary import RefusedOption, connected, finish, noted, written
+from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
@@ -55,7 +55,7 @@ def prices(
         float, typer.Option(help="Hours before a page is fetched again.", min=0)
     ] = 12.0,
     database: DatabaseOption = None,
-    refused: RefusedOption = None,
+    rejected: RejectedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,11 +80,11 @@ def prices(
             result = ingest_prices(db, cast(Path, file), progress=progress)
     if dry_run and result.seen and not as_json:
         print_rows(result.seen[0]._fields, result.seen)
-    told = (
+    summary = (
         f"ingest: {counted(result.received, 'price')}. {written(result, dry_run)}, "
-        f"{len(result.refused):,} rejected. {result.seconds:.1f} s"
+        f"{len(result.rejected):,} rejected. {result.seconds:.1f} s"
     )
-    finish(result, told, listed=refused, as_json=as_json)
+    finish(result, summary, listed=rejected, as_json=as_json)
 
 
 def _visited(

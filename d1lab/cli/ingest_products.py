@@ -8,7 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 
 import typer
 
-from d1lab.cli.ingest_summary import RefusedOption, connected, finish, noted, written
+from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, progress_bars
 from d1lab.config import load_settings
 from d1lab.counting import counted
@@ -31,7 +31,7 @@ def costs(
         Path, typer.Argument(help=("CSV file with columns shop, sku, unit_cost, valid_from."))
     ],
     database: DatabaseOption = None,
-    refused: RefusedOption = None,
+    rejected: RejectedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,11 +45,11 @@ def costs(
     opened = connected(settings, database, dry_run=dry_run)
     with opened as db, noted(settings, database, db, "product_costs"), progress_bars() as progress:
         result = ingest_costs(db, file, progress=progress)
-    told = (
+    summary = (
         f"ingest: {counted(result.received, 'cost')}. {written(result, dry_run)}, "
-        f"{len(result.refused):,} rejected"
+        f"{len(result.rejected):,} rejected"
     )
-    finish(result, told, listed=refused, as_json=as_json)
+    finish(result, summary, listed=rejected, as_json=as_json)
 
 
 DayOption = Annotated[
@@ -64,7 +64,7 @@ def products(
     shop: Annotated[str, typer.Option(help="Shop the products belong to.")],
     day: DayOption = None,
     database: DatabaseOption = None,
-    refused: RefusedOption = None,
+    rejected: RejectedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,11 +75,11 @@ def products(
     from d1lab.ingest.products import ingest_products
 
     result = _loaded(ingest_products, file, shop, day, database, dry_run=dry_run)
-    told = (
+    summary = (
         f"ingest: {counted(result.received, 'product')}. {written(result, dry_run)}, "
-        f"{counted(result.costs, 'new unit cost')}, {len(result.refused):,} rejected"
+        f"{counted(result.costs, 'new unit cost')}, {len(result.rejected):,} rejected"
     )
-    finish(result, told, listed=refused, as_json=as_json)
+    finish(result, summary, listed=rejected, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab ingest stock inventory_export.csv --shop harbor")
@@ -88,7 +88,7 @@ def stock(
     shop: Annotated[str, typer.Option(help="Shop the stock belongs to.")],
     day: DayOption = None,
     database: DatabaseOption = None,
-    refused: RefusedOption = None,
+    rejected: RejectedOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,12 +99,12 @@ def stock(
     from d1lab.ingest.stock import ingest_stock
 
     result = _loaded(ingest_stock, file, shop, day, database, dry_run=dry_run)
-    told = (
+    summary = (
         f"ingest: {counted(result.received, 'count')} of {result.day}, "
         f"{counted(result.units, 'unit')}. "
-        f"{written(result, dry_run)}, {len(result.refused):,} rejected"
+        f"{written(result, dry_run)}, {len(result.rejected):,} rejected"
     )
-    finish(result, told, listed=refused, as_json=as_json)
+    finish(result, summary, listed=rejected, as_json=as_json)
 
 
 def _loaded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from d1lab.config import Settings
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
     from d1lab.ingest.costs import CostsResult
+    from d1lab.ingest.events import TrackResult
     from d1lab.ingest.orders_result import OrdersResult
     from d1lab.ingest.prices.observations import PricesResult
     from d1lab.ingest.products import ProductsResult
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     Result = OrdersResult | CostsResult | PricesResult | ProductsResult | StockResult
 
-RefusedOption = Annotated[
+RejectedOption = Annotated[
     Path | None,
     typer.Option(
         "--refused", "--rejected", help="Write rejected lines and reasons to this CSV file."
@@ -54,21 +56,30 @@ def written(result: Result, dry_run: bool) -> str:
     return f"{result.written:,} written, {result.known:,} already in D1"
 
 
-def finish(result: Result, told: str, *, listed: Path | None, as_json: bool) -> None:
+def with_rejected(result: Result | TrackResult, rejected: Sequence[object]) -> dict[str, object]:
+    """Return the fields of a result for JSON, where scripts find rejected lines as `refused`."""
+    fields = result._asdict()
+    return {
+        "refused" if name == "rejected" else name: rejected if name == "rejected" else value
+        for name, value in fields.items()
+    }
+
+
+def finish(result: Result, summary: str, *, listed: Path | None, as_json: bool) -> None:
     """Print the summary of a file and its rejected lines; exit with 1 if there are any."""
     from d1lab.ingest.rejected import columns_of, write_rejected
 
-    names = columns_of(result.refused)
+    names = columns_of(result.rejected)
     if listed:
-        write_rejected(listed, result.refused)
+        write_rejected(listed, result.rejected)
     if as_json:
-        lines = [dict(zip(names, line.cells, strict=True)) for line in result.refused]
-        print_json({**result._asdict(), "refused": lines})
+        lines = [dict(zip(names, line.cells, strict=True)) for line in result.rejected]
+        print_json(with_rejected(result, lines))
     else:
-        echo_err(told)
+        echo_err(summary)
         if listed:
             echo_err(f"see {listed}")
-        elif result.refused:
-            print_rows(names, [line.cells for line in result.refused])
-    if result.refused:
+        elif result.rejected:
+            print_rows(names, [line.cells for line in result.rejected])
+    if result.rejected:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from d1lab.cli.ingest_summary import with_rejected
 from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
@@ -158,15 +159,16 @@ def track(
         with opened as db, progress_bars() as progress:
             result = track_file(db, file, correct=correct, progress=progress)
     if as_json:
-        print_json(result)
+        print_json(with_rejected(result, result.rejected))
     else:
         done = f"{result.written:,} written, {result.known:,} already in D1"
         echo_err(
             f"track: {counted(result.received, 'event')}, {'dry run' if dry_run else done}, "
-            f"{len(result.refused):,} rejected"
+            f"{len(result.rejected):,} rejected"
         )
-        print_rows(("event", "reason"), result.refused) if result.refused else None
-    if result.refused:
+        if result.rejected:
+            print_rows(("event", "reason"), result.rejected)
+    if result.rejected:
         raise typer.Exit(1)
 
 

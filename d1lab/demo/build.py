@@ -221,7 +221,7 @@ def _data_folder() -> Path:
 
 
 def _reasons(tracked: TrackResult) -> dict[str, int]:
-    return dict(Counter(refusal.reason for refusal in tracked.refused).most_common())
+    return dict(Counter(event.reason for event in tracked.rejected).most_common())
 
 
 def _write_stock(

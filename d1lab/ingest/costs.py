@@ -32,12 +32,12 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class CostsResult(NamedTuple):
-    """Counts of the file's lines: received = written + known + refused, except in a dry run."""
+    """Counts of the file's lines: received = written + known + rejected, except in a dry run."""
 
     received: int
     written: int  # new, or with a changed cost; 0 in a dry run
     known: int  # already stored with this cost; 0 in a dry run
-    refused: tuple[RejectedLine, ...]
+    rejected: tuple[RejectedLine, ...]
 
 
 Cost = tuple[str, str, Decimal, str]
@@ -63,19 +63,19 @@ def ingest_costs(
             next run writes the rest.
     """
     costs: dict[Key, Cost] = {}
-    refused: list[RejectedLine] = []
+    rejected: list[RejectedLine] = []
     for line, cells in _read(path):
         try:
             cost = _checked(cells, costs)
         except InputError as error:
-            refused.append(RejectedLine(line, str(error)))
+            rejected.append(RejectedLine(line, str(error)))
         else:
             costs[(cost[0], cost[1], cost[3])] = cost
-    received = len(costs) + len(refused)
+    received = len(costs) + len(rejected)
     if db is None:
-        return CostsResult(received, 0, 0, tuple(refused))
+        return CostsResult(received, 0, 0, tuple(rejected))
     written = _write(db, list(costs.values()), progress)
-    return CostsResult(received, written, len(costs) - written, tuple(refused))
+    return CostsResult(received, written, len(costs) - written, tuple(rejected))
 
 
 def _write(db: Database, costs: list[Cost], progress: Progress | None) -> int:

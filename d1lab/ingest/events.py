@@ -45,7 +45,7 @@ Progress = Callable[[str, int, int], object]
 """Called after each batch with a name, the events received, and the events expected."""
 
 
-class Refusal(NamedTuple):
+class RejectedEvent(NamedTuple):
     """A rejected event."""
 
     position: int  # its position among the events received, from 1
@@ -53,7 +53,7 @@ class Refusal(NamedTuple):
 
 
 class TrackResult(NamedTuple):
-    """Counts of the events: received = written + known + refused.
+    """Counts of the events: received = written + known + rejected.
 
     If d1lab had to retry a batch, rows written by the first attempt count as known.
     """
@@ -61,14 +61,14 @@ class TrackResult(NamedTuple):
     received: int
     written: int  # new; with `correct`, also those with changed content
     known: int  # already stored, and not changed
-    refused: tuple[Refusal, ...]
+    rejected: tuple[RejectedEvent, ...]
 
 
 class _Checked(NamedTuple):
     """One batch after the checks."""
 
     rows: list[str]  # each a JSON array in the order of FIELDS
-    refused: list[Refusal]
+    rejected: list[RejectedEvent]
 
 
 def track(
@@ -142,12 +142,12 @@ def check_file(path: Path) -> TrackResult:
 
 
 def _check_all(batches: Iterable[pa.RecordBatch]) -> TrackResult:
-    received, refused = 0, []
+    received, rejected = 0, []
     with _rules() as con:
         for batch in batches:
-            refused += _check(con, batch, received).refused
+            rejected += _check(con, batch, received).rejected
             received += batch.num_rows
-    return TrackResult(received, 0, 0, tuple(refused))
+    return TrackResult(received, 0, 0, tuple(rejected))
 
 
 def _write(
@@ -159,16 +159,16 @@ def _write(
 ) -> TrackResult:
     send = upsert if correct else insert_new
     received, sent, written = 0, 0, 0
-    refused: list[Refusal] = []
+    rejected: list[RejectedEvent] = []
     with _rules() as con:
         for batch in batches:
             checked = _check(con, batch, received)
             written += send(db, _TABLE.name, _TABLE.key, FIELDS, checked.rows)
             received, sent = received + batch.num_rows, sent + len(checked.rows)
-            refused += checked.refused
+            rejected += checked.rejected
             if progress:
                 progress("events", received, max(received, expected))
-    return TrackResult(received, written, sent - written, tuple(refused))
+    return TrackResult(received, written, sent - written, tuple(rejected))
 
 
 def _rules() -> duckdb.DuckDBPyConnection:
@@ -198,9 +198,11 @@ def _check(con: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, before: int) -
     columns = ", ".join(FIELDS)
     checked = con.sql(f"SELECT reason, json_array({columns}) FROM checked_events")  # noqa: S608
     reasons, rows = (column.to_pylist() for column in checked.to_arrow_table().columns)
-    refused = [Refusal(before + place, reason) for place, reason in enumerate(reasons, 1) if reason]
+    rejected = [
+        RejectedEvent(before + place, reason) for place, reason in enumerate(reasons, 1) if reason
+    ]
     good = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
-    return _Checked(good if refused else rows, refused)
+    return _Checked(good if rejected else rows, rejected)
 
 
 def _batches(events: Iterable[object]) -> Iterator[pa.RecordBatch]:

@@ -66,8 +66,8 @@ SELECT
     json_array({", ".join(FIELDS)}) AS row
 FROM checked_events
 """  # noqa: S608
-_REFUSED_EVENTS = """
-INSERT INTO refused
+_REJECTED_EVENTS = """
+INSERT INTO rejected
 SELECT line, sent.order_id, sku, string_agg(DISTINCT reason, '; ')
 FROM sent JOIN checked USING (position)
 WHERE reason IS NOT NULL
@@ -237,7 +237,7 @@ def _write(
     texts = ", ".join(f"{name}::VARCHAR" for name in FIELDS)
     con.execute(f"INSERT INTO incoming SELECT position, NULL, {texts} FROM sent")  # noqa: S608
     con.execute(_CHECKED)
-    con.execute(_REFUSED_EVENTS)
+    con.execute(_REJECTED_EVENTS)
     if db is None:
         return Replaced(0, 0, 0, 0)
     replaced = replace_orders(db, con, shop, exported.version, progress)

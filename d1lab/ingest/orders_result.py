@@ -63,7 +63,7 @@ class OrdersResult(NamedTuple):
     events: int  # created from the accepted lines
     written: int  # new or changed; 0 in a dry run
     known: int  # already stored, unchanged
-    refused: tuple[RejectedLine, ...]
+    rejected: tuple[RejectedLine, ...]
     seconds: float
     removed: int = 0  # stored events of these orders that no longer exist
     older: int = 0  # orders stored from a newer export: not changed
@@ -83,7 +83,7 @@ def result_of(
     """Return the counts and the rejected lines of a file whose events were checked and written.
 
     Args:
-        con: The workspace with the tables `checked`, `left_out`, and `refused`.
+        con: The workspace with the tables `checked`, `left_out`, and `rejected`.
         columns: The column map used.
         loaded: The lines read.
         replaced: The counts of events written.
@@ -100,7 +100,7 @@ def result_of(
         events=events,
         written=replaced.written,
         known=replaced.known,
-        refused=_rejected(con, loaded),
+        rejected=_rejected(con, loaded),
         seconds=0,
         removed=replaced.removed,
         older=replaced.older_orders,
@@ -113,7 +113,7 @@ def _rejected(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> tuple[RejectedL
     """Return the rejected lines, with their numbers in their files."""
     made = []
     for line, reason, order_id, sku in con.sql(
-        "SELECT line, reason, order_id, sku FROM refused ORDER BY line"
+        "SELECT line, reason, order_id, sku FROM rejected ORDER BY line"
     ).fetchall():
         if place := loaded.place_of(line):
             path, number = place

@@ -152,7 +152,7 @@ SELECT * EXCLUDE (given_back) REPLACE (
 FROM sold
 WHERE given_back > 0;
 
-CREATE TABLE refused AS
+CREATE TABLE rejected AS
 SELECT line, order_id, sku, reason FROM judged WHERE reason IS NOT NULL;
 
 -- Orders that the file has in full: they replace the stored ones.

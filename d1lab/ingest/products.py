@@ -52,7 +52,7 @@ class ProductsResult(NamedTuple):
     written: int  # new or changed; 0 in a dry run
     known: int
     costs: int  # new unit costs
-    refused: tuple[RejectedLine, ...]
+    rejected: tuple[RejectedLine, ...]
 
 
 Line = tuple[int, Mapping[str, str]]
@@ -111,21 +111,21 @@ def ingest_products(
     Raises:
         InputError: The file cannot be read, or is not a product export.
     """
-    found, refused = _read(path)
+    found, rejected = _read(path)
     if db is None:
-        return ProductsResult(len(found), 0, 0, 0, refused)
+        return ProductsResult(len(found), 0, 0, 0, rejected)
     if _PRODUCTS.name not in db.tables():
         raise InputError(f"{db.url} has no table {_PRODUCTS.name}. Run: d1lab migrate")
     columns = ("shop", *CatalogProduct._fields[:-1])
     rows = [(shop, *product[:-1]) for product in found.values()]
     written = upsert(db, _PRODUCTS.name, _PRODUCTS.key, columns, rows)
     costs = _write_costs(db, shop, found.values(), day or own_day(path, timezone))
-    return ProductsResult(len(found), written, len(found) - written, costs, refused)
+    return ProductsResult(len(found), written, len(found) - written, costs, rejected)
 
 
 def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ...]]:
     found: dict[str, CatalogProduct] = {}
-    refused: list[RejectedLine] = []
+    rejected: list[RejectedLine] = []
     own: Mapping[str, str] = {}
     for line, cells in read_lines(path, _NEEDED):
         is_variant = cells["variant price"] or cells["variant sku"]
@@ -138,8 +138,8 @@ def _read(path: Path) -> tuple[dict[str, CatalogProduct], tuple[RejectedLine, ..
                 raise InputError("an earlier line has this SKU with other values")
             found[product.sku] = product
         except InputError as error:
-            refused.append(RejectedLine(line, str(error), {"sku": cells["variant sku"] or None}))
-    return found, tuple(refused)
+            rejected.append(RejectedLine(line, str(error), {"sku": cells["variant sku"] or None}))
+    return found, tuple(rejected)
 
 
 def _product(own: Mapping[str, str], cells: Mapping[str, str]) -> CatalogProduct:

@@ -80,7 +80,7 @@ SELECT
     occurred_at
 FROM both_types, settings;
 
-CREATE TABLE refused AS
+CREATE TABLE rejected AS
 SELECT
     lines.line,
     orders.order_name                                         AS order_id,

@@ -35,7 +35,7 @@ class StockResult(NamedTuple):
     known: int
     day: str  # of the snapshot
     units: float  # in all locations
-    refused: tuple[RejectedLine, ...]
+    rejected: tuple[RejectedLine, ...]
 
 
 def ingest_stock(
@@ -55,19 +55,19 @@ def ingest_stock(
     """
     on = day or own_day(path, timezone)
     counts: dict[tuple[str, str], Decimal] = {}
-    refused: list[RejectedLine] = []
+    rejected: list[RejectedLine] = []
     for line, cells in read_lines(path, _NEEDED):
         sku = cells["sku"].lstrip("'") or variant_name(cells)
         for location, text in _by_location(path, cells):
             if text.lower() in _NOT_STOCKED:
                 continue
             if not is_plain(text):
-                refused.append(RejectedLine(line, f"{text[:40]!r} is not a number", {"sku": sku}))
+                rejected.append(RejectedLine(line, f"{text[:40]!r} is not a number", {"sku": sku}))
                 continue
             key = (sku, location)
             counts[key] = counts.get(key, Decimal(0)) + Decimal(text)
     units = float(sum(counts.values()))
-    made = StockResult(len(counts), 0, 0, on.isoformat(), units, tuple(refused))
+    made = StockResult(len(counts), 0, 0, on.isoformat(), units, tuple(rejected))
     if db is None:
         return made
     if _STOCK.name not in db.tables():

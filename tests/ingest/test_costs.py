@@ -66,7 +66,7 @@ def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
     """The same checks, and nothing is written."""
     result = ingest_costs(None, costs("harbor,HAT,4,2026-01-01", "harbor,SOCK,free,2026-01-01"))
     assert result[:3] == (2, 0, 0)
-    assert [(line.line, line.reason) for line in result.refused] == [
+    assert [(line.line, line.reason) for line in result.rejected] == [
         (3, "invalid unit_cost 'free'. Use an amount of 0 or more, such as 12.50.")
     ]
 
@@ -115,7 +115,7 @@ def test_costs_refuse_a_line_and_take_the_others(db, costs, line, reason):
     """The line's number is the file's; nothing of it is written."""
     result = ingest_costs(db, costs("harbor,CAP,3,2026-01-01", line, "harbor,TIE,7,2026-01-01"))
     assert (result.received, result.written, result.known) == (3, 2, 0)
-    [(number, said, _)] = result.refused
+    [(number, said, _)] = result.rejected
     assert number == 3
     assert said.startswith(reason)
     assert [row[1] for row in stored(db)] == ["CAP", "TIE"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError, UnknownName
-from d1lab.ingest.events import BATCH_EVENTS, Refusal, TrackResult, track, track_table
+from d1lab.ingest.events import BATCH_EVENTS, RejectedEvent, TrackResult, track, track_table
 from d1lab.ingest.files import FIELDS
 
 
@@ -54,7 +54,7 @@ def test_refund_may_be_of_money_alone(db, event):
     """Units of 0 are refused of an order, and let in of a refund; an offset needs no colon."""
     refund = event(1, type="refund", quantity=0, occurred_at="2026-05-01 09:30:00 +0200")
     result = track(db, [refund, event(2, quantity=0)])
-    assert [refusal.position for refusal in result.refused] == [2]
+    assert [event.position for event in result.rejected] == [2]
     assert stored(db, "quantity, occurred_at") == [(0, "2026-05-01 07:30:00")]
 
 
@@ -104,17 +104,17 @@ def test_track_refuses_with_a_reason(db, event, fields, reason):
     """A refused event is named by its position, and those around it are written."""
     result = track(db, [event(1), event(2, **fields), event(3)])
     assert result[:3] == (3, 2, 0)
-    assert [refusal.position for refusal in result.refused] == [2]
-    assert reason in result.refused[0].reason
+    assert [event.position for event in result.rejected] == [2]
+    assert reason in result.rejected[0].reason
     assert stored(db, "event_id") == [("e1",), ("e3",)]
 
 
 def test_track_names_every_fault(db):
     """All that is wrong with an event is said at once."""
-    (refusal,) = track(db, [{"shop": "harbor", "quantity": "x"}]).refused
+    (event,) = track(db, [{"shop": "harbor", "quantity": "x"}]).rejected
     for field in ("event_id", "type", "order_id", "sku", "revenue", "occurred_at"):
-        assert f"{field} is missing" in refusal.reason
-    assert "quantity 'x'" in refusal.reason
+        assert f"{field} is missing" in event.reason
+    assert "quantity 'x'" in event.reason
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_track_counts_positions_over_batches(db, event):
     bad = BATCH_EVENTS + 2
     events = (event(n, quantity=0 if n == bad else 1) for n in range(1, BATCH_EVENTS + 11))
     result = track(db, events, progress=lambda *call: calls.append(call))
-    assert result.refused == (Refusal(bad, "quantity '0' is not a number above 0"),)
+    assert result.rejected == (RejectedEvent(bad, "quantity '0' is not a number above 0"),)
     assert result.written == BATCH_EVENTS + 9
     assert [received for _, received, _ in calls] == [BATCH_EVENTS, BATCH_EVENTS + 10]
 
@@ -181,7 +181,7 @@ def test_track_table_takes_a_relation(db, event):
     )
     result = track_table(db, relation)
     assert result[:3] == (4, 3, 0)
-    assert result.refused == (Refusal(1, "quantity '0' is not a number above 0"),)
+    assert result.rejected == (RejectedEvent(1, "quantity '0' is not a number above 0"),)
     rows = stored(db, "order_id, customer_id, quantity, discount_amount, revenue, occurred_at")
     assert rows[0] == ("1", None, 1, 0, 0.25, "2026-05-01 10:00:00")
 

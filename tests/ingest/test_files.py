@@ -21,8 +21,8 @@ def test_json_lines_keep_their_places(db, event, tmp_path):
     path.write_bytes(b"\n".join(lines) + b"\n\n")
     result = track_file(db, path)
     assert result[:3] == (4, 2, 0)
-    assert [refusal.position for refusal in result.refused] == [2, 3]
-    assert '{"shop": "har' in result.refused[0].reason
+    assert [event.position for event in result.rejected] == [2, 3]
+    assert '{"shop": "har' in result.rejected[0].reason
 
 
 def test_csv_is_text_with_a_header(db, event, tmp_path):
@@ -42,8 +42,8 @@ def test_csv_row_with_too_many_cells_is_refused(db, tmp_path):
     """A row longer than its header is not guessed at."""
     path = tmp_path / "events.csv"
     path.write_text("shop,event_id\nharbor,e1,extra\n")
-    (refusal,) = track(db, read_events(path)).refused
-    assert "cell beyond the header" in refusal.reason
+    (event,) = track(db, read_events(path)).rejected
+    assert "cell beyond the header" in event.reason
 
 
 def test_csv_faults_stop_the_reading(tmp_path):

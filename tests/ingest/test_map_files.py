@@ -114,7 +114,7 @@ def test_export_is_known_by_its_header(db, tmp_path, title):
     path = tmp_path / name
     path.write_text(text)
     result = load(db, path)
-    assert (result.map, result.refused, result.no_sale) == (title, (), no_sale)
+    assert (result.map, result.rejected, result.no_sale) == (title, (), no_sale)
     assert stored(db) == rows
 
 
@@ -192,7 +192,7 @@ def test_lines_that_cannot_be_are_rejected(db, tmp_path, text, reasons):
     """Digits that a spreadsheet cut off, days that cannot be; a quantity of 0 is no fault."""
     path = tmp_path / "orders.csv"
     path.write_text(text)
-    found = {line.line: line.reason for line in load(db, path, PAIRS).refused}
+    found = {line.line: line.reason for line in load(db, path, PAIRS).rejected}
     assert found.keys() == reasons.keys()
     assert all(reasons[line] in found[line] for line in reasons)
     assert len(stored(db)) == 1

@@ -19,7 +19,7 @@ def test_order_that_is_no_sale_is_left_out(db, tmp_path, cells, kind):
     """Counted by its kind; the other order is in."""
     other = FIRST | {"Name": "#2", "Id": "502"}
     result = load(db, write_export(tmp_path / "export.csv", FIRST | cells, other))
-    assert (result.no_sale, result.refused) == ({kind: 1}, ())
+    assert (result.no_sale, result.rejected) == ({kind: 1}, ())
     assert sums(db) == (1, 1, 10)
 
 
@@ -37,7 +37,7 @@ def test_line_that_is_no_sale_is_left_out(db, tmp_path, line, subtotal, kind):
     """Whether Subtotal holds it or not; the order's discount falls on the goods alone."""
     first = FIRST | {"Subtotal": subtotal}
     result = load(db, write_export(tmp_path / "export.csv", first, MORE | line))
-    assert (result.no_sale, result.refused) == ({kind: 1}, ())
+    assert (result.no_sale, result.rejected) == ({kind: 1}, ())
     assert sums(db) == (1, 1, 10)
 
 

@@ -79,7 +79,7 @@ def test_order_of_one_line_becomes_one_event(db, export):
     """Every field: the time in UTC, the customer as a keyed hash of the address in lower case."""
     result = ingest(db, export(FIRST | {"Subtotal": "10.00", "Discount Amount": "0.00"}))
     assert result[:9] == ("shopify", 1, 1, 0, 0, 0, 1, 1, 0)
-    assert result.refused == ()
+    assert result.rejected == ()
     customer = hmac.digest(SALT.get_secret_value().encode(), b"ada@example.com", hashlib.sha256)
     assert stored(
         db,
@@ -152,11 +152,11 @@ def test_amounts_that_do_not_add_up_are_refused(db, export):
     other = FIRST | {"Name": "#1002", "Id": "502", "Subtotal": "10.00"}
     path = export(FIRST | {"Subtotal": "15.00", "Discount Amount": "2.00"}, MORE, other)
     result = ingest(db, path)
-    assert [(line.line, *line.about.values()) for line in result.refused] == [
+    assert [(line.line, *line.about.values()) for line in result.rejected] == [
         (2, "#1001", "SOCK"),
         (3, "#1001", "CAP"),
     ]
-    assert result.refused[0].reason == (
+    assert result.rejected[0].reason == (
         "the lines total 20.00; minus discounts of 0.00 and 2.00, this is not the Subtotal, 15.00"
     )
     assert stored(db, "order_id") == [("502",)]
@@ -232,7 +232,7 @@ def test_one_shop_has_one_currency(db, export):
         ingest(db, path)
     result = ingest(db, path, currency="eur")
     about = {"order_id": "#1002", "sku": "SOCK"}
-    assert result.refused == (RejectedLine(4, "the currency is USD, not EUR", about),)
+    assert result.rejected == (RejectedLine(4, "the currency is USD, not EUR", about),)
 
 
 def test_currency_without_cents_is_spread_in_whole_units(db, export):
@@ -270,7 +270,7 @@ def test_dry_run_names_the_refused_and_needs_no_database(export):
     lines = [FIRST | {"Created at": "yesterday", "Name": "#9", "Id": "9"}, FIRST]
     result = ingest(None, export(*lines))
     assert (result.events, result.written) == (1, 0)
-    assert [(line.line, line.reason) for line in result.refused] == [
+    assert [(line.line, line.reason) for line in result.rejected] == [
         (2, "occurred_at 'yesterday' is not an ISO 8601 time")
     ]
 
@@ -285,7 +285,7 @@ def test_lines_are_those_of_the_file(db, export, tmp_path):
     )
     path.write_text(path.read_text(encoding="utf-8") + "#4,too,short\r\n", encoding="utf-8")
     result = ingest(db, path)
-    reasons = {line.line: line.reason for line in result.refused}
+    reasons = {line.line: line.reason for line in result.rejected}
     assert set(reasons) == {5, 8}
     assert reasons[5] == "Lineitem price 'ten' is not an amount of 0 or more"
     assert reasons[8].startswith("3 cells, but the header has 23")
@@ -346,7 +346,7 @@ def test_column_map_reads_any_csv(db, tmp_path):
         ("C1-1", "refund", 2, 5, "2026-11-01 10:00:00"),
         ("2-1", "refund", 0, 3, "2026-05-01 09:00:00"),
     ]
-    assert {line.line: line.reason for line in result.refused} == {
+    assert {line.line: line.reason for line in result.rejected} == {
         5: "negative quantity without revenue: a stock correction, not a refund",
         6: "occurred_at '1.5.2026' is not of the form %m/%d/%Y %H:%M",
         7: "quantity 'a few' is not a number",
@@ -410,7 +410,7 @@ def test_every_cent_lands_on_a_line(export, data):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(orders, "_seen", keep)
-        assert ingest(None, export(*rows)).refused == ()
+        assert ingest(None, export(*rows)).rejected == ()
     sold = [row for row in kept if row[0] == "order"]
     returned = [row for row in kept if row[0] == "refund"]
     assert sum(row[1] for row in sold) == Decimal(off) / 100

@@ -48,7 +48,7 @@ def test_line_that_does_not_fit_is_rejected(db, tmp_path):
     path = tmp_path / "products_export.csv"
     path.write_text(f"{HEADER}a,A,,,,X,ten,,\nb,B,,,,Y,1,,\nc,C,,,,Y,2,,\n")
     result = ingest_products(None, path, shop="harbor")
-    assert [(line.line, line.about["sku"]) for line in result.refused] == [(2, "X"), (4, "Y")]
+    assert [(line.line, line.about["sku"]) for line in result.rejected] == [(2, "X"), (4, "Y")]
     path.write_text("a,b\n")
     with pytest.raises(InputError, match="handle, title, variant sku"):
         ingest_products(db, path, shop="harbor")

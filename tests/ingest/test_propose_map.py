@@ -17,7 +17,7 @@ def test_proposed_map_reads_the_file(db, tmp_path):
     )
     toml.write_text(proposed_map(path))
     assert tomllib.loads(toml.read_text())["columns"]["order_id"] == "Invoice No"
-    assert load(db, path, map_file=toml).refused == ()
+    assert load(db, path, map_file=toml).rejected == ()
     assert db.query("SELECT sku, quantity, revenue FROM order_events").rows == [("HAT", 2, 20)]
 
 

@@ -67,7 +67,7 @@ def test_orders_of_one_name_with_own_ids_are_two(db, tmp_path):
     """A shop that moved began its numbers again; a later file by name alone cannot tell them."""
     path = tmp_path / "export.csv"
     result = load(db, write_export(path, FIRST, MORE, FIRST | {"Id": "777"}))
-    assert result.refused == ()
+    assert result.rejected == ()
     rows = db.query("SELECT order_id, count(*) FROM order_events GROUP BY 1 ORDER BY 1").rows
     assert rows == [("501", 2), ("777", 1)]
     with pytest.raises(InputError, match="2 orders of shop 'harbor' are named '#1'"):
@@ -104,7 +104,7 @@ def test_order_cut_over_two_files_is_whole(db, tmp_path):
     first = write_export(tmp_path / "orders_export_1.csv", other, whole)
     second = write_export(tmp_path / "orders_export_2.csv", MORE)
     result = load(db, [first, second])
-    assert (result.lines, result.orders, result.refused) == (3, 2, ())
+    assert (result.lines, result.orders, result.rejected) == (3, 2, ())
     assert sums(db) == (2, 3, 30)
 
 
@@ -118,7 +118,7 @@ def test_order_cut_over_two_files_is_whole_whichever_comes_first(db, tmp_path):
     write_export(tmp_path / "another.csv", last)
     results = [load(db, tmp_path / f"orders_export_{part}.csv") for part in (2, 1, 2)]
     assert [(result.lines, result.orders) for result in results] == [(2, 1), (2, 2), (2, 1)]
-    assert [line.line for result in results for line in result.refused] == [3, 3]
+    assert [line.line for result in results for line in result.rejected] == [3, 3]
     assert sums(db) == (2, 3, 30)
 
 
@@ -132,7 +132,7 @@ def test_order_cut_over_two_files_of_another_shop_is_whole(db, tmp_path):
     )
     (tmp_path / "orders-3.csv").write_text("o,s,q,p,t\n4,B,1,5,2026-05-02\n")
     for part in (2, 1, 3, 2, 1):
-        assert load(db, tmp_path / f"orders-{part}.csv", PAIRS).refused == ()
+        assert load(db, tmp_path / f"orders-{part}.csv", PAIRS).rejected == ()
     assert sums(db) == (4, 7, 52)
     ((lines,),) = db.query("SELECT count(*) FROM order_events WHERE order_id = '2'").rows
     assert lines == 3
@@ -155,7 +155,7 @@ def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
     path.write_text("o,s,q,p,t\n1,A,1,10,2026-05-01\n1,B,1,5,2026-05-01\n1,C,1,2,2026-05-01\n")
     load(db, path, PAIRS)
     path.write_text("o,s,q,p,t\n1,A,3,10,2026-05-01\n1,B,some,5,2026-05-01\n")
-    assert [line.line for line in load(db, path, PAIRS).refused] == [3]
+    assert [line.line for line in load(db, path, PAIRS).rejected] == [3]
     assert sums(db) == (1, 5, 37)
 
 

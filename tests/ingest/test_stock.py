@@ -45,7 +45,7 @@ def test_count_that_is_none_is_rejected(tmp_path):
     path = tmp_path / "inventory_export.csv"
     path.write_text(NEW.replace("Main,3,5", "Main,3,some"))
     result = ingest_stock(None, path, shop="harbor")
-    assert (result.received, [line.line for line in result.refused]) == (2, [2])
+    assert (result.received, [line.line for line in result.rejected]) == (2, [2])
     path.write_text("Handle,Title,SKU,COO\na,A,X,\n")
     with pytest.raises(InputError, match="no counts"):
         ingest_stock(None, path, shop="harbor")
@@ -60,7 +60,7 @@ def test_counts_make_a_ledger_of_the_days_before(db, tmp_path):
     ]
     shared = {"shop": "harbor", "type": "order", "customer_id": "a", "list_price": 10}
     events[1] |= {"discount_id": "spring"}
-    assert track(db, [shared | event for event in events]).refused == ()
+    assert track(db, [shared | event for event in events]).rejected == ()
     for day, units in ((4, 20), (8, 7)):
         path = tmp_path / "stock.csv"
         path.write_text(f"Handle,Title,SKU,Location,On hand (current)\nsock,Sock,SOCK,Main,{units}")

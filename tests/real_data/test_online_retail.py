@@ -56,7 +56,7 @@ def test_every_line_is_an_event_or_refused():
     )
     assert (result.lines, result.events) == (541_909, 540_571)
     assert (result.refunds, result.refunds_of_money) == (9_288, 77)
-    assert len(result.refused) == 1_338  # 1,336 corrections of the stock, 2 negative prices
+    assert len(result.rejected) == 1_338  # 1,336 corrections of the stock, 2 negative prices
     assert result.without_customer == 133_359
 
 

@@ -78,7 +78,7 @@ class PlayedShop:
         try:
             for corrects in (False, True):
                 events = [each.event for each in arrivals if each.corrects is corrects]
-                refused = track(db, events, correct=corrects).refused
+                refused = track(db, events, correct=corrects).rejected
                 assert not refused, refused[:3]
             for day in _days(after, until):
                 self._write_stock(db, day)

@@ -30,7 +30,7 @@ from d1lab.ingest.prices.observations import (
     PricesResult,
     currency_of,
     read_lines,
-    rejected,
+    rejected_line,
     text,
     url_of,
     write,
@@ -65,7 +65,7 @@ def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
         UnknownName: A column is not in `FIELDS`.
     """
     watches: dict[tuple[str, str, str], Watch] = {}
-    refused: list[RejectedLine] = []
+    rejected: list[RejectedLine] = []
     for line in read_lines(path, FIELDS, NEEDED):
         try:
             watch = _checked(line)
@@ -73,10 +73,10 @@ def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
                 raise InputError(f"{watch.competitor} is listed for {watch.sku} in an earlier line")
         except InputError as error:
             number, _, cells = line
-            refused.append(rejected(number, cells["sku"], cells["competitor"], str(error)))
+            rejected.append(rejected_line(number, cells["sku"], cells["competitor"], str(error)))
         else:
             watches[watch[1:4]] = watch
-    return list(watches.values()), refused
+    return list(watches.values()), rejected
 
 
 def _checked(line: Line) -> Watch:
@@ -136,7 +136,7 @@ def collect_prices(
     """
     start = monotonic()
     require("prices", "Reading product pages")
-    watches, refused = read_watchlist(path)
+    watches, rejected = read_watchlist(path)
     due = _due(db, watches, now() - timedelta(hours=again_after_hours)) if db else watches
     tour = Round(db, due, visitor, now)
     try:
@@ -146,10 +146,10 @@ def collect_prices(
                 progress("pages", len(due) - tour.left, len(due))
     finally:
         tour.write()
-    refused = tuple(sorted([*refused, *tour.refused]))
-    received, known = len(watches) + len(refused) - len(tour.refused), len(watches) - len(due)
+    rejected = tuple(sorted([*rejected, *tour.rejected]))
+    received, known = len(watches) + len(rejected) - len(tour.rejected), len(watches) - len(due)
     seen = tuple(tour.seen)
-    return PricesResult(received, tour.written, known, refused, monotonic() - start, seen)
+    return PricesResult(received, tour.written, known, rejected, monotonic() - start, seen)
 
 
 def _due(db: Database, watches: Sequence[Watch], since: datetime) -> list[Watch]:
@@ -179,7 +179,7 @@ class Round:
         self._failures: Counter[str] = Counter()
         self._unwritten: list[Observation] = []
         self.seen: list[Observation] = []
-        self.refused: list[RejectedLine] = []
+        self.rejected: list[RejectedLine] = []
         self.written = 0
 
     @property
@@ -214,14 +214,14 @@ class Round:
         try:
             found = self._observed(watch)
         except Busy as error:
-            self._put_off_or_refuse(host, watch, error)
+            self._put_off_or_reject(host, watch, error)
         except Unreachable as error:
-            self._refuse(watch, str(error))
+            self._reject(watch, str(error))
             self._failures[host] += 1
             if self._failures[host] == MAX_FAILURES:
                 self._leave(host, f"{host} failed {MAX_FAILURES} times in a row. Skipped.")
         except InputError as error:
-            self._refuse(watch, str(error))
+            self._reject(watch, str(error))
             self._failures[host] = 0
         else:
             self._failures[host] = 0
@@ -236,19 +236,19 @@ class Round:
         named = (watch.shop, watch.sku, watch.competitor)
         return Observation(*named, *offer, watch.url, moment, "page")
 
-    def _put_off_or_refuse(self, host: str, watch: Watch, error: Busy) -> None:
+    def _put_off_or_reject(self, host: str, watch: Watch, error: Busy) -> None:
         """Retry a busy site once, after the delay that it requests if that is short."""
         self._visitor.postpone(host, error.seconds)
         if watch in self._put_off:
-            self._refuse(watch, str(error))
+            self._reject(watch, str(error))
         else:
             self._put_off.add(watch)
             self._hosts[host].appendleft(watch)
 
     def _leave(self, host: str, reason: str) -> None:
         for watch in self._hosts[host]:
-            self._refuse(watch, reason)
+            self._reject(watch, reason)
         self._hosts[host].clear()
 
-    def _refuse(self, watch: Watch, reason: str) -> None:
-        self.refused.append(rejected(watch.line, watch.sku, watch.competitor, reason))
+    def _reject(self, watch: Watch, reason: str) -> None:
+        self.rejected.append(rejected_line(watch.line, watch.sku, watch.competitor, reason))

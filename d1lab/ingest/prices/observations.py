@@ -57,17 +57,17 @@ class Observation(NamedTuple):
 
 
 class PricesResult(NamedTuple):
-    """Counts of the lines: received = written + known + refused, except in a dry run."""
+    """Counts of the lines: received = written + known + rejected, except in a dry run."""
 
     received: int
     written: int  # new, or with a changed price; 0 in a dry run
     known: int  # already stored, unchanged; for pages also: fetched recently, and skipped
-    refused: tuple[RejectedLine, ...]
+    rejected: tuple[RejectedLine, ...]
     seconds: float
     seen: tuple[Observation, ...] = ()  # prices found on pages; empty for a file
 
 
-def rejected(line: int, sku: str | None, competitor: str | None, reason: str) -> RejectedLine:
+def rejected_line(line: int, sku: str | None, competitor: str | None, reason: str) -> RejectedLine:
     """Reject a line of a price file or page list."""
     return RejectedLine(line, reason, {"sku": sku, "competitor": competitor})
 
@@ -95,18 +95,18 @@ def ingest_prices(
     start, latest = monotonic(), (now or datetime.now(UTC)) + _TOLERANCE
     lines = read_lines(path, FIELDS, NEEDED)
     rows: dict[tuple[object, ...], Observation] = {}
-    refused: list[RejectedLine] = []
+    rejected: list[RejectedLine] = []
     for line, fault, cells in lines:
         try:
             row = _checked(fault, cells, latest)
             _require_new(row, rows)
         except InputError as error:
-            refused.append(rejected(line, cells["sku"], cells["competitor"], str(error)))
+            rejected.append(rejected_line(line, cells["sku"], cells["competitor"], str(error)))
         else:
             rows[_key(row)] = row
     written = write(db, list(rows.values()), progress) if db else 0
     known = len(rows) - written if db else 0
-    return PricesResult(len(lines), written, known, tuple(refused), monotonic() - start)
+    return PricesResult(len(lines), written, known, tuple(rejected), monotonic() - start)
 
 
 def write(db: Database, rows: Sequence[Observation], progress: Progress | None = None) -> int:

@@ -44,7 +44,7 @@ def test_collect_writes_what_pages_ask(db, site, collect):
         f"harbor,HAT,acme,{site.product('/c', '5', availability='OutOfStock')},,",
     ]
     result = collect(*lines)
-    assert (result.received, result.written, result.known, result.refused) == (3, 3, 0, ())
+    assert (result.received, result.written, result.known, result.rejected) == (3, 3, 0, ())
     moment = "2026-05-01 12:00:00"
     assert stored(db) == [
         ("HAT", "acme", 5, "EUR", 0, moment, "page"),
@@ -86,7 +86,7 @@ def test_collect_reports_each_line_that_gave_none(db, site, collect):
         "harbor,HAT,hush",
     )
     assert (result.received, result.written) == (10, 1)
-    assert [(refused.line, refused.reason) for refused in result.refused] == [
+    assert [(refused.line, refused.reason) for refused in result.rejected] == [
         (2, "blocked by robots.txt"),
         (3, "no schema.org product on the page"),
         (4, "ambiguous price '1,234': could be 1234 or 1.234"),
@@ -105,7 +105,7 @@ def test_collect_puts_a_busy_host_off_once(db, site, clock, collect):
     site.page("/busy", "", 503, retry_after="60")
     began = clock.time
     result = collect(f"harbor,SOCK,acme,{site.url('/busy')},,")
-    assert result.refused[0].reason == "HTTP 503: the server asks to retry after 60 s"
+    assert result.rejected[0].reason == "HTTP 503: the server asks to retry after 60 s"
     asked = [asked.at - began for asked in site.asked if asked.path == "/busy"]
     assert asked == [2, 62]
 
@@ -129,7 +129,7 @@ def test_collect_leaves_a_host_that_wants_too_long_a_pause(site, clock, collect)
     began = clock.time
     result = collect(*(f"harbor,S{i},acme,{site.product(f'/{i}')},," for i in range(3)))
     assert result.written == 1
-    assert {refused.reason for refused in result.refused} == {
+    assert {refused.reason for refused in result.rejected} == {
         "the site requires a pause of 3,600 s. Skipped; run the command again later."
     }
     assert clock.time - began < 10
@@ -145,7 +145,7 @@ def test_collect_leaves_a_host_that_leads_to_such_a_one(site, other, clock, coll
     began = clock.time
     result = collect(*(f"harbor,S{i},acme,{site.url(f'/{i}')},," for i in range(3)))
     assert result.written == 1
-    reasons = [refused.reason for refused in result.refused]
+    reasons = [refused.reason for refused in result.rejected]
     assert len(reasons) == 2
     assert all(reason.endswith("Skipped; run the command again later.") for reason in reasons)
     assert clock.time - began < 20
@@ -156,7 +156,7 @@ def test_collect_gives_a_failing_host_up(site, collect):
     for number in range(6):
         site.page(f"/{number}", "", 500)
     result = collect(*(f"harbor,S{i},acme,{site.url(f'/{i}')},," for i in range(6)))
-    reasons = [refused.reason for refused in result.refused]
+    reasons = [refused.reason for refused in result.rejected]
     assert reasons[:3] == ["HTTP 500"] * 3
     assert reasons[3:] == ["127.0.0.1 failed 3 times in a row. Skipped."] * 3
     assert site.paths == ["/robots.txt", "/0", "/1", "/2"]
@@ -173,7 +173,7 @@ def test_collect_lets_hosts_take_turns(site, collect):
             for host in ("127.0.0.1", "localhost")
         ]
     result = collect(*lines)
-    assert result.written == 6, result.refused
+    assert result.written == 6, result.rejected
     assert site.asked[-1].at - site.asked[0].at == 8
 
 

@@ -106,7 +106,7 @@ def test_prices_refuse_a_line_and_take_the_others(db, csv_file, line, reason):
     first, last = (f"harbor,{sku},acme,3,EUR,,,2026-05-01" for sku in ("CAP", "TIE"))
     result = ingest(db, csv_file(HEADER, first, line, last))
     assert (result.received, result.written, result.known) == (3, 2, 0)
-    [refused] = result.refused
+    [refused] = result.rejected
     assert refused.line == 3
     assert refused.reason.startswith(reason)
     assert [row[0] for row in stored(db)] == ["CAP", "TIE"]
@@ -136,7 +136,7 @@ def test_prices_dry_run_checks_and_writes_nothing(csv_file):
     """Without a database every line is checked all the same."""
     good, bad = "harbor,HAT,acme,1,EUR,,,2026-05-01", "harbor,HAT,acme,x,EUR,,,2026-05-01"
     result = ingest(None, csv_file(HEADER, good, bad))
-    assert (result.received, result.written, result.known, len(result.refused)) == (2, 0, 0, 1)
+    assert (result.received, result.written, result.known, len(result.rejected)) == (2, 0, 0, 1)
 
 
 def test_prices_progress_tells_rows(db, csv_file):
