@@ -103,10 +103,10 @@ def send(
     next call.
     """
     from d1lab.jobs.ledger import open_ledger
-    from d1lab.share.send import send as tell
+    from d1lab.share.send import send as send_notices
 
     settings = load_settings()
-    deliveries = tell(
+    deliveries = send_notices(
         settings,
         open_ledger(settings),
         database,

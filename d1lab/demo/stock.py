@@ -84,27 +84,27 @@ def restock(sold: np.ndarray, rng: np.random.Generator) -> Stock:
     lead_days = rng.integers(3, 15, skus)
     reorder_point = np.ceil(rate * lead_days + 0.5 * np.sqrt(rate * lead_days)).astype(np.int64)
     lot = np.maximum(6, np.ceil(rate * rng.integers(14, 46, skus))).astype(np.int64)
-    shelf = reorder_point + (lot * rng.random(skus)).astype(np.int64)
-    shelf = np.where(rate > 0, shelf, rng.integers(12, 60, skus))
+    on_hand = reorder_point + (lot * rng.random(skus)).astype(np.int64)
+    on_hand = np.where(rate > 0, on_hand, rng.integers(12, 60, skus))
     ordered, arrival = np.zeros(skus, np.int64), np.zeros(skus, np.int64)
     starting, ending = np.empty_like(sold), np.empty_like(sold)
     for day in range(days):
-        shelf = shelf + _recount(shelf, rng)
-        starting[:, day] = shelf
-        hurried = (shelf < sold[:, day]) & (rng.random(skus) < 0.9)
+        on_hand = on_hand + _recount(on_hand, rng)
+        starting[:, day] = on_hand
+        hurried = (on_hand < sold[:, day]) & (rng.random(skus) < 0.9)
         arrives = (ordered > 0) & ((arrival <= day) | hurried)
-        shelf = shelf + np.where(arrives, ordered, 0) - sold[:, day] + _drift(sold[:, day], rng)
-        ending[:, day] = shelf
+        on_hand = on_hand + np.where(arrives, ordered, 0) - sold[:, day] + _drift(sold[:, day], rng)
+        ending[:, day] = on_hand
         ordered = np.where(arrives, 0, ordered)
-        orders = (ordered == 0) & (shelf <= reorder_point) & (rate > 0)
-        ordered = np.where(orders, lot + np.maximum(-shelf, 0), ordered)
+        orders = (ordered == 0) & (on_hand <= reorder_point) & (rate > 0)
+        ordered = np.where(orders, lot + np.maximum(-on_hand, 0), ordered)
         arrival = np.where(orders, day + lead_days + _delay(skus, rng), arrival)
     return Stock(starting, ending)
 
 
-def _recount(shelf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _recount(on_hand: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Simulate stock counts that find one unit less in the morning than in the evening."""
-    return -((rng.random(shelf.size) < 0.002) & (shelf > 0)).astype(np.int64)
+    return -((rng.random(on_hand.size) < 0.002) & (on_hand > 0)).astype(np.int64)
 
 
 def _drift(sold: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -36,8 +36,8 @@ def are_simulated(views: Collection[str], among: str) -> str:
     names = _names(view for view in among.split() if view in views)
     if not names:
         return ""
-    told = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    return f"{told[0].upper()}{told[1:]} are simulated. "
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f"{listed[0].upper()}{listed[1:]} are simulated. "
 
 
 def _names(views: Iterable[str]) -> list[str]:

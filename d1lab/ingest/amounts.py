@@ -37,17 +37,17 @@ def decimal_sign(texts: Iterable[str]) -> str | None:
     Raises:
         InputError: Some amounts need one separator, some the other.
     """
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for text in texts:
-        sign = _told_by(_digits(text))
+        sign = _sign_of(_digits(text))
         if sign:
-            told.setdefault(sign, text)
-    if len(told) > 1:
+            found.setdefault(sign, text)
+    if len(found) > 1:
         raise InputError(
-            f"amounts use two formats: {told['.']!r} has a decimal point, {told[',']!r} a "
+            f"amounts use two formats: {found['.']!r} has a decimal point, {found[',']!r} a "
             "decimal comma. Use one of them in the whole file."
         )
-    return next(iter(told), None)
+    return next(iter(found), None)
 
 
 def unsettled(texts: Iterable[str]) -> str | None:
@@ -90,7 +90,7 @@ def _digits(text: str) -> str:
     return match["digits"] if match else ""
 
 
-def _told_by(digits: str) -> str | None:
+def _sign_of(digits: str) -> str | None:
     """Return the decimal separator of one amount if only one is possible."""
     signs = [char for char in digits if char in ".,"]
     if not signs or _is_either(digits):

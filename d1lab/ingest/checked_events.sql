@@ -8,7 +8,7 @@ CREATE TEMP VIEW checked_events AS
 WITH texts AS (
     SELECT
         position,
-        fault,
+        problem,
         given(shop)            AS shop,
         given(event_id)        AS event_id,
         given(type)            AS type,
@@ -39,10 +39,10 @@ typed AS (
 final AS (
     SELECT
         * EXCLUDE (
-            fault, quantity_text, list_price_text, discount_amount_text, revenue_text,
+            problem, quantity_text, list_price_text, discount_amount_text, revenue_text,
             occurred_at_text
         ),
-        coalesce(fault, nullif(concat_ws(
+        coalesce(problem, nullif(concat_ws(
             '; ',
             missing('shop', shop),
             missing('event_id', event_id),

@@ -163,12 +163,12 @@ def _unknown_header(header: Sequence[str]) -> str:
     known = {same_name(name) for name in header}
     needed = shipped_maps()["shopify"]["known_by"]
     missing = [name for name in needed if same_name(name) not in known]
-    told = ""
+    hint = ""
     if len(missing) < len(needed) - 1:
-        told = f" For a Shopify order export, columns are missing: {', '.join(missing)}."
+        hint = f" For a Shopify order export, columns are missing: {', '.join(missing)}."
     titles = ", ".join(one["title"] for one in shipped_maps().values())
     return (
-        f"The file's columns match no supported export ({titles}).{told} For other "
+        f"The file's columns match no supported export ({titles}).{hint} For other "
         f"files, map the columns, for example --map order_id={header[0]}, or run: d1lab ingest map"
     )
 

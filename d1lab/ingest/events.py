@@ -33,7 +33,7 @@ TABLE_BATCH_EVENTS = 50_000
 _TABLE = catalog.table("order_events")
 _SQL = Path(__file__).parent
 _RULES = ("texts", "checked_events")
-_TEXTS = ("fault", *FIELDS)
+_TEXTS = ("problem", *FIELDS)
 INCOMING = pa.schema([("position", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
 """The columns that the rules read: an event's position, any error in its shape, its fields."""
 TOLERANCE = timedelta(days=1)  # for clock errors and time zones; later times are errors

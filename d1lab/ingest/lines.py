@@ -63,7 +63,7 @@ def load(con: duckdb.DuckDBPyConnection, paths: Sequence[Path], columns: ColumnM
         InputError: A file cannot be read to its end, or its columns differ from the first file's.
     """
     fields = ", ".join(f"{quote(name)} VARCHAR" for name in columns.fields)
-    con.execute(f"CREATE TABLE source (line BIGINT, fault VARCHAR, {fields})")
+    con.execute(f"CREATE TABLE source (line BIGINT, problem VARCHAR, {fields})")
     first, before = header(paths[0]), 0
     ends: list[tuple[Path, int]] = []
     for path in paths:
@@ -145,7 +145,7 @@ def _insert(
     before: int,
 ) -> None:
     schema = pa.schema(
-        [("line", pa.int64()), *((name, pa.string()) for name in ("fault", *columns.fields))]
+        [("line", pa.int64()), *((name, pa.string()) for name in ("problem", *columns.fields))]
     )
     for batch in _batches(found, names, columns):
         shifted = [(before + line, *rest) for line, *rest in batch]
@@ -163,14 +163,14 @@ def _batches(
     constants = [columns.values.get(field) for field in columns.fields]
     batch = []
     for line, cells in found:
-        fault = None
+        problem = None
         if len(cells) != len(names):
-            cells, fault = _fitted(cells, len(names))
+            cells, problem = _fitted(cells, len(names))
         picked = (
             next((cells[place] for place in some if cells[place].strip()), constant)
             for some, constant in zip(places, constants, strict=True)
         )
-        batch.append((line, fault, *picked))
+        batch.append((line, problem, *picked))
         if len(batch) == BATCH_LINES:
             yield batch
             batch = []
@@ -182,8 +182,8 @@ def _fitted(cells: list[str], width: int) -> tuple[list[str], str | None]:
     """Fit a record with too many or too few cells; extra empty cells are not an error."""
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         return cells[:width], None
-    fault = f"{len(cells)} cells, but the header has {width}"
-    return [*cells, *[""] * (width - len(cells))], fault
+    problem = f"{len(cells)} cells, but the header has {width}"
+    return [*cells, *[""] * (width - len(cells))], problem
 
 
 def delimiter_of(path: Path) -> str | None:

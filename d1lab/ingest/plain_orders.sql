@@ -10,7 +10,7 @@ CREATE TABLE judged AS
 WITH texts AS (
     SELECT
         line,
-        fault,
+        problem,
         is_kept,
         given(event_id)                                 AS event_id,
         given(order_id)                                 AS order_id,
@@ -72,7 +72,7 @@ typed AS (
         )                                               AS no_sale,
         nullif(concat_ws(
             '; ',
-            fault,
+            problem,
             CASE WHEN texts.currency <> shop_currency
                 THEN 'the currency is ' || left(texts.currency, 40) || ', not ' || shop_currency
             END,

@@ -71,7 +71,7 @@ WITH firsts AS (
         arg_min(given(updated_at), line)  AS updated_at,
         arg_min(given(cancelled_at), line)  AS cancelled_at,
         arg_min(given(refunded_amount), line)  AS refunded_text,
-        count(fault)                                                            AS faults
+        count(problem)                                                            AS problems
     FROM keyed
     GROUP BY ALL
 )
@@ -93,7 +93,7 @@ SELECT
     CASE WHEN no_sale IS NULL THEN nullif(concat_ws(
         '; ',
         missing('Name', order_name),
-        CASE WHEN faults > 0 THEN 'a line of the order cannot be read' END,
+        CASE WHEN problems > 0 THEN 'a line of the order cannot be read' END,
         CASE WHEN currency <> shop_currency
             THEN 'the currency is ' || left(currency, 40) || ', not ' || shop_currency END,
         told('Subtotal', subtotal_text),
@@ -128,7 +128,7 @@ WITH typed AS (
         coalesce(smallest(given(keyed.line_discount), scale), 0)                AS own_discount,
         CASE WHEN orders.no_sale IS NULL THEN nullif(concat_ws(
             '; ',
-            keyed.fault,
+            keyed.problem,
             CASE WHEN units(given(keyed.quantity)) IS NULL
                 THEN wrong('Lineitem quantity', given(keyed.quantity), 'a number of 0 or more') END,
             missing('Lineitem quantity', given(keyed.quantity)),
@@ -159,14 +159,14 @@ WITH sums AS (
         coalesce(sum(gross - own_discount) FILTER (no_sale = 'tip'), 0)        AS tips,
         coalesce(sum(gross - own_discount) FILTER (no_sale = 'gift card'), 0)  AS cards,
         count(*) FILTER (is_sold)                        AS sold,
-        count(reason)                                    AS faults
+        count(reason)                                    AS problems
     FROM lines
     GROUP BY order_key
 ),
 read AS (
     SELECT
         orders.* EXCLUDE (whole),
-        sums.* EXCLUDE (order_key, faults),
+        sums.* EXCLUDE (order_key, problems),
         whole                                       AS whole_subtotal,
         coalesce(list_filter(
             [
@@ -180,7 +180,7 @@ read AS (
         concat_ws(
             '; ',
             orders.reason,
-            CASE WHEN sums.faults > 0 THEN 'a line of the order cannot be used' END
+            CASE WHEN sums.problems > 0 THEN 'a line of the order cannot be used' END
         )                                           AS first_reason
     FROM (SELECT * EXCLUDE (subtotal), subtotal AS whole FROM orders) AS orders
     JOIN sums ON sums.order_key IS NOT DISTINCT FROM orders.order_key

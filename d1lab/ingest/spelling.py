@@ -181,9 +181,9 @@ def _restore_ids(con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
         is_eaten = f"regexp_full_match(given({column}), '{_EATEN}')"
         if field in UNNEEDED:
             con.execute(f"UPDATE source SET {column} = NULL WHERE {is_eaten}")
-        told = f"'{field} ''' || given({column}) || ''': a spreadsheet cut its digits off. '"
+        what = f"'{field} ''' || given({column}) || ''': a spreadsheet cut its digits off. '"
         con.execute(
-            f"UPDATE source SET fault = concat_ws('; ', fault, {told} "
+            f"UPDATE source SET problem = concat_ws('; ', problem, {what} "
             "|| 'Export the file again and load it before a spreadsheet opens it') "
             f"WHERE {is_eaten}"
         )

@@ -51,21 +51,21 @@ def order_of_days(texts: Iterable[str]) -> str | None:
     Raises:
         InputError: Some texts need the day first, some the month.
     """
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for text in texts:
         match = _NUMBERS.fullmatch(text.strip())
         if match and match["sep"] != ".":
             first, second = int(match["a"]), int(match["b"])
             if first > 12 >= second:
-                told.setdefault(DAY_FIRST, text)
+                found.setdefault(DAY_FIRST, text)
             elif second > 12 >= first:
-                told.setdefault(MONTH_FIRST, text)
-    if len(told) > 1:
+                found.setdefault(MONTH_FIRST, text)
+    if len(found) > 1:
         raise InputError(
-            f"days use two formats: {told[DAY_FIRST]!r} has the day first, "
-            f"{told[MONTH_FIRST]!r} the month. Use one of them in the whole file."
+            f"days use two formats: {found[DAY_FIRST]!r} has the day first, "
+            f"{found[MONTH_FIRST]!r} the month. Use one of them in the whole file."
         )
-    return next(iter(told), None)
+    return next(iter(found), None)
 
 
 def unsettled(texts: Iterable[str]) -> str | None:

@@ -212,7 +212,7 @@ def _warehouse(db: Database, folder: Path, zones: Zones | None) -> Iterator[Chec
         return
     with con:
         pull = records(con).pull
-        bad = con.sql(
+        invalid = con.sql(
             "SELECT table_name, column_name, reason, count(*) FROM d1lab.quarantine"
             " GROUP BY ALL ORDER BY ALL"
         ).fetchall()
@@ -221,7 +221,7 @@ def _warehouse(db: Database, folder: Path, zones: Zones | None) -> Iterator[Chec
         yield Check("note", "warehouse", "incomplete: only some tables were pulled", "d1lab pull")
     else:
         yield _age(db, pull.bookmark, pull.finished_at)
-    for table, column, reason, count in bad:
+    for table, column, reason, count in invalid:
         yield Check(
             "note",
             f"quarantine {table}.{column}",

@@ -32,7 +32,7 @@ class ChartRenderer:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
-        self._queue = ThreadPoolExecutor(1, thread_name_prefix="artist")
+        self._queue = ThreadPoolExecutor(1, thread_name_prefix="charts")
         self._process: subprocess.Popen[str] | None = None
         atexit.register(self.close)
 

@@ -71,17 +71,17 @@ def render_page(
         InputError: The folder is not one of a run.
     """
     run = load_run(run_dir)
-    story = _story(run_dir, run)
+    content = _content(run_dir, run)
     previous = _previous(run_dir, run)
     return _render(
-        run_dir, run, story, previous, static=static, now=now, cache_dir=cache_dir, files=files
+        run_dir, run, content, previous, static=static, now=now, cache_dir=cache_dir, files=files
     )
 
 
 def _render(
     run_dir: Path,
     run: RunRecord,
-    story: NotebookContent,
+    content: NotebookContent,
     previous: PreviousRun,
     *,
     static: bool = False,
@@ -89,7 +89,7 @@ def _render(
     cache_dir: Path | None = None,
     files: str = "",
 ) -> str:
-    scripts = None if static else Scripts.of(story, cache_dir or run_dir.parents[2] / "cache")
+    scripts = None if static else Scripts.of(content, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
     style = palette_css() + asset("style.css")
     page = (
@@ -97,7 +97,7 @@ def _render(
         .get_template("page.html")
         .render(
             run=run,
-            story=story,
+            content=content,
             scripts=scripts,
             style=Markup(style),
             style_policy=_style_policy(style, scripts),
@@ -124,12 +124,12 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     """
     run = load_run(run_dir)
     path = place(reports_dir, run)
-    story = _story(run_dir, run)
-    for numbers in story.cut:
+    content = _content(run_dir, run)
+    for numbers in content.cut:
         (run_dir / f"{numbers.name}.csv").unlink(missing_ok=True)
         numbers.save_csv(run_dir)
     previous = _previous(run_dir, run)
-    page = _render(run_dir, run, story, previous, cache_dir=cache_dir, files=path.stem)
+    page = _render(run_dir, run, content, previous, cache_dir=cache_dir, files=path.stem)
     tables = sorted(run_dir.glob("*.csv"))
     store_page(path, page, run, load_results(run_dir), tables, before=previous.figures)
     return path
@@ -149,12 +149,12 @@ class Scripts(NamedTuple):
     vega: str
 
     @classmethod
-    def of(cls, story: NotebookContent, cache_dir: Path) -> Scripts:
+    def of(cls, content: NotebookContent, cache_dir: Path) -> Scripts:
         """Return the scripts required for the content."""
         own = own_script("page.js")
-        vega = bundle(cache_dir) if story.specs else Script("", "")
+        vega = bundle(cache_dir) if content.specs else Script("", "")
         hashes = " ".join(filter(None, (csp_hash(own), vega.csp_hash)))
-        specs = pack(json.dumps(story.specs)) if story.specs else ""
+        specs = pack(json.dumps(content.specs)) if content.specs else ""
         return cls(hashes, Markup(own), specs, vega.packed)
 
 
@@ -189,7 +189,7 @@ def own_script(name: str) -> str:
     return f"(() => {{\n{asset('ages.js')}\n{asset(name)}}})();"
 
 
-def _story(run_dir: Path, run: RunRecord) -> NotebookContent:
+def _content(run_dir: Path, run: RunRecord) -> NotebookContent:
     path = run_dir / NOTEBOOK_FILE
     if not path.is_file():
         return NotebookContent(None, (), (), {})

@@ -80,9 +80,9 @@ def prerender(outputs: Iterable[Mapping[str, Any]]) -> None:
 
 @lru_cache(maxsize=64)
 def _picture(spec: str) -> Future[str]:
-    return _artist().draw(spec)
+    return _renderer().draw(spec)
 
 
 @lru_cache(maxsize=1)
-def _artist() -> ChartRenderer:
+def _renderer() -> ChartRenderer:
     return ChartRenderer(kernel_variables())

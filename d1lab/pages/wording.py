@@ -78,7 +78,7 @@ def freshness(run: RunRecord, now: datetime) -> ReportFreshness:
     return ReportFreshness(state, _span(age / timedelta(hours=1)), lag)
 
 
-def fault(run: RunRecord) -> str:
+def failure(run: RunRecord) -> str:
     """Return where a run stopped, as the first sentence of its page."""
     error = run.error
     if error is None or error.cell_index is None:
@@ -115,7 +115,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "period": period,
         "count": counted,
         "clip": clip,
-        "fault": fault,
+        "failure": failure,
         "setting": setting,
         "span": _seconds,
         "dollars": dollars,

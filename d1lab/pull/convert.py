@@ -58,8 +58,8 @@ def convert(values: Sequence[Value], kind: Kind) -> Converted:
     ], unconverted=[Unconverted(row=2, value=2.5, reason='not an integer')])
     """
     stored, unconverted = _stored(values, kind)
-    array, wrong = typed(stored, kind)
-    unconverted += [Unconverted(row, values[row], TYPES[kind].range_reason) for row in wrong]
+    array, invalid = typed(stored, kind)
+    unconverted += [Unconverted(row, values[row], TYPES[kind].range_reason) for row in invalid]
     return Converted(array, unconverted)
 
 
@@ -107,22 +107,22 @@ def _within_money(array: pa.Array) -> tuple[pa.Array, list[int]]:
     low, high = extremes["min"], extremes["max"]
     if low is None or (low > -MOST_MONEY and high < MOST_MONEY):
         return array, []
-    wrong = pc.fill_null(pc.greater_equal(pc.abs(array), float(MOST_MONEY)), False)
-    return _without(array, wrong)
+    invalid = pc.fill_null(pc.greater_equal(pc.abs(array), float(MOST_MONEY)), False)
+    return _without(array, invalid)
 
 
-def _without(array: pa.Array, wrong: pa.Array) -> tuple[pa.Array, list[int]]:
-    places = pc.indices_nonzero(wrong).to_pylist()
-    return pc.if_else(wrong, pa.scalar(None, array.type), array), places
+def _without(array: pa.Array, invalid: pa.Array) -> tuple[pa.Array, list[int]]:
+    places = pc.indices_nonzero(invalid).to_pylist()
+    return pc.if_else(invalid, pa.scalar(None, array.type), array), places
 
 
 def _times(array: pa.Array, kind: Kind) -> tuple[pa.Array, list[int]]:
-    times, wrong = _parsed(array)
+    times, invalid = _parsed(array)
     earliest = pc.min(times)
     if earliest.is_valid and pc.less(earliest, _YEAR_1).as_py():
         times, early = _without(times, pc.fill_null(pc.less(times, _YEAR_1), False))
-        wrong = sorted([*wrong, *early])
-    return (times.cast(pa.date32(), safe=False) if kind == "date" else times), wrong
+        invalid = sorted([*invalid, *early])
+    return (times.cast(pa.date32(), safe=False) if kind == "date" else times), invalid
 
 
 _YEAR_1 = pa.scalar(datetime.combine(date.min, datetime.min.time()), _TIME)
@@ -141,8 +141,8 @@ def _parsed(array: pa.Array) -> tuple[pa.Array, list[int]]:
         _parsed_apart(pc.if_else(with_offset, _NO_TEXT, shaped), _TIME),
         _parsed_apart(pc.if_else(with_offset, shaped, _NO_TEXT), _UTC),
     )
-    wrong = pc.and_(pc.is_valid(array), pc.is_null(times))
-    return times, pc.indices_nonzero(wrong).to_pylist()
+    invalid = pc.and_(pc.is_valid(array), pc.is_null(times))
+    return times, pc.indices_nonzero(invalid).to_pylist()
 
 
 def _parsed_apart(array: pa.Array, form: pa.DataType) -> pa.Array:

@@ -27,7 +27,7 @@ from d1lab.pull.restored import went_back
 from d1lab.pull.rhythm import Rhythm
 from d1lab.warehouse import APPS, TableRecord
 
-OURS = (
+BOOKKEEPING = (
     catalog.CHANGES,
     catalog.PUSHES,
     catalog.RESULTS,
@@ -304,7 +304,7 @@ def _by_warehouse_name(found: Mapping[str, TableInfo]) -> dict[str, TableInfo | 
     theirs = {
         f"{APPS}{name}" if name in others else name: table
         for name, table in named.items()
-        if name not in OURS
+        if name not in BOOKKEEPING
     }
     return dict.fromkeys(catalog.TABLES) | theirs
 

@@ -2,7 +2,7 @@
 
 ADBC infers a column's type from the first rows and silently converts other types. So the query
 puts a row of the declared types first, and adds a last column that holds, as JSON, each row with
-values which would be converted: no row is read twice for them. Rows that ADBC refuses are read
+values which would be converted: no row is read twice for them. Rows that ADBC cannot read are read
 value by value, but only after its connection is closed: SQLite's locks belong to the process, and
 the first connection to release them would release both.
 """
@@ -41,8 +41,8 @@ _EXACT = (
     "CASE typeof({0}) WHEN 'blob' THEN 'b' || hex({0}) WHEN 'text' THEN 't' || hex({0})"
     " WHEN 'real' THEN 'r' || printf('%!.17g', {0}) ELSE {0} END"
 )
-_REFUSALS = 2  # after so many, a column is of two types: the rest is not tried
-_REFUSED = (adbc_driver_manager.Error, OSError, pa.ArrowInvalid)
+_MOST_FAILURES = 2  # after so many, a column is of two types: the rest is not tried
+_ADBC_ERRORS = (adbc_driver_manager.Error, OSError, pa.ArrowInvalid)
 
 
 class FileSource:
@@ -92,7 +92,7 @@ class FileReader:
         if not self._table.has_rowid:
             yield from map(self._layout.typed, self._exact.by_key())
             return
-        after, refusals = self._sweep.after, 0
+        after, failures = self._sweep.after, 0
         while after < self._upto:
             with self._budget.take(self._upto - after, table=self._table.name) as rows:
                 try:
@@ -101,10 +101,12 @@ class FileReader:
                         rows, after = rows - len(found), found.column(0)[-1].as_py()
                     after = after if rows == 0 else self._upto
                     continue
-                except _REFUSED:
+                except _ADBC_ERRORS:
                     pass  # its connection is closed now: read the next rows exactly
-            refusals += 1
-            after = yield from self._exactly(after, BATCH_ROWS if refusals < _REFUSALS else None)
+            failures += 1
+            after = yield from self._exactly(
+                after, BATCH_ROWS if failures < _MOST_FAILURES else None
+            )
 
     def _exactly(self, after: int, most: int | None) -> Generator[TypedBatch, None, int]:
         """Yield the next rows, or all, value by value; return the last rowid read."""

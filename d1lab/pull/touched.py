@@ -81,9 +81,9 @@ class Proof:
         """
         both = ("".join(f"{side}.{quote(c)}, " for c in self._columns) for side in ("new", "old"))
         new, old = (f"row({names.rstrip(', ')})" for names in both)
-        told = f"new.{quote(column)} >= ?::TIMESTAMP"
+        is_touched = f"new.{quote(column)} >= ?::TIMESTAMP"
         [(changed, missed)] = self._con.execute(
-            f"SELECT count(*), count(*) FILTER (NOT coalesce({told}, false)) "
+            f"SELECT count(*), count(*) FILTER (NOT coalesce({is_touched}, false)) "
             f"FROM {self._raw} AS new JOIN {_BEFORE} AS old USING ({ROWID}) "
             f"WHERE {new} IS DISTINCT FROM {old}",
             [since],

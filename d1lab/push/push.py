@@ -213,8 +213,12 @@ def _ended_result(run_dir: Path, start: _Start) -> TablePush:
     name, rows = start.staged.table.name, len(start.staged.rows)
     if start.where in ("rolled back", "held back"):
         return TablePush(name, start.where, rows, 0, 0, 0, 0, 0, (), (), (), Usage(), 0.0)
-    told: dict[str, Any] = read_mark(mark_path(run_dir, name, "push"), "missing_keys", "left_keys")
-    counts: dict[str, Any] = {field: told[field] for field in TablePush._fields if field in told}
+    recorded: dict[str, Any] = read_mark(
+        mark_path(run_dir, name, "push"), "missing_keys", "left_keys"
+    )
+    counts: dict[str, Any] = {
+        field: recorded[field] for field in TablePush._fields if field in recorded
+    }
     for field in ("missing_keys", "left_keys"):
         counts[field] = tuple(tuple(key) for key in counts[field])
     counts["status"] = "already pushed"

@@ -53,12 +53,12 @@ class _Watch:
     def on_notebook_start(self, notebook: Any) -> None:
         self.notebook = notebook
         self.code_cells = sum(map(_runs, notebook.cells))
-        self._tell("the kernel is ready")
+        self._log("the kernel is ready")
 
     def on_cell_execute(self, cell: Any, cell_index: int) -> None:
         self.running = cell_index
         first = cell.source.strip().splitlines()[0]
-        self._tell(f"cell {cell_index + 1}: {first[:100]}")
+        self._log(f"cell {cell_index + 1}: {first[:100]}")
         if self.progress:
             self.progress(self.cells_done, self.code_cells)
 
@@ -66,11 +66,11 @@ class _Watch:
         status = execute_reply["content"]["status"]
         self.running = None
         self.cells_done += status == "ok"
-        self._tell(f"cell {cell_index + 1}: {status}")
+        self._log(f"cell {cell_index + 1}: {status}")
         if self.on_outputs:
             self.on_outputs(cell.outputs)
 
-    def _tell(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         note(self.log, line)
 
     @property

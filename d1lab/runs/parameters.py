@@ -245,7 +245,7 @@ def _checked(parameter: ReportParameter, value: Any, days: Days, where: str) -> 
     try:
         checked: Any = adapter(parameter.type).validate_python(value, context=context)
     except ValidationError as error:
-        raise _wrong(parameter, error.errors()[0]["input"], where) from None
+        raise _invalid(parameter, error.errors()[0]["input"], where) from None
     numbers: list[Any] = checked if parameter.many and checked else [checked]
     limits = range_of(parameter.name, parameter.help)
     for one in numbers:
@@ -277,7 +277,7 @@ _TYPES: dict[ParameterKind, Any] = {
 """Types that differ from those of metrics: words for days, and finite floats."""
 
 
-def _wrong(parameter: ReportParameter, value: Any, where: str) -> InputError:
+def _invalid(parameter: ReportParameter, value: Any, where: str) -> InputError:
     shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "..."
     return InputError(
         f"{where}: parameter {parameter.name!r} expects {parameter.expected}, "
@@ -295,7 +295,7 @@ def _read(parameter: ReportParameter, text: str, where: str) -> Any:
         try:
             return json.loads(text)
         except json.JSONDecodeError:
-            raise _wrong(parameter, text, where) from None
+            raise _invalid(parameter, text, where) from None
     return [from_text(parameter.kind, part.strip()) for part in text.split(",")] if text else []
 
 

@@ -180,7 +180,7 @@ def run(
     progress: Progress | None = None,
     cancellation: Cancellation | None = None,
     on_outputs: OnOutputs | None = None,
-    warm: bool = True,
+    fork: bool = True,
 ) -> tuple[RunRecord, Path]:
     """Execute a task and store everything in a new folder, whether it succeeds or fails.
 
@@ -193,7 +193,7 @@ def run(
         progress: Called before each cell.
         cancellation: Allows another thread to end the run.
         on_outputs: Called with each cell's outputs while the next cells run.
-        warm: Whether to fork the kernel from the preloaded server, if possible.
+        fork: Whether to fork the kernel from the preloaded server, if possible.
 
     Returns:
         The content of run.json, and the folder.
@@ -208,7 +208,7 @@ def run(
     started_at = datetime.now(UTC)
     note(log, f"run {run_dir.name}: {task}")
     environment = kernel_environment(settings, task.database, run_dir)
-    kernel = Kernel(environment, task.report.path.parent, log, warm=warm)
+    kernel = Kernel(environment, task.report.path.parent, log, fork=fork)
     with _kept(log, run_dir), (cancellation or Cancellation()).covers(kernel):
         execution = execute(
             task.report.path,

@@ -28,7 +28,7 @@ from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.wording import (
     clip,
     day,
-    fault,
+    failure,
     moment,
     prose,
     sentence,
@@ -131,7 +131,7 @@ def report_notice(
         settings: Where the pages are.
     """
     events, state = (
-        _news(report, known or {}, alerts) if address == "news" else _faults(report, known or {})
+        _news(report, known or {}, alerts) if address == "news" else _failures(report, known or {})
     )
     if not events:
         return None, state
@@ -216,7 +216,7 @@ def _figures(run_dir: Path) -> Sequence[Figure]:
         return ()
 
 
-def _faults(report: ReportState, known: State) -> tuple[list[Event], State]:
+def _failures(report: ReportState, known: State) -> tuple[list[Event], State]:
     failed = report.run.status in ("failed", "timeout")
     events = []
     if failed and not known.get("failed"):
@@ -265,9 +265,9 @@ def _named(figure: Figure) -> str:
 
 
 def _body(report: ReportState, run: RunRecord) -> Iterator[str]:
-    """The fault of a run that failed; the verdict and the key figures of one that did not."""
+    """Yield why a run failed, or the verdict and the key figures of one that did not."""
     if run.error is not None:
-        yield f"{fault(run)} {sentence(clip(run.error.message or run.reason, 600))}"
+        yield f"{failure(run)} {sentence(clip(run.error.message or run.reason, 600))}"
         yield f"Nothing was written to D1. To run again: {run.command}"
         return
     if run.chosen:
@@ -287,8 +287,8 @@ def _figure_line(change: FigureChange) -> str:
     figure = change.figure
     interval = f", {figure.interval()}" if figure.interval() else ""
     since = ", ".join(filter(None, (change.shown(), change.words())))
-    told = f" [{since}]" if change.previous else ""
-    return f"{_named(figure)}{interval}{told}"
+    change_note = f" [{since}]" if change.previous else ""
+    return f"{_named(figure)}{interval}{change_note}"
 
 
 def _link(page: str | None, settings: Settings) -> str:

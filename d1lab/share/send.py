@@ -88,19 +88,19 @@ def send(
     reports = latest_reports(settings, ledger, name)
     check_names(watched, (figure.metric for report in reports for figure in report.figures))
     attach = settings.notify.attach_page if attach_page is None else attach_page
-    post = _Sender(settings, name, attach=attach, dry_run=dry_run)
+    sender = _Sender(settings, name, attach=attach, dry_run=dry_run)
     pulled = pulled_at(settings, name)
     if pulled is not None:
         moment = now or datetime.now(UTC)
-        post.tell(DATA, "errors", lambda known: data_notice(name, pulled, known, moment))
+        sender.send(DATA, "errors", lambda known: data_notice(name, pulled, known, moment))
     for report in reports:
         for address in ADDRESSES:
-            post.tell(
+            sender.send(
                 report.series,
                 address,
                 lambda known, r=report, a=address: report_notice(r, a, known, watched, settings),
             )
-    return post.deliveries
+    return sender.deliveries
 
 
 class _Sender:
@@ -113,7 +113,7 @@ class _Sender:
         self._sent = open_delivery_log(settings)
         self._services = {} if dry_run else {a: services(settings, a) for a in ADDRESSES}
 
-    def tell(self, subject: str, address: Address, judge: Judge) -> None:
+    def send(self, subject: str, address: Address, judge: Judge) -> None:
         """Tell an address what is new about a subject, if anything is."""
         topic = Topic(self.database, subject, address)
         if self.dry_run:

@@ -53,14 +53,14 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
 
 def _create_all(con: duckdb.DuckDBPyConnection, waiting: list[Path]) -> None:
     while waiting:
-        refused: dict[Path, str] = {}
+        failed: dict[Path, str] = {}
         for path in waiting:
             if error := _create_view(con, path):
-                refused[path] = error
-        if len(refused) == len(waiting):
-            path, error = next(iter(refused.items()))
+                failed[path] = error
+        if len(failed) == len(waiting):
+            path, error = next(iter(failed.items()))
             raise InputError(f"view {path.stem!r} ({path.name}): {error}")
-        waiting = list(refused)  # a view can read views of later files
+        waiting = list(failed)  # a view can read views of later files
 
 
 def looking_in(

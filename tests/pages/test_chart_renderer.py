@@ -18,39 +18,39 @@ BARS = json.dumps({"data": {"values": [{"a": 1}]}, "mark": "bar"})
 
 
 @pytest.fixture
-def artist():
+def renderer():
     """A separate renderer."""
     made = ChartRenderer(os.environ)
     yield made
     made.close()
 
 
-def test_drawings_are_queued(artist):
+def test_drawings_are_queued(renderer):
     """Several charts can be queued; each gets its own result or error."""
-    drawn, refused, again = [artist.draw(spec) for spec in (BARS, '{"mark": "bat"}', BARS)]
+    drawn, refused, again = [renderer.draw(spec) for spec in (BARS, '{"mark": "bat"}', BARS)]
     assert drawn.result().startswith("<svg")
     with pytest.raises(ValueError, match="conversion failed"):
         refused.result()
     assert again.result() == drawn.result()
 
 
-def test_a_dead_artist_is_replaced(artist):
+def test_a_dead_renderer_is_replaced(renderer):
     """The next chart after a crash is rendered."""
-    artist.draw(BARS).result()
-    artist._process.kill()
-    artist._process.wait()
-    assert artist.draw(BARS).result().startswith("<svg")
+    renderer.draw(BARS).result()
+    renderer._process.kill()
+    renderer._process.wait()
+    assert renderer.draw(BARS).result().startswith("<svg")
 
 
-def test_what_never_ends_is_ended(artist, monkeypatch):
+def test_what_never_ends_is_ended(renderer, monkeypatch):
     """One chart fails with a reason; the next one is rendered."""
-    artist.draw(BARS).result()
+    renderer.draw(BARS).result()
     monkeypatch.setattr(drawing, "LONGEST_SECONDS", 0.2)
-    os.kill(artist._process.pid, signal.SIGSTOP)
+    os.kill(renderer._process.pid, signal.SIGSTOP)
     with pytest.raises(ValueError, match="the renderer stopped or took longer than"):
-        artist.draw(BARS).result()
+        renderer.draw(BARS).result()
     monkeypatch.undo()
-    assert artist.draw(BARS).result().startswith("<svg")
+    assert renderer.draw(BARS).result().startswith("<svg")
 
 
 def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_charts_seen_before_are_not_drawn_again(tmp_path, monkeypatch):
             return super().draw(spec)
 
     counting = Counting(os.environ)
-    monkeypatch.setattr(vega, "_artist", lambda: counting)
+    monkeypatch.setattr(vega, "_renderer", lambda: counting)
     vega._picture.cache_clear()
     for cell in cells:
         vega.prerender(cell.get("outputs", ()))

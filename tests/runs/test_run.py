@@ -212,7 +212,7 @@ def test_secrets_never_reach_a_run(settings, monkeypatch):
 def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
     """The fall-back hides the tokens as well."""
     monkeypatch.setenv("D1LAB_WRITE_TOKEN", SECRET)
-    record, run_dir = run(settings, prepared(settings, "tells_secrets"), warm=False)
+    record, run_dir = run(settings, prepared(settings, "tells_secrets"), fork=False)
     assert record.status == "done", record.error
     assert SECRET not in (run_dir / "notebook.ipynb").read_text()
 

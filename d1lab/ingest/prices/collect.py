@@ -80,9 +80,9 @@ def read_watchlist(path: Path) -> tuple[list[Watch], list[RejectedLine]]:
 
 
 def _checked(line: Line) -> Watch:
-    number, fault, cells = line
-    if fault:
-        raise InputError(fault)
+    number, problem, cells = line
+    if problem:
+        raise InputError(problem)
     shop, sku, competitor = (text(name, cells[name]) for name in ("shop", "sku", "competitor"))
     if not cells["url"]:
         raise InputError("url is missing")

@@ -94,8 +94,8 @@ def _json_ld(page: Element) -> Iterator[Any]:
     for script in page.iter("script"):
         kind = str(script.get("type", "")).partition(";")[0]
         if kind.strip().lower() == "application/ld+json":
-            told = _json(str(script.text or ""))
-            yield from told if isinstance(told, list) else [told]
+            data = _json(str(script.text or ""))
+            yield from data if isinstance(data, list) else [data]
 
 
 def _json(text: str) -> Any:

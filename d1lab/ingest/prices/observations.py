@@ -96,9 +96,9 @@ def ingest_prices(
     lines = read_lines(path, FIELDS, NEEDED)
     rows: dict[tuple[object, ...], Observation] = {}
     rejected: list[RejectedLine] = []
-    for line, fault, cells in lines:
+    for line, problem, cells in lines:
         try:
-            row = _checked(fault, cells, latest)
+            row = _checked(problem, cells, latest)
             _require_new(row, rows)
         except InputError as error:
             rejected.append(rejected_line(line, cells["sku"], cells["competitor"], str(error)))
@@ -142,17 +142,17 @@ def read_lines(path: Path, fields: Sequence[str], needed: Sequence[str]) -> list
     with scratch() as con:
         load(con, [path], ColumnMap("prices", tuple(fields), {name: (name,) for name in names}))
         rows = con.sql("FROM source ORDER BY line").fetchall()
-    return [(line, fault, _cells(fields, values)) for line, fault, *values in rows]
+    return [(line, problem, _cells(fields, values)) for line, problem, *values in rows]
 
 
 def _cells(fields: Sequence[str], values: Sequence[str | None]) -> dict[str, str | None]:
     return {name: (value or "").strip() or None for name, value in zip(fields, values, strict=True)}
 
 
-def _checked(fault: str | None, cells: Mapping[str, str | None], latest: datetime) -> Observation:
+def _checked(problem: str | None, cells: Mapping[str, str | None], latest: datetime) -> Observation:
     """Parse a line's observation; raise InputError with the reason if it is invalid."""
-    if fault:
-        raise InputError(fault)
+    if problem:
+        raise InputError(problem)
     shop, sku, competitor = (text(name, cells[name]) for name in ("shop", "sku", "competitor"))
     there = _stock(cells["in_stock"])
     price = _price(cells["price"], there)
@@ -247,5 +247,5 @@ def _key(row: Observation) -> tuple[object, ...]:
 def _require_new(row: Observation, rows: Mapping[Any, Observation]) -> None:
     same = rows.get(_key(row))
     if same is not None:
-        told = "this price" if same == row else f"another price, {same.price} {same.currency},"
-        raise InputError(f"{row.competitor} has {told} for {row.observed_at} in an earlier line")
+        known = "this price" if same == row else f"another price, {same.price} {same.currency},"
+        raise InputError(f"{row.competitor} has {known} for {row.observed_at} in an earlier line")

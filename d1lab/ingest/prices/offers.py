@@ -102,7 +102,7 @@ class Offer(NamedTuple):
 
     price: Decimal | None
     currency: str | None  # ISO 4217
-    in_stock: bool | None  # None: not told
+    in_stock: bool | None  # None: not stated
 
 
 class Wanted(NamedTuple):
@@ -222,14 +222,14 @@ def _agreed(page: Markup, products: list[Node], wanted: Wanted, on: date) -> Off
 
 def _of_product(page: Markup, product: Node, wanted: Wanted, on: date) -> Offer:
     offers: list[Offer] = []
-    faults: list[str] = []
+    problems: list[str] = []
     for node in _offer_nodes(page, product):
         try:
             offers.append(_read(page, node, on))
         except InputError as error:
-            faults.append(str(error))
+            problems.append(str(error))
     if not offers:
-        raise InputError(faults[0] if faults else "the product has no offer")
+        raise InputError(problems[0] if problems else "the product has no offer")
     return _lowest(_in_currency(offers, wanted.currency))
 
 

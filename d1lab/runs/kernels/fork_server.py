@@ -99,11 +99,11 @@ def fork(kernels: dict[int, socket.socket], own: socket.socket, log: int) -> boo
         return True
     os.close(log)
     kernels[pid] = own
-    tell(own, f"pid {pid}")
+    send_line(own, f"pid {pid}")
     return False
 
 
-def tell(own: socket.socket, line: str) -> None:
+def send_line(own: socket.socket, line: str) -> None:
     """Send one line to the caller, if it is still connected."""
     try:
         own.sendall(line.encode() + b"\n")
@@ -118,7 +118,7 @@ def reap(kernels: dict[int, socket.socket]) -> None:
         if pid == 0:
             return
         own = kernels.pop(pid)
-        tell(own, f"exit {os.waitstatus_to_exitcode(status)}")
+        send_line(own, f"exit {os.waitstatus_to_exitcode(status)}")
         own.close()
 
 

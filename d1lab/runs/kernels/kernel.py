@@ -42,14 +42,14 @@ class Kernel:
         environment: All environment variables of the kernel.
         folder: Its working directory.
         log: The file to append output outside of cells to.
-        warm: Whether to fork it from the preloaded server, if possible.
+        fork: Whether to fork it from the preloaded server, if possible.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], folder: Path, log: Path, *, warm: bool = True
+        self, environment: Mapping[str, str], folder: Path, log: Path, *, fork: bool = True
     ) -> None:
         self.environment, self.folder, self.log = dict(environment), folder, log
-        self.warm = warm and AVAILABLE
+        self.may_fork = fork and AVAILABLE
         self.forked = False  # whether the preloaded server forked it
         self.cancelled = False
         self.process: Any = None
@@ -166,7 +166,7 @@ class _Provisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         with self._kernel.log.open("ab") as log:
-            if not (self._kernel.warm and self._fork(cmd, log.fileno(), options)):
+            if not (self._kernel.may_fork and self._fork(cmd, log.fileno(), options)):
                 await super().launch_kernel(cmd, **options, stdout=log, stderr=log)
         self._kernel.process = self.process
         if self._kernel.cancelled:

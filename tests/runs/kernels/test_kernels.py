@@ -23,8 +23,8 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("COV_")}
 pytestmark = pytest.mark.skipif(not forking.AVAILABLE, reason="kernels are forked on Linux only")
 
 
-def run(name: str, log: Path, *, warm: bool = True, **options) -> tuple[Execution, Kernel]:
-    kernel = Kernel({**ENVIRONMENT, **os.environ}, NOTEBOOKS, log, warm=warm)
+def run(name: str, log: Path, *, fork: bool = True, **options) -> tuple[Execution, Kernel]:
+    kernel = Kernel({**ENVIRONMENT, **os.environ}, NOTEBOOKS, log, fork=fork)
     options = {"timeout_seconds": 60} | options
     execution = execute(NOTEBOOKS / f"{name}.ipynb", {"shop": "village"}, kernel, **options)
     return execution, kernel
@@ -36,14 +36,14 @@ def printed(execution: Execution) -> str:
     return "".join(o["text"] for o in outputs if o.output_type == "stream")
 
 
-@pytest.mark.parametrize("warm", [True, False])
-def test_kernel_runs_a_notebook(tmp_path, warm):
+@pytest.mark.parametrize("fork", [True, False])
+def test_kernel_runs_a_notebook(tmp_path, fork):
     """Warm and plain kernels give the same results, and both are gone afterwards."""
-    execution, kernel = run("ends_well", tmp_path / "log", warm=warm)
+    execution, kernel = run("ends_well", tmp_path / "log", fork=fork)
     assert execution.status == "done", execution
     assert (execution.code_cells, execution.cells_done) == (5, 5)  # the injected one, too
     assert printed(execution) == "village None\n"
-    assert kernel.forked is warm
+    assert kernel.forked is fork
     assert kernel.process.poll() is not None
 
 
