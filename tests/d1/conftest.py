@@ -1,4 +1,4 @@
-"""Databases of each kind, for the cases that hold for all of them."""
+"""Databases of each kind, for tests that hold for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from d1lab.d1.transport import ATTEMPTS
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    """Retries happen at once."""
+    """Retries happen without a delay."""
     with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
         yield
 
@@ -30,7 +30,7 @@ def embedded(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 @pytest.fixture(params=["embedded", pytest.param("engine", marks=pytest.mark.engine)])
 def writable(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """An empty database that can be written to: embedded, or of the real engine."""
+    """An empty database that can be written to: embedded, or in the real engine."""
     if request.param == "embedded":
         yield request.getfixturevalue("embedded")
         return

@@ -1,4 +1,4 @@
-"""The embedded database's bill, held against the real engine's for the same statements."""
+"""The embedded database bills the same statements as the real engine does."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fill(db: Database) -> None:
 
 
 def _filled(url: str, folder: Path) -> Iterator[tuple[Database, Database]]:
-    """The same tables, embedded and in the real engine."""
+    """Create the same tables in the embedded database and in the real engine."""
     embedded = SqliteDatabase.create(folder / "d1.sqlite")
     real = open_database(url)
     fill(embedded)
@@ -49,13 +49,13 @@ def _filled(url: str, folder: Path) -> Iterator[tuple[Database, Database]]:
 
 @pytest.fixture(scope="module")
 def both(engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Database]]:
-    """Both databases for tests that only read."""
+    """Both databases, for tests that only read."""
     yield from _filled(engine.fresh(), tmp_path_factory.mktemp("bill"))
 
 
 @pytest.fixture
 def own(engine, tmp_path: Path) -> Iterator[tuple[Database, Database]]:
-    """Both databases for a test that writes: it starts from the same rows in any order."""
+    """Both databases, for a test that writes; each starts with the same rows."""
     yield from _filled(engine.fresh(), tmp_path)
 
 
@@ -105,7 +105,7 @@ def packed(where: str, order: str, columns: str) -> str:
     ],
 )
 def test_rows_read_are_the_engines(both, sql: str, params: tuple):
-    """Pages, scans, keys, sorts: what the embedded database counts is what D1 bills."""
+    """The embedded database counts the rows that D1 bills for pages, scans, keys, and sorts."""
     embedded, real = (spent(db, lambda db: db.query(sql, params)) for db in both)
     assert embedded == real
 
@@ -135,7 +135,7 @@ def test_rows_read_are_the_engines(both, sql: str, params: tuple):
     ],
 )
 def test_rows_written_are_the_engines(own, sql: str):
-    """Each row, once more per index entry; an update that changes nothing is billed, too."""
+    """A row is billed once, plus once per index entry, even if an update changes nothing."""
     embedded, real = (spent(db, lambda db: db.execute(sql)) for db in own)
     assert embedded == real
 
@@ -163,13 +163,15 @@ MOVED = [(k, -v, w) for k, v, w in SAME]
     ],
 )
 def test_write_is_billed_as_by_the_engine(own, work):
-    """Upserts, updates and reads by key, with rows that are new, differ, or do not."""
+    """Upserts, updates, and reads by key cost the same for new, changed, and unchanged rows."""
     embedded, real = (spent(db, work) for db in own)
     assert embedded == real
 
 
 def test_read_over_a_part_is_never_too_low(both):
-    """For what it cannot know, an aggregate over a range, the estimate is an upper bound."""
+    """The estimate is an upper bound for an aggregate over a range, which cannot be counted
+    exactly.
+    """
     embedded, real = (
         spent(db, lambda db: db.query("SELECT sum(c) FROM t WHERE a = 3")) for db in both
     )
@@ -177,7 +179,7 @@ def test_read_over_a_part_is_never_too_low(both):
 
 
 def test_ranges_are_one_row_off_at_most(both):
-    """A page that ends before its limit reads one row more on D1."""
+    """D1 reads one row more for a page that ends before its limit."""
     sql = packed("t WHERE id > 100 AND id <= 150", "id", "id b")
     embedded, real = (spent(db, lambda db: db.query(sql, (500,))) for db in both)
     assert real.rows_read - embedded.rows_read in (0, 1)
@@ -195,20 +197,20 @@ def test_ranges_are_one_row_off_at_most(both):
     ],
 )
 def test_replacing_is_billed_as_by_the_engine(own, sql: str):
-    """INSERT OR REPLACE reads the row that gives way, by the key; a new key reads none."""
+    """INSERT OR REPLACE reads the row that it replaces, by the key, and nothing for a new key."""
     embedded, real = (spent(db, lambda db: db.execute(sql)) for db in own)
     assert embedded == real
 
 
 def test_an_index_is_billed_by_the_rows_it_takes(own):
-    """CREATE INDEX writes one row per row, and one more; reading is about twice the table."""
+    """CREATE INDEX writes one row per row plus one, and reads about twice the table."""
     embedded, real = (spent(db, lambda db: db.execute("CREATE INDEX t_b ON t (b)")) for db in own)
     assert embedded.rows_written == real.rows_written
     assert embedded.rows_read == pytest.approx(real.rows_read, rel=0.05)
 
 
 def test_cost_is_cloudflares_price():
-    """$0.001 per million rows read and $1 per million written, past what is included."""
+    """Beyond the included quota, a million rows cost $0.001 to read and $1 to write."""
     usage = Usage(calls=3, rows_read=25_000_000, rows_written=2_000_000)
     assert cost(usage) == pytest.approx(2.025)
     assert cost(usage, "free") == 0
@@ -218,7 +220,7 @@ def test_cost_is_cloudflares_price():
 
 
 def test_a_json_text_that_is_no_list_costs_nothing(tmp_path):
-    """The elements of a parameter are counted only where the statement walks them."""
+    """The elements of a JSON parameter are billed only if the statement iterates over them."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     text = json.dumps(list(range(50)))
     assert db.query("SELECT ?1", (text,)).usage == (1, 0, 0)

@@ -1,4 +1,4 @@
-"""Compare and set: a row changes only while it is what was seen last."""
+"""Compare and set: a row is changed only if it still has the values that were read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ VALUES = ["v", "w"]
 
 @pytest.fixture
 def db(writable: Database) -> Database:
-    """Three rows: 1 holds text and a number, 2 nothing, 3 a blob and a large integer."""
+    """A database with three rows: 1 has text and a number, 2 is empty, 3 has a blob and a large
+    integer.
+    """
     writable.execute(
         "CREATE TABLE t (k TEXT, n INTEGER, v, w, app DEFAULT 'kept', PRIMARY KEY (k, n))"
     )
@@ -29,7 +31,7 @@ def held(db: Database) -> list[tuple]:
 
 
 def test_swap_changes_rows_that_are_as_expected(db: Database):
-    """NULL, doubles, blobs and integers beyond 2^53 are recognised, and set."""
+    """NULL, doubles, blobs, and integers beyond 2^53 are compared and written exactly."""
     changed = swap(
         db, "t", KEY, VALUES,
         [
@@ -43,8 +45,8 @@ def test_swap_changes_rows_that_are_as_expected(db: Database):
     assert db.query("SELECT DISTINCT app FROM t").rows == [("kept",)]
 
 
-def test_swap_leaves_rows_that_are_not(db: Database):
-    """One column that differs is enough, NULL differs from everything, and no row is made."""
+def test_swap_leaves_rows_that_differ(db: Database):
+    """One different column is enough, NULL differs from every value, and no row is inserted."""
     before = held(db)
     changed = swap(
         db, "t", KEY, VALUES,
@@ -59,7 +61,7 @@ def test_swap_leaves_rows_that_are_not(db: Database):
 
 
 def test_swap_twice_is_harmless(db: Database):
-    """The second time nothing is what it was, and nothing is written."""
+    """The second call finds other values than expected and writes nothing."""
     rows = [(("a", 2), (None, None), (1, 2))]
     assert swap(db, "t", KEY, VALUES, rows) == 1
     written = db.meter.total.rows_written
@@ -68,14 +70,14 @@ def test_swap_twice_is_harmless(db: Database):
 
 
 def test_remove_deletes_rows_that_are_as_expected(db: Database):
-    """The others stay."""
+    """Rows with other values are kept."""
     rows = [(("a", 1), ("x", 0.1 + 0.2)), (("a", 2), (None, 0)), (("a", 3), (b"\x00\xff", 2**53))]
     assert remove(db, "t", KEY, VALUES, rows) == 1
     assert [row[0] for row in held(db)] == [2, 3]
 
 
 def test_swap_and_remove_find_rows_by_the_key(db: Database):
-    """Two rows among 5,000: the table is not scanned."""
+    """Changing two of 5,000 rows does not scan the table."""
     insert_new(db, "t", KEY, [*KEY, *VALUES], [("b", n, 0, 0) for n in range(5_000)])
     before = db.meter.total
     assert swap(db, "t", KEY, VALUES, [(("b", n), (0, 0), (1, 1)) for n in (7, 8)]) == 2
@@ -83,8 +85,8 @@ def test_swap_and_remove_find_rows_by_the_key(db: Database):
     assert (db.meter.total - before).rows_read < 50
 
 
-def test_swap_refuses_a_row_without_its_key(db: Database):
-    """Or with the same key twice: the second could never be what was expected."""
+def test_swap_rejects_a_row_without_its_key(db: Database):
+    """A key that occurs twice is rejected as well, because the second row could never match."""
     with pytest.raises(InputError, match="non-NULL key"):
         swap(db, "t", KEY, VALUES, [((None, 1), (1, 1), (2, 2))])
     with pytest.raises(InputError, match="duplicate key"):
@@ -107,7 +109,7 @@ TABLES = {
 
 @pytest.fixture(params=TABLES)
 def misled(request: pytest.FixtureRequest, writable: Database) -> Database:
-    """A table that was analyzed with one row and has 3,000 now: D1 takes it for tiny."""
+    """A table of 3,000 rows with statistics from when it had one row, so that D1 considers it tiny."""
     for statement in TABLES[request.param]:
         writable.execute(statement)
     for row in ([("a", 0, 0, None)], [("a", n, 0, None) for n in range(1, MANY)]):
@@ -117,8 +119,8 @@ def misled(request: pytest.FixtureRequest, writable: Database) -> Database:
     return writable
 
 
-def test_wrong_statistics_cost_no_scan(misled: Database):
-    """Reading, setting and deleting 200 rows costs some rows for each, and none for the others."""
+def test_outdated_statistics_cost_no_scan(misled: Database):
+    """Reading, writing, and deleting 200 rows costs a few rows each, and none for the other rows."""
     keys = [("a", n) for n in range(700, 700 + ASKED)]
     asked = [*keys, ("a", -1), ("b", 700)]
     before = misled.meter.total.rows_read

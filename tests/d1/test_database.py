@@ -1,4 +1,4 @@
-"""One set of cases for every kind of database: what d1lab relies on holds for all of them."""
+"""The same tests for every kind of database."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def db(filled_url: str) -> Iterator[Database]:
 
 
 @kinds("embedded", "engine", "state")
-def test_query_gives_every_value_exact(db: Database):
-    """Integers beyond 2^53, reals, texts, blobs and NULL come as they were written."""
+def test_query_returns_every_value_exactly(db: Database):
+    """Integers beyond 2^53, reals, texts, blobs, and NULL are returned as they were written."""
     rows = db.query("SELECT id, label, data, v FROM items ORDER BY id").rows
     assert rows == [(i, label, data, v) for i, label, _, data, v in ITEMS]
     assert [type(cell) for row in rows for cell in row] == [
@@ -92,16 +92,16 @@ def test_query_gives_every_value_exact(db: Database):
 
 
 @kinds("dump")
-def test_dump_holds_what_d1_exports(db: Database):
-    """A dump is exact but for integers beyond 2^53, which D1 itself rounds in an export."""
+def test_dump_is_as_exact_as_d1s_export(db: Database):
+    """A dump is exact except for integers beyond 2^53, which D1 itself rounds in an export."""
     rows = db.query("SELECT id, label, data, v FROM items ORDER BY id").rows
     rounded = {BIG: 2**53, -BIG: -(2**53)}
     assert rows == [(i, label, data, rounded.get(v, v)) for i, label, _, data, v in ITEMS]
 
 
 @kinds(*KINDS)
-def test_query_gives_decimals_as_sqlite_stores_them(db: Database):
-    """DECIMAL(10,2) keeps whole amounts as integers, and the others as reals."""
+def test_query_returns_decimals_as_sqlite_stores_them(db: Database):
+    """In a DECIMAL(10,2) column, whole amounts are integers and the others are reals."""
     rows = db.query("SELECT amount, typeof(amount) FROM items ORDER BY id").rows
     assert rows == [
         (10.1, "real"),
@@ -114,7 +114,7 @@ def test_query_gives_decimals_as_sqlite_stores_them(db: Database):
 
 @kinds(*KINDS)
 def test_query_keeps_duplicate_column_names(db: Database):
-    """Columns of one name are all there, in their order."""
+    """Two columns of the same name are both returned, in their order."""
     result = db.query("SELECT id, label, id, v AS label FROM items WHERE id = 1")
     assert result.columns == ("id", "label", "id", "label")
     assert result.rows == [(1, "plain", 1, 1)]
@@ -122,7 +122,7 @@ def test_query_keeps_duplicate_column_names(db: Database):
 
 @kinds(*KINDS)
 def test_query_names_the_columns_of_an_empty_result(db: Database):
-    """No rows, but columns."""
+    """A result without rows still has its columns."""
     result = db.query("SELECT a, b AS c FROM empty")
     assert (result.columns, result.rows) == (("a", "c"), [])
 
@@ -146,8 +146,8 @@ def test_query_names_the_columns_of_an_empty_result(db: Database):
         (None, "null"),
     ],
 )
-def test_parameters_arrive_exact(db: Database, value, kind):
-    """A parameter is the very value in the database: same type, equal to itself."""
+def test_parameters_arrive_exactly(db: Database, value, kind):
+    """In the database, a parameter has the same type and is equal to the given value."""
     sql = "SELECT typeof(?1), ?1 + 0, ?1 IS ?2, typeof(?3), '?1', hex(?1) FROM items WHERE id = ?4"
     found, number, same, other, literal, digits = db.query(sql, (value, value, "7", 1)).rows[0]
     assert (found, same, other, literal) == (kind, 1, "text", "?1")
@@ -162,21 +162,21 @@ def test_parameters_arrive_exact(db: Database, value, kind):
 
 @kinds(*KINDS)
 def test_placeholders_count_as_in_sqlite(db: Database):
-    """`?` follows the highest number so far; a number may be used twice."""
+    """`?` continues from the highest number so far, and a number can be used twice."""
     assert db.query("SELECT ?2, ?, ?1 -- ?9", (1, "b", 2.5)).rows == [("b", 2.5, 1)]
 
 
 @kinds(*KINDS)
 @pytest.mark.parametrize("params", [(), (1,), (1, 2, 3)])
-def test_query_refuses_other_than_the_parameters_it_names(db: Database, params):
-    """Too few or too many values are an error, never NULL."""
+def test_query_requires_exactly_its_parameters(db: Database, params):
+    """Too few or too many values are an error; none of them becomes NULL."""
     with pytest.raises(D1QueryError):
         db.query("SELECT ?1, ?2", params)
 
 
 @kinds(*KINDS)
 def test_query_packs_a_page_exactly(db: Database):
-    """What a pull relies on: a page as JSON arrays keeps large integers, and bills its rows."""
+    """A page packed as JSON arrays keeps large integers and bills one row read per row."""
     before = db.meter.by_table.get("items")
     page = "SELECT id, label FROM items WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3"
     result = db.query(
@@ -191,7 +191,7 @@ def test_query_packs_a_page_exactly(db: Database):
 
 @kinds(*KINDS)
 def test_meter_counts_per_table(db: Database):
-    """Each call is counted for the table it names, and nowhere else."""
+    """Each call is counted for the table that it names, and for no other."""
     db.query("SELECT id FROM items", table="items")
     db.query("SELECT label FROM items", table="items")
     db.query("SELECT * FROM empty", table="empty")
@@ -202,7 +202,7 @@ def test_meter_counts_per_table(db: Database):
 
 @kinds(*KINDS)
 def test_tables_describes_the_users_tables(db: Database):
-    """Columns with type, affinity and key; what is not the user's is left out."""
+    """Columns have their type, affinity, and key; SQLite's own tables are omitted."""
     tables = db.tables()
     assert set(tables) == {"items", 'odd "name', "empty"}
     items = tables["items"]
@@ -238,15 +238,15 @@ def test_tables_describes_the_users_tables(db: Database):
         (f"SELECT max({', '.join(['1'] * 33)})", D1LimitError, "too many arguments"),
     ],
 )
-def test_query_refuses_what_d1_refuses(db: Database, sql, error, message):
-    """The same error class and the same words, whatever the kind."""
+def test_query_rejects_what_d1_rejects(db: Database, sql, error, message):
+    """Every kind of database raises the same class of error with the same message."""
     with pytest.raises(error, match=message):
         db.query(sql)
 
 
 @kinds(*KINDS)
-def test_query_refuses_too_many_or_too_big_parameters(db: Database):
-    """100 parameters of 2 MB at most: refused before anything is sent."""
+def test_query_rejects_too_many_or_too_big_parameters(db: Database):
+    """More than 100 parameters, or one above 2 MB, are rejected before anything is sent."""
     marks = ", ".join("?" * 101)
     with pytest.raises(D1LimitError, match="too many parameters: 101"):
         db.query(f"SELECT 1 WHERE 1 IN ({marks})", (1,) * 101)
@@ -257,8 +257,8 @@ def test_query_refuses_too_many_or_too_big_parameters(db: Database):
 
 @kinds(*KINDS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**63, "\ud800", object()])
-def test_query_refuses_values_that_sqlite_cannot_hold(db: Database, value):
-    """What would change on its way is refused."""
+def test_query_rejects_values_that_sqlite_cannot_store(db: Database, value):
+    """A value that would be changed on its way to the database is rejected."""
     with pytest.raises(InputError, match="parameter 1"):
         db.query("SELECT ?1", (value,))
 
@@ -274,16 +274,16 @@ def test_query_refuses_values_that_sqlite_cannot_hold(db: Database, value):
         "PRAGMA foreign_keys = OFF",
     ],
 )
-def test_query_refuses_to_write(db: Database, sql):
-    """A reader cannot write by mistake."""
+def test_query_does_not_write(db: Database, sql):
+    """A statement that writes is rejected when it is sent as a query."""
     with pytest.raises(InputError, match="statement that writes"):
         db.query(sql)
     assert len(db.query("SELECT 1 FROM items").rows) == len(ITEMS)
 
 
 @kinds(*KINDS)
-def test_read_only_refuses_every_write(filled_url: str):
-    """Dumps, wrangler's own files, and whatever was opened so."""
+def test_read_only_databases_reject_every_write(filled_url: str):
+    """Dumps, wrangler's own files, and databases opened read-only cannot be written to."""
     db = open_database(filled_url, read_only=True)
     try:
         for write in (
@@ -299,7 +299,7 @@ def test_read_only_refuses_every_write(filled_url: str):
 
 @pytest.mark.engine
 def test_state_file_is_read_while_the_engine_writes(engine, filled_engine: str):
-    """Wrangler's own file is never written to, and shows what the engine committed."""
+    """Wrangler's own file is never written to, and shows what the engine has committed."""
     rest = open_database(engine.fresh())
     rest.execute("CREATE TABLE t (a)")
     file = open_database(f"sqlite:{engine.file(rest.url)}")
@@ -314,8 +314,8 @@ def test_state_file_is_read_while_the_engine_writes(engine, filled_engine: str):
         rest.close()
 
 
-def test_open_refuses_unknown_urls(tmp_path: Path):
-    """A URL of no known kind, and files that are not there."""
+def test_open_rejects_unknown_urls(tmp_path: Path):
+    """URLs of an unknown kind and missing files are rejected."""
     with pytest.raises(InputError, match="expected d1://"):
         open_database("postgres://x")
     for kind in ("sqlite", "dump"):
@@ -324,8 +324,8 @@ def test_open_refuses_unknown_urls(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["CREATE TABLE t (a", "SELECT 1;\nGARBAGE;", "ATTACH 'x' AS y;"])
-def test_open_refuses_a_broken_dump(tmp_path: Path, text: str):
-    """A cut, wrong or hostile dump is refused, and leaves no file behind."""
+def test_open_rejects_a_broken_dump(tmp_path: Path, text: str):
+    """A truncated, invalid, or hostile dump is rejected and leaves no file behind."""
     path = tmp_path / "dump.sql"
     path.write_text(text)
     with pytest.raises(InputError, match=r"dump\.sql"):
@@ -333,8 +333,8 @@ def test_open_refuses_a_broken_dump(tmp_path: Path, text: str):
     assert [file.name for file in tmp_path.iterdir()] == ["dump.sql"]
 
 
-def test_open_refuses_what_is_no_database(tmp_path: Path):
-    """A file that is not SQLite's."""
+def test_open_rejects_a_file_that_is_not_a_database(tmp_path: Path):
+    """A file in another format than SQLite's is rejected."""
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to be looked at " * 50)
     with pytest.raises(InputError, match="not a database"):
@@ -342,7 +342,7 @@ def test_open_refuses_what_is_no_database(tmp_path: Path):
 
 
 def test_dump_bookmark_is_that_of_its_text(tmp_path: Path):
-    """The same dump gives the same mark, another one another."""
+    """The bookmark is the same for the same dump and different for any other."""
     marks = []
     for text in ("CREATE TABLE t (a);", "CREATE TABLE t (a);", "CREATE TABLE t (b);"):
         (tmp_path / "dump.sql").write_text(text)

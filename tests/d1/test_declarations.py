@@ -1,4 +1,4 @@
-"""What a database's own SQL says: comments where people write them, and views."""
+"""What the SQL of a database's schema declares: comments, and views."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORDERS = """CREATE TABLE "orders" ( -- one row per order
 
 
 def test_a_comment_belongs_to_the_column_that_it_ends_or_introduces():
-    """Text in quotes is no comment, and a key's columns are no columns once more."""
+    """A quoted text is not a comment, and the columns of a key are not listed again."""
     assert comments_of(ORDERS) == Comments(
         "one row per order",
         {
@@ -31,13 +31,13 @@ def test_a_comment_belongs_to_the_column_that_it_ends_or_introduces():
 
 
 @pytest.mark.parametrize("sql", ["CREATE TABLE t (a, b)", "CREATE VIRTUAL TABLE f USING fts5(a)"])
-def test_without_comments_nothing_is_said(sql):
-    """Nor of a virtual table, whose columns are its module's."""
+def test_without_comments_there_are_no_descriptions(sql):
+    """Virtual tables have none either, because their columns are declared by their module."""
     assert comments_of(sql) == Comments("", {})
 
 
 def test_a_database_without_views_and_tables_of_the_app_reads_nothing(tmp_path):
-    """Its schema is read only where it says something."""
+    """The schema is read only if it can contain declarations."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute(ORDERS)
     before = db.meter.total

@@ -1,4 +1,4 @@
-"""Dumps as programs write them: whoever made one, the database in it opens."""
+"""Dumps of any program can be opened."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def rows_of(path: Path, sql: str = "SELECT id, x FROM t ORDER BY id") -> list[tu
         f"\ufeff{TABLE}INSERT INTO t VALUES(1,unistr('\\0061'));\n",
     ],
 )
-def test_dump_opens_whatever_stands_around_its_statements(tmp_path: Path, text: str):
-    """Transactions, comments in any place, several statements on a line, a byte order mark."""
+def test_dump_opens_with_anything_around_its_statements(tmp_path: Path, text: str):
+    """Transactions, comments, several statements on a line, and a byte order mark are accepted."""
     path = tmp_path / "dump.sql"
     path.write_text(text, encoding="utf-8", newline="")
     assert rows_of(path) == [(1, "a")]
 
 
 def test_dump_of_powershell_is_in_utf16(tmp_path: Path):
-    """`sqlite3 shop.db .dump > dump.sql` writes UTF-16 there."""
+    """PowerShell's `sqlite3 shop.db .dump > dump.sql` writes UTF-16."""
     path = tmp_path / "dump.sql"
     path.write_text(f"{TABLE}INSERT INTO t VALUES(1,'é;\n''x');\n", encoding="utf-16")
     assert rows_of(path) == [(1, "é;\n'x")]
 
 
 def test_iterdump_opens(tmp_path: Path):
-    """Texts over several lines, semicolons within, a trigger, and AUTOINCREMENT's own table."""
+    """Multiline texts, semicolons, a trigger, and AUTOINCREMENT's own table are restored."""
     path = tmp_path / "dump.sql"
     with closing(sqlite3.connect(":memory:")) as made:
         made.executescript(
@@ -60,7 +60,7 @@ def test_iterdump_opens(tmp_path: Path):
 
 
 def test_dump_of_a_virtual_table_opens(tmp_path: Path):
-    """`.dump` writes those into the schema itself."""
+    """`.dump` writes virtual tables directly into the schema."""
     path = tmp_path / "dump.sql"
     path.write_text(
         "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nPRAGMA writable_schema=ON;\n"
@@ -73,7 +73,7 @@ def test_dump_of_a_virtual_table_opens(tmp_path: Path):
 
 
 def test_unistr_reads_every_escape(tmp_path: Path):
-    """SQLite 3.50 and later write control characters so."""
+    """SQLite 3.50 and later write control characters as calls of unistr()."""
     path = tmp_path / "dump.sql"
     path.write_text(
         f"{TABLE}INSERT INTO t VALUES(1, unistr('a\\000ab\\u000ac\\+01F600d\\U0001F600e\\\\f'));\n"
@@ -82,8 +82,8 @@ def test_unistr_reads_every_escape(tmp_path: Path):
     assert rows_of(path) == [(1, "a\nb\nc\U0001f600d\U0001f600e\\f"), (2, None)]
 
 
-def test_dump_that_was_given_up_is_no_database(tmp_path: Path):
-    """`.dump` ends with ROLLBACK where it met an error: half of the data is not the data."""
+def test_dump_that_ended_early_is_rejected(tmp_path: Path):
+    """`.dump` ends with ROLLBACK after an error, so the data would be incomplete."""
     path = tmp_path / "dump.sql"
     path.write_text(f"BEGIN TRANSACTION;\n{TABLE}ROLLBACK; -- due to errors\n")
     with pytest.raises(InputError, match="incomplete"):

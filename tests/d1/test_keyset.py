@@ -1,4 +1,4 @@
-"""Packed batches: every row once, exact, within D1's limits, at one row read per row."""
+"""Packed batches return every row once and exactly, within D1's limits, for one row read per row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from d1lab.errors import (
 
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted, not made."""
+    """Record pauses instead of making them."""
     pauses: list[float] = []
     monkeypatch.setattr(batches, "sleep", pauses.append)
     return pauses
@@ -52,7 +52,7 @@ def numbers(db: Database, count: int) -> None:
 
 
 def test_rows_come_once_in_order_and_cost_one_row_read_each(writable):
-    """Neither OFFSET nor a second look: the bill is the number of rows."""
+    """The bill is the number of rows: there is no OFFSET and no second read."""
     numbers(writable, 3_500)
     before = writable.meter.total.rows_read
     batches = reader(writable, "t")
@@ -65,7 +65,7 @@ def test_rows_come_once_in_order_and_cost_one_row_read_each(writable):
 
 
 def test_bounds_are_kept(writable):
-    """The lower bound is exclusive, the upper inclusive; gaps cost nothing."""
+    """The lower bound is exclusive, the upper one inclusive, and gaps cost nothing."""
     numbers(writable, 30)
     writable.execute("DELETE FROM t WHERE id BETWEEN 11 AND 20")
     found = list(reader(writable, "t").by_rowid(5, 25))
@@ -73,7 +73,7 @@ def test_bounds_are_kept(writable):
 
 
 def test_values_are_exact(writable):
-    """Integers beyond 2^53, whole reals, NULs, quotes and other scripts come as they are."""
+    """Integers beyond 2^53, whole reals, NULs, quotes, and other scripts are returned unchanged."""
     values = [9007199254740993, -(2**63), 1.5, "a'\"\\", "naïve 価格 🛒", "nul\x00inside", None, ""]
     writable.execute("CREATE TABLE t (a)")
     for value in values:
@@ -85,7 +85,7 @@ def test_values_are_exact(writable):
 
 
 def test_reals_and_infinities_are_exact_from_the_engine(engine):
-    """D1 packs reals with 17 digits; an infinity, which is null in a plain answer, survives."""
+    """D1 packs reals with 17 digits and keeps infinities, which a plain response turns into null."""
     db = open_database(engine.fresh())
     db.execute("CREATE TABLE t (a REAL)")
     db.execute("INSERT INTO t VALUES (0.1 + 0.2), (1.0), (9e999), (-9e999), (5e-324), (1.79e308)")
@@ -96,7 +96,7 @@ def test_reals_and_infinities_are_exact_from_the_engine(engine):
 
 
 def test_blobs_are_read_wrapped(writable):
-    """A blob in a column of text makes D1 refuse the batch; it is then read as hexadecimal."""
+    """A blob in a text column makes D1 reject the batch, so it is read as hexadecimal digits."""
     writable.execute("CREATE TABLE t (a TEXT, b BLOB, c INTEGER)")
     writable.execute(
         "INSERT INTO t VALUES ('plain', x'00ff', 1), (x'c3a9', 'text', 2.5), (NULL, NULL, 'x')"
@@ -106,7 +106,7 @@ def test_blobs_are_read_wrapped(writable):
 
 
 def test_text_that_is_not_utf8_comes_as_bytes(embedded):
-    """Python refuses such text; it is read as hexadecimal and told apart."""
+    """Python rejects such text, so it is read as hexadecimal digits and returned as bytes."""
     embedded.execute("CREATE TABLE t (a TEXT)")
     embedded.execute("INSERT INTO t VALUES ('fine'), (CAST(?1 AS TEXT))", (b"\xff\x41",))
     found = list(reader(embedded, "t", packed=False).by_rowid(0, 9))
@@ -114,7 +114,7 @@ def test_text_that_is_not_utf8_comes_as_bytes(embedded):
 
 
 def test_hostile_names_are_only_names(writable):
-    """Quotes, keywords, positional aliases and rowid itself may be names."""
+    """Quotes, keywords, positional aliases, and rowid itself can be column names."""
     table = 'a"; DROP TABLE x; --'
     columns = ["rowid", "c0", "c1", "select", 'q"uote', "with space"]
     listed = ", ".join(map(quote, columns))
@@ -126,7 +126,7 @@ def test_hostile_names_are_only_names(writable):
 
 
 def test_a_table_that_takes_all_names_of_the_rowid_is_read_by_a_unique_index(embedded):
-    """Nothing asks for its rowid: a key of columns that are never NULL does as well."""
+    """Such a table is read by a unique key of NOT NULL columns instead of its rowid."""
     embedded.execute("CREATE TABLE t (rowid, _rowid_, OID, code TEXT NOT NULL UNIQUE)")
     embedded.execute("INSERT INTO t VALUES (7, 8, 9, 'b'), (7, 8, 9, 'a'), (NULL, 1, 2, 'c')")
     table = embedded.tables()["t"]
@@ -137,7 +137,7 @@ def test_a_table_that_takes_all_names_of_the_rowid_is_read_by_a_unique_index(emb
 
 
 def test_without_such_an_index_one_query_reads_all(embedded, monkeypatch):
-    """A key that may be NULL pages nothing; more than one query reads is said, not cut off."""
+    """A nullable key cannot be paged by; a table too large for one query is an error."""
     embedded.execute("CREATE TABLE t (rowid, _rowid_, OID TEXT PRIMARY KEY)")
     embedded.execute("INSERT INTO t VALUES (1, x'00', NULL), (1, 'b', NULL), (2, 0.5, 'c')")
     assert embedded.tables()["t"].is_unpaged
@@ -152,7 +152,7 @@ def test_without_such_an_index_one_query_reads_all(embedded, monkeypatch):
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1_000])
 def test_composite_keys_are_walked_once(writable, limit):
-    """A table without rowids is read by its key, from anywhere; a query reads one row too many."""
+    """A table without rowids is read by its key from any start; each query reads one extra row."""
     writable.execute("CREATE TABLE t (b TEXT, v, a INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID")
     for a in range(4):
         for b in ("", "x", "it's", "é"):
@@ -184,7 +184,7 @@ def test_composite_keys_are_walked_once(writable, limit):
     limit=st.integers(1, 5),
 )
 def test_any_key_is_walked_once(tmp_path_factory, keys, limit):
-    """Keys of any storage class, NULs and blobs among them."""
+    """Keys can have any storage class and contain NULs and blobs."""
     db = SqliteDatabase.create(tmp_path_factory.mktemp("keys") / "d1.sqlite")
     db.execute("CREATE TABLE t (a, b TEXT, c INTEGER, PRIMARY KEY (a, b, c)) WITHOUT ROWID")
     for key in keys:
@@ -198,7 +198,7 @@ def test_any_key_is_walked_once(tmp_path_factory, keys, limit):
 
 
 def test_rowids_are_looked_up(writable):
-    """Rows of given rowids, without those that are gone."""
+    """Rows are read by rowid, without those that no longer exist."""
     numbers(writable, 50)
     batches = reader(writable, "t")
     batches.size = BatchSize(first=3, most=3)
@@ -207,7 +207,7 @@ def test_rowids_are_looked_up(writable):
 
 
 class Flaky:
-    """A database that refuses some queries."""
+    """A database that fails some queries."""
 
     def __init__(self, inner: Database, refuse) -> None:
         self._inner, self._refuse = inner, refuse
@@ -222,8 +222,8 @@ class Flaky:
         return self._inner.query(sql, params, table=table)
 
 
-def test_pages_shrink_until_they_pass_and_grow_back(embedded):
-    """A batch that is too big is halved; the size comes back, step by step."""
+def test_batches_shrink_until_they_pass_and_grow_back(embedded):
+    """A batch that is too big is halved, and the size recovers step by step."""
     numbers(embedded, 6_000)
 
     def refuse(sql, params):
@@ -238,8 +238,8 @@ def test_pages_shrink_until_they_pass_and_grow_back(embedded):
     assert max(batch.rows for batch in found) > 600
 
 
-def test_wide_rows_are_asked_for_in_smaller_pages(embedded):
-    """The first batch shows how wide rows are: no cell meets D1's 2 MB limit after it."""
+def test_wide_rows_are_read_in_smaller_batches(embedded):
+    """The first batch shows how wide the rows are, so later ones stay within D1's limit of 2 MB."""
     embedded.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
     embedded.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 6000) "
@@ -254,7 +254,7 @@ def test_wide_rows_are_asked_for_in_smaller_pages(embedded):
 
 
 def test_a_row_too_big_to_pack_is_read_plain(embedded):
-    """Packing makes a value longer, so one may pass only as it is."""
+    """Packing makes a value longer, so a row may fit only if it is not packed."""
     embedded.execute("CREATE TABLE t (a TEXT)")
     quotes = '"' * 1_500_000  # as JSON: 3 MB
     embedded.execute("INSERT INTO t VALUES ('before'), (?1), ('after')", (quotes,))
@@ -262,7 +262,7 @@ def test_a_row_too_big_to_pack_is_read_plain(embedded):
 
 
 def test_an_overloaded_database_is_given_time(embedded, naps):
-    """Smaller batches, and growing pauses before them."""
+    """The batches get smaller, and the pauses before them longer."""
     numbers(embedded, 100)
     refusals = iter([True, True, True, False])
 
@@ -275,8 +275,8 @@ def test_an_overloaded_database_is_given_time(embedded, naps):
     assert naps == [0.5, 1.0, 2.0]
 
 
-def test_what_never_passes_is_raised(embedded, naps):
-    """At one row there is nothing left to halve."""
+def test_an_error_at_one_row_is_raised(embedded, naps):
+    """A batch of one row cannot be halved."""
     numbers(embedded, 10)
 
     def refuse(sql, params):
@@ -288,8 +288,8 @@ def test_what_never_passes_is_raised(embedded, naps):
     assert max(naps) == 10.0
 
 
-def test_wrong_sql_is_raised_at_once(embedded):
-    """Only what smaller or wrapped batches can mend is asked again."""
+def test_invalid_sql_is_raised_immediately(embedded):
+    """A query is retried only if smaller or wrapped batches can help."""
     numbers(embedded, 10)
     batches = reader(embedded, "t")
     embedded.execute("DROP TABLE t")
@@ -297,8 +297,8 @@ def test_wrong_sql_is_raised_at_once(embedded):
         list(batches.by_rowid(0, 10))
 
 
-def test_a_budget_is_never_passed(writable):
-    """The last batch is cut to what is left; then the reader stops."""
+def test_a_budget_is_never_exceeded(writable):
+    """The last batch is limited to what the budget allows, and then the reader stops."""
     numbers(writable, 5_000)
     batches = reader(writable, "t", budget=1_234)
     before = writable.meter.total.rows_read
@@ -310,13 +310,13 @@ def test_a_budget_is_never_passed(writable):
 
 
 def test_a_budget_that_is_just_enough_is_enough(writable):
-    """Bounds tell where a table ends: no row too many is asked for."""
+    """The bounds show where a table ends, so no extra row is requested."""
     numbers(writable, 1_234)
     batches = reader(writable, "t", budget=1_234)
     assert len(rows(list(batches.by_rowid(0, 1_234)))) == 1_234
 
 
-def test_a_budget_holds_between_threads(embedded):
+def test_threads_share_a_budget(embedded):
     """Rows are reserved before they are read."""
     budget, granted = Budget(embedded.meter, 100), []
 
@@ -337,8 +337,8 @@ def test_a_budget_holds_between_threads(embedded):
     assert sum(granted) == 100 == embedded.meter.total.rows_read
 
 
-def test_the_rowids_own_column_comes_once(writable):
-    """INTEGER PRIMARY KEY is the rowid; any other key beside it is not, nor is DESC."""
+def test_the_alias_of_the_rowid_is_read_once(writable):
+    """Only INTEGER PRIMARY KEY is an alias of the rowid: no other key, and not with DESC."""
     for name, key in {
         "plain": "INTEGER PRIMARY KEY",
         "counted": "INTEGER PRIMARY KEY AUTOINCREMENT",

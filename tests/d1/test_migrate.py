@@ -1,4 +1,4 @@
-"""Migrations: ours and wrangler's agree on what was applied."""
+"""Migrations: d1lab and wrangler agree on which ones were applied."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def db(tmp_path: Path):
     database.close()
 
 
-def test_migrate_makes_every_declared_column(db: SqliteDatabase):
-    """After the migrations each column of the catalog exists."""
+def test_migrate_creates_every_declared_column(db: SqliteDatabase):
+    """After the migrations, every column of the catalog exists."""
     migrate(db)
     found = db.tables()
     for table in TABLES.values():
@@ -36,7 +36,7 @@ def test_migrate_makes_every_declared_column(db: SqliteDatabase):
 
 
 def test_migrate_twice_applies_nothing(db: SqliteDatabase):
-    """What is recorded is not applied again."""
+    """A recorded migration is not applied again."""
     applied = migrate(db)
     assert applied == sorted(applied)
     assert len(applied) >= 6
@@ -45,7 +45,7 @@ def test_migrate_twice_applies_nothing(db: SqliteDatabase):
 
 
 def test_two_migrations_at_once_both_succeed(tmp_path: Path):
-    """Each step is applied by one of them, and the other goes on."""
+    """Each step is applied by one of the processes, and the other one continues."""
     path = tmp_path / "d1.sqlite"
     SqliteDatabase.create(path).close()
     together, faults = threading.Barrier(4), []
@@ -72,8 +72,8 @@ def test_two_migrations_at_once_both_succeed(tmp_path: Path):
     db.close()
 
 
-def test_a_migration_whose_answer_was_lost_is_not_repeated(tmp_path: Path):
-    """It took effect: what is recorded counts, not what was answered."""
+def test_a_migration_whose_response_was_lost_is_not_repeated(tmp_path: Path):
+    """The migration took effect, and its record in the database is what counts."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     lost = []
 
@@ -101,7 +101,9 @@ CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, event_id TEXT, pay
 
 
 def test_migrate_leaves_the_apps_tables_as_they_are(db: SqliteDatabase):
-    """No column, no trigger, no index: not even on a table that bears a name of ours."""
+    """The app's tables get no column, trigger, or index, even if they have the name of a d1lab
+    table.
+    """
     db.batch([Statement(sql) for sql in statements(APPS)])
     names = list(db.tables())
     before = {name: shape(db, name) for name in names}
@@ -112,8 +114,8 @@ def test_migrate_leaves_the_apps_tables_as_they_are(db: SqliteDatabase):
     assert set(TABLES) - {"customer_insights"} <= set(db.tables())
 
 
-def test_migrate_adds_the_unique_index_only_where_no_key_serves(db: SqliteDatabase):
-    """The guide's upsert names (shop, discount_id, sku): without a key on them it would fail."""
+def test_migrate_adds_the_unique_index_only_without_a_key(db: SqliteDatabase):
+    """The guide's upsert needs a unique key on (shop, discount_id, sku)."""
     db.execute(
         "CREATE TABLE discount_analytics (shop TEXT, discount_id TEXT, sku TEXT, times_used)"
     )
@@ -129,8 +131,8 @@ def test_migrate_adds_the_unique_index_only_where_no_key_serves(db: SqliteDataba
     assert db.query("SELECT count(*) FROM discount_analytics").rows == [(1,)]
 
 
-def test_migrate_gives_a_table_of_ours_its_triggers_again(db: SqliteDatabase):
-    """An order_events with all our columns is ours, whoever made it: pulls need its change log."""
+def test_migrate_restores_the_triggers_of_a_d1lab_table(db: SqliteDatabase):
+    """An order_events table with all of d1lab's columns needs its change log, whoever created it."""
     script = (FOLDER / "0002_order_events.sql").read_text()
     db.execute(next(statements(script)))
     migrate(db)
@@ -138,8 +140,8 @@ def test_migrate_gives_a_table_of_ours_its_triggers_again(db: SqliteDatabase):
     assert triggers == [("order_events_deleted",), ("order_events_updated",)]
 
 
-def test_files_without_our_checks_are_harmless(db: SqliteDatabase):
-    """As wrangler applies them, twice: nothing but CREATE IF NOT EXISTS, and no row changes."""
+def test_files_are_harmless_without_d1labs_checks(db: SqliteDatabase):
+    """Applied twice by wrangler, the files only run CREATE IF NOT EXISTS and change no row."""
     files = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("[0-9]*.sql"))]
     found = [sql for text in files for sql in statements(text)]
     bare = ["\n".join(line for line in s.splitlines() if line[:2] != "--").strip() for s in found]
@@ -157,7 +159,7 @@ def test_files_without_our_checks_are_harmless(db: SqliteDatabase):
 
 
 def test_migrate_is_atomic(db: SqliteDatabase, tmp_path: Path):
-    """A migration that fails leaves nothing behind, and those before it stay."""
+    """A migration that fails leaves nothing behind, and earlier ones stay applied."""
     folder = tmp_path / "migrations"
     folder.mkdir()
     (folder / "0001_good.sql").write_text("CREATE TABLE good (a);")
@@ -182,8 +184,8 @@ def test_migrate_keeps_triggers_whole(db: SqliteDatabase, tmp_path: Path):
     assert db.query("SELECT x FROM log").rows == [(7,), (";",)]
 
 
-def test_pending_refuses_a_folder_without_migrations(db: SqliteDatabase, tmp_path: Path):
-    """A wrong folder is not taken for nothing to do."""
+def test_pending_rejects_a_folder_without_migrations(db: SqliteDatabase, tmp_path: Path):
+    """A wrong folder is an error and does not count as having nothing to apply."""
     with pytest.raises(InputError, match="has no migrations"):
         pending(db, tmp_path)
 
@@ -208,8 +210,8 @@ def _write(folder: Path) -> Path:
     return folder
 
 
-def test_wranglers_migrations_are_known_to_us(engine):
-    """What `wrangler d1 migrations apply` applied, d1lab does not apply again."""
+def test_d1lab_knows_wranglers_migrations(engine):
+    """d1lab does not apply again what `wrangler d1 migrations apply` has applied."""
     folder = _write(engine.folder / "migrations")
     db = open_database(engine.fresh())
     name = db.url.rpartition("/")[2]
@@ -221,8 +223,8 @@ def test_wranglers_migrations_are_known_to_us(engine):
     db.close()
 
 
-def test_our_migrations_are_known_to_wrangler(engine):
-    """What d1lab applied, `wrangler d1 migrations list` does not list."""
+def test_wrangler_knows_d1labs_migrations(engine):
+    """`wrangler d1 migrations list` does not list what d1lab has applied."""
     folder = _write(engine.folder / "migrations")
     db = open_database(engine.fresh())
     name = db.url.rpartition("/")[2]
@@ -233,7 +235,7 @@ def test_our_migrations_are_known_to_wrangler(engine):
 
 
 def test_the_projects_migrations_run_on_the_engine(engine):
-    """Every migration that d1lab ships is SQL that D1 takes."""
+    """Every migration that d1lab ships is SQL that D1 accepts."""
     db = open_database(engine.fresh())
     assert migrate(db) == sorted(path.name for path in FOLDER.glob("*.sql"))
     assert set(TABLES) <= set(db.tables())

@@ -1,4 +1,4 @@
-"""The first migration, held against the database of the guide's own app."""
+"""The first migration compared with the database of the guide's own app."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ BOUND = {
 }
 
 
-def test_migrate_makes_the_guides_tables_as_they_are(tmp_path: Path) -> None:
-    """Columns, order, types, defaults and indexes of the guide's app, and nothing of ours."""
+def test_migrate_creates_the_guides_tables_as_they_are(tmp_path: Path) -> None:
+    """Columns, order, types, defaults, and indexes are those of the guide's app, with nothing
+    added.
+    """
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(db)
     theirs = SqliteDatabase.create(tmp_path / "theirs.sqlite")
@@ -44,7 +46,7 @@ def test_migrate_makes_the_guides_tables_as_they_are(tmp_path: Path) -> None:
 
 
 def statements_of_the_app() -> Iterator[Statement]:
-    """Every statement of the guide's functions, with values in the places that they bind."""
+    """Every statement in the guide's functions, with values for its parameters."""
     worker = (guide_app() / "worker.js").read_text()
     for sql, bound in PREPARED.findall(worker):
         names = [name.strip().rpartition(".")[2] for name in bound.split(",") if name.strip()]
@@ -52,7 +54,9 @@ def statements_of_the_app() -> Iterator[Statement]:
 
 
 def billed(url: str, *, migrated: bool) -> list[int]:
-    """Rows written by each statement of the app, run twice: as a first use, and as a second."""
+    """Return the rows written by each statement of the app, run twice: at a first use and at a
+    second.
+    """
     with closing(open_database(url)) as db:
         db.batch([Statement(sql) for sql in statements(SCHEMA.read_text())])
         if migrated:
@@ -62,7 +66,7 @@ def billed(url: str, *, migrated: bool) -> list[int]:
 
 
 def test_every_statement_of_the_guide_works_and_bills_the_same(engine: Engine) -> None:
-    """Upserts, dashboard, retention with SELECT *, monitoring: as without d1lab."""
+    """Upserts, the dashboard, retention with SELECT *, and monitoring work as without d1lab."""
     before = billed(engine.fresh(), migrated=False)
     assert len(before) == 2 * 7
     assert sum(before) > 0

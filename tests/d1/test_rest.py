@@ -1,4 +1,4 @@
-"""The REST client and what can go wrong on its way: no network, no waiting."""
+"""The REST client and its errors, without a network and without waiting."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def failure(message: str, status: int = 400, code: int = 7500, **headers: str) -
 
 
 class Server:
-    """Answers in turn, the last one for ever, and keeps what it was sent."""
+    """Responds with the given answers in turn, repeats the last one, and records the requests."""
 
     def __init__(self, *answers: Answer | Callable[[httpx2.Request], Answer]) -> None:
         self.answers, self.requests = list(answers), []
@@ -102,7 +102,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_query_is_sent_again_after_a_passing_fault(fault: Answer):
+def test_query_is_sent_again_after_a_temporary_error(fault: Answer):
     """Reading twice is harmless."""
     server = Server(fault, fault, success())
     assert connect(server).query("SELECT 1 AS a").rows == [(1,)]
@@ -111,7 +111,7 @@ def test_query_is_sent_again_after_a_passing_fault(fault: Answer):
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_write_is_never_sent_twice(fault: Answer):
-    """A write may have taken effect although its answer was lost."""
+    """A write may have taken effect even if its response was lost."""
     for write in (
         lambda db: db.execute("INSERT INTO t VALUES (1)"),
         lambda db: db.batch([Statement("SELECT 1"), Statement("DELETE FROM t")]),
@@ -124,14 +124,14 @@ def test_write_is_never_sent_twice(fault: Answer):
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_idempotent_write_is_sent_again(fault: Answer):
-    """Where sending twice is harmless, the caller says so."""
+    """A caller can declare that sending a write twice is harmless."""
     server = Server(fault, success())
     connect(server).execute("UPDATE t SET a = 1", idempotent=True)
     assert len(server.requests) == 2
 
 
 def test_query_gives_up_in_the_end():
-    """A fault that does not pass is raised as it is."""
+    """An error that persists is raised unchanged."""
     server = Server(failure("Network connection lost."))
     with pytest.raises(D1UnavailableError, match="Network connection lost"):
         connect(server).query("SELECT 1")
@@ -161,8 +161,8 @@ def test_query_gives_up_in_the_end():
         (httpx2.Response(404, text="not here"), D1QueryError),
     ],
 )  # fmt: skip
-def test_lasting_faults_are_raised_at_once(answer: httpx2.Response, error: type[D1Error]):
-    """Sending them again would change nothing. HTTP 200 is no success by itself."""
+def test_permanent_errors_are_raised_immediately(answer: httpx2.Response, error: type[D1Error]):
+    """Sending the request again would not help, and HTTP 200 alone does not mean success."""
     server = Server(answer)
     with pytest.raises(error) as raised:
         connect(server).query("SELECT 1")
@@ -172,7 +172,7 @@ def test_lasting_faults_are_raised_at_once(answer: httpx2.Response, error: type[
 
 
 def test_quota_error_says_until_when():
-    """A daily limit lasts until the next midnight, UTC."""
+    """A daily limit lasts until the next midnight in UTC."""
     before = datetime.now(UTC)
     with pytest.raises(D1QuotaError, match=r"resets at \d{4}-\d\d-\d\d 00:00 UTC") as raised:
         connect(Server(failure(QUOTA))).query("SELECT 1")
@@ -180,8 +180,8 @@ def test_quota_error_says_until_when():
     assert (raised.value.resets_at.hour, raised.value.resets_at.minute) == (0, 0)
 
 
-def test_retry_after_is_waited():
-    """What the server asks for replaces our own backoff, unless it asks for too much."""
+def test_retry_after_is_respected():
+    """The server's Retry-After replaces the client's own delay, unless it is too long."""
     server = Server(failure("Too many requests", 429, 10429, **{"retry-after": "17"}), success())
     connect(server).query("SELECT 1")
     with pytest.raises(D1UnavailableError) as raised:
@@ -198,7 +198,7 @@ def test_retry_after_is_waited():
 
 
 def test_reads_and_writes_have_a_token_each():
-    """A puller holds no write token, and a read is never sent with one."""
+    """A pull has no write token, and a read is never sent with one."""
     server = Server(lambda request: success())
     db = connect(server)
     db.query("SELECT 1")
@@ -212,7 +212,7 @@ def test_reads_and_writes_have_a_token_each():
 
 
 def test_writes_need_a_write_token():
-    """Without one nothing is sent; without any the database is not opened."""
+    """Without a write token nothing is sent, and without any token the database is not opened."""
     server = Server(success())
     with pytest.raises(D1AuthError, match="D1LAB_WRITE_TOKEN"):
         connect(server, write_token=None).execute("DELETE FROM t")
@@ -234,7 +234,7 @@ def test_writes_need_a_write_token():
     ],
 )
 def test_tokens_are_never_shown(answer: Answer, caplog: pytest.LogCaptureFixture):
-    """Not in an error, its causes, a log, an address or a repr."""
+    """No error, cause, log, address, or repr contains a token."""
     caplog.set_level(logging.DEBUG)
     db = connect(Server(answer))
     shown = [repr(db), str(vars(db)), db.url]
@@ -249,16 +249,16 @@ def test_tokens_are_never_shown(answer: Answer, caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.parametrize("token", ["tökén-5ecret", "5ecret\n", "5ecret two", "5ecret\x00"])
-def test_tokens_that_cannot_be_sent_are_refused_unseen(token: str):
-    """A header takes none of these, and the error of who sends it would repeat the token."""
+def test_tokens_that_cannot_be_sent_are_rejected_without_showing_them(token: str):
+    """These tokens are not valid in a header, and the HTTP library's error would show them."""
     for options in ({"read_token": SecretStr(token)}, {"write_token": SecretStr(token)}):
         with pytest.raises(D1AuthError) as refused:
             RestDatabase(URL, handler=httpx2.MockTransport(Server(success())), **options)
         assert "5ecret" not in str(refused.value)
 
 
-def test_unknown_id_says_what_to_look_at():
-    """Cloudflare answers alike for a wrong account, a wrong database, a token without rights."""
+def test_unknown_id_says_what_to_check():
+    """Cloudflare gives one answer for a wrong account, a wrong database, and missing permissions."""
     db = connect(Server(failure("gone", 404)))
     with pytest.raises(D1QueryError, match=r"^gone\. Check the account and database in the URL"):
         db.tables()
@@ -280,15 +280,15 @@ def test_unknown_id_says_what_to_look_at():
         "wrangler+http://localhost.example.com:8787/db",
     ],
 )
-def test_open_refuses_addresses_it_should_not_speak_to(url: str):
-    """Malformed URLs, secrets in them, and plain HTTP to another machine."""
+def test_open_rejects_unsafe_addresses(url: str):
+    """Malformed URLs, secrets in URLs, and plain HTTP to another machine are rejected."""
     with pytest.raises(InputError):
         connect(Server(success()), url)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.0.0.2"])
-def test_open_speaks_plainly_to_this_machine(host: str):
-    """The local engine needs no token, and gets none."""
+def test_open_uses_plain_http_to_this_machine(host: str):
+    """The local engine needs no token and gets none."""
     listed = httpx2.Response(200, json={"success": True, "result": [{"name": "DB", "uuid": "x1"}]})
     server = Server(listed, listed, success())
     assert connect(server, f"wrangler+http://{host}:8787/DB").query("SELECT 1").rows == [(1,)]
@@ -297,7 +297,7 @@ def test_open_speaks_plainly_to_this_machine(host: str):
 
 
 def test_database_is_found_by_name_over_pages():
-    """A name is looked up once, over as many pages as there are."""
+    """A name is looked up once, in a list of any number of pages."""
     pages = [
         [{"name": f"db{i}", "uuid": f"id{i}"} for i in range(start, start + 3)] for start in (0, 3)
     ]
@@ -312,8 +312,8 @@ def test_database_is_found_by_name_over_pages():
     assert server.requests[-1].url.path.endswith("/id4/raw")
 
 
-def test_unknown_database_is_refused_before_it_is_made():
-    """The local engine makes an empty database for any id: it is asked for its list first."""
+def test_unknown_database_is_rejected_before_it_is_created():
+    """The local engine would create an empty database for any ID, so its list is checked first."""
     listed = httpx2.Response(200, json={"success": True, "result": [{"name": "shop", "uuid": "x"}]})
     server = Server(lambda request: listed)
     with pytest.raises(UnknownName, match="Did you mean 'shop'"):
@@ -322,7 +322,7 @@ def test_unknown_database_is_refused_before_it_is_made():
 
 
 def test_parameters_are_sent_as_text():
-    """The API binds text alone: everything else goes inside one JSON text."""
+    """The API binds only text, so other values are sent inside one JSON text."""
     server = Server(success())
     connect(server).query("SELECT ?1, ?2, '?3', ?3", ("a", 2**53 + 1, b"\x00"))
     body = server.bodies[0]
@@ -331,14 +331,14 @@ def test_parameters_are_sent_as_text():
 
 
 def test_texts_are_sent_as_they_are():
-    """A statement with text parameters alone is not rewritten."""
+    """A statement with only text parameters is not rewritten."""
     server = Server(success())
     connect(server).query("SELECT value FROM json_each(?1)", ("[1]",))
     assert server.bodies == [{"sql": "SELECT value FROM json_each(?1)", "params": ["[1]"]}]
 
 
 def test_batch_is_one_request():
-    """Statements of a batch travel together, and their results come in their order."""
+    """The statements of a batch are sent together, and their results are in the same order."""
     server = Server(success(rows([[1]], "a"), rows([], rows_written=2, changes=1)))
     db = connect(server)
     delete = Statement("DELETE FROM t WHERE a = ?1", ("x",))
@@ -349,7 +349,7 @@ def test_batch_is_one_request():
 
 
 def test_rounded_integers_are_read_again():
-    """An integer that JSON rounded is noticed; the second read gives every cell exactly."""
+    """An integer that JSON rounded is detected, and a second read returns every cell exactly."""
     first = rows([[1, 9007199254740992, "x"]], "id", "big", "name")
     second = rows([["i1", "i9007199254740993", "tx"]], "c0", "c1", "c2")
     server = Server(success(first), success(second))
@@ -362,7 +362,7 @@ def test_rounded_integers_are_read_again():
 
 
 def test_rounded_integers_of_a_write_are_not_passed_on():
-    """RETURNING cannot be read again: a rounded integer there is an error, never a value."""
+    """RETURNING cannot be read again, so a rounded integer in it is an error."""
     server = Server(success(rows([[9007199254740992]], "big", changes=1)))
     with pytest.raises(D1QueryError, match="the write succeeded"):
         connect(server).execute("INSERT INTO t VALUES (1) RETURNING big")
@@ -370,7 +370,7 @@ def test_rounded_integers_of_a_write_are_not_passed_on():
 
 
 def test_bookmark_is_time_travels():
-    """Cloudflare's own mark; None, never an error, where there is none."""
+    """The bookmark is Cloudflare's own, or None if there is none; it is never an error."""
     found = httpx2.Response(200, json={"success": True, "result": {"bookmark": "0000-1"}})
     server = Server(found)
     assert connect(server).bookmark() == "0000-1"
@@ -380,8 +380,8 @@ def test_bookmark_is_time_travels():
     assert connect(Server(nothing)).bookmark() is None
 
 
-def test_answers_that_orjson_refuses_are_read():
-    """A lone surrogate is no reason to fail."""
+def test_answers_that_orjson_rejects_are_read():
+    """A lone surrogate does not make a read fail."""
     results = rb'{"columns":["a","b"],"rows":[["\ud800",Infinity]]}'
     body = rb'{"success":true,"result":[{"success":true,"results":%b,"meta":{}}]}' % results
     result = connect(Server(httpx2.Response(200, content=body))).query("SELECT 1")
@@ -389,7 +389,7 @@ def test_answers_that_orjson_refuses_are_read():
 
 
 def _without(result: dict, *path: str, value: object = None) -> httpx2.Response:
-    """A success whose only result has something else at a place."""
+    """Return a successful response with another value at one place of its only result."""
     part = result
     for name in path[:-1]:
         part = part[name]
@@ -432,8 +432,8 @@ MISSHAPEN = [
 
 
 @pytest.mark.parametrize("answer", MISSHAPEN)
-def test_a_misshapen_answer_is_no_answer(answer: httpx2.Response):
-    """It is asked for again; it is never taken for "no rows", and a write is not sent twice."""
+def test_a_malformed_response_is_not_a_result(answer: httpx2.Response):
+    """It is requested again and never counts as "no rows"; a write is not sent twice."""
     server = Server(answer, success(_one()))
     assert connect(server).query("SELECT a, b FROM t").rows == [(1, "x")]
     assert len(server.requests) == 2
@@ -449,8 +449,8 @@ def test_a_misshapen_answer_is_no_answer(answer: httpx2.Response):
         _without(_one(), "meta", "changes", value="x"),
     ],
 )
-def test_a_misshapen_answer_to_a_write_is_unknown(answer: httpx2.Response):
-    """Whether it took effect cannot be told: it is reported, not sent again."""
+def test_a_malformed_response_to_a_write_is_an_error(answer: httpx2.Response):
+    """Whether the write took effect is unknown, so it is reported and not sent again."""
     server = Server(answer)
     with pytest.raises(D1UnavailableError, match="incomplete or damaged"):
         connect(server).execute("DELETE FROM t RETURNING a, b")
@@ -459,13 +459,13 @@ def test_a_misshapen_answer_to_a_write_is_unknown(answer: httpx2.Response):
 
 @pytest.mark.parametrize("results", [None, {}, [], {"columns": [], "rows": []}])
 def test_a_write_needs_no_rows(results: object):
-    """The engine gives a statement without RETURNING no results, in one form or another."""
+    """The engine returns no results for a statement without RETURNING, in several forms."""
     answer = _without(rows([], changes=3), "results", value=results)
     assert connect(Server(answer)).execute("DELETE FROM t").changes == 3
 
 
-def test_an_answer_with_fewer_rows_than_certain_is_no_answer():
-    """An aggregate has one row whatever the data: without it the answer is incomplete."""
+def test_a_response_with_too_few_rows_is_not_a_result():
+    """An aggregate always has one row; without it, the response is incomplete."""
     server = Server(success(rows([], "a")), success(rows([[0]], "a")))
     sql = "SELECT count(*) AS a FROM t"
     assert connect(server).batch([Statement(sql, least_rows=1)])[0].rows == [(0,)]
@@ -473,14 +473,14 @@ def test_an_answer_with_fewer_rows_than_certain_is_no_answer():
 
 
 @pytest.mark.parametrize("lists", [rows([], "schema", "name", "type", "wr"), rows([["main"]], "x")])
-def test_an_incomplete_list_of_tables_is_none(lists: dict):
-    """Every database lists at least `sqlite_schema`: an empty list is not an empty database."""
+def test_an_empty_list_of_tables_is_an_error(lists: dict):
+    """Every database lists at least `sqlite_schema`, so an empty list means a damaged response."""
     with pytest.raises(D1UnavailableError):
         connect(Server(success(lists))).tables()
 
 
 def test_the_list_of_databases_and_the_size_are_checked():
-    """Their shape too: what is missing is asked for again, not taken for an unknown name."""
+    """Their shape is checked too: a missing part is requested again and is not an unknown name."""
     broken = httpx2.Response(200, json={"success": True, "result": [{"name": "db4"}]})
     listed = [{"name": "db4", "uuid": "id4"}]
     whole = [httpx2.Response(200, json={"success": True, "result": r}) for r in (listed, [])]

@@ -1,4 +1,4 @@
-"""The embedded database: its file, its mark, its threads."""
+"""The embedded database: its file, its bookmark, and threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from d1lab.errors import D1OverloadedError, D1QueryError, InputError
 
 
 def test_create_makes_the_file_and_its_folders(tmp_path: Path):
-    """A new database keeps a rollback journal, and is there for the next one to open."""
+    """A new database has a rollback journal and can be opened by the next process."""
     path = tmp_path / "data" / "demo" / "d1.sqlite"
     db = SqliteDatabase.create(path)
     db.execute("CREATE TABLE t (a)")
@@ -30,13 +30,13 @@ def test_create_makes_the_file_and_its_folders(tmp_path: Path):
 
 
 def test_create_overwrites_nothing(embedded: SqliteDatabase):
-    """An existing file is refused."""
+    """An existing file is an error."""
     with pytest.raises(InputError, match="exists"):
         SqliteDatabase.create(embedded.path)
 
 
 def test_bookmark_changes_with_each_write(embedded: SqliteDatabase):
-    """Equal marks: nothing changed. Each change has its own, whoever makes it."""
+    """Equal bookmarks mean that nothing changed, and every change gives a new one."""
     marks = [embedded.bookmark()]
     embedded.execute("CREATE TABLE t (a)")
     marks.append(embedded.bookmark())
@@ -55,14 +55,14 @@ def test_bookmark_changes_with_each_write(embedded: SqliteDatabase):
 
 
 def test_bookmark_costs_nothing(embedded: SqliteDatabase):
-    """No call, no row."""
+    """Reading the bookmark makes no call and reads no row."""
     embedded.bookmark()
     embedded.size_bytes()
     assert embedded.meter.total.calls == 0
 
 
 def test_bookmark_is_unknown_with_a_write_ahead_log(tmp_path: Path):
-    """The header lags behind the log: no mark is better than a wrong one."""
+    """The file's header lags behind the log, so there is no bookmark rather than a wrong one."""
     path = tmp_path / "wal.sqlite"
     raw = sqlite3.connect(path)
     raw.execute("PRAGMA journal_mode = WAL")
@@ -74,7 +74,7 @@ def test_bookmark_is_unknown_with_a_write_ahead_log(tmp_path: Path):
 
 
 def test_wranglers_own_file_is_opened_for_reading(tmp_path: Path):
-    """Its engine holds the file open: writing to it is refused, however it is opened."""
+    """The engine has the file open, so writing to it is rejected in every mode."""
     folder = tmp_path / ".wrangler/state/v3/d1/miniflare-D1DatabaseObject"
     SqliteDatabase.create(tmp_path / "d1.sqlite").close()
     folder.mkdir(parents=True)
@@ -85,8 +85,8 @@ def test_wranglers_own_file_is_opened_for_reading(tmp_path: Path):
     db.close()
 
 
-def test_path_may_hold_any_characters(tmp_path: Path):
-    """A path is no URL: nothing in it is read as an option."""
+def test_path_can_contain_any_characters(tmp_path: Path):
+    """A path is not a URL: no part of it is read as an option."""
     path = tmp_path / "ü? mode=memory&x#%41.sqlite"
     db = SqliteDatabase.create(path)
     db.execute("CREATE TABLE t (a)")
@@ -95,7 +95,7 @@ def test_path_may_hold_any_characters(tmp_path: Path):
 
 
 def test_threads_share_one_database(embedded: SqliteDatabase):
-    """Calls from many threads take turns: nothing is lost, and the meter adds up."""
+    """Calls of many threads take turns, nothing is lost, and the meter adds up."""
     embedded.execute("CREATE TABLE t (a)")
 
     def work(number: int) -> int:
@@ -110,7 +110,7 @@ def test_threads_share_one_database(embedded: SqliteDatabase):
 
 
 def test_a_locked_file_is_reported_as_busy(embedded: SqliteDatabase, monkeypatch):
-    """Another process at work is no error of the SQL."""
+    """A lock of another process is not reported as an error in the SQL."""
     embedded.execute("CREATE TABLE t (a)")
     embedded._connection.execute("PRAGMA busy_timeout = 1")
     raw = sqlite3.connect(embedded.path, isolation_level=None)
@@ -122,20 +122,20 @@ def test_a_locked_file_is_reported_as_busy(embedded: SqliteDatabase, monkeypatch
     embedded.execute("INSERT INTO t VALUES (1)")
 
 
-def test_text_that_is_no_unicode_is_an_error(embedded: SqliteDatabase):
-    """It is neither guessed nor replaced: the caller reads it with hex()."""
+def test_text_that_is_not_unicode_is_an_error(embedded: SqliteDatabase):
+    """Such text is neither guessed nor replaced; the caller reads it with hex()."""
     with pytest.raises(D1QueryError, match="UTF-8"):
         embedded.query("SELECT CAST(x'ff' AS TEXT) AS broken")
     assert embedded.query("SELECT hex(CAST(x'ff' AS TEXT))").rows == [("FF",)]
 
 
 def test_errors_name_the_statement(embedded: SqliteDatabase):
-    """What was asked, and what was found."""
+    """An error shows the statement and what SQLite says about it."""
     with pytest.raises(D1QueryError, match=r"no such table: t, in: SELECT a FROM t$"):
         embedded.query("SELECT a\nFROM t")
 
 
 def test_closing_twice_is_harmless(embedded: SqliteDatabase):
-    """The second close finds nothing to do."""
+    """The second close does nothing."""
     embedded.close()
     embedded.close()

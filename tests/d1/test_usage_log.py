@@ -1,4 +1,4 @@
-"""What D1 bills, kept by month."""
+"""The log of what D1 bills, by month."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d1lab.d1.usage_log import FOLDER, note, spent
 
 
 def test_spent_sums_from_a_day_on(tmp_path):
-    """Today, this month, and both months; nothing of what is not there."""
+    """Sums cover today, this month, or both months, and are zero without a log."""
     assert spent(tmp_path, date(2026, 5, 1)) == Usage()
     for day, rows in (("2026-04-30", 1), ("2026-05-01", 10), ("2026-05-31", 100)):
         note(tmp_path, Usage(1, rows, 2 * rows), datetime.fromisoformat(f"{day}T23:59:00+00:00"))
@@ -23,7 +23,7 @@ def test_spent_sums_from_a_day_on(tmp_path):
 
 
 def test_a_line_that_was_cut_off_does_not_count(tmp_path):
-    """A process may be killed while it writes; the others' lines stay."""
+    """A process can be killed while it writes; the lines of other processes are kept."""
     now = datetime(2026, 5, 1, tzinfo=UTC)
     note(tmp_path, Usage(1, 5, 0), now)
     with (tmp_path / FOLDER / "2026-05.jsonl").open("a") as file:
@@ -32,7 +32,7 @@ def test_a_line_that_was_cut_off_does_not_count(tmp_path):
 
 
 def test_three_months_are_kept(tmp_path):
-    """The log does not grow for ever; a connection that read nothing leaves no line."""
+    """The log does not grow without limit, and a connection that read nothing adds no line."""
     for month in range(1, 7):
         note(tmp_path, Usage(1, 1, 0), datetime(2026, month, 2, tzinfo=UTC))
     note(tmp_path, Usage(1, 0, 0), datetime(2026, 7, 2, tzinfo=UTC))
@@ -41,7 +41,7 @@ def test_three_months_are_kept(tmp_path):
 
 
 def test_a_connection_notes_what_it_cost_when_it_closes(tmp_path):
-    """Once, whatever command opened it."""
+    """The cost is recorded once, whichever command opened the connection."""
     settings = Settings(root=tmp_path, databases={"demo": {"url": "sqlite:d1.sqlite"}})
     with closing(SqliteDatabase.create(tmp_path / "d1.sqlite")) as db:
         db.execute("CREATE TABLE t (a INTEGER)")

@@ -1,4 +1,4 @@
-"""Rows by key: exact in every type, written only where they differ."""
+"""Writes by key are exact for every type, and write only rows that differ."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def everything(db: Database, keys: list[tuple]) -> dict:
 
 
 @pytest.mark.parametrize("send", [upsert, insert_new])
-def test_write_keeps_every_value_exact(db: Database, send):
-    """What goes in comes out, in value and type."""
+def test_write_keeps_every_value(db: Database, send):
+    """A value is read back with the same type and content."""
     assert send(db, "t", KEY, COLUMNS, EXACT) == len(EXACT)
     found = everything(db, [row[:2] for row in EXACT])
     for name, n, value in EXACT:
@@ -52,7 +52,7 @@ def test_write_keeps_every_value_exact(db: Database, send):
 
 
 def test_fetch_keeps_infinities(db: Database):
-    """JSON has none; a fetch gives them all the same."""
+    """JSON has no infinities, but a fetch returns them."""
     db.execute("INSERT INTO t (k, n, v) VALUES ('up', 1, 9e999), ('down', 1, -9e999)")
     found = everything(db, [("up", 1), ("down", 1)])
     assert found == {("up", 1): float("inf"), ("down", 1): float("-inf")}
@@ -68,7 +68,7 @@ def test_write_of_the_same_rows_writes_nothing(db: Database, send):
 
 
 def test_upsert_changes_only_what_differs(db: Database):
-    """Of three rows one is new, one differs, one does not."""
+    """Of three rows, one is new, one differs, and one is the same."""
     upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("b", 1, 1)])
     assert upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("b", 1, None), ("c", 1, 1)]) == 2
     assert everything(db, [("a", 1), ("b", 1), ("c", 1)]) == {
@@ -79,28 +79,28 @@ def test_upsert_changes_only_what_differs(db: Database):
 
 
 def test_upsert_leaves_other_columns(db: Database):
-    """A column that is not named keeps its value, and `update=` narrows what is changed."""
+    """A column that is not named keeps its value, and `update=` limits what is changed."""
     upsert(db, "t", KEY, COLUMNS, [("a", 1, 1)])
     db.execute("UPDATE t SET w = 'app'")
     upsert(db, "t", KEY, [*COLUMNS, "w"], [("a", 1, 2, "ours")], update=["v"])
     assert db.query("SELECT v, w FROM t").rows == [(2, "app")]
 
 
-def test_insert_new_leaves_known_rows(db: Database):
-    """The first row of a key stays, within one call and over several."""
+def test_insert_new_keeps_known_rows(db: Database):
+    """The first row of a key is kept, within one call and across calls."""
     assert insert_new(db, "t", KEY, COLUMNS, [("a", 1, "first"), ("a", 1, "second")]) == 1
     assert insert_new(db, "t", KEY, COLUMNS, [("a", 1, "third"), ("b", 1, "new")]) == 1
     assert everything(db, [("a", 1), ("b", 1)]) == {("a", 1): "first", ("b", 1): "new"}
 
 
 def test_insert_takes_rows_as_json(db: Database):
-    """A row that is JSON already is sent as it is."""
+    """A row that is already JSON is sent unchanged."""
     assert insert_new(db, "t", KEY, COLUMNS, ['["a", 1, 9007199254740993]', ("b", 1, 2)]) == 2
     assert everything(db, [("a", 1), ("b", 1)]) == {("a", 1): 2**53 + 1, ("b", 1): 2}
 
 
 def test_write_goes_in_chunks(db: Database):
-    """More rows than one statement takes, and more bytes than one parameter takes."""
+    """Rows are split by the limits of a statement and of the size of a parameter."""
     rows = [("a", n, n) for n in range(CHUNK_ROWS + 1)]
     assert upsert(db, "t", KEY, COLUMNS, rows) == len(rows)
     heavy = [("b", n, "x" * 900_000) for n in range(4)]
@@ -108,8 +108,8 @@ def test_write_goes_in_chunks(db: Database):
     assert db.query("SELECT count(*), max(n) FROM t").rows == [(len(rows) + 4, CHUNK_ROWS)]
 
 
-def test_fetch_of_many_keys_gives_those_that_exist(db: Database):
-    """Every key asked for that has a row, under the key as given."""
+def test_fetch_of_many_keys_returns_those_that_exist(db: Database):
+    """The result has every key that has a row, in the form in which it was given."""
     insert_new(db, "t", KEY, COLUMNS, [("a", n, -n) for n in range(6_000)])
     found = everything(db, [("a", n) for n in range(0, 12_000, 2)])
     assert found == {("a", n): -n for n in range(0, 6_000, 2)}
@@ -128,7 +128,7 @@ def test_fetch_of_many_keys_gives_those_that_exist(db: Database):
     ],
 )
 def test_write_turns_python_values_into_sqlites(db: Database, value, stored):
-    """Dates are text in UTC, decimals the nearest number."""
+    """Dates become text in UTC, and decimals the nearest number."""
     upsert(db, "t", KEY, COLUMNS, [("a", 1, value)])
     assert everything(db, [("a", 1)]) == {("a", 1): stored}
 
@@ -146,27 +146,27 @@ def test_write_turns_python_values_into_sqlites(db: Database, value, stored):
         (("a", 1), "a row with k, n, v"),
     ],
 )
-def test_write_refuses_what_it_cannot_keep(db: Database, row, message):
-    """A value that would change on its way is refused, and nothing is written."""
+def test_write_rejects_what_it_cannot_store(db: Database, row, message):
+    """A value that would be changed on its way is rejected, and nothing is written."""
     with pytest.raises(InputError, match=message):
         upsert(db, "t", KEY, COLUMNS, [("ok", 1, 1), row])
     assert db.query("SELECT count(*) FROM t").rows == [(0,)]
 
 
-def test_upsert_refuses_a_key_given_twice(db: Database):
-    """Two values for one key have no order: neither is written."""
+def test_upsert_rejects_a_key_given_twice(db: Database):
+    """Two values for one key have no order, so neither is written."""
     with pytest.raises(InputError, match="duplicate key"):
         upsert(db, "t", KEY, COLUMNS, [("a", 1, 1), ("a", 1, 2)])
 
 
-def test_write_refuses_a_row_that_is_too_big(db: Database):
-    """A row above D1's limit is refused before it is sent."""
+def test_write_rejects_a_row_that_is_too_big(db: Database):
+    """A row above D1's limit is rejected before it is sent."""
     with pytest.raises(D1TooBigError, match="row too large"):
         insert_new(db, "t", KEY, COLUMNS, [("a", 1, "x" * 1_950_000)])
 
 
 def test_fetch_takes_keys_that_fill_more_than_one_parameter(db: Database):
-    """3 MB of long keys are asked for in parts: D1 takes 2 MB in one parameter."""
+    """Long keys of 3 MB are requested in parts, because D1 accepts 2 MB per parameter."""
     keys = [(f"{number:04}" + "k" * 1_000, number) for number in range(3_000)]
     insert_new(db, "t", KEY, COLUMNS, [(*key, key[1]) for key in keys])
     assert fetch(db, "t", KEY, ["v"], keys) == {key: (key[1],) for key in keys}
