@@ -1,4 +1,4 @@
-"""`d1lab ab`: two arms on the command line, answered in words, figures and JSON."""
+"""`d1lab ab`: two variants on the command line, with the result as a sentence, figures, and JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.command_line import d1lab
 
 
 def test_ab_prints_every_field_as_json(tmp_path: Path):
-    """500 of 10,000 against 560 of 10,000, by the published methods."""
+    """The figures for 500 of 10,000 and 560 of 10,000 are those of the published methods."""
     result = json.loads(d1lab("ab", "500/10000", "560/10000", "--json", cwd=tmp_path).stdout)
     assert result["p_value"] == pytest.approx(0.0582578060, abs=1e-9)
     assert result["difference_low"] == pytest.approx(-0.00021025, abs=1e-6)
@@ -21,7 +21,7 @@ def test_ab_prints_every_field_as_json(tmp_path: Path):
 
 
 def test_ab_counts_alone_need_the_declared_share(tmp_path: Path):
-    """Without visitors the split must have been declared; with it, the exact binomial decides."""
+    """Without visitors the planned split is required, and the exact binomial test decides."""
     refused = json.loads(d1lab("ab", "122", "189", "--json", cwd=tmp_path).stdout)
     assert (refused["status"], refused["p_value"]) == ("not_declared", None)
     decided = d1lab("ab", "122", "189", "--share-b", ".5", "--json", cwd=tmp_path)
@@ -35,8 +35,8 @@ AB_FIELDS = (
 
 
 @pytest.mark.parametrize("arms", [["500/10000", "560/10000"], ["122", "189"], ["0/9", "0/9"]])
-def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
-    """The promised fields in their order, first; what is not known is null, never left out."""
+def test_ab_json_always_has_every_field(tmp_path: Path, arms):
+    """The promised fields come first and in their order; an unavailable one is null."""
     ended = d1lab("ab", *arms, "--json", cwd=tmp_path)
     assert list(json.loads(ended.stdout))[:17] == AB_FIELDS.split()
     assert ended.returncode == 0  # a refusal is an answer
@@ -54,15 +54,15 @@ def test_ab_json_names_every_field_whatever_the_answer(tmp_path: Path, arms):
         (["122", "189", "--share-b", ".5"], "Roll out B: it brought 55 % more orders"),
     ],
 )
-def test_ab_answers_in_words_first(tmp_path: Path, arguments, sentence):
-    """One sentence that needs no statistics, then the figures."""
+def test_ab_prints_a_sentence_first(tmp_path: Path, arguments, sentence):
+    """A sentence that needs no statistics comes before the figures."""
     first, header, *_ = d1lab("ab", *arguments, cwd=tmp_path).stdout.splitlines()
     assert first.startswith(sentence)
     assert header == "field\tvalue"
 
 
 def test_ab_size_gives_the_visitors(tmp_path: Path):
-    """5 % to 5.5 % at 80 % power takes 31,233.4 visitors an arm: 31,234 of whole ones."""
+    """Detecting 5.5% instead of 5% at 80% power takes 31,234 visitors per variant."""
     ask = ("ab", "size", "--base", "5%", "--to", "5.5%")
     size = json.loads(d1lab(*ask, "--json", cwd=tmp_path).stdout)
     assert size["exact_a"] == pytest.approx(31233.438, abs=1e-3)
@@ -81,8 +81,10 @@ def test_ab_size_gives_the_visitors(tmp_path: Path):
         ["ab", "5/80", "6/80", "--look", "2"],
     ],
 )
-def test_ab_refuses_bad_input_in_one_line(tmp_path: Path, arguments):
-    """A missing arm, words for numbers, no rates, an impossible alpha."""
+def test_ab_rejects_invalid_input_in_one_line(tmp_path: Path, arguments):
+    """A missing variant, words instead of numbers, missing rates, and an impossible alpha are
+    rejected.
+    """
     ended = d1lab(*arguments, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")

@@ -1,4 +1,4 @@
-"""The command line: help and example for each command, errors in one line, output for pipes."""
+"""The command line: help and an example for each command, errors in one line, output for pipes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EXPECTED = (
 
 
 def test_commands_that_scripts_call_stay():
-    """A command may come; none goes away or changes its name."""
+    """New commands may be added, but none is removed or renamed."""
     assert set(EXPECTED.split()) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_command_has_a_sentence_and_an_example(name: str):
-    """Help says what a command does and shows one that can be copied."""
+    """The help says what the command does and shows an example that can be copied."""
     command = COMMANDS[name]
     assert command.help
     assert command.help.splitlines()[0].endswith(".")
@@ -55,8 +55,8 @@ def test_command_has_a_sentence_and_an_example(name: str):
         (["metrics", "turnovr"], "d1lab pull"),
     ],
 )
-def test_bad_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expected):
-    """What was asked, what was found, what to do; nothing on standard output."""
+def test_invalid_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expected):
+    """The error says what was asked, what was found, and what to do; standard output stays empty."""
     ended = d1lab(*arguments, cwd=tmp_path)
     assert ended.returncode in (2, 3), ended.stderr
     assert ended.stderr.startswith("error: ")
@@ -65,14 +65,14 @@ def test_bad_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expec
     assert ended.stdout == ""
 
 
-def test_bad_settings_do_not_repeat_their_value(tmp_path: Path):
-    """A secret put into the wrong setting is not printed."""
+def test_invalid_settings_do_not_show_their_value(tmp_path: Path):
+    """A secret in the wrong setting is not printed."""
     ended = d1lab("tables", cwd=tmp_path, D1LAB_DATABASES="s3cret-token")
     assert ended.returncode == 2
     assert "s3cret-token" not in ended.stderr + ended.stdout
 
 
-def test_init_makes_a_project_and_keeps_one(tmp_path: Path):
+def test_init_creates_a_project_and_keeps_an_existing_one(tmp_path: Path):
     """A new folder gets settings and notebooks; an existing one is not overwritten."""
     made = d1lab("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
@@ -84,7 +84,7 @@ def test_init_makes_a_project_and_keeps_one(tmp_path: Path):
 
 
 def test_a_remote_database_without_a_token_says_which_variable(tmp_path: Path):
-    """The error names the environment variable, and exits with 2."""
+    """The error names the environment variable, and the exit code is 2."""
     d1lab("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
     ended = d1lab("pull", cwd=tmp_path)
     assert ended.returncode == 2
@@ -92,7 +92,7 @@ def test_a_remote_database_without_a_token_says_which_variable(tmp_path: Path):
 
 
 def test_metrics_print_as_text_and_as_json(tmp_path: Path):
-    """In a pipe: tab-separated lines under a header, or JSON with the same rows."""
+    """In a pipe, rows are tab-separated under a header; JSON has the same rows."""
     text = d1lab("metrics", cwd=tmp_path).stdout.splitlines()
     rows = json.loads(d1lab("metrics", "--json", cwd=tmp_path).stdout)
     assert text[0].split("\t") == list(rows[0])
@@ -102,7 +102,7 @@ def test_metrics_print_as_text_and_as_json(tmp_path: Path):
 
 
 def test_help_does_not_load_the_heavy_libraries():
-    """The command line answers at once: no pandas, DuckDB, Altair or papermill for --help."""
+    """pandas, DuckDB, Altair, and papermill are not imported for --help."""
     script = "import sys, d1lab.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -111,7 +111,7 @@ def test_help_does_not_load_the_heavy_libraries():
 
 
 def test_ingest_commands_have_a_sentence_and_an_example():
-    """As every other command."""
+    """The commands of the group have help as well."""
     for name, command in COMMANDS["ingest"].commands.items():
         assert command.help.splitlines()[0].endswith(".")
         assert command.epilog.startswith(f"Example: d1lab ingest {name} ")
@@ -119,8 +119,8 @@ def test_ingest_commands_have_a_sentence_and_an_example():
             assert parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
 
 
-def test_orders_come_in_and_are_found(tmp_path: Path):
-    """From a file to the search: what is refused is named, and the exit code says so."""
+def test_loaded_orders_are_found(tmp_path: Path):
+    """From the file to the search: rejected lines are listed, and the exit code shows them."""
     (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')
     made = "import sys; from pathlib import Path; from d1lab.d1.sqlite import SqliteDatabase as S"
     subprocess.run([sys.executable, "-c", f"{made}; S.create(Path('d1.sqlite'))"], cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Single commands on unusual ground: hostile SQL, broken files, databases that are only read."""
+"""Single commands in unusual cases: invalid SQL, broken files, read-only databases."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from tests.support.command_line import assert_refused
         ("SELECT skuu FROM order_lines", "Did you mean 'sku'?"),
     ],
 )
-def test_sql_refuses_in_one_line(project, run, statement, told):
-    """Errors of parsing, of names, and those that only a row shows."""
+def test_sql_rejects_in_one_line(project, run, statement, told):
+    """Errors in the syntax, in names, and in a value of one row are each one line."""
     assert run("pull").code == 0
     assert_refused(run("sql", statement), told)
 
 
 @pytest.mark.parametrize("run_id", ["", ".", "..", "/tmp", "nope"])
 def test_push_takes_the_id_of_a_run_and_nothing_else(project, run, run_id):
-    """Neither a path nor a part of one is a run."""
+    """A path, or a part of one, is not a run."""
     (project / "data" / "mine" / "runs" / "20260101T000000-a-b" / "outbox").mkdir(parents=True)
     assert_refused(run("push", run_id), f"There is no run {run_id!r}")
     assert_refused(run("rollback", run_id), f"There is no run {run_id!r}")
 
 
 def test_push_says_where_it_stands(project, run):
-    """What was done before is told as such, by the dry run and by a second push."""
+    """A dry run and a second push say that the results were already written."""
     _fill_customers(project)
     first = _rows(run("push", "r1").out)
     assert (first["status"], first["changed"]) == ("pushed", "1")
@@ -49,7 +49,7 @@ def test_push_says_where_it_stands(project, run):
 
 
 def test_run_says_that_there_is_nothing_to_report_on(folder, run):
-    """A database without a table of ours is no fault, but not nothing either."""
+    """A database without d1lab's tables is not an error, but the command says so."""
     SqliteDatabase.create(folder / "empty.sqlite").close()
     (folder / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:empty.sqlite"\n')
     ended = run("run")
@@ -58,7 +58,7 @@ def test_run_says_that_there_is_nothing_to_report_on(folder, run):
 
 
 def test_run_only_says_what_is_due_in_a_dry_run(project, run):
-    """No bill: nothing was pulled or pushed."""
+    """No bill is printed, because nothing was pulled or pushed."""
     assert run("init", "other").code == 0
     (project / "other" / "notebooks").rename(project / "notebooks")
     assert run("pull").code == 0
@@ -77,16 +77,16 @@ def test_run_only_says_what_is_due_in_a_dry_run(project, run):
         '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "shop = 1"}]}',
     ],
 )
-def test_run_refuses_a_broken_notebook(project, run, notebook):
-    """No JSON, no notebook, no cells, cells without metadata."""
+def test_run_rejects_a_broken_notebook(project, run, notebook):
+    """The file is not JSON, not a notebook, has no cells, or has cells without metadata."""
     assert run("pull").code == 0
     (project / "notebooks").mkdir()
     (project / "notebooks" / "broken.ipynb").write_text(notebook)
     assert_refused(run("run", "broken", "--no-pull"), "broken.ipynb")
 
 
-def test_metrics_print_days_and_what_is_missing(project, run):
-    """A day is a day, and what has none is empty: no time of day, no NaT."""
+def test_metrics_print_days_and_missing_values(project, run):
+    """A date has no time of day, and a missing one is empty."""
     (project / "metrics").mkdir()
     (project / "metrics" / "days.sql").write_text(
         "-- days: a day, none, a time\n-- unit: days  grain: sku  reads: order_lines\n"
@@ -99,8 +99,8 @@ def test_metrics_print_days_and_what_is_missing(project, run):
     assert (row["a"], row["b"], row["c"]) == ("2026-03-01", None, None)
 
 
-def test_metrics_names_a_file_that_is_no_text(project, run):
-    """The project's own metric, saved in another encoding, is named; the others are listed."""
+def test_metrics_names_a_file_that_is_not_text(project, run):
+    """A project's metric in another encoding is named, and the others are listed."""
     (project / "metrics").mkdir()
     (project / "metrics" / "mine.sql").write_bytes("-- mine: ü".encode("utf-16"))
     listed = run("metrics")
@@ -110,8 +110,8 @@ def test_metrics_names_a_file_that_is_no_text(project, run):
 
 @pytest.mark.parametrize("kind", ["dump", "sqlite"])
 @pytest.mark.parametrize("command", [["migrate"], ["aggregate"], ["track", "e.jsonl"]])
-def test_what_can_only_be_read_says_so(folder, run, kind, command):
-    """A dump, and the file that wrangler's engine holds open: before any work is done."""
+def test_a_read_only_database_says_so(folder, run, kind, command):
+    """A dump, and a file that wrangler's engine has open, are rejected before any work is done."""
     Path("e.jsonl").touch()
     file = folder / ENGINE_FOLDER / "x.sqlite"
     SqliteDatabase.create(file).close()
@@ -129,14 +129,14 @@ def test_what_can_only_be_read_says_so(folder, run, kind, command):
      ["--url", "d1://account"], ["--url", "sqlite:"]],
 )  # fmt: skip
 def test_init_writes_nothing_that_would_not_work(folder, run, options):
-    """What d1lab.toml would hold is tried out first."""
+    """The content of d1lab.toml is checked before it is written."""
     assert_refused(run("init", "new", *options))
     assert not Path("new").exists()
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
-def test_track_tries_out_without_a_database(folder, run, kind):
-    """A dry run says what would be refused: there is no database here that it could ask."""
+def test_track_dry_run_needs_no_database(folder, run, kind):
+    """A dry run lists the rejected events without a database."""
     events = pd.DataFrame(small_shop.events()).astype({"quantity": "int64"})
     events.loc[1, "sku"] = None
     file = f"events.{kind}"
@@ -152,13 +152,13 @@ def test_track_tries_out_without_a_database(folder, run, kind):
 
 
 def test_init_names_the_next_command(folder, run):
-    """The demo is built first; a database of one's own is looked at first."""
+    """For the demo that is building it, and for another database checking it."""
     assert "Next: d1lab demo" in run("init", "a").err
     assert "Next: d1lab doctor" in run("init", "b", "--url", "sqlite:ü.sqlite", "--name", "n").err
 
 
 def test_migrate_lists_as_json(folder, run):
-    """Pending first, then applied, then none."""
+    """Migrations are pending first, then applied, and then there are none."""
     SqliteDatabase.create(folder / "new.sqlite").close()
     (folder / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:new.sqlite"\n')
     pending = run("migrate", "--dry-run", "--json").json
@@ -168,7 +168,7 @@ def test_migrate_lists_as_json(folder, run):
 
 
 def test_tables_lists_the_apps_own_whatever_their_names(project, run):
-    """Quotes, blanks, dots and keywords: once, under the app's names."""
+    """Names with quotes, spaces, dots, and keywords are listed once, as the app writes them."""
     db = SqliteDatabase(project / "d1.sqlite")
     for name in ('my ""odd"" table', "select", "a.b"):
         db.execute(f'CREATE TABLE "{name}" ("from" TEXT)')
@@ -213,14 +213,14 @@ def _rows(out: str) -> dict[str, str]:
     ],
 )
 def test_run_pulls_nothing_before_its_input_is_checked(project, run, monkeypatch, arguments, told):
-    """A report, parameter, or file that does not exist is told at once, and costs no row read."""
+    """A report, parameter, or file that does not exist is reported before any row is read."""
     monkeypatch.setattr("d1lab.pages.export.find_chromium", lambda: None)
     assert_refused(run("run", *arguments), told)
     assert not (project / "data").exists()
 
 
-def test_run_takes_the_packaged_notebooks_where_there_are_none(project, run):
-    """`d1lab pull` and `d1lab run` need no `d1lab init`; a folder of one's own comes first."""
+def test_run_uses_the_packaged_notebooks_without_a_folder(project, run):
+    """`d1lab init` is not required; a project's own folder takes precedence."""
     assert run("pull").code == 0
     ended = run("run", "inventory", "--no-pull", "--dry-run", "--json")
     assert {each["report"] for each in ended.json["runs"]} == {"inventory"}
@@ -229,7 +229,9 @@ def test_run_takes_the_packaged_notebooks_where_there_are_none(project, run):
 
 
 def test_optimize_corrects_what_misleads_d1(project, run):
-    """--dry-run shows tables and price and changes nothing; then ANALYZE; then nothing is left."""
+    """--dry-run shows the tables and the cost and changes nothing; after ANALYZE nothing is left to
+    do.
+    """
     db = SqliteDatabase(project / "d1.sqlite")
     one = "INSERT INTO product_costs (shop, sku, unit_cost, valid_from)"
     db.execute(f"{one} VALUES ('s', 'first', 1, '2026-01-01')")

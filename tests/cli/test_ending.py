@@ -1,4 +1,4 @@
-"""How commands end: any error is one sentence and an exit code, and JSON where that was asked."""
+"""How commands end: every error is one sentence and an exit code, and JSON if it was requested."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.command_line import PROGRAM, assert_refused
     ],
 )
 def test_any_error_is_one_line(error: Exception, code: int, said: str):
-    """What a library says of the disk or the memory ends with 1, never 2: it is no wrong input."""
+    """A library's error about the disk or the memory has exit code 1: the input was not invalid."""
     fault = fault_of(error)
     assert (fault.exit_code, fault.kind) == (code, type(error).__name__)
     assert said in fault.error
@@ -53,15 +53,15 @@ def test_any_error_is_one_line(error: Exception, code: int, said: str):
         (("pull", "--bogus"), "NoSuchOption"),
     ],
 )
-def test_errors_are_json_where_json_was_asked_for(project, run, arguments, kind):
-    """One object on standard output; the sentence is on standard error as always."""
+def test_errors_are_json_with_the_option_json(project, run, arguments, kind):
+    """Standard output has one object, and standard error has the sentence as usual."""
     ended = run(*arguments, "--json")
     assert (ended.code, ended.json["exit_code"], ended.json["kind"]) == (2, 2, kind)
     assert ended.err == f"error: {ended.json['error']}\n"
 
 
 def test_times_with_a_zone_are_shown_in_utc(project, run):
-    """DuckDB alone would ask for a package; lists and maps hold such times, too."""
+    """This includes times in lists and maps, for which DuckDB alone would need another package."""
     assert run("pull").code == 0
     ended = run("sql", "SELECT '2026-01-01 12:00:00+02'::TIMESTAMPTZ AS a, [a] AS b, 1 AS c")
     assert ended.code == 0
@@ -82,22 +82,22 @@ def test_times_with_a_zone_are_shown_in_utc(project, run):
         (("sql", "SELECT * FROM range(3) SELECT"), "SQL"),
     ],
 )
-def test_senseless_values_are_refused(project, run, arguments, said):
-    """Exit code 2, before anything is done."""
+def test_senseless_values_are_rejected(project, run, arguments, said):
+    """The exit code is 2, before anything is done."""
     if arguments[0] == "sql":
         assert run("pull").code == 0
     assert_refused(run(*arguments), said, code=2)
 
 
 def test_a_metric_takes_no_negative_days(project, run):
-    """By the name of the parameter, as a report does."""
+    """The error names the parameter, as it does for a report."""
     assert run("pull").code == 0
     wanted = ("--set", "shop=corner", "--set", "until=2026-05-01", "--set", "days=-5")
     assert_refused(run("metrics", "turnover", *wanted), "'days' is -5. Use 1 or more.", code=2)
 
 
 def test_a_damaged_warehouse_is_one_sentence(project, run):
-    """Wherever the damage is: the header, or blocks that only a query reads."""
+    """The damage can be in the header or in blocks that only a query reads."""
     assert run("pull").code == 0
     path = project / "data" / "mine" / "warehouse.duckdb"
     whole = path.read_bytes()
@@ -112,7 +112,7 @@ def test_a_damaged_warehouse_is_one_sentence(project, run):
 
 
 def test_output_that_cannot_be_written_is_an_error(project):
-    """A full disk behind `>`; output that is closed or read in part only is none."""
+    """A full disk behind `>` is an error; output that is closed or partly read is not."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [PROGRAM, "metrics"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
@@ -134,7 +134,7 @@ def test_output_that_cannot_be_written_is_an_error(project):
 
 
 def test_a_full_disk_leaves_the_old_warehouse(project, run):
-    """Here a limit on the size of files: one sentence, exit code 1, nothing half-made."""
+    """With a limit on file sizes, there is one sentence, exit code 1, and no partial file."""
     assert run("pull").code == 0
     folder = project / "data" / "mine"
     before = (folder / "warehouse.duckdb").read_bytes()
@@ -154,7 +154,7 @@ def test_a_full_disk_leaves_the_old_warehouse(project, run):
 
 
 def test_too_few_file_handles_are_one_sentence(project, run):
-    """However few are left: the warehouse stays whole, and the exit code is 1."""
+    """However few are left, the warehouse is intact and the exit code is 1."""
     assert run("pull").code == 0
     assert run("pull", "--full").code == 0  # all modules are loaded by now
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -180,7 +180,7 @@ def test_too_few_file_handles_are_one_sentence(project, run):
 
 
 def test_a_read_only_folder_is_one_sentence(project, run, monkeypatch):
-    """As the system tells of one: root may write anywhere, so that it is told here instead."""
+    """The system's error is simulated, because root can write to any folder."""
 
     def refuse(path: Path) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))

@@ -19,7 +19,7 @@ def _quiet_afterwards() -> Iterator[None]:
 
 
 def test_verbose_and_json_logs_name_what_happens(project, run):
-    """Nothing without an option; a line per event with -v; one JSON object per line with json."""
+    """No option logs nothing, -v one line per event, and json one JSON object per line."""
     assert "pulled database" not in run("pull").err
     assert "pulled database=mine rows_pulled=0" in run("-v", "pull").err
     lines = run("--log-format", "json", "pull").err.splitlines()
@@ -30,7 +30,7 @@ def test_verbose_and_json_logs_name_what_happens(project, run):
 
 
 def test_warnings_take_the_chosen_format(project, run, capsys):
-    """A program that reads JSON gets nothing else."""
+    """A program that reads JSON receives nothing else."""
     assert run("--log-format", "json", "pull").code == 0
     logging.getLogger("d1lab.jobs.lineage").warning("lineage: cannot send %s", "START")
     line = json.loads(capsys.readouterr().err)

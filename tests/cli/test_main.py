@@ -1,4 +1,4 @@
-"""Errors, Ctrl-C and closed pipes: one line and an exit code, whatever went wrong."""
+"""Errors, Ctrl-C, and closed pipes: one line and an exit code in every case."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.support.command_line import assert_refused
 BIN = Path(sys.executable).parent / "d1lab"
 
 
-def test_main_tells_of_a_file_in_the_way(folder, run):
-    """What the system refuses is a line, too: here a file where a folder is wanted."""
+def test_main_reports_a_file_in_the_place_of_a_folder(folder, run):
+    """An error of the operating system is one line as well."""
     Path("taken").touch()
     assert_refused(run("init", "taken"), "taken", "exists", code=1)
     assert_refused(run("init", "taken/sub"), "Not a directory", code=1)
 
 
-def test_main_tells_of_settings_that_are_no_text(folder, run):
-    """A d1lab.toml saved by another program, in another encoding."""
+def test_main_reports_settings_that_are_not_text(folder, run):
+    """A d1lab.toml saved in another encoding is an error in one line."""
     Path("d1lab.toml").write_bytes("database = 'ü'".encode("utf-16"))
     assert_refused(run("pull"), "d1lab.toml is not valid TOML", code=2)
 
 
 @pytest.mark.parametrize("arguments", [("sql", "SELECT '\udcff'"), ("search", "\udcff")])
 def test_main_rejects_bytes_that_are_not_utf8(folder, run, arguments):
-    """As the shell passes them on: no database takes them."""
+    """The shell can pass such arguments, but no database accepts them."""
     assert_refused(run(*arguments), "is not valid UTF-8", code=2)
 
 
@@ -41,15 +41,15 @@ def test_main_rejects_bytes_that_are_not_utf8(folder, run, arguments):
     "url",
     ["wrangler+http://127.0.0.1:99999/x", "wrangler+http://127.0.0.1:x/x", "d1://acc", "sqlite:"],
 )
-def test_main_tells_of_a_malformed_url(folder, run, url):
-    """A port that is none, a part that is missing."""
+def test_main_reports_a_malformed_url(folder, run, url):
+    """An invalid port and a missing part are reported."""
     Path("d1lab.toml").write_text(f'[databases.demo]\nurl = "{url}"\n')
     ended = run("pull")
     assert_refused(ended, code=2)
 
 
 def test_main_says_that_it_waits_and_why(folder, run, monkeypatch, caplog):
-    """No engine listens: each retry names the reason, and the end what to look at."""
+    """Without an engine, each retry gives the reason, and the final error says what to check."""
     monkeypatch.setattr(transport, "ATTEMPTS", 2)
     with socket.socket() as taken:  # bound, but nobody listens there
         taken.bind(("127.0.0.1", 0))
@@ -62,7 +62,7 @@ def test_main_says_that_it_waits_and_why(folder, run, monkeypatch, caplog):
 
 
 def test_main_ends_by_ctrl_c_in_one_line(folder):
-    """Whatever it is at, here at a database that does not answer: no traceback, code 130."""
+    """Ctrl-C during a request to a silent database gives no traceback and code 130."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -77,8 +77,8 @@ def test_main_ends_by_ctrl_c_in_one_line(folder):
     assert told == "interrupted. Completed work is kept. Run the same command to continue.\n"
 
 
-def test_main_is_content_with_a_reader_that_has_enough(project, run):
-    """`d1lab sql ... | head -1` is no failure."""
+def test_main_accepts_a_reader_that_stops(project, run):
+    """`d1lab sql ... | head -1` does not fail."""
     assert run("pull").code == 0
     reading, writing = os.pipe()
     writer = subprocess.Popen(
@@ -92,7 +92,7 @@ def test_main_is_content_with_a_reader_that_has_enough(project, run):
 
 
 def test_main_ends_a_long_query_by_ctrl_c(project, run):
-    """DuckDB does not look up while it works: it is told."""
+    """DuckDB does not check for signals while it works, so it is interrupted explicitly."""
     psutil = pytest.importorskip("psutil")
     assert run("pull").code == 0
     endless = "SELECT count(*) FROM range(100000000000) AS t(a) WHERE a % 7 = sqrt(a)"

@@ -8,7 +8,9 @@ from tests.support.command_line import assert_refused
 
 
 def test_status_and_runs_of_a_project(project, run):
-    """Due and 3 before anything ran; then runs with their cost, and a metrics file."""
+    """Before any run the status is due with exit code 3; then there are runs, costs, and a metrics
+    file.
+    """
     assert run("pull").code == 0
     before = run("status", "--json")
     assert before.code == 3
@@ -31,19 +33,19 @@ def test_status_and_runs_of_a_project(project, run):
     assert "D1 rows read and written: today" in status.err
 
 
-def test_runs_refuse_what_is_no_day_and_no_status(project, run):
-    """One line each."""
+def test_runs_rejects_an_invalid_day_or_status(project, run):
+    """Each error is one line."""
     assert_refused(run("runs", "--since", "monday"), "--since 'monday' is not a day")
     assert_refused(run("runs", "--status", "fail"), "unknown status 'fail'", "timeout")
 
 
-def test_runs_of_a_new_project_are_none(project, run):
-    """An empty list, not an error."""
+def test_runs_of_a_new_project_are_empty(project, run):
+    """The result is an empty list, not an error."""
     assert run("runs", "--json").json == []
 
 
-def test_a_push_by_hand_is_kept_with_the_run(project, run):
-    """Its cost is in `d1lab runs`, and its page no longer says that it is pending."""
+def test_a_manual_push_is_recorded_with_the_run(project, run):
+    """`d1lab runs` includes its cost, and the page no longer says that it is pending."""
     assert run("pull").code == 0
     assert run("run", "customers", "--no-pull", "--no-push").code == 0
     [before] = run("runs", "--json").json

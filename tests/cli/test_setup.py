@@ -1,4 +1,4 @@
-"""A shop's time zone on the command line: in d1lab.toml, of files, of counted days."""
+"""A shop's time zone on the command line: in d1lab.toml, for files, and for counted days."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def set_zone(project: Path, zone: str) -> None:
 
 
 def test_init_writes_the_time_zone(folder, run):
-    """It is a setting of the new project; one that does not exist is refused with the nearest."""
+    """The zone is written to d1lab.toml; an unknown one is rejected with the nearest name."""
     assert run("init", "new", "--timezone", "America/New_York").code == 0
     assert 'timezone = "America/New_York"' in Path("new/d1lab.toml").read_text()
     assert_refused(run("init", "other", "--timezone", "America/NewYork"), "America/New_York")
@@ -28,13 +28,13 @@ def test_init_writes_the_time_zone(folder, run):
 
 @pytest.mark.parametrize("zone", ['"Mars"', '"../etc"', '{harbor = "Nowhere/City"}', "3"])
 def test_a_zone_that_does_not_exist_stops_every_command(project, run, zone):
-    """d1lab.toml is checked before anything is done, and the setting is named."""
+    """d1lab.toml is checked first, and the error names the setting."""
     set_zone(project, zone)
     assert_refused(run("pull"), "timezone")
 
 
 def test_orders_are_read_by_the_shops_clock_and_counted_on_its_day(project, run):
-    """23:30 without an offset is the evening in New York, and stays on its day."""
+    """23:30 without an offset is evening in New York and counts for that day."""
     set_zone(project, '{harbor = "America/New_York"}')
     Path("orders.csv").write_text(ORDERS)
     maps = [part for pair in MAP for part in ("--map", pair)]

@@ -1,4 +1,4 @@
-"""The doctor: what is missing, what to do about it, and at what cost it found out."""
+"""The doctor: what is missing, what to do about it, and what the check itself costs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def whole(db: SqliteDatabase) -> SqliteDatabase:
 
 
 def about(findings: list[Check], subject: str) -> list[Check]:
-    """The findings on one subject that are not 'ok'."""
+    """Return the findings on one subject that are not 'ok'."""
     return [f for f in findings if subject in f.subject and f.level != "ok"]
 
 
@@ -40,8 +40,8 @@ def bad(findings: list[Check]) -> list[Check]:
     return [finding for finding in findings if finding.level != "ok"]
 
 
-def test_doctor_finds_a_migrated_database_well(whole: SqliteDatabase) -> None:
-    """Nothing to do, said table by table, and nothing written."""
+def test_doctor_finds_no_problem_after_the_migrations(whole: SqliteDatabase) -> None:
+    """Every table is listed as ok, and nothing is written."""
     before = whole.meter.total.rows_written
     findings = doctor(whole)
     assert bad(findings) == []
@@ -50,7 +50,7 @@ def test_doctor_finds_a_migrated_database_well(whole: SqliteDatabase) -> None:
 
 
 def test_doctor_of_an_empty_database_names_each_migration(db: SqliteDatabase) -> None:
-    """Every table is missing, and for each the file that makes it."""
+    """Every table is missing, and each finding names the migration that creates it."""
     findings = doctor(db)
     assert about(findings, "migrations")[0].todo == "d1lab migrate"
     todo = {f.subject: f.todo for f in bad(findings)}
@@ -58,8 +58,8 @@ def test_doctor_of_an_empty_database_names_each_migration(db: SqliteDatabase) ->
     assert "0008_bookkeeping.sql" in todo["table d1lab_pushes"]
 
 
-def test_who_only_reads_has_no_problem(db: SqliteDatabase) -> None:
-    """An app's database that d1lab never wrote to: it can be read, and writing is not set up."""
+def test_a_read_only_setup_has_no_problem(db: SqliteDatabase) -> None:
+    """A database that d1lab never wrote to can be read; writing is not set up."""
     db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL)")
     findings = {f.subject: f for f in doctor(db)}
     assert {f.level for f in findings.values()} == {"note", "ok"}
@@ -69,8 +69,8 @@ def test_who_only_reads_has_no_problem(db: SqliteDatabase) -> None:
     assert not [subject for subject in findings if subject.startswith("table ")]
 
 
-def test_without_a_write_token_what_writing_needs_is_a_note(whole: SqliteDatabase) -> None:
-    """The same gap is a problem for who writes; a gap in reading is one for everybody."""
+def test_without_a_write_token_gaps_in_writing_are_notes(whole: SqliteDatabase) -> None:
+    """The same gap is a problem with a write token; a gap in reading is always a problem."""
     whole.execute("DROP TABLE product_costs")
     assert [f.level for f in about(doctor(whole), "product_costs")] == ["problem"]
     assert [f.level for f in about(doctor(whole, writes=False), "product_costs")] == ["note"]
@@ -80,8 +80,8 @@ def test_without_a_write_token_what_writing_needs_is_a_note(whole: SqliteDatabas
     assert [f.needed_for for f in stopped] == ["reading"]
 
 
-def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
-    """The table is the app's: d1lab does without, unless its rows cannot be identified."""
+def test_doctor_accepts_an_app_with_fewer_columns(db: SqliteDatabase) -> None:
+    """It is a problem only if the rows cannot be identified."""
     db.execute(
         "CREATE TABLE inventory_impact"
         " (shop, sku, date, turnover_rate, PRIMARY KEY (shop, sku, date))"
@@ -97,7 +97,7 @@ def test_doctor_of_an_app_that_left_columns_out(db: SqliteDatabase) -> None:
 
 
 def test_doctor_leaves_a_table_of_another_shape_to_the_app(db: SqliteDatabase) -> None:
-    """The app's own order_events: a note that d1lab keeps away from it, and no problem of it."""
+    """The app's own order_events gives a note that d1lab does not use it."""
     db.execute("CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, event_id TEXT)")
     migrate(db)
     (finding,) = about(doctor(db), "order_events")
@@ -106,8 +106,8 @@ def test_doctor_leaves_a_table_of_another_shape_to_the_app(db: SqliteDatabase) -
     assert "pulls it as app_order_events and does not write it" in finding.found
 
 
-def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
-    """As SQLite: an app's Order_Events with an SKU is ours, and the app's own tables are pulled."""
+def test_doctor_ignores_the_case_of_names(db: SqliteDatabase) -> None:
+    """SQLite ignores case, so Order_Events with a column SKU is d1lab's table."""
     db.execute("CREATE TABLE theirs (a)")
     migrate(db)
     db.execute("ALTER TABLE product_costs RENAME TO aside")
@@ -118,7 +118,7 @@ def test_doctor_does_not_look_at_the_case_of_names(db: SqliteDatabase) -> None:
 
 
 def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase) -> None:
-    """`d1lab migrate` would not bring it back, so the advice is another."""
+    """`d1lab migrate` would not restore it, so the advice is different."""
     whole.execute("DROP TABLE product_costs")
     (costs,) = about(doctor(whole), "table product_costs")
     assert costs.level == "problem"
@@ -126,23 +126,23 @@ def test_doctor_sees_what_was_dropped_after_its_migration(whole: SqliteDatabase)
 
 
 def without_key(db: SqliteDatabase, table: str) -> None:
-    """The same table with no key and no index."""
+    """A table of the same columns without a key or an index."""
     names = ", ".join(column.name for column in db.tables()[table].columns)
     db.execute(f"DROP TABLE {table}")
     db.execute(f"CREATE TABLE {table} ({names})")
 
 
 @pytest.mark.parametrize("table", ["customer_insights", "inventory_impact", "order_events"])
-def test_doctor_misses_the_index_that_writing_needs(whole: SqliteDatabase, table: str) -> None:
-    """Without the UNIQUE index a row has no name to be written by."""
+def test_doctor_reports_a_missing_index_for_writing(whole: SqliteDatabase, table: str) -> None:
+    """Without the UNIQUE index, rows cannot be identified for writing."""
     without_key(whole, table)
     finding = about(doctor(whole), f"table {table}")[0]
     assert finding.level == "problem"
     assert "no UNIQUE index" in finding.found
 
 
-def test_doctor_takes_a_primary_key_for_the_index(whole: SqliteDatabase) -> None:
-    """An app that keys the table itself, in another order, is as good."""
+def test_doctor_accepts_a_primary_key_instead_of_the_index(whole: SqliteDatabase) -> None:
+    """The order of its columns does not matter."""
     whole.execute("DROP TABLE customer_insights")
     whole.execute(
         "CREATE TABLE customer_insights (Shop TEXT, customer_id TEXT,"
@@ -151,8 +151,8 @@ def test_doctor_takes_a_primary_key_for_the_index(whole: SqliteDatabase) -> None
     assert not any("UNIQUE" in f.found for f in about(doctor(whole), "table customer_insights"))
 
 
-def test_doctor_takes_no_partial_index_for_unique(whole: SqliteDatabase) -> None:
-    """UNIQUE ... WHERE holds for some rows only."""
+def test_doctor_does_not_accept_a_partial_index(whole: SqliteDatabase) -> None:
+    """UNIQUE ... WHERE applies only to some rows."""
     without_key(whole, "customer_insights")
     whole.execute(
         "CREATE UNIQUE INDEX some ON customer_insights (shop, customer_id) WHERE shop = 'x'"
@@ -160,8 +160,8 @@ def test_doctor_takes_no_partial_index_for_unique(whole: SqliteDatabase) -> None
     assert "no UNIQUE index" in about(doctor(whole), "table customer_insights")[0].found
 
 
-def test_doctor_misses_the_change_log(whole: SqliteDatabase) -> None:
-    """Without a trigger pulls miss corrections: the finding says so, and what helps until then."""
+def test_doctor_reports_a_missing_change_log(whole: SqliteDatabase) -> None:
+    """Without the trigger, pulls miss corrections; the finding says what to do until it exists."""
     whole.execute("DROP TRIGGER order_events_deleted")
     (finding,) = about(doctor(whole), "trigger")
     assert finding.subject == "trigger order_events_deleted"
@@ -171,7 +171,7 @@ def test_doctor_misses_the_change_log(whole: SqliteDatabase) -> None:
 
 
 def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> None:
-    """They are the app's business: a note, no problem."""
+    """Additional tables and columns of the app give a note, not a problem."""
     whole.execute("CREATE TABLE sessions (id TEXT)")
     whole.execute("ALTER TABLE customer_insights ADD COLUMN email_hash TEXT")
     findings = bad(doctor(whole))
@@ -181,7 +181,7 @@ def test_doctor_notes_the_apps_own_tables_and_columns(whole: SqliteDatabase) -> 
 
 
 def test_doctor_warns_before_the_hundredth_column(whole: SqliteDatabase) -> None:
-    """D1 allows 100 columns per table; at 91 the check warns."""
+    """D1 allows 100 columns per table, and the check warns at 91."""
     for number in range(78):
         whole.execute(f"ALTER TABLE ab_test_results ADD COLUMN own_{number} TEXT")
     found = [f.found for f in about(doctor(whole), "table ab_test_results")]
@@ -191,7 +191,7 @@ def test_doctor_warns_before_the_hundredth_column(whole: SqliteDatabase) -> None
 def test_doctor_warns_of_a_database_that_is_nearly_full(
     whole: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """460 MB are nearly all of the free plan, and little of the paid one."""
+    """460 MB are close to the limit of the free plan and far below that of the paid one."""
     monkeypatch.setattr(whole, "size_bytes", lambda: 460_000_000)
     assert about(doctor(whole), "database size") == []
     (finding,) = about(doctor(whole, plan="free"), "database size")
@@ -208,7 +208,7 @@ def audit(db: Database, run: str, status: str, action: str = "push") -> None:
 
 
 def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
-    """With the command that ends them; one that was rolled back is over."""
+    """The finding gives the command that completes them; a push that was rolled back is not listed."""
     audit(whole, "run-1", "done")
     audit(whole, "run-2", "started")
     audit(whole, "run-3", "started")
@@ -223,8 +223,8 @@ def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
     ]
 
 
-def test_doctor_notes_values_that_nobody_of_ours_pushed(whole: SqliteDatabase) -> None:
-    """A segment of the app's: a note that pushes leave it, until the column is handed over."""
+def test_doctor_notes_values_that_d1lab_did_not_push(whole: SqliteDatabase) -> None:
+    """The note says that pushes skip the app's column until it is handed over."""
     whole.execute(
         "INSERT INTO customer_insights (shop, customer_id, customer_segment) VALUES ('s','k','vip')"
     )
@@ -240,7 +240,9 @@ def test_doctor_notes_values_that_nobody_of_ours_pushed(whole: SqliteDatabase) -
 
 
 def test_doctor_scans_no_large_table(whole: SqliteDatabase) -> None:
-    """50,000 customers and 5,000 audit rows: a few thousand rows are read, and it says how many."""
+    """With 50,000 customers and 5,000 audit rows, it reads a few thousand rows and reports how
+    many.
+    """
     whole.execute(
         "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
         " INSERT INTO customer_insights (shop, customer_id) SELECT 's', i FROM n"
@@ -253,7 +255,7 @@ def test_doctor_scans_no_large_table(whole: SqliteDatabase) -> None:
 
 
 def warehouse(folder: Path, bookmark: str | None, age: timedelta, quarantined: int = 0) -> None:
-    """A warehouse as a pull leaves it, as far as the doctor looks."""
+    """A warehouse with the parts that the doctor reads."""
     folder.mkdir(mode=0o700)
     with next_warehouse(folder, fresh=True) as con:
         at = datetime.now(UTC).replace(tzinfo=None) - age
@@ -269,7 +271,7 @@ def warehouse(folder: Path, bookmark: str | None, age: timedelta, quarantined: i
 
 
 def test_doctor_says_how_old_the_warehouse_is(whole: SqliteDatabase, tmp_path: Path) -> None:
-    """Two days old and D1 moved on: pull. The same state of D1: well, however old."""
+    """It advises a pull after two days if D1 has changed, and none if D1 has not."""
     (none,) = about(doctor(whole, tmp_path / "none"), "warehouse")
     assert none.todo == "d1lab pull"
     warehouse(tmp_path / "old", "another mark", timedelta(days=2))
@@ -281,7 +283,7 @@ def test_doctor_says_how_old_the_warehouse_is(whole: SqliteDatabase, tmp_path: P
 
 
 def test_doctor_counts_the_quarantine(whole: SqliteDatabase, tmp_path: Path) -> None:
-    """How many values were put aside, where and why."""
+    """The finding says how many values are in quarantine, in which columns, and why."""
     warehouse(tmp_path / "w", whole.bookmark(), timedelta(0), quarantined=3)
     (finding,) = bad(doctor(whole, tmp_path / "w"))
     assert finding.subject == "quarantine order_events.revenue"
@@ -289,14 +291,14 @@ def test_doctor_counts_the_quarantine(whole: SqliteDatabase, tmp_path: Path) -> 
 
 
 def test_doctor_findings_are_plain_text(db: SqliteDatabase) -> None:
-    """Four texts each: printable as a table, and JSON as they are."""
+    """Each finding has four texts, which can be printed as a table or as JSON."""
     for finding in doctor(db):
         assert all(isinstance(text, str) for text in finding)
         assert json.loads(json.dumps(finding._asdict()))["level"] == finding.level
 
 
 def test_doctor_on_the_engine(engine: workerd.Engine) -> None:
-    """The same examination on workerd: before and after the migrations."""
+    """The findings on workerd are the same, before and after the migrations."""
     db = open_database(engine.fresh())
     assert any(f.subject == "table order_events" for f in bad(doctor(db)))
     migrate(db)

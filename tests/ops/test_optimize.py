@@ -13,7 +13,7 @@ from d1lab.ops.optimize import Misled, optimize
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    """Two tables that were analyzed with one row each; one of them has grown since."""
+    """Two tables that were analyzed with one row each; one of them has grown since then."""
     opened = SqliteDatabase.create(tmp_path / "d1.sqlite")
     for name in ("grown", "tiny"):
         opened.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, a TEXT)")
@@ -28,7 +28,7 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 def test_the_table_that_has_grown_is_analyzed_again(db):
-    """Its size is right afterwards, and nothing is left to do; a table that is tiny stays."""
+    """Afterwards its size is correct and nothing is left to do; the small table is not touched."""
     assert optimize(db, dry_run=True) == [Misled("grown", 1, 1_000, 2_000)]
     assert optimize(db) == [Misled("grown", 1, 1_000, 2_000)]
     assert optimize(db) == []
@@ -36,15 +36,15 @@ def test_the_table_that_has_grown_is_analyzed_again(db):
 
 
 def test_a_dry_run_reads_a_few_rows_and_writes_nothing(db):
-    """One row for each index that was analyzed, and the ends of the table in doubt."""
+    """It reads one row per analyzed index and the ends of the table in question."""
     before = db.meter.total
     optimize(db, dry_run=True)
     spent = db.meter.total - before
     assert (spent.rows_read <= 6, spent.rows_written) == (True, 0)
 
 
-def test_a_database_that_was_never_analyzed_is_well(tmp_path):
-    """There is no sqlite_stat1 to be wrong."""
+def test_a_database_that_was_never_analyzed_is_ok(tmp_path):
+    """Without sqlite_stat1 there are no outdated statistics."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute("CREATE TABLE t (a)")
     assert optimize(db) == []

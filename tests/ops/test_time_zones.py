@@ -1,4 +1,4 @@
-"""A time zone from the hours of orders: where there is a night, and none where there is not."""
+"""A time zone is proposed from the hours of orders if they show a night."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BY_LOCAL_HOUR = [12, 5, 3, 2, 2, 3, 8, 20, 35, 50, 60, 65, 70, 70, 68, 66, 65, 6
 
 
 def in_utc(zone: str, factor: float = 1) -> list[int]:
-    """The hours of a shop of that zone, in UTC, in winter."""
+    """Return the opening hours of a shop in that zone, in UTC, in winter."""
     orders = [0] * 24
     for hour, count in enumerate(BY_LOCAL_HOUR):
         local = datetime(2026, 1, 15, hour, tzinfo=ZoneInfo(zone))
@@ -27,14 +27,16 @@ def in_utc(zone: str, factor: float = 1) -> list[int]:
     ["America/Los_Angeles", "America/Chicago", "America/New_York", "Europe/Berlin", "Asia/Tokyo"],
 )
 def test_the_night_of_the_orders_gives_the_zone(zone):
-    """Few orders in six hours, which are night there."""
+    """The six hours with few orders are taken as the night."""
     proposal = proposed_zone("a", in_utc(zone))
     assert (proposal.shop, proposal.timezone) == ("a", zone)
     assert proposal.share < 0.05
 
 
 def test_nothing_is_proposed_without_a_night():
-    """Orders around the clock, too few orders, or a shop whose night is UTC's."""
+    """There is no proposal for orders around the clock, too few orders, or a night that matches
+    UTC.
+    """
     assert proposed_zone("a", [100] * 24) is None
     few = in_utc("America/New_York", 0.4)
     assert sum(few) < LEAST_ORDERS

@@ -1,4 +1,4 @@
-"""Notes of what d1lab wrote: their life from the first row written to the pull that has them."""
+"""Records of what d1lab wrote, from the first row written to the pull that includes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a warehouse, for which notes are kept."""
+    """A folder with a warehouse, in which writes are recorded."""
     (tmp_path / FILE_NAME).touch()
     return tmp_path
 
@@ -38,7 +38,7 @@ def write(db: SqliteDatabase, folder: Path, *, known: bool = True) -> None:
 
 
 def test_a_note_has_the_tables_before_and_the_rows_afterwards(db, folder):
-    """While it writes, the rows are unknown; at the end both bookmarks and the rows are there."""
+    """During the write the rows are unknown; at the end it has both bookmarks and the rows."""
     with noted(db, folder, ["customer_insights"]) as note:
         (begun,) = own_writes(folder, db.url)
         assert (begun.tables, begun.ended_at, begun.rows) == (("customer_insights",), None, {})
@@ -53,7 +53,7 @@ def test_a_note_has_the_tables_before_and_the_rows_afterwards(db, folder):
 
 
 def test_a_block_that_writes_nothing_leaves_no_note(db, folder):
-    """Nor does one beside a folder without a warehouse."""
+    """There is no note in a folder without a warehouse either."""
     with noted(db, folder, ["customer_insights"]):
         db.query("SELECT 1")
     (folder / FILE_NAME).unlink()
@@ -74,7 +74,7 @@ def test_notes_come_in_order_and_of_one_database_only(db, folder):
 
 
 def test_a_write_beside_another_is_followed_only_if_that_is_allowed():
-    """`alone` asks for proof that nobody else wrote."""
+    """With `alone`, there must be proof that no other process wrote."""
     write = OwnWrite(Path("x"), "u", ("t",), None, "1", "2", False, {})
     assert followed([write], "1", alone=True) == "1"
     assert followed([write], "1", alone=False) == "2"
@@ -82,8 +82,8 @@ def test_a_write_beside_another_is_followed_only_if_that_is_allowed():
 
 
 @pytest.mark.parametrize("text", ["", '{"url": "x", "tab', "[]", "{}", '{"url": 5}', "null"])
-def test_a_note_that_cannot_be_read_is_of_unknown_rows(db, folder, text):
-    """It stops nobody: all tables are read again."""
+def test_an_unreadable_note_means_unknown_rows(db, folder, text):
+    """It is not an error: all tables are read again."""
     write(db, folder)
     (note,) = own_writes(folder, db.url)
     note.path.write_text(text)
@@ -93,7 +93,7 @@ def test_a_note_that_cannot_be_read_is_of_unknown_rows(db, folder, text):
 
 
 def test_rows_of_a_note_are_those_that_were_given(db, folder):
-    """As JSON keeps them: text, numbers, NULL."""
+    """Text, numbers, and NULL are kept as JSON."""
     with noted(db, folder, ["t"]) as note:
         db.execute("INSERT INTO customer_insights VALUES ('s', NULL)")
         note.add("t", ["k"], ["v"], iter([("a", None), ("b", 2.5)]), creates=True)

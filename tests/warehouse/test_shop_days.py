@@ -1,4 +1,4 @@
-"""The shop's days: local, through clock changes, per shop, per connection; days still to come."""
+"""The shop's local days: clock changes, several shops and connections, and future days."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEW_YORK, BERLIN, AUCKLAND = "America/New_York", "Europe/Berlin", "Pacific/Auckl
 
 
 class Shop:
-    """A database of order events and its warehouse, pulled at times of the test's choice."""
+    """A database of order events and its warehouse, pulled at times that the test chooses."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self._patch, self._count = folder / "data", patch, 0
@@ -29,7 +29,7 @@ class Shop:
         migrate(self.db)
 
     def order(self, *times: str, shop: str = "a") -> None:
-        """One order line of 1.00 at each of these times, UTC."""
+        """Add an order line of 1.00 at each of these times, in UTC."""
         for at in times:
             self._count += 1
             self.db.execute(
@@ -40,22 +40,22 @@ class Shop:
             )
 
     def pull(self, zones: dict[str, str] | None = None, at: str = "2026-06-01 12:00") -> PullResult:
-        """A pull at a time, UTC."""
+        """Pull at the given time, in UTC."""
         self._patch.setattr(session, "utc_now", lambda: datetime.fromisoformat(at))
         return pull(self.db, self.folder, database="x", zones=zones)
 
     def ask(self, sql: str, zones: dict[str, str] | None = None) -> list[tuple]:
-        """Rows of the warehouse, as a connection with these zones has them."""
+        """Return rows of the warehouse as a connection with these zones sees them."""
         with open_warehouse(self.folder, zones=zones) as con:
             return con.sql(sql).fetchall()
 
     def days(self, zones: dict[str, str] | None = None) -> list[str]:
-        """The days of the order lines, in the order in which they were made."""
+        """Return the days of the order lines, in the order in which they were added."""
         rows = self.ask("SELECT day FROM order_lines ORDER BY event_id", zones)
         return [str(day) for (day,) in rows]
 
     def as_of(self, name: str = "a", zones: dict[str, str] | None = None) -> date:
-        """The day that reports are of."""
+        """Return the report date."""
         with open_warehouse(self.folder, zones=zones) as con:
             return Lab(con, database="x", folder=self.folder).as_of(name)
 
@@ -69,7 +69,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 
 def test_an_evening_order_counts_on_its_local_day(shop):
-    """23:30 in New York is the next day in UTC, and half past midnight in Berlin the day before."""
+    """23:30 in New York is the next day in UTC, and 00:30 in Berlin is the previous one."""
     shop.order("2026-01-16 04:30:00", "2026-01-15 23:30:00")
     shop.pull({"": NEW_YORK})
     assert shop.days() == ["2026-01-15", "2026-01-15"]
@@ -78,7 +78,7 @@ def test_an_evening_order_counts_on_its_local_day(shop):
 
 
 def test_days_follow_clock_changes(shop):
-    """In New York midnight is 05:00 UTC in winter, 04:00 in summer; a day has 23, then 25 hours."""
+    """Midnight in New York is 05:00 UTC in winter and 04:00 in summer; days have 23 or 25 hours."""
     shop.order(
         "2026-03-08 04:59:59",  # 23:59:59 EST, the day before the clock goes forward
         "2026-03-08 05:00:00",  # midnight
@@ -97,7 +97,7 @@ def test_days_follow_clock_changes(shop):
 
 
 def test_two_shops_of_one_database_have_zones_of_their_own(shop):
-    """A shop that is not named has the default zone, or UTC."""
+    """A shop without its own zone has the default zone, or UTC."""
     for name in ("east", "west", "other"):
         shop.order("2026-01-15 11:30:00", shop=name)
     shop.pull({"east": AUCKLAND, "west": "Pacific/Honolulu"})
@@ -107,7 +107,7 @@ def test_two_shops_of_one_database_have_zones_of_their_own(shop):
 
 
 def test_weeks_are_of_local_days(shop):
-    """Sunday 23:30 in New York belongs to the ISO week that ends, Monday 00:30 to the next."""
+    """In New York, Sunday 23:30 belongs to the ending ISO week and Monday 00:30 to the next."""
     shop.order("2026-01-05 04:30:00", "2026-01-05 05:30:00")
     shop.pull({"": NEW_YORK})
     sql = "SELECT date_trunc('week', day)::DATE, date_trunc('month', day)::DATE FROM order_lines"
@@ -116,7 +116,7 @@ def test_weeks_are_of_local_days(shop):
 
 
 def test_a_connection_has_the_days_of_its_own_settings(shop):
-    """Two labs with two zones on one warehouse keep theirs; the next pull follows the settings."""
+    """Two labs keep their own zones on one warehouse; the next pull uses the settings."""
     shop.order("2026-01-16 04:30:00")
     shop.pull({"": NEW_YORK})
     with (
@@ -132,7 +132,7 @@ def test_a_connection_has_the_days_of_its_own_settings(shop):
 
 
 def test_a_new_zone_makes_the_next_pull_keep_its_days(shop):
-    """Although nothing has changed in D1; without a change the pull has nothing to do."""
+    """The pull runs although D1 has not changed; without a new zone it has nothing to do."""
     shop.order("2026-01-16 04:30:00")
     assert not shop.pull({}).skipped
     assert shop.pull({}).skipped
@@ -145,7 +145,7 @@ def test_a_new_zone_makes_the_next_pull_keep_its_days(shop):
 
 @pytest.mark.parametrize("zone", [NEW_YORK, BERLIN, AUCKLAND, "Asia/Kolkata", "Europe/Lisbon"])
 def test_days_are_those_of_python(zone):
-    """Hour by hour through the years' clock changes: DuckDB and zoneinfo agree on every day."""
+    """DuckDB and zoneinfo agree on the day of every hour, including clock changes."""
     moments = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=3 * n) for n in range(2_920)]
     with scratch() as con:
         prepare_days(con, {"": zone})
@@ -171,7 +171,7 @@ def test_days_are_those_of_python(zone):
     ],
 )
 def test_the_latest_day_is_over_by_the_shops_clock(shop, zone, at, expected):
-    """Ahead of UTC and behind: no report is of a part of a day."""
+    """Ahead of UTC or behind it, no report covers part of a day."""
     now = datetime.fromisoformat(at)
     shop.order(*(f"{now - timedelta(hours=6 * n):%Y-%m-%d %H:%M:%S}" for n in range(12)))
     zones = {"": zone} if zone else {}
@@ -180,7 +180,7 @@ def test_the_latest_day_is_over_by_the_shops_clock(shop, zone, at, expected):
 
 
 def test_a_day_that_ends_is_complete_though_nothing_was_sold_since(shop):
-    """D1 has not changed, and yet the pull of the next day makes the last one whole."""
+    """The pull on the next day completes the previous one, although D1 has not changed."""
     shop.order("2026-05-30 12:00:00", "2026-05-31 12:00:00")
     shop.pull({}, at="2026-05-31 15:00")
     assert str(shop.as_of()) == "2026-05-30"
@@ -191,14 +191,14 @@ def test_a_day_that_ends_is_complete_though_nothing_was_sold_since(shop):
 
 
 def test_a_shop_of_one_day_has_that_day(shop):
-    """Its first day is all there is."""
+    """The first and the last day are the same."""
     shop.order("2026-05-31 12:00:00")
     shop.pull({}, at="2026-05-31 15:00")
     assert str(shop.as_of()) == "2026-05-31"
 
 
-def test_days_to_come_are_set_aside_and_listed(shop):
-    """One order dated 2099 moves no report; it is in quarantine with its reason, until its day."""
+def test_future_days_are_set_aside_and_listed(shop):
+    """An order dated 2099 changes no report; it stays in quarantine with a reason until its day."""
     shop.order("2026-05-20 10:00:00", "2099-01-01 00:00:00", "2026-06-04 10:00:00")
     result = shop.pull({})
     assert (result.to_come, shop.days()) == (2, ["2026-05-20"])
@@ -215,15 +215,15 @@ def test_days_to_come_are_set_aside_and_listed(shop):
     assert str(shop.as_of()) == "2026-06-04"
 
 
-def test_a_clock_that_is_fast_is_forgiven(shop):
-    """Up to a day ahead is no day to come: a shop's clock may be fast, its zone ahead."""
+def test_a_fast_clock_is_tolerated(shop):
+    """A time up to a day ahead is accepted, because a clock can be fast and a zone ahead of UTC."""
     shop.order("2026-06-02 11:00:00", "2026-06-02 13:00:00")
     assert shop.pull({"": AUCKLAND}).to_come == 1
     assert shop.days() == ["2026-06-02"]
 
 
 def test_rows_that_were_not_pulled_have_days_too(tmp_path):
-    """A table without kept days is given them, and a row without one is computed."""
+    """A table without stored days gets them, and a missing one is computed."""
     with next_warehouse(tmp_path) as con:
         con.execute("CREATE TABLE raw.order_events (shop VARCHAR, occurred_at TIMESTAMP)")
         con.execute("INSERT INTO raw.order_events VALUES ('a', '2026-01-16 04:30')")
@@ -235,7 +235,7 @@ def test_rows_that_were_not_pulled_have_days_too(tmp_path):
 
 
 def test_a_warehouse_without_shop_days_is_of_another_version(tmp_path):
-    """Its views have no such days: pulling builds it anew."""
+    """Its views do not have such days, so a pull rebuilds it."""
     with next_warehouse(tmp_path) as con:
         create_views(con, tmp_path)
         con.execute("DROP MACRO main.kept_day")

@@ -1,4 +1,4 @@
-"""Views of SQLite in DuckDB: the same rows as SQLite gives, or a refusal that names the cause."""
+"""SQLite's views in DuckDB return the same rows, or are omitted with a reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def both():
     ],
 )
 def test_the_rows_are_sqlites(both, select):
-    """Whole numbers divide to whole ones, LIKE ignores case, NULL sorts first."""
+    """Integers divide to integers, LIKE ignores case, and NULL sorts first."""
     lite, duck = both
     _, adapted = as_duckdb(duck, f"CREATE VIEW v AS {select}")
     found = duck.execute(adapted).fetchall()
@@ -64,14 +64,14 @@ def test_the_rows_are_sqlites(both, select):
         ("SELECT a FROM t WHERE s IS 'Ab'", "syntax"),
     ],
 )
-def test_what_may_differ_is_refused_by_name(both, select, cause):
-    """A figure that is silently another one would be worse than none."""
+def test_a_view_that_may_differ_is_omitted_with_the_cause(both, select, cause):
+    """A different figure without a warning would be worse than none."""
     with pytest.raises(ValueError, match=cause):
         as_duckdb(both[1], f"CREATE VIEW v AS {select}")
 
 
 def test_a_list_of_columns_is_kept(both):
-    """CREATE VIEW may name its columns."""
+    """CREATE VIEW can list its columns."""
     assert as_duckdb(both[1], 'CREATE VIEW v ("a b", c) AS SELECT a, b FROM t') == (
         '("a b", c)',
         "SELECT a, b FROM t",

@@ -1,4 +1,4 @@
-"""The warehouse file: built aside, swapped in, read while the next one is made."""
+"""The warehouse file: built in a new file, swapped in, and readable in the meantime."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from d1lab.warehouse import (
 
 
 def put(folder: Path, value: int) -> None:
-    """Swap in a warehouse with one table of one value, and a view on it."""
+    """Swap in a warehouse with a table of one value and a view on it."""
     with next_warehouse(folder) as con:
         con.execute("CREATE OR REPLACE TABLE raw.t AS SELECT ? AS x", [value])
         con.execute("CREATE OR REPLACE VIEW v AS SELECT x * 10 AS y FROM raw.t")
@@ -39,7 +39,7 @@ def test_opening_no_warehouse_says_how_to_make_one(tmp_path):
 
 
 def test_readers_keep_the_old_file_and_new_ones_get_the_new(tmp_path):
-    """Also in one process, where DuckDB would hand out the file that is open already."""
+    """This also holds in one process, where DuckDB would otherwise return the open file."""
     put(tmp_path, 1)
     with open_warehouse(tmp_path) as old:
         put(tmp_path, 2)
@@ -50,7 +50,7 @@ def test_readers_keep_the_old_file_and_new_ones_get_the_new(tmp_path):
 
 
 def test_readers_cannot_write_and_see_utc(tmp_path):
-    """The file is attached for reading only."""
+    """The file is attached read-only."""
     put(tmp_path, 1)
     with open_warehouse(tmp_path) as con:
         with pytest.raises(duckdb.Error, match="read-only"):
@@ -59,7 +59,7 @@ def test_readers_cannot_write_and_see_utc(tmp_path):
 
 
 def test_a_failed_block_leaves_the_old_file_and_nothing_beside_it(tmp_path):
-    """Whatever was written is thrown away."""
+    """Everything that was written is deleted."""
     put(tmp_path, 1)
     before = (tmp_path / warehouse.FILE_NAME).read_bytes()
 
@@ -74,8 +74,8 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [warehouse.FILE_NAME]
 
 
-def test_what_a_dead_pull_left_is_cleared(tmp_path):
-    """A half-written file and its log do not get in the way."""
+def test_files_of_a_killed_pull_are_removed(tmp_path):
+    """A partial file and its log do not block the next pull."""
     put(tmp_path, 1)
     for name in ("warehouse.duckdb.next", "warehouse.duckdb.next.wal"):
         (tmp_path / name).write_bytes(b"half")
@@ -86,7 +86,7 @@ def test_what_a_dead_pull_left_is_cleared(tmp_path):
 
 
 def test_a_folder_with_a_quote_in_its_name(tmp_path):
-    """The path is a literal in SQL: it is escaped."""
+    """The path is escaped as a literal in the SQL."""
     folder = tmp_path / "it's"
     folder.mkdir()
     put(folder, 4)
@@ -94,8 +94,8 @@ def test_a_folder_with_a_quote_in_its_name(tmp_path):
         assert con.sql("FROM v").fetchall() == [(40,)]
 
 
-def test_another_format_is_refused(tmp_path):
-    """A file of another version is not read as if it were of this one."""
+def test_another_format_is_rejected(tmp_path):
+    """A file of another version is not read."""
     put(tmp_path, 1)
     with next_warehouse(tmp_path) as con:
         con.execute("UPDATE d1lab.format SET version = version + 1")
@@ -104,7 +104,7 @@ def test_another_format_is_refused(tmp_path):
 
 
 def test_views_may_read_views_of_later_files(tmp_path):
-    """The order of the files' names does not matter."""
+    """The order of the file names does not matter."""
     (tmp_path / "a.sql").write_text("-- doubles b\nSELECT x * 2 AS x FROM b;\n")
     (tmp_path / "b.sql").write_text("SELECT 21 AS x -- a comment at the end")
     with next_warehouse(tmp_path) as con:
@@ -113,7 +113,7 @@ def test_views_may_read_views_of_later_files(tmp_path):
 
 
 def test_views_that_are_gone_are_dropped(tmp_path):
-    """The folder is the list of views."""
+    """A view whose file was deleted is dropped."""
     (tmp_path / "a.sql").write_text("SELECT 1 AS x")
     with next_warehouse(tmp_path) as con:
         create_views(con, tmp_path)
@@ -127,7 +127,7 @@ def test_views_that_are_gone_are_dropped(tmp_path):
 
 @pytest.mark.parametrize("text", ["SELECT FROM", "SELECT nowhere FROM raw.nothing", "DROP TABLE x"])
 def test_a_broken_view_is_named(tmp_path, text):
-    """Who wrote it finds the file in the message; good ones beside it are not blamed."""
+    """The message names the file of the broken view, and no other file."""
     (tmp_path / "broken.sql").write_text(text)
     (tmp_path / "good.sql").write_text("SELECT 1 AS x")
     with next_warehouse(tmp_path) as con, pytest.raises(InputError, match=r"broken\.sql"):
@@ -135,7 +135,7 @@ def test_a_broken_view_is_named(tmp_path, text):
 
 
 def test_digest_depends_on_rows_and_not_on_their_order(tmp_path):
-    """Twice the same row is not none, and a column that does not count does not."""
+    """A duplicate row changes the digest, and an ignored column does not."""
     with next_warehouse(tmp_path) as con:
         for name, rows in {
             "one": "(1, 'a', 5), (2, NULL, 5)",
@@ -164,7 +164,7 @@ def test_records_come_back_as_written(tmp_path):
 
 
 def test_shape_changes_with_the_views(tmp_path):
-    """So that a pull with nothing to read still renews them."""
+    """A pull with nothing to read still updates changed views."""
     (tmp_path / "a.sql").write_text("SELECT 1 AS x")
     before = shape(tmp_path)
     assert shape(tmp_path) == before
@@ -172,29 +172,29 @@ def test_shape_changes_with_the_views(tmp_path):
     assert shape(tmp_path) != before
 
 
-def test_a_file_that_is_no_warehouse_is_told(tmp_path):
-    """Something else under the name, or a damaged file."""
+def test_a_file_that_is_not_a_warehouse_is_reported(tmp_path):
+    """The file has another format or is damaged."""
     (tmp_path / warehouse.FILE_NAME).write_bytes(b"something else" * 1_000)
     with pytest.raises(StaleDataError, match="cannot read the warehouse"):
         open_warehouse(tmp_path)
 
 
 def test_scratch_prints_nothing_and_counts_in_utc():
-    """DuckDB's progress bar would stand in the middle of our output; a zone would shift days."""
+    """DuckDB's progress bar would mix with d1lab's output, and a time zone would shift days."""
     with scratch(memory_limit="100MB") as con:
         sql = "SELECT current_setting('enable_progress_bar'), current_setting('TimeZone')"
         assert con.sql(sql).fetchall() == [(False, "UTC")]
 
 
 def test_no_module_opens_duckdb_in_its_own_way():
-    """All of it goes through the warehouse's module; metrics only parses, without a query."""
+    """All connections come from the warehouse module; only parsing of SQL opens its own."""
     package = Path(warehouse.__file__).parents[1]
     callers = {p.name for p in package.rglob("*.py") if "duckdb.connect(" in p.read_text()}
     assert callers == {"database_file.py", "metrics.py"}
 
 
 def test_interrupt_ends_a_query_and_passes_over_closed_connections():
-    """Ctrl-C: whatever is under way, and whatever is over."""
+    """Ctrl-C ends the running query and ignores connections that are closed."""
     closed = scratch()
     closed.close()
     with scratch() as con:
@@ -206,7 +206,7 @@ def test_interrupt_ends_a_query_and_passes_over_closed_connections():
 
 
 def test_a_full_disk_is_not_blamed_on_a_view(tmp_path):
-    """The views are committed last: an error of the disk is its own, not an invalid view."""
+    """An error of the disk at the commit is reported as such, not as an invalid view."""
 
     class Full:
         def execute(self, sql: str, *values: object):
