@@ -1,4 +1,4 @@
-"""`d1lab ab`: two variants on the command line, with the result as a sentence, figures, and JSON."""
+"""`d1lab ab`: two variants on the command line; results as a sentence, figures, and JSON."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_command_has_a_sentence_and_an_example(name: str):
     ],
 )
 def test_invalid_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expected):
-    """The error says what was asked, what was found, and what to do; standard output stays empty."""
+    """The error says what was asked, what was found, and what to do; standard output is empty."""
     ended = d1lab(*arguments, cwd=tmp_path)
     assert ended.returncode in (2, 3), ended.stderr
     assert ended.stderr.startswith("error: ")

@@ -109,7 +109,7 @@ TABLES = {
 
 @pytest.fixture(params=TABLES)
 def misled(request: pytest.FixtureRequest, writable: Database) -> Database:
-    """A table of 3,000 rows with statistics from when it had one row, so that D1 considers it tiny."""
+    """A table of 3,000 rows with the statistics of one row, so that D1 considers it tiny."""
     for statement in TABLES[request.param]:
         writable.execute(statement)
     for row in ([("a", 0, 0, None)], [("a", n, 0, None) for n in range(1, MANY)]):
@@ -120,7 +120,7 @@ def misled(request: pytest.FixtureRequest, writable: Database) -> Database:
 
 
 def test_outdated_statistics_cost_no_scan(misled: Database):
-    """Reading, writing, and deleting 200 rows costs a few rows each, and none for the other rows."""
+    """Reading, writing, and deleting 200 rows costs a few rows each, and none for other rows."""
     keys = [("a", n) for n in range(700, 700 + ASKED)]
     asked = [*keys, ("a", -1), ("b", 700)]
     before = misled.meter.total.rows_read

@@ -1,4 +1,4 @@
-"""Packed batches return every row once and exactly, within D1's limits, for one row read per row."""
+"""Packed batches return each row once and exactly, within D1's limits, for one row read each."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_values_are_exact(writable):
 
 
 def test_reals_and_infinities_are_exact_from_the_engine(engine):
-    """D1 packs reals with 17 digits and keeps infinities, which a plain response turns into null."""
+    """D1 packs reals with 17 digits and keeps infinities, which plain responses turn to null."""
     db = open_database(engine.fresh())
     db.execute("CREATE TABLE t (a REAL)")
     db.execute("INSERT INTO t VALUES (0.1 + 0.2), (1.0), (9e999), (-9e999), (5e-324), (1.79e308)")

@@ -132,7 +132,7 @@ def test_migrate_adds_the_unique_index_only_without_a_key(db: SqliteDatabase):
 
 
 def test_migrate_restores_the_triggers_of_a_d1lab_table(db: SqliteDatabase):
-    """An order_events table with all of d1lab's columns needs its change log, whoever created it."""
+    """An order_events table with all of d1lab's columns needs its change log in any case."""
     script = (FOLDER / "0002_order_events.sql").read_text()
     db.execute(next(statements(script)))
     migrate(db)

@@ -258,7 +258,7 @@ def test_tokens_that_cannot_be_sent_are_rejected_without_showing_them(token: str
 
 
 def test_unknown_id_says_what_to_check():
-    """Cloudflare gives one answer for a wrong account, a wrong database, and missing permissions."""
+    """Cloudflare responds alike for a wrong account, a wrong database, and no permission."""
     db = connect(Server(failure("gone", 404)))
     with pytest.raises(D1QueryError, match=r"^gone\. Check the account and database in the URL"):
         db.tables()

@@ -208,7 +208,7 @@ def audit(db: Database, run: str, status: str, action: str = "push") -> None:
 
 
 def test_doctor_finds_pushes_that_never_ended(whole: SqliteDatabase) -> None:
-    """The finding gives the command that completes them; a push that was rolled back is not listed."""
+    """The finding gives the command that completes them; a push rolled back is not listed."""
     audit(whole, "run-1", "done")
     audit(whole, "run-2", "started")
     audit(whole, "run-3", "started")
