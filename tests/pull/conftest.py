@@ -1,4 +1,4 @@
-"""Sources to pull from: a SQLite file, a database that looks remote, the real engine."""
+"""Sources to pull from: a SQLite file, a database that looks remote, and the real engine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from d1lab.warehouse import open_warehouse
 
 
 class Remote:
-    """An embedded database behind the face of a remote one: batches are packed and kept.
+    """An embedded database that looks remote: batches are packed and stored.
 
-    `before_query` sees each query before it runs, and may raise.
+    `before_query` is called with each query before it runs, and can raise an error.
     """
 
     def __init__(self, inner: SqliteDatabase) -> None:
@@ -49,7 +49,7 @@ class Remote:
         return self._inner.bookmark()
 
     def others_mark(self) -> None:
-        """None, as of D1."""
+        """Return None, as D1 does."""
 
     def size_bytes(self) -> int | None:
         return self._inner.size_bytes()
@@ -78,7 +78,7 @@ def file(migrated: Path, tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 @pytest.fixture
 def remote(file: SqliteDatabase) -> Remote:
-    """The same, behind the face of a remote database."""
+    """The same file as a database that looks remote."""
     return Remote(file)
 
 
@@ -96,7 +96,7 @@ def db(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the warehouse goes."""
+    """The folder of the warehouse."""
     return tmp_path / "data"
 
 
@@ -107,7 +107,7 @@ EVENT = (
 
 
 def add_events(db: Database, first: int, count: int) -> None:
-    """Order events number `first` and on."""
+    """Add order events, numbered from `first`."""
     db.execute(
         "WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n LIMIT ?2) "
         f"INSERT INTO order_events ({', '.join(EVENT)}) "
@@ -119,7 +119,7 @@ def add_events(db: Database, first: int, count: int) -> None:
 
 
 def add_customers(db: Database, count: int) -> None:
-    """Customers c1 and on, of shop s."""
+    """Add customers of shop s, numbered from c1."""
     db.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) "
         "INSERT INTO customer_insights (shop, customer_id, total_savings) "
@@ -129,14 +129,14 @@ def add_customers(db: Database, count: int) -> None:
 
 
 def content(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> list[tuple]:
-    """Rows of a table of the schema raw, in some fixed order."""
+    """Return the rows of a table in the schema raw, in a fixed order."""
     listed = ", ".join(map(quote, columns))
     rows = con.sql(f"SELECT {listed} FROM raw.{quote(table)}").fetchall()
     return sorted(rows, key=repr)
 
 
 def expected(db: Database, name: str) -> list[tuple]:
-    """What a declared table should be in the warehouse."""
+    """Return what the warehouse should have of a declared table."""
     columns = catalog.TABLES[name].columns
     listed = ", ".join(quote(column.name) for column in columns)
     found = zip(*db.query(f"SELECT {listed} FROM {quote(name)}").rows, strict=True)
@@ -154,7 +154,7 @@ def _decimals(values: list, column: catalog.Column) -> list:
 
 
 def assert_same(db: Database, folder: Path, name: str = "order_events") -> None:
-    """The warehouse's table holds what D1 holds."""
+    """Assert that the warehouse's table equals D1's."""
     columns = [column.name for column in catalog.TABLES[name].columns]
     with open_warehouse(folder) as con:
         assert content(con, name, columns) == expected(db, name)

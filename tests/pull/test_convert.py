@@ -1,4 +1,4 @@
-"""Which values fit which type, whatever stands beside them."""
+"""Which values match which type, independent of the values around them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ CASES = {
 
 @pytest.mark.parametrize("kind", CASES)
 def test_each_value_alone(kind):
-    """It fits, exactly, or it becomes NULL and is told with a reason."""
+    """A value is converted exactly, or becomes NULL and is reported with a reason."""
     for value, wanted in CASES[kind].items():
         array, unconverted = convert([value], kind)
         assert array.to_pylist() == [wanted], value
@@ -107,7 +107,7 @@ def test_each_value_alone(kind):
 
 @pytest.mark.parametrize("kind", CASES)
 def test_all_values_together(kind):
-    """A value is judged by itself: neighbours change nothing."""
+    """The conversion of a value does not depend on the values around it."""
     values = [None, *CASES[kind], None]
     wanted = [None, *CASES[kind].values(), None]
     array, unconverted = convert(values, kind)
@@ -118,8 +118,8 @@ def test_all_values_together(kind):
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_nothing_and_null(kind):
-    """No rows, and rows of NULL, are of the column's type."""
+def test_no_rows_and_null(kind):
+    """An empty batch and rows of NULL have the type of the column."""
     none, _ = convert([], kind)
     nulls, unconverted = convert([None, None], kind)
     assert none.type == nulls.type == convert(list(CASES[kind]), kind).array.type
@@ -140,8 +140,8 @@ _VALUES = st.one_of(
 
 @settings(max_examples=300)
 @given(values=st.lists(_VALUES, max_size=12), kind=st.sampled_from(sorted(CASES)))
-def test_a_page_is_the_sum_of_its_values(values, kind):
-    """Fitting a batch gives what fitting its values one by one gives."""
+def test_a_batch_is_converted_value_by_value(values, kind):
+    """Converting a batch gives the same as converting its values one by one."""
     array, unconverted = convert(values, kind)
     alone = [convert([value], kind) for value in values]
     assert array.to_pylist() == [single.array[0].as_py() for single in alone]

@@ -1,4 +1,4 @@
-"""Where D1's statistics are wrong, a pull costs what it costs elsewhere."""
+"""A pull costs the same if D1's statistics are outdated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FEW = 60  # rows that tell where tables end, what D1 believes of them, and their
 
 
 def mislead(db: Database) -> None:
-    """Let D1 believe that order_events has one row: ANALYZE, as PRAGMA optimize runs it."""
+    """Run ANALYZE, as PRAGMA optimize does, while order_events has one row."""
     add_events(db, 0, 1)
     db.execute("ANALYZE order_events")
 
 
 def steps(file: SqliteDatabase, work) -> int:
-    """The steps of SQLite's programs while some work is done: a scan takes two a row."""
+    """Count the steps of SQLite's programs during some work; a scan takes two per row."""
     count = 0
 
     def step() -> int:
@@ -40,7 +40,7 @@ def steps(file: SqliteDatabase, work) -> int:
 
 
 def test_no_new_row_or_correction_scans_the_table(file, remote, folder):
-    """The work for ten new rows and three corrected ones does not grow with the table."""
+    """Ten new rows and three corrections take the same work for a table of any size."""
     mislead(remote)
     add_events(remote, 1, 200)
     pull(remote, folder, database="x")
@@ -54,7 +54,7 @@ def test_no_new_row_or_correction_scans_the_table(file, remote, folder):
 
 
 def test_a_first_pull_reads_the_table_by_its_key(remote, folder):
-    """In the order of a unique index: rows that come meanwhile, beyond the bounds, stay out."""
+    """The table is read in the order of a unique index, without rows added during the pull."""
     mislead(remote)
     add_events(remote, 1, 3_000)
     asked = []
@@ -73,8 +73,8 @@ def test_a_first_pull_reads_the_table_by_its_key(remote, folder):
     assert_same(remote, folder)
 
 
-def test_a_dead_pull_by_key_goes_on(remote, folder):
-    """What was kept is not read again."""
+def test_a_killed_pull_by_key_resumes(remote, folder):
+    """Stored rows are not read again."""
     mislead(remote)
     add_events(remote, 1, 4_000)
     with pytest.raises(BudgetError):
@@ -86,7 +86,7 @@ def test_a_dead_pull_by_key_goes_on(remote, folder):
 
 
 def test_a_batch_that_reads_far_more_than_its_rows_is_the_last(remote, monkeypatch):
-    """It is given, and then the reader stops and says why, and what cures it."""
+    """It is returned, and then the reader raises an error with the reason and the solution."""
     add_events(remote, 0, 3_000)
     table = remote.tables()["order_events"]
     reader = BatchReader(remote, table, ("seq",))
@@ -105,7 +105,7 @@ def test_a_batch_that_reads_far_more_than_its_rows_is_the_last(remote, monkeypat
 
 @pytest.mark.engine
 def test_the_engine_bills_what_the_docs_promise(engine, folder):
-    """First pull, ten new rows and three corrections of 5,000 rows; a budget; and the cure."""
+    """The bill is checked for a first pull of 5,000 rows, new rows, corrections, and a budget."""
     with closing(open_database(engine.fresh())) as db:
         migrate(db)
         mislead(db)

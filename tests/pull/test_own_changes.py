@@ -1,4 +1,4 @@
-"""What we wrote ourselves is in the warehouse after the next pull, and was not read for it."""
+"""After a pull, the warehouse has d1lab's own writes without reading them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def days_later(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture(params=["file", "remote"])
 def pulled(request, folder):
-    """A database of 300 customers that was pulled: a file, and one that looks remote."""
+    """A database of 300 customers that was pulled, as a file and as one that looks remote."""
     db = request.getfixturevalue(request.param)
     add_customers(db, 300)
     add_events(db, 0, 50)
@@ -37,7 +37,7 @@ def pulled(request, folder):
 
 
 def label(db, folder, segment: str = "vip", meanwhile=lambda: None) -> None:
-    """Write a label to every customer, and a recommendation, as a push does."""
+    """Write a segment to every customer and a recommendation, as a push does."""
     with noted(db, folder, ["customer_insights", "discount_recommendations"]) as note:
         db.execute("UPDATE customer_insights SET customer_segment = ?1", (segment,))
         meanwhile()
@@ -60,8 +60,8 @@ def assert_labels(db, folder) -> None:
     assert_same(db, folder, "discount_recommendations")
 
 
-def test_our_own_results_are_not_read_again(pulled, folder):
-    """Two writes one after the other; the second replaces what the first had made."""
+def test_own_results_are_not_read_again(pulled, folder):
+    """There are two writes, and the second replaces the rows of the first."""
     label(pulled, folder, "new")
     label(pulled, folder, "vip")
     result = pull(pulled, folder, database="x")
@@ -71,8 +71,8 @@ def test_our_own_results_are_not_read_again(pulled, folder):
     assert pull(pulled, folder, database="x").skipped
 
 
-def test_a_file_tells_that_nobody_else_wrote(file, folder, days_later):
-    """Then nothing is read on later days either; without that proof, everything once."""
+def test_a_file_proves_that_no_other_process_wrote(file, folder, days_later):
+    """Nothing is read on later days either; without that proof, everything is read once."""
     add_customers(file, 30)
     pull(file, folder, database="x")
     with noted(file, folder, ["customer_insights"]) as note:
@@ -86,8 +86,8 @@ def test_a_file_tells_that_nobody_else_wrote(file, folder, days_later):
     assert_same(file, folder, "customer_insights")
 
 
-def test_what_the_app_wrote_meanwhile_is_noticed_by_the_next_day(file, folder, days_later):
-    """Between the two bookmarks of our own write nothing tells the app's writes from ours."""
+def test_writes_of_the_app_are_detected_on_the_next_day(file, folder, days_later):
+    """Between the bookmarks of d1lab's own write, writes of the app cannot be distinguished."""
     add_customers(file, 300)
     pull(file, folder, database="x")
 
@@ -102,8 +102,8 @@ def test_what_the_app_wrote_meanwhile_is_noticed_by_the_next_day(file, folder, d
     assert_labels(file, folder)
 
 
-def test_a_write_that_died_is_read_again(pulled, folder):
-    """Its tables are named before the first row is written."""
+def test_an_interrupted_write_is_read_again(pulled, folder):
+    """The tables are recorded before the first row is written."""
     with pytest.raises(ZeroDivisionError):
         label(pulled, folder, meanwhile=lambda: 1 / 0)
     result = pull(pulled, folder, database="x")
@@ -114,7 +114,7 @@ def test_a_write_that_died_is_read_again(pulled, folder):
 
 @pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "tab'])
 def test_a_broken_note_stops_no_pull(pulled, folder, text):
-    """The tables are read again, and the note is gone."""
+    """The tables are read again, and the note is deleted."""
     label(pulled, folder)
     (note,) = own_writes(folder, pulled.url)
     note.path.write_text(text)
@@ -125,8 +125,8 @@ def test_a_broken_note_stops_no_pull(pulled, folder, text):
     assert pull(pulled, folder, database="x").skipped
 
 
-def test_rows_that_are_not_known_are_read_again(pulled, folder):
-    """A rollback names its tables only; other pulls before that of the table do not lose it."""
+def test_unknown_rows_are_read_again(pulled, folder):
+    """A rollback records only its tables, and pulls of other tables do not lose that record."""
     with noted(pulled, folder, ["customer_insights"]):
         pulled.execute("UPDATE customer_insights SET customer_segment = 'regular'")
     pull(pulled, folder, database="x", tables=["order_events"])
@@ -134,8 +134,8 @@ def test_rows_that_are_not_known_are_read_again(pulled, folder):
     assert_same(pulled, folder, "customer_insights")
 
 
-def test_new_rows_of_which_we_know_a_part_are_read(pulled, folder):
-    """The app's columns of a row that we made have their defaults: only D1 knows them."""
+def test_new_rows_that_are_partly_known_are_read(pulled, folder):
+    """The app's columns of a row that d1lab inserted have defaults that only D1 knows."""
     with noted(pulled, folder, ["customer_insights"]) as note:
         pulled.execute(
             "INSERT INTO customer_insights (shop, customer_id, lifetime_value) "
@@ -152,7 +152,7 @@ def test_new_rows_of_which_we_know_a_part_are_read(pulled, folder):
 
 
 def test_a_table_that_was_read_since_keeps_what_was_read(pulled, folder):
-    """Somebody changed our results after us: the reading is newer than the note."""
+    """The table was read after d1lab's write, so the rows read are newer than the note."""
     label(pulled, folder)
     notes = own_writes(folder, pulled.url)
     kept = [(write.path, write.path.read_bytes()) for write in notes]
@@ -165,8 +165,8 @@ def test_a_table_that_was_read_since_keeps_what_was_read(pulled, folder):
     assert_labels(pulled, folder)
 
 
-def test_nothing_is_noted_where_nothing_is_kept(file, folder, tmp_path):
-    """Without a warehouse, or without a written row, there is no note."""
+def test_nothing_is_recorded_without_a_warehouse(file, folder, tmp_path):
+    """There is no note without a warehouse, or without a written row."""
     with noted(file, tmp_path / "none", ["customer_insights"]):
         add_customers(file, 1)
     assert not (tmp_path / "none").exists()

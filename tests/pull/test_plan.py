@@ -1,4 +1,4 @@
-"""What a pull reads: order lines always, counters by their rhythm, all where D1 is another one."""
+"""What a pull reads: order lines always, counters once a day, everything if D1 was replaced."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def savings(folder) -> float:
 
 @pytest.mark.parametrize("kind", ["file", "remote"])
 def test_counters_wait_for_the_next_day_and_order_lines_do_not(request, kind, folder, days_later):
-    """However large the app's tables are, a new line costs itself and the look at the ends."""
+    """For tables of any size, a new line costs its own read and the lookup of the bounds."""
     db = request.getfixturevalue(kind)
     add_customers(db, 400)
     add_events(db, 0, 300)
@@ -51,8 +51,8 @@ def test_counters_wait_for_the_next_day_and_order_lines_do_not(request, kind, fo
     assert pull(db, folder, database="x").skipped
 
 
-def test_counters_come_at_once_where_the_settings_or_somebody_say_so(remote, folder):
-    """`counters = "always"`, the table's name, or --full."""
+def test_counters_are_read_immediately_on_request(remote, folder):
+    """The request is `counters = "always"`, the name of the table, or --full."""
     add_customers(remote, 10)
     pull(remote, folder, database="x")
     for value, options in (
@@ -67,8 +67,8 @@ def test_counters_come_at_once_where_the_settings_or_somebody_say_so(remote, fol
         assert savings(folder) == 10 * value
 
 
-def test_a_table_that_was_empty_is_looked_at(remote, folder):
-    """An app's first counters do not wait for a day."""
+def test_a_table_that_was_empty_is_read(remote, folder):
+    """An app's first counters are read on the same day."""
     pull(remote, folder, database="x")
     add_customers(remote, 5)
     pull(remote, folder, database="x")
@@ -76,7 +76,7 @@ def test_a_table_that_was_empty_is_looked_at(remote, folder):
 
 
 def test_new_days_of_stock_come_with_every_pull(remote, folder):
-    """The tail is read again by the rhythm; rows above the highest that is known always."""
+    """The tail is reread once a day, and rows above the highest known one always."""
     day = "INSERT INTO inventory_impact (shop, sku, date) VALUES ('s', 'a', ?1)"
     for number in range(10, 30):
         remote.execute(day, (f"2026-01-{number}",))
@@ -88,7 +88,7 @@ def test_new_days_of_stock_come_with_every_pull(remote, folder):
 
 
 def test_another_database_under_the_same_name_is_read_whole(remote, folder):
-    """Restored, or built anew: the last order line tells, and no table waits for its day."""
+    """The last order line shows that it was restored or rebuilt, and every table is read."""
     add_events(remote, 0, 30)
     add_customers(remote, 5)
     pull(remote, folder, database="x")

@@ -1,4 +1,4 @@
-"""Pulls end to end, on a SQLite file, on a database that looks remote, and on the real engine."""
+"""Complete pulls from a SQLite file, from a database that looks remote, and from the real engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def quarantine(folder: Path) -> list[tuple]:
 
 
 def unlogged(db: Database, *statements: str) -> None:
-    """Run statements without the triggers that log changes: as if D1 had been restored."""
+    """Run statements without the triggers of the change log, as if D1 had been restored."""
     names = ("order_events_updated", "order_events_deleted")
     for name in names:
         db.execute(f"DROP TRIGGER {name}")
@@ -46,8 +46,8 @@ def unlogged(db: Database, *statements: str) -> None:
         db.execute(made.rstrip(";"))
 
 
-def test_first_pull_holds_everything_and_costs_one_row_a_row(db, folder):
-    """All columns, exactly; the bill is the rows, and two for each table's bounds."""
+def test_first_pull_has_everything_for_one_row_read_each(db, folder):
+    """All columns are exact, and the bill is the rows plus two per table for its bounds."""
     add_events(db, 0, 2_500)
     result = pull(db, folder, database="x")
     assert_same(db, folder)
@@ -64,8 +64,8 @@ def test_first_pull_holds_everything_and_costs_one_row_a_row(db, folder):
     assert (rows, high) == (2_500, 2_500)
 
 
-def test_new_rows_cost_what_they_are(db, folder):
-    """As the target says it for 10,000 on a million: at most a hundred rows more."""
+def test_new_rows_cost_one_row_read_each(db, folder):
+    """The target for 10,000 new rows in a million is at most a hundred extra rows read."""
     add_events(db, 0, 3_000)
     pull(db, folder, database="x")
     add_events(db, 3_000, 200)
@@ -76,8 +76,8 @@ def test_new_rows_cost_what_they_are(db, folder):
     assert not result.by_table["order_events"].whole
 
 
-def test_nothing_new_costs_nothing_where_a_bookmark_tells(db, folder):
-    """The engine has none: there the bounds are looked up, and no row of any table."""
+def test_nothing_new_costs_nothing_with_a_bookmark(db, folder):
+    """The engine has no bookmark, so only the bounds are looked up there."""
     add_events(db, 0, 50)
     pull(db, folder, database="x")
     result = pull(db, folder, database="x")
@@ -88,8 +88,8 @@ def test_nothing_new_costs_nothing_where_a_bookmark_tells(db, folder):
         assert (result.rows_read, result.skipped) == (0, True)
 
 
-def test_logged_updates_and_deletions_are_noticed(db, folder):
-    """Three rows for each: the log's entry, the question, the row."""
+def test_logged_updates_and_deletions_are_detected(db, folder):
+    """Each costs three rows: the log's entry, the element in the query, and the row."""
     add_events(db, 0, 500)
     pull(db, folder, database="x")
     db.execute("UPDATE order_events SET revenue = 99.5, quantity = 7 WHERE seq = 17")
@@ -101,7 +101,7 @@ def test_logged_updates_and_deletions_are_noticed(db, folder):
 
 
 def test_a_long_change_log_is_not_read(db, folder):
-    """Beyond a third of the table a whole sweep costs less."""
+    """If it has more than a third of the table's rows, rereading the table costs less."""
     add_events(db, 0, 300)
     pull(db, folder, database="x")
     db.execute("UPDATE order_events SET quantity = quantity + 1")
@@ -111,7 +111,7 @@ def test_a_long_change_log_is_not_read(db, folder):
 
 
 def test_a_replaced_row_is_not_there_twice(db, folder):
-    """INSERT OR REPLACE fires no trigger: the key tells that the older row is gone."""
+    """INSERT OR REPLACE fires no trigger, but the key shows that the older row is gone."""
     add_events(db, 0, 20)
     pull(db, folder, database="x")
     columns = ", ".join(c.name for c in catalog.TABLES["order_events"].columns if c.name != "seq")
@@ -124,7 +124,7 @@ def test_a_replaced_row_is_not_there_twice(db, folder):
 
 
 def test_a_restored_database_is_read_whole(db, folder):
-    """Rowids that were given to other rows since are told by the last row's key."""
+    """The key of the last row shows that rowids were given to other rows."""
     add_events(db, 0, 40)
     pull(db, folder, database="x")
     unlogged(db, "UPDATE order_events SET event_id = 'other-' || seq WHERE seq > 30")
@@ -133,8 +133,8 @@ def test_a_restored_database_is_read_whole(db, folder):
     assert_same(db, folder)
 
 
-def test_rows_cut_off_at_the_end_are_noticed(db, folder):
-    """Also where no log tells of them."""
+def test_rows_missing_at_the_end_are_detected(db, folder):
+    """This also works without an entry in the change log."""
     add_events(db, 0, 40)
     pull(db, folder, database="x")
     unlogged(db, "DELETE FROM order_events WHERE seq > 25 OR seq < 5")
@@ -152,7 +152,7 @@ def stock(db: Database, days: int) -> None:
 
 
 def test_the_tail_is_read_again(db, folder):
-    """Within the last seven days updates and deletions are noticed, before that only by `full`."""
+    """Changes in the last seven days are detected; older ones only with `full`."""
     stock(db, 30)
     pull(db, folder, database="x", counters="always")
     db.execute("UPDATE inventory_impact SET starting_inventory = 77 WHERE date = '2026-01-28'")
@@ -171,7 +171,7 @@ def test_the_tail_is_read_again(db, folder):
 
 
 def test_a_day_far_ahead_does_not_hide_the_tail(db, folder):
-    """One wrong date is no measure of what is recent."""
+    """One invalid date does not change which rows count as recent."""
     stock(db, 30)
     db.execute("INSERT INTO inventory_impact (shop, sku, date) VALUES ('s', 'a', '2999-01-01')")
     pull(db, folder, database="x", counters="always")
@@ -181,7 +181,7 @@ def test_a_day_far_ahead_does_not_hide_the_tail(db, folder):
 
 
 def test_tables_without_a_rule_are_read_whole(db, folder):
-    """Updates and deletions are noticed wherever they are."""
+    """Updates and deletions are detected in any row."""
     add_customers(db, 20)
     pull(db, folder, database="x", counters="always")
     db.execute("UPDATE customer_insights SET total_savings = 2.25 WHERE customer_id = 'c3'")
@@ -191,8 +191,8 @@ def test_tables_without_a_rule_are_read_whole(db, folder):
     assert result.by_table["customer_insights"] == (19, 19, 0, True)
 
 
-def test_digest_ignores_our_own_results(db, folder):
-    """What a report writes back does not make the next run's data look new."""
+def test_digest_ignores_own_results(db, folder):
+    """Results that a report writes back do not make the next run's data look new."""
 
     def digests():
         return dict(raw(folder, "SELECT table_name, digest FROM d1lab.tables"))
@@ -208,8 +208,8 @@ def test_digest_ignores_our_own_results(db, folder):
     assert {name for name in before if digests()[name] != before[name]} == {"customer_insights"}
 
 
-def test_digest_ignores_rows_that_are_all_ours(db, folder):
-    """A table that the analysis fills makes no report due that reads its own earlier results."""
+def test_digest_ignores_rows_of_results_only(db, folder):
+    """A table of results does not make a report due that reads its own earlier results."""
     pull(db, folder, database="x", counters="always")
     names = "('discount_recommendations', 'd1lab_customer_scores', 'd1lab_owned')"
     sql = f"SELECT table_name, digest FROM d1lab.tables WHERE table_name IN {names} ORDER BY 1"
@@ -233,8 +233,8 @@ def test_digest_ignores_rows_that_are_all_ours(db, folder):
     assert raw(folder, sql) == before
 
 
-def test_an_apps_own_tables_and_columns_come_too(db, folder):
-    """Names that need quotes, every type, a composite key without rowids."""
+def test_an_apps_own_tables_and_columns_are_pulled(db, folder):
+    """There are names that need quotes, every type, and a composite key without rowids."""
     odd = 'my "table"; --'
     db.execute(
         f'CREATE TABLE {quote(odd)} (id INTEGER PRIMARY KEY, "select" DECIMAL(9,2), "a b" DATETIME,'
@@ -268,15 +268,15 @@ def test_an_apps_own_tables_and_columns_come_too(db, folder):
     assert quarantine(folder) == []
 
 
-def test_d1labs_own_tables_stay_behind(db, folder):
-    """The change log and the audit log are no data of the shop."""
+def test_d1labs_own_tables_are_not_pulled(db, folder):
+    """The change log and the audit log are not data of the shop."""
     pull(db, folder, database="x")
     tables = raw(folder, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'")
     assert {name for (name,) in tables} == set(catalog.TABLES)
 
 
-def test_a_database_that_lacks_tables_and_columns_is_pulled(file, folder):
-    """What is declared exists in the warehouse, as NULL: views need not ask."""
+def test_a_database_without_some_tables_and_columns_is_pulled(file, folder):
+    """Declared columns exist in the warehouse as NULL, so that views can read them."""
     file.execute("DROP TABLE ab_test_daily")
     file.execute("ALTER TABLE inventory_impact DROP COLUMN ending_inventory")
     stock(file, 2)
@@ -291,8 +291,8 @@ def test_a_database_that_lacks_tables_and_columns_is_pulled(file, folder):
     assert raw(folder, "SELECT DISTINCT ending_inventory FROM raw.inventory_impact") == [(5,)]
 
 
-def test_names_match_whatever_their_case(file, folder):
-    """As in SQLite: an app may write them otherwise."""
+def test_names_match_in_any_case(file, folder):
+    """SQLite ignores case, so an app can spell names differently."""
     file.execute("ALTER TABLE inventory_impact RENAME TO aside")
     file.execute("CREATE TABLE Inventory_Impact (SHOP TEXT, Sku TEXT, DATE DATE)")
     file.execute("INSERT INTO Inventory_Impact VALUES ('s', 'a', '2026-01-01')")
@@ -300,8 +300,8 @@ def test_names_match_whatever_their_case(file, folder):
     assert raw(folder, "SELECT shop, sku FROM raw.inventory_impact") == [("s", "a")]
 
 
-def test_a_dropped_table_goes(db, folder):
-    """With what was noted of it."""
+def test_a_dropped_table_is_removed(db, folder):
+    """Its records are removed with it."""
     db.execute("CREATE TABLE extra (a INTEGER)")
     db.execute("INSERT INTO extra VALUES ('x')")
     pull(db, folder, database="x")
@@ -323,8 +323,8 @@ MISFITS = {
 }
 
 
-def test_what_does_not_fit_goes_to_quarantine(db, folder):
-    """NULL in the table; table, key, column, value and reason beside it; counted."""
+def test_values_of_another_type_go_to_quarantine(db, folder):
+    """The table has NULL; quarantine has the table, key, column, value, and reason."""
     add_events(db, 0, 12)
     for seq, (column, (value, _)) in enumerate(MISFITS.items(), 3):
         db.execute(f"UPDATE order_events SET {column} = {value} WHERE seq = {seq}")
@@ -343,7 +343,7 @@ def test_what_does_not_fit_goes_to_quarantine(db, folder):
 
 
 def test_quarantine_follows_the_row(db, folder):
-    """Mended, it leaves; deleted, it leaves; read again unchanged, it stands there once."""
+    """A corrected or deleted value is removed; an unchanged one that is reread is listed once."""
     add_events(db, 0, 40)
     db.execute("UPDATE order_events SET quantity = 'x' WHERE seq IN (3, 4, 5)")
     pull(db, folder, database="x")
@@ -359,7 +359,7 @@ def test_quarantine_follows_the_row(db, folder):
 
 
 def test_times_are_utc(db, folder):
-    """Offsets are applied, fractions kept, days start at midnight."""
+    """Offsets are applied, fractions are kept, and days start at midnight."""
     add_events(db, 0, 4)
     times = {
         "2026-03-01T12:30:00+02:00": "2026-03-01 10:30:00",
@@ -374,8 +374,8 @@ def test_times_are_utc(db, folder):
     assert [text for (text,) in found] == list(times.values())
 
 
-def test_a_budget_refuses_and_what_was_read_is_kept(remote, folder):
-    """Never past it; the next pull goes on; no row is read twice."""
+def test_a_budget_stops_a_pull_and_keeps_what_was_read(remote, folder):
+    """The budget is never exceeded, the next pull resumes, and no row is read twice."""
     add_events(remote, 0, 5_000)
     before = remote.meter.total.rows_read
     with pytest.raises(BudgetError, match="2,000"):
@@ -389,7 +389,7 @@ def test_a_budget_refuses_and_what_was_read_is_kept(remote, folder):
     assert remote.meter.by_table["order_events"].rows_read == 5_000
 
 
-def test_a_budget_holds_for_a_file(file, folder):
+def test_a_budget_applies_to_a_file(file, folder):
     """A file's rows are counted like D1's."""
     add_events(file, 0, 5_000)
     before = file.meter.total.rows_read
@@ -400,8 +400,8 @@ def test_a_budget_holds_for_a_file(file, folder):
     assert_same(file, folder)
 
 
-def test_a_budget_refuses_at_once_what_is_known_not_to_fit(remote, folder):
-    """Tables read whole have known sizes from the second pull on."""
+def test_a_budget_that_is_known_to_be_too_small_fails_early(remote, folder):
+    """From the second pull on, the size of tables that are read in full is known."""
     add_customers(remote, 300)
     pull(remote, folder, database="x")
     remote.execute("UPDATE customer_insights SET total_savings = 2")
@@ -412,7 +412,7 @@ def test_a_budget_refuses_at_once_what_is_known_not_to_fit(remote, folder):
 
 
 def test_max_age_skips_a_fresh_pull(db, folder):
-    """By the time that the last one began; an older one is not fresh."""
+    """The age is counted from the start of the last pull."""
     pull(db, folder, database="x")
     add_events(db, 0, 5)
     result = pull(db, folder, database="x", max_age_seconds=300)
@@ -424,7 +424,7 @@ def test_max_age_skips_a_fresh_pull(db, folder):
 
 
 def test_some_tables_only(db, folder):
-    """The others stay as they are, and are not taken for current."""
+    """The other tables are unchanged and do not count as up to date."""
     add_events(db, 0, 5)
     stock(db, 3)
     result = pull(db, folder, database="x", tables=["order_events"])
@@ -438,13 +438,13 @@ def test_some_tables_only(db, folder):
 
 
 def test_a_database_without_events_is_skipped_too(file, folder):
-    """Views that hold nothing are not shown under their own names, and are there all the same."""
+    """Empty views are not listed under their own names, but they exist."""
     pull(file, folder, database="x")
     assert pull(file, folder, database="x").skipped
 
 
 def test_some_tables_are_skipped_by_bookmark_and_age(file, folder):
-    """By their own marks, not by those of the last complete pull."""
+    """The bookmarks are those of the tables, not that of the last complete pull."""
     add_events(file, 0, 5)
     pull(file, folder, database="x", tables=["order_events"])
     assert pull(file, folder, database="x", tables=["order_events"]).skipped
@@ -455,8 +455,8 @@ def test_some_tables_are_skipped_by_bookmark_and_age(file, folder):
     assert not pull(file, folder, database="x").skipped
 
 
-def test_two_pulls_at_once_are_refused(file, folder):
-    """The second ends with a clear word; the lock goes with its holder."""
+def test_a_second_pull_at_the_same_time_is_rejected(file, folder):
+    """The second one ends with a clear message, and the lock ends with its process."""
     folder.mkdir()
     with FileLock(folder / "pull.lock"), pytest.raises(LockedError, match="another pull of"):
         pull(file, folder, database="x")
@@ -464,7 +464,7 @@ def test_two_pulls_at_once_are_refused(file, folder):
 
 
 def test_the_lock_is_released(file, folder, monkeypatch):
-    """At once, not when Python happens to collect it."""
+    """It is released immediately, not when Python collects the object."""
     locks: list[FileLock] = []
 
     def made(*args, **options) -> FileLock:
@@ -476,8 +476,8 @@ def test_the_lock_is_released(file, folder, monkeypatch):
     assert [lock.is_locked for lock in locks] == [False]
 
 
-def test_views_are_renewed_though_nothing_changed(file, folder, tmp_path, monkeypatch):
-    """A view that was edited counts at the next pull, at no row read."""
+def test_views_are_updated_even_if_nothing_changed(file, folder, tmp_path, monkeypatch):
+    """An edited view takes effect with the next pull, without a row read."""
     views = tmp_path / "views"
     views.mkdir()
     monkeypatch.setattr("d1lab.warehouse.views.VIEWS", views)
@@ -492,7 +492,7 @@ def test_views_are_renewed_though_nothing_changed(file, folder, tmp_path, monkey
 
 
 def test_a_broken_view_stops_before_the_swap(file, folder, tmp_path, monkeypatch):
-    """The old warehouse stays; the message names the file."""
+    """The old warehouse is kept, and the message names the file."""
     pull(file, folder, database="x")
     views = tmp_path / "views"
     views.mkdir()
@@ -505,8 +505,8 @@ def test_a_broken_view_stops_before_the_swap(file, folder, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("change", ["format", "url", "broken"])
-def test_a_warehouse_that_cannot_be_gone_on_with_is_built_anew(file, folder, change):
-    """And the result says why."""
+def test_an_unusable_warehouse_is_rebuilt(file, folder, change):
+    """The result gives the reason."""
     add_events(file, 0, 5)
     pull(file, folder, database="x")
     path = folder / warehouse.FILE_NAME
@@ -526,8 +526,8 @@ def test_a_warehouse_that_cannot_be_gone_on_with_is_built_anew(file, folder, cha
     assert pull(file, folder, database="x").note == ""
 
 
-def test_progress_tells_rows_done_and_expected(db, folder):
-    """For every batch; at the end all rows are done."""
+def test_progress_has_rows_done_and_expected(db, folder):
+    """It is called for every batch, and at the end all rows are done."""
     add_events(db, 0, 3_000)
     told = []
     pull(db, folder, database="x", progress=lambda *step: told.append(step))
@@ -536,8 +536,8 @@ def test_progress_tells_rows_done_and_expected(db, folder):
     assert [done for _, done, _ in steps] == sorted(done for _, done, _ in steps)
 
 
-def test_errors_of_the_database_come_through(remote, folder):
-    """As they are, not as DuckDB's; the old warehouse stays."""
+def test_errors_of_the_database_are_raised_unchanged(remote, folder):
+    """They do not become DuckDB errors, and the old warehouse is kept."""
     add_events(remote, 0, 50)
     pull(remote, folder, database="x")
     add_events(remote, 50, 50)
@@ -553,7 +553,7 @@ def test_errors_of_the_database_come_through(remote, folder):
 
 
 def test_a_reader_of_the_old_file_is_not_disturbed(db, folder):
-    """It goes on reading what it has, while and after the new one is made."""
+    """It keeps reading the old file while the new one is built and afterwards."""
     add_events(db, 0, 10)
     pull(db, folder, database="x")
     with open_warehouse(folder) as con:
@@ -563,8 +563,8 @@ def test_a_reader_of_the_old_file_is_not_disturbed(db, folder):
     assert raw(folder, "SELECT count(*) FROM order_lines") == [(20,)]
 
 
-def test_remote_face_is_not_taken_for_a_file(remote, folder):
-    """The double stands for a database behind HTTP: batches are packed and kept."""
+def test_the_test_double_is_not_treated_as_a_file(remote, folder):
+    """The double stands for a database over HTTP: batches are packed and stored."""
     add_events(remote, 0, 5)
     asked = []
     remote.before_query = lambda sql, table: asked.append(sql)
@@ -574,8 +574,8 @@ def test_remote_face_is_not_taken_for_a_file(remote, folder):
     assert list((folder / "pull").iterdir()) == []
 
 
-def test_an_apps_table_with_a_name_of_ours_is_pulled_beside_ours(tmp_path):
-    """Its rows are the app's, beside ours, which is empty; its name means the app's table."""
+def test_an_apps_table_with_a_name_of_d1labs_is_pulled(tmp_path):
+    """The app's rows are next to d1lab's empty table, and the name means the app's table."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute("CREATE TABLE order_events (id INTEGER PRIMARY KEY, shop TEXT, payload TEXT)")
     db.execute("INSERT INTO order_events VALUES (1, 'harbor', 'x')")

@@ -1,4 +1,4 @@
-"""An app's own tables and views in the warehouse: under their names, typed by their values."""
+"""An app's own tables and views in the warehouse, under their names and with inferred types."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_script(db: SqliteDatabase, script: str) -> None:
 
 @pytest.fixture
 def app(tmp_path):
-    """An app's database, without any table of the guide's or of d1lab's."""
+    """An app's database without any table of the guide or of d1lab."""
     db = SqliteDatabase.create(tmp_path / "app.sqlite")
     run_script(db, SHOP)
     yield db
@@ -54,21 +54,21 @@ def app(tmp_path):
 
 @pytest.fixture
 def lab(app, folder):
-    """A lab on its warehouse."""
+    """A lab on the app's warehouse."""
     pull(app, folder, database="app")
     with open_warehouse(folder) as con:
         yield Lab(con, database="app", folder=folder)
 
 
 def test_a_name_means_the_apps_table(lab):
-    """d1lab has a view `customers` of its own, which would be empty here."""
+    """d1lab has its own view `customers`, which would be empty here."""
     assert lab.sql("SELECT count(*) FROM customers").fetchall() == [(2,)]
     assert lab.sql("SELECT sum(total) FROM orders").fetchall() == [(Decimal("22.35"),)]
     assert lab.tables.orders.rows == 3
 
 
-def test_views_without_data_are_not_there(lab):
-    """The list shows what the app has; a query on an empty view of d1lab's names the reason."""
+def test_views_without_data_are_not_listed(lab):
+    """The list shows the app's tables; an error about an empty view of d1lab's gives the reason."""
     own = ["Customers", "orders", "per_customer", "stores", "totals"]
     assert [name for name in lab.tables if "." not in name] == own
     assert [name for name in lab.describe()["table"] if not name.startswith("raw.")] == own
@@ -78,8 +78,8 @@ def test_views_without_data_are_not_there(lab):
         lab.sql("SELECT * FROM ordres")
 
 
-def test_types_are_those_of_the_schema_where_all_values_fit(lab):
-    """Raw tables stay as D1 has them; a column with a value that does not fit stays, too."""
+def test_declared_types_are_used_if_all_values_match(lab):
+    """Raw tables stay as in D1, and so does a column with a value of another type."""
     rows = lab.sql(
         "SELECT active, created_at, seen_at, balance, joined, moved, odd, flag FROM customers"
     ).fetchall()
@@ -94,7 +94,7 @@ def test_types_are_those_of_the_schema_where_all_values_fit(lab):
 
 
 def test_describe_gives_keys_references_comments_and_how_times_are_stored(lab):
-    """All of it from the schema, but for the storage, which the values show."""
+    """These come from the schema; the format of times comes from the values."""
     orders = lab.describe("orders").set_index("column")
     assert orders.loc["id", "key"] == "primary"
     assert orders["refers_to"].tolist() == ["", "stores.id", "Customers", ""] or orders[
@@ -110,8 +110,8 @@ def test_describe_gives_keys_references_comments_and_how_times_are_stored(lab):
     assert tables.loc["orders", ["key", "comment"]].tolist() == ["id", "one row per order"]
 
 
-def test_the_apps_views_are_views_where_duckdb_runs_them(app, folder, lab):
-    """In whatever order they read each other; another one is reported with the reason."""
+def test_the_apps_views_are_views_if_duckdb_can_run_them(app, folder, lab):
+    """They can read each other in any order; a view that cannot run is reported with a reason."""
     assert lab.sql("FROM per_customer ORDER BY n").fetchall() == [(None, 1), ("a@x", 2)]
     app.execute("INSERT INTO stores VALUES (3, 'East')")
     notes = pull(app, folder, database="app").notes
@@ -123,7 +123,7 @@ def test_the_apps_views_are_views_where_duckdb_runs_them(app, folder, lab):
 
 
 def test_a_view_may_read_the_guides_tables(file, folder):
-    """Those have views of d1lab's beside them, and no name of their own in main."""
+    """d1lab has views of these tables, and the tables have no name of their own in main."""
     file.execute("CREATE VIEW codes AS SELECT discount_code FROM discount_analytics")
     file.execute("INSERT INTO discount_analytics (shop, discount_id, discount_code, sku) "
                  "VALUES ('s', 'd', 'SPRING', 'A')")  # fmt: skip
@@ -133,7 +133,7 @@ def test_a_view_may_read_the_guides_tables(file, folder):
 
 
 def test_d1labs_metrics_read_its_own_views_and_a_projects_the_apps(file, folder, tmp_path):
-    """A table `products` of the app's takes nothing from d1lab's, and the reverse."""
+    """A table `products` of the app does not change d1lab's metrics, or the reverse."""
     file.execute("CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT)")
     file.execute("INSERT INTO products VALUES (1, 'Sock'), (2, 'Hat')")
     file.execute("INSERT INTO product_performance (shop, sku, units_sold_with_discount) "
@@ -153,8 +153,8 @@ def test_d1labs_metrics_read_its_own_views_and_a_projects_the_apps(file, folder,
         assert lab.shops == ["s"]
 
 
-def test_a_table_that_nothing_pages_stops_no_other(app, folder, monkeypatch):
-    """Its note says what to do, and the rest is pulled."""
+def test_a_table_that_cannot_be_paged_stops_no_other(app, folder, monkeypatch):
+    """Its note says what to do, and the other tables are pulled."""
     app.execute("CREATE TABLE odd (rowid, oid, _rowid_)")
     app.execute("INSERT INTO odd VALUES (1, 2, 3), (1, 2, 3)")
     assert pull(app, folder, database="app").by_table["odd"].rows_pulled == 2

@@ -1,4 +1,4 @@
-"""Pulls over HTTP whose answers are cut off, misshapen or of another database."""
+"""Pulls over HTTP with responses that are truncated, malformed, or of another database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.d1_api import D1Api, Fault, over_http
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:
-    """Retries happen at once."""
+    """Retries happen without a delay."""
     with stamina.set_testing(True, attempts=ATTEMPTS, cap=True):
         yield
 
@@ -31,7 +31,7 @@ def _content(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def _gutted(envelope: dict[str, Any], results: object) -> httpx2.Response:
-    """The same answer with other `results` in each of its parts."""
+    """Return the same response with other `results` in each of its parts."""
     listed = envelope["result"]
     if not isinstance(listed, list):
         return httpx2.Response(200, json=envelope | {"result": results})
@@ -41,7 +41,7 @@ def _gutted(envelope: dict[str, Any], results: object) -> httpx2.Response:
 
 
 def _gutting(results: object, *, since: int = 0, only: int | None = None) -> Fault:
-    """Replaces the results of one request, or of all from one on."""
+    """Replace the results of one request, or of all from that one on."""
 
     def fault(number: int, _: httpx2.Request, found: dict[str, Any]) -> httpx2.Response | None:
         is_hit = number >= since if only is None else number == only
@@ -54,7 +54,7 @@ MISSHAPEN = (None, {}, {"columns": [], "rows": []}, {"columns": ["a"]})
 
 
 def test_missing_results_at_any_request_change_nothing(file, folder):
-    """At each request of a pull in turn, once: it passes; for good: the warehouse stays."""
+    """One damaged response to any request is retried; if all are, the warehouse is unchanged."""
     add_events(file, 0, 300)
     api = D1Api(file)
     pull(over_http(api), folder, database="x")
@@ -73,7 +73,7 @@ def test_missing_results_at_any_request_change_nothing(file, folder):
 
 
 def test_a_batch_without_its_row_is_read_again(file, folder):
-    """D1 packs a batch into one row: without it the batch is incomplete, not empty."""
+    """D1 packs a batch into one row, so a response without it is incomplete, not empty."""
     add_events(file, 0, 300)
 
     def drop_the_row(number: int, request: httpx2.Request, found: dict) -> httpx2.Response | None:
@@ -90,7 +90,7 @@ def test_a_batch_without_its_row_is_read_again(file, folder):
 
 
 def test_a_damaged_batch_is_never_kept(file, folder):
-    """Columns of different lengths, or no JSON: the pull fails, and nothing is lost."""
+    """Columns of different lengths and invalid JSON make the pull fail, and nothing is lost."""
     add_events(file, 0, 300)
     pull(over_http(D1Api(file)), folder, database="x")
     before = _content(folder)
@@ -112,8 +112,8 @@ def test_a_damaged_batch_is_never_kept(file, folder):
     assert ("order_events", 310) in [row[:2] for row in _content(folder)]
 
 
-def test_tables_that_held_rows_do_not_vanish_unasked(db, folder):
-    """A list that lacks them looks like a wrong database; with the option it is believed."""
+def test_tables_with_rows_are_not_dropped_without_the_option(db, folder):
+    """A list without them suggests another database; the option accepts it."""
     db.execute("CREATE TABLE extra (id INTEGER PRIMARY KEY, a TEXT)")
     db.execute("CREATE TABLE vacant (id INTEGER PRIMARY KEY)")
     db.execute("INSERT INTO extra VALUES (1, 'x')")
@@ -137,7 +137,7 @@ def test_tables_that_held_rows_do_not_vanish_unasked(db, folder):
 
 
 def test_a_note_of_a_write_that_cannot_be_read_stops_no_pull(file, folder, caplog):
-    """What it tells of is unknown, so that all tables are read again; then it is gone."""
+    """All tables are read again, and then the note is deleted."""
     add_events(file, 0, 5)
     file.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('s', 'a')")
     pull(file, folder, database="x")

@@ -1,4 +1,4 @@
-"""Whatever happens to a table between pulls: the warehouse holds what D1 holds."""
+"""Whatever happens to a table between pulls, the warehouse equals D1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STEP = st.one_of(
 
 @pytest.fixture(scope="module", autouse=True)
 def few_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Only the view that pulls read: the others take longer than these pulls."""
+    """Create only the view that pulls read, because the others take longer than these pulls."""
     folder = tmp_path_factory.mktemp("views")
     shutil.copy(views.VIEWS / "order_lines.sql", folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -37,13 +37,13 @@ def few_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 class Died(Exception):
-    """A pull was killed here."""
+    """The pull was killed at this point."""
 
 
 @settings(max_examples=40)
 @given(steps=st.lists(_STEP, max_size=16), is_remote=st.booleans())
 def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
-    """Inserts, updates, deletions, replacements, dead pulls and a log that was cut."""
+    """There are inserts, updates, deletions, replacements, killed pulls, and a truncated log."""
     home = tmp_path_factory.mktemp("history")
     inner = SqliteDatabase(shutil.copy(migrated, home))
     db = Remote(inner) if is_remote else inner

@@ -1,4 +1,4 @@
-"""Schemas of public apps: each value comes into the warehouse as SQLite has it, from any source."""
+"""Schemas of public apps: each value is in the warehouse as in SQLite, from every source."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _source(request, stored: sqlite3.Connection, folder: Path) -> Database:
 
 
 def tables_of(script: str) -> list[str]:
-    """The tables that a script makes, without those that a virtual table keeps for itself."""
+    """Return the tables that a script creates, without those of a virtual table."""
     with closing(sqlite3.connect(":memory:")) as con:
         con.executescript(script)
         listed = con.execute("PRAGMA table_list").fetchall()
@@ -67,7 +67,7 @@ def tables_of(script: str) -> list[str]:
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_each_value_is_exact(pulled, stored, schema):
-    """In the schema raw: numbers as numbers, text as text, blobs as blobs, nothing set aside."""
+    """In the schema raw, numbers, texts, and blobs are unchanged, and none is in quarantine."""
     for table in tables_of(SCHEMAS[schema]):
         found = stored.execute(f"SELECT * FROM {quote(table)}")
         names = [column[0] for column in found.description]
@@ -80,7 +80,7 @@ def test_each_value_is_exact(pulled, stored, schema):
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_each_table_has_its_own_name(pulled, stored, schema):
-    """The app's name finds the app's rows, whatever the name is."""
+    """The app's name returns the app's rows, whatever the name is."""
     for table in tables_of(SCHEMAS[schema]):
         sql = f"SELECT count(*) FROM {quote(table)}"
         assert pulled.execute(sql).fetchall() == stored.execute(sql).fetchall(), table
@@ -91,7 +91,7 @@ def _in_warehouse(name: str) -> str:
 
 
 def _plain(row: tuple) -> tuple[str, ...]:
-    """A row as texts: a number as its text, as in a column that holds both; a blob never."""
+    """Return a row as texts, as in a column with numbers and texts; blobs are not converted."""
     return tuple(map(_text, row))
 
 

@@ -1,4 +1,4 @@
-"""A pull that died goes on: what D1 has sent is not asked for, and not billed, again."""
+"""A killed pull resumes: rows that D1 has sent are not requested and billed again."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ROWS = 6_000
 
 
 class Died(Exception):
-    """The pull was killed here."""
+    """The pull was killed at this point."""
 
 
 def die_after(calls: int):
-    """A progress callback that raises after some batches."""
+    """Return a progress callback that raises after some batches."""
     left = calls
 
     def progress(table: str, done: int, expected: int) -> None:
@@ -49,7 +49,7 @@ def rows_read(db: Database) -> int:
 
 @pytest.fixture(params=["remote", pytest.param("engine", marks=pytest.mark.engine)])
 def billed(request: pytest.FixtureRequest, small_pages: None) -> Iterator[Database]:
-    """A database whose rows cost, with events in it."""
+    """A database with events that bills its rows."""
     if request.param == "engine":
         database = open_database(request.getfixturevalue("engine").fresh())
         migrate(database)
@@ -62,7 +62,7 @@ def billed(request: pytest.FixtureRequest, small_pages: None) -> Iterator[Databa
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several ranges, and several batches in each."""
+    """Use several ranges, and several batches in each."""
     monkeypatch.setattr(remote, "MOST_ROWS", 500)
     monkeypatch.setattr(keyset, "MOST_ROWS", 500)
     monkeypatch.setattr(keyset.BatchSize.__init__, "__defaults__", (300, 500))
@@ -70,7 +70,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("calls", [0, 1, 4])
 def test_no_row_is_read_twice(billed, folder, calls):
-    """However early it died; the same rows arrive as from one pull."""
+    """Wherever the pull was killed, the rows are the same as after one complete pull."""
     with pytest.raises(Died):
         pull(billed, folder, database="x", progress=die_after(calls))
     assert not (folder / FILE_NAME).exists()
@@ -82,8 +82,8 @@ def test_no_row_is_read_twice(billed, folder, calls):
     assert list((folder / "pull").iterdir()) == []
 
 
-def test_it_may_die_again_and_again(billed, folder):
-    """Each time a little more is there."""
+def test_it_can_be_killed_several_times(billed, folder):
+    """Each attempt adds some rows."""
     for _ in range(8):
         with pytest.raises(Died):
             pull(billed, folder, database="x", progress=die_after(0))
@@ -92,7 +92,7 @@ def test_it_may_die_again_and_again(billed, folder):
     assert_same(billed, folder)
 
 
-def test_new_rows_are_read_onward_after_a_death(billed, folder):
+def test_an_incremental_pull_resumes(billed, folder):
     """An incremental pull resumes like a first one."""
     pull(billed, folder, database="x")
     add_events(billed, ROWS, 3_000)
@@ -105,8 +105,8 @@ def test_new_rows_are_read_onward_after_a_death(billed, folder):
     assert_same(billed, folder)
 
 
-def test_what_changed_while_it_was_dead_is_noticed(billed, folder):
-    """The change log is read on from where the first attempt began."""
+def test_changes_after_the_kill_are_detected(billed, folder):
+    """The change log is read from the start of the first attempt."""
     with pytest.raises(Died):
         pull(billed, folder, database="x", progress=die_after(3))
     billed.execute("UPDATE order_events SET revenue = 1 WHERE seq IN (5, 2500, 5999)")
@@ -123,8 +123,8 @@ def test_what_changed_while_it_was_dead_is_noticed(billed, folder):
     assert_same(billed, folder)
 
 
-def test_a_resumed_table_is_not_taken_for_current(remote, folder, small_pages):
-    """Its batches are of two states of the database: the next pull looks again."""
+def test_a_resumed_table_is_checked_again(remote, folder, small_pages):
+    """Its batches come from two states of the database, so the next pull rereads it."""
     add_customers(remote, 1_500)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(2))
@@ -137,8 +137,8 @@ def test_a_resumed_table_is_not_taken_for_current(remote, folder, small_pages):
     assert pull(remote, folder, database="x").skipped
 
 
-def test_a_resumed_pull_of_an_unchanged_database_is_current(remote, folder, small_pages):
-    """Equal bookmarks: nothing happened between its batches."""
+def test_a_resumed_pull_of_an_unchanged_database_is_up_to_date(remote, folder, small_pages):
+    """Equal bookmarks prove that nothing changed between its batches."""
     add_events(remote, 0, 2_000)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(2))
@@ -147,7 +147,7 @@ def test_a_resumed_pull_of_an_unchanged_database_is_current(remote, folder, smal
 
 
 def test_tables_without_rowids_resume_by_key(remote, folder, small_pages):
-    """After the last key that arrived."""
+    """They resume after the last key that was read."""
     remote.execute("CREATE TABLE pairs (a INTEGER, b TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID")
     for a in range(40):
         remote.execute(
@@ -167,8 +167,8 @@ def test_tables_without_rowids_resume_by_key(remote, folder, small_pages):
     assert asked.count("pairs") - before < before + 6
 
 
-def test_quarantine_survives_a_death(billed, folder):
-    """What did not fit is kept with its batch."""
+def test_quarantine_survives_a_kill(billed, folder):
+    """Values of another type are stored with their batch."""
     billed.execute("UPDATE order_events SET quantity = 'x' WHERE seq IN (1, 100, 6000)")
     with pytest.raises(Died):
         pull(billed, folder, database="x", progress=die_after(3))
@@ -177,8 +177,8 @@ def test_quarantine_survives_a_death(billed, folder):
 
 
 @pytest.mark.parametrize("reason", ["columns", "age", "url", "damage", "state"])
-def test_pages_that_no_longer_fit_are_thrown_away(remote, folder, small_pages, reason):
-    """Other columns, too old, another database, or broken files: the rows are read again."""
+def test_batches_that_no_longer_match_are_deleted(remote, folder, small_pages, reason):
+    """Rows are read again for other columns, old or broken files, or another database."""
     add_events(remote, 0, 3_000)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(4))
@@ -202,8 +202,8 @@ def test_pages_that_no_longer_fit_are_thrown_away(remote, folder, small_pages, r
     assert rows_read(remote) > 3_000
 
 
-def test_pages_beyond_what_is_left_are_no_harm(remote, folder, small_pages):
-    """Rows at either end were deleted meanwhile."""
+def test_batches_beyond_the_bounds_are_harmless(remote, folder, small_pages):
+    """Rows at both ends were deleted in the meantime."""
     add_events(remote, 0, 3_000)
     with pytest.raises(Died):
         pull(remote, folder, database="x", progress=die_after(6))
@@ -228,7 +228,7 @@ pull(Remote(SqliteDatabase(sys.argv[1])), Path(sys.argv[2]), database="x", progr
 
 
 def test_a_killed_process_leaves_what_the_next_one_needs(remote, file, folder, tmp_path):
-    """SIGKILL: no handler runs. The lock is free, the old warehouse whole, the batches there."""
+    """After SIGKILL the lock is free, the old warehouse intact, and the batches are there."""
     add_events(remote, 0, 100)
     pull(remote, folder, database="x")
     add_events(remote, 100, ROWS)
@@ -251,7 +251,7 @@ def test_a_killed_process_leaves_what_the_next_one_needs(remote, file, folder, t
 
 
 def test_ranges_cover_all_rows_once():
-    """Whatever the gaps, their parts are the gaps."""
+    """For any gaps, the parts add up to the gaps."""
     spans = [Span(-5, 100_000), Span(200_000, 200_001), Span(300_000, 345_678)]
     parts = split(spans)
     assert sum(upto - after for after, upto in parts) == sum(upto - after for after, upto in spans)
@@ -264,7 +264,7 @@ def test_ranges_cover_all_rows_once():
 
 
 def test_a_change_costs_three_rows(billed, folder):
-    """The log's entry, the element that asks, the row: where that is more, all is read."""
+    """These are the log's entry, the element in the query, and the row; above that, all is read."""
     pull(billed, folder, database="x")
     billed.execute("UPDATE order_events SET quantity = 3 WHERE seq <= 1500")
     assert pull(billed, folder, database="x").rows_read <= CHANGE_COSTS_ROWS * 1_500 + 100
@@ -272,7 +272,7 @@ def test_a_change_costs_three_rows(billed, folder):
 
 
 def test_the_double_counts_like_d1(remote: Remote, folder, small_pages):
-    """The tests above count rows: each batch of the double is billed by its rows."""
+    """The double bills the rows of each batch, so the counts in these tests are D1's."""
     add_events(remote, 0, 1_234)
     before = rows_read(remote) if "order_events" in remote.meter.by_table else 0
     pull(remote, folder, database="x")

@@ -1,4 +1,4 @@
-"""SQLite files: what ADBC would convert silently is exact, and what it refuses is pulled whole."""
+"""SQLite files: values that ADBC would convert are exact, and unreadable ones are read one by one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES = ("INTEGER", "REAL", "DECIMAL(9,2)", "TEXT", "DATETIME", "JSON", "BLOB", 
 
 
 def planned(db: SqliteDatabase, name: str, budget: Budget) -> PullPlan:
-    """The plan of a first pull of one table."""
+    """Return the plan of a first pull of one table."""
     rhythm = Rhythm("always", date(2026, 5, 8), is_forced=True)
     planner = Planner(
         db,
@@ -38,7 +38,7 @@ def planned(db: SqliteDatabase, name: str, budget: Budget) -> PullPlan:
 
 
 def table(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
-    """All rows of a table as the file's reader gives them, and how many values did not fit."""
+    """Return all rows of a table from the file's reader, and the number of values in quarantine."""
     budget = Budget(db.meter)
     plan = planned(db, name, budget)
     [sweep] = plan.sweeps
@@ -51,7 +51,7 @@ def table(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
 
 
 def wanted(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
-    """The same, value by value, from Python's sqlite3."""
+    """Return the same rows value by value, from Python's sqlite3."""
     plan = planned(db, name, Budget(db.meter))
     [sweep] = plan.sweeps
     con = sqlite3.connect(db.path)
@@ -67,7 +67,7 @@ def wanted(db: SqliteDatabase, name: str = "t") -> tuple[list[tuple], int]:
 
 
 def insert(db: SqliteDatabase, rows: list[tuple], name: str = "t") -> None:
-    """Rows as they are: infinities and broken text too."""
+    """Insert rows unchanged, including infinities and invalid text."""
     con = sqlite3.connect(db.path)
     if rows:
         marks = ", ".join("?" * len(rows[0]))
@@ -85,7 +85,7 @@ def _text(content: bytes) -> str | bytes:
 
 @pytest.fixture
 def db(tmp_path, monkeypatch) -> SqliteDatabase:
-    """A file, read in batches of a few rows."""
+    """A file that is read in batches of a few rows."""
     monkeypatch.setattr(file_module, "BATCH_ROWS", 4)
     monkeypatch.setattr(FileReader, "_batch_rows", lambda self: 4)
     return SqliteDatabase.create(tmp_path / "d1.sqlite")
@@ -107,7 +107,7 @@ USUAL = {"INTEGER": 1, "DECIMAL(9,2)": 1.5, "REAL": 0.25, "BLOB": b"b"}
 @pytest.mark.parametrize("place", [0, 3, 4, 9, 17])
 @pytest.mark.parametrize("declared", ODD)
 def test_one_odd_value_anywhere(db, declared, place):
-    """In ADBC's first rows it would change the column's type, later stop it or be converted."""
+    """In ADBC's first rows it would change the column's type; later it would fail or be converted."""
     for number, odd in enumerate(ODD[declared]):
         name = f"t{number}"
         db.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v {declared})")
@@ -124,7 +124,7 @@ def test_columns_that_start_with_null(db):
 
 
 def test_text_that_is_not_utf8(db):
-    """It would break DuckDB; it goes to quarantine."""
+    """DuckDB would reject such text, so it goes to quarantine."""
     db.execute("CREATE TABLE t (a TEXT)")
     insert(db, [("ok",)] * 9)
     db.execute("UPDATE t SET a = CAST(?1 AS TEXT) WHERE rowid = 6", (b"\xff",))
@@ -133,7 +133,7 @@ def test_text_that_is_not_utf8(db):
 
 
 def test_negative_rowids_and_gaps(db):
-    """Rowids are any integers."""
+    """Rowids can be any integers."""
     db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
     insert(db, [(rowid, "x") for rowid in (-(2**63), -5, 0, 3, 2**40, 2**63 - 1)])
     assert table(db) == wanted(db)
@@ -142,7 +142,7 @@ def test_negative_rowids_and_gaps(db):
 @pytest.mark.parametrize("odd", [None, "x", b"x", 0.1, 7])
 @pytest.mark.parametrize("declared", ["INTEGER", "DATETIME", "TEXT", "DECIMAL(9,2)", ""])
 def test_rows_are_read_and_counted_once(db, declared, odd):
-    """Whatever stands in a column, in every third row: no row is billed a second time."""
+    """With any value in every third row, no row is billed a second time."""
     db.execute(f"CREATE TABLE t (a {declared})")
     insert(db, [(odd if row % 3 else row,) for row in range(20)])
     assert table(db) == wanted(db)
@@ -150,7 +150,7 @@ def test_rows_are_read_and_counted_once(db, declared, odd):
 
 
 def test_a_column_of_two_types_stops_the_fast_reader_twice_at_most(db, monkeypatch):
-    """From the second refusal on, the rest is read value by value: nothing is tried in vain."""
+    """After the second failure, the rest is read value by value without another attempt."""
     db.execute("CREATE TABLE t (a INTEGER)")
     insert(db, [("x" if row % 3 else row,) for row in range(3_000)])
     asked = []
@@ -163,7 +163,7 @@ def test_a_column_of_two_types_stops_the_fast_reader_twice_at_most(db, monkeypat
 
 
 def test_wide_rows_come_in_small_batches(tmp_path):
-    """So that memory does not grow with the rows' width."""
+    """Memory does not grow with the width of the rows."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     db.execute("CREATE TABLE t (a BLOB)")
     for _ in range(40):
@@ -193,7 +193,7 @@ _VALUES = st.one_of(
     rows=st.lists(st.tuples(_VALUES, _VALUES, _VALUES), max_size=14),
 )
 def test_any_table_is_read_exactly(tmp_path_factory, columns, rows):
-    """Whatever types are declared and whatever is stored: as if read value by value."""
+    """For any declared types and any values, the rows are the same as read value by value."""
     db = SqliteDatabase.create(tmp_path_factory.mktemp("any") / "d1.sqlite")
     named = ", ".join(f"c{place} {declared}" for place, declared in enumerate(columns))
     db.execute(f"CREATE TABLE t ({named})")

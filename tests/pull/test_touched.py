@@ -1,4 +1,4 @@
-"""A table with an index on what every update moves is read by it, once it has proved itself."""
+"""A table whose index shows every update is read by that index once it has proved complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SILENT = "UPDATE discount_analytics SET times_used = times_used + 1 WHERE id = ?
 
 @pytest.fixture(params=["file", "remote"])
 def pulled(request, folder):
-    """An app's 300 counters, of months ago."""
+    """An app's 300 counters from months ago."""
     db = request.getfixturevalue(request.param)
     db.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) "
@@ -34,7 +34,7 @@ def pulled(request, folder):
 
 @pytest.fixture
 def on_day(monkeypatch: pytest.MonkeyPatch, pulled, folder) -> Callable:
-    """A pull some days from now."""
+    """Pull some days from now."""
 
     def pulled_later(days: int):
         monkeypatch.setattr("d1lab.pull.session.utc_now", lambda: utc_now() + timedelta(days))
@@ -43,8 +43,8 @@ def on_day(monkeypatch: pytest.MonkeyPatch, pulled, folder) -> Callable:
     return pulled_later
 
 
-def test_an_index_that_told_of_every_change_is_used(pulled, folder, on_day):
-    """From the second day on, a use costs three rows and a new counter one, with every pull."""
+def test_an_index_that_showed_every_change_is_used(pulled, folder, on_day):
+    """From the second day on, every pull reads three rows per use and one per new counter."""
     pulled.execute(USE, (7,))
     assert on_day(0) is None
     assert on_day(1).whole
@@ -62,7 +62,7 @@ def test_an_index_that_told_of_every_change_is_used(pulled, folder, on_day):
 
 
 def test_always_reads_the_table_whole(pulled, folder, on_day):
-    """Whoever asks for it wants updates noticed that leave the index alone, and deletions."""
+    """The setting detects deletions, and updates that the index does not show."""
     pulled.execute(USE, (7,))
     assert on_day(1).whole
     pulled.execute(SILENT, (9,))
@@ -76,8 +76,8 @@ def test_always_reads_the_table_whole(pulled, folder, on_day):
     "statement",
     [SILENT, "DELETE FROM discount_analytics WHERE id = ?1"],
 )
-def test_an_index_that_missed_a_change_is_not(pulled, folder, on_day, statement):
-    """An update that leaves it alone, or a deletion in the middle: the day's reading goes on."""
+def test_an_index_that_missed_a_change_is_not_used(pulled, folder, on_day, statement):
+    """After an update that it does not show, or a deletion, the table is reread once a day."""
     pulled.execute(USE, (7,))
     pulled.execute(statement, (9,))
     assert on_day(1).whole
@@ -87,8 +87,8 @@ def test_an_index_that_missed_a_change_is_not(pulled, folder, on_day, statement)
     assert_same(pulled, folder, "discount_analytics")
 
 
-def test_an_index_that_is_gone_is_no_fault(pulled, folder, on_day):
-    """The table is then read by the rhythm again."""
+def test_a_dropped_index_is_not_an_error(pulled, folder, on_day):
+    """The table is then reread once a day."""
     pulled.execute(USE, (7,))
     assert on_day(1).whole
     pulled.execute("DROP INDEX idx_usage_date")

@@ -1,4 +1,4 @@
-"""Whose results D1 holds: taken when a push begins, given up by a rollback."""
+"""Which run's results D1 has: recorded when a push begins, and cleared by a rollback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 
 def begin(db: Database, run_id: str, digest: str = "a", *, started_at: str = BEGUN) -> None:
-    """A push begins as the audit's row and the holder's, in one batch."""
+    """Begin a push: the rows of the audit and of the holder are written in one batch."""
     audit = Statement(
         "INSERT INTO d1lab_pushes VALUES (?1, ?2, 'push', 'started', NULL, 1, 0, '', '', ?3, NULL)"
         " ON CONFLICT DO NOTHING",
@@ -47,8 +47,8 @@ def begin(db: Database, run_id: str, digest: str = "a", *, started_at: str = BEG
     db.batch([audit, take(PLACE, Holder(run_id, "2026-05-01", digest), started_at)])
 
 
-def test_a_place_is_held_by_the_run_that_began_last(db):
-    """A later push takes it; a push that goes on after a kill does not take it back."""
+def test_the_run_that_began_last_is_the_holder(db):
+    """A later push takes over, and a push that resumes after a kill does not take it back."""
     assert holders(db, [PLACE]) == {}
     begin(db, "first")
     assert holders(db, [PLACE]) == {PLACE: Holder("first", "2026-05-01", "a")}
@@ -57,8 +57,8 @@ def test_a_place_is_held_by_the_run_that_began_last(db):
     assert holders(db, [PLACE]) == {PLACE: Holder("second", "2026-05-01", "b")}
 
 
-def test_only_the_holder_gives_up(db):
-    """A rollback of an older run leaves the place to the newer one."""
+def test_only_the_holder_can_be_cleared(db):
+    """A rollback of an older run does not remove the newer one."""
     begin(db, "first")
     begin(db, "second")
     db.batch([give_up(PLACE, "first")])
@@ -67,8 +67,8 @@ def test_only_the_holder_gives_up(db):
     assert holders(db, [PLACE]) == {}
 
 
-def test_many_places_are_asked_for_at_once(db):
-    """Each is answered by its own holder, or left out."""
+def test_many_places_are_read_at_once(db):
+    """Each place has its own holder, or is omitted."""
     begin(db, "first")
     others = [PLACE._replace(shop="a'b\"c"), PLACE._replace(report="none"), PLACE._replace(day="x")]
     assert holders(db, [others[0], PLACE, *others[1:]]) == {
@@ -78,7 +78,7 @@ def test_many_places_are_asked_for_at_once(db):
 
 
 def test_a_place_without_an_origin_is_a_place(db):
-    """A run made by hand has neither report nor shop."""
+    """A run of a script has neither a report nor a shop."""
     assert place_of("customer_insights", Origin(None, None, None)) == (
         "customer_insights", "", "", "",
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_a_place_without_an_origin_is_a_place(db):
 
 
 def test_the_digest_is_of_the_values():
-    """Equal whatever the order of rows; other values, keys or columns make another one."""
+    """It does not depend on the order of rows, only on values, keys, and columns."""
     table = catalog.table("customer_insights")
     rows = {("s", "a"): ("vip",), ("s", "b"): (None,)}
     staged = Staged(table, ("customer_segment",), rows)
@@ -101,7 +101,7 @@ def test_the_digest_is_of_the_values():
 
 
 def test_pushed_digests_are_those_of_the_marks(tmp_path):
-    """One for each table that was pushed; '' where a mark has none."""
+    """There is one per table that was pushed, and it is empty for a mark without one."""
     assert pushed_digests(tmp_path) == {}
     leave_mark(mark_path(tmp_path, "customer_insights", "push"), "u", {"digest": "a"})
     leave_mark(mark_path(tmp_path, "inventory_impact", "push"), "u", {})

@@ -1,4 +1,4 @@
-"""Write-back to the app's own tables: only named columns, with before-image, audit, rollback."""
+"""Write-back to the app's own tables: named columns only, with before-image, audit, and rollback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = {
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    """An app without shops: a table of its own, one for results, and d1lab's records."""
+    """An app without shops: a table of its own, a table for results, and d1lab's records."""
     database = SqliteDatabase.create(tmp_path / "d1.sqlite")
     database.execute(
         "CREATE TABLE stores (id INTEGER PRIMARY KEY, name TEXT NOT NULL, score INTEGER, "
@@ -50,8 +50,8 @@ def lab(db: SqliteDatabase, tmp_path: Path) -> Iterator[Lab]:
         yield Lab(con, database="app", folder=folder, run_dir=run_dir, push_tables=NAMED)
 
 
-def test_named_columns_are_written_and_taken_back(db: SqliteDatabase, lab: Lab) -> None:
-    """Whole numbers and decimals as the app declares them; a row that is not there is not made."""
+def test_named_columns_are_written_and_rolled_back(db: SqliteDatabase, lab: Lab) -> None:
+    """Values are rounded to the app's declared type, and missing rows are not inserted."""
     before = db.query(STORES).rows
     frame = pd.DataFrame({"id": [1, 2, 3], "score": [8, 9, 1], "share": [0.6003, None, 1.0]})
     lab.stage(frame, table="stores")
@@ -70,7 +70,7 @@ def test_named_columns_are_written_and_taken_back(db: SqliteDatabase, lab: Lab) 
 
 
 def test_a_table_for_results_gets_rows(db: SqliteDatabase, lab: Lab) -> None:
-    """The app has nothing in it beside the named columns; a rollback deletes what was made."""
+    """It has only named columns, so rows are inserted, and a rollback deletes them."""
     frame = pd.DataFrame({"store": ["1"], "day": pd.to_datetime(["2026-05-01"]), "total": [2.5]})
     lab.stage(frame, table="results")
     [done] = push(db, lab.run_dir, named=NAMED).tables
@@ -81,7 +81,7 @@ def test_a_table_for_results_gets_rows(db: SqliteDatabase, lab: Lab) -> None:
 
 
 def test_no_other_column_is_staged(lab: Lab) -> None:
-    """Neither one that the app keeps for itself, nor one that is not there."""
+    """Neither a column of the app nor an unknown one can be staged."""
     with pytest.raises(UnknownName, match="no column 'name'"):
         lab.stage(pd.DataFrame({"id": [1], "name": ["x"]}), table="stores")
     with pytest.raises(InputError, match="key columns missing"):
@@ -91,7 +91,7 @@ def test_no_other_column_is_staged(lab: Lab) -> None:
 
 
 def test_no_other_column_is_pushed(db: SqliteDatabase, lab: Lab) -> None:
-    """Whatever the file in the outbox says: the settings decide once more."""
+    """The settings are checked again at the push, whatever the outbox contains."""
     columns = (catalog.Column("id", "integer"), catalog.Column("name", "text", "analysis"))
     declared = catalog.Table("stores", ("id",), columns)
     outbox.stage(pd.DataFrame({"id": [1], "name": ["x"]}), declared, lab.run_dir)
@@ -102,8 +102,8 @@ def test_no_other_column_is_pushed(db: SqliteDatabase, lab: Lab) -> None:
     assert db.query("SELECT name FROM stores").rows == [("North",), ("South",)]
 
 
-def test_a_key_without_an_index_is_refused(db: SqliteDatabase, lab: Lab) -> None:
-    """It would not name one row; the message says where to look."""
+def test_a_key_without_an_index_is_rejected(db: SqliteDatabase, lab: Lab) -> None:
+    """Such a key does not identify one row, and the message says what to check."""
     named = {"stores": PushTable(key=["name"], columns=["score"])}
     columns = (catalog.Column("name", "text"), catalog.Column("score", "integer", "analysis"))
     declared = catalog.Table("stores", ("name",), columns)
@@ -112,14 +112,14 @@ def test_a_key_without_an_index_is_refused(db: SqliteDatabase, lab: Lab) -> None
         push(db, lab.run_dir, named=named)
 
 
-def test_what_d1lab_declares_is_not_named_again(lab: Lab) -> None:
-    """The catalog says what is written to the guide's tables and to its own."""
+def test_tables_of_the_catalog_cannot_be_named(lab: Lab) -> None:
+    """The catalog decides what is written to the guide's tables and to d1lab's own."""
     lab._push_tables = {"inventory_impact": PushTable(key=["sku"], columns=["starting_inventory"])}
     with pytest.raises(InputError, match="Remove the setting"):
         lab.stage(pd.DataFrame(), table="inventory_impact")
 
 
 def test_a_column_is_key_or_result() -> None:
-    """Not both."""
+    """A column cannot be both."""
     with pytest.raises(ValueError, match="id: a column is either in the key or written"):
         PushTable(key=["id"], columns=["id", "score"])

@@ -1,4 +1,4 @@
-"""Push and rollback: the right rows, the right columns, whatever dies on the way."""
+"""Push and rollback write the right rows and columns, even if they are killed."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ AUDIT = (
 
 
 def hasten(db: SqliteDatabase) -> SqliteDatabase:
-    """Spare the disk: no test pulls the plug."""
+    """Skip waiting for the disk, because no test cuts the power."""
     db._connection.execute("PRAGMA synchronous = OFF")
     return db
 
 
 def seed(db: Database) -> None:
-    """Four inventory rows (one with values, one with text) and one known customer."""
+    """Insert four inventory rows (one with values, one with text) and one known customer."""
     migrate(db)
     db.execute(
         "INSERT INTO inventory_impact (shop, sku, date, ending_inventory, days_of_supply,"
@@ -83,7 +83,9 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
-    """A run that staged: a changed, b filled, c emptied, d as it is, e unknown; two customers."""
+    """A run that staged five rows (a changed, b filled, c emptied, d equal, e unknown) and two
+    customers.
+    """
     folder = tmp_path / "runs" / "20260502T060000-inventory"
     stage_inventory(folder, a=(2.0, 2.0), b=(3.0, 0.5), c=(None, 0.1), d=(4.0, 4.0), e=(1.0, 1.0))
     stage_customers(folder, k1=("regular", "40.10"), k2=("vip", "1234.567891"))
@@ -111,7 +113,7 @@ def stage_customers(folder: Path, **rows: tuple[str | None, str | None]) -> None
 
 
 def stage(folder: Path, table: str, **columns: list[Any]) -> None:
-    """A file of the outbox, past the checks of `stage`: push must not rely on them."""
+    """Write a file to the outbox without the checks of `stage`, on which push must not rely."""
     (folder / "outbox").mkdir(parents=True, exist_ok=True)
     parquet.write_table(pa.table(columns), folder / "outbox" / f"{table}.parquet")
 
@@ -121,7 +123,7 @@ def by_table(result: PushResult) -> dict[str, TablePush]:
 
 
 def world(db: Database, folder: Path) -> dict[str, Any]:
-    """All that a push leaves behind and that must not depend on how often it was killed."""
+    """Return everything that a push leaves behind, which must not depend on kills."""
     kept = {name: load_image(folder, name) for name in ("inventory_impact", "customer_insights")}
     return {
         "tables": [db.query(f"SELECT * FROM {name} ORDER BY 1, 2, 3").rows for name in kept],
@@ -135,7 +137,7 @@ def world(db: Database, folder: Path) -> dict[str, Any]:
 
 
 def test_push_writes_owned_columns_where_they_differ(db: SqliteDatabase, run_dir: Path) -> None:
-    """Changed rows are written, equal ones are not, absent ones are reported."""
+    """Changed rows are written, equal rows are not, and missing rows are reported."""
     result = push(db, run_dir, report="inventory")
 
     assert db.query(INVENTORY).rows == [
@@ -150,10 +152,10 @@ def test_push_writes_owned_columns_where_they_differ(db: SqliteDatabase, run_dir
     assert db.query("SELECT sum(ending_inventory) FROM inventory_impact").rows == [(26,)]
 
 
-def test_push_makes_rows_only_where_the_catalog_says_upsert(
+def test_push_inserts_rows_only_where_the_catalog_says_upsert(
     db: SqliteDatabase, run_dir: Path
 ) -> None:
-    """A new customer gets a row; a known one keeps the app's columns."""
+    """A new customer gets a row, and a known one keeps the app's columns."""
     result = by_table(push(db, run_dir))["customer_insights"]
 
     assert db.query(INSIGHTS).rows == [("k1", "regular", 40.1), ("k2", "vip", 1234.57)]
@@ -163,7 +165,7 @@ def test_push_makes_rows_only_where_the_catalog_says_upsert(
 
 
 def test_push_bills_only_the_rows_that_change(db: SqliteDatabase, run_dir: Path) -> None:
-    """Three updates, the audit's two rows and the holder's: nothing else is written."""
+    """Three updates, two rows of the audit, and one of the holder are written, and nothing else."""
     stock = by_table(push(db, run_dir))["inventory_impact"]
     assert stock.usage.rows_written == 3 + 3
 
@@ -171,7 +173,9 @@ def test_push_bills_only_the_rows_that_change(db: SqliteDatabase, run_dir: Path)
 def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
     db: SqliteDatabase, tmp_path: Path
 ) -> None:
-    """To compare, to write, to read back: no statement scans a table that has the key's index."""
+    """A row is read to compare, to write, and to verify; no statement scans a table with the key's
+    index.
+    """
     values = ", ".join(f"('s', 'x{i}', '{DAY}')" for i in range(3000))
     db.execute(f"INSERT INTO inventory_impact (shop, sku, date) VALUES {values}")
     stage_inventory(tmp_path / "r", a=(9.0, 2.0), d=(4.0, 4.0))
@@ -179,7 +183,7 @@ def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
 
 
 def test_push_records_itself(db: SqliteDatabase, run_dir: Path) -> None:
-    """The audit says run, table, report, columns, rows, and that it ended."""
+    """The audit has the run, table, report, columns, rows, and the end of the push."""
     push(db, run_dir, report="inventory")
     run = run_dir.name
     assert db.query(AUDIT).rows == [
@@ -191,7 +195,7 @@ def test_push_records_itself(db: SqliteDatabase, run_dir: Path) -> None:
 
 
 def test_push_again_does_nothing_and_says_so(db: SqliteDatabase, run_dir: Path) -> None:
-    """The second push of a run writes nothing, and repeats what the first one did."""
+    """The second push of a run writes nothing and repeats the result of the first."""
     first = push(db, run_dir)
     again = push(db, run_dir)
 
@@ -202,8 +206,8 @@ def test_push_again_does_nothing_and_says_so(db: SqliteDatabase, run_dir: Path) 
     assert told == [table._replace(usage=None, seconds=0) for table in first.tables]  # pyright: ignore[reportArgumentType]
 
 
-def test_push_keeps_what_was_there_exactly(db: SqliteDatabase, run_dir: Path) -> None:
-    """The before-image holds integers, reals, texts and NULLs as SQLite held them."""
+def test_push_saves_previous_values_exactly(db: SqliteDatabase, run_dir: Path) -> None:
+    """The before-image has integers, reals, texts, and NULLs as SQLite stored them."""
     push(db, run_dir)
     image = load_image(run_dir, "inventory_impact")
     assert image is not None
@@ -215,38 +219,38 @@ def test_push_keeps_what_was_there_exactly(db: SqliteDatabase, run_dir: Path) ->
 
 
 def test_push_of_a_run_that_staged_nothing(db: SqliteDatabase, tmp_path: Path) -> None:
-    """Nothing staged, nothing done, nothing asked of D1."""
+    """Without staged results, nothing is done and D1 is not queried."""
     (tmp_path / "r").mkdir()
     before = db.meter.total
     assert push(db, tmp_path / "r").tables == ()
     assert db.meter.total == before
 
 
-def test_push_does_not_make_rows_of_nothing(db: SqliteDatabase, tmp_path: Path) -> None:
-    """A customer without a row, about whom the run knows nothing, gets none."""
+def test_push_inserts_no_empty_rows(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A customer without a row and without staged values gets none."""
     stage_customers(tmp_path / "r", k9=(None, None))
     result = by_table(push(db, tmp_path / "r"))["customer_insights"]
     assert (result.changed, result.unchanged) == (0, 1)
     assert db.query("SELECT count(*) FROM customer_insights").rows == [(1,)]
 
 
-def test_push_takes_float_noise_for_no_change(db: SqliteDatabase, tmp_path: Path) -> None:
-    """Sums over threads differ in the last digits: that is not worth a written row."""
+def test_push_ignores_float_noise(db: SqliteDatabase, tmp_path: Path) -> None:
+    """Sums of several threads differ in the last digits, which does not justify a written row."""
     db.execute("UPDATE inventory_impact SET days_of_supply = 3 WHERE sku = 'a'")
     stage_inventory(tmp_path / "r", a=(3.0, 2.0 * (1 + 1e-15)), c=(None, 0.2))
     result = by_table(push(db, tmp_path / "r"))["inventory_impact"]
     assert (result.changed, result.unchanged) == (1, 1)
 
 
-def test_push_tells_its_progress(db: SqliteDatabase, run_dir: Path) -> None:
-    """The caller hears the rows done and the rows in all, per table."""
+def test_push_reports_its_progress(db: SqliteDatabase, run_dir: Path) -> None:
+    """The callback gets the rows done and the total rows, per table."""
     heard: list[tuple[str, int, int]] = []
     push(db, run_dir, progress=lambda *said: heard.append(said))
     assert heard == [("customer_insights", 2, 2), ("inventory_impact", 3, 3)]
 
 
-def test_push_passes_many_chunks(db: SqliteDatabase, tmp_path: Path) -> None:
-    """12,000 rows go in two parts, and come back whole."""
+def test_push_writes_many_chunks(db: SqliteDatabase, tmp_path: Path) -> None:
+    """12,000 rows are written in two parts and read back completely."""
     count = 12_000
     stage(
         tmp_path / "r", "d1lab_customer_scores", shop=["s"] * count,
@@ -265,7 +269,7 @@ def test_push_passes_many_chunks(db: SqliteDatabase, tmp_path: Path) -> None:
 
 
 def test_push_leaves_values_that_d1lab_did_not_write(db: SqliteDatabase, run_dir: Path) -> None:
-    """The app's own segments stay; what was empty is written, and the push says what was not."""
+    """The app's own segments are kept, empty ones are written, and the push lists the rest."""
     db.execute("DELETE FROM d1lab_owned WHERE part = 'customer_segment'")
     result = by_table(push(db, run_dir))["customer_insights"]
     assert result.held_back == ("customer_segment",)
@@ -273,8 +277,8 @@ def test_push_leaves_values_that_d1lab_did_not_write(db: SqliteDatabase, run_dir
     assert plan(db, run_dir).tables[0].held_back == ("customer_segment",)
 
 
-def test_push_asks_the_whole_table_and_only_once(db: SqliteDatabase, tmp_path: Path) -> None:
-    """A value in another shop's row is the app's, too; an empty column is ours from then on."""
+def test_push_checks_the_whole_table_once(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A value in any shop's row is the app's; an empty column is d1lab's from then on."""
     db.execute("DELETE FROM d1lab_owned")
     db.execute("UPDATE inventory_impact SET turnover_rate = NULL")
     db.execute("UPDATE inventory_impact SET shop = 'other' WHERE sku = 'd'")
@@ -289,7 +293,7 @@ def test_push_asks_the_whole_table_and_only_once(db: SqliteDatabase, tmp_path: P
 
 
 def test_push_with_all_columns_held_back_writes_nothing(db: SqliteDatabase, tmp_path: Path) -> None:
-    """It says so, leaves no trace in the audit, and works once the column is handed over."""
+    """It says so, adds no row to the audit, and works once the column is handed over."""
     db.execute("DELETE FROM d1lab_owned")
     stage_inventory(tmp_path / "r", b=(3.0, 0.5))
     (result,) = push(db, tmp_path / "r").tables
@@ -304,19 +308,15 @@ def test_push_with_all_columns_held_back_writes_nothing(db: SqliteDatabase, tmp_
     assert push(db, tmp_path / "r").changed == 1
 
 
-def test_push_makes_no_rows_in_a_table_that_the_app_keeps(
-    db: SqliteDatabase, run_dir: Path
-) -> None:
-    """A customer whom the app does not list is missing, unless d1lab keeps the table's counters."""
+def test_push_inserts_no_rows_in_a_table_of_the_app(db: SqliteDatabase, run_dir: Path) -> None:
+    """A customer missing in the app's table is reported, unless d1lab owns the table's counters."""
     db.execute("DELETE FROM d1lab_owned WHERE part = 'counters'")
     result = by_table(push(db, run_dir))["customer_insights"]
     assert (result.created, result.missing, result.missing_keys) == (0, 1, (("s", "k2"),))
 
 
-def test_push_does_without_a_column_that_the_app_left_out(
-    db: SqliteDatabase, run_dir: Path
-) -> None:
-    """An app's table without lifetime_value gets the segments, and no new column."""
+def test_push_skips_a_column_that_the_app_does_not_have(db: SqliteDatabase, run_dir: Path) -> None:
+    """A table without lifetime_value gets the segments and no new column."""
     db.execute("ALTER TABLE customer_insights DROP COLUMN lifetime_value")
     result = by_table(push(db, run_dir))["customer_insights"]
     assert result.held_back == ("lifetime_value",)
@@ -337,18 +337,18 @@ def test_push_does_without_a_column_that_the_app_left_out(
 def test_push_writes_the_declared_type(
     db: SqliteDatabase, tmp_path: Path, column: str, staged: float, stored: float | None
 ) -> None:
-    """INTEGER gets a whole number, DECIMAL(5,2) two places."""
+    """INTEGER gets a whole number, and DECIMAL(5,2) two decimals."""
     stage(tmp_path / "r", "inventory_impact", **row(**{"days_of_supply": ..., column: staged}))
     push(db, tmp_path / "r")
     found = db.query(f"SELECT {column} FROM inventory_impact WHERE sku = 'a'").rows
     assert found == [(stored,)]
 
 
-# ---- what is refused --------------------------------------------------------------------------
+# ---- what is rejected --------------------------------------------------------------------------
 
 
-def refused(db: Database, folder: Path, *words: str, error: type[Exception] = PushError) -> None:
-    """The push is refused with these words, and nothing is written anywhere."""
+def rejected(db: Database, folder: Path, *words: str, error: type[Exception] = PushError) -> None:
+    """Assert that the push is rejected with these words and writes nothing."""
     before = db.meter.total.rows_written
     with pytest.raises(error) as caught:
         push(db, folder)
@@ -359,7 +359,7 @@ def refused(db: Database, folder: Path, *words: str, error: type[Exception] = Pu
 
 
 def row(**columns: Any) -> dict[str, list[Any]]:
-    """One staged inventory row with these columns changed; None takes one away."""
+    """Return a staged inventory row with these columns changed; None removes a column."""
     whole = {"shop": "s", "sku": "a", "date": DAY, "days_of_supply": 1.0} | columns
     return {name: [value] for name, value in whole.items() if value is not ...}
 
@@ -379,18 +379,18 @@ def row(**columns: Any) -> dict[str, list[Any]]:
         (row(sku=17), ("sku", "17 is not a valid text")),
     ],
 )
-def test_push_refuses_an_outbox_that_is_not_fit(
+def test_push_rejects_an_invalid_outbox(
     db: SqliteDatabase, tmp_path: Path, columns: dict[str, list[Any]], words: tuple[str, ...]
 ) -> None:
-    """The catalog decides what may be written, not the file; nothing is written."""
+    """The catalog decides what can be written, not the file, and nothing is written."""
     stage(tmp_path / "r", "inventory_impact", **columns)
-    refused(db, tmp_path / "r", *words)
+    rejected(db, tmp_path / "r", *words)
 
 
-def test_push_refuses_scores_that_are_no_whole_numbers(db: SqliteDatabase, tmp_path: Path) -> None:
-    """5.0 is five; 5.5 is no score."""
+def test_push_rejects_scores_that_are_not_whole_numbers(db: SqliteDatabase, tmp_path: Path) -> None:
+    """5.0 is the score 5, and 5.5 is not a score."""
     stage(tmp_path / "r", "d1lab_customer_scores", shop=["s"], customer_id=["k1"], r_score=[5.5])
-    refused(db, tmp_path / "r", "r_score", "5.5 is not a valid integer")
+    rejected(db, tmp_path / "r", "r_score", "5.5 is not a valid integer")
     stage(tmp_path / "r", "d1lab_customer_scores", shop=["s"], customer_id=["k1"], r_score=[5.0])
     push(db, tmp_path / "r")
     assert db.query("SELECT r_score, typeof(r_score) FROM d1lab_customer_scores").rows == [
@@ -398,33 +398,33 @@ def test_push_refuses_scores_that_are_no_whole_numbers(db: SqliteDatabase, tmp_p
     ]
 
 
-def test_push_refuses_a_key_twice(db: SqliteDatabase, tmp_path: Path) -> None:
-    """Two values for one row: there is no telling which is meant."""
+def test_push_rejects_a_duplicate_key(db: SqliteDatabase, tmp_path: Path) -> None:
+    """With two values for one row, it is unknown which one is meant."""
     stage(
         tmp_path / "r", "d1lab_customer_scores", shop=["s"] * 2, customer_id=["k"] * 2,
         r_score=[1, 2],
     )  # fmt: skip
-    refused(db, tmp_path / "r", "('s', 'k') twice")
+    rejected(db, tmp_path / "r", "('s', 'k') twice")
 
 
-def test_push_refuses_a_table_that_is_not_declared(db: SqliteDatabase, tmp_path: Path) -> None:
-    """A table that the catalog does not know, with the nearest that it does."""
+def test_push_rejects_a_table_that_is_not_declared(db: SqliteDatabase, tmp_path: Path) -> None:
+    """The error suggests the nearest table of the catalog."""
     stage(tmp_path / "r", "inventory_inpact", **row())
-    refused(db, tmp_path / "r", "inventory_impact", error=UnknownName)
+    rejected(db, tmp_path / "r", "inventory_impact", error=UnknownName)
 
 
-def test_push_refuses_tables_that_d1lab_owns_nothing_of(db: SqliteDatabase, tmp_path: Path) -> None:
-    """The app's events are not ours to write."""
+def test_push_rejects_tables_without_columns_of_d1lab(db: SqliteDatabase, tmp_path: Path) -> None:
+    """d1lab does not write the app's events."""
     stage(tmp_path / "r", "order_events", shop=["s"], event_id=["e"], revenue=[1.0])
-    refused(db, tmp_path / "r", "revenue", "Allowed: none")
+    rejected(db, tmp_path / "r", "revenue", "Allowed: none")
 
 
 def test_push_checks_every_table_before_it_writes_the_first(
     db: SqliteDatabase, run_dir: Path
 ) -> None:
-    """A fault in the second table keeps the first one as it was."""
+    """An error in the second table leaves the first one unchanged."""
     stage(run_dir, "inventory_impact", **row(days_of_supply="soon"))
-    refused(db, run_dir, "soon")
+    rejected(db, run_dir, "soon")
     assert db.query(AUDIT).rows == []
 
 
@@ -436,45 +436,45 @@ def test_push_checks_every_table_before_it_writes_the_first(
         ("DROP TABLE d1lab_owned", ("table d1lab_owned", "0008_bookkeeping.sql")),
     ],
 )
-def test_push_names_the_migration_that_d1_lacks(
+def test_push_names_the_missing_migration(
     db: SqliteDatabase, run_dir: Path, damage: str, words: tuple[str, ...]
 ) -> None:
-    """What is missing, which file adds it, which command applies it; nothing is written."""
+    """The error says what is missing, which file adds it, and which command applies it."""
     db.execute(damage)
-    refused(db, run_dir, *words, "d1lab migrate")
+    rejected(db, run_dir, *words, "d1lab migrate")
 
 
-def test_push_refuses_to_overwrite_what_it_could_not_restore(
+def test_push_does_not_overwrite_what_it_could_not_restore(
     db: SqliteDatabase, run_dir: Path
 ) -> None:
-    """JSON has no infinity, so a rollback could not bring one back."""
+    """JSON has no infinity, so a rollback could not restore one."""
     db.execute("UPDATE inventory_impact SET turnover_rate = 9e999 WHERE sku = 'a'")
     with pytest.raises(PushError, match=r"'a'.*infinite"):
         push(db, run_dir)
     assert db.query(AUDIT).rows == []
 
 
-def test_push_refuses_runs_that_are_not_there_or_failed(db: SqliteDatabase, run_dir: Path) -> None:
-    """Only what a run that ended well has staged is pushed."""
-    refused(db, run_dir.parent / "nope", "'nope' does not exist", error=InputError)
+def test_push_rejects_missing_and_failed_runs(db: SqliteDatabase, run_dir: Path) -> None:
+    """Only results of a successful run are pushed."""
+    rejected(db, run_dir.parent / "nope", "'nope' does not exist", error=InputError)
     (run_dir / "run.json").write_text(json.dumps({"status": "failed"}))
-    refused(db, run_dir, "status 'failed'", error=InputError)
+    rejected(db, run_dir, "status 'failed'", error=InputError)
     (run_dir / "run.json").write_text("{")
-    refused(db, run_dir, "a broken run.json", error=InputError)
+    rejected(db, run_dir, "a broken run.json", error=InputError)
     (run_dir / "run.json").write_text(json.dumps({"status": "done"}))
     assert push(db, run_dir).changed == 5
 
 
-def test_push_refuses_an_outbox_that_is_broken(db: SqliteDatabase, run_dir: Path) -> None:
-    """A file that a full disk cut off."""
+def test_push_rejects_a_broken_outbox(db: SqliteDatabase, run_dir: Path) -> None:
+    """The file was truncated, as by a full disk."""
     (run_dir / "outbox" / "inventory_impact.parquet").write_bytes(b"PAR1")
-    refused(db, run_dir, "cannot read", "inventory_impact.parquet", error=InputError)
+    rejected(db, run_dir, "cannot read", "inventory_impact.parquet", error=InputError)
 
 
-def test_push_of_a_value_that_d1_refuses_names_the_table(
+def test_push_names_the_table_of_a_value_that_d1_rejects(
     db: SqliteDatabase, tmp_path: Path
 ) -> None:
-    """A CHECK of the app's fails: the error says on which table, and how to go on."""
+    """If a CHECK of the app fails, the error names the table and says how to continue."""
     db.execute("ALTER TABLE customer_insights RENAME TO aside")
     db.execute(
         "CREATE TABLE customer_insights (shop TEXT, customer_id TEXT, customer_segment TEXT CHECK"
@@ -490,8 +490,10 @@ def test_push_of_a_value_that_d1_refuses_names_the_table(
 # ---- what comes back --------------------------------------------------------------------------
 
 
-def test_push_notices_a_value_that_comes_back_otherwise(db: SqliteDatabase, run_dir: Path) -> None:
-    """A trigger of the app changes what we write: the error says row, column, wrote, read."""
+def test_push_detects_a_value_that_reads_back_differently(
+    db: SqliteDatabase, run_dir: Path
+) -> None:
+    """If a trigger changes the value, the error has the row, the column, and both values."""
     db.execute(
         "CREATE TRIGGER rounds AFTER UPDATE ON inventory_impact WHEN NEW.days_of_supply = 3"
         " BEGIN UPDATE inventory_impact SET days_of_supply = 4 WHERE sku = NEW.sku; END"
@@ -502,8 +504,8 @@ def test_push_notices_a_value_that_comes_back_otherwise(db: SqliteDatabase, run_
     assert db.query(status).rows == [("started",)]
 
 
-def test_push_notices_a_write_that_was_swallowed(db: SqliteDatabase, run_dir: Path) -> None:
-    """A trigger that ignores updates: nothing is claimed that did not happen."""
+def test_push_detects_an_ignored_write(db: SqliteDatabase, run_dir: Path) -> None:
+    """If a trigger ignores updates, they are not reported as written."""
     db.execute(
         "CREATE TRIGGER keeps BEFORE UPDATE ON inventory_impact WHEN OLD.sku = 'a'"
         " BEGIN SELECT RAISE(IGNORE); END"
@@ -515,7 +517,7 @@ def test_push_notices_a_write_that_was_swallowed(db: SqliteDatabase, run_dir: Pa
 
 
 class Meddler(SqliteDatabase):
-    """Lets someone else in just before the first write to a table."""
+    """Lets another process write just before the first write to a table."""
 
     meddle: Callable[[], object] | None = None
 
@@ -526,10 +528,10 @@ class Meddler(SqliteDatabase):
         return super().batch(*args, **named)
 
 
-def test_push_never_overwrites_what_someone_wrote_meanwhile(
+def test_push_does_not_overwrite_a_concurrent_write(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """A value that changed between the look and the write stays, and the push does not end well."""
+    """A value changed between the read and the write is kept, and the push fails."""
     other = Meddler(tmp_path / "d1.sqlite")
     other.meddle = lambda: db.execute(
         "UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'a'"
@@ -543,10 +545,10 @@ def test_push_never_overwrites_what_someone_wrote_meanwhile(
     other.close()
 
 
-def test_push_resumed_late_leaves_a_newer_run_alone(
+def test_push_resumed_late_keeps_the_values_of_a_newer_run(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """An old push that died and is started again does not bring old values back."""
+    """An older push that is resumed does not restore its values."""
     with pytest.raises(Killed):
         push(Mortal(db, die_after="customer_insights"), run_dir)
     newer = tmp_path / "runs" / "newer"
@@ -561,10 +563,10 @@ def test_push_resumed_late_leaves_a_newer_run_alone(
     assert db.query(INVENTORY).rows[0] == ("a", 99, 99)
 
 
-def test_push_fills_a_row_that_the_app_made_meanwhile(
+def test_push_fills_a_row_that_the_app_inserted_meanwhile(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """A customer who was new when we looked, and whom the app added before the restart."""
+    """The app added the customer between the first read and the restart."""
     with pytest.raises(Killed):
         push(Mortal(db, die_before="customer_insights"), run_dir)
     assert db.query("SELECT count(*) FROM customer_insights").rows == [(1,)]
@@ -581,10 +583,10 @@ def test_push_fills_a_row_that_the_app_made_meanwhile(
     )
 
 
-def test_push_to_a_database_that_was_restored_starts_afresh(
+def test_push_to_a_restored_database_starts_over(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """Time Travel, or a demo built anew: the mark in the run's folder is worth nothing then."""
+    """After Time Travel or a rebuilt demo, the mark in the run's folder no longer counts."""
     push(db, run_dir)
     again = SqliteDatabase.create(tmp_path / "again.sqlite")
     seed(again)
@@ -607,7 +609,7 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def test_plan_says_what_push_then_does(db: SqliteDatabase, run_dir: Path) -> None:
-    """The dry run writes nothing, here or there, and its counts are those of the push."""
+    """The dry run writes nothing, and its counts are those of the push."""
     held, there = files(run_dir), db.query("SELECT * FROM inventory_impact").rows
     foretold = plan(db, run_dir)
     planned = {table.table: table for table in foretold.tables}
@@ -627,12 +629,12 @@ def test_plan_says_what_push_then_does(db: SqliteDatabase, run_dir: Path) -> Non
 
 
 def written_by_seed(db: Database) -> int:
-    """What the meter showed before anything was planned."""
+    """The rows written before anything was planned, according to the meter."""
     return sum(usage.rows_written for table, usage in db.meter.by_table.items() if table == "")
 
 
 def test_plan_shows_old_and_new_values(db: SqliteDatabase, run_dir: Path) -> None:
-    """A sample of rows with the values that are there and those that would be."""
+    """A sample of rows has the current values and the planned ones."""
     customers, stock = plan(db, run_dir).tables
     assert stock.sample[0].key == {"shop": "s", "sku": "a", "date": DAY}
     assert stock.sample[0].before == {"days_of_supply": 1.5, "turnover_rate": 2}
@@ -641,7 +643,7 @@ def test_plan_shows_old_and_new_values(db: SqliteDatabase, run_dir: Path) -> Non
 
 
 def test_plan_prices_the_push(db: SqliteDatabase, run_dir: Path) -> None:
-    """Dollars from the rows that D1 will bill, an index on a written column among them."""
+    """The cost includes all rows that D1 will bill, also for an index on a written column."""
     cheap = plan(db, run_dir)
     db.execute("CREATE INDEX by_rate ON inventory_impact (turnover_rate)")
     dear = plan(db, run_dir)
@@ -652,7 +654,7 @@ def test_plan_prices_the_push(db: SqliteDatabase, run_dir: Path) -> None:
 
 
 def test_plan_of_a_push_that_was_done_or_begun(db: SqliteDatabase, run_dir: Path) -> None:
-    """A begun push shows what remains; a done one nothing; a rolled back one says so."""
+    """The plan of a started push has the rest, and that of a completed one nothing."""
     with pytest.raises(Killed):
         push(Mortal(db, die_after="customer_insights"), run_dir)
     begun = plan(db, run_dir).tables[0]
@@ -670,7 +672,7 @@ def test_plan_of_a_push_that_was_done_or_begun(db: SqliteDatabase, run_dir: Path
 
 
 def test_rollback_restores_everything(db: SqliteDatabase, run_dir: Path) -> None:
-    """After push and rollback the tables are as they were, types included; new rows are gone."""
+    """Afterwards the tables are as before, including types, and new rows are deleted."""
     look = "SELECT *, typeof(days_of_supply), typeof(turnover_rate) FROM inventory_impact"
     before = db.query(look).rows, db.query("SELECT * FROM customer_insights").rows
     push(db, run_dir)
@@ -683,7 +685,7 @@ def test_rollback_restores_everything(db: SqliteDatabase, run_dir: Path) -> None
 
 
 def test_rollback_is_recorded_and_happens_once(db: SqliteDatabase, run_dir: Path) -> None:
-    """A second rollback does nothing and says so; the run cannot be pushed again."""
+    """A second rollback does nothing and says so, and the run cannot be pushed again."""
     push(db, run_dir)
     rollback(db, run_dir)
     held = db.query(INVENTORY).rows
@@ -698,8 +700,8 @@ def test_rollback_is_recorded_and_happens_once(db: SqliteDatabase, run_dir: Path
     assert db.query(INVENTORY).rows == held
 
 
-def test_rollback_leaves_what_someone_changed_since(db: SqliteDatabase, run_dir: Path) -> None:
-    """A row with one value that is no longer ours stays whole: its values belong together."""
+def test_rollback_skips_rows_that_changed_since(db: SqliteDatabase, run_dir: Path) -> None:
+    """A row is skipped if any of its values changed, because its values belong together."""
     push(db, run_dir)
     db.execute("UPDATE inventory_impact SET turnover_rate = 7 WHERE sku = 'b'")
     stock = rollback(db, run_dir).tables[1]
@@ -712,7 +714,7 @@ def test_rollback_leaves_what_someone_changed_since(db: SqliteDatabase, run_dir:
 def test_rollback_keeps_a_new_row_that_was_filled_in_since(
     db: SqliteDatabase, run_dir: Path
 ) -> None:
-    """The app's savings of a customer whom we added are not deleted; our columns are emptied."""
+    """The app filled in a row that the push inserted: only d1lab's columns are emptied."""
     push(db, run_dir)
     db.execute("UPDATE customer_insights SET total_savings = 9 WHERE customer_id = 'k2'")
     assert rollback(db, run_dir).tables[0].restored == 2
@@ -720,10 +722,8 @@ def test_rollback_keeps_a_new_row_that_was_filled_in_since(
     assert rollback(db, run_dir).tables[0].restored == 2
 
 
-def test_rollback_deletes_no_row_whose_defaults_it_cannot_know(
-    db: SqliteDatabase, tmp_path: Path
-) -> None:
-    """A default like CURRENT_TIMESTAMP hides whether a row was touched: it is emptied, not lost."""
+def test_rollback_deletes_no_row_with_unknown_defaults(db: SqliteDatabase, tmp_path: Path) -> None:
+    """A default such as CURRENT_TIMESTAMP hides whether the app changed the row."""
     db.execute("DROP TABLE customer_insights")
     db.execute(
         "CREATE TABLE customer_insights (shop TEXT, customer_id TEXT, lifetime_value INTEGER,"
@@ -738,7 +738,7 @@ def test_rollback_deletes_no_row_whose_defaults_it_cannot_know(
 
 
 def test_rollback_dry_run_writes_nothing(db: SqliteDatabase, run_dir: Path) -> None:
-    """What would be restored, without doing it."""
+    """It reports what would be restored."""
     push(db, run_dir)
     held, written = files(run_dir), db.meter.total.rows_written
     told = rollback(db, run_dir, dry_run=True)
@@ -752,7 +752,7 @@ def test_rollback_dry_run_writes_nothing(db: SqliteDatabase, run_dir: Path) -> N
 def test_rollback_of_an_older_run_names_the_newer_ones(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """Where the newer run wrote, its value stays; where it only agreed, the older value returns."""
+    """Values that the newer run wrote are kept; where both agreed, the older value returns."""
     push(db, run_dir)
     newer = tmp_path / "runs" / "newer"
     stage_inventory(newer, a=(2.0, 2.0), b=(5.0, 5.0))
@@ -767,7 +767,7 @@ def test_rollback_of_an_older_run_names_the_newer_ones(
 def test_rollbacks_from_the_newest_on_restore_everything(
     db: SqliteDatabase, run_dir: Path, tmp_path: Path
 ) -> None:
-    """Undone in the reverse order, any number of runs leaves no trace."""
+    """Rolled back in reverse order, any number of runs leaves no trace."""
     before = db.query(INVENTORY).rows
     newer = tmp_path / "runs" / "newer"
     stage_inventory(newer, a=(2.0, 2.0), b=(5.0, 5.0), d=(0.0, 0.0))
@@ -779,7 +779,7 @@ def test_rollbacks_from_the_newest_on_restore_everything(
 
 
 def test_rollback_of_an_interrupted_push(db: SqliteDatabase, run_dir: Path) -> None:
-    """What was written before the kill is taken back; the push is over then."""
+    """What was written before the kill is restored, and the push is over."""
     before = db.query(INSIGHTS).rows, db.query(INVENTORY).rows
     with pytest.raises(Killed):
         push(Mortal(db, die_after="customer_insights"), run_dir)
@@ -789,7 +789,7 @@ def test_rollback_of_an_interrupted_push(db: SqliteDatabase, run_dir: Path) -> N
 
 
 def test_rollback_without_a_push(db: SqliteDatabase, run_dir: Path) -> None:
-    """There is nothing to take back, and the error says where it looked."""
+    """There is nothing to roll back, and the error says where it looked."""
     with pytest.raises(InputError, match="did not push anything"):
         rollback(db, run_dir)
 
@@ -803,8 +803,8 @@ def test_rollback_in_the_wrong_database(run_dir: Path, db: SqliteDatabase, tmp_p
     empty.close()
 
 
-def test_image_that_cannot_be_read_stops_everything(db: SqliteDatabase, run_dir: Path) -> None:
-    """A damaged before-image is never taken for an absent one."""
+def test_an_unreadable_image_stops_everything(db: SqliteDatabase, run_dir: Path) -> None:
+    """A damaged before-image does not count as a missing one."""
     push(db, run_dir)
     (run_dir / "push" / "inventory_impact.before.parquet").write_bytes(b"PAR1")
     for action in (push, rollback):
@@ -816,11 +816,11 @@ def test_image_that_cannot_be_read_stops_everything(db: SqliteDatabase, run_dir:
 
 
 class Killed(BaseException):
-    """The process dies here."""
+    """The process is killed at this point."""
 
 
 class Steps:
-    """Counts the steps of a push and dies at one of them: no later step has any effect."""
+    """Counts the steps of a push and kills it at one of them, after which no step has an effect."""
 
     def __init__(self, die_at: int = 0) -> None:
         self.die_at, self.taken = die_at, 0
@@ -832,7 +832,7 @@ class Steps:
 
 
 class Mortal:
-    """A database that may die before a call takes effect, or after, before the answer arrives."""
+    """A database that can be killed before a call takes effect, or before its response arrives."""
 
     def __init__(
         self, db: Database, steps: Steps | None = None, *, die_before: str = "", die_after: str = ""
@@ -869,7 +869,7 @@ class Mortal:
 
 
 def watch_files(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
-    """Every file step of a push is a place to die, before and after its effect."""
+    """Make every file operation of a push a step, before and after its effect."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # a step like the others, but a fast one
     for name in ("fsync", "link", "open", "unlink", "rename", "replace", "mkdir"):
         real = getattr(os, name)
@@ -886,7 +886,7 @@ def watch_files(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
 
 
 def world_before(folder: Path) -> SqliteDatabase:
-    """A seeded database and a run, in `folder`; what the tests of deaths start from."""
+    """Return a seeded database and a run in `folder`, from which the tests of kills start."""
     db = hasten(SqliteDatabase.create(folder / "d1.sqlite"))
     seed(db)
     run = folder / "run"
@@ -900,7 +900,7 @@ def deaths(
     act: Callable[[Database, Path], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The world after `act` died at step N and was done again, for every N there is."""
+    """Yield the state after `act` was killed at step N and run again, for every N."""
     for number in range(1, 1000):
         folder = shutil.copytree(before, before.with_name(str(number)))
         db, steps = hasten(SqliteDatabase(folder / "d1.sqlite")), Steps(number)
@@ -921,7 +921,7 @@ def deaths(
 def test_push_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dead at every call and file step in turn, then started again: no difference is left."""
+    """The push is killed at every call and file operation and then run again."""
     world_before(tmp_path / "before").close()
     ends = dict(deaths(tmp_path / "before", push, monkeypatch))
     assert len(ends) > 60  # there are that many places to die
@@ -933,7 +933,7 @@ def test_push_killed_anywhere_ends_in_the_same_state(
 def test_rollback_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for the way back."""
+    """The rollback is killed at every step and then run again."""
     with closing(world_before(tmp_path / "before")) as db:
         push(db, tmp_path / "before" / "run")
     ends = dict(deaths(tmp_path / "before", rollback, monkeypatch))
@@ -946,7 +946,7 @@ def test_rollback_killed_anywhere_ends_in_the_same_state(
 
 
 class Interloper(Steps):
-    """At one of the steps, another process does the whole of it."""
+    """Runs a whole push in another process at one of the steps."""
 
     def __init__(self, at: int, act: Callable[[], object]) -> None:
         super().__init__()
@@ -961,7 +961,7 @@ class Interloper(Steps):
 def test_push_beside_another_push_of_the_same_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes push one run: wherever they meet, both end well, and as if there were one."""
+    """Wherever two processes that push one run meet, both succeed, and the result is that of one."""
     ends: dict[int, dict[str, Any]] = {}
     world_before(tmp_path / "before").close()
     for number in range(1000):
@@ -980,7 +980,7 @@ def test_push_beside_another_push_of_the_same_run(
 
 
 def test_push_killed_twice_keeps_the_first_image(db: SqliteDatabase, run_dir: Path) -> None:
-    """The before-image is of the first start, however far each start came."""
+    """The before-image is that of the first start, wherever each one was killed."""
     for mortal in (
         Mortal(db, die_before="customer_insights"),
         Mortal(db, die_after="customer_insights"),
@@ -995,7 +995,7 @@ def test_push_killed_twice_keeps_the_first_image(db: SqliteDatabase, run_dir: Pa
 
 
 def test_push_keeps_the_times_of_its_first_start_and_end(db: SqliteDatabase, run_dir: Path) -> None:
-    """The audit tells when it was begun at first, and when it was first at its end."""
+    """The audit has the first start and the first end."""
     with pytest.raises(Killed):
         push(Mortal(db, die_after="customer_insights"), run_dir)
     db.execute("UPDATE d1lab_pushes SET started_at = '2020-01-01'")
@@ -1011,7 +1011,7 @@ def test_push_keeps_the_times_of_its_first_start_and_end(db: SqliteDatabase, run
 
 
 def test_push_killed_for_good_is_finished_by_the_next(db: SqliteDatabase, run_dir: Path) -> None:
-    """A real process, really killed (SIGKILL) between two batches, and a second one after it."""
+    """A process is killed by SIGKILL between two batches, and another one completes the push."""
     child = f"""
 import os, signal
 from pathlib import Path
@@ -1034,10 +1034,10 @@ push(Dying({str(db.path)!r}), Path({str(run_dir)!r}))
     assert db.query(INSIGHTS).rows == [("k1", "new", None)]
 
 
-def test_push_where_the_file_system_has_no_hard_links(
+def test_push_on_a_file_system_without_hard_links(
     db: SqliteDatabase, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some shared folders refuse links; the image is then moved into place."""
+    """On such a shared folder, the before-image is moved into place."""
 
     def refuse(*_: object) -> None:
         raise PermissionError("no links here")
@@ -1049,7 +1049,7 @@ def test_push_where_the_file_system_has_no_hard_links(
 
 
 def test_push_of_what_stage_wrote(db: SqliteDatabase, tmp_path: Path) -> None:
-    """The outbox as notebooks fill it is the outbox that push reads."""
+    """The outbox that notebooks write is the one that push reads."""
     frame = pa.table({"shop": ["s"], "customer_id": ["k1"], "lifetime_value": [12.3456789]})
     results.stage(frame, "customer_insights", tmp_path / "r")
     push(db, tmp_path / "r")
@@ -1068,7 +1068,7 @@ def d1(engine: workerd.Engine) -> Iterator[Database]:
 
 
 def test_push_and_rollback_on_the_engine(d1: Database, run_dir: Path) -> None:
-    """The same push on workerd: same values, same counts, and the bill that the plan foretold."""
+    """On workerd, values and counts are the same, and the bill is the planned one."""
     seed(d1)
     before = d1.query("SELECT * FROM inventory_impact ORDER BY sku").rows
     planned = plan(d1, run_dir)
@@ -1095,7 +1095,7 @@ def test_push_and_rollback_on_the_engine(d1: Database, run_dir: Path) -> None:
 
 
 def test_push_on_the_engine_swaps_any_double(d1: Database, tmp_path: Path) -> None:
-    """Compare and set relies on doubles that survive the way to D1 and back to the last bit."""
+    """Compare and set relies on doubles that are exact to the last bit after a round trip to D1."""
     migrate(d1)
     awkward = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2.5e-8, 123456789.12345679, -7.1]
     rows = ", ".join(f"('s', 'x{i}', '{DAY}', {value!r})" for i, value in enumerate(awkward))
@@ -1115,7 +1115,7 @@ def test_push_on_the_engine_swaps_any_double(d1: Database, tmp_path: Path) -> No
 def test_push_killed_on_the_engine(
     engine: workerd.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few of the places to die, on the engine: before and after each write's answer."""
+    """On the engine, pushes are killed before and after the response to each write."""
     ends: dict[int, dict[str, Any]] = {}
     for number in (14, 24, 33, 42, 0):
         folder = tmp_path / str(number) / "run"
@@ -1135,8 +1135,8 @@ def test_push_killed_on_the_engine(
     assert {number: end for number, end in ends.items() if end != ends[0]} == {}
 
 
-def test_push_on_the_engine_goes_on_after_a_passing_fault(d1: Database, run_dir: Path) -> None:
-    """A call whose answer is lost ends the push; the next one finishes it."""
+def test_push_on_the_engine_resumes_after_a_temporary_error(d1: Database, run_dir: Path) -> None:
+    """A call whose response is lost ends the push, and the next one completes it."""
 
     class Losing(Mortal):
         def _call(self, name: str, *args: Any, **named: Any) -> Any:
