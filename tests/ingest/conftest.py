@@ -1,4 +1,4 @@
-"""An empty embedded D1 with our schema, and events to put into it."""
+"""An empty embedded D1 with d1lab's schema, and events to load."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 class Dying:
-    """A database that dies before its n-th write."""
+    """A database that fails at its n-th write, as if the process were killed."""
 
     def __init__(self, db: SqliteDatabase, writes: int) -> None:
         self._db, self._left = db, writes
@@ -39,5 +39,5 @@ class Dying:
 
 @pytest.fixture(scope="session")
 def dying() -> type[Dying]:
-    """Makes a database that dies: `dying(db, writes=2)`."""
+    """Create a database that fails: `dying(db, writes=2)`."""
     return Dying

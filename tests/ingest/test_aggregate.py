@@ -1,4 +1,4 @@
-"""Aggregates equal a recount of the events, whatever happened before, and cost what changed."""
+"""Aggregates equal a recount of the events after any history, and cost only what changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Figures = dict[str, dict[tuple, dict[str, Any]]]
 
 
 def recount(events: list[dict[str, Any]]) -> Figures:
-    """All four tables from scratch, in plain Python, as the headers of ingest/aggregates say."""
+    """Compute all four tables in plain Python, as the headers of ingest/aggregates define them."""
     ordered = sorted(events, key=lambda e: (e["occurred_at"], e["event_id"]))
     discounted = [e for e in ordered if e["discount_id"]]
     named = [e for e in ordered if e["customer_id"]]
@@ -126,7 +126,7 @@ def cents(amount):
 
 
 def stored(db) -> Figures:
-    """What D1 holds in the columns that aggregate owns."""
+    """Return what D1 has in the columns that aggregate owns."""
     tables: Figures = {}
     for table in aggregate_tables():
         key, names = table.key, table.owned("aggregate")
@@ -138,7 +138,7 @@ def stored(db) -> Figures:
 
 
 def require_equal(held: Figures, counted: Figures) -> None:
-    """Every counted group is held as counted; every other one held is empty."""
+    """Assert that every counted group is stored as counted, and every other stored one is empty."""
     for name, groups in counted.items():
         table = catalog.table(name)
         for key, row in groups.items():
@@ -210,13 +210,13 @@ class River:
             self.events.setdefault((e["shop"], e["event_id"]), e)
 
     def late(self, event):
-        """An event from before all that was counted."""
+        """Add an event from before everything that was counted."""
         new = f"late{len(self.events)}"
         self.track([event | {"event_id": new, "occurred_at": f"{FIRST_DAY} 10:00:00"}])
         return bool(self.counted)
 
     def refund(self, which, quantity, revenue):
-        """What an order line sold goes back, in part or more than that, days later."""
+        """Refund part of an order line, or more than it sold, days later."""
         if e := self._one(which):
             back = {"type": "refund", "quantity": quantity, "revenue": revenue}
             back |= {"event_id": f"back{len(self.events)}", "occurred_at": "2026-05-09 12:00:00"}
@@ -224,7 +224,7 @@ class River:
         return self._is_counted(e)
 
     def correct(self, which, event):
-        """A known event is sent again with other values, of another SKU, day or customer too."""
+        """Send a known event again with other values, also of another SKU, day, or customer."""
         if e := self._one(which):
             other = event | {"shop": e["shop"], "event_id": e["event_id"]}
             track(self.db, [other], correct=True)
@@ -233,7 +233,7 @@ class River:
         return False
 
     def again(self, which, event):
-        """Sent again with other values, but not as a correction: the first stays."""
+        """Send an event again with other values, but not as a correction: the first one is kept."""
         if e := self._one(which):
             self.track([event | {"shop": e["shop"], "event_id": e["event_id"]}])
         return self._is_counted(e)
@@ -261,7 +261,7 @@ class River:
         return False
 
     def require_right(self):
-        """One more aggregation makes the tables a recount of the events; another writes nothing."""
+        """Assert that one more aggregation equals a recount, and another one writes nothing."""
         self.aggregate()
         held = stored(self.db)
         require_equal(held, recount(list(self.events.values())))
@@ -279,7 +279,7 @@ class River:
 
 @pytest.fixture(scope="session")
 def river(tmp_path_factory, dying):
-    """Opens a river on an empty database."""
+    """Return a River on an empty database."""
 
     @contextmanager
     def flowing() -> Iterator[River]:
@@ -293,7 +293,7 @@ def river(tmp_path_factory, dying):
 @settings(max_examples=12)
 @given(first=st.lists(EVENT, min_size=2, max_size=6), steps=st.lists(STEP, min_size=4, max_size=8))
 def test_aggregate_equals_a_recount(river, first, steps):
-    """After tracking, refunds, corrections, late events, deletions and deaths, one run is right."""
+    """One run is right after new, refunded, corrected, late, or deleted events, and kills."""
     with river() as flowing:
         flowing.track(first)
         flowing.aggregate()
@@ -315,7 +315,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_each_trouble_with_counted_events_is_met(river, event, trouble):
-    """Each changes what was counted; runs that die before their last write do no harm."""
+    """Each case changes what was counted; runs killed before their last write do no harm."""
     verb, given = trouble.split()[0], TROUBLES[trouble]
     event = partial(event, product_title="Sock")
     other = event(9, sku="HAT", customer_id="bob", revenue=5, occurred_at="2026-05-03 08:00:00")
@@ -339,7 +339,7 @@ def shop(db, event, tmp_path):
 
 
 def test_aggregate_writes_only_what_changed(shop, event, tmp_path):
-    """One more event costs one row per group that it is in."""
+    """One more event costs one row for each group that it is in."""
     track(shop, [event(50, customer_id="c1", sku="S1")])
     result = aggregate(shop, tmp_path, database="demo")
     assert result.changed == dict.fromkeys((t.name for t in aggregate_tables()), 1)
@@ -350,7 +350,7 @@ def test_aggregate_writes_only_what_changed(shop, event, tmp_path):
 
 
 def test_aggregate_dry_run_writes_nothing(shop, event, tmp_path):
-    """A dry run counts what would change, and changes nothing."""
+    """A dry run counts what would change."""
     before = stored(shop)
     track(shop, [event(50, customer_id="new")])
     result = aggregate(shop, tmp_path, database="demo", dry_run=True)
@@ -360,7 +360,7 @@ def test_aggregate_dry_run_writes_nothing(shop, event, tmp_path):
 
 
 def test_aggregate_leaves_other_columns_alone(shop, event, tmp_path):
-    """What the app and the reports keep in the same rows survives."""
+    """Values of the app and of reports in the same rows are kept."""
     shop.execute("UPDATE product_performance SET view_to_purchase_rate = 0.25")
     shop.execute("UPDATE customer_insights SET customer_segment = 'vip', lifetime_value = 12.5")
     track(shop, [event(50 + n, customer_id=f"c{n}", sku=f"S{n % 4}") for n in range(10)])
@@ -372,7 +372,7 @@ def test_aggregate_leaves_other_columns_alone(shop, event, tmp_path):
 
 
 def test_aggregate_figures_of_one_discount(db, event, tmp_path):
-    """A worked example: three uses by two known customers, one refund, one unknown customer."""
+    """The example has three uses by two known customers, one refund, and one unknown customer."""
     track(
         db,
         [
@@ -400,7 +400,7 @@ def test_aggregate_figures_of_one_discount(db, event, tmp_path):
 
 
 def test_aggregate_empties_groups_without_events(shop, tmp_path):
-    """Where all events were deleted, the figures go to zero; the rest stays as it was."""
+    """If all events were deleted, the figures become zero, and everything else is unchanged."""
     before = stored(shop)
     shop.execute("DELETE FROM order_events WHERE sku = 'S1' OR customer_id = 'c3'")
     aggregate(shop, tmp_path, database="demo")
@@ -420,7 +420,7 @@ def test_aggregate_empties_groups_without_events(shop, tmp_path):
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 def test_aggregate_breaks_ties_by_name(db, event, tmp_path, order):
-    """Of two events of one second the higher id is the latest; of two types the first name."""
+    """Of two events in one second, the higher ID is the latest; of two types, the first name."""
     kinds = {1: "percentage", 2: "fixed"}
     for n in order:
         track(db, [event(n, product_title=f"T{n}", discount_code=f"C{n}", discount_type=kinds[n])])
@@ -432,7 +432,7 @@ def test_aggregate_breaks_ties_by_name(db, event, tmp_path, order):
 
 
 def test_aggregate_sees_replaced_events(shop, event, tmp_path):
-    """An app that corrects by INSERT OR REPLACE, unseen by triggers, is counted right too."""
+    """Corrections by INSERT OR REPLACE are counted, although they fire no trigger."""
     shop.execute(
         "INSERT OR REPLACE INTO order_events (shop, event_id, type, order_id, customer_id, sku,"
         " quantity, discount_id, discount_amount, revenue, occurred_at) VALUES"
@@ -445,7 +445,7 @@ def test_aggregate_sees_replaced_events(shop, event, tmp_path):
 
 
 def test_aggregate_counts_what_is_quarantined(shop, tmp_path):
-    """A value that is no number is no zero: it is left out, and the result says so."""
+    """A value that is not a number is omitted, not zero, and the result says so."""
     shop.execute("UPDATE order_events SET revenue = 'gratis' WHERE event_id = 'e1'")
     result = aggregate(shop, tmp_path, database="demo")
     assert result.events.quarantined == 1
@@ -454,7 +454,7 @@ def test_aggregate_counts_what_is_quarantined(shop, tmp_path):
 
 
 def test_aggregate_asks_for_the_migration(tmp_path):
-    """An app's database that lacks our columns is told which command adds them."""
+    """The error names the command that adds d1lab's missing columns."""
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(db)
     db.execute("ALTER TABLE product_performance DROP COLUMN product_title")

@@ -30,8 +30,10 @@ from d1lab.ingest.amounts import decimal_sign, plain_amounts, unsettled
         ("1,2,3", ".", None),
     ],
 )
-def test_amount_is_made_plain(text, sign, plain):
-    """Money signs, thousands, minus signs of all kinds; what is no amount stays."""
+def test_amount_is_converted_to_plain_digits(text, sign, plain):
+    """Currency signs, thousands separators, and all minus signs are read; other texts are
+    unchanged.
+    """
     assert plain_amounts([text], sign).get(text) == plain
 
 
@@ -47,18 +49,18 @@ def test_amount_is_made_plain(text, sign, plain):
         (["7", "x"], None),
     ],
 )
-def test_file_tells_its_decimal_sign(texts, sign):
-    """One amount that has one reading is enough."""
+def test_file_shows_its_decimal_sign(texts, sign):
+    """One unambiguous amount is enough."""
     assert decimal_sign(texts) == sign
 
 
-def test_file_that_tells_both_is_no_file_to_read():
-    """10.50 beside 10,50: each would be read, and 1.234 guessed."""
+def test_file_with_both_decimal_signs_is_rejected():
+    """With 10.50 and 10,50 in one file, 1.234 would be a guess."""
     with pytest.raises(InputError, match=r"'10\.50'.*'10,50'"):
         decimal_sign(["10.50", "10,50"])
 
 
 def test_amount_with_two_readings_is_named():
-    """Three digits after one sign."""
+    """These amounts have three digits after one separator."""
     assert unsettled(["5", "1,234"]) == "1,234"
     assert unsettled(["0,234", "1,23", "1234,567"]) is None

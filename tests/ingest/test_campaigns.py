@@ -1,4 +1,4 @@
-"""Codes with an ending of their own count as the campaign that they belong to."""
+"""Codes with an ending of their own are counted as the campaign that they belong to."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ WELCOME = [f"WELCOME-{ending}" for ending in ENDINGS]
     ],
 )
 def test_family_is_found_by_its_beginning(used, patterns):
-    """Many codes, each used once, that go on in many ways; few codes are just codes."""
+    """Many codes used once with the same beginning are a campaign; a few codes are not."""
     assert [family.pattern for family in found_in(used)] == patterns
 
 
 def test_code_of_the_same_beginning_stays_a_code():
-    """WELCOME10 is what everyone enters; several codes of an order fold one by one."""
+    """WELCOME10 is shared by customers; several codes of an order are folded one by one."""
     family = Family("welcome*", "WELCOME*", 4)
     assert folded("WELCOME10", [family]) == "welcome10"
     assert folded("VIP, welcome-1a2b3", [family]) == "vip, welcome*"
@@ -51,8 +51,8 @@ def write_codes(tmp_path, codes, start=1):
     return write_export(tmp_path / "export.csv", *lines)
 
 
-def test_family_takes_in_earlier_and_later_codes(db, tmp_path):
-    """Two codes are two discounts; then there are forty; later ones come one at a time."""
+def test_family_includes_earlier_and_later_codes(db, tmp_path):
+    """Two codes are two discounts; once there are forty, they and later ones are a campaign."""
     load(db, write_codes(tmp_path, [*WELCOME[:2], "VIP"]))
     assert [codes for _, codes in discounts(db)] == [1, 1, 1]
     result = load(db, write_codes(tmp_path, WELCOME[2:30], start=10))
@@ -63,7 +63,7 @@ def test_family_takes_in_earlier_and_later_codes(db, tmp_path):
 
 
 def test_settings_name_a_campaign(db, tmp_path):
-    """As d1lab.toml does: whatever begins so."""
+    """d1lab.toml can assign all codes with a beginning to a campaign."""
     path = write_codes(tmp_path, [*WELCOME[:2], "WELCOME10", "VIP"])
     load(db, path, campaigns={"hello": "WELCOME*", "friends": ["VIP", "FRIEND*"]})
     assert discounts(db) == [("friends", 1), ("hello", 3)]

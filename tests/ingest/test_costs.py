@@ -1,4 +1,4 @@
-"""Unit costs come in once, and a line that breaks a rule says why."""
+"""Unit costs are loaded once, and an invalid line is rejected with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADER = "shop,sku,unit_cost,valid_from\n"
 
 @pytest.fixture
 def costs(tmp_path):
-    """Writes a file of these lines under the header, and gives its path."""
+    """Write a file of these lines under the header, and return its path."""
 
     def write(*lines: str, header: str = HEADER):
         path = tmp_path / "costs.csv"
@@ -29,7 +29,7 @@ def stored(db):
 
 
 def test_costs_are_written_once(db, costs):
-    """A file sent again writes nothing; a changed cost is replaced; a later day is another row."""
+    """The same file writes nothing again; a changed cost is replaced; a later day adds a row."""
     path = costs("harbor,HAT,4.25,2026-01-01", "harbor,SOCK,1,2026-01-01")
     assert ingest_costs(db, path) == CostsResult(2, 2, 0, ())
     assert ingest_costs(db, path) == CostsResult(2, 0, 2, ())
@@ -43,7 +43,7 @@ def test_costs_are_written_once(db, costs):
 
 
 def test_costs_of_a_file_are_real_ones(db, costs):
-    """A simulated cost that the file names is no longer simulated, even at the same amount."""
+    """A simulated cost that the file contains is no longer simulated, even if it is equal."""
     db.execute("INSERT INTO product_costs VALUES ('harbor', 'HAT', 4, '2026-01-01', 'simulated')")
     db.execute("INSERT INTO product_costs VALUES ('harbor', 'TIE', 4, '2026-01-01', 'simulated')")
     path = costs("harbor,HAT,4,2026-01-01")
@@ -54,7 +54,7 @@ def test_costs_of_a_file_are_real_ones(db, costs):
 
 
 def test_costs_need_no_source_column(db, costs):
-    """A database without the last migration takes them as before."""
+    """A database without the last migration stores them as before."""
     db.execute("ALTER TABLE product_costs DROP COLUMN source")
     path = costs("harbor,HAT,4,2026-01-01")
     assert ingest_costs(db, path) == CostsResult(1, 1, 0, ())
@@ -62,8 +62,8 @@ def test_costs_need_no_source_column(db, costs):
     assert stored(db) == [("harbor", "HAT", 4, "2026-01-01")]
 
 
-def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
-    """The same checks, and nothing is written."""
+def test_costs_dry_run_lists_rejected_lines_without_a_database(costs):
+    """The checks are the same, and nothing is written."""
     result = ingest_costs(None, costs("harbor,HAT,4,2026-01-01", "harbor,SOCK,free,2026-01-01"))
     assert result[:3] == (2, 0, 0)
     assert [(line.line, line.reason) for line in result.rejected] == [
@@ -71,8 +71,8 @@ def test_costs_dry_run_names_the_refused_and_needs_no_database(costs):
     ]
 
 
-def test_costs_that_died_go_on_where_they_were(db, costs, dying):
-    """What was written stays and counts as known; the next run writes the rest, and tells."""
+def test_costs_resume_after_a_kill(db, costs, dying):
+    """Written rows are kept and count as known; the next run writes the rest."""
     path, told = costs(*(f"harbor,S{n},1,2026-01-01" for n in range(25_000))), []
     with pytest.raises(D1UnavailableError):
         ingest_costs(dying(db, writes=2), path)
@@ -84,7 +84,7 @@ def test_costs_that_died_go_on_where_they_were(db, costs, dying):
 
 
 def test_costs_columns_in_any_order(db, costs):
-    """The header tells what is where; a byte order mark may lead; cells are trimmed."""
+    """A byte order mark is accepted, and cells are trimmed."""
     header = "\ufeffvalid_from,unit_cost,sku,shop\n"
     assert ingest_costs(db, costs("2026-01-01, 2.5 ,HAT,harbor", header=header)).written == 1
     assert stored(db) == [("harbor", "HAT", 2.5, "2026-01-01")]
@@ -111,8 +111,8 @@ def test_costs_columns_in_any_order(db, costs):
         ("harbor,CAP,3,2026-01-01", "CAP has this cost for 2026-01-01 in an earlier line"),
     ],
 )
-def test_costs_refuse_a_line_and_take_the_others(db, costs, line, reason):
-    """The line's number is the file's; nothing of it is written."""
+def test_costs_reject_a_line_and_load_the_others(db, costs, line, reason):
+    """The line has its number in the file, and nothing of it is written."""
     result = ingest_costs(db, costs("harbor,CAP,3,2026-01-01", line, "harbor,TIE,7,2026-01-01"))
     assert (result.received, result.written, result.known) == (3, 2, 0)
     [(number, said, _)] = result.rejected
@@ -121,8 +121,8 @@ def test_costs_refuse_a_line_and_take_the_others(db, costs, line, reason):
     assert [row[1] for row in stored(db)] == ["CAP", "TIE"]
 
 
-def test_costs_refuse_a_file(db, costs, tmp_path):
-    """Another column, one missing or twice, no file, another encoding: nothing is written."""
+def test_costs_reject_an_invalid_file(db, costs, tmp_path):
+    """A column is unknown, missing, or duplicate, or the file or its encoding is invalid."""
     with pytest.raises(UnknownName, match="Did you mean 'unit_cost'"):
         ingest_costs(db, costs(header="shop,sku,unit_costs,valid_from\n"))
     with pytest.raises(InputError, match="found shop, sku, unit_cost"):

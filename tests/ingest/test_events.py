@@ -1,4 +1,4 @@
-"""Events come in checked and once each, whichever way they come."""
+"""Events are checked and written once each, from every source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stored(db, columns="*"):
 
 
 def test_track_writes_every_field(db, event):
-    """What was sent is what is stored, with the time in UTC."""
+    """What was sent is stored, with the time in UTC."""
     given_time = datetime(2026, 5, 1, 12, 30, 15, 999_999, timezone(timedelta(hours=2)))
     sent = event(occurred_at=given_time, revenue=Decimal("17.995"), customer_id=907)
     assert track(db, [sent]) == TrackResult(1, 1, 0, ())
@@ -38,20 +38,20 @@ def test_track_writes_every_field(db, event):
 
 
 def test_track_twice_writes_once(db, event):
-    """An event id that is known writes nothing, also under other content and in one batch."""
+    """A known event ID writes nothing, even with other content or in the same batch."""
     assert track(db, [event(1), event(2)]).written == 2
     result = track(db, [event(2, quantity=9), event(3), event(3, quantity=9)])
     assert result == TrackResult(3, 1, 2, ())
     assert stored(db, "event_id, quantity") == [("e1", 2), ("e2", 2), ("e3", 2)]
 
 
-def test_track_tells_shops_apart(db, event):
-    """Two shops may give the same event id."""
+def test_track_distinguishes_shops(db, event):
+    """Two shops can use the same event ID."""
     assert track(db, [event(1), event(1, shop="village")]).written == 2
 
 
-def test_refund_may_be_of_money_alone(db, event):
-    """Units of 0 are refused of an order, and let in of a refund; an offset needs no colon."""
+def test_refund_can_have_no_units(db, event):
+    """A refund can have 0 units, but an order cannot; an offset needs no colon."""
     refund = event(1, type="refund", quantity=0, occurred_at="2026-05-01 09:30:00 +0200")
     result = track(db, [refund, event(2, quantity=0)])
     assert [event.position for event in result.rejected] == [2]
@@ -59,7 +59,7 @@ def test_refund_may_be_of_money_alone(db, event):
 
 
 def test_track_correct_writes_what_differs(db, event):
-    """A correction overwrites the event that differs, and is noted for the next pull."""
+    """A correction overwrites an event that differs, and the next pull reads it."""
     track(db, [event(1), event(2)])
     before = db.meter.by_table["order_events"].rows_written
     assert track(db, [event(1), event(2, revenue=17)], correct=True) == TrackResult(2, 1, 1, ())
@@ -100,8 +100,8 @@ def test_track_correct_writes_what_differs(db, event):
         ({"revenu": 1}, "Did you mean 'revenue'?"),
     ],
 )
-def test_track_refuses_with_a_reason(db, event, fields, reason):
-    """A refused event is named by its position, and those around it are written."""
+def test_track_rejects_with_a_reason(db, event, fields, reason):
+    """A rejected event is named by its position, and the others are written."""
     result = track(db, [event(1), event(2, **fields), event(3)])
     assert result[:3] == (3, 2, 0)
     assert [event.position for event in result.rejected] == [2]
@@ -109,8 +109,8 @@ def test_track_refuses_with_a_reason(db, event, fields, reason):
     assert stored(db, "event_id") == [("e1",), ("e3",)]
 
 
-def test_track_names_every_fault(db):
-    """All that is wrong with an event is said at once."""
+def test_track_names_every_problem(db):
+    """The reason lists everything that is invalid in an event."""
     (event,) = track(db, [{"shop": "harbor", "quantity": "x"}]).rejected
     for field in ("event_id", "type", "order_id", "sku", "revenue", "occurred_at"):
         assert f"{field} is missing" in event.reason
@@ -130,13 +130,13 @@ def test_track_names_every_fault(db):
     ],
 )
 def test_track_stores_utc(db, event, given_time, utc):
-    """Offsets are applied; a time without one is UTC."""
+    """Offsets are applied, and a time without one is UTC."""
     track(db, [event(occurred_at=given_time)])
     assert stored(db, "occurred_at") == [(utc,)]
 
 
 def test_track_counts_positions_over_batches(db, event):
-    """Positions count all events received, and progress is called after each batch."""
+    """Positions count all received events, and progress is reported after each batch."""
     calls = []
     bad = BATCH_EVENTS + 2
     events = (event(n, quantity=0 if n == bad else 1) for n in range(1, BATCH_EVENTS + 11))
@@ -147,7 +147,7 @@ def test_track_counts_positions_over_batches(db, event):
 
 
 def test_track_holds_one_batch_at_a_time(db, event):
-    """The stream is read no further than the batch at hand when a write fails."""
+    """If a write fails, the stream was read no further than the current batch."""
     taken = []
 
     def endless():
@@ -161,8 +161,8 @@ def test_track_holds_one_batch_at_a_time(db, event):
     assert len(taken) == BATCH_EVENTS
 
 
-def test_track_table_refuses_columns(db):
-    """An unknown column, or one of the wrong type, stops the load before any write."""
+def test_track_table_rejects_invalid_columns(db):
+    """An unknown column, or one of the wrong type, is an error before any write."""
     with pytest.raises(UnknownName, match="Did you mean 'sku'"):
         track_table(db, pa.table({"skus": ["a"]}))
     with pytest.raises(InputError, match="'customer_id' has type double"):
@@ -171,8 +171,8 @@ def test_track_table_refuses_columns(db):
         track_table(db, pa.table({"quantity": [True]}))
 
 
-def test_track_table_takes_a_relation(db, event):
-    """A DuckDB relation with its own types comes in as it stands; absent columns are empty."""
+def test_track_table_accepts_a_relation(db, event):
+    """A DuckDB relation is loaded with its own types, and missing columns are empty."""
     relation = duckdb.sql(
         """SELECT 'harbor' AS shop, 'e' || i AS event_id, 'order' AS type, i AS order_id,
                   'SOCK' AS sku, i::UTINYINT AS quantity, (i / 4)::DECIMAL(9, 2) AS revenue,
@@ -207,7 +207,7 @@ EVENT = st.fixed_dictionaries(
 @settings(max_examples=30)
 @given(st.lists(EVENT, min_size=1, max_size=12))
 def test_track_table_equals_track(tmp_path_factory, events):
-    """Both ways in apply the same rules: same rows, same refusals."""
+    """Both functions apply the same rules and give the same rows and rejected events."""
     folder = tmp_path_factory.mktemp("two")
     results = []
     for name, way in (("mappings", track), ("table", track_table)):

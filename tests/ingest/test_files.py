@@ -1,4 +1,4 @@
-"""Events come from files as they stand; what cannot be read is named, not skipped."""
+"""Events are read from files, and unreadable lines are named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from d1lab.ingest.files import FIELDS, read_events
 
 
 def test_json_lines_keep_their_places(db, event, tmp_path):
-    """A line that is no JSON is refused in its place; an empty line is none."""
+    """A line that is not JSON is rejected at its position, and empty lines are skipped."""
     path = tmp_path / "events.jsonl"
     lines = [orjson.dumps(event(1)), b"", b'{"shop": "har', b"[1]", orjson.dumps(event(2))]
     path.write_bytes(b"\n".join(lines) + b"\n\n")
@@ -26,7 +26,7 @@ def test_json_lines_keep_their_places(db, event, tmp_path):
 
 
 def test_csv_is_text_with_a_header(db, event, tmp_path):
-    """Cells may hold line ends and a byte order mark may lead; an empty cell is a missing value."""
+    """Cells can contain line breaks; a byte order mark is accepted; an empty cell is missing."""
     path = tmp_path / "events.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
@@ -38,16 +38,16 @@ def test_csv_is_text_with_a_header(db, event, tmp_path):
     ]
 
 
-def test_csv_row_with_too_many_cells_is_refused(db, tmp_path):
-    """A row longer than its header is not guessed at."""
+def test_csv_row_with_too_many_cells_is_rejected(db, tmp_path):
+    """A row longer than the header is not guessed at."""
     path = tmp_path / "events.csv"
     path.write_text("shop,event_id\nharbor,e1,extra\n")
     (event,) = track(db, read_events(path)).rejected
     assert "cell beyond the header" in event.reason
 
 
-def test_csv_faults_stop_the_reading(tmp_path):
-    """A wrong header, another encoding and a broken quote are errors of the whole file."""
+def test_csv_errors_stop_the_reading(tmp_path):
+    """A wrong header, another encoding, and an open quote are errors of the whole file."""
     path = tmp_path / "events.csv"
     path.write_text("shop,sky\n")
     with pytest.raises(UnknownName, match="Did you mean 'sku'"):
@@ -64,7 +64,7 @@ def test_csv_faults_stop_the_reading(tmp_path):
 
 
 def test_parquet_as_rows_and_as_table(db, event, tmp_path):
-    """The rows of a Parquet file are the same events either way."""
+    """The rows of a Parquet file are the same events in both ways."""
     path = tmp_path / "events.parquet"
     pq.write_table(pa.Table.from_pylist([event(1), event(2)]), path)
     assert list(read_events(path)) == [event(1), event(2)]
@@ -72,8 +72,8 @@ def test_parquet_as_rows_and_as_table(db, event, tmp_path):
     assert track(db, read_events(path)).known == 2
 
 
-def test_read_events_refuses_what_is_no_file_of_events(tmp_path):
-    """An absent file, an unknown kind and a false Parquet file are named."""
+def test_read_events_rejects_other_files(tmp_path):
+    """The error names a missing file, an unknown kind, and an invalid Parquet file."""
     with pytest.raises(InputError, match="does not exist"):
         read_events(tmp_path / "absent.csv")
     with pytest.raises(InputError, match=r"expected a \.jsonl"):

@@ -1,4 +1,4 @@
-"""Exports of other shops are known by their header: what of them is sold, and what is not."""
+"""Exports of other shop systems are detected by their header, with sales and what is not a sale."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def stored(db):
 
 
 @pytest.mark.parametrize("title", FILES)
-def test_export_is_known_by_its_header(db, tmp_path, title):
-    """Sold lines, refunds, and what each shop calls an order that was never one."""
+def test_export_is_detected_by_its_header(db, tmp_path, title):
+    """Sold lines and refunds are loaded, and what each system marks as no sale is not."""
     name, text, rows, no_sale = FILES[title]
     path = tmp_path / name
     path.write_text(text)
@@ -119,7 +119,7 @@ def test_export_is_known_by_its_header(db, tmp_path, title):
 
 
 def test_bulk_export_of_shopify_is_read_like_the_csv(db, tmp_path):
-    """Items below their order, money in shopMoney, a test order left out."""
+    """Items are below their order, amounts in shopMoney, and a test order is omitted."""
     money = {"shopMoney": {"amount": "10.0", "currencyCode": "USD"}}
     order = {"name": "#1", "createdAt": "2025-03-01T15:00:00Z", "discountCodes": ["X"]}
     item = {"sku": "A", "quantity": 2, "originalUnitPriceSet": money}
@@ -137,8 +137,8 @@ def test_bulk_export_of_shopify_is_read_like_the_csv(db, tmp_path):
     assert stored(db) == [("order", "1", "A", 2, 17, "2025-03-01 15:00:00")]
 
 
-def test_every_map_of_ours_is_found_by_its_own_columns():
-    """No two maps claim one header."""
+def test_every_built_in_map_is_detected_by_its_columns():
+    """No two maps match one header."""
     for name, one in shipped_maps().items():
         known_by = one["known_by"]
         for header in known_by if isinstance(known_by[0], list) else [known_by]:
@@ -147,8 +147,8 @@ def test_every_map_of_ours_is_found_by_its_own_columns():
             assert found["title"] == one["title"]
 
 
-def test_map_is_named_or_added_to(db, tmp_path):
-    """`--map woocommerce`, a pair beside it, and a name that no map has."""
+def test_map_can_be_named_and_extended(db, tmp_path):
+    """`--map woocommerce` and an additional pair work; an unknown name is an error."""
     name, text, _, _ = FILES["WooCommerce"]
     path = tmp_path / name
     path.write_text(text)
@@ -168,7 +168,7 @@ PAIRS = ["order_id=o", "sku=s", "quantity=q", "list_price=p", "occurred_at=t"]
         ("o;s;q;p;t\n1;A;1;1.234;2025-03-01\n", {"decimal": ","}, "--decimal"),
     ],
 )
-def test_what_has_two_readings_is_settled_by_an_option(db, tmp_path, text, told, message):
+def test_ambiguous_values_need_an_option(db, tmp_path, text, told, message):
     """Nothing is written before."""
     path = tmp_path / "orders.csv"
     path.write_text(text)
@@ -188,8 +188,8 @@ def test_what_has_two_readings_is_settled_by_an_option(db, tmp_path, text, told,
         ("o,s,q,p,t\n1,B,0,5,2025-03-01\n1,A,1,5,2025-03-01\n", {}),
     ],
 )
-def test_lines_that_cannot_be_are_rejected(db, tmp_path, text, reasons):
-    """Digits that a spreadsheet cut off, days that cannot be; a quantity of 0 is no fault."""
+def test_impossible_lines_are_rejected(db, tmp_path, text, reasons):
+    """Truncated digits and impossible days are rejected; a quantity of 0 is accepted."""
     path = tmp_path / "orders.csv"
     path.write_text(text)
     found = {line.line: line.reason for line in load(db, path, PAIRS).rejected}
@@ -198,16 +198,16 @@ def test_lines_that_cannot_be_are_rejected(db, tmp_path, text, reasons):
     assert len(stored(db)) == 1
 
 
-def test_column_that_is_used_stands_once(db, tmp_path):
-    """The first of two would win without a word; two that nobody reads do no harm."""
+def test_duplicate_columns_are_rejected_if_used(db, tmp_path):
+    """Otherwise the first one would be used silently; unused duplicates are accepted."""
     path = tmp_path / "orders.csv"
     path.write_text("o,s,q,p,t,p,x,x\n1,A,1,5,2025-03-01,7,,\n")
     with pytest.raises(InputError, match="'p' occurs twice"):
         load(db, path, PAIRS)
 
 
-def test_map_keeps_what_its_filter_says(db, tmp_path):
-    """Any status but those is left out; a filter on a field without a column stops."""
+def test_map_applies_its_filter(db, tmp_path):
+    """Lines of any other status are omitted; a filter on a missing column is an error."""
     path, toml = tmp_path / "orders.csv", tmp_path / "map.toml"
     path.write_text("o,s,q,p,t,State\n1,A,1,5,2025-03-01,Done\n2,A,1,5,2025-03-01,open\n")
     toml.write_text('[filter]\nstatus = ["done"]\n')

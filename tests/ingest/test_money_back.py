@@ -1,4 +1,4 @@
-"""How much of a refund was for goods."""
+"""The part of a refund that was for goods."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from d1lab.ingest.money_back import Charges, due
     ],
 )
 def test_goods_of_a_refund(charges, lines, goods):
-    """Those of some units with their tax; else the goods' share of all that was charged."""
+    """It is that of some units with their tax, or else the goods' share of the total."""
     assert due(charges, lines) == goods
 
 
-def test_many_lines_are_not_tried_out():
-    """Any amount is some of a hundred lines: the share is taken."""
+def test_many_lines_use_the_share():
+    """Of a hundred lines, some add up to any amount, so the share is used."""
     lines = [(1000 + line, 5) for line in range(100)]
     total = sum(net for net, _ in lines)
     assert due(Charges(777, total, total, 2 * total, 0, total, 0), lines) == 388

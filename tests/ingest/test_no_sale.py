@@ -1,4 +1,4 @@
-"""What is no sale is left out and counted; what looks like it is sold."""
+"""Entries that are not sales are omitted and counted; sales that look like them are loaded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.exports import FIRST, MORE, load, sums, write_export
         ({"Payment Method": "(for testing) Bogus Gateway"}, "test order"),
     ],
 )
-def test_order_that_is_no_sale_is_left_out(db, tmp_path, cells, kind):
-    """Counted by its kind; the other order is in."""
+def test_order_that_is_not_a_sale_is_omitted(db, tmp_path, cells, kind):
+    """It is counted by its kind, and the other order is loaded."""
     other = FIRST | {"Name": "#2", "Id": "502"}
     result = load(db, write_export(tmp_path / "export.csv", FIRST | cells, other))
     assert (result.no_sale, result.rejected) == ({kind: 1}, ())
@@ -33,8 +33,8 @@ def test_order_that_is_no_sale_is_left_out(db, tmp_path, cells, kind):
         ({"Lineitem quantity": "0"}, "10.00", "removed line"),
     ],
 )
-def test_line_that_is_no_sale_is_left_out(db, tmp_path, line, subtotal, kind):
-    """Whether Subtotal holds it or not; the order's discount falls on the goods alone."""
+def test_line_that_is_not_a_sale_is_omitted(db, tmp_path, line, subtotal, kind):
+    """Whether or not Subtotal includes it, the order's discount applies only to goods."""
     first = FIRST | {"Subtotal": subtotal}
     result = load(db, write_export(tmp_path / "export.csv", first, MORE | line))
     assert (result.no_sale, result.rejected) == ({kind: 1}, ())
@@ -51,15 +51,15 @@ def test_line_that_is_no_sale_is_left_out(db, tmp_path, line, subtotal, kind):
         {"Lineitem name": "Gift box"},
     ],
 )
-def test_goods_are_sold_whatever_they_are_called(db, tmp_path, line):
-    """What is shipped, or has a SKU of its own, is no tip and no card."""
+def test_goods_with_unusual_names_are_sales(db, tmp_path, line):
+    """What is shipped or has a SKU is neither a tip nor a gift card."""
     path = write_export(tmp_path / "export.csv", FIRST | {"Subtotal": "20.00"}, MORE | line)
     assert load(db, path).no_sale == {}
     assert sums(db) == (1, 2, 20)
 
 
-def test_charges_beside_the_goods_are_counted(db, tmp_path):
-    """Tax, shipping and duties: in the total, not in revenue; canceled orders are taken back."""
+def test_additional_charges_are_counted(db, tmp_path):
+    """Tax, shipping, and duties are in the total, not in revenue; canceled orders are refunded."""
     cells = {"Taxes": "1.00", "Shipping": "5.00", "Duties": "2.00", "Total": "18.00"}
     first = FIRST | cells | {"Subtotal": "10.00", "Cancelled at": "2026-05-02 10:00:00 +0200"}
     result = load(db, write_export(tmp_path / "export.csv", first))

@@ -1,4 +1,4 @@
-"""Orders from files: every cent lands on a line, and every line that does not fit is named."""
+"""Orders from files: every cent is assigned to a line, and every invalid line is listed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MORE = {
 
 @pytest.fixture
 def export(tmp_path: Path):
-    """Writes lines of Shopify's export, each given by the cells that are not empty."""
+    """Write lines of Shopify's export, each given by its nonempty cells."""
 
     def write(*lines: dict[str, str], header: list[str] = HEADER) -> Path:
         path = tmp_path / "orders_export.csv"
@@ -76,7 +76,7 @@ def stored(db, columns, where="true"):
 
 
 def test_order_of_one_line_becomes_one_event(db, export):
-    """Every field: the time in UTC, the customer as a keyed hash of the address in lower case."""
+    """Every field is set; the time is in UTC, and the customer a hash of the address."""
     result = ingest(db, export(FIRST | {"Subtotal": "10.00", "Discount Amount": "0.00"}))
     assert result[:9] == ("shopify", 1, 1, 0, 0, 0, 1, 1, 0)
     assert result.rejected == ()
@@ -94,7 +94,7 @@ def test_order_of_one_line_becomes_one_event(db, export):
 
 
 def test_order_discount_is_spread_to_the_cent(db, export):
-    """10 off three lines of 10 is 3.34, 3.33 and 3.33; several codes are one combination."""
+    """10 off three lines of 10 is 3.34, 3.33, and 3.33; several codes are one combination."""
     first = FIRST | {
         "Subtotal": "20.00",
         "Discount Amount": "10.00",
@@ -128,14 +128,14 @@ def test_order_discount_is_spread_to_the_cent(db, export):
         ),
     ],
 )
-def test_subtotal_tells_what_the_discount_is(db, export, cells, expected):
-    """A line has a discount of 2 of its own; what the order's adds follows from the Subtotal."""
+def test_subtotal_shows_the_discount(db, export, cells, expected):
+    """A line has its own discount of 2, and the order's discount follows from the Subtotal."""
     ingest(db, export(FIRST | cells | {"Lineitem discount": "2.00"}, MORE))
     assert stored(db, "discount_amount, revenue, discount_id, discount_type") == expected
 
 
 def test_free_shipping_counts_as_a_use_without_amount(db, export):
-    """A code that took nothing off the goods was used all the same."""
+    """A code that does not reduce the price of goods was still used."""
     ingest(
         db,
         export(
@@ -147,8 +147,8 @@ def test_free_shipping_counts_as_a_use_without_amount(db, export):
     ]
 
 
-def test_amounts_that_do_not_add_up_are_refused(db, export):
-    """Nothing is guessed: each line of the order is named, and other orders are let in."""
+def test_amounts_that_do_not_add_up_are_rejected(db, export):
+    """Each line of the order is listed, and other orders are loaded."""
     other = FIRST | {"Name": "#1002", "Id": "502", "Subtotal": "10.00"}
     path = export(FIRST | {"Subtotal": "15.00", "Discount Amount": "2.00"}, MORE, other)
     result = ingest(db, path)
@@ -162,8 +162,8 @@ def test_amounts_that_do_not_add_up_are_refused(db, export):
     assert stored(db, "order_id") == [("502",)]
 
 
-def test_cancelled_order_is_taken_back_when_it_was_cancelled(db, export):
-    """Refunds with the units, the discount and the revenue of each line, at that time."""
+def test_canceled_order_is_refunded_at_its_cancellation(db, export):
+    """The refunds have the units, discount, and revenue of each line, at that time."""
     cells = {"Subtotal": "16.00", "Discount Amount": "4.00", "Discount Code": "A"}
     first = FIRST | cells | {"Cancelled at": "2026-05-03 00:30:00 +0200"}
     result = ingest(db, export(first, MORE | {"Lineitem quantity": "1"}))
@@ -179,7 +179,7 @@ def test_cancelled_order_is_taken_back_when_it_was_cancelled(db, export):
 
 
 def test_refunded_amount_is_spread_as_money_without_units(db, export):
-    """Part of an order: 5 of 23.80 with tax on top is 4.20 of the goods' 20, 2.10 each."""
+    """5 of 23.80 with tax is 4.20 of the goods' 20, which is 2.10 per line."""
     first = FIRST | {
         "Subtotal": "20.00",
         "Shipping": "0.00",
@@ -193,15 +193,15 @@ def test_refunded_amount_is_spread_as_money_without_units(db, export):
     assert stored(db, columns, "type = 'refund'") == [(0, 0, 2.1, "2026-05-01 07:30:00")] * 2
 
 
-def test_refund_of_the_whole_total_takes_the_units_back(db, export):
-    """Goods, tax and shipping came back, so the goods did."""
+def test_refund_of_the_whole_total_returns_the_units(db, export):
+    """If goods, tax, and shipping are refunded, the units are as well."""
     cells = {"Subtotal": "10.00", "Shipping": "5.00", "Total": "15.00", "Refunded Amount": "15.00"}
     ingest(db, export(FIRST | cells))
     assert stored(db, "quantity, revenue", "type = 'refund'") == [(1, 10)]
 
 
 def test_same_file_writes_nothing_and_a_later_one_corrects(db, export):
-    """A refund that came in since is added; an amount that grew takes the place of the old."""
+    """A later refund is added, and a changed amount replaces the old one."""
     cells = {"Subtotal": "10.00", "Total": "10.00"}
     assert ingest(db, export(FIRST | cells)).written == 1
     assert ingest(db, export(FIRST | cells))[6:9] == (1, 0, 1)
@@ -210,8 +210,8 @@ def test_same_file_writes_nothing_and_a_later_one_corrects(db, export):
     assert stored(db, "type, quantity, revenue") == [("order", 1, 10), ("refund", 1, 10)]
 
 
-def test_load_that_died_goes_on_where_it_was(db, export, dying):
-    """What was written stays and counts as known; the next run writes the rest, and says so."""
+def test_load_resumes_after_a_kill(db, export, dying):
+    """Written rows are kept and count as known; the next run writes the rest."""
     lines = [FIRST | {"Name": f"#{n}", "Id": f"{n}"} for n in range(60_000)]
     path, told = export(*lines), []
     with pytest.raises(D1UnavailableError):
@@ -225,7 +225,7 @@ def test_load_that_died_goes_on_where_it_was(db, export, dying):
 
 
 def test_one_shop_has_one_currency(db, export):
-    """A file with two stops the load; named, the other one's lines are refused."""
+    """A file with two currencies is an error; if one is named, lines in the other are rejected."""
     other = FIRST | {"Name": "#1002", "Id": "502", "Currency": "USD"}
     path = export(FIRST, FIRST | {"Name": "#1003", "Id": "503"}, other)
     with pytest.raises(InputError, match=r"EUR \(2 lines\), USD \(1 line\).*--currency EUR"):
@@ -236,7 +236,7 @@ def test_one_shop_has_one_currency(db, export):
 
 
 def test_currency_without_cents_is_spread_in_whole_units(db, export):
-    """100 yen off three lines are 34, 33 and 33: a yen has no cents."""
+    """100 yen off three lines are 34, 33, and 33."""
     first = FIRST | {"Currency": "JPY", "Discount Amount": "100", "Lineitem price": "500"}
     more = MORE | {"Lineitem price": "500"}
     ingest(db, export(first, more, more))
@@ -244,7 +244,7 @@ def test_currency_without_cents_is_spread_in_whole_units(db, export):
 
 
 def test_markdown_counts_as_a_discount_only_if_asked(db, export):
-    """A price below the compare-at price: 12.50 for 10 is a discount of 2.50."""
+    """10 instead of the compare-at price of 12.50 is a discount of 2.50."""
     path = export(FIRST | {"Lineitem compare at price": "12.50", "Subtotal": "10.00"})
     columns = "list_price, discount_id, discount_amount, revenue"
     ingest(db, path)
@@ -254,19 +254,19 @@ def test_markdown_counts_as_a_discount_only_if_asked(db, export):
 
 
 def test_addresses_stay_plain_without_a_salt(db, export):
-    """In lower case, so that one customer is one."""
+    """They are in lower case, so that a customer is counted once."""
     ingest(db, export(FIRST), salt=None)
     assert stored(db, "customer_id") == [("ada@example.com",)]
 
 
-def test_article_without_a_sku_goes_by_its_name(db, export):
-    """Many shops give no SKUs."""
+def test_product_without_a_sku_is_identified_by_its_name(db, export):
+    """Many shops use no SKUs."""
     ingest(db, export(FIRST | {"Lineitem sku": ""}))
     assert stored(db, "sku, product_title") == [("Wool sock", "Wool sock")]
 
 
-def test_dry_run_names_the_refused_and_needs_no_database(export):
-    """The same checks, and nothing is written."""
+def test_dry_run_lists_rejected_lines_without_a_database(export):
+    """The checks are the same, and nothing is written."""
     lines = [FIRST | {"Created at": "yesterday", "Name": "#9", "Id": "9"}, FIRST]
     result = ingest(None, export(*lines))
     assert (result.events, result.written) == (1, 0)
@@ -276,7 +276,9 @@ def test_dry_run_names_the_refused_and_needs_no_database(export):
 
 
 def test_lines_are_those_of_the_file(db, export, tmp_path):
-    """A note of three lines, a price that is none, and a short line: places and reasons."""
+    """A note of three lines, an invalid price, and a short line have their line numbers and
+    reasons.
+    """
     path = export(
         FIRST | {"Notes": "to\nthe\ndoor"},
         FIRST | {"Name": "#2", "Id": "2", "Lineitem price": "ten"},
@@ -295,8 +297,8 @@ def test_lines_are_those_of_the_file(db, export, tmp_path):
     assert report.read_text().splitlines() == ["line,order_id,sku,reason", "2,'=1+1,'@x,why"]
 
 
-def test_header_may_be_spelt_as_newer_exports_do(db, export):
-    """'Canceled at', 'Lineitem SKU' and 'Lineitem compare-at price' are the same columns."""
+def test_header_can_be_spelled_as_in_newer_exports(db, export):
+    """'Canceled at', 'Lineitem SKU', and 'Lineitem compare-at price' are the same columns."""
     newer = {"Cancelled at": "Canceled at", "Lineitem sku": "Lineitem SKU"}
     line = FIRST | {"Cancelled at": "2026-05-02 10:00:00 +0200"}
     path = export(
@@ -309,7 +311,7 @@ def test_header_may_be_spelt_as_newer_exports_do(db, export):
 
 @pytest.mark.parametrize("text", ['a,b\n1,"2\n', "a,b\n1,\x81\n"])
 def test_file_that_cannot_be_read_to_its_end_writes_nothing(db, tmp_path, text):
-    """An open quote, or another encoding."""
+    """It has an open quote or another encoding."""
     path = tmp_path / "orders.csv"
     path.write_bytes(text.encode("latin-1"))
     pairs = ["order_id=a", "sku=a", "quantity=b", "occurred_at=b", "revenue=b"]
@@ -319,7 +321,7 @@ def test_file_that_cannot_be_read_to_its_end_writes_nothing(db, tmp_path, text):
 
 
 def test_shopify_needs_its_columns(db, tmp_path):
-    """Another file needs a map, and the message says how."""
+    """Any other file needs a map, and the error says how to pass one."""
     path = tmp_path / "orders.csv"
     path.write_text("InvoiceNo,Amount\n1,2\n")
     with pytest.raises(InputError, match=r"supported export .*Shopify.*--map order_id=InvoiceNo"):
@@ -330,7 +332,7 @@ PLAIN = ["order_id=no", "sku=art", "quantity=n", "occurred_at=at", "list_price=e
 
 
 def test_column_map_reads_any_csv(db, tmp_path):
-    """Refunds by a negative quantity, local times by the map's zone, addresses hashed."""
+    """A negative quantity is a refund, times use the map's zone, and addresses are hashed."""
     path, toml = tmp_path / "sales.csv", tmp_path / "map.toml"
     path.write_text(
         "no,art,n,at,each,who\n1,A,2,05/01/2026 10:00,2.50,ada@x.org\n"
@@ -371,7 +373,7 @@ def test_column_map_reads_any_csv(db, tmp_path):
     ],
 )
 def test_column_map_is_strict(db, tmp_path, pairs, toml, error, message):
-    """A name that does not exist stops the load, with the nearest one that does."""
+    """An unknown column is an error that suggests the nearest one."""
     path, map_file = tmp_path / "sales.csv", tmp_path / "map.toml"
     path.write_text("no,art,n,at,each,who\n")
     map_file.write_text(toml)
@@ -384,8 +386,8 @@ CENTS = st.integers(0, 5_000)
 
 @settings(max_examples=15)
 @given(st.data())
-def test_every_cent_lands_on_a_line(export, data):
-    """Whatever the prices, discounts and refunds: revenue sums to Subtotal, refunds to theirs."""
+def test_every_cent_is_assigned_to_a_line(export, data):
+    """For any prices, discounts, and refunds, revenue adds up to Subtotal and to the refund."""
     from d1lab.ingest import orders
 
     lines = data.draw(st.lists(st.tuples(CENTS, st.integers(1, 9)), min_size=1, max_size=6))

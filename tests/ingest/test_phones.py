@@ -1,4 +1,4 @@
-"""A phone is a customer where no address is."""
+"""A phone number identifies a customer without an email address."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.support.exports import FIRST, load, write_export
     ],
 )
 def test_phone_is_one_text(phone, country, text):
-    """E.164, else its digits, else nothing."""
+    """The result is E.164, else the digits, else nothing."""
     assert normal(phone, country) == text
 
 
-def test_phone_is_the_customer_where_no_address_is(db, tmp_path):
-    """Its country is the order's, else the currency's; the number is hashed."""
+def test_phone_is_the_customer_without_an_address(db, tmp_path):
+    """The country is that of the order or of the currency, and the number is hashed."""
     cells = [
         {"Phone": "+8801700000001"},
         {"Phone": "01700 000001", "Billing Country": "BD"},

@@ -1,4 +1,4 @@
-"""Products come from Shopify's export: a SKU each, and costs where they are new."""
+"""Products are loaded from Shopify's export: one per SKU, with new unit costs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ FILE = (
 
 
 def test_products_are_written_once(db, tmp_path):
-    """A variant has its product's fields; a picture is no product; no SKU: the title."""
+    """A variant has its product's fields, pictures are skipped, and the title replaces a missing
+    SKU.
+    """
     path = tmp_path / "products_export.csv"
     path.write_text(FILE)
     result = ingest_products(db, path, shop="harbor", day=date(2026, 5, 1))
@@ -43,8 +45,8 @@ def test_products_are_written_once(db, tmp_path):
     ]
 
 
-def test_line_that_does_not_fit_is_rejected(db, tmp_path):
-    """A price that is none, a SKU with two prices; another file stops."""
+def test_invalid_line_is_rejected(db, tmp_path):
+    """A price is invalid or a SKU has two prices; another kind of file is an error."""
     path = tmp_path / "products_export.csv"
     path.write_text(f"{HEADER}a,A,,,,X,ten,,\nb,B,,,,Y,1,,\nc,C,,,,Y,2,,\n")
     result = ingest_products(None, path, shop="harbor")
@@ -55,7 +57,7 @@ def test_line_that_does_not_fit_is_rejected(db, tmp_path):
 
 
 def test_loaded_products_are_in_the_view_unsold(db, tmp_path):
-    """With title, category, vendor, and price; what the app counts stays beside them."""
+    """They have title, category, vendor, and price, next to what the app counts."""
     path = tmp_path / "products_export.csv"
     path.write_text(FILE)
     ingest_products(db, path, shop="harbor", day=date(2026, 5, 1))

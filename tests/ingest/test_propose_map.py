@@ -1,4 +1,4 @@
-"""A map is proposed by the names of a file's columns."""
+"""A map is proposed from the names of a file's columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.exports import load
 
 
 def test_proposed_map_reads_the_file(db, tmp_path):
-    """What it proposes can be passed on as it is."""
+    """The proposed map can be used unchanged."""
     path, toml = tmp_path / "sales.csv", tmp_path / "map.toml"
     path.write_text(
         'Invoice No,Date,Article,"Say ""hi""",Qty,Unit Price,Customer Email\n'
@@ -22,7 +22,7 @@ def test_proposed_map_reads_the_file(db, tmp_path):
 
 
 def test_proposed_map_says_what_is_missing(tmp_path):
-    """Columns that nobody needs, fields that no column tells; an export that is known."""
+    """It lists unused columns and fields without a column, and detects known exports."""
     path = tmp_path / "sales.csv"
     path.write_text("Order,Color\n")
     text = proposed_map(path)
@@ -34,7 +34,7 @@ def test_proposed_map_says_what_is_missing(tmp_path):
 
 
 def test_each_column_has_one_field():
-    """The surest name wins: 'order id' is no item, 'total' no price."""
+    """The most specific name decides: 'order id' is not an item, and 'total' not a price."""
     assert guessed_columns(["ID", "Order ID", "Item", "Item SKU", "Total", "Price"]) == {
         "order_id": "Order ID",
         "sku": "Item SKU",

@@ -1,4 +1,4 @@
-"""The salt: drawn once, read by its owner alone, never two at once."""
+"""The salt is created once, readable only by its owner, and never replaced by a second one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from d1lab.ingest.pseudonyms import customer_salt, pads
 GIVEN = SecretStr("from the environment")
 
 
-def test_salt_is_drawn_once(tmp_path):
-    """The second call reads what the first one kept; nobody else can."""
+def test_salt_is_created_once(tmp_path):
+    """The second call reads the first one's file, which other users cannot read."""
     folder = tmp_path / "data"
     salt = customer_salt(folder, None)
     assert len(salt.get_secret_value()) == 64
@@ -26,8 +26,8 @@ def test_salt_is_drawn_once(tmp_path):
     assert salt.get_secret_value() not in repr(salt)
 
 
-def test_salt_of_the_environment_is_not_kept(tmp_path):
-    """And a second one beside it is refused, without showing either."""
+def test_salt_of_the_environment_is_not_stored(tmp_path):
+    """A different one in the file is an error, which shows neither."""
     assert customer_salt(tmp_path, GIVEN) == GIVEN
     assert list(tmp_path.iterdir()) == []
     drawn = customer_salt(tmp_path, None).get_secret_value()
@@ -37,8 +37,8 @@ def test_salt_of_the_environment_is_not_kept(tmp_path):
     assert GIVEN.get_secret_value() not in str(refused.value)
 
 
-def test_salt_that_others_can_read_or_guess_is_refused(tmp_path):
-    """Its file is the owner's, and 16 characters are the least."""
+def test_salt_that_others_can_read_or_guess_is_rejected(tmp_path):
+    """The file must be private, and the salt at least 16 characters long."""
     customer_salt(tmp_path, None)
     (tmp_path / "salt").chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
@@ -53,7 +53,7 @@ def test_salt_that_others_can_read_or_guess_is_refused(tmp_path):
 
 @pytest.mark.parametrize("length", [16, 64, 65, 200])
 def test_pads_are_those_of_hmac(length):
-    """Long keys are hashed first, as RFC 2104 says; Python's own hmac is the reference."""
+    """Long keys are hashed first, as in RFC 2104; Python's hmac is the reference."""
     key = "k" * length
     inner, outer = pads(SecretStr(key))
     sql = "SELECT sha256($outer || unhex(sha256($inner || encode('ada@example.com'))))"

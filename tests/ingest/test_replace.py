@@ -1,4 +1,4 @@
-"""An order that is in a file replaces all that was known of it, unless that is newer."""
+"""An order in a file replaces the stored one unless that is newer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.exports import FIRST, MORE, load, sums, write_export
 PAIRS = ["order_id=o", "sku=s", "quantity=q", "list_price=p", "occurred_at=t"]
 
 
-def test_line_that_left_the_order_is_gone(db, tmp_path):
-    """An article taken out of the order, then a file that holds nothing new."""
+def test_line_removed_from_the_order_is_deleted(db, tmp_path):
+    """A product was removed from the order; a later file has nothing new."""
     path = tmp_path / "export.csv"
     load(db, write_export(path, FIRST, MORE))
     result = load(db, write_export(path, FIRST))
@@ -27,7 +27,7 @@ def test_line_that_left_the_order_is_gone(db, tmp_path):
 
 
 def test_order_that_is_open_again_has_no_refund(db, tmp_path):
-    """Canceled in one export, not in the next; and voided in the one after."""
+    """It is canceled in one export, open in the next, and voided in the one after that."""
     path = tmp_path / "export.csv"
     load(db, write_export(path, FIRST | {"Cancelled at": "2026-05-02 10:00:00 +0200"}))
     assert sums(db, "refund") == (1, 1, 10)
@@ -39,7 +39,7 @@ def test_order_that_is_open_again_has_no_refund(db, tmp_path):
 
 
 def test_older_file_changes_nothing_of_a_newer_order(db, tmp_path):
-    """By the newest order in each file; told, the time of the export decides."""
+    """A file is as old as its newest order, or as the given time of the export."""
     path = tmp_path / "export.csv"
     other = FIRST | {"Name": "#2", "Id": "502", "Created at": "2026-05-09 10:00:00 +0200"}
     load(db, write_export(path, FIRST, MORE, other))
@@ -56,7 +56,7 @@ def test_older_file_changes_nothing_of_a_newer_order(db, tmp_path):
 
 @pytest.mark.parametrize("spelling", ["501.0", "", "501"])
 def test_ids_written_differently_are_one_order(db, tmp_path, spelling):
-    """The name alone, a number with decimals: before and after the id itself."""
+    """IDs are the order's name, or a number with decimals, before and after the ID itself."""
     path = tmp_path / "export.csv"
     for id_ in (spelling, "501", spelling):
         load(db, write_export(path, FIRST | {"Id": id_}))
@@ -64,7 +64,7 @@ def test_ids_written_differently_are_one_order(db, tmp_path, spelling):
 
 
 def test_orders_of_one_name_with_own_ids_are_two(db, tmp_path):
-    """A shop that moved began its numbers again; a later file by name alone cannot tell them."""
+    """A shop restarted its numbers, and a later file with names only cannot distinguish them."""
     path = tmp_path / "export.csv"
     result = load(db, write_export(path, FIRST, MORE, FIRST | {"Id": "777"}))
     assert result.rejected == ()
@@ -76,7 +76,7 @@ def test_orders_of_one_name_with_own_ids_are_two(db, tmp_path):
 
 @pytest.mark.parametrize("order_id", ["501", "gid://shopify/Order/501", "#1"])
 def test_order_that_the_app_tracked_is_the_one_in_the_file(db, tmp_path, event, order_id):
-    """What the app tracked later stays until a newer export comes."""
+    """Later events of the app are kept until there is a newer export."""
     track(db, [event(1, order_id=order_id, occurred_at="2026-05-01T07:30:00Z")])
     path = write_export(tmp_path / "export.csv", FIRST)
     assert load(db, path).removed == 1
@@ -87,7 +87,7 @@ def test_order_that_the_app_tracked_is_the_one_in_the_file(db, tmp_path, event, 
 
 
 def test_map_of_single_lines_adds_to_orders(db, tmp_path):
-    """`whole_orders = false`: a file holds the day's lines, and each is known by its article."""
+    """With `whole_orders = false`, a file has the lines of a day, identified by their product."""
     toml = tmp_path / "map.toml"
     toml.write_text("whole_orders = false\n")
     for lines in ("1,A,1,10,2026-05-01", "1,B,1,5,2026-05-02", "1,A,2,10,2026-05-01"):
@@ -97,8 +97,8 @@ def test_map_of_single_lines_adds_to_orders(db, tmp_path):
     assert sums(db) == (1, 3, 25)
 
 
-def test_order_cut_over_two_files_is_whole(db, tmp_path):
-    """The second file goes on where the first one ends, in the middle of an order."""
+def test_order_split_over_two_files_is_complete(db, tmp_path):
+    """The second file continues in the middle of an order."""
     whole = FIRST | {"Subtotal": "20.00"}
     other = FIRST | {"Name": "#2", "Id": "502"}
     first = write_export(tmp_path / "orders_export_1.csv", other, whole)
@@ -108,8 +108,8 @@ def test_order_cut_over_two_files_is_whole(db, tmp_path):
     assert sums(db) == (2, 3, 30)
 
 
-def test_order_cut_over_two_files_is_whole_whichever_comes_first(db, tmp_path):
-    """Loaded one by one: the lines of the other file come along, and are of no other account."""
+def test_order_split_over_two_files_is_complete_in_any_order(db, tmp_path):
+    """If files are loaded separately, lines of the other file are added and not counted twice."""
     whole = FIRST | {"Subtotal": "20.00"}
     other = FIRST | {"Name": "#2", "Id": "502"}
     last = FIRST | {"Name": "#3", "Id": "503", "Lineitem price": "x"}
@@ -122,8 +122,8 @@ def test_order_cut_over_two_files_is_whole_whichever_comes_first(db, tmp_path):
     assert sums(db) == (2, 3, 30)
 
 
-def test_order_cut_over_two_files_of_another_shop_is_whole(db, tmp_path):
-    """Parts of one export bear one number after the other; whichever is loaded first or last."""
+def test_order_split_over_numbered_files_is_complete(db, tmp_path):
+    """The parts of an export have consecutive numbers and can be loaded in any order."""
     (tmp_path / "orders-1.csv").write_text(
         "o,s,q,p,t\n1,A,1,10,2026-05-01\n2,A,1,10,2026-05-01\n2,B,1,5,2026-05-01\n"
     )
@@ -140,7 +140,7 @@ def test_order_cut_over_two_files_of_another_shop_is_whole(db, tmp_path):
 
 @pytest.mark.parametrize("names", [("orders-1", "orders-2"), ("2026-05", "2026-06"), ("a", "b")])
 def test_order_that_two_files_have_is_not_added_up(db, tmp_path, names):
-    """A part repeats no line; files of days, months or other names are whole exports."""
+    """Parts do not repeat lines; files of days, months, or other names are complete exports."""
     own = "1,A,1,10,2026-05-01" if names[0] == "orders-1" else "1,B,1,10,2026-05-01"
     (tmp_path / f"{names[0]}.csv").write_text("o,s,q,p,t\n1,A,1,10,2026-05-01\n")
     (tmp_path / f"{names[1]}.csv").write_text(f"o,s,q,p,t\n{own}\n2,A,1,10,2026-05-02\n")
@@ -150,7 +150,7 @@ def test_order_that_two_files_have_is_not_added_up(db, tmp_path, names):
 
 
 def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
-    """Nobody knows what the line said: what was known of the order's lines stays."""
+    """The rejected line is unknown, so the stored lines of the order are kept."""
     path = tmp_path / "orders.csv"
     path.write_text("o,s,q,p,t\n1,A,1,10,2026-05-01\n1,B,1,5,2026-05-01\n1,C,1,2,2026-05-01\n")
     load(db, path, PAIRS)
@@ -159,8 +159,8 @@ def test_order_with_a_rejected_line_loses_nothing(db, tmp_path):
     assert sums(db) == (1, 5, 37)
 
 
-def test_load_that_dies_leaves_each_order_whole(db, tmp_path, dying, monkeypatch):
-    """An order is replaced in one transaction; the next run does the rest."""
+def test_killed_load_leaves_each_order_complete(db, tmp_path, dying, monkeypatch):
+    """An order is replaced in one transaction, and the next run does the rest."""
     monkeypatch.setattr("d1lab.ingest.replace.GROUP_ROWS", 2)
     path = tmp_path / "export.csv"
     lines = [
@@ -181,8 +181,8 @@ def test_load_that_dies_leaves_each_order_whole(db, tmp_path, dying, monkeypatch
     assert sums(db) == (4, 4, 4)
 
 
-def test_database_without_our_table_says_what_to_do(db, tmp_path):
-    """A database whose migrations are older than d1lab."""
+def test_database_without_d1labs_table_says_what_to_do(db, tmp_path):
+    """The migrations of the database are older than d1lab."""
     db.execute("DROP TABLE d1lab_orders")
     with pytest.raises(InputError, match="d1lab migrate"):
         load(db, write_export(tmp_path / "export.csv", FIRST))
@@ -195,7 +195,9 @@ EXPORT = st.dictionaries(st.sampled_from("123"), STATE, min_size=1)
 @settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_any_interleaving_ends_in_the_newest_state_of_each_order(tmp_path_factory, data):
-    """Exports in any order, some twice, ids written in any way; no lines: the order is voided."""
+    """Exports can come in any order, repeatedly, and with any form of ID; without lines, an order
+    is void.
+    """
     exports = data.draw(st.lists(EXPORT, min_size=2, max_size=3))
     turns = data.draw(st.permutations(range(len(exports))))
     turns = [*turns, *data.draw(st.lists(st.sampled_from(turns), max_size=1))]
@@ -225,7 +227,7 @@ def test_any_interleaving_ends_in_the_newest_state_of_each_order(tmp_path_factor
 
 
 def test_dry_run_shows_the_first_orders_as_understood(tmp_path):
-    """In UTC, with what was paid; five orders, without rejected lines."""
+    """Five orders are shown in UTC with the amounts paid, without rejected lines."""
     names = [f"#{number}" for number in range(1, 8)]
     lines = [FIRST | {"Name": name, "Id": name[1:]} for name in names]
     lines[1] |= {"Lineitem price": "x"}

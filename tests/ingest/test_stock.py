@@ -1,4 +1,4 @@
-"""Stock comes from Shopify's inventory export: a snapshot of a day, by location."""
+"""Stock is loaded from Shopify's inventory export: a snapshot of one day, by location."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OLD = (
 
 @pytest.mark.parametrize("text", [NEW, OLD])
 def test_snapshot_is_written_once(db, tmp_path, text):
-    """What is on hand in each location; where an article is not stocked it has no count."""
+    """Each location has its units on hand; a product that is not stocked there has no count."""
     path = tmp_path / "inventory_export.csv"
     path.write_text(text)
     result = ingest_stock(db, path, shop="harbor", day=date(2026, 5, 1))
@@ -40,8 +40,8 @@ def test_snapshot_is_written_once(db, tmp_path, text):
     ]
 
 
-def test_count_that_is_none_is_rejected(tmp_path):
-    """The other counts go in; a file without counts stops."""
+def test_invalid_count_is_rejected(tmp_path):
+    """The other counts are loaded; a file without counts is an error."""
     path = tmp_path / "inventory_export.csv"
     path.write_text(NEW.replace("Main,3,5", "Main,3,some"))
     result = ingest_stock(None, path, shop="harbor")
@@ -52,7 +52,7 @@ def test_count_that_is_none_is_rejected(tmp_path):
 
 
 def test_counts_make_a_ledger_of_the_days_before(db, tmp_path):
-    """By hand: 7 socks counted on May 8; 2 sold on May 6 and 1 on May 8; counted 20 on May 4."""
+    """The expected values were computed by hand from counts and sales in May."""
     events = [
         {"event_id": str(n), "order_id": str(n), "occurred_at": f"2026-05-{day:02}T10:00:00Z"}
         | {"sku": "SOCK", "quantity": units, "discount_amount": cut, "revenue": units * 10 - cut}
@@ -85,8 +85,8 @@ def test_counts_make_a_ledger_of_the_days_before(db, tmp_path):
     assert ledger["gap_units"] == 10  # between the counts of May 4 and 8: lost, or sold elsewhere
 
 
-def test_the_apps_own_ledger_counts_first(db, tmp_path):
-    """Where the app records an article's stock, a count of ours adds no day."""
+def test_the_apps_own_ledger_takes_precedence(db, tmp_path):
+    """If the app records a product's stock, d1lab's counts add no day."""
     db.execute(
         "INSERT INTO inventory_impact (shop, sku, date, starting_inventory, ending_inventory) "
         "VALUES ('harbor', 'SOCK', '2026-05-01', 3, 3)"

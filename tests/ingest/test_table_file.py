@@ -1,4 +1,4 @@
-"""Files as programs write them: one table, whatever holds it."""
+"""Tables in files of common formats."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def read(path):
     ],
 )
 def test_text_is_read_as_it_is_written(tmp_path, text, encoding, dialect):
-    """Delimiter and encoding are found; the suffix in capitals is the same."""
+    """Delimiter and encoding are detected, and the suffix can be in capitals."""
     path = tmp_path / "ORDERS.TXT"
     path.write_bytes(text.encode(encoding))
     assert dialect_of(path) == dialect
     assert read(path) == ROWS
 
 
-def test_names_keep_their_line(tmp_path):
-    """A cell of several lines, and empty lines: the line is the one at which a record ends."""
+def test_lines_keep_their_numbers(tmp_path):
+    """A record with line breaks has the number of its last line, and empty lines count."""
     path = tmp_path / "a.csv"
     path.write_text('o,n\n1,"x\ny"\n\n2,z\n')
     assert [line for line, _ in records(path)] == [1, 3, 5]
 
 
 def workbook(path, cells: dict[str, str]):
-    """A workbook of two sheets, the second one called Orders, as Excel writes it."""
+    """A workbook of two sheets as Excel writes it; the second one is called Orders."""
     space = "http://schemas.openxmlformats.org"
     main, office = f"{space}/spreadsheetml/2006/main", f"{space}/officeDocument/2006/relationships"
     kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
@@ -96,8 +96,8 @@ def text_cell(text: str) -> str:
     return f'<c t="inlineStr"><is><t>{text}</t></is></c>'
 
 
-def test_workbook_gives_its_orders(tmp_path):
-    """Identifiers without decimals, days as days, from the sheet that is called so."""
+def test_workbook_returns_its_orders(tmp_path):
+    """Identifiers have no decimals, days are dates, and the sheet with that name is used."""
     cells = {
         "A1": text_cell("o"),
         "B1": text_cell("t"),
@@ -121,7 +121,7 @@ def test_workbook_gives_its_orders(tmp_path):
     ],
 )
 def test_file_that_cannot_be_read_says_why(tmp_path, name, data, message):
-    """Another kind of file, an empty one, one that only has the suffix."""
+    """The file is of another kind, is empty, or only has the suffix."""
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(InputError, match=message):

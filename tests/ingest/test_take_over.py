@@ -1,4 +1,4 @@
-"""A counter has one writer: the app's stay as they are, until they are handed over."""
+"""A counter has one writer: the app's counters are not changed until they are handed over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWNED = "SELECT table_name, part, how FROM d1lab_owned ORDER BY 1, 2"
 
 @pytest.fixture
 def app(db: SqliteDatabase, event: Callable[..., dict[str, Any]]) -> SqliteDatabase:
-    """An app that has counted 81 uses of one discount, then two tracked events of it."""
+    """An app that has counted 81 uses of one discount, and two tracked events of it."""
     db.execute(
         "INSERT INTO discount_analytics (shop, discount_id, sku, times_used, discount_amount,"
         " last_used_at) VALUES ('harbor', 'spring', 'SOCK', 81, 1030.78, '2026-04-30 09:00:00')"
@@ -41,7 +41,7 @@ def held(db: SqliteDatabase, table: str = "discount_analytics") -> list[tuple[An
 
 
 def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp_path: Path):
-    """One event, and 81 uses stay 81; tables that were empty are d1lab's and are filled."""
+    """With one event, 81 uses stay 81; empty tables are filled and belong to d1lab."""
     before = held(app), held(app, "daily_discount_stats")
     result = aggregate(app, tmp_path, database="x")
     assert (held(app), held(app, "daily_discount_stats")) == before
@@ -54,7 +54,7 @@ def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp
 
 
 def test_an_app_without_events_is_compared(app: SqliteDatabase, tmp_path: Path):
-    """No order line, and a table of the app's that is named as a view of d1lab's."""
+    """There is no order line, and the app has a table with the name of a d1lab view."""
     app.execute("DELETE FROM order_events")
     app.execute("CREATE TABLE order_lines (id INTEGER PRIMARY KEY, day TEXT)")
     app.execute("INSERT INTO order_lines VALUES (1, 'Monday')")
@@ -67,7 +67,7 @@ def test_an_app_without_events_is_compared(app: SqliteDatabase, tmp_path: Path):
 
 
 def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path: Path):
-    """Which rows, by how much, which days the events cover, and where they cover less."""
+    """The report has rows, differences, the days covered by events, and gaps."""
     result = aggregate(app, tmp_path, database="x")
     assert result.events.covered == "Events in D1: 2, 2026-05-01 to 2026-05-01"
     (totals,) = (table for table in result.tables if table.table == "discount_analytics")
@@ -88,9 +88,9 @@ COUNT = "UPDATE product_performance SET units_sold_with_discount = 7 WHERE sku =
 def test_aggregate_leaves_a_table_in_which_the_app_starts_to_count(
     app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]], machine: str
 ):
-    """Values that d1lab did not write stay, and are reported; then the table is the app's.
+    """Values that d1lab did not write are kept and reported, and the table becomes the app's.
 
-    D1 itself has what the last aggregation left: a machine without its files notices, too.
+    The last result is in D1, so that a machine without d1lab's files detects them as well.
     """
     aggregate(app, tmp_path / "this", database="x")
     assert aggregate(app, tmp_path / "another", database="x").rows_written == 0
@@ -134,7 +134,7 @@ def owned_by_d1lab(app: SqliteDatabase) -> list[Any]:
 def test_a_table_that_was_left_can_be_handed_over_again(
     app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
 ):
-    """Then it is d1lab's as before; an emptied one is d1lab's by itself."""
+    """It then belongs to d1lab again; an emptied table does so by itself."""
     aggregate(app, tmp_path, database="x")
     app.execute(COUNT)
     aggregate(app, tmp_path, database="x")
@@ -151,7 +151,7 @@ def test_a_table_that_was_left_can_be_handed_over_again(
 def test_what_d1lab_and_its_pushes_wrote_is_nobody_elses(
     app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
 ):
-    """New events, corrections, rows that a push inserts, and rows that were deleted."""
+    """New events, corrections, inserted rows, and deleted rows do not count as the app's writes."""
     aggregate(app, tmp_path, database="x")
     track(app, [event(1, discount_amount=3), event(4, customer_id="bob")], correct=True)
     assert aggregate(app, tmp_path, database="x").left == {}
@@ -162,7 +162,7 @@ def test_what_d1lab_and_its_pushes_wrote_is_nobody_elses(
 
 
 def test_another_machine_is_nobody_else(app: SqliteDatabase, tmp_path: Path):
-    """What it wrote last is not known here, so nothing is suspected."""
+    """This machine does not know the last writes of another one, so it assumes no conflict."""
     aggregate(app, tmp_path / "here", database="x")
     app.execute("DELETE FROM order_events WHERE sku = 'HAT'")
     aggregate(app, tmp_path / "there", database="x")
@@ -170,7 +170,7 @@ def test_another_machine_is_nobody_else(app: SqliteDatabase, tmp_path: Path):
 
 
 def test_take_over_refuses_where_the_events_cover_less(app: SqliteDatabase, tmp_path: Path):
-    """The numbers are named, and nothing is written."""
+    """The error lists the figures, and nothing is written."""
     before = held(app), app.query(OWNED).rows
     proposal = propose(app, tmp_path, "discount_analytics", database="x")
     with pytest.raises(InputError, match=r"times_used 81.00 in D1, 2.00 from events.*--yes"):
@@ -181,13 +181,13 @@ def test_take_over_refuses_where_the_events_cover_less(app: SqliteDatabase, tmp_
 
 @pytest.fixture
 def taken(app: SqliteDatabase, tmp_path: Path) -> TakeOver:
-    """The counters of discount_analytics, handed over all the same."""
+    """Hand over the counters of discount_analytics in spite of the difference."""
     proposal = propose(app, tmp_path, "discount_analytics", database="x")
     return take_over(app, tmp_path, proposal, accept_shortfall=True)
 
 
 def test_take_over_writes_what_the_events_say(app: SqliteDatabase, taken: TakeOver, tmp_path: Path):
-    """Counted from events, recorded, and kept by every later aggregation."""
+    """Counters are computed from events, recorded, and kept by every later aggregation."""
     assert (taken.changed, taken.left) == (2, 0)
     assert app.query(f"{TOTALS} ORDER BY sku").rows == [
         ("harbor", "spring", "HAT", 1, 2),
@@ -204,7 +204,7 @@ def test_take_over_writes_what_the_events_say(app: SqliteDatabase, taken: TakeOv
 
 
 def test_rollback_gives_a_table_back(app: SqliteDatabase, taken: TakeOver, tmp_path: Path):
-    """The app's row is as it was, the row that was made is gone, and so is the record."""
+    """The app's row is restored, the inserted row is deleted, and so is the record."""
     assert rollback(app, tmp_path / "runs" / taken.run_id).restored == 2
     sock, hat = app.query(f"{TOTALS} ORDER BY times_used DESC").rows
     assert sock == ("harbor", "spring", "SOCK", 81, 1030.78)
@@ -214,7 +214,7 @@ def test_rollback_gives_a_table_back(app: SqliteDatabase, taken: TakeOver, tmp_p
 
 
 def test_take_over_notes_where_time_travel_can_go_back_to(taken: TakeOver, tmp_path: Path):
-    """The bookmark from before stands in the database's folder."""
+    """The bookmark from before is written to the database's folder."""
     (line,) = (tmp_path / "restore_points.jsonl").read_text().splitlines()
     noted = json.loads(line)
     assert (noted["before"], noted["bookmark"]) == (
@@ -223,7 +223,7 @@ def test_take_over_notes_where_time_travel_can_go_back_to(taken: TakeOver, tmp_p
 
 
 def test_take_over_leaves_what_the_app_wrote_meanwhile(app: SqliteDatabase, tmp_path: Path):
-    """A use between the look and the write is the app's: the row stays, and is told."""
+    """A use counted between the read and the write is kept and reported."""
     proposal = propose(app, tmp_path, "daily_discount_stats", database="x")
     assert proposal.counters is not None
     app.execute("UPDATE daily_discount_stats SET total_discounts_used = 1813")
@@ -234,7 +234,7 @@ def test_take_over_leaves_what_the_app_wrote_meanwhile(app: SqliteDatabase, tmp_
 
 
 def test_take_over_of_results_writes_nothing_yet(app: SqliteDatabase, tmp_path: Path):
-    """The next push does; one column may be handed over alone."""
+    """The next push does; a single column can be handed over."""
     app.execute(
         "INSERT INTO customer_insights (shop, customer_id, customer_segment, lifetime_value)"
         " VALUES ('harbor', 'ada', 'vip', 3)"
@@ -261,7 +261,7 @@ def test_take_over_of_results_writes_nothing_yet(app: SqliteDatabase, tmp_path: 
 def test_take_over_of_what_is_not_the_apps(
     app: SqliteDatabase, tmp_path: Path, name: str, error: type[Exception], words: str
 ):
-    """Unknown names propose the nearest; nothing is asked of tables that d1lab never writes."""
+    """Unknown names suggest the nearest; tables that d1lab never writes are rejected."""
     with pytest.raises(error, match=words):
         propose(app, tmp_path, name, database="x")
 
@@ -272,7 +272,7 @@ def test_take_over_by_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    """The difference first, then exit 2; with --yes it is done, and the run can be rolled back."""
+    """It prints the difference and exits with 2; with --yes it writes, and can be rolled back."""
     monkeypatch.setenv("D1LAB_ROOT", str(tmp_path))
     run = caller(monkeypatch, capsys)
     (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')

@@ -26,18 +26,18 @@ NOON = "2025-03-01 12:00:00"
     ],
 )
 def test_time_is_read(text):
-    """Offsets, halves of the day, names of months, seconds since 1970."""
+    """Offsets, AM and PM, names of months, and seconds since 1970 are read."""
     assert utc_texts([text], "UTC", "month-first") == {text: NOON}
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2025-02-30", "13/13/2025", "45717", "3/2025", ""])
-def test_text_that_is_no_time_is_left_out(text):
-    """A line with it is rejected in its own words."""
+def test_text_that_is_not_a_time_is_omitted(text):
+    """A line with such a text is rejected, and the reason shows it."""
     assert utc_texts([text], "UTC", "day-first") == {}
 
 
-def test_clock_of_the_shop_counts_where_no_offset_is():
-    """The hour that spring skips, the hour that autumn shows twice, and midnight of a day."""
+def test_times_without_an_offset_are_the_shops():
+    """This includes the hour that is skipped in spring and the one that is repeated in fall."""
     read = utc_texts(["2025-03-30 02:30", "2025-10-26 02:30", "2025-06-01"], "Europe/Berlin", None)
     assert list(read.values()) == [
         "2025-03-30 01:30:00",
@@ -46,8 +46,8 @@ def test_clock_of_the_shop_counts_where_no_offset_is():
     ]
 
 
-def test_file_tells_what_stands_first():
-    """A 13 can be no month; dots have the day first in any case."""
+def test_file_shows_whether_days_come_first():
+    """13 cannot be a month, and with dots the day comes first."""
     assert order_of_days(["3/1/2025", "13/1/2025"]) == "day-first"
     assert order_of_days(["3-1-2025", "1-13-2025"]) == "month-first"
     assert order_of_days(["3/1/2025", "31.12.2025"]) is None
@@ -56,7 +56,7 @@ def test_file_tells_what_stands_first():
 
 
 def test_day_with_two_readings_is_shown_in_both():
-    """March 3 is March 3 either way."""
+    """3/3 is the same day in both."""
     assert unsettled(["3/3/2025", "1.2.2025", "2025-01-02"]) is None
     assert unsettled(["3/1/2025 10:00"]) == "3/1/2025 10:00"
     assert both_readings("3/1/2025 10:00") == ("January 3, 2025", "March 1, 2025")

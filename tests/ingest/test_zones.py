@@ -1,4 +1,4 @@
-"""The offsets in an export tell whose clock the shop goes by."""
+"""The offsets in an export show the time zone of the shop."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.support.exports import FIRST, load, write_export
         ([], None),
     ],
 )
-def test_zone_is_the_one_that_shows_all_offsets(times, zone):
-    """Summer and winter tell more; two shops in one file, or UTC, tell nothing."""
+def test_zone_is_the_one_with_all_offsets(times, zone):
+    """Summer and winter narrow it down; two shops in one file, or UTC, show nothing."""
     assert zone_of(times) == zone
 
 
-def test_zone_is_proposed_until_one_is_told(db, tmp_path):
-    """A shop whose zone is known needs no proposal."""
+def test_zone_is_proposed_until_one_is_set(db, tmp_path):
+    """A shop with a zone needs no proposal."""
     path = write_export(tmp_path / "export.csv", FIRST)
     assert load(db, path).proposed_timezone == "Europe/Berlin"
     assert load(db, path, timezone="Europe/Paris").proposed_timezone is None

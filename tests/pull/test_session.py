@@ -1,4 +1,4 @@
-"""Complete pulls from a SQLite file, from a database that looks remote, and from the real engine."""
+"""Complete pulls from a SQLite file, a database that looks remote, and the real engine."""
 
 from __future__ import annotations
 

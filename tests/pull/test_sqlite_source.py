@@ -1,4 +1,4 @@
-"""SQLite files: values that ADBC would convert are exact, and unreadable ones are read one by one."""
+"""SQLite files are read exactly, including values that ADBC would convert or cannot read."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ USUAL = {"INTEGER": 1, "DECIMAL(9,2)": 1.5, "REAL": 0.25, "BLOB": b"b"}
 @pytest.mark.parametrize("place", [0, 3, 4, 9, 17])
 @pytest.mark.parametrize("declared", ODD)
 def test_one_odd_value_anywhere(db, declared, place):
-    """In ADBC's first rows it would change the column's type; later it would fail or be converted."""
+    """In ADBC's first rows it would change the column's type; later it would be an error."""
     for number, odd in enumerate(ODD[declared]):
         name = f"t{number}"
         db.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v {declared})")

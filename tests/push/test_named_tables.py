@@ -1,4 +1,4 @@
-"""Write-back to the app's own tables: named columns only, with before-image, audit, and rollback."""
+"""Write-back to the app's own tables: only named columns, with audit and rollback."""
 
 from __future__ import annotations
 

@@ -490,9 +490,7 @@ def test_push_names_the_table_of_a_value_that_d1_rejects(
 # ---- what comes back --------------------------------------------------------------------------
 
 
-def test_push_detects_a_value_that_reads_back_differently(
-    db: SqliteDatabase, run_dir: Path
-) -> None:
+def test_push_detects_a_value_that_reads_back_changed(db: SqliteDatabase, run_dir: Path) -> None:
     """If a trigger changes the value, the error has the row, the column, and both values."""
     db.execute(
         "CREATE TRIGGER rounds AFTER UPDATE ON inventory_impact WHEN NEW.days_of_supply = 3"
@@ -961,7 +959,7 @@ class Interloper(Steps):
 def test_push_beside_another_push_of_the_same_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever two processes that push one run meet, both succeed, and the result is that of one."""
+    """Wherever two processes that push one run meet, both succeed with the result of one."""
     ends: dict[int, dict[str, Any]] = {}
     world_before(tmp_path / "before").close()
     for number in range(1000):

@@ -1,4 +1,4 @@
-"""Parameters: read from the cell's syntax tree, strictly typed, wrong ones refused before a run."""
+"""Parameters are read from the syntax tree of their cell and checked strictly before a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def checked(texts=None, **values):
 
 
 def test_declared_types_come_from_annotation_or_default():
-    """Every declaration gives a kind, whether it is a list, and whether it may be null."""
+    """Every declaration has a kind, and whether it is a list and may be null."""
     kinds = {p.name: (p.kind, p.many, p.optional) for p in PARAMETERS.values()}
     assert kinds == {
         "shop": ("text", False, False),
@@ -50,7 +50,7 @@ def test_declared_types_come_from_annotation_or_default():
 
 
 def test_declared_help_is_the_comment():
-    """The comment of the line explains the parameter."""
+    """The comment in the line describes the parameter."""
     assert PARAMETERS["days"].help == "how far back"
     assert PARAMETERS["share"].help == ""
 
@@ -73,16 +73,16 @@ def test_declared_help_is_the_comment():
         ("x = 1\nx = 2", "parameter 'x' is declared twice"),
     ],
 )
-def test_declared_refuses_what_is_not_a_typed_literal(cell, message):
-    """A cell that computes, or leaves a type open, is refused with its line or name."""
+def test_declared_rejects_anything_but_typed_literals(cell, message):
+    """An expression or an open type is an error that names the line or the parameter."""
     with pytest.raises(InputError) as caught:
         declared(cell, "report 'inventory'")
     assert message in str(caught.value)
     assert "report 'inventory'" in str(caught.value)
 
 
-def test_check_gives_all_parameters():
-    """What is not given keeps its default."""
+def test_check_returns_all_parameters():
+    """Parameters that are not set keep their defaults."""
     assert checked(days=7) == {
         "shop": "harbor",
         "as_of": None,
@@ -98,7 +98,7 @@ def test_check_gives_all_parameters():
 
 
 def test_check_proposes_the_nearest_name():
-    """An unknown name stops the run and names the nearest."""
+    """An unknown name is an error that suggests the nearest one."""
     with pytest.raises(UnknownName) as caught:
         checked(sinse="2017-01-01")
     assert str(caught.value).startswith("There is no parameter 'sinse' for report 'inventory'")
@@ -132,7 +132,7 @@ def test_check_proposes_the_nearest_name():
     ],
 )
 def test_check_reads_text_by_the_declared_type(name, text, value):
-    """`--set` values are text: the declaration says what they mean."""
+    """Values of `--set` are text, which the declared type converts."""
     result = checked({name: text})[name]
     assert result == value
     assert type(result) is type(value)
@@ -159,8 +159,8 @@ def test_check_reads_text_by_the_declared_type(name, text, value):
         ("since", "tomorrow"),
     ],
 )
-def test_check_refuses_text_of_another_type(name, text):
-    """Nothing is guessed: text that is not of the type is an error that shows it."""
+def test_check_rejects_text_of_another_type(name, text):
+    """Text that is not of the declared type is an error that shows it."""
     with pytest.raises(InputError) as caught:
         checked({name: text})
     assert f"parameter {name!r} expects" in str(caught.value)
@@ -186,20 +186,20 @@ def test_check_refuses_text_of_another_type(name, text):
         ("codes", None),
     ],
 )
-def test_check_refuses_values_of_another_type(name, value):
-    """Values from a file have types of their own: none is converted silently."""
+def test_check_rejects_values_of_another_type(name, value):
+    """Values from a file have their own types and are not converted."""
     with pytest.raises(InputError) as caught:
         checked(**{name: value})
     assert f"parameter {name!r} expects" in str(caught.value)
 
 
-def test_check_takes_text_over_values():
-    """`--set` beats the file."""
+def test_check_prefers_text_to_values():
+    """`--set` overrides the file."""
     assert checked({"days": "7"}, days=90)["days"] == 7
 
 
-def test_check_without_data_knows_no_latest_day():
-    """`latest` stays open where it may, and is an error where a day is needed."""
+def test_check_without_data_has_no_latest_day():
+    """`latest` stays unresolved if it can, and is an error if a day is required."""
     empty = Days(today=date(2026, 5, 31))
     assert check(PARAMETERS, {}, {"as_of": "latest"}, empty, "report")["as_of"] is None
     with pytest.raises(InputError, match="'latest' is not available"):
@@ -207,7 +207,7 @@ def test_check_without_data_knows_no_latest_day():
 
 
 def test_load_values_reads_json_and_toml(tmp_path):
-    """Both kinds of files give names and typed values; TOML's own dates are days."""
+    """Both formats give names and typed values, and TOML's dates are days."""
     (tmp_path / "p.json").write_text('{"days": 7, "codes": ["A"]}')
     (tmp_path / "p.toml").write_text('days = 7\nsince = 2017-02-28\ncodes = ["A"]')
     assert checked(**load_values(tmp_path / "p.json"))["codes"] == ["A"]
@@ -224,7 +224,7 @@ def test_load_values_reads_json_and_toml(tmp_path):
         ("p.json", None, "No such file"),
     ],
 )
-def test_load_values_names_the_file_at_fault(tmp_path, name, text, message):
+def test_load_values_names_the_invalid_file(tmp_path, name, text, message):
     """An unreadable file is an input error with its path."""
     if text is not None:
         (tmp_path / name).write_text(text)

@@ -1,4 +1,4 @@
-"""run.json and results.json: what one process writes, another reads."""
+"""run.json and results.json can be read by other processes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ START = datetime(2026, 5, 31, 6, 0, tzinfo=UTC)
 
 
 def record(**fields) -> RunRecord:
-    """A run that ended well."""
+    """A successful run."""
     basics = {"run_id": "r1", "report": "inventory", "title": "Turnover", "shop": "harbor"}
     return RunRecord.model_validate({**basics, "status": "done", "started_at": START, **fields})
 
 
 def test_record_survives_its_file(tmp_path: Path):
-    """What the runner saved is what the page reads."""
+    """The page reads what the run saved."""
     run = record(
         as_of=date(2026, 5, 31),
         parameters={"shop": "harbor", "days": 30},
@@ -42,13 +42,13 @@ def test_record_survives_its_file(tmp_path: Path):
 
 
 def test_record_of_a_later_version_is_read(tmp_path: Path):
-    """Unknown fields do not make an archive unreadable."""
+    """Unknown fields are ignored, so that archives stay readable."""
     text = json.loads(record().model_dump_json()) | {"colour": "blue"}
     (tmp_path / "run.json").write_text(json.dumps(text))
     assert load_run(tmp_path) == record()
 
 
-def test_bad_record_names_the_field(tmp_path: Path):
+def test_invalid_record_names_the_field(tmp_path: Path):
     """A missing or broken record is a clear error."""
     with pytest.raises(InputError, match=r"run\.json is missing"):
         load_run(tmp_path)
@@ -58,7 +58,7 @@ def test_bad_record_names_the_field(tmp_path: Path):
 
 
 def test_command_repeats_the_run_and_quotes_values():
-    """The command carries what was set, and a hostile value stays one word."""
+    """The command has the parameters that were set, and quotes hostile values."""
     run = record(
         as_of=date(2026, 5, 31),
         database="live",
@@ -72,14 +72,14 @@ def test_command_repeats_the_run_and_quotes_values():
 
 
 def test_age_counts_from_the_pull():
-    """Age is the pull's, not the run's."""
+    """The age is that of the pull, not of the run."""
     run = record(data=DataState(pulled_at=START))
     assert run.age_days(START + timedelta(hours=36)) == 1.5
     assert record().age_days() is None
 
 
 def test_key_figures_are_the_last_of_each_name(tmp_path: Path):
-    """A figure shown twice counts once, and results.json keeps it."""
+    """A figure shown twice counts once, and results.json has it."""
     cells = [
         {"outputs": [{"data": Figures.of(figure)._repr_mimebundle_()}]}
         for figure in (Figure.of("orders", 1), Figure.of("days", 2.5), Figure.of("orders", 3))

@@ -1,4 +1,4 @@
-"""Reports: which notebooks are some, and what becomes of those that cannot be read."""
+"""Reports: which notebooks are reports, and how unreadable ones are handled."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_a_notebook_that_cannot_be_read_stops_no_other(settings: Settings):
-    """Each is named with one sentence; the good one is a report, one without `shop` is none."""
+    """Each one is listed with a sentence; a notebook without `shop` is not a report."""
     for name, content in BROKEN.items():
         (settings.notebooks_dir / f"{name}.ipynb").write_bytes(content)
     (settings.notebooks_dir / "away.ipynb").symlink_to(settings.root / "nowhere")

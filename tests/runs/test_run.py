@@ -1,4 +1,4 @@
-"""A run: its parameters, its folder, its record, and the secrets that it never sees."""
+"""A run: its parameters, folder, and record, and the secrets that it never sees."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET = "never-to-be-seen-4711"
 
 @pytest.fixture
 def settings(tmp_path: Path, tiny_warehouse: Path) -> Settings:
-    """A project with the tiny warehouse and the notebooks of the tests."""
+    """A project with the small warehouse and the notebooks of the tests."""
     folder = tmp_path / "data" / "demo"
     folder.mkdir(parents=True)
     shutil.copyfile(tiny_warehouse, folder / "warehouse.duckdb")
@@ -36,7 +36,7 @@ def prepared(settings: Settings, name: str, **values):
 
 
 def test_reports_are_notebooks_with_a_parameters_cell(settings):
-    """A tour without a parameters cell is no report; its name is not known as one."""
+    """A tour without a parameters cell is not a report, and its name is unknown."""
     names = [report.name for report in list_reports(settings)]
     assert "ends_well" in names
     assert "is_no_report" not in names
@@ -48,8 +48,8 @@ def test_reports_are_notebooks_with_a_parameters_cell(settings):
         load_report(settings, "../notebooks/ends_well")
 
 
-def test_report_digest_is_of_what_it_does(settings, tmp_path):
-    """Outputs and metadata leave a notebook's digest alone; its code, tags and text do not."""
+def test_report_digest_depends_on_code_tags_and_text(settings, tmp_path):
+    """Outputs and metadata do not change a notebook's digest."""
     first = load_report(settings, "ends_well")
     notebook = json.loads(first.path.read_text())
     settings.notebooks_dir = tmp_path
@@ -85,8 +85,8 @@ def _with_comment(notebook):
         ([["shop = 'a'\n", "days = len('a')"]], "default of parameter 'days' must be a literal"),
     ],
 )
-def test_report_with_faulty_parameters_is_refused(settings, tmp_path, cells, message):
-    """What cannot be checked is refused, with the notebook's name."""
+def test_report_with_invalid_parameters_is_rejected(settings, tmp_path, cells, message):
+    """The error has the notebook's name."""
     settings.notebooks_dir = tmp_path
     code = [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": c} for c in cells]
     (tmp_path / "odd.ipynb").write_text(json.dumps({"nbformat": 4, "cells": code}))
@@ -97,7 +97,7 @@ def test_report_with_faulty_parameters_is_refused(settings, tmp_path, cells, mes
 
 
 def test_prepare_resolves_the_day_and_checks_the_shop(settings):
-    """as_of becomes the last day of the shop's data; all else is checked before any kernel."""
+    """as_of becomes the last day of the shop's data, before any kernel starts."""
     task = prepared(settings, "ends_well", shop="harbor")
     assert task.as_of == task.data.data_as_of
     assert task.parameters == {"shop": "harbor", "as_of": task.as_of.isoformat()}
@@ -110,23 +110,23 @@ def test_prepare_resolves_the_day_and_checks_the_shop(settings):
         prepared(settings, "ends_well", as_of="1999-12-31")
 
 
-def test_prepare_takes_an_earlier_day(settings):
-    """A given day is the run's day; the data's own last day stays known."""
+def test_prepare_accepts_an_earlier_day(settings):
+    """The given day is the run's day, and the last day of the data is recorded as well."""
     last = prepared(settings, "ends_well").as_of
     task = prepared(settings, "ends_well", as_of=date(last.year, last.month, last.day - 1))
     assert task.as_of < task.data.data_as_of == last
 
 
 def test_run_without_a_warehouse_says_what_to_do(settings):
-    """Missing data is exit code 3, before anything is started."""
+    """Missing data has exit code 3, before anything is started."""
     (settings.folder("demo") / "warehouse.duckdb").unlink()
     with pytest.raises(StaleDataError, match="d1lab pull") as caught:
         prepared(settings, "ends_well")
     assert caught.value.exit_code == 3
 
 
-def test_run_keeps_all_of_it_in_its_folder(settings):
-    """run.json says what was run on what; the notebook is the executed one."""
+def test_run_saves_everything_in_its_folder(settings):
+    """run.json has the parameters and the data; the notebook is the executed one."""
     record, run_dir = run(settings, prepared(settings, "ends_well"))
     assert record == load_run(run_dir)
     assert (record.status, record.report, record.title) == ("done", "ends_well", "Ends well")
@@ -143,8 +143,8 @@ def test_run_keeps_all_of_it_in_its_folder(settings):
     assert not (settings.notebooks_dir / "ends_well-out.ipynb").exists()
 
 
-def test_run_notes_what_was_read_shown_and_staged(settings):
-    """Key figures, staged rows and simulated views of the run are in its folder."""
+def test_run_records_what_was_read_shown_and_staged(settings):
+    """Key figures, staged rows, and simulated views of the run are in its folder."""
     record, run_dir = run(settings, prepared(settings, "uses_the_lab"))
     assert record.status == "done", record.error
     assert record.staged == {"inventory_impact": 1}
@@ -162,8 +162,8 @@ def test_run_notes_what_was_read_shown_and_staged(settings):
         ("stops_early", "skipped", None, 0),
     ],
 )
-def test_run_that_does_not_end_well_is_recorded(settings, name, status, kind, code):
-    """How it ended, where, and what had been done until then."""
+def test_failed_run_is_recorded(settings, name, status, kind, code):
+    """The record has the status, the cell, and the results until then."""
     record, run_dir = run(settings, prepared(settings, name))
     assert record.status == status
     assert (record.error and record.error.kind) == kind
@@ -172,8 +172,8 @@ def test_run_that_does_not_end_well_is_recorded(settings, name, status, kind, co
     assert (run_dir / "notebook.ipynb").is_file()
 
 
-def test_exit_code_tells_time_out_and_missing_data():
-    """4 for a run that was stopped, 3 for a notebook that found its data missing."""
+def test_exit_code_shows_timeout_and_missing_data():
+    """It is 4 for a timeout and 3 for a notebook without data."""
     moment = datetime(2026, 5, 31, tzinfo=UTC)
     record = RunRecord(
         run_id="a", report="a", title="a", shop="a", status="failed", started_at=moment
@@ -187,9 +187,8 @@ def test_exit_code_tells_time_out_and_missing_data():
 
 
 def test_secrets_never_reach_a_run(settings, monkeypatch):
-    """No token is in the kernel's environment, its first image, its settings, or any file.
-
-    The page is among the files.
+    """No token is in the kernel's environment, memory image, settings, or any file, including the
+    page.
     """
     for name in (
         "D1LAB_READ_TOKEN",
@@ -210,7 +209,7 @@ def test_secrets_never_reach_a_run(settings, monkeypatch):
 
 
 def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
-    """The fall-back hides the tokens as well."""
+    """A kernel that is not forked gets no tokens."""
     monkeypatch.setenv("D1LAB_WRITE_TOKEN", SECRET)
     record, run_dir = run(settings, prepared(settings, "tells_secrets"), fork=False)
     assert record.status == "done", record.error
@@ -218,7 +217,7 @@ def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
 
 
 def test_run_folders_do_not_clash(settings):
-    """Two runs in one second get folders of their own, whatever the shop is called."""
+    """Two runs in the same second have different folders, for any name of the shop."""
     task = prepared(settings, "ends_well")._replace(shop="../../a b.myshopify.com")
     first, second = new_run_dir(settings, task), new_run_dir(settings, task)
     assert first != second

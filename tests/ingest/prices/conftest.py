@@ -1,4 +1,4 @@
-"""A competitor's site on loopback, and a clock that waits for nobody."""
+"""A competitor's site on loopback, and a clock that does not wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reply = tuple[int, dict[str, str], bytes]
 
 
 class Asked(NamedTuple):
-    """A request that came in."""
+    """A request that the site received."""
 
     path: str
     agent: str
@@ -25,7 +25,7 @@ class Asked(NamedTuple):
 
 
 class FakeClock:
-    """Stands still unless somebody sleeps."""
+    """A clock that advances only when a test sleeps."""
 
     def __init__(self) -> None:
         self.time = 1_000.0
@@ -39,7 +39,7 @@ class FakeClock:
 
 
 class Site:
-    """Pages by path; what is not there answers 404. A reply may also write to the socket itself."""
+    """Pages by path; any other path is a 404. A reply can also write to the socket directly."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.replies: dict[str, Reply | Callable[[BaseHTTPRequestHandler], None]] = {}
@@ -58,14 +58,14 @@ class Site:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def page(self, path: str, html: str | bytes, status: int = 200, **headers: str) -> str:
-        """Put a page up; its address."""
+        """Add a page, and return its address."""
         body = html.encode() if isinstance(html, str) else html
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.replies[path] = (status, {"content-type": "text/html; charset=utf-8", **named}, body)
         return self.url(path)
 
     def product(self, path: str, price: object = "12.50", **offer: object) -> str:
-        """Put up a product page with JSON-LD; its address."""
+        """Add a product page with JSON-LD, and return its address."""
         data = {
             "@context": "https://schema.org",
             "@type": "Product",
@@ -112,13 +112,13 @@ class Site:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         return Handler
 
 
 def json_ld(*documents: object) -> str:
-    """A page with these JSON-LD documents; texts stand as they are."""
+    """Return a page with these JSON-LD documents; texts are used unchanged."""
     texts = (d if isinstance(d, str) else json.dumps(d) for d in documents)
     scripts = "".join(f'<script type="application/ld+json">{text}</script>' for text in texts)
     return f"<!doctype html><html><head>{scripts}</head><body>Hello</body></html>"
@@ -155,7 +155,7 @@ def visitor(clock: FakeClock) -> Iterator[Visitor]:
 
 @pytest.fixture
 def hasty_visitor(clock: FakeClock) -> Iterator[Visitor]:
-    """Waits a second for an answer, for the tests in which none comes."""
+    """A visitor that waits one second for a response, for tests in which none comes."""
     made = Visitor(clock=clock.clock(), contact="mail@shop.example", answer_seconds=1.0)
     yield made
     made.close()
@@ -163,7 +163,7 @@ def hasty_visitor(clock: FakeClock) -> Iterator[Visitor]:
 
 @pytest.fixture
 def csv_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file of these lines, the first being its header, and gives its path."""
+    """Write a file of these lines, with the header first, and return its path."""
 
     def write(*lines: str, name: str = "prices.csv") -> Path:
         path = tmp_path / name

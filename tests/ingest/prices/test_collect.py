@@ -1,4 +1,4 @@
-"""From a list of pages to rows in D1: every page is a price, or a line with its reason."""
+"""From pages to rows in D1: every page gives a price, or a rejected line with its reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stored(db):
 
 @pytest.fixture
 def collect(db, csv_file, visitor):
-    """Looks at the pages of these lines; `hours` later than noon."""
+    """Fetch the pages of these lines, a number of `hours` after noon."""
 
     def run(*lines: str, hours: float = 0, dry_run: bool = False, header: str = HEADER, **options):
         return collect_prices(
@@ -36,8 +36,8 @@ def collect(db, csv_file, visitor):
     return run
 
 
-def test_collect_writes_what_pages_ask(db, site, collect):
-    """A price, one in another currency, one sold out: each with its moment and its source."""
+def test_collect_writes_the_prices_of_pages(db, site, collect):
+    """A price, one in another currency, and a sold-out product have their time and source."""
     lines = [
         f"harbor,SOCK,acme,{site.product('/a', '12.50')},,",
         f"harbor,SOCK,bolt,{site.product('/b', '9', priceCurrency='USD')},,",
@@ -55,7 +55,7 @@ def test_collect_writes_what_pages_ask(db, site, collect):
 
 
 def test_collect_fetches_again_only_later(db, site, collect):
-    """Within 12 hours a page is known; after that a second look is a second row."""
+    """A page is fetched again after 12 hours, which adds a second row."""
     line = f"harbor,SOCK,acme,{site.product('/a')},,"
     assert collect(line).written == 1
     again = collect(line, hours=11)
@@ -68,8 +68,8 @@ def test_collect_fetches_again_only_later(db, site, collect):
     assert site.paths.count("/a") == 3
 
 
-def test_collect_reports_each_line_that_gave_none(db, site, collect):
-    """robots.txt, no product, no price, another page, a bad line: in the file's order."""
+def test_collect_rejects_each_line_without_a_price(db, site, collect):
+    """The reasons are in the file's order: robots.txt, no product, no price, an invalid line."""
     site.robots("User-agent: *\nDisallow: /forbidden\n")
     site.page("/blog", "<p>Hello")
     good = f"harbor,SOCK,acme,{site.product('/a')},,"
@@ -100,8 +100,8 @@ def test_collect_reports_each_line_that_gave_none(db, site, collect):
     assert "/forbidden" not in site.paths
 
 
-def test_collect_puts_a_busy_host_off_once(db, site, clock, collect):
-    """It waits as long as the server asks, asks once more, and gives in after that."""
+def test_collect_retries_a_busy_host_once(db, site, clock, collect):
+    """It waits as long as the server asks, retries once, and then gives up."""
     site.page("/busy", "", 503, retry_after="60")
     began = clock.time
     result = collect(f"harbor,SOCK,acme,{site.url('/busy')},,")
@@ -123,8 +123,8 @@ def test_collect_puts_a_busy_host_off_once(db, site, clock, collect):
     assert collect(f"harbor,SOCK,acme,{site.url('/back')},,").written == 1
 
 
-def test_collect_leaves_a_host_that_wants_too_long_a_pause(site, clock, collect):
-    """An hour between pages: the first is read, the rest is left for another round, at once."""
+def test_collect_skips_a_host_that_requires_too_long_a_delay(site, clock, collect):
+    """With an hour between pages, one is read, and the others are left for another run."""
     site.robots("User-agent: *\nCrawl-delay: 3600\n")
     began = clock.time
     result = collect(*(f"harbor,S{i},acme,{site.product(f'/{i}')},," for i in range(3)))
@@ -135,8 +135,8 @@ def test_collect_leaves_a_host_that_wants_too_long_a_pause(site, clock, collect)
     assert clock.time - began < 10
 
 
-def test_collect_leaves_a_host_that_leads_to_such_a_one(site, other, clock, collect):
-    """The long pause is the redirect's target's: nobody waits for it either."""
+def test_collect_skips_a_host_that_redirects_to_such_a_host(site, other, clock, collect):
+    """The long delay is that of the redirect's target, and it is not waited for either."""
     other.robots("User-agent: *\nCrawl-delay: 3600\n")
     for number in range(3):
         other.product(f"/{number}")
@@ -151,8 +151,8 @@ def test_collect_leaves_a_host_that_leads_to_such_a_one(site, other, clock, coll
     assert clock.time - began < 20
 
 
-def test_collect_gives_a_failing_host_up(site, collect):
-    """Three faults in a row: the host's other pages are spared."""
+def test_collect_stops_after_three_failures_of_a_host(site, collect):
+    """After three failures in a row, the host's other pages are not requested."""
     for number in range(6):
         site.page(f"/{number}", "", 500)
     result = collect(*(f"harbor,S{i},acme,{site.url(f'/{i}')},," for i in range(6)))
@@ -163,8 +163,7 @@ def test_collect_gives_a_failing_host_up(site, collect):
 
 
 def test_collect_lets_hosts_take_turns(site, collect):
-    """While one host has its pause another is asked: of two hosts each has its pauses (6 s), and
-    they take 8 s together, not 14."""
+    """During the delay of one host, another one is requested: both take 8 s together, not 14 s."""
     lines = []
     for number in range(3):
         site.product(f"/{number}")
@@ -178,7 +177,7 @@ def test_collect_lets_hosts_take_turns(site, collect):
 
 
 def test_collect_keeps_what_it_has_when_interrupted(db, site, collect):
-    """Ctrl-C in the middle: what was seen is written."""
+    """After Ctrl-C, the prices found so far are written."""
 
     def stop(name: str, done: int, expected: int) -> None:
         if done == 2:
@@ -192,14 +191,14 @@ def test_collect_keeps_what_it_has_when_interrupted(db, site, collect):
 
 
 def test_collect_dry_run_fetches_and_writes_nothing(db, site, collect):
-    """What would be written is told."""
+    """It reports what would be fetched."""
     result = collect(f"harbor,SOCK,acme,{site.product('/a')},,", dry_run=True)
     assert (result.written, str(result.seen[0].price)) == (0, "12.50")
     assert stored(db) == []
 
 
-def test_collect_refuses_a_list(collect, monkeypatch):
-    """A column misspelt or missing; and where the extractor is not installed, how to get it."""
+def test_collect_rejects_an_invalid_list(collect, monkeypatch):
+    """A column is misspelled or missing, or the extractor is not installed."""
     with pytest.raises(UnknownName, match="Did you mean 'url'"):
         collect(header="shop,sku,competitor,uri")
     with pytest.raises(InputError, match="has no column url"):

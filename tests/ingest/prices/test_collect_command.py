@@ -1,4 +1,4 @@
-"""`d1lab ingest prices` on the command line: from a file, and from pages of a list."""
+"""`d1lab ingest prices` on the command line, from a file and from a list of pages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stored(folder: Path) -> list[tuple]:
 
 
 def test_prices_of_a_file(command, tmp_path):
-    """A dry run, the run, and again: each says what it did; refused lines end with 1."""
+    """A dry run, a run, and a second run report what they did; rejected lines give exit code 1."""
     (tmp_path / "prices.csv").write_text(
         f"{FILE}harbor,HAT,acme,12.50,EUR,2026-05-01\nharbor,HAT,bolt,x,EUR,2026-05-01\n"
     )
@@ -52,7 +52,7 @@ def test_prices_of_a_file(command, tmp_path):
 
 
 def test_prices_of_pages(command, tmp_path, site):
-    """A real round over a page, with real pauses of a second."""
+    """The pages are fetched with real delays of a second."""
     url = site.product("/hat", "9.90")
     (tmp_path / "pages.csv").write_text(f"{LIST}harbor,HAT,acme,{url}\n")
     dry = command("--pages", "pages.csv", "--delay", "1", "--dry-run")
@@ -75,8 +75,8 @@ def test_prices_of_pages(command, tmp_path, site):
         (("--pages", "absent.csv", "--contact", "a\nb"), "--contact"),
     ],
 )
-def test_prices_refuses_in_one_line(command, arguments, said):
-    """What was asked, what to do."""
+def test_prices_rejects_in_one_line(command, arguments, said):
+    """The error says what was asked and what to do."""
     ended = command(*arguments)
     assert (ended.code, ended.err.count("\n"), ended.out) == (2, 1, "")
     assert said in ended.err

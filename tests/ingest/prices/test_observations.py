@@ -1,4 +1,4 @@
-"""Competitors' prices come in once, and a line that breaks a rule says why."""
+"""Competitors' prices are loaded once, and an invalid line is rejected with its reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ingest(db, path) -> PricesResult:
 
 
 def test_prices_are_written_once(db, csv_file):
-    """A file sent again writes nothing; another price for the same moment replaces the first."""
+    """The same file writes nothing again; another price for the same time replaces the first."""
     lines = [
         "harbor,HAT,acme,12.50,EUR,yes,https://acme.example/hat,2026-05-01 10:00",
         "harbor,SOCK,acme,4,eur,,,2026-05-01T12:00:00+02:00",
@@ -44,8 +44,8 @@ def test_prices_are_written_once(db, csv_file):
     assert stored(db)[0][2] == 12.4
 
 
-def test_prices_columns_in_any_order_and_without_the_optional(db, csv_file):
-    """The header tells what is where; in_stock and url may be missing; cells are trimmed."""
+def test_prices_columns_in_any_order_and_without_optional_ones(db, csv_file):
+    """in_stock and url can be missing, and cells are trimmed."""
     path = csv_file(
         "\ufeffobserved_at,currency,price,competitor,sku,shop", "2026-05-01,EUR, 3 ,acme,HAT,harbor"
     )
@@ -54,7 +54,7 @@ def test_prices_columns_in_any_order_and_without_the_optional(db, csv_file):
 
 
 def test_prices_of_a_parquet_file(db, tmp_path):
-    """Typed columns come in as a CSV's texts do."""
+    """Typed columns give the same rows as the texts of a CSV file."""
     table = pa.table(
         {
             "shop": ["harbor"] * 2,
@@ -101,8 +101,8 @@ def test_prices_of_a_parquet_file(db, tmp_path):
         ("harbor,CAP,acme,3,EUR,,,2026-05-01 00:00", "acme has this price for 2026-05-01"),
     ],
 )
-def test_prices_refuse_a_line_and_take_the_others(db, csv_file, line, reason):
-    """The line's number is the file's; nothing of it is written."""
+def test_prices_reject_a_line_and_load_the_others(db, csv_file, line, reason):
+    """The line has its number in the file, and nothing of it is written."""
     first, last = (f"harbor,{sku},acme,3,EUR,,,2026-05-01" for sku in ("CAP", "TIE"))
     result = ingest(db, csv_file(HEADER, first, line, last))
     assert (result.received, result.written, result.known) == (3, 2, 0)
@@ -113,14 +113,14 @@ def test_prices_refuse_a_line_and_take_the_others(db, csv_file, line, reason):
 
 
 def test_prices_sold_out_need_no_price(db, csv_file):
-    """That a competitor has run out is worth a row, with the price or without."""
+    """A sold-out product is recorded with or without a price."""
     line = "harbor,HAT,acme,,,no,,2026-05-01"
     assert ingest(db, csv_file(HEADER, line)).written == 1
     assert stored(db) == [("HAT", "acme", None, None, 0, None, "2026-05-01 00:00:00", "file")]
 
 
-def test_prices_refuse_a_file(db, csv_file, tmp_path):
-    """A column misspelt, missing or twice, no file, another kind, another encoding."""
+def test_prices_reject_an_invalid_file(db, csv_file, tmp_path):
+    """A column is misspelled, missing, or duplicate, or the file or its encoding is invalid."""
     with pytest.raises(UnknownName, match="Did you mean 'competitor'"):
         ingest(db, csv_file(HEADER.replace("competitor", "competitr")))
     with pytest.raises(InputError, match="has no column observed_at"):
@@ -133,14 +133,14 @@ def test_prices_refuse_a_file(db, csv_file, tmp_path):
 
 
 def test_prices_dry_run_checks_and_writes_nothing(csv_file):
-    """Without a database every line is checked all the same."""
+    """Every line is checked without a database."""
     good, bad = "harbor,HAT,acme,1,EUR,,,2026-05-01", "harbor,HAT,acme,x,EUR,,,2026-05-01"
     result = ingest(None, csv_file(HEADER, good, bad))
     assert (result.received, result.written, result.known, len(result.rejected)) == (2, 0, 0, 1)
 
 
-def test_prices_progress_tells_rows(db, csv_file):
-    """The last call tells that all are written."""
+def test_prices_report_progress(db, csv_file):
+    """After the last call, all rows are written."""
     calls = []
     path = csv_file(HEADER, *(f"harbor,S{i},acme,1,EUR,,,2026-05-01" for i in range(5)))
     ingest_prices(db, path, now=NOW, progress=lambda *call: calls.append(call))

@@ -1,4 +1,4 @@
-"""Of a page's data the one offer that is meant, or the reason why there is none."""
+"""The offer that a page's data describes, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def offer(price: object, currency: str = "EUR", **more: object) -> dict:
 
 
 def test_offer_of_a_product():
-    """The plain case, and @type as a full IRI or one of several."""
+    """@type can be a name, a full IRI, or a list."""
     data = product(offer("12.50", availability=IN))
     assert found(json_ld(data)) == Offer(Decimal("12.50"), "EUR", True)
     for kind in ("https://schema.org/Product", ["Book", "Product"], "schema:Product"):
@@ -48,7 +48,7 @@ def test_offer_of_a_product():
 
 
 def test_offer_in_a_graph_by_reference():
-    """@graph, with the offer a thing of its own that the product refers to."""
+    """In @graph, the offer can be a node of its own that the product refers to."""
     graph = [
         {"@type": "WebPage", "mainEntity": {"@id": "#it"}},
         {"@id": "#it", "@type": "Product", "offers": {"@id": "#offer"}},
@@ -58,7 +58,7 @@ def test_offer_in_a_graph_by_reference():
 
 
 def test_offer_aggregated():
-    """Offers inside an aggregate count one by one; without them its lowest price."""
+    """Offers inside an aggregate are read one by one; without them, its lowest price is used."""
     inside = {
         "@type": "AggregateOffer",
         "lowPrice": 5,
@@ -70,8 +70,8 @@ def test_offer_aggregated():
     assert found(json_ld(product(bare))) == Offer(Decimal("5.00"), "EUR", None)
 
 
-def test_offer_lowest_that_is_to_be_had():
-    """Sold out sellers do not set the price, used goods never; if all are sold out, the lowest."""
+def test_offer_is_the_lowest_in_stock():
+    """Sold-out and used goods are ignored; if all are sold out, the lowest price is used."""
     used = offer(2, itemCondition="https://schema.org/UsedCondition", availability=IN)
     cheap = offer(5, availability="http://schema.org/SoldOut")
     assert found(json_ld(product(used, cheap, offer(7, availability=IN)))).price == 7
@@ -80,7 +80,7 @@ def test_offer_lowest_that_is_to_be_had():
 
 
 def test_offer_price_of_a_specification():
-    """The one for a single unit today: not the list price, a member's, many's, or next month's."""
+    """The price is for one unit today: no list price, member price, bulk price, or future price."""
     specifications = [
         {"price": 20, "priceCurrency": "EUR", "priceType": "https://schema.org/ListPrice"},
         {"price": 9, "priceCurrency": "EUR", "eligibleQuantity": {"minValue": 10}},
@@ -96,7 +96,7 @@ def test_offer_price_of_a_specification():
 
 
 def test_offer_of_a_variant():
-    """Variants at several prices need a name: the competitor's, or the shop's own by chance."""
+    """If variants have several prices, the line must name one of them."""
     group = {
         "@type": "ProductGroup",
         "hasVariant": [
@@ -117,20 +117,20 @@ def test_offer_of_a_variant():
     assert found(page := json_ld(group)) == Offer(Decimal(10), "EUR", True), page
 
 
-def test_offer_of_a_group_whose_variants_have_none():
-    """Sizes listed for their names; the price stands at the group."""
+def test_offer_of_a_group_whose_variants_have_no_price():
+    """Variants can be listed by name only, with the price at the group."""
     group = {"@type": "ProductGroup", "offers": offer(10), "hasVariant": [{"@type": "Product"}]}
     assert found(json_ld(group)).price == 10
 
 
-def test_offer_ignores_what_a_page_merely_mentions():
-    """Similar products and reviews' items are not what the page sells."""
+def test_offer_ignores_other_products_on_the_page():
+    """Similar products and the items of reviews are not what the page sells."""
     data = product(offer(10), isSimilarTo=product(offer(3)), isRelatedTo=[product(offer(4))])
     assert found(json_ld(data)).price == 10
 
 
 def test_offer_in_several_currencies():
-    """One must be named; one that is not there is refused, and told."""
+    """The line must name one of them, and one that the page does not have is an error."""
     page = json_ld(product(offer(10, "EUR"), offer(11, "USD")))
     assert reason(page) == "the offers are in EUR, USD. Choose one with currency."
     assert found(page, currency="USD") == Offer(Decimal(11), "USD", None)
@@ -138,7 +138,7 @@ def test_offer_in_several_currencies():
 
 
 def test_offer_sold_out_without_a_price():
-    """Many pages drop the price then: that it is sold out is worth knowing."""
+    """Many pages omit the price of a sold-out product."""
     sold_out = {"@type": "Offer", "availability": "https://schema.org/OutOfStock"}
     assert found(json_ld(product(sold_out))) == Offer(None, None, False)
 
@@ -157,13 +157,13 @@ def test_offer_sold_out_without_a_price():
         (product(offer({"a": 1})), "invalid price {'a': 1}. Expected an amount such as 12.50."),
     ],
 )
-def test_offer_refused_with_a_reason(data, said):
-    """Nothing is made up of half an offer."""
+def test_offer_rejected_with_a_reason(data, said):
+    """An incomplete offer is not completed by a guess."""
     assert reason(json_ld(data)).replace('"', "") == said
 
 
 def test_offer_of_microdata():
-    """As W3C's microdata: a price in content, availability as a link, nested scopes."""
+    """The page follows W3C's microdata: price in content, availability as a link, nested scopes."""
     page = """
     <div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Sock</h1>
     <div itemprop="offers" itemscope itemtype="https://schema.org/Offer">
@@ -174,7 +174,7 @@ def test_offer_of_microdata():
 
 
 def test_offer_of_microdata_with_a_part_elsewhere():
-    """An offer beside its product, by itemref; a price that is its element's text."""
+    """The offer is linked by itemref, and the price is the text of its element."""
     page = """
     <div itemscope itemtype="https://schema.org/Thing https://schema.org/Product"
     itemref="o no o"></div><p itemprop="price">7</p><div id=o><span itemprop="offers" itemscope
@@ -185,7 +185,7 @@ def test_offer_of_microdata_with_a_part_elsewhere():
 
 
 def test_offer_of_microdata_that_refers_to_itself_or_repeats_too_much():
-    """Circles end; a page whose items take a long time to read is refused with a reason."""
+    """Cycles end, and a page whose items take too long to read is rejected with a reason."""
     circle = '<p id=a itemscope itemtype="https://schema.org/Product" itemref=b></p>'
     assert reason(f"{circle}<i id=b itemprop=isPartOf itemscope itemref='a b'></i>").startswith(
         "the p"
@@ -194,15 +194,15 @@ def test_offer_of_microdata_that_refers_to_itself_or_repeats_too_much():
     assert "too much nested microdata" in reason(part + "<p itemscope itemref=a></p>" * 1_000)
 
 
-def test_offer_needs_no_microdata_where_json_ld_has_it():
-    """A page with thousands of reviews in microdata still has the price of its JSON-LD."""
+def test_offer_skips_microdata_if_json_ld_has_it():
+    """Thousands of reviews in microdata do not matter if JSON-LD has the price."""
     reviews = '<p itemprop="review">good' * 3_000
     assert found(json_ld(product(offer(4))).replace("Hello", reviews)).price == 4
 
 
 @pytest.mark.parametrize("marks", [("<!--", "-->"), ("//<![CDATA[", "//]]>"), ("\n// <!--", "")])
 def test_offer_of_json_ld_within_comment_marks(marks):
-    """Old templates hide a script from old browsers; line breaks within a text are read, too."""
+    """Old templates put the script in a comment; line breaks inside a text are accepted."""
     text = json.dumps({**product(offer(4)), "name": "two|lines"}).replace("|", "\n")
     script = f"{marks[0]}\n{text}\n{marks[1]}"
     page = f'<script type="Application/LD+json; charset=utf-8">{script}</script>'
@@ -210,7 +210,7 @@ def test_offer_of_json_ld_within_comment_marks(marks):
 
 
 def test_offer_json_ld_comes_before_microdata():
-    """A page that tells twice is taken at its JSON-LD; a broken script is passed over."""
+    """If a page has both, JSON-LD is used, and an invalid script is skipped."""
     micro = """<div itemscope itemtype="http://schema.org/Product"><div itemprop="offers" itemscope>
     <b itemprop="price">5</b><b itemprop="priceCurrency">EUR</b></div></div>"""
     told_twice = json_ld("{broken", product(offer(4))).replace("Hello", micro)
@@ -220,7 +220,7 @@ def test_offer_json_ld_comes_before_microdata():
 
 
 def test_offer_reads_the_charset():
-    """As the header declares; else UTF-8 if it is that, else as the page itself says."""
+    """It is that of the header, else UTF-8 if valid, else the one that the page declares."""
     page = json_ld(product(offer("12,50\u00a0€")))
     latin = page.replace("€", "").encode("latin-1")
     assert found(latin, "iso-8859-1").price == Decimal("12.5")
@@ -254,12 +254,12 @@ def reason_of(html: bytes, charset: str) -> str:
     ],
 )
 def test_offer_hostile_pages_have_a_reason(html):
-    """Whatever stands in a page: a reason, and no other error."""
+    """For any content of a page there is a reason, and no other error."""
     assert reason(html)
 
 
 def test_offer_many_variants_that_refer_to_each_other():
-    """Each thing is met once, or 300 that name all others would take for ever."""
+    """Each node is read once; 300 that name all others would otherwise never end."""
     names = [{"@id": f"#{i}"} for i in range(300)]
     graph = [{**name, "@type": "ProductGroup", "hasVariant": names} for name in names]
     assert reason(json_ld({"@graph": graph})) == "the product has no offer"
@@ -298,7 +298,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_offer_any_json_ends_as_an_offer_or_a_reason(value):
-    """Random data of schema.org's own words raises nothing but a reason."""
+    """Random data with schema.org's terms raises only errors with a reason."""
     try:
         result = found(json_ld(value if isinstance(value, dict) else {"@graph": value}))
     except InputError:
@@ -321,5 +321,5 @@ def test_offer_any_json_ends_as_an_offer_or_a_reason(value):
     ],
 )
 def test_in_stock_by_word_or_iri(word, meant):
-    """What can be ordered but not sent today puts no pressure on our price."""
+    """Products that can be ordered but not shipped today do not count as in stock."""
     assert in_stock(word) is meant

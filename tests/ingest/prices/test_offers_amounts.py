@@ -1,4 +1,4 @@
-"""What a price means, and when it could mean two things."""
+"""Prices as pages write them, and those with two readings."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from d1lab.ingest.prices.offers import amount
         ("1234.567", "1234.567"),
     ],
 )
-def test_amount_takes_what_means_one_number(written, meant):
-    """schema.org's full stop, and what pages write instead where only one reading is left."""
+def test_amount_reads_unambiguous_numbers(written, meant):
+    """These are schema.org's format and any other format with only one reading."""
     assert amount(written, "EUR") == Decimal(meant)
 
 
 @pytest.mark.parametrize("written", ["1,234", "1.234", "12.345", "999,000", "$1,234"])
-def test_amount_refuses_what_could_be_thousands(written):
-    """A single group of three digits is thousands to one page and a fraction to another."""
+def test_amount_rejects_what_could_be_thousands(written):
+    """One group of three digits can be thousands or decimals."""
     with pytest.raises(InputError, match="ambiguous price"):
         amount(written, "EUR")
 
 
 def test_amount_knows_currencies_of_three_decimals():
-    """In dinars 1.234 is a price; with a comma it stays ambiguous."""
+    """In dinars, 1.234 is a price; with a comma it is still ambiguous."""
     assert amount("1.234", "KWD") == Decimal("1.234")
     with pytest.raises(InputError, match="ambiguous price"):
         amount("1,234", "KWD")
@@ -57,8 +57,8 @@ def test_amount_knows_currencies_of_three_decimals():
     ["", "free", "from 12", "12-15", "0", "0.00", "-5", 0, -1, True, 1e12, float("nan"),
      float("inf"), "1e3", "12.", "١٢", "1,23,456", "12 13", "9" * 400, {}, [12]],
 )  # fmt: skip
-def test_amount_refuses_what_is_none(written):
-    """Words, ranges, nothing, less than nothing, other digits; the reason stays short."""
+def test_amount_rejects_what_is_not_an_amount(written):
+    """Words, ranges, empty and negative values, and other digits give a short reason."""
     with pytest.raises(InputError) as caught:
         amount(written, "EUR")
     assert len(str(caught.value)) < 150
@@ -66,7 +66,7 @@ def test_amount_refuses_what_is_none(written):
 
 @given(st.decimals(min_value=Decimal("0.01"), max_value=Decimal("999999.99"), places=2))
 def test_amount_reads_each_way_of_writing_alike(price):
-    """With two decimals every usual way of writing means the same."""
+    """With two decimals, every common format gives the same amount."""
     english, plain = f"{price:,.2f}", f"{price:.2f}"
     continental = english.replace(",", " ").replace(".", ",")
     dotted = english.replace(",", "_").replace(".", ",").replace("_", ".")

@@ -1,4 +1,4 @@
-"""Kernels: forked warm, alike to plain ones, strangers to each other, and told apart when dead."""
+"""Kernels, forked or plain: they give the same results, share nothing, and fail clearly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def printed(execution: Execution) -> str:
 
 @pytest.mark.parametrize("fork", [True, False])
 def test_kernel_runs_a_notebook(tmp_path, fork):
-    """Warm and plain kernels give the same results, and both are gone afterwards."""
+    """Forked and plain kernels give the same results, and both end afterwards."""
     execution, kernel = run("ends_well", tmp_path / "log", fork=fork)
     assert execution.status == "done", execution
     assert (execution.code_cells, execution.cells_done) == (5, 5)  # the injected one, too
@@ -48,7 +48,7 @@ def test_kernel_runs_a_notebook(tmp_path, fork):
 
 
 def test_kernel_sees_nothing_of_another_run(tmp_path):
-    """Variables, patches, environment, folder and random state end with the run."""
+    """Variables, patches, environment, folder, and random state end with the run."""
     first, _ = run("leaves_traces", tmp_path / "log")
     second, _ = run("leaves_traces", tmp_path / "log")
     for execution in (first, second):
@@ -59,14 +59,14 @@ def test_kernel_sees_nothing_of_another_run(tmp_path):
 
 
 def test_kernel_imports_d1lab_afresh(tmp_path):
-    """The server never imports d1lab: a kernel reads its code as it stands on disk."""
+    """The server never imports d1lab, so a kernel reads its current code from the disk."""
     execution, kernel = run("leaves_traces", tmp_path / "log")
     assert kernel.forked
     assert printed(execution).split()[-1] == "False"
 
 
-def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
-    """A fork server that cannot start costs time only."""
+def test_kernel_starts_without_a_server(tmp_path, monkeypatch):
+    """A fork server that cannot start only costs time."""
     monkeypatch.setattr(forking, "_server", None)
     monkeypatch.setattr(forking, "SERVER", tmp_path / "absent.py")
     execution, kernel = run("ends_well", tmp_path / "log")
@@ -76,7 +76,7 @@ def test_kernel_starts_plainly_without_a_server(tmp_path, monkeypatch):
     forking._close()
 
 
-def test_kernel_in_a_deep_folder_speaks_tcp(tmp_path, monkeypatch):
+def test_kernel_in_a_deep_folder_uses_tcp(tmp_path, monkeypatch):
     """A path that is too long for a socket does not stop the run."""
     monkeypatch.setattr("d1lab.runs.kernels.kernel.LONGEST_FOLDER", 1)
     execution, kernel = run("ends_well", tmp_path / "log")
@@ -84,8 +84,8 @@ def test_kernel_in_a_deep_folder_speaks_tcp(tmp_path, monkeypatch):
     assert kernel.forked
 
 
-def test_dead_kernel_is_told_from_a_failed_cell(tmp_path):
-    """A killed kernel and a raising cell fail differently; both say where."""
+def test_dead_kernel_is_distinguished_from_a_failed_cell(tmp_path):
+    """A killed kernel and a failed cell have different errors, and both name the cell."""
     dead, _ = run("kernel_dies", tmp_path / "log")
     assert (dead.status, dead.failure.kind, dead.failure.cell_index) == ("failed", "kernel", 4)
     assert "SIGKILL" in dead.failure.message
@@ -100,20 +100,20 @@ def test_dead_kernel_is_told_from_a_failed_cell(tmp_path):
 
 
 def test_crashed_kernel_says_where(tmp_path):
-    """What a segmentation fault leaves behind is in the run's log."""
+    """The output of a segmentation fault is in the run's log."""
     crashed, _ = run("kernel_crashes", tmp_path / "log")
     assert "SIGSEGV" in crashed.failure.message
     assert "string_at" in (tmp_path / "log").read_text()
 
 
 def test_skipped_cells_leave_no_trace(tmp_path):
-    """A cell tagged skip-run is neither run nor kept."""
+    """A cell tagged skip-run is neither run nor saved."""
     execution, _ = run("ends_well", tmp_path / "log")
     assert not any("this cell" in cell.source for cell in execution.notebook.cells)
 
 
-def test_stop_ends_a_run_well(tmp_path):
-    """`raise StopRun` skips the rest; no traceback is kept."""
+def test_stop_ends_a_run_successfully(tmp_path):
+    """`raise StopRun` skips the remaining cells without a traceback."""
     stopped, _ = run("stops_early", tmp_path / "log")
     assert (stopped.status, stopped.reason, stopped.failure) == ("skipped", "no data", None)
     outputs = [o for cell in stopped.notebook.cells for o in cell.get("outputs", ())]
@@ -121,7 +121,7 @@ def test_stop_ends_a_run_well(tmp_path):
 
 
 def test_timeout_interrupts_the_running_cell(tmp_path, monkeypatch):
-    """The limit is for the whole run; the cell that ran is named."""
+    """The limit applies to the whole run, and the error names the running cell."""
     time_is_up_in_the_cell(monkeypatch, tmp_path)
     stopped, kernel = run("never_ends", tmp_path / "log", timeout_seconds=1.5)
     assert (stopped.status, stopped.failure.kind) == ("timeout", "timeout")
@@ -129,8 +129,8 @@ def test_timeout_interrupts_the_running_cell(tmp_path, monkeypatch):
     assert kernel.process.poll() is not None
 
 
-def test_timeout_kills_what_goes_on_regardless(tmp_path, monkeypatch):
-    """A cell that swallows the interrupt is killed after the grace."""
+def test_timeout_kills_a_cell_that_ignores_the_interrupt(tmp_path, monkeypatch):
+    """A cell that catches the interrupt is killed after the grace period."""
     time_is_up_in_the_cell(monkeypatch, tmp_path)
     stopped, kernel = run("ignores_interrupt", tmp_path / "log", timeout_seconds=1.5)
     assert stopped.status == "timeout"
@@ -139,7 +139,7 @@ def test_timeout_kills_what_goes_on_regardless(tmp_path, monkeypatch):
 
 
 def test_cancellation_keeps_a_kernel_from_running(tmp_path):
-    """A run that is cancelled before it begins fails as interrupted, not as a dead kernel."""
+    """A run that is canceled before it starts is interrupted; its kernel did not die."""
     cancellation = Cancellation()
     cancellation.cancel()
     kernel = Kernel(ENVIRONMENT, NOTEBOOKS, tmp_path / "log")
@@ -150,14 +150,14 @@ def test_cancellation_keeps_a_kernel_from_running(tmp_path):
 
 
 def test_kernel_needs_no_heartbeat(tmp_path, monkeypatch):
-    """No thread opens sockets behind a kernel's back: it would race with the end of a dead one."""
+    """No thread opens sockets of a kernel, which could race with its end."""
     monkeypatch.setattr("jupyter_client.channels.HBChannel.start", lambda _: pytest.fail("started"))
     execution, _ = run("ends_well", tmp_path / "log")
     assert execution.status == "done", execution
 
 
 def test_server_ends_with_its_caller(tmp_path):
-    """When the process that asked is killed, its kernels do not live on."""
+    """If the calling process is killed, its kernels end as well."""
     program = f"""
 import os, pathlib
 from d1lab.runs.kernels.fork_client import ForkServer
@@ -179,7 +179,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_process_of_a_vanished_server_counts_as_killed(tmp_path):
-    """A server that dies takes its kernels along; whoever waits hears of it."""
+    """The kernels of a killed server end with it, and their callers are notified."""
     server = ForkServer(ENVIRONMENT, [], [])
     with (tmp_path / "log").open("wb") as log:
         orders = {"argv": ["-f", str(tmp_path / "k.json")], "env": ENVIRONMENT, "cwd": "/"}
