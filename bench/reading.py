@@ -135,16 +135,16 @@ def run() -> list[Comparison]:
         Comparison(
             f"{PULLS_A_DAY} pulls a day",
             f"One shop of {LIVING.rows:,} rows. Before each pull the app writes 6 order lines and "
-            "updates 18 counters. The first pull of a day reads the counters; discount_analytics "
-            "once a week only, since its index was found to be complete on the first day.",
-            ("day", "rows changed", "rows read", "for each changed"),
+            "updates 18 counters. The first pull of a day reads the counters, discount_analytics "
+            "only once a week, because its index proved complete on the first day.",
+            ("day", "rows changed", "rows read", "per row changed"),
             [
                 (number, day.rows_changed, day.rows_read, day.read_per_change)
                 for number, day in enumerate(days, 1)
             ],
             [
                 Target(
-                    "rows read for each that changed, over the week",
+                    "rows read per row changed, over the week",
                     _of_all(days).read_per_change,
                     20,
                 )
@@ -164,7 +164,7 @@ def _open(engine: workerd.Engine, size: Size) -> Database:
 
 
 def fill(db: Database, size: Size) -> None:
-    """The guide's tables, with rows of that size."""
+    """Create the guide's tables with that number of rows."""
     migrate(db)
     tables = ("customer_insights", "discount_analytics", "product_performance", "inventory_impact")
     for table, rows in zip(tables, size[2:], strict=True):
@@ -180,7 +180,7 @@ def _insert(db: Database, sql: str, first: int, size: Size, rows: int) -> None:
 
 
 def one_line(db: Database, folder: Path, size: Size) -> int:
-    """Rows read by the pull after one new order line."""
+    """Return the rows read by the pull after one new order line."""
     pull(db, folder, database="bench")
     db.execute(_ORDERS, (size.shops * size.lines, 1, size.shops, size.customers))
     result = pull(db, folder, database="bench")
@@ -189,7 +189,7 @@ def one_line(db: Database, folder: Path, size: Size) -> int:
 
 
 def own_push(db: Database, folder: Path, size: Size) -> int:
-    """Rows read by the pull after a push that changed every customer."""
+    """Return the rows read by the pull after a push that changed every customer."""
     pull(db, folder, database="bench")
     names = [f"c{number}" for number in range(size.customers)]
     columns = {"shop": ["shop0000"] * len(names), "customer_id": names}
@@ -199,13 +199,13 @@ def own_push(db: Database, folder: Path, size: Size) -> int:
     assert push(db, run_dir).changed == size.customers
     read = pull(db, folder, database="bench").rows_read
     with open_warehouse(folder) as con:
-        told = "SELECT count(*) FROM raw.customer_insights WHERE customer_segment = 'vip'"
-        assert con.execute(told).fetchall() == [(size.customers,)]
+        written = "SELECT count(*) FROM raw.customer_insights WHERE customer_segment = 'vip'"
+        assert con.execute(written).fetchall() == [(size.customers,)]
     return read
 
 
 def living_days(db: Database, folder: Path, size: Size, pulls: int, *, days: int = 7) -> list[Day]:
-    """What each of some days of pulls read, while the app goes on writing."""
+    """Return the rows read on each day of pulls while the app keeps writing."""
     with _clock(NOON - timedelta(days=1)):
         pull(db, folder, database="bench")
     return [_day(db, folder, size, pulls, number) for number in range(days)]
@@ -224,7 +224,7 @@ def _day(db: Database, folder: Path, size: Size, pulls: int, day: int) -> Day:
 
 
 def _write(db: Database, size: Size, number: int, now: datetime) -> int:
-    """Six lines, and six rows of each of three counters; the rows that changed."""
+    """Write six lines and six rows of each of three counters; return the rows changed."""
     lines = (size.lines + 6 * number, 6, size.shops, size.customers)
     at = (now - timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S")
     statements = [Statement(_ORDERS, lines)]
@@ -241,7 +241,7 @@ def _write(db: Database, size: Size, number: int, now: datetime) -> int:
 
 @contextmanager
 def _clock(now: datetime) -> Iterator[None]:
-    """Let a pull happen at that time, for D1 as for d1lab."""
+    """Set the time of pulls, for d1lab and for D1."""
     under_way = f"datetime('{now:%Y-%m-%d %H:%M:%S}', '-2 minutes')"
     with (
         patch("d1lab.pull.session.utc_now", lambda: now),
