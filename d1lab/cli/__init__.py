@@ -1,16 +1,17 @@
 """The command line: each command parses its options, calls one function, and prints the result.
 
-    setup.py    init, demo, migrate, doctor, track
-    aggregate.py aggregate, with its take-over
-    data.py     pull, tables, sql, metrics, search
-    ingest.py   the group `ingest`: ingest_orders.py, ingest_products.py, ingest_prices.py,
-                and what they share in ingest_summary.py
-    reports.py  run, prune, lab
-    push.py     push, rollback
-    ab.py       ab, the calculator
-    share.py    serve, publish, send, schedule
-    ending.py   errors as one sentence and an exit code
-    output.py   JSON, pipes and progress; terminal.py: tables for people
+    setup         init, demo, migrate, doctor, track, optimize
+    aggregate     aggregate, with the take-over of a table
+    data          pull, tables, sql, metrics, search
+    ingest        the group `ingest`: ingest_orders, ingest_products, ingest_prices, and their
+                  shared parts in ingest_summary
+    reports       run, prune, lab
+    monitor       runs, status
+    push          push, rollback
+    ab            ab, the calculator
+    share         serve, publish, send, schedule
+    error_output  errors as one sentence and an exit code
+    output        JSON, pipes, and progress; terminal: tables on a terminal
 
 Exit codes: 0 done, 1 failed, 2 invalid input; `run` adds 3 stale or missing data, 4 timeout,
 75 locked by another process.

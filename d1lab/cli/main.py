@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share
-from d1lab.cli.ending import fail
+from d1lab.cli.error_output import fail
 from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.memory import require_memory
 from d1lab.cli.output import echo_err

@@ -79,8 +79,8 @@ def push(
 
 def _keep(settings: Settings, run_dir: Path, result: PushResult) -> None:
     """Note the push with its run; it stands in D1 even if the run's own files are damaged."""
-    from d1lab.jobs.billed import keep_push
     from d1lab.jobs.ledger import open_ledger
+    from d1lab.jobs.run_cost import keep_push
 
     try:
         keep_push(settings, open_ledger(settings), run_dir, result)

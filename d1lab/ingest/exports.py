@@ -18,7 +18,7 @@ from d1lab.d1.database import Database, Statement
 from d1lab.errors import InputError
 from d1lab.ingest.column_map import ColumnMap
 from d1lab.ingest.events import TOLERANCE
-from d1lab.ingest.spelling import TIMES
+from d1lab.ingest.normalize_cells import TIMES
 from d1lab.ingest.times import unsettled, utc_texts
 
 _KEEP = """

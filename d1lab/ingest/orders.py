@@ -31,12 +31,12 @@ from d1lab.ingest.exports import ExportTime, export_time, keep_export
 from d1lab.ingest.files import FIELDS
 from d1lab.ingest.lines import delimiter_of, header, load
 from d1lab.ingest.lone_parts import explain_parts, shortened_orders
-from d1lab.ingest.money_back import fill_dues
+from d1lab.ingest.normalize_cells import make_plain
 from d1lab.ingest.orders_result import OrdersResult, first_orders, result_of
+from d1lab.ingest.partial_refunds import fill_dues
 from d1lab.ingest.phones import normalize_phones
 from d1lab.ingest.pseudonyms import pads
 from d1lab.ingest.replace import Replaced, find_known, replace_orders, require_tables
-from d1lab.ingest.spelling import make_plain
 from d1lab.ingest.zones import proposed_zone
 from d1lab.warehouse import scratch
 

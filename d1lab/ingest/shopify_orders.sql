@@ -1,6 +1,6 @@
 -- shopify_orders: lines of Shopify's order export, as order events and rejected lines
 -- unit: the shop's currency      grain: line (of the file), type
--- reads: source, settings (one row), dues (by money_back.py), the macros of texts and no_sale
+-- reads: source, settings (one row), dues (by partial_refunds.py), the macros of texts and no_sale
 -- An order is all lines with one Name, and with one Id if two orders share the name; its own fields
 -- are on the first line. Sums are in the currency's smallest unit. A line's value is
 -- price * quantity minus its own discount. The order's discount on top of that is derived from

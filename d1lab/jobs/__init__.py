@@ -7,6 +7,9 @@ push_staged  push the results of a job's run
 ledger       the history of runs
 leases       locks, so that no two processes do the same work
 history      read access to the history of runs
+run_cost     what D1 billed for a run
+lost_results results of a last run that are no longer in D1
+run_events   the log of runs
 status       the state of each report, for the command `status`
 prune        delete old runs
 lineage      OpenLineage events of runs

@@ -8,9 +8,9 @@ from d1lab.config import Settings
 from d1lab.d1 import Database
 from d1lab.d1.connect import connect
 from d1lab.errors import D1labError
-from d1lab.jobs.billed import keep_push
 from d1lab.jobs.job_result import JobResult
 from d1lab.jobs.ledger import RunLedger
+from d1lab.jobs.run_cost import keep_push
 from d1lab.push import push
 from d1lab.push.holders import holders, place_of
 from d1lab.push.staged import Origin

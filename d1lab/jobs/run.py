@@ -15,12 +15,12 @@ from typing import Any
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
 from d1lab.files import remove_leftovers
-from d1lab.jobs.billed import with_rows_read
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
-from d1lab.jobs.held import with_lost_results
 from d1lab.jobs.job_result import JobResult, planned
 from d1lab.jobs.ledger import open_ledger
+from d1lab.jobs.lost_results import with_lost_results
 from d1lab.jobs.push_staged import is_to_push, push_staged
+from d1lab.jobs.run_cost import with_rows_read
 from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from d1lab import files
-from d1lab.cli.ending import fault_of
+from d1lab.cli.error_output import output_of
 from d1lab.errors import InputError, StaleDataError
 from tests.support.command_line import PROGRAM, assert_refused
 
@@ -38,7 +38,7 @@ from tests.support.command_line import PROGRAM, assert_refused
 )
 def test_any_error_is_one_line(error: Exception, code: int, said: str):
     """A library's error about the disk or the memory has exit code 1: the input was not invalid."""
-    fault = fault_of(error)
+    fault = output_of(error)
     assert (fault.exit_code, fault.kind) == (code, type(error).__name__)
     assert said in fault.error
     assert "\n" not in fault.error

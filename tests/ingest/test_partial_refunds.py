@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d1lab.ingest.money_back import Charges, due
+from d1lab.ingest.partial_refunds import Charges, due
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from d1lab.d1.connect import connect
-from d1lab.jobs.held import why_lost
+from d1lab.jobs.lost_results import why_lost
 from d1lab.push.holders import Holder, holders, place_of
 from d1lab.push.staged import Origin
 

@@ -1,9 +1,9 @@
-"""How a command ends: any error as one sentence and an exit code, with --json as an object, too.
+"""Errors of commands: one sentence and an exit code, and an object with --json.
 
     {"error": "There is no report 'x'. ...", "kind": "UnknownName", "exit_code": 2}
 
-The sentence goes to standard error. The object goes to standard output, which otherwise would be
-empty: a program that asked for JSON always finds one value there.
+The sentence goes to standard error. The object goes to standard output, so that a program
+that asked for JSON always finds one value there.
 """
 
 from __future__ import annotations
@@ -43,35 +43,35 @@ _TEXTS = {
     "out of memory": errno.ENOMEM,
     "cannot allocate memory": errno.ENOMEM,
 }
-"""What libraries make of the system's errors, in small letters."""
+"""Texts of libraries for errors of the system, in lower case."""
 
 
-class Fault(NamedTuple):
-    """What a command tells of an error."""
+class ErrorOutput(NamedTuple):
+    """What a command prints for an error."""
 
     error: str  # one sentence or more, on one line
     kind: str  # the error's class
     exit_code: int
 
 
-def fault_of(error: BaseException) -> Fault:
-    """The sentence and the exit code of any error."""
-    return Fault(" ".join(_sentence(error).split()), type(error).__name__, _code(error))
+def output_of(error: BaseException) -> ErrorOutput:
+    """Return the sentence and the exit code of any error."""
+    return ErrorOutput(" ".join(_sentence(error).split()), type(error).__name__, _code(error))
 
 
 def fail(error: BaseException, *, as_json: bool) -> int:
-    """Tell of an error; the exit code."""
-    fault = fault_of(error)
+    """Print an error, and return the exit code."""
+    output = output_of(error)
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
-    echo_err(f"error: {fault.error}")
+    echo_err(f"error: {output.error}")
     if as_json:
-        print_json(fault)
-    return fault.exit_code
+        print_json(output)
+    return output.exit_code
 
 
 def _code(error: BaseException) -> int:
-    """1 but for errors of ours, and of the command line's syntax."""
+    """Return 1, except for d1lab's errors and errors in the syntax of a command."""
     code = getattr(error, "exit_code", 1)
     return code if isinstance(code, int) else 1
 
