@@ -72,7 +72,7 @@ _RUNNING = (
 
 
 class LedgerEntry(NamedTuple):
-    """One run, as the ledger knows it."""
+    """One run, as recorded in the ledger."""
 
     run_id: str
     as_of: date | None
@@ -90,13 +90,13 @@ class LedgerEntry(NamedTuple):
 
 
 class RunLedger:
-    """The ledger at `path`; made when it is not there. Safe between threads and processes.
+    """The ledger at `path`, created if missing. Safe between threads and processes.
 
-    A file that is no ledger, or damaged, is moved aside, and a new one begins: all reports become
-    due again, and no other data is lost.
+    A file that is damaged or not a ledger is moved aside, and a new one is created: all reports
+    are due again, and no other data is lost.
 
     Raises:
-        D1labError: The file cannot be opened, or a new one cannot be made.
+        D1labError: The file cannot be opened, or a new one cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,7 +113,7 @@ class RunLedger:
             raise self._error(error) from error
 
     def _problem(self) -> str:
-        """What is wrong with the file; '' for a ledger that can be used."""
+        """Return the problem of the file; '' for a valid ledger."""
         try:
             with closing(sqlite3.connect(self.path, timeout=30)) as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
@@ -150,7 +150,7 @@ class RunLedger:
 
     @contextmanager
     def open(self) -> Generator[sqlite3.Connection]:
-        """A connection to the ledger's file, closed at the end.
+        """Open a connection to the ledger's file; it is closed at the end of the block.
 
         Raises:
             D1labError: The file cannot be used.
@@ -164,7 +164,7 @@ class RunLedger:
             raise self._error(error) from error
 
     def start(self, row: Mapping[str, Any]) -> None:
-        """Record that a run begins: `row` has the columns of `runs` that are known then."""
+        """Record the start of a run: `row` has the columns of `runs` that are known by then."""
         columns = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
         with self.open() as con:
@@ -173,7 +173,7 @@ class RunLedger:
     def finish(
         self, record: RunRecord, key: str, inputs: Mapping[str, str], page: str | None
     ) -> None:
-        """Record how a run ended, and what its result depended on."""
+        """Record the result of a run, and the inputs that it depended on."""
         row = {
             "run_id": record.run_id,
             "key": key,
@@ -198,31 +198,31 @@ class RunLedger:
             )
 
     def last_done(self, series: str, as_of: date | None) -> LedgerEntry | None:
-        """The last run of this series and day that ended well, done or skipped."""
+        """Return the last successful run of this series and day, done or skipped."""
         return self._first(
             "series = ? AND as_of IS ? AND status IN ('done', 'skipped') ORDER BY started_at DESC",
             (series, _day(as_of)),
         )
 
     def previous(self, series: str, as_of: date | None) -> LedgerEntry | None:
-        """The run that a run of this day is compared with: done, of the last earlier day."""
+        """Return the run to compare a run of this day with: the last done of an earlier day."""
         return self._first(
             "series = ? AND status = 'done' AND as_of < ? ORDER BY as_of DESC, started_at DESC",
             (series, _day(as_of)),
         )
 
     def newest_done(self, series: str) -> LedgerEntry | None:
-        """The run of this series that ended well and started last, whatever its day."""
+        """Return the newest successful run of this series, of any day."""
         return self._first("series = ? AND status = 'done' ORDER BY started_at DESC", (series,))
 
     def held(self) -> set[Work]:
-        """What is being worked on: the leases whose holders live."""
+        """Return the work in progress: that of leases whose holders are alive."""
         with self.open() as con:
             rows = con.execute("SELECT * FROM leases").fetchall()
         return {Work(r["database"], r["shop"], r["report"]) for r in rows if is_alive(r)}
 
     def entries(self) -> list[LedgerEntry]:
-        """All runs, oldest first."""
+        """Return all runs, oldest first."""
         with self.open() as con:
             rows = con.execute("SELECT * FROM runs ORDER BY started_at").fetchall()
         return [entry for row in rows if (entry := _readable(row)) is not None]
@@ -241,8 +241,7 @@ class RunLedger:
     def lease(self, work: Work) -> Generator[Lease]:
         """Hold the lease for some work; it beats until the block ends.
 
-        Runs of that work that were never finished are marked as lost: whoever held the lease
-        before is gone.
+        Unfinished runs of that work are marked as lost, because their process has ended.
 
         Raises:
             LockedError: Another process, or another thread of this one, is working on it.
@@ -262,12 +261,12 @@ class RunLedger:
 
 
 def open_ledger(settings: Settings) -> RunLedger:
-    """The project's ledger."""
+    """Open the project's ledger."""
     return RunLedger(settings.data_dir / FILE_NAME)
 
 
 def _make(path: Path) -> None:
-    """Make an empty ledger, unless another process was faster: none sees a half-made one."""
+    """Create an empty ledger in one step, unless another process was faster."""
     with making(path) as part, closing(sqlite3.connect(part, isolation_level=None)) as con:
         con.execute("PRAGMA journal_mode = WAL")  # stays with the file
         con.executescript(_SCHEMA)
@@ -282,7 +281,7 @@ def _day(day: date | None) -> str | None:
 
 
 def _readable(row: sqlite3.Row) -> LedgerEntry | None:
-    """A run; None, with a warning, for a row that cannot be read."""
+    """Return a run; None, with a warning, for an unreadable row."""
     try:
         return _entry(row)
     except (ValueError, TypeError) as error:

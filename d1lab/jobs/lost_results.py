@@ -1,7 +1,7 @@
-"""Whether D1 still holds what a report's last run wrote there, without reading its rows.
+"""Whether the results of a report's last run are still in D1, without reading their rows.
 
-Another run may have written over it, a rollback may have taken it back, or the database may have
-been restored to a time before. The report is then due again.
+Another run may have overwritten them, a rollback may have removed them, or the database may have
+been restored to an earlier time. The report is then due again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Digests = Mapping[Place, str]
 
 
 def with_lost_results(settings: Settings, database: str | None, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs, with those due again whose results D1 no longer holds.
+    """Return the jobs; those whose results are no longer in D1 are due again.
 
-    One request for all of them, and two rows for each table. Results that were never pushed make
-    nothing due, and neither does a D1 that gives no answer: whoever pushes next says what is wrong.
+    This takes one request, and two rows read per table. Results that were never pushed make no
+    report due, nor does a D1 that does not respond: the next push reports the error.
     """
     pushed = [_pushed(settings, job) for job in jobs]
     places = {place for digests in pushed for place in digests}
@@ -43,9 +43,9 @@ def with_lost_results(settings: Settings, database: str | None, jobs: Sequence[J
 
 
 def why_lost(digests: Digests, held: Mapping[Place, Holder]) -> str:
-    """Why D1 no longer holds what a run has pushed; '' where it does.
+    """Return why the results of a run are no longer in D1; '' if they are.
 
-    A run that wrote the same is as good.
+    Equal results of another run count as the same.
     """
     for place, digest in digests.items():
         if place not in held:
@@ -56,7 +56,7 @@ def why_lost(digests: Digests, held: Mapping[Place, Holder]) -> str:
 
 
 def _pushed(settings: Settings, job: Job) -> Digests:
-    """What the last run of a standard report has pushed; nothing for a job that is due anyway."""
+    """Return what the last run of a standard report has pushed; nothing for a job that is due."""
     task, last = job.task, job.last
     if job.due or task.chosen or last is None or last.pushed_at is None:
         return {}
@@ -75,5 +75,5 @@ def _judged(job: Job, digests: Digests, held: Mapping[Place, Holder]) -> Job:
     why = why_lost({p: digest for p, digest in digests.items() if p not in later}, held)
     if not why or job.last is None:
         return job
-    reason = f"D1 no longer holds the results of run {job.last.run_id}: {why}"
+    reason = f"D1 no longer has the results of run {job.last.run_id}: {why}"
     return job._replace(due=True, lost=True, reason=reason)

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 KERNEL_RETRIES = 1
 
 Progress = Callable[[str, int, int], None]
-"""Called with a job's name, the cells done and their number; from several threads."""
+"""Called with a job's name, the cells done, and the number of cells; from several threads."""
 
 
 def run_reports(
@@ -62,26 +62,26 @@ def run_reports(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> list[JobResult]:
-    """What `d1lab run` does: plan, then run what is due, write the pages, push, write the index.
+    """Plan, run what is due, create the pages, push, and write the index, as `d1lab run` does.
 
     Args:
-        settings: The project's.
-        database: A name of d1lab.toml; None for the default one.
+        settings: The project's settings.
+        database: A name in d1lab.toml; None for the default.
         reports: Names; empty for all.
         shops: Names; empty for all in the data.
-        values: Parameters with their types, such as `load_values` reads.
-        texts: Parameters as text, from `--set`; they win.
-        force: Run also what is not due.
-        push: Write the results of good runs to D1: None for all but those of what-if runs, whose
-            parameters somebody set.
-        dry_run: Only say what is due.
-        timeout_seconds: For each run.
-        workers: How many reports run at once.
-        progress: Told before each cell.
+        values: Typed parameters, such as those from `load_values`.
+        texts: Parameters as text, from `--set`; they take precedence.
+        force: Whether to run reports that are not due.
+        push: Whether to write the results of successful runs to D1; None for all but what-if runs,
+            whose parameters were set by hand.
+        dry_run: Whether to only return what is due.
+        timeout_seconds: The time limit of each run.
+        workers: The number of reports that run at the same time.
+        progress: Called before each cell.
 
     Raises:
-        InputError: A report, shop or parameter is wrong; nothing was started.
-        StaleDataError: Nothing was pulled yet.
+        InputError: A report, shop, or parameter is invalid; nothing was started.
+        StaleDataError: There was no pull yet.
     """
     jobs = plan(
         settings,
@@ -116,10 +116,10 @@ def run_jobs(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> list[JobResult]:
-    """Run the jobs that are due; a job's fault is its own outcome, and the others go on.
+    """Run the jobs that are due; a failed job does not stop the others.
 
     Returns:
-        One outcome for each job, in their order.
+        One result per job, in the same order.
     """
     _sweep(settings)
     runner = _JobRunner(settings, push, timeout_seconds, progress)
@@ -130,7 +130,7 @@ def run_jobs(
         futures = [pool.submit(runner.outcome, job) for job in jobs]
         try:
             while wait(futures, timeout=1).not_done:
-                pass  # look up each second: Ctrl-C may have reached another thread than this
+                pass  # wake up every second: Ctrl-C may have reached another thread
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             runner.cancellation.cancel()
@@ -142,14 +142,14 @@ def run_jobs(
 
 
 def _sweep(settings: Settings) -> None:
-    """Remove what killed runs have left half-made."""
+    """Remove the partial files of killed runs."""
     remove_leftovers(settings.data_dir, ".*.part", "*/runs/*/.*.part", "*/runs/*/*/.*.part")
     remove_leftovers(settings.reports_dir, ".*.part", "*/*/*/.*.part", "*/*/*/*/.*.part")
     remove_leftovers(Path(tempfile.gettempdir()), "d1lab-*")
 
 
 class _JobRunner:
-    """What the threads of one `run_jobs` share."""
+    """Runs jobs in the threads of one `run_jobs`."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class _JobRunner:
         self._pushing = Lock()
 
     def outcome(self, job: Job) -> JobResult:
-        """Run one job to its end, whatever that is."""
+        """Run one job, and return its result; errors are results, too."""
         return planned(job) if job.broken else self.events.ended(self._outcome(job))
 
     def _outcome(self, job: Job) -> JobResult:
@@ -187,13 +187,13 @@ class _JobRunner:
             return JobResult(job, "locked", str(error), error.exit_code)
         except (D1labError, OSError) as error:
             return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
-        except Exception as error:  # noqa: BLE001  a report's fault is its own: the others go on
+        except Exception as error:  # noqa: BLE001  one failed report does not stop the others
             _log.debug("%s", job.task, exc_info=error)
             what = f"unexpected {type(error).__name__}: {error}"
             return JobResult(job, "failed", what, D1labError.exit_code)
 
     def _still(self, job: Job) -> Job:
-        """The job judged again: another process may have done it before we got the lease."""
+        """Judge the job again: another process may have done it before this one got the lease."""
         if job.reason == "forced":
             return job
         now = judge(self.settings, self.ledger, job.task)
@@ -207,7 +207,7 @@ class _JobRunner:
         return JobResult(job, "current", job.reason, run_id=job.last.run_id, page=page)
 
     def _run(self, job: Job) -> JobResult:
-        """Run the report; once more when its kernel died."""
+        """Run the report, and once more if its kernel died."""
         outcome = self._run_once(job)
         for _ in range(KERNEL_RETRIES):
             error = outcome.record.error if outcome.record else None
@@ -248,7 +248,7 @@ class _JobRunner:
 
 
 def _row(job: Job, run_id: str) -> dict[str, Any]:
-    """What the ledger knows when a run begins."""
+    """Return the ledger's row for the start of a run."""
     task = job.task
     return {
         "run_id": run_id,
@@ -274,11 +274,11 @@ def run_report(
     texts: Mapping[str, str] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> RunRecord:
-    """Run one report and write its page: the whole of it in one call, without ledger and push.
+    """Run one report and create its page in one call, without the ledger and a push.
 
     Raises:
-        InputError: The report or a parameter is wrong.
-        StaleDataError: Nothing was pulled yet.
+        InputError: The report or a parameter is invalid.
+        StaleDataError: There was no pull yet.
     """
     loaded = load_report(settings, report)
     with open_lab(settings, database) as lab:

@@ -1,4 +1,4 @@
-"""What a run has cost in D1, put into its record: its data's pull, and its push."""
+"""What D1 billed for a run, in its record: the pull of its data, and its push."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from d1lab.runs.record import Pushed, PushedTable, RunRecord, load_run
 
 
 def with_rows_read(record: RunRecord, tables: Collection[str]) -> RunRecord:
-    """A run's record with the D1 rows that the last pull read of the tables that the run read.
+    """Add the D1 rows that the last pull read of the run's tables to its record.
 
     Args:
-        record: Of a run that ended.
-        tables: Their names.
+        record: The record of a completed run.
+        tables: The names of the tables that the run read.
     """
     read = [table for table in record.data.tables if table.name in tables]
     return record.model_copy(update={"data_rows_read": sum(table.rows_read for table in read)})
@@ -27,10 +27,10 @@ def with_rows_read(record: RunRecord, tables: Collection[str]) -> RunRecord:
 def keep_push(
     settings: Settings, ledger: RunLedger, run_dir: Path, result: PushResult
 ) -> RunRecord | None:
-    """Put a push and its cost into the run's record, into the ledger, and onto its page.
+    """Add a push and its cost to the run's record, the ledger, and the run's page.
 
     Returns:
-        The record; None where this push wrote nothing new and the record has one already.
+        The record; None if this push wrote nothing new and the record already has one.
 
     Raises:
         InputError: The folder has no record.

@@ -1,4 +1,4 @@
-"""Conditions on key figures, as d1lab.toml states them: `alert = "days_of_supply_min < 7"`."""
+"""Alerts: conditions on key figures, from d1lab.toml: `alert = "days_of_supply_min < 7"`."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Alert(NamedTuple):
     text: str  # as people read it
 
     def matching(self, figures: Iterable[Figure]) -> tuple[Figure, ...]:
-        """The figures of this name for which the condition holds, of all dimensions."""
+        """Return the figures of this name that meet the condition, of all dimensions."""
         compare = COMPARISONS[self.comparison]
         return tuple(f for f in self.known(figures) if compare(f.value, self.number))
 
     def known(self, figures: Iterable[Figure]) -> tuple[Figure, ...]:
-        """The figures of this name that have a value: a report may abstain."""
+        """Return the figures of this name that have a value; some are not available."""
         return tuple(f for f in figures if f.metric == self.metric and f.value is not None)
 
 
 def parse_alert(text: str) -> Alert:
-    """A condition from its text: a key figure, a comparison, a number. Nothing is evaluated.
+    """Parse a condition: a key figure, a comparison, and a number. Nothing is evaluated.
 
     >>> parse_alert("days_of_supply_min<7").text
     'days_of_supply_min < 7'
@@ -52,7 +52,7 @@ def parse_alert(text: str) -> Alert:
     0.25
 
     Raises:
-        InputError: It is not such a condition.
+        InputError: The text is not such a condition.
     """
     match = _ALERT.fullmatch(text)
     if match is None:
@@ -68,14 +68,14 @@ def parse_alert(text: str) -> Alert:
 
 
 def check_names(alerts: Iterable[Alert], metrics: Iterable[str]) -> None:
-    """Refuse an alert on a figure that no report has.
+    """Reject an alert on a figure that no report has.
 
     Args:
         alerts: The conditions.
-        metrics: The names of all key figures of all latest runs; empty while nothing has run.
+        metrics: The names of the key figures of all latest runs; empty before the first run.
 
     Raises:
-        UnknownName: There is no such figure; the message proposes the nearest.
+        UnknownName: There is no such figure; the message suggests the nearest.
     """
     known = set(metrics)
     for alert in alerts:

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS sent (
   database TEXT NOT NULL,
   subject TEXT NOT NULL,  -- the ledger's series, or 'data'
   address TEXT NOT NULL,  -- its name, such as 'errors'; never the URL
-  state TEXT NOT NULL,    -- JSON object: what the address knows
+  state TEXT NOT NULL,    -- JSON object: the last state sent
   known_at TEXT NOT NULL,
   PRIMARY KEY (database, subject, address)
 )
@@ -32,7 +32,7 @@ State = dict[str, Any]
 
 
 class Topic(NamedTuple):
-    """What an address is told about."""
+    """The subject of messages to one address."""
 
     database: str
     subject: str
@@ -40,13 +40,13 @@ class Topic(NamedTuple):
 
 
 class DeliveryLog:
-    """The log at `path`. Safe between processes: one of them sends a topic, the others wait."""
+    """The log at `path`. Safe between processes: one of them sends, and the others wait."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def state(self, topic: Topic) -> State | None:
-        """What the address knows about the topic; None for nothing."""
+        """Return the last state sent about the topic; None if nothing was sent."""
         if not self.path.is_file():
             return None
         with self._open() as con:
@@ -73,10 +73,10 @@ class DeliveryLog:
 
     @contextmanager
     def turn(self, topic: Topic) -> Generator[Turn]:
-        """Hold a topic while it is told; what the turn keeps is written when the block ends well.
+        """Lock a topic while its message is sent; the new state is written if the block succeeds.
 
         Raises:
-            LockedError: Another process has been telling something for a minute.
+            LockedError: Another process has been sending for a minute.
         """
         make_private(self.path.parent)
         with self._open() as con:
@@ -100,19 +100,19 @@ class DeliveryLog:
 
 
 class Turn:
-    """One topic while it is told: what the address knew, and what it knows from now on."""
+    """A topic while its message is sent: the last state sent, and the new one."""
 
     def __init__(self, state: State | None) -> None:
         self.state = state
         self.kept: State | None = None
 
     def keep(self, state: State) -> None:
-        """Remember this as told."""
+        """Record this state as sent."""
         self.kept = state
 
 
 def open_delivery_log(settings: Settings) -> DeliveryLog:
-    """The project's log."""
+    """Open the project's log."""
     return DeliveryLog(settings.data_dir / FILE_NAME)
 
 
@@ -123,5 +123,5 @@ def _read(con: sqlite3.Connection, topic: Topic) -> State | None:
     try:
         state: Any = json.loads(row[0]) if row else None
     except (ValueError, TypeError):
-        return None  # damaged: the address is told again
+        return None  # damaged: the message is sent again
     return cast("State", state) if isinstance(state, dict) else None

@@ -1,4 +1,4 @@
-"""Whether the pages that are served can be relied on: `/health` of `d1lab serve`."""
+"""The health of the served pages: `/health` of `d1lab serve`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Health(NamedTuple):
 
 
 def health(reports_dir: Path, now: datetime | None = None) -> Health:
-    """What the pages of a folder say of themselves.
+    """Return the health of a folder of pages.
 
     Args:
-        reports_dir: The folder of all pages; it may hold none yet.
-        now: The present, in UTC for None.
+        reports_dir: The folder of all pages; it can be empty.
+        now: The current time; None for now, in UTC.
     """
     at = now or datetime.now(UTC)
     entries = index_entries(reports_dir, at)

@@ -1,9 +1,9 @@
 """Build notifications: changes since the last message to each address.
 
-Two addresses: `news` hears of verdicts and alerts, `errors` of failed runs and stale data. A
-notice is a change of state: a run that failed after one that ended well, or the other way round; a
-verdict of another kind; a condition that begins or ceases to hold; data that became stale or fresh.
-What has not been seen before is told only where something is wrong with it.
+There are two addresses: `news` gets verdicts and alerts, `errors` gets failed runs and stale data.
+A notice is a change of state: a run fails or succeeds again, a verdict changes its status, an alert
+starts or stops applying, or data becomes stale or fresh. A report seen for the first time triggers
+a notice only if it failed or an alert applies.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Notice(NamedTuple):
 
 
 class ReportState(NamedTuple):
-    """One report of one shop, as its latest runs left it."""
+    """The latest runs of one report for one shop."""
 
     series: str
     run: RunRecord  # the latest
@@ -89,10 +89,9 @@ class ReportState(NamedTuple):
 def latest_reports(
     settings: Settings, ledger: RunLedger, database: str | None = None
 ) -> list[ReportState]:
-    """Every report of a database as it stands; those whose files are gone are left out.
+    """Return the state of every report of a database, except those whose files were deleted.
 
-    What-if runs are: what somebody tried out is no news. A report whose files cannot be read is
-    left out with a warning.
+    What-if runs are omitted. A report with unreadable files is omitted with a warning.
     """
     name, _ = settings.resolve(database)
     series: dict[str, list[LedgerEntry]] = defaultdict(list)
@@ -121,14 +120,14 @@ def report_notice(
     alerts: Sequence[Alert],
     settings: Settings,
 ) -> tuple[Notice | None, State]:
-    """What to tell an address about a report, and what it knows once that is told.
+    """Return the notice about a report for an address, and the state after it is sent.
 
     Args:
-        report: The report as it stands.
-        address: Who is told.
-        known: What the address knows already; None for nothing.
-        alerts: The conditions to watch.
-        settings: Where the pages are.
+        report: The latest runs of the report.
+        address: The address.
+        known: The last state sent to the address; None if nothing was sent.
+        alerts: The conditions to check.
+        settings: The project's settings, which locate the pages.
     """
     events, state = (
         _news(report, known or {}, alerts) if address == "news" else _failures(report, known or {})
@@ -149,7 +148,7 @@ def report_notice(
 
 
 def pulled_at(settings: Settings, database: str | None = None) -> datetime | None:
-    """When the database was last pulled; None where it never was."""
+    """Return the time of the database's last pull; None if there was none."""
     try:
         with closing(open_warehouse(settings.folder(database))) as con:
             return freshness(con, date.min).pulled_at
@@ -160,7 +159,7 @@ def pulled_at(settings: Settings, database: str | None = None) -> datetime | Non
 def data_notice(
     database: str, pulled: datetime, known: State | None, now: datetime
 ) -> tuple[Notice | None, State]:
-    """What to tell the errors' address about the age of a database's data."""
+    """Return the notice about the age of a database's data for the address of errors."""
     stale = now - pulled > STALE_AFTER
     state = {"stale": stale}
     if stale == (known or {}).get("stale", False):
@@ -175,7 +174,7 @@ def data_notice(
 
 
 def harmless(text: str) -> str:
-    """A line that a chat shows as it stands: no mention of people, no link in disguise.
+    """Return a line that a chat shows as plain text, without mentions and hidden links.
 
     >>> harmless("<!channel> [x](javascript:1) @here")
     '‹!channel> [x] (javascript:1) ＠here'
@@ -208,11 +207,11 @@ def _report(
 
 
 def _figures(run_dir: Path) -> Sequence[Figure]:
-    """The key figures of the run to compare with; none where they cannot be read."""
+    """Return the key figures of the run to compare with; none if they cannot be read."""
     try:
         return load_results(run_dir)
     except InputError as error:
-        _log.warning("%s. No change is told.", error)
+        _log.warning("%s. No changes are sent.", error)
         return ()
 
 
@@ -227,7 +226,7 @@ def _failures(report: ReportState, known: State) -> tuple[list[Event], State]:
 
 
 def _news(report: ReportState, known: State, alerts: Sequence[Alert]) -> tuple[list[Event], State]:
-    """Alerts first, then the verdict; a report without a good run has no news."""
+    """Return alerts, then the verdict; a report without a successful run has none."""
     if report.good is None:
         return [], known
     held = set(known.get("alerts", ()))
@@ -242,7 +241,7 @@ def _news(report: ReportState, known: State, alerts: Sequence[Alert]) -> tuple[l
 
 
 def _holds(alert: Alert, figures: Sequence[Figure], held: set[str]) -> bool:
-    """Whether a condition holds; one whose figure is unknown stays as it was."""
+    """Whether a condition applies; if its figure is not available, it keeps its state."""
     if not alert.known(figures):
         return alert.text in held
     return bool(alert.matching(figures))

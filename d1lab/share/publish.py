@@ -1,8 +1,8 @@
-"""Finished pages, copied to a folder or a static host: only what differs, the index last.
+"""Copy pages to a folder or a static host: only files that differ, and the index last.
 
-What was copied is kept beside the copies, in `.d1lab-published.json`: the hash of each file. A file
-is the same when that hash is ours and the host lists it with our size; so nothing is read back.
-Only files that stand there are ever removed, and only when asked.
+The hashes of the copied files are in `.d1lab-published.json`, next to the copies. A file is
+unchanged if its hash is the same and the host lists it with the same size, so nothing is read back.
+Only files listed there are deleted, and only on request.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Published(NamedTuple):
-    """One file, and what was done about it or would be."""
+    """One file, and what was done with it, or would be in a dry run."""
 
     action: Literal["new", "changed", "removed"]
     path: str  # below reports/ and below the target
@@ -38,7 +38,7 @@ class Published(NamedTuple):
 
 
 class PublishResult(NamedTuple):
-    """What was copied and removed, in this order, or would be."""
+    """The files copied and deleted, in this order, or that would be."""
 
     target: str
     files: tuple[Published, ...]
@@ -46,7 +46,7 @@ class PublishResult(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """The size of what was copied."""
+        """The size of the copied files."""
         return sum(file.bytes for file in self.files if file.action != "removed")
 
 
@@ -63,25 +63,25 @@ def publish(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> PublishResult:
-    """Copy the index, the pages and their CSV files to where others can read them.
+    """Copy the index, the pages, and their CSV files to a target.
 
-    A page goes up before what leads to it: tables, pages, `latest.html`, the index.
+    A file is copied before those that link to it: tables, pages, `latest.html`, the index.
 
     Args:
         reports_dir: The folder of all pages.
         target: A folder, or a URL that fsspec knows, such as s3://bucket/reports. Credentials
-            come from the environment, as the host's own tools take them.
-        delete: Remove what was published before and is no longer among the pages.
-        dry_run: Only say what would be done.
-        progress: Told after each file.
+            come from the environment, as for the host's own tools.
+        delete: Whether to delete published files that no longer exist.
+        dry_run: Whether to only return what would be done.
+        progress: Called after each file.
 
     Raises:
-        InputError: There is nothing to publish; the target carries a password, lies within the
-            pages, or takes a package that is not installed.
-        D1labError: The host refused.
+        InputError: There is nothing to publish; the target contains a password, is inside the
+            folder of pages, or needs a package that is not installed.
+        D1labError: The host returned an error.
     """
     pages = _pages(reports_dir)
-    with _host_faults(_named(target)):
+    with _host_errors(_named(target)):
         fs, root = _open(target)
         if _is_local(fs):
             _check_apart(Path(root), reports_dir)
@@ -97,7 +97,7 @@ def publish(
 
 
 def _pages(reports_dir: Path) -> dict[str, _File]:
-    """The files to publish, in the order in which they go up."""
+    """Return the files to publish, in order."""
     if not (reports_dir / INDEX).is_file():
         raise InputError(
             f"no reports to publish: {INDEX} not found in {reports_dir}. Run `d1lab run` first."
@@ -118,10 +118,10 @@ def _file(path: Path) -> _File:
 
 
 def _named(target: str) -> str:
-    """The target as messages name it.
+    """Return the target for messages.
 
     Raises:
-        InputError: It carries a password. The target is not repeated.
+        InputError: It contains a password. The message does not show the target.
     """
     parts = urlsplit(target)
     if parts.password is not None or parts.query:
@@ -133,7 +133,7 @@ def _named(target: str) -> str:
 
 
 def _open(target: str) -> tuple[Any, str]:
-    """The file system and the root path of a target."""
+    """Return the file system and the root path of a target."""
     require("share", "Publishing pages")
     import fsspec
     from fsspec.registry import known_implementations
@@ -167,7 +167,7 @@ def _check_apart(root: Path, reports_dir: Path) -> None:
 
 
 def _listed(fs: Any, root: str) -> dict[str, int]:
-    """What the target holds: sizes by path."""
+    """Return the sizes of the target's files, by path."""
     fs.invalidate_cache()
     details = fs.find(root, detail=True)
     prefix = f"{fs._strip_protocol(root)}/"
@@ -175,7 +175,7 @@ def _listed(fs: Any, root: str) -> dict[str, int]:
 
 
 def _record(fs: Any, root: str) -> dict[str, str]:
-    """The hashes of what was published, by path; empty at the first time."""
+    """Return the hashes of the published files, by path; empty the first time."""
     try:
         record = json.loads(fs.cat_file(f"{root}/{RECORD}"))
     except FileNotFoundError:
@@ -219,10 +219,10 @@ def _text(record: dict[str, str]) -> bytes:
 
 
 @contextmanager
-def _host_faults(target: str) -> Generator[None]:
-    """A host's refusal as one line; of an error that is not the system's, the name alone.
+def _host_errors(target: str) -> Generator[None]:
+    """Raise a host's error as one line; if it is not a system error, only with its name.
 
-    Each backend raises errors of its own, and the text of such an error may repeat a credential.
+    Each backend raises its own errors, whose text can contain a credential.
     """
     try:
         yield

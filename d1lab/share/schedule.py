@@ -1,6 +1,6 @@
-"""Ready snippets for other people's schedulers: d1lab has no daemon of its own.
+"""Snippets for schedulers, because d1lab has no daemon of its own.
 
-`d1lab run` does what is due and nothing twice, so any scheduler may call it as often as it likes.
+`d1lab run` runs only what is due, so a scheduler can call it at any interval.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ _OFF_THE_HOUR = 7  # when everybody else's jobs are over
 
 
 class SchedulePaths(NamedTuple):
-    """Where a scheduler finds the project and the program; both absolute."""
+    """Absolute paths of the project and the program."""
 
     folder: Path
     program: Path
 
 
 def kinds() -> list[str]:
-    """The schedulers that there is a snippet for."""
+    """Return the schedulers with a snippet."""
     return sorted(path.stem for path in SNIPPETS.iterdir())
 
 
 def snippet(
     kind: str, place: SchedulePaths, *, every: int = 15, database: str | None = None
 ) -> str:
-    """What to give a scheduler, with the exit codes explained.
+    """Return the snippet for a scheduler, with the exit codes explained.
 
     Args:
-        kind: 'cron', 'systemd', 'github' or 'kubernetes'.
-        place: Where the project and the program are, for the schedulers of this machine.
+        kind: 'cron', 'systemd', 'github', or 'kubernetes'.
+        place: Paths of the project and the program, for schedulers of this machine.
         every: Minutes between two calls; one of MINUTES.
-        database: A name of d1lab.toml; None for the default one.
+        database: A name in d1lab.toml; None for the default.
 
     Raises:
         UnknownName: There is no such snippet.
@@ -61,7 +61,7 @@ def snippet(
 
 
 def _paths(kind: str, place: SchedulePaths) -> dict[str, str]:
-    """Folder and program in the scheduler's own way of quoting."""
+    """Return the folder and the program, quoted for the scheduler."""
     folder, program = map(str, place)
     if not (folder + program).isprintable():
         raise InputError(f"{folder!r}: a path with a line end or a control character fits no line")

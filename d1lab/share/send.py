@@ -1,7 +1,7 @@
-"""Notices delivered through Apprise: to Slack, Teams, a webhook or by mail.
+"""Send notices through Apprise: to Slack, Teams, a webhook, or by email.
 
-An address is the name of an environment variable, and what stands in it is never shown: Apprise's
-URLs hold tokens. A notice that could not be delivered is due again at the next call.
+An address is the name of an environment variable, whose value is never shown, because Apprise's
+URLs contain tokens. A notice that could not be delivered is sent again with the next call.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Judge = Callable[[State | None], tuple[Notice | None, State]]
 
 
 class Delivery(NamedTuple):
-    """What became of a notice."""
+    """A notice, and whether it was delivered."""
 
     notice: Notice
     status: Literal["sent", "failed", "due"]
@@ -64,22 +64,22 @@ def send(
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> list[Delivery]:
-    """Tell the addresses what has changed since they were last told.
+    """Send what has changed since the last message to each address.
 
     Args:
-        settings: The project's; `settings.notify` says what to watch.
-        ledger: Where the runs are recorded.
-        database: A name of d1lab.toml; None for the default one.
-        alerts: Conditions besides those of the settings.
-        attach_page: Attach the page without scripts; None for what the settings say.
-        dry_run: Only say what would be sent; nothing is remembered as told.
-        now: The moment that ages are counted to; the present for None.
+        settings: The project's settings; `settings.notify` has the conditions.
+        ledger: The run ledger.
+        database: A name in d1lab.toml; None for the default.
+        alerts: Conditions in addition to those in the settings.
+        attach_page: Whether to attach the page without scripts; None for the setting.
+        dry_run: Whether to only return what would be sent, and record nothing.
+        now: The reference time for ages; None for the current time.
 
     Returns:
-        One delivery for each notice; a failed one is tried again at the next call.
+        One delivery per notice; a failed one is sent again with the next call.
 
     Raises:
-        InputError: No address is set, one is not understood, or an alert is no condition.
+        InputError: No address is set, one is not valid, or an alert is not a condition.
         UnknownName: An alert names a key figure that no report has.
         LockedError: Another process has been sending for a minute.
     """
@@ -114,7 +114,7 @@ class _Sender:
         self._services = {} if dry_run else {a: services(settings, a) for a in ADDRESSES}
 
     def send(self, subject: str, address: Address, judge: Judge) -> None:
-        """Tell an address what is new about a subject, if anything is."""
+        """Send what is new about a subject to an address, if anything is."""
         topic = Topic(self.database, subject, address)
         if self.dry_run:
             notice, _ = judge(self._sent.state(topic))
@@ -130,7 +130,7 @@ class _Sender:
             self.deliveries.append(Delivery(notice, "failed" if problem else "sent", problem))
 
     def _deliver(self, notice: Notice) -> str:
-        """Deliver a notice; why not, where that was impossible."""
+        """Deliver a notice; return the reason if it failed."""
         if not self.attach or notice.run_id is None:
             return deliver(self._services[notice.address], notice)
         run_dir = run_folder(self.settings, self.database, notice.run_id)
@@ -147,10 +147,10 @@ class _Sender:
 
 
 def services(settings: Settings, address: Address) -> apprise.Apprise:
-    """The services behind an address; errors go to the news' address where they have none.
+    """Return the services of an address; errors go to the address of news if they have none.
 
     Raises:
-        InputError: No address is set, or one is not understood. It is not repeated.
+        InputError: No address is set, or one is not valid. The message does not show it.
     """
     require("share", "Sending notices")
     import apprise
@@ -168,7 +168,7 @@ def services(settings: Settings, address: Address) -> apprise.Apprise:
     with _captured_log():
         understood = made.add(own.get_secret_value())  # pyright: ignore[reportUnknownMemberType]
     if not understood or not len(made):
-        raise InputError(f"{variable} holds no URL that Apprise understands (it is not shown)")
+        raise InputError(f"{variable} has no URL that Apprise supports (it is not shown)")
     return made
 
 
@@ -184,10 +184,10 @@ _ASSET: dict[str, Any] = {
 
 
 def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None) -> str:
-    """Hand a notice to its services.
+    """Deliver a notice to its services.
 
     Returns:
-        Empty when all of them took it; else why not, without any part of an address.
+        '' if all of them accepted it; otherwise the reason, without any part of an address.
     """
     import apprise
 
@@ -208,20 +208,20 @@ def deliver(to: apprise.Apprise, notice: Notice, attachment: Path | None = None)
 
 
 class _LogCapture(logging.Handler):
-    """Keeps what is logged, and shows none of it."""
+    """Stores log lines without showing them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
+        """Store one line."""
         self.lines.append(record.getMessage())
 
 
 @contextmanager
 def _captured_log() -> Generator[list[str]]:
-    """Take the logs of Apprise and of its HTTP client for ourselves: both name addresses."""
+    """Capture the logs of Apprise and its HTTP client, because they contain addresses."""
     ear = _LogCapture()
     loggers = [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]
     before = [(log, log.propagate, log.level, list(log.handlers)) for log in loggers]

@@ -1,8 +1,8 @@
-"""The folder of reports on this machine's loopback, for this machine's browser alone.
+"""Serve the folder of reports on loopback, for browsers on this machine only.
 
-A page is served as it stands on disk plus one script, which loads it again when its file changes.
-The page's own policy lets no foreign script run, so the policy is widened on the way out: by that
-script's hash and by requests to the page itself. The files are never touched.
+A page is served as stored, plus a script that reloads it when its file changes. The page's policy
+allows no other scripts, so the served policy additionally allows that script, by its hash, and
+requests to the page itself. The files are not changed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TYPES = {
 
 _INDEX = "index.html"
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')
-_HEAD = 4_000  # characters that surely hold a page's policy
+_HEAD = 4_000  # characters that contain a page's policy
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -47,7 +47,7 @@ _HEADERS = {
 
 
 class PageResponse(NamedTuple):
-    """What goes back to the browser."""
+    """A response to the browser."""
 
     status: HTTPStatus
     content_type: str
@@ -60,8 +60,8 @@ class PagesServer(ThreadingHTTPServer):
 
     Args:
         reports_dir: The folder of all pages.
-        port: Where to listen; 0 for any that is free.
-        reload: Whether pages load again when they change.
+        port: The port; 0 for any free one.
+        reload: Whether pages reload when they change.
     """
 
     daemon_threads = True
@@ -72,11 +72,11 @@ class PagesServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the index is."""
+        """The address of the index."""
         return f"http://{LOOPBACK}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away in the middle is no fault."""
+        """Ignore browsers that disconnect early."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -91,13 +91,13 @@ def serve(
     """Serve the folder of reports on 127.0.0.1 until interrupted.
 
     Args:
-        reports_dir: The folder of all pages; it may be empty yet.
-        port: Where to listen; 0 for any that is free.
-        reload: Whether pages load again when they change.
-        ready: Told the address once the server listens.
+        reports_dir: The folder of all pages; it can be empty.
+        port: The port; 0 for any free one.
+        reload: Whether pages reload when they change.
+        ready: Called with the address once the server listens.
 
     Raises:
-        InputError: The port is taken.
+        InputError: The port is in use.
     """
     try:
         server = PagesServer(reports_dir, port, reload=reload)
@@ -115,7 +115,7 @@ def serve(
 
 
 def find_page(folder: Path, url: str) -> Path | None:
-    """The file that a request asks for; None where there is nothing for it.
+    """Return the file for a request; None if there is none.
 
     Args:
         folder: The folder of all pages, resolved.
@@ -132,14 +132,14 @@ def find_page(folder: Path, url: str) -> Path | None:
 
 @lru_cache(maxsize=1)
 def reload_script() -> str:
-    """The script that loads a page again when its file has changed."""
+    """Return the script that reloads a page when its file has changed."""
     return Path(__file__).with_name("reload.js").read_text(encoding="utf-8")
 
 
 def with_reload(page: str) -> str:
-    """A page with the reload script, allowed by the page's own policy.
+    """Return a page with the reload script, which the page's policy then allows.
 
-    A page without a policy, or without a body, is not one of ours and comes back as it is.
+    A page without a policy or a body was not created by d1lab and is returned unchanged.
     """
     head, rest = page[:_HEAD], page[_HEAD:]
     widened, found = _POLICY.subn(lambda m: m[1] + _widened(m[2]) + m[3], head, count=1)
@@ -150,7 +150,7 @@ def with_reload(page: str) -> str:
 
 
 def _widened(policy: str) -> str:
-    """A page's policy that also allows the reload script and its requests."""
+    """Return a page's policy that also allows the reload script and its requests."""
     parts = [part.split() for part in policy.split(";") if part.strip()]
     directives = {name: values for name, *values in parts}
     scripts = [v for v in directives.get("script-src", []) if v != "'none'"]
@@ -160,7 +160,7 @@ def _widened(policy: str) -> str:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """GET and HEAD of pages; everything else is refused by the base class."""
+    """Responds to GET and HEAD; the base class rejects everything else."""
 
     server: PagesServer  # pyright: ignore[reportIncompatibleVariableOverride]
     server_version, sys_version = "d1lab", ""
@@ -170,11 +170,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._answer())
 
     def do_HEAD(self) -> None:
-        """Send a page's headers: the reload script asks for them."""
+        """Send a page's headers, which the reload script requests."""
         self._send(self._answer(), with_body=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the reload script asks every second."""
+        """Log nothing, because the reload script sends a request every second."""
 
     def _answer(self) -> PageResponse:
         if not self._is_ours():
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._missing()
 
     def _is_ours(self) -> bool:
-        """Whether the request names this server: a foreign name that was rebound to us does not."""
+        """Whether the request names this server, and not a name rebound to this address."""
         port = self.server.server_port
         return self.headers.get("Host", "") in (f"{LOOPBACK}:{port}", f"localhost:{port}")
 
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         return PageResponse(HTTPStatus.OK, TYPES[path.suffix], body, tag)
 
     def _missing(self) -> PageResponse:
-        """A page that says so, and that becomes the real one as soon as there is one."""
+        """Return a page that says that there is none yet, and that reloads until there is."""
         at_index = urlsplit(self.path).path in ("/", f"/{_INDEX}")
         todo = "There are no reports yet: <code>d1lab run</code> makes them." if at_index else ""
         text = todo or f"There is no page {escape(unquote(self.path)[:200])}."

@@ -339,7 +339,7 @@ def test_an_address_that_is_none_is_not_repeated(
     caplog.set_level(logging.DEBUG)
     told.settings.notify_url = SecretStr(url)
     told.add("failed")
-    with pytest.raises(InputError, match="D1LAB_NOTIFY_URL holds no URL") as caught:
+    with pytest.raises(InputError, match="D1LAB_NOTIFY_URL has no URL") as caught:
         _send(told)
     assert SECRET not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
 
