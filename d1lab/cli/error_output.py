@@ -107,7 +107,7 @@ def _is_duckdb(error: BaseException) -> bool:
 
 
 def _of_damage(error: BaseException) -> str:
-    """What helps where DuckDB cannot read its own file."""
+    """Return what to do if DuckDB cannot read its own file."""
     kinds = ("IOException", "FatalException", "SerializationException", "InternalException")
     if type(error).__name__ not in kinds:
         return ""

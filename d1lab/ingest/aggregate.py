@@ -64,7 +64,7 @@ class Events(NamedTuple):
 
     @property
     def covered(self) -> str:
-        """The days that the events cover, as a sentence without a period."""
+        """Return the days that the events cover, as a sentence without a period."""
         if self.first_day is None:
             return "There are no events"
         return f"Events in D1: {self.events:,}, {self.first_day} to {self.last_day}"

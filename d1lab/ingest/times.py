@@ -102,7 +102,7 @@ def utc_texts(texts: Iterable[str], zone: str, order: str | None) -> Mapping[str
 
 
 def own_day(path: Path, zone: str) -> date:
-    """The day on which a file was last written, by the clock of a time zone; UTC where it is ''."""
+    """Return the day on which a file was last written, in a time zone; '' for UTC."""
     return datetime.fromtimestamp(path.stat().st_mtime, ZoneInfo(zone or "UTC")).date()
 
 

@@ -74,7 +74,7 @@ class Layout:
         return TypedBatch(pa.RecordBatch.from_arrays(arrays, schema=self.schema), quarantined)
 
     def checked(self, rowids: pa.Array, columns: Sequence[pa.Array]) -> TypedBatch:
-        """A batch whose columns are Arrow's already, of the types that Arrow reads from SQLite."""
+        """Return a batch of Arrow columns, with the types that Arrow reads from SQLite."""
         arrays, unfit = [rowids], list[tuple[Field, list[Unconverted]]]()
         for field, column in zip(self.read, columns, strict=True):
             array, rows = typed(column, field.kind)

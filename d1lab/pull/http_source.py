@@ -56,7 +56,7 @@ def changed_rows(
 def whole_table(
     db: Database, table: TableInfo, sweep: Sweep, *, packed: bool, budget: Budget
 ) -> TypedBatches:
-    """A table that nothing pages, read at once, before the warehouse is touched.
+    """Read a table that cannot be paged in one query, before the warehouse is changed.
 
     Raises:
         UnpagedTableError: It is too large for one query.

@@ -70,7 +70,7 @@ class Sweep(NamedTuple):
 
     @property
     def columns(self) -> str:
-        """The columns as a text: a table whose columns change is read again."""
+        """The columns as a text; a table whose columns change is reread."""
         return signature(self.layout.fields)
 
 

@@ -157,7 +157,7 @@ class _Session:
         return self._result(note=note, to_come=to_come)
 
     def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
-        """The app's tables and views under their own names."""
+        """Create views of the app's tables and views under their own names."""
         said = read_declarations(self._db, {table.name for table in apps.values()})
         failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views, said.collated)
         self._notes += [

@@ -31,7 +31,7 @@ _KINDS: tuple[Type, ...] = ("integer", "real", "text", "timestamp", "date")
 def staged_tables(
     db: Database, outbox: Mapping[str, pa.Table], named: Named
 ) -> dict[str, catalog.Table]:
-    """The declarations of the tables of an outbox that the catalog does not declare.
+    """Return the declarations of an outbox's tables that are not in the catalog.
 
     Raises:
         UnknownName: The project does not name such a table.

@@ -63,7 +63,7 @@ class Report(NamedTuple):
 
     @property
     def default_shop(self) -> str:
-        """The shop that it is of unless another is named; '' for a report of all data."""
+        """The shop of the report unless another is named; '' for a report on all data."""
         return str(self.parameters["shop"].default) if self.is_by_shop else ""
 
     @property
@@ -81,7 +81,7 @@ class BrokenReport(NamedTuple):
 
 
 def list_reports(settings: Settings) -> list[Report]:
-    """All reports of the project, by name.
+    """Return all reports of the project, by name.
 
     Notebooks without a `parameters` cell are not reports; those that cannot be read are left out.
     """
@@ -89,7 +89,7 @@ def list_reports(settings: Settings) -> list[Report]:
 
 
 def broken_reports(settings: Settings) -> list[BrokenReport]:
-    """The project's notebooks that cannot be read, by name, each with the reason."""
+    """Return the project's unreadable notebooks by name, each with the reason."""
     return [found for found in _found(settings) if isinstance(found, BrokenReport)]
 
 
@@ -120,10 +120,10 @@ def load_report(settings: Settings, name: str) -> Report:
 
 
 def _load(path: Path) -> Report | None:
-    """The report in a notebook; None where it has no `parameters` cell.
+    """Return the report in a notebook; None if it has no `parameters` cell.
 
     Raises:
-        InputError: The notebook cannot be read, or its `parameters` cell is wrong.
+        InputError: The notebook cannot be read, or its `parameters` cell is invalid.
     """
     notebook = _read(path)
     return _report(path, notebook) if _is_report(notebook) else None

@@ -82,7 +82,7 @@ def show_app_tables(
 
 
 def own_name(table: str) -> str:
-    """The app's name for one of its tables in the schema raw.
+    """Return the app's name of one of its tables in the schema raw.
 
     >>> own_name("app_product_costs"), own_name("app_orders")
     ('product_costs', 'app_orders')

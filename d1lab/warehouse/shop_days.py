@@ -88,7 +88,7 @@ def has_days(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def zones_of(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The zones that a warehouse was built with."""
+    """Return the time zones that a warehouse was built with."""
     try:
         return dict(con.execute("SELECT shop, timezone FROM d1lab.zones").fetchall())
     except duckdb.CatalogException:
@@ -102,7 +102,7 @@ def use_zones(con: duckdb.DuckDBPyConnection, zones: Zones) -> None:
 
 
 def kept_day(table: str, columns: Collection[str]) -> str:
-    """How an INSERT computes a table's kept day; '' where it has none.
+    """Return how an INSERT computes a table's stored day; '' if it has none.
 
     Args:
         table: The table's name.
@@ -142,7 +142,7 @@ def set_aside(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
 
 
 def count_to_come(con: duckdb.DuckDBPyConnection) -> int:
-    """How many rows a warehouse lists as dated after its pull."""
+    """Count the rows of a warehouse that are dated after its pull."""
     found = con.execute("SELECT count(*) FROM d1lab.quarantine WHERE reason = ?", [TO_COME])
     return found.fetchall()[0][0]
 

@@ -38,7 +38,7 @@ CREATE OR REPLACE MACRO main.sqlite_divide(a, b) AS CASE
 def as_duckdb(
     con: duckdb.DuckDBPyConnection, create_view: str, collated: Collection[str] = ()
 ) -> tuple[str, str]:
-    """The list of columns and the SELECT of a CREATE VIEW, for DuckDB.
+    """Return the list of columns and the SELECT of a CREATE VIEW, for DuckDB.
 
     A table that main does not show is read in the schema raw.
 

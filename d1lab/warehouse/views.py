@@ -66,7 +66,7 @@ def _create_all(con: duckdb.DuckDBPyConnection, waiting: list[Path]) -> None:
 def looking_in(
     con: duckdb.DuckDBPyConnection, schemas: tuple[str, ...]
 ) -> duckdb.DuckDBPyConnection:
-    """A second connection to the same warehouse, which looks names up in these schemas in turn."""
+    """Return a second connection to the same warehouse, which looks up names in these schemas."""
     beside = con.cursor()
     [(catalog_name,)] = con.execute("SELECT current_catalog()").fetchall()
     path = ",".join(f"{quote(catalog_name)}.{schema}" for schema in schemas)
