@@ -76,7 +76,7 @@ def test_times_with_a_zone_are_shown_in_utc(project, run):
         (("prune", "--keep", "9" * 400), "up to 36500"),
         (("run", "inventory", "--no-pull", "--set", "days=-5"), "'days' is -5. Use 1 or more."),
         (("run", "inventory", "--set", "days=0"), "'days' is 0. Use 1 or more."),
-        (("run", "inventory", "--set", "lead_time_days=-1"), "Use 0 or more."),
+        (("run", "inventory", "--set", "lead_time_days=-1"), "Use 0 to 36,500."),
         (("run", "discounts", "--set", "days=99999999"), "Use 36,500 or fewer."),
         (("sql", "SELECT 'x'::INTEGER"), "SQL: Conversion Error"),
         (("sql", "SELECT * FROM range(3) SELECT"), "SQL"),

@@ -411,7 +411,7 @@ def test_every_cent_is_assigned_to_a_line(export, data):
         return ()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(orders, "_seen", keep)
+        patch.setattr(orders, "first_orders", keep)
         assert ingest(None, export(*rows)).rejected == ()
     sold = [row for row in kept if row[0] == "order"]
     returned = [row for row in kept if row[0] == "refund"]
