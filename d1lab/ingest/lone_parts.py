@@ -17,7 +17,7 @@ BEGINS_ELSEWHERE = f"the order begins in another file of the export: {TOGETHER}"
 GOES_ON_ELSEWHERE = f". If the order goes on in another file, {TOGETHER}"
 
 _FIRST = """
-UPDATE refused SET reason = $reason WHERE line IN (
+UPDATE rejected SET reason = $reason WHERE line IN (
     SELECT line FROM source
     WHERE order_name = (SELECT order_name FROM source ORDER BY line LIMIT 1)
         AND (SELECT count(*) FROM source AS own WHERE own.order_name = source.order_name
@@ -25,7 +25,7 @@ UPDATE refused SET reason = $reason WHERE line IN (
 )
 """
 _LAST = """
-UPDATE refused SET reason = reason || $reason
+UPDATE rejected SET reason = reason || $reason
 WHERE reason LIKE 'the lines total %' AND try_cast(
         regexp_extract(reason, 'total ([0-9.]+)', 1) AS DOUBLE
     ) < try_cast(regexp_extract(reason, 'Subtotal, ([0-9.]+)', 1) AS DOUBLE)
@@ -47,10 +47,10 @@ GROUP BY order_id ORDER BY order_id
 
 
 def explain_parts(con: duckdb.DuckDBPyConnection, columns: ColumnMap) -> None:
-    """Say in `refused` that the rest of an order at the start or end can be in another file.
+    """Say in `rejected` that the rest of an order at the start or end can be in another file.
 
     Args:
-        con: The workspace with `source` and `refused`.
+        con: The workspace with `source` and `rejected`.
         columns: The map of the file; only Shopify's layout shows parts.
     """
     fields = [f"own.{name}" for name in OWN_FIELDS if name in columns.fields]

@@ -26,13 +26,13 @@ def parts(tmp_path):
 def test_parts_that_are_passed_together_are_whole(db, parts, order):
     """Whatever their names, and whichever comes first."""
     result = load(db, [parts[place] for place in order])
-    assert (result.orders, result.refused, result.shortened) == (3, (), {})
+    assert (result.orders, result.rejected, result.shortened) == (3, (), {})
     assert sums(db) == (3, 4, 40)
 
 
 def test_lone_part_of_shopify_is_rejected_with_the_cause(db, parts):
     """The first half is less than its Subtotal; the second has no field of the order."""
-    (first,), (second,) = (load(db, part).refused for part in parts)
+    (first,), (second,) = (load(db, part).rejected for part in parts)
     assert first.reason.endswith("goes on in another file, pass the export's files in one command")
     assert second.reason.startswith("the order begins in another file of the export")
     assert sums(db) == (2, 2, 20)
@@ -41,9 +41,9 @@ def test_lone_part_of_shopify_is_rejected_with_the_cause(db, parts):
 def test_lines_beyond_the_subtotal_are_not_missing_elsewhere(db, tmp_path):
     """Too much is no part; neither is an order in the middle of the file."""
     much = FIRST | {"Subtotal": "5.00"}
-    (line,) = load(db, write_export(tmp_path / "a.csv", OTHER, much)).refused
+    (line,) = load(db, write_export(tmp_path / "a.csv", OTHER, much)).rejected
     assert line.reason.endswith("this is not the Subtotal, 5.00")
-    (line,) = load(db, write_export(tmp_path / "b.csv", WHOLE, OTHER)).refused
+    (line,) = load(db, write_export(tmp_path / "b.csv", WHOLE, OTHER)).rejected
     assert line.reason.endswith("this is not the Subtotal, 20.00")
 
 
