@@ -38,6 +38,7 @@ from d1lab.warehouse.views import VIEWS
 PACKAGE = Path(__file__).parents[1]
 _SOURCES = {".py", ".sql", ".html", ".css", ".js"}
 _TABLE = "table "
+_METRIC = "metric "
 
 
 class Job(NamedTuple):
@@ -207,14 +208,24 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         "the notebook": task.report.digest,
         "d1lab": source_digest(),
         "DuckDB": version("duckdb"),
-        "the project's metrics": digest_of_files(settings.root / "metrics"),
         "the time zone": task.data.timezone or "",
+        **metric_digests(settings.root / "metrics"),
     }
 
 
+def metric_digests(folder: Path) -> dict[str, str]:
+    """Return the digests of a project's metrics, each as `metric <name>`."""
+    paths = sorted(folder.glob("*.sql")) if folder.is_dir() else []
+    return {f"{_METRIC}{path.stem}": digest(path.read_bytes()) for path in paths}
+
+
 def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
-    """The inputs without the tables that the run did not read, as far as its notes tell."""
-    names = {name for note in outbox.read_notes(run_dir) for name in note["reads"]}
+    """The inputs without the metrics and tables that the run did not read, as its notes tell."""
+    notes = outbox.read_notes(run_dir)
+    if notes:
+        used = {f"{_METRIC}{note['metric']}" for note in notes}
+        inputs = {k: v for k, v in inputs.items() if not k.startswith(_METRIC) or k in used}
+    names = {name for note in notes for name in note["reads"]}
     tables = [name.removeprefix(_TABLE) for name in inputs if name.startswith(_TABLE)]
     read = raw_tables(names, tables)
     if not read:  # no notes, or a read that cannot be followed: anything may matter

@@ -22,6 +22,7 @@ from d1lab.pages.markdown import last_level, render_markdown, split_title
 from d1lab.pages.sections import PageSection, sections
 from d1lab.pages.svg import MIME, draw
 
+RAISES_TAG = "raises-exception"  # a cell whose error is expected
 HIDDEN = {"hide", "skip-run"}  # cells without code and output on the page
 SILENT = {"parameters", "injected-parameters"}  # the page has its own list of parameters
 MAX_TEXT = 8_000  # characters of one plain-text output
@@ -132,7 +133,7 @@ def read_notebook(
         elif cell.get("cell_type") == "code":
             if not tags & SILENT and source.strip():
                 code.append(CodeBlock(index + 1, source, index == failed_cell))
-            blocks += _outputs(cell.get("outputs", ()), index)
+            blocks += _outputs(cell.get("outputs", ()), index, may_raise=RAISES_TAG in tags)
     while not whole and blocks and _is_bare_heading(blocks[-1]):
         blocks.pop()
     return _assembled(blocks, code)
@@ -160,13 +161,16 @@ def _assembled(blocks: list[Any], code: list[CodeBlock]) -> NotebookContent:
     return NotebookContent(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
 
 
-def _outputs(outputs: Any, index: int) -> Iterator[Any]:
+def _outputs(outputs: Any, index: int, *, may_raise: bool = False) -> Iterator[Any]:
     """Yield the outputs of a code cell as blocks."""
     for position, output in enumerate(outputs):
         kind = output.get("output_type")
         if kind == "stream":
             label = "Printed" if output.get("name") == "stdout" else "Warnings"
             yield _plain(output.get("text", ""), label)
+        elif kind == "error" and may_raise:
+            error = f"{output.get('ename', '')}: {output.get('evalue', '')}"
+            yield _plain(error, "Expected error")
         elif kind in ("display_data", "execute_result"):
             block = _display(output.get("data", {}), f"chart-{index + 1}-{position + 1}")
             if block is not None:

@@ -94,15 +94,34 @@ def broken_reports(settings: Settings) -> list[BrokenReport]:
 
 
 def _found(settings: Settings) -> Iterator[Report | BrokenReport]:
-    for path in sorted(notebook_folder(settings).glob("*.ipynb")):
+    found: dict[str, Path] = {}
+    for path in _notebooks(settings):
         try:
             report = _load(path)
+            if report is not None and (other := found.setdefault(path.stem, path)) != path:
+                raise InputError(f"{path}: {other} has the same name. Rename one of them.")
         except InputError as error:
             where = "" if str(path) in str(error) else f"{path}: "
             yield BrokenReport(path.stem, path, f"{where}{error}")
         else:
             if report is not None:
                 yield report
+
+
+def _notebooks(settings: Settings) -> list[Path]:
+    """Return the notebooks of a folder and its sub-folders; those of runs and hidden ones are not.
+
+    Notebooks of the folder itself come first.
+    """
+    folder = notebook_folder(settings)
+    others = (settings.data_dir, settings.reports_dir)
+    paths = [
+        path
+        for path in folder.rglob("*.ipynb")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not any(path.is_relative_to(other) for other in others)
+    ]
+    return sorted(paths, key=lambda path: (len(path.parts), path))
 
 
 def load_report(settings: Settings, name: str) -> Report:
@@ -112,10 +131,9 @@ def load_report(settings: Settings, name: str) -> Report:
         UnknownName: No notebook has that stem, or it is not a report.
         InputError: The notebook cannot be read, or its `parameters` cell is invalid.
     """
-    folder = notebook_folder(settings)
-    path = folder / f"{name}.ipynb"
-    if path.parent == folder and path.is_file() and (report := _load(path)):
-        return report
+    for path in _notebooks(settings):
+        if path.stem == name and (report := _load(path)):
+            return report
     raise UnknownName("report", name, [report.name for report in list_reports(settings)])
 
 
@@ -165,6 +183,11 @@ def _are_texts(found: object) -> bool:
 
 def _report(path: Path, notebook: dict[str, Any]) -> Report:
     where = f"report {path.stem!r}"
+    if (language := _language(notebook)) != "python":
+        raise InputError(
+            f"notebook {path}: its language is {language}, but d1lab runs Python only. Rewrite it, "
+            "or remove the tag 'parameters' to keep it out of `d1lab run`."
+        )
     cells = _parameters_cells(notebook)
     if len(cells) > 1:
         raise InputError(f"{where}: {len(cells)} cells are tagged 'parameters'. Keep one.")
@@ -172,6 +195,14 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
         raise InputError(f"{where}: parameter 'shop' must be a text, the name of a shop")
     return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
+
+
+def _language(notebook: dict[str, Any]) -> str:
+    """Return the language of a notebook's kernel, as far as its metadata tell, in lowercase."""
+    metadata: dict[str, Any] = notebook.get("metadata") or {}
+    kernel: dict[str, Any] = metadata.get("kernelspec") or {}
+    info: dict[str, Any] = metadata.get("language_info") or {}
+    return str(kernel.get("language") or info.get("name") or "python").lower()
 
 
 def _is_report(notebook: dict[str, Any]) -> bool:

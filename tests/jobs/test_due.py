@@ -21,12 +21,14 @@ def only(jobs: list[Job]) -> Job:
     return jobs[0]
 
 
-def done(settings, ledger, job: Job, run_id: str, reads: list[str], status: str = "done") -> None:
+def done(
+    settings, ledger, job: Job, run_id: str, reads: list[str], status: str = "done", metric=None
+) -> None:
     """Record a run of the job that has read these views, and give it a page."""
     moment = datetime.now(UTC)
     run_dir = run_folder(settings, "demo", run_id)
     run_dir.mkdir(parents=True)
-    notes = [json.dumps({"metric": None, "reads": reads, "params": {}})] if reads else []
+    notes = [json.dumps({"metric": metric, "reads": reads, "params": {}})] if reads else []
     (run_dir / "reads.jsonl").write_text("\n".join(notes))
     row = {
         "run_id": run_id,
@@ -181,7 +183,7 @@ def test_every_table_counts_when_reads_are_unknown(settings, ledger, job):
     assert job().reason == "changed since run r2: table customer_insights"
 
 
-def test_changed_notebook_code_or_metric_is_due(settings, ledger, job, monkeypatch):
+def test_changed_notebook_or_code_is_due(settings, ledger, job, monkeypatch):
     """What computes the result matters as much as the data."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     notebook = settings.notebooks_dir / "ends_well.ipynb"
@@ -191,12 +193,24 @@ def test_changed_notebook_code_or_metric_is_due(settings, ledger, job, monkeypat
     notebook.write_text(before)
     monkeypatch.setattr("d1lab.jobs.due.source_digest", lambda: "newer")
     assert job().reason == "changed since run r1: d1lab"
-    monkeypatch.undo()
-    (settings.root / "metrics").mkdir()
-    (settings.root / "metrics" / "own.sql").write_text(
-        "-- own: a number\n-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
-    )
-    assert job().reason == "changed since run r1: the project's metrics"
+
+
+def test_report_is_due_by_the_metrics_that_it_read(settings, ledger, job):
+    """A changed metric makes only the reports due that read it; a new one makes none due."""
+    folder = settings.root / "metrics"
+    folder.mkdir()
+    header = "-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
+    for name in ("own", "other"):
+        (folder / f"{name}.sql").write_text(f"-- {name}: a number\n{header}")
+    done(settings, ledger, job(), "r1", ["products"], metric="own")
+    assert not job().due
+    (folder / "other.sql").write_text(f"-- other: changed\n{header}")
+    (folder / "new.sql").write_text(f"-- new: a number\n{header}")
+    assert not job().due
+    (folder / "own.sql").write_text(f"-- own: changed\n{header}")
+    assert job().reason == "changed since run r1: metric own"
+    (folder / "own.sql").unlink()
+    assert job().reason == "changed since run r1: metric own"
 
 
 def test_other_parameters_are_another_series(settings, ledger, job):

@@ -118,7 +118,6 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
         "the notebook",
         "d1lab",
         "DuckDB",
-        "the project's metrics",
         "the time zone",
     }
     again = only(run_reports(settings, **HARBOR))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from d1lab.config import Settings
-from d1lab.errors import InputError
+from d1lab.errors import InputError, UnknownName
 from d1lab.runs.report import broken_reports, list_reports, load_report
 
 
@@ -62,3 +62,43 @@ def test_a_notebook_that_cannot_be_read_stops_no_other(settings: Settings):
     assert "the file is empty" in broken["empty"]
     with pytest.raises(InputError, match=r"half\.ipynb: not readable as JSON"):
         load_report(settings, "half")
+
+
+def test_reports_in_sub_folders_are_found(settings: Settings):
+    """A report may stand in a folder of its own; copies and the data of runs are none."""
+    for place in ("weekly/sales", ".ipynb_checkpoints/good-checkpoint", "weekly/.old/hidden"):
+        path = settings.notebooks_dir / f"{place}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_notebook())
+    assert [report.name for report in list_reports(settings)] == ["good", "sales"]
+    assert load_report(settings, "sales").path.parent.name == "weekly"
+    with pytest.raises(UnknownName):
+        load_report(settings, "hidden")
+    everywhere = settings.model_copy(update={"notebooks_dir": settings.root})
+    run = settings.data_dir / "demo" / "runs" / "r1" / "executed.ipynb"
+    run.parent.mkdir(parents=True)
+    run.write_text(_notebook())
+    assert "executed" not in [report.name for report in list_reports(everywhere)]
+
+
+def test_two_reports_of_one_name_are_told(settings: Settings):
+    """The one in the folder itself runs; the other is named with both paths."""
+    (settings.notebooks_dir / "old").mkdir()
+    (settings.notebooks_dir / "old" / "good.ipynb").write_text(_notebook())
+    assert [report.path.parent.name for report in list_reports(settings)] == ["notebooks"]
+    [broken] = broken_reports(settings)
+    assert "has the same name. Rename one" in broken.problem
+    assert "old" in broken.problem
+
+
+def test_notebook_of_another_language_says_so(settings: Settings):
+    """An R notebook is not run as Python: one sentence names its language."""
+    kernel = {"kernelspec": {"name": "ir", "language": "R", "display_name": "R"}}
+    path = settings.notebooks_dir / "in_r.ipynb"
+    path.write_text(_notebook(source='shop <- "x"', metadata=kernel))
+    [broken] = broken_reports(settings)
+    assert "its language is r, but d1lab runs Python only" in broken.problem
+    with pytest.raises(InputError, match="Python only"):
+        load_report(settings, "in_r")
+    path.write_text(_notebook(tags=[], source='shop <- "x"', metadata=kernel))
+    assert broken_reports(settings) == []

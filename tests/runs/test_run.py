@@ -13,6 +13,7 @@ import pytest
 from d1lab.config import Settings
 from d1lab.errors import D1labError, InputError, StaleDataError, UnknownName
 from d1lab.jobs.run import run_report
+from d1lab.pages.notebook_blocks import read_notebook
 from d1lab.runs.record import Failure, RunRecord, load_run
 from d1lab.runs.report import list_reports, load_report
 from d1lab.runs.run import exit_code, new_run_dir, open_lab, prepare, run, run_folder
@@ -239,3 +240,40 @@ def test_a_run_whose_folder_is_deleted_while_it_runs_says_so(settings, tmp_path,
     nbformat.write(nbformat.v4.new_notebook(cells=cells), settings.notebooks_dir / "gone.ipynb")
     with pytest.raises(D1labError, match="was deleted while the report ran"):
         run(settings, prepared(settings, "gone"))
+
+
+def test_every_result_is_kept_and_an_expected_error_stops_nothing(settings, tmp_path):
+    """Two tables of one cell are both kept, from the first cell on; other values are not."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    sources = {
+        "parameters": "note = 'x'",
+        "": (
+            "import d1lab, pandas as pd\nlab = d1lab.open('demo')\nlab.verdict('first')\n"
+            "len('not shown')\nlab.table(pd.DataFrame({'n': [1]}), title='second')\n"
+            "lab.table(pd.DataFrame({'n': [2]}), title='third')"
+        ),
+        "raises-exception": "1 / 0",
+        "last": "print('after')",
+    }
+    cells = [
+        {"cell_type": "code", "id": f"c{i}", "metadata": {"tags": [tag] if tag else []}}
+        | {"source": source, "outputs": [], "execution_count": None}
+        for i, (tag, source) in enumerate(sources.items())
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "several.ipynb").write_text(json.dumps(notebook))
+    own = settings.model_copy(update={"notebooks_dir": folder})
+    record, run_dir = run(own, prepared(own, "several"))
+    assert (record.status, record.cells_done, record.code_cells) == ("done", 4, 4)
+    executed = json.loads((run_dir / "notebook.ipynb").read_text())
+    content = read_notebook(executed)
+    assert content.verdict is not None
+    assert content.verdict.text == "first"
+    shown = [block.value.title for block in content.blocks if block.form == "table"]
+    assert shown == ["second", "third"]
+    printed = [(b.label, b.text) for b in content.blocks if b.form == "text"]
+    assert printed == [
+        ("Expected error", "ZeroDivisionError: division by zero"),
+        ("Printed", "after"),
+    ]

@@ -29,7 +29,10 @@ from d1lab.runs.kernels.fork_client import AVAILABLE, ForkedProcess, fork_server
 LONGEST_FOLDER = 85  # a socket path can have 107 bytes, fewer on some systems
 
 _SPEC = KernelSpec(
-    argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    argv=[
+        *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+        *("--ext", "d1lab.display.results"),  # from the first cell on, every result is shown
+    ],
     display_name="d1lab",
     language="python",
 )
