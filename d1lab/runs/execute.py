@@ -318,12 +318,8 @@ def _may_raise(cell: Any) -> bool:
 
 def _is_expected(notebook: Any) -> bool:
     """Whether all errors of a notebook are in cells that may raise."""
-    failed = (
-        cell
-        for cell in notebook.cells
-        if any(output.output_type == "error" for output in cell.get("outputs", ()))
-    )
-    return all(map(_may_raise, failed))
+    outputs = ((cell, each) for cell in notebook.cells for each in cell.get("outputs", ()))
+    return all(_may_raise(cell) for cell, each in outputs if each.output_type == "error")
 
 
 def _is_skipped(cell: Any) -> bool:
