@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.reading import rows_read
 from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from tests.support import small_shop
@@ -86,7 +87,10 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     for sku, units in small_shop.UNITS.items():  # stock at the end over units a day
         assert supply[sku] == round((200 - 30 * units) / units)  # the column is an INTEGER
 
+    read_before = rows_read(project / "data" / "mine")
     second = d1lab("run", "--set", "days=30", "--push", "--json")
+    # the ends of the tables, and the holders of the results: not the 360 rows that were pulled
+    assert rows_read(project / "data" / "mine") - read_before <= 120 < read_before
     assert {run["status"] for run in second.json["runs"]} == {"current"}
     assert all(run["pushed"] is None for run in second.json["runs"])
 

@@ -290,8 +290,8 @@ def river(tmp_path_factory, dying):
     return flowing
 
 
-@settings(max_examples=12)
-@given(first=st.lists(EVENT, min_size=2, max_size=6), steps=st.lists(STEP, min_size=4, max_size=8))
+@settings(max_examples=4)
+@given(first=st.lists(EVENT, min_size=2, max_size=6), steps=st.lists(STEP, min_size=4, max_size=6))
 def test_aggregate_equals_a_recount(river, first, steps):
     """One run is right after new, refunded, corrected, late, or deleted events, and kills."""
     with river() as flowing:

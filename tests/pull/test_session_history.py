@@ -40,8 +40,8 @@ class Died(Exception):
     """The pull was killed at this point."""
 
 
-@settings(max_examples=40)
-@given(steps=st.lists(_STEP, max_size=16), is_remote=st.booleans())
+@settings(max_examples=16)
+@given(steps=st.lists(_STEP, max_size=12), is_remote=st.booleans())
 def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
     """There are inserts, updates, deletions, replacements, killed pulls, and a truncated log."""
     home = tmp_path_factory.mktemp("history")

@@ -14,6 +14,7 @@ from validation.soak.fresh import D1, installation, packaged_notebooks
 from validation.soak.played_shop import PlayedShop, last_day
 from validation.soak.step import Stepper, StepRow
 
+EARLY_EVERY = 3  # steps from one early run to the next
 UNDO_EVERY = 4  # steps from one rollback to the next
 
 
@@ -80,18 +81,23 @@ class Course:
         """Play the remaining steps in order.
 
         Args:
-            early: Reports to run before the last step, without comparison; empty for all reports.
+            early: Reports to run before the last step, without comparison, on the first and every
+                third day; empty for all reports on every day.
         """
         done, days = self.rows, self.days()
         for place in range(len(done), len(days)):
             is_last = place == len(days) - 1
-            row = self._stepper.step(
-                days[max(place - 1, 0)],
-                days[place],
-                compare=is_last or (not early and place % self.compare_every == 0),
-                undo=place % UNDO_EVERY == UNDO_EVERY - 1 and not early,
-                reports=() if is_last else early,
-            )
+            after, until = days[max(place - 1, 0)], days[place]
+            if early and not is_last and place % EARLY_EVERY:
+                row = self._stepper.play(after, until)
+            else:
+                row = self._stepper.step(
+                    after,
+                    until,
+                    compare=is_last or (not early and place % self.compare_every == 0),
+                    undo=place % UNDO_EVERY == UNDO_EVERY - 1 and not early,
+                    reports=() if is_last else early,
+                )
             done.append(row)
             write(self._rows_file, json.dumps([each._asdict() for each in done]))
             yield row

@@ -116,6 +116,12 @@ class Stepper:
             faults=tuple(faults),
         )
 
+    def play(self, after: date, until: date) -> StepRow:
+        """Play the days after `after` up to `until`, without pulling or running anything."""
+        start = monotonic()
+        self.shop.play(after, until)
+        return StepRow(until.isoformat(), 0, 0, 0, 0, 0, 0.0, 0.0, monotonic() - start, 0.0, 0, ())
+
     @property
     def _runs_dir(self) -> Path:
         return self.settings.folder() / "runs"

@@ -38,8 +38,8 @@ def test_every_command_that_writes_is_killed() -> None:
 
 
 def test_a_full_disk_is_one_sentence() -> None:
-    """A pull that cannot write its warehouse ends with 1, and goes on when there is room."""
-    assert not disk.attempt(("pull", 20_000)).is_fault
+    """A command that cannot write ends with 1, and goes on when there is room."""
+    assert not disk.attempt(("track", 20_000)).is_fault
 
 
 @pytest.mark.parametrize("fault", FAULTS)

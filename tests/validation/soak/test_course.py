@@ -9,25 +9,25 @@ import pytest
 
 from validation.soak.course import PHASES, Course, Phase
 
-SHORT = Phase("short", 4, mondays=True)
+SHORT = Phase("short", 5, mondays=True)  # from Sunday, 2017-12-31
 EARLY = ("recommendations",)  # what it found weeks before is data of the last Monday
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Course:
-    """The smallest shop over four Mondays."""
+    """The smallest shop over five Mondays."""
     return Course(tmp_path_factory.mktemp("soak"), SHORT, ["kiosk"])
 
 
-def test_four_mondays_of_the_smallest_shop(course):
+def test_five_mondays_of_the_smallest_shop(course):
     """Nothing fails, and on the last Monday, every result equals that of a fresh installation.
 
-    The last Monday scores the recommendations of the earlier ones.
+    The last Monday scores the recommendations of the first day.
     """
     rows = list(course.play(early=EARLY))
     assert [fault for row in rows for fault in row.faults] == []
-    assert [row.ran for row in rows] == [1, 1, 1, 1, 7]
-    assert [row.compared for row in rows] == [0, 0, 0, 0, 7]
+    assert [row.ran for row in rows] == [1, 0, 0, 1, 0, 7]
+    assert [row.compared for row in rows] == [0, 0, 0, 0, 0, 7]
     assert rows[-1].scored > 0
     assert "past recommendations scored" in _track_record(course)
     assert course.rows == rows
