@@ -54,9 +54,12 @@ def simulated_views(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     return by_shop
 
 
+QUARANTINED = """
+SELECT table_name AS "table", column_name AS "column", reason, count(*) AS rows
+FROM d1lab.quarantine GROUP BY ALL ORDER BY ALL
+"""
+
+
 def quarantined(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Count the values of an invalid type by table, column, and reason."""
-    return con.sql(
-        'SELECT table_name AS "table", column_name AS "column", reason, count(*) AS rows '
-        "FROM d1lab.quarantine GROUP BY ALL ORDER BY ALL"
-    ).df()
+    return con.sql(QUARANTINED).df()

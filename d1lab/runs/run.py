@@ -23,7 +23,7 @@ from d1lab.config import Settings
 from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
-from d1lab.lab.freshness import as_utc
+from d1lab.lab.freshness import QUARANTINED, as_utc
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
 from d1lab.runs.parameters import Days, Value, check
 from d1lab.runs.record import (
@@ -132,8 +132,8 @@ def prepare(
         given=tuple(name for name in parameters if name in values or name in texts),
         data=data_state(lab, shop),
         quarantined=tuple(
-            QuarantinedCount.model_validate(row)
-            for row in lab.quarantined.to_dict(orient="records")
+            QuarantinedCount(table=table, column=column, reason=reason, rows=rows)
+            for table, column, reason, rows in lab.sql(QUARANTINED).fetchall()
         ),
         simulated=lab.simulated(shop),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pandas as pd
@@ -30,6 +32,18 @@ def svg(chart) -> str:
     text = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     ET.fromstring(text)
     return text
+
+
+def test_planning_and_pages_import_no_altair():
+    """A run with nothing to do needs neither Altair nor pandas, which take longer than it does."""
+    program = (
+        "import sys, d1lab.jobs.run, d1lab.pages.index\n"
+        "print({'altair', 'pandas', 'scipy'} & set(sys.modules))\n"
+        "from d1lab.charts import line\n"
+        "print('altair' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["set()", "True"], done.stderr
 
 
 FRAME = pd.DataFrame({"day": days(3), "revenue": [10.0, None, 20.0], "code": ["A", "B", "A"]})
