@@ -306,6 +306,7 @@ def test_reads_are_noted_in_a_run(run_lab, tmp_path):
         "metric": "turnover",
         "reads": ["inventory_days", "order_lines", "product_costs", "products"],
         "params": {"shop": "harbor", "until": "2026-05-08", "days": 8},
+        "since": "2026-02-01",  # the first day of the shop's data
     }
     assert (sql["metric"], sql["reads"]) == (None, ["order_lines", "products"])
     assert sql["params"] == {"sku": "x"}
