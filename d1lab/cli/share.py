@@ -82,6 +82,35 @@ def publish(
     )
 
 
+@app.command(epilog="Example: d1lab export data/export --format duckdb")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Target folder.")],
+    form: Annotated[
+        str, typer.Option("--format", help="parquet, csv, xlsx, or duckdb (one file with views).")
+    ] = "parquet",
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Table or view to export. Repeatable. Default: all that analysts see."),
+    ] = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the warehouse for other tools: Parquet, CSV, Excel, or DuckDB."""
+    from typing import get_args
+
+    from d1lab.errors import UnknownName
+    from d1lab.lab import open as open_lab
+    from d1lab.share.export import ExportedTable, Format
+    from d1lab.share.export import export as write_tables
+
+    if form not in get_args(Format):
+        raise UnknownName("format", form, get_args(Format))
+    made = write_tables(open_lab(database), folder, form, table or [])  # pyright: ignore[reportArgumentType] - checked above
+    print_rows(ExportedTable._fields, made, as_json=as_json)
+    rows = sum(each.rows for each in made)
+    echo_err(f"export: {counted(len(made), 'table')}, {counted(rows, 'row')}")
+
+
 @app.command(epilog="Example: d1lab send --alert 'products_short > 20' --dry-run")
 def send(
     database: DatabaseOption = None,
