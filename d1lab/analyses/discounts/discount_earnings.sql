@@ -11,7 +11,7 @@
 -- margin_before: Margin at list price, money
 -- margin_after: Margin after discount, money
 --
--- level: 'discount', 'code' or 'sku'; columns finer than the level are NULL.
+-- level: 'discount', 'code', 'sku' or 'all'; columns finer than the level are NULL.
 -- new_customers: customers whose first purchase in the data is one of these orders.
 -- repeat_customers: customers who used it in two or more orders. Margins are NULL unless the cost
 -- of every line is known. before: the same units at list price.
@@ -48,6 +48,10 @@ keyed AS (
     UNION ALL BY NAME
     SELECT 'sku' AS level, NULL::VARCHAR AS discount_id, NULL::VARCHAR AS discount_code, sku AS of_sku, *
         EXCLUDE (discount_id, discount_code), discount_code AS code
+    FROM lines
+    UNION ALL BY NAME
+    SELECT 'all' AS level, NULL::VARCHAR AS discount_id, NULL::VARCHAR AS discount_code,
+        NULL::VARCHAR AS of_sku, * EXCLUDE (discount_id, discount_code), discount_code AS code
     FROM lines
 ),
 buyers AS (
@@ -89,6 +93,7 @@ final AS (
         CASE sums.level
             WHEN 'sku' THEN concat_ws(' ', title, '(' || sums.of_sku || ')')
             WHEN 'code' THEN sums.discount_code
+            WHEN 'all' THEN 'all discounts'
             ELSE sums.discount_id END         AS name,
         uses,
         orders,

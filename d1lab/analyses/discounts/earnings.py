@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from d1lab.analyses.discounts.elasticity import REASONS, Elasticity
+from d1lab.analyses.discount_effect.effect import REASONS, DiscountEffect
 from d1lab.analyses.discounts.lifts import joined, pays
 from d1lab.analyses.discounts.products import lifted
 
@@ -68,24 +68,28 @@ def break_even_margin(lift: Any, depth: Any) -> Any:
     return np.where(found <= 1, found, np.nan)
 
 
-def earned(earnings: Frame, level: str, shop: Elasticity, lifts: Frame) -> Frame:
+def earned(earnings: Frame, level: str, shop: DiscountEffect, lifts: Frame) -> Frame:
     """Add observed lift, break-even lift, and break-even margin to discounts, codes, or SKUs.
 
     Args:
         earnings: Rows of the metric `discount_earnings`.
         level: 'discount', 'code', or 'sku'.
-        shop: The shop's elasticity; without a slope, `shop_lift` is NaN.
+        shop: The shop's effect; without a slope, `shop_lift` is NaN.
         lifts: Result of `lifts.observed`.
 
-    All lifts and break-even values of a row are at `lift_depth`: the mean depth of the weeks of
-    the observed lift, or else of the period. The break-even margin uses the observed lift, or else
-    the shop's.
+    All lifts and break-even values of a row are at `lift_depth`: the mean depth of everything sold
+    while it was on offer, or else of what the period sold with it. The break-even margin uses the
+    observed lift, or else the shop's.
     """
     found = joined(earnings[earnings["level"] == level], lifts, level)
     period = found["depth"].astype(float)
     depth = found["observed_depth"].astype(float).fillna(period).clip(0, 0.99)
     found["lift_depth"] = depth
-    ends = {"shop_lift": shop.slope, "shop_lift_low": shop.high, "shop_lift_high": shop.low}
+    ends = {
+        "shop_lift": shop.slope,
+        "shop_lift_low": shop.slope_high,
+        "shop_lift_high": shop.slope_low,
+    }
     for column, slope in ends.items():
         found[column] = np.nan if slope is None else lifted(slope, depth)
     lift = found["observed_lift"].astype(float).fillna(found["shop_lift"])
@@ -141,12 +145,19 @@ def anyway(skus: Frame) -> BaselineShare:
     return BaselineShare(low, likely, 1.0)
 
 
-def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
-    """Return the key figures: first-time customers, stacked discounts, and baseline sales."""
+def summary(stacking: Frame, whole: Frame, found: BaselineShare) -> tuple[dict[str, Any], ...]:
+    """Return the key figures: first-time customers, stacked discounts, and baseline sales.
+
+    Args:
+        stacking: Rows of the metric `discount_stacking`.
+        whole: The row of level 'all' of the metric `discount_earnings`, in which each customer
+            counts once, with however many discounts.
+        found: Result of `anyway`.
+    """
     stacked = stacking.set_index("stacked")["orders"]
     with_discount = stacked.drop("0", errors="ignore")
     several = with_discount.drop("1", errors="ignore").sum() / max(with_discount.sum(), 1)
-    new = discounts["new_customers"].sum() / max(discounts["customers"].sum(), 1)
+    new = whole["new_customers"].sum() / max(whole["customers"].sum(), 1)
     return (
         {
             "metric": "anyway_share",
@@ -162,7 +173,7 @@ def summary(stacking: Frame, discounts: Frame, found: BaselineShare) -> tuple[di
     )
 
 
-def explained(shop: Elasticity, stacking: Frame, found: BaselineShare) -> str:
+def explained(shop: DiscountEffect, stacking: Frame, found: BaselineShare) -> str:
     """Return the bounds of the baseline sales in words, with their assumption."""
     with_discount = stacking[stacking["stacked"] != "0"]
     mixed = with_discount["with_full_price"].sum() / max(with_discount["orders"].sum(), 1)

@@ -1,21 +1,14 @@
 """Products: sales with and without discounts, and price elasticity."""
 
-# pyright: standard
-
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from d1lab.analyses.discounts.elasticity import (
-    REASONS,
-    Elasticity,
-    Panel,
-    elasticity,
-    promoted_skus,
-    slopes,
-)
+from d1lab.analyses.discount_effect.effect import REASONS, DiscountEffect
+from d1lab.analyses.discount_effect.pooling import OWN, Estimates
+from d1lab.analyses.discounts.lifts import sample
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
@@ -37,48 +30,27 @@ ABSTAINED = {
 }
 
 
-class ProductElasticities(NamedTuple):
-    """Price elasticity of a shop and its products."""
-
-    shop: Elasticity
-    skus: Frame  # sku, slope, slope_low, slope_high, error; no rows if the shop's is missing
-
-
-def elasticities(weeks: Frame) -> ProductElasticities:
-    """Estimate the elasticity of the shop and of each product with enough sales at both prices.
+def named(found: Estimates, sold: Frame) -> Frame:
+    """Return the products with weeks of their own on and off offer: slopes, names, and sales.
 
     Args:
-        weeks: Rows of the metric `elasticity`.
-
-    The interval of a product's slope covers the observed weeks. The error is larger: it is that of
-    a forecast, because slopes change over time.
+        found: Result of `pooling.estimate`.
+        sold: Rows of the metric `products`.
     """
-    import pandas as pd
-
-    panel = promoted_skus(Panel.of(weeks))
-    shop = elasticity(panel)
-    if shop.slope is None:
-        empty = pd.DataFrame(columns=["sku", "slope", "slope_low", "slope_high", "error"])
-        return ProductElasticities(shop, empty)
-    own = slopes(panel, shop)
-    ends = {"slope_low": own.slope - 1.96 * own.error, "slope_high": own.slope + 1.96 * own.error}
-    frame = pd.DataFrame({"sku": own.sku, "slope": own.slope, **ends, "error": own.error_ahead})
-    return ProductElasticities(shop, frame.sort_values(["slope", "sku"], kind="stable"))
-
-
-def named(skus: Frame, products: Frame) -> Frame:
-    """Add names, units, and depths to the products' slopes."""
-    return skus.merge(products, on="sku")
+    own = found.products.skus[found.products.skus["basis"] == OWN]
+    return own.astype({"sku": object}).merge(sold, on="sku")
 
 
 def alone(products: Frame) -> Frame:
     """Return the products with at most 20% of units discounted, by revenue."""
-    return _often(products)[lambda sold: sold["share_of_units"] <= WITHOUT_HELP]
+    often = _often(products)
+    return often[often["share_of_units"] <= WITHOUT_HELP]
 
 
 def dependent(products: Frame) -> Frame:
     """Return the products with at least 80% of units discounted, by discounts given."""
-    found = _often(products)[lambda sold: sold["share_of_units"] >= ONLY_WITH_HELP]
+    often = _often(products)
+    found = often[often["share_of_units"] >= ONLY_WITH_HELP]
     return found.sort_values(["savings", "sku"], ascending=[False, True], kind="stable")
 
 
@@ -133,20 +105,20 @@ def missing(products: Frame) -> str:
     return " ".join(ABSTAINED[name] for name in known if products[name].isna().all())
 
 
-def figure(shop: Elasticity) -> dict[str, Any]:
+def figure(shop: DiscountEffect) -> dict[str, Any]:
     """Return the shop's elasticity as a key figure."""
     fields = {"metric": "elasticity", "label": "Price elasticity", "value": shop.slope}
-    if shop.slope is None:
-        return {**fields, "note": REASONS[shop.reason or ""] + "."}
-    return {**fields, "low": shop.low, "high": shop.high, "note": _figure_note(shop)}
+    if shop.reason:
+        return {**fields, "note": REASONS[shop.reason] + "."}
+    ends = {"low": shop.slope_low, "high": shop.slope_high}
+    return {**fields, **ends, "note": _figure_note(shop)}
 
 
-def _figure_note(shop: Elasticity) -> str:
-    slope, pooled = float(shop.slope or 0), float(shop.pooled or 0)
+def _figure_note(shop: DiscountEffect) -> str:
     return (
-        f"A 10% discount goes with {lifted(slope, 0.1):+.0%} units ({shop.skus} "
-        f"products, {shop.weeks} weeks). Without product and week effects: "
-        f"{pooled:.2f}."
+        f"A 10% discount goes with {lifted(shop.slope, 0.1):+.0%} units ({sample(shop)}). "
+        f"All discounts: {shop.lift:+.0%}; without product and week effects "
+        f"{shop.raw_lift:+.0%}."
     )
 
 
@@ -169,7 +141,7 @@ def verdict(products: Frame, when: str) -> str:
     return f"{helped}. {among} at least {MIN_UNITS} units sold mostly at full price."
 
 
-def detail(shop: Elasticity) -> str:
+def detail(shop: DiscountEffect) -> str:
     """Return the shop's elasticity in words, with its caveat."""
     if shop.slope is None:
         return f"Price elasticity not available: {REASONS[shop.reason or '']}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.discounts import products
-from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportChart, ReportTable
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
@@ -16,31 +16,31 @@ CATEGORIES = "category product_count revenue share_of_revenue units share_of_uni
 DEPENDENT = "product savings depth units share_of_units price_with price_without"
 
 
-def verdict(sold: Frame, elasticities: ProductElasticities, days: int) -> dict[str, str]:
+def verdict(sold: Frame, found: Estimates, days: int) -> dict[str, str]:
     """Return the verdict of the report and a sentence on the elasticity.
 
     Args:
         sold: Rows of the metric `products`.
-        elasticities: Result of `products.elasticities`.
+        found: Result of `pooling.estimate`.
         days: Length of the period.
     """
     text = products.verdict(sold, f"in {days} days")
-    return {"text": text, "detail": products.detail(elasticities.shop)}
+    return {"text": text, "detail": products.detail(found.shop)}
 
 
-def figures(sold: Frame, elasticities: ProductElasticities) -> list[dict[str, Any]]:
+def figures(sold: Frame, found: Estimates) -> list[dict[str, Any]]:
     """Return elasticity, products sold mostly with or without discount, and discounts given."""
     return [
-        products.figure(elasticities.shop),
+        products.figure(found.shop),
         {"metric": "products_alone", "value": len(products.alone(sold))},
         {"metric": "products_dependent", "value": len(products.dependent(sold))},
         {"metric": "savings", "value": sold["savings"].sum()},
     ]
 
 
-def tables(sold: Frame, elasticities: ProductElasticities) -> dict[str, ReportTable]:
+def tables(sold: Frame, found: Estimates) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
-    own = products.named(elasticities.skus, sold)
+    own = products.named(found, sold)
     categories = products.by_category(sold)
     margins = " margin margin_rate" if categories["margin"].notna().any() else ""
     shares = {
@@ -55,17 +55,17 @@ def tables(sold: Frame, elasticities: ProductElasticities) -> dict[str, ReportTa
     }
 
 
-def price_chart(sold: Frame, elasticities: ProductElasticities) -> ReportChart:
+def price_chart(sold: Frame, found: Estimates) -> ReportChart:
     """Return the chart of the products with the highest elasticity."""
     return ReportChart(
         "interval",
-        products.named(elasticities.skus, sold).head(20),
+        products.named(found, sold).head(20),
         "product slope slope_low slope_high",
         title="Price elasticity by product",
         description="Elasticity of the products that respond most to price. Beyond the dashed "
         "line, at −1, a discount raises revenue.",
         options={"reference": -1},
-        otherwise=products.detail(elasticities.shop),
+        otherwise=products.detail(found.shop),
     )
 
 

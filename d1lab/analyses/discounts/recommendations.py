@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from d1lab.analyses.discounts.products import ProductElasticities
+from d1lab.analyses.discount_effect.pooling import OWN, Estimates
 from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, Recommendation, recommend
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
@@ -32,7 +32,7 @@ HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
 
 def advise(
     inputs: Frame,
-    elasticities: ProductElasticities,
+    found: Estimates,
     stock: Frame,
     *,
     made_on: Any,
@@ -43,7 +43,7 @@ def advise(
 
     Args:
         inputs: Rows of the metric `recommendations`.
-        elasticities: Result of `products.elasticities`.
+        found: Result of `pooling.estimate`.
         stock: Rows of the metric `turnover`; can be empty.
         made_on: Day of the recommendation.
         horizon_days: Days covered by the forecast.
@@ -51,7 +51,8 @@ def advise(
     """
     import pandas as pd
 
-    slopes = elasticities.skus[["sku", "slope", "error"]].rename(columns={"error": "slope_error"})
+    own = found.products.skus[found.products.skus["basis"] == OWN]
+    slopes = own[["sku", "slope", "error_ahead"]].rename(columns={"error_ahead": "slope_error"})
     rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
     advice = [
         recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
+from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.discounts import products, recommendations, track_record
-from d1lab.analyses.discounts.products import ProductElasticities
 from d1lab.display.declarations import ReportTable
 from d1lab.display.sources import are_simulated
 
@@ -63,8 +63,8 @@ def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:
     return track_record.to_stage(scored, advised[known], recommendations.STAGED, until)
 
 
-def limits(elasticities: ProductElasticities, simulated: Collection[str], staged: int) -> str:
+def limits(found: Estimates, simulated: Collection[str], staged: int) -> str:
     """Return a note on simulated data, the elasticity, and the staged results."""
     source = are_simulated(simulated, "inventory_days product_costs")
-    told = products.detail(elasticities.shop)
+    told = products.detail(found.shop)
     return f"{source}{told} {staged:,} recommendations are written back to D1."

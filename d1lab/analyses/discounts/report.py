@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, NamedTuple
 
-from d1lab.analyses.discounts import earnings, lifts, products
+from d1lab.analyses.discount_effect.effect import DiscountEffect
+from d1lab.analyses.discount_effect.pooling import estimate
+from d1lab.analyses.discounts import earnings, lifts
 from d1lab.analyses.discounts.earnings import BaselineShare
-from d1lab.analyses.discounts.elasticity import Elasticity
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.stats.periods import Periods, change, days_before
@@ -18,34 +19,35 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 class DiscountStudy(NamedTuple):
     """Cost and lift of the discounts of one shop."""
 
-    shop: Elasticity
+    shop: DiscountEffect
     observed: Frame  # result of `lifts.observed`
     by_discount: Frame  # result of `earnings.earned`, as the next two
     by_code: Frame
     by_sku: Frame
+    whole: Frame  # the row of all discounts together, of the metric `discount_earnings`
     stacking: Frame  # rows of the metric `discount_stacking`
     codes: Frame  # rows of the metric `leaking_codes`
     anyway: BaselineShare
 
 
-def study(
-    *, earned: Frame, weeks: Frame, prices: Frame, stacking: Frame, codes: Frame
-) -> DiscountStudy:
+def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> DiscountStudy:
     """Compute the results for one shop.
 
     Args:
         earned: Rows of the metric `discount_earnings`.
-        weeks: Rows of the metric `discount_lift`.
-        prices: Rows of the metric `elasticity`.
+        weeks: Rows of the metric `discount_weeks`.
         stacking: Rows of the metric `discount_stacking`.
         codes: Rows of the metric `leaking_codes`.
     """
-    shop, observed = products.elasticities(prices).shop, lifts.observed(weeks)
+    found = estimate(weeks)
+    shop, observed = found.shop, lifts.observed(found)
     by_discount, by_code, by_sku = (
         earnings.earned(earned, level, shop, observed) for level in ("discount", "code", "sku")
     )
     anyway = earnings.anyway(by_sku)
-    return DiscountStudy(shop, observed, by_discount, by_code, by_sku, stacking, codes, anyway)
+    whole = earned[earned["level"] == "all"]
+    parts = (by_discount, by_code, by_sku, whole, stacking, codes)
+    return DiscountStudy(shop, observed, *parts, anyway)
 
 
 def dashboard(measures: Frame, until: date, days: int) -> Frame:
@@ -89,8 +91,8 @@ def caution(health: Frame, disagreement: str) -> str:
 
 def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
     """Return the key figures on lift, stacking, and baseline sales."""
-    summary = earnings.summary(found.stacking, found.by_discount, found.anyway)
-    return lifts.figure(found.observed), *summary
+    summary = earnings.summary(found.stacking, found.whole, found.anyway)
+    return lifts.figure(found.shop), *summary
 
 
 def top_codes(codes: Frame) -> ReportTable:
@@ -168,7 +170,7 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
         earnings.with_lift(found.by_discount, most=15),
         "name observed_lift observed_low observed_high",
         title="Observed lift by discount",
-        description="Units in discounted weeks vs. regular weeks of the same products, "
+        description="Units while on offer vs. other weeks of the same products, "
         "with 95% intervals.",
         options={"reference": 0, "kinds": {"observed_lift": "percent"}},
         otherwise=lifts.silent(found.observed),

@@ -1,14 +1,14 @@
-"""Inventory: turnover, days of supply, demand forecasts, and discount effects, for one report.
+"""Inventory: turnover, days of supply, and demand forecasts, for one report.
 
     turnover         turnover, days of supply, and sell-through from the stock ledger
     forecasters      forecast methods for weekly demand
     demand           forecast per SKU by backtest, and the reorder point
     classes          ABC, XYZ, and demand classes
     gmroi            return on inventory
-    discount_effect  units per in-stock day in discounted vs. regular weeks
     study            all figures, one row per SKU
     tables           products to act on, and the tables with the details
     report           verdict, figures, tables, charts, and notes
 
-Frames come from the metrics `turnover` and `weekly_demand`.
+Frames come from the metrics `turnover` and `weekly_demand`. What a discount sells is estimated in
+`d1lab.analyses.discount_effect`.
 """

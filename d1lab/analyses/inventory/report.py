@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
+from d1lab.analyses.discount_effect.effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory import tables as frames
-from d1lab.analyses.inventory.discount_effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
+from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
@@ -60,10 +61,9 @@ def _firsts(frame: Frame) -> str:
 def _moved(effect: DiscountEffect) -> str:
     if effect.lift is None:
         return "The effect of discounts is not available"
-    change = effect.lift.value - 1
     return (
-        f"Discounted weeks ({effect.depth:.0%} off on average) sold {abs(change):.0%} "
-        f"{_more(change)} units"
+        f"Weeks with a discount on offer ({effect.depth:.0%} off on average) sold "
+        f"{abs(effect.lift):.0%} {_more(effect.lift)} units"
     )
 
 
@@ -113,9 +113,9 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
     """Return the lift in discounted weeks as a key figure, or the reason for a missing one."""
     if effect.lift is None:
         return {"metric": "discount_lift", "value": None, "note": REASONS[str(effect.reason)]}
-    value, low, high = (end - 1 for end in effect.lift[:3])
-    told = {"low": low, "high": high, "level": LEVEL, "note": "association, not cause"}
-    return {"metric": "discount_lift", "value": value, **told}
+    told = {"low": effect.low, "high": effect.high, "level": LEVEL}
+    note = f"{counted(effect.skus, 'product')}; association, not cause"
+    return {"metric": "discount_lift", "value": effect.lift, **told, "note": note}
 
 
 def tables(found: InventoryStudy) -> dict[str, ReportTable]:
@@ -198,11 +198,11 @@ def dead_rule(found: InventoryStudy) -> str:
 
 
 def discount(found: InventoryStudy) -> str:
-    """Return a note on the lift in discounted weeks, pull-forward, and their limits."""
+    """Return a note on the lift while on offer, pull-forward, and their limits."""
     effect = found.effect
     if effect.lift is None:
         return f"Effect of discounts not available: {REASONS[str(effect.reason)]}."
-    lift, margin = effect.lift, effect.break_even_margin
+    margin = effect.break_even_margin
     paid = (
         f"At this lift, the discount breaks even at a margin of {margin:.0%}."
         if margin
@@ -210,29 +210,29 @@ def discount(found: InventoryStudy) -> str:
     )
     return (
         f"At the average discount of {effect.depth:.0%}, products sold "
-        f"{abs(lift.value - 1):.0%} {_more(lift.value - 1)} units per in-stock day "
-        f"(95% interval {lift.low - 1:+.0%} to {lift.high - 1:+.0%}; {effect.weeks:,} "
-        f"product-weeks, {effect.products:,} products, clustered by product). {paid} "
+        f"{abs(effect.lift):.0%} {_more(effect.lift)} units per week on offer "
+        f"(95% interval {effect.low:+.0%} to {effect.high:+.0%}; {effect.weeks:,} "
+        f"product-weeks, {effect.skus:,} products, clustered by product). {paid} "
         f"{_aftermath(effect)} {CAUSE}"
     )
 
 
 def _aftermath(effect: DiscountEffect) -> str:
-    after = effect.aftermath
-    if after is None:
-        return "Not enough consecutive weeks to check for pull-forward."
-    span = f"(95% interval {after.low - 1:+.0%} to {after.high - 1:+.0%})"
-    if after.high < 1:
+    after, low, high = effect.aftermath, effect.aftermath_low, effect.aftermath_high
+    if after is None or low is None or high is None:
+        return "Pull-forward cannot be told from these weeks."
+    span = f"(95% interval {low:+.0%} to {high:+.0%})"
+    if high < 0:
         return (
-            f"Sales in the following week were {1 - after.value:.0%} lower {span}: some "
+            f"Sales in the week after an offer were {-after:.0%} lower {span}: some "
             "demand was pulled forward."
         )
-    if after.low > 1:
+    if low > 0:
         return (
-            f"Sales in the following week were {after.value - 1:.0%} higher {span}: no "
+            f"Sales in the week after an offer were {after:.0%} higher {span}: no "
             "sign of pull-forward."
         )
-    return f"No significant dip in the following week {span}."
+    return f"No significant dip in the week after an offer {span}."
 
 
 def forecasts(found: InventoryStudy) -> str:

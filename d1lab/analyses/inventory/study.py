@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from d1lab.analyses.discount_effect.effect import DiscountEffect
+from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.inventory.classes import abc, variation
 from d1lab.analyses.inventory.demand import DemandForecast, forecast, reorder
-from d1lab.analyses.inventory.discount_effect import DiscountEffect, discount_effect
 from d1lab.analyses.inventory.gmroi import stock_profit
 from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turnover
 
@@ -34,27 +35,37 @@ class InventoryStudy(NamedTuple):
     products: Frame  # one row per SKU with stock in the period
     weeks: Frame  # rows of the metric weekly_demand
     forecast: DemandForecast
-    effect: DiscountEffect
+    discounts: Estimates
     plan: Assumptions
     days: int
 
+    @property
+    def effect(self) -> DiscountEffect:
+        """What discounts sell in the shop: the same on all pages."""
+        return self.discounts.shop
+
 
 def study(
-    stock: Frame, weeks: Frame, *, until: date, plan: Assumptions | None = None
+    stock: Frame,
+    weeks: Frame,
+    discounts: Estimates,
+    *,
+    until: date,
+    plan: Assumptions | None = None,
 ) -> InventoryStudy:
     """Compute the results for one shop.
 
     Args:
         stock: Rows of the metric `turnover`; at least one.
         weeks: Rows of the metric `weekly_demand`, up to the same day.
+        discounts: Result of `pooling.estimate`, up to the same day.
         until: Last day of the period.
         plan: Planning assumptions.
     """
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
     found = forecast(demand_matrix(weeks, stock["sku"]), service_level=plan.service_level)
     products = _with_forecast(_with_rates(stock, weeks), found, plan)
-    effect = discount_effect(weeks.sku, weeks.week, weeks.demand_units / 7, weeks.depth)
-    return InventoryStudy(_marked(products, until, days), weeks, found, effect, plan, days)
+    return InventoryStudy(_marked(products, until, days), weeks, found, discounts, plan, days)
 
 
 def demand_matrix(weeks: Frame, skus: Any) -> np.ndarray:

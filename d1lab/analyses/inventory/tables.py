@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from d1lab.analyses.discount_effect.pooling import OWN, Estimates
 from d1lab.analyses.inventory import demand, gmroi
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.analyses.inventory.turnover import REASONS
@@ -94,10 +95,6 @@ def stored(found: InventoryStudy) -> Frame:
     return cover(found)[lambda table: table["stored_differs"]].sort_values("sku")
 
 
-MIN_WEEKS = 4  # of each kind, to compare weeks with and without discount
-CLEAR = 1.645  # standard errors for a significant difference (two-sided 90%)
-DEEP = 0.05  # minimum mean discount of a discounted week
-
 UNSEEN = ("low_coverage", "untracked")  # reasons for unknown units on hand
 
 SHORT = (
@@ -138,11 +135,11 @@ def dead(found: InventoryStudy) -> Frame:
 def moved(found: InventoryStudy) -> Frame:
     """Return discounted products with an action: those to review first, by discounts given.
 
-    Velocities are units per in-stock day, over weeks with a sale at a mean discount of 5% or more,
-    and over the other weeks with a sale; NaN with fewer than 4 of each.
+    Velocities are units per day over the weeks with a discount on offer, and over those without,
+    weeks without a sale included; NaN if the product has no weeks of one kind.
     """
     products = found.products[found.products["discount_given"] > 0]
-    table = products.merge(_sides(found.weeks), on="sku", how="left")
+    table = products.merge(_sides(found.discounts), on="sku", how="left")
     share = table["units_sold_with_discount"] / table["units_sold"].where(table["units_sold"] > 0)
     table = table.assign(share_of_units=share, todo=_todo(table, found.plan.lead_days))
     table["questioned"] = table["todo"].str.startswith(("pause", "sold less"))
@@ -155,29 +152,31 @@ def questioned(table: Frame) -> Frame:
     return table[table["questioned"]]
 
 
-def _sides(weeks: Frame) -> Frame:
-    """Return velocity, weeks, and significance per SKU, with and without a discount."""
-    sold = weeks[(weeks["units"] > 0) & weeks["demand_units"].notna() & weeks["depth"].notna()]
-    sold = sold.assign(velocity=sold["demand_units"] / 7)
-    sides = [
-        sold[where].groupby("sku")["velocity"].agg(["mean", "size", "var"])
-        for where in (sold["depth"] >= DEEP, sold["depth"] < DEEP)
-    ]
-    both = sides[0].merge(sides[1], how="outer", on="sku", suffixes=("_deep", "_flat"))
-    counts = both[["size_deep", "size_flat"]].fillna(0).astype(int)
-    error = np.sqrt(both["var_deep"] / counts["size_deep"] + both["var_flat"] / counts["size_flat"])
-    gap = both["mean_deep"] - both["mean_flat"]
-    found = both.assign(
-        velocity_discounted=both["mean_deep"],
-        velocity_regular=both["mean_flat"],
-        discounted_weeks=counts["size_deep"],
-        regular_weeks=counts["size_flat"],
-        surely_more=gap > CLEAR * error,
-        surely_less=gap < -CLEAR * error,
+def _sides(found: Estimates) -> Frame:
+    """Return velocity and weeks per SKU on and off offer, and what its price elasticity shows."""
+    import pandas as pd
+
+    units, on, off = found.history.sales.units, found.price < 0, found.price == 0
+    velocity = [_mean(units, where) / 7 for where in (on, off)]
+    both = on.any(axis=1) & off.any(axis=1)
+    sides = pd.DataFrame(
+        {
+            "sku": found.history.skus.astype(object),
+            "velocity_discounted": np.where(both, velocity[0], np.nan),
+            "velocity_regular": np.where(both, velocity[1], np.nan),
+            "discounted_weeks": on.sum(axis=1),
+            "regular_weeks": off.sum(axis=1),
+        }
     )
-    few = (counts < MIN_WEEKS).any(axis=1)
-    found.loc[few, ["velocity_discounted", "velocity_regular"]] = np.nan
-    return found.drop(columns=both.columns).reset_index()
+    own = found.products.skus[found.products.skus["basis"] == OWN]
+    slopes = own.assign(surely_more=own["slope_high"] < 0, surely_less=own["slope_low"] > 0)
+    kept = slopes[["sku", "surely_more", "surely_less"]].astype({"sku": object})
+    return sides.merge(kept, on="sku", how="left")
+
+
+def _mean(units: np.ndarray, where: np.ndarray) -> np.ndarray:
+    count = where.sum(axis=1)
+    return np.where(where, np.nan_to_num(units), 0.0).sum(axis=1) / np.maximum(count, 1)
 
 
 def _todo(table: Frame, lead_days: int) -> np.ndarray:

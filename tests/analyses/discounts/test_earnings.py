@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discount_effect.effect import DiscountEffect
+from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.discounts import earnings, lifts
-from d1lab.analyses.discounts.elasticity import Elasticity
+from validation.simulate_discounts import frame
 
 PERIOD = {"until": "2026-05-08", "days": 97}
-WEEKS = ["level", "discount_id", "discount_code", "sku", "week", "units", "orders", "depth"]
 SKU = pd.DataFrame(
     {"level": ["sku"], "sku": ["a"], "depth": [0.2], "margin_rate": [None], "units": [10]}
 )
-SLOPE = Elasticity(-2.0, 0.2, -2.4, -1.6, -1.0, 20, 52, 900, None)
+SLOPE = DiscountEffect(
+    **{**dict.fromkeys(DiscountEffect._fields), "skus": 20, "weeks": 900},
+)._replace(slope=-2.0, slope_low=-2.4, slope_high=-1.6, error=0.2)
 
 
 def test_break_even_is_one_rule_from_both_sides():
@@ -54,6 +57,29 @@ def test_earnings_equal_a_count_line_by_line(tiny_lab):
         assert pd.isna(row.margin_before)
 
 
+def test_first_time_customers_count_once_over_all_discounts(tiny_lab):
+    """The row of all discounts counts people; the figure is their share with a first purchase."""
+    lines = tiny_lab.sql(
+        "SELECT customer_id, order_id, discount_id FROM order_lines WHERE shop = 'harbor' "
+        "AND type = 'order' AND customer_id IS NOT NULL ORDER BY occurred_at, event_id"
+    ).fetchall()
+    first: dict[str, str] = {}
+    for customer, order, _ in lines:
+        first.setdefault(customer, order)
+    users = {customer for customer, _, discount in lines if discount}
+    new = {customer for customer, order, of in lines if of and first[customer] == order}
+    found = tiny_lab.metric("discount_earnings", **PERIOD)
+    [row] = found[found.level == "all"].to_dict("records")
+    assert (row["customers"], row["new_customers"]) == (len(users), len(new))
+    summed = found[found.level == "discount"]["customers"].sum()
+    assert summed > len(users)  # some used two discounts
+    stacking = tiny_lab.metric("discount_stacking", **PERIOD)
+    whole = found[found.level == "all"]
+    share = earnings.summary(stacking, whole, earnings.BaselineShare(None, None, 1.0))[2]
+    assert share["metric"] == "new_customer_share"
+    assert share["value"] == len(new) / len(users)
+
+
 def test_stacking_counts_every_order_once(tiny_lab):
     """The groups add up to all orders, and their discounts to all discounts."""
     stacking = tiny_lab.metric("discount_stacking", **PERIOD)
@@ -84,7 +110,7 @@ def test_a_code_that_was_not_recorded_is_not_called_automatic():
     assert said == "No code was recorded, so there is no leak to look for."
 
 
-NO_LIFTS = lifts.observed(pd.DataFrame(columns=WEEKS))
+NO_LIFTS = lifts.observed(estimate(frame(np.full((12, 20), 3), np.zeros((12, 20), dtype=int))))
 
 
 def test_earned_puts_lift_and_need_side_by_side():
@@ -102,5 +128,5 @@ def test_anyway_is_bounded():
     assert found.low == pytest.approx(0.8**2.4)
     assert found.likely == pytest.approx(0.8**2)
     assert found.high == 1
-    unknown = SLOPE._replace(slope=None, low=None, high=None, reason="few_skus")
+    unknown = SLOPE._replace(slope=None, slope_low=None, slope_high=None, reason="few_skus")
     assert earnings.anyway(earnings.earned(SKU, "sku", unknown, NO_LIFTS)).low is None

@@ -1,0 +1,9 @@
+"""What a discount sells: the one estimate that inventory, discounts, products, and advice quote.
+
+exposure  weeks in which a discount was on offer for a product
+history   sales and offers of a shop, product by week
+effect    effect of all discounts, and of each discount and code
+pooling   price elasticity of each product, drawn toward its category and the shop
+
+Frames come from the metric `discount_weeks`.
+"""

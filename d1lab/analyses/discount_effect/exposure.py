@@ -1,0 +1,192 @@
+"""Weeks in which a discount was on offer for a product: on, off, or unknown.
+
+A week counts by whether a discount was on offer, never by how many took it: weeks chosen by what
+was sold in them show a lift that their choice made. No system records the dates, so they are read
+from the uses, and a product's own sales decide nothing about its own weeks:
+
+- A discount that every buyer gets (an automatic one, a price on the shelf) shows in each sale. A
+  week is on if the sales next to it, before and after, are all discounted, and off if none is.
+  Given the first and the last sale of such a run, what was sold between them is not selected.
+- Any other discount, such as a code, is on from its first to its last use by *other* products. A
+  gap in which it would have been used with 95% probability is off.
+
+Weeks in which an offer may have begun or ended are unknown and are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+States = NDArray[np.int8]
+
+ON, OFF, UNKNOWN = 1, 0, -1
+
+EVERYONE = 0.9  # share of buyers with the discount from which every buyer is taken to get it
+MIN_OTHERS = 10  # units beyond the first, to tell that share
+SURELY_USED = 3.0  # expected uses: with Poisson counts, no use at all has a probability of 5%
+OFTEN = 0.95  # share of weeks with a sale from which a sale says nothing about the week
+LEAST_RATE = 1.0  # units a week; with fewer, whole offers pass without a sale that shows them
+NEGLIGIBLE = 0.05  # share of units with a discount below which it cannot blur other effects
+WHOLE_SHOP = 0.95  # share of the telling products with a use from which a discount is for all
+
+
+class WeeklySales(NamedTuple):
+    """Sales of a shop: product x week, oldest week first."""
+
+    units: Floats  # NaN unless the product was for sale and in stock
+    listed: Floats  # at list price; 0 without a sale
+    given: Floats  # discounts given
+
+
+class Uses(NamedTuple):
+    """What was sold with one discount, one item per product and week with a use."""
+
+    sku: Ints  # row of `WeeklySales`
+    week: Ints
+    units: Floats
+    given: Floats
+
+
+class OfferedWeeks(NamedTuple):
+    """Weeks of one discount: `ON`, `OFF`, or `UNKNOWN`."""
+
+    skus: Ints  # rows of `WeeklySales`, ascending; the discount is off in all weeks of the others
+    state: States  # one row per item of `skus`, one column per week
+    for_everyone: bool  # whether every buyer of these products gets it
+
+
+def offered(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
+    """Return when a discount was on offer, and for which products.
+
+    Args:
+        sales: Sales of all products.
+        uses: Uses of the discount; at least one.
+    """
+    if every_buyer_gets(sales, uses):
+        return _shown_by_sales(sales, uses)
+    return _shown_by_others(sales, uses)
+
+
+def every_buyer_gets(sales: WeeklySales, uses: Uses) -> bool:
+    """Return whether, where one unit was discounted, nearly all other units were."""
+    others = np.nan_to_num(sales.units[uses.sku, uses.week]) - 1
+    with_it = np.minimum(uses.units - 1, others)
+    whole = others[others > 0].sum()
+    return bool(whole >= MIN_OTHERS and with_it[others > 0].sum() >= EVERYONE * whole)
+
+
+def _shown_by_sales(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
+    """Return the weeks of a discount that each sale shows."""
+    for_sale = np.unique(uses.sku)
+    units = sales.units[for_sale]
+    sold, with_it = np.nan_to_num(units), np.zeros(units.shape)
+    with_it[np.searchsorted(for_sale, uses.sku), uses.week] = uses.units
+    marks = np.where(sold > 0, np.where(with_it > 0, ON, OFF), UNKNOWN).astype(np.int8)
+    before, after = _last_mark(marks), _last_mark(marks[:, ::-1])[:, ::-1]
+    same = (before == after) & ((marks == before) | (marks == UNKNOWN))
+    between = np.where(same, before, UNKNOWN)
+    often = (sold > 0).sum(axis=1) >= OFTEN * np.maximum(np.isfinite(units).sum(axis=1), 1)
+    mixed = (with_it > 0) & (with_it < sold)
+    certain = often[:, None] & (marks != UNKNOWN) & ~mixed
+    seldom = sold.sum(axis=1) < LEAST_RATE * np.maximum(np.isfinite(units).sum(axis=1), 1)
+    between[seldom] = UNKNOWN
+    return OfferedWeeks(
+        for_sale, np.where(certain, marks, between).astype(np.int8), for_everyone=True
+    )
+
+
+def _last_mark(marks: States) -> States:
+    """Return the last known mark before each week; unknown before the first."""
+    weeks: Ints = np.arange(marks.shape[1], dtype=np.intp)
+    latest = np.maximum.accumulate(np.where(marks != UNKNOWN, weeks, -1), axis=1)
+    found = np.take_along_axis(marks, np.maximum(latest, 0), axis=1)
+    found[latest < 0] = UNKNOWN
+    before = np.full_like(found, UNKNOWN)
+    before[:, 1:] = found[:, :-1]
+    return before
+
+
+def _shown_by_others(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
+    """Return the weeks of a discount that some buyers use, for the products that it is for."""
+    weeks = sales.units.shape[1]
+    weekly = _runs(np.bincount(uses.week, uses.units, weeks))
+    its, unclear = _products(sales, uses, weekly)
+    skus = np.flatnonzero(its | unclear)
+    state = np.repeat(weekly[None, :], len(skus), axis=0)
+    alone = np.bincount(uses.week, minlength=weeks) == 1  # weeks that one product's sale shows
+    for sku in np.unique(uses.sku[alone[uses.week]]):
+        state[np.searchsorted(skus, sku)] = _for_one(uses, int(sku), weekly)
+    doubted = unclear[skus]
+    state[doubted] = np.where(state[doubted] == ON, UNKNOWN, state[doubted])
+    return OfferedWeeks(skus, state, for_everyone=False)
+
+
+def _runs(used: Any) -> States:
+    """Return the weeks from first to last use; long gaps are off, incomplete ends unknown."""
+    state = np.full(len(used), OFF, dtype=np.int8)
+    weeks = np.flatnonzero(used)
+    if not len(weeks):
+        return state
+    usual = _rate(used[weeks].mean())
+    ends = np.flatnonzero(usual * (np.diff(weeks) - 1) >= SURELY_USED)
+    for first, last in zip(
+        weeks[np.append(0, ends + 1)], weeks[np.append(ends, len(weeks) - 1)], strict=True
+    ):
+        state[first : last + 1] = ON
+        inside = used[first + 1 : last]
+        if len(inside):
+            state[[w for w in (first, last) if used[w] < inside.mean() / 2]] = UNKNOWN
+    return state
+
+
+def _rate(mean: float) -> float:
+    """Return the rate of Poisson counts whose mean is known for weeks above zero only."""
+    rate = mean
+    for _ in range(100):
+        rate = mean * -np.expm1(-rate)
+    return rate
+
+
+def _for_one(uses: Uses, sku: int, weekly: States) -> States:
+    """Return the states for one product, without what its own uses say about them."""
+    others = uses.sku != sku
+    if others.any():
+        found = _runs(np.bincount(uses.week[others], uses.units[others], len(weekly)))
+        return np.where(found == weekly, weekly, UNKNOWN).astype(np.int8)
+    state = weekly.copy()
+    state[[uses.week.min(), uses.week.max()]] = UNKNOWN
+    return state
+
+
+def _products(
+    sales: WeeklySales, uses: Uses, weekly: States
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the products that the discount is for, and those for which it cannot be told.
+
+    A product tells if it sells so much that it would have been used: by its sales in other weeks,
+    since those under the offer are what is to be explained.
+    """
+    with_it = np.bincount(uses.sku, minlength=len(sales.units)) > 0
+    inside = np.isfinite(sales.units) & (weekly == ON)
+    sold = np.where(inside, sales.units, 0.0)
+    share = uses.units.sum() / max(sold[with_it].sum(), uses.units.sum())
+    expected = share * _rates(sales.units, weekly != OFF) * inside.sum(axis=1)
+    telling = expected >= SURELY_USED
+    if telling.any() and (telling & ~with_it).sum() <= (1 - WHOLE_SHOP) * telling.sum():
+        return np.ones(len(with_it), dtype=bool), np.zeros(len(with_it), dtype=bool)
+    slight = uses.units.sum() < NEGLIGIBLE * sold.sum()
+    return with_it, ~telling & (with_it | ~slight)
+
+
+def _rates(units: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Return mean units in a known week outside the offer; of all weeks if there are none."""
+    outside = np.where(inside[None, :], np.nan, units)
+    none = ~np.isfinite(outside).any(axis=1)
+    outside[none] = units[none]
+    known = np.isfinite(outside)
+    return np.where(known, outside, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)

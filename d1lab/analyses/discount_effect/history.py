@@ -1,0 +1,112 @@
+"""Sales and offers of a shop, product by week, from the rows of the metric `discount_weeks`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from d1lab.analyses.discount_effect.exposure import (
+    ON,
+    Floats,
+    Ints,
+    OfferedWeeks,
+    Uses,
+    WeeklySales,
+    offered,
+)
+
+Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
+
+DEEPEST = 0.95
+DELISTED = np.log(0.01)  # log probability of no further sale, from which a product left the shop
+
+
+class SalesHistory(NamedTuple):
+    """Sales and offers of a shop, as matrices of product x week."""
+
+    skus: Any  # names of the rows
+    categories: Any  # of the rows; None where unknown
+    sales: WeeklySales
+    discounts: Any  # frame of the discounts and codes: level, discount_id, discount_code, orders
+    offers: tuple[OfferedWeeks, ...]  # of each of them
+    depths: tuple[Floats, ...]  # of each of them, per item of `OfferedWeeks.skus`; 0 if never on
+
+    def rows(self, skus: Any) -> Ints:
+        """Return the rows of SKUs by name."""
+        return _places(self.skus, skus)
+
+
+def history(weeks: Frame) -> SalesHistory:
+    """Return the sales and offers of a shop.
+
+    Args:
+        weeks: Rows of the metric `discount_weeks`.
+    """
+    rows = weeks[weeks["level"] == "sku"]
+    skus, sku = np.unique(rows["sku"].to_numpy().astype(str), return_inverse=True)
+    first = int(weeks["week"].min()) if len(weeks) else 0
+    columns = 1 - first
+    categories = np.full(len(skus), None, dtype=object)
+    categories[sku] = rows["category"].to_numpy()
+    sales = _sales(rows, sku, len(skus), columns)
+    closed = weeks[weeks["level"] == "closed"]
+    place = _places(skus, closed["sku"])
+    sales.units[place, closed["week"].to_numpy().astype(int) + columns - 1] = np.nan
+    return SalesHistory(skus, categories, sales, *_offers(weeks, skus, sales))
+
+
+def _sales(rows: Frame, sku: Ints, count: int, columns: int) -> WeeklySales:
+    """Return the weekly sales, unknown before a product's first full week and after its last."""
+    week = rows["week"].to_numpy().astype(int) + columns - 1
+    units, listed, given = (np.zeros((count, columns)) for _ in range(3))
+    for matrix, name in ((units, "units"), (listed, "listed"), (given, "given")):
+        matrix[sku, week] = rows[name].to_numpy(dtype=np.float64)
+    began = np.zeros(count, dtype=int)
+    began[sku] = rows["first_week"].to_numpy().astype(int) + columns - 1
+    number = np.arange(columns)
+    last = np.zeros(count, dtype=int)
+    np.maximum.at(last, sku, week)
+    rate = units.sum(axis=1) / np.maximum(last - np.maximum(began, 0) + 1, 1)
+    gone = -rate * (columns - 1 - last) < DELISTED
+    unknown = number <= began[:, None]  # the week of the first sale is not a full week
+    unknown |= gone[:, None] & (number > last[:, None])
+    units[unknown] = np.nan
+    return WeeklySales(units, listed, given)
+
+
+def _places(skus: Any, names: Any) -> Ints:
+    return np.searchsorted(skus, np.asarray(names).astype(str))
+
+
+def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, Any]:
+    """Return the discounts and codes, with the states and depths of each."""
+    rows = weeks[weeks["level"].isin(["discount", "code"])]
+    keys = ["level", "discount_id", "discount_code"]
+    groups = rows.groupby(keys, dropna=False, sort=True)
+    named = groups["orders"].sum().reset_index()
+    offers: list[OfferedWeeks] = []
+    depths: list[Floats] = []
+    for place in groups.indices.values():
+        one = rows.iloc[place]
+        week = one["week"].to_numpy().astype(int) + sales.units.shape[1] - 1
+        numbers = (one[name].to_numpy(dtype=np.float64) for name in ("units", "given"))
+        uses = Uses(_places(skus, one["sku"]), week, *numbers)
+        offers.append(offered(sales, uses))
+        depths.append(_depths(sales, uses, offers[-1]))
+    return named, tuple(offers), tuple(depths)
+
+
+def _depths(sales: WeeklySales, uses: Uses, offer: OfferedWeeks) -> Floats:
+    """Return the discount as a share of the list value of everything sold while it was on.
+
+    For a discount that some buyers use, it is that of all its products together.
+    """
+    on = offer.state == ON
+    row = np.searchsorted(offer.skus, uses.sku)
+    used = on[row, uses.week]
+    given = np.bincount(row[used], uses.given[used], len(on))
+    listed = np.where(on, sales.listed[offer.skus], 0.0).sum(axis=1)
+    if not offer.for_everyone:  # who took it differs by chance, its depth does not
+        given, listed = np.full(len(on), given.sum()), np.full(len(on), listed.sum())
+    return np.clip(np.divide(given, listed, out=np.zeros(len(on)), where=listed > 0), 0, DEEPEST)

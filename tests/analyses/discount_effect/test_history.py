@@ -1,0 +1,30 @@
+"""Weeks in which a product was for sale: from its first full week until it left the shop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from d1lab.analyses.discount_effect.history import history
+from validation.simulate_discounts import frame
+
+
+def test_history_knows_when_a_product_was_for_sale():
+    """Weeks without a sale count; those before the first, out of stock, or after the end do not."""
+    units = np.zeros((4, 20), dtype=int)
+    units[0, :] = 2
+    units[0, 7] = 0
+    units[1, 5:] = 3
+    units[2, :8] = 4
+    units[3, ::4] = 1
+    rows = frame(units, np.zeros_like(units))
+    rows.loc[rows["sku"] == "s00001", "first_week"] = 5 - 19
+    closed = rows[rows["sku"] == "s00000"].iloc[[3]].assign(level="closed", units=0.0)
+    found = history(pd.concat([rows, closed]))
+    known = np.isfinite(found.sales.units)
+    assert known[0].tolist() == [week != 3 for week in range(20)]
+    assert found.sales.units[0, 7] == 0
+    assert known[1].tolist() == [week > 5 for week in range(20)]  # its first week is no full one
+    assert known[2].tolist() == [week < 8 for week in range(20)]  # 12 weeks at 4 a week, none sold
+    assert known[3].all()  # three weeks without a sale are usual for it
+    assert found.rows(["s00002"]).tolist() == [2]

@@ -1,0 +1,71 @@
+"""Slopes per product: drawn toward the category and the shop, with errors that hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d1lab.analyses.discount_effect.pooling import OF_CATEGORY, OF_SHOP, OWN, estimate
+from validation.simulate_discounts import demand, frame, half_window
+
+SKUS, WEEKS = 120, 52
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Products of three categories; slopes differ by category (-3, -2, -1) and product (sd .7)."""
+    random = np.random.default_rng(3)
+    category = np.arange(SKUS) % 3
+    slope = np.array([-3.0, -2.0, -1.0])[category] + random.normal(0, 0.7, SKUS)
+    on = half_window(SKUS, WEEKS, 15, 35)
+    units = demand(on, 10, 0.75**slope - 1, random)
+    weeks = frame(units, np.where(on, units, 0))
+    names = np.array(["hats", "mugs", "tea"])[category]
+    weeks["category"] = weeks["sku"].str[1:].astype(int).map(lambda number: names[number])
+    estimates = estimate(weeks)
+    return estimates, slope, names
+
+
+def test_slopes_cover_the_truth(found):
+    """Of products on offer, and of those never on offer, by their category."""
+    estimates, slope, _ = found
+    rows = estimates.products.skus.set_index("sku").loc[[f"s{n:05}" for n in range(SKUS)]]
+    inside = (rows["slope_low"] < slope) & (slope < rows["slope_high"])
+    assert inside[: SKUS // 2].mean() > 0.85
+    assert inside[SKUS // 2 :].mean() > 0.85
+    assert (rows["basis"][: SKUS // 2] == OWN).all()
+    assert (rows["basis"][SKUS // 2 :] == OF_CATEGORY).all()
+    assert (rows["error"][SKUS // 2 :] > rows["error"][: SKUS // 2].mean()).all()
+    assert (rows["error_ahead"] >= rows["error"]).all()
+
+
+def test_slopes_are_closer_to_the_truth_than_the_shops(found):
+    """Pooling halves the error of one slope for all; categories come out in order."""
+    estimates, slope, names = found
+    rows = estimates.products.skus.set_index("sku").loc[[f"s{n:05}" for n in range(SKUS)]]
+    error = np.sqrt(((rows["slope"] - slope) ** 2)[: SKUS // 2].mean())
+    assert error < 0.7 * np.sqrt(((estimates.shop.slope - slope) ** 2)[: SKUS // 2].mean())
+    means = rows["slope"][SKUS // 2 :].groupby(names[SKUS // 2 :]).mean()
+    assert means["hats"] < means["mugs"] < means["tea"]
+    assert estimates.products.category_spread > 0.5
+    assert estimates.products.spread == pytest.approx(0.7, abs=0.3)
+
+
+def test_without_categories_products_get_the_shops_slope(found):
+    """And a wider error: that of one product among all."""
+    estimates, _, _ = found
+    random = np.random.default_rng(4)
+    on = half_window(SKUS, WEEKS, 15, 35)
+    units = demand(on, 10, 1.0, random)
+    bare = estimate(frame(units, np.where(on, units, 0)))
+    others = bare.products.skus[bare.products.skus["basis"] != OWN]
+    assert set(others["basis"]) == {OF_SHOP}
+    assert others["slope"].to_numpy() == pytest.approx(bare.shop.slope, rel=1e-9)
+    assert bare.products.spread < estimates.products.spread
+
+
+def test_no_product_has_a_slope_where_the_shop_has_none():
+    """No discount: no rows, and no error."""
+    bare = estimate(frame(np.full((12, 20), 3), np.zeros((12, 20), dtype=int)))
+    assert bare.shop.reason == "no_discount"
+    assert bare.products.skus.empty
