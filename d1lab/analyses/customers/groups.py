@@ -19,10 +19,10 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 BEST = ("Champions", "Loyal")
 
-OVERDUE_GAPS = 3
+ONCE_IN_TWENTY = 0.05
 GONE_GAPS = 12
-"""Overdue: 3 to 12 usual gaps since the last purchase. With Poisson purchases, a pause of 3 gaps
-has a probability of e^-3 = 5%. After 12, a discount comes too late (convention)."""
+"""Overdue: a pause that is as long once in twenty times, see `overdue_gaps`, up to 12 usual gaps.
+After that, a discount comes too late (convention)."""
 
 LEAST_PURCHASES = 3
 LEAST_M_SCORE = 4
@@ -87,6 +87,21 @@ def grid(customers: Frame) -> Frame:
     )
 
 
+def overdue_gaps(gaps: Any) -> Any:
+    """Return how many mean gaps a pause exceeds once in twenty times, if purchases are Poisson.
+
+    Args:
+        gaps: Number of gaps behind the mean gap; >= 1.
+
+    The mean of k exponential gaps is itself uncertain: P(pause > b x mean) = (1 + b / k)^-k, so
+    b = k (.05^(-1/k) - 1). It falls to -ln .05 = 3.0 for many gaps.
+
+    >>> [round(float(overdue_gaps(k)), 2) for k in (2, 5, 100)]
+    [6.94, 4.1, 3.04]
+    """
+    return gaps * (ONCE_IN_TWENTY ** (-1 / gaps) - 1)
+
+
 def lapsing(customers: Frame) -> Frame:
     """Return the overdue high-value customers, highest value first.
 
@@ -105,7 +120,8 @@ def lapsing(customers: Frame) -> Frame:
     due = (
         (known["purchases"] >= LEAST_PURCHASES)
         & (known["m_score"] >= LEAST_M_SCORE)
-        & silent.between(OVERDUE_GAPS, GONE_GAPS)
+        & (silent >= overdue_gaps((known["purchases"] - 1).clip(lower=1)))
+        & (silent <= GONE_GAPS)
     )
     return known[due].sort_values(["pace", "customer_id"], ascending=[False, True])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -61,31 +62,45 @@ def test_grid_holds_every_cell_once():
 @pytest.mark.parametrize(
     ("row", "due"),
     [
-        ({"days": 30}, True),
-        ({"days": 29}, False),
+        ({"days": 45}, True),  # 4 gaps of 10 days: 4 x (.05^(-1/4) - 1) = 4.46 gaps
+        ({"days": 44}, False),
+        ({"days": 70, "purchases": 3}, True),  # 2 gaps: 6.94
+        ({"days": 69, "purchases": 3}, False),
+        ({"days": 31, "purchases": 101}, True),  # 100 gaps: 3.04
+        ({"days": 30, "purchases": 101}, False),
+        ({"days": 120}, True),
         ({"days": 121}, False),
-        ({"days": 30, "m_score": 3}, False),
-        ({"days": 30, "purchases": 2}, False),
-        ({"days": 30, "m_score": None}, False),
+        ({"days": 50, "m_score": 3}, False),
+        ({"days": 110, "purchases": 2}, False),
+        ({"days": 50, "m_score": None}, False),
         ({"days": 0, "purchases": 1}, False),
     ],
 )
 def test_lapsing_are_good_customers_who_stay_away(row, due):
-    """3 to 12 usual gaps, a known usual gap, and high spend."""
+    """A pause that is rare for them, at most 12 usual gaps, a known usual gap, and high spend."""
     assert (len(groups.lapsing(_customers([row]))) == 1) is due
+
+
+@pytest.mark.parametrize("gaps", [1, 2, 5, 20])
+def test_a_pause_is_overdue_once_in_twenty_times(gaps):
+    """Of 200,000 simulated customers with random purchases, 5%, also after few gaps."""
+    random = np.random.default_rng(gaps)
+    mean = random.exponential(1, (200_000, gaps)).mean(axis=1)
+    pause = random.exponential(1, 200_000)
+    assert (pause > groups.overdue_gaps(gaps) * mean).mean() == pytest.approx(0.05, abs=0.002)
 
 
 def test_lapsing_puts_the_most_valuable_first():
     """Annual spend: the mean purchase at the customer's usual gap."""
     due = groups.lapsing(
         _customers(
-            [{"days": 40, "gap": 10.0, "spend": 50.0}, {"days": 60, "gap": 20.0, "spend": 400.0}]
+            [{"days": 50, "gap": 10.0, "spend": 50.0}, {"days": 90, "gap": 20.0, "spend": 400.0}]
         )
     )
     assert due["customer_id"].tolist() == ["c1", "c0"]
     assert due["usual_gap_days"].tolist() == [20, 10]
     assert due["pace"].tolist() == pytest.approx([80 * 365 / 20, 10 * 365 / 10])
-    assert due["silent_days"].tolist() == [60, 40]
+    assert due["silent_days"].tolist() == [90, 50]
 
 
 def test_app_segments_go_by_group_or_by_window():
