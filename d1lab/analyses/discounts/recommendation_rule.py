@@ -1,8 +1,9 @@
 """Recommendation rule per product: discount, test, keep the regular price, or none.
 
-The rule considers only depths within the observed range. It recommends a discount only if the
-probability of a higher profit is at least 80%, and never if the stock on hand would not last until
-the next delivery.
+Products sold below cost and those that are always discounted come first: neither needs an estimate.
+Otherwise, the rule considers only depths within the observed range. It recommends a discount only
+if the probability of a higher profit is at least 80%, and never if the stock on hand would not last
+until the next delivery. It recommends a test only if the result is worth more than the test costs.
 """
 
 from __future__ import annotations
@@ -20,17 +21,24 @@ Decision = Literal["discount", "hold", "test"]
 
 ENOUGH = 0.8  # minimum probability of a gain for recommending a discount
 STEP = 0.05
+DEEPEST = 0.95
 LEVEL = 1.645  # normal quantile of 90% intervals
 LONGEST_TEST_DAYS = 182
+TEST_COST = 50.0  # of setting up and reading one test, in the shop's currency (convention)
+POWER = 0.8  # of a planned test: the probability that it finds what there is
+LEARNING_DAYS = 14  # without its discount, for a product that is always discounted
 
 REASONS = {
+    "below_cost": "sold below its unit cost: end the discount or raise the price",
+    "always_on": "always discounted: switch it off for two weeks to learn what it sells",
     "short_cover": "stock runs out before a new delivery could arrive",
     "no_gain": "a discount is unlikely to pay for itself",
     "loses_revenue": "a discount would reduce revenue, so it loses money at any unit cost",
     "no_cost": "unit cost missing, so profit is unknown",
     "no_slope": "not enough sales both with and without a discount",
-    "no_depth": "no discount depth in 5% steps has been tried",
+    "without_help": "sells without help: no discount has been tried",
     "too_rare": "too few sales for a test within six months",
+    "not_worth_it": "a gain is possible, but a test would cost more than it could show",
     "gain": "the probability of a gain is at least 80%",
     "unsure": "a gain is possible but uncertain",
 }
@@ -50,6 +58,9 @@ class Product(NamedTuple):
     cover_days: float | None = None  # days of supply; None without a stock ledger
     base_rate: float | None = None  # share of the shop's orders with the product
     orders_per_day: float | None = None  # of the shop
+    paid: float | None = None  # price per unit of late, after discounts
+    always_discounted: bool = False
+    horizon_days: float = 28  # of `units`
 
 
 class PlannedTest(NamedTuple):
@@ -88,13 +99,15 @@ class DepthGains(NamedTuple):
 
 
 def depths(least: float, most: float) -> NDArray[np.float64]:
-    """Return the depths in 5% steps within the observed range.
+    """Return the depths in 5% steps within the observed range, or else its middle.
 
-    >>> depths(0.12, 0.31).tolist()
-    [0.15, 0.2, 0.25, 0.3]
+    >>> depths(0.12, 0.31).tolist(), depths(0.11, 0.13).tolist()
+    ([0.15, 0.2, 0.25, 0.3], [0.12])
     """
-    first, last = math.ceil(least / STEP - 1e-9), math.floor(most / STEP + 1e-9)
+    first, last = math.ceil(least / STEP - 1e-9), math.floor(min(most, DEEPEST) / STEP + 1e-9)
     steps = np.arange(max(first, 1), last + 1, dtype=np.float64)
+    if not len(steps):
+        steps = np.array([min((least + most) / 2, DEEPEST) / STEP])
     return np.asarray(np.round(steps * STEP, 2), dtype=np.float64)
 
 
@@ -156,15 +169,17 @@ def recommend(product: Product, *, lead_time_days: float = 14) -> Recommendation
     >>> advice.decision, advice.depth, round(advice.gain), round(advice.chance, 2)
     ('discount', 0.3, 469, 1.0)
     """
+    if product.cost is not None and product.paid is not None and product.paid < product.cost:
+        return _without("hold", "below_cost", product)
+    if product.always_discounted:
+        return _without("test", "always_on", product)
     if product.cover_days is not None and product.cover_days < lead_time_days:
         return _without("hold", "short_cover", product)
     if product.slope is None:
         return _without(None, "no_slope", product)
     if product.least_depth is None or product.most_depth is None:
-        return _without(None, "no_depth", product)
+        return _without("hold", "without_help", product)
     tried = depths(product.least_depth, product.most_depth)
-    if not len(tried):
-        return _without(None, "no_depth", product)
     revenue = gains(product, 0, tried)
     if revenue.chance.max() <= 1 - ENOUGH:
         return _at(product, revenue, "hold", "loses_revenue", known=False)
@@ -184,7 +199,32 @@ def _weighed(product: Product, found: DepthGains) -> Recommendation:
     plan = _plan(product, float(found.depth[best]))
     if plan is None:
         return _at(product, found, "hold", "too_rare", best=best)
+    if value_of_test(product, found, best) <= cost_of_test(product, found, best, plan):
+        return _at(product, found, "hold", "not_worth_it", best=best)
     return _at(product, found, "test", "unsure", best=best)._replace(plan=plan)
+
+
+def value_of_test(product: Product, found: DepthGains, best: int) -> float:
+    """Return what a test's result is worth over half a year.
+
+    The expected value of knowing the gain, E[max(gain, 0)] - max(E[gain], 0), with a normal gain
+    (Raiffa & Schlaifer 1961), times the power of the test.
+    """
+    from scipy.special import ndtr
+
+    mean, spread = float(found.gain[best]), float(found.high[best] - found.low[best]) / (2 * LEVEL)
+    if spread <= 0:
+        return 0.0
+    z = abs(mean) / spread
+    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    knowing = spread * (density - z * float(cast("Any", ndtr(-z))))
+    return POWER * knowing * LONGEST_TEST_DAYS / product.horizon_days
+
+
+def cost_of_test(product: Product, found: DepthGains, best: int, plan: PlannedTest) -> float:
+    """Return the cost of a test: its work, and half of the customers in the worse variant."""
+    lost = abs(float(found.gain[best])) / 2 * plan.days / product.horizon_days
+    return TEST_COST + lost
 
 
 def _plan(product: Product, depth: float) -> PlannedTest | None:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from d1lab.analyses.discount_effect.pooling import OWN, Estimates
-from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, Recommendation, recommend
+from d1lab.analyses.discount_effect.pooling import Estimates
+from d1lab.analyses.discounts.recommendation_rule import (
+    LEARNING_DAYS,
+    REASONS,
+    Product,
+    Recommendation,
+    recommend,
+)
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
@@ -25,9 +31,9 @@ LATER = ("scored_on", "observed_depth", "observed_units", "forecast_units", "obs
 DISCOUNT = (
     "product depth gain gain_low gain_high chance expected_units expected_profit days_of_supply"
 )
-TEST = "product depth gain gain_low gain_high chance plan_orders plan_days"
+TEST = "product why depth gain gain_low gain_high chance plan_orders plan_days regular_units"
 SILENT = "product unit_price regular_units slope break_even_margin days_of_supply"
-HOLD = "product why days_of_supply gain chance margin_rate break_even_margin"
+HOLD = "product why recent_price days_of_supply gain chance margin_rate break_even_margin"
 
 
 def advise(
@@ -51,14 +57,15 @@ def advise(
     """
     import pandas as pd
 
-    own = found.products.skus[found.products.skus["basis"] == OWN]
-    slopes = own[["sku", "slope", "error_ahead"]].rename(columns={"error_ahead": "slope_error"})
+    known = found.products.skus[["sku", "slope", "error_ahead", "basis"]]
+    slopes = known.rename(columns={"error_ahead": "slope_error"}).astype({"sku": object})
     rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
+    rows = rows.assign(horizon_days=horizon_days)
     advice = [
         recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")
     ]
     margin = 1 - rows["unit_cost"].astype(float) / rows["unit_price"].astype(float)
-    rows = rows.assign(margin_rate=margin, made_on=made_on, horizon_days=horizon_days)
+    rows = rows.assign(margin_rate=margin, made_on=made_on)
     rows = rows.assign(**dict.fromkeys(LATER))
     return pd.concat([rows, pd.DataFrame([_columns(one) for one in advice])], axis=1)
 
@@ -76,7 +83,12 @@ def _product(row: dict[str, Any]) -> Product:
     names += ("most_depth", "days_of_supply", "base_rate", "orders_per_day")
     values = (row[name] for name in names)
     known = [None if value is None or value != value else float(value) for value in values]
-    return Product(*known)  # pyright: ignore[reportArgumentType] - price and units are known
+    product = Product(*known)  # pyright: ignore[reportArgumentType] - price and units are known
+    paid, always = row["recent_price"], bool(row["always_discounted"])
+    late = None if paid is None or paid != paid else float(paid)
+    return product._replace(
+        paid=late, always_discounted=always, horizon_days=float(row["horizon_days"])
+    )
 
 
 def _columns(advice: Recommendation) -> dict[str, Any]:
@@ -94,8 +106,12 @@ def _columns(advice: Recommendation) -> dict[str, Any]:
         "gain_low": advice.gain_low,
         "gain_high": advice.gain_high,
         "plan_orders": plan.orders if plan else None,
-        "plan_days": plan.days if plan else None,
+        "plan_days": plan.days if plan else _learning_days(advice),
     }
+
+
+def _learning_days(advice: Recommendation) -> int | None:
+    return LEARNING_DAYS if advice.reason == "always_on" else None
 
 
 def of(advised: Frame, decision: str | None) -> Frame:

@@ -4,9 +4,12 @@
 -- $days: length of the history of discount depths, in days
 -- $horizon_days: forecast horizon, in days
 -- regular_units: Expected units at regular price
+-- recent_price: Price paid (13 weeks), money
 --
 -- A week is regular below 2% off and promoted from 5% off. regular_units: units per average regular
--- week, times the weeks of the horizon. The depths are the 10th and 90th percentiles of promoted
+-- week, those without a sale included, times the weeks of the horizon; for a product that is always
+-- discounted, units of its average week. unit_price: of regular weeks, or else the list price. The
+-- depths are the 10th and 90th percentiles of promoted weeks. recent_price: per unit in the last 13
 -- weeks.
 WITH lines AS (
     SELECT *, ($until::DATE - day) // 7 AS weeks_ago
@@ -23,6 +26,7 @@ weeks AS (
         max(product_title)                                          AS product_title,
         sum(units)                                                  AS units,
         sum(revenue)::DOUBLE                                        AS revenue,
+        sum(revenue + discount_amount)::DOUBLE                      AS listed,
         coalesce(sum(discount_amount)::DOUBLE / nullif(sum(revenue + discount_amount)::DOUBLE, 0), 0)
                                                                     AS depth
     FROM lines
@@ -32,8 +36,17 @@ skus AS (
     SELECT
         sku,
         max(product_title)                                          AS product_title,
-        sum(revenue) FILTER (depth < .02) / sum(units) FILTER (depth < .02)  AS unit_price,
-        avg(units) FILTER (depth < .02) * $horizon_days::INTEGER / 7  AS regular_units,
+        coalesce(
+            sum(revenue) FILTER (depth < .02) / sum(units) FILTER (depth < .02),
+            sum(listed) / sum(units)
+        )                                                           AS unit_price,
+        count(*) FILTER (depth < .02) = 0                           AS always_discounted,
+        CASE WHEN count(*) FILTER (depth < .02) > 0
+            THEN sum(units) FILTER (depth < .02)
+                / (max(weeks_ago) + 1 - count(*) FILTER (depth >= .02))
+            ELSE sum(units) / (max(weeks_ago) + 1) END
+            * $horizon_days::INTEGER / 7                            AS regular_units,
+        sum(revenue) FILTER (weeks_ago < 13) / sum(units) FILTER (weeks_ago < 13)  AS recent_price,
         quantile_cont(depth, .1) FILTER (depth >= .05)              AS least_depth,
         quantile_cont(depth, .9) FILTER (depth >= .05)              AS most_depth,
         count(*) FILTER (depth >= .05)                              AS promoted_weeks

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.analyses.discounts.recommendation_rule import REASONS, Product, depths, gains, recommend
+from d1lab.analyses.discounts.recommendation_rule import (
+    REASONS,
+    Product,
+    depths,
+    gains,
+    recommend,
+    value_of_test,
+)
 from d1lab.errors import InputError
 
 MUG = Product(10, 5, 100, -3.0, 0.3, 0.1, 0.3, None, 0.05, 200)
@@ -31,7 +38,8 @@ def test_hold_where_a_discount_does_not_pay():
 
 def test_test_first_where_it_is_open():
     """Near break-even: a plan with orders and days, and a target above today's rate."""
-    advice = recommend(MUG._replace(slope=-2.4, error=0.5, base_rate=0.3, orders_per_day=500))
+    often = {"base_rate": 0.3, "orders_per_day": 500}
+    advice = recommend(MUG._replace(slope=-2.4, error=0.5, units=500, **often))
     assert (advice.decision, advice.reason) == ("test", "unsure")
     assert 0.2 < advice.chance < 0.8
     assert advice.plan.target_rate > 0.3
@@ -45,6 +53,42 @@ def test_hold_where_a_test_would_take_years():
     assert (advice.decision, advice.reason) == ("hold", "too_rare")
 
 
+def test_hold_where_a_test_costs_more_than_it_shows():
+    """The same uncertain product, sold a fraction as often: a test is not worth its work."""
+    often = {"base_rate": 0.3, "orders_per_day": 500}
+    product = MUG._replace(slope=-2.4, error=0.5, units=5, **often)
+    advice = recommend(product)
+    assert (advice.decision, advice.reason) == ("hold", "not_worth_it")
+
+
+def test_value_of_a_test_is_that_of_knowing():
+    """E[max(gain, 0)] - max(E[gain], 0) of 400,000 drawn gains, for half a year at 80% power."""
+    product = MUG._replace(slope=-2.4)
+    found = gains(product, 5, np.array([0.2]))
+    spread = (found.high - found.low)[0] / 2 / 1.645
+    drawn = np.random.default_rng(5).normal(found.gain[0], spread, 400_000)
+    worth = np.maximum(drawn, 0).mean() - max(found.gain[0], 0)
+    assert value_of_test(product, found, 0) == pytest.approx(0.8 * worth * 182 / 28, rel=0.02)
+    known = gains(product._replace(error=1e-6), 5, np.array([0.2]))
+    assert value_of_test(product, known, 0) == pytest.approx(0, abs=1e-3)
+
+
+def test_below_cost_and_always_discounted_come_first():
+    """Neither needs an estimate: end the discount; switch it off for two weeks to learn."""
+    sure = MUG._replace(slope=-5.0)
+    cheap = recommend(sure._replace(paid=4.99, always_discounted=True))
+    assert (cheap.decision, cheap.reason) == ("hold", "below_cost")
+    assert recommend(sure._replace(paid=5.0)).decision == "discount"
+    always = recommend(sure._replace(slope=None, paid=7, always_discounted=True))
+    assert (always.decision, always.reason) == ("test", "always_on")
+
+
+def test_a_product_without_a_tried_depth_sells_without_help():
+    """No depth was observed, so none is recommended."""
+    advice = recommend(MUG._replace(least_depth=None, most_depth=None))
+    assert (advice.decision, advice.reason) == ("hold", "without_help")
+
+
 def test_never_a_discount_while_stock_is_short():
     """Regardless of the gain: no discount below the lead time; allowed exactly at it."""
     sure = MUG._replace(slope=-5.0)
@@ -56,8 +100,9 @@ def test_never_a_depth_outside_the_observed_range():
     """A deeper discount would gain more, but only observed depths are recommended."""
     advice = recommend(MUG._replace(slope=-8.0, cost=1, most_depth=0.2))
     assert advice.depth == 0.2
-    assert recommend(MUG._replace(least_depth=0.11, most_depth=0.14)).reason == "no_depth"
-    assert recommend(MUG._replace(least_depth=None, most_depth=None)).reason == "no_depth"
+    narrow = recommend(MUG._replace(slope=-8.0, cost=1, least_depth=0.11, most_depth=0.13))
+    assert narrow.depth == 0.12
+    assert depths(0.3, 1.0).max() == 0.95  # a gift is no discount
 
 
 def test_without_a_cost_it_abstains_but_knows_the_margin_needed():

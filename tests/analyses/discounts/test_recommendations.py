@@ -1,0 +1,35 @@
+"""Inputs of the recommendations, counted again in Python on the tiny shop."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_metric_counts_weeks_as_its_header_says(tiny_lab):
+    """Regular units count weeks without a sale; always discounted products are there, too."""
+    given = {"until": "2026-05-08", "days": 91, "horizon_days": 28}
+    found = tiny_lab.metric("recommendations", **given).set_index("sku")
+    lines = tiny_lab.sql(
+        "SELECT sku, (DATE '2026-05-08' - day) // 7 AS ago, sum(units) AS units, "
+        "sum(revenue)::DOUBLE AS revenue, sum(discount_amount)::DOUBLE AS given FROM order_lines "
+        "WHERE shop = 'harbor' AND type = 'order' AND units > 0 "
+        "AND day > DATE '2026-05-08' - 91 GROUP BY ALL"
+    ).df()
+    lines["depth"] = lines["given"] / (lines["given"] + lines["revenue"])
+    for sku, row in found.iterrows():
+        mine = lines[lines["sku"] == sku]
+        regular, rest = mine[mine["depth"] < 0.02], mine[mine["depth"] >= 0.02]
+        assert bool(row["always_discounted"]) == regular.empty
+        if len(regular):
+            weeks = mine["ago"].max() + 1 - len(rest)
+            assert row["regular_units"] == pytest.approx(4 * regular["units"].sum() / weeks)
+        promoted = rest[rest["depth"] >= 0.05]["depth"]
+        if len(promoted):
+            assert row["least_depth"] == pytest.approx(promoted.quantile(0.1))
+            assert row["most_depth"] == pytest.approx(promoted.quantile(0.9))
+        assert row["recent_price"] == pytest.approx(mine["revenue"].sum() / mine["units"].sum())
+    [(orders, days)] = tiny_lab.sql(
+        "SELECT count(DISTINCT order_id), count(DISTINCT day) FROM order_lines WHERE "
+        "shop = 'harbor' AND type = 'order' AND units > 0 AND day > DATE '2026-05-08' - 91"
+    ).fetchall()
+    assert found["orders_per_day"].iloc[0] == pytest.approx(orders / days)
