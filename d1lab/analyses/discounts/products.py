@@ -41,6 +41,11 @@ def named(found: Estimates, sold: Frame) -> Frame:
     return own.astype({"sku": object}).merge(sold, on="sku")
 
 
+def _all_known(margins: Frame) -> float:
+    """Return the sum of margins; NaN if one is unknown."""
+    return float(margins.astype(float).sum(skipna=False))
+
+
 def alone(products: Frame) -> Frame:
     """Return the products with at most 20% of units discounted, by revenue."""
     often = _often(products)
@@ -84,16 +89,15 @@ def by_category(products: Frame) -> Frame:
             revenue=("revenue", "sum"),
             revenue_with=("revenue_with", "sum"),
             savings=("savings", "sum"),
-            margin=("margin", lambda known: known.astype(float).sum(skipna=False)),
+            margin=("margin", _all_known),
         )
         .astype(float)
         .reset_index()
     )
     sums["share_of_revenue"] = sums["revenue"] / sums["revenue"].sum()
     sums["share_of_units"] = sums["units_with"] / sums["units"]
-    sums["depth"] = sums["savings"] / (sums["savings"] + sums["revenue_with"]).where(
-        lambda s: s > 0
-    )
+    listed = sums["savings"] + sums["revenue_with"]
+    sums["depth"] = sums["savings"] / listed.where(listed > 0)
     sums["margin_rate"] = sums["margin"] / sums["revenue"].where(sums["revenue"] > 0)
     known = sums if products["category"].notna().any() else sums.head(0)
     return known.sort_values(["revenue", "category"], ascending=[False, True], ignore_index=True)
