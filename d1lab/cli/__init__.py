@@ -1,6 +1,6 @@
 """The command line: each command parses its options, calls one function, and prints the result.
 
-    setup         init, demo, migrate, doctor, track, optimize
+    setup         init, strip, demo, migrate, doctor, track, optimize
     aggregate     aggregate, with the take-over of a table
     data          pull, tables, sql, metrics, search
     ingest        the group `ingest`: ingest_orders, ingest_products, ingest_prices, and their
@@ -9,7 +9,7 @@
     monitor       runs, status
     push          push, rollback
     ab            ab, the calculator
-    share         serve, publish, send, schedule
+    share         serve, publish, export, send, schedule
     error_output  errors as one sentence and an exit code
     output        JSON, pipes, and progress; terminal: tables on a terminal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,26 @@ def init(
     first = "demo" if url == DEMO_URL else "doctor"
     notebooks = counted(len(copied), "notebook")
     echo_err(f"Created {target} and {notebooks}. Next: d1lab {first}, then d1lab run")
+    if any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
+        echo_err("To keep outputs of notebooks out of git: d1lab strip --install")
+
+
+@app.command(epilog="Example: d1lab strip --install")
+def strip(
+    set_up: Annotated[
+        bool,
+        typer.Option("--install", help="Let git store notebooks of this folder without outputs."),
+    ] = False,
+) -> None:
+    """Remove outputs from a notebook, from standard input to standard output."""
+    from d1lab.runs.stored_outputs import install, without_outputs
+
+    if set_up:
+        path = install(Path("."))
+        echo_err(f"strip: git stores notebooks without outputs ({path}). Each clone needs this.")
+        return
+    text = sys.stdin.buffer.read().decode("utf-8")
+    sys.stdout.buffer.write(without_outputs(text).encode("utf-8"))
 
 
 def _toml(name: str, url: str, plan: str, currency: str, timezone: str) -> str:
