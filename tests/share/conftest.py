@@ -1,4 +1,4 @@
-"""A project whose ledger and run folders are made by hand, and a receiver of messages."""
+"""A project with a ledger and run folders written by hand, and a receiver of messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "s3cret-t0ken"
 
 
 class Project:
-    """A project with runs: `add` ends one more run of a report."""
+    """A project with runs: `add` adds a completed run of a report."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(root=folder)
@@ -43,7 +43,7 @@ class Project:
         cells: Sequence[dict[str, Any]] | None = None,
         **fields: Any,
     ) -> str:
-        """A run that has ended; `short` is its key figure."""
+        """Add a completed run; `short` is its key figure."""
         run_id = f"r{self._runs}"
         at = STARTED + timedelta(hours=self._runs)
         self._runs += 1
@@ -88,7 +88,7 @@ def project(tmp_path: Path) -> Project:
 
 
 class Receiver(HTTPServer):
-    """Takes messages on loopback; `status` is what it answers."""
+    """Receives messages on loopback; `status` is its HTTP status."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -96,11 +96,11 @@ class Receiver(HTTPServer):
         self.messages: list[dict[str, Any]] = []
 
     def url(self, path: str = SECRET) -> str:
-        """The receiver as Apprise names it, with a secret in its path."""
+        """The receiver's Apprise URL, with a secret in its path."""
         return f"json://user:{SECRET}@127.0.0.1:{self.server_port}/{path}"
 
     def titles(self) -> list[str]:
-        """The messages since the last time, and none of them again."""
+        """Return the messages since the last call."""
         titles = [message["title"] for message in self.messages]
         self.messages.clear()
         return titles
@@ -124,11 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the messages are what counts."""
+        """Log nothing."""
 
 
 class Mailbox(TCPServer):
-    """Takes mail on loopback, by as much of SMTP as a client needs."""
+    """Receives mail on loopback, with the part of SMTP that a client needs."""
 
     allow_reuse_address = True
 
@@ -137,7 +137,7 @@ class Mailbox(TCPServer):
         self.mails: list[Message] = []
 
     def url(self) -> str:
-        """The mailbox as Apprise names it."""
+        """The mailbox's Apprise URL."""
         address = f"127.0.0.1:{self.server_address[1]}"
         return f"mailto://{address}?from=d1lab@example.org&to=pm@example.org&mode=insecure"
 

@@ -1,4 +1,4 @@
-"""Conditions on key figures: parsed strictly, never evaluated as code."""
+"""Alerts: conditions on key figures, parsed strictly and never evaluated as code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIGURES = (
     ],
 )
 def test_alert_matches_the_figures_it_names(text: str, values: list[float]):
-    """Each comparison, over all dimensions; a figure without a value matches nothing."""
+    """Each comparison covers all dimensions; a figure without a value matches nothing."""
     assert [figure.value for figure in parse_alert(text).matching(FIGURES)] == values
 
 
@@ -52,18 +52,18 @@ def test_alert_matches_the_figures_it_names(text: str, values: list[float]):
         "cover < 7\nx > 1",
     ],
 )
-def test_alert_refuses_what_is_no_condition(text: str):
-    """The message shows the form."""
+def test_alert_rejects_other_texts(text: str):
+    """The error shows the form of a condition."""
     with pytest.raises(InputError, match="invalid alert"):
         parse_alert(text)
 
 
 def test_alert_on_an_unknown_figure_proposes_the_nearest():
-    """A misspelt name would never alert anybody."""
+    """An alert on a misspelled name would never be sent."""
     with pytest.raises(UnknownName, match="Did you mean 'cover'"):
         check_names([parse_alert("covr < 7")], ["cover", "repeat_rate"])
 
 
-def test_alert_is_not_judged_before_anything_has_run():
-    """Without a run no figure is known, and none is unknown."""
+def test_alert_is_not_checked_before_the_first_run():
+    """Without a run, no figure is known."""
     check_names([parse_alert("covr < 7")], [])

@@ -15,7 +15,7 @@ NOW = PULLED + timedelta(hours=2)
 
 @pytest.fixture
 def add(tmp_path):
-    """Writes a run's page."""
+    """Write a run's page."""
 
     def page(**fields: object) -> None:
         run_dir = write_run(tmp_path, [code("1")], **fields)
@@ -24,8 +24,8 @@ def add(tmp_path):
     return page
 
 
-def test_health_is_that_of_the_gravest_report(tmp_path, add):
-    """Empty, fine, stale after 36 hours, failing."""
+def test_health_is_that_of_the_worst_report(tmp_path, add):
+    """It is empty, ok, stale after 36 hours, or failing."""
     reports = tmp_path / "reports"
     assert health(reports, NOW).status == "empty"
     add(run_id="a")

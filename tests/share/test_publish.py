@@ -1,4 +1,4 @@
-"""Publishing: only what differs, the index last, nothing removed unasked, no credential shown."""
+"""Publishing copies only what differs, deletes only on request, and shows no credential."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = {
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """Four finished files, and beside them what stays at home."""
+    """Four completed files, and others that are not published."""
     folder = tmp_path / "reports"
     homely = {
         "demo/harbor/inventory/2026-05-31.json": "{}",
@@ -51,7 +51,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def _held(target: str) -> dict[str, str]:
-    """What the target holds, but for the record."""
+    """Return the target's files without the record."""
     fs, root = fsspec.url_to_fs(target)
     fs.invalidate_cache()
     texts = {path: fs.cat_file(path).decode() for path in fs.find(root)}
@@ -65,7 +65,7 @@ def _actions(result) -> list[tuple[str, str]]:
 
 
 def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target: str):
-    """Pages, tables, latest and index; no cards, no half-written file, nothing hidden."""
+    """Metadata, partial files, and hidden files are not copied."""
     result = publish(reports, target)
     assert _held(target) == FILES
     assert [path for _, path in _actions(result)] == [
@@ -78,15 +78,15 @@ def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target:
 
 
 def test_publish_again_copies_nothing(reports: Path, target: str):
-    """The same content is not sent twice, whatever the files' times say."""
+    """Equal content is not sent again, whatever the files' times are."""
     publish(reports, target)
     os.utime(reports / "index.html", (0, 0))
     result = publish(reports, target)
     assert (result.files, result.unchanged) == ((), 4)
 
 
-def test_publish_sees_a_change_that_keeps_the_size(reports: Path, target: str):
-    """latest.html of today often has yesterday's length."""
+def test_publish_detects_a_change_that_keeps_the_size(reports: Path, target: str):
+    """Today's latest.html often has the same length as yesterday's."""
     publish(reports, target)
     (reports / "demo/harbor/inventory/latest.html").write_text("PAGE")
     assert _actions(publish(reports, target)) == [("changed", "demo/harbor/inventory/latest.html")]
@@ -94,7 +94,7 @@ def test_publish_sees_a_change_that_keeps_the_size(reports: Path, target: str):
 
 
 def test_publish_restores_what_others_removed_or_cut(reports: Path, target: str):
-    """The record alone is not believed: the host must list the file, with its size."""
+    """The host must list the file with its size, in addition to the record."""
     publish(reports, target)
     fs, root = fsspec.url_to_fs(target)
     fs.rm_file(f"{root}/index.html")
@@ -106,15 +106,15 @@ def test_publish_restores_what_others_removed_or_cut(reports: Path, target: str)
     assert _held(target) == FILES
 
 
-def test_a_dry_run_touches_nothing(reports: Path, target: str):
-    """It says the same as the real one, and the target stays as it was."""
+def test_a_dry_run_changes_nothing(reports: Path, target: str):
+    """It lists the same steps, and the target is unchanged."""
     said = publish(reports, target, dry_run=True)
     assert _held(target) == {}
     assert said == publish(reports, target)
 
 
-def test_nothing_is_removed_unless_asked_and_nothing_of_others_ever(reports: Path, target: str):
-    """A pruned page stays on the host until --delete; a stranger's file stays for good."""
+def test_only_published_files_are_deleted_and_only_on_request(reports: Path, target: str):
+    """A pruned page stays on the host until --delete; other files always stay."""
     publish(reports, target)
     fs, root = fsspec.url_to_fs(target)
     fs.pipe_file(f"{root}/about.html", b"theirs")
@@ -129,34 +129,34 @@ def test_nothing_is_removed_unless_asked_and_nothing_of_others_ever(reports: Pat
     assert publish(reports, target, delete=True).files == ()
 
 
-def test_publish_tells_its_progress(reports: Path, target: str):
-    """A long upload is seen to go on."""
+def test_publish_reports_its_progress(reports: Path, target: str):
+    """The callback gets each file."""
     told: list[tuple[str, int, int]] = []
     publish(reports, target, progress=lambda *step: told.append(step))
     assert told == [("publish", n, 4) for n in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("inner", ["", "reports", "reports/harbor"])
-def test_publish_refuses_a_target_around_or_within_the_pages(reports: Path, inner: str):
-    """Copies of copies help nobody."""
+def test_publish_rejects_a_target_around_or_inside_the_pages(reports: Path, inner: str):
+    """Otherwise copies would be copied."""
     with pytest.raises(InputError, match="must not overlap"):
         publish(reports, str(reports.parent / inner))
 
 
 def test_publish_without_pages_says_how_to_make_them(tmp_path: Path):
-    """The command that makes the index is named."""
+    """The error names the command that creates the index."""
     with pytest.raises(InputError, match="d1lab run"):
         publish(tmp_path / "reports", str(tmp_path / "site"))
 
 
 def test_an_unknown_protocol_is_named_with_the_nearest(reports: Path):
-    """A typing error is no missing package."""
+    """A typo is not reported as a missing package."""
     with pytest.raises(UnknownName, match="Did you mean 'memory'"):
         publish(reports, "memry://bucket")
 
 
 def test_a_missing_backend_names_the_package(reports: Path, monkeypatch: pytest.MonkeyPatch):
-    """What to install stands in the message."""
+    """The error says what to install."""
     absent = {"class": "absent_package.FileSystem", "err": "Install absent_package"}
     monkeypatch.setitem(known_implementations, "absent", absent)
     with pytest.raises(InputError, match="pip install absent_package"):
@@ -164,8 +164,8 @@ def test_a_missing_backend_names_the_package(reports: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("target", ["sftp://me:s3cret@host/www", "s3://bucket/x?token=s3cret"])
-def test_a_password_in_the_target_is_refused_and_not_repeated(reports: Path, target: str):
-    """Credentials come from the environment alone."""
+def test_a_password_in_the_target_is_rejected_and_not_shown(reports: Path, target: str):
+    """Credentials come from the environment only."""
     with pytest.raises(InputError, match="environment") as caught:
         publish(reports, target)
     assert "s3cret" not in str(caught.value)
@@ -178,10 +178,10 @@ def test_a_password_in_the_target_is_refused_and_not_repeated(reports: Path, tar
         (RuntimeError("signed with s3cret"), "RuntimeError; check"),
     ],
 )
-def test_a_host_that_refuses_is_one_line_without_secrets(
+def test_an_error_of_a_host_is_one_line_without_secrets(
     reports: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, shown: str
 ):
-    """A backend's own error is named; its text may hold a credential and is left out."""
+    """The error's class is shown, but not its text, which can contain a credential."""
 
     def refuse(*_: object, **__: object) -> None:
         raise fault
@@ -198,7 +198,7 @@ def test_a_host_that_refuses_is_one_line_without_secrets(
 def test_a_publish_that_stopped_in_the_middle_is_finished_by_the_next(
     reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Without a record of them files are copied again, and the record is whole afterwards."""
+    """Files without a record are copied again, and the record is complete afterwards."""
     site = tmp_path / "site"
 
     def stop(place: Path, content: bytes) -> None:

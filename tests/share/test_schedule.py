@@ -1,4 +1,4 @@
-"""Schedules: each snippet is what its scheduler reads, and calls `d1lab run`."""
+"""Each snippet is valid for its scheduler and calls `d1lab run`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _lines(text: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["cron", "systemd", "github", "kubernetes"])
 def test_snippet_explains_the_exit_codes_and_leaves_no_gap(kind: str):
-    """Each code stands in a comment, and every placeholder is filled."""
+    """Each code is in a comment, and every placeholder is filled."""
     text = snippet(kind, PLACE, every=30, database="live")
     comments = " ".join(line.partition("#")[2] for line in text.splitlines() if "#" in line)
     assert set(re.findall(r"\b(?:75|[0-4])\b(?= )", comments)) >= CODES
@@ -33,14 +33,14 @@ def test_snippet_explains_the_exit_codes_and_leaves_no_gap(kind: str):
 
 
 def test_snippets_are_the_files():
-    """A new file is a new scheduler; nothing lists them a second time."""
+    """A new file is a new scheduler; there is no second list."""
     assert kinds() == ["cron", "github", "kubernetes", "systemd"]
     assert all(path.suffix in (".txt", ".yml") for path in SNIPPETS.iterdir())
 
 
 @pytest.mark.parametrize("every", MINUTES)
 def test_cron_line_has_five_fields_and_a_command_that_a_shell_reads(every: int):
-    """Minutes that cron takes; the folder and the program quoted; % escaped, which ends a line."""
+    """Paths are quoted, and %, which ends a line, is escaped."""
     [line] = _lines(snippet("cron", PLACE, every=every, database="live"))
     minute, *rest, command = line.split(" ", 5)
     assert re.fullmatch(r"\*/\d+|\d+", minute)
@@ -53,7 +53,7 @@ def test_cron_line_has_five_fields_and_a_command_that_a_shell_reads(every: int):
 
 
 def test_cron_command_runs_in_a_shell(tmp_path: Path):
-    """As cron would run it: the environment's file is read, the log is written in the project."""
+    """The environment's file is read, and the log is written to the project, as by cron."""
     folder, home = tmp_path / "my shop's 5%", tmp_path / "home"
     (folder / "data").mkdir(parents=True)
     (home / ".config").mkdir(parents=True)
@@ -80,8 +80,8 @@ def _units(text: str) -> dict[str, configparser.ConfigParser]:
     return units
 
 
-def test_systemd_units_catch_up_and_take_a_lock_for_no_fault():
-    """Two units: a oneshot service whose code 75 is well, and a timer that makes up for misses."""
+def test_systemd_units_catch_up_and_accept_a_lock():
+    """Exit code 75 of the oneshot service is a success, and the timer catches up on missed runs."""
     units = _units(snippet("systemd", PLACE, every=15))
     service, timer = units["d1lab.service"]["Service"], units["d1lab.timer"]["Timer"]
     assert service["Type"] == "oneshot"
@@ -94,7 +94,7 @@ def test_systemd_units_catch_up_and_take_a_lock_for_no_fault():
 
 
 def test_github_workflow_parses_and_keeps_the_ledger():
-    """One at a time, tokens from secrets, data restored before the run and kept after it."""
+    """One run at a time gets tokens from secrets; data is restored before and saved after."""
     flow = yaml.safe_load(snippet("github", PLACE, every=60, database="live"))
     assert flow[True]["schedule"] == [{"cron": "7 * * * *"}]  # YAML reads the key `on` as true
     assert flow["concurrency"] == "d1lab"
@@ -106,8 +106,8 @@ def test_github_workflow_parses_and_keeps_the_ledger():
     assert steps[run]["env"]["D1LAB_READ_TOKEN"] == "${{ secrets.D1LAB_READ_TOKEN }}"
 
 
-def test_kubernetes_job_parses_and_does_not_hammer():
-    """Never two at once; codes that would come again end the job instead of being tried again."""
+def test_kubernetes_job_parses_and_does_not_retry_needlessly():
+    """Two jobs never run at once, and errors that would recur end the job."""
     job = yaml.safe_load(snippet("kubernetes", PLACE, every=20))["spec"]
     assert (job["schedule"], job["concurrencyPolicy"]) == ("*/20 * * * *", "Forbid")
     spec = job["jobTemplate"]["spec"]
@@ -120,8 +120,8 @@ def test_kubernetes_job_parses_and_does_not_hammer():
     assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == volumes
 
 
-def test_unknown_schedulers_and_odd_minutes_are_bad_input():
-    """The nearest name; the minutes that there are; a path that would break the line."""
+def test_unknown_schedulers_and_odd_minutes_are_invalid():
+    """Errors suggest the nearest name, list the minutes, or name the invalid path."""
     with pytest.raises(UnknownName, match="Did you mean 'systemd'"):
         snippet("systmd", PLACE)
     with pytest.raises(InputError, match="5, 10, 15, 20, 30, 60"):

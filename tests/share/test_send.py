@@ -1,4 +1,4 @@
-"""Sending: on a change of state, once, to the right address, and without a secret anywhere."""
+"""Notices are sent once per change of state, to the right address, and without secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 @pytest.fixture
 def told(project: Project, receiver: Receiver) -> Project:
-    """A project whose addresses are both the receiver."""
+    """A project with the receiver as both addresses."""
     project.settings.notify_url = SecretStr(receiver.url())
     project.settings.notify_errors_url = SecretStr(receiver.url("errors"))
     return project
@@ -43,14 +43,14 @@ def _send(project: Project, **options) -> list[Delivery]:
 
 
 def test_a_good_run_seen_for_the_first_time_is_no_news(told: Project, receiver: Receiver):
-    """Nothing is wrong, and nothing has changed."""
+    """Nothing failed, and nothing changed."""
     told.add()
     assert _send(told) == []
     assert receiver.messages == []
 
 
-def test_failed_and_running_again_are_told_once_each(told: Project, receiver: Receiver):
-    """done, failed, failed, done: two messages, both to the errors' address."""
+def test_failure_and_recovery_are_sent_once_each(told: Project, receiver: Receiver):
+    """done, failed, failed, done gives two messages, both to the address of errors."""
     told.add()
     assert _send(told) == []
     told.add("failed")
@@ -74,15 +74,15 @@ def test_failed_and_running_again_are_told_once_each(told: Project, receiver: Re
     assert _send(told) == []
 
 
-def test_a_first_run_that_failed_is_told(told: Project, receiver: Receiver):
-    """There is no earlier state, but something is wrong."""
+def test_a_first_run_that_failed_is_sent(told: Project, receiver: Receiver):
+    """There is no earlier state, but the run failed."""
     told.add("timeout")
     _send(told)
     assert [t.rpartition(": ")[2] for t in receiver.titles()] == ["timed out"]
 
 
-def test_a_verdict_of_another_kind_is_news_with_the_key_figures(told: Project, receiver: Receiver):
-    """Another wording of the same kind is none."""
+def test_a_verdict_of_another_status_is_sent_with_key_figures(told: Project, receiver: Receiver):
+    """New words for the same status are not sent."""
     told.add(verdict="good", short=3)
     _send(told)
     first = told.add(verdict="good", short=4)
@@ -102,8 +102,8 @@ def test_a_verdict_of_another_kind_is_news_with_the_key_figures(told: Project, r
     assert _send(told) == []
 
 
-def test_an_alert_is_told_when_it_begins_and_when_it_ends(told: Project, receiver: Receiver):
-    """While it goes on holding, nobody is told again; an unknown figure leaves it as it was."""
+def test_an_alert_is_sent_when_it_starts_and_stops(told: Project, receiver: Receiver):
+    """It is not repeated in between, and a figure that is not available keeps its state."""
     told.settings.notify = NotifySettings(alert=("products_short > 20",))
     endings = []
     for short in (3, 21, 30, None, 25, 20, 19):
@@ -115,8 +115,8 @@ def test_an_alert_is_told_when_it_begins_and_when_it_ends(told: Project, receive
     assert endings == [[], [begins], [], [], [], [ends], []]
 
 
-def test_an_alert_from_the_command_line_is_watched_as_well(told: Project, receiver: Receiver):
-    """Both stand in one message, the settings' first."""
+def test_an_alert_from_the_command_line_is_checked_as_well(told: Project, receiver: Receiver):
+    """Both are in one message, those of the settings first."""
     told.settings.notify = NotifySettings(alert=("products_short > 20",))
     told.add(short=30)
     [delivery] = _send(told, alerts=["products_short >= 30"])
@@ -128,7 +128,7 @@ def test_an_alert_from_the_command_line_is_watched_as_well(told: Project, receiv
 
 
 def test_an_alert_on_an_unknown_figure_sends_nothing(told: Project, receiver: Receiver):
-    """It is refused with the nearest name, before anything is sent."""
+    """It is rejected with the nearest name before anything is sent."""
     told.add("failed", shop="village")
     told.add()
     with pytest.raises(UnknownName, match="Did you mean 'products_short'"):
@@ -137,14 +137,14 @@ def test_an_alert_on_an_unknown_figure_sends_nothing(told: Project, receiver: Re
 
 
 def test_an_older_day_run_again_is_no_news(told: Project, receiver: Receiver):
-    """A backfill speaks of the past, not of how things are."""
+    """A backfill does not describe the current state."""
     told.add()
     _send(told)
     told.add("failed", day=-30)
     assert _send(told) == []
 
 
-def test_each_shop_is_told_of_by_itself(told: Project, receiver: Receiver):
+def test_each_shop_has_its_own_notices(told: Project, receiver: Receiver):
     """One shop's failure does not hide another's."""
     told.add("failed")
     told.add("failed", shop="village")
@@ -152,8 +152,8 @@ def test_each_shop_is_told_of_by_itself(told: Project, receiver: Receiver):
     assert sorted(title.split(" · ")[1] for title in receiver.titles()) == ["harbor", "village"]
 
 
-def test_a_skipped_run_is_no_fault(told: Project, receiver: Receiver):
-    """`lab.stop("no data")` ends a run well; the verdict of the last good run stands."""
+def test_a_skipped_run_is_no_failure(told: Project, receiver: Receiver):
+    """After `lab.stop("no data")`, the verdict of the last successful run still counts."""
     told.add("failed")
     _send(told)
     receiver.messages.clear()
@@ -164,7 +164,7 @@ def test_a_skipped_run_is_no_fault(told: Project, receiver: Receiver):
 
 @pytest.fixture
 def pulled(told: Project) -> datetime:
-    """The project's database was pulled at this moment."""
+    """Pull the project's database at this time."""
     folder = told.settings.folder()
     folder.mkdir(parents=True)
     with duckdb.connect(folder / "warehouse.duckdb") as con:
@@ -174,10 +174,10 @@ def pulled(told: Project) -> datetime:
     return PULLED
 
 
-def test_stale_data_is_told_once_for_the_database(
+def test_stale_data_is_sent_once_for_the_database(
     told: Project, pulled: datetime, receiver: Receiver
 ):
-    """A daily pull that was missed, and the pull that mends it."""
+    """There is a message for a missed daily pull, and one for the next pull."""
     told.add()
     told.add(shop="village")
     assert _send(told, now=pulled + timedelta(hours=35)) == []
@@ -190,8 +190,8 @@ def test_stale_data_is_told_once_for_the_database(
     assert len(receiver.titles()) == 2
 
 
-def test_a_failed_send_is_told_and_tried_again(told: Project, receiver: Receiver):
-    """The receiver was down: nothing counts as told until it took it."""
+def test_a_failed_send_is_reported_and_repeated(told: Project, receiver: Receiver):
+    """While the receiver is down, nothing counts as sent."""
     told.add("failed")
     receiver.status = 503
     [delivery] = _send(told)
@@ -204,7 +204,7 @@ def test_a_failed_send_is_told_and_tried_again(told: Project, receiver: Receiver
 
 
 def test_one_failed_send_stops_no_other(told: Project, receiver: Receiver):
-    """Each address is told by itself, and remembers by itself."""
+    """Each address has its own messages and its own record."""
     told.settings.notify = NotifySettings(alert=("products_short > 2",))
     told.settings.notify_errors_url = SecretStr("json://127.0.0.1:9/nobody")
     told.add()
@@ -215,8 +215,8 @@ def test_one_failed_send_stops_no_other(told: Project, receiver: Receiver):
     assert [(d.notice.address, d.status) for d in _send(told)] == [("errors", "sent")]
 
 
-def test_faults_go_to_the_only_address_where_there_is_one(told: Project, receiver: Receiver):
-    """Without an address of their own errors are news."""
+def test_failures_go_to_the_only_address(told: Project, receiver: Receiver):
+    """Without their own address, errors go to that of news."""
     told.settings.notify_errors_url = None
     told.add("failed")
     _send(told)
@@ -224,7 +224,7 @@ def test_faults_go_to_the_only_address_where_there_is_one(told: Project, receive
 
 
 def test_a_dry_run_says_what_would_be_sent_and_remembers_nothing(told: Project, receiver: Receiver):
-    """It needs no address, writes no file, and the real send follows all the same."""
+    """It needs no address and writes no file, and the real send is not affected."""
     url, told.settings.notify_url = told.settings.notify_url, None
     told.settings.notify_errors_url = None
     told.add("failed")
@@ -235,8 +235,8 @@ def test_a_dry_run_says_what_would_be_sent_and_remembers_nothing(told: Project, 
     assert _send(told, dry_run=True) == []
 
 
-def test_two_senders_at_once_tell_once(told: Project, receiver: Receiver):
-    """Schedulers overlap; the second waits and finds nothing left to tell."""
+def test_two_senders_at_once_send_once(told: Project, receiver: Receiver):
+    """If schedulers overlap, the second one waits and has nothing left to send."""
     told.add("failed")
     results: list[Delivery] = []
     threads = [threading.Thread(target=lambda: results.extend(_send(told))) for _ in range(3)]
@@ -249,7 +249,7 @@ def test_two_senders_at_once_tell_once(told: Project, receiver: Receiver):
 
 
 def test_a_sender_that_never_ends_locks_others_out(tmp_path: Path, monkeypatch):
-    """After the wait the second one says so, and does not send."""
+    """After waiting, the second one reports it and does not send."""
     monkeypatch.setattr("d1lab.share.delivery_log.WAIT_SECONDS", 0.05)
     topic = Topic("demo", "s", "news")
     with DeliveryLog(tmp_path / "sent.sqlite").turn(topic) as turn:
@@ -262,8 +262,8 @@ def test_a_sender_that_never_ends_locks_others_out(tmp_path: Path, monkeypatch):
     assert DeliveryLog(tmp_path / "sent.sqlite").state(topic) == {"failed": True}
 
 
-def test_mail_carries_the_page_without_scripts(project: Project, mailbox: Mailbox):
-    """The summary is the mail's text; the static page is attached, and opens by itself."""
+def test_mail_has_the_page_without_scripts(project: Project, mailbox: Mailbox):
+    """The text of the mail is the summary, and the static page is attached."""
     project.settings.notify_url = SecretStr(mailbox.url())
     project.settings.notify = NotifySettings(alert=("products_short > 20",), attach_page=True)
     project.add(short=47)
@@ -280,7 +280,7 @@ def test_mail_carries_the_page_without_scripts(project: Project, mailbox: Mailbo
 
 
 def test_the_page_can_be_attached_without_scripts(told: Project, receiver: Receiver):
-    """The static variant, small enough for any mailbox."""
+    """The static page is small enough for any mailbox."""
     told.settings.notify = NotifySettings(attach_page=True)
     told.add("failed")
     _send(told)
@@ -291,10 +291,10 @@ def test_the_page_can_be_attached_without_scripts(told: Project, receiver: Recei
     assert "No column &#39;sku&#39;" in page
 
 
-def test_a_page_too_big_for_mail_is_left_out_and_says_so(
+def test_a_page_too_big_for_mail_is_omitted_with_a_note(
     told: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
-    """The message still arrives."""
+    """The message is still delivered."""
     monkeypatch.setattr(sending, "PAGE_BYTES", 1_000)
     told.add("failed")
     _send(told, attach_page=True)
@@ -304,7 +304,7 @@ def test_a_page_too_big_for_mail_is_left_out_and_says_so(
 
 
 def test_a_link_leads_to_the_published_page(told: Project, receiver: Receiver):
-    """Where the pages are published, the message links there."""
+    """The message links to the page if pages are published."""
     told.settings.notify = NotifySettings(pages_url="https://reports.example/")
     told.add("failed", shop="harbor")
     _send(told)
@@ -312,8 +312,8 @@ def test_a_link_leads_to_the_published_page(told: Project, receiver: Receiver):
     assert link == "https://reports.example/demo/harbor/inventory/2026-05-31.html"
 
 
-def test_what_stands_in_the_data_mentions_nobody(told: Project, receiver: Receiver):
-    """A product's title calls no channel, hides no link, adds no line and no header."""
+def test_text_in_the_data_mentions_nobody(told: Project, receiver: Receiver):
+    """A product's title cannot mention a channel, hide a link, or add a line or a header."""
     told.add("failed", title=f"{{{{7*7}}}} <!channel> @here\nBcc: x {HOSTILE}", shop="<!everyone>")
     _send(told)
     [message] = receiver.messages
@@ -325,17 +325,17 @@ def test_what_stands_in_the_data_mentions_nobody(told: Project, receiver: Receiv
     assert harmless("a\u2028b\x07") == "a b "
 
 
-def test_no_address_is_bad_input_that_names_the_variables(project: Project):
-    """What to set, and where."""
+def test_a_missing_address_names_the_variables(project: Project):
+    """The error says what to set, and where."""
     with pytest.raises(InputError, match=r"D1LAB_NOTIFY_URL.*D1LAB_NOTIFY_ERRORS_URL"):
         _send(project)
 
 
 @pytest.mark.parametrize("url", [f"nonsense://{SECRET}", SECRET, f"slack://{SECRET}", ""])
-def test_an_address_that_is_none_is_not_repeated(
+def test_an_invalid_address_is_not_shown(
     told: Project, url: str, capfd, caplog: pytest.LogCaptureFixture
 ):
-    """The variable is named; its value is not, on no stream and in no log."""
+    """The error names the variable but not its value, on any stream and in any log."""
     caplog.set_level(logging.DEBUG)
     told.settings.notify_url = SecretStr(url)
     told.add("failed")
@@ -345,10 +345,10 @@ def test_an_address_that_is_none_is_not_repeated(
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_no_secret_shows_whether_or_not_it_is_taken(
+def test_no_secret_is_shown_in_any_case(
     told: Project, receiver: Receiver, status: int, capfd, caplog: pytest.LogCaptureFixture
 ):
-    """Logs, results, representations, the file of what was sent: no part of an address."""
+    """Logs, results, reprs, and the delivery log contain no part of an address."""
     caplog.set_level(logging.DEBUG)
     receiver.status = status
     told.add("failed")
@@ -361,7 +361,7 @@ def test_no_secret_shows_whether_or_not_it_is_taken(
 
 
 def test_kernels_never_see_the_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """They are among the variables that are taken out of a kernel's environment."""
+    """They are removed from a kernel's environment."""
     names = {name for name in Settings.model_fields if re.fullmatch(r"notify\w*_url", name)}
     for name in names:
         monkeypatch.setenv(f"D1LAB_{name.upper()}", f"json://{SECRET}")
@@ -372,7 +372,7 @@ def test_kernels_never_see_the_addresses(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_settings_of_messages_are_checked(tmp_path: Path):
-    """One alert may stand without brackets; what is unknown is refused."""
+    """One alert can be set without brackets, and unknown settings are rejected."""
     toml = tmp_path / "d1lab.toml"
     (tmp_path / "notebooks").mkdir()
     toml.write_text('[notify]\nalert = "cover < 7"\n')
@@ -384,7 +384,7 @@ def test_settings_of_messages_are_checked(tmp_path: Path):
             load_settings()
 
 
-def test_moments_are_counted_from_the_present_by_default(told: Project, pulled: datetime):
+def test_ages_are_counted_from_the_current_time_by_default(told: Project, pulled: datetime):
     """The sample's pull was long ago."""
     [delivery] = _send(told)
     assert datetime.now(UTC) - pulled > timedelta(hours=36)

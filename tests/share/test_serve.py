@@ -1,4 +1,4 @@
-"""Serving pages: what is there, what never is, and the reload script that the files do not hold."""
+"""Serving pages: which files are served, and the reload script that is not in the files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sample_run import code, figures, markdown, write_run
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """One page, its CSV file and the index; beside them what is nobody's business."""
+    """A page, its CSV file, and the index; and files that are not served."""
     cells = [markdown("# Stock"), code("lab.figures(...)", figures())]
     run_dir = write_run(tmp_path, cells)
     (run_dir / "cover.csv").write_text("sku\ngrüner Tee\n")
@@ -66,7 +66,7 @@ PAGE = "/demo/harbor/inventory/2026-05-31.html"
 
 
 def test_server_listens_on_loopback_only(server: PagesServer):
-    """Nobody else on the network can see the reports."""
+    """Other machines on the network cannot see the reports."""
     assert server.server_address[0] == "127.0.0.1"
 
 
@@ -81,7 +81,7 @@ def test_server_listens_on_loopback_only(server: PagesServer):
     ],
 )
 def test_pages_and_their_files_are_served(server: PagesServer, path: str, content_type: str):
-    """Index, pages, cards and CSV files, each under its type, never kept and never sniffed."""
+    """Index, pages, metadata, and CSV files have their types and are not cached or sniffed."""
     answer, body = _ask(server, path)
     assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
     assert int(answer.headers["Content-Length"]) == len(body) > 0
@@ -109,8 +109,8 @@ def test_pages_and_their_files_are_served(server: PagesServer, path: str, conten
         "/" + "x" * 5_000 + ".html",
     ],
 )
-def test_nothing_else_is_there(server: PagesServer, reports: Path, path: str):
-    """No way out of the folder, no dotfile, no listing, no half-written file."""
+def test_nothing_else_is_served(server: PagesServer, reports: Path, path: str):
+    """There are no paths out of the folder, dotfiles, listings, or partial files."""
     os.symlink(reports.parent / "outside.html", reports / "link.html")
     answer, body = _ask(server, path)
     assert answer.status == 404
@@ -119,7 +119,7 @@ def test_nothing_else_is_there(server: PagesServer, reports: Path, path: str):
 
 
 def test_a_missing_page_is_named_without_its_markup(server: PagesServer):
-    """What stands in an address is text."""
+    """The address is shown as text."""
     _, body = _ask(server, "/%3Cscript%3Ealert(1)%3C/script%3E.html")
     assert b"<script>alert" not in body
     assert b"&lt;script&gt;" in body
@@ -127,25 +127,25 @@ def test_a_missing_page_is_named_without_its_markup(server: PagesServer):
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1:1"])
 def test_a_rebound_name_gets_nothing(server: PagesServer, host: str):
-    """A foreign page that points its own name at us learns nothing."""
+    """A website whose name resolves to this machine learns nothing."""
     answer, body = _ask(server, "/", host=host)
     assert answer.status == 421
     assert b"Reports" not in body
 
 
-def test_localhost_is_answered(server: PagesServer):
-    """The name that people type."""
+def test_localhost_is_accepted(server: PagesServer):
+    """People type this name."""
     assert _ask(server, "/", host=f"localhost:{server.server_port}")[0].status == 200
 
 
 def test_nothing_can_be_written(server: PagesServer):
-    """The server knows GET and HEAD only."""
+    """The server accepts only GET and HEAD."""
     for method in ("POST", "PUT", "DELETE"):
         assert _ask(server, "/index.html", method)[0].status == 501
 
 
-def test_head_tells_the_tag_that_changes_with_the_file(server: PagesServer, reports: Path):
-    """What the reload script lives on; HEAD sends no body."""
+def test_head_returns_a_tag_that_changes_with_the_file(server: PagesServer, reports: Path):
+    """The reload script uses it; HEAD sends no body."""
     first, body = _ask(server, PAGE, "HEAD")
     same, _ = _ask(server, PAGE, "HEAD")
     assert body == b""
@@ -157,7 +157,7 @@ def test_head_tells_the_tag_that_changes_with_the_file(server: PagesServer, repo
 
 
 def test_the_reload_script_is_served_and_not_stored(server: PagesServer, reports: Path):
-    """The page on disk stays as it is; the served one allows our script and its own address."""
+    """The file is unchanged; the served page allows the script and its own address."""
     stored = (reports / PAGE[1:]).read_text()
     served = _ask(server, PAGE)[1].decode()
     assert "location.reload" not in stored
@@ -171,7 +171,7 @@ def test_the_reload_script_is_served_and_not_stored(server: PagesServer, reports
 
 
 def test_without_reload_a_page_is_served_byte_for_byte(reports: Path):
-    """`--no-reload` changes nothing at all."""
+    """`--no-reload` changes nothing."""
     with PagesServer(reports, 0, reload=False) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
@@ -181,7 +181,7 @@ def test_without_reload_a_page_is_served_byte_for_byte(reports: Path):
 
 
 def test_static_pages_lose_their_none(tmp_path: Path):
-    """'none' beside a hash would be void, so it is taken out; a page of others stays as it is."""
+    """'none' next to a hash is invalid, so it is removed; pages of others are unchanged."""
     static = render_page(write_run(tmp_path, [markdown("# Stock")]), static=True)
     assert "script-src 'none'" in static
     assert "script-src 'none'" not in with_reload(static)
@@ -189,29 +189,29 @@ def test_static_pages_lose_their_none(tmp_path: Path):
 
 
 def test_find_page_follows_no_link_out(reports: Path):
-    """A link inside the folder to a file of the folder is served, one that leads out is not."""
+    """A link to a file in the folder is served, and one that leads out is not."""
     os.symlink(reports / "index.html", reports / "start.html")
     os.symlink(reports.parent / "reports-2", reports / "other")
     assert find_page(reports, "/start.html") == reports / "index.html"
     assert find_page(reports, "/other/index.html") is None
 
 
-def test_a_taken_port_is_bad_input(server: PagesServer, reports: Path):
-    """The message names the port and the way out."""
+def test_a_port_in_use_is_invalid_input(server: PagesServer, reports: Path):
+    """The error names the port and says what to do."""
     with pytest.raises(InputError, match=f":{server.server_port}: .* Choose another --port"):
         serve(reports, server.server_port)
 
 
 def _wait_for_a_look(page: Any) -> None:
-    """Until the script has seen the page as it is, twice: the second look follows the first."""
+    """Wait until the script has checked the page twice."""
     for _ in range(2):
         page.wait_for_event("response", lambda response: response.request.method == "HEAD")
 
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
-def test_an_open_page_loads_again_when_its_file_changes(server: PagesServer, reports: Path):
-    """In a real browser: quiet, and within seconds of a change; also from nothing to an index."""
+def test_an_open_page_reloads_when_its_file_changes(server: PagesServer, reports: Path):
+    """In a real browser, it reloads within seconds of a change, or when an index appears."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
@@ -237,7 +237,7 @@ def test_an_open_page_loads_again_when_its_file_changes(server: PagesServer, rep
 
 
 def test_health_is_served_as_json(server):
-    """What a monitor asks for; the pages' own headers go with it."""
+    """It is for monitors, with the same headers as pages."""
     answer, body = _ask(server, "/health")
     assert (answer.status, answer.getheader("Content-Type")) == (200, "application/json")
     found = json.loads(body)

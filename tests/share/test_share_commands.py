@@ -1,4 +1,4 @@
-"""The commands around: what they print, what they write, how they end."""
+"""The commands for sharing: their output, their files, and their exit codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pages(tmp_path: Path) -> Path:
 
 
 def test_publish_says_what_it_copies(pages: Path):
-    """A dry run lists, the real one copies and lists the same, the next has nothing to do."""
+    """A dry run and the real run list the same files, and the next run has nothing to do."""
     listed = _run("publish", "site", "--dry-run", cwd=pages)
     assert not (pages / "site").exists()
     assert "would copy 2 files (9 bytes) to site" in listed.stderr
@@ -43,8 +43,8 @@ def test_publish_says_what_it_copies(pages: Path):
     assert again == {"target": "site", "files": [], "unchanged": 2}
 
 
-def test_send_ends_with_1_until_it_was_taken(project: Project, receiver: Receiver):
-    """A dry run prints the message; a receiver that is down is an error, and is tried again."""
+def test_send_ends_with_1_until_it_is_delivered(project: Project, receiver: Receiver):
+    """A dry run prints the message; if the receiver is down, it is sent again later."""
     folder = project.settings.root
     project.add("failed")
     said = _run("send", "--dry-run", cwd=folder)
@@ -65,7 +65,7 @@ def test_send_ends_with_1_until_it_was_taken(project: Project, receiver: Receive
 
 
 def test_schedule_prints_this_project_and_this_program(tmp_path: Path):
-    """What is printed can be used as it is."""
+    """The snippet can be used unchanged."""
     printed = _run("schedule", "cron", "--every", "30", cwd=tmp_path).stdout
     [line] = [line for line in printed.splitlines() if not line.startswith("#")]
     assert line.startswith(f"*/30 * * * * cd {tmp_path} && ")
@@ -73,7 +73,7 @@ def test_schedule_prints_this_project_and_this_program(tmp_path: Path):
 
 
 def test_serve_says_where_and_ends_quietly(pages: Path):
-    """On loopback, on a free port; an interrupt is the usual end and no error."""
+    """It prints its address on loopback, and an interrupt is not an error."""
     command = [PROGRAM, "serve", "--port", "0", "--no-reload"]
     environment = {**os.environ, "D1LAB_ROOT": str(pages)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
