@@ -45,8 +45,8 @@ chaos: .venv/.test-ready        ## kill commands, corrupt responses and inputs; 
 soak: .venv/.test-ready         ## run every report on 52 Mondays and 60 days; takes an hour; resumes
 	@$(BIN)/python -m validation.soak
 
-coexistence: .venv/.test-ready  ## run an app and d1lab on the real engine for a minute
-	@$(BIN)/python -m tests.support.coexistence 60
+coexistence: .venv/.test-ready  ## run an app and d1lab on the real engine for a minute; report 3,000 uses
+	@$(BIN)/python -m tests.support.coexistence 60 3000
 
 images: .venv/.test-ready       ## take pictures of the existing reports; writes docs/images/
 	@$(BIN)/python -m docs.screenshots

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from d1lab.analyses.discounts import app_counters
 from d1lab.d1 import Database, open_database
 from d1lab.d1.migrate import migrate
 from d1lab.ingest.aggregate import aggregate
-from d1lab.lab import Lab
-from d1lab.pull import pull
-from d1lab.warehouse import open_warehouse
 from tests.support.coexistence import play, require_nothing_lost
+from tests.support.counted_truth import require_truth, truth
 from tests.support.schema import shape
-from tests.support.shop_app import ShopApp, Use
+from tests.support.shop_app import ShopApp
 from tests.support.workerd import Engine
 
 TRACK = (
@@ -75,19 +70,9 @@ def test_migrate_changes_nothing_of_the_app(app: ShopApp, app_engine: Engine, be
     assert sum(billed) > len(STATEMENTS)
 
 
-def truth() -> list[Use]:
-    """Sixty uses of the day, by three discounts on four SKUs; one more pair is used once."""
-    day = datetime.now(UTC).strftime("%Y-%m-%dT10:00:00Z")
-    uses = [
-        Use("harbor", f"d{number % 3}", f"S{number % 4}", 1 + number % 5 / 4, day)
-        for number in range(60)
-    ]
-    return [*uses, Use("harbor", "once", "S9", 3.5, day)]
-
-
 def test_pages_tell_what_the_app_has_counted(app: ShopApp, beside: Database, tmp_path: Path):
     """Uses, savings and products as Python counts them, before the app's retention and after."""
-    uses = truth()
+    uses = truth(60)
     migrate(beside)
     app.track(*uses)
     app.settle()
@@ -96,26 +81,9 @@ def test_pages_tell_what_the_app_has_counted(app: ShopApp, beside: Database, tmp
     kept = aggregate(beside, tmp_path, database="app").kept
     assert set(untouched) == set(kept)
     assert {name: app.sql(f"SELECT * FROM {name}") for name in untouched} == untouched
-    _require_truth(beside, tmp_path, uses)
+    require_truth(beside, tmp_path, uses)
     app.archive(before="2999-01-01")
-    _require_truth(beside, tmp_path, uses)
-
-
-def _require_truth(db: Database, folder: Path, uses: list[Use]) -> None:
-    pull(db, folder, database="app", counters="always")
-    with open_warehouse(folder) as con:
-        lab = Lab(con, database="app", folder=folder, shop="harbor")
-        until = lab.as_of()
-        used = lab.metric("counted_discounts", until=until).set_index("discount_id")
-        assert used["times_used"].to_dict() == Counter(use.discount_id for use in uses)
-        assert used["savings"].sum() == pytest.approx(sum(use.amount for use in uses))
-        assert used["revenue_before"].isna().all()
-        sold = lab.metric("counted_products").set_index("sku")
-        assert sold["units_with"].to_dict() == Counter(use.sku for use in uses)
-        assert app_counters.lead(lab, until, 30)
-        _, verdict, *_ = app_counters.discounts(lab, until, 30)
-        assert verdict.text == f"The app counted {len(uses)} discount uses in 30 days."
-        assert app_counters.disagreement(lab, until, 30) == ""
+    require_truth(beside, tmp_path, uses)
 
 
 def test_app_and_d1lab_write_at_once(app: ShopApp, tmp_path: Path):

@@ -1,7 +1,7 @@
 """The app goes on writing while d1lab pulls, aggregates, pushes and rolls back beside it.
 
-The test plays it for some seconds; `make coexistence` (python -m tests.support.coexistence SECONDS)
-for a minute.
+The test plays it for some seconds; `make coexistence` (python -m tests.support.coexistence SECONDS
+USES) for a minute, and then counts 3,000 uses in every report.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from d1lab.outbox import stage
 from d1lab.pull import pull
 from d1lab.push import push, rollback
 from tests.support import shop_app
+from tests.support.counted_truth import count_and_report
 from tests.support.shop_app import ShopApp, Use
 
 CUSTOMERS = [f"c{number}" for number in range(30)]
@@ -137,19 +138,23 @@ def require_nothing_lost(played: Played) -> None:
     assert played.pushed == played.expected
 
 
-def main(seconds: float) -> None:
-    """Play it on an engine of its own, and say what came of it."""
+def main(seconds: float, uses: int) -> None:
+    """Play it on an engine of its own, and say what came of it; then count and report uses."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "engine").mkdir()
         with shop_app.running(folder / "engine") as engine:
             played = play(ShopApp(engine), folder / "d1lab", seconds)
+            reports = count_and_report(ShopApp(engine), folder / "project", uses)
     require_nothing_lost(played)
     sys.stdout.write(
         f"coexistence: {played.uses:,} uses and {played.visits:,} updates by the app beside "
         f"{played.rounds} rounds of d1lab in {seconds:.0f} s: none lost, doubled or changed\n"
+        f"coexistence: {uses + 1:,} uses counted right, before retention and after; "
+        f"{len(reports)} reports ran, none failed\n"
     )
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
+    given = sys.argv[1:]
+    main(float(given[0]) if given else 60.0, int(given[1]) if given[1:] else 3_000)
