@@ -18,7 +18,7 @@ from d1lab.files import writing
 from d1lab.lab import Lab
 
 Format = Literal["parquet", "csv", "xlsx", "duckdb"]
-FILE = "d1lab"
+FILE = "export"
 """Stem of the one file that has all tables, for xlsx and duckdb."""
 SCHEMA = "data"
 """Schema of the tables in the DuckDB file; the views on them are in `main`."""
