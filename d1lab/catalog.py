@@ -1,10 +1,11 @@
 """Every D1 table, declared once: key, types, change detection, and the columns d1lab can write.
 
-Three writers share the database, and each column has one owner:
+Four writers share the database, and each column has one owner:
 
 - the **app** (the default): d1lab only reads;
 - **aggregate**: counters that `d1lab aggregate` computes from `order_events`;
-- **analysis**: results that a report stages and `push` writes.
+- **analysis**: results that a report stages and `push` writes;
+- **worker**: rates that the events Worker computes from views and carts.
 
 The app's tables have the app's columns only: d1lab's additional data is in separate tables,
 `d1lab_*`, with the same keys. An app can have fewer columns, or additional ones: a pull
@@ -99,7 +100,7 @@ _TABLES = (
             money="total_discount_given revenue_with_discount revenue_without_discount",
             timestamp="updated_at",
         )
-        + _columns(real="view_to_purchase_rate cart_abandonment_rate"),
+        + _columns("worker", real="view_to_purchase_rate cart_abandonment_rate"),
         write="upsert",
         is_guides=True,
     ),
@@ -297,6 +298,24 @@ CAMPAIGNS = "d1lab_campaigns"
 RESULTS = "d1lab_results"
 """The run whose results each table has, by shop and report."""
 
+FOLDS = "d1lab_folds"
+"""The tables whose counters the events Worker folds, and how far it got."""
+
+OFFSETS = "d1lab_offsets"
+"""The shops' UTC offsets, by which the events Worker finds a shop's day."""
+
+SKU_DAYS = "d1lab_sku_days"
+"""Views, carts, and order lines of each SKU on each of the shop's days."""
+
+REJECTED = "d1lab_rejected_events"
+"""Events that the events Worker rejected, each with the reason."""
+
+WORKERS = "d1lab_workers"
+"""The Workers of d1lab that were at work on the database, with their versions."""
+
+OF_WORKERS = (FOLDS, OFFSETS, SKU_DAYS, "d1lab_counted_minutes", REJECTED, WORKERS)
+"""The tables of d1lab's Workers, which are not pulled."""
+
 
 def table(name: str) -> Table:
     """Return the declared table with that name.
@@ -320,5 +339,5 @@ def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:
 
     Tables that are not in the catalog keep their names.
     """
-    declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES, RESULTS)}
+    declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES, RESULTS, *OF_WORKERS)}
     return {declared.get(name.lower(), name): each for name, each in found.items()}

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from d1lab.errors import UnknownName
 from d1lab.types import Type
 
-Owner = Literal["app", "aggregate", "analysis"]
+Owner = Literal["app", "aggregate", "analysis", "worker"]
 
 
 class Column(NamedTuple):

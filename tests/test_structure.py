@@ -15,6 +15,7 @@ MOST_FUNCTION_LINES = 60  # with its decorators, its signature, and its docstrin
 OTHER_ROOTS = {
     "bench": ROOT / "bench",
     "validation": ROOT / "validation",
+    "worker": ROOT / "worker",
     "support": TESTS / "support",
 }
 """Folders of tests that mirror something else than a folder of the package."""
@@ -49,7 +50,7 @@ def subject(test: Path) -> Path:
 def names_of(folder: Path) -> Iterator[str]:
     """What a test file may be named after: the folder, and its modules, metrics and packages."""
     yield folder.name
-    yield from (path.stem for path in folder.glob("*") if path.suffix in (".py", ".sql"))
+    yield from (path.stem for path in folder.glob("*") if path.suffix in (".py", ".sql", ".js"))
 
 
 def test_each_test_file_is_named_after_what_it_tests():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +22,7 @@ from d1lab.counting import counted
 
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
+    from d1lab.ingest.aggregate import AggregateResult
     from d1lab.ingest.differences import Comparison
     from d1lab.ingest.take_over import Proposal
 
@@ -41,12 +42,26 @@ def aggregate(
     yes: Annotated[
         bool, typer.Option("--yes", help="Hand over even if the events fall short of the rows.")
     ] = False,
+    fold: Annotated[
+        bool | None,
+        typer.Option(
+            "--fold/--no-fold",
+            help="Let the events Worker keep these counters current, or no longer. Default: as is.",
+        ),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Overwrite folded counters that differ from a recount."),
+    ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute counters from order events, and compare those that the app maintains.
 
-    Writes only tables that were empty on the first run, or handed over with --take-over.
+    Writes only tables that were empty on the first run, or handed over with --take-over. Counters
+    that the events Worker folds are audited.
+
+    Exit codes: 0 done, 1 folded counters differ from a recount and were not repaired.
     """
     from d1lab.d1.connect import connect
     from d1lab.ingest.aggregate import aggregate as compute
@@ -59,20 +74,41 @@ def aggregate(
             proposal = _proposed(db, folder, name, take_over, zones, as_json)
             _hand_over(db, folder, proposal, yes, dry_run, as_json)
             return
-        result = compute(db, folder, database=name, zones=zones, dry_run=dry_run)
-    if as_json:
-        print_json(result)
-        return
+        result = compute(
+            db, folder, database=name, zones=zones, fold=fold, repair=repair, dry_run=dry_run
+        )
+    print_json(result) if as_json else _print_result(result)
+    if result.unexplained and not result.repaired:
+        raise typer.Exit(1)
+
+
+def _print_result(result: AggregateResult) -> None:
     rows = [(t.table, t.stored, t.differ, result.changed.get(t.table)) for t in result.tables]
     print_rows(("table", "rows", "rows_that_differ", "rows_written"), rows)
     for table in result.tables:
-        if table.table in result.kept and table.differ:
+        if table.differ and table.table in (*result.kept, *result.unexplained):
             _print_difference(table)
+        if table.differ and table.table in result.kept:
             echo_err(
                 f"{table.table} {_kept_because(result.left.get(table.table), table.stored)} "
                 f"{result.events.covered}. To hand over: d1lab aggregate --take-over {table.table}"
             )
-    echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if dry_run else ''}")
+    for line in _audit_lines(result):
+        echo_err(line)
+    echo_err(f"aggregate: {result.seconds:.1f} s{' (dry run)' if result.dry_run else ''}")
+
+
+def _audit_lines(result: AggregateResult) -> Iterator[str]:
+    for table, differ in result.audited.items():
+        if differ is None:
+            yield f"{table}: the events Worker counted meanwhile. Audit it without --dry-run."
+        elif table not in result.unexplained:
+            yield f"{table}: folded by the events Worker, and as counted again."
+        elif not result.repaired:
+            rows = counted(differ, "folded row")
+            yield f"{table}: {rows} unlike a recount, not written. To overwrite: --repair"
+    if result.repaired:
+        yield f"Repaired. Undo: d1lab rollback {result.repaired}"
 
 
 def _kept_because(foreign: int | None, stored: int) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share
+from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share, worker
 from d1lab.cli.error_output import fail
 from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.memory import require_memory
@@ -65,6 +65,8 @@ for _module in (setup, data, reports, push, monitor, aggregate, ab, share):
 app.add_typer(
     ingest.app, name="ingest", epilog="Example: d1lab ingest orders orders.csv --shop harbor"
 )
+
+app.add_typer(worker.app, name="worker", epilog="Example: d1lab worker init events")
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ over (`take_over`); there a row without events is set to zero. A table that the 
 is compared and reported, but not changed. If somebody else writes to a table that d1lab owns, it is
 no longer d1lab's: a file of digests (`kept_path`) shows which values d1lab wrote, and on another
 machine the digests in D1 (`counted`).
+
+Counters that the events Worker folds (`folds`) are audited: those in D1 are compared with a recount
+up to the Worker's mark. If they agree, or counted events were corrected or deleted, the table is
+brought up to date as any other; otherwise it is only reported, and `repair` writes the recount.
 """
 
 # pyright: standard
@@ -31,8 +35,11 @@ from d1lab.d1.database import Database
 from d1lab.d1.write import upsert
 from d1lab.errors import InputError
 from d1lab.ingest.counted import count_changed, counted_digests, keep_digests
+from d1lab.ingest.counter_images import by_key, image_of
 from d1lab.ingest.differences import Comparison, Sides, aggregate_tables
+from d1lab.ingest.folds import Shared, stop
 from d1lab.pull import pull
+from d1lab.push.before_image import keep_image
 from d1lab.push.ownership import (
     COUNTERS,
     Part,
@@ -42,6 +49,8 @@ from d1lab.push.ownership import (
     leave,
     vacant,
 )
+from d1lab.push.push import write_image
+from d1lab.push.staged import Origin
 from d1lab.table_declaration import Table
 from d1lab.warehouse import OWN_FIRST, Zones, looking_in, noted, open_warehouse
 from d1lab.warehouse.own_writes import WriteNote
@@ -78,6 +87,9 @@ class AggregateResult(NamedTuple):
     changed: dict[str, int]  # rows written because their figures differed, by table
     kept: tuple[str, ...]  # tables that the app maintains: compared, not written
     left: dict[str, int]  # of them, those that were d1lab's: at least so many rows by others
+    audited: dict[str, int | None]  # folded tables: rows unlike a recount. None: it moved on
+    unexplained: tuple[str, ...]  # of them, those that differ although no event was changed
+    repaired: str | None  # the run whose rollback undoes the repair, if there was one
     rows_written: int  # as billed by D1
     seconds: float
     dry_run: bool
@@ -89,6 +101,8 @@ def aggregate(
     *,
     database: str,
     zones: Zones | None = None,
+    fold: bool | None = None,
+    repair: bool = False,
     dry_run: bool = False,
 ) -> AggregateResult:
     """Update d1lab-owned counters from the order events, and compare the app's counters with them.
@@ -98,6 +112,8 @@ def aggregate(
         folder: The database's folder; the tables involved are first pulled into its warehouse.
         database: The database's name, for the warehouse.
         zones: The shops' time zones, which define days. None for those of the last pull.
+        fold: Whether the events Worker folds these counters from now on. None: as before.
+        repair: Whether to overwrite folded counters that differ from a recount, saved beforehand.
         dry_run: Whether to compute and compare without writing.
 
     Raises:
@@ -108,21 +124,40 @@ def aggregate(
     start = monotonic()
     require_columns(db)
     before = db.meter.total.rows_written
-    wanted = [Part(table.name, COUNTERS) for table in aggregate_tables()]
-    with noted(db, folder, [OWNED]):
-        ours = {part.table for part in (vacant if dry_run else claim)(db, wanted)}
+    ours = _owned(db, folder, dry_run=dry_run)
+    shared = Shared(db, fold, dry_run=dry_run)
     pull_tables(db, folder, database, zones)
-    work = _Aggregation(db, folder, ours, dry_run=dry_run)
+    work = _Aggregation(db, folder, ours, shared, repair=repair, dry_run=dry_run)
     with own_views(folder) as con, noted(db, folder, [*sorted(ours), OWNED]) as note:
         events = events_of(con)
-        tables = [work.bring_up(Sides(con, table), table, note) for table in aggregate_tables()]
-    written = db.meter.total.rows_written - before
+        shared.settle(con)
+        tables = [work.bring_up(con, table, note) for table in aggregate_tables()]
     ours -= work.left.keys()
+    shared.finish(ours)
+    written = db.meter.total.rows_written - before
     changed = {table.table: table.differ for table in tables if table.table in ours}
     kept = tuple(table.table for table in tables if table.table not in ours)
+    seconds = monotonic() - start
     return AggregateResult(
-        events, tuple(tables), changed, kept, work.left, written, monotonic() - start, dry_run
+        events,
+        tuple(tables),
+        changed,
+        kept,
+        work.left,
+        work.audited,
+        tuple(work.unexplained),
+        work.repaired,
+        written,
+        seconds,
+        dry_run,
     )
+
+
+def _owned(db: Database, folder: Path, *, dry_run: bool) -> set[str]:
+    """Return the tables whose counters are d1lab's, after claiming those that are empty."""
+    wanted = [Part(table.name, COUNTERS) for table in aggregate_tables()]
+    with noted(db, folder, [OWNED]):
+        return {part.table for part in (vacant if dry_run else claim)(db, wanted)}
 
 
 class _Aggregation:
@@ -132,18 +167,36 @@ class _Aggregation:
         db: The database.
         folder: Its folder.
         ours: The tables that d1lab maintains.
+        shared: Those of them that the events Worker folds.
+        repair: Whether to overwrite folded counters that differ from a recount.
         dry_run: Whether to write nothing.
     """
 
-    def __init__(self, db: Database, folder: Path, ours: set[str], *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        db: Database,
+        folder: Path,
+        ours: set[str],
+        shared: Shared,
+        *,
+        repair: bool,
+        dry_run: bool,
+    ) -> None:
         self._db, self._folder, self._ours, self._dry_run = db, folder, ours, dry_run
+        self._shared, self._repair = shared, repair
         self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z"
         self._last = last_counted(db)
         self._counted = counted_digests(db, self._last)
         self.left: dict[str, int] = {}
+        self.audited: dict[str, int | None] = {}
+        self.unexplained: list[str] = []
+        self.repaired: str | None = None
 
-    def bring_up(self, sides: Sides, table: Table, note: WriteNote) -> Comparison:
+    def bring_up(self, con: duckdb.DuckDBPyConnection, table: Table, note: WriteNote) -> Comparison:
         """Compare one table, and write it if it is d1lab's and nobody else wrote to it."""
+        if table.name in self._ours and table.name in self._shared.folds:
+            return self._audit(con, table, note)
+        sides = Sides(con, table)
         comparison = sides.comparison()
         if table.name not in self._ours:
             return comparison
@@ -170,13 +223,45 @@ class _Aggregation:
 
     def _write(self, sides: Sides, table: Table, note: WriteNote) -> None:
         """Write what differs. If this is interrupted, the next aggregation has nothing to check."""
-        rows, figures = sides.rows(), table.owned("aggregate")
         self._db.batch([count_in(table.name, self._run)], table=OWNED, idempotent=True)
-        upsert(self._db, table.name, table.key, (*table.key, *figures), rows)
-        note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
+        self._upsert(sides, table, note)
         left = keep_digests(table.name, self._run, sides.digests(of_events=True))
         self._db.batch([left], table=COUNTED, idempotent=True)
         sides.keep(kept_path(self._folder, table.name, self._run))
+
+    def _upsert(self, sides: Sides, table: Table, note: WriteNote) -> None:
+        rows, figures = sides.rows(), table.owned("aggregate")
+        upsert(self._db, table.name, table.key, (*table.key, *figures), rows)
+        note.add(table.name, table.key, figures, map(orjson.loads, rows), creates=True)
+
+    def _audit(self, con: duckdb.DuckDBPyConnection, table: Table, note: WriteNote) -> Comparison:
+        """Compare a folded table at the Worker's mark, then bring it up to date if that is safe."""
+        fold = self._shared.folds[table.name]
+        sides = Sides(con, table, upto=fold.seq)
+        comparison = sides.comparison()
+        self.audited[table.name] = None if self._shared.has_moved else comparison.differ
+        if self._dry_run and self._shared.has_moved:
+            return comparison
+        is_wrong = comparison.differ and not self._shared.is_explained(fold)
+        if is_wrong:
+            self.unexplained.append(table.name)
+        if self._dry_run or (is_wrong and not self._repair):
+            return comparison
+        sides = Sides(con, table)
+        if sides.comparison().differ:
+            stop(self._db, table.name)
+            self._restate(sides, table) if is_wrong else self._upsert(sides, table, note)
+        self._shared.counted.append(table.name)
+        return comparison
+
+    def _restate(self, sides: Sides, table: Table) -> None:
+        """Write what differs with a before-image, for `d1lab rollback`."""
+        self.repaired = run_id = f"{self._run}-repair"
+        folder, rows = self._folder / "runs" / run_id, by_key(table, sides.rows())
+        figures = table.owned("aggregate")
+        image, now = image_of(self._db, table.name, table.key, figures, rows, datetime.now(UTC))
+        image = keep_image(folder, image)
+        write_image(self._db, folder, image, now, Origin(None, None, None), "", None)
 
 
 def kept_path(folder: Path, table: str, aggregation: str) -> Path:

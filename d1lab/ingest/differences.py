@@ -62,11 +62,14 @@ class Sides:
     Args:
         con: A warehouse with the view `order_lines`, and D1's table in schema `raw`.
         table: One of `aggregate_tables`.
+        upto: The last event to count, by seq. None for all.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, table: Table, upto: int | None = None
+    ) -> None:
         self._con, self._table, self._figures = con, table, _figures(table)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {_BOTH} AS {_both_sql(table)}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {_BOTH} AS {_both_sql(table, upto)}")
 
     def comparison(self) -> Comparison:
         """Summarize the differences."""
@@ -148,7 +151,14 @@ class Sides:
 _BOTH = "d1lab_both_sides"
 
 
-def _both_sql(table: Table) -> str:
+_UPTO = """order_lines AS (
+            SELECT lines.* FROM d1lab.order_lines AS lines
+            JOIN raw.order_events USING (shop, event_id) WHERE seq <= {}
+        ),
+        """
+
+
+def _both_sql(table: Table, upto: int | None) -> str:
     """Build SQL for the rows of both sides: key, both values of each figure, and a flag."""
     keys = ", ".join(map(quote, table.key))
     typed = ", ".join(
@@ -165,8 +175,9 @@ def _both_sql(table: Table) -> str:
         f"{_event(name)} IS DISTINCT FROM {_stored(name)}" for name in _figures(table)
     )
     select = (AGGREGATES / f"{table.name}.sql").read_text()
+    first = "" if upto is None else _UPTO.format(int(upto))
     return f"""
-        WITH fresh AS MATERIALIZED (SELECT true AS is_fresh, {typed} FROM ({select})),
+        WITH {first}fresh AS MATERIALIZED (SELECT true AS is_fresh, {typed} FROM ({select})),
         stored AS (SELECT true AS is_stored, * FROM raw.{quote(table.name)}),
         sides AS (
             SELECT {keys}, coalesce(is_stored, false) AS is_stored, {stored}, {events}

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from d1lab import catalog
 from d1lab.catalog import OWNED, PUSHES, RESULTS
 from d1lab.counting import counted
@@ -23,9 +21,10 @@ from d1lab.d1.restore_point import note_restore_point
 from d1lab.d1.schema import has_unique, indexes
 from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.aggregate import Events, events_of, own_views, pull_tables, require_columns
+from d1lab.ingest.counter_images import by_key, image_of
 from d1lab.ingest.differences import Comparison, Sides
-from d1lab.push.apply import Progress, is_empty, same, states
-from d1lab.push.before_image import BeforeImage, ImageRow, keep_image
+from d1lab.push.apply import Progress
+from d1lab.push.before_image import keep_image
 from d1lab.push.ownership import COUNTERS, TAKE_OVER, Part, filled, hand_over, owned, parts
 from d1lab.push.push import TablePush, write_image
 from d1lab.push.staged import Key, Origin
@@ -108,7 +107,7 @@ def propose(
             counters, rows = None, dict[Key, tuple[Value, ...]]()
         else:
             sides = Sides(con, table)
-            counters, rows = sides.comparison(), _by_key(table, sides.rows())
+            counters, rows = sides.comparison(), by_key(table, sides.rows())
     columns = [part for part in open_parts if part.part != COUNTERS]
     names = tuple(part.part for part in open_parts)
     return Proposal(table.name, names, events, counters, filled(db, columns), rows)
@@ -143,7 +142,9 @@ def take_over(
     table, at = catalog.table(proposal.table), datetime.now(UTC)
     run_id = f"{at:%Y%m%dT%H%M%S%f}Z{TAKE_OVER}{table.name}"
     bookmark = note_restore_point(db, folder, f"take-over of {table.name}")
-    image, now = _image(db, table, proposal, at)
+    is_counted = COUNTERS in proposal.parts
+    columns = table.owned("aggregate") if is_counted else proposal.parts
+    image, now = image_of(db, table.name, table.key, columns, proposal.rows, at)
     image = keep_image(folder / "runs" / run_id, image)
     written = write_image(db, folder / "runs" / run_id, image, now, _NOT_OF_A_RUN, "", progress)
     taken = [Part(table.name, part) for part in proposal.parts]
@@ -173,29 +174,6 @@ def _require_key(db: Database, table: Table) -> None:
             f"take-over: {table.name!r} has no UNIQUE index on ({', '.join(table.key)}), so its "
             "rows cannot be identified. Run `d1lab doctor`."
         )
-
-
-def _by_key(table: Table, rows: list[str]) -> dict[Key, tuple[Value, ...]]:
-    """Return the rows from Sides, by key."""
-    many = len(table.key)
-    cells = map(orjson.loads, rows)
-    return {tuple(row[:many]): tuple(row[many:]) for row in cells}
-
-
-def _image(
-    db: Database, table: Table, proposal: Proposal, at: datetime
-) -> tuple[BeforeImage, dict[Key, tuple[Value, ...] | None]]:
-    """Return the image of the changes, and the current values of these rows."""
-    columns = table.owned("aggregate") if COUNTERS in proposal.parts else table.owned("analysis")
-    empty = BeforeImage(table.name, table.key, columns, {}, len(proposal.rows), 0, (), at)
-    now = states(db, empty, proposal.rows)
-    changes = {
-        key: ImageRow(now[key], after)
-        for key, after in proposal.rows.items()
-        if not (same(now[key], after) or (now[key] is None and is_empty(after)))
-    }
-    image = empty._replace(changes=changes, unchanged=len(proposal.rows) - len(changes))
-    return image, {key: now[key] for key in changes}
 
 
 def _result(run_id: str, proposal: Proposal, written: TablePush, bookmark: str | None) -> TakeOver:

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from d1lab import catalog
-from d1lab.catalog import CAMPAIGNS, CHANGES, COUNTED, ORDERS, PUSHES, RESULTS, TABLES
+from d1lab.catalog import (
+    CAMPAIGNS,
+    CHANGES,
+    COUNTED,
+    OF_WORKERS,
+    ORDERS,
+    PUSHES,
+    RESULTS,
+    TABLES,
+)
 from d1lab.counting import counted
 from d1lab.d1 import Database, TableInfo
 from d1lab.d1.migrate import pending
@@ -15,7 +24,7 @@ from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, 
 Level = Literal["problem", "note", "ok"]
 
 _AUDIT_ROWS = 2_000
-_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS, COUNTED)
+_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS, COUNTED, *OF_WORKERS)
 """d1lab's tables that are not pulled."""
 
 

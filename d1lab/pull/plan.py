@@ -34,6 +34,7 @@ BOOKKEEPING = (
     catalog.ORDERS,
     catalog.CAMPAIGNS,
     catalog.COUNTED,
+    *catalog.OF_WORKERS,
 )
 """d1lab's own tables in D1, which are not pulled."""
 

@@ -59,7 +59,8 @@ def _recorded(db: Database) -> frozenset[Part]:
 def parts(table: catalog.Table) -> tuple[Part, ...]:
     """Return every part of an app's table that d1lab could own."""
     counters = (COUNTERS,) if table.owned("aggregate") else ()
-    return tuple(Part(table.name, part) for part in (*counters, *table.owned("analysis")))
+    columns = (*table.owned("analysis"), *table.owned("worker"))
+    return tuple(Part(table.name, part) for part in (*counters, *columns))
 
 
 def claim(db: Database, wanted: Sequence[Part]) -> frozenset[Part]:
