@@ -32,7 +32,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_has_every_file_of_the_package(unpacked: Path):
-    """Code, SQL, templates, labels, Workers, and notebooks; no test, and nothing that was made here."""
+    """Code, SQL, templates, labels, Workers, notebooks; no test, and nothing that was made here."""
     inside = {path.relative_to(unpacked / "d1lab") for path in (unpacked / "d1lab").rglob("*.*")}
     listed = subprocess.run(
         [

@@ -19,7 +19,7 @@ def _group() -> None:
 
 @app.command(epilog="Example: d1lab worker init events")
 def init(
-    name: Annotated[str, typer.Argument(help="The Worker: events or gateway.")],
+    name: Annotated[str, typer.Argument(help="The Worker: events.")],
     folder: Annotated[
         Path | None, typer.Argument(help="Folder of its files. Default: worker/NAME.")
     ] = None,

@@ -1,8 +1,8 @@
 """d1lab's Workers as files: plain JavaScript that `d1lab worker init` copies into a project.
 
-A file that somebody changed is never overwritten. `.d1lab.json` in the folder has the digests of the
-files as they were written: a file that still has its digest is d1lab's, and a newer version of d1lab
-updates it.
+A file that somebody changed is never overwritten. `.d1lab.json` in the folder has the digests of
+the files as they were written: a file that still has its digest is d1lab's, and a newer version of
+d1lab updates it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _action(target: Path, source: Path, known: dict[str, str]) -> Action:
 def _record(folder: Path) -> dict[str, str]:
     """Return the digests of the files as d1lab wrote them; empty if the record is unreadable."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        found: dict[str, str] | None = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -75,7 +75,7 @@ def _drawn(rnd: random.Random, number: int) -> dict[str, Any]:
 
 
 def test_every_event_counts_once(shop: Shop):
-    """Redelivered, reordered, overlapping, by two consumers at a time, with a recount in between."""
+    """Redelivered, reordered, overlapping, by two consumers, with a recount in between."""
     shop.aggregate(fold=True)
     events, rnd = drawn(300), random.Random(3)
     deliveries = [rnd.sample(events, 60) for _ in range(12)] + [events]
@@ -134,7 +134,7 @@ def test_a_refund_before_its_order_and_a_correction(shop: Shop, event):
 
 
 def test_audit_reports_and_repairs_with_a_before_image(shop: Shop, event):
-    """Counters that somebody else wrote are named, repaired on request, and restored by rollback."""
+    """Counters that somebody else wrote are named, repaired on request, and rolled back."""
     shop.aggregate(fold=True)
     shop.deliver(event(1), event(2))
     shop.db.execute("UPDATE discount_analytics SET times_used = 70")
