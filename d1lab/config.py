@@ -23,8 +23,8 @@ databases. Without the file, only the demo database is defined:
 
 Secrets come from the environment only: the tokens D1LAB_READ_TOKEN and D1LAB_WRITE_TOKEN (default:
 CLOUDFLARE_API_TOKEN) or the files that D1LAB_READ_TOKEN_FILE and D1LAB_WRITE_TOKEN_FILE name, the
-notification URLs D1LAB_NOTIFY_URL (changes) and D1LAB_NOTIFY_ERRORS_URL (failures), and D1LAB_SALT,
-the key for hashed email addresses.
+notification URLs D1LAB_NOTIFY_URL (changes) and D1LAB_NOTIFY_ERRORS_URL (failures), D1LAB_SALT, the
+key for hashed email addresses, and the gateway's D1LAB_GATEWAY_READER and D1LAB_GATEWAY_WRITER.
 """
 
 from __future__ import annotations
@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("D1LAB_WRITE_TOKEN", "CLOUDFLARE_API_TOKEN"),
         description="API token with permission D1:Edit, for commands that write to D1. "
         "`D1LAB_WRITE_TOKEN_FILE` names a file with it instead.",
+    )
+
+    gateway_reader: SecretStr | None = Field(
+        default=None, description="The gateway's READER_SECRET, for `gateway+https://` URLs."
+    )
+    gateway_writer: SecretStr | None = Field(
+        default=None, description="The gateway's WRITER_SECRET, for commands that write to D1."
     )
 
     pull: PullSettings = Field(
@@ -194,6 +201,8 @@ def _secrets() -> dict[str, Any]:
         "notify_url": secret("D1LAB_NOTIFY_URL"),
         "notify_errors_url": secret("D1LAB_NOTIFY_ERRORS_URL"),
         "salt": secret("D1LAB_SALT"),
+        "gateway_reader": secret("D1LAB_GATEWAY_READER"),
+        "gateway_writer": secret("D1LAB_GATEWAY_WRITER"),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -48,7 +48,11 @@ class DatabaseSettings(BaseModel):
 
     url: str = Field(
         description="URL of the database: `d1://ACCOUNT_ID/DATABASE_ID`, `sqlite:FILE`, "
-        "`dump:FILE`, or `wrangler+http://HOST:PORT/DATABASE_ID`."
+        "`dump:FILE`, `wrangler+http://HOST:PORT/DATABASE_ID`, or `gateway+https://HOST/DATABASE`."
+    )
+    fallback: str = Field(
+        default="",
+        description="URL to use if the gateway does not answer: `d1://...`. Default: none.",
     )
     plan: Literal["free", "paid"] = Field(
         default="paid", description="The Cloudflare plan, which sets prices and daily limits."

@@ -21,6 +21,8 @@ VARIABLES = (
     "D1LAB_NOTIFY_URL",
     "D1LAB_NOTIFY_ERRORS_URL",
     "D1LAB_SALT",
+    "D1LAB_GATEWAY_READER",
+    "D1LAB_GATEWAY_WRITER",
 )
 """Environment variables with secrets, which are never passed to another process."""
 

@@ -16,7 +16,6 @@ from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support import shop_app, workerd
-from tests.support import workers_engine as workers_engine_
 from tests.support.outside import required
 
 
@@ -80,14 +79,6 @@ def app_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Eng
         yield running
 
 
-@pytest.fixture(scope="session")
-def workers_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[workerd.Engine]:
-    """A real D1 engine that runs d1lab's Workers: `WorkerDatabase(workers_engine)`."""
-    _require_engine()
-    with workerd.running(tmp_path_factory.mktemp("workers"), workers_engine_.HOME) as running:
-        yield running
-
-
 @pytest.fixture
 def app(app_engine: workerd.Engine) -> shop_app.ShopApp:
     """An app of the guide's shape, on a database of its own."""
@@ -134,7 +125,7 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Whatever uses the engine is marked; Hypothesis draws by the seed of the run."""
-    if {"engine", "app_engine", "workers_engine"} & {*getattr(item, "fixturenames", ())}:
+    if {"engine", "app_engine"} & {*getattr(item, "fixturenames", ())}:
         item.add_marker("engine")
     test = getattr(item, "obj", None)
     if is_hypothesis_test(test):

@@ -10,6 +10,7 @@
     push          push, rollback
     ab            ab, the calculator
     share         serve, publish, export, send, schedule
+    worker        the group `worker`, and drain
     error_output  errors as one sentence and an exit code
     output        JSON, pipes, and progress; terminal: tables on a terminal
 

@@ -66,6 +66,7 @@ app.add_typer(
     ingest.app, name="ingest", epilog="Example: d1lab ingest orders orders.csv --shop harbor"
 )
 
+app.add_typer(worker.drain_app)
 app.add_typer(worker.app, name="worker", epilog="Example: d1lab worker init events")
 
 

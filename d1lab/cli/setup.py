@@ -19,7 +19,7 @@ from d1lab.cli.output import (
     print_rows,
     progress_bars,
 )
-from d1lab.config import DEMO_TIMEZONE, DEMO_URL, FILE_NAME, load_settings
+from d1lab.config import DEMO_TIMEZONE, DEMO_URL, FILE_NAME, Settings, load_settings
 from d1lab.counting import counted
 from d1lab.errors import InputError
 
@@ -228,10 +228,17 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
     settings = load_settings()
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
-        writes = settings.write_token is not None or not chosen.url.startswith("d1:")
+        writes = _can_write(settings, chosen.url)
         folder, zones = settings.folder(database), chosen.zones
         checks = examine(db, folder, plan=chosen.plan, writes=writes, zones=zones)
     rows = checks if as_json else [check[:4] for check in checks]
     print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):
         raise typer.Exit(1)
+
+
+def _can_write(settings: Settings, url: str) -> bool:
+    """Whether there is a token, or a secret, for writing."""
+    if url.startswith("gateway+"):
+        return settings.gateway_writer is not None
+    return settings.write_token is not None or not url.startswith("d1:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,10 +10,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
 from d1lab.d1.database import Database, Usage
 from d1lab.d1.sqlite import ENGINE_FOLDER
 from d1lab.d1.usage_log import note
-from d1lab.errors import InputError
+from d1lab.errors import D1UnavailableError, InputError
+
+GATEWAYS = ("gateway+https", "gateway+http")
+"""The kinds of URLs of d1lab's gateway Worker."""
+
+_log = logging.getLogger(__name__)
 
 
 def open_database(
@@ -26,13 +33,13 @@ def open_database(
 
     Args:
         url: The URL. Relative paths are relative to the working directory.
-        read_token: For `d1://`: the API token for reads.
-        write_token: For `d1://`: the API token for writes, which are rejected without it.
+        read_token: For `d1://`: the API token for reads. For a gateway: the reader's secret.
+        write_token: As above, for writes, which are rejected without it.
         read_only: Whether to reject every write.
 
     Raises:
         InputError: The URL has an unknown kind, or its file does not exist.
-        D1AuthError: The URL is `d1://` and there is no token.
+        D1AuthError: The URL is `d1://` or a gateway's, and there is no token or secret.
     """
     require_url(url)
     kind, _, rest = url.partition(":")
@@ -44,6 +51,10 @@ def open_database(
         from d1lab.d1.dump import open_dump
 
         return open_dump(rest, url=url)
+    if kind in GATEWAYS:
+        from d1lab.d1.gateway import GatewayDatabase
+
+        return GatewayDatabase(url, reader=read_token, writer=write_token, read_only=read_only)
     from d1lab.d1.rest import RestDatabase
 
     return RestDatabase(url, read_token=read_token, write_token=write_token, read_only=read_only)
@@ -60,10 +71,15 @@ def require_url(url: str) -> None:
         from d1lab.d1.rest import endpoint
 
         endpoint(url)
+    elif kind in GATEWAYS:
+        from d1lab.d1.gateway import gateway_endpoint
+
+        gateway_endpoint(url)
     elif kind not in ("sqlite", "dump") or not rest:
         raise InputError(
             f"database URL {url!r}: expected d1://ACCOUNT_ID/DATABASE_ID, "
-            "wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH, or dump:PATH"
+            "gateway+https://HOST/DATABASE, wrangler+http://127.0.0.1:PORT/DATABASE, sqlite:PATH, "
+            "or dump:PATH"
         )
 
 
@@ -92,13 +108,39 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
                 "without writing back, use `d1lab run --no-push`."
             )
         url = f"{kind}:{file}"
-    db = open_database(
+    if kind in GATEWAYS:
+        db = _through_gateway(settings, chosen, write=write)
+    else:
+        db = _without_gateway(settings, url, write=write)
+    db.meter.on_close = partial(_note, settings.folder(name))
+    return db
+
+
+def _without_gateway(settings: Settings, url: str, *, write: bool) -> Database:
+    return open_database(
         url,
         read_token=settings.read_token,
         write_token=settings.write_token if write else None,
         read_only=not write,
     )
-    db.meter.on_close = partial(_note, settings.folder(name))
+
+
+def _through_gateway(settings: Settings, chosen: DatabaseSettings, *, write: bool) -> Database:
+    """Open the gateway; the database's `fallback` if the gateway does not answer, with a remark."""
+    db = open_database(
+        chosen.url,
+        read_token=settings.gateway_reader,
+        write_token=settings.gateway_writer if write else None,
+        read_only=not write,
+    )
+    if not chosen.fallback:
+        return db
+    try:
+        db.query("SELECT 1")
+    except D1UnavailableError as error:
+        db.close()
+        _log.warning("%s. Continuing with %s: it reads the primary", error, chosen.fallback)
+        return _without_gateway(settings, chosen.fallback, write=write)
     return db
 
 

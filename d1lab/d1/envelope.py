@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, NamedTuple, TypeGuard, TypeVar, cast
 
 import httpx2
 import orjson
@@ -77,6 +77,29 @@ def results_of(statements: Sequence[Statement]) -> Callable[[Any], list[Result]]
     return read
 
 
+class Session(NamedTuple):
+    """A response of the gateway: results, and the session that they were read in."""
+
+    results: list[Any]  # for the reader of `results_of`
+    bookmark: str
+    is_renewed: bool  # the bookmark replaces the one that was asked for
+    served: list[tuple[str, bool]]  # for each statement: region, and whether by the primary
+
+
+def session_of(found: Any) -> Session:
+    """Read a response of the gateway."""
+    told = object_of(found)
+    results, mark = _list_of_objects(told.get("results")), told.get("bookmark")
+    if mark is not None and not isinstance(mark, str):
+        raise MisshapenError("the bookmark is not a text")
+    metas = [object_of(each.get("meta", {})) for each in results]
+    served = [
+        (str(meta.get("served_by_region") or ""), meta.get("served_by_primary") is not False)
+        for meta in metas
+    ]
+    return Session(results, mark or "", told.get("is_renewed") is True, served)
+
+
 def ids_by_name(found: Any) -> dict[str, str]:
     """Read a page of the list of databases as ids by name."""
     listed = _list_of_objects(found)
@@ -87,7 +110,7 @@ def ids_by_name(found: Any) -> dict[str, str]:
 
 def bookmark(found: Any) -> str | None:
     """Read a database's bookmark; None if there is none."""
-    mark = _object(found).get("bookmark") if found is not None else None
+    mark = object_of(found).get("bookmark") if found is not None else None
     if mark is not None and not isinstance(mark, str):
         raise MisshapenError("the bookmark is not a text")
     return mark or None
@@ -95,7 +118,7 @@ def bookmark(found: Any) -> str | None:
 
 def file_size(found: Any) -> int | None:
     """Read a database's size in bytes; None if D1 does not return it."""
-    return None if _object(found).get("file_size") is None else _count(found, "file_size")
+    return None if object_of(found).get("file_size") is None else _count(found, "file_size")
 
 
 def _require_no_failure(answer: httpx2.Response, found: Any) -> None:
@@ -108,7 +131,7 @@ def _require_no_failure(answer: httpx2.Response, found: Any) -> None:
 def _result(statement: Statement, answer: dict[str, Any]) -> Result:
     if answer.get("success", True) is not True:
         raise MisshapenError("'success' of a result is not true")
-    meta = _object(answer.get("meta", {}))
+    meta = object_of(answer.get("meta", {}))
     usage = Usage(0, _count(meta, "rows_read"), _count(meta, "rows_written"))
     columns, rows = _table(answer.get("results"), is_read(statement.sql))
     if len(rows) < statement.least_rows:
@@ -119,7 +142,7 @@ def _result(statement: Statement, answer: dict[str, Any]) -> Result:
 def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
     if not reads and not found:
         return (), []
-    table = _object(found)
+    table = object_of(found)
     columns, rows = table.get("columns"), table.get("rows")
     if not _is_list(columns) or not all(isinstance(name, str) for name in columns):
         raise MisshapenError("a result has no columns")
@@ -165,7 +188,8 @@ def _is_list(found: object) -> TypeGuard[list[Any]]:
     return isinstance(found, list)
 
 
-def _object(found: Any) -> dict[str, Any]:
+def object_of(found: Any) -> dict[str, Any]:
+    """Return a part of a response that has to be an object."""
     if not _is_object(found):
         raise MisshapenError(f"{_kind(found)} instead of an object")
     return found
@@ -174,7 +198,7 @@ def _object(found: Any) -> dict[str, Any]:
 def _list_of_objects(found: Any) -> list[dict[str, Any]]:
     if not _is_list(found):
         raise MisshapenError(f"{_kind(found)} instead of a list")
-    return [_object(each) for each in found]
+    return [object_of(each) for each in found]
 
 
 def _kind(found: Any) -> str:

@@ -72,12 +72,14 @@ class RestDatabase:
             self._read_token = read_token or write_token
             self._write_token = write_token
             for token in filter(None, (read_token, write_token)):
-                _require_sendable(token)
+                require_sendable(token)
             if self._read_token is None:
                 raise D1AuthError(
                     f"{url}: API token missing. Set D1LAB_READ_TOKEN (permission D1:Read)."
                 )
         self._transport = Transport(base, handler=handler, is_local=self._is_local)
+
+    _needs_to_write = "API token missing. Set D1LAB_WRITE_TOKEN (permission D1:Edit)."
 
     def __repr__(self) -> str:
         return f"RestDatabase({self.url!r})"
@@ -104,9 +106,7 @@ class RestDatabase:
         if self.read_only:
             raise InputError(f"{self.url} was opened read-only")
         if self._write_token is None and not self._is_local:
-            raise D1AuthError(
-                f"{self.url}: API token missing. Set D1LAB_WRITE_TOKEN (permission D1:Edit)."
-            )
+            raise D1AuthError(f"{self.url}: {self._needs_to_write}")
         results = self._send(statements, self._write_token, table, again=idempotent)
         if any(map(_has_rounded, results)):
             raise D1QueryError(
@@ -193,13 +193,8 @@ class RestDatabase:
         for sql, params, _ in statements:
             limits.check(sql, params)
         bound = [bind_as_text(sql, params) for sql, params, _ in statements]
-        bodies = [
-            {"sql": sql, "params": params} if params else {"sql": sql} for sql, params in bound
-        ]
-        body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
-        read = envelope.results_of(statements)
         try:
-            results = self._transport.post(f"{self._path}/raw", token, body, read, again=again)
+            results = self._post(statements, bound, token, again=again)
         except D1Error as error:
             raise (
                 with_statement(error, statements[0].sql) if len(statements) == 1 else error
@@ -208,8 +203,24 @@ class RestDatabase:
         self.meter.add(table, sum((result.usage for result in results), Usage()))
         return results
 
+    def _post(
+        self,
+        statements: Sequence[Statement],
+        bound: Sequence[tuple[str, list[str]]],
+        token: SecretStr | None,
+        *,
+        again: bool,
+    ) -> list[Result]:
+        """Send the statements, each bound as text, in one request; return their results."""
+        bodies = [
+            {"sql": sql, "params": params} if params else {"sql": sql} for sql, params in bound
+        ]
+        body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
+        read = envelope.results_of(statements)
+        return self._transport.post(f"{self._path}/raw", token, body, read, again=again)
 
-def _require_sendable(token: SecretStr) -> None:
+
+def require_sendable(token: SecretStr) -> None:
     """Reject a token that is not valid in a header: the HTTP client's error would show it."""
     text = token.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
@@ -241,9 +252,9 @@ def _cloudflare(url: str) -> tuple[str, str]:
 def _local(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     match = re.fullmatch(r"/([\w.-]+)", parts.path)
-    if not match or not _port(parts) or parts.username or parts.query:
+    if not match or not port_of(parts) or parts.username or parts.query:
         raise InputError(f"database URL {url!r}: expected wrangler+http://127.0.0.1:PORT/DATABASE")
-    if not _is_loopback(parts.hostname or ""):
+    if not is_loopback(parts.hostname or ""):
         raise InputError(
             f"{parts.hostname} is not this computer. Plain HTTP is allowed for local "
             "connections only."
@@ -251,14 +262,16 @@ def _local(url: str) -> tuple[str, str]:
     return f"http://{parts.netloc}{EXPLORER}", match[1]
 
 
-def _port(parts: SplitResult) -> int | None:
+def port_of(parts: SplitResult) -> int | None:
+    """Return the port of a URL; None without a valid one."""
     try:
         return parts.port
     except ValueError:  # not a number, or above 65535
         return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this computer."""
     if host == "localhost":
         return True
     try:

@@ -21,6 +21,9 @@ from d1lab.errors import D1UnavailableError
 
 T = TypeVar("T")
 
+Authorize = Callable[[SecretStr, httpx2.Request], dict[str, str]]
+"""Returns the headers that prove a token for a request, which is about to be sent."""
+
 ATTEMPTS = 6
 PATIENCE_SECONDS = 330.0  # Cloudflare rejects requests for 5 minutes after its rate limit
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # D1 itself times out after 30 seconds
@@ -42,13 +45,20 @@ class Transport:
     Args:
         base: The base URL of all paths.
         handler: The HTTP transport. Default: the network. Tests pass a mock.
+        authorize: Returns the headers that prove the token for a request. Default: a bearer token.
         is_local: Whether the server is on this machine: then no proxy is used, and responses are
             not compressed, because that takes longer than sending them.
     """
 
     def __init__(
-        self, base: str, *, handler: httpx2.BaseTransport | None = None, is_local: bool = False
+        self,
+        base: str,
+        *,
+        handler: httpx2.BaseTransport | None = None,
+        authorize: Authorize | None = None,
+        is_local: bool = False,
     ) -> None:
+        self._authorize = authorize or _bearer
         self._hint = ". Check that `wrangler dev` is running." if is_local else ""
         self._client = httpx2.Client(
             base_url=base,
@@ -102,9 +112,6 @@ class Transport:
         again: bool,
         **what: Any,
     ) -> T:
-        headers = {"content-type": "application/json"}
-        if token is not None:
-            headers["authorization"] = f"Bearer {token.get_secret_value()}"
         for attempt in stamina.retry_context(
             on=_retry_wait,
             attempts=ATTEMPTS if again else 1,
@@ -113,17 +120,25 @@ class Transport:
             wait_max=20.0,
         ):
             with attempt:
-                return opened(self._once(method, path, headers, what), read)
+                return opened(self._once(method, path, token, what), read)
         raise AssertionError("stamina tries at least once")  # pragma: no cover
 
     def _once(
-        self, method: str, path: str, headers: dict[str, str], what: dict[str, Any]
+        self, method: str, path: str, token: SecretStr | None, what: dict[str, Any]
     ) -> httpx2.Response:
+        headers = {"content-type": "application/json"}
+        request = self._client.build_request(method, path, headers=headers, **what)
+        if token is not None:
+            request.headers.update(self._authorize(token, request))
         try:
-            return self._client.request(method, path, headers=headers, **what)
+            return self._client.send(request)
         except httpx2.HTTPError as error:  # its request contains the token, so it is not chained
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
+
+
+def _bearer(token: SecretStr, _request: httpx2.Request) -> dict[str, str]:
+    return {"authorization": f"Bearer {token.get_secret_value()}"}
 
 
 def _retry_wait(error: Exception) -> bool | float:

@@ -30,6 +30,7 @@ from d1lab.ops.schema_checks import (
     unknown_tables,
 )
 from d1lab.ops.time_zones import ZoneProposal, proposed_zones
+from d1lab.ops.worker_checks import worker_checks
 from d1lab.push.ownership import TAKE_OVER, Part, left_tables, owned
 from d1lab.warehouse import Zones
 
@@ -72,6 +73,7 @@ def doctor(
         *_unfinished(schema),
         *_unexplained(db, schema),
         *_left(db),
+        *worker_checks(db, schema),
         *(_warehouse(db, folder, zones) if folder else ()),
         *(open_folders(folder) if folder else ()),
     ]

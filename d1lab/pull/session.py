@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from d1lab import catalog, warehouse
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.declarations import read_declarations
+from d1lab.d1.gateway import GatewayDatabase
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
 from d1lab.files import make_private, remove_leftovers
@@ -29,6 +30,7 @@ from d1lab.pull.recency import Recency
 from d1lab.pull.restored import NOTE
 from d1lab.pull.result import PullResult, TablePull
 from d1lab.pull.rhythm import Counters, Rhythm
+from d1lab.pull.served import record_served
 from d1lab.pull.sqlite_source import FileSource
 from d1lab.pull.touched import Proof, index_on, touched_rowids
 from d1lab.warehouse import PullRecord, Records, TableRecord, Zones, own_writes, utc_now
@@ -259,6 +261,8 @@ class _Session:
             shape=warehouse.shape(),
         )
         warehouse.record_pull(con, record)
+        if isinstance(self._db, GatewayDatabase):
+            record_served(con, self._db)
 
     def _result(self, *, skipped: bool = False, note: str = "", to_come: int = 0) -> PullResult:
         return PullResult(

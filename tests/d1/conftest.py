@@ -11,6 +11,7 @@ import stamina
 from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.d1.transport import ATTEMPTS
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +29,19 @@ def embedded(tmp_path: Path) -> Iterator[SqliteDatabase]:
     database.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("engine", marks=pytest.mark.engine)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        *(pytest.param(kind, marks=pytest.mark.engine) for kind in ("engine", "gateway")),
+    ]
+)
 def writable(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """An empty database that can be written to: embedded, or in the real engine."""
+    """An empty database that can be written to: embedded, in the real engine, by the gateway."""
     if request.param == "embedded":
         yield request.getfixturevalue("embedded")
         return
-    database = open_database(request.getfixturevalue("engine").fresh())
+    worker = WorkerDatabase(request.getfixturevalue("engine"))
+    url = worker.gateway if request.param == "gateway" else worker.url
+    database = open_database(url, read_token=READER, write_token=WRITER)
     yield database
     database.close()

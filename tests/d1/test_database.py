@@ -10,6 +10,7 @@ import pytest
 from d1lab.d1 import Database, Statement, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1Error, D1LimitError, D1QueryError, D1TooBigError, InputError
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 BIG = 2**53 + 1
 SETUP = (
@@ -27,8 +28,8 @@ ITEMS = (
     (4, "line\none\r\ntwo", "-0.5", b"'", -BIG),
     (5, "", "99999999.99", None, None),
 )
-KINDS = ("embedded", "engine", "state", "dump")
-REST_KINDS = ("engine",)
+KINDS = ("embedded", "engine", "gateway", "state", "dump")
+REST_KINDS = ("engine", "gateway")
 
 
 def fill(db: Database) -> None:
@@ -57,6 +58,8 @@ def filled_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return f"sqlite:{path}"
     url = request.getfixturevalue("filled_engine")
     engine = request.getfixturevalue("engine")
+    if kind == "gateway":
+        return WorkerDatabase(engine, url).gateway
     if kind == "state":
         return f"sqlite:{engine.file(url)}"
     if kind == "dump":
@@ -76,7 +79,7 @@ def kinds(*names: str) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def db(filled_url: str) -> Iterator[Database]:
-    database = open_database(filled_url)
+    database = open_database(filled_url, read_token=READER, write_token=WRITER)
     yield database
     database.close()
 
@@ -284,7 +287,7 @@ def test_query_does_not_write(db: Database, sql):
 @kinds(*KINDS)
 def test_read_only_databases_reject_every_write(filled_url: str):
     """Dumps, wrangler's own files, and databases opened read-only cannot be written to."""
-    db = open_database(filled_url, read_only=True)
+    db = open_database(filled_url, read_token=READER, read_only=True)
     try:
         for write in (
             lambda: db.execute("DELETE FROM items"),

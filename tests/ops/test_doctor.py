@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from d1lab.d1 import Database, open_database
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ops.doctor import Check, doctor
+from d1lab.ops.worker_files import worker_version
 from d1lab.warehouse import next_warehouse
 from tests.support import workerd
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 
 @pytest.fixture
@@ -310,3 +313,38 @@ def test_doctor_on_the_engine(engine: workerd.Engine) -> None:
         "trigger order_events_updated",
     }
     db.close()
+
+
+def test_doctor_knows_the_events_worker(whole: SqliteDatabase) -> None:
+    """Counters without a Worker, an old version, a silent cron, a stopped fold, rejections."""
+    fold = "INSERT INTO d1lab_folds VALUES ('discount_analytics', 1, 0, 'on', '2026-01-01')"
+    whole.execute(fold)
+    assert about(doctor(whole), "events Worker")[0].level == "problem"
+    seen = "INSERT INTO d1lab_workers VALUES ('events', ?1, datetime('now'))"
+    whole.execute(seen, (worker_version("events"),))
+    assert bad(doctor(whole)) == []
+    whole.execute("UPDATE d1lab_workers SET version = 'old', seen_at = '2026-01-01 00:00:00'")
+    whole.execute("UPDATE d1lab_folds SET state = 'stopped'")
+    whole.execute("INSERT INTO d1lab_rejected_events VALUES (1, 'why', '{}', '2026-01-01')")
+    found = {f.subject: f.todo for f in bad(doctor(whole)) if f.level == "note"}
+    assert found["counters of discount_analytics"] == "d1lab aggregate"
+    assert "cron" in found["events Worker"]
+    assert "rejected events" in found
+    [old] = [f for f in doctor(whole) if f.level == "problem"]
+    assert "worker init events" in old.todo
+
+
+@pytest.mark.engine
+def test_doctor_knows_the_gateway(engine: workerd.Engine) -> None:
+    """Its version, and whether the secrets are those of the Worker."""
+    worker = WorkerDatabase(engine)
+    with closing(open_database(worker.url)) as db:
+        migrate(db)
+    with closing(open_database(worker.gateway, read_token=READER, write_token=WRITER)) as db:
+        assert about(doctor(db), "gateway") == []
+    with closing(open_database(worker.gateway, read_token=WRITER, write_token=READER)) as db:
+        levels = [(f.level, f.found) for f in about(doctor(db), "gateway secrets")]
+        assert levels == [
+            ("problem", "the writer's only reads"),
+            ("note", "pulls use the writer's secret"),
+        ]

@@ -16,6 +16,7 @@ from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull.convert import convert
 from d1lab.warehouse import open_warehouse
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 
 class Remote:
@@ -82,13 +83,21 @@ def remote(file: SqliteDatabase) -> Remote:
     return Remote(file)
 
 
-@pytest.fixture(params=["file", "remote", pytest.param("engine", marks=pytest.mark.engine)])
+@pytest.fixture(
+    params=[
+        "file",
+        "remote",
+        *(pytest.param(kind, marks=pytest.mark.engine) for kind in ("engine", "gateway")),
+    ]
+)
 def db(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database of each kind, with the migrations applied."""
-    if request.param != "engine":
+    if request.param not in ("engine", "gateway"):
         yield request.getfixturevalue(request.param)
         return
-    database = open_database(request.getfixturevalue("engine").fresh())
+    worker = WorkerDatabase(request.getfixturevalue("engine"))
+    url = worker.gateway if request.param == "gateway" else worker.url
+    database = open_database(url, read_token=READER, write_token=WRITER)
     migrate(database)
     yield database
     database.close()

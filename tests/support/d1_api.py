@@ -47,7 +47,7 @@ class D1Api:
         asked = body.get("batch", [body])
         statements = [Statement(each["sql"], tuple(each.get("params", ()))) for each in asked]
         try:
-            return 200, _success([_as_json(result) for result in self._db.batch(statements)])
+            return 200, _success([as_json(result) for result in self._db.batch(statements)])
         except D1Error as error:
             errors = [{"code": 7500, "message": f"{error}: SQLITE_ERROR"}]
             return 400, {"success": False, "errors": errors, "result": None}
@@ -63,7 +63,8 @@ def _success(result: object) -> dict[str, Any]:
     return {"success": True, "errors": [], "messages": [], "result": result}
 
 
-def _as_json(result: Result) -> dict[str, Any]:
+def as_json(result: Result) -> dict[str, Any]:
+    """A result in the form of D1's API."""
     rows = [[list(c) if isinstance(c, bytes) else c for c in row] for row in result.rows]
     _, rows_read, rows_written = result.usage
     meta = {"rows_read": rows_read, "rows_written": rows_written, "changes": result.changes}

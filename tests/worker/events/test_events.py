@@ -16,7 +16,7 @@ from d1lab.d1 import Database, open_database
 from d1lab.d1.migrate import migrate
 from d1lab.ingest.aggregate import aggregate
 from d1lab.push.rollback import rollback
-from tests.support.workers_engine import WorkerDatabase
+from tests.support.worker_database import WorkerDatabase
 
 ZONES = {"harbor": "America/New_York", "": "Asia/Tokyo"}
 TABLES = ("customer_insights", "daily_discount_stats", "discount_analytics", "product_performance")
@@ -38,8 +38,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(workers_engine, tmp_path: Path) -> Iterator[Shop]:
-    worker = WorkerDatabase(workers_engine)
+def shop(engine, tmp_path: Path) -> Iterator[Shop]:
+    worker = WorkerDatabase(engine)
     with closing(open_database(worker.url)) as db:
         migrate(db)
         yield Shop(worker, db, tmp_path)
@@ -93,11 +93,10 @@ def test_every_event_counts_once(shop: Shop):
 
 def test_an_event_costs_two_written_rows_without_counters(shop: Shop):
     """A row and its key; a second delivery writes nothing but the sequence."""
-    written = "SELECT count(*) FROM order_events"
-    shop.deliver(*drawn(200))
-    assert shop.one(written) == 200
-    assert shop.deliver(*drawn(200)) == {"acked": list(range(200)), "retried": []}
-    assert shop.one(written) == 200
+    assert shop.deliver(*drawn(200))["written"] <= 2.1 * 200
+    again = shop.deliver(*drawn(200))
+    assert (again["acked"], again["written"]) == (list(range(200)), 1)
+    assert shop.one("SELECT count(*) FROM order_events") == 200
     assert shop.one("SELECT count(*) FROM d1lab_folds") == 0
     assert shop.one("SELECT count(*) FROM discount_analytics") == 0
 
@@ -165,7 +164,7 @@ def test_folding_ends_on_request(shop: Shop, event):
 def test_an_invalid_event_is_kept_with_its_reason(shop: Shop, event):
     """It is acknowledged, and the others count."""
     told = shop.deliver(event(1), event(2, revenue=-1), "no event", [event(3), event(4, type="x")])
-    assert told == {"acked": [0, 1, 2, 3], "retried": []}
+    assert (told["acked"], told["retried"]) == ([0, 1, 2, 3], [])
     rows = shop.db.query("SELECT reason FROM d1lab_rejected_events ORDER BY id").rows
     assert rows == [
         ("revenue '-1' is not an amount of 0 or more",),

@@ -36,7 +36,7 @@ def _with_events(app: Path, target: Path, *changes: tuple[str, str]) -> Path:
 
 
 @pytest.mark.engine
-def test_the_small_app_records_its_uses(workers_engine, tmp_path: Path):
+def test_the_small_app_records_its_uses(engine, tmp_path: Path):
     """Its own counters and its queue stay; order_events has each use."""
     event = """await track({ DB: db }, {
         shop: use.shop, event_id: `${use.sku}-${use.at}`, type: "order", order_id: use.at,

@@ -8,7 +8,7 @@ from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.ingest.events import track
 from d1lab.ingest.files import FIELDS
-from tests.support.workers_engine import WorkerDatabase
+from tests.support.worker_database import WorkerDatabase
 
 CASES = [
     {},
@@ -44,10 +44,10 @@ CASES = [
 
 
 @pytest.mark.engine
-def test_worker_and_command_line_agree(workers_engine, event, tmp_path):
+def test_worker_and_command_line_agree(engine, event, tmp_path):
     """The same events pass, with the same stored values."""
     events = [event(number, **fields) for number, fields in enumerate(CASES)]
-    told = WorkerDatabase(workers_engine).ask("checked", events=events)
+    told = WorkerDatabase(engine).ask("checked", events=events)
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(db)
     for case, (number, found) in zip(events, enumerate(told), strict=True):

@@ -1,22 +1,27 @@
-"""d1lab's Workers under the real engine; the Worker that calls them is in workers/."""
+"""d1lab's Workers on a database of the real engine; tests/engine/worker.js calls them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
 from tests.support import workerd
 
-HOME = Path(__file__).parent / "workers"
+READER, WRITER = SecretStr("reader"), SecretStr("writer")
 
 
 class WorkerDatabase:
     """A database of its own, and the Workers' functions on it."""
 
-    def __init__(self, engine: workerd.Engine) -> None:
-        self.url, self._port = engine.fresh(), engine.port
+    def __init__(self, engine: workerd.Engine, url: str = "") -> None:
+        self.url, self._port = url or engine.fresh(), engine.port
+
+    @property
+    def gateway(self) -> str:
+        """The same database by the gateway."""
+        return f"gateway+http://127.0.0.1:{self._port}/{self.name}"
 
     @property
     def name(self) -> str:
