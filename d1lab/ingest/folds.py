@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from d1lab import catalog
-from d1lab.catalog import FOLDS, OFFSETS, SKU_DAYS
+from d1lab.catalog import FOLDS, OFFSETS, OWNED, SKU_DAYS
 from d1lab.d1.database import Database, Statement
 from d1lab.d1.encoding import to_json
 from d1lab.d1.write import upsert
@@ -51,6 +51,8 @@ _STOP = (
     "UPDATE d1lab_folds SET state = 'stopped', since = datetime('now')"
     " WHERE table_name = ?1 OR ?1 = ''"
 )
+# what `aggregate` wrote last says nothing of values that the Worker writes
+_UNCOUNTED = "UPDATE d1lab_owned SET counted_in = NULL WHERE table_name = ?1 AND part = 'counters'"
 _START = (
     "INSERT INTO d1lab_folds (table_name, seq, changes, state, since)"
     " VALUES (?1, ?2, ?3, 'on', datetime('now')) ON CONFLICT DO UPDATE SET"
@@ -205,6 +207,9 @@ def begin(db: Database, tables: Collection[str], seq: int, changes: int) -> None
     Adds an index to `order_events`, d1lab's own table: it reads two rows and writes one per event.
     """
     db.execute(_BY_CUSTOMER, table="order_events", idempotent=True)
+    uncounted = [Statement(_UNCOUNTED, (table,)) for table in tables]
+    if uncounted:
+        db.batch(uncounted, table=OWNED, idempotent=True)
     known = folds(db)
     start(db, [table for table in (*tables, SKU_DAYS) if table not in known], seq, changes)
 

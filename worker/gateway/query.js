@@ -104,15 +104,16 @@ async function readForm(session, text, params) {
     const [names] = await prepared(session, [sql, params]).raw({ columnNames: true });
     return { text, sql, names, keys: names, isLasting: false };
   }
+  const isLasting = !/\*/.test(sql.replace(/count\(\*\)/gi, "")); // columns of * can change
   const head = `SELECT * FROM (\n${sql}\n) LIMIT 0`;
   const [found] = await prepared(session, [head, params]).raw({ columnNames: true });
   const numbered = found.map((_, place) => `c${place}`);
   const names = found.map((name) => original(name, found));
   if (new Set(names).size === names.length) {
-    return { text, sql, names, keys: names, isLasting: !/\*/.test(sql) };
+    return { text, sql, names, keys: names, isLasting };
   }
   const wrapped = `WITH q(${numbered.join(", ")}) AS (\n${sql}\n) SELECT * FROM q`;
-  return { text, sql: wrapped, names, keys: numbered, isLasting: !/\*/.test(sql) };
+  return { text, sql: wrapped, names, keys: numbered, isLasting };
 }
 
 // A subquery names the second column `a` "a:1".

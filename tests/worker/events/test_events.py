@@ -153,9 +153,10 @@ def test_audit_reports_and_repairs_with_a_before_image(shop: Shop, event):
 def test_folding_ends_on_request(shop: Shop, event):
     """Without a mark, the Worker writes events only; the index goes."""
     shop.aggregate(fold=True)
-    shop.aggregate(fold=False)
     shop.deliver(event(1))
-    assert shop.one("SELECT count(*) FROM discount_analytics") == 0
+    assert shop.aggregate(fold=False).left == {}
+    shop.deliver(event(2, sku="HAT"))
+    assert shop.one("SELECT count(*) FROM discount_analytics") == 1
     index = "SELECT count(*) FROM sqlite_schema WHERE name = 'order_events_customer'"
     assert shop.one(index) == 0
     assert shop.aggregate().changed["discount_analytics"] == 1
