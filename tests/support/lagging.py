@@ -39,6 +39,13 @@ class LaggingD1:
         self._honest = honest
         self.renews = False
 
+    def reset(self) -> None:
+        """Begin again with two empty tables."""
+        for db in (self.primary, self.replica):
+            db.execute("DELETE FROM log")
+        self.version = self.copied = 0
+        self.asked.clear()
+
     def write(self) -> None:
         """Somebody else adds a row to the primary."""
         self.version += 1
@@ -46,10 +53,11 @@ class LaggingD1:
 
     def copy(self, steps: int) -> None:
         """The replica catches up by some versions."""
-        self.copied = min(self.version, self.copied + steps)
-        rows = self.primary.query("SELECT * FROM log WHERE id <= ?1", (self.copied,)).rows
-        insert = "INSERT OR IGNORE INTO log VALUES (?1, ?2)"
-        self.replica.batch([Statement(insert, row) for row in rows])
+        before, self.copied = self.copied, min(self.version, self.copied + steps)
+        sql = "SELECT * FROM log WHERE id > ?1 AND id <= ?2"
+        rows = self.primary.query(sql, (before, self.copied)).rows
+        if rows:
+            self.replica.batch([Statement("INSERT INTO log VALUES (?1, ?2)", row) for row in rows])
 
     def open(self) -> GatewayDatabase:
         """A new connection, as a pull has."""
