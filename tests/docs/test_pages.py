@@ -49,7 +49,9 @@ def test_files_that_pages_name_exist():
 
 def test_dotted_names_that_pages_name_exist():
     """`d1lab.a.b` in a code span is a module, or a name in one; `d1lab.quarantine` is a table."""
-    tables = {f"d1lab.{name}" for name in ("pull", "tables", "quarantine", "zones", "toml")}
+    tables = {
+        f"d1lab.{name}" for name in ("pull", "tables", "quarantine", "served_by", "zones", "toml")
+    }
     for page, span in _spans():
         if (found := re.match(r"d1lab(\.\w+)+", span)) and found.group() not in tables:
             assert _resolves(found.group()), f"{page.name}: {span}"
