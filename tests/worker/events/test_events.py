@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def test_track_sends_messages_that_a_queue_takes(shop: Shop, event):
 def test_views_and_carts_become_rates_where_handed_over(shop: Shop, event):
     """Counted once by day and SKU; more order lines than views give no rate."""
     shop.aggregate(fold=True)
-    shop.worker.ask("track", events=[event(1, occurred_at=_now())])
+    shop.worker.ask("track", events=[event(1, occurred_at=_yesterday())])
     views = [_small("view", "SOCK", number) for number in range(8)]
     carts = [_small("cart", "SOCK", number) for number in range(8, 10)]
     shop.deliver(*views[:5], *carts)
@@ -222,7 +223,7 @@ def test_views_and_carts_become_rates_where_handed_over(shop: Shop, event):
     rates = "SELECT view_to_purchase_rate, cart_abandonment_rate FROM product_performance"
     shop.worker.ask("tidy")
     assert shop.db.query(rates).rows == [(12.5, 50)]
-    shop.worker.ask("track", events=[event(n, occurred_at=_now()) for n in (2, 3)])
+    shop.worker.ask("track", events=[event(n, occurred_at=_yesterday()) for n in (2, 3)])
     shop.worker.ask("tidy")
     assert shop.db.query(rates).rows == [(37.5, None)]
     shop.db.execute("UPDATE d1lab_owned SET how = 'left' WHERE part = 'view_to_purchase_rate'")
@@ -231,10 +232,9 @@ def test_views_and_carts_become_rates_where_handed_over(shop: Shop, event):
     assert shop.db.query(rates).rows == [(1, None)]
 
 
-def _now() -> str:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _yesterday() -> str:
+    """An hour that is on one day in all of ZONES."""
+    return f"{datetime.now(UTC).date() - timedelta(days=1)}T12:00:00Z"
 
 
 def _small(kind: str, sku: str, number: int) -> dict[str, Any]:
@@ -243,5 +243,5 @@ def _small(kind: str, sku: str, number: int) -> dict[str, Any]:
         "shop": "harbor",
         "sku": sku,
         "event_id": f"v{number}",
-        "occurred_at": _now(),
+        "occurred_at": _yesterday(),
     }
