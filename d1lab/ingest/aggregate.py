@@ -135,7 +135,7 @@ def aggregate(
     ours -= work.left.keys()
     shared.finish(ours)
     written = db.meter.total.rows_written - before
-    changed = {table.table: table.differ for table in tables if table.table in ours}
+    changed = {table.table: table.differ for table in tables if table.table in ours} | work.folded
     kept = tuple(table.table for table in tables if table.table not in ours)
     seconds = monotonic() - start
     return AggregateResult(
@@ -190,6 +190,7 @@ class _Aggregation:
         self.left: dict[str, int] = {}
         self.audited: dict[str, int | None] = {}
         self.unexplained: list[str] = []
+        self.folded: dict[str, int] = {}  # rows written to folded tables
         self.repaired: str | None = None
 
     def bring_up(self, con: duckdb.DuckDBPyConnection, table: Table, note: WriteNote) -> Comparison:
@@ -239,6 +240,7 @@ class _Aggregation:
         fold = self._shared.folds[table.name]
         sides = Sides(con, table, upto=fold.seq)
         comparison = sides.comparison()
+        self.folded[table.name] = 0
         self.audited[table.name] = None if self._shared.has_moved else comparison.differ
         if self._dry_run and self._shared.has_moved:
             return comparison
@@ -248,7 +250,8 @@ class _Aggregation:
         if self._dry_run or (is_wrong and not self._repair):
             return comparison
         sides = Sides(con, table)
-        if sides.comparison().differ:
+        self.folded[table.name] = sides.comparison().differ
+        if self.folded[table.name]:
             stop(self._db, table.name)
             self._restate(sides, table) if is_wrong else self._upsert(sides, table, note)
         self._shared.counted.append(table.name)
