@@ -247,10 +247,12 @@ class _Aggregation:
         is_wrong = comparison.differ and not self._shared.is_explained(fold)
         if is_wrong:
             self.unexplained.append(table.name)
-        if self._dry_run or (is_wrong and not self._repair):
+        if is_wrong and not self._repair:
             return comparison
         sides = Sides(con, table)
         self.folded[table.name] = sides.comparison().differ
+        if self._dry_run:
+            return comparison
         if self.folded[table.name]:
             stop(self._db, table.name)
             self._restate(sides, table) if is_wrong else self._upsert(sides, table, note)
