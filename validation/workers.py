@@ -98,7 +98,7 @@ def _deliveries(events: list[dict[str, Any]], rnd: random.Random) -> Iterator[li
     """Yield batches in random order: some again, because a consumer died, some that overlap."""
     shuffled = rnd.sample(events, len(events))
     batches = [shuffled[place : place + BATCH] for place in range(0, len(events), BATCH)]
-    again = [batch for batch in batches if rnd.random() < DYING]
+    again = rnd.sample(batches, int(len(batches) * DYING))
     overlapping = [rnd.sample(events, BATCH // 2) for _ in range(int(len(batches) * OVERLAPPING))]
     several = [*batches, *again, *overlapping]
     yield from rnd.sample(several, len(several))
