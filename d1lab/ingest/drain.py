@@ -120,7 +120,7 @@ def _write(db: Database, messages: Sequence[Message]) -> DrainResult:
     lines = [event for event in events if not is_view(event)]
     result = track(db, cast("list[dict[str, Any]]", lines))
     reasons = count_views(db, cast("list[dict[str, Any]]", views)) if views else []
-    rejected = [(each.reason, lines[each.position - 1]) for each in result.refused]
+    rejected = [(each.reason, lines[each.position - 1]) for each in result.rejected]
     rejected += [(why, view) for why, view in zip(reasons, views, strict=True) if why]
     unreadable = [(message.reason, "") for message in messages if message.reason]
     _record(db, [*rejected, *unreadable])

@@ -51,9 +51,9 @@ def test_worker_and_command_line_agree(engine, event, tmp_path):
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(db)
     for case, (number, found) in zip(events, enumerate(told), strict=True):
-        refused = _refused(db, case)
-        assert ("reason" in found) == bool(refused), (CASES[number], found, refused)
-        if not refused:
+        rejected = _rejected(db, case)
+        assert ("reason" in found) == bool(rejected), (CASES[number], found, rejected)
+        if not rejected:
             sql = f"SELECT {', '.join(FIELDS)} FROM order_events"
             [row] = db.query(sql).rows
             stored = dict(zip(FIELDS, row, strict=True))
@@ -62,8 +62,8 @@ def test_worker_and_command_line_agree(engine, event, tmp_path):
     db.close()
 
 
-def _refused(db, case) -> str:
+def _rejected(db, case) -> str:
     if "colour" in case:
         return "an unknown field"
     result = track(db, [case])
-    return "".join(refusal.reason for refusal in result.refused)
+    return "".join(each.reason for each in result.rejected)
