@@ -15,6 +15,9 @@ from d1lab.parameter_types import MOST_DAYS, as_day
 from d1lab.runs.record import RunRecord
 from d1lab.stats.periods import dates_of
 
+COMPARED_DAYS = 90
+"""Pages compare customer groups with those of this many days ago."""
+
 _LENGTHS = {"days": 1, "weeks": 7, "own_days": 1, "later_days": 1}
 """Parameters of metrics that are the length of a period, in days per unit."""
 
@@ -31,6 +34,8 @@ def periods_of(run: RunRecord, notes: Iterable[Mapping[str, Any]]) -> list[Repor
     """Return the distinct periods of a run's metrics, in the order in which they were read."""
     found: dict[tuple[str, str], list[str]] = {}
     for note in notes:
+        if run.as_of is not None and _is_between(note, run.as_of):
+            continue
         for span in _spans(note):
             names = found.setdefault(span, [])
             name = str(note.get("metric") or "SQL").replace("_", " ")
@@ -39,6 +44,13 @@ def periods_of(run: RunRecord, notes: Iterable[Mapping[str, Any]]) -> list[Repor
     if after := _horizon(run):
         found[after] = ["forecast"]
     return [ReportPeriod(*span, tuple(names)) for span, names in found.items()]
+
+
+def _is_between(note: Mapping[str, Any], as_of: date) -> bool:
+    """Whether a metric was read for a day that the page does not show: a step of a computation."""
+    params: Mapping[str, Any] = note.get("params") or {}
+    until = _day(params.get("until"))
+    return until is not None and until not in (as_of, as_of - timedelta(days=COMPARED_DAYS))
 
 
 def _spans(note: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from d1lab.pages.periods import ReportPeriod, periods_of
+from d1lab.analyses.customers import labels
+from d1lab.pages.periods import COMPARED_DAYS, ReportPeriod, periods_of
 from tests.support.sample_run import run_record
 
 
@@ -39,3 +40,17 @@ def test_what_is_no_period_is_left_out():
     """A day that is none, a length that is none, and no report date."""
     run = run_record(as_of=None, parameters={"horizon_days": 28})
     assert periods_of(run, [_note("x", until="soon", days=3), _note("y", days=0), {}]) == []
+
+
+def test_steps_of_a_computation_are_left_out():
+    """Of the days that groups are confirmed on, the page shows today and 90 days ago."""
+    assert COMPARED_DAYS == labels.BACK_DAYS
+    run = run_record(as_of=date(2017, 12, 31), parameters={})
+    notes = [
+        {"metric": "scores", "params": {"until": until}, "since": "2017-01-01"}
+        for until in ("2017-12-04", "2017-12-31", "2017-10-02")
+    ]
+    assert [period.dates for period in periods_of(run, notes)] == [
+        "1 Jan to 31 Dec 2017",
+        "1 Jan to 2 Oct 2017",
+    ]
