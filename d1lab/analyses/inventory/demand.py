@@ -24,7 +24,7 @@ POOL_WINDOWS = 8  # number of own windows with the same weight as the mean of al
 MIN_CALIBRATION = 100  # windows of all SKUs required for quantiles of their errors
 
 REASONS = {
-    "no_demand": "never sold",
+    "no_demand": "no sale in any week with known demand",
     "short_history": "less than 15 weeks of history, too short for a backtest",
     "unknown_weeks": "too many weeks without stock data",
     "uncalibrated": (

@@ -4,8 +4,8 @@
 -- $weeks: number of weeks; week 0 is the first, $weeks - 1 the last
 --
 -- The units of a day come from the ledger, or else from orders. A stockout day is not a day without
--- demand: demand_units are the units of in-stock days, scaled to seven days; NULL if fewer than
--- four days were in stock or known. depth: discount divided by list value, from orders.
+-- demand: demand_units are the units of in-stock days, scaled to seven days; NULL if fewer than two
+-- days were in stock, or fewer than four are known. depth: discount divided by list value, from orders.
 WITH known AS (
     SELECT
         sku,
@@ -76,6 +76,7 @@ counted AS (
         coalesce(units, 0)::BIGINT                                       AS units,
         CASE WHEN has_orders THEN 7 ELSE coalesce(kept_days, 0) END
             - coalesce(empty_days, 0)                                    AS open_days,
+        CASE WHEN has_orders THEN 7 ELSE coalesce(kept_days, 0) END      AS known_days,
         coalesce(discounted_units, 0)::BIGINT                            AS discounted_units,
         coalesce(discount_amount, 0)                                     AS discount_amount,
         list_value
@@ -89,7 +90,8 @@ final AS (
         week,
         units,
         open_days,
-        CASE WHEN open_days >= 4 THEN units * 7.0::DOUBLE / open_days END AS demand_units,
+        CASE WHEN open_days >= 2 AND known_days >= 4
+            THEN units * 7.0::DOUBLE / open_days END                     AS demand_units,
         discounted_units,
         discount_amount,
         list_value,

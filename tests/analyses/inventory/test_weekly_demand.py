@@ -48,22 +48,25 @@ def _from_sql(con, stock: list[Stock], lines: list[Line]):
 
 
 def _by_hand(stock: list[Stock], lines: list[Line], week: int):
-    """Units, open days, demand and depth of one week."""
+    """Units, open days, demand and depth of one week: two days in stock, four known."""
     ledger = {day: (start, sold) for day, start, sold in stock}  # the row written last counts
-    units = open_days = 0
+    units = open_days = known_days = 0
     for day in range(7 * (WEEKS - 1 - week), 7 * (WEEKS - week)):
         ordered = sum(u for d, _, u, _ in lines if d == day)
         if day in ledger:
             start, sold = ledger[day]
             units += sold
             open_days += start > 0 or sold > 0
+            known_days += 1
         else:
             units += ordered
             open_days += bool(lines)
+            known_days += bool(lines)
     orders = [(u, c) for d, kind, u, c in lines if kind == "order" and WEEKS - 1 - d // 7 == week]
     value = sum(10 * u for u, _ in orders)
     depth = sum(c for _, c in orders) / value if value else None
-    return units, open_days, units * 7 / open_days if open_days >= 4 else None, depth
+    is_known = open_days >= 2 and known_days >= 4
+    return units, open_days, units * 7 / open_days if is_known else None, depth
 
 
 DAYS = st.integers(0, 7 * WEEKS + 2)
@@ -87,3 +90,15 @@ def test_weekly_demand_equals_row_by_row(con, stock, lines):
         for name, expected in (("demand_units", demand), ("depth", depth)):
             got = None if row[name] != row[name] else row[name]
             assert got == (None if expected is None else pytest.approx(expected)), name
+
+
+def test_an_article_that_sells_out_each_week_has_the_demand_of_its_days_in_stock(con):
+    """Restocked with nine, three sold on each of three days, then nothing to sell: 21 a week."""
+    stock = [
+        (7 * week + day, max(9 - 3 * (6 - day), 0), 3 if day >= 4 else 0)
+        for week in range(WEEKS)
+        for day in range(7)
+    ]
+    frame = _from_sql(con, stock, [])
+    assert frame["demand_units"].tolist() == [21.0] * WEEKS
+    assert frame["open_days"].tolist() == [3] * WEEKS
