@@ -37,10 +37,14 @@ def runs(skus: int, weeks: int, mean_on: float, mean_off: float, random: Any) ->
     return on
 
 
-def demand(on: Any, rate: float, lift: Any, random: Any) -> Any:
-    """Return units per product and week; `lift` for all products, or one per product."""
+def demand(on: Any, rate: float, lift: Any, random: Any, *, level: Any = None) -> Any:
+    """Return units per product and week; `lift` for all products, or one per product.
+
+    `level` is the mean of each product, as a multiple of `rate`; drawn where it is None.
+    """
     skus, weeks = on.shape
-    level = rate * np.exp(random.normal(0, 0.5, (skus, 1)) + random.normal(0, 0.2, (1, weeks)))
+    own = np.exp(random.normal(0, 0.5, skus)) if level is None else np.asarray(level)
+    level = rate * own[:, None] * np.exp(random.normal(0, 0.2, (1, weeks)))
     raised = np.where(on, 1 + np.broadcast_to(lift, skus)[:, None], 1)
     return random.poisson(level * raised * random.gamma(5, 0.2, on.shape))
 
