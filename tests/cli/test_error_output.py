@@ -74,10 +74,10 @@ def test_times_with_a_zone_are_shown_in_utc(project, run):
     [
         (("prune", "--keep", "1000000d"), "up to 36500"),
         (("prune", "--keep", "9" * 400), "up to 36500"),
-        (("run", "inventory", "--no-pull", "--set", "days=-5"), "'days' is -5. Use 1 or more."),
-        (("run", "inventory", "--set", "days=0"), "'days' is 0. Use 1 or more."),
+        (("run", "inventory", "--no-pull", "--set", "days=-5"), "'days' is -5. Use 1 to 36,500."),
+        (("run", "inventory", "--set", "days=0"), "'days' is 0. Use 1 to 36,500."),
         (("run", "inventory", "--set", "lead_time_days=-1"), "Use 0 to 36,500."),
-        (("run", "discounts", "--set", "days=99999999"), "Use 36,500 or fewer."),
+        (("run", "discounts", "--set", "days=99999999"), "Use 1 to 36,500."),
         (("sql", "SELECT 'x'::INTEGER"), "SQL: Conversion Error"),
         (("sql", "SELECT * FROM range(3) SELECT"), "SQL"),
     ],
@@ -93,7 +93,7 @@ def test_a_metric_takes_no_negative_days(project, run):
     """The error names the parameter, as it does for a report."""
     assert run("pull").code == 0
     wanted = ("--set", "shop=corner", "--set", "until=2026-05-01", "--set", "days=-5")
-    assert_refused(run("metrics", "turnover", *wanted), "'days' is -5. Use 1 or more.", code=2)
+    assert_refused(run("metrics", "turnover", *wanted), "'days' is -5. Use 1 to 36,500.", code=2)
 
 
 def test_a_damaged_warehouse_is_one_sentence(project, run):
