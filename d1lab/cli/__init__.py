@@ -1,6 +1,6 @@
 """The command line: each command parses its options, calls one function, and prints the result.
 
-    setup         init, strip, demo, migrate, doctor, track, optimize
+    setup         init, new, strip, demo, migrate, doctor, track, optimize
     aggregate     aggregate, with the take-over of a table
     data          pull, tables, sql, metrics, search
     ingest        the group `ingest`: ingest_orders, ingest_products, ingest_prices, and their

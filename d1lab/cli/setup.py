@@ -72,6 +72,33 @@ def init(
         echo_err("To keep outputs of notebooks out of git: d1lab strip --install")
 
 
+@app.command(epilog="Example: d1lab new report weekly --metric weekly_demand")
+def new(
+    kind: Annotated[str, typer.Argument(help="What to create: metric or report.")],
+    name: Annotated[str, typer.Argument(help="Its name, such as weekly_revenue.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric that the report shows. Repeatable.")
+    ] = None,
+) -> None:
+    """Create a metric or a report to start from, with a test."""
+    from d1lab.errors import UnknownName
+    from d1lab.runs.new_files import new_metric, new_report
+
+    settings = load_settings()
+    if kind not in ("metric", "report"):
+        raise UnknownName("kind", kind, ("metric", "report"))
+    if kind == "metric":
+        if metric:
+            raise InputError("--metric is for reports: d1lab new report NAME --metric METRIC")
+        paths = new_metric(settings.root, name)
+    else:
+        paths = new_report(settings.root, settings.notebooks_dir, name, metric or [])
+    for path in paths:
+        typer.echo(path)
+    first = f"d1lab run {name}" if kind == "report" else f"d1lab metrics {name}"
+    echo_err(f"new: {counted(len(paths), 'file')}. Next: {first}")
+
+
 @app.command(epilog="Example: d1lab strip --install")
 def strip(
     set_up: Annotated[
