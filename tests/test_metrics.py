@@ -238,6 +238,16 @@ def test_check_parameters_refuses_other_types(name, value):
         check_parameters(parse_metric(SQL), params)
 
 
+@pytest.mark.parametrize("least", [-1, 10])
+def test_check_parameters_refuses_numbers_out_of_the_declared_range(least):
+    """The range is in the parameter's line of the header; its limits are accepted."""
+    metric = parse_metric(SQL.replace("SELECT", "-- $least: fewest units [0 to 9]\nSELECT", 1))
+    params = {"shop": "a", "since": "2026-01-01"}
+    with pytest.raises(InputError, match=rf"parameter 'least' is {least}\. Use 0 to 9\."):
+        check_parameters(metric, params | {"least": least})
+    assert check_parameters(metric, params | {"least": 9})["least"] == 9
+
+
 def test_parameters_from_text_are_read_by_their_type():
     """`--set days=30` is an integer, `--set since=2026-05-01` a date; others are rejected."""
     metric = parse_metric(SQL)
