@@ -295,6 +295,9 @@ EXPORTS = "d1lab_exports"
 CAMPAIGNS = "d1lab_campaigns"
 """Families of discount codes that are counted as one campaign."""
 
+FORGOTTEN = "d1lab_forgotten"
+"""The audit of `d1lab forget`, without identities."""
+
 RESULTS = "d1lab_results"
 """The run whose results each table has, by shop and report."""
 

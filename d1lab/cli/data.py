@@ -52,7 +52,7 @@ def pull(
     """Pull new and changed D1 rows into the warehouse."""
     from d1lab.catalog import TABLES
     from d1lab.d1.connect import connect
-    from d1lab.d1.limits import cost
+    from d1lab.d1.limits import bill
     from d1lab.pull import pull as fetch
 
     settings = load_settings()
@@ -86,8 +86,7 @@ def pull(
     print_rows(columns, rows)
     echo_err(
         f"pull: {counted(result.rows_pulled, 'row')} in {result.seconds:.1f} s. Billed rows "
-        f"read: {db.meter.total.rows_read:,} (${cost(db.meter.total):.6f} beyond the "
-        "included quota)"
+        f"read: {db.meter.total.rows_read:,} ({bill(db.meter.total, chosen.plan)})"
     )
     echo_pull_notes(result)
 

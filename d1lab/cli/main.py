@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from d1lab.cli import ab, aggregate, data, ingest, monitor, push, reports, setup, share, worker
+from d1lab.cli import (
+    ab,
+    aggregate,
+    archive,
+    data,
+    ingest,
+    monitor,
+    prune,
+    push,
+    reports,
+    setup,
+    share,
+    worker,
+)
 from d1lab.cli.error_output import fail
 from d1lab.cli.logs import LogFormat, set_up
 from d1lab.cli.memory import require_memory
@@ -59,7 +72,7 @@ def _root(
     set_up(verbose=verbose, log_format=log_format)
 
 
-for _module in (setup, data, reports, push, monitor, aggregate, ab, share):
+for _module in (setup, data, reports, prune, push, monitor, aggregate, archive, ab, share):
     app.add_typer(_module.app)
 
 app.add_typer(

@@ -1,8 +1,10 @@
-"""Commands to monitor runs and their cost: runs, status."""
+"""Commands to monitor runs and their cost: runs, status, usage."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,11 +17,12 @@ from d1lab.cli.output import (
     print_json,
     print_rows,
 )
-from d1lab.config import load_settings
+from d1lab.config import Settings, load_settings
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.jobs.status import DatabaseStatus
+    from d1lab.ops.usage import Forecast, UsageReport
 
 app = typer.Typer()
 
@@ -115,6 +118,102 @@ def status(
     raise typer.Exit(exit_code(found))
 
 
+@app.command(epilog="Example: d1lab usage --days 31 --forecast 90")
+def usage(
+    days: Annotated[int, typer.Option(help="Days to show, including today.", min=1)] = 31,
+    forecast: Annotated[int, typer.Option(help="Days to forecast.", min=1, max=3650)] = 90,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show D1 usage by day, and when a limit of the plan is reached.
+
+    The days come from Cloudflare if the read token has Account Analytics:Read, otherwise from
+    d1lab's own meter.
+
+    Exit codes: 0 success, 1 a threshold for upgrade, archive, or split is passed, 2 invalid input.
+    """
+    from d1lab.d1.connect import connect
+    from d1lab.ops.usage import usage as report
+    from d1lab.runs.parameters import utc_today
+
+    settings = load_settings()
+    _, chosen = settings.resolve(database)
+    with closing(connect(settings, database)) as db:
+        found = report(
+            db,
+            settings.folder(database),
+            token=settings.read_token,
+            plan=chosen.plan,
+            today=utc_today(),
+            days=days,
+            horizon_days=forecast,
+        )
+    parts = _parts(settings, database, utc_today() - timedelta(days=days - 1))
+    if as_json:
+        print_json({**found._asdict(), **parts})
+    else:
+        _print_usage(found, parts)
+    raise typer.Exit(1 if any(each.is_due for each in found.thresholds) else 0)
+
+
+def _parts(
+    settings: Settings, database: str | None, since: date
+) -> dict[str, list[tuple[str, int, int]]]:
+    """d1lab's own part of the usage, by table, command, and report: name, rows read, written."""
+    from d1lab.d1.usage_log import lines_since
+    from d1lab.jobs.history import past_runs
+
+    lines = lines_since(settings.folder(database), since)
+    name = settings.resolve(database)[0]
+    runs = past_runs(settings, database=name, since=since, limit=100_000)
+    return {
+        "by_table": _summed(
+            (name or "(catalog)", used.rows_read, used.rows_written)
+            for line in lines
+            for name, used in line.tables.items()
+        ),
+        "by_command": _summed((x.command or "(other)", x.usage[1], x.usage[2]) for x in lines),
+        "by_report": _summed((r.report, r.rows_read or 0, r.rows_written or 0) for r in runs),
+    }
+
+
+def _summed(rows: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
+    for name, read, written in rows:
+        before = sums.get(name, (0, 0))
+        sums[name] = (before[0] + read, before[1] + written)
+    listed = [(name, *both) for name, both in sums.items()]
+    return sorted(listed, key=lambda row: (-row[2], -row[1], row[0]))
+
+
+def _print_usage(found: UsageReport, parts: dict[str, list[tuple[str, int, int]]]) -> None:
+    print_rows(("day", "rows_read", "rows_written", "bytes"), found.days)
+    for part, rows in parts.items():
+        if rows:
+            print_rows((part.removeprefix("by_"), "rows_read", "rows_written"), rows)
+    if found.source_note:
+        echo_err(f"usage: {found.source_note}")
+    for each in found.forecasts:
+        echo_err(f"usage: {_forecast(each)}")
+    for each in found.costs:
+        month = "not available" if each.projected is None else f"${each.projected:,.2f}"
+        note = f" ({each.note})" if each.note else ""
+        echo_err(f"usage: this month on the {each.plan} plan: {month}{note}")
+    for each in found.thresholds:
+        echo_err(f"usage: {each.what}: {'now' if each.is_due else 'not yet'}; {each.found}")
+
+
+def _forecast(each: Forecast) -> str:
+    limit = f"the {each.plan} plan's {each.limit:,} {'bytes' if each.what == 'size' else each.what}"
+    if each.reason:
+        return f"{limit}: no forecast, {each.reason}"
+    if each.day is None:
+        early = f"; {each.earliest} at the earliest" if each.earliest else ""
+        return f"{limit}: not expected in the forecast's days{early}"
+    until = each.latest or "later"
+    return f"{limit}: reached on {each.day} (90% interval {each.earliest} to {until})"
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -124,15 +223,21 @@ def _day(text: str) -> date:
 
 def _summary(each: DatabaseStatus) -> str:
     """One database in a line: how many reports are in which state, its pull, and its cost."""
+    from d1lab.d1.limits import PLANS, bill
+
     if each.error:
         return f"{each.database}: {each.error}"
     counts = ", ".join(f"{each.count(s)} {s}" for s in ("fresh", "due", "failed", "locked"))
     age = "not pulled yet"
     if each.pulled_at:
         age = f"pulled {each.pulled_at:%Y-%m-%d %H:%M} UTC{' (stale)' if each.stale else ''}"
-    return (
-        f"{each.database}: {counts}; {age}. D1 rows read and written: "
-        f"today {each.today.rows_read:,} and {each.today.rows_written:,} "
-        f"(${each.cost_today:.6f}), this month {each.month.rows_read:,} and "
-        f"{each.month.rows_written:,} (${each.cost_month:.6f}) beyond the included quota."
-    )
+    today = f"{each.today.rows_read:,} and {each.today.rows_written:,}"
+    month = f"{each.month.rows_read:,} and {each.month.rows_written:,}"
+    if PLANS[each.plan].period == "day":
+        cost = f"today {today} ({bill(each.today, each.plan)}), this month {month}."
+    else:
+        cost = (
+            f"today {today} (${each.cost_today:.6f}), this month {month} "
+            f"(${each.cost_month:.6f}) beyond the included quota."
+        )
+    return f"{each.database}: {counts}; {age}. D1 rows read and written: {cost}"

@@ -1,4 +1,4 @@
-"""Commands for reports: run, prune, lab."""
+"""Commands for reports: run, lab."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from d1lab.cli.push import print_held_back
 from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
 from d1lab.d1.database import Usage
-from d1lab.d1.limits import cost
+from d1lab.d1.limits import bill
 from d1lab.errors import InputError
 from d1lab.secrets import without_secrets
 
@@ -270,22 +270,25 @@ def _print_outcomes(
     if pulled:
         echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # not a dry run
-        _say_what_it_took(outcomes, pulled, seconds)
+        _say_what_it_took(settings, outcomes, pulled, seconds)
     index = settings.reports_dir / "index.html"
     if index.is_file():
         echo_err(f"Open {_relative(index, settings.root)}")
 
 
-def _say_what_it_took(outcomes: list[JobResult], pulled: PullResult | None, seconds: float) -> None:
+def _say_what_it_took(
+    settings: Settings, outcomes: list[JobResult], pulled: PullResult | None, seconds: float
+) -> None:
     pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
     print_held_back(pushes)
     usage = sum((push.usage for push in pushes), Usage())
     read = usage.rows_read + (pulled.rows_read if pulled else 0)
     pulled_rows = counted(pulled.rows_pulled if pulled else 0, "row")
-    dollars = cost(usage._replace(rows_read=read))
+    plan = settings.resolve(outcomes[0].job.task.database if outcomes else None)[1].plan
+    billed = bill(usage._replace(rows_read=read), plan, places=4)
     echo_err(
         f"{pulled_rows} pulled; D1 bills {counted(read, 'row')} read and "
-        f"{usage.rows_written:,} written (${dollars:.4f} beyond the included quota); "
+        f"{usage.rows_written:,} written ({billed}); "
         f"{counted(sum(p.changed for p in pushes), 'result')} pushed; {seconds:.1f} s"
     )
 
@@ -298,32 +301,6 @@ def _relative(path: Path | None, root: Path) -> str:
     if path is None:
         return ""
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-@app.command(epilog="Example: d1lab prune --keep 90d --dry-run")
-def prune(
-    keep: Annotated[str, typer.Option(help="Age of runs to keep, such as 90d.")] = "90d",
-    database: DatabaseOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Delete old runs and their pages.
-
-    The last run and the last successful run of each report are kept.
-    """
-    from d1lab.jobs.ledger import open_ledger
-    from d1lab.jobs.prune import parse_days
-    from d1lab.jobs.prune import prune as remove
-
-    settings = load_settings()
-    days = parse_days(keep)
-    removed = remove(settings, open_ledger(settings), database, keep_days=days, dry_run=dry_run)
-    if as_json:
-        print_json(removed)
-        return
-    print_rows(removed[0]._fields if removed else ("run_id",), removed)
-    count = counted(len(removed), "run")
-    echo_err(f"prune: {count} {'would be ' if dry_run else ''}deleted")
 
 
 @app.command(epilog="Example: d1lab lab")

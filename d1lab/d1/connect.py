@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
-from d1lab.d1.database import Database, Usage
+from d1lab.d1.database import Database, Meter, Usage
 from d1lab.d1.sqlite import ENGINE_FOLDER
 from d1lab.d1.usage_log import note
 from d1lab.errors import D1UnavailableError, InputError
@@ -112,7 +113,7 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
         db = _through_gateway(settings, chosen, write=write)
     else:
         db = _without_gateway(settings, url, write=write)
-    db.meter.on_close = partial(_note, settings.folder(name))
+    db.meter.on_close = partial(_note, settings.folder(name), db.meter)
     return db
 
 
@@ -144,7 +145,14 @@ def _through_gateway(settings: Settings, chosen: DatabaseSettings, *, write: boo
     return db
 
 
-def _note(folder: Path, usage: Usage) -> None:
+def _note(folder: Path, meter: Meter, usage: Usage) -> None:
     """Record the billed usage; a read-only folder is not an error after the work in D1 is done."""
     with suppress(OSError):
-        note(folder, usage)
+        note(folder, usage, command=_command(), tables=meter.by_table)
+
+
+def _command() -> str:
+    """The command of d1lab that this process runs; '' for another program."""
+    program, *arguments = sys.argv or [""]
+    words = [word for word in arguments if word.isidentifier()]
+    return words[0] if Path(program).stem in ("d1lab", "__main__") and words else ""

@@ -110,6 +110,19 @@ def share_of_included(usage: Usage, plan: Literal["free", "paid"] = "paid") -> f
     return max(usage.rows_read / included.rows_read, usage.rows_written / included.rows_written)
 
 
+def bill(usage: Usage, plan: Literal["free", "paid"] = "paid", *, places: int = 6) -> str:
+    """Return what `usage` means on a plan: a share of the day's limit, or dollars.
+
+    >>> bill(Usage(rows_read=50_000, rows_written=25_000), "free")
+    "25% of the free plan's rows a day"
+    >>> bill(Usage(rows_read=1_000_000, rows_written=1_000))
+    '$0.002000 beyond the included quota'
+    """
+    if PLANS[plan].period == "day":
+        return f"{100 * share_of_included(usage, plan):.2g}% of the {plan} plan's rows a day"
+    return f"${cost(usage, plan):.{places}f} beyond the included quota"
+
+
 def is_read(sql: str) -> bool:
     """Whether the statement only reads.
 

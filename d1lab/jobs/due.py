@@ -32,7 +32,7 @@ from d1lab.runs.report import (
 )
 from d1lab.runs.run import Task, open_lab, prepare, run_folder
 from d1lab.select_statements import tables_read
-from d1lab.warehouse import own_name
+from d1lab.warehouse import HISTORY, own_name
 from d1lab.warehouse.views import VIEWS
 
 PACKAGE = Path(__file__).parents[1]
@@ -253,10 +253,10 @@ def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None
     """
     found: set[str] = set()
     for name in names:
-        bare = name.removeprefix("raw.")
+        bare = name.removeprefix("raw.").removeprefix(f"{HISTORY}.")
         own = {table for table in tables if own_name(table).lower() == bare.lower()}
         view = VIEWS / f"{name}.sql"
-        if name.startswith("raw."):
+        if bare != name:
             own.add(bare)
         if view.is_file():
             behind = raw_tables(tables_read(view.read_text("utf-8")), tables)

@@ -54,6 +54,8 @@ def prune(
     database: str | None = None,
     *,
     keep_days: int,
+    weeks: int = 0,
+    months: int = 0,
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> list[Pruned]:
@@ -68,6 +70,8 @@ def prune(
         ledger: Where the runs are recorded.
         database: A name of d1lab.toml; None for the default one.
         keep_days: >= 0.
+        weeks: Of so many weeks before now, the last good run of each report and shop stays.
+        months: The same for months, of 31 days.
         dry_run: Only say what would go.
         now: The present moment, UTC.
 
@@ -77,8 +81,10 @@ def prune(
     name, _ = settings.resolve(database)
     runs_dir = settings.folder(name) / "runs"
     entries = {e.run_id: e for e in ledger.entries() if e.database == name}
-    before = (now or datetime.now(UTC)) - timedelta(days=keep_days)
+    at = now or datetime.now(UTC)
+    before = at - timedelta(days=keep_days)
     kept = _latest(entries.values()) | latest_runs(settings.reports_dir)
+    kept |= _by_rule(entries.values(), at, weeks, months)
     gone = [
         (run_id, at)
         for run_id, at in _ages(runs_dir, entries)
@@ -102,6 +108,20 @@ def _latest(entries: Iterable[LedgerEntry]) -> set[str]:
             last[entry.report, entry.shop, "good"] = entry.run_id
         if entry.status == "running":
             last[entry.run_id,] = entry.run_id
+    return set(last.values())
+
+
+def _by_rule(entries: Iterable[LedgerEntry], now: datetime, weeks: int, months: int) -> set[str]:
+    """The last good run of each report and shop in each week, and in each month."""
+    last: dict[tuple[object, ...], str] = {}
+    for entry in entries:  # oldest first
+        age, of = now - entry.started_at, (entry.report, entry.shop)
+        if entry.status not in ("done", "skipped"):
+            continue
+        if age <= timedelta(weeks=weeks):
+            last[*of, entry.started_at.isocalendar()[:2]] = entry.run_id
+        if age <= timedelta(days=31 * months):
+            last[*of, entry.started_at.strftime("%Y-%m")] = entry.run_id
     return set(last.values())
 
 

@@ -47,6 +47,7 @@ class DatabaseStatus(NamedTuple):
     month: Usage
     cost_today: float  # dollars, beyond the included quota
     cost_month: float
+    plan: Literal["free", "paid"] = "paid"
 
     def count(self, state: State) -> int:
         """How many reports are in a state."""
@@ -101,6 +102,7 @@ def _database(
         month=month,
         cost_today=cost(today, billing),
         cost_month=cost(month, billing),
+        plan=billing,
     )
 
 

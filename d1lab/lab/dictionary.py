@@ -30,7 +30,7 @@ def d1_table(con: duckdb.DuckDBPyConnection, name: str) -> str:
     path = VIEWS / f"{name}.sql"
     if not path.is_file():
         return ""
-    return tables_read(path.read_text(encoding="utf-8"))[0].removeprefix("raw.")
+    return tables_read(path.read_text(encoding="utf-8"))[0].rpartition(".")[2]
 
 
 def _app_tables(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -14,7 +14,7 @@ from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.lab.local_tables import LocalTables, Namespace, local_table
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
-from d1lab.warehouse import OWN, VIEWS
+from d1lab.warehouse import HISTORY, OWN, VIEWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,11 +168,11 @@ def relation_names(con: duckdb.DuckDBPyConnection) -> list[str]:
     found = con.execute(
         """
         SELECT schema_name, view_name FROM duckdb_views()
-        WHERE NOT internal AND NOT temporary AND schema_name <> $own
+        WHERE NOT internal AND NOT temporary AND schema_name NOT IN ($own, $history)
         UNION ALL SELECT schema_name, table_name FROM duckdb_tables()
         WHERE NOT internal AND (estimated_size > 0 OR NOT list_contains($declared, table_name))
         """,
-        {"own": OWN, "declared": list(catalog.TABLES)},
+        {"own": OWN, "history": HISTORY, "declared": list(catalog.TABLES)},
     ).fetchall()
     names = (name if schema == "main" else f"{schema}.{name}" for schema, name in found)
     return sorted(names, key=lambda name: ("." in name, name))

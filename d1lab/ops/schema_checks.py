@@ -10,6 +10,7 @@ from d1lab.catalog import (
     CAMPAIGNS,
     CHANGES,
     COUNTED,
+    FORGOTTEN,
     OF_WORKERS,
     ORDERS,
     PUSHES,
@@ -24,7 +25,7 @@ from d1lab.d1.schema import Index, SchemaObject, declared, foreign, has_unique, 
 Level = Literal["problem", "note", "ok"]
 
 _AUDIT_ROWS = 2_000
-_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS, COUNTED, *OF_WORKERS)
+_RECORDS = (CHANGES, PUSHES, RESULTS, ORDERS, CAMPAIGNS, COUNTED, FORGOTTEN, *OF_WORKERS)
 """d1lab's tables that are not pulled."""
 
 

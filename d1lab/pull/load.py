@@ -18,7 +18,7 @@ from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.pull.batch import QuarantinedValue, TypedBatches
 from d1lab.pull.content import content_of
-from d1lab.pull.fields import ROWID, Field, casts
+from d1lab.pull.fields import ROWID, Field, casts, fields_of
 from d1lab.pull.plan import Sweep
 from d1lab.warehouse import DAY, TableRecord, kept_day, record_table
 
@@ -216,6 +216,15 @@ def create_table(con: duckdb.DuckDBPyConnection, name: str, fields: Sequence[Fie
     if name in catalog.TABLES and catalog.TABLES[name].shop_day:
         columns.append(f"{DAY} DATE")
     con.execute(f"CREATE OR REPLACE TABLE raw.{quote(name)} ({', '.join(columns)})")
+
+
+def create_missing(con: duckdb.DuckDBPyConnection) -> None:
+    """Create declared tables that were not pulled, empty, because views read all of them."""
+    there = con.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'")
+    names = {name for (name,) in there.fetchall()}
+    for name, declared in catalog.TABLES.items():
+        if name not in names:
+            create_table(con, name, fields_of(None, declared))
 
 
 class _Records:

@@ -35,6 +35,7 @@ BOOKKEEPING = (
     catalog.CAMPAIGNS,
     catalog.COUNTED,
     *catalog.OF_WORKERS,
+    catalog.FORGOTTEN,
 )
 """d1lab's own tables in D1, which are not pulled."""
 

@@ -21,9 +21,11 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
 from d1lab.files import make_private, remove_leftovers
 from d1lab.logs import log_event
-from d1lab.pull.fields import app_columns, fields_of
+from d1lab.pull.content import note_history
+from d1lab.pull.fields import app_columns
+from d1lab.pull.gone import keep_gone, let_go, told_missing
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
-from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_table
+from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_missing
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.recency import Recency
@@ -51,6 +53,7 @@ def pull(
     counters: Counters = "daily",
     accept_dropped: bool = False,
     zones: Zones | None = None,
+    compact: bool = False,
     progress: Progress | None = None,
 ) -> PullResult:
     """Update the warehouse in `folder` from the database.
@@ -67,6 +70,7 @@ def pull(
             Tables in `tables` are always reread.
         accept_dropped: Whether to remove tables that had rows and are missing from D1.
         zones: The shops' time zones, which define days. None for those of the last pull.
+        compact: Whether to write the file anew, so that it has nothing of deleted rows.
         progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 
@@ -84,7 +88,12 @@ def pull(
         remove_leftovers(folder, "demo-*", "search-*", ".*.part", "*/.*.part", "pull/*/.*.part")
         session = _Session(db, folder, database, full, Budget(db.meter, max_rows_read), progress)
         result = session.run(
-            tables, max_age_seconds, counters, zones, accept_dropped=accept_dropped
+            tables,
+            max_age_seconds,
+            counters,
+            zones,
+            accept_dropped=accept_dropped,
+            compact=compact,
         )
     counts = {name: getattr(result, name) for name in ("rows_pulled", "rows_read", "seconds")}
     log_event(_log, "pulled", database=database, **counts)
@@ -122,11 +131,14 @@ class _Session:
         zones: Zones | None,
         *,
         accept_dropped: bool,
+        compact: bool,
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
         with _old_warehouse(self._folder, self._db.url) as (old, known, note):
+            archive = warehouse.archive_of(self._folder)
             recency = Recency(known, self._bookmark, self._now, max_age_seconds)
-            if old and not self._full and recency.is_enough(old, only, rhythm, zones):
+            is_same = old is not None and warehouse.is_listed(old, archive)
+            if old and is_same and not self._full and recency.is_enough(old, only, rhythm, zones):
                 return self._result(skipped=True)
             written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
@@ -142,18 +154,25 @@ class _Session:
             )
             plan = planner.plan(only)
             note = NOTE if planner.went_back else note
-        with warehouse.next_warehouse(self._folder, fresh=old is None) as con:
+        with warehouse.next_warehouse(
+            self._folder, fresh=old is None, compact=compact or bool(archive.deleting)
+        ) as con:
             con.begin()  # one commit, not one per statement
             warehouse.prepare_days(con, zones, self._now)
             self._bring_up(con, plan, known)
             written.apply(con, {sweep.name: sweep for sweep in plan.sweeps}, self._bookmark)
-            _create_missing(con)
+            create_missing(con)
+            archive = keep_gone(con, self._folder, archive, known.tables, self._notes)
+            missing = warehouse.list_archive(con, self._folder, archive)
             to_come = warehouse.set_aside(con, self._now)
             con.commit()
+            let_go(con)
             warehouse.create_views(con)
+            note_history(con, archive)
             self._show_apps(con, plan.apps)
             if only is None or known.pull is None:
                 self._record(con, is_complete=only is None)
+        self._notes += map(told_missing, missing)
         self._source.forget()
         written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
         return self._result(note=note, to_come=to_come)
@@ -311,15 +330,6 @@ def _old_warehouse(
             yield None, nothing, f"the warehouse belonged to {known.pull.url} and was rebuilt"
             return
         yield con, known, ""
-
-
-def _create_missing(con: duckdb.DuckDBPyConnection) -> None:
-    """Create declared tables that were not pulled, empty, because views read all of them."""
-    there = con.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'")
-    names = {name for (name,) in there.fetchall()}
-    for name, declared in catalog.TABLES.items():
-        if name not in names:
-            create_table(con, name, fields_of(None, declared))
 
 
 @contextmanager

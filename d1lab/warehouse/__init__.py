@@ -1,11 +1,23 @@
 """The DuckDB file of one database, and the views for analysts and metrics.
 
 database_file builds a new file, swaps it in, and opens it; views creates one view per `.sql` file;
+archive describes the files of archived rows; history makes one view of them and D1's rows;
 shop_days computes local days;
 own_writes records d1lab's own writes to D1 until the warehouse has them.
 """
 
 from d1lab.warehouse.app_views import APPS, AppColumn, own_name, show_app_tables
+from d1lab.warehouse.archive import (
+    ArchivedFile,
+    Manifest,
+    add_found,
+    archivable,
+    archive_folder,
+    is_whole,
+    read_manifest,
+    write_manifest,
+    write_rows,
+)
 from d1lab.warehouse.database_file import (
     FILE_NAME,
     FORMAT,
@@ -26,6 +38,16 @@ from d1lab.warehouse.database_file import (
     restrict,
     scratch,
     utc_now,
+)
+from d1lab.warehouse.history import (
+    HISTORY,
+    MissingRows,
+    archive_of,
+    columns_of,
+    content_hash,
+    is_listed,
+    list_archive,
+    rows_of,
 )
 from d1lab.warehouse.own_writes import OwnWrite, WrittenRows, followed, noted, own_writes
 from d1lab.warehouse.shop_days import (
@@ -54,19 +76,29 @@ __all__ = [
     "DAY",
     "FILE_NAME",
     "FORMAT",
+    "HISTORY",
     "MEMORY",
     "OWN",
     "OWN_FIRST",
     "TO_COME",
     "VIEWS",
     "AppColumn",
+    "ArchivedFile",
+    "Manifest",
+    "MissingRows",
     "OwnWrite",
     "PullRecord",
     "Records",
     "TableRecord",
     "WrittenRows",
     "Zones",
+    "add_found",
+    "archivable",
+    "archive_folder",
+    "archive_of",
     "attach",
+    "columns_of",
+    "content_hash",
     "create_views",
     "digest",
     "drop_table",
@@ -74,7 +106,10 @@ __all__ = [
     "format_of",
     "has_days_since",
     "interrupt",
+    "is_listed",
+    "is_whole",
     "kept_day",
+    "list_archive",
     "looking_in",
     "next_warehouse",
     "noted",
@@ -82,14 +117,18 @@ __all__ = [
     "own_name",
     "own_writes",
     "prepare_days",
+    "read_manifest",
     "record_pull",
     "record_table",
     "records",
     "restrict",
+    "rows_of",
     "scratch",
     "set_aside",
     "shape",
     "show_app_tables",
     "utc_now",
+    "write_manifest",
+    "write_rows",
     "zones_of",
 ]

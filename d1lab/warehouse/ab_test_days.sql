@@ -13,6 +13,6 @@ SELECT
     days.profit,
     days.profit_squares,
     inputs.source
-FROM raw.ab_test_daily AS days
+FROM history.ab_test_daily AS days
 LEFT JOIN raw.d1lab_ab_test_inputs AS inputs USING (test_id)
 WHERE NOT is_to_come(days.day)

@@ -11,5 +11,5 @@ SELECT
     local_day(shop, observed_at)  AS day,
     observed_at,
     source
-FROM raw.competitor_prices
+FROM history.competitor_prices
 WHERE NOT is_to_come(observed_at)

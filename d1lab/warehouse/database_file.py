@@ -27,6 +27,7 @@ import duckdb
 
 from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
+from d1lab.warehouse import archive, history
 from d1lab.warehouse.shop_days import Zones, has_days, prepare_days, use_zones
 
 FILE_NAME = "warehouse.duckdb"
@@ -109,7 +110,8 @@ def open_warehouse(
         zones: The shops' time zones, which define days; None for those of the last pull.
 
     Raises:
-        StaleDataError: There is no warehouse that this version can read.
+        StaleDataError: There is no warehouse that this version can read, or a file of its archive
+            is missing or truncated.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -128,6 +130,11 @@ def open_warehouse(
         con.execute(f"SET VARIABLE uses_start = {uses_start:d}")
     if zones is not None:
         use_zones(con, zones)
+    try:
+        archive.require_files(folder, history.set_files(con, folder))
+    except StaleDataError:
+        con.close()
+        raise
     return con
 
 
@@ -163,6 +170,7 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
     try:
         con.execute(f"ATTACH {_literal(str(folder / FILE_NAME))} AS warehouse (READ_ONLY)")
         con.execute("USE warehouse")
+        history.set_files(con, folder)
     except duckdb.Error as error:
         con.close()
         raise StaleDataError(
@@ -209,12 +217,15 @@ def format_of(con: duckdb.DuckDBPyConnection) -> int | None:
 
 
 @contextmanager
-def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+def next_warehouse(
+    folder: Path, *, fresh: bool = False, compact: bool = False
+) -> Generator[duckdb.DuckDBPyConnection]:
     """Open a new warehouse for writing, which replaces the old one if the block succeeds.
 
     Args:
         folder: The folder of the database.
         fresh: Whether to start empty; by default from a copy of the old file, if there is one.
+        compact: Whether to give the space of deleted rows back, by a second copy of the file.
     """
     path, aside = folder / FILE_NAME, folder / f"{FILE_NAME}.next"
     _clear(aside)
@@ -228,6 +239,8 @@ def next_warehouse(folder: Path, *, fresh: bool = False) -> Generator[duckdb.Duc
                 prepare_days(con)
             yield con
             con.execute("CHECKPOINT")
+        if compact:
+            _compact(aside)
         aside.replace(path)
     finally:
         _clear(aside)
@@ -240,17 +253,20 @@ def interrupt() -> None:
             con.interrupt()
 
 
-def digest(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> str:
+def digest(
+    con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], schema: str = "raw"
+) -> str:
     """Return a digest of the content of a table's columns, independent of row order.
 
     Args:
         con: The warehouse.
-        table: A table in schema raw.
+        table: A table in the schema.
         columns: The columns to include.
+        schema: 'raw' for D1's rows, 'history' for those of the archive, too.
     """
     hashed = f"hash({', '.join(map(quote, columns))})" if columns else "0"
     rows, total = con.execute(
-        f"SELECT count(*), coalesce(sum({hashed}), 0) FROM raw.{quote(table)}"
+        f"SELECT count(*), coalesce(sum({hashed}), 0) FROM {schema}.{quote(table)}"
     ).fetchall()[0]
     return f"{rows}-{total:x}"
 
@@ -267,6 +283,18 @@ def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         con.execute("SET enable_progress_bar = false")  # fails in Jupyter without widgets
     _CONNECTIONS.add(con)
     return con
+
+
+def _compact(path: Path) -> None:
+    """Write a warehouse anew: DuckDB never gives back the space of deleted rows by itself."""
+    small = path.with_name(f"{path.name}.small")
+    small.unlink(missing_ok=True)
+    with closing(_connect(":memory:", {"memory_limit": MEMORY})) as con:
+        con.execute(f"ATTACH {_literal(str(path))} AS old (READ_ONLY)")
+        con.execute(f"ATTACH {_literal(str(small))} AS new")
+        con.execute("COPY FROM DATABASE old TO new")
+        con.execute("DETACH new")
+    small.replace(path)
 
 
 def _clear(aside: Path) -> None:

@@ -15,7 +15,7 @@ SELECT
     turnover_rate,
     source,
     inventory_impact._rowid     AS row_id
-FROM raw.inventory_impact
+FROM history.inventory_impact
 LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
     USING (shop)
 WHERE NOT is_to_come(date)
@@ -43,9 +43,9 @@ FROM (
             lag(day) OVER (PARTITION BY shop, sku ORDER BY day)  AS day_before
         FROM (
             SELECT shop, sku, date AS day, round(sum(units))::BIGINT AS units
-            FROM raw.d1lab_stock WHERE NOT is_to_come(date) GROUP BY ALL
+            FROM history.d1lab_stock WHERE NOT is_to_come(date) GROUP BY ALL
         )
-        ANTI JOIN raw.inventory_impact USING (shop, sku)
+        ANTI JOIN history.inventory_impact USING (shop, sku)
     ),
     sold AS (
         SELECT
@@ -54,14 +54,14 @@ FROM (
             kept_day(_day, shop, occurred_at)                    AS day,
             sum(quantity)                                        AS units,
             coalesce(sum(quantity) FILTER (discount_amount > 0), 0)  AS discounted_units
-        FROM raw.order_events
+        FROM history.order_events
         SEMI JOIN counted USING (shop, sku)
         WHERE type = 'order'
         GROUP BY ALL
     ),
     began AS (
         SELECT shop, local_day(shop, min(occurred_at)) AS day
-        FROM raw.order_events SEMI JOIN counted USING (shop)
+        FROM history.order_events SEMI JOIN counted USING (shop)
         GROUP BY shop
     ),
     spans AS (

@@ -18,5 +18,5 @@ SELECT
     discount_type,
     CASE type WHEN 'refund' THEN -discount_amount ELSE discount_amount END  AS discount_amount,
     CASE type WHEN 'refund' THEN -revenue ELSE revenue END         AS revenue
-FROM raw.order_events
+FROM history.order_events
 WHERE NOT is_to_come(occurred_at)

@@ -5,5 +5,5 @@ SELECT
     location,
     date  AS day,
     units
-FROM raw.d1lab_stock
+FROM history.d1lab_stock
 WHERE NOT is_to_come(date)

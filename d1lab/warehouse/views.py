@@ -2,6 +2,7 @@
 
 They are made in the schema d1lab, where they read each other, and shown in main.
 """
+# ruff: noqa: S608  (names are quoted)
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.warehouse.database_file import FORMAT
+from d1lab.warehouse.history import HISTORY, create_history
 from d1lab.warehouse.shop_days import has_days, keep_days, prepare_days
 
 VIEWS = Path(__file__).parent
@@ -37,13 +39,14 @@ def create_views(con: duckdb.DuckDBPyConnection, folder: Path | None = None) -> 
     """
     dropped = con.execute(
         "SELECT schema_name, view_name FROM duckdb_views() "
-        "WHERE schema_name IN ('main', 'd1lab') AND NOT internal"
+        f"WHERE schema_name IN ('main', '{OWN}', '{HISTORY}') AND NOT internal"
     )
     for schema, name in dropped.fetchall():
         con.execute(f"DROP VIEW {schema}.{quote(name)}")
-    _create_units(con)
     keep_days(con) if has_days(con) else prepare_days(con)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {OWN}")
+    create_history(con)
+    _create_units(con)
     con.execute(f"SET schema = '{OWN}'")
     try:
         _create_all(con, sorted((folder or VIEWS).glob("*.sql")))
@@ -89,7 +92,7 @@ def shape(views: Path | None = None) -> str:
 def _create_units(con: duckdb.DuckDBPyConnection) -> None:
     """Create the macro `in_units(x)`: an integer if all quantities are whole, else a decimal."""
     there = "FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = 'order_events'"
-    parts = "SELECT 1 FROM raw.order_events WHERE quantity <> floor(quantity) LIMIT 1"
+    parts = f"SELECT 1 FROM {HISTORY}.order_events WHERE quantity <> floor(quantity) LIMIT 1"
     has_parts = con.execute(there).fetchone() and con.execute(parts).fetchone()
     kind = "DOUBLE" if has_parts else "BIGINT"
     con.execute(f"CREATE OR REPLACE MACRO main.in_units(x) AS x::{kind}")

@@ -2,7 +2,7 @@
 -- orders, at least a fifth of the shop's orders, and the shop has 10 or more other customers.
 WITH counts AS (
     SELECT shop, customer_id, count(DISTINCT order_id) AS orders
-    FROM raw.order_events
+    FROM history.order_events
     WHERE type = 'order'
     GROUP BY shop, customer_id
 ),

@@ -95,6 +95,17 @@ def test_prune_keeps_the_last_run_and_the_last_good_one(settings, ledger, past):
     assert len(kept) == 4
 
 
+def test_prune_keeps_one_good_run_a_week_and_a_month(settings, ledger, past):
+    """Beyond the days to keep, the last good run of each; a failed run is none."""
+    past(1)
+    week = [past(days) for days in (16, 15)]  # June 14 and 15: Sunday and Monday
+    month = [past(days) for days in (75, 70)]  # April 16 and 21
+    failed = past(68, "failed")
+    rule = {"keep_days": 10, "weeks": 4, "months": 3}
+    assert removed(settings, ledger, **rule) == [month[0].run_id, failed.run_id]
+    assert removed(settings, ledger, **{**rule, "weeks": 0}) == [run.run_id for run in week]
+
+
 def test_prune_keeps_the_run_behind_the_stable_link(settings, ledger, past):
     """A later variant, made with somebody's own parameters, does not make it old."""
     own = past(200)
