@@ -5,13 +5,11 @@ last 31 days; `d1AnalyticsAdaptiveGroups` has rows read and written, `d1StorageA
 size. The token needs the permission Account Analytics:Read.
 """
 
-# pyright: standard
-
 from __future__ import annotations
 
 import re
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
 from pydantic import SecretStr
@@ -110,11 +108,11 @@ def _asked(address: str, token: SecretStr, body: dict[str, Any]) -> Any:
         raise D1UnavailableError(
             f"Cloudflare's usage cannot be read: {type(error).__name__}. Try again later."
         ) from None
-    errors = told.get("errors") if isinstance(told, dict) else None
-    if answer.status_code in (401, 403) or any("authz" in str(each) for each in errors or ()):
+    errors: list[object] = cast("Any", told).get("errors") or [] if isinstance(told, dict) else []
+    if answer.status_code in (401, 403) or any("authz" in str(each) for each in errors):
         raise D1AuthError(
             "the token has no permission Account Analytics:Read, which Cloudflare's usage needs"
         )
     if answer.status_code != 200 or errors:
         raise D1Error(f"Cloudflare's usage: HTTP {answer.status_code}", status=answer.status_code)
-    return told
+    return cast("Any", told)

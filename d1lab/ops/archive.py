@@ -10,11 +10,9 @@ What is archived already is not archived again: a correction goes to a file of i
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -136,7 +134,7 @@ def archive(
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Generator[None]:
     """Let nobody else change the archive of a database."""
     lock = FileLock(folder / LOCK, timeout=0)
     try:

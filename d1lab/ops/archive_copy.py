@@ -1,13 +1,13 @@
 """Copies of archive files on a folder or host, and the repair of damaged files from them."""
 
-# pyright: standard, reportMissingTypeStubs=false
+# pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from d1lab.errors import D1labError, InputError, StaleDataError
@@ -100,7 +100,7 @@ def _open(target: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        return fsspec.url_to_fs(target)
+        return cast("tuple[Any, str]", fsspec.url_to_fs(target))  # pyright: ignore[reportUnknownMemberType]
     except (ImportError, ValueError) as error:
         raise InputError(f"archive target {target!r}: {error}") from None
 

@@ -8,8 +8,6 @@ itself looks for them in the log.
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

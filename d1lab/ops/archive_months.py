@@ -1,8 +1,6 @@
 """Which months of a table are closed, and which of their rows the archive does not have."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Sequence

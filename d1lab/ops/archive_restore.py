@@ -1,8 +1,6 @@
 """Write an archived month back to D1."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -9,8 +9,6 @@ call is completed by the same command. At the end all is read again, and a trace
 """
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Iterator

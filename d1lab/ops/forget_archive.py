@@ -1,8 +1,6 @@
 """Forget a customer or a shop in the archive: the files that have it are written again."""
 # ruff: noqa: S608  (names are quoted, values are bound)
 
-# pyright: standard
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -5,8 +5,6 @@ they come from d1lab's own meter. Both are kept in data/<database>/usage/days.js
 Cloudflare keeps 31 days, and the meter three months.
 """
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -19,7 +19,7 @@ LEAST_DAYS = 14
 """With fewer days, weekdays alone can look like a trend."""
 
 
-class Trend(NamedTuple):
+class TrendLine(NamedTuple):
     """A robust line through daily values; a value on day x is level + slope (x - middle)."""
 
     level: float  # the median value, at the middle day
@@ -40,7 +40,7 @@ class Crossing(NamedTuple):
     reason: str = ""  # why there is no forecast; '' with one
 
 
-def trend(values: Sequence[float], *, confidence: float = 0.9) -> Trend:
+def trend(values: Sequence[float], *, confidence: float = 0.9) -> TrendLine:
     """Fit a robust line to daily values without gaps, oldest first.
 
     Args:
@@ -59,7 +59,7 @@ def trend(values: Sequence[float], *, confidence: float = 0.9) -> Trend:
     level = float(np.median(y - slope * (np.arange(n) - middle)))
     rest: NDArray[Any] = y - level - slope * (np.arange(n) - middle)
     below, above = np.quantile(rest, [half / 2, 1 - half / 2])
-    return Trend(
+    return TrendLine(
         level, slope, float(slopes[low]), float(slopes[high]), middle,
         min(float(below), 0.0), max(float(above), 0.0),
     )  # fmt: skip
