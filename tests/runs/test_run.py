@@ -265,7 +265,7 @@ def test_every_result_is_kept_and_an_expected_error_stops_nothing(settings, tmp_
     (folder / "several.ipynb").write_text(json.dumps(notebook))
     own = settings.model_copy(update={"notebooks_dir": folder})
     record, run_dir = run(own, prepared(own, "several"))
-    assert (record.status, record.cells_done, record.code_cells) == ("done", 4, 4)
+    assert (record.status, record.cells_done, record.code_cells) == ("done", 5, 5)  # one injected
     executed = json.loads((run_dir / "notebook.ipynb").read_text())
     content = read_notebook(executed)
     assert content.verdict is not None
