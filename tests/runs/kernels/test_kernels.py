@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from jupyter_client.kernelspec import KernelSpec
 
 from d1lab.runs.execute import Cancellation, Execution, execute
 from d1lab.runs.kernels import fork_client as forking
 from d1lab.runs.kernels.fork_client import ForkServer
-from d1lab.runs.kernels.kernel import Kernel
+from d1lab.runs.kernels.kernel import _SPEC, Kernel
 from tests.support.time_up import time_is_up_in_the_cell
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -58,8 +59,14 @@ def test_kernel_sees_nothing_of_another_run(tmp_path):
     assert all(mine != other for mine, other in zip(numbers[0][:3], numbers[1][:3], strict=True))
 
 
-def test_kernel_imports_d1lab_afresh(tmp_path):
-    """The server never imports d1lab, so a kernel reads its current code from the disk."""
+def test_kernel_imports_d1lab_afresh(tmp_path, monkeypatch):
+    """The server never imports d1lab, so a kernel reads its current code from the disk.
+
+    Here the kernel does not load d1lab's extension, which imports d1lab after the fork.
+    """
+    plain = [word for word in _SPEC.argv if word not in ("--ext", "d1lab.display.results")]
+    spec = KernelSpec(argv=plain, display_name="d1lab", language="python")
+    monkeypatch.setattr("d1lab.runs.kernels.kernel._SPEC", spec)
     execution, kernel = run("leaves_traces", tmp_path / "log")
     assert kernel.forked
     assert printed(execution).split()[-1] == "False"
