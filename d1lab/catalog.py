@@ -176,6 +176,17 @@ _TABLES = (
         write="upsert",
     ),
     Table(
+        "d1lab_ab_test_plans",
+        key=("test_id",),
+        columns=_columns(text="test_id")
+        + _columns(
+            "analysis",
+            integer="plan_days plan_looks plan_orders_before plan_tuned_conversions",
+            text="plan_version",
+        ),
+        write="upsert",
+    ),
+    Table(
         "ab_test_daily",
         key=("test_id", "day", "variant"),
         columns=_columns(

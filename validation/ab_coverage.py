@@ -107,22 +107,30 @@ def _counts(rng: Generator, mean: tuple[int, int], method: Design) -> Drawn:
     return Drawn(compare(Variant(None, int(a)), Variant(None, int(b)), plan), np.nan, ratio)
 
 
-def _money(rng: Generator, visitors: tuple[int, int], declared: bool) -> Drawn:
-    """Draw log-normal order values at a rate of 5%; B's values differ by up to a third."""
-    n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
+class Orders(NamedTuple):
+    """How the money of a test is simulated."""
+
+    declared: bool = False  # whether only the share is known, not the visitors
+    share: tuple[float, float] = (0.3, 0.7)  # range of B's share
+    sd: float = ORDER_LOG_SD  # of the logarithm of order values
+
+
+def _money(rng: Generator, visitors: tuple[int, int], orders: Orders) -> Drawn:
+    """Draw log-normal order values at a rate of 5%; B converts up to a third more or less."""
     lift = float(np.exp(rng.uniform(-0.3, 0.3)))
-    share = float(rng.uniform(0.3, 0.7))
-    if declared:
+    share = float(rng.uniform(*orders.share))
+    n = [int(np.exp(rng.uniform(*np.log(visitors)))) for _ in "ab"]
+    if orders.declared or orders.share[0] == orders.share[1]:
         total = sum(n)
         n[1] = int(rng.binomial(total, share))
         n[0] = total - n[1]
     variants = []
     for k, rate in zip(n, (0.05, 0.05 * lift), strict=True):
-        values = rng.lognormal(ORDER_LOG_MEAN, ORDER_LOG_SD, rng.binomial(k, rate))
-        seen = None if declared else k
+        values = rng.lognormal(ORDER_LOG_MEAN, orders.sd, rng.binomial(k, rate))
+        seen = None if orders.declared else k
         variants.append(Variant(seen, len(values), float(values.sum()), float((values**2).sum())))
-    plan = AbPlan(primary_metric="revenue", share_b=share, share_declared=declared)
-    mean = 0.05 * np.exp(ORDER_LOG_MEAN + ORDER_LOG_SD**2 / 2)
+    plan = AbPlan(primary_metric="revenue", share_b=share, share_declared=orders.declared)
+    mean = 0.05 * np.exp(ORDER_LOG_MEAN + orders.sd**2 / 2)
     return Drawn(compare(variants[0], variants[1], plan), float(mean * (lift - 1)), lift)
 
 
@@ -135,7 +143,12 @@ KINDS = (
     Kind("Clopper-Pearson", (10, 100), _counts, ("fixed",), most=1.0),
     Kind("Clopper-Pearson", (100, 10_000), _counts, ("fixed",), most=1.0),
     Kind("Beta-Binomial, one look", (100, 10_000), _counts, ("always_valid",), most=1.0),
-    Kind("Welch and Fieller", HUGE, _money, (False,)),
-    Kind("Compound Poisson", HUGE, _money, (True,)),
+    Kind("Welch and Fieller", HUGE, _money, (Orders(),)),
+    Kind("Compound Poisson", HUGE, _money, (Orders(declared=True),)),
+    *(
+        Kind(f"Money at {1 - share:.0%} / {share:.0%}, sd {sd:g}", HUGE, _money, (orders,), 0.93)
+        for share, sd in ((0.1, 0.8), (0.1, 2.0), (0.9, 2.0))
+        for orders in [Orders(share=(share, share), sd=sd)]
+    ),
 )
 """Simulated kinds; counts are visitors per variant, or conversions if visitors are unknown."""

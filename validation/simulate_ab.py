@@ -22,6 +22,7 @@ class Cell(NamedTuple):
     visitors: int  # per day and variant at an even split; twice that for both variants
     share_b: float = 0.5
     lift: float = 0.0  # true: rate of B / rate of A - 1
+    order_sd: float = ORDER_LOG_SD  # of the logarithm of order values
 
 
 class Tests(NamedTuple):
@@ -34,21 +35,21 @@ class Tests(NamedTuple):
     times: Floats  # share of the planned visitors at each day
 
 
-def simulate(cell: Cell, tests: int, rng: np.random.Generator) -> Tests:
+def simulate(cell: Cell, tests: int, rng: np.random.Generator, days: int = DAYS) -> Tests:
     """Simulate tests with weekly seasonality in traffic and buying, and a random split.
 
     Order values are log-normal; every buyer has one order.
     """
-    week = np.resize(WEEK, DAYS)
+    week = np.resize(WEEK, days)
     traffic = np.rint(2 * cell.visitors * week).astype(np.int64)
-    in_b = rng.binomial(traffic, cell.share_b, (tests, DAYS))
+    in_b = rng.binomial(traffic, cell.share_b, (tests, days))
     visitors = (traffic - in_b, in_b)
-    rates = BASE_RATE * np.resize(BUYING, DAYS)
+    rates = BASE_RATE * np.resize(BUYING, days)
     bought = [
         rng.binomial(seen, rate)
         for seen, rate in zip(visitors, (rates, rates * (1 + cell.lift)), strict=True)
     ]
-    money = [_order_sums(orders, rng) for orders in bought]
+    money = [_order_sums(orders, cell.order_sd, rng) for orders in bought]
     return Tests(
         (_running(visitors[0]), _running(visitors[1])),
         (_running(bought[0]), _running(bought[1])),
@@ -58,15 +59,17 @@ def simulate(cell: Cell, tests: int, rng: np.random.Generator) -> Tests:
     )
 
 
-def _order_sums(orders: NDArray[np.int64], rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _order_sums(
+    orders: NDArray[np.int64], sd: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Return the sum and sum of squares of the values of each number of orders."""
     sums, squares = np.zeros(orders.shape), np.zeros(orders.shape)
     for test in range(len(orders)):
         counts = orders[test]
-        values = rng.lognormal(ORDER_LOG_MEAN, ORDER_LOG_SD, counts.sum())
-        day = np.repeat(np.arange(DAYS), counts)
-        sums[test] = np.bincount(day, values, DAYS)
-        squares[test] = np.bincount(day, values**2, DAYS)
+        values = rng.lognormal(ORDER_LOG_MEAN, sd, counts.sum())
+        day = np.repeat(np.arange(orders.shape[1]), counts)
+        sums[test] = np.bincount(day, values, orders.shape[1])
+        squares[test] = np.bincount(day, values**2, orders.shape[1])
     return sums, squares
 
 

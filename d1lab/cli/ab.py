@@ -1,4 +1,4 @@
-"""The A/B calculator: `d1lab ab A B` for a verdict, `d1lab ab size` for the sample size."""
+"""The A/B calculator: `d1lab ab A B` for a verdict, `d1lab ab plan` for days and visitors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def ab(
     a: Annotated[
         str,
         typer.Argument(
-            help='Variant A as conversions/visitors or conversions; or "size" for a sample size.'
+            help=(
+                'Variant A as conversions/visitors or conversions; "plan" to plan the next test '
+                'of a shop; "size" to compute a sample size from two rates.'
+            )
         ),
     ],
     b: Annotated[str | None, typer.Argument(help="Variant B, in the same format.")] = None,
@@ -38,18 +41,27 @@ def ab(
     look: Annotated[int | None, typer.Option(help="Number of the current look.", min=1)] = None,
     alpha: Annotated[float, typer.Option(help="Significance level (two-sided).")] = 0.05,
     base: Annotated[
-        str | None, typer.Option(help="With size: conversion rate of A, such as 5%.")
+        str | None,
+        typer.Option(help="With size: conversion rate of A, such as 5%. With plan: of the shop."),
     ] = None,
     to: Annotated[str | None, typer.Option(help="With size: rate to detect, such as 5.5%.")] = None,
-    power: Annotated[float, typer.Option(help="With size: statistical power.")] = 0.8,
+    power: Annotated[float, typer.Option(help="With size and plan: statistical power.")] = 0.8,
+    shop: Annotated[str | None, typer.Option(help="With plan: shop of the test.")] = None,
+    lift: Annotated[
+        list[str] | None,
+        typer.Option(help="With plan: lift to detect, such as 10%. Repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate an A/B test from its totals, or compute a sample size.
+    """Evaluate an A/B test from its totals, plan the next one, or compute a sample size.
 
     Assumes a finished test that is evaluated once, unless --always-valid or --looks is set.
     """
     if a == "size":
         _print_size(base, to, power=power, alpha=alpha, share_b=share_b, as_json=as_json)
+        return
+    if a == "plan":
+        _print_plan(shop, lift, base, (power, alpha, share_b), as_json=as_json)
         return
     if b is None:
         raise InputError("variant B is missing. Example: d1lab ab 500/10000 560/10000")
@@ -84,6 +96,46 @@ def _print_decision(result: AbResult, asked: str, *, as_json: bool) -> None:
 
 def _is_printed(value: object) -> bool:
     return value is not None and not isinstance(value, list | dict)
+
+
+def _print_plan(
+    shop: str | None,
+    lifts: list[str] | None,
+    base: str | None,
+    wanted: tuple[float, float, float | None],
+    *,
+    as_json: bool,
+) -> None:
+    """Print the size of a shop's next test, by metric, lift, and rule."""
+    from d1lab.analyses.ab_tests import planner
+    from d1lab.analyses.ab_tests.model import parse_rate
+    from d1lab.lab import open as open_lab
+
+    lab = open_lab(shop=shop)
+    if not lab.shop:
+        raise InputError(f"d1lab ab plan requires --shop: one of {', '.join(lab.shops)}")
+    [row] = lab.metric("ab_test_traffic", until=lab.as_of()).to_dict("records")
+    rate = None if base is None else parse_rate(base)
+    known = {str(name): _known(value) for name, value in row.items()}
+    traffic = planner.traffic(known, rate=rate)
+    power, alpha, share_b = wanted
+    plans = planner.plan(
+        traffic,
+        [parse_rate(lift) for lift in lifts] if lifts else planner.LIFTS,
+        power_wanted=power,
+        alpha=alpha,
+        share_b=0.5 if share_b is None else share_b,
+    )
+    if as_json:
+        print_json(plans)
+        return
+    sys.stdout.write(planner.sentence(plans) + "\n")
+    print_rows(planner.Plan._fields, plans)
+
+
+def _known(value: object) -> object:
+    """Convert a frame's missing values to None."""
+    return None if value != value else value
 
 
 def _print_size(

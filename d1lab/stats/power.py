@@ -109,6 +109,20 @@ def detectable_rate(
     return high
 
 
+def critical_z(alpha: float = 0.05) -> float:
+    """Return the |z| that a two-sided test read once requires."""
+    from scipy.special import ndtri
+
+    return -float(ndtri(alpha / 2))
+
+
+def two_sided_alpha(critical: float) -> float:
+    """Return the two-sided level of a critical |z|: the inverse of `critical_z`."""
+    from scipy.special import ndtr
+
+    return 2 * float(ndtr(-critical))
+
+
 def detectable_difference(error: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
     """Return the smallest difference of two means detected with the given power."""
     from scipy.special import ndtri
@@ -136,11 +150,26 @@ def inflation(times: list[float], *, power: float = 0.8, alpha: float = 0.05) ->
     >>> round(inflation([0.2, 0.4, 0.6, 0.8, 1.0]), 3)
     1.025
     """
+    from d1lab.stats.sequential import bounds
+
+    return drift_factor(bounds(times, alpha).tolist(), times, power=power, alpha=alpha)
+
+
+def drift_factor(
+    lines: list[float], times: list[float], *, power: float = 0.8, alpha: float = 0.05
+) -> float:
+    """Return the sample size factor of any lines of |z| vs. one look at the end.
+
+    Args:
+        lines: Critical |z| of each look.
+        times: Share of the information at each look, increasing to 1.
+        power: Probability of crossing a line by the end, inside (alpha, 1).
+        alpha: Two-sided significance level of the one look.
+    """
     from scipy.special import ndtri
 
-    from d1lab.stats.sequential import bounds, crossing_probability
+    from d1lab.stats.sequential import crossing_probability
 
-    lines = bounds(times, alpha)
     fixed = float(-ndtri(alpha / 2) + ndtri(power))
     low, high = fixed, 2 * fixed
     for _ in range(50):

@@ -25,7 +25,7 @@ TUNED_VISITORS = 5_000.0
 """Total visitors at which the sequence is narrowest, for a test without a planned size."""
 
 _NODES = 128  # Gauss-Legendre nodes; more change no bound by 1e-9
-_FARTHEST = 12.0  # integration limit in standard deviations; no weight beyond it
+FARTHEST = 12.0  # integration limit in standard deviations; no weight beyond it
 _SMALLEST = 1e-300  # smallest spent alpha with a finite bound
 
 
@@ -73,7 +73,7 @@ def bounds(
         step = np.sqrt(now - before)
         edge = _edge(points, weights, step, float(allowed - spent), float(np.sqrt(now)))
         found[look] = edge / np.sqrt(now)
-        points, weights = _continue(points, weights, step, min(edge, _FARTHEST * np.sqrt(now)))
+        points, weights = continued(points, weights, step, min(edge, FARTHEST * np.sqrt(now)))
         before, spent = now, allowed
     return found
 
@@ -100,7 +100,7 @@ def crossing_probability(
         ahead = points + drift * (now - before)
         beyond = cast("Floats", ndtr((ahead - edge) / step) + ndtr((-edge - ahead) / step))
         crossed += float((tilted * beyond).sum())
-        points, weights = _continue(points, weights, step, min(edge, _FARTHEST * np.sqrt(now)))
+        points, weights = continued(points, weights, step, min(edge, FARTHEST * np.sqrt(now)))
         before = now
     return crossed
 
@@ -220,6 +220,15 @@ def mixture_scale(alpha: float = 0.05, tuned_visitors: float = TUNED_VISITORS) -
     return float(np.sqrt((-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / tuned_visitors))
 
 
+def tuned_concentration(conversions: float, alpha: float = 0.05) -> float:
+    """Return the weight of the e-process' prior that makes it narrowest at that many conversions.
+
+    The prior of B's share has the relative variance 1 / (k + 1), as the mixture of the asymptotic
+    sequence has r^2. It is at least 1.
+    """
+    return max(1 / mixture_scale(alpha, conversions) ** 2 - 1, 1.0)
+
+
 def sequence_critical(visitors: ArrayLike, scale: float, alpha: float = 0.05) -> Floats:
     """Return the half-width of the asymptotic confidence sequence, in standard errors.
 
@@ -261,7 +270,7 @@ def _edge(points: Floats, weights: Floats, step: float, spend: float, scale: flo
     return float(edge)
 
 
-def _continue(points: Floats, weights: Floats, step: float, edge: float) -> tuple[Floats, Floats]:
+def continued(points: Floats, weights: Floats, step: float, edge: float) -> tuple[Floats, Floats]:
     """Return the distribution of the process at a look, among paths that have not crossed."""
     nodes, node_weights = _legendre()
     inside = nodes * edge

@@ -1,5 +1,5 @@
--- One row per A/B test: the app's counts, the declared plan, and d1lab's own conclusions
--- (prefix `analysis_`).
+-- One row per A/B test: the app's counts, the declared plan, the default plan that d1lab recorded
+-- (prefix `plan_`), and d1lab's own conclusions (prefix `analysis_`).
 SELECT
     shop,
     test_id,
@@ -28,6 +28,10 @@ SELECT
     planned_visitors,
     planned_looks,
     planned_end         AS planned_end_at,
+    plan_days,
+    plan_looks,
+    plan_orders_before,
+    plan_tuned_conversions,
     guardrails,
     started_at,
     ended_at,
@@ -43,4 +47,5 @@ SELECT
     analysis_p_value
 FROM raw.ab_test_results AS tests
 LEFT JOIN (SELECT * EXCLUDE (shop) FROM raw.d1lab_ab_test_inputs) USING (test_id)
+LEFT JOIN raw.d1lab_ab_test_plans USING (test_id)
 LEFT JOIN raw.d1lab_ab_test_decisions USING (test_id)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from d1lab.cli.ab import app
+from d1lab.lab import Lab
+from d1lab.warehouse import open_warehouse
+from tests.analyses.ab_tests.test_planner import ROW
 from tests.support.command_line import d1lab
 
 
@@ -89,3 +96,29 @@ def test_ab_rejects_invalid_input_in_one_line(tmp_path: Path, arguments):
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def shop_lab(
+    tiny_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lab]:
+    """The tiny shop with the orders of a larger one, as `d1lab ab plan` opens it."""
+    with open_warehouse(tiny_warehouse.parent) as con:
+        lab = Lab(con, database="demo", folder=tmp_path, shop="harbor")
+        orders = pd.DataFrame([ROW])
+        monkeypatch.setattr(lab, "metric", lambda *_, **__: orders)
+        monkeypatch.setattr("d1lab.lab.open", lambda **_: lab)
+        yield lab
+
+
+@pytest.mark.usefixtures("shop_lab")
+def test_ab_plan_sizes_the_next_test() -> None:
+    """One sentence, then days and visitors by metric and rule; JSON has every field."""
+    asked = CliRunner().invoke(app, ["plan", "--lift", "10%"])
+    first, header, *rows = asked.stdout.splitlines()
+    assert first == "A lift of +10% in conversions takes 70 days (167,630 visitors) to detect."
+    assert header.split("\t")[:3] == ["metric", "lift", "rule"]
+    assert len(rows) == 6
+    plans = json.loads(CliRunner().invoke(app, ["plan", "--json"]).stdout)
+    assert {one["metric"] for one in plans} == {"conversions", "revenue", "profit"}
+    assert {one["lift"] for one in plans} == {0.05, 0.1, 0.2}

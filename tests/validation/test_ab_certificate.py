@@ -73,6 +73,17 @@ def test_false_positives_keep_their_limits() -> None:
     assert max(rates["sample ratio"]) <= 0.005
 
 
+def test_money_keeps_its_limits_at_uneven_splits() -> None:
+    """300 A/A tests at 90/10 with log-normal order values of sd 2: Welch declares 10% there."""
+    cell = simulate_ab.Cell(2_500, 0.1, order_sd=2.0)
+    [_, revenue, _] = certify.hard(300, [cell])
+    assert revenue.metric == "revenue"
+    assert revenue.shares["fixed"] <= 0.06 + 2 * 0.0137
+    assert revenue.shares["group-sequential"] <= 0.06 + 2 * 0.0137
+    assert revenue.shares["asymptotic sequence"] <= 0.05
+    assert revenue.shares["naive"] > 0.3
+
+
 def test_a_wrong_rule_is_caught() -> None:
     """The check detects an invalid rule: daily looks labeled as group-sequential."""
     cell = simulate_ab.Cell(100)

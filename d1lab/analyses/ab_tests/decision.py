@@ -23,10 +23,11 @@ from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
+from d1lab.analyses.ab_tests.early import early_estimate
 from d1lab.analyses.ab_tests.earnings import deciding_metric, untested_loss
 from d1lab.analyses.ab_tests.effects import Effect, effect
 from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
-from d1lab.analyses.ab_tests.looks import Timeline, spent, timeline
+from d1lab.analyses.ab_tests.looks import Timeline, early_end, spent, timeline
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
     Look,
@@ -45,6 +46,8 @@ from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_
 
 VERSION = "ab-2"
 """Version of the method; raised whenever the same inputs would lead to a different decision."""
+
+BEFORE_FIRST_LOOK = "before the first planned look"
 
 METRICS: tuple[Metric, ...] = ("conversions", "revenue", "profit")
 
@@ -108,6 +111,8 @@ class AbResult(NamedTuple):
     inputs_hash: str | None = None
     version: str = VERSION
     ended: bool = True  # the test has ended, or its plan is reached
+    adjusted_difference: float | None = None  # median-unbiased; only after an early decision
+    adjusted_ratio: float | None = None
 
 
 def compare(
@@ -142,9 +147,7 @@ def compare(
     )
     line = timeline(history, plan)
     if line is None:
-        return _without_result(
-            _described(result, history[-1]), "running", "before the first planned look"
-        )
+        return _without_result(_described(result, history[-1]), "running", BEFORE_FIRST_LOOK)
     if np.isnan(line.times).any() and plan.method == "group_sequential":
         reason = "a group-sequential plan requires planned visitors, days, or looks"
         return _without_result(result, "invalid_input", reason)
@@ -316,14 +319,14 @@ def _decided(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     primary = result.effects[0]
     if primary.p_value is None:
         return _without_result(result, primary.status or "insufficient_data", primary.reason)
-    few = few_conversions(line.a[-1], line.b[-1])
+    few = few_conversions(line.a[-1], line.b[-1], plan.count_inflation or 1.0)
     if few and primary.metric == "conversions" and line.a[-1].visitors is None:
         return _without_result(result, "insufficient_data", f"{few} before counts alone decide")
     result = result._replace(confidence_level=confidence_level(primary.p_value))
     open_winner: Winner | None = "none" if line.finished else None
     if primary.p_value >= plan.alpha:
         status = "no_decision" if line.finished else "running"
-        reason = f"p = {primary.p_value:.2g} is not below {plan.alpha:g}"
+        reason = f"p = {primary.p_value:.2g} is not below {plan.alpha:g}{early_end(line, plan)}"
         return _without_result(result._replace(winner=open_winner), status, reason)
     winner: Winner = "b" if primary.direction > 0 else "a"
     rails = check(plan.guardrails, result.effects, winner)
@@ -335,4 +338,10 @@ def _decided(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
         return _without_result(
             result._replace(winner=open_winner), "guardrail_failed", "; ".join(failed)
         )
-    return result._replace(status="decided", winner=winner)
+    early = early_estimate(primary.metric, line, plan)
+    return result._replace(
+        status="decided",
+        winner=winner,
+        adjusted_difference=early and early.difference,
+        adjusted_ratio=early and early.ratio,
+    )

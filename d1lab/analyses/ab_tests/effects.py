@@ -17,14 +17,24 @@ the p-value decides, and the interval is cut at, or extended to, the null value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from d1lab.analyses.ab_tests.looks import Timeline
-from d1lab.analyses.ab_tests.model import AbPlan, Metric, Variant, money_means, rates, sums
-from d1lab.analyses.ab_tests.refusals import refusal, refusal_of_sequence
+from d1lab.analyses.ab_tests.model import (
+    AbPlan,
+    Metric,
+    Variant,
+    money_means,
+    rates,
+    sums,
+    uneven,
+)
+from d1lab.analyses.ab_tests.refusals import few_buyers, refusal, refusal_of_sequence
 from d1lab.stats import exact, means, proportions, sequential
 
 Floats = NDArray[np.float64]
@@ -74,16 +84,23 @@ def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
         line: The looks, oldest first; at least one.
         plan: Source of method, alpha, and share; `line.critical` has the other inputs.
     """
-    points = _points(metric, line.a[-1], line.b[-1], plan.declared_share)
-    blank = Effect(metric, **points)
+    known = points(metric, line.a[-1], line.b[-1], plan.declared_share)
+    blank = Effect(metric, **known)
     refused = refusal(metric, line.a[-1], line.b[-1], plan)
     if refused:
         return blank._replace(status=refused.status, reason=refused.reason)
     return _conclude(blank, effects_at_looks(metric, line, plan)[0], plan.alpha)
 
 
-def _points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dict[str, Any]:
-    """Return values per visitor or unit of declared exposure, their difference, and ratio."""
+def points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dict[str, Any]:
+    """Return values per visitor or unit of declared exposure, their difference, and ratio.
+
+    Args:
+        metric: Metric of the values.
+        a: Totals of A.
+        b: Totals of B.
+        share_b: B's declared share, or None.
+    """
     total_a, total_b = getattr(a, metric), getattr(b, metric)
     if total_a is None or total_b is None:
         return {}
@@ -117,6 +134,8 @@ def _usable(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> bool:
         return False
     if metric == "conversions" or a.visitors is None:
         return True
+    if few_buyers(a, b):
+        return False
     squares = f"{metric}_squares"
     known = None not in (getattr(a, squares), getattr(b, squares))
     return known and all(sums([variant], metric).variance[0] > 0 for variant in (a, b))
@@ -126,7 +145,7 @@ def _effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffec
     share = plan.declared_share
     if plan.method == "always_valid":
         if metric == "conversions" and share is not None:
-            return _beta_binomial(line, plan.alpha, share)
+            return _beta_binomial(line, plan, share)
         return _sequence(metric, line, plan)
     if metric != "conversions":
         return _money(metric, line, plan, share)
@@ -164,16 +183,15 @@ def _counts(line: Timeline, plan: AbPlan, share: float) -> LookEffects:
     from scipy.special import ndtr
 
     alphas: Floats = 2 * ndtr(-np.asarray(line.critical))
+    of_a, of_b = (np.rint(_buyers(column, plan)).astype(int) for column in (line.a, line.b))
     tests = [
-        exact.binomial_test(
-            b.conversions or 0, (a.conversions or 0) + (b.conversions or 0), share, float(alpha)
-        )
-        for a, b, alpha in zip(line.a, line.b, alphas, strict=True)
+        exact.binomial_test(int(b), int(a + b), share, float(alpha))
+        for a, b, alpha in zip(of_a, of_b, alphas, strict=True)
     ]
     p, mid_p, low, high = (np.array(column) for column in zip(*tests, strict=True))
     sign = np.sign([_odds_side(a, b, share) for a, b in zip(line.a, line.b, strict=True)])
     ends = sequential.rate_ratio(low, share), sequential.rate_ratio(high, share)
-    mid = float(mid_p[-1]) if plan.method == "fixed" else None
+    mid = float(mid_p[-1]) if plan.method == "fixed" and not line.is_cut_short else None
     found = _over_looks(p, sign, line, plan)
     return LookEffects("binomial", *found, line.critical, None, ends, mid)
 
@@ -183,20 +201,28 @@ def _odds_side(a: Variant, b: Variant, share: float) -> float:
 
 
 def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) -> LookEffects:
-    both = money_means(metric, line.a, line.b, share)
-    buyers = [[variant.conversions for variant in variants] for variants in (line.a, line.b)]
-    if plan.method == "group_sequential" and None not in (*buyers[0], *buyers[1]):
-        both = means.counting_buyers(both, *np.array(buyers, dtype=float))
+    both = money_means(metric, line.a, line.b, share, plan.money_inflation)
+    split = uneven(metric, line.a, line.b)
+    if split is None and plan.method == "group_sequential":
+        both = _counting_buyers(both, line)
     counted = line.a[-1].visitors is not None
     p = np.nan_to_num(means.p_value(both), nan=1.0)
-    found = _over_looks(p, np.sign(both.b - both.a), line, plan)
+    apart = split.difference_interval if split else partial(means.difference_interval, both)
     return LookEffects(
-        "welch" if counted else "compound_poisson",
-        *found,
+        "pooled" if split else "welch" if counted else "compound_poisson",
+        *_over_looks(p, np.sign(both.b - both.a), line, plan),
         line.critical,
-        means.difference_interval(both, line.critical) if counted else None,
+        apart(line.critical) if counted else None,
         means.ratio_interval(both, line.critical),
     )
+
+
+def _counting_buyers(both: means.Means, line: Timeline) -> means.Means:
+    """Return the means with the degrees of freedom of the buyers, if they are known."""
+    buyers = [[variant.conversions for variant in variants] for variants in (line.a, line.b)]
+    if None in (*buyers[0], *buyers[1]):
+        return both
+    return means.counting_buyers(both, *np.array(buyers, dtype=float))
 
 
 def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: AbPlan) -> tuple[float, Floats]:
@@ -204,18 +230,26 @@ def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: AbPlan) -> tuple[
     from scipy.special import ndtri
 
     z = -sign * ndtri(p / 2)
-    if plan.method == "fixed":
+    if plan.method == "fixed" and not line.is_cut_short:
         return float(p[-1]), z
     at_every_look = np.zeros(len(line.times))
     at_every_look[list(line.places)] = z
     return sequential.repeated_p(at_every_look, line.times, line.information), z
 
 
-def _beta_binomial(line: Timeline, alpha: float, share: float) -> LookEffects:
-    a = np.array([variant.conversions or 0 for variant in line.a], dtype=np.float64)
-    b = np.array([variant.conversions or 0 for variant in line.b], dtype=np.float64)
-    factor = sequential.log_bayes_factor(a, b, share)
-    ends = sequential.share_interval(a, b, share, alpha)
+def _buyers(variants: Sequence[Variant], plan: AbPlan) -> Floats:
+    """Return conversions, deflated if they can include several orders of one customer."""
+    counts = np.array([variant.conversions or 0 for variant in variants], dtype=np.float64)
+    return counts / (plan.count_inflation or 1.0) if variants[-1].visitors is None else counts
+
+
+def _beta_binomial(line: Timeline, plan: AbPlan, share: float) -> LookEffects:
+    a, b, alpha = _buyers(line.a, plan), _buyers(line.b, plan), plan.alpha
+    weight = sequential.CONCENTRATION
+    if plan.tuned_conversions:
+        weight = sequential.tuned_concentration(plan.tuned_conversions, alpha)
+    factor = sequential.log_bayes_factor(a, b, share, concentration=weight)
+    ends = sequential.share_interval(a, b, share, alpha, weight)
     low, high = (sequential.rate_ratio(end, share) for end in ends)
     return LookEffects(
         "beta_binomial",
@@ -241,9 +275,14 @@ def _at_overall_rate(
 
 def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
     a, b = sums(line.a, metric), sums(line.b, metric)
-    both = means.welch(a, b)._replace(freedom=np.full(len(line.a), np.inf))
-    n = a.n + b.n
-    tuned = float(plan.planned_visitors or sequential.TUNED_VISITORS)
+    is_rate = metric == "conversions"
+    both = means.welch(a, b) if is_rate else money_means(metric, line.a, line.b, None)
+    both = both._replace(freedom=np.full(len(line.a), np.inf))
+    n, tuned = a.n + b.n, float(plan.planned_visitors or sequential.TUNED_VISITORS)
+    if plan.tuned_conversions and not plan.planned_visitors:
+        # Conversions accumulate like visitors, and the shop's orders tell how many to expect.
+        n = np.array([_conversions(look) for look in zip(line.a, line.b, strict=True)])
+        tuned = float(plan.tuned_conversions)
     scale = sequential.mixture_scale(plan.alpha, tuned)
     z = np.nan_to_num(means.t_statistic(both))
     critical = sequential.sequence_critical(n, scale, plan.alpha)
@@ -255,6 +294,10 @@ def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
         means.difference_interval(both, critical),
         means.ratio_interval(both, critical),
     )
+
+
+def _conversions(look: tuple[Variant, Variant]) -> float:
+    return float(sum(variant.conversions or 0 for variant in look))
 
 
 def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:

@@ -40,6 +40,11 @@ class Timeline(NamedTuple):
         return self._replace(a=a, b=b, places=places, history=history, critical=critical)
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether the last look is before the end of a known plan."""
+        return bool(len(self.times)) and bool(self.times[-1] < _DUE)
+
+    @property
     def share_of_plan(self) -> float | None:
         """Share of the plan reached at the last look, or None without a plan."""
         return float(self.times[-1]) if len(self.times) else None
@@ -48,7 +53,8 @@ class Timeline(NamedTuple):
 def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
     """Return the looks that count, or None before the first planned look.
 
-    Looks after the end of the plan do not count: the decision was due at its end.
+    Looks after the end of the plan do not count: the decision was due at its end. A fixed-horizon
+    test that ended before its plan is one look that spends the alpha of the share reached.
 
     Args:
         history: All looks with their totals, oldest first; at least one.
@@ -80,11 +86,18 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
 
 def spent(line: Timeline, plan: AbPlan) -> float | None:
     """Return the alpha spent by the looks so far; None for methods that spend none."""
-    if plan.method == "fixed":
+    if plan.method == "fixed" and not line.is_cut_short:
         return plan.alpha
-    if plan.method == "group_sequential":
+    if plan.method != "always_valid":
         return float(spent_alpha(line.times[-1], plan.alpha))
     return None
+
+
+def early_end(line: Timeline, plan: AbPlan) -> str:
+    """Return a clause if a fixed-horizon test ended before its plan, else ''."""
+    if plan.method != "fixed" or not line.is_cut_short:
+        return ""
+    return f" after {line.share_of_plan:.0%} of the plan, adjusted for the early end"
 
 
 def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:
@@ -132,6 +145,6 @@ def _critical(reached: Floats, information: Floats, plan: AbPlan, count: int) ->
 
     if plan.method == "always_valid":
         return np.full(count, np.nan)
-    if plan.method == "fixed":
+    if plan.method == "fixed" and not reached[-1] < _DUE:
         return np.array([-float(ndtri(plan.alpha / 2))])
     return bounds(reached, plan.alpha, information)[-count:]

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from d1lab.errors import InputError
 from d1lab.stats.means import Means, Sums, compound_poisson, welch
 from d1lab.stats.proportions import Rates
+from d1lab.stats.uneven import Uneven, is_uneven
 
 Metric = Literal["conversions", "revenue", "profit"]
 Design = Literal["fixed", "group_sequential", "always_valid"]
@@ -57,6 +58,9 @@ class AbPlan(NamedTuple):
     look: int | None = None  # number of this look; None: the number of earlier looks plus 1
     elapsed: float | None = None  # elapsed share of the planned days, > 0
     guardrails: tuple[Guardrail, ...] = ()
+    count_inflation: float | None = 1.0  # of counts without visitors, by customers who order again
+    money_inflation: float = 1.0  # as `count_inflation`, of the variance of sums of money
+    tuned_conversions: int | None = None  # where an always-valid sequence is narrowest
 
     @property
     def declared_share(self) -> float | None:
@@ -151,13 +155,44 @@ def sums(variants: Sequence[Variant], metric: Metric) -> Sums:
 
 
 def money_means(
-    metric: Metric, a: Sequence[Variant], b: Sequence[Variant], share_b: float | None
+    metric: Metric,
+    a: Sequence[Variant],
+    b: Sequence[Variant],
+    share_b: float | None,
+    inflation: float = 1.0,
 ) -> Means:
-    """Return money per visitor, or per unit of declared exposure if visitors are unknown."""
+    """Return money per visitor, or per unit of declared exposure if visitors are unknown.
+
+    Args:
+        metric: Revenue or profit.
+        a: Totals of A, one item per look.
+        b: Totals of B.
+        share_b: B's declared share, or None.
+        inflation: Factor of the variance without visitors, by customers who order again.
+    """
+    split = uneven(metric, a, b)
+    if split is not None:
+        return split.means
     if a[-1].visitors is not None or share_b is None:
         return welch(sums(a, metric), sums(b, metric))
     of_a, of_b = (
         [[getattr(variant, name) for variant in variants] for name in (metric, f"{metric}_squares")]
         for variants in (a, b)
     )
-    return compound_poisson(of_a[0], of_a[1], of_b[0], of_b[1], share_b)
+    means = compound_poisson(of_a[0], of_a[1], of_b[0], of_b[1], share_b)
+    return means._replace(
+        variance_a=means.variance_a * inflation, variance_b=means.variance_b * inflation
+    )
+
+
+def uneven(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> Uneven | None:
+    """Return money per visitor at an uneven split of known visitors, else None."""
+    if not splits_unevenly(a[-1], b[-1]):
+        return None
+    buyers = ([one.conversions or 0 for one in variants] for variants in (a, b))
+    return Uneven(sums(a, metric), sums(b, metric), *buyers)
+
+
+def splits_unevenly(a: Variant, b: Variant) -> bool:
+    """Return True if the visitors are known and unevenly split."""
+    return bool(a.visitors and b.visitors) and is_uneven(a.visitors or 0, b.visitors or 0)

@@ -21,7 +21,7 @@ def posterior(primary: Effect, a: Variant, b: Variant, plan: AbPlan) -> bayes.Po
     if primary.p_value is None:
         return None
     if primary.metric != "conversions":
-        both = money_means(primary.metric, [a], [b], plan.declared_share)
+        both = money_means(primary.metric, [a], [b], plan.declared_share, plan.money_inflation)
         per_visitor = a.visitors is not None
         chance = bayes.normal_posterior(float((both.b - both.a)[0]), float(both.error[0]))
         return chance if per_visitor else chance._replace(loss_a=np.nan, loss_b=np.nan)

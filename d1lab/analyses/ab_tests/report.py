@@ -6,12 +6,18 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from d1lab.analyses.ab_tests import planner
 from d1lab.analyses.ab_tests import tables as frames
-from d1lab.analyses.ab_tests.decision import AbResult
+from d1lab.analyses.ab_tests.decision import BEFORE_FIRST_LOOK, AbResult
 from d1lab.analyses.ab_tests.effects import Effect
-from d1lab.analyses.ab_tests.shop import Decision, effect_histories
+from d1lab.analyses.ab_tests.rows import known_rows
+from d1lab.analyses.ab_tests.shop import PLAN_COLUMNS, Decision, effect_histories, plans
 from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
+from d1lab.errors import InputError
+
+MOST_NAMED, MOST_DRAWN, MOST_MONITORED = 5, 40, 6
+"""Tests that the headline names, and that the charts of lifts and of progress can show."""
 
 Status = Literal["good", "bad", "neutral", "unknown"]
 
@@ -46,6 +52,8 @@ def sentence(result: AbResult) -> str:
     if result.status in _REFUSALS:
         return _REFUSALS[result.status]
     if result.p_value is None:
+        if result.reason == BEFORE_FIRST_LOOK:
+            return "Running. The first planned look is still to come."
         return "Running. This test is evaluated once, at its planned end."
     told = _told(result)
     if result.status == "decided":
@@ -86,12 +94,19 @@ def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
     rest = "".join(f"; {count} {text}" for count, text in counts if count)
     total = counted(len(decisions), "test")
     if stopped:
-        won = f"; roll out B in {len(taken)} ({', '.join(taken)})" if taken else ""
-        text = f"Stop {len(stopped)} of {total}: B is worse ({', '.join(stopped)}){won}{rest}."
+        won = f"; roll out B in {len(taken)} ({_names(taken)})" if taken else ""
+        text = f"Stop {len(stopped)} of {total}: B is worse ({_names(stopped)}){won}{rest}."
         return text, "bad"
     if taken:
-        return f"Roll out B in {len(taken)} of {total} ({', '.join(taken)}){rest}.", "good"
+        return f"Roll out B in {len(taken)} of {total} ({_names(taken)}){rest}.", "good"
     return f"No test supports rolling out B{rest}.", "neutral"
+
+
+def _names(names: Sequence[str]) -> str:
+    """Return the names of a few tests; of many, the first three."""
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, and {len(names) - 3} more"
 
 
 def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
@@ -100,8 +115,8 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         {
             "test": d.test.name,
             "verdict": sentence(d.result),
-            "confidence": _level(d.result.confidence_level),
-            "chance_b_better": _share(d.result.chance_b_better),
+            "confidence": frames.level(d.result.confidence_level),
+            "chance_b_better": frames.chance(d.chance_b_better),
             "days_left": d.days_left,
         }
         for d in decisions
@@ -175,19 +190,44 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
     }
 
 
+def default_plans(decisions: Iterable[Decision]) -> Any:
+    """Return the default plans in use as a frame, to stage for `d1lab_ab_test_plans`."""
+    import pandas as pd
+
+    return pd.DataFrame(plans(decisions), columns=pd.Index(PLAN_COLUMNS))
+
+
+def plan_table(traffic: Any) -> ReportTable | None:
+    """Return the sizes of the shop's next test, or None if it has too few orders to plan.
+
+    Args:
+        traffic: Frame of the metric `ab_test_traffic`.
+    """
+    import pandas as pd
+
+    [row] = known_rows(traffic)
+    try:
+        plans = planner.plan(planner.traffic(row))
+    except InputError:
+        return None
+    return ReportTable(pd.DataFrame(planner.rows(plans)), "Size of the next test", name="plan")
+
+
 def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
-    """Return the charts of the report by name."""
+    """Return the charts of the report by name; of many tests, the first: running, then latest."""
     import pandas as pd
 
     ends: Any = ["dimension", "value", "low", "high"]
     course = ["lift", "lift_low", "lift_high"]
     bounds = {"low": "lift_low", "high": "lift_high", "color": "test"}
+    drawn = figures(decisions)
+    monitored = [d for d in decisions if d.test.plan.method != "fixed" and d.test.days]
     return {
         "lifts": ReportChart(
             "interval",
-            pd.DataFrame(figures(decisions), columns=ends),
+            pd.DataFrame(drawn[:MOST_DRAWN], columns=ends),
             "dimension value low high",
-            title="Lift of B over A, primary metric",
+            title="Lift of B over A, primary metric" + _of(len(drawn), MOST_DRAWN),
             description="Lift of each test with its interval.",
             options={
                 "reference": 0,
@@ -198,14 +238,19 @@ def charts(decisions: Sequence[Decision]) -> dict[str, ReportChart]:
         ),
         "progress": ReportChart(
             "line",
-            pd.DataFrame(effect_histories(decisions)),
+            pd.DataFrame(effect_histories(monitored[:MOST_MONITORED])),
             "day lift",
-            title="Lift by day",
+            title="Lift by day" + _of(len(monitored), MOST_MONITORED),
             description="Intervals of the lift narrowing by day.",
             options={**bounds, "reference": 0, "kinds": dict.fromkeys(course, "percent")},
             otherwise="No test here is designed for interim monitoring.",
         ),
     }
+
+
+def _of(count: int, most: int) -> str:
+    """Return an addition to a chart's title if it cannot show all tests."""
+    return f", first {most} of {count} tests" if count > most else ""
 
 
 def limits(simulated: bool, staged: int) -> str:
@@ -278,19 +323,6 @@ def _told(result: AbResult, *, span: bool = True) -> str:
     high = _percent(result.ratio_high - 1, sign="+") if math.isfinite(result.ratio_high) else ""
     ends = f"{low} to {high}" if high else f"{low} or more"
     return f"{verb.format(size)} ({100 * (1 - result.alpha):g}% interval {ends})"
-
-
-def _level(confidence: float | None) -> str | None:
-    """Format the stored confidence; it is truncated, so 99.99 is never shown as 100."""
-    return None if confidence is None else f"{confidence:.2f} %"
-
-
-def _share(chance: float | None) -> str | None:
-    if chance is None:
-        return None
-    if 0.001 <= chance <= 0.999:
-        return f"{100 * chance:.1f} %"
-    return "< 0.1 %" if chance < 0.5 else "> 99.9 %"
 
 
 def _percent(ratio: float, sign: str = "-") -> str:

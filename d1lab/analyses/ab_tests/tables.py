@@ -17,14 +17,35 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "design": d.test.plan.method.replace("_", " "),
             "method": (d.result.method or "").replace("_", " ") or None,
             "p_value": _p(d.result.p_value),
+            "false_discovery": _p(d.false_discovery),
             "look": d.result.look,
             "share_of_plan": d.result.share_of_plan,
             "spent_alpha": d.result.spent_alpha,
+            "lift": None if d.result.ratio is None else d.result.ratio - 1,
+            "adjusted_lift": _lift(d.result.adjusted_ratio),
             "risk_a": _per_10_000(d.result.expected_loss_a),
             "risk_b": _per_10_000(d.result.expected_loss_b),
         }
         for d in decisions
     ]
+
+
+def level(confidence: float | None) -> str | None:
+    """Format the stored confidence; it is truncated, so 99.99 is never shown as 100."""
+    return None if confidence is None else f"{confidence:.2f} %"
+
+
+def chance(share: float | None) -> str | None:
+    """Format a probability; one near 0 or 1 is not shown as certain."""
+    if share is None:
+        return None
+    if 0.001 <= share <= 0.999:
+        return f"{100 * share:.1f} %"
+    return "< 0.1 %" if share < 0.5 else "> 99.9 %"
+
+
+def _lift(ratio: float | None) -> float | None:
+    return None if ratio is None else ratio - 1
 
 
 def _per_10_000(loss: float | None) -> float | None:

@@ -64,6 +64,9 @@ def plan_error(plan: AbPlan) -> str | None:
         "planned_looks": not _absent_or_count(plan.planned_looks, 1_000),
         "look": not _absent_or_count(plan.look, 1_000),
         "elapsed": plan.elapsed is not None and not _inside(plan.elapsed, 0, 1e6),
+        "count_inflation": not _at_least_one(plan.count_inflation),
+        "money_inflation": not _at_least_one(plan.money_inflation),
+        "tuned_conversions": not _absent_or_count(plan.tuned_conversions),
         "guardrails": not all(
             rail.metric in get_args(Metric)
             and _inside(rail.margin, 0, 1 if rail.relative else LARGEST_MONEY)
@@ -87,6 +90,9 @@ _EXPECTED = {
     "planned_looks": "a whole number from 1 to 1,000",
     "look": "a whole number from 1 to 1,000",
     "elapsed": "a share of the planned days, above 0",
+    "count_inflation": "a factor of at least 1",
+    "money_inflation": "a factor of at least 1",
+    "tuned_conversions": "a whole number above 0",
     "guardrails": "a metric and a margin above 0 for each; below 1 if relative",
 }
 """Allowed values of each field of a plan, in words."""
@@ -153,6 +159,10 @@ def _is_list_of_texts(value: Any) -> bool:
 
 def _absent_or_count(value: Any, largest: int = 2 * LARGEST_COUNT) -> bool:
     return value is None or (_inside(value, 0, largest + 1) and value == int(value))
+
+
+def _at_least_one(factor: float | None) -> bool:
+    return factor is None or _inside(factor, 1 - 1e-9, 1e9)
 
 
 class VariantConfig(NamedTuple):

@@ -92,8 +92,8 @@ UNTIL_MOMENT = datetime(2026, 5, 10)
 
 
 def test_a_test_without_a_method_is_read_by_the_plan_it_has() -> None:
-    """Nothing planned: always valid. A planned size or end: group-sequential."""
-    assert decide(row(**COUNTS, **DECLARED)).result.method == "beta_binomial"
+    """A planned size or end is group-sequential; nothing planned is the default plan."""
+    assert decide(row(**COUNTS, **DECLARED)).test.plan.method == "group_sequential"
     planned = decide(row(**COUNTS, **DECLARED, planned_visitors=40_000))
     assert planned.test.plan.method == "group_sequential"
     assert planned.result.share_of_plan == 0.5

@@ -268,6 +268,71 @@ def test_fixed_horizon_is_read_at_the_planned_size() -> None:
     assert (result.status, result.winner, result.rate_b) == ("decided", "b", 0.07)
 
 
+def test_fixed_horizon_that_ended_early_spends_its_share() -> None:
+    """2,000 of 100,000 planned visitors, and a p of .0005: that is no decision."""
+    early = Variant(1_000, 50), Variant(1_000, 90)
+    plan = DECLARED._replace(planned_visitors=100_000)
+    result = compare(*early, plan)
+    assert (result.status, result.winner) == ("no_decision", "none")
+    assert "after 2% of the plan" in (result.reason or "")
+    assert (result.spent_alpha or 0) < 1e-20
+    assert compare(*early, DECLARED).winner == "b"
+    assert compare(*early, plan._replace(planned_visitors=2_000)).winner == "b"
+    half = compare(A, Variant(10_000, 640), plan._replace(planned_visitors=40_000))
+    assert half.critical == pytest.approx(2.9626, abs=1e-4)  # one look at half of the plan
+    assert half.winner == "b"
+
+
+def test_the_sample_ratio_of_a_running_test_is_valid_at_all_looks() -> None:
+    """5,000 vs. 5,345 visitors: p = .0007 if read once, which daily looks exceed by chance."""
+    visitors = Variant(5_000, 250), Variant(5_345, 267)
+    running = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=40_000)
+    assert compare(*visitors, DECLARED).status == "sample_ratio_mismatch"
+    result = compare(*visitors, running)
+    assert result.status == "running"
+    assert (result.sample_ratio_p or 0) > 0.01
+
+
+def test_the_direction_is_that_of_the_deciding_look() -> None:
+    """B crossed the bound at the first look; at the second, A is ahead by a little."""
+    plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=60_000)
+    crossed = Look(A, Variant(10_000, 640))
+    result = compare(Variant(15_000, 800), Variant(15_000, 790), plan, [crossed])
+    assert (result.difference or 0) < 0
+    assert (result.status, result.winner) == ("decided", "b")
+
+
+def test_an_early_decision_has_an_estimate_without_its_bias() -> None:
+    """Decided at the third of five looks; the first look alone, and a planned end, have none."""
+    plan = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=50_000)
+    days = [Look(Variant(n, n // 20), Variant(n, n // 19)) for n in (5_000, 10_000)]
+    early = compare(Variant(15_000, 750), Variant(15_000, 880), plan, days)
+    assert early.winner == "b"
+    assert early.ratio is not None
+    assert early.adjusted_ratio is not None
+    assert 1.1 < early.adjusted_ratio < early.ratio
+    assert 0 < (early.adjusted_difference or 0) < (early.difference or 0)
+    assert compare(A, Variant(10_000, 640), plan).adjusted_ratio is None
+    planned = plan._replace(planned_visitors=30_000)
+    assert compare(Variant(15_000, 750), Variant(15_000, 860), planned, days).adjusted_ratio is None
+    counted = ALWAYS._replace(ended=False, tuned_conversions=2_000)
+    always = compare(Variant(15_000, 750), Variant(15_000, 900), counted, days)
+    assert 1 < (always.adjusted_ratio or 0) < (always.ratio or 0)
+
+
+def test_money_at_an_uneven_split_needs_buyers() -> None:
+    """At 90/10: no result below 150 buyers in the smaller variant, then pooled variances."""
+    plan = AbPlan(primary_metric="revenue")
+    a = Variant(45_000, 2_250, 100_000.0, 12e6)
+    few = compare(a, Variant(5_000, 149, 12_000.0, 2e6), plan)
+    assert (few.status, few.p_value) == ("insufficient_data", None)
+    assert "149 buyers; at least 150" in (few.reason or "")
+    enough = compare(a, Variant(5_000, 150, 12_000.0, 2e6), plan)
+    assert (enough.method, enough.status) == ("pooled", "no_decision")
+    assert compare(a, Variant(5_000, None, 12_000.0, 2e6), plan).status == "insufficient_data"
+    assert compare(a, Variant(31_000, 149, 70_000.0, 9e6), plan).method == "welch"
+
+
 def test_group_sequential_follows_the_bounds() -> None:
     """At the third of five looks, the bound is 2.6803: z = 2.65 continues, 2.71 decides."""
     plan = DECLARED._replace(method="group_sequential", ended=False, planned_looks=5, look=3)

@@ -1,0 +1,248 @@
+"""From D1's rows to the inputs of a decision: sums by day, plans, and repeated orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+import pytest
+
+from d1lab.analyses.ab_tests import report
+from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.rows import read_test
+from d1lab.metrics import evaluate, load_metrics
+from tests.analyses.ab_tests.test_ab_tests import COUNTS, DECLARED, START, UNTIL, day_rows, row
+
+TABLES = """
+CREATE MACRO local_time(shop, moment) AS moment;
+CREATE TABLE ab_tests AS SELECT
+    'harbor' AS shop, NULL::VARCHAR AS test_id, NULL::TIMESTAMP AS started_at,
+    NULL::TIMESTAMP AS ended_at, NULL::TIMESTAMP AS planned_end_at,
+    NULL::TIMESTAMP AS share_declared_at, NULL::BIGINT AS variant_a_visitors,
+    NULL::BIGINT AS variant_b_visitors, NULL AS confidence_percent, NULL AS winner,
+    NULL AS chance_b_better, NULL AS analysis_status, NULL AS analysis_reason,
+    NULL AS analysis_method, NULL AS analysis_version, NULL AS analysis_look,
+    NULL AS analysis_p_value
+LIMIT 0;
+CREATE TABLE order_lines AS SELECT
+    'harbor' AS shop, NULL::VARCHAR AS order_id, NULL::VARCHAR AS customer_id,
+    'order' AS type, NULL::DATE AS day, NULL::DECIMAL(12, 2) AS revenue
+LIMIT 0;
+CREATE TABLE daily_discounts AS SELECT 'harbor' AS shop, NULL::DATE AS day LIMIT 0;
+CREATE TABLE walk_in_customers AS SELECT 'harbor' AS shop, NULL::VARCHAR AS customer_id LIMIT 0;
+CREATE TABLE ab_test_days AS SELECT
+    'harbor' AS shop, NULL::VARCHAR AS test_id, NULL::DATE AS day, NULL::VARCHAR AS variant,
+    NULL::BIGINT AS visitors, NULL::BIGINT AS conversions, NULL::DOUBLE AS revenue,
+    NULL::DOUBLE AS revenue_squares, NULL::DOUBLE AS discount_cost, NULL::DOUBLE AS profit,
+    NULL::DOUBLE AS profit_squares, NULL AS source
+LIMIT 0;
+"""
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Empty tables with the columns that the metrics read."""
+    with duckdb.connect() as con:
+        con.execute(TABLES)
+        yield con
+
+
+def found(con: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    relation = evaluate(con, load_metrics()[name], {"shop": "harbor", "until": UNTIL})
+    return [dict(zip(relation.columns, values, strict=True)) for values in relation.fetchall()]
+
+
+def test_sums_of_two_tests_stay_apart(con: duckdb.DuckDBPyConnection) -> None:
+    """Two tests on the same days: each test's sums hold its own days."""
+    con.execute("""INSERT INTO ab_test_days BY NAME
+        SELECT 'harbor' AS shop, test_id, day::DATE AS day, variant, visitors
+        FROM (VALUES ('x', '2026-05-01', 'a', 10), ('x', '2026-05-02', 'a', 20),
+            ('y', '2026-05-01', 'a', 300), ('y', '2026-05-02', 'a', 400))
+        AS v (test_id, day, variant, visitors)""")
+    sums = {
+        (one["test_id"], one["day"].day): one["visitors"]
+        for one in found(con, "ab_test_looks")
+        if one["variant"] == "a"
+    }
+    assert sums == {("x", 1): 10, ("x", 2): 30, ("y", 1): 300, ("y", 2): 700}
+
+
+@pytest.mark.parametrize(
+    ("declared", "counts"),
+    [("2026-04-30", True), ("2026-05-01", True), ("2026-05-02", False), (None, False)],
+)
+def test_a_share_counts_if_it_was_declared_by_the_start(
+    con: duckdb.DuckDBPyConnection, declared: str | None, counts: bool
+) -> None:
+    """A share declared a day after the start may have been seen in the data."""
+    con.execute(
+        "INSERT INTO ab_tests BY NAME SELECT 'harbor' AS shop, 't' AS test_id,"
+        " TIMESTAMP '2026-05-01' AS started_at, ?::TIMESTAMP AS share_declared_at",
+        [declared],
+    )
+    [test] = found(con, "ab_tests")
+    assert test["share_declared"] is counts
+
+
+def test_orders_before_the_start_and_repeat_buyers_are_counted(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """28 days before the start, and the spread of orders per customer during the test.
+
+    During the test, 20 customers order once and 10 twice, for 5 each: the variance of 40 orders is
+    that of sum k^2 / sum k = 60 / 40 customers. The walk-in customer is nobody.
+    """
+    con.execute("""
+        INSERT INTO ab_tests BY NAME SELECT 'harbor' AS shop, 't' AS test_id,
+            TIMESTAMP '2026-05-01' AS started_at;
+        INSERT INTO walk_in_customers VALUES ('harbor', 'pos');
+        INSERT INTO order_lines BY NAME
+        SELECT 'harbor' AS shop, 'before-' || day AS order_id, 'order' AS type, 5 AS revenue,
+            DATE '2026-05-01' - day::INT AS day
+        FROM range(1, 40) AS t (day);
+        INSERT INTO order_lines BY NAME
+        SELECT 'harbor' AS shop, 'during-' || i AS order_id, 'c' || (i % 30) AS customer_id,
+            'order' AS type, 5 AS revenue, DATE '2026-05-02' AS day
+        FROM range(40) AS t (i);
+        INSERT INTO order_lines BY NAME
+        SELECT 'harbor' AS shop, 'pos-' || i AS order_id, 'pos' AS customer_id,
+            'order' AS type, 5 AS revenue, DATE '2026-05-02' AS day
+        FROM range(50) AS t (i)""")
+    [test] = found(con, "ab_tests")
+    assert test["orders_before"] == 28
+    assert (test["count_inflation"], test["money_inflation"]) == (1.5, 1.5)
+    con.execute("UPDATE ab_tests SET variant_a_visitors = 9, variant_b_visitors = 9")
+    assert found(con, "ab_tests")[0]["count_inflation"] is None
+
+
+@pytest.mark.parametrize(
+    ("end", "last", "share"),
+    [
+        (datetime(2026, 5, 21), date(2026, 5, 20), 0.5),
+        (datetime(2026, 5, 20, 23, 59, 59), date(2026, 5, 20), 0.5),
+        (datetime(2026, 5, 10, 23, 59, 59), date(2026, 5, 10), 1.0),
+    ],
+)
+def test_a_planned_end_counts_its_last_day(end: datetime, last: date, share: float) -> None:
+    """23:59:59 ends on its own day; midnight, on the day before."""
+    test = read_test(known(**COUNTS, planned_end_at=end), [], UNTIL)
+    assert (test.planned_end, test.plan.elapsed) == (last, share)
+
+
+def known(**given: Any) -> dict[str, Any]:
+    """Return a row of `ab_tests` as `read_test` reads it: None for missing values."""
+    return {name: None if value != value else value for name, value in row(**given).items()}
+
+
+def decide(test: dict[str, Any], looks: list[dict[str, Any]] | None = None) -> ab_tests.Decision:
+    [decision] = ab_tests.decide([test], looks or [], UNTIL)
+    return decision
+
+
+def test_a_test_without_a_plan_has_the_default_one() -> None:
+    """Group-sequential with weekly looks, four weeks with many orders before, else eight."""
+    small, large = (decide(row(**COUNTS, **DECLARED, orders_before=n)) for n in (500, 9_000))
+    assert small.test.plan[:2] == ("group_sequential", "conversions")
+    assert (small.test.planned_end, small.test.plan.planned_looks) == (date(2026, 6, 25), 8)
+    assert (large.test.planned_end, large.test.plan.planned_looks) == (date(2026, 5, 28), 4)
+    assert large.result.share_of_plan == pytest.approx(10 / 28)
+    assert ab_tests.plans([small, large])[0] == {
+        "test_id": "t",
+        "plan_days": 56,
+        "plan_looks": 8,
+        "plan_orders_before": 500,
+        "plan_tuned_conversions": 1_000,
+        "plan_version": "ab-2",
+    }
+
+
+def test_a_recorded_default_plan_stays() -> None:
+    """Orders before the start that arrive late do not move the end of a running test."""
+    recorded = {
+        "plan_days": 56,
+        "plan_looks": 8,
+        "plan_orders_before": 500,
+        "plan_tuned_conversions": 1_000,
+    }
+    later = decide(row(**COUNTS, **DECLARED, orders_before=9_000, **recorded))
+    assert later.test.planned_end == date(2026, 6, 25)
+    [staged] = ab_tests.plans([later])
+    assert staged["plan_orders_before"] == 500
+
+
+def test_the_default_plan_is_the_same_whenever_it_is_first_seen() -> None:
+    """Ten daily sums, seen at once or from the third day on, lead to one decision."""
+    looks = day_rows(
+        10, {"visitors": 1_000, "conversions": 50}, {"visitors": 1_000, "conversions": 62}
+    )
+    test = row(**DECLARED, orders_before=9_000)
+    whole = decide(test, looks)
+    [early] = ab_tests.decide([test], looks[:6], date(2026, 5, 3))
+    again = decide({**test, **ab_tests.plans([early])[0]}, looks)
+    assert again.result == whole.result
+    assert whole.result.look == 1  # the seventh day; the fourteenth is to come
+    assert report.sentence(early.result) == "Running. The first planned look is still to come."
+
+
+def test_an_endless_test_is_tuned_to_the_orders_before_it() -> None:
+    """A declared always-valid method has no end; its sequence is narrowest after four weeks."""
+    endless = row(**COUNTS, **DECLARED, method="always_valid")
+    tuned = decide({**endless, "orders_before": 4_000})
+    assert tuned.test.plan.tuned_conversions == 4_000
+    assert tuned.test.planned_end is None
+    assert tuned.result.p_value != decide(endless).result.p_value
+
+
+def test_counts_that_may_be_orders_are_deflated_or_refused() -> None:
+    """300 vs. 360 orders: significant as customers, not as orders of repeat buyers."""
+    counts = {"variant_a_conversions": 300, "variant_b_conversions": 360}
+    ended = {"method": "fixed", "ended": True}
+    sure = decide(row(**counts, **DECLARED, **ended, count_inflation=1.0))
+    repeats = decide(row(**counts, **DECLARED, **ended, count_inflation=1.5))
+    unknown = decide(row(**counts, **DECLARED, **ended))
+    assert (sure.result.winner, repeats.result.winner) == ("b", "none")
+    assert repeats.result.ratio == sure.result.ratio == 1.2
+    assert (unknown.result.status, unknown.result.p_value) == ("insufficient_data", None)
+    assert "orders of one customer" in (unknown.result.reason or "")
+
+
+def test_many_tests_do_not_fail_a_report() -> None:
+    """All have a decision and an adjusted p-value; charts and headline show what fits."""
+    tests = [
+        row(
+            **{**COUNTS, "variant_b_conversions": 560 + n % 60},
+            **DECLARED,
+            method="fixed",
+            ended=True,
+        )
+        | {"test_id": f"t{n}"}
+        for n in range(120)
+    ]
+    decisions = ab_tests.decide(tests, [], UNTIL)
+    assert len(decisions) == 120
+    shown = [one.false_discovery for one in decisions]
+    assert all(
+        p is not None and p >= (one.result.p_value or 0)
+        for p, one in zip(shown, decisions, strict=True)
+    )
+    lifts = report.charts(decisions)["lifts"]
+    assert len(lifts.frame) == 40
+    assert lifts.title.endswith("first 40 of 120 tests")
+    text, _ = report.verdict(decisions)
+    assert "more)" in text
+    looks = day_rows(
+        10, {"visitors": 1_000, "conversions": 50}, {"visitors": 1_000, "conversions": 62}
+    )
+    monitored = [decide(row(**DECLARED, test_name=f"t{n}"), looks) for n in range(9)]
+    progress = report.charts(monitored)["progress"]
+    assert progress.frame["test"].nunique() == 6
+    assert progress.title.endswith("first 6 of 9 tests")
+
+
+def test_start_without_a_time_has_no_default_plan() -> None:
+    """Without a start, nothing can be planned: the method has no end, and no day."""
+    test = read_test(known(**COUNTS, started_at=None), [], UNTIL)
+    assert (test.default, test.planned_end) == (None, None)
+    assert START.date() not in test.days

@@ -1,0 +1,63 @@
+"""Money at uneven splits: the right variance, and intervals that agree with the test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d1lab.stats import means, uneven
+from d1lab.stats.means import Sums
+
+A, B = Sums.of(9_000, 9_000, 40_000), Sums.of(1_000, 1_150, 6_000)
+
+
+def test_variances_are_exchanged_by_buyers() -> None:
+    """270 buyers of A and 30 of B: each variance is seen at the other's number of buyers."""
+    plain, found = means.welch(A, B), uneven.Uneven(A, B, 270, 30).means
+    assert found.variance_a == pytest.approx(plain.variance_a * 9)
+    assert found.variance_b == pytest.approx(plain.variance_b / 9)
+    assert (found.a, found.b) == (plain.a, plain.b)
+
+
+def test_degrees_of_freedom_are_effective_buyers() -> None:
+    """(sum y)^2 / sum y^2 per buyer, times the smaller variant's buyers, over (1 - 2 s)^2."""
+    found = uneven.Uneven(A, B, 270, 30).means
+    assert found.freedom == pytest.approx(29)  # never more than the buyers minus one
+    heavy = uneven.Uneven(A, Sums.of(1_000, 1_150, 600_000), 270, 30).means
+    share = (9_000 + 1_150) ** 2 / (40_000 + 600_000) / 300
+    assert heavy.freedom == pytest.approx(30 * share / 0.64)
+
+
+def test_intervals_agree_with_the_test_at_its_edge() -> None:
+    """At the critical value of the observed t, both intervals end at their null."""
+    split = uneven.Uneven(A, B, 270, 30)
+    edge = np.abs(means.normal_z(split.means))
+    assert split.ratio_interval(edge)[0] == pytest.approx(1)
+    assert split.difference_interval(edge)[0] == pytest.approx(0, abs=1e-9)
+    low, high = split.difference_interval(1.2 * edge)
+    assert low < 0 < high
+
+
+def test_difference_follows_the_ratio_at_each_end() -> None:
+    """A larger B has a larger variance, so the interval reaches further up than down."""
+    split = uneven.Uneven(A, B, 270, 30)
+    low, high = split.difference_interval(1.96)
+    middle = float(split.means.b - split.means.a)
+    assert high - middle > middle - low > 0
+
+
+def test_without_a_ratio_the_variance_is_that_of_equal_means() -> None:
+    """A's mean is not clearly above 0, so no ratio is known."""
+    a, b = Sums.of(9_000, 10, 40_000), Sums.of(1_000, 300, 6_000)
+    split = uneven.Uneven(a, b, 270, 30)
+    assert np.isnan(split.ratio_interval(1.96)[0])
+    ends = means.difference_interval(split.means, 1.96)
+    assert split.difference_interval(1.96) == (pytest.approx(ends[0]), pytest.approx(ends[1]))
+
+
+@pytest.mark.parametrize(
+    ("visitors", "uneven_"), [((600, 400), False), ((601, 399), True), ((100, 900), True)]
+)
+def test_a_split_is_uneven_below_two_fifths(visitors: tuple[int, int], uneven_: bool) -> None:
+    """Welch's variance holds from 40% on."""
+    assert uneven.is_uneven(*visitors) is uneven_
