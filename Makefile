@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: report test coverage lab check pins docs bench certify soak chaos coexistence images clean
+.PHONY: report test coverage lab check pins docs bench certify mutants soak chaos coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -36,8 +36,11 @@ docs: .venv/.docs-ready         ## build the documentation into site/; warnings 
 bench: .venv/.bench-ready       ## benchmarks against alternatives; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes docs/validation/ab-certificate.md
+certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes ab-certificate.md and ab-plans.md in docs/validation/
 	@$(BIN)/python -m validation.ab_certificate
+
+mutants: .venv/.mutants-ready   ## put small faults into the statistics; the tests must find them; 20 minutes
+	@$(BIN)/python -m validation.mutants
 
 chaos: .venv/.test-ready        ## kill commands, corrupt responses and inputs; writes docs/validation/chaos.md
 	@$(BIN)/python -m validation.chaos
@@ -77,6 +80,10 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.bench-ready: .venv/.test-ready
 	@$(PIP) -e '.[demo,prices,share,xlsx,test,bench]'
+	@touch $@
+
+.venv/.mutants-ready: .venv/.test-ready
+	@$(PIP) -e '.[demo,prices,share,test,docs,mutants]'
 	@touch $@
 
 clean:                          ## back to a fresh clone: data/ and reports/ keep only their README

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = "demo,prices,share,test,docs"
+EXTRAS = "demo,prices,share,test,docs,mutants"
 FILES = {"3.11.5": "constraints.txt", "3.14": "constraints-3.14.txt"}
 
 
