@@ -35,6 +35,7 @@ visits AS (
 ),
 final AS (
     SELECT
+        $shop                                                        AS shop,
         count(*) / 56                                                AS orders_per_day,
         sum(revenue)                                                 AS revenue,
         sum(revenue * revenue)                                       AS revenue_squares,
