@@ -180,9 +180,7 @@ _TABLES = (
         key=("test_id",),
         columns=_columns(text="test_id")
         + _columns(
-            "analysis",
-            integer="plan_days plan_looks plan_orders_before plan_tuned_conversions",
-            text="plan_version",
+            "analysis", integer="plan_days plan_looks plan_orders_before plan_tuned_conversions"
         ),
         write="upsert",
     ),
@@ -349,9 +347,6 @@ def only_d1lab_writes(declared: Table) -> bool:
 
 
 def by_declared_name(found: Mapping[str, Found]) -> dict[str, Found]:
-    """Rename a database's tables to the catalog's names, ignoring case as SQLite does.
-
-    Tables that are not in the catalog keep their names.
-    """
+    """Rename tables to the catalog's names, ignoring case as SQLite does; others keep theirs."""
     declared = {name.lower(): name for name in (*TABLES, CHANGES, PUSHES, RESULTS, *OF_WORKERS)}
     return {declared.get(name.lower(), name): each for name, each in found.items()}

@@ -48,8 +48,7 @@ def ab(
     power: Annotated[float, typer.Option(help="With size and plan: statistical power.")] = 0.8,
     shop: Annotated[str | None, typer.Option(help="With plan: shop of the test.")] = None,
     lift: Annotated[
-        list[str] | None,
-        typer.Option(help="With plan: lift to detect, such as 10%. Repeatable."),
+        list[str] | None, typer.Option(help="With plan: lift to detect, such as 10%. Repeatable.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,7 +129,7 @@ def _print_plan(
         print_json(plans)
         return
     sys.stdout.write(planner.sentence(plans) + "\n")
-    print_rows(planner.Plan._fields, plans)
+    print_rows(planner.PlannedTest._fields, plans)
 
 
 def _known(value: object) -> object:

@@ -24,7 +24,6 @@ PLAN_COLUMNS = (
     "plan_looks",
     "plan_orders_before",
     "plan_tuned_conversions",
-    "plan_version",
 )
 """Columns of `plans`."""
 
@@ -155,7 +154,6 @@ def plans(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "plan_looks": test.default.looks,
             "plan_orders_before": test.default.orders_before,
             "plan_tuned_conversions": test.default.tuned_conversions,
-            "plan_version": VERSION,
         }
         for test, *_ in decisions
         if test.default

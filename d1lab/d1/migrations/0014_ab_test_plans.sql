@@ -5,6 +5,5 @@ CREATE TABLE IF NOT EXISTS d1lab_ab_test_plans (
   plan_days INTEGER,
   plan_looks INTEGER,
   plan_orders_before INTEGER,
-  plan_tuned_conversions INTEGER,
-  plan_version TEXT
+  plan_tuned_conversions INTEGER
 ) WITHOUT ROWID;

@@ -154,7 +154,6 @@ def test_a_test_without_a_plan_has_the_default_one() -> None:
         "plan_looks": 8,
         "plan_orders_before": 500,
         "plan_tuned_conversions": 1_000,
-        "plan_version": "ab-2",
     }
 
 
