@@ -129,7 +129,7 @@ def _print_plan(
         print_json(plans)
         return
     sys.stdout.write(planner.sentence(plans) + "\n")
-    print_rows(planner.PlannedTest._fields, plans)
+    print_rows(planner.SizedTest._fields, plans)
 
 
 def _known(value: object) -> object:

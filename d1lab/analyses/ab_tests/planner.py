@@ -32,7 +32,7 @@ class Traffic(NamedTuple):
     spread: Mapping[Metric, float]  # (mean of squares) / (mean)^2 of a buyer's value; 1 for counts
 
 
-class PlannedTest(NamedTuple):
+class SizedTest(NamedTuple):
     """Size of a test that detects a lift, by one metric and rule."""
 
     metric: Metric
@@ -80,7 +80,7 @@ def plan(
     power_wanted: float = 0.8,
     alpha: float = 0.05,
     share_b: float = 0.5,
-) -> list[PlannedTest]:
+) -> list[SizedTest]:
     """Return the size of a test for each known metric, lift, and rule.
 
     The variance of a difference relative to A is c (1 / (1 - s) + (1 + lift) / s) / n, with n
@@ -110,7 +110,7 @@ def plan(
 
 def _plan(
     shop: Traffic, metric: Metric, lift: float, rule: str, wanted: tuple[float, float, float]
-) -> PlannedTest:
+) -> SizedTest:
     if not (lift > -1 and lift != 0):
         raise InputError(f"invalid lift {lift:g}: it must be above -100% and not 0")
     power_wanted, alpha, share_b = wanted
@@ -123,8 +123,8 @@ def _plan(
     visitors = None if shop.rate is None else math.ceil(needed / shop.rate)
     days = math.ceil(needed / shop.orders_per_day / WEEK_DAYS) * WEEK_DAYS
     if days > LONGEST_DAYS:
-        return PlannedTest(metric, lift, rule, orders, visitors, None, "more than a year")
-    return PlannedTest(metric, lift, rule, orders, visitors, days)
+        return SizedTest(metric, lift, rule, orders, visitors, None, "more than a year")
+    return SizedTest(metric, lift, rule, orders, visitors, days)
 
 
 def _factor(rule: str, days: float, power_wanted: float, alpha: float) -> float:
@@ -152,7 +152,7 @@ def endless_inflation(power_wanted: float = 0.8, alpha: float = 0.05) -> float:
     return power.drift_factor(lines.tolist(), times, power=power_wanted, alpha=alpha)
 
 
-def sentence(plans: Sequence[PlannedTest]) -> str:
+def sentence(plans: Sequence[SizedTest]) -> str:
     """Return the plan of the first lift above 5% by conversions, in words."""
     chosen = [one for one in plans if one.metric == "conversions" and one.rule == "with an end"]
     first = next((one for one in chosen if one.lift > LIFTS[0]), chosen[0])
@@ -169,7 +169,7 @@ def _spread(count: int | None, total: float | None, squares: float | None) -> fl
     return max(float(squares) * count / float(total) ** 2, 1.0)
 
 
-def rows(plans: Sequence[PlannedTest]) -> list[dict[str, Any]]:
+def rows(plans: Sequence[SizedTest]) -> list[dict[str, Any]]:
     """Return the rows of the planner's table."""
     return [
         {
