@@ -7,9 +7,8 @@ Four writers share the database, and each column has one owner:
 - **analysis**: results that a report stages and `push` writes;
 - **worker**: rates that the events Worker computes from views and carts.
 
-The app's tables have the app's columns only: d1lab's additional data is in separate tables,
-`d1lab_*`, with the same keys. An app can have fewer columns, or additional ones: a pull
-reads the columns that exist.
+The app's tables have the app's columns only; d1lab's own data is in tables `d1lab_*` with the same
+keys. A pull reads the columns that exist: an app can have fewer, or additional ones.
 """
 
 from __future__ import annotations
@@ -179,9 +178,7 @@ _TABLES = (
         "d1lab_ab_test_plans",
         key=("test_id",),
         columns=_columns(text="test_id")
-        + _columns(
-            "analysis", integer="plan_days plan_looks plan_orders_before plan_tuned_conversions"
-        ),
+        + _columns("analysis", integer="plan_days plan_orders_before plan_tuned_conversions"),
         write="upsert",
     ),
     Table(

@@ -29,7 +29,6 @@ SELECT
     planned_looks,
     planned_end         AS planned_end_at,
     plan_days,
-    plan_looks,
     plan_orders_before,
     plan_tuned_conversions,
     guardrails,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from d1lab.analyses.ab_tests.earnings import default_metric
 from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
-from d1lab.analyses.ab_tests.plans import DefaultPlan, default_plan
+from d1lab.analyses.ab_tests.plans import WEEK_DAYS, DefaultPlan, default_plan
 from d1lab.analyses.ab_tests.validation import (
     VariantConfig,
     parse_guardrails,
@@ -121,7 +121,7 @@ def _default(row: Row) -> DefaultPlan | None:
         return found
     return DefaultPlan(
         int(row["plan_days"]),
-        int(row["plan_looks"]),
+        int(row["plan_days"]) // WEEK_DAYS,
         _count(row["plan_orders_before"]),
         _count(row["plan_tuned_conversions"]),
     )

@@ -21,7 +21,6 @@ from d1lab.analyses.ab_tests.rows import AbTest, Row, known_rows, read_test
 PLAN_COLUMNS = (
     "test_id",
     "plan_days",
-    "plan_looks",
     "plan_orders_before",
     "plan_tuned_conversions",
 )
@@ -151,7 +150,6 @@ def plans(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         {
             "test_id": test.test_id,
             "plan_days": test.default.days,
-            "plan_looks": test.default.looks,
             "plan_orders_before": test.default.orders_before,
             "plan_tuned_conversions": test.default.tuned_conversions,
         }

@@ -3,7 +3,6 @@
 CREATE TABLE IF NOT EXISTS d1lab_ab_test_plans (
   test_id TEXT PRIMARY KEY,
   plan_days INTEGER,
-  plan_looks INTEGER,
   plan_orders_before INTEGER,
   plan_tuned_conversions INTEGER
 ) WITHOUT ROWID;

@@ -151,7 +151,6 @@ def test_a_test_without_a_plan_has_the_default_one() -> None:
     assert ab_tests.plans([small, large])[0] == {
         "test_id": "t",
         "plan_days": 56,
-        "plan_looks": 8,
         "plan_orders_before": 500,
         "plan_tuned_conversions": 1_000,
     }
@@ -161,7 +160,6 @@ def test_a_recorded_default_plan_stays() -> None:
     """Orders before the start that arrive late do not move the end of a running test."""
     recorded = {
         "plan_days": 56,
-        "plan_looks": 8,
         "plan_orders_before": 500,
         "plan_tuned_conversions": 1_000,
     }
