@@ -211,9 +211,9 @@ for a sample ratio mismatch raised a false alarm in {alarms:.1f}% of the tests o
 
 ## Heavy order values and uneven splits, with no true difference
 
-The limits are the same; a test read once has 6.0, too. Of log-normal order values with sd 2, a few
-outweigh all others. If the smaller variant has less than 40% of the visitors, money has pooled
-variances, and no result below {buyers} buyers in that variant, which counts as no winner here.
+Twice as many tests per cell. The limits are the same; a test read once has 6.0, too. With sd 2, a
+few orders outweigh all others. If the smaller variant has less than 40% of the visitors, money has
+pooled variances, and no result below {buyers} buyers in that variant, which counts as no winner.
 
 {hard}
 
