@@ -110,6 +110,8 @@ def set_files(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
         ).fetchall()
     except duckdb.CatalogException:
         return {}  # built before there was an archive
+    if rows:
+        con.execute("SET parquet_metadata_cache = true")  # views read the files several times
     home = archive_folder(folder).resolve()
     for table in {row[0] for row in rows}:
         paths = [str(home / path) for name, path, _ in rows if name == table]
