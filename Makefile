@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: report test coverage lab check pins docs bench certify mutants soak chaos coexistence images clean
+.PHONY: report test test-long coverage lab check pins docs bench certify mutants soak chaos coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -13,6 +13,9 @@ report: .venv/.run-ready        ## build the demo shops, pull, run every report,
 
 test: .venv/.test-ready         ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+test-long: .venv/.test-ready    ## all tests, those that take long too, with all examples
+	@D1LAB_TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m ""
 
 coverage: .venv/.test-ready     ## all tests with coverage, which must not fall
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered

@@ -117,6 +117,9 @@ def write_events(folder: Path, events: int = EVENTS) -> None:
     with duckdb.connect(folder / FILES["ours"], config={"threads": 2}) as con:
         con.execute("SET enable_progress_bar = false; CREATE SCHEMA raw")
         con.execute(_EVENTS, {"events": events})
+        con.execute(
+            "CREATE SCHEMA history; CREATE VIEW history.order_events AS FROM raw.order_events"
+        )
         con.execute("CREATE MACRO main.in_units(x) AS x::BIGINT")
         prepare_days(con)
         con.execute(f"CREATE VIEW order_lines AS {view}")

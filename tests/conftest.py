@@ -16,6 +16,7 @@ from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 from tests.support import shop_app, workerd
+from tests.support.examples import examples
 from tests.support.outside import required
 
 
@@ -160,6 +161,7 @@ def pytest_runtest_makereport(
 # the clock nor how many draws were too large decides: no deadline, no health check.
 settings.register_profile(
     "d1lab",
+    max_examples=examples(100),
     derandomize=False,
     deadline=None,
     print_blob=True,

@@ -75,10 +75,10 @@ class Proof(NamedTuple):
         }
         for of, share in unprompted.items():
             if share > MAX_UNPROMPTED:
-                faults.append(f"{share:.1%} {of} change without an order, above 15 %")
+                faults.append(f"{share:.1%} {of} change without an order, above 15%")
         held = mean(self.courses["confirmed"].holds).held
         if held < MIN_HELD:
-            faults.append(f"Champions and Loyal hold {held:.1%} of what comes, below 75 %")
+            faults.append(f"Champions and Loyal hold {held:.1%} of what comes, below 75%")
         return faults
 
 

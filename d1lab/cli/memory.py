@@ -7,8 +7,8 @@ limit, the system kills the process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,12 +52,12 @@ def require_memory(arguments: Sequence[str]) -> None:
 
 def _address_space() -> int | None:
     """Return the limit on address space in bytes; None without one."""
-    if os.name != "posix":
+    try:
+        limits = import_module("resource")  # not on Windows
+    except ImportError:
         return None
-    import resource  # not on Windows
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if soft == resource.RLIM_INFINITY else soft
+    soft, _ = limits.getrlimit(limits.RLIMIT_AS)
+    return None if soft == limits.RLIM_INFINITY else soft
 
 
 def cgroup_limits(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> Iterator[int]:

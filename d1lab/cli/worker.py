@@ -49,7 +49,9 @@ def init(
     if not as_json:
         kept = sum(file.action == "kept" for file in files)
         note = f", {kept} kept because somebody changed them" if kept else ""
-        echo_err(f"worker init: {len(files)} files{' (dry run)' if dry_run else ''}{note}")
+        echo_err(
+            f"worker init: {counted(len(files), 'file')}{' (dry run)' if dry_run else ''}{note}"
+        )
 
 
 drain_app = typer.Typer()
@@ -92,8 +94,9 @@ def drain(
         print_json(result)
     else:
         echo_err(
-            f"drain: {counted(result.messages, 'message')}, {result.written:,} events written, "
-            f"{result.known:,} already in D1, {result.views:,} views, {result.rejected:,} rejected"
+            f"drain: {counted(result.messages, 'message')}, "
+            f"{counted(result.written, 'event')} written, {result.known:,} already in D1, "
+            f"{counted(result.views, 'view')}, {result.rejected:,} rejected"
         )
     if result.rejected:
         raise typer.Exit(1)

@@ -81,7 +81,7 @@ SETUPS = (
     Setup(
         "harbor",
         "basket-discount",
-        "10 % off from three products",
+        "10% off from three products",
         20,
         0,
         lift=0.12,
@@ -98,7 +98,7 @@ SETUPS = (
     Setup(
         "harbor",
         "summer-sale",
-        "Summer sale, 15 % off",
+        "Summer sale, 15% off",
         200,
         28,
         lift=0.2,
@@ -112,7 +112,7 @@ SETUPS = (
     Setup(
         "village",
         "deep-discount",
-        "5 % off or 25 % off",
+        "5% off or 25% off",
         80,
         60,
         lift=0.25,

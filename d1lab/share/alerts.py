@@ -63,7 +63,7 @@ def parse_alert(text: str) -> Alert:
         )
     metric, sign, percent = match["metric"], match["sign"], match["percent"]
     number = float(match["number"]) / (100 if percent else 1)
-    words = f"{metric} {sign} {match['number']}{' %' if percent else ''}"
+    words = f"{metric} {sign} {match['number']}{'%' if percent else ''}"
     return Alert(metric, sign, number, words)
 
 

@@ -38,7 +38,7 @@ def shrinkage(z: float, lines: Sequence[float], information: Sequence[float]) ->
         information: Information at each look, increasing.
 
     >>> round(shrinkage(2.6, [4.0486, 2.8628, 2.3375], [1, 2, 3]), 3)
-    0.959
+    0.988
     """
     stages = _stages(lines, information)
     size, last = abs(z), float(information[-1])

@@ -52,13 +52,13 @@ def test_ab_json_always_has_every_field(tmp_path: Path, arms):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["500/10000", "700/10000"], "Roll out B: it converts 40 % more than A"),
+        (["500/10000", "700/10000"], "Roll out B: it converts 40% more than A"),
         (
             ["500/10000", "560/10000"],
-            "Inconclusive: B converts 12 % more than A (95% interval −0.4 % to",
+            "Inconclusive: B converts 12% more than A (95% interval −0.4% to",
         ),
         (["122", "189"], "No result: visitors were not counted"),
-        (["122", "189", "--share-b", ".5"], "Roll out B: it brought 55 % more orders"),
+        (["122", "189", "--share-b", ".5"], "Roll out B: it brought 55% more orders"),
     ],
 )
 def test_ab_prints_a_sentence_first(tmp_path: Path, arguments, sentence):

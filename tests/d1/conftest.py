@@ -32,7 +32,8 @@ def embedded(tmp_path: Path) -> Iterator[SqliteDatabase]:
 @pytest.fixture(
     params=[
         "embedded",
-        *(pytest.param(kind, marks=pytest.mark.engine) for kind in ("engine", "gateway")),
+        pytest.param("engine", marks=pytest.mark.engine),
+        pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),
     ]
 )
 def writable(request: pytest.FixtureRequest) -> Iterator[Database]:

@@ -22,6 +22,7 @@ from d1lab.errors import D1AuthError, InputError
 from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
 from tests.support.d1_api import D1Api
+from tests.support.examples import examples
 from tests.support.lagging import URL, LaggingD1
 from tests.support.worker_database import READER, WRITER
 
@@ -70,7 +71,7 @@ def beside() -> Iterator[LaggingD1]:
 
 
 @given(steps=STEPS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_session_never_reads_before_its_bookmark(beside, steps):
     """Writes, copies, and reads of two connections in any order, with a replica that lags."""
     beside.reset()
@@ -84,7 +85,7 @@ def test_the_interleavings_find_a_replica_that_ignores_bookmarks():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4))
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 def test_a_pull_loses_no_row_to_a_lagging_replica(rounds):
     """Whatever was committed before a pull is in the warehouse after it."""
     with lagging() as d1, tempfile.TemporaryDirectory() as folder:

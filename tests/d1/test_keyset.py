@@ -22,6 +22,7 @@ from d1lab.errors import (
     D1TooBigError,
     UnpagedTableError,
 )
+from tests.support.examples import examples
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +172,7 @@ def test_composite_keys_are_walked_once(writable, limit):
         assert rest == wanted[wanted.index(rows([batch])[-1]) + 1 :]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     keys=st.sets(
         st.tuples(

@@ -20,6 +20,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1UnavailableError, InputError
 from d1lab.ingest.aggregate import aggregate, aggregate_tables
 from d1lab.ingest.events import track
+from tests.support.examples import examples
 
 Figures = dict[str, dict[tuple, dict[str, Any]]]
 
@@ -290,7 +291,7 @@ def river(tmp_path_factory, dying):
     return flowing
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 @given(first=st.lists(EVENT, min_size=2, max_size=6), steps=st.lists(STEP, min_size=4, max_size=6))
 def test_aggregate_equals_a_recount(river, first, steps):
     """One run is right after new, refunded, corrected, late, or deleted events, and kills."""

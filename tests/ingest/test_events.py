@@ -16,6 +16,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError, UnknownName
 from d1lab.ingest.events import BATCH_EVENTS, RejectedEvent, TrackResult, track, track_table
 from d1lab.ingest.files import FIELDS
+from tests.support.examples import examples
 
 
 def stored(db, columns="*"):
@@ -204,7 +205,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(EVENT, min_size=1, max_size=12))
 def test_track_table_equals_track(tmp_path_factory, events):
     """Both functions apply the same rules and give the same rows and rejected events."""

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from d1lab.errors import D1UnavailableError, InputError, UnknownName
 from d1lab.ingest.orders import Reading, ingest_orders
 from d1lab.ingest.rejected import RejectedLine, write_rejected
+from tests.support.examples import examples
 
 SALT = SecretStr("a salt for the tests only")
 COLUMNS = (
@@ -385,7 +386,7 @@ def test_column_map_is_strict(db, tmp_path, pairs, toml, error, message):
 CENTS = st.integers(0, 5_000)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_every_cent_is_assigned_to_a_line(export, data):
     """For any prices, discounts, and refunds, revenue adds up to Subtotal and to the refund."""

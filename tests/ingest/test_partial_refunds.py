@@ -10,7 +10,7 @@ from d1lab.ingest.partial_refunds import Charges, due
 @pytest.mark.parametrize(
     ("charges", "lines", "goods"),
     [
-        # one of three units with 8 % on top
+        # one of three units with 8% on top
         (Charges(1080, 3000, 3000, 3240, 240, 0, 0), [(3000, 3)], 1000),
         # prices hold their tax
         (Charges(1000, 3000, 3000, 3500, 479, 500, 0), [(3000, 3)], 1000),

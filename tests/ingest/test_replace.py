@@ -11,6 +11,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import D1UnavailableError, InputError
 from d1lab.ingest import replace
 from d1lab.ingest.events import track
+from tests.support.examples import examples
 from tests.support.exports import FIRST, MORE, load, sums, write_export
 
 PAIRS = ["order_id=o", "sku=s", "quantity=q", "list_price=p", "occurred_at=t"]
@@ -192,7 +193,7 @@ STATE = st.lists(st.sampled_from(["SOCK", "CAP", "TIE"]), unique=True, max_size=
 EXPORT = st.dictionaries(st.sampled_from("123"), STATE, min_size=1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.data())
 def test_any_interleaving_ends_in_the_newest_state_of_each_order(tmp_path_factory, data):
     """Exports can come in any order, repeatedly, and with any form of ID; without lines, an order

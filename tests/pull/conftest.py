@@ -87,7 +87,8 @@ def remote(file: SqliteDatabase) -> Remote:
     params=[
         "file",
         "remote",
-        *(pytest.param(kind, marks=pytest.mark.engine) for kind in ("engine", "gateway")),
+        pytest.param("engine", marks=pytest.mark.engine),
+        pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),
     ]
 )
 def db(request: pytest.FixtureRequest) -> Iterator[Database]:

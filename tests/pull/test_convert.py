@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.pull.convert import Unconverted, convert
+from tests.support.examples import examples
 
 CASES = {
     "integer": {
@@ -138,7 +139,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(values=st.lists(_VALUES, max_size=12), kind=st.sampled_from(sorted(CASES)))
 def test_a_batch_is_converted_value_by_value(values, kind):
     """Converting a batch gives the same as converting its values one by one."""

@@ -14,6 +14,7 @@ from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
 from d1lab.warehouse import views
 from tests.pull.conftest import EVENT, Remote, add_events, assert_same
+from tests.support.examples import examples
 
 _STEP = st.one_of(
     st.tuples(st.just("insert"), st.integers(1, 5), st.just(0)),
@@ -40,7 +41,7 @@ class Died(Exception):
     """The pull was killed at this point."""
 
 
-@settings(max_examples=16)
+@settings(max_examples=examples(16))
 @given(steps=st.lists(_STEP, max_size=12), is_remote=st.booleans())
 def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
     """There are inserts, updates, deletions, replacements, killed pulls, and a truncated log."""

@@ -17,6 +17,7 @@ from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan
 from d1lab.pull.rhythm import Rhythm
 from d1lab.pull.sqlite_source import FileReader
+from tests.support.examples import examples
 
 TYPES = ("INTEGER", "REAL", "DECIMAL(9,2)", "TEXT", "DATETIME", "JSON", "BLOB", "", "BOOLEAN")
 
@@ -187,7 +188,7 @@ _VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     columns=st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
     rows=st.lists(st.tuples(_VALUES, _VALUES, _VALUES), max_size=14),

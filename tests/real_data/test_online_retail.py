@@ -30,7 +30,7 @@ def test_real_orders_keep_the_promises(proof):
 
 
 def test_rolling_quintiles_flicker(proof):
-    """Without confirmation the labels of 37 % of silent customers change in a month."""
+    """Without confirmation the labels of 37% of silent customers change in a month."""
     rolling = customers_proof.mean(proof.courses["rolling"].changes)
     assert rolling.moved == pytest.approx(0.44, abs=0.01)
     assert rolling.of_silent == pytest.approx(0.37, abs=0.01)
@@ -45,6 +45,7 @@ def test_page_tells_the_figures(proof):
     assert customers_proof.PAGE.read_text(encoding="utf-8") == page
 
 
+@pytest.mark.long
 def test_every_line_is_an_event_or_refused():
     """A real shop's year: every line is an event or is refused, and the odd ones are known."""
     result = ingest_orders(
@@ -88,7 +89,7 @@ def test_demand_choice_beats_the_four_week_mean(retail):
 
 
 def test_demand_intervals_cover(retail):
-    """80 % intervals hold 75 to 85 %, among slow and fast sellers alike."""
+    """80% intervals hold 75 to 85%, among slow and fast sellers alike."""
     assert 0.75 <= retail.covered() <= 0.85
     expected = 4 * retail.per_week[demand.CHOSEN]
     for low, high in ((4, 20), (20, 100), (100, np.inf)):

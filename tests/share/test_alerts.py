@@ -26,7 +26,7 @@ FIGURES = (
         ("cover == 9", [9]),
         ("cover != 9", [6.5]),
         ("cover < -1", []),
-        ("repeat_rate < 25 %", [0.24]),
+        ("repeat_rate < 25%", [0.24]),
         ("repeat_rate < 0.25", [0.24]),
         ("repeat_rate < 24%", []),
     ],

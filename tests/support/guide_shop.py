@@ -50,7 +50,7 @@ def _rows() -> Iterator[tuple[str, dict[str, Any]]]:
             "last_purchase_date": f"{last} 08:00:00",
         }  # fmt: skip
     for test, (name, ended) in {
-        "t1": ("10 or 20 %", "2026-04-28 00:00:00"),
+        "t1": ("10 or 20%", "2026-04-28 00:00:00"),
         "t2": ("Banner", None),
     }.items():
         yield "ab_test_results", {

@@ -124,7 +124,7 @@ def figures(shift: float = 0.0) -> Figures:
             unit="USD",
             kind="money",
             better="lower",
-            note="-10 % on the 30 days before, within the swing from day to day (-27 % to +8 %)",
+            note="-10% on the 30 days before, within the swing from day to day (-27% to +8%)",
         ),
         Figure.of("turnover_rate", 5.91, unit="a year", low=5.4, high=6.5, better="higher"),
         Figure.of("lost_units", None, note="fewer than 30 days in stock"),
@@ -178,7 +178,7 @@ def turnover_cells(shift: float = 0.0) -> list[dict[str, Any]]:
                 "high",
                 reference=14,
                 title="Seven products have less cover than the lead time",
-                description="Days of supply of the twelve products that run out first, with 90 %"
+                description="Days of supply of the twelve products that run out first, with 90%"
                 " intervals, against a lead time of 14 days. Seven lie wholly below it.",
                 units={"days_of_supply": "days"},
             ),

@@ -329,10 +329,10 @@ def _percent(ratio: float, sign: str = "-") -> str:
     """Format a share as a whole percentage; below 1% with one decimal, so it is not shown as 0.
 
     >>> _percent(0.258, "+"), _percent(-0.004, "+"), _percent(0.0)
-    ('+26 %', '−0.4 %', '0 %')
+    ('+26%', '−0.4%', '0%')
     """
     digits = 0 if abs(ratio) >= 0.01 or ratio == 0 else 1
     text = f"{100 * ratio:{sign}.{digits}f}"
     if not text.strip("+-0."):
         text = "0"
-    return f"{text} %".replace("-", "\N{MINUS SIGN}")
+    return f"{text}%".replace("-", "\N{MINUS SIGN}")

@@ -32,7 +32,7 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 def level(confidence: float | None) -> str | None:
     """Format the stored confidence; it is truncated, so 99.99 is never shown as 100."""
-    return None if confidence is None else f"{confidence:.2f} %"
+    return None if confidence is None else f"{confidence:.2f}%"
 
 
 def chance(share: float | None) -> str | None:
@@ -40,8 +40,8 @@ def chance(share: float | None) -> str | None:
     if share is None:
         return None
     if 0.001 <= share <= 0.999:
-        return f"{100 * share:.1f} %"
-    return "< 0.1 %" if share < 0.5 else "> 99.9 %"
+        return f"{100 * share:.1f}%"
+    return "< 0.1%" if share < 0.5 else "> 99.9%"
 
 
 def _lift(ratio: float | None) -> float | None:

@@ -80,7 +80,7 @@ class Recommendation(NamedTuple):
     units: float | None  # expected over the horizon under the decision
     profit: float | None  # expected over the horizon under the decision
     gain: float | None  # expected profit at the depth minus profit at the regular price
-    gain_low: float | None  # 90 % interval of the gain
+    gain_low: float | None  # 90% interval of the gain
     gain_high: float | None
     chance: float | None  # probability that the gain is above 0
     break_even_margin: float | None  # at the best depth

@@ -198,9 +198,9 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"ended": True}, "Roll out B: it converts 24 % more than A (95% interval +11 % to +39 %)"),
-        ({"ended": True, "variant_b_conversions": 390}, "Keep A: B converts 22 % fewer"),
-        ({"ended": True, "variant_b_conversions": 520}, "Inconclusive: B converts 4 % more"),
+        ({"ended": True}, "Roll out B: it converts 24% more than A (95% interval +11% to +39%)"),
+        ({"ended": True, "variant_b_conversions": 390}, "Keep A: B converts 22% fewer"),
+        ({"ended": True, "variant_b_conversions": 520}, "Inconclusive: B converts 4% more"),
         ({"ended": True, "variant_b_visitors": 13_000}, "sample ratio mismatch"),
         ({"ended": True, "variant_b_conversions": 0, "variant_a_conversions": 0}, "No result yet"),
         ({"ended": True, "variant_b_conversions": 10_001}, "numbers are inconsistent"),
@@ -225,7 +225,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("a", "missed")
     assert report.sentence(found.result).startswith(
-        "Keep A: although B converts 24 % more than A, it earns 30 % less profit per visitor"
+        "Keep A: although B converts 24% more than A, it earns 30% less profit per visitor"
     )
     text, status = report.verdict([found])
     assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
@@ -244,7 +244,7 @@ def test_a_tie_that_loses_money_says_so() -> None:
     tie = {**COUNTS, "variant_b_conversions": 520}
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("a", "missed")
-    assert report.sentence(found.result).startswith("Keep A: B earns 30 % less profit per visitor")
+    assert report.sentence(found.result).startswith("Keep A: B earns 30% less profit per visitor")
     near = {**tie, **profits, "variant_b_profit": 17_330.0}
     found = decide(
         row(**near, **DECLARED, method="fixed", ended=True, primary_metric="conversions")
@@ -266,7 +266,7 @@ def test_a_running_test_that_loses_money_is_to_be_stopped(method: str) -> None:
     found = decide(row(**COUNTS, **DECLARED, **losing, method=method, planned_visitors=30_000))
     assert (found.result.winner, found.test.plan.primary_metric) == ("a", "profit")
     told = report.sentence(found.result)
-    assert told.startswith("Stop the test and keep A: although B converts 24 % more")
+    assert told.startswith("Stop the test and keep A: although B converts 24% more")
     assert report.status(found.result) == "bad"
     won = decide(row(**COUNTS, **DECLARED, method="fixed", ended=True, test_name="x"))
     text, status = report.verdict([won, found])
@@ -315,10 +315,10 @@ def test_headline_counts_every_test_once() -> None:
 
 
 def test_no_chance_or_level_is_shown_as_certain() -> None:
-    """The maximum is 99.99, and a probability near 1 is shown as > 99.9 %, not as 100 %."""
+    """The maximum is 99.99, and a probability near 1 is shown as > 99.9%, not as 100%."""
     sure = decide(row(**{**COUNTS, "variant_b_conversions": 900}, **DECLARED, ended=True))
     [shown] = report.verdicts([sure])
-    assert (shown["confidence"], shown["chance_b_better"]) == ("99.99 %", "> 99.9 %")
+    assert (shown["confidence"], shown["chance_b_better"]) == ("99.99%", "> 99.9%")
 
 
 @pytest.mark.parametrize(

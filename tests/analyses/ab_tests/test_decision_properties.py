@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from d1lab.analyses.ab_tests.decision import AbResult, as_json, compare
 from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
+from tests.support.examples import examples
 
-SETTINGS = settings(max_examples=60)
+SETTINGS = settings(max_examples=examples(60))
 DECLARED = AbPlan(share_b=0.5, share_declared=True)
 METHODS = ("fixed", "group_sequential", "always_valid")
 
@@ -249,14 +250,14 @@ any_plan = st.builds(
 )
 
 
-@settings(SETTINGS, max_examples=400)
+@settings(SETTINGS, max_examples=examples(400))
 @given(any_arm, any_arm, any_plan, st.lists(st.builds(Look, any_arm, any_arm), max_size=2))
 def test_no_input_crashes(a: Variant, b: Variant, plan: AbPlan, looks: list[Look]) -> None:
     """Every input gives a result, or a status with a reason."""
     settled(compare(a, b, plan, looks))
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(
     st.builds(
         Variant,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from d1lab.analyses.customers.segments import Customer, segment
 from d1lab.metrics import evaluate, load_metrics
+from tests.support.examples import examples
 
 METRICS = load_metrics()
 START = date(2026, 1, 1)
@@ -130,7 +131,7 @@ lines_of_a_shop = st.lists(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(lines_of_a_shop, st.sampled_from([0, 60]), st.integers(6, 12))
 def test_customer_scores_equal_the_reference(con, lines, more, until):
     """With ties, refunds, canceled orders, and unknown customers, in small and large shops."""
@@ -207,7 +208,7 @@ def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
     assert found.later_purchases.sum() == 0
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(lines_of_a_shop, st.integers(1, 6))
 def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
     """The past is the same with and without later data."""

@@ -31,7 +31,7 @@ def test_abc_equals_a_walk_down_the_list(revenue):
 @pytest.mark.parametrize(
     ("revenue", "classes"),
     [
-        ([80, 15, 5], "ABC"),  # the second begins exactly at 80 %, the third at 95 %
+        ([80, 15, 5], "ABC"),  # the second begins exactly at 80%, the third at 95%
         ([79, 16, 5], "AAC"),  # the one that crosses takes the higher class
         ([100, 0, -3, np.nan], "ACCC"),
         ([0, 0], "CC"),

@@ -19,6 +19,7 @@ from d1lab.analyses.inventory.demand import (
 )
 from d1lab.analyses.inventory.forecasters import RIVALS, moving_mean, seasonal_naive, smoothed, tsb
 from d1lab.errors import InputError
+from tests.support.examples import examples
 
 UNITS = st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0, 9.0, -1.0, nan])
 
@@ -67,7 +68,7 @@ BY_HAND = {
 }
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(_matrix(2, 60))
 def test_rivals_equal_plain_loops(weeks):
     """Each column of a method equals a loop over the weeks up to it, without later weeks."""
@@ -126,7 +127,7 @@ def _choice_by_hand(weeks: list[list[float]], sku: int, week: int) -> tuple[str,
     return next((r, level) for r, (e, level) in scores.items() if e <= least + 1e-12)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(_matrix(3, 24))
 def test_forecast_equals_plain_choice(weeks):
     """The chosen method and its forecast equal those of loops over SKUs and weeks."""

@@ -18,6 +18,7 @@ from bench import turnover as bench
 from d1lab.analyses.inventory.turnover import StockLedger, Turnover, turnover
 from d1lab.errors import InputError
 from d1lab.metrics import evaluate, load_metrics
+from tests.support.examples import examples
 
 FIRST = date(2026, 5, 1)
 
@@ -314,7 +315,7 @@ def _ledgers(draw: st.DrawFn, days: int) -> list[Row]:
     return [(day, *draw(counts)) for day in written]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data(), days=st.sampled_from([7, 35]))
 def test_turnover_equals_row_by_row_reference(stock, data, days):
     """SQL and statistics together equal a computation by hand, on any ledger: with
@@ -326,7 +327,7 @@ def test_turnover_equals_row_by_row_reference(stock, data, days):
         _assert_same(_one(rates, i), _by_hand(ledgers[int(sku)], days))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(days=st.integers(7, 40), data=st.data())
 def test_turnover_equals_reference_on_kept_ledgers(stock, days, data):
     """The same on consistent ledgers: all days, each starting where the last one ended."""

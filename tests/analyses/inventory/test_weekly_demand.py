@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d1lab.metrics import evaluate, load_metrics
+from tests.support.examples import examples
 
 UNTIL = date(2026, 5, 31)
 WEEKS = 3
@@ -75,7 +76,7 @@ ORDERS = st.tuples(DAYS, st.just("order"), st.integers(1, 4), st.integers(0, 8))
 REFUNDS = st.tuples(DAYS, st.just("refund"), st.integers(-3, -1), st.integers(-2, 0))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(STOCK, min_size=1, max_size=30), st.lists(ORDERS | REFUNDS, max_size=10))
 def test_weekly_demand_equals_row_by_row(con, stock, lines):
     """Duplicate days, stockouts, days without a row, refunds, and shops without orders."""

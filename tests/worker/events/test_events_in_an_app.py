@@ -57,7 +57,6 @@ def test_the_small_app_records_its_uses(engine, tmp_path: Path):
             assert db.query("SELECT sum(times_used) FROM discount_analytics").rows == [(1,)]
 
 
-@pytest.mark.engine
 def test_the_guides_app_records_its_uses(tmp_path: Path):
     """With a message of its queue, and its cron, handled by d1lab's functions."""
     folder = outside.guide_app()
