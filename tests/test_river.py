@@ -99,6 +99,7 @@ def test_river_from_events_to_pushed_results_and_back(project: Path, d1lab):
     assert _turnover_rows(project) == []
 
 
+@pytest.mark.parametrize("project", ["embedded"], indirect=True)
 def test_river_shows_what_a_push_would_do(project: Path, d1lab):
     """Without --push nothing is written; the dry run tells the difference; the push makes it."""
     _fill(project, d1lab)

@@ -43,6 +43,7 @@ def test_own_push_is_not_read_again(filled, tmp_path):
     assert reading.own_push(filled(LIVING), tmp_path / "own", LIVING) <= FEW
 
 
+@pytest.mark.long
 def test_pulls_of_a_day_read_what_changed(filled, tmp_path):
     """Counters once a day; the pairs of discounts by the app's index from the second day on."""
     db = filled(LIVING)

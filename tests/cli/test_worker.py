@@ -48,5 +48,5 @@ def test_drain_needs_a_token_and_an_account(run, project: Path, monkeypatch):
     monkeypatch.setattr(draining, "drain", lambda *_, **__: DrainResult(3, 4, 1, 1, 1, 1))
     ended = run("drain", "--queue", "q", "--account", "a")
     assert ended.code == 1
-    assert "3 messages, 1 events written, 1 already in D1, 1 views, 1 rejected" in ended.err
+    assert "3 messages, 1 event written, 1 already in D1, 1 view, 1 rejected" in ended.err
     assert run("drain", "--queue", "q", "--account", "a", "--json").json["known"] == 1

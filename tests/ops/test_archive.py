@@ -161,11 +161,15 @@ def _after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "kill",
     [
-        pytest.param(_before(ops, "write_manifest", 2), id="a file has no entry"),
+        pytest.param(
+            _before(ops, "write_manifest", 2), id="a file has no entry", marks=pytest.mark.long
+        ),
         pytest.param(_before(SqliteDatabase, "batch", 1), id="D1 has not deleted the noted range"),
         pytest.param(_after_batch, id="D1 has deleted and nobody knows"),
-        pytest.param(_before(ops, "pull", 2), id="the warehouse has not followed"),
-        pytest.param(_before(ops, "utc_now", 4), id="the end is not noted"),
+        pytest.param(
+            _before(ops, "pull", 2), id="the warehouse has not followed", marks=pytest.mark.long
+        ),
+        pytest.param(_before(ops, "utc_now", 4), id="the end is not noted", marks=pytest.mark.long),
     ],
 )
 def test_a_kill_at_any_arrow_loses_and_doubles_nothing(

@@ -87,7 +87,7 @@ def remote(file: SqliteDatabase) -> Remote:
     params=[
         "file",
         "remote",
-        pytest.param("engine", marks=pytest.mark.engine),
+        pytest.param("engine", marks=[pytest.mark.engine, pytest.mark.long]),
         pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),
     ]
 )

@@ -47,7 +47,9 @@ def rows_read(db: Database) -> int:
     return db.meter.by_table["order_events"].rows_read
 
 
-@pytest.fixture(params=["remote", pytest.param("engine", marks=pytest.mark.engine)])
+@pytest.fixture(
+    params=["remote", pytest.param("engine", marks=[pytest.mark.engine, pytest.mark.long])]
+)
 def billed(request: pytest.FixtureRequest, small_pages: None) -> Iterator[Database]:
     """A database with events that bills its rows."""
     if request.param == "engine":

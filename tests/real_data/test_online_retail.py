@@ -22,6 +22,7 @@ def proof() -> customers_proof.Proof:
     return customers_proof.prove(RETAIL)
 
 
+@pytest.mark.long
 def test_real_orders_keep_the_promises(proof):
     """4,372 customers; labels that stay; groups that hold what comes next."""
     assert proof.faults() == []
@@ -29,6 +30,7 @@ def test_real_orders_keep_the_promises(proof):
     assert proof.events + proof.refused == 541_909
 
 
+@pytest.mark.long
 def test_rolling_quintiles_flicker(proof):
     """Without confirmation the labels of 37% of silent customers change in a month."""
     rolling = customers_proof.mean(proof.courses["rolling"].changes)
@@ -38,6 +40,7 @@ def test_rolling_quintiles_flicker(proof):
     assert confirmed.unprompted < rolling.unprompted / 2
 
 
+@pytest.mark.long
 def test_page_tells_the_figures(proof):
     """The page in docs/ is what the command writes."""
     page = customers_proof.page(proof)

@@ -17,7 +17,10 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("rule", METHODS)
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param("group-sequential", marks=pytest.mark.long), "Beta-Binomial"],
+)
 def test_the_simulated_rule_is_the_products(rule: str) -> None:
     """For each test with 28 looks, the vectorized rules decide as `compare` does."""
     metric, method, share = METHODS[rule]

@@ -24,7 +24,7 @@ def _forget() -> Iterator[None]:
         part.forget_starts()
 
 
-@pytest.mark.parametrize("part", [0.4, 0.9])
+@pytest.mark.parametrize("part", [0.4, pytest.param(0.9, marks=pytest.mark.long)])
 def test_a_killed_command_runs_again(part: float) -> None:
     """And leaves what an undisturbed one leaves."""
     assert not kills.attempt(("track", part)).is_fault
@@ -52,6 +52,7 @@ def test_spoiled_answers_leave_the_right_state(fault: str) -> None:
     assert not outcome.is_fault, outcome
 
 
+@pytest.mark.long
 def test_a_pull_survives_answers_without_rows() -> None:
     """The answer that once emptied the warehouse, at a request and all later ones."""
     for request in range(0, answers.start_of("pull").requests, 3):
@@ -80,6 +81,7 @@ def test_mutated_inputs_end_in_a_sentence() -> None:
         assert not outcome.is_fault, outcome
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     """One page of them, with the policy and without; a script that runs is noticed."""
