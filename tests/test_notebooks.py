@@ -321,6 +321,7 @@ def test_customers_tells_and_stages(settings):
     assert "$18 in refunds" in note["text"]
 
 
+@pytest.mark.long
 def test_customers_does_not_depend_on_earlier_runs(settings):
     """What is shown and staged of a day is the same before and after runs of other days."""
     before = _found(settings)

@@ -28,6 +28,7 @@ def filled(tmp_path: Path):
     return made
 
 
+@pytest.mark.long
 def test_one_line_costs_the_same_beside_more_shops(filled, tmp_path):
     """A new order line is read, and the ends of the tables; no row of any other shop."""
     sizes = (KIOSK, KIOSK._replace(shops=16))

@@ -928,6 +928,7 @@ def test_push_killed_anywhere_ends_in_the_same_state(
     assert whole["images"]["inventory_impact"].changes["s", "a", DAY].before == (1.5, 2)
 
 
+@pytest.mark.long
 def test_rollback_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_wrong_rule_is_caught() -> None:
     assert certify.Found("conversions", cell, {"naive": 0.05}).faults()
 
 
+@pytest.mark.long
 def test_coverage_is_measured_on_what_compare_shows() -> None:
     """A few intervals of each kind: most cover the true value, on both scales."""
     covered = coverage.coverages(12, 1)

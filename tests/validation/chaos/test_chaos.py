@@ -74,6 +74,7 @@ def test_spoiled_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answers.attempt(("twice", AFTER, 0, False)).doubled == 1
 
 
+@pytest.mark.long
 def test_mutated_inputs_end_in_a_sentence() -> None:
     """A few of each kind."""
     for case in inputs.cases(3 * len(inputs.TARGETS), 11):
