@@ -40,7 +40,7 @@ _README = """\
 <!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; height: 1140px; display: flex; gap: 34px; align-items: center;
   justify-content: center; background: #e9e7e2; }}
-img {{ object-fit: none; object-position: top; box-shadow: 0 6px 24px #0003; }}
+img {{ object-fit: none; object-position: left top; box-shadow: 0 6px 24px #0003; }}
 .desk {{ width: 940px; height: 1080px; border-radius: 12px; }}
 .phone {{ width: 390px; height: 844px; border: 9px solid #2b2b2b; border-radius: 34px; }}
 </style>
