@@ -70,7 +70,7 @@ def pull(
             Tables in `tables` are always reread.
         accept_dropped: Whether to remove tables that had rows and are missing from D1.
         zones: The shops' time zones, which define days. None for those of the last pull.
-        compact: Whether to write the file anew, so that it has nothing of deleted rows.
+        compact: Whether to rewrite the file, so that it has nothing of deleted rows.
         progress: Called with a table, the rows read so far, and the estimated total, from
             another thread.
 

@@ -227,7 +227,7 @@ def run(
 
 @contextmanager
 def _kept(log: Path, run_dir: Path) -> Generator[None]:
-    """Require that the log begins as before: the kernel makes a missing folder anew, empty."""
+    """Require that the log begins as before: the kernel creates a missing folder again, empty."""
     try:
         yield
     except FileNotFoundError:

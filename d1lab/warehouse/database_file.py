@@ -286,7 +286,7 @@ def _connect(path: str, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
 
 
 def _compact(path: Path) -> None:
-    """Write a warehouse anew: DuckDB never gives back the space of deleted rows by itself."""
+    """Rewrite a warehouse: DuckDB never gives back the space of deleted rows by itself."""
     small = path.with_name(f"{path.name}.small")
     small.unlink(missing_ok=True)
     with closing(_connect(":memory:", {"memory_limit": MEMORY})) as con:

@@ -1,8 +1,8 @@
 """What a test earns: the metric that decides it, and losses that hold a winner back.
 
-A variant that converts more visitors can earn less, by a discount or by dearer goods. So profit is
-the primary metric of a test that declares none, and money overrules a declared primary metric if it
-shows a loss.
+A variant that converts more visitors can earn less, because of a discount or costlier goods. So
+profit is the primary metric of a test that declares none, and money overrules a declared primary
+metric if it shows a loss.
 """
 
 from __future__ import annotations

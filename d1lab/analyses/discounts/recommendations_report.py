@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any
 
-from d1lab.analyses.discount_effect.pooling import Estimates
+from d1lab.analyses.discount_effect.pooling import OWN, Estimates
 from d1lab.analyses.discounts import products, recommendations, track_record
 from d1lab.display.declarations import ReportTable
 from d1lab.display.sources import are_simulated
@@ -58,8 +58,13 @@ def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
 
 
 def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:
-    """Return the rows to stage: scored recommendations, and new ones with an elasticity."""
-    known = advised["slope"].notna() | advised["decision"].notna()
+    """Return the rows to stage: scored recommendations, and new ones to act on or with evidence.
+
+    Keeping the price of a product that only the shop's elasticity speaks of changes nothing: such
+    rows, most of a shop's products, would cost a D1 write each.
+    """
+    changes = advised["decision"].isin(["discount", "test"]) | (advised["reason"] == "below_cost")
+    known = changes | (advised["reason"] == "short_cover") | (advised["basis"] == OWN)
     return track_record.to_stage(scored, advised[known], recommendations.STAGED, until)
 
 

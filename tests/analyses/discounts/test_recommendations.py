@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import pandas as pd
 import pytest
+
+from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
+from d1lab.analyses.discounts.recommendations import STAGED
+from d1lab.analyses.discounts.recommendations_report import to_stage
 
 
 def test_metric_counts_weeks_as_its_header_says(tiny_lab):
@@ -33,3 +40,21 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
         "shop = 'harbor' AND type = 'order' AND units > 0 AND day > DATE '2026-05-08' - 91"
     ).fetchall()
     assert found["orders_per_day"].iloc[0] == pytest.approx(orders / days)
+
+
+def test_rows_that_change_nothing_are_not_staged():
+    """A product to hold is staged with evidence of its own, or where stock or cost decide."""
+    rows = [
+        ("own", "hold", "no_gain", OWN),
+        ("shops", "hold", "no_gain", OF_SHOP),
+        ("untried", "hold", "without_help", OF_SHOP),
+        ("short", "hold", "short_cover", OF_SHOP),
+        ("dear", "hold", "below_cost", OF_SHOP),
+        ("always", "test", "always_on", OF_SHOP),
+        ("cut", "discount", "gain", OF_SHOP),
+        ("none", None, "no_cost", OF_SHOP),
+    ]
+    advised = pd.DataFrame(rows, columns=["sku", "decision", "reason", "basis"])
+    advised = advised.reindex(columns=[*STAGED.split(), "basis"])
+    staged = to_stage(advised, pd.DataFrame({"is_written": [], "scored_on": []}), date(2026, 5, 1))
+    assert list(staged["sku"]) == ["own", "short", "dear", "always", "cut"]
