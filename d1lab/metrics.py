@@ -7,12 +7,15 @@ Every file in these folders is a metric, documented by its header:
     -- $since: first day of the period
     -- average_units: Average stock [units]
     -- revenue: Revenue, money
+    -- assert: revenue >= 0
+    -- check: since=2017-10-01
     SELECT ... FROM inventory_days WHERE shop = $shop AND day >= $since::DATE ...
 
 Parameters are DuckDB named parameters. A parameter with a cast in the SQL (`$since::DATE`) accepts
-only values of that type. Missing and unknown parameters are errors. The last header lines are
-column labels, in the form of `d1lab.display.labels`; a column of several metrics has its label in
-one of them.
+only values of that type. Missing and unknown parameters are errors. Then come column labels, in
+the form of `d1lab.display.labels`; a column of several metrics has its label in one of them.
+`assert:` is what must be true of every row (`d1lab.assertions`); `check:` has values of parameters
+for `d1lab check`, where their names do not tell.
 """
 
 # pyright: standard
@@ -20,23 +23,21 @@ one of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 
+from d1lab.assertions import Assertion, parse_assertion
 from d1lab.display.labels import Label, common_labels, parse_label
 from d1lab.errors import InputError, UnknownName
+from d1lab.metric_header import fields_of, names_in, parse_header, title_of
 from d1lab.parameter_types import TYPES, ParameterKind, adapter, from_text, range_of
 from d1lab.select_statements import check_select
 
 FOLDER = Path(__file__).parent / "analyses"
-
-_FIELD = re.compile(r"\b(unit|grain|reads):")
-_NOTE = re.compile(r"\$(\w+):\s*(.*)")
-_LABEL = re.compile(r"(?!unit:|grain:|reads:)([a-z]\w*):\s+(.+)")
 
 
 class MetricParameter(NamedTuple):
@@ -58,6 +59,8 @@ class Metric(NamedTuple):
     sql: str
     parameters: dict[str, MetricParameter]
     labels: dict[str, Label]  # labels of its columns, and of key figures in its rows
+    assertions: tuple[Assertion, ...]  # what must be true of every row
+    checked_with: dict[str, str]  # parameters of `d1lab check`, as text
     is_shipped: bool = True  # False: a project's metric, whose names mean the app's tables first
 
 
@@ -169,77 +172,27 @@ def parse_metric(sql: str) -> Metric:
         InputError: The header is incomplete or describes an unknown parameter, or the
             SQL is not one SELECT.
     """
-    header = _header(sql)
-    name, sentence = _title(header.title)
-    fields = _fields(" ".join(header.fields))
+    header = parse_header(sql)
+    name, sentence = title_of(header)
+    fields = fields_of(header)
     types = _parameter_types(sql)
-    if stray := sorted(set(header.notes) - set(types)):
-        raise UnknownName("parameter", stray[0], types, "the header's notes")
+    assertions = tuple(map(parse_assertion, header.assertions))
+    used = {name for assertion in assertions for name in assertion.parameters}
+    if stray := sorted({*header.notes, *header.checked_with, *used} - set(types)):
+        raise UnknownName("parameter", stray[0], types, "the header")
     order = sorted(types, key=lambda p: (p != "shop", _first_use(sql, p)))
     return Metric(
         name=name,
         sentence=sentence,
         unit=fields["unit"],
-        grain=_names(fields["grain"]),
-        reads=_names(fields["reads"]),
+        grain=names_in(fields["grain"]),
+        reads=names_in(fields["reads"]),
         sql=sql,
         parameters={p: MetricParameter(p, types[p], header.notes.get(p, "")) for p in order},
         labels={name: parse_label(name, text) for name, text in header.labels.items()},
+        assertions=assertions,
+        checked_with=header.checked_with,
     )
-
-
-class _Header(NamedTuple):
-    """Parts of a header."""
-
-    title: list[str]
-    fields: list[str]
-    notes: dict[str, str]  # by parameter
-    labels: dict[str, str]  # by column
-
-
-def _header(sql: str) -> _Header:
-    header = _Header([], [], {}, {})
-    for line in _header_lines(sql):
-        if note := _NOTE.fullmatch(line):
-            header.notes[note[1]] = note[2]
-        elif header.fields and (label := _LABEL.fullmatch(line)):
-            if label[1] in header.labels:
-                raise InputError(f"the header labels {label[1]!r} twice")
-            header.labels[label[1]] = label[2]
-        elif header.fields or _FIELD.match(line):
-            header.fields.append(line)
-        else:
-            header.title.append(line)
-    return header
-
-
-def _header_lines(sql: str) -> Iterator[str]:
-    """Yield the comment lines at the top of the file, up to an empty one; remarks follow it."""
-    for line in sql.splitlines():
-        if not line.startswith("--") or not line.strip("- "):
-            return
-        yield line.lstrip("- ").rstrip()
-
-
-def _title(lines: list[str]) -> tuple[str, str]:
-    """Return the name and the description."""
-    name, colon, sentence = " ".join(lines).partition(":")
-    if not (colon and name.isidentifier() and sentence.strip()):
-        raise InputError("the first line must be '-- name: description'")
-    return name, sentence.strip()
-
-
-def _fields(text: str) -> dict[str, str]:
-    parts = _FIELD.split(text)
-    found = {key: value.strip() for key, value in zip(parts[1::2], parts[2::2], strict=True)}
-    for key in ("unit", "grain", "reads"):
-        if not found.get(key):
-            raise InputError(f"the header has no '{key}: ...'")
-    return found
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
 
 
 def _first_use(sql: str, parameter: str) -> int:

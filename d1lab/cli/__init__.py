@@ -5,7 +5,8 @@
     data          pull, tables, sql, metrics, search
     ingest        the group `ingest`: ingest_orders, ingest_products, ingest_prices, and their
                   shared parts in ingest_summary
-    reports       run, prune, lab
+    reports       run, lab
+    check         check
     monitor       runs, status
     push          push, rollback
     ab            ab, the calculator

@@ -17,6 +17,7 @@ from d1lab.cli import (
     ab,
     aggregate,
     archive,
+    check,
     data,
     ingest,
     monitor,
@@ -72,7 +73,7 @@ def _root(
     set_up(verbose=verbose, log_format=log_format)
 
 
-for _module in (setup, data, reports, prune, push, monitor, aggregate, archive, ab, share):
+for _module in (setup, data, reports, check, prune, push, monitor, aggregate, archive, ab, share):
     app.add_typer(_module.app)
 
 app.add_typer(

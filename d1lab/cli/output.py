@@ -152,6 +152,13 @@ def _print_table(columns: Sequence[str], rows: list[list[Any]]) -> None:
     print_table([_one_line(name) for name in columns], texts, numbers)
 
 
+def shown_path(path: Path | None, root: Path) -> str:
+    """Return a path as a person reads it: relative to the project if it is inside; '' for None."""
+    if path is None:
+        return ""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 def echo_err(text: str) -> None:
     """Print a message to standard error; standard output is for data only."""
     sys.stderr.write(text + "\n")

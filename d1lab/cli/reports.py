@@ -26,6 +26,7 @@ from d1lab.cli.output import (
     print_json,
     print_rows,
     progress_bars,
+    shown_path,
 )
 from d1lab.cli.push import print_held_back
 from d1lab.config import Settings, load_settings
@@ -216,7 +217,7 @@ def _export(settings: Settings, outcome: JobResult, form: str | None) -> list[Ex
 def _print_exported(settings: Settings, exported: list[list[Exported]]) -> None:
     """Print the files exported by each job."""
     if files := [file for files in exported for file in files]:
-        rows = [(_relative(path, settings.root), rows) for path, rows in files]
+        rows = [(shown_path(path, settings.root), rows) for path, rows in files]
         print_rows(("exported", "rows"), rows)
 
 
@@ -254,7 +255,7 @@ def _print_outcomes(
             outcome.status,
             _tenths(outcome.record.seconds if outcome.record else None),
             outcome.pushed.changed if outcome.pushed else None,
-            _relative(outcome.page, settings.root),
+            shown_path(outcome.page, settings.root),
         )
         for outcome in outcomes
     ]
@@ -273,7 +274,7 @@ def _print_outcomes(
         _say_what_it_took(settings, outcomes, pulled, seconds)
     index = settings.reports_dir / "index.html"
     if index.is_file():
-        echo_err(f"Open {_relative(index, settings.root)}")
+        echo_err(f"Open {shown_path(index, settings.root)}")
 
 
 def _say_what_it_took(
@@ -295,12 +296,6 @@ def _say_what_it_took(
 
 def _tenths(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 1)
-
-
-def _relative(path: Path | None, root: Path) -> str:
-    if path is None:
-        return ""
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 @app.command(epilog="Example: d1lab lab")

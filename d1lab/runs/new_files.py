@@ -16,6 +16,8 @@ _METRIC = """\
 -- {name}: order lines and net revenue per week
 -- unit: order lines, money      grain: week      reads: order_lines
 -- $since: first day of the period
+-- assert: unique week
+-- assert: lines > 0
 SELECT date_trunc('week', day)::DATE AS week, count(*) AS lines, sum(revenue) AS revenue
 FROM order_lines
 WHERE shop = $shop AND day >= $since::DATE

@@ -95,9 +95,9 @@ def broken_reports(settings: Settings) -> list[BrokenReport]:
 
 def _found(settings: Settings) -> Iterator[Report | BrokenReport]:
     found: dict[str, Path] = {}
-    for path in _notebooks(settings):
+    for path in notebooks(settings):
         try:
-            report = _load(path)
+            report = load_notebook(path)
             if report is not None and (other := found.setdefault(path.stem, path)) != path:
                 raise InputError(f"{path}: {other} has the same name. Rename one of them.")
         except InputError as error:
@@ -108,7 +108,7 @@ def _found(settings: Settings) -> Iterator[Report | BrokenReport]:
                 yield report
 
 
-def _notebooks(settings: Settings) -> list[Path]:
+def notebooks(settings: Settings) -> list[Path]:
     """Return the notebooks of a folder and its sub-folders; those of runs and hidden ones are not.
 
     Notebooks of the folder itself come first.
@@ -131,13 +131,13 @@ def load_report(settings: Settings, name: str) -> Report:
         UnknownName: No notebook has that stem, or it is not a report.
         InputError: The notebook cannot be read, or its `parameters` cell is invalid.
     """
-    for path in _notebooks(settings):
-        if path.stem == name and (report := _load(path)):
+    for path in notebooks(settings):
+        if path.stem == name and (report := load_notebook(path)):
             return report
     raise UnknownName("report", name, [report.name for report in list_reports(settings)])
 
 
-def _load(path: Path) -> Report | None:
+def load_notebook(path: Path) -> Report | None:
     """Return the report in a notebook; None if it has no `parameters` cell.
 
     Raises:
@@ -195,6 +195,15 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
         raise InputError(f"{where}: parameter 'shop' must be a text, the name of a shop")
     return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
+
+
+def language_of(path: Path) -> str:
+    """Return the language of a notebook, in lowercase.
+
+    Raises:
+        InputError: The notebook cannot be read.
+    """
+    return _language(_read(path))
 
 
 def _language(notebook: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab import Lab
 from d1lab.metrics import load_metrics
 from d1lab.runs.new_files import new_metric, new_report
-from d1lab.runs.report import _load
+from d1lab.runs.report import load_notebook
 from d1lab.warehouse import open_warehouse
 
 
@@ -35,7 +35,7 @@ def test_new_report_shows_its_metrics(tmp_path: Path) -> None:
     metrics = ["weekly_revenue", "turnover", "weekly_demand"]
     path, test = new_report(tmp_path, folder, "weekly", metrics)
     compile(test.read_text(), str(test), "exec")
-    report = _load(path)
+    report = load_notebook(path)
     assert report is not None
     assert (report.title, list(report.parameters)) == ("Weekly", ["shop", "as_of", "days"])
     cells = json.loads(path.read_text())["cells"]

@@ -2,6 +2,9 @@
 -- day
 -- unit: visitors, conversions, money      grain: shop, test_id, day, variant      reads: ab_test_days
 -- $until: last day included
+-- assert: unique shop, test_id, day, variant
+-- assert: visitors >= 0 AND conversions >= 0
+-- assert: day <= $until::DATE
 --
 -- A day without a row adds nothing. A NULL value makes all sums from that day on NULL.
 WITH days AS (

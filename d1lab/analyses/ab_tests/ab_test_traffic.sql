@@ -1,6 +1,8 @@
 -- ab_test_traffic: what a shop's next A/B test can count on: orders, their values, and the rate
 -- unit: orders, visitors, money      grain: shop      reads: order_lines, product_costs, ab_test_days
 -- $until: last day included
+-- assert: unique shop
+-- assert: orders_with_cost <= orders
 --
 -- Eight whole weeks, so that every weekday counts equally. Profit is revenue minus the cost valid on
 -- the last day, of orders whose lines all have a cost. The rate is that of the tests of these weeks.

@@ -2,6 +2,9 @@
 -- unit: visitors, conversions, money      grain: shop, test_id
 -- reads: ab_tests, order_lines, daily_discounts, ab_test_days, walk_in_customers
 -- $until: report date
+-- assert: unique shop, test_id
+-- assert: started_at::DATE <= $until::DATE
+-- assert: elapsed >= 0
 --
 -- The sums are current totals; `sums_are_later` marks those that include days after $until. The
 -- last day of data is the latest in any of three tables, because an app may have only some. Times

@@ -9,6 +9,9 @@
 -- age_days: Price age [days], integer
 -- own_price: List price, money
 -- paid_price: Average price paid, money
+-- assert: unique shop, sku, competitor
+-- assert: price > 0
+-- assert: age_days >= 0
 --
 -- own_price: list price of the product's last order line, before discounts. paid_price: average
 -- price paid per unit over 28 days. reason: why a price is not compared; NULL if it is. A price

@@ -5,6 +5,9 @@
 -- $currency: the shop's currency; prices in other currencies are excluded
 -- $sku: the product
 -- price: Price, money
+-- assert: unique day, seller
+-- assert: day <= $until::DATE
+-- check: sku=1082185
 --
 -- The last price of a day counts. The shop's price stays valid until the last day. Only the five
 -- competitors with the most observations are included; a price out of stock is NULL.

@@ -7,6 +7,8 @@
 -- $max_age_days: maximum age of a price observation at the week's end, in days
 -- $own_days: maximum days from the product's last sale to the week's end
 -- price_index: Price index
+-- assert: unique day
+-- assert: price_index_low <= price_index AND price_index <= price_index_high
 --
 -- Each week uses the rules of the metric competitor_prices, as of the last day of the week. low and
 -- high are the quartiles across products.

@@ -5,6 +5,9 @@
 -- active_customers: Active customers, integer
 -- retention: Retention, percent
 -- cumulative_per_customer: Cumulative spend per customer, money
+-- assert: unique shop, cohort, month_number
+-- assert: retention BETWEEN 0 AND 1
+-- assert: active_customers <= customers
 --
 -- month_number: 0 is the month of the first purchase; complete: whether the month has ended.
 WITH orders AS (

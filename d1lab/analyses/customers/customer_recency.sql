@@ -1,6 +1,9 @@
 -- customer_recency: customer count and last purchase from the app's customer table, without orders
 -- unit: customers, days, money      grain: shop      reads: customers
 -- $until: last day included
+-- assert: unique shop
+-- assert: within_30_days <= within_90_days AND within_90_days <= within_365_days
+-- assert: with_last_purchase <= customers
 --
 -- Without orders, the number of purchases, spend, and first purchase are unknown: no group, no
 -- lifetime value. The app's purchase_frequency is not used, because its unit is not documented.

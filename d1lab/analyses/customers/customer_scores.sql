@@ -5,6 +5,10 @@
 -- purchases: Purchases, integer
 -- spend: Total spend, money
 -- rfm_group: Group
+-- assert: unique shop, customer_id
+-- assert: r_score BETWEEN 1 AND 5 AND f_score BETWEEN 1 AND 5 AND m_score BETWEEN 1 AND 5
+-- assert: first_day <= last_day AND last_day <= $until::DATE
+-- check: mode=quintile
 WITH orders AS (
     SELECT
         customer_id,

@@ -3,6 +3,9 @@
 -- unit: purchases, days, money      grain: shop, customer_id      reads: order_lines, walk_in_customers
 -- $until: last day included
 -- $later_days: days held out at the end; 0 for none
+-- assert: unique shop, customer_id
+-- assert: repeats <= purchases
+-- assert: last_days BETWEEN 0 AND observed_days
 --
 -- Orders on one day count as one purchase; a fully returned order does not count. The period before
 -- the holdout excludes later refunds, which were not known then.

@@ -3,6 +3,9 @@
 -- reads: order_lines, inventory_days, products
 -- $until: last day of the last week
 -- $days: length of the history, in days; only whole weeks count
+-- assert: unique level, discount_id, discount_code, sku, week
+-- assert: week <= 0 AND first_week <= week
+-- assert: units >= 0 AND orders >= 0
 --
 -- week: 0 is the last week, -1 the week before. level 'sku': all sales of the week, of SKUs sold in
 -- the period; 'discount' and 'code': what was sold with it, if it was used in 10 or more orders;

@@ -3,6 +3,8 @@
 -- unit: uses, money, discounts, SKUs, customers      grain: measure      reads: daily_discounts, discount_totals
 -- $until: last day of the period
 -- $days: length of the period, in days; the previous period is as long
+-- assert: unique measure
+-- assert: customers_low <= customers_high
 --
 -- A day without a row counts as a day without a use. discounts and skus: number with their last use
 -- in the period; NULL if one was used later, or if its last use is not stored, because then it is

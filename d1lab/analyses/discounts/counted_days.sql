@@ -4,6 +4,8 @@
 -- $days: number of days
 -- revenue_impact: Revenue impact (app counter), money
 -- customers_of_day: Customers that day, integer
+-- assert: unique day
+-- assert: times_used >= 0
 --
 -- The days start with the first day that the app has counted, if that is later.
 WITH known AS (

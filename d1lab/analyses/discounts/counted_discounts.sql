@@ -7,6 +7,9 @@
 -- customers_at_least: Customers (minimum), integer
 -- first_used_on: First used, date
 -- last_used_on: Last used, date
+-- assert: unique discount_id
+-- assert: share_of_uses BETWEEN 0 AND 1
+-- assert: first_used_on <= last_used_on
 --
 -- The totals are current totals, also for an earlier $until. Revenue is NULL unless it is known for
 -- every row. The app counts customers per discount and SKU, and a customer can buy several SKUs, so

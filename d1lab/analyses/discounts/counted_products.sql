@@ -1,5 +1,7 @@
 -- counted_products: sales per product with and without a discount, from the app's own totals
 -- unit: units, money, ratio      grain: shop, sku      reads: products
+-- assert: unique shop, sku
+-- assert: units = units_with + units_without
 --
 -- Over all time; the app does not store a start date. Columns as in products. Revenue with a
 -- discount is taken to be net of the discount. Values that the app does not record are NULL.

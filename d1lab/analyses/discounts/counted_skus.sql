@@ -3,6 +3,8 @@
 -- unit: uses, discounts, money, ratio      grain: sku      reads: discount_totals, products
 -- $until: last day included; a SKU first discounted later is excluded
 -- discounts_used: Discounts, integer
+-- assert: unique sku
+-- assert: first_used_on <= last_used_on
 --
 -- The totals are current totals, also for an earlier $until.
 WITH totals AS (

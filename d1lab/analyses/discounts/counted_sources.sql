@@ -11,6 +11,8 @@
 -- event_first_day: First order event, date
 -- daily_first_day: First counted day of the period, date
 -- total_first_day: First use in totals, date
+-- assert: unique shop
+-- assert: daily_uses <= daily_uses_in_all
 --
 -- Only counters maintained by the app: NULL if there are none, or if d1lab maintains them.
 WITH events AS (

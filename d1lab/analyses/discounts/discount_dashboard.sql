@@ -7,6 +7,8 @@
 -- savings: Discounts given, money
 -- skus: Discounted SKUs, integer
 -- uses: Discounted order lines, integer
+-- assert: unique measure
+-- assert: active_days BETWEEN 0 AND days
 --
 -- `before` is NULL if the shop's data does not cover the whole previous period. Sums of squares
 -- are of daily amounts, for the daily variation; distinct counts have none.

@@ -10,6 +10,9 @@
 -- revenue_after: Revenue after discount, money
 -- margin_before: Margin at list price, money
 -- margin_after: Margin after discount, money
+-- assert: unique level, discount_id, discount_code, sku
+-- assert: repeat_customers <= customers AND new_customers <= customers
+-- assert: orders <= uses
 --
 -- level: 'discount', 'code', 'sku' or 'all'; columns finer than the level are NULL.
 -- new_customers: customers whose first purchase in the data is one of these orders.

@@ -5,6 +5,8 @@
 -- stacked: Discounts per order
 -- orders_with_codes: Orders with several codes, integer
 -- with_full_price: With a full-price item, integer
+-- assert: unique stacked
+-- assert: orders_with_codes <= orders AND with_full_price <= orders
 --
 -- stacked: '0', '1', '2', '3', or '4 or more' different discounts. A discount with several codes
 -- counts once per code.

@@ -4,6 +4,8 @@
 -- $until: last day included
 -- $days: number of days
 -- discounted_revenue: Discounted revenue, money
+-- assert: unique day
+-- assert: day > $until::DATE - $days::INTEGER AND day <= $until::DATE
 --
 -- The days start with the first day that has an order line, if that is later.
 WITH known AS (

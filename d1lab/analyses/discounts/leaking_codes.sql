@@ -4,6 +4,9 @@
 -- $days: length of the period, in days
 -- usual_customers: Typical customers per code, number
 -- days_used: Days in use, integer
+-- assert: unique discount_code
+-- assert: customers <= uses
+-- assert: first_day <= last_day
 --
 -- The intended audience of a code is not recorded, so codes are compared with one another. A code
 -- leaks if the logarithm of its customers is beyond Tukey's outer fence (upper quartile plus three

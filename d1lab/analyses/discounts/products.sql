@@ -17,6 +17,9 @@
 -- margin_rate: Margin rate, percent
 -- view_to_purchase_rate: View-to-purchase rate, percent
 -- cart_abandonment_rate: Cart abandonment rate, percent
+-- assert: unique shop, sku
+-- assert: units = units_with + units_without
+-- assert: abs(revenue - revenue_with - revenue_without) < 0.01
 --
 -- A margin is NULL unless the cost of every unit in it is known. View-to-purchase and cart
 -- abandonment rates are the app's own, over all time. Categories come from `d1lab ingest products`.

@@ -13,6 +13,9 @@
 -- plan_orders: Orders needed, integer
 -- plan_days: Test duration (days), integer
 -- forecast_units: Forecast, next 28 days [units]
+-- assert: unique shop, sku, made_on
+-- assert: chance BETWEEN 0 AND 1
+-- assert: scored_on <= $until::DATE
 WITH made AS (
     SELECT * EXCLUDE (observed_depth, observed_units, observed_profit)
     FROM discount_recommendations

@@ -5,6 +5,9 @@
 -- $horizon_days: forecast horizon, in days
 -- regular_units: Expected units at regular price
 -- recent_price: Price paid (13 weeks), money
+-- assert: unique shop, sku
+-- assert: least_depth >= 0 AND most_depth <= 1
+-- assert: regular_units >= 0
 --
 -- A week is regular below 2% off and promoted from 5% off. regular_units: units per average regular
 -- week, those without a sale included, times the weeks of the horizon; for a product that is always

@@ -3,6 +3,9 @@
 -- $until: last day of the period
 -- $days: length of the period, in days
 -- share_of_uses: % of uses, percent
+-- assert: unique discount_id
+-- assert: share_of_uses BETWEEN 0 AND 1
+-- assert: orders <= uses
 WITH lines AS (
     SELECT *, type = 'order' AS is_use
     FROM order_lines

@@ -2,6 +2,8 @@
 -- unit: units, money, ratio      grain: sku      reads: order_lines
 -- $until: last day of the period
 -- $days: length of the period, in days
+-- assert: unique sku
+-- assert: uses >= 1
 WITH lines AS (
     SELECT *, discount_id IS NOT NULL AS discounted
     FROM order_lines

@@ -17,6 +17,9 @@
 -- discount_given: Discounts given, money
 -- unit_cost: Unit cost, money
 -- tied_up_at_cost: Stock value at cost, money
+-- assert: unique shop, sku
+-- assert: in_stock_days <= observed_days AND observed_days <= period_days
+-- assert: recent_days BETWEEN 0 AND 28
 --
 -- adjustment: closing stock minus opening stock plus sales; received, or shrinkage if negative.
 -- revenue: of the period's orders; without orders, units sold times the average price.

@@ -2,6 +2,9 @@
 -- unit: units, money, days      grain: shop, sku, week      reads: inventory_days, order_lines
 -- $until: last day of the last week
 -- $weeks: number of weeks; week 0 is the first, $weeks - 1 the last
+-- assert: unique shop, sku, week
+-- assert: week BETWEEN 0 AND $weeks::INTEGER - 1
+-- assert: open_days BETWEEN 0 AND 7
 --
 -- The units of a day come from the ledger, or else from orders. A stockout day is not a day without
 -- demand: demand_units are the units of in-stock days, scaled to seven days; NULL if fewer than two

@@ -3,6 +3,8 @@
 -- $until: last day of the period
 -- $days: length of the period, in days
 -- share: Share, percent
+-- assert: unique check_name
+-- assert: found BETWEEN 0 AND lines
 WITH lines AS (
     SELECT *
     FROM order_lines

@@ -2,6 +2,8 @@
 -- unit: days      grain: shop
 -- reads: order_lines, inventory_days, daily_discounts, discount_totals, customers, ab_tests,
 -- ab_test_days, products
+-- assert: unique shop
+-- assert: first_day <= last_day
 --
 -- An app may have only some of these tables. Days are the shop's. Planned dates and dates in the
 -- future are not counted. A product's time is the last change of its counters, not a sale, so it is

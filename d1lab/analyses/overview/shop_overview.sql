@@ -5,6 +5,8 @@
 -- revenue: Revenue, money
 -- discounted_share: Orders with a discount, percent
 -- average_order_value: Average order value (AOV), money
+-- assert: unique shop
+-- assert: discounted_share BETWEEN 0 AND 1
 WITH totals AS (
     SELECT
         shop,
