@@ -20,7 +20,7 @@ from d1lab.pull.batch import QuarantinedValue, TypedBatches
 from d1lab.pull.content import content_of
 from d1lab.pull.fields import ROWID, Field, casts, fields_of
 from d1lab.pull.plan import Sweep
-from d1lab.warehouse import DAY, TableRecord, kept_day, record_table
+from d1lab.warehouse import DAY, TableRecord, kept_day
 
 Progress = Callable[[str, int, int], None]
 """Called with a table, the rows read so far, and the estimated total."""
@@ -164,8 +164,8 @@ class Loader:
         rows_read: int,
         state: LoadedState,
         touched_index: str | None,
-    ) -> None:
-        """Record the table's content and the time it was read.
+    ) -> TableRecord:
+        """Return a record of the table's content and the time it was read.
 
         Args:
             known: The previous record.
@@ -196,7 +196,7 @@ class Loader:
             record = record._replace(
                 bookmark=known.bookmark, reread_at=known.reread_at, explained=known.explained
             )
-        record_table(self._con, record)
+        return record
 
     def _note(self, rows: int) -> None:
         if self._progress:

@@ -189,6 +189,7 @@ class _Session:
     def _bring_up(self, con: duckdb.DuckDBPyConnection, plan: PullPlan, known: Records) -> None:
         for name in plan.gone:
             warehouse.drop_table(con, name)
+        records = []
         for sweep in plan.sweeps:
             spent = self._rows_read(sweep, plan)
             loader = Loader(con, sweep, self._now, self._progress)
@@ -202,9 +203,11 @@ class _Session:
                 continue
             read = self._rows_read(sweep, plan) - spent
             index = self._index(sweep, known_table, proof)
-            loader.record(known_table, rows_read=read, state=state, touched_index=index)
+            record = loader.record(known_table, rows_read=read, state=state, touched_index=index)
+            records.append(record)
             self._marks.append(state.bookmark)
             self._pulled[sweep.name] = TablePull(loaded.rows, read, loaded.quarantined, sweep.whole)
+        warehouse.record_tables(con, records)
 
     def _load(self, loader: Loader, sweep: Sweep, plan: PullPlan) -> tuple[LoadedRows, LoadedState]:
         """Return the counts of rows loaded, and the state of the database that they reflect."""
@@ -232,15 +235,8 @@ class _Session:
 
     def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
         """Return the rowids that changed according to the app's own index."""
-        column = catalog.TABLES[sweep.name].touched
-        rowids = touched_rowids(
-            self._db,
-            table,
-            str(column),
-            str(sweep.touched_index),
-            sweep.touched_since,
-            self._budget,
-        )
+        column, index = str(catalog.TABLES[sweep.name].touched), str(sweep.touched_index)
+        rowids = touched_rowids(self._db, table, column, index, sweep.touched_since, self._budget)
         if rowids is None:
             self._distrusted.add(sweep.name)
             return LoadedRows()

@@ -18,6 +18,7 @@ import duckdb
 
 from d1lab import catalog
 from d1lab.d1.database import quote
+from d1lab.warehouse.shop_days import columns_by_table
 from d1lab.warehouse.sqlite_views import as_duckdb
 
 APPS = "app_"
@@ -76,8 +77,9 @@ def show_app_tables(
         by_table.setdefault(column.table_name, []).append(column)
     _hide_own(con, {own_name(name).lower() for name in (*by_table, *views)})
     con.execute("DELETE FROM d1lab.columns")
+    types = columns_by_table(con)
     for table, its_columns in by_table.items():
-        _show_table(con, table, its_columns)
+        _show_table(con, table, its_columns, types.get(table, {}))
     return _show_views(con, views, {own_name(table).lower() for table in by_table}, collated)
 
 
@@ -100,14 +102,12 @@ def _hide_own(con: duckdb.DuckDBPyConnection, taken: set[str]) -> None:
             con.execute(f"DROP VIEW IF EXISTS main.{quote(name)}")
 
 
-def _show_table(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[AppColumn]) -> None:
-    types = dict(
-        con.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'raw' "
-            "AND table_name = ?",
-            [table],
-        ).fetchall()
-    )
+def _show_table(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[AppColumn],
+    types: Mapping[str, str],
+) -> None:
     there = [column for column in columns if column.column_name in types]
     if not there:
         return  # it could not be pulled

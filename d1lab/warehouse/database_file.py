@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -195,10 +196,14 @@ def record_pull(con: duckdb.DuckDBPyConnection, record: PullRecord) -> None:
     con.execute(f"INSERT INTO d1lab.pull VALUES ({', '.join('?' * len(record))})", list(record))
 
 
-def record_table(con: duckdb.DuckDBPyConnection, record: TableRecord) -> None:
-    """Record the state of a table, replacing the previous record."""
-    marks = ", ".join("?" * len(record))
-    con.execute(f"INSERT OR REPLACE INTO d1lab.tables VALUES ({marks})", list(record))
+def record_tables(con: duckdb.DuckDBPyConnection, records: Sequence[TableRecord]) -> None:
+    """Record the state of tables, replacing their previous records, in one statement."""
+    if records:
+        row = "(" + ", ".join("?" * len(TableRecord._fields)) + ")"
+        con.execute(
+            f"INSERT OR REPLACE INTO d1lab.tables VALUES {', '.join([row] * len(records))}",
+            list(chain.from_iterable(records)),
+        )
 
 
 def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -27,7 +27,7 @@ from d1lab.warehouse.archive import (
     literal,
     read_manifest,
 )
-from d1lab.warehouse.shop_days import DAY, zones_of
+from d1lab.warehouse.shop_days import DAY, columns_by_table, zones_of
 
 HISTORY = "history"
 """The schema with all rows of a table that can be archived; without an archive those of D1."""
@@ -88,8 +88,9 @@ def create_history(con: duckdb.DuckDBPyConnection) -> None:
     """Create the views of the schema history, for the files that the connection knows."""
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {HISTORY}")
     con.execute(TABLES)
+    there = columns_by_table(con)
     for table in archivable():
-        if columns_of(con, table):
+        if table in there:
             select = f"SELECT * FROM raw.{quote(table)}"
             if paths := _paths(con, table):
                 select += f" UNION ALL BY NAME {_archived(con, table, paths)}"
@@ -160,12 +161,7 @@ def _listed(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str | None]]:
 
 def columns_of(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     """Return the columns of a table in schema raw, with their types."""
-    found = con.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'raw' "
-        "AND table_name = ? AND database_name = current_database() ORDER BY column_index",
-        [table],
-    )
-    return dict(found.fetchall())
+    return columns_by_table(con).get(table, {})
 
 
 def _purge(

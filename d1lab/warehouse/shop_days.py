@@ -76,15 +76,33 @@ def prepare_days(
 
 def keep_days(con: duckdb.DuckDBPyConnection, *, is_changed: bool = False) -> None:
     """Give tables their column of days; recompute it where the zones have changed."""
+    there = columns_by_table(con)
     for name, table in catalog.TABLES.items():
-        if table.shop_day:
-            _keep(con, name, table.shop_day, is_changed=is_changed)
+        columns = there.get(name, {})
+        if table.shop_day and columns and (is_changed or DAY not in columns):
+            _keep(con, name, table.shop_day, columns)
+
+
+def columns_by_table(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Return the columns of the tables in schema raw, with their types, in one query."""
+    found: dict[str, dict[str, str]] = {}
+    rows = con.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE schema_name = 'raw' AND database_name = current_database() "
+        "ORDER BY table_name, column_index"
+    )
+    for table, column, kind in rows.fetchall():
+        found.setdefault(table, {})[column] = kind
+    return found
 
 
 def has_days(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether `prepare_days` has created the macros."""
-    made = "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'main' AND function_name = ?"
-    return bool(con.execute(made, ["kept_day"]).fetchall())
+    try:
+        con.execute("SELECT main.is_to_come(NULL)")  # duckdb_functions() lists thousands
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def zones_of(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -168,15 +186,9 @@ def has_days_since(
     return bool(con.execute(ended + passed, {"then": then, "now": now}).fetchall())
 
 
-def _keep(con: duckdb.DuckDBPyConnection, name: str, moment: str, *, is_changed: bool) -> None:
-    """Give a table its column of days, and compute it where the zones have changed."""
-    columns = con.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'raw' AND table_name = ?",
-        [name],
-    ).fetchall()
-    if not columns or not (is_changed or (DAY,) not in columns):
-        return
-    rest = f"* EXCLUDE ({DAY})" if (DAY,) in columns else "*"
+def _keep(con: duckdb.DuckDBPyConnection, name: str, moment: str, columns: Collection[str]) -> None:
+    """Give a table its column of days, computed from the moments."""
+    rest = f"* EXCLUDE ({DAY})" if DAY in columns else "*"
     raw, day = f"raw.{quote(name)}", f"local_day(shop, {quote(moment)})"
     con.execute(f"CREATE OR REPLACE TABLE {raw} AS SELECT {rest}, {day} AS {DAY} FROM {raw}")
 
