@@ -39,6 +39,7 @@ from d1lab.warehouse import (
     archive_of,
     columns_of,
     open_warehouse,
+    remove_replaced,
     utc_now,
     write_manifest,
     write_rows,
@@ -164,6 +165,7 @@ def repair(folder: Path, *, dry_run: bool = False) -> tuple[str, ...]:
     known = archive_of(folder)
     if dry_run or not archive_folder(folder).is_dir():
         return ()
+    remove_replaced(folder, known)
     manifest, fixed = repaired(folder, known)
     manifest = add_found(folder, manifest)
     if manifest != known or fixed:

@@ -15,6 +15,9 @@ from d1lab.extras import require
 from d1lab.files import digest, write
 from d1lab.warehouse import ArchivedFile, Manifest, archive_folder, is_whole
 
+_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "b2"})
+"""Hosts without folders. Making one there would make the bucket, if its name is misspelled."""
+
 
 def copy_file(folder: Path, file: ArchivedFile, to: str) -> tuple[str, bool]:
     """Copy a file to a target, unless it is there, and read it back.
@@ -36,7 +39,8 @@ def copy_file(folder: Path, file: ArchivedFile, to: str) -> tuple[str, bool]:
         fs, path = _open(place)
         if fs.exists(path) and digest(fs.cat_file(path)) == file.sha256:
             return place, False
-        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        if not _BUCKETS.intersection(_protocols(fs)):
+            fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.pipe_file(path, (archive_folder(folder) / file.path).read_bytes())
         fs.invalidate_cache()
         if digest(fs.cat_file(path)) != file.sha256:
@@ -103,6 +107,10 @@ def _open(target: str) -> tuple[Any, str]:
         return cast("tuple[Any, str]", fsspec.url_to_fs(target))  # pyright: ignore[reportUnknownMemberType]
     except (ImportError, ValueError) as error:
         raise InputError(f"archive target {target!r}: {error}") from None
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 @contextmanager

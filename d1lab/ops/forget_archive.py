@@ -75,7 +75,10 @@ def _write_again(
     column: str,
     value: str,
 ) -> Manifest:
-    """Write one file again with its generation; the manifest changes before the old one goes."""
+    """Write one file again with its generation; the manifest changes before the old one goes.
+
+    The new file names the old one, so that after a kill only one of them counts.
+    """
     literal = "'" + value.replace("'", "''") + "'"
     source = _source(folder, file)
     if column == "shop":
@@ -91,7 +94,9 @@ def _write_again(
     if rows:
         types = {d[0]: str(d[1]) for d in con.execute(f"DESCRIBE {select}").fetchall()}
         sums = sums_of(con, f"({select})", types)
-        new = file._replace(rows=rows, first=first, last=last, sums=sums, copies=())
+        new = file._replace(
+            rows=rows, first=first, last=last, sums=sums, copies=(), replaces=file.path
+        )
         new = write_rows(con, folder, select, new, lambda path: None)
         for place in file.copies:
             to = place.removesuffix(f"/{folder.name}/{file.path}")

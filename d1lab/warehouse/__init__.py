@@ -15,6 +15,7 @@ from d1lab.warehouse.archive import (
     archive_folder,
     is_whole,
     read_manifest,
+    remove_replaced,
     write_manifest,
     write_rows,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "record_pull",
     "record_tables",
     "records",
+    "remove_replaced",
     "restrict",
     "rows_of",
     "scratch",

@@ -64,6 +64,7 @@ class ArchivedFile(NamedTuple):
     sha256: str = ""  # of the file
     deleted_at: str | None = None  # when d1lab deleted its rows in D1, UTC
     copies: tuple[str, ...] = ()  # where else it is
+    replaces: str = ""  # the file that this one was written from, to forget somebody
 
 
 class Manifest(NamedTuple):
@@ -122,14 +123,39 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def add_found(folder: Path, manifest: Manifest) -> Manifest:
-    """Add the files that the manifest does not list: a kill came between a file and its entry."""
-    listed = {file.path for file in manifest.files}
-    for path in sorted(archive_folder(folder).glob("*/*/*.parquet")):
-        if path.relative_to(archive_folder(folder)).as_posix() not in listed and (
-            file := _of_itself(folder, path)
-        ):
+    """Add the files that the manifest does not list: a kill came between a file and its entry.
+
+    Of a file and the one that was written from it, one counts: the listed one, or the newer.
+    """
+    found = [f for f in _unlisted(folder, manifest) if not _are(manifest.files, f.replaces, f)]
+    for file in found:
+        if not _is_replaced(file, (*manifest.files, *found)):
             manifest = manifest.with_file(file)
     return manifest
+
+
+def remove_replaced(folder: Path, manifest: Manifest) -> None:
+    """Remove what a kill left of files that were written again: of each pair, the unlisted one."""
+    for file in _unlisted(folder, manifest):
+        if _are(manifest.files, file.replaces, file) or _is_replaced(file, manifest.files):
+            (archive_folder(folder) / file.path).unlink()
+
+
+def _are(files: Sequence[ArchivedFile], path: str, like: ArchivedFile) -> bool:
+    """Whether a path is among the files, with the same rows: a path can be used again."""
+    return any((f.path, f.generation) == (path, like.generation) for f in files)
+
+
+def _is_replaced(file: ArchivedFile, by: Sequence[ArchivedFile]) -> bool:
+    return any((f.replaces, f.generation) == (file.path, file.generation) for f in by)
+
+
+def _unlisted(folder: Path, manifest: Manifest) -> list[ArchivedFile]:
+    """Return the entries of files that the manifest does not list, as the files have them."""
+    home, listed = archive_folder(folder), {file.path for file in manifest.files}
+    paths = sorted(home.glob("*/*/*.parquet"))
+    unlisted = (p for p in paths if p.relative_to(home).as_posix() not in listed)
+    return [file for path in unlisted if (file := _of_itself(folder, path))]
 
 
 def write_rows(

@@ -27,6 +27,7 @@ from d1lab.ops.archive_months import days_of
 from d1lab.ops.archive_restore import restore
 from d1lab.pull import PullResult, pull
 from d1lab.warehouse import archive_folder, open_warehouse, read_manifest
+from tests.support.kills import Killed, kill_before
 
 HOURS = 1_200
 """Hours of events from 2026-01-01 on, one in each 4: the newest is of July 19."""
@@ -125,26 +126,6 @@ def test_an_archive_without_delete_is_a_copy(db: SqliteDatabase, home: Path):
     assert totals(home) == before
 
 
-class Killed(Exception):
-    """The process ends here."""
-
-
-def _before(owner: Any, name: str, nth: int = 1) -> Callable[[pytest.MonkeyPatch], None]:
-    """Die before the nth call of a function."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        real, calls = getattr(owner, name), iter(range(1, 1_000))
-
-        def dying(*args: Any, **given: Any) -> Any:
-            if next(calls) == nth:
-                raise Killed
-            return real(*args, **given)
-
-        monkeypatch.setattr(owner, name, dying)
-
-    return patch
-
-
 def _after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Die after D1 has deleted, and before anybody knows."""
     real = SqliteDatabase.batch
@@ -161,15 +142,11 @@ def _after_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "kill",
     [
-        pytest.param(
-            _before(ops, "write_manifest", 2), id="a file has no entry", marks=pytest.mark.long
-        ),
-        pytest.param(_before(SqliteDatabase, "batch", 1), id="D1 has not deleted the noted range"),
+        kill_before(ops, "write_manifest", 2, long=True),  # a file has no entry
+        kill_before(SqliteDatabase, "batch", 1),  # the range is noted, and D1 has not deleted it
         pytest.param(_after_batch, id="D1 has deleted and nobody knows"),
-        pytest.param(
-            _before(ops, "pull", 2), id="the warehouse has not followed", marks=pytest.mark.long
-        ),
-        pytest.param(_before(ops, "utc_now", 4), id="the end is not noted", marks=pytest.mark.long),
+        kill_before(ops, "pull", 2, long=True),  # the warehouse has not followed
+        kill_before(ops, "utc_now", 4, long=True),  # the end is not noted
     ],
 )
 def test_a_kill_at_any_arrow_loses_and_doubles_nothing(

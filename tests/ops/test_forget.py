@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,17 +16,21 @@ import pytest
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
+from d1lab.ops import forget as ops
+from d1lab.ops import forget_archive
 from d1lab.ops.archive import archive
 from d1lab.ops.forget import Subject, forget
 from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
+from tests.support.kills import Killed, kill_before
 
 ANN, BOB = "ann-4711", "bob-0815"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two customers of two shops over five months, archived in part, with a run and pages."""
+    tmp_path = tmp_path_factory.mktemp("made")
     with_data = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(with_data)
     with_data.execute(
@@ -55,6 +63,20 @@ def home(tmp_path: Path) -> Path:
     (pages / "2026-06-01.html").write_text(f"<td>{ANN}</td>")
     (pages / "2026-06-02.html").write_text(f"<td>{ANN}9 and others</td>")
     return tmp_path
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """The same, to write to."""
+    return _copy(made, tmp_path / "home")
+
+
+def _copy(made: Path, to: Path) -> Path:
+    """Copy all, with its own copies of the archive."""
+    shutil.copytree(made, to)
+    manifest = to / "shop" / "archive" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(made), str(to)))
+    return to
 
 
 def everything(home: Path) -> bytes:
@@ -117,3 +139,72 @@ def test_what_names_nobody_is_refused(home: Path):
     with pytest.raises(InputError, match="Run: d1lab migrate"):
         forget(db, home / "shop", home / "pages", Subject("shop", "mall"), database="shop")
     db.close()
+
+
+def _all_of(home: Path) -> dict[str, Any]:
+    """D1's rows, what reports see, and the names of all files, apart from the audit."""
+    db = SqliteDatabase(home / "d1.sqlite")
+    named = ("order_events", "d1lab_customer_scores", "customer_insights")
+    rows = {name: db.query(f"SELECT * FROM {name} ORDER BY 1, 2").rows for name in named}
+    db.close()
+    with open_warehouse(home / "shop") as con:
+        seen = con.sql("FROM order_lines ORDER BY event_id").fetchall()
+    kept = (p for p in home.rglob("*") if p.is_file() and "pull" not in p.parts)
+    # A half-made file took the next free number, and is gone again.
+    files = {p.relative_to(home).as_posix().replace("-2.parquet", ".parquet") for p in kept}
+    return {"d1": rows, "seen": seen, "files": files - {"shop/archive.lock"}}
+
+
+@pytest.fixture(scope="module")
+def straight(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Subject], Any]:
+    """What is left after a call that nobody killed."""
+
+    @cache
+    def state(subject: Subject) -> dict[str, Any]:
+        home = _copy(made, tmp_path_factory.mktemp("straight") / "home")
+        _forget(home, subject)
+        return _all_of(home)
+
+    return state
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [Subject("customer", ANN), pytest.param(Subject("shop", "mall"), marks=pytest.mark.long)],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "kill",
+    [
+        kill_before(ops._Forgetting, "_remove", 1, long=True),
+        kill_before(forget_archive, "copy_file", 1),
+        kill_before(forget_archive, "delete_copy", 2, long=True),
+        kill_before(forget_archive, "write_manifest", 2, long=True),
+        kill_before(Path, "unlink", 1),
+        kill_before(ops, "pull", 1, long=True),
+        kill_before(ops, "forget_in_file", 3, long=True),
+        kill_before(ops._Forgetting, "read_back", 1, long=True),
+        kill_before(ops, "_audit", 1, long=True),
+    ],
+)
+def test_a_kill_at_any_step_is_completed_by_the_same_command(
+    home: Path,
+    straight: Callable[[Subject], Any],
+    kill: Callable[[pytest.MonkeyPatch], None],
+    subject: Subject,
+):
+    """The end is that of a call that nobody killed: the same rows, sales, and files."""
+    with pytest.MonkeyPatch.context() as patch:
+        kill(patch)
+        with pytest.raises(Killed):
+            _forget(home, subject)
+    _forget(home, subject)
+    assert _all_of(home) == straight(subject)
+
+
+def _forget(home: Path, subject: Subject) -> None:
+    db = SqliteDatabase(home / "d1.sqlite")
+    try:
+        forget(db, home / "shop", home / "pages", subject, database="shop")
+    finally:
+        db.close()
