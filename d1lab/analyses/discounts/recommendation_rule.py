@@ -258,7 +258,7 @@ def _at(
     best: int | None = None,
     known: bool = True,
 ) -> Recommendation:
-    at = int(found.chance.argmax()) if best is None else best
+    at = _likeliest(found) if best is None else best
     depth, lift, gain, low, high, chance = (float(column[at]) for column in found)
     acts = decision == "discount"
     profit = _profit(product)
@@ -274,6 +274,15 @@ def _at(
         chance if known else None,
         depth * lift / (lift - 1) if lift > 1 and depth * lift <= lift - 1 else None,
     )
+
+
+def _likeliest(found: DepthGains) -> int:
+    """Return the depth most likely to gain, and among equals the one with the highest gain.
+
+    The chance of a higher revenue is the same at every depth: rounding must not choose among them.
+    """
+    equal = found.chance >= found.chance.max() - 1e-9
+    return int(np.where(equal, found.gain, -np.inf).argmax())
 
 
 def _profit(product: Product) -> float | None:

@@ -124,6 +124,16 @@ def test_without_a_cost_a_loss_of_revenue_is_a_loss_at_any_cost():
         assert recommend(MUG._replace(cost=cost, slope=-0.5, error=0.1)).decision == "hold"
 
 
+@pytest.mark.parametrize("ulps", range(-3, 4))
+def test_rounding_does_not_choose_the_depth(ulps):
+    """Without a cost the chance is the same at every depth: the highest gain counts."""
+    slope = -2.8430176820758977 + ulps * 2**-51
+    product = Product(3.17, None, 1.02, slope, 1.45, least_depth=0.1, most_depth=0.5)
+    at = gains(product, 0, depths(0.1, 0.5))
+    assert np.ptp(at.chance) < 1e-12
+    assert recommend(product).depth == at.depth[at.gain.argmax()]
+
+
 def test_without_a_slope_it_abstains():
     """A product with few sales has no made-up values."""
     advice = recommend(MUG._replace(slope=None, error=None))
