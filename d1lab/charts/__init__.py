@@ -2,6 +2,7 @@
 
 forms     chart functions: line, bar, points, interval, heatmap
 encoding  columns to axes, marks, and formats
+drawn     the same charts as HTML and SVG, for pages
 theme     colors, fonts, and number formats
 
 The chart functions are imported when the first one is used: pages need the theme only, and Altair

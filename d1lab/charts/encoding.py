@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple, TypedDict
 
+from d1lab.charts.drawn import shape_digest
 from d1lab.charts.theme import LABEL_LIMIT, NUMBERS, enable
 from d1lab.display.currency import sign_of
 from d1lab.display.labels import Labels, column_meanings
@@ -98,19 +99,31 @@ class ChartData(NamedTuple):
         """Return the height in pixels of a chart with a row per distinct value of a role."""
         return 26 * max(1, len({record[role] for record in self.records}))
 
-    def finish(self, *layers: Any, height: int = 240) -> alt.LayerChart:
-        """Return the chart with its layers over the same rows, at full container width."""
-        columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
-        return alt.LayerChart(
+    def finish(
+        self, form: str, *layers: Any, height: int = 240, options: Mapping[str, Any] | None = None
+    ) -> alt.LayerChart:
+        """Return the chart with its layers over the same rows, at full container width.
+
+        Args:
+            form: Name of the chart function, by which a page draws the rows.
+            layers: Layers, for Vega.
+            height: Height in pixels.
+            options: Options of the form that its drawing needs.
+        """
+        chart = alt.LayerChart(
             layer=list(layers),
             data=alt.Data(values=self.records),
             title=self.title,
             description=self.description,
             width="container",
             height=height,
-            usermeta={"d1lab": {"columns": columns}, "interactive": self.is_interactive},
             **self._signed(),
         )
+        columns = [column._asdict() | {"name": role} for role, column in self.columns.items()]
+        made = {"columns": columns, "form": form, "options": dict(options or {})}
+        made["shape"] = shape_digest(chart.to_dict(validate=False))
+        chart.usermeta = {"d1lab": made, "interactive": self.is_interactive}
+        return chart
 
     def _signed(self) -> dict[str, Any]:
         """Return the locale configuration that maps `$` in a format to the chart's currency."""

@@ -3,8 +3,8 @@
 Every function takes an aggregated frame (pandas, polars, Arrow, or a DuckDB relation), the columns
 to draw, a `title`, and a `description` for screen readers. Labels, units, and kinds of columns work
 as in tables: `labels={"day": "Day"}`, `units={"revenue": "USD"}`, `kinds={"share": "percent"}`.
-The functions return an Altair chart. A page shows a static picture of it, or one with tooltips if
-the chart was drawn with `interactive=True`.
+The functions return an Altair chart. A page draws it without Vega (`d1lab.charts.drawn`), unless it
+was made with `interactive=True` or changed afterward.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def line(
     if low and high:
         edge = drawn.channel(alt.Y, "low", scale=scale, title=drawn.columns["y"].header)
         layers.insert(0, base.mark_area(opacity=0.16, **shape).encode(edge, y2="high"))
-    return drawn.finish(*layers, *reference_line("y", reference))
+    options = {"reference": reference, "step": step, "zero": zero}
+    return drawn.finish("line", *layers, *reference_line("y", reference), options=options)
 
 
 def bar(
@@ -112,7 +113,7 @@ def bar(
             tooltip=drawn.tooltips(),
         )
     )
-    return drawn.finish(marks)
+    return drawn.finish("bar", marks)
 
 
 def points(
@@ -155,7 +156,9 @@ def points(
             tooltip=drawn.tooltips(),
         )
     )
-    return drawn.finish(marks, *reference_line("y", reference), height=300)
+    options = {"reference": reference, "zero": zero}
+    layers = [marks, *reference_line("y", reference)]
+    return drawn.finish("points", *layers, height=300, options=options)
 
 
 def interval(
@@ -187,10 +190,12 @@ def interval(
     scale = alt.Scale(zero=False, nice=True)
     span = drawn.channel(alt.X, "low", scale=scale, title=drawn.columns["x"].header)
     return drawn.finish(
+        "interval",
         *reference_line("x", reference),
         base.mark_rule(color=light("accent"), strokeWidth=2).encode(span, x2="high"),
         base.mark_point(size=70, opacity=1).encode(drawn.channel(alt.X, "x", scale=scale)),
         height=drawn.rows("y"),
+        options={"reference": reference},
     )
 
 
@@ -225,7 +230,8 @@ def heatmap(
     cells = grid.mark_rect().encode(drawn.channel(alt.Opacity, "value", scale=shade, legend=None))
     numbers = grid.mark_text(**_cell_number(drawn.columns["value"].kind))
     narrow = len(names) > 12  # numbers do not fit on a phone
-    return drawn.finish(cells, *([] if narrow else [numbers]), height=drawn.rows("y"))
+    layers = [cells] if narrow else [cells, numbers]
+    return drawn.finish("heatmap", *layers, height=drawn.rows("y"))
 
 
 def _cell_number(kind: Kind) -> dict[str, Any]:
@@ -257,4 +263,4 @@ def _lying_bars(drawn: ChartData) -> alt.LayerChart:
             tooltip=drawn.tooltips(),
         )
     )
-    return drawn.finish(marks, height=drawn.rows("x"))
+    return drawn.finish("bar", marks, height=drawn.rows("x"))

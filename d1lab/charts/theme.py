@@ -56,8 +56,15 @@ def palette_css() -> str:
     return (
         f":root{{{variables[0]}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{variables[1]}}}}}"
-        f"{follow}"
+        f"{_FORCED}{follow}"
     )
+
+
+_FORCED = (
+    "@media (forced-colors:active){:root{--paper:Canvas;--raised:Canvas;--ink:CanvasText;"
+    "--muted:CanvasText;--line:GrayText;--accent:LinkText;--grey:GrayText;--bad:CanvasText}}"
+)
+"""In a high-contrast mode of the system, the system's colors."""
 
 
 def chart_config() -> dict[str, Any]:

@@ -4,7 +4,7 @@
     write_page(run_dir, reports_dir)   writes reports/<database>/<shop>/<report>/..., with CSV files
 
 The content security policy allows only d1lab's own script and style, by hash. Text from the data is
-escaped. Charts are static SVG; those that a notebook declares interactive bring Vega along.
+escaped. Charts are SVG with tips; those that a notebook declares interactive bring Vega along.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from d1lab.charts.drawing import drawing_css
 from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.display import Figure
@@ -91,7 +92,7 @@ def _render(
 ) -> str:
     scripts = None if static else Scripts.of(content, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
-    style = palette_css() + asset("style.css")
+    style = palette_css() + drawing_css() + asset("style.css")
     page = (
         environment()
         .get_template("page.html")

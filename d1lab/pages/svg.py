@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from d1lab.charts.drawn import draw_form
 from d1lab.charts.plain_svg import plain_svg, static_spec
 from d1lab.files import write
 from d1lab.pages.chart_renderer import ChartRenderer
@@ -58,7 +59,9 @@ def bundle(cache_dir: Path) -> Script:
 
 
 def draw(spec: Mapping[str, Any], name: str) -> str:
-    """Render a chart to inline SVG of plain shapes and text, in the palette's light colors.
+    """Draw a chart as inline SVG of plain shapes and text, in the palette's light colors.
+
+    Charts of `d1lab.charts` are drawn here; Vega renders all others, in a process of its own.
 
     Args:
         spec: Vega-Lite specification with inline data; nothing is fetched.
@@ -67,14 +70,14 @@ def draw(spec: Mapping[str, Any], name: str) -> str:
     Raises:
         ValueError: Vega cannot render it; the message is from Vega.
     """
-    return plain_svg(_picture(static_spec(spec)).result(), name)
+    return draw_form(spec) or plain_svg(_picture(static_spec(spec)).result(), name)
 
 
 def prerender(outputs: Iterable[Mapping[str, Any]]) -> None:
-    """Start rendering the charts in a cell's outputs in the background, for the page."""
+    """Start rendering a cell's charts in the background, for the page; not those it draws."""
     for output in outputs:
         for mime, value in output.get("data", {}).items():
-            if mime.startswith(MIME):
+            if mime.startswith(MIME) and draw_form(value) is None:
                 _picture(static_spec(value))
 
 

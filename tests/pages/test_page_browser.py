@@ -152,10 +152,10 @@ def test_interactive_chart_is_drawn_live(pages: Pages, visit):
 def test_charts_stand_without_scripts(pages: Pages, visit, name, scripts):
     """Every chart is visible without scripts and on the static page."""
     with visit(getattr(pages, name), scripts=scripts) as page:
-        svgs = page.locator(".still svg")
-        assert svgs.count() == 4
-        for position in range(4):
-            box = svgs.nth(position).bounding_box()
+        charts = page.locator(".still")
+        assert charts.count() == 4
+        for chart in charts.all():
+            box = chart.bounding_box()
             assert box["width"] > 500
             assert box["height"] > 100
         assert page.locator("button:visible").count() == 0
@@ -170,6 +170,55 @@ def test_tooltip_shows_text(pages: Pages, visit):
         tip.wait_for()
         assert "</script>" in tip.inner_text()
         assert page.evaluate("window.hacked") is None
+
+
+def test_tip_follows_pointer_and_arrow_keys(pages: Pages, visit):
+    """The nearest point has its tip, which a screen reader hears when a key moved to it."""
+    with visit(pages.report, PHONE) as page:
+        tip, told = page.locator("#tip"), page.locator("p.sr[role=status]")
+        line = page.locator(".still:has([data-tips])").first
+        area = line.locator("[data-tips]").bounding_box()
+        page.mouse.wheel(0, area["y"] - 300)
+        area = line.locator("[data-tips]").bounding_box()
+        page.mouse.move(area["x"] + 1, area["y"] + 20)
+        first = tip.inner_text()
+        assert first.startswith("3 Mar 2026: Units on hand ")
+        page.mouse.move(area["x"] + area["width"] - 1, area["y"] + 190)
+        assert tip.inner_text().startswith("31 May 2026: ")
+        box = tip.bounding_box()
+        assert 0 <= box["x"]
+        assert box["x"] + box["width"] <= 390
+        page.mouse.move(1, 1)
+        assert tip.is_hidden()
+        pan = page.locator(".pan:has([data-tips])").first
+        pan.focus()
+        assert told.inner_text() == ""
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        assert told.inner_text() == tip.inner_text()
+        page.keyboard.press("ArrowLeft")
+        assert told.inner_text().startswith("31 May 2026: ")
+        page.keyboard.press("Escape")
+        assert tip.is_hidden()
+        bars = page.locator(".pan:has(.rows)").first
+        bars.focus()
+        page.keyboard.press("ArrowDown")
+        assert told.inner_text().startswith("Sea salt, 500 g: Days of supply ")
+
+
+def test_chart_text_is_readable_on_every_screen(pages: Pages, visit):
+    """Labels are as large as declared, at any width, and lie within the page."""
+    for width in (320, 390, 1180):
+        with visit(pages.report, {"width": width, "height": 800}) as page:
+            sizes = page.evaluate(
+                "[...document.querySelectorAll('.still text')].map(e => e.getBoundingClientRect())"
+                ".filter(b => b.width).map(b => [b.height, b.left, b.right])"
+            )
+            assert len(sizes) > 20
+            assert min(height for height, _, _ in sizes) >= 12
+            assert min(left for _, left, _ in sizes) >= 0
+            assert max(right for _, _, right in sizes) <= width
 
 
 def test_policy_stops_what_would_get_through(pages: Pages, visit, tmp_path: Path):
@@ -220,14 +269,14 @@ def test_colours_follow_the_scheme(pages: Pages, visit, scheme):
                 place,
             )
             assert fills
-            assert set(fills) <= {rgb("accent"), rgb("muted"), rgb("ink"), rgb("paper")}
+            assert set(fills) <= set(map(rgb, ("accent", "muted", "ink", "paper", "grey")))
 
 
 def test_print_shows_pictures_on_white(pages: Pages, visit):
     """In print: the light scheme, static charts, all rows, and no buttons."""
     with visit(pages.live, scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
-        assert page.locator(".still svg:visible").count() == 5
+        assert page.locator(".still:visible").count() == 5
         rest = page.locator("main > section > .table tr.more")
         assert rest.count() > 0
         assert all(row.is_visible() for row in rest.all())

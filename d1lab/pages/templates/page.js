@@ -92,6 +92,76 @@ addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details.ev:not(.how)")) part.open = true;
 });
 
+// Charts: a tip at the nearest point, by pointer or arrow keys, which a screen reader announces.
+const made = (tag, fields) => document.body.appendChild(Object.assign(document.createElement(tag), { hidden: true, ...fields }));
+const tip = made("div", { id: "tip", ariaHidden: "true" });
+const spot = made("i", { id: "spot", ariaHidden: "true" });
+const told = made("p", { className: "sr", role: "status", hidden: false });
+const pointsOf = (chart) => {
+  const points = [];
+  for (const area of chart.querySelectorAll("[data-tips]")) {
+    const box = area.getBoundingClientRect();
+    for (const line of area.dataset.tips.split("\n")) {
+      const [x, y] = line.split(" ", 2).map(Number);
+      const text = line.slice(`${x} ${y} `.length);
+      points.push({ x: box.x + (box.width * x) / 1000, y: box.y + (box.height * y) / 1000, text });
+    }
+  }
+  for (const row of chart.querySelectorAll("[data-tip]")) {
+    const box = row.getBoundingClientRect();
+    points.push({ x: box.x + box.width / 2, y: box.y + box.height / 2, text: row.dataset.tip, row });
+  }
+  return points;
+};
+let shown = null; // returns the point whose tip is shown
+const hideTip = () => {
+  shown = null;
+  tip.hidden = spot.hidden = true;
+  for (const row of document.querySelectorAll(".rows > .on")) row.classList.remove("on");
+};
+const showTip = (point) => {
+  hideTip();
+  shown = point;
+  const { x, y, text, row } = point();
+  tip.textContent = text;
+  tip.hidden = false;
+  spot.hidden = Boolean(row);
+  if (row && row.tagName === "DIV") row.classList.add("on");
+  const box = tip.getBoundingClientRect();
+  const [right, above] = [innerWidth - box.width - 8, y - box.height - 14];
+  Object.assign(spot.style, { left: `${x}px`, top: `${y}px` });
+  tip.style.left = `${Math.max(8, Math.min(right, x - box.width / 2))}px`;
+  tip.style.top = `${above < 4 ? y + 14 : above}px`;
+};
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+for (const still of document.querySelectorAll(".still")) {
+  if (!still.querySelector("[data-tips], [data-tip]")) continue;
+  const pan = still.closest(".pan");
+  pan.ariaLabel += ". Arrow keys move over the values.";
+  let at = -1;
+  still.addEventListener("pointermove", ({ clientX, clientY }) => {
+    const points = pointsOf(still);
+    const far = points.map(({ x, y, row }) => Math.hypot(row && row.tagName === "DIV" ? 0 : x - clientX, (y - clientY) / (row ? 1 : 4)));
+    at = far.indexOf(Math.min(...far));
+    showTip(() => pointsOf(still)[at]);
+  });
+  still.addEventListener("pointerleave", hideTip);
+  pan.addEventListener("blur", hideTip);
+  pan.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hideTip();
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const count = pointsOf(still).length;
+    at = at < 0 ? (step > 0 ? 0 : count - 1) : (at + step + count) % count;
+    const point = () => pointsOf(still)[at];
+    if (point().row) point().row.scrollIntoView({ block: "nearest", inline: "nearest" });
+    showTip(point);
+    told.textContent = point().text;
+  });
+}
+addEventListener("scroll", () => shown && showTip(shown), { passive: true, capture: true });
+
 // Charts: show static SVG until Vega has drawn the interactive charts.
 const unpack = (id) => {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
