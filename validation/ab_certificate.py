@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from d1lab.analyses.ab_tests.refusals import MIN_CONVERSIONS, MIN_UNEVEN_BUYERS
+from d1lab.analyses.ab_tests.not_available import MIN_CONVERSIONS, MIN_UNEVEN_BUYERS
 from d1lab.stats import means, proportions, sequential, uneven
 from validation import ab_plans
 from validation.ab_coverage import Coverage, coverages

@@ -10,7 +10,7 @@
 -- over its lines, at the order's time. Entries that are not sales are left out, see no_sale.sql.
 CREATE TEMP MACRO smallest(x, scale) AS round(amount(x) * scale)::BIGINT;
 CREATE TEMP MACRO money(x, scale) AS (x / scale)::DECIMAL(18, 6);
-CREATE TEMP MACRO told(field, x) AS
+CREATE TEMP MACRO stated(field, x) AS
     CASE WHEN amount(coalesce(x, '0')) IS NULL OR amount(coalesce(x, '0')) < 0
         THEN wrong(field, x, 'an amount of 0 or more') END;
 CREATE TEMP MACRO extra_of(part, gross, own, discount) AS CASE
@@ -96,13 +96,13 @@ SELECT
         CASE WHEN problems > 0 THEN 'a line of the order cannot be read' END,
         CASE WHEN currency <> shop_currency
             THEN 'the currency is ' || left(currency, 40) || ', not ' || shop_currency END,
-        told('Subtotal', subtotal_text),
-        told('Shipping', shipping_text),
-        told('Taxes', taxes_text),
-        told('Duties', duties_text),
-        told('Total', total_text),
-        told('Discount Amount', discount_text),
-        told('Refunded Amount', refunded_text)
+        stated('Subtotal', subtotal_text),
+        stated('Shipping', shipping_text),
+        stated('Taxes', taxes_text),
+        stated('Duties', duties_text),
+        stated('Total', total_text),
+        stated('Discount Amount', discount_text),
+        stated('Refunded Amount', refunded_text)
     ), '') END                                    AS reason
 FROM firsts, settings;
 
@@ -133,8 +133,8 @@ WITH typed AS (
                 THEN wrong('Lineitem quantity', given(keyed.quantity), 'a number of 0 or more') END,
             missing('Lineitem quantity', given(keyed.quantity)),
             missing('Lineitem price', given(keyed.price)),
-            told('Lineitem price', given(keyed.price)),
-            told('Lineitem discount', given(keyed.line_discount)),
+            stated('Lineitem price', given(keyed.price)),
+            stated('Lineitem discount', given(keyed.line_discount)),
             CASE WHEN own_discount > gross AND units > 0
                 THEN 'Lineitem discount is larger than the price of the line' END
         ), '') END                                                              AS reason

@@ -37,8 +37,8 @@ from d1lab.analyses.ab_tests.model import (
     inputs_hash,
     parse_variant,
 )
+from d1lab.analyses.ab_tests.not_available import few_conversions
 from d1lab.analyses.ab_tests.posterior import posterior
-from d1lab.analyses.ab_tests.refusals import few_conversions
 from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 from d1lab.errors import InputError
 from d1lab.stats.multiplicity import holm

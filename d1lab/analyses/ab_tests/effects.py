@@ -34,7 +34,7 @@ from d1lab.analyses.ab_tests.model import (
     sums,
     uneven,
 )
-from d1lab.analyses.ab_tests.refusals import few_buyers, refusal, refusal_of_sequence
+from d1lab.analyses.ab_tests.not_available import few_buyers, not_available, sequence_not_available
 from d1lab.stats import exact, means, proportions, sequential
 
 Floats = NDArray[np.float64]
@@ -86,9 +86,9 @@ def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
     """
     known = points(metric, line.a[-1], line.b[-1], plan.declared_share)
     blank = Effect(metric, **known)
-    refused = refusal(metric, line.a[-1], line.b[-1], plan)
-    if refused:
-        return blank._replace(status=refused.status, reason=refused.reason)
+    missing = not_available(metric, line.a[-1], line.b[-1], plan)
+    if missing:
+        return blank._replace(status=missing.status, reason=missing.reason)
     return _conclude(blank, effects_at_looks(metric, line, plan)[0], plan.alpha)
 
 
@@ -118,7 +118,7 @@ def effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> tuple[Look
     """Compute the effect on one metric at each usable look.
 
     Args:
-        metric: Metric for which `refusals.refusal` returns None at the last look.
+        metric: Metric for which `not_available` returns None at the last look.
         line: The looks, oldest first.
         plan: Source of method, alpha, and share.
     """
@@ -130,7 +130,7 @@ def effects_at_looks(metric: Metric, line: Timeline, plan: AbPlan) -> tuple[Look
 def _usable(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> bool:
     if None in (getattr(a, metric), getattr(b, metric)) or 0 in (a.visitors, b.visitors):
         return False
-    if refusal_of_sequence(metric, a, b, plan):
+    if sequence_not_available(metric, a, b, plan):
         return False
     if metric == "conversions" or a.visitors is None:
         return True

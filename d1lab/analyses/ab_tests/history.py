@@ -10,7 +10,7 @@ import numpy as np
 from d1lab.analyses.ab_tests.effects import effects_at_looks
 from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant, clean_look
-from d1lab.analyses.ab_tests.refusals import refusal
+from d1lab.analyses.ab_tests.not_available import not_available
 from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 
 
@@ -44,7 +44,7 @@ def effect_history(
     metric = plan.primary_metric
     if line is None or (plan.method == "group_sequential" and np.isnan(line.times).any()):
         return []
-    if refusal(metric, line.a[-1], line.b[-1], plan):
+    if not_available(metric, line.a[-1], line.b[-1], plan):
         return []
     found, kept = effects_at_looks(metric, line, plan)
     low = np.fmax.accumulate(found.ratio[0])

@@ -57,9 +57,9 @@ def _detail(found: PriceStudy, cut: Frame, alerts: Frame) -> str:
     if cut.empty:
         return "No price needs action."
     reasons = cut.groupby("why", as_index=False).agg(looks=("sku", "size"))
-    told = f"None can be matched: {_counted(reasons.sort_values('looks', ascending=False))}."
+    text = f"None can be matched: {_counted(reasons.sort_values('looks', ascending=False))}."
     no_cost = (cut["answer_reason"] == "no_cost").any()
-    return f"{told} Load unit costs with `d1lab ingest costs`." if no_cost else told
+    return f"{text} Load unit costs with `d1lab ingest costs`." if no_cost else text
 
 
 def _counted(reasons: Frame) -> str:
@@ -72,8 +72,8 @@ def figures(found: PriceStudy) -> Iterator[dict[str, Any]]:
     known, cut = frames.compared(found), frames.undercut(found)
     nothing = None if len(known) else "no comparable competitor price"
     index = float(known["price_index"].median()) if len(known) else None
-    told = f"Median of {counted(len(known), 'product')}. 1.00 = competitors' median price."
-    yield {"metric": "price_index", "value": index, "note": nothing or told}
+    text = f"Median of {counted(len(known), 'product')}. 1.00 = competitors' median price."
+    yield {"metric": "price_index", "value": index, "note": nothing or text}
     yield {"metric": "undercut_products", "value": None if nothing else len(cut), "note": nothing}
     yield _alerts(found, cut, nothing)
     yield {"metric": "room_products", "value": None if nothing else len(frames.room(found))}
@@ -168,7 +168,7 @@ def rules(found: PriceStudy) -> str:
 def limits(found: PriceStudy, simulated: Collection[str]) -> str:
     """Return a note on the data and its limits."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
-    told = (
+    text = (
         "Shop prices are list prices before discounts, assumed to be in "
         f"{found.currency}. Average price paid covers the last 28 days "
         f"({dates_of(found.until, 28)}). Competitor prices are as displayed; taxes and shipping "
@@ -178,7 +178,7 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
         f" {counted(untold, 'price')} without availability: treated as in stock." if untold else ""
     )
     source = are_simulated(simulated, "competitor_prices inventory_days product_costs")
-    return f"{source}{told}{stock}"
+    return f"{source}{text}{stock}"
 
 
 def name_of(found: PriceStudy, sku: str) -> str:

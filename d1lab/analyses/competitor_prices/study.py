@@ -56,13 +56,13 @@ def study(
     ]
     products = products.merge(_cover(stock), on="sku", how="left").reset_index(drop=True)
     asked = _asked(known)
-    told = [_told(row, asked[row["sku"]], rule) for row in products.to_dict("records")]
+    rows = [_row(row, asked[row["sku"]], rule) for row in products.to_dict("records")]
     columns = [
         *Position._fields,
         *(f"answer_{name}" for name in PriceAction._fields),
         "cheapest_at",
     ]
-    found = pd.DataFrame(told, columns=pd.Index(columns)).astype(dict.fromkeys(_NUMBERS, float))
+    found = pd.DataFrame(rows, columns=pd.Index(columns)).astype(dict.fromkeys(_NUMBERS, float))
     found["why"] = [REASONS[reason] for reason in found["answer_reason"]]
     return PriceStudy(looks, pd.concat([products, found], axis=1), rule, currency, until)
 
@@ -96,7 +96,7 @@ def _asked(looks: Frame) -> dict[str, _ListedPrices]:
     return asked
 
 
-def _told(product: dict[str, Any], asked: _ListedPrices, rule: PricingRule) -> tuple[Any, ...]:
+def _row(product: dict[str, Any], asked: _ListedPrices, rule: PricingRule) -> tuple[Any, ...]:
     """Compute position, action, and cheapest competitor of one product."""
     names = ("unit_cost", "ending_units", "days_of_supply")
     cost, stock, cover = (_known(product[name]) for name in names)

@@ -102,7 +102,7 @@ def overdue_gaps(gaps: Any) -> Any:
     return gaps * (ONCE_IN_TWENTY ** (-1 / gaps) - 1)
 
 
-def lapsing(customers: Frame) -> Frame:
+def overdue(customers: Frame) -> Frame:
     """Return the overdue high-value customers, highest value first.
 
     `usual_gap_days` is the customer's mean time between purchases, and `pace` the customer's yearly

@@ -168,12 +168,12 @@ def score_table(values: Lifetimes) -> Frame:
     return pd.concat([pd.DataFrame([came]), named], ignore_index=True)
 
 
-def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[str, Any]]:
+def figures(customers: Frame, overdue: Frame, values: Lifetimes) -> list[dict[str, Any]]:
     """Return the key figures of the report, most important first.
 
     Args:
         customers: Scores of all customers.
-        lapsing: Overdue high-value customers.
+        overdue: Overdue high-value customers.
         values: Lifetime values of the customers.
     """
     bought = buyers(customers)
@@ -181,8 +181,8 @@ def figures(customers: Frame, lapsing: Frame, values: Lifetimes) -> list[dict[st
     return [
         {"metric": "customers", "value": len(bought)},
         {"metric": "repeat_rate", "value": float((bought["purchases"] > 1).mean())},
-        {"metric": "lapsing_customers", "value": len(lapsing)},
-        {"metric": "lapsing_pace", "value": float(lapsing["pace"].sum())},
+        {"metric": "lapsing_customers", "value": len(overdue)},
+        {"metric": "lapsing_pace", "value": float(overdue["pace"].sum())},
         {"metric": "historic_value", "value": float(bought["spend"].mean())},
         {
             "metric": "expected_spend",

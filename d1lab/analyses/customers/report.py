@@ -137,12 +137,12 @@ def charts(found: CustomerStudy, cohorts: Frame) -> dict[str, ReportChart]:
     }
 
 
-def verdict(table: Frame, lapsing: Frame) -> str:
+def verdict(table: Frame, overdue: Frame) -> str:
     """Return the verdict of the report as a sentence.
 
     Args:
         table: Result of `groups.group_table`.
-        lapsing: Result of `groups.lapsing`.
+        overdue: Result of `groups.overdue`.
     """
     share = groups.best_share(table)
     if share is None:
@@ -150,7 +150,7 @@ def verdict(table: Frame, lapsing: Frame) -> str:
     best = table[table["rfm_group"].isin(groups.BEST)]["customers"].sum()
     return (
         f"{best:,} Champions and Loyal customers account for {share:.0%} of spend. "
-        f"{len(lapsing):,} high-value customers are overdue."
+        f"{len(overdue):,} high-value customers are overdue."
     )
 
 
@@ -200,13 +200,13 @@ _SILENT = {
 
 def stability(labelled: LabeledCustomers) -> str:
     """Return the share of labels that changed without an order, in words."""
-    told = [
+    notes = [
         f"{share:.0%} of customers changed group {since(before)} without placing an order."
         for before in (labelled.last, labelled.earlier)
         for share in [unprompted_share(moves(before, labelled.now))]
         if share is not None
     ]
-    return " ".join(dict.fromkeys(told))  # one snapshot may serve both
+    return " ".join(dict.fromkeys(notes))  # one snapshot may serve both
 
 
 def holdout(values: Lifetimes, currency: str) -> str:

@@ -19,7 +19,7 @@ class CustomerStudy(NamedTuple):
     values: Lifetimes
     customers: Frame  # scores with group, lifetime value, and the app's segment
     groups: Frame  # result of `groups.group_table`
-    overdue: Frame  # result of `groups.lapsing`
+    overdue: Frame  # result of `groups.overdue`
     currency: str = ""  # code of the currency of all amounts; empty if unknown
 
 
@@ -44,7 +44,7 @@ def study(
         currency: Code of the currency of all amounts; empty if unknown.
     """
     customers = valued(labelled.now, values)
-    overdue = groups.lapsing(customers)
+    overdue = groups.overdue(customers)
     customers["customer_segment"] = groups.app_segments(
         customers, window, rule, vip_spend, vip_purchases
     )

@@ -127,16 +127,16 @@ def disagreement(lab: Lab, until: date, days: int) -> str:
     sources = _sources(lab, until, days)
     found, counted = [], sources["daily_uses"]
     if counted and sources["event_uses"] and sources["event_uses"] != counted:
-        told = {"first": "order events", "first_uses": sources["event_uses"]}
+        source = {"first": "order events", "first_uses": sources["event_uses"]}
         when = f"in the {days} days to {until}"
-        found.append((told, counted, "daily_discount_stats", when))
+        found.append((source, counted, "daily_discount_stats", when))
     in_all, totals = sources["daily_uses_in_all"], sources["total_uses"]
     if in_all and totals and in_all > totals:
-        told = {"first": "discount_analytics", "first_uses": totals}
-        found.append((told, in_all, "daily_discount_stats", "over all days"))
+        source = {"first": "discount_analytics", "first_uses": totals}
+        found.append((source, in_all, "daily_discount_stats", "over all days"))
     return " ".join(
-        DISAGREE.format(**told, second=name, second_uses=uses, when=when)
-        for told, uses, name, when in found
+        DISAGREE.format(**source, second=name, second_uses=uses, when=when)
+        for source, uses, name, when in found
     )
 
 
@@ -171,21 +171,21 @@ def discounts(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         until: Last day of the period.
         days: Length of the period, in days.
     """
-    told = {"shop": lab.shop, "days": days, "until": until}
+    scope = {"shop": lab.shop, "days": days, "until": until}
     sources = _sources(lab, until, days)
     if not sources["event_uses"] and not sources["daily_uses"] and _has_orders(lab, until, days):
-        return (NO_DISCOUNT.format(**told),)
+        return (NO_DISCOUNT.format(**scope),)
     dashboard = lab.metric("counted_dashboard", until=until, days=days).set_index("measure")
     used = lab.metric("counted_discounts", until=until)
     counted_by_day = bool(sources["daily_uses"])
     if not counted_by_day and _has_orders(lab, until, EVER):
-        return (NO_DISCOUNT.format(**told),)
+        return (NO_DISCOUNT.format(**scope),)
     if not counted_by_day and used.empty:
-        return (NOTHING.format(counted="discounts", **told),)
-    reason = MISSING.format(**told)
+        return (NOTHING.format(counted="discounts", **scope),)
+    reason = MISSING.format(**scope)
     if _has_orders(lab, until, days):
         counted = _counted(sources, until, days) or 0
-        reason = COVERED.format(events=sources["event_uses"], counted=counted, **told)
+        reason = COVERED.format(events=sources["event_uses"], counted=counted, **scope)
     dashboard["note"] = change(Periods.of(dashboard)).in_words(days_before(until, days))
     known = lab.figures(*figures(dashboard, used))
     return (
@@ -208,19 +208,19 @@ def products(lab: Lab, until: date, days: int) -> tuple[Any, ...]:
         until: Last day of the period.
         days: Length of the period, in days.
     """
-    told, sources = {"shop": lab.shop, "days": days, "until": until}, _sources(lab, until, days)
+    scope, sources = {"shop": lab.shop, "days": days, "until": until}, _sources(lab, until, days)
     if _has_orders(lab, until, EVER) and not lead_products(lab, until, days):
-        return (NO_SALE.format(**told),)
+        return (NO_SALE.format(**scope),)
     sold = lab.metric("counted_products")
     if sold.empty:
-        return (NOTHING.format(counted="products", **told),)
+        return (NOTHING.format(counted="products", **scope),)
     lists = {
         "Products that sell without help, by revenue": sales.alone(sold),
         "Products that hardly sell without a discount, by savings given": sales.dependent(sold),
         "Products by revenue, with and without a discount": sold,
     }
     columns, latest = sales.columns(sold), sold["updated_on"].max()
-    reason = MISSING.format(**told)
+    reason = MISSING.format(**scope)
     if units := sources["event_units"]:
         counted = sources["product_units"] or 0
         reason = PRODUCTS_COVERED.format(events=units, counted=counted, shop=lab.shop)
@@ -243,8 +243,8 @@ def _as_table(lab: Lab, known: Figures, title: str) -> Any:
     import pandas as pd
 
     rows = [(figure.label, figure.shown(), figure.note) for figure in known.figures]
-    frame = pd.DataFrame(rows, columns=["what", "value", "told"])
-    labels = {"what": "What", "value": "Value", "told": "Scope"}
+    frame = pd.DataFrame(rows, columns=["what", "value", "scope"])
+    labels = {"what": "What", "value": "Value", "scope": "Scope"}
     return lab.table(frame, title=title, name="dashboard", labels=labels)
 
 
@@ -255,9 +255,11 @@ def _has_orders(lab: Lab, until: date, days: int) -> bool:
 def _by_day(lab: Lab, until: date, days: int) -> Any:
     trend = lab.metric("counted_days", until=until, days=days)
     words = {"labels": {"times_used": "Uses"}, "title": "Uses of discounts per day"}
-    most = trend["times_used"].max()
-    told = f"Daily uses by the app's own counters, at most {most:,.0f}; a day without a row is 0."
-    return lab.charts.bar(trend, "day", "times_used", description=told, **words)
+    words["description"] = (
+        f"Daily uses by the app's own counters, at most {trend['times_used'].max():,.0f}; "
+        "a day without a row is 0."
+    )
+    return lab.charts.bar(trend, "day", "times_used", **words)
 
 
 def _totals(lab: Lab, used: Frame, until: date) -> tuple[Any, Any]:

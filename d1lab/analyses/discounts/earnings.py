@@ -126,7 +126,7 @@ def _with_known(always: str, known: tuple[str, ...], found: Frame) -> str:
     return " ".join([always, *(name for name in known if found[name].notna().any())])
 
 
-def anyway(skus: Frame) -> BaselineShare:
+def baseline_share(skus: Frame) -> BaselineShare:
     """Estimate the share of discounted units that would have sold at full price.
 
     Args:
@@ -152,7 +152,7 @@ def summary(stacking: Frame, whole: Frame, found: BaselineShare) -> tuple[dict[s
         stacking: Rows of the metric `discount_stacking`.
         whole: The row of level 'all' of the metric `discount_earnings`, in which each customer
             counts once, with however many discounts.
-        found: Result of `anyway`.
+        found: Result of `baseline_share`.
     """
     stacked = stacking.set_index("stacked")["orders"]
     with_discount = stacked.drop("0", errors="ignore")

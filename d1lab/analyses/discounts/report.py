@@ -27,7 +27,7 @@ class DiscountStudy(NamedTuple):
     whole: Frame  # the row of all discounts together, of the metric `discount_earnings`
     stacking: Frame  # rows of the metric `discount_stacking`
     codes: Frame  # rows of the metric `leaking_codes`
-    anyway: BaselineShare
+    baseline: BaselineShare
 
 
 def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> DiscountStudy:
@@ -44,10 +44,10 @@ def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> Disc
     by_discount, by_code, by_sku = (
         earnings.earned(earned, level, shop, observed) for level in ("discount", "code", "sku")
     )
-    anyway = earnings.anyway(by_sku)
+    baseline = earnings.baseline_share(by_sku)
     whole = earned[earned["level"] == "all"]
     parts = (by_discount, by_code, by_sku, whole, stacking, codes)
-    return DiscountStudy(shop, observed, *parts, anyway)
+    return DiscountStudy(shop, observed, *parts, baseline)
 
 
 def dashboard(measures: Frame, until: date, days: int) -> Frame:
@@ -91,7 +91,7 @@ def caution(health: Frame, disagreement: str) -> str:
 
 def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
     """Return the key figures on lift, stacking, and baseline sales."""
-    summary = earnings.summary(found.stacking, found.whole, found.anyway)
+    summary = earnings.summary(found.stacking, found.whole, found.baseline)
     return lifts.figure(found.shop), *summary
 
 
@@ -179,4 +179,4 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
 
 def without_discount(found: DiscountStudy) -> str:
     """Return the share of discounted units that would have sold at full price, in words."""
-    return earnings.explained(found.shop, found.stacking, found.anyway)
+    return earnings.explained(found.shop, found.stacking, found.baseline)

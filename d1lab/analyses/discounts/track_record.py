@@ -98,11 +98,11 @@ def in_words(scored: Frame, horizon_days: int) -> str:
         )
     did = rows[followed(rows) & (rows["decision"] == "discount")]
     known = gained(did).dropna()
-    told = f"{len(rows):,} past recommendations scored"
+    text = f"{len(rows):,} past recommendations scored"
     if known.empty:
-        return f"{told}. No followed discount has a known unit cost."
+        return f"{text}. No followed discount has a known unit cost."
     return (
-        f"{told}. {(known > 0).sum():,} of {len(known):,} followed discounts increased "
+        f"{text}. {(known > 0).sum():,} of {len(known):,} followed discounts increased "
         "profit vs. the forecast at regular price."
     )
 

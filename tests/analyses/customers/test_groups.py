@@ -76,9 +76,9 @@ def test_grid_holds_every_cell_once():
         ({"days": 0, "purchases": 1}, False),
     ],
 )
-def test_lapsing_are_good_customers_who_stay_away(row, due):
+def test_overdue_are_good_customers_who_stay_away(row, due):
     """A pause that is rare for them, at most 12 usual gaps, a known usual gap, and high spend."""
-    assert (len(groups.lapsing(_customers([row]))) == 1) is due
+    assert (len(groups.overdue(_customers([row]))) == 1) is due
 
 
 @pytest.mark.parametrize("gaps", [1, 2, 5, 20])
@@ -90,9 +90,9 @@ def test_a_pause_is_overdue_once_in_twenty_times(gaps):
     assert (pause > groups.overdue_gaps(gaps) * mean).mean() == pytest.approx(0.05, abs=0.002)
 
 
-def test_lapsing_puts_the_most_valuable_first():
+def test_overdue_puts_the_most_valuable_first():
     """Annual spend: the mean purchase at the customer's usual gap."""
-    due = groups.lapsing(
+    due = groups.overdue(
         _customers(
             [{"days": 50, "gap": 10.0, "spend": 50.0}, {"days": 90, "gap": 20.0, "spend": 400.0}]
         )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from d1lab.analyses.customers import report as words
-from d1lab.analyses.customers.groups import lapsing
+from d1lab.analyses.customers.groups import overdue
 from d1lab.analyses.customers.lifetime_value import (
     evaluated,
     figures,
@@ -91,13 +91,13 @@ def test_figures_abstain_with_a_reason(large):
         }
     )  # fmt: skip
     silent = evaluated(*_summaries(simulate(7, 120), 90), 90, 365)
-    found = {f["metric"]: f for f in figures(customers, lapsing(customers), silent)}
+    found = {f["metric"]: f for f in figures(customers, overdue(customers), silent)}
     assert found["repeat_rate"]["value"] == 0.5
     assert found["historic_value"]["value"] == 20
     assert found["expected_spend"]["value"] is None
     assert found["expected_spend"]["note"] == "fewer than 200 customers"
     speaking = evaluated(*large, 90, 365)
-    found = {f["metric"]: f for f in figures(customers, lapsing(customers), speaking)}
+    found = {f["metric"]: f for f in figures(customers, overdue(customers), speaking)}
     assert found["expected_spend"]["low"] < found["expected_spend"]["value"]
     assert np.isfinite(found["expected_spend"]["high"])
 

@@ -122,11 +122,11 @@ def test_earned_puts_lift_and_need_side_by_side():
     assert row.break_even_lift == pytest.approx(2 / 3)
 
 
-def test_anyway_is_bounded():
+def test_baseline_share_is_bounded():
     """The lower bound comes from the upper end of the lift; the upper bound is 100%."""
-    found = earnings.anyway(earnings.earned(SKU, "sku", SLOPE, NO_LIFTS))
+    found = earnings.baseline_share(earnings.earned(SKU, "sku", SLOPE, NO_LIFTS))
     assert found.low == pytest.approx(0.8**2.4)
     assert found.likely == pytest.approx(0.8**2)
     assert found.high == 1
     unknown = SLOPE._replace(slope=None, slope_low=None, slope_high=None, reason="few_skus")
-    assert earnings.anyway(earnings.earned(SKU, "sku", unknown, NO_LIFTS)).low is None
+    assert earnings.baseline_share(earnings.earned(SKU, "sku", unknown, NO_LIFTS)).low is None

@@ -23,7 +23,7 @@ class NotAvailable(NamedTuple):
     reason: str
 
 
-def refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
+def not_available(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
     """Return the reason why these sums allow no p-value, or None if they do.
 
     Args:
@@ -47,11 +47,11 @@ def refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailabl
     if repeats:
         return repeats
     if metric == "conversions":
-        return _counts_refusal(a, b, plan)
-    return _money_refusal(metric, a, b, plan)
+        return _counts_not_available(a, b, plan)
+    return _money_not_available(metric, a, b, plan)
 
 
-def refusal_of_sequence(
+def sequence_not_available(
     metric: Metric, a: Variant, b: Variant, plan: AbPlan
 ) -> NotAvailable | None:
     """Return why the asymptotic sequence cannot start with these sums, if it is the method."""
@@ -102,16 +102,18 @@ def unknown_repeats(a: Variant, plan: AbPlan) -> NotAvailable | None:
     )
 
 
-def _counts_refusal(a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
+def _counts_not_available(a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
     converted = (a.conversions or 0) + (b.conversions or 0)
     if converted == 0:
         return NotAvailable("insufficient_data", "no conversions in either variant")
     if a.visitors is not None and converted == a.visitors + (b.visitors or 0):
         return NotAvailable("zero_variance", "every visitor converted in both variants")
-    return refusal_of_sequence("conversions", a, b, plan)
+    return sequence_not_available("conversions", a, b, plan)
 
 
-def _money_refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotAvailable | None:
+def _money_not_available(
+    metric: Metric, a: Variant, b: Variant, plan: AbPlan
+) -> NotAvailable | None:
     squares = [getattr(variant, f"{metric}_squares") for variant in (a, b)]
     if None in squares:
         reason = f"{metric} totals are not enough for a test; sums of squares are missing"
@@ -119,7 +121,7 @@ def _money_refusal(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> NotA
     few = few_conversions(a, b)
     if a.visitors is None and few:
         return NotAvailable("insufficient_data", few)
-    late = refusal_of_sequence(metric, a, b, plan)
+    late = sequence_not_available(metric, a, b, plan)
     if late:
         return late
     uneven = few_buyers(a, b)
