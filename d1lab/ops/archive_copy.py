@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
-from d1lab.errors import D1labError, InputError, StaleDataError
-from d1lab.extras import require
+from d1lab.errors import D1labError, StaleDataError
 from d1lab.files import digest, write
+from d1lab.remote_files import check_target, host_errors, open_target
 from d1lab.warehouse import ArchivedFile, Manifest, archive_folder, is_whole
 
+ACTION = "Copying the archive"
 _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "b2"})
 """Hosts without folders. Making one there would make the bucket, if its name is misspelled."""
 
@@ -35,8 +33,8 @@ def copy_file(folder: Path, file: ArchivedFile, to: str) -> tuple[str, bool]:
         D1labError: The host failed, or returned something else than was written.
     """
     place = f"{to.rstrip('/')}/{folder.name}/{file.path}"
-    with _host_errors(to):
-        fs, path = _open(place)
+    with host_errors(f"archive copy {check_target(to)}"):
+        fs, path = open_target(place, ACTION)
         if fs.exists(path) and digest(fs.cat_file(path)) == file.sha256:
             return place, False
         if not _BUCKETS.intersection(_protocols(fs)):
@@ -84,50 +82,16 @@ def repaired(folder: Path, manifest: Manifest) -> tuple[Manifest, tuple[str, ...
 def _fetch(place: str, file: ArchivedFile) -> bytes | None:
     """Return a copy's content; None if it is not what was archived."""
     try:
-        with _host_errors(place):
-            fs, path = _open(place)
+        with host_errors(f"archive copy {place}"):
+            fs, path = open_target(place, ACTION)
             content = fs.cat_file(path)
     except D1labError:
         return None
     return content if digest(content) == file.sha256 else None
 
 
-def _open(target: str) -> tuple[Any, str]:
-    """Return the file system and the path of a target."""
-    parts = urlsplit(target)
-    if parts.password is not None or parts.query:
-        raise InputError(
-            "remove the password or query from the target URL. Set credentials in the environment "
-            "variables that the host's own tools use."
-        )
-    require("share", "Copying the archive")
-    import fsspec
-
-    try:
-        return cast("tuple[Any, str]", fsspec.url_to_fs(target))  # pyright: ignore[reportUnknownMemberType]
-    except (ImportError, ValueError) as error:
-        raise InputError(f"archive target {target!r}: {error}") from None
-
-
 def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-@contextmanager
-def _host_errors(target: str) -> Generator[None]:
-    """Report a host's error in one line, without a text that may repeat a credential."""
-    try:
-        yield
-    except D1labError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise D1labError(f"archive copy {target}: {type(error).__name__}: {reason}") from None
-    except Exception as error:  # noqa: BLE001 - each backend has errors of its own
-        raise D1labError(
-            f"archive copy {target}: {type(error).__name__}. Check the host's address and the "
-            "credentials in the environment."
-        ) from None
 
 
 def delete_copy(place: str) -> None:
@@ -136,7 +100,7 @@ def delete_copy(place: str) -> None:
     Raises:
         D1labError: The host failed.
     """
-    with _host_errors(place):
-        fs, path = _open(place)
+    with host_errors(f"archive copy {place}"):
+        fs, path = open_target(place, ACTION)
         if fs.exists(path):
             fs.rm_file(path)

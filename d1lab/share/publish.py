@@ -10,17 +10,15 @@ Only files listed there are deleted, and only on request.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
-from urllib.parse import urlsplit
+from typing import Any, Literal, NamedTuple
 
-from d1lab.errors import D1labError, InputError, UnknownName
-from d1lab.extras import require
+from d1lab.errors import InputError
 from d1lab.files import digest, write
 from d1lab.pages.index import INDEX
 from d1lab.pages.storage import LATEST
+from d1lab.remote_files import check_target, host_errors, open_target
 
 RECORD = ".d1lab-published.json"
 PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.pdf", "*/*/*/*.html", INDEX)
@@ -81,8 +79,8 @@ def publish(
         D1labError: The host returned an error.
     """
     pages = _pages(reports_dir)
-    with _host_errors(_named(target)):
-        fs, root = _open(target)
+    with host_errors(f"publishing to {check_target(target)}"):
+        fs, root = open_target(target, "Publishing pages")
         if _is_local(fs):
             _check_apart(Path(root), reports_dir)
         there = _listed(fs, root)
@@ -93,7 +91,7 @@ def publish(
             kept = {} if delete else {p: d for p, d in known.items() if p in there}
             fs.pipe_file(f"{root}/{RECORD}", _text(kept | {p: f.digest for p, f in pages.items()}))
     copied = sum(file.action != "removed" for file in plan)
-    return PublishResult(_named(target), tuple(plan), len(pages) - copied)
+    return PublishResult(target, tuple(plan), len(pages) - copied)
 
 
 def _pages(reports_dir: Path) -> dict[str, _File]:
@@ -115,43 +113,6 @@ def _is_hidden(path: Path) -> bool:
 def _file(path: Path) -> _File:
     content = path.read_bytes()
     return _File(len(content), digest(content))
-
-
-def _named(target: str) -> str:
-    """Return the target for messages.
-
-    Raises:
-        InputError: It contains a password. The message does not show the target.
-    """
-    parts = urlsplit(target)
-    if parts.password is not None or parts.query:
-        raise InputError(
-            "remove the password or query from the target URL. Set credentials in "
-            "the environment variables that the host's own tools use."
-        )
-    return target
-
-
-def _open(target: str) -> tuple[Any, str]:
-    """Return the file system and the root path of a target."""
-    require("share", "Publishing pages")
-    import fsspec
-    from fsspec.registry import known_implementations
-
-    protocol = target.partition("://")[0] if "://" in target else "file"
-    if protocol not in known_implementations:
-        raise UnknownName("protocol", protocol, known_implementations, f"target {target!r}")
-    try:
-        opened = cast("tuple[Any, str]", fsspec.url_to_fs(target))  # pyright: ignore[reportUnknownMemberType]
-    except ImportError:
-        known = known_implementations[protocol]
-        package = known["class"].partition(".")[0]
-        todo = f"pip install {package}" if package != "fsspec" else known.get("err", "")
-        raise InputError(
-            f"publishing to {protocol}:// takes a package that is not installed: {todo}"
-        ) from None
-    fs, root = opened
-    return fs, root.rstrip("/")
 
 
 def _is_local(fs: Any) -> bool:
@@ -216,23 +177,3 @@ def _carry_out(
 
 def _text(record: dict[str, str]) -> bytes:
     return json.dumps(dict(sorted(record.items())), indent=1).encode()
-
-
-@contextmanager
-def _host_errors(target: str) -> Generator[None]:
-    """Raise a host's error as one line; if it is not a system error, only with its name.
-
-    Each backend raises its own errors, whose text can contain a credential.
-    """
-    try:
-        yield
-    except D1labError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise D1labError(f"publishing to {target}: {type(error).__name__}: {reason}") from None
-    except Exception as error:  # noqa: BLE001 - each backend has errors of its own
-        raise D1labError(
-            f"publishing to {target}: {type(error).__name__}; check the host's address and the"
-            " credentials in the environment"
-        ) from None

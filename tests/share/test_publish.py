@@ -175,7 +175,7 @@ def test_a_password_in_the_target_is_rejected_and_not_shown(reports: Path, targe
     ("fault", "shown"),
     [
         (PermissionError("Access Denied"), "PermissionError: Access Denied"),
-        (RuntimeError("signed with s3cret"), "RuntimeError; check"),
+        (RuntimeError("signed with s3cret"), "RuntimeError. Check"),
     ],
 )
 def test_an_error_of_a_host_is_one_line_without_secrets(
