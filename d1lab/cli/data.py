@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -216,10 +216,24 @@ def metrics(
         str | None, typer.Argument(help="Metric to compute. Default: list all metrics.")
     ] = None,
     set_: SetOption = None,
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph", help="Show lineage: tables, metrics, reports, and columns pushed to D1."
+        ),
+    ] = False,
+    form: Annotated[
+        Literal["text", "mermaid", "dot"], typer.Option("--format", help="Format of --graph.")
+    ] = "text",
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List metrics or compute one."""
+    """List metrics, compute one, or show what depends on them."""
+    if graph:
+        _print_graph(name, form, database, as_json=as_json)
+        return
+    if form != "text":
+        raise InputError("--format is for --graph: d1lab metrics --graph --format mermaid")
     if name is None:
         from d1lab.metrics import broken_metrics, load_metrics
 
@@ -238,6 +252,23 @@ def metrics(
     lab = open_lab(database)
     frame = lab.metric(name, **lab.parameters_from_text(name, assignments(set_ or [])))
     print_rows(list(frame.columns), _rows(frame), as_json=as_json)
+
+
+def _print_graph(name: str | None, form: str, database: str | None, *, as_json: bool) -> None:
+    from d1lab.jobs.lineage_graph import as_dot, as_mermaid, lineage_graph
+
+    graph = lineage_graph(load_settings(), database, metric=name)
+    if as_json:
+        print_json(graph)
+    elif form != "text":
+        typer.echo(as_mermaid(graph) if form == "mermaid" else as_dot(graph), nl=False)
+    else:
+        print_rows(("tables", "metric", "reports", "pushed_columns"), graph.rows())
+    if graph.from_source:
+        echo_err(
+            f"metrics: {', '.join(graph.from_source)}: no run of the notebook as it is now, so "
+            "only what it names itself is shown. Run `d1lab run` for the rest."
+        )
 
 
 @app.command(epilog="Example: d1lab search 'winter sock' --kind sku")

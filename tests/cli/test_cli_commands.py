@@ -249,3 +249,16 @@ def test_optimize_corrects_what_misleads_d1(project, run):
     assert "0 tables with outdated statistics" in run("optimize").err
     assert not [c for c in run("doctor", "--json").json if c["subject"].startswith("statistics")]
     db.close()
+
+
+def test_metrics_graph_can_be_piped(folder, run):
+    """Lineage needs no warehouse: rows, Mermaid, and JSON; --format alone is an error."""
+    assert run("init", ".").code == 0
+    rows = [line.split("\t") for line in run("metrics", "turnover", "--graph").out.splitlines()]
+    assert rows[0] == ["tables", "metric", "reports", "pushed_columns"]
+    assert rows[1][1:3] == ["turnover", "competitor_prices, inventory, recommendations"]
+    assert run("metrics", "--graph", "--format", "mermaid").out.startswith("flowchart LR\n")
+    edges = run("metrics", "--graph", "--json").json["edges"]
+    report = {"kind": "report", "name": "inventory"}
+    assert {"source": {"kind": "metric", "name": "turnover"}, "target": report} in edges
+    assert_refused(run("metrics", "--format", "dot"), "--format is for --graph")
