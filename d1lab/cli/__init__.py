@@ -12,6 +12,7 @@
     ab            ab, the calculator
     share         serve, publish, export, send, schedule
     worker        the group `worker`, and drain
+    completion    names for the shell
     error_output  errors as one sentence and an exit code
     output        JSON, pipes, and progress; terminal: tables on a terminal
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import JsonOption, print_json, print_rows
 from d1lab.errors import InputError
 
@@ -46,7 +47,10 @@ def ab(
     ] = None,
     to: Annotated[str | None, typer.Option(help="With size: rate to detect, such as 5.5%.")] = None,
     power: Annotated[float, typer.Option(help="With size and plan: statistical power.")] = 0.8,
-    shop: Annotated[str | None, typer.Option(help="With plan: shop of the test.")] = None,
+    shop: Annotated[
+        str | None,
+        typer.Option(help="With plan: shop of the test.", autocompletion=completion.shops),
+    ] = None,
     lift: Annotated[
         list[str] | None, typer.Option(help="With plan: lift to detect, such as 10%. Repeatable.")
     ] = None,

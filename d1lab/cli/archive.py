@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
@@ -146,7 +147,9 @@ def forget(
     customer: Annotated[
         str | None, typer.Option(metavar="ID", help="Customer ID, as D1 stores it.")
     ] = None,
-    shop: Annotated[str | None, typer.Option(help="Shop, as D1 stores it.")] = None,
+    shop: Annotated[
+        str | None, typer.Option(help="Shop, as D1 stores it.", autocompletion=completion.shops)
+    ] = None,
     database: DatabaseOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     DatabaseOption,
     JsonOption,
@@ -24,7 +25,11 @@ app = typer.Typer()
 @app.command(epilog="Example: d1lab check weekly_revenue --database demo")
 def check(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Metrics and notebooks to check. Default: all.")
+        list[str] | None,
+        typer.Argument(
+            help="Metrics and notebooks to check. Default: all.",
+            autocompletion=completion.metrics_and_notebooks,
+        ),
     ] = None,
     database: DatabaseOption = None,
     timeout: Annotated[

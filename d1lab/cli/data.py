@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     AcceptDroppedOption,
     DatabaseOption,
@@ -39,7 +40,10 @@ app = typer.Typer()
 
 @app.command(epilog="Example: d1lab pull --max-rows-read 100000")
 def pull(
-    table: Annotated[list[str] | None, typer.Argument(help="Tables to pull. Default: all.")] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Argument(help="Tables to pull. Default: all.", autocompletion=completion.d1_tables),
+    ] = None,
     database: DatabaseOption = None,
     full: Annotated[
         bool, typer.Option(help="Reread every table in full to catch all changes.")
@@ -127,7 +131,10 @@ def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
 
 @app.command(epilog="Example: d1lab tables --json")
 def tables(
-    table: Annotated[str | None, typer.Argument(help="Show the columns of this table.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Argument(help="Show the columns of this table.", autocompletion=completion.tables),
+    ] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -213,7 +220,11 @@ def _print_found(columns: Any, rows: Any, *, as_csv: bool, as_json: bool) -> Non
 )
 def metrics(
     name: Annotated[
-        str | None, typer.Argument(help="Metric to compute. Default: list all metrics.")
+        str | None,
+        typer.Argument(
+            help="Metric to compute. Default: list all metrics.",
+            autocompletion=completion.metrics,
+        ),
     ] = None,
     set_: SetOption = None,
     graph: Annotated[
@@ -279,7 +290,9 @@ def search(
         list[str] | None,
         typer.Option(help="Limit to discount, code, sku, customer, or test. Repeatable."),
     ] = None,
-    shop: Annotated[str | None, typer.Option(help="Limit to one shop.")] = None,
+    shop: Annotated[
+        str | None, typer.Option(help="Limit to one shop.", autocompletion=completion.shops)
+    ] = None,
     limit: Annotated[int, typer.Option(help="Maximum number of results.", min=1)] = 20,
     as_json: JsonOption = False,
 ) -> None:

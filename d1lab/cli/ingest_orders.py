@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, print_rows, progress_bars
 from d1lab.config import load_settings
@@ -65,7 +66,9 @@ CountryOption = Annotated[
 @app.command(epilog="Example: d1lab ingest orders orders_export.csv --shop harbor --dry-run")
 def orders(
     files: FilesArgument,
-    shop: Annotated[str, typer.Option(help="Shop the orders belong to.")],
+    shop: Annotated[
+        str, typer.Option(help="Shop the orders belong to.", autocompletion=completion.shops)
+    ],
     database: DatabaseOption = None,
     map_file: MapFileOption = None,
     map_: MapOption = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, progress_bars
 from d1lab.config import load_settings
@@ -61,7 +62,9 @@ DayOption = Annotated[
 @app.command(epilog="Example: d1lab ingest products products_export.csv --shop harbor")
 def products(
     file: Annotated[Path, typer.Argument(help="Shopify product export.")],
-    shop: Annotated[str, typer.Option(help="Shop the products belong to.")],
+    shop: Annotated[
+        str, typer.Option(help="Shop the products belong to.", autocompletion=completion.shops)
+    ],
     day: DayOption = None,
     database: DatabaseOption = None,
     rejected: RejectedOption = None,

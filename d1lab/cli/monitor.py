@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     DatabaseOption,
     JsonOption,
@@ -43,10 +44,22 @@ _RUNS = (
 @app.command(epilog="Example: d1lab runs --report inventory --status failed --since 2026-01-01")
 def runs(
     report: Annotated[
-        list[str] | None, typer.Option("--report", "-r", help="Reports. Default: all. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--report",
+            "-r",
+            help="Reports. Default: all. Repeatable.",
+            autocompletion=completion.reports,
+        ),
     ] = None,
     shop: Annotated[
-        list[str] | None, typer.Option("--shop", "-s", help="Shops. Default: all. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--shop",
+            "-s",
+            help="Shops. Default: all. Repeatable.",
+            autocompletion=completion.shops,
+        ),
     ] = None,
     status: Annotated[
         list[str] | None,

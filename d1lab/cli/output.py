@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import orjson
 import typer
 
+from d1lab.cli import completion
 from d1lab.counting import counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ DatabaseOption = Annotated[
         "--database",
         "-d",
         help=("Database name from d1lab.toml. Default: the project's default database."),
+        autocompletion=completion.databases,
     ),
 ]
 DryRunOption = Annotated[

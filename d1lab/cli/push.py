@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
@@ -38,7 +39,12 @@ def _run_dir(settings: Settings, database: str | None, run_id: str) -> Path:
 
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help=("Run ID, shown at the bottom of the report page."))
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Run ID, shown at the bottom of the report page.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     AcceptDroppedOption,
     DatabaseOption,
@@ -77,10 +78,18 @@ class Request(TypedDict):
     texts: dict[str, str]  # from --set and --as-of
 
 
-ReportArgument = Annotated[list[str] | None, typer.Argument(help="Reports to run. Default: all.")]
+ReportArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Reports to run. Default: all.", autocompletion=completion.reports),
+]
 ShopOption = Annotated[
     list[str] | None,
-    typer.Option("--shop", "-s", help=("Shops to run. Default: all. Repeatable.")),
+    typer.Option(
+        "--shop",
+        "-s",
+        help="Shops to run. Default: all. Repeatable.",
+        autocompletion=completion.shops,
+    ),
 ]
 AsOfOption = Annotated[
     str | None, typer.Option(help="Report date: YYYY-MM-DD, today, yesterday, or latest.")

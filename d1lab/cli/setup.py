@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.ingest_summary import with_rejected
 from d1lab.cli.output import (
     DatabaseOption,
@@ -77,7 +78,10 @@ def new(
     kind: Annotated[str, typer.Argument(help="What to create: metric or report.")],
     name: Annotated[str, typer.Argument(help="Its name, such as weekly_revenue.")],
     metric: Annotated[
-        list[str] | None, typer.Option(help="Metric that the report shows. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Metric that the report shows. Repeatable.", autocompletion=completion.metrics
+        ),
     ] = None,
 ) -> None:
     """Create a metric or a report to start from, with a test."""

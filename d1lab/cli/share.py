@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d1lab.cli import completion
 from d1lab.cli.output import (
     DatabaseOption,
     DryRunOption,
@@ -90,7 +91,10 @@ def export(
     ] = "parquet",
     table: Annotated[
         list[str] | None,
-        typer.Option(help="Table or view to export. Repeatable. Default: all that analysts see."),
+        typer.Option(
+            help="Table or view to export. Repeatable. Default: all that analysts see.",
+            autocompletion=completion.tables,
+        ),
     ] = None,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
