@@ -80,6 +80,15 @@ def staged_rows(run_dir: Path) -> dict[str, int]:
     return {name: rows.num_rows for name, rows in read_outbox(run_dir).items()}
 
 
+def staged_columns(run_dir: Path) -> dict[str, tuple[str, ...]]:
+    """Return the columns that a run has staged, with those of the key, by table name.
+
+    Raises:
+        InputError: A file of the outbox is damaged.
+    """
+    return {name: tuple(rows.column_names) for name, rows in read_outbox(run_dir).items()}
+
+
 def keep(records: object, name: str, run_dir: Path) -> Path:
     """Store records with a run's results as JSON, such as the inputs of a decision.
 

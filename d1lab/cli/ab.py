@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+ShopOption = Annotated[
+    str | None, typer.Option(help="With plan: shop of the test.", autocompletion=completion.shops)
+]
+
 
 @app.command(epilog="Example: d1lab ab 500/10000 560/10000 --json")
 def ab(
@@ -47,10 +51,7 @@ def ab(
     ] = None,
     to: Annotated[str | None, typer.Option(help="With size: rate to detect, such as 5.5%.")] = None,
     power: Annotated[float, typer.Option(help="With size and plan: statistical power.")] = 0.8,
-    shop: Annotated[
-        str | None,
-        typer.Option(help="With plan: shop of the test.", autocompletion=completion.shops),
-    ] = None,
+    shop: ShopOption = None,
     lift: Annotated[
         list[str] | None, typer.Option(help="With plan: lift to detect, such as 10%. Repeatable.")
     ] = None,

@@ -5,8 +5,6 @@ that has not run since its notebook was changed is read from its source, which s
 metrics and tables that the notebook itself names.
 """
 
-# pyright: standard
-
 from __future__ import annotations
 
 import json
@@ -190,9 +188,9 @@ def _from_runs(
 
 def _staged(run_dir: Path) -> Iterator[str]:
     """Yield the columns that a run staged, without keys."""
-    for name, rows in outbox.read_outbox(run_dir).items():
+    for name, columns in outbox.staged_columns(run_dir).items():
         key = TABLES[name].key if name in TABLES else ()
-        yield from (f"{name}.{column}" for column in rows.column_names if column not in key)
+        yield from (f"{name}.{column}" for column in columns if column not in key)
 
 
 def _from_source(path: Path) -> _Flow:
