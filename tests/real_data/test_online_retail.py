@@ -98,3 +98,11 @@ def test_demand_intervals_cover(retail):
     for low, high in ((4, 20), (20, 100), (100, np.inf)):
         assert 0.75 <= retail.covered((expected >= low) & (expected < high)) <= 0.85
     assert 0.93 <= retail.served() <= 0.97
+
+
+def test_velocity_intervals_cover(retail):
+    """90% intervals hold 87 to 93%, among slow and fast sellers alike."""
+    assert 0.87 <= retail.velocity_covered() <= 0.93
+    expected = 4 * retail.per_week[demand.CHOSEN]
+    for low, high in ((0, 4), (4, 20), (20, 100), (100, np.inf)):
+        assert 0.85 <= retail.velocity_covered((expected >= low) & (expected < high)) <= 0.95

@@ -9,12 +9,18 @@ therefore out of sample.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, RIVALS, Floats, Rival
+from d1lab.analyses.inventory.forecasters import (
+    HORIZON_WEEKS,
+    RIVALS,
+    Floats,
+    Rival,
+    moving_mean,
+)
 from d1lab.errors import InputError
 
 HORIZON_DAYS = 7 * HORIZON_WEEKS
@@ -125,7 +131,7 @@ def forecast(
     chosen = _choose(past, levels, errors)
     demand = _demand(units, past, chosen, errors[0], list(rivals))
     total = HORIZON_WEEKS * chosen.level
-    spread = np.sqrt(np.maximum(total, 1) * np.sqrt(past.scale))
+    spread = _spread(total, past.scale)
     tails = np.array([(1 - level) / 2, (1 + level) / 2, service_level])
     scaled = np.where(np.isfinite(chosen.rmsse), (past.sums - total) / spread, np.nan)
     ends = total[:, -1:] + _quantiles(scaled, tails) * spread[:, -1:]
@@ -135,6 +141,44 @@ def forecast(
     coverage = _coverage(past.sums, total, spread, scaled, tails[:2])
     tested = [(CHOSEN, chosen.level, chosen.rmsse), *zip(rivals, levels, errors, strict=True)]
     return DemandForecast(demand, tuple(_scores(past, tested, demand)), coverage)
+
+
+def velocity_interval(
+    weeks: ArrayLike, velocity: ArrayLike, *, length: int, level: float = 0.9
+) -> tuple[Floats, Floats]:
+    """Return the interval of each SKU's daily units over the next 28 days.
+
+    Args:
+        weeks: As for `forecast`.
+        velocity: Units per in-stock day over the last `length` weeks, one item per SKU; the
+            interval's middle. NaN if unknown.
+        length: Weeks that the velocity counts; >= 1.
+        level: Level of the interval, inside (0, 1).
+
+    Returns:
+        Its ends, >= 0; NaN if the velocity is unknown, or too few windows show how far sales
+        stray from such a mean.
+
+    Raises:
+        InputError: `weeks` is not a matrix of numbers.
+
+    Sales of single days are no guide: customers buy several units at once, and demand drifts. So
+    the errors are those that means over `length` weeks had in the past, as for `forecast`.
+    """
+    units = _matrix(weeks)
+    past = _past(units)
+    total = HORIZON_WEEKS * moving_mean(units, max(length, 1))
+    known = past.able & np.isfinite(total)
+    scaled = np.where(known, (past.sums - total) / _spread(total, past.scale), np.nan)
+    ends = _quantiles(scaled, np.array([(1 - level) / 2, (1 + level) / 2]))
+    now = HORIZON_DAYS * np.asarray(velocity, float)[:, None]
+    low, high = np.maximum(now + ends * _spread(now, past.scale[:, -1:]), 0).T / HORIZON_DAYS
+    return low, high
+
+
+def _spread(total: Floats, scale: Floats) -> Floats:
+    """Return the unit of errors of 28-day demand: sqrt(forecast x weekly change)."""
+    return np.sqrt(np.maximum(total, 1) * np.sqrt(scale))
 
 
 def _matrix(weeks: ArrayLike) -> Floats:
@@ -292,54 +336,3 @@ def _scores(
         bias = float(HORIZON_WEEKS * level[where].sum() / sold - 1) if sold > 0 else None
         taken = int((demand.rival == name).sum())
         yield ForecasterScore(name, float(error[where].mean()), bias, int(where.sum()), taken)
-
-
-class Reorder(NamedTuple):
-    """Reorder point and quantity; arrays with one item per SKU, NaN without a forecast."""
-
-    reorder_point: Any  # stock level that triggers an order
-    order_units: Any  # units to order today; 0 while stock is above the reorder point
-
-
-def reorder(
-    forecast_units: ArrayLike,
-    service_units: ArrayLike,
-    stock: ArrayLike,
-    *,
-    lead_days: float,
-    cover_days: float = HORIZON_DAYS,
-) -> Reorder:
-    """Compute the reorder point and the quantity that covers `cover_days` after delivery.
-
-    Args:
-        forecast_units: Expected units in 28 days.
-        service_units: Quantile of 28-day demand at the service level.
-        stock: Units on hand; negative if oversold.
-        lead_days: Days from order to delivery; > 0.
-        cover_days: Days that the order should cover; > 0.
-
-    Raises:
-        InputError: A number of days is not above 0.
-
-    Assumes no open purchase orders, and independent errors of different days, so that the safety
-    stock for a lead time is that for 28 days times sqrt(lead time / 28) (Silver, Pyke & Thomas
-    2017, ch. 6).
-    """
-    if lead_days <= 0 or cover_days <= 0:
-        raise InputError(f"lead_days={lead_days}, cover_days={cover_days}: both must be above 0")
-    expected, on_hand = np.asarray(forecast_units, float), np.asarray(stock, float)
-    safety = np.maximum(np.asarray(service_units, float) - expected, 0)
-    point = reorder_point(
-        expected / HORIZON_DAYS, lead_days, safety * np.sqrt(lead_days / HORIZON_DAYS)
-    )
-    order = np.ceil(point + expected / HORIZON_DAYS * cover_days - on_hand)
-    return Reorder(point, np.where(on_hand > point, 0.0, np.maximum(order, 0)) + 0 * point)
-
-
-def reorder_point(daily_units: Any, lead_days: float, safety_units: Any) -> Any:
-    """Return the expected demand during the lead time plus the safety stock, rounded up.
-
-    >>> reorder_point(5, 14, safety_units=42)
-    112
-    """
-    return daily_units * lead_days + safety_units

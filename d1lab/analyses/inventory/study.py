@@ -10,8 +10,9 @@ import numpy as np
 from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.inventory.classes import abc, variation
-from d1lab.analyses.inventory.demand import DemandForecast, forecast, reorder
+from d1lab.analyses.inventory.demand import DemandForecast, forecast, velocity_interval
 from d1lab.analyses.inventory.gmroi import stock_profit
+from d1lab.analyses.inventory.reorder import reorder
 from d1lab.analyses.inventory.turnover import StockLedger, stored_differs, turnover
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
@@ -90,7 +91,21 @@ def _with_rates(stock: Frame, weeks: Frame) -> Frame:
     # Stock data that is not enough for a rate is not enough for a profit either.
     silent = rated["reason"].isin(["low_coverage", "untracked", "net_returns"])
     rated.loc[silent, ["cost_turnover", "gmroi"]] = np.nan
-    return rated
+    return _with_intervals(rated, weeks)
+
+
+def _with_intervals(rated: Frame, weeks: Frame) -> Frame:
+    """Add 90% intervals of velocity and days of supply, from how far sales strayed in the past."""
+    length = int(rated["period_days"].iloc[0]) // 7
+    demand = demand_matrix(weeks, rated["sku"])
+    low, high = velocity_interval(demand, rated["velocity"], length=length)
+    stock = rated["ending_units"].clip(lower=0).where(rated["days_of_supply"].notna())
+    return rated.assign(
+        velocity_low=low,
+        velocity_high=high,
+        days_of_supply_low=stock / np.where(high > 0, high, np.nan),
+        days_of_supply_high=stock / np.where(low > 0, low, np.nan),
+    )
 
 
 def _with_forecast(products: Frame, found: DemandForecast, plan: Assumptions) -> Frame:

@@ -64,8 +64,7 @@ class StockLedger(NamedTuple):
 class Turnover(NamedTuple):
     """Rates of a ledger; each field is a number or None, or an array with NaN for None.
 
-    `reason` is one of `REASONS`, or None if all rates are available. Intervals are 90% credible
-    intervals.
+    `reason` is one of `REASONS`, or None if all rates are available.
     """
 
     coverage: Any  # observed days / days in the period; always known
@@ -73,11 +72,7 @@ class Turnover(NamedTuple):
     annual_turnover: Any  # turnover * 365 / observed days
     sales_days: Any  # days sales of inventory: average units / (units sold / observed days)
     velocity: Any  # units sold / in-stock days
-    velocity_low: Any
-    velocity_high: Any
     days_of_supply: Any  # max(ending units, 0) / velocity
-    days_of_supply_low: Any
-    days_of_supply_high: Any
     days_of_supply_28: Any  # Shopify's: max(ending units, 0) / (units sold / day, last 28 days)
     stockout_rate: Any  # days that ended without stock / observed days
     lost_units_estimate: Any  # velocity * days that ended without stock
@@ -99,15 +94,11 @@ def turnover(ledger: StockLedger) -> Turnover:
     Raises:
         InputError: A count is missing or impossible, or lengths differ.
 
-    Intervals assume Poisson sales per in-stock day with Jeffreys' Gamma(1/2) prior (Gelman et al.,
-    Bayesian Data Analysis, 2.6). If demand varies more than a Poisson process, such as when single
-    customers buy many units, they are too narrow.
-
     >>> t = turnover(StockLedger(8, 7, 5, 2, 6, 31, 101 / 7, 20, 20, 31, 7, 31))
     >>> round(t.turnover, 4), round(t.annual_turnover, 2), t.reason
     (2.1485, 112.03, None)
-    >>> [round(days, 2) for days in t[7:10]], round(t.days_of_supply_28, 2)
-    ([3.23, 2.42, 4.37], 4.52)
+    >>> round(t.days_of_supply, 2), round(t.days_of_supply_28, 2)
+    (3.23, 4.52)
     """
     stock = StockLedger(*_arrays(ledger))
     rates = _rates(stock)
@@ -166,7 +157,6 @@ def _rates(stock: StockLedger) -> dict[str, Floats]:
     units, days = stock.units_sold, stock.observed_days
     ending = np.maximum(stock.ending_units, 0)
     velocity = _ratio(units, stock.in_stock_days)
-    slow, fast = _velocity_interval(units, stock.in_stock_days)
     turns = _ratio(units, stock.average_units)
     return {
         "coverage": days / stock.period_days,
@@ -174,11 +164,7 @@ def _rates(stock: StockLedger) -> dict[str, Floats]:
         "annual_turnover": turns * _ratio(YEAR_DAYS, days),
         "sales_days": _ratio(stock.average_units, _ratio(units, days)),
         "velocity": velocity,
-        "velocity_low": slow,
-        "velocity_high": fast,
         "days_of_supply": _ratio(ending, velocity),
-        "days_of_supply_low": _ratio(ending, fast),
-        "days_of_supply_high": _ratio(ending, slow),
         "days_of_supply_28": _ratio(ending, _ratio(stock.recent_units, stock.recent_days)),
         "stockout_rate": _ratio(stock.stockout_days, days),
         "lost_units_estimate": velocity * stock.stockout_days,
@@ -198,13 +184,6 @@ def _ratio(top: Any, bottom: Any) -> Floats:
 def _percent_sold(units: Floats, starting: Floats) -> Floats:
     # Shopify also divides by a negative starting stock, and shows a negative share.
     return np.divide(units, starting, out=np.full(units.shape, np.nan), where=starting != 0)
-
-
-def _velocity_interval(units: Floats, days: Floats) -> tuple[Floats, Floats]:
-    from scipy.special import gammaincinv
-
-    shape = np.maximum(units, 0) + 0.5
-    return _ratio(gammaincinv(shape, 0.05), days), _ratio(gammaincinv(shape, 0.95), days)
 
 
 def _reasons(stock: StockLedger) -> Texts:
@@ -228,8 +207,6 @@ _KNOWN_WITHOUT_SALES = {
     "turnover",
     "annual_turnover",
     "velocity",
-    "velocity_low",
-    "velocity_high",
     "lost_units_estimate",
     "sell_through_on_hand",
     "sell_through_available",

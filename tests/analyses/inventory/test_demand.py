@@ -14,8 +14,7 @@ from d1lab.analyses.inventory.demand import (
     MIN_WEEKS,
     POOL_WINDOWS,
     forecast,
-    reorder,
-    reorder_point,
+    velocity_interval,
 )
 from d1lab.analyses.inventory.forecasters import RIVALS, moving_mean, seasonal_naive, smoothed, tsb
 from d1lab.errors import InputError
@@ -217,21 +216,26 @@ def test_forecast_takes_no_sku():
     assert found.rivals == ()
 
 
-def test_reorder_published_example(oracles):
-    """5 per day, 14 days, and a safety stock of 42: the reorder point is 112."""
-    published = oracles["inventory"]["published"]
-    [rop] = [example for example in published if "rop" in example]
-    point = reorder_point(rop["daily"], rop["lead"], rop["safety_stock"])
-    assert point == rop["rop"]
-    assert rop["safety_stock"] == (rop["maxdaily"] - rop["daily"]) * rop["lead"]
+def test_velocity_interval_holds_where_customers_buy_several_units():
+    """Batches of 1 to 40 units: 90% of the next four weeks are inside, and around the velocity."""
+    rng = np.random.default_rng(26)
+    orders = rng.poisson(rng.gamma(2, 1.5, size=(400, 1)), size=(400, 56))
+    weeks = np.where(orders > 0, orders * rng.integers(1, 40, size=orders.shape), 0).astype(float)
+    past, next_days = weeks[:, :52], weeks[:, 52:].sum(axis=1) / 28
+    velocity = past[:, -12:].mean(axis=1) / 7
+    low, high = velocity_interval(past, velocity, length=12)
+    assert ((low <= velocity) & (velocity <= high)).all()
+    assert 0.87 <= ((low <= next_days) & (next_days <= high)).mean() <= 0.93
+    narrow, wide = velocity_interval(past, velocity, length=12, level=0.5)
+    assert ((low <= narrow) & (wide <= high)).all()
 
 
-def test_reorder_when_and_how_much():
-    """Forecast 140 and service level 180: point 70 + 40 * sqrt(1/2); no order above it."""
-    when = reorder([140, 140, 140, np.nan], [180, 180, 180, np.nan], [98, 99, -2, 5], lead_days=14)
-    point = 70 + 40 * sqrt(0.5)  # 98.28
-    assert when.reorder_point[:3] == pytest.approx(point)
-    assert when.order_units[:3].tolist() == [141, 0, 241]  # up to the point and 28 days more
-    assert np.isnan(when.order_units[3])
-    with pytest.raises(InputError, match="lead_days=0"):
-        reorder(1, 1, 1, lead_days=0)
+def test_velocity_interval_abstains_without_a_past():
+    """Too few windows over all SKUs, or an unknown velocity, give no interval."""
+    rng = np.random.default_rng(27)
+    weeks = rng.poisson(3, size=(20, 52)).astype(float)
+    low, high = velocity_interval(weeks[:3, :20], [1, 2, 3], length=12)
+    assert np.isnan([low, high]).all()
+    low, high = velocity_interval(weeks, [nan] * 19 + [0.4], length=12)
+    assert np.isnan([low[:19], high[:19]]).all()
+    assert low[19] < 0.4 < high[19]
