@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from d1lab.display.table import DEFAULT_LIMIT
+from d1lab.display.values import Kind
 
 
 class ReportTable(NamedTuple):
@@ -18,6 +19,8 @@ class ReportTable(NamedTuple):
     note: str = ""
     name: str = ""  # name of its CSV file, without '.csv'; '' to derive it from the title
     labels: Mapping[str, str] = {}  # labels that differ from the declared ones
+    bars: str = ""  # names of the columns with bars in their cells, separated by spaces
+    kinds: Mapping[str, Kind] = {}  # kinds that differ from the declared ones
 
 
 class ReportChart(NamedTuple):

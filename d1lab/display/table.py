@@ -23,12 +23,13 @@ from d1lab.display.values import (
     digits_for,
     plain,
     sentence_case,
+    series,
     show,
 )
 from d1lab.errors import InputError, UnknownName
 
 DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
+MAX_LIMIT = 1_000
 
 
 class TableColumn(NamedTuple):
@@ -68,6 +69,7 @@ class DataTable(NamedTuple):
     csv: str | None = None
     note: str = ""
     name: str = ""  # name of its file, without '.csv'
+    bars: tuple[str, ...] = ()  # names of the columns with a bar in each cell
 
     MIME = "application/vnd.d1lab.table.v1+json"
 
@@ -80,7 +82,8 @@ class DataTable(NamedTuple):
         )
         fields = {name: bundle[name] for name in ("title", "total_rows", "csv", "note")}
         rows: tuple[tuple[Any, ...], ...] = tuple(tuple(row) for row in bundle["rows"])
-        return cls(columns=columns, rows=rows, name=bundle.get("name", ""), **fields)
+        bars = tuple(bundle.get("bars", ()))
+        return cls(columns=columns, rows=rows, name=bundle.get("name", ""), bars=bars, **fields)
 
     @classmethod
     def from_frame(
@@ -94,6 +97,7 @@ class DataTable(NamedTuple):
         limit: int = DEFAULT_LIMIT,
         name: str = "",
         note: str = "",
+        bars: str | Sequence[str] = (),
         run_dir: Path | None = None,
     ) -> DataTable:
         """Build from the first rows of a frame; write a CSV file if rows or texts were cut.
@@ -104,14 +108,17 @@ class DataTable(NamedTuple):
             labels: Headers by column; default: the column's name in words.
             units: Units by column, such as 'days', or a currency such as 'USD' for money.
             kinds: Kinds by column, if they cannot be derived from the type: 'money', or 'percent'
-                for a ratio. A column whose unit is a currency is money.
-            limit: Number of rows to show, 1 to 200.
+                for a ratio, or 'trend' for a list of numbers per cell, drawn as a line. A column
+                whose unit is a currency is money.
+            limit: Number of rows to show, 1 to 1,000.
             name: Name of the CSV file without '.csv'; default: derived from the title.
+            bars: Columns, as a list or as "revenue units", with a bar in each cell, all bars of a
+                column on one scale.
             run_dir: Folder of the run; None to write no file.
 
         Raises:
             InputError: The title is missing, or the limit is out of range.
-            UnknownName: A label, unit, or kind is for a column that does not exist.
+            UnknownName: A label, unit, kind, or bar is for a column that does not exist.
         """
         if not title.strip():
             raise InputError(
@@ -124,13 +131,18 @@ class DataTable(NamedTuple):
             )
         names, total, source = read_frame(frame)
         top = list(islice(source, limit))
-        rows = tuple(tuple(plain(cell) for cell in row) for row in top)
+        trends = {name for name, kind in (kinds or {}).items() if kind == "trend"}
+        readers = [series if name in trends else plain for name in names]
+        rows = tuple(
+            tuple(read(cell) for read, cell in zip(readers, row, strict=True)) for row in top
+        )
         columns = describe_columns(names, top, rows, labels or {}, units or {}, kinds or {})
+        barred = _known_names(bars, names)
         cut = total > limit or any(_was_cut(a, b) for a, b in zip(top, rows, strict=True))
         stem, file = _slug(name or title), None
         if cut and run_dir is not None:
             file = _write_csv(run_dir, stem, names, chain(top, source)).name
-        return cls(title, columns, rows, total, file, note, stem)
+        return cls(title, columns, rows, total, file, note, stem, barred)
 
     def save_csv(self, folder: Path) -> Path:
         """Return the CSV file with all rows; write it if no rows were cut before.
@@ -216,6 +228,15 @@ def describe_columns(
         digits = digits_for([row[position] for row in rows], kind, unit)
         made.append(TableColumn(name, labels.get(name) or sentence_case(name), unit, kind, digits))
     return tuple(made)
+
+
+def _known_names(wanted: str | Sequence[str], names: list[str]) -> tuple[str, ...]:
+    """Return names given as a list or separated by spaces; UnknownName if one does not exist."""
+    found = tuple(wanted.split() if isinstance(wanted, str) else wanted)
+    for name in found:
+        if name not in names:
+            raise UnknownName("column", name, names, "the table")
+    return found
 
 
 def _kind(cells: list[Any], unit: str) -> Kind:

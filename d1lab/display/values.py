@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from d1lab.display.currency import decimals_of, sign_of
 
-Kind = Literal["text", "integer", "number", "money", "percent", "date"]
-KINDS: tuple[Kind, ...] = ("text", "integer", "number", "money", "percent", "date")
+Kind = Literal["text", "integer", "number", "money", "percent", "date", "trend"]
+KINDS: tuple[Kind, ...] = ("text", "integer", "number", "money", "percent", "date", "trend")
 NUMERIC: tuple[Kind, ...] = ("integer", "number", "money", "percent")
 UNKNOWN = "–"
 
@@ -50,6 +50,15 @@ def _plain_decimal(value: Decimal) -> int | float | str | None:
     return near if Decimal(repr(near)) == value else str(value)
 
 
+def series(value: Any) -> list[int | float | None] | None:
+    """Convert a cell with a list or an array of numbers to a JSON list; None if it is missing."""
+    if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
+        return None
+    cells = (plain(each) for each in value)
+    known = [cell if isinstance(cell, int | float) else None for cell in cells]
+    return known or None
+
+
 def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
     """Return the decimals for all numbers of a column; fewer for larger numbers.
 
@@ -85,6 +94,8 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
         return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return _first_and_last(cast("list[int | float | None]", value))
     if isinstance(value, str) or kind in ("text", "date"):
         return str(value).removesuffix(" 00:00:00")
     decimals = digits_for([value], kind, unit) if digits is None else digits
@@ -96,6 +107,11 @@ def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None =
     if currency_sign := sign_of(unit):
         return f"{sign}{currency_sign}{number}"
     return f"{sign}{number} {_one_of(unit) if number == '1' else unit}".rstrip()
+
+
+def _first_and_last(values: list[int | float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{known[0]:g} to {known[-1]:g}".replace("-", _MINUS) if known else UNKNOWN
 
 
 def money(value: Any, currency: str = "") -> str:

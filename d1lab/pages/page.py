@@ -30,6 +30,7 @@ from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.periods import periods_of
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
+from d1lab.pages.table_layout import Anchors
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run
 
@@ -110,6 +111,7 @@ def _render(
             periods=periods_of(run, read_notes(run_dir)),
             log=_log(run_dir),
             steps=next_steps(run),
+            view=PageView(files, scripts is not None, Anchors()),
             files=files,
         )
     )
@@ -139,6 +141,14 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
 def _style_policy(style: str, scripts: Scripts | None) -> str:
     """Return the source expression for styles: the page's own only, unless Vega adds its own."""
     return "'unsafe-inline'" if scripts and scripts.specs else csp_hash(style)
+
+
+class PageView(NamedTuple):
+    """What the parts of a page share."""
+
+    files: str  # relative folder of the CSV files; '' for no links
+    is_live: bool  # whether the page has scripts
+    anchors: Anchors
 
 
 class Scripts(NamedTuple):

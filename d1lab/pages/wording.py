@@ -11,35 +11,10 @@ from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
-from d1lab.display import DataTable
 from d1lab.display.sources import simulated
-from d1lab.display.table import TableColumn
+from d1lab.pages.table_layout import layout
 from d1lab.runs.record import RunRecord, setting
 from d1lab.stats.periods import dates_of
-
-SHORT, LONG = 14, 40  # limits of the column classes, in characters
-
-_FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
-
-
-def layout(table: DataTable) -> list[str]:
-    """Return the CSS class of each column.
-
-    `n`: right-aligned; `s`: short, never wrapped; `l`: long, with a minimum width; '': other.
-    """
-    cells = [[row[place] for row in table.rows] for place in range(len(table.columns))]
-    return [_class(column, shown) for column, shown in zip(table.columns, cells, strict=True)]
-
-
-def _class(column: TableColumn, cells: list[object]) -> str:
-    if column.numeric:
-        return "n"
-    texts = [column.shown(cell) for cell in cells if cell is not None]
-    if texts and all(map(_FIGURE.fullmatch, texts)) and re.search("[.%<>]", "".join(texts)):
-        return "n"  # such as p-values "< 0.0001", but not a SKU of digits
-    longest = max(map(len, texts), default=0)
-    return "s" if longest <= SHORT else "l" if longest > LONG else ""
-
 
 QUIET_DAYS = 3
 """Days between the end of the data and its pull after which a page warns of no recent data."""

@@ -206,7 +206,7 @@ def test_table_refuses_unknown_columns_and_no_title():
         DataTable.from_frame(frame, title="T", labels={"skus": "SKU"})
     with pytest.raises(InputError, match="title"):
         DataTable.from_frame(frame, title=" ")
-    with pytest.raises(InputError, match="1 to 200"):
+    with pytest.raises(InputError, match="1 to 1,000"):
         DataTable.from_frame(frame, title="T", limit=100_000)
     with pytest.raises(InputError, match="frame"):
         DataTable.from_frame([1, 2], title="T")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 
 from d1lab.charts.theme import PALETTE
-from d1lab.display import Figure, Figures
+from d1lab.display import DataTable, Figure, Figures
 from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
@@ -385,6 +388,102 @@ def test_tables_sort_search_and_open(pages: Pages, visit):
         search.fill("")
         page.locator("main > section > .table button[data-all]").first.click()
         assert rows.count() == total
+
+
+def test_large_table_does_no_needless_work(browser, tmp_path: Path):
+    """Of 1,000 rows, a search changes only those that it hides or shows; a sort moves them once."""
+    names = [f"Product {n} ({n * 7919 % 1_000:03})" for n in range(1_000)]
+    frame = pd.DataFrame({"product": names, "units": range(1_000), "revenue": range(1_000)})
+    run = write_run(tmp_path, [code("t", DataTable.from_frame(frame, title="T", limit=1_000))])
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(write_page(run, tmp_path / "reports").as_uri())
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const watch = new MutationObserver((records) => seen.push(...records));
+          const all = { subtree: true, childList: true, attributes: true };
+          document.querySelectorAll("table.data, tbody").forEach((part) => watch.observe(part, all));
+        }"""
+    )
+
+    def changes(act) -> tuple[int, int]:
+        page.evaluate("seen.length = 0")
+        act()
+        kinds = page.evaluate(
+            "new Promise(r => requestAnimationFrame(() => r(seen.map(s => s.type))))"
+        )
+        return kinds.count("attributes"), kinds.count("childList")
+
+    search, rows = page.locator("input[type=search]"), page.locator("table.data tbody tr:visible")
+    found = [name for name in names if "77" in name]
+    attributes, moves = changes(lambda: search.fill("product 77"))
+    assert 1_000 - len(found) <= attributes <= 1_000
+    assert moves == 0
+    assert rows.count() == len(found) > 10
+    assert changes(lambda: search.fill(found[0])) == (len(found) - 1, 0)
+    assert changes(lambda: search.fill(f" {found[0]}  ")) == (0, 0)
+    search.fill("")
+    assert rows.count() == 10
+    attributes, moves = changes(lambda: page.locator("thead th.n button").first.click())
+    assert moves <= 1_003
+    assert attributes <= 240
+    assert rows.first.inner_text().startswith("Product 999")
+    page.locator("button[data-all]").click()
+    assert rows.count() == 100
+    rows.last.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('tr.far').length === 800")
+    box = page.locator(".scroll.tall").bounding_box()
+    head = page.locator("thead th").first
+    page.evaluate("location.hash = 'product-919'")
+    page.locator("#product-919").wait_for()
+    assert page.locator("#product-919").is_visible()
+    assert box["height"] <= 0.86 * page.viewport_size["height"]
+    inside = page.locator(".scroll.tall").bounding_box()
+    assert abs(head.bounding_box()["y"] - inside["y"]) <= 1
+    context.close()
+
+
+def test_downloaded_table_has_exact_and_harmless_cells(browser, tmp_path: Path):
+    """The file has raw numbers, also of ranges, and no cell that a spreadsheet would run."""
+    frame = pd.DataFrame(
+        {
+            "name": ["=1+1", "+2", "-3", "@x", 'a,"b"', "-"],
+            "lift": [0.123456789, -0.5, None, 1.0, 2.0, 3.0],
+            "lift_low": [0.1, -0.6, None, 0.9, 1.0, 2.0],
+            "lift_high": [0.2, -0.4, None, 1.1, 3.0, 4.0],
+        }
+    )
+    kinds = dict.fromkeys(("lift", "lift_low", "lift_high"), "percent")
+    table = DataTable.from_frame(frame, title="T", kinds=kinds, name="lifts")
+    run = write_run(tmp_path, [code("t", table)])
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(write_page(run, tmp_path / "reports").as_uri())
+    with page.expect_download() as download:
+        page.locator("button[data-save]").click()
+    assert download.value.suggested_filename == "lifts.csv"
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["Name", "Lift", "Lift low", "Lift high"],
+        ["'=1+1", "0.123456789", "0.1", "0.2"],
+        ["'+2", "-0.5", "-0.6", "-0.4"],
+        ["'-3", "", "", ""],
+        ["'@x", "1.0", "0.9", "1.1"],
+        ['a,"b"', "2.0", "1.0", "3.0"],
+        ["'-", "3.0", "2.0", "4.0"],
+    ]
+    context.close()
+
+
+def test_link_to_a_row_unfolds_it(pages: Pages, visit):
+    """A row that is folded or among those not shown is visible when a link leads to it."""
+    with visit(pages.report) as page:
+        row = page.locator("tr.more[id]").first
+        assert row.is_hidden()
+        page.evaluate("id => location.hash = id", row.get_attribute("id"))
+        row.wait_for()
+        assert row.is_visible()
 
 
 def test_details_are_folded(pages: Pages, visit):

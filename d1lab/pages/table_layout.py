@@ -1,0 +1,190 @@
+"""How a page shows a table: ranges behind their numbers, bars in cells, and anchors of rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+from markupsafe import Markup, escape
+
+from d1lab.display import DataTable
+from d1lab.display.table import TableColumn
+from d1lab.files import digest
+
+SHORT, LONG = 14, 40  # limits of the column classes, in characters
+ANCHORED = ("test", "product", "sku", "name", "discount", "discount_code", "code", "customer_id")
+"""First columns whose rows can be linked to."""
+
+_FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
+_LEVEL = re.compile(r"\d+%")
+_KEY = re.compile(r"\(([^()]+)\)$")  # the SKU in 'Dark roast beans (8090537)'
+_BAR, _TREND, _TALL = 48, 64, 16  # pixels of the pictures in cells
+
+
+class Anchors:
+    """Names of rows that links can point to; each is given once per page."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def of(self, column: TableColumn, cell: Any) -> str:
+        """Return the anchor of a row by its first cell; empty if it has none.
+
+        >>> anchors, product = Anchors(), TableColumn("product", "Product")
+        >>> anchors.of(product, "Dark roast (8090537)"), anchors.of(product, "Dark roast (8090537)")
+        ('product-8090537', '')
+        """
+        if column.name not in ANCHORED or cell is None:
+            return ""
+        text = str(cell)
+        key = _KEY.search(text)
+        slug = re.sub(r"[^a-z0-9]+", "-", (key[1] if key else text).lower()).strip("-")[:60]
+        name = f"{column.name.replace('_', '-')}-{slug or digest(text)[:8]}"
+        if name in self._taken:
+            return ""
+        self._taken.add(name)
+        return name
+
+
+class ShownColumn(NamedTuple):
+    """A column of a page's table."""
+
+    column: TableColumn
+    css: str
+    place: int
+    ends: tuple[int, int] | None = None  # places of the low and the high end of its range
+    end_headers: tuple[str, ...] = ()
+    largest: float = 0.0  # length of the longest bar; 0 for a column without bars
+
+    @property
+    def header(self) -> Markup:
+        """Return the header; with the level of the range, if the label of an end names it."""
+        level = _LEVEL.search(" ".join(self.end_headers))
+        if self.ends is None:
+            return escape(self.column.header)
+        name = f"{level[0]} range" if level else "range"
+        return Markup("{} <span>{}</span>").format(self.column.header, name)
+
+    def cell(self, row: Sequence[Any], longest: int = 200) -> Markup:
+        """Return the content of a cell."""
+        value = row[self.place]
+        if value is None:
+            return Markup('<span class="none" title="not available">–</span>')
+        if isinstance(value, list):
+            return _trend(cast("list[float | None]", value))
+        shown = self.column.shown(value)
+        text = escape(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
+        return self._bar(value) + text + self._range(row)
+
+    def raw(self, row: Sequence[Any]) -> Markup:
+        """Return the attributes with what is copied: exact numbers, also of the range."""
+        value = row[self.place]
+        attributes = Markup("")
+        if isinstance(value, list):
+            attributes = Markup(' data-v="{}"').format(" ".join(map(str, cast("list[Any]", value))))
+        elif self.column.numeric and isinstance(value, int | float):
+            is_exact = str(value) == self.column.shown(value) and not self.ends
+            attributes = Markup("" if is_exact else ' data-v="{}"').format(value)
+        if self.ends:
+            low, high = ("" if row[end] is None else row[end] for end in self.ends)
+            attributes += Markup(' data-r="{}|{}"').format(low, high)
+        return attributes
+
+    def _range(self, row: Sequence[Any]) -> Markup:
+        if self.ends is None:
+            return Markup("")
+        low, high = (None if row[end] == "inf" else row[end] for end in self.ends)
+        if low is None and high is None:
+            return Markup("")
+        if low is None or high is None:
+            side, end = ("up to", high) if low is None else ("from", low)
+            return Markup(" <span>{} {}</span>").format(side, self.column.shown(end))
+        ends = (self.column.shown(low), self.column.shown(high))
+        return Markup(" <span>{} to {}</span>").format(*ends)
+
+    def _bar(self, value: Any) -> Markup:
+        if not self.largest or not isinstance(value, int | float):
+            return Markup("")
+        width = max(1.0, _BAR * abs(value) / self.largest)
+        css = "bar loss" if value < 0 else "bar"
+        return Markup(
+            '<svg class="{}" width="{}" height="10" aria-hidden="true">'
+            '<rect x="{:.1f}" width="{:.1f}" height="10"/></svg>'
+        ).format(css, _BAR, _BAR - width, width)
+
+
+def layout(table: DataTable) -> list[ShownColumn]:
+    """Return the columns of a table as a page shows them.
+
+    The ends of a range (`lift_low`, `lift_high`) stand behind their number (`lift`), and a column
+    without any value is left out.
+    """
+    columns = table.columns
+    ends = dict(_ranges(columns))
+    hidden = {place for pair in ends.values() for place in pair}
+    shown: list[ShownColumn] = []
+    for place, column in enumerate(columns):
+        cells = [row[place] for row in table.rows]
+        if place in hidden or (table.rows and place and all(_is_empty(cell) for cell in cells)):
+            continue
+        pair = ends.get(place)
+        headers = tuple(columns[end].header for end in pair) if pair else ()
+        largest = _largest(cells) if column.name in table.bars else 0.0
+        shown.append(ShownColumn(column, _class(column, cells), place, pair, headers, largest))
+    return shown
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or cell == ""
+
+
+def _largest(cells: Sequence[Any]) -> float:
+    return max((abs(cell) for cell in cells if isinstance(cell, int | float)), default=0.0)
+
+
+def _ranges(columns: Sequence[TableColumn]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield the places of a number, and of the low and the high end of its range.
+
+    The number is the nearest column of the same kind before the ends.
+    """
+    for low in range(1, len(columns) - 1):
+        name, after = columns[low].name, columns[low + 1].name
+        if not (name.endswith("low") and after == f"{name.removesuffix('low')}high"):
+            continue
+        before = columns[low - 1]
+        if before.numeric and before.kind == columns[low].kind and not before.name.endswith("high"):
+            yield low - 1, (low, low + 1)
+
+
+def _class(column: TableColumn, cells: Sequence[object]) -> str:
+    """Return the CSS class of a column.
+
+    `n`: right-aligned; `s`: short, never wrapped; `l`: long, with a minimum width; '': other.
+    """
+    if column.numeric:
+        return "n"
+    texts = [column.shown(cell) for cell in cells if cell is not None]
+    if texts and all(map(_FIGURE.fullmatch, texts)) and re.search("[.%<>]", "".join(texts)):
+        return "n"  # such as p-values "< 0.0001", but not a SKU of digits
+    longest = max(map(len, texts), default=0)
+    return "s" if longest <= SHORT else "l" if longest > LONG else ""
+
+
+def _trend(values: Sequence[float | None]) -> Markup:
+    """Return a line of its own scale from 0, with the last value."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Markup('<span class="none" title="not available">–</span>')
+    low, high = min(0.0, *known), max(0.0, *known)
+    span, step = (high - low) or 1.0, _TREND / max(len(values) - 1, 1)
+    points = " ".join(
+        f"{place * step:.0f},{_TALL - _TALL * (value - low) / span:.1f}"
+        for place, value in enumerate(values)
+        if value is not None
+    )
+    name = f"{len(values)} periods, from {known[0]:g} to {known[-1]:g}"
+    return Markup(
+        '<svg class="trend" width="{}" height="{}" role="img" aria-label="{}">'
+        '<polyline points="{}"/></svg>'
+    ).format(_TREND, _TALL, name, points)
