@@ -403,7 +403,7 @@ def test_large_table_does_no_needless_work(browser, tmp_path: Path):
           window.seen = [];
           const watch = new MutationObserver((records) => seen.push(...records));
           const all = { subtree: true, childList: true, attributes: true };
-          document.querySelectorAll("table.data, tbody").forEach((part) => watch.observe(part, all));
+          document.querySelectorAll("table.data, tbody").forEach((e) => watch.observe(e, all));
         }"""
     )
 
