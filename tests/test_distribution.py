@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -41,6 +42,14 @@ def test_citation_agrees_with_the_metadata():
     assert citation["version"] == __version__ == PROJECT["version"]
     assert citation["license"] == PROJECT["license"]
     assert citation["authors"] == [{"name": AUTHORS}]
+
+
+def test_jupyterlab_extension_has_the_version():
+    """JupyterLab shows it; `load` is the file that it loads."""
+    folder = ROOT / "d1lab" / "lab" / "labextensions" / "d1lab"
+    described = json.loads((folder / "package.json").read_text())
+    assert described["version"] == __version__
+    assert (folder / described["jupyterlab"]["_build"]["load"]).is_file()
 
 
 def test_metadata_is_complete():

@@ -147,7 +147,7 @@ def usage(
     """
     from d1lab.d1.connect import connect
     from d1lab.ops.usage import usage as report
-    from d1lab.runs.parameters import utc_today
+    from d1lab.parameters import utc_today
 
     settings = load_settings()
     _, chosen = settings.resolve(database)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_LABEXTENSIONS = Path(__file__).parents[1] / "lab" / "labextensions"  # d1lab's part of JupyterLab
+
 
 def assignments(pairs: list[str]) -> dict[str, str]:
     """Parse `name=value` pairs into a mapping.
@@ -64,7 +66,7 @@ def assignments(pairs: list[str]) -> dict[str, str]:
 def _values(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    from d1lab.runs.parameters import load_values
+    from d1lab.parameters import load_values
 
     return load_values(path)
 
@@ -321,6 +323,7 @@ def lab(
         echo_err("The warehouse is empty. Run `d1lab pull` to fill it.")
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--ServerApp.root_dir={settings.root}"]
+    command += [f"--LabApp.extra_labextensions_path={_LABEXTENSIONS}"]
     if tour.is_file():
         command += [f"--LabApp.default_url=/lab/tree/{tour.relative_to(settings.root).as_posix()}"]
     command += [] if browser else ["--no-browser"]

@@ -20,7 +20,7 @@ from d1lab.errors import InputError
 from d1lab.files import digest
 from d1lab.jobs.leases import Work
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
-from d1lab.runs.parameters import Days, check, utc_today
+from d1lab.parameters import Days, check, utc_today
 from d1lab.runs.record import DataState
 from d1lab.runs.report import (
     BrokenReport,

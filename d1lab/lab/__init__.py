@@ -10,7 +10,8 @@
 
 Modules: opening (open), lab (Lab), tables (lab.tables), query (SQL and its errors), display and
 charting (verdict, figures, table, chart, note, stop), dictionary (describe), freshness (age,
-simulated, quarantined), app_shops and push_tables (the app's own tables), magic (%%d1).
+simulated, quarantined), app_shops and push_tables (the app's own tables), magic (%%d1), controls
+(widgets of parameters), labextensions (d1lab's part of JupyterLab, in JavaScript).
 """
 
 from d1lab.lab.freshness import Freshness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from d1lab.display import DataTable, Figures, Note, Verdict, money
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -18,6 +18,9 @@ from d1lab.display.labels import (
 from d1lab.errors import StopRun
 from d1lab.lab.charting import LabCharts
 
+if TYPE_CHECKING:
+    from d1lab.lab.lab import Lab
+
 
 class DisplayMixin:
     """Display methods of a Lab; tables are saved in the folder of the run."""
@@ -29,6 +32,25 @@ class DisplayMixin:
     def verdict(self, text: object, status: str = "neutral", detail: object = "") -> Verdict:
         """Show the report's main result in one sentence; status good, bad, neutral, or unknown."""
         return Verdict.of(text, status, detail)
+
+    def controls(self) -> object:
+        """Show the notebook's parameters as widgets that run the cells below when one changes.
+
+        They are the parameters of the cell tagged `parameters`, in the notebook's file. A valid
+        change is assigned, and JupyterLab runs the cells below the parameters; elsewhere, run them
+        by hand. In a run, there is nothing to show.
+
+        Returns:
+            The controls; None in a run.
+
+        Raises:
+            InputError: This is no notebook, or its file has no valid parameters cell.
+        """
+        if self._given_run_dir:
+            return None
+        from d1lab.lab.controls import controls, notebook_names
+
+        return controls(cast("Lab", self), notebook_names())
 
     def figures(self, *figures: object, **values: object) -> Figures:
         """Show key figures, most important first: `lab.figures(uses=212, savings=1043.5)`.

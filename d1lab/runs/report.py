@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from d1lab.config import Settings
 from d1lab.errors import InputError, UnknownName
 from d1lab.files import digest
-from d1lab.runs.parameters import ReportParameter, declared
+from d1lab.parameters import ReportParameter, declared
 
 _PACKAGE = Path(__file__).parents[1]
 

@@ -24,8 +24,8 @@ from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
 from d1lab.lab.freshness import QUARANTINED, as_utc
+from d1lab.parameters import Days, Value, check
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
-from d1lab.runs.parameters import Days, Value, check
 from d1lab.runs.record import (
     LOG_FILE,
     NOTEBOOK_FILE,

@@ -35,6 +35,13 @@ CELLS = [
     "pd.DataFrame({'n': range(1_000_000)})",
     "lab.metric('turnver')",
 ]
+CONTROLLED = [
+    "shop = 'harbor'  # shop of the report\ndays = 3  # length of the period [1 to 30]",
+    "import d1lab\nlab = d1lab.open(shop=shop)",
+    "lab.controls()",
+    "print(f'{days} days of {lab.shop}')",
+    "%%d1\nSELECT count(*) AS lines FROM order_lines WHERE shop = $shop",
+]
 
 DRIVE = """
 async (paths) => {
@@ -65,13 +72,14 @@ SHOWN = """
 """
 
 
-def notebook(cells: list[str]) -> str:
-    """A notebook with these code cells."""
+def notebook(cells: list[str], *tags: str) -> str:
+    """A notebook with these code cells, of which the first has these tags."""
     made = [
         {"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "source": source}
         | {"execution_count": None}
         for i, source in enumerate(cells)
     ]
+    made[0]["metadata"] = {"tags": tags}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
 
@@ -89,6 +97,7 @@ def project(tiny_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     for name in ("tour", *REPORTS):
         shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder / "notebooks")
     (folder / "notebooks" / "hard.ipynb").write_text(notebook(CELLS))
+    (folder / "notebooks" / "controlled.ipynb").write_text(notebook(CONTROLLED, "parameters"))
     return folder
 
 
@@ -136,7 +145,7 @@ def lab_page(address: str) -> Iterator[Any]:
         page.goto(address)
         page.wait_for_function("window.jupyterapp !== undefined")
         page.evaluate("() => window.jupyterapp.restored.then(() => true)")
-        page.evaluate(DRIVE, ["tour", *REPORTS, "hard"])
+        page.evaluate(DRIVE, ["tour", *REPORTS, "hard", "controlled"])
         page.wait_for_function("window.ended")
         yield page
         browser.close()
@@ -207,6 +216,37 @@ def test_error_is_its_sentence_with_a_fold(lab_page):
     assert len(error["traceback"]) == 1
     assert "<details" in texts([fold])
     assert "UnknownName" in texts([fold])
+
+
+def test_controls_run_the_cells_below(lab_page):
+    """A change of a slider is assigned, and the cells below the parameters show its results."""
+    cell = "panels.controlled.content.widgets[3].node"
+    lab_page.wait_for_function("panels.controlled.node.querySelector('.widget-readout') !== null")
+    assert "3 days of harbor" in lab_page.evaluate(f"{cell}.innerText")
+    lab_page.evaluate("jupyterapp.shell.activateById(panels.controlled.id)")
+    lab_page.evaluate("panels.controlled.node.querySelector('.widget-readout').focus()")
+    lab_page.keyboard.press("Control+A")
+    lab_page.keyboard.type("14")
+    lab_page.keyboard.press("Enter")
+    lab_page.wait_for_function(f"{cell}.innerText.includes('14 days of harbor')")
+    controls = "panels.controlled.content.widgets[2].node"
+    assert "Run the cells below" not in lab_page.evaluate(f"{controls}.innerText")
+
+
+def test_sql_cells_are_highlighted(lab_page):
+    """In a cell that begins with %%d1, words of SQL are keywords; in another cell they are not."""
+    lab_page.wait_for_function(
+        "panels.controlled.content.widgets[4].model.mimeType === 'text/x-sql'"
+    )
+    node = "panels.controlled.content.widgets[4].node"
+    colors = (
+        f"[...{node}.querySelectorAll('.cm-line span')].filter(s => s.textContent === 'SELECT')"
+        ".map(s => getComputedStyle(s).color)"
+    )
+    plain = lab_page.evaluate(f"getComputedStyle({node}.querySelector('.cm-content')).color")
+    assert lab_page.evaluate(colors) not in ([], [plain])
+    python = lab_page.evaluate("panels.controlled.content.widgets[3].model.mimeType")
+    assert python == "text/x-ipython"
 
 
 def test_charts_follow_the_dark_theme(lab_page):

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.runs.parameters import Days, check, declared, load_values
+from d1lab.parameters import Days, check, declared, load_values
 
 CELL = '''
 """What the report takes."""
