@@ -5,8 +5,6 @@ types, ranges, and help texts. A change is checked as in a run, then assigned to
 variables; d1lab's extension in JupyterLab runs the cells below the parameters.
 """
 
-# pyright: standard
-
 from __future__ import annotations
 
 import json
@@ -16,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import date
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +48,7 @@ class Controls:
         names: MutableMapping[str, Any],
         run: Callable[[str, Callable[[str], None]], None],
     ) -> None:
-        import ipywidgets
-
+        ipywidgets = _ipywidgets()
         self._lab, self._parameters, self._names, self._run = lab, parameters, names, run
         self.name = f"d1lab-controls-{uuid.uuid4().hex[:12]}"
         self.widgets: dict[str, Any] = {
@@ -88,6 +86,11 @@ class Controls:
     def _say(self, text: str, *, is_error: bool = False) -> None:
         color = ' style="color: var(--jp-error-color1, #b00)"' if is_error else ""
         self._said.value = f"<span{color}>{escape(text)}</span>" if text else ""
+
+
+def _ipywidgets() -> Any:
+    """Return ipywidgets, which has no types, and is slow to import."""
+    return import_module("ipywidgets")
 
 
 def notebook_names() -> dict[str, Any]:
@@ -150,8 +153,7 @@ def _is_typed_in(parameter: ReportParameter) -> bool:
 
 def _widget(parameter: ReportParameter, value: Any, shops: list[str]) -> Any:
     """Return the widget of a parameter; a value that does not fit is replaced by the default."""
-    import ipywidgets
-
+    ipywidgets = _ipywidgets()
     common = {
         "description": parameter.name,
         "tooltip": parameter.help,
@@ -172,8 +174,7 @@ def _widget(parameter: ReportParameter, value: Any, shops: list[str]) -> Any:
 
 def _number(parameter: ReportParameter, value: Any, common: dict[str, Any]) -> Any:
     """Return a slider for a narrow range, else a field."""
-    import ipywidgets
-
+    ipywidgets = _ipywidgets()
     is_whole = parameter.kind == "integer"
     limits = range_of(parameter.name, parameter.help)
     convert = int if is_whole else float
