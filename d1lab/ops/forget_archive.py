@@ -16,6 +16,7 @@ from d1lab.warehouse import (
     Manifest,
     archive_folder,
     archive_of,
+    drop_cache,
     scratch,
     write_manifest,
     write_rows,
@@ -47,6 +48,7 @@ def forget_in_archive(folder: Path, column: str, value: str, *, dry_run: bool) -
             rows = _count(con, folder, file, column, value)
             files, total = files + bool(rows), total + rows
             if rows and not dry_run:
+                drop_cache(folder)
                 manifest = _write_again(con, folder, manifest, file, column, value)
     return ForgottenFiles(files, total)
 

@@ -1,7 +1,8 @@
 """The DuckDB file of one database, and the views for analysts and metrics.
 
 database_file builds a new file, swaps it in, and opens it; views creates one view per `.sql` file;
-archive describes the files of archived rows; history makes one view of them and D1's rows;
+archive describes the files of archived rows, and archive_cache joins them to one per table; history
+makes one view of them and D1's rows;
 shop_days computes local days;
 own_writes records d1lab's own writes to D1 until the warehouse has them.
 """
@@ -19,6 +20,7 @@ from d1lab.warehouse.archive import (
     write_manifest,
     write_rows,
 )
+from d1lab.warehouse.archive_cache import drop_cache
 from d1lab.warehouse.database_file import (
     FILE_NAME,
     FORMAT,
@@ -102,6 +104,7 @@ __all__ = [
     "content_hash",
     "create_views",
     "digest",
+    "drop_cache",
     "drop_table",
     "followed",
     "format_of",

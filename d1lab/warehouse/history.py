@@ -27,6 +27,7 @@ from d1lab.warehouse.archive import (
     literal,
     read_manifest,
 )
+from d1lab.warehouse.archive_cache import cache_files, cached
 from d1lab.warehouse.shop_days import DAY, columns_by_table, zones_of
 
 HISTORY = "history"
@@ -80,6 +81,8 @@ def list_archive(
         if files := manifest.of(table):
             _purge(con, folder, files, manifest.deleting.get(table, ()))
             missing += _list_table(con, folder, files, told)
+    for table, sizes in _read_files(con).items():
+        cache_files(con, folder, table, sizes)
     set_files(con, folder)
     return missing
 
@@ -106,18 +109,26 @@ def _paths(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 def set_files(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     """Tell a connection where the warehouse's archive files are; return their sizes by path."""
     try:
-        rows = con.execute(
-            "SELECT table_name, path, bytes FROM d1lab.archive WHERE is_read ORDER BY path"
-        ).fetchall()
+        files = _read_files(con)
     except duckdb.CatalogException:
         return {}  # built before there was an archive
-    if rows:
+    if files:
         con.execute("SET parquet_metadata_cache = true")  # views read the files several times
     home = archive_folder(folder).resolve()
-    for table in {row[0] for row in rows}:
-        paths = [str(home / path) for name, path, _ in rows if name == table]
+    for table, sizes in files.items():
+        cache = cached(folder, table, sizes)
+        paths = [str(home / path) for path in sizes] if cache is None else [str(cache)]
         con.execute(f"SET VARIABLE {quote(f'archive_{table}')} = {literal(paths)}")
-    return {path: size for _, path, size in rows}
+    return {path: size for sizes in files.values() for path, size in sizes.items()}
+
+
+def _read_files(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """Return the size of each file that the views read, by table and path."""
+    found: dict[str, dict[str, int]] = {}
+    sql = "SELECT table_name, path, bytes FROM d1lab.archive WHERE is_read ORDER BY ALL"
+    for table, path, size in con.execute(sql).fetchall():
+        found.setdefault(table, {})[path] = size
+    return found
 
 
 def rows_of(

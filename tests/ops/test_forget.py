@@ -149,7 +149,7 @@ def _all_of(home: Path) -> dict[str, Any]:
     db.close()
     with open_warehouse(home / "shop") as con:
         seen = con.sql("FROM order_lines ORDER BY event_id").fetchall()
-    kept = (p for p in home.rglob("*") if p.is_file() and "pull" not in p.parts)
+    kept = (p for p in home.rglob("*") if p.is_file() and not {"pull", ".cache"} & {*p.parts})
     # A half-made file took the next free number, and is gone again.
     files = {p.relative_to(home).as_posix().replace("-2.parquet", ".parquet") for p in kept}
     return {"d1": rows, "seen": seen, "files": files - {"shop/archive.lock"}}
