@@ -22,6 +22,7 @@ import duckdb
 from d1lab.counting import counted
 from d1lab.errors import InputError
 from d1lab.select_statements import check_select, message_of
+from d1lab.warehouse import scratch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def broken_by(
     """
     if not assertions:
         return []
-    with duckdb.connect() as con:
+    with scratch() as con:
         con.register("frame", frame)
         con.execute("CREATE TABLE metric_rows AS FROM frame")
         found = [_broken(con, assertion, params, grain) for assertion in assertions]

@@ -2,18 +2,18 @@
 SELECT
     shop,
     customer_id,
-    total_discounts_used   AS discounts_used,
-    total_savings          AS savings,
-    favorite_discount_type,
-    avg_order_value        AS average_order_value,
-    purchase_frequency,
-    last_purchase_date     AS last_purchase_day,
-    customer_segment,
-    rfm_group,
-    r_score,
-    f_score,
-    m_score,
-    lifetime_value,
-    lifetime_value_method
-FROM raw.customer_insights
-LEFT JOIN raw.d1lab_customer_scores USING (shop, customer_id)
+    app.total_discounts_used   AS discounts_used,
+    app.total_savings          AS savings,
+    app.favorite_discount_type,
+    app.avg_order_value        AS average_order_value,
+    app.purchase_frequency,
+    app.last_purchase_date     AS last_purchase_day,
+    app.customer_segment,
+    scores.rfm_group,
+    scores.r_score,
+    scores.f_score,
+    scores.m_score,
+    app.lifetime_value,
+    scores.lifetime_value_method
+FROM raw.customer_insights AS app
+LEFT JOIN raw.d1lab_customer_scores AS scores USING (shop, customer_id)

@@ -13,11 +13,11 @@ SELECT
     units_sold_with_discount + units_sold_regular_price  AS units_sold,
     days_of_supply,
     turnover_rate,
-    source,
+    sources.source,
     inventory_impact._rowid     AS row_id
 FROM history.inventory_impact
 LEFT JOIN (SELECT shop, source FROM raw.d1lab_sources WHERE table_name = 'inventory_impact')
-    USING (shop)
+    AS sources USING (shop)
 WHERE NOT is_to_come(date)
 UNION ALL
 SELECT

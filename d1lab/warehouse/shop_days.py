@@ -50,6 +50,7 @@ CREATE OR REPLACE MACRO main.kept_day(kept, shop, moment) AS
     ELSE coalesce(kept, local_day(shop, moment)) END;
 CREATE OR REPLACE MACRO main.is_to_come(day) AS coalesce(day::TIMESTAMP > {horizon}, false);
 """
+_USES_MACROS = "SELECT main.kept_day(NULL, '', NULL), main.is_to_come(NULL) WHERE false"
 _NEVER = "TIMESTAMP '9999-12-31'"
 
 
@@ -99,7 +100,7 @@ def columns_by_table(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]
 def has_days(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether `prepare_days` has created the macros."""
     try:
-        con.execute("SELECT main.is_to_come(NULL)")  # duckdb_functions() lists thousands
+        con.execute(_USES_MACROS)  # duckdb_functions() would list thousands
     except duckdb.CatalogException:
         return False
     return True

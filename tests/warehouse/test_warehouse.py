@@ -9,8 +9,9 @@ from threading import Timer
 import duckdb
 import pytest
 
-from d1lab import warehouse
+from d1lab import catalog, warehouse
 from d1lab.errors import InputError, StaleDataError
+from d1lab.types import TYPES
 from d1lab.warehouse import (
     PullRecord,
     attach,
@@ -217,3 +218,17 @@ def test_a_full_disk_is_not_blamed_on_a_view(tmp_path):
     (tmp_path / "any.sql").write_text("SELECT 1 AS a")
     with pytest.raises(duckdb.IOException, match="No space left"):
         create_views(Full(), tmp_path)
+
+
+def test_an_app_may_name_columns_as_d1lab_does(tmp_path):
+    """Its columns come along, and views that join tables still know which one is meant."""
+    names = {column.name: column.type for t in catalog.TABLES.values() for column in t.columns}
+    with next_warehouse(tmp_path) as con:
+        for table in catalog.TABLES.values():
+            types = names | {column.name: column.type for column in table.columns}
+            columns = ", ".join(f"{name} {TYPES[kind].duckdb}" for name, kind in types.items())
+            con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
+        create_views(con)
+        con.execute("INSERT INTO raw.ab_test_results (shop, test_id, alpha) VALUES ('s', 't', .9)")
+        con.execute("INSERT INTO raw.d1lab_ab_test_inputs (test_id, alpha) VALUES ('t', .05)")
+        assert con.sql("SELECT alpha FROM d1lab.ab_tests").fetchall() == [(0.05,)]

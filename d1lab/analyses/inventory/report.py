@@ -8,6 +8,7 @@ from typing import Any
 
 from d1lab.analyses.discount_effect.effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory import tables as frames
+from d1lab.analyses.inventory.demand import ForecasterScore
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -240,7 +241,6 @@ def forecasts(found: InventoryStudy) -> str:
     if not found.forecast.rivals:
         return "Not enough history to backtest a forecast."
     chosen, benchmark = found.forecast.rivals[0], found.forecast.rivals[1]
-    gain = 1 - chosen.rmsse / benchmark.rmsse
     covered = found.forecast.coverage
     tail = (
         f" {covered:.0%} of products' sales in the last 28 days fell inside their 80% interval."
@@ -249,9 +249,16 @@ def forecasts(found: InventoryStudy) -> str:
     )
     return (
         f"Backtest over {chosen.windows:,} four-week windows: the method chosen per "
-        f"product had a {abs(gain):.1%} {'lower' if gain > 0 else 'higher'} error "
-        f"than the {benchmark.rival}, Shopify's rule.{tail}"
+        f"product had {_compared(chosen, benchmark)} the {benchmark.rival}, Shopify's rule.{tail}"
     )
+
+
+def _compared(chosen: ForecasterScore, benchmark: ForecasterScore) -> str:
+    """Return how the errors of two methods compare; both can be 0, if sales never change."""
+    if benchmark.rmsse == 0:
+        return "the same error as" if chosen.rmsse == 0 else "a higher error than"
+    gain = 1 - chosen.rmsse / benchmark.rmsse
+    return f"a {abs(gain):.1%} {'lower' if gain > 0 else 'higher'} error than"
 
 
 def stored(found: InventoryStudy) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -13,6 +14,7 @@ from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.inventory import report as words
 from d1lab.analyses.inventory import tables as evidence
 from d1lab.analyses.inventory import tables as lists
+from d1lab.analyses.inventory.demand import forecast
 from d1lab.analyses.inventory.study import Assumptions, study
 from d1lab.lab import Lab
 from d1lab.types import TYPES
@@ -265,3 +267,9 @@ def test_words_of_a_shop_that_tells_little(tiny_lab):
     assert {figure["metric"]: figure["value"] for figure in words.figures(found)}[
         "discount_lift"
     ] is None
+
+
+def test_methods_without_an_error_are_compared():
+    """A product that sells the same every week: no ratio of two zeros."""
+    found = SimpleNamespace(forecast=forecast(np.full((1, 40), 21.0)))
+    assert "had the same error as the 4-week mean" in words.forecasts(found)
