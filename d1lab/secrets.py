@@ -1,8 +1,8 @@
-"""Secrets of the environment: taken out of it at the start, so that no child can read them.
+"""Secrets from the environment, removed from it at the start so that no child can read them.
 
-On Linux any process of the same user reads `/proc/<pid>/environ`, also that of its ancestors; and
-what a process deletes from its environment later still stands there. So `d1lab` restarts itself
-without them, and hands them over through a pipe. From then on they are only in its memory, which
+On Linux, every process of a user can read `/proc/<pid>/environ` of the user's other processes, and
+a variable that a process deletes later is still listed there. So `d1lab` restarts itself without
+the secrets and passes them on through a pipe. From then on, they are only in its memory, which
 other processes of the user cannot read either (`PR_SET_DUMPABLE`).
 """
 
@@ -24,7 +24,7 @@ VARIABLES = (
     "D1LAB_GATEWAY_READER",
     "D1LAB_GATEWAY_WRITER",
 )
-"""Environment variables with secrets, which are never passed to another process."""
+"""Environment variables that hold secrets; they are never passed to another process."""
 
 KEPT = [
     "PATH",
@@ -70,7 +70,7 @@ KEPT = [
     "USERPROFILE",
     "PROGRAMDATA",
 ]
-"""Environment variables that a kernel gets; all others are removed."""
+"""Environment variables that kernels receive; all others are removed."""
 
 _KEPT_PREFIXES = ("LC_", "XDG_")
 _HANDED_OVER = "D1LAB_SECRETS_FD"
@@ -79,7 +79,7 @@ _held: dict[str, str] = {}
 
 
 def kernel_variables() -> dict[str, str]:
-    """Our environment as far as kernels and other helpers get it."""
+    """Return the part of the environment that kernels and helper processes receive."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -88,20 +88,20 @@ def kernel_variables() -> dict[str, str]:
 
 
 def without_secrets() -> dict[str, str]:
-    """Our whole environment but the secrets, for a program that people use, such as JupyterLab."""
+    """Return the environment without the secrets, for programs such as JupyterLab."""
     return {k: v for k, v in os.environ.items() if k.upper() not in (*VARIABLES, _HANDED_OVER)}
 
 
 def secret(*names: str) -> str | None:
-    """Return the first of these secrets that is set, in the environment or earlier."""
+    """Return the first of these secrets that is set, now or when the process started."""
     found = (os.environ.get(name) or _held.get(name) for name in names)
     return next((value for value in found if value), None)
 
 
 def hide_secrets() -> None:
-    """Take the secrets out of the environment of the program `d1lab`; nothing in any other one.
+    """Remove the secrets from the environment of the program `d1lab`, and of no other program.
 
-    Windows is left as it is: there a process does not show its environment to others.
+    Does nothing on Windows, where processes cannot read each other's environment.
     """
     if os.name != "posix" or not _is_program():
         return
@@ -122,7 +122,7 @@ def hide_secrets() -> None:
 
 
 def _is_program() -> bool:
-    """Whether this process was started as `d1lab`, and is not one that imports it."""
+    """Whether this process was started as `d1lab`, rather than one that imports the package."""
     arguments = sys.orig_argv[1:]
     if arguments[:1] == ["-m"]:
         return arguments[1:2] in (["d1lab"], ["d1lab.cli"])
@@ -130,10 +130,10 @@ def _is_program() -> bool:
 
 
 def _hide_memory() -> None:
-    """Keep other processes of this user out of our memory; Linux only."""
+    """Prevent other processes of this user from reading our memory; Linux only."""
     if sys.platform != "linux":
         return
     try:
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     except (OSError, AttributeError):
-        return  # a C library without it: the environment is clean all the same
+        return  # not in this C library; the environment is clean even so

@@ -14,7 +14,7 @@ from tests.support.sample_run import run_record
 
 @pytest.fixture
 def shown(settings, ledger):
-    """Four runs, and a function that lists the ids of those that match."""
+    """Record four runs; return a function that lists the IDs of matching ones."""
     days = {"r1": "2026-05-01", "r2": "2026-05-02", "r3": "2026-05-03", "r4": "2026-05-04"}
     fields = {
         "r1": {"report": "inventory", "shop": "harbor"},
@@ -34,7 +34,7 @@ def shown(settings, ledger):
 
 
 def test_past_runs_are_filtered_and_the_newest_leads(shown):
-    """Each filter alone, and two together; a limit keeps the newest."""
+    """Each filter alone, and two combined; a limit keeps the newest runs."""
     assert shown() == ["r4", "r3", "r2", "r1"]
     assert shown(reports=["inventory"]) == ["r4", "r3", "r1"]
     assert shown(shops=["harbor"], reports=["inventory"]) == ["r4", "r1"]
@@ -45,13 +45,13 @@ def test_past_runs_are_filtered_and_the_newest_leads(shown):
 
 
 def test_past_runs_refuse_a_status_that_is_none(shown):
-    """A misspelled one would list nothing."""
+    """A misspelled status would otherwise list nothing."""
     with pytest.raises(InputError, match="unknown status 'fail'"):
         shown(statuses=["fail"])
 
 
 def test_past_run_has_what_its_record_has(settings, ledger):
-    """Seconds and cost; a record that is missing or damaged leaves them out, and the run stays."""
+    """Seconds and cost; without a readable record they are missing, and the run stays."""
     pushed = {"at": "2026-05-01T06:00:00Z", "rows_read": 100, "rows_written": 10}
     record = run_record(run_id="whole", seconds=1.5, data_rows_read=900, pushed=pushed)
     folder = settings.folder("demo") / "runs"

@@ -65,7 +65,7 @@ def finish(ledger: RunLedger, run_id: str, status: str = "done", **changes: obje
 
 
 def test_ledger_remembers_across_processes(ledger):
-    """What one process wrote, the next reads; the file is in WAL mode."""
+    """One process reads what another one wrote; the file is in WAL mode."""
     finish(ledger, "r1")
     ledger.set_pushed("r1", START)
     entry = RunLedger(ledger.path).last_done("s", date(2026, 5, 30))
@@ -78,7 +78,7 @@ def test_ledger_remembers_across_processes(ledger):
 
 
 def test_ledger_is_made_by_one_of_many(tmp_path):
-    """However many open it at the same moment, all see the same whole ledger."""
+    """If several open it at the same moment, all of them see the same complete ledger."""
     path = tmp_path / "data" / "ledger.sqlite"
     together, faults = threading.Barrier(8), []
 
@@ -101,7 +101,7 @@ def test_ledger_is_made_by_one_of_many(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"no database"])
 def test_ledger_that_is_none_is_moved_aside(tmp_path, content, caplog):
-    """A damaged file, or another program's: it is kept, named, and a new ledger begins."""
+    """A damaged file, or one of another program, is kept and named, and a new ledger starts."""
     (tmp_path / "ledger.sqlite").write_bytes(content)
     opened = RunLedger(tmp_path / "ledger.sqlite")
     finish(opened, "r1")
@@ -112,7 +112,7 @@ def test_ledger_that_is_none_is_moved_aside(tmp_path, content, caplog):
 
 
 def test_a_damaged_page_of_the_ledger_is_noticed(ledger, caplog):
-    """The file still opens; what is in it can no longer be read."""
+    """The file still opens, but its content can no longer be read."""
     for number in range(200):
         finish(ledger, f"r{number}")
     with closing(sqlite3.connect(ledger.path)) as con:
@@ -125,7 +125,7 @@ def test_a_damaged_page_of_the_ledger_is_noticed(ledger, caplog):
 
 
 def test_a_ledger_whose_names_are_no_text_is_moved_aside(ledger, caplog):
-    """SQLite then reports an error that is no text either."""
+    """SQLite then reports an error that is not text either."""
     finish(ledger, "r1")
     with closing(sqlite3.connect(ledger.path)) as con:
         con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -137,7 +137,7 @@ def test_a_ledger_whose_names_are_no_text_is_moved_aside(ledger, caplog):
 
 
 def test_a_row_that_cannot_be_read_hides_no_other(ledger, caplog):
-    """It counts as no run."""
+    """Such a row does not count as a run."""
     finish(ledger, "r1")
     finish(ledger, "r2")
     with closing(sqlite3.connect(ledger.path)) as con, con:
@@ -147,7 +147,7 @@ def test_a_row_that_cannot_be_read_hides_no_other(ledger, caplog):
 
 
 def test_ledger_that_cannot_be_made_is_told(tmp_path):
-    """A place that takes no new file, here for the length of the name."""
+    """Here, no file can be created because the name is too long."""
     with pytest.raises(D1labError, match=r"cannot use the run ledger .* the folder is writable"):
         RunLedger(tmp_path / ("l" * 240))
 
@@ -167,7 +167,7 @@ def test_last_done_is_the_newest_good_run_of_that_day(ledger):
 
 
 def test_previous_is_the_last_done_run_of_an_earlier_day(ledger):
-    """Not of the same day, however often it ran, nor of a later one, nor one that was skipped."""
+    """Runs of the same day, of later days, and skipped runs do not count."""
     finish(ledger, "may", as_of="2026-05-30", started_at="2026-06-01T01:00:00+00:00")
     finish(ledger, "june", as_of="2026-06-30", started_at="2026-07-01T01:00:00+00:00")
     finish(ledger, "july", "skipped", as_of="2026-07-30", started_at="2026-08-01T01:00:00+00:00")
@@ -185,7 +185,7 @@ def test_previous_is_the_last_done_run_of_an_earlier_day(ledger):
 
 
 def test_a_lease_finds_unfinished_runs_without_a_scan(ledger):
-    """A month of forty shops leaves 100,000 runs; a ledger made before has the index, too."""
+    """Forty shops leave 100,000 runs in a month; existing ledgers get the index as well."""
     with ledger.open() as con:
         con.execute("DROP INDEX runs_running")
     with RunLedger(ledger.path).open() as con:
@@ -200,7 +200,7 @@ def test_a_lease_finds_unfinished_runs_without_a_scan(ledger):
 
 
 def test_lease_keeps_others_out(ledger):
-    """A held lease is an error with exit code 75 that names the holder; other work is free."""
+    """A held lease is an error with exit code 75 that names its holder; other work is free."""
     with ledger.lease(WORK):
         with pytest.raises(LockedError) as caught, RunLedger(ledger.path).lease(WORK):
             pass
@@ -218,7 +218,7 @@ def test_lease_keeps_others_out(ledger):
     [("here", 3_000, True), ("there", 3_000, False), ("there", 30_000, True), ("here", 30, False)],
 )
 def test_lease_with_a_beat_in_the_future(ledger, host, ahead, is_free):
-    """The clock was set back, or another machine's is ahead: nobody waits for that time."""
+    """If a clock was set back, or another machine's is ahead, nobody waits for that time."""
     name = socket.gethostname() if host == "here" else "elsewhere"
     row = (*WORK, "holder", name, os.getpid(), time.time() + ahead)
     with closing(sqlite3.connect(ledger.path)) as con, con:
@@ -231,7 +231,7 @@ def test_lease_with_a_beat_in_the_future(ledger, host, ahead, is_free):
 
 
 def test_lease_is_taken_by_one_of_many(ledger):
-    """However many ask at the same moment, one gets it."""
+    """If several ask at the same moment, exactly one gets it."""
     together, holders, refused = threading.Barrier(8), [], []
     over = threading.Event()
 
@@ -256,7 +256,7 @@ def test_lease_is_taken_by_one_of_many(ledger):
 
 
 def test_lease_of_a_killed_process_is_free_at_once(ledger):
-    """Nobody waits a minute for a process that is gone; its run is marked as lost."""
+    """Nobody waits for a process that no longer exists; its run is marked as lost."""
     program = f"""
 import os
 from pathlib import Path
@@ -273,7 +273,7 @@ with ledger.lease(Work("demo", "harbor", "inventory")):
 
 
 def test_lease_of_another_machine_expires(ledger, monkeypatch):
-    """Where the process cannot be looked up, a minute without a beat sets the work free."""
+    """If the process cannot be checked, a minute without a heartbeat releases the work."""
     monkeypatch.setattr(leases.socket, "gethostname", lambda: "elsewhere")
     monkeypatch.setattr(leases, "BEAT_SECONDS", 3600)
     lease = ledger.lease(WORK)
@@ -288,7 +288,7 @@ def test_lease_of_another_machine_expires(ledger, monkeypatch):
 
 
 def test_lease_beats_while_it_is_held(ledger, monkeypatch):
-    """A long run stays the holder's."""
+    """A long run keeps its lease."""
     monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
     with ledger.lease(WORK):
         _backdate(ledger, 1000)

@@ -24,12 +24,12 @@ MINE = place_of("customer_insights", Origin("customers", "harbor", "2026-05-08")
     ],
 )
 def test_results_are_lost_where_the_place_holds_others(held, why):
-    """Another machine that wrote the same is as good."""
+    """The same values written by another machine count as present."""
     assert why_lost({MINE: "a"}, held) == why
 
 
 def test_a_place_is_one_day_where_rows_have_one():
-    """A row of inventory_impact has its day in the key; customer_insights holds one state."""
+    """The key of inventory_impact includes the day; customer_insights has one state only."""
     days = ("2026-05-01", "2026-05-08")
     stock = {place_of("inventory_impact", Origin("inventory", "harbor", day)) for day in days}
     customers = {place_of("customer_insights", Origin("customers", "harbor", day)) for day in days}
@@ -37,7 +37,7 @@ def test_a_place_is_one_day_where_rows_have_one():
 
 
 def test_asking_for_holders_reads_two_rows_for_each_place(settings):
-    """However many runs of other shops are in the table."""
+    """The runs of other shops do not matter."""
     with closing(connect(settings, write=True)) as db:
         for number in range(200):
             place = place_of("customer_insights", Origin("customers", f"shop-{number}", None))

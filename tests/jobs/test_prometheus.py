@@ -39,7 +39,7 @@ def test_metrics_say_what_the_status_says():
 
 
 def test_every_line_is_prometheus_text():
-    """Also where a shop's name has quotes, backslashes, and line ends."""
+    """This includes shop names with quotes, backslashes, and line breaks."""
     lines = metrics_text([_status('a "b" \\ c\nd')], NOW).splitlines()
     samples = [line for line in lines if not line.startswith("# ")]
     assert len(samples) > 10
@@ -49,7 +49,7 @@ def test_every_line_is_prometheus_text():
 
 
 def test_metrics_file_is_written_whole(settings, tmp_path):
-    """It takes the place of the old one, and nothing else is left beside it."""
+    """It replaces the old file, and no temporary file is left."""
     path = tmp_path / "out" / "d1lab.prom"
     for _ in range(2):
         assert write_metrics(settings, path).read_text().startswith("# HELP d1lab_")

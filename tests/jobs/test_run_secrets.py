@@ -71,7 +71,7 @@ def family(pid: int) -> dict[int, str]:
 
 @linux
 def test_no_process_around_a_kernel_shows_a_token(settings):
-    """Neither the program, nor the server of kernels, nor a kernel, nor what draws the charts."""
+    """Not the program, the kernels' server, a kernel, or the process that draws charts."""
     (settings.notebooks_dir / "waits.ipynb").write_text(notebook_of('shop = "harbor"', WAITS))
     environment = {"PATH": os.environ["PATH"], "HOME": str(settings.root), "LC_ALL": "C.UTF-8"}
     environment |= CODE | dict.fromkeys(VARIABLES, SECRET) | {"AWS_SECRET_ACCESS_KEY": THEIRS}
@@ -100,7 +100,7 @@ def test_no_process_around_a_kernel_shows_a_token(settings):
 
 
 def test_tokens_taken_out_of_the_environment_are_still_used(tmp_path):
-    """The program knows them: here one that cannot be sent is refused, and not shown."""
+    """The program still has them: one that cannot be sent is rejected, and not shown."""
     url = "d1://0123456789abcdef0123456789abcdef/11111111-2222-3333-4444-555555555555"
     (tmp_path / "d1lab.toml").write_text(f'database = "x"\n[databases.x]\nurl = "{url}"\n')
     ended = program("pull", cwd=tmp_path, **CODE, D1LAB_READ_TOKEN=f"{SECRET} {SECRET}")
@@ -110,7 +110,7 @@ def test_tokens_taken_out_of_the_environment_are_still_used(tmp_path):
 
 
 def test_a_kernel_is_told_of_its_own_database_only(settings):
-    """Where the others are is not its matter."""
+    """It is not told where the other databases are."""
     settings.databases["live"] = DatabaseSettings(url="d1://account/elsewhere")
     environment = kernel_environment(settings, "demo", settings.root)
     assert "elsewhere" not in str(environment)
@@ -118,7 +118,7 @@ def test_a_kernel_is_told_of_its_own_database_only(settings):
 
 
 def test_sql_of_a_run_reads_files_of_the_project_only(settings, tmp_path_factory, monkeypatch):
-    """Metrics and `lab.sql`; a folder that d1lab.toml names is read, too."""
+    """This holds for metrics and `lab.sql`; folders named in d1lab.toml can be read as well."""
     outside = tmp_path_factory.mktemp("outside")
     for folder in (outside, settings.root):
         (folder / "costs.csv").write_text("a\n1\n")
@@ -149,7 +149,7 @@ def test_sql_of_a_run_reads_files_of_the_project_only(settings, tmp_path_factory
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_data_folders_are_private(tmp_path):
-    """What d1lab makes under data/ is for its user alone."""
+    """Everything that d1lab creates under data/ is private to its user."""
     settings = Settings(root=tmp_path)
     open_ledger(settings)
     db = SqliteDatabase.create(tmp_path / "d1.sqlite")

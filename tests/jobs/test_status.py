@@ -22,7 +22,7 @@ def _harbor(settings, **options) -> tuple[DatabaseStatus, ReportStatus]:
 
 
 def test_a_report_is_due_then_locked_then_fresh(settings, ledger, use):
-    """One report from before its first run until after it."""
+    """The status of one report before, during, and after its first run."""
     use("uses_the_lab")
     assert _harbor(settings)[1].state == "due"
     with ledger.lease(Work("demo", "harbor", "uses_the_lab")):
@@ -35,7 +35,7 @@ def test_a_report_is_due_then_locked_then_fresh(settings, ledger, use):
 
 
 def test_a_failed_report_is_failed_and_ends_with_1(settings, use):
-    """The newest run counts; the others of the shop are due."""
+    """The newest run counts; the shop's other reports are due."""
     use("cell_raises")
     run_reports(settings, **HARBOR)
     found, report = _harbor(settings)
@@ -46,7 +46,7 @@ def test_a_failed_report_is_failed_and_ends_with_1(settings, use):
 
 
 def test_cost_is_todays_and_this_months(settings, use):
-    """By the log of what D1 billed, at the prices of the database's plan."""
+    """The cost comes from the log of billed rows, at the prices of the database's plan."""
     use("uses_the_lab")
     now = datetime(2026, 5, 20, 12, tzinfo=UTC)
     for days, rows in ((0, 1_000), (5, 10_000), (40, 500_000)):
@@ -58,7 +58,7 @@ def test_cost_is_todays_and_this_months(settings, use):
 
 
 def test_a_database_that_was_not_pulled_is_stale_and_says_why(settings, use):
-    """It stops nobody: there are no reports, and a reason."""
+    """It does not stop the command: no reports are listed, and the reason is given."""
     use("uses_the_lab")
     (settings.folder() / "warehouse.duckdb").unlink()
     [found] = status_of(settings)
@@ -72,7 +72,7 @@ def _found(*states: str, stale: bool = False) -> DatabaseStatus:
 
 
 def test_exit_code_is_for_monitors():
-    """A failure comes first; what is due or stale is 3; work that goes on is fine."""
+    """Failures take precedence; due or stale reports are 3; running work is fine."""
     assert exit_code([_found("fresh", "locked")]) == 0
     assert exit_code([_found("fresh", "due")]) == 3
     assert exit_code([_found("fresh", stale=True)]) == 3
