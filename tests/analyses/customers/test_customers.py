@@ -248,6 +248,13 @@ def test_customer_cohorts_follow_each_first_month(con):
     assert found.cumulative_per_customer[3] == 25.5
 
 
+@pytest.mark.parametrize(("until", "complete"), [("2026-01-30", False), ("2026-01-31", True)])
+def test_a_cohorts_month_is_complete_on_its_last_day(con, until: str, complete: bool):
+    """The last day of the month counts; the day before, the month is still running."""
+    found = _metric(con, "customer_cohorts", [Line("a", "1", 3, 1, "10.00")], until=until)
+    assert found.complete.tolist() == [complete]
+
+
 def test_customer_recency_says_what_the_table_alone_can(con):
     """Without orders: number of customers, last purchases, and customers without one."""
     con.execute("DELETE FROM order_lines; DELETE FROM customers")

@@ -175,3 +175,30 @@ def test_fit_gamma_gamma_abstains_when_spend_follows_frequency():
 def test_fit_gamma_gamma_abstains_without_spread():
     """Equal spend for all customers: the distribution cannot be estimated."""
     assert lifetime.fit_gamma_gamma(np.full(300, 2.0), np.full(300, 9.0)).reason == "no_spread"
+
+
+@pytest.mark.parametrize(
+    ("customers", "repeats", "reason"),
+    [
+        (199, 400, "too_few_customers"),
+        (200, 199, "too_few_repeats"),
+        (200, 200, None),
+    ],
+)
+def test_fit_bg_nbd_needs_200_customers_and_200_repeats(customers, repeats, reason):
+    """One less of either is too few."""
+    x = np.bincount(np.arange(repeats) * 7 % customers, minlength=customers).astype(float)
+    x[: customers // 2] += x[customers // 2 : 2 * (customers // 2)]  # half of them never return
+    x[customers // 2 : 2 * (customers // 2)] = 0
+    found = lifetime.fit_bg_nbd(x, np.where(x > 0, 20.0, 0.0), np.full(customers, 40.0))
+    assert (found.customers, found.repeats) == (customers, repeats)
+    too_few = ("too_few_customers", "too_few_repeats")
+    assert (found.reason if found.reason in too_few else None) == reason
+
+
+@pytest.mark.parametrize(("repeats", "is_enough"), [(199, False), (200, True)])
+def test_fit_gamma_gamma_needs_200_repeats(repeats: int, is_enough: bool):
+    """Purchases behind the means count, not customers."""
+    x = np.append(np.full(repeats // 3, 3.0), repeats % 3)
+    found = lifetime.fit_gamma_gamma(x, np.linspace(5, 50, len(x)))
+    assert (found.reason != "too_few_repeats") == is_enough

@@ -7,9 +7,13 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from d1lab import catalog
 from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
 from d1lab.analyses.discounts.recommendations import STAGED
 from d1lab.analyses.discounts.recommendations_report import to_stage
+from d1lab.lab import Lab
+from d1lab.types import TYPES
+from d1lab.warehouse import create_views, next_warehouse, open_warehouse
 
 
 def test_metric_counts_weeks_as_its_header_says(tiny_lab):
@@ -40,6 +44,41 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
         "shop = 'harbor' AND type = 'order' AND units > 0 AND day > DATE '2026-05-08' - 91"
     ).fetchall()
     assert found["orders_per_day"].iloc[0] == pytest.approx(orders / days)
+
+
+@pytest.fixture(scope="module")
+def two_products(tmp_path_factory):
+    """A shop on 2026-05-31: 'late' sold 27 days earlier, 'gone' 28; a cost changes that day."""
+    folder = tmp_path_factory.mktemp("two")
+    with next_warehouse(folder) as con:
+        for table in catalog.TABLES.values():
+            columns = ", ".join(f"{c.name} {TYPES[c.type].duckdb}" for c in table.columns)
+            con.execute(f"CREATE TABLE raw.{table.name} ({columns}, _rowid BIGINT)")
+        con.execute(
+            """INSERT INTO raw.order_events BY NAME
+            SELECT 's' AS shop, sku AS event_id, 'order' AS type, sku AS order_id,
+                'c' AS customer_id, sku, 1 AS quantity, 10 AS list_price, 0 AS discount_amount,
+                10 AS revenue,
+                TIMESTAMP '2026-05-31 12:00' - to_days(back) AS occurred_at
+            FROM (VALUES ('late', 27), ('gone', 28)) AS sales(sku, back)"""
+        )
+        con.execute(
+            """INSERT INTO raw.product_costs BY NAME
+            SELECT 's' AS shop, 'late' AS sku, cost AS unit_cost, day::DATE AS valid_from
+            FROM (VALUES (3, '2026-05-30'), (4, '2026-05-31'), (5, '2026-06-01'))
+                AS costs(cost, day)"""
+        )
+        create_views(con)
+    return folder
+
+
+def test_four_weeks_and_the_days_cost(two_products, tmp_path):
+    """A product counts up to its 28th day without a sale, at the cost that is valid on the day."""
+    with open_warehouse(two_products) as con:
+        lab = Lab(con, database="x", folder=tmp_path, shop="s")
+        found = lab.metric("recommendations", until="2026-05-31", days=91, horizon_days=28)
+        assert found[["sku", "unit_cost"]].to_numpy().tolist() == [["late", 4.0]]
+        assert found["orders_per_day"].tolist() == [1.0]  # two orders on two days
 
 
 def test_rows_that_change_nothing_are_not_staged():

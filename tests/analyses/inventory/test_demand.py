@@ -239,3 +239,11 @@ def test_velocity_interval_abstains_without_a_past():
     low, high = velocity_interval(weeks, [nan] * 19 + [0.4], length=12)
     assert np.isnan([low[:19], high[:19]]).all()
     assert low[19] < 0.4 < high[19]
+
+
+def test_coverage_knows_nothing_of_its_own_window():
+    """Sales ten times as high as ever before are outside: only earlier windows calibrate."""
+    rng = np.random.default_rng(8)
+    units = rng.poisson(10, size=(300, 24)).astype(float)
+    units[:, -4:] *= 10
+    assert forecast(units).coverage == 0
