@@ -132,14 +132,15 @@ def baseline_share(skus: Frame) -> BaselineShare:
     Args:
         skus: Result of `earned` at level 'sku'.
 
-    Assumption: a discount never lowers sales, and nothing else lowers sales in promoted weeks.
-    In-store promotion and customers stocking up make the true share larger.
+    Assumption: a discount never lowers sales, so an estimate that says so counts as no lift, and
+    nothing else lowers sales in promoted weeks. In-store promotion and customers stocking up make
+    the true share larger.
     """
     units = skus["units"].clip(lower=0).astype(float)
     if not units.sum() or skus["shop_lift"].isna().all():
         return BaselineShare(None, None, 1.0)
     low, likely = (
-        float((units / (1 + skus[name])).sum() / units.sum())
+        float((units / (1 + skus[name].clip(lower=0))).sum() / units.sum())
         for name in ("shop_lift_high", "shop_lift")
     )
     return BaselineShare(low, likely, 1.0)
