@@ -3,6 +3,7 @@
     <run_dir>/outbox/<table>.parquet   keys and the columns that d1lab owns, one file per table
     <run_dir>/reads.jsonl              the run's queries to the warehouse, one line each
     <run_dir>/<name>.json              records of a report, such as its decisions
+    <run_dir>/unstaged                 empty: results are checked, but not staged
 
 `push` writes the outbox after the run has succeeded. Until then a run can fail, be repeated, or be
 discarded without any effect on D1.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 OUTBOX = "outbox"
 READS = "reads.jsonl"
+UNSTAGED = "unstaged"
 
 
 def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: bool = False) -> int:
@@ -55,11 +57,18 @@ def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: boo
     """
     declared = catalog.table(table) if isinstance(table, str) else table
     rows = _checked(_arrow(frame), declared)
+    if (run_dir / UNSTAGED).exists():
+        return rows.num_rows
     path = run_dir / OUTBOX / f"{declared.name}.parquet"
     staged = _merge(_read(path), rows, declared, replace=replace) if path.exists() else rows
     if staged.num_rows:
         _write(staged.sort_by([(name, "ascending") for name in declared.key]), path)
     return rows.num_rows
+
+
+def stage_nothing(run_dir: Path) -> None:
+    """Let a run only check what it would stage: a what-if run writes nothing to D1, ever."""
+    (run_dir / UNSTAGED).touch()
 
 
 def read_outbox(run_dir: Path) -> dict[str, pa.Table]:

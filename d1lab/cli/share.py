@@ -38,18 +38,29 @@ def serve(
     ] = 8000,
     reload: Annotated[bool, typer.Option(help="Reload open pages when reports change.")] = True,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = False,
+    what_if: Annotated[
+        bool, typer.Option(help="Offer forms that run a report with other parameters.")
+    ] = True,
+    database: DatabaseOption = None,
 ) -> None:
-    """Serve the reports on this computer only."""
+    """Serve the reports on this computer only, with forms for what-if runs.
+
+    --database is that of the what-if runs.
+    """
     import webbrowser
 
     from d1lab.share.serve import serve as listen
+    from d1lab.share.what_if import WhatIfs
 
     def ready(url: str) -> None:
         echo_err(f"Serving reports at {url} (press Ctrl-C to stop)")
         if browser:
             webbrowser.open(url)
 
-    listen(load_settings().reports_dir, port, reload=reload, ready=ready)
+    settings = load_settings()
+    settings.resolve(database)
+    what_ifs = WhatIfs(settings, database) if what_if else None
+    listen(settings.reports_dir, port, reload=reload, what_ifs=what_ifs, ready=ready)
 
 
 @app.command(epilog="Example: d1lab publish s3://bucket/reports --dry-run")

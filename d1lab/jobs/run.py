@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from d1lab import outbox
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
 from d1lab.files import remove_leftovers
@@ -61,6 +62,8 @@ def run_reports(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
+    stage: bool = True,
+    cancellation: Cancellation | None = None,
 ) -> list[JobResult]:
     """Plan, run what is due, create the pages, push, and write the index, as `d1lab run` does.
 
@@ -78,6 +81,8 @@ def run_reports(
         timeout_seconds: The time limit of each run.
         workers: The number of reports that run at the same time.
         progress: Called before each cell.
+        stage: Whether results are staged; otherwise nothing of the runs can ever be pushed.
+        cancellation: Allows another thread to end the runs.
 
     Raises:
         InputError: A report, shop, or parameter is invalid; nothing was started.
@@ -104,6 +109,8 @@ def run_reports(
         timeout_seconds=timeout_seconds,
         workers=workers,
         progress=progress,
+        stage=stage,
+        cancellation=cancellation,
     )
 
 
@@ -115,6 +122,8 @@ def run_jobs(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
+    stage: bool = True,
+    cancellation: Cancellation | None = None,
 ) -> list[JobResult]:
     """Run the jobs that are due; a failed job does not stop the others.
 
@@ -122,7 +131,7 @@ def run_jobs(
         One result per job, in the same order.
     """
     _sweep(settings)
-    runner = _JobRunner(settings, push, timeout_seconds, progress)
+    runner = _JobRunner(settings, push, timeout_seconds, progress, stage, cancellation)
     if any(job.due for job in jobs):
         preload_fork_server(kernel_variables())
         import_papermill()  # while the fork server imports, too
@@ -157,11 +166,14 @@ class _JobRunner:
         push: bool | None,
         timeout_seconds: float,
         progress: Progress | None,
+        stage: bool,
+        cancellation: Cancellation | None,
     ) -> None:
-        self.settings, self.push = settings, push
+        self.settings, self.push, self.stage = settings, push, stage
         self.timeout_seconds, self.progress = timeout_seconds, progress
         self.ledger = open_ledger(settings)
-        self.cancellation, self.events = Cancellation(), RunEvents(settings)
+        self.cancellation = cancellation or Cancellation()
+        self.events = RunEvents(settings)
         self._pushing = Lock()
 
     def outcome(self, job: Job) -> JobResult:
@@ -218,6 +230,8 @@ class _JobRunner:
 
     def _run_once(self, job: Job) -> JobResult:
         run_dir = new_run_dir(self.settings, job.task)
+        if not self.stage:
+            outbox.stage_nothing(run_dir)
         self.ledger.start(_row(job, run_dir.name))
         self.events.started(job, run_dir.name)
         previous = self.ledger.previous(job.series, job.task.as_of)

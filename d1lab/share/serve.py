@@ -3,6 +3,8 @@
 A page is served as stored, plus a script that reloads it when its file changes. The page's policy
 allows no other scripts, so the served policy additionally allows that script, by its hash, and
 requests to the page itself. The files are not changed.
+
+With `WhatIfs`, there is also a form per report, which runs it with other parameters.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import orjson
 
-from d1lab.errors import InputError
+from d1lab.errors import D1labError, InputError, UnknownName
 from d1lab.pages.svg import csp_hash
+from d1lab.share import what_if_pages
 from d1lab.share.health import health
+from d1lab.share.what_if import WhatIfs
 
 LOOPBACK = "127.0.0.1"
 HEALTH = "/health"
@@ -37,6 +41,7 @@ TYPES = {
 _INDEX = "index.html"
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")([^"]*)(">)')
 _HEAD = 4_000  # characters that contain a page's policy
+_MOST_FORM = 100_000  # bytes
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -53,6 +58,7 @@ class PageResponse(NamedTuple):
     content_type: str
     body: bytes
     tag: str = ""  # changes with the file
+    location: str = ""  # of a redirect
 
 
 class PagesServer(ThreadingHTTPServer):
@@ -62,12 +68,15 @@ class PagesServer(ThreadingHTTPServer):
         reports_dir: The folder of all pages.
         port: The port; 0 for any free one.
         reload: Whether pages reload when they change.
+        what_ifs: Runs reports from a form; None for pages only.
     """
 
     daemon_threads = True
 
-    def __init__(self, reports_dir: Path, port: int, *, reload: bool = True) -> None:
-        self.folder, self.reload = reports_dir.resolve(), reload
+    def __init__(
+        self, reports_dir: Path, port: int, *, reload: bool = True, what_ifs: WhatIfs | None = None
+    ) -> None:
+        self.folder, self.reload, self.what_ifs = reports_dir.resolve(), reload, what_ifs
         super().__init__((LOOPBACK, port), _Handler)
 
     @property
@@ -86,6 +95,7 @@ def serve(
     port: int = 8000,
     *,
     reload: bool = True,
+    what_ifs: WhatIfs | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve the folder of reports on 127.0.0.1 until interrupted.
@@ -94,13 +104,14 @@ def serve(
         reports_dir: The folder of all pages; it can be empty.
         port: The port; 0 for any free one.
         reload: Whether pages reload when they change.
+        what_ifs: Runs reports from a form; None for pages only.
         ready: Called with the address once the server listens.
 
     Raises:
         InputError: The port is in use.
     """
     try:
-        server = PagesServer(reports_dir, port, reload=reload)
+        server = PagesServer(reports_dir, port, reload=reload, what_ifs=what_ifs)
     except OSError as error:
         raise InputError(
             f"cannot listen on {LOOPBACK}:{port}: {error.strerror}. Choose another "
@@ -112,6 +123,9 @@ def serve(
             server.serve_forever()
         except KeyboardInterrupt:
             return
+        finally:
+            if what_ifs:
+                what_ifs.close()
 
 
 def find_page(folder: Path, url: str) -> Path | None:
@@ -149,6 +163,21 @@ def with_reload(page: str) -> str:
     return f"{before}<script>{reload_script()}</script>\n{body}{after}"
 
 
+def with_link(index: str) -> str:
+    """Return the index with a link to the forms of what-if runs."""
+    before, body, after = index.rpartition("</body>")
+    link = f'<p><a href="{what_if_pages.PREFIX}">Run a report with other parameters</a></p>'
+    return f"{before}{link}\n{body}{after}" if body else index
+
+
+def _html(page: str, status: HTTPStatus = HTTPStatus.OK) -> PageResponse:
+    return PageResponse(status, TYPES[".html"], page.encode())
+
+
+def _redirect(location: str) -> PageResponse:
+    return PageResponse(HTTPStatus.SEE_OTHER, "text/plain", b"", location=location)
+
+
 def _widened(policy: str) -> str:
     """Return a page's policy that also allows the reload script and its requests."""
     parts = [part.split() for part in policy.split(";") if part.strip()]
@@ -160,7 +189,7 @@ def _widened(policy: str) -> str:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Responds to GET and HEAD; the base class rejects everything else."""
+    """Responds to GET, HEAD, and forms; the base class rejects everything else."""
 
     server: PagesServer  # pyright: ignore[reportIncompatibleVariableOverride]
     server_version, sys_version = "d1lab", ""
@@ -173,20 +202,85 @@ class _Handler(BaseHTTPRequestHandler):
         """Send a page's headers, which the reload script requests."""
         self._send(self._answer(), with_body=False)
 
+    def do_POST(self) -> None:
+        """Start a what-if run from its form."""
+        self._send(self._answer_form() if self._is_ours() else self._misdirected())
+
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing, because the reload script sends a request every second."""
 
     def _answer(self) -> PageResponse:
         if not self._is_ours():
-            text = f"This server answers to {LOOPBACK} and localhost only.\n"
-            return PageResponse(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
+            return self._misdirected()
+        asked = urlsplit(self.path).path
         try:
-            if urlsplit(self.path).path == HEALTH:
+            if asked == HEALTH:
                 return self._health()
+            if self.server.what_ifs and f"{asked}/".startswith(f"{what_if_pages.PREFIX}/"):
+                return self._what_if(self.server.what_ifs, asked)
             path = find_page(self.server.folder, self.path)
             return self._missing() if path is None else self._page(path)
         except OSError:  # pruned since, or a name that no file can have
             return self._missing()
+
+    def _misdirected(self) -> PageResponse:
+        text = f"This server answers to {LOOPBACK} and localhost only.\n"
+        return PageResponse(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", text.encode())
+
+    def _what_if(self, what_ifs: WhatIfs, asked: str) -> PageResponse:
+        """Return the list of reports, a form, or how far a run is."""
+        if asked.startswith(what_if_pages.RUNS):
+            state = what_ifs.state(asked.removeprefix(what_if_pages.RUNS))
+            if state is None:
+                return self._missing()
+            if state.page:
+                page = state.page.resolve().relative_to(self.server.folder)
+                return _redirect(f"/{quote(page.as_posix())}")
+            return _html(what_if_pages.progress_page(state))
+        name = asked.removeprefix(what_if_pages.PREFIX).strip("/")
+        try:
+            found = what_ifs.report(name) if name else None
+        except InputError:
+            return self._missing()
+        if found is None:
+            return _html(what_if_pages.list_page(what_ifs))
+        return _html(what_if_pages.form_page(what_ifs, found))
+
+    def _answer_form(self) -> PageResponse:
+        """Start the run of a form that this server made; return to the form if it is invalid."""
+        what_ifs, asked = self.server.what_ifs, urlsplit(self.path).path
+        size = self.headers.get("Content-Length", "")
+        if not what_ifs or not asked.startswith(f"{what_if_pages.PREFIX}/"):
+            return PageResponse(HTTPStatus.NOT_IMPLEMENTED, "text/plain", b"")
+        if not size.isdecimal() or int(size) > _MOST_FORM:
+            return PageResponse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "text/plain", b"")
+        fields = dict(parse_qsl(self.rfile.read(int(size)).decode("utf-8", "replace")))
+        if not what_ifs.is_token(fields.pop(what_if_pages.TOKEN, "")) or self._is_foreign():
+            text = "This form is not of this server. Open it again.\n"
+            return PageResponse(HTTPStatus.FORBIDDEN, "text/plain", text.encode())
+        name = asked.removeprefix(f"{what_if_pages.PREFIX}/")
+        try:
+            return _redirect(f"{what_if_pages.RUNS}{what_ifs.start(name, fields)}")
+        except UnknownName as error:
+            if error.kind == "report":
+                return self._missing()
+            return self._rejected(what_ifs, name, fields, error)
+        except D1labError as error:
+            return self._rejected(what_ifs, name, fields, error)
+
+    def _rejected(
+        self, what_ifs: WhatIfs, name: str, fields: dict[str, str], error: D1labError
+    ) -> PageResponse:
+        page = what_if_pages.form_page(what_ifs, what_ifs.report(name), fields, str(error))
+        return _html(page, HTTPStatus.BAD_REQUEST)
+
+    def _is_foreign(self) -> bool:
+        """Whether the browser says that another site sent the form."""
+        origin = self.headers.get("Origin", "")
+        site = self.headers.get("Sec-Fetch-Site", "same-origin")
+        return site not in ("same-origin", "none") or (
+            origin not in ("", "null") and urlsplit(origin).netloc != self.headers.get("Host")
+        )
 
     def _is_ours(self) -> bool:
         """Whether the request names this server, and not a name rebound to this address."""
@@ -199,6 +293,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _page(self, path: Path) -> PageResponse:
         stat, body = path.stat(), path.read_bytes()
+        if self.server.what_ifs and path == self.server.folder / _INDEX:
+            body = with_link(body.decode("utf-8")).encode()
         if path.suffix == ".html" and self.server.reload:
             body = with_reload(body.decode("utf-8")).encode()
         tag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
@@ -226,6 +322,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         if answer.tag:
             self.send_header("ETag", answer.tag)
+        if answer.location:
+            self.send_header("Location", answer.location)
         self.end_headers()
         if with_body:
             self.wfile.write(answer.body)
