@@ -62,8 +62,6 @@ def run_reports(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     progress: Progress | None = None,
-    stage: bool = True,
-    cancellation: Cancellation | None = None,
 ) -> list[JobResult]:
     """Plan, run what is due, create the pages, push, and write the index, as `d1lab run` does.
 
@@ -81,8 +79,6 @@ def run_reports(
         timeout_seconds: The time limit of each run.
         workers: The number of reports that run at the same time.
         progress: Called before each cell.
-        stage: Whether results are staged; otherwise nothing of the runs can ever be pushed.
-        cancellation: Allows another thread to end the runs.
 
     Raises:
         InputError: A report, shop, or parameter is invalid; nothing was started.
@@ -109,8 +105,6 @@ def run_reports(
         timeout_seconds=timeout_seconds,
         workers=workers,
         progress=progress,
-        stage=stage,
-        cancellation=cancellation,
     )
 
 
@@ -126,6 +120,16 @@ def run_jobs(
     cancellation: Cancellation | None = None,
 ) -> list[JobResult]:
     """Run the jobs that are due; a failed job does not stop the others.
+
+    Args:
+        settings: The project's settings.
+        jobs: What `plan` returns.
+        push: As for `run_reports`.
+        timeout_seconds: The time limit of each run.
+        workers: The number of reports that run at the same time.
+        progress: Called before each cell.
+        stage: Whether results are staged; otherwise nothing of the runs can ever be pushed.
+        cancellation: Allows another thread to end the runs.
 
     Returns:
         One result per job, in the same order.

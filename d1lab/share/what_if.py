@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from d1lab.config import Settings
 from d1lab.errors import D1labError, InputError
-from d1lab.jobs.due import check_request
+from d1lab.jobs.due import check_request, plan
 from d1lab.jobs.job_result import JobResult
-from d1lab.jobs.run import run_reports
+from d1lab.jobs.ledger import open_ledger
+from d1lab.jobs.run import run_jobs
 from d1lab.runs.execute import Cancellation
 from d1lab.runs.report import Report, list_reports, load_report
 from d1lab.runs.run import open_lab
@@ -120,12 +121,11 @@ class WhatIfs:
         def progress(_task: str, done: int, cells: int) -> None:
             self._states[number] = self._states[number]._replace(done=done, cells=cells)
 
-        [outcome] = run_reports(
+        ledger = open_ledger(self.settings)
+        jobs = plan(self.settings, ledger, self.database, reports=[name], texts=texts, force=True)
+        [outcome] = run_jobs(
             self.settings,
-            self.database,
-            reports=[name],
-            texts=texts,
-            force=True,
+            jobs,
             push=False,
             stage=False,
             workers=1,
