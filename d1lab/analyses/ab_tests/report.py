@@ -18,6 +18,8 @@ from d1lab.errors import InputError
 
 MOST_NAMED, MOST_DRAWN, MOST_MONITORED = 5, 40, 6
 """Tests that the headline names, and that the charts of lifts and of progress can show."""
+MOST_LISTED, MOST_PROVEN = 1_000, 60
+"""Tests that have a row on the page, and that have their evidence there: running, then latest."""
 
 Status = Literal["good", "bad", "neutral", "unknown"]
 
@@ -179,14 +181,17 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
     why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
     totals, money = (pd.DataFrame(of(decisions)) for of in (frames.totals, frames.money))
     break_evens = pd.DataFrame(frames.break_evens(decisions))
+    of_one, of_two = ({"limit": rows * MOST_PROVEN} for rows in (1, 2))  # rows per test
     return {
-        "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision"),
-        "money": ReportTable(money, "Revenue and profit per visitor", name="money"),
-        "break_even": ReportTable(break_evens, "Break-even conversion lift", name="break-even"),
-        "methods": ReportTable(pd.DataFrame(frames.methods(decisions)), "Methods"),
-        "traffic": ReportTable(pd.DataFrame(frames.traffic(decisions)), "Traffic"),
-        "totals": ReportTable(totals, "Totals"),
-        "unsaid": ReportTable(why, "Results not available"),
+        "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision", limit=MOST_LISTED),
+        "money": ReportTable(money, "Revenue and profit per visitor", **of_two, name="money"),
+        "break_even": ReportTable(
+            break_evens, "Break-even conversion lift", **of_one, name="break-even"
+        ),
+        "methods": ReportTable(pd.DataFrame(frames.methods(decisions)), "Methods", **of_one),
+        "traffic": ReportTable(pd.DataFrame(frames.traffic(decisions)), "Traffic", **of_one),
+        "totals": ReportTable(totals, "Totals", **of_one),
+        "unsaid": ReportTable(why, "Results not available", **of_two),
     }
 
 

@@ -107,10 +107,11 @@ final AS (
         revenue_before,
         savings,
         revenue_after,
-        savings / nullif(revenue_before, 0)   AS depth,
+        CASE WHEN revenue_before > 0 AND revenue_after >= 0 THEN savings / revenue_before END
+            AS depth, -- net of refunds, neither may be positive
         margin_before,
         margin_after,
-        margin_before / nullif(revenue_before, 0)  AS margin_rate
+        CASE WHEN revenue_before > 0 THEN margin_before / revenue_before END  AS margin_rate
     FROM sums
     LEFT JOIN reach ON sums.level = reach.level
         AND sums.discount_id IS NOT DISTINCT FROM reach.discount_id

@@ -34,7 +34,8 @@ final AS (
         count(*) FILTER (with_full_price)                            AS with_full_price,
         sum(revenue)                                                 AS revenue,
         sum(savings)                                                 AS savings,
-        sum(savings) / nullif(sum(savings) + sum(revenue), 0)        AS depth
+        CASE WHEN least(sum(savings), sum(revenue)) >= 0
+            THEN sum(savings) / nullif(sum(savings) + sum(revenue), 0) END  AS depth
     FROM orders
     GROUP BY ALL
 )

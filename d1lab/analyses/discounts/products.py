@@ -138,11 +138,24 @@ def verdict(products: Frame, when: str) -> str:
         products: Rows of the metric `products` or `counted_products`.
         when: Period in words, such as 'in 90 days'.
     """
-    amount = "revenue" if products["revenue"].sum() > 0 else "units"
-    with_help = float(products[f"{amount}_with"].sum() / products[amount].sum())
-    helped = f"{with_help:.0%} of {amount} was discounted {when}"
-    among = f"{len(alone(products)):,} of {len(_often(products)):,} products that sold"
-    return f"{helped}. {among} at least {MIN_UNITS} units sold mostly at full price."
+    often = _often(products)
+    if often.empty:
+        among = f"No product sold at least {MIN_UNITS} units"
+    else:
+        among = (
+            f"{len(alone(products)):,} of {len(often):,} products that sold at least {MIN_UNITS} "
+            "units sold mostly at full price"
+        )
+    return f"{_discounted(products)} {when}. {among}."
+
+
+def _discounted(products: Frame) -> str:
+    """Return the share of sales with a discount, in words; net of refunds, there may be none."""
+    amount, verb = ("revenue", "was") if products["revenue"].sum() > 0 else ("units", "were")
+    with_help, whole = products[f"{amount}_with"].sum(), products[amount].sum()
+    if not 0 <= with_help <= whole or not whole:
+        return "Refunds exceed sales with or without a discount"
+    return f"{float(with_help / whole):.0%} of {amount} {verb} discounted"
 
 
 def detail(shop: DiscountEffect) -> str:

@@ -71,11 +71,15 @@ final AS (
         $shop                                                          AS shop,
         sums.*,
         coalesce(product_title || ' (' || sku || ')', sku)               AS product,
-        units_with / nullif(units, 0)                                  AS share_of_units,
-        savings / nullif(savings + revenue_with, 0)                    AS depth,
-        revenue_with / nullif(units_with, 0)                           AS price_with,
-        revenue_without / nullif(units_without, 0)                     AS price_without,
-        margin / nullif(revenue, 0)                                    AS margin_rate,
+        -- Net of refunds, a part can be negative; then it has no share, and no price.
+        CASE WHEN least(units_with, units_without) >= 0 THEN units_with / nullif(units, 0) END
+            AS share_of_units,
+        CASE WHEN least(savings, revenue_with) >= 0 THEN savings / nullif(savings + revenue_with, 0) END
+            AS depth,
+        CASE WHEN units_with > 0 THEN revenue_with / units_with END    AS price_with,
+        CASE WHEN units_without > 0 THEN revenue_without / units_without END
+            AS price_without,
+        CASE WHEN revenue > 0 THEN margin / revenue END                AS margin_rate,
         view_to_purchase_rate,
         cart_abandonment_rate,
         category

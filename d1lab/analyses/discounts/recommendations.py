@@ -131,11 +131,12 @@ def reasons(advised: Frame) -> Frame:
 def verdict(advised: Frame) -> tuple[str, str]:
     """Return the verdict of the report and its status."""
     counts = [len(of(advised, name)) for name in ("discount", "test", "hold", None)]
-    text = (
-        "Discount {:,} products, test {:,}, keep {:,} at the regular price. No "
-        "recommendation for {:,}."
-    )
-    return text.format(*counts), "neutral" if sum(counts[:3]) else "unknown"
+    discount, test, hold, none = counts
+    if not sum(counts[:3]):
+        return "No recommendation for any product.", "unknown"
+    first = "Discount 1 product" if discount == 1 else f"Discount {discount:,} products"
+    rest = f"test {test:,}, keep {hold:,} at the regular price"
+    return f"{first}, {rest}. No recommendation for {none:,}.", "neutral"
 
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:

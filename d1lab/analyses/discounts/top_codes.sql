@@ -40,7 +40,7 @@ final AS (
         customers,
         savings,
         revenue,
-        savings / nullif(savings + revenue, 0)             AS depth
+        CASE WHEN least(savings, revenue) >= 0 THEN savings / nullif(savings + revenue, 0) END AS depth
     FROM totals
     WHERE uses > 0
 )

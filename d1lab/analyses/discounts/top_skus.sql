@@ -28,10 +28,12 @@ final AS (
         product_title,
         uses,
         units_with_discount,
-        units_with_discount / nullif(units, 0)                       AS share_of_units,
+        CASE WHEN units_with_discount BETWEEN 0 AND units THEN units_with_discount / nullif(units, 0)
+        END                                                          AS share_of_units,
         savings,
         discounted_revenue,
-        savings / nullif(savings + discounted_revenue, 0)            AS depth
+        CASE WHEN least(savings, discounted_revenue) >= 0
+            THEN savings / nullif(savings + discounted_revenue, 0) END  AS depth
     FROM totals
     WHERE uses > 0
 )
