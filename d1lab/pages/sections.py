@@ -11,6 +11,9 @@ from markupsafe import Markup
 FOLDED = "Details: "
 """Beginning of the heading of a section that is folded; the page omits it."""
 
+EXPLAINS = "<p>How to read: "
+"""Beginning of a text, right below a heading, that explains the section; it is shown on request."""
+
 _HEADING = re.compile(r"\s*<h2>(.*?)</h2>\s*", re.DOTALL)
 
 
@@ -20,13 +23,14 @@ class PageSection(NamedTuple):
     title: Markup  # empty for what precedes the first heading
     blocks: tuple[Any, ...]
     is_folded: bool = False
+    about: Markup = Markup()  # how to read the section; shown on request
 
 
 def sections(blocks: Iterable[Any]) -> list[PageSection]:
     """Group the blocks of a page by their second-level headings.
 
     A heading that begins with `Details: ` is of a folded section: evidence and methods, which
-    support what the page says first.
+    support what the page says first. A text that begins with `How to read: ` explains a section.
     """
     found: list[tuple[Markup, list[Any]]] = [(Markup(), [])]
     for block in blocks:
@@ -56,4 +60,13 @@ def _prose(block: Any, html: str) -> Any:
 def _section(title: Markup, blocks: tuple[Any, ...]) -> PageSection:
     is_folded = title.startswith(FOLDED)
     text = title.removeprefix(FOLDED) if is_folded else title
-    return PageSection(Markup(text[:1].upper() + text[1:]), blocks, is_folded)
+    about, blocks = _about(blocks) if title else (Markup(), blocks)
+    return PageSection(Markup(text[:1].upper() + text[1:]), blocks, is_folded, about)
+
+
+def _about(blocks: tuple[Any, ...]) -> tuple[Markup, tuple[Any, ...]]:
+    """Split the explanation of a section from its other blocks."""
+    html = blocks[0].html.lstrip() if blocks and blocks[0].form == "prose" else ""
+    if not html.startswith(EXPLAINS):
+        return Markup(), blocks
+    return Markup(f"<p>{html.removeprefix(EXPLAINS)}"), blocks[1:]

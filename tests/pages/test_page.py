@@ -472,3 +472,20 @@ def test_page_and_index_say_what_the_run_cost(tmp_path):
     assert "10,000 rows read, 100 rows written <span>$0.00011 beyond the included quota" in page
     index = write_index(tmp_path / "reports").read_text()
     assert "D1: 10,000 rows read, 100 rows written ($0.00011)" in index
+
+
+def test_explanation_of_a_section_waits_for_a_reader(page):
+    """What begins with 'How to read: ' is shown on request; in a folded section, with the rest."""
+    cells = [
+        code("v", Verdict.of("Done.")),
+        markdown("## Lifts\n\nHow to read: A *lift* is a change.\n\nIts range is at 95%."),
+        code("n", Note.of("One")),
+        markdown("## Details: more\n\nHow to read: Only evidence."),
+        code("n", Note.of("Two")),
+    ]
+    html = page(cells)
+    (about,) = re.findall(r'<details class="about">(.*?)</details>', html, re.DOTALL)
+    assert "<p>A <em>lift</em> is a change.</p>" in about
+    assert "Its range is at 95%." in about
+    assert "Only evidence." in html
+    assert "How to read: " not in html

@@ -75,6 +75,6 @@ def test_report_of_a_large_shop_stays_small(tmp_path: Path, report: str):
     shown = re.findall(r"Showing ([\d,]+) of ([\d,]+) rows", page)
     totals = {int(total.replace(",", "")) for _, total in shown}
     assert totals & {500, 1_000, 20_000, 26_000}
-    files = {file.name: file for file in path.with_suffix("").glob("*.csv")}
-    longest = max(sum(1 for _ in file.open(encoding="utf-8")) for file in files.values())
+    files = path.with_suffix("").glob("*.csv")
+    longest = max(file.read_text(encoding="utf-8").count("\n") for file in files)
     assert longest >= max(totals)

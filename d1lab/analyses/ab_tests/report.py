@@ -181,17 +181,22 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
     why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
     totals, money = (pd.DataFrame(of(decisions)) for of in (frames.totals, frames.money))
     break_evens = pd.DataFrame(frames.break_evens(decisions))
-    of_one, of_two = ({"limit": rows * MOST_PROVEN} for rows in (1, 2))  # rows per test
     return {
         "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision", limit=MOST_LISTED),
-        "money": ReportTable(money, "Revenue and profit per visitor", **of_two, name="money"),
-        "break_even": ReportTable(
-            break_evens, "Break-even conversion lift", **of_one, name="break-even"
+        "money": ReportTable(
+            money, "Revenue and profit per visitor", limit=2 * MOST_PROVEN, name="money"
         ),
-        "methods": ReportTable(pd.DataFrame(frames.methods(decisions)), "Methods", **of_one),
-        "traffic": ReportTable(pd.DataFrame(frames.traffic(decisions)), "Traffic", **of_one),
-        "totals": ReportTable(totals, "Totals", **of_one),
-        "unsaid": ReportTable(why, "Results not available", **of_two),
+        "break_even": ReportTable(
+            break_evens, "Break-even conversion lift", limit=MOST_PROVEN, name="break-even"
+        ),
+        "methods": ReportTable(
+            pd.DataFrame(frames.methods(decisions)), "Methods", limit=MOST_PROVEN
+        ),
+        "traffic": ReportTable(
+            pd.DataFrame(frames.traffic(decisions)), "Traffic", limit=MOST_PROVEN
+        ),
+        "totals": ReportTable(totals, "Totals", limit=MOST_PROVEN),
+        "unsaid": ReportTable(why, "Results not available", limit=2 * MOST_PROVEN),
     }
 
 
