@@ -234,6 +234,9 @@ def metrics_page() -> Iterator[str]:
             yield ""
             labels = [(f"`{column}`", found.label) for column, found in metric.labels.items()]
             yield from table(("Column", "Label"), labels)
+        if metric.assertions:
+            yield ""
+            yield from table(("Assertion",), [(f"`{each.text}`",) for each in metric.assertions])
         yield from _folded_sql(metric.sql)
 
 

@@ -11,6 +11,7 @@
     push          push, rollback
     ab            ab, the calculator
     share         serve, publish, export, send, schedule
+    ui            ui
     worker        the group `worker`, and drain
     completion    names for the shell
     error_output  errors as one sentence and an exit code

@@ -26,6 +26,7 @@ from d1lab.cli import (
     reports,
     setup,
     share,
+    ui,
     worker,
 )
 from d1lab.cli.error_output import fail
@@ -73,7 +74,20 @@ def _root(
     set_up(verbose=verbose, log_format=log_format)
 
 
-for _module in (setup, data, reports, check, prune, push, monitor, aggregate, archive, ab, share):
+for _module in (
+    setup,
+    data,
+    reports,
+    check,
+    prune,
+    push,
+    monitor,
+    aggregate,
+    archive,
+    ab,
+    share,
+    ui,
+):
     app.add_typer(_module.app)
 
 app.add_typer(
