@@ -169,7 +169,12 @@ def demo(
 
 @app.command(epilog="Example: d1lab migrate --dry-run")
 def migrate(
-    database: DatabaseOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of other migrations, such as `doctor --advise`'s.")
+    ] = None,
+    database: DatabaseOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Apply pending migrations (compatible with `wrangler d1 migrations apply`)."""
     from d1lab.d1.connect import connect
@@ -179,10 +184,10 @@ def migrate(
 
     settings = load_settings()
     with closing(connect(settings, database, write=not dry_run)) as db:
-        names = pending(db)
+        names = pending(db, folder)
         if names and not dry_run:
             note_restore_point(db, settings.folder(database), "migrate")
-            names = apply(db)
+            names = apply(db, folder)
     print_rows(("migration",), [(name,) for name in names], as_json=as_json)
     echo_err(f"migrate: {len(names)} {'pending' if dry_run else 'applied'}")
 
@@ -246,12 +251,25 @@ def optimize(
         echo_err(f"optimize: {tables} with outdated statistics; {verb} {counted(read, 'row')}")
 
 
-@app.command(epilog="Example: d1lab doctor --json")
-def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+@app.command(epilog="Example: d1lab doctor --advise --queries app.sql")
+def doctor(
+    advise: Annotated[
+        bool,
+        typer.Option("--advise", help="Also plan the app's statements, and propose indexes."),
+    ] = False,
+    queries: Annotated[
+        Path | None, typer.Option(help="With --advise: a file of more statements (.sql).")
+    ] = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check the database for problems and show how to fix them.
+
+    --advise writes proposed indexes as migrations; D1 is changed only by `d1lab migrate --folder`.
 
     Exit codes: 0 no problem (including a read-only setup), 1 problems found.
     """
+    from d1lab.cli.advice import advice_on, print_advice
     from d1lab.d1.connect import connect
     from d1lab.ops.doctor import Check
     from d1lab.ops.doctor import doctor as examine
@@ -262,6 +280,12 @@ def doctor(database: DatabaseOption = None, as_json: JsonOption = False) -> None
         writes = _can_write(settings, chosen.url)
         folder, zones = settings.folder(database), chosen.zones
         checks = examine(db, folder, plan=chosen.plan, writes=writes, zones=zones)
+        advice = advice_on(settings, db, database, queries) if advise else None
+    if advice and as_json:
+        print_json({"checks": checks, **advice._asdict()})
+        raise typer.Exit(1 if any(each.level == "problem" for each in checks) else 0)
+    if advice:
+        print_advice(advice)
     rows = checks if as_json else [check[:4] for check in checks]
     print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):

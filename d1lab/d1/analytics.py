@@ -8,7 +8,7 @@ size. The token needs the permission Account Analytics:Read.
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 import httpx2
@@ -47,6 +47,32 @@ query Usage($accountTag: string!, $databaseId: string!, $start: Date!, $end: Dat
 """
 
 
+_INSIGHTS = """
+query Insights($accountTag: string!, $filter: ZoneWorkersRequestsFilter_InputObject) {
+  viewer {
+    accounts(filter: {accountTag: $accountTag}) {
+      d1QueriesAdaptiveGroups(limit: 50, filter: $filter, orderBy: [sum_rowsRead_DESC]) {
+        sum { rowsRead rowsWritten }
+        count
+        dimensions { query }
+      }
+    }
+  }
+}
+"""
+INSIGHT_DAYS = 7
+"""The days whose statements are asked for."""
+
+
+class QueryUsage(NamedTuple):
+    """What one statement of any app used in the last `INSIGHT_DAYS` days."""
+
+    sql: str
+    runs: int
+    rows_read: int
+    rows_written: int
+
+
 class DayUsage(NamedTuple):
     """What a database used on one day, UTC."""
 
@@ -73,30 +99,75 @@ def usage_by_day(
         D1UnavailableError: The API cannot be reached.
         D1Error: The answer is an error, or not in the documented form.
     """
-    match = re.fullmatch(r"d1://([0-9A-Za-z]+)/([0-9a-f-]{36})", url)
-    if match is None:
-        raise InputError("Cloudflare's usage needs the database's ID in its URL, not its name")
+    account, database = _ids(url)
     start = until - timedelta(days=KEPT_DAYS - 1)
-    variables = {"accountTag": match[1], "databaseId": match[2]}
+    variables = {"accountTag": account, "databaseId": database}
     variables |= {"start": start.isoformat(), "end": until.isoformat()}
     told = _asked(address, token, {"query": _QUERY, "variables": variables})
     try:
-        (account,) = told["data"]["viewer"]["accounts"]
+        (found,) = told["data"]["viewer"]["accounts"]
         sizes = {
             each["dimensions"]["date"]: int(each["max"]["databaseSizeBytes"])
-            for each in account["d1StorageAdaptiveGroups"]
+            for each in found["d1StorageAdaptiveGroups"]
         }
-        return [
-            DayUsage(
-                date.fromisoformat(each["dimensions"]["date"]),
+        rows = {
+            each["dimensions"]["date"]: (
                 int(each["sum"]["rowsRead"]),
                 int(each["sum"]["rowsWritten"]),
-                sizes.get(each["dimensions"]["date"]),
             )
-            for each in account["d1AnalyticsAdaptiveGroups"]
+            for each in found["d1AnalyticsAdaptiveGroups"]
+        }
+        return [
+            DayUsage(date.fromisoformat(day), *rows.get(day, (0, 0)), sizes.get(day))
+            for day in sorted(sizes.keys() | rows.keys())
         ]
     except (KeyError, TypeError, ValueError):
         raise D1Error("Cloudflare's usage is not in its documented form") from None
+
+
+def busiest_queries(
+    url: str, token: SecretStr, now: datetime, *, address: str = GRAPHQL
+) -> list[QueryUsage]:
+    """Read the statements that read the most rows, at most 50, whoever sent them.
+
+    The query is that of `wrangler d1 insights`.
+
+    Args:
+        url: d1://ACCOUNT_ID/DATABASE_ID.
+        token: With the permission Account Analytics:Read.
+        now: The present, UTC.
+        address: Where the API is.
+
+    Raises:
+        InputError, D1Error: As `usage_by_day`.
+    """
+    account, database = _ids(url)
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    since = (now - timedelta(days=INSIGHT_DAYS)).strftime(form)
+    span = {"datetimeHour_geq": since, "datetimeHour_leq": now.strftime(form)}
+    variables = {"accountTag": account, "filter": {"AND": [{**span, "databaseId": database}]}}
+    told = _asked(address, token, {"query": _INSIGHTS, "variables": variables})
+    try:
+        (found,) = told["data"]["viewer"]["accounts"]
+        return [
+            QueryUsage(
+                str(each["dimensions"]["query"]),
+                int(each["count"]),
+                int(each["sum"]["rowsRead"]),
+                int(each["sum"]["rowsWritten"]),
+            )
+            for each in found["d1QueriesAdaptiveGroups"]
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise D1Error("Cloudflare's query insights are not in their documented form") from None
+
+
+def _ids(url: str) -> tuple[str, str]:
+    """Return the account and the database of a URL."""
+    match = re.fullmatch(r"d1://([0-9A-Za-z]+)/([0-9a-f-]{36})", url)
+    if match is None:
+        raise InputError("Cloudflare's usage needs the database's ID in its URL, not its name")
+    return match[1], match[2]
 
 
 def _asked(address: str, token: SecretStr, body: dict[str, Any]) -> Any:

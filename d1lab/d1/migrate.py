@@ -40,6 +40,11 @@ def pending(db: Database, folder: Path | None = None) -> list[str]:
 def migrate(db: Database, folder: Path | None = None) -> list[str]:
     """Apply the pending migrations, each with its record in one transaction.
 
+    Args:
+        db: The database, opened for writing.
+        folder: Migrations of somebody else, which are applied as they are; None for d1lab's own,
+            which add nothing to an app's tables.
+
     Returns:
         The names of the migrations applied.
 
@@ -49,7 +54,7 @@ def migrate(db: Database, folder: Path | None = None) -> list[str]:
     names = pending(db, folder)
     if not names:
         return names
-    theirs = _apps_own(db)
+    theirs = _apps_own(db) if folder is None else {}  # another folder says what it wants
     extra = list(_missing_keys(db, theirs))
     db.execute(_RECORD_TABLE, idempotent=True)
     for name in names:

@@ -32,7 +32,7 @@ def misled_tables(db: Database, tables: Iterable[TableInfo]) -> list[Misled]:
         rows = believed.get(table.name.lower())
         if rows is None or rows > MISLEADING_ROWS or not table.has_rowid:
             continue
-        held = _most_rows(db, table)
+        held = most_rows(db, table)
         if misleads(rows, held):
             found.append(Misled(table.name, rows, held, READS_PER_ROW * held))
     return found
@@ -59,7 +59,8 @@ def _analyzed(db: Database, misled: Misled) -> Misled:
     return misled._replace(rows_read=usage.rows_read)
 
 
-def _most_rows(db: Database, table: TableInfo) -> int:
+def most_rows(db: Database, table: TableInfo) -> int:
+    """Return how many rows a table has at most, by its rowids; reads two rows."""
     rowid, name = rowid_name(table), quote(table.name)
     sql = f"SELECT (SELECT min({rowid}) FROM {name}), (SELECT max({rowid}) FROM {name})"  # noqa: S608
     [(low, high)] = db.query(sql, table=table.name).rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from d1lab.d1.analytics import DayUsage, usage_by_day
+from d1lab.d1.analytics import DayUsage, QueryUsage, busiest_queries, usage_by_day
 from d1lab.errors import D1AuthError, D1Error, InputError
 
 URL = "d1://0123456789abcdef0123456789abcdef/f1e2d3c4-1111-2222-3333-444455556666"
@@ -105,3 +105,32 @@ def test_a_database_by_name_is_refused():
     """The API filters by ID."""
     with pytest.raises(InputError, match="database's ID"):
         usage_by_day("d1://abc/shop", TOKEN, UNTIL)
+
+
+def test_the_busiest_statements_come_with_their_rows(serve):
+    """As `wrangler d1 insights` asks: of one database, of the last week."""
+    told = {
+        "sum": {"rowsRead": 900, "rowsWritten": 0},
+        "count": 9,
+        "dimensions": {"query": "SELECT 1"},
+    }
+    account = {"d1QueriesAdaptiveGroups": [told]}
+    address, asked = serve(200, {"data": {"viewer": {"accounts": [account]}}, "errors": None})
+    now = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    assert busiest_queries(URL, TOKEN, now, address=address) == [QueryUsage("SELECT 1", 9, 900, 0)]
+    assert asked[0][1]["variables"]["filter"] == {
+        "AND": [
+            {
+                "datetimeHour_geq": "2026-11-20T12:00:00Z",
+                "datetimeHour_leq": "2026-11-27T12:00:00Z",
+                "databaseId": "f1e2d3c4-1111-2222-3333-444455556666",
+            }
+        ]
+    }
+
+
+def test_a_quiet_day_keeps_its_size(serve):
+    """Cloudflare has no rows for a day on which nothing was read."""
+    address, _ = serve(200, answer([], [("2026-11-26", 4096)]))
+    found = usage_by_day(URL, TOKEN, UNTIL, address=address)
+    assert found == [DayUsage(date(2026, 11, 26), 0, 0, 4096)]
