@@ -18,8 +18,10 @@ from d1lab import outbox
 from d1lab.config import Settings
 from d1lab.errors import InputError
 from d1lab.files import digest
+from d1lab.jobs.after import earlier_reports, report_inputs
 from d1lab.jobs.leases import Work
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
+from d1lab.lab import Lab
 from d1lab.parameters import Days, check, utc_today
 from d1lab.runs.record import DataState
 from d1lab.runs.report import (
@@ -131,11 +133,53 @@ def plan(
             for report in chosen
             for given in _given(report, values, asked, is_limited=bool(shops or named))
         ]
-    jobs = [judge(settings, ledger, task, force=force) for task in tasks]
+        tasks = _with_earlier(lab, settings, ledger, tasks)
+    jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
     if reports:
         return jobs
     name, _ = settings.resolve(database)
     return [*jobs, *(_broken_job(name, broken) for broken in broken_reports(settings))]
+
+
+def _with_earlier(
+    lab: Lab, settings: Settings, ledger: RunLedger, tasks: Sequence[Task]
+) -> list[Task]:
+    """The tasks, with what they run after, and before them the missing ones of those."""
+    known = list_reports(settings) if any(task.report.after for task in tasks) else []
+    made: dict[str, Task] = {series_of(task): task for task in tasks}
+    first: dict[str, Task] = {}
+    for series, task in list(made.items()):
+        earlier = {
+            series_of(each): each
+            for report in earlier_reports(task.report, known)
+            for each in [prepare(lab, report, values=_same_day(report, task))]
+        }
+        names = tuple((each.report.name, of) for of, each in earlier.items())
+        made[series] = task._replace(after=names)
+        first |= {
+            of: each
+            for of, each in earlier.items()
+            if of not in made and ledger.last_done(of, each.as_of) is None
+        }
+    return [*first.values(), *made.values()]
+
+
+def _same_day(report: Report, task: Task) -> dict[str, Any]:
+    """The parameters of an earlier report for the shop and day of a task."""
+    given = {"shop": task.shop, "as_of": task.as_of.isoformat() if task.as_of else None}
+    return {name: value for name, value in given.items() if name in report.parameters and value}
+
+
+def _after_due(jobs: list[Job]) -> list[Job]:
+    """The jobs; one that runs after a due one is due."""
+    due = {(job.task.report.name, job.task.shop) for job in jobs if job.due}
+    made: list[Job] = []
+    for job in jobs:
+        waits = [name for name, _ in job.task.after if (name, job.task.shop) in due]
+        if waits and not job.due:
+            job = job._replace(due=True, reason=f"runs after {', '.join(waits)}")
+        made.append(job)
+    return made
 
 
 def _broken_job(database: str, broken: BrokenReport) -> Job:
@@ -166,7 +210,7 @@ def _given(
 
 def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = False) -> Job:
     """Whether a task is due, and why."""
-    series, inputs = series_of(task), inputs_of(settings, task)
+    series, inputs = series_of(task), inputs_of(settings, task) | report_inputs(ledger, task)
     last = ledger.last_done(series, task.as_of)
     changes = changed(last.inputs, inputs) if last else []
     if force:

@@ -16,6 +16,11 @@ from d1lab.parameters import ReportParameter, declared
 
 _PACKAGE = Path(__file__).parents[1]
 
+AFTER = "after"
+"""Name in the `parameters` cell that declares the reports to run first. It is no parameter."""
+
+ALL_OTHERS = "*"
+
 
 def notebook_folder(settings: Settings) -> Path:
     """Return the folder of the reports' notebooks: the project's, or else the package's.
@@ -55,6 +60,7 @@ class Report(NamedTuple):
     title: str  # the first heading, else the name
     parameters: dict[str, ReportParameter]
     digest: str  # of the cells' types, tags, and sources; unchanged by saving again
+    after: tuple[str, ...] = ()  # reports that it summarizes, which run first; '*' for all others
 
     @property
     def is_by_shop(self) -> bool:
@@ -194,7 +200,17 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     parameters = declared(_source(cells[0]), where)
     if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
         raise InputError(f"{where}: parameter 'shop' must be a text, the name of a shop")
-    return Report(path.stem, path, _title(notebook) or path.stem, parameters, _digest(notebook))
+    after = _after(parameters.pop(AFTER, None), where)
+    title = _title(notebook) or path.stem
+    return Report(path.stem, path, title, parameters, _digest(notebook), after)
+
+
+def _after(declared: ReportParameter | None, where: str) -> tuple[str, ...]:
+    """Return the reports that a report runs after."""
+    names = declared.default if declared else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{where}: '{AFTER}' must be a list of names of reports, or [\"*\"]")
+    return tuple(str(name) for name in names)
 
 
 def language_of(path: Path) -> str:

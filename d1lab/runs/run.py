@@ -57,6 +57,7 @@ class Task(NamedTuple):
     data: DataState
     quarantined: tuple[QuarantinedCount, ...]
     simulated: tuple[str, ...]  # the views with simulated rows for this shop
+    after: tuple[tuple[str, str], ...] = ()  # reports that it runs after, each with its series
 
     @property
     def chosen(self) -> tuple[str, ...]:
