@@ -126,9 +126,7 @@ _TABLES = (
         key=("shop", "customer_id"),
         columns=_columns(text="shop customer_id")
         + _columns(
-            "analysis",
-            text="rfm_group lifetime_value_method",
-            integer="r_score f_score m_score",
+            "analysis", text="rfm_group lifetime_value_method", integer="r_score f_score m_score"
         ),
         write="upsert",
     ),
@@ -213,8 +211,8 @@ _TABLES = (
     ),
     Table(
         "d1lab_products",
-        key=("shop", "sku"),
-        columns=_columns(text="shop sku title category vendor", money="price"),
+        ("shop", "sku"),
+        _columns(text="shop sku title category vendor", money="price"),
     ),
     Table(
         "d1lab_stock",
@@ -231,12 +229,8 @@ _TABLES = (
     Table(
         "competitor_prices",
         key=("shop", "sku", "competitor", "observed_at"),
-        columns=_columns(
-            text="shop sku competitor currency url source",
-            money="price",
-            integer="in_stock",
-            timestamp="observed_at",
-        ),
+        columns=_columns(text="shop sku competitor currency url source", money="price")
+        + _columns(integer="in_stock", timestamp="observed_at"),
         reread_days=7,
         day="observed_at",
     ),
@@ -256,20 +250,24 @@ _TABLES = (
         write="upsert",
     ),
     Table(
+        "d1lab_actions",
+        key=("shop", "report", "action", "made_on"),
+        columns=_columns(text="shop report action", date="made_on")
+        + _columns(
+            "analysis",
+            text="verb sentence reason meaning period currency basis link",
+            money="amount amount_low amount_high",
+            integer="at_most items",
+        ),
+        write="upsert",
+    ),
+    Table(
         "d1lab_owned",
         key=("table_name", "part"),
         columns=_columns(text="table_name part how run_id counted_in", timestamp="since"),
     ),
-    Table(
-        "d1lab_sources",
-        key=("table_name", "shop"),
-        columns=_columns(text="table_name shop source"),
-    ),
-    Table(
-        "d1lab_exports",
-        key=("shop",),
-        columns=_columns(text="shop", timestamp="exported_at"),
-    ),
+    Table("d1lab_sources", ("table_name", "shop"), _columns(text="table_name shop source")),
+    Table("d1lab_exports", ("shop",), _columns(text="shop", timestamp="exported_at")),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

@@ -152,9 +152,15 @@ class PushTable(BaseModel):
 
 
 class PushSettings(BaseModel):
-    """App tables that reports can write results to, in addition to d1lab's own."""
+    """What a run writes to D1 in addition to its staged results in d1lab's own tables."""
 
     model_config = ConfigDict(extra="forbid")
+
+    actions: bool = Field(
+        default=False,
+        description="Whether runs also write their actions to `d1lab_actions`, for apps that show "
+        "them. Without it, `d1lab push RUN --actions` does.",
+    )
 
     tables: dict[str, PushTable] = Field(
         default={},

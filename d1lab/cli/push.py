@@ -52,20 +52,30 @@ RunArgument = Annotated[
 def push(
     run_id: RunArgument,
     database: DatabaseOption = None,
+    actions: Annotated[
+        bool, typer.Option("--actions", help="Also write the run's actions to d1lab_actions.")
+    ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's staged results to D1: only changed values in d1lab-owned columns."""
     from d1lab.d1.connect import connect
+    from d1lab.jobs.push_actions import ACTIONS_TABLE, stage_actions, unstage_actions
     from d1lab.push import PushPlan, plan
     from d1lab.push import push as write
+    from d1lab.runs.record import load_run
 
     settings = load_settings()
     run_dir = _run_dir(settings, database, run_id)
+    before = load_run(run_dir) if actions else None
+    if before:
+        stage_actions(run_dir, before)
     with closing(connect(settings, database, write=not dry_run)) as db, progress_bars() as progress:
         named = settings.push.tables
         if dry_run:
             result = plan(db, run_dir, named=named)
+            if before and ACTIONS_TABLE not in before.staged:
+                unstage_actions(run_dir, before)
         else:
             result = write(db, run_dir, named=named, progress=progress)
             _keep(settings, run_dir, result)

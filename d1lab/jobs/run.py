@@ -6,7 +6,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -16,10 +16,12 @@ from d1lab import outbox
 from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
 from d1lab.files import remove_leftovers
+from d1lab.jobs.after import in_order, keep_after
 from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
 from d1lab.jobs.job_result import JobResult, planned
 from d1lab.jobs.ledger import open_ledger
 from d1lab.jobs.lost_results import with_lost_results
+from d1lab.jobs.push_actions import stage_actions
 from d1lab.jobs.push_staged import is_to_push, push_staged
 from d1lab.jobs.run_cost import with_rows_read
 from d1lab.jobs.run_events import RunEvents
@@ -140,7 +142,11 @@ def run_jobs(
         preload_fork_server(kernel_variables())
         import_papermill()  # while the fork server imports, too
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
-        futures = [pool.submit(runner.outcome, job) for job in jobs]
+        started: dict[int, Future[JobResult]] = {}
+        for place, waits in in_order(jobs):
+            first = [started[other] for other in waits]
+            started[place] = pool.submit(runner.outcome, jobs[place], first)
+        futures = [started[place] for place in range(len(jobs))]
         try:
             while wait(futures, timeout=1).not_done:
                 pass  # wake up every second: Ctrl-C may have reached another thread
@@ -180,8 +186,9 @@ class _JobRunner:
         self.events = RunEvents(settings)
         self._pushing = Lock()
 
-    def outcome(self, job: Job) -> JobResult:
-        """Run one job, and return its result; errors are results, too."""
+    def outcome(self, job: Job, first: Sequence[Future[JobResult]] = ()) -> JobResult:
+        """Run one job after those that come first; errors are results, too."""
+        wait(first)
         return planned(job) if job.broken else self.events.ended(self._outcome(job))
 
     def _outcome(self, job: Job) -> JobResult:
@@ -210,9 +217,10 @@ class _JobRunner:
 
     def _still(self, job: Job) -> Job:
         """Judge the job again: another process may have done it before this one got the lease."""
-        if job.reason == "forced":
+        is_forced = job.reason == "forced"
+        if is_forced and not job.task.after:
             return job
-        now = judge(self.settings, self.ledger, job.task)
+        now = judge(self.settings, self.ledger, job.task, force=is_forced)
         is_as_lost = job.lost and now.last and job.last and now.last.run_id == job.last.run_id
         return job if is_as_lost else now
 
@@ -236,6 +244,7 @@ class _JobRunner:
         run_dir = new_run_dir(self.settings, job.task)
         if not self.stage:
             outbox.stage_nothing(run_dir)
+        keep_after(run_dir, self.ledger, job.task)
         self.ledger.start(_row(job, run_dir.name))
         self.events.started(job, run_dir.name)
         previous = self.ledger.previous(job.series, job.task.as_of)
@@ -252,6 +261,8 @@ class _JobRunner:
         inputs = narrowed(job.inputs, run_dir)
         record = with_rows_read(record, read := tables_in(inputs))
         record.save(run_dir)
+        if self.settings.push.actions:
+            record = stage_actions(run_dir, record)
         self.events.ran(record, read)
         page = write_page(run_dir, self.settings.reports_dir)
         key = key_of(job.series, job.task, inputs)
