@@ -1,0 +1,162 @@
+"""The overview's figures by period, and its one list of actions."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from d1lab.analyses.overview.report import figures, limits, tables, verdict
+from d1lab.analyses.overview.study import (
+    ADVICE_OF,
+    MEASURES,
+    all_actions,
+    period_figures,
+    recent_margin,
+)
+from d1lab.display.actions import Action
+
+UNTIL = date(2026, 5, 31)
+
+
+def periods(weeks: int, last: float = 100.0, margin: float | None = 0.25) -> pd.DataFrame:
+    """Rows of `shop_periods` of a shop with so many whole weeks, the last with another revenue."""
+    rows = []
+    for length in (7, 28, 91):
+        for back in reversed(range(weeks * 7 // length)):
+            end = UNTIL - timedelta(days=back * length)
+            revenue = (100.0 + back % 3) * length / 7 if back else last * length / 7
+            rows.append(
+                {
+                    "length_days": length,
+                    "first_day": pd.Timestamp(end - timedelta(days=length - 1)),
+                    "last_day": pd.Timestamp(end),
+                    "revenue": revenue,
+                    "orders": 10,
+                    "order_value": revenue / 10,
+                    "gross_margin_rate": margin,
+                    "given_share": 0.1,
+                    "customers": 8,
+                    "costed_share": None if margin is None else 0.9,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _one(found, measure: str, length: int):
+    return next(f for f in found if (f.measure, f.length_days) == (measure, length))
+
+
+def test_period_figures_of_each_length_with_change_and_judgment():
+    found = period_figures(periods(30, last=150.0))
+    assert len(found) == 3 * len(MEASURES)
+    week = _one(found, "revenue", 7)
+    assert (week.value, week.before) == (150.0, 101.0)
+    assert week.change == pytest.approx(150 / 101 - 1)
+    assert week.usual.position == "high"
+    assert (week.first_day, week.last_day) == (date(2026, 5, 25), UNTIL)
+    quarter = _one(found, "revenue", 91)
+    assert quarter.usual.reason == "only 1 period before, 12 needed"
+
+
+def test_period_figures_of_a_young_shop():
+    found = period_figures(periods(1))
+    assert {one.length_days for one in found} == {7}
+    assert _one(found, "revenue", 7).change is None
+    assert period_figures(periods(0)) == [] if len(periods(0)) else True
+
+
+def test_a_share_changes_in_points():
+    rows = periods(3)
+    rows.loc[rows.index[2], "given_share"] = 0.13
+    assert _one(period_figures(rows), "given_share", 7).change == pytest.approx(0.03)
+
+
+def test_margin_without_costs_is_not_available():
+    rows = periods(20, margin=None)
+    assert recent_margin(rows) is None
+    shown = figures(period_figures(rows), "USD")
+    margin = next(each for each in shown if each["metric"] == "gross_margin_rate")
+    assert margin["value"] is None
+    assert margin["note"] == "Not available: no unit cost is known."
+    assert "No unit cost is known" in limits(rows, [], (), UNTIL)
+
+
+def test_recent_margin_is_that_of_the_longest_period():
+    rows = periods(20)
+    rows.loc[rows["length_days"] == 91, "gross_margin_rate"] = 0.4
+    assert recent_margin(rows) == 0.4
+    assert recent_margin(rows.head(0)) is None
+
+
+def test_figures_and_tables_name_change_and_usual_range():
+    found = period_figures(periods(30, last=150.0))
+    note = figures(found, "USD")[0]["note"]
+    assert note.startswith("+49% vs. the week before. Unusually high ($9")
+    shown = tables(found, "USD")
+    assert list(shown) == ["7", "28", "91"]
+    row = shown["7"].frame.iloc[0]
+    assert (row["figure"], row["this_period"], row["changed_by"]) == ("Revenue", "$150", "+49%")
+    assert shown["91"].frame["usual"][0] == "Not judged: only 1 period before, 12 needed"
+
+
+def test_limits_names_reports_without_a_result():
+    assert limits(periods(2), ["inventory"], (), UNTIL).endswith(
+        "No result for 2026-05-31: inventory."
+    )
+
+
+def _action(key: str, amount: float | None = None, **fields) -> Action:
+    known = {"verb": "Do", "what": "{items}", "basis": "estimate", "item": "product"}
+    return Action.of_fields(key=key, amount=amount, **{**known, **fields})
+
+
+def _report(name: str, *actions: Action):
+    return SimpleNamespace(report=name, title=name.title(), actions=actions)
+
+
+def test_verdict_says_what_happened_and_what_to_do_first():
+    found = period_figures(periods(30, last=60.0))
+    words = {"verb": "Stop", "what": "the test", "meaning": "lost", "currency": "USD"}
+    first = _action("stop", 50, basis="counted", **words)
+    told = verdict(found, [first], "USD")
+    assert told["text"] == (
+        "Revenue fell 41% to $60 last week, unusually low. First: stop the test: $50 lost a month."
+    )
+    assert told["status"] == "bad"
+    assert verdict(period_figures(periods(30)), [], "")["status"] == "neutral"
+
+
+def test_all_actions_by_money_with_their_report():
+    win_back = _action("win-back", 10, item="customer", items=("c1",))
+    order = _action("order", None, items=("a",), link="list-short")
+    found = all_actions([_report("inventory", order), _report("ab_tests", win_back)])
+    assert [one.key for one in found] == ["ab-tests-win-back", "inventory-order"]
+    assert (found[1].report, found[1].report_title, found[1].link) == (
+        "inventory", "Inventory", "list-short",
+    )  # fmt: skip
+    assert found[0].link == "action-win-back"
+
+
+def test_all_actions_name_a_product_once():
+    """Order comes before a price test, and that before a discount; unknown advice comes last."""
+    reports = [
+        _report("recommendations", _action("discount", 9, items=("a", "b"), amounts=(4.0, 5.0))),
+        _report("competitor_prices", _action("test-lower-price", items=("b", "c"))),
+        _report("inventory", _action("order", 3, items=("c",), amounts=(3.0,))),
+        _report("mine", _action("look", 99, items=("a", "c"))),
+    ]
+    found = {one.key: (one.items, one.amount) for one in all_actions(reports)}
+    assert found == {
+        "inventory-order": (("c",), 3),
+        "competitor-prices-test-lower-price": (("b",), None),
+        "recommendations-discount": (("a",), 4.0),
+    }
+
+
+def test_every_advice_has_an_action():
+    from d1lab.analyses.overview.advice import PRECEDENCE
+
+    assert set(ADVICE_OF.values()) == set(PRECEDENCE)
