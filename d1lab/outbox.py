@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OUTBOX = "outbox"
 READS = "reads.jsonl"
 UNSTAGED = "unstaged"
+RESERVED = ("run", "results", "actions", "after")
 
 
 def stage(frame: Any, table: str | catalog.Table, run_dir: Path, *, replace: bool = False) -> int:
@@ -109,8 +110,10 @@ def keep(records: object, name: str, run_dir: Path) -> Path:
     Raises:
         InputError: The name is invalid, or is one of the run's own files.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in ("run", "results"):
-        raise InputError(f"keep: invalid name {name!r}. Use a-z, 0-9, '_', but not run or results")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
+        raise InputError(
+            f"keep: invalid name {name!r}. Use a-z, 0-9, '_', but not {', '.join(RESERVED)}"
+        )
     content = orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2)
     return write(run_dir / f"{name}.json", content)
 

@@ -261,7 +261,7 @@ class _JobRunner:
         inputs = narrowed(job.inputs, run_dir)
         record = with_rows_read(record, read := tables_in(inputs))
         record.save(run_dir)
-        if self.settings.push.actions:
+        if self.settings.push.actions and self.stage:
             record = stage_actions(run_dir, record)
         self.events.ran(record, read)
         page = write_page(run_dir, self.settings.reports_dir)

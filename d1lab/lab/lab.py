@@ -14,12 +14,12 @@ from d1lab.config_sections import PushTable
 from d1lab.display.labels import Label
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
+from d1lab.lab.actions import ActionsMixin
 from d1lab.lab.display import DisplayMixin
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.local_tables import LocalTables, Namespace, callers_names, local_table
 from d1lab.lab.overview import overview
 from d1lab.lab.plan import Plan, explained
-from d1lab.lab.staging import StagingMixin
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import (
     Metric,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Lab(DisplayMixin, StagingMixin):
+class Lab(DisplayMixin, ActionsMixin):
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from d1lab.charts.theme import palette_css
 from d1lab.counting import counted
 from d1lab.display import Figure
+from d1lab.display.actions import Action, ranked
 from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.listing import EarlierPage, Listing, listings
@@ -28,6 +29,7 @@ from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
 INDEX = "index.html"
 SHOWN = 3  # key figures per report
+OVERVIEW = "overview"  # the report that is listed first, and that the shop's name leads to
 
 
 class IndexEntry(NamedTuple):
@@ -54,6 +56,25 @@ class IndexEntry(NamedTuple):
         folder = Path(self.newest.path).parent.as_posix()
         has_latest = self.good is not None and self.good.run.is_standard
         return quote(f"{folder}/{LATEST}" if has_latest else self.newest.path)
+
+
+class IndexShop(NamedTuple):
+    """The reports of one shop of one database, the overview first."""
+
+    shop: str
+    database: str
+    entries: tuple[IndexEntry, ...]
+
+    @property
+    def overview(self) -> IndexEntry | None:
+        """Its overview; None without one."""
+        return next((e for e in self.entries if e.newest.run.report == OVERVIEW), None)
+
+    @property
+    def first(self) -> Action | None:
+        """The action with the largest amount in any of its reports; None without one."""
+        known = (a for e in self.entries if e.good for a in e.good.actions)
+        return next((a for a in ranked(known) if a.amount is not None), None)
 
 
 class Trend(NamedTuple):
@@ -84,7 +105,7 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
         environment()
         .get_template("index.html")
         .render(
-            shops=[(place, list(of)) for place, of in groupby(entries, _shop)],
+            shops=index_shops(entries),
             summary=_summary(entries),
             filters=_filters(entries),
             trends=any(entry.trend for entry in entries),
@@ -104,6 +125,19 @@ def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
     """Build the entries of all reports, sorted by shop, database, and title."""
     entries = [_entry(listing, now) for listing in listings(reports_dir)]
     return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
+
+
+def index_shops(entries: Sequence[IndexEntry]) -> list[IndexShop]:
+    """Group entries by shop: the shop with the most money to act on first, then by name.
+
+    Args:
+        entries: Result of `index_entries`.
+    """
+    shops = [
+        IndexShop(*place, tuple(sorted(of, key=lambda e: e.newest.run.report != OVERVIEW)))
+        for place, of in groupby(entries, _shop)
+    ]
+    return sorted(shops, key=lambda shop: -((shop.first.amount or 0.0) if shop.first else 0.0))
 
 
 def _shop(entry: IndexEntry) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from d1lab.display import Figure
+from d1lab.errors import InputError
 from d1lab.files import digest, write
 from d1lab.pages.storage import PageMeta, meta_from_json, meta_to_json, read_folder, report_folders
 from d1lab.pages.wording import STATUSES, day, moment, settings_of
@@ -105,7 +106,7 @@ def _state(folder: Path) -> str:
 
 def _kept(folder: Path, state: str) -> Listing | None:
     """Return the kept listing if the pages are still the same."""
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
         kept = json.loads((folder / FILE).read_bytes())
         if kept["state"] == state:
             good = kept["good"]

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from d1lab.charts.plain_svg import live_spec
 from d1lab.charts.theme import is_interactive
 from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.display.actions import Actions
 from d1lab.display.table import TableColumn
 from d1lab.display.values import sentence_case
 from d1lab.pages.markdown import last_level, render_markdown, split_title
@@ -181,8 +182,8 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
     """Convert a displayed value from the richest MIME type that the page accepts."""
     if Verdict.MIME in data:
         return DisplayBlock(Verdict.of(**data[Verdict.MIME]), "verdict")
-    if Figures.MIME in data:
-        return None  # shown in the page header
+    if Figures.MIME in data or Actions.MIME in data:
+        return None  # shown at the top of the page
     if DataTable.MIME in data:
         return DisplayBlock(DataTable.from_json(data[DataTable.MIME]), "table")
     if Note.MIME in data:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -23,11 +24,14 @@ from d1lab.charts.drawing import drawing_css
 from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.display import Figure
+from d1lab.display.actions import load_actions
 from d1lab.errors import InputError
 from d1lab.outbox import read_notes
-from d1lab.pages.changes import what_changed
+from d1lab.pages.action_rows import action_rows
+from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.periods import periods_of
+from d1lab.pages.report_cards import report_cards
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
 from d1lab.pages.table_layout import Anchors
@@ -37,7 +41,7 @@ from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, 
 _logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
-LEADING = 4  # key figures in the page header
+LEADING, MOST_LEADING = 4, 6  # key figures in the page header; all, if there are no more
 TOP_ROWS = 10  # rows of a table before "Show all"
 LOG_LINES = 120
 
@@ -93,7 +97,7 @@ def _render(
 ) -> str:
     scripts = None if static else Scripts.of(content, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
-    style = palette_css() + drawing_css() + asset("style.css")
+    style = palette_css() + drawing_css() + asset("style.css") + asset("actions.css")
     page = (
         environment()
         .get_template("page.html")
@@ -103,8 +107,10 @@ def _render(
             scripts=scripts,
             style=Markup(style),
             style_policy=_style_policy(style, scripts),
+            actions=action_rows(load_actions(run_dir), _stem(run), files),
+            cards=report_cards(run_dir, _stem(run), files),
             changes=changes,
-            leading=[c for c in changes if c.finding != "gone"][:LEADING],
+            leading=_leading(changes),
             previous=previous,
             freshness=freshness(run, now or datetime.now(UTC)),
             reads=_reads(run_dir),
@@ -134,8 +140,21 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     previous = _previous(run_dir, run)
     page = _render(run_dir, run, content, previous, cache_dir=cache_dir, files=path.stem)
     tables = sorted(run_dir.glob("*.csv"))
-    store_page(path, page, run, load_results(run_dir), tables, before=previous.figures)
+    results, actions = load_results(run_dir), load_actions(run_dir)
+    store_page(path, page, run, results, tables, before=previous.figures, actions=actions)
     return path
+
+
+def _leading(changes: Sequence[FigureChange]) -> list[FigureChange]:
+    """Return the key figures of the page header."""
+    known = [change for change in changes if change.finding != "gone"]
+    return known if len(known) <= MOST_LEADING else known[:LEADING]
+
+
+def _stem(run: RunRecord) -> str:
+    """Return the file name, without '.html', of a standard page of the run's day."""
+    standard = run.model_copy(update={"given": (), "status": "done"})
+    return place(Path(), standard).stem
 
 
 def _style_policy(style: str, scripts: Scripts | None) -> str:

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from d1lab.display import Figure
+from d1lab.display.actions import Action
+from d1lab.errors import InputError
 from d1lab.files import digest, link, write
 from d1lab.runs.record import RunRecord
 
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 LATEST = "latest.html"
 ALL_DATA = "_"  # folder of reports for all data, instead of a shop
-KEPT = 6  # key figures in the metadata
+KEPT, KEPT_ACTIONS = 6, 3  # key figures and actions in the metadata
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
 
@@ -39,6 +41,7 @@ class PageMeta(NamedTuple):
     run: RunRecord
     figures: tuple[Figure, ...]  # its first key figures
     before: tuple[Figure, ...] = ()  # key figures of the previous run
+    actions: tuple[Action, ...] = ()  # the first actions by money, without their items
 
 
 def place(reports_dir: Path, run: RunRecord) -> Path:
@@ -82,6 +85,7 @@ def store_page(
     tables: Iterable[Path],
     *,
     before: Sequence[Figure] = (),
+    actions: Sequence[Action] = (),
 ) -> None:
     """Write a page with its files and metadata, and update `latest.html`.
 
@@ -92,6 +96,7 @@ def store_page(
         figures: Key figures of the run, in order.
         tables: Tables to write as CSV files.
         before: Key figures of the previous run, so that the index shows the same changes.
+        actions: Actions of the run, by money.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_suffix("")
@@ -103,7 +108,8 @@ def store_page(
     write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}
     known = tuple(figure for figure in before if figure.key in shown)
-    meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known))
+    first = tuple(action.brief() for action in actions[:KEPT_ACTIONS])
+    meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known, first))
     write(path.with_suffix(".json"), json.dumps(meta))
     with locked(path.parents[3]):
         point_latest(path.parent)
@@ -171,7 +177,7 @@ def read_folder(folder: Path) -> Iterator[PageMeta]:
             yield meta_from_json(meta | {"path": page.relative_to(folder.parents[2]).as_posix()})
         except FileNotFoundError:
             continue  # another process has just removed the page
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
             _log.warning("%s is not readable: its page is not listed. Run the report again.", path)
 
 
@@ -182,6 +188,7 @@ def meta_to_json(meta: PageMeta) -> dict[str, Any]:
         "run": _listed(meta.run).model_dump(mode="json"),
         "figures": [figure._asdict() for figure in meta.figures],
         "before": [figure._asdict() for figure in meta.before],
+        "actions": [action._asdict() for action in meta.actions],
     }
 
 
@@ -189,13 +196,15 @@ def meta_from_json(meta: dict[str, Any]) -> PageMeta:
     """Build the metadata of a page from JSON.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: It is not the metadata of a page.
+        ValueError, TypeError, KeyError, AttributeError, InputError: It is not the metadata of a
+            page.
     """
     return PageMeta(
         meta["path"],
         RunRecord.model_validate(meta["run"]),
         _figures(meta["figures"]),
         _figures(meta.get("before", ())),
+        tuple(Action.from_json(record) for record in meta.get("actions", ())),
     )
 
 

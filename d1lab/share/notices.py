@@ -1,9 +1,9 @@
 """Build notifications: changes since the last message to each address.
 
 There are two addresses: `news` gets verdicts and alerts, `errors` gets failed runs and stale data.
-A notice is a change of state: a run fails or succeeds again, a verdict changes its status, an alert
-starts or stops applying, or data becomes stale or fresh. A report seen for the first time triggers
-a notice only if it failed or an alert applies.
+A notice is a change of state: a run fails or succeeds again, a verdict changes its status, another
+action comes first on the overview, an alert starts or stops applying, or data becomes stale or
+fresh. A report seen for the first time triggers a notice only if it failed or an alert applies.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from urllib.parse import quote
 from d1lab.config import STALE_AFTER, Settings
 from d1lab.counting import counted
 from d1lab.display import Figure
+from d1lab.display.actions import Action, load_actions
 from d1lab.errors import InputError, StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
@@ -51,7 +52,7 @@ _log = logging.getLogger(__name__)
 _TONES: tuple[Tone, ...] = ("info", "success", "warning", "failure")  # the gravest last
 _VERDICT_TONES: dict[str, Tone] = {"good": "success", "bad": "warning"}
 _ENDED = ("done", "skipped", "failed", "timeout")
-_FIGURES = 8  # of a report in a message
+_FIGURES, _ACTIONS = 8, 3  # of a report in a message
 
 
 class Event(NamedTuple):
@@ -84,6 +85,7 @@ class ReportState(NamedTuple):
     good_page: str | None
     figures: tuple[Figure, ...]  # of that
     before: tuple[Figure, ...]  # of the run that it is compared with
+    actions: tuple[Action, ...] = ()  # of the latest that was done, by money
 
 
 def latest_reports(
@@ -141,7 +143,8 @@ def report_notice(
     words = tuple(event.words for event in events)
     whose = clip(run.shop or run.database, 60)
     title = f"{clip(run.title, 120)} · {whose} · {day(run.as_of)}: {words[0]}"
-    lines = [*words[1:], *_body(report, run), _link(page, settings)]
+    shown = _actions(report, page, settings) if run is report.good else []
+    lines = [*words[1:], *_body(report, run, shown), _link(page, settings)]
     body = "\n".join(harmless(line) for line in lines if line)
     title = harmless(title)
     return Notice(address, report.series, title, body, tone, words, run.run_id, page), state
@@ -203,6 +206,7 @@ def _report(
         done[-1].page,
         figures=tuple(load_results(folder)),
         before=tuple(before),
+        actions=tuple(load_actions(folder)),
     )
 
 
@@ -237,7 +241,19 @@ def _news(report: ReportState, known: State, alerts: Sequence[Alert]) -> tuple[l
         tone = _VERDICT_TONES.get(now, "info")
         events.append(Event(f"status changed from {before} to {now}", tone))
     holding = [alert.text for alert in alerts if _holds(alert, report.figures, held)]
-    return events, {"alerts": holding, "verdict": now or before}
+    state: State = {"alerts": holding, "verdict": now or before}
+    first = _first_action(report)
+    if first is None:
+        return events, state
+    if known.get("first") not in (None, first.key):
+        worth = f"{first.amount_text} {first.meaning_text}"
+        events.append(Event(f"new first action: {clip(first.sentence, 100)} ({worth})", "info"))
+    return events, state | {"first": first.key}
+
+
+def _first_action(report: ReportState) -> Action | None:
+    """Return the first action of a summary of other reports; None for the reports themselves."""
+    return next((action for action in report.actions[:1] if action.report), None)
 
 
 def _holds(alert: Alert, figures: Sequence[Figure], held: set[str]) -> bool:
@@ -263,8 +279,17 @@ def _named(figure: Figure) -> str:
     return f"{clip(figure.label, 60)}{dimension} {clip(figure.shown(), 40)}"
 
 
-def _body(report: ReportState, run: RunRecord) -> Iterator[str]:
-    """Yield why a run failed, or the verdict and the key figures of one that did not."""
+def _actions(report: ReportState, page: str | None, settings: Settings) -> list[str]:
+    """Return the first actions by money, each with a link to it on the page."""
+    return [
+        f"{place}. {action.amount_text} {action.meaning_text}: {clip(action.sentence, 120)} "
+        f"({action.basis_text}) {_link(page, settings, action.anchor)}".rstrip()
+        for place, action in enumerate(report.actions[:_ACTIONS], 1)
+    ]
+
+
+def _body(report: ReportState, run: RunRecord, actions: Sequence[str]) -> Iterator[str]:
+    """Yield why a run failed, or the verdict, actions, and key figures of one that did not."""
     if run.error is not None:
         yield f"{failure(run)} {sentence(clip(run.error.message or run.reason, 600))}"
         yield f"Nothing was written to D1. To run again: {run.command}"
@@ -275,6 +300,7 @@ def _body(report: ReportState, run: RunRecord) -> Iterator[str]:
         return
     if run.verdict:
         yield prose(clip(run.verdict.text, 600))
+    yield from actions
     changes = [c for c in what_changed(report.figures, report.before) if c.finding != "gone"]
     yield from map(_figure_line, changes[:_FIGURES])
     yield f"Data pulled {moment(run.data.pulled_at)}."
@@ -290,8 +316,11 @@ def _figure_line(change: FigureChange) -> str:
     return f"{_named(figure)}{interval}{change_note}"
 
 
-def _link(page: str | None, settings: Settings) -> str:
-    if page is None:
-        return ""
+def _link(page: str | None, settings: Settings, anchor: str = "") -> str:
+    """Return the link to a page, or to a place on it if the pages are published."""
     base = settings.notify.pages_url.rstrip("/")
-    return f"{base}/{quote(page)}" if base else f"Page: {settings.reports_dir.name}/{page}"
+    if page is None or (anchor and not base):
+        return ""
+    if not base:
+        return f"Page: {settings.reports_dir.name}/{page}"
+    return f"{base}/{quote(page)}{f'#{anchor}' if anchor else ''}"

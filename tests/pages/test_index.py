@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from d1lab.display import Figure, Figures
+from d1lab.display.actions import Action, save_actions
 from d1lab.pages import index as index_module
-from d1lab.pages.index import index_entries, write_index
+from d1lab.pages.index import index_entries, index_shops, write_index
 from d1lab.pages.page import write_page
 from tests.support.sample_run import HOSTILE, PULLED, STARTED, code, write_run
 
@@ -231,3 +232,30 @@ def test_index_compares_with_nothing_where_the_page_does_not(shelf):
     (entry,) = shelf.entries()
     assert entry.changes[0].finding == "new"
     assert "Changes since" not in page.read_text()
+
+
+def _advise(shelf, shop: str, amount: float | None, **fields) -> None:
+    """A report of a shop with one action, which needs its page written again."""
+    run_id = f"r-{shop}-{fields.get('report', 'inventory')}"
+    page = shelf.add("2026-05-31", 3, shop=shop, run_id=run_id, **fields)
+    run_dir = page.parents[4] / "data" / "demo" / "runs" / run_id
+    action = Action.of_fields(
+        key="order", verb="Order", what="{items}", basis="counted", amount=amount, items=("a", "b")
+    )
+    save_actions(run_dir, [action])
+    write_page(run_dir, shelf.reports)
+
+
+def test_shops_are_listed_by_money_to_act_on_and_lead_to_their_overview(shelf):
+    _advise(shelf, "rich", 900.0)
+    _advise(shelf, "poor", 5.0)
+    _advise(shelf, "poor", 7.0, report="overview", title="Overview")
+    _advise(shelf, "unknown", None)
+    shops = index_shops(shelf.entries())
+    assert [shop.shop for shop in shops] == ["rich", "poor", "unknown"]
+    assert [entry.newest.run.report for entry in shops[1].entries] == ["overview", "inventory"]
+    assert shops[1].first.amount == 7.0
+    assert shops[2].first is None
+    html = shelf.html()
+    assert '<a href="demo/poor/overview/latest.html">poor</a>' in html
+    assert "<b>900</b> more a month: Order 2 items" in html

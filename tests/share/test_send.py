@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from d1lab.config import Settings, load_settings
 from d1lab.config_sections import NotifySettings
+from d1lab.display.actions import Action, save_actions
 from d1lab.errors import InputError, LockedError, UnknownName
 from d1lab.runs.run import kernel_environment
 from d1lab.secrets import VARIABLES
@@ -310,6 +311,40 @@ def test_a_link_leads_to_the_published_page(told: Project, receiver: Receiver):
     _send(told)
     link = receiver.messages[0]["message"].splitlines()[-1]
     assert link == "https://reports.example/demo/harbor/inventory/2026-05-31.html"
+
+
+def _advise(told: Project, run_id: str, *amounts: float) -> None:
+    actions = [
+        Action.of_fields(
+            key=f"order-{place}", verb="Order", what=f"product {place}", basis="counted",
+            amount=amount, currency="USD", report="inventory", report_title="Inventory",
+        )
+        for place, amount in enumerate(amounts)
+    ]  # fmt: skip
+    save_actions(told.settings.data_dir / "demo" / "runs" / run_id, actions)
+
+
+def test_another_first_action_is_sent_with_the_first_three_and_their_links(
+    told: Project, receiver: Receiver
+):
+    """The message reads like the top of the overview."""
+    told.settings.notify = NotifySettings(pages_url="https://reports.example/")
+    overview = {"report": "overview", "title": "Overview"}
+    _advise(told, told.add(day=-2, **overview), 90, 20)
+    assert _send(told) == []
+    _advise(told, told.add(day=-1, **overview), 90, 10)
+    assert _send(told) == []
+    _advise(told, told.add(**overview), 5, 70, 300, 10)
+    _send(told)
+    [message] = receiver.messages
+    assert "new first action: Order product 2 ($300 more a month)" in message["title"]
+    lines = message["message"].splitlines()
+    page = "https://reports.example/demo/harbor/overview/2026-05-31.html"
+    assert lines[1:4] == [
+        f"1. $300 more a month: Order product 2 (Counted) {page}#action-order-2",
+        f"2. $70 more a month: Order product 1 (Counted) {page}#action-order-1",
+        f"3. $10 more a month: Order product 3 (Counted) {page}#action-order-3",
+    ]
 
 
 def test_text_in_the_data_mentions_nobody(told: Project, receiver: Receiver):

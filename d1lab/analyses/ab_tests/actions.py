@@ -1,0 +1,131 @@
+"""Actions of the A/B test report: stop a losing test, take B, repeat a broken test."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from d1lab.analyses.ab_tests.effects import Effect
+from d1lab.analyses.ab_tests.rows import known_rows
+from d1lab.analyses.ab_tests.shop import Decision
+
+MONTH_DAYS = 30
+
+
+def declared(decisions: Sequence[Decision], tests: Any, until: date) -> Iterator[dict[str, Any]]:
+    """Yield the actions, as arguments of `lab.action`.
+
+    Args:
+        decisions: Result of `decide`.
+        tests: Rows of the metric `ab_tests`, in the same order.
+        until: Day of the report.
+    """
+    for decision, row in zip(decisions, known_rows(tests), strict=True):
+        made = _action(decision, _days(row, until))
+        if made:
+            yield made | _place(decision)
+
+
+def _action(decision: Decision, days: int) -> dict[str, Any] | None:
+    test, result = decision.test, decision.result
+    name = f"“{test.name}”"
+    if result.status == "sample_ratio_mismatch":
+        reason = "Visitors were not split as planned, so its result cannot be used."
+        return {
+            "verb": "Repeat",
+            "what": f"the test {name}",
+            "reason": reason,
+            "basis": "counted",
+            "key": f"repeat-{_slug(test.test_id)}",
+        }
+    if result.winner == "a" and not result.ended:
+        seen = _monthly(test.b.visitors, days)
+        reason = _reason(decision, "less")
+        return {
+            "verb": "Stop",
+            "what": f"the test {name}",
+            "reason": reason,
+            "key": f"stop-{_slug(test.test_id)}",
+            "meaning": "lost",
+            **_money(decision, seen, -1),
+        }
+    if result.winner == "b":
+        running = not test.plan.ended
+        others = test.a.visitors if running else _both(decision)
+        reason = _reason(decision, "more")
+        return {
+            "verb": "Take B",
+            "what": f"of the test {name}",
+            "reason": reason,
+            "key": f"take-{_slug(test.test_id)}",
+            **_money(decision, _monthly(others, days), 1),
+        }
+    return None
+
+
+def _place(decision: Decision) -> dict[str, Any]:
+    """Return the link to the test's row, whose anchor is its name, or its key in parentheses."""
+    name = decision.test.name
+    key = re.search(r"\(([^()]+)\)$", name)
+    return {"link": f"test-{_slug(key[1] if key else name)}"}
+
+
+def _money(decision: Decision, visitors: float | None, sign: int) -> dict[str, Any]:
+    """Return the profit a month that acting changes: per visitor, times those whom it concerns."""
+    profit = _profit(decision)
+    if profit is None or visitors is None or profit.difference is None:
+        return {"basis": "tested", "amount": None}
+    amount = sign * profit.difference * visitors
+    ends = [profit.difference_low, profit.difference_high]
+    if amount < 0:  # the declared metric decided, and profit points the other way
+        return {"basis": "tested", "amount": None}
+    if None in ends or not all(math.isfinite(end or 0.0) for end in ends):
+        return {"basis": "tested", "amount": amount}
+    low, high = sorted(sign * (end or 0.0) * visitors for end in ends)
+    # The interval of all looks can exclude the estimate of the last one.
+    return {"basis": "tested", "amount": min(max(amount, low), high), "low": low, "high": high}
+
+
+def _reason(decision: Decision, compared: str) -> str:
+    """Return what is known of the profit, as one sentence; `compared` is 'less' or 'more'."""
+    profit = _profit(decision)
+    if profit is None:
+        return "Decided by the test's own measure; its profit is not known."
+    low, high = profit.difference_low, profit.difference_high
+    if low is not None and high is not None and (low > 0 or high < 0):
+        return f"A visitor who sees B brings {compared} profit than one who sees A."
+    return "Decided by the test's own measure; its profit is not proven either way."
+
+
+def _profit(decision: Decision) -> Effect | None:
+    """Return the effect on profit if it was tested on counted visitors."""
+    if not decision.test.a.visitors or not decision.test.b.visitors:
+        return None
+    found: Mapping[str, Effect] = {one.metric: one for one in decision.result.effects}
+    profit = found.get("profit")
+    return profit if profit and profit.p_value is not None else None
+
+
+def _both(decision: Decision) -> int | None:
+    a, b = decision.test.a.visitors, decision.test.b.visitors
+    return None if a is None or b is None else a + b
+
+
+def _monthly(visitors: float | None, days: int) -> float | None:
+    return None if visitors is None or days < 1 else visitors / days * MONTH_DAYS
+
+
+def _days(row: Mapping[str, Any], until: date) -> int:
+    """Return the days on which the test has run; 0 if its start is not known."""
+    start, end = row["started_at"], row["ended_at"]
+    if start is None:
+        return 0
+    last = until if end is None else min(end.date(), until)
+    return (last - start.date()).days + 1
+
+
+def _slug(test_id: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", test_id.lower()).strip("-")[:60] or "test"

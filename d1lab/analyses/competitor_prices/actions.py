@@ -1,0 +1,44 @@
+"""Actions of the competitor price report: test a lower price, test a higher price."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from d1lab.analyses.competitor_prices import tables as frames
+from d1lab.analyses.competitor_prices.study import PriceStudy
+
+
+def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the actions, as arguments of `lab.action`; what they earn is not known before a test.
+
+    Args:
+        found: Results of `study`.
+        taken: Products with an advice that comes before a change of the list price.
+    """
+    lower, higher = (
+        rows[~rows["sku"].isin(taken)] for rows in (frames.alerts(found), frames.room(found))
+    )
+    if len(lower):
+        yield {
+            "verb": "Test",
+            "key": "test-lower-price",
+            "what": "a lower price on {items}",
+            "reason": f"A competitor is at least {found.rule.threshold:.0%} cheaper; matching "
+            f"keeps a margin of {found.rule.margin_floor:.0%} or more.",
+            "basis": "counted",
+            "item": "product",
+            "items": lower[["sku", "product", "own_price", "cheapest", "cheapest_at"]],
+            "link": "list-prices-to-match",
+        }
+    if len(higher):
+        yield {
+            "verb": "Test",
+            "key": "test-higher-price",
+            "what": "a higher price on {items}",
+            "reason": "No competitor is as cheap, or none has the product in stock.",
+            "basis": "counted",
+            "item": "product",
+            "items": higher[["sku", "product", "own_price", "cheapest"]],
+            "link": "list-products-with-room-to-raise-the-price",
+        }

@@ -1,0 +1,101 @@
+"""Actions of the inventory report: order, clear, pause a discount."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from d1lab.analyses.inventory import tables as frames
+from d1lab.analyses.inventory.study import Frame, InventoryStudy
+from d1lab.counting import counted
+
+MONTH_DAYS = 30
+
+
+def declared(found: InventoryStudy, taken: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the actions, as arguments of `lab.action`.
+
+    Args:
+        found: Results of `study`.
+        taken: Products with an advice that comes before pausing a discount.
+    """
+    short, dead = frames.short(found), frames.dead(found)
+    if len(short):
+        yield _order(found, short)
+    if len(dead):
+        yield _clear(dead)
+    moved = frames.moved(found)
+    less = moved[moved["surely_less"].eq(True) & ~moved["sku"].isin(taken)]
+    if len(less):
+        yield _pause(found, less)
+
+
+def profit_at_risk(short: Frame, lead_days: float) -> Any:
+    """Return the profit in 30 days that an order today would keep, per product; NaN without a cost.
+
+    Units per in-stock day x the days from the delivery to day 30 x (average price - unit cost). On
+    the days before, no order of today arrives in time. A product that sells at a loss has no profit
+    to keep.
+    """
+    units = short["velocity"].astype(float) * max(MONTH_DAYS - lead_days, 0)
+    margin = short["unit_price"].astype(float) - short["unit_cost"].astype(float)
+    return units * margin.clip(lower=0)
+
+
+def _order(found: InventoryStudy, short: Frame) -> dict[str, Any]:
+    lead_days = found.plan.lead_days
+    amount = profit_at_risk(short, lead_days)
+    out = int((short["ending_units"] <= 0).sum())
+    known = int(amount.notna().sum())
+    gone = f"{out:,} out of stock already. " if out else ""
+    reason = f"A delivery takes {lead_days} days. {gone}Pause discounts meanwhile."
+    if 0 < known < len(short):
+        reason += f" Unit cost known for {known:,}."
+    names = ["sku", "product", "order_units", "days_of_supply", "ending_units"]
+    return {
+        "verb": "Order",
+        "what": "{items} before they run out" if len(short) > 1 else "{items} before it runs out",
+        "reason": reason,
+        "amount": float(amount.sum()) if known else None,
+        "meaning": "at risk",
+        "basis": "estimate",
+        "item": "product",
+        "items": short[names].assign(amount=amount),
+        "link": "list-products-to-reorder",
+    }
+
+
+def _clear(dead: Frame) -> dict[str, Any]:
+    at_cost = dead["tied_up_at_cost"].astype(float)
+    value = at_cost if at_cost.notna().all() else dead["tied_up"].astype(float)
+    basis = "at cost" if at_cost.notna().all() else "at the selling price"
+    is_known = value.notna().any()
+    names = ["sku", "product", "ending_units", "idle_days"]
+    return {
+        "verb": "Clear",
+        "what": "{items} without a sale",
+        "reason": f"On hand, valued {basis}; longest without a sale: "
+        f"{counted(int(dead['idle_days'].max()), 'day')} or more.",
+        "amount": float(value.sum()) if is_known else None,
+        "meaning": "tied up",
+        "per": "once",
+        "basis": "counted",
+        "item": "product",
+        "items": dead[names].assign(amount=value),
+        "link": "list-dead-stock-to-clear",
+    }
+
+
+def _pause(found: InventoryStudy, less: Frame) -> dict[str, Any]:
+    given = less["discount_given"].astype(float) * MONTH_DAYS / found.days
+    return {
+        "verb": "Pause",
+        "what": "the discount of {items}",
+        "reason": "These sold less in weeks with a discount on offer than in other weeks.",
+        "amount": float(given.sum()),
+        "meaning": "given away",
+        "basis": "counted",
+        "item": "product",
+        "items": less[["sku", "product"]].assign(amount=given),
+        "link": "list-discounts",
+    }

@@ -1,0 +1,37 @@
+"""Actions of the competitor price report: tests, whose worth is not known before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from d1lab.analyses.competitor_prices import actions
+from d1lab.analyses.competitor_prices.position import PricingRule
+
+
+class Study:
+    rule = PricingRule()
+
+
+@pytest.fixture(autouse=True)
+def _rows(monkeypatch):
+    columns = {"product": "P", "own_price": 10.0, "cheapest": 8.0, "cheapest_at": "X"}
+    for name, skus in (("alerts", ["a", "b"]), ("room", ["c"])):
+        rows = pd.DataFrame({"sku": skus}).assign(**columns)
+        monkeypatch.setattr(actions.frames, name, lambda _, rows=rows: rows)
+
+
+def test_prices_to_test_without_an_invented_amount():
+    found: Any = Study()
+    lower, higher = actions.declared(found, taken={"b"})
+    assert (lower["key"], list(lower["items"]["sku"])) == ("test-lower-price", ["a"])
+    assert (higher["key"], list(higher["items"]["sku"])) == ("test-higher-price", ["c"])
+    assert not {"amount", "low", "high"} & {*lower, *higher}
+    assert "at least 5% cheaper" in lower["reason"]
+
+
+def test_products_with_an_earlier_advice_leave_no_action():
+    found: Any = Study()
+    assert list(actions.declared(found, taken={"a", "b", "c"})) == []
