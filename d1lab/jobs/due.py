@@ -146,22 +146,27 @@ def _with_earlier(
 ) -> list[Task]:
     """The tasks, with what they run after, and before them the missing ones of those."""
     known = list_reports(settings) if any(task.report.after for task in tasks) else []
-    made: dict[str, Task] = {series_of(task): task for task in tasks}
+    series = {series_of(task) for task in tasks}
+    asked = {(task.report.name, task.shop, task.as_of): task for task in tasks if not task.chosen}
     first: dict[str, Task] = {}
-    for series, task in list(made.items()):
+    made: list[Task] = []
+    for task in tasks:
         earlier = {
             series_of(each): each
             for report in earlier_reports(task.report, known)
-            for each in [prepare(lab, report, values=_same_day(report, task))]
+            for each in [
+                asked.get((report.name, task.shop, task.as_of))
+                or prepare(lab, report, values=_same_day(report, task))
+            ]
         }
         names = tuple((each.report.name, of) for of, each in earlier.items())
-        made[series] = task._replace(after=names)
+        made.append(task._replace(after=names))
         first |= {
             of: each
             for of, each in earlier.items()
-            if of not in made and ledger.last_done(of, each.as_of) is None
+            if of not in series and ledger.last_done(of, each.as_of) is None
         }
-    return [*first.values(), *made.values()]
+    return [*first.values(), *made]
 
 
 def _same_day(report: Report, task: Task) -> dict[str, Any]:

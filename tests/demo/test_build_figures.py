@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -333,6 +335,24 @@ def test_counts_in_words_agree_with_the_lists(runs):
     assert len(by_key["order"].items) == short == len(by_key["inventory-order"].items)
     lapsing = runs.figures("customers")["lapsing_customers"]
     assert len(by_key["win-back"].items) == lapsing
+
+
+def test_every_link_leads_to_a_file_and_a_place_on_it(runs):
+    """From actions to their evidence, from the overview to the reports, to all CSV files."""
+    texts = {page: page.read_text() for page in (runs.folder / "reports").rglob("*.html")}
+    astray = [
+        (page.name, link)
+        for page, text in texts.items()
+        for link in re.findall(r'href="([^"]+)"', text)
+        if not link.startswith("data:") and not _leads(page, link, texts)
+    ]
+    assert astray == []
+
+
+def _leads(page: Path, link: str, texts: dict[Path, str]) -> bool:
+    path, _, place = unquote(link).partition("#")
+    target = Path(os.path.normpath(page.parent / path)) if path else page
+    return target.is_file() and (not place or f'id="{place}"' in texts[target])
 
 
 def test_no_two_actions_of_the_shop_name_the_same_product(runs):

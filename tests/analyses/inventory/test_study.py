@@ -180,7 +180,7 @@ def test_first_products_fit_a_phone(found):
     many.loc[many.index[0], "product_title"] = None
     note = words._firsts(many)
     assert note.startswith("P00; A name that is longer than an…; ")
-    assert note.endswith(" and 27 more")
+    assert note.endswith(" and 29 more")
     assert len(note) < 120
     assert words._firsts(many.head(0)) == ""
 
