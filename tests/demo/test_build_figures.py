@@ -22,7 +22,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from d1lab.display import Figure
 from d1lab.display.actions import load_actions
+from d1lab.pages.index import SHOWN
 
 ZONE, UNTIL = ZoneInfo("America/New_York"), date(2017, 12, 31)
 
@@ -299,6 +301,10 @@ def test_a_quantity_has_one_value_on_all_pages_the_index_and_the_csv_files(runs)
         meta = next((runs.folder / f"reports/demo/harbor/{report}").glob("20*.json"))
         kept = json.loads(meta.read_bytes())["figures"]
         assert kept == records[: len(kept)], report
+        for record in kept[:SHOWN]:
+            shown = _escaped(Figure.from_json(record).shown())
+            assert shown in runs.page(report)
+            assert shown in index, f"{record['metric']} of {report} is not on the index"
     for report, run_dir in runs.dirs.items():
         for action in load_actions(run_dir):
             page = runs.page(report)
@@ -333,6 +339,8 @@ def test_counts_in_words_agree_with_the_lists(runs):
     by_key = {a.key: a for report in runs.dirs for a in load_actions(runs.dirs[report])}
     short = runs.figures("inventory")["products_short"]
     assert len(by_key["order"].items) == short == len(by_key["inventory-order"].items)
+    lifts = runs.figures("inventory")["discount_lift"], runs.figures("discounts")["observed_lift"]
+    assert lifts[0] == lifts[1]
     lapsing = runs.figures("customers")["lapsing_customers"]
     assert len(by_key["win-back"].items) == lapsing
 

@@ -15,7 +15,7 @@ from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.display.sources import are_simulated
 
 FIRSTS, LONGEST = 1, 30
-"""Number of products named next to a count, and letters of each name, to fit on a phone."""
+"""Products named next to a count, and letters of each name, to fit on a phone."""
 
 NO_STOCK = "{shop} has no stock data in the {days} days to {until}"
 

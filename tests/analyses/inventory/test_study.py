@@ -175,14 +175,13 @@ def test_dead_stock_without_a_price_is_no_zero(found):
 
 
 def test_first_products_fit_a_phone(found):
-    """At most three names of thirty letters, and the number of others; SKU without a name."""
+    """One name of thirty letters, and the number of others; the SKU without a name."""
     many = found.products.assign(product_title="A name that is longer than any line of a phone")
     many.loc[many.index[0], "product_title"] = None
-    note = words._firsts(many)
-    assert note.startswith("P00; A name that is longer than an…; ")
-    assert note.endswith(" and 29 more")
-    assert len(note) < 120
-    assert words._firsts(many.head(0)) == ""
+    assert words._firsts(many) == "P00 and 29 more"
+    assert words._firsts(many[1:]) == "A name that is longer than an… and 28 more"
+    assert words._firsts(many[:1]) == "P00"
+    assert words._firsts(many[:0]) == ""
 
 
 def test_cover_gives_every_product_a_figure_or_a_reason(found):
