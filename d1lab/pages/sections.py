@@ -25,6 +25,11 @@ class PageSection(NamedTuple):
     is_folded: bool = False
     about: Markup = Markup()  # how to read the section; shown on request
 
+    @property
+    def is_intro(self) -> bool:
+        """Whether it is text before the first heading; below a headline, it can wait."""
+        return not self.title and all(block.form == "prose" for block in self.blocks)
+
 
 def sections(blocks: Iterable[Any]) -> list[PageSection]:
     """Group the blocks of a page by their second-level headings.

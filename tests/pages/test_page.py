@@ -489,3 +489,13 @@ def test_explanation_of_a_section_waits_for_a_reader(page):
     assert "Its range is at 95%." in about
     assert "Only evidence." in html
     assert "How to read: " not in html
+
+
+def test_introduction_waits_below_a_headline(page):
+    """Text before the first heading comes after the lists if the page has a headline."""
+    cells = [markdown("# T\n\nWhat it is."), code("n", Verdict.of("Done.")), markdown("## A\n\nB.")]
+    html = page(cells)
+    assert html.index("<h2>A</h2>") < html.index("What it is.")
+    without = page([cells[0], cells[2]])
+    assert without.index("What it is.") < without.index("<h2>A</h2>")
+    assert without.count("What it is.") == 1
