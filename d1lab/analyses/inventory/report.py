@@ -126,7 +126,12 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
             frames.short(found), "Products to reorder", frames.SHORT, 15, note=assumptions(found)
         ),
         "dead": ReportTable(
-            frames.dead(found), "Dead stock to clear", frames.DEAD, 15, note=dead_rule(found)
+            frames.dead(found),
+            "Dead stock to clear",
+            frames.DEAD,
+            15,
+            note=dead_rule(found),
+            bars="tied_up",
         ),
         "discounts": ReportTable(
             frames.moved(found),
