@@ -74,7 +74,7 @@ def _prediction(past: np.ndarray) -> tuple[float, float]:
 
     n, mean = len(past), past.mean()
     before, after = past[:-1] - past[:-1].mean(), past[1:] - past[1:].mean()
-    spread = (before**2).sum()
+    spread = (before**2).sum() if np.ptp(past) else 0.0  # a mean of equal values is rounded
     alike = float(np.clip((before * after).sum() / spread, 0, _MOST_ALIKE)) if spread > 0 else 0.0
     apart = past - mean
     errors = apart[1:] - alike * apart[:-1]

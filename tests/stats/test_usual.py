@@ -74,3 +74,11 @@ def test_usual_series_that_never_moved():
 
 def test_usual_uses_the_last_52_periods():
     assert usual([9_000.0] * 30 + [10.0, 11.0] * 26 + [10.5]).position == "usual"
+
+
+def test_equal_values_have_a_range_without_width_whatever_their_mean_is_rounded_to():
+    """Nineteen thirds have another mean than twenty: their spread is rounding, not movement."""
+    third = usual([1 / 3] * 20)
+    assert third.position == "usual"
+    assert third.low == pytest.approx(1 / 3)
+    assert third.high == pytest.approx(1 / 3)
