@@ -14,7 +14,7 @@ from d1lab.d1 import Database, open_database
 from d1lab.d1.sqlite import SqliteDatabase
 from tests.support import small_shop
 from tests.support.command_line import Ended, caller
-from tests.support.workerd import Engine
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -25,12 +25,20 @@ def d1lab(monkeypatch, capsys) -> Callable[..., Ended]:
     return caller(monkeypatch, capsys)
 
 
-@pytest.fixture(params=["embedded", pytest.param("engine", marks=pytest.mark.engine)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("engine", marks=pytest.mark.engine),
+        pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),
+    ]
+)
 def project(request, tmp_path: Path, monkeypatch) -> Path:
-    """A project of one's own, its database empty: embedded, or the real engine's."""
-    if request.param == "engine":
-        engine: Engine = request.getfixturevalue("engine")
-        url = engine.fresh()
+    """A project of one's own, its database empty: embedded, or the real engine's, in two ways."""
+    if request.param != "embedded":
+        worker = WorkerDatabase(request.getfixturevalue("engine"))
+        url = worker.gateway if request.param == "gateway" else worker.url
+        monkeypatch.setenv("D1LAB_GATEWAY_READER", READER.get_secret_value())
+        monkeypatch.setenv("D1LAB_GATEWAY_WRITER", WRITER.get_secret_value())
     else:
         SqliteDatabase.create(tmp_path / "d1.sqlite").close()
         url = "sqlite:d1.sqlite"
@@ -48,7 +56,7 @@ def project(request, tmp_path: Path, monkeypatch) -> Path:
 def _open(project: Path) -> Database:
     url = re.search(r'url = "(.*)"', (project / "d1lab.toml").read_text())
     assert url
-    return open_database(url[1])
+    return open_database(url[1], read_token=READER, write_token=WRITER)
 
 
 def _fill(project: Path, d1lab: Callable[..., Ended]) -> None:

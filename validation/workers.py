@@ -4,8 +4,8 @@
 
 100,000 events go through the events Worker on the real engine: redelivered, reordered, overlapping,
 with consumers that die after their work, two at a time; then every counter is compared with a
-recount. 10,000 interleavings of writes, copies, and reads go through the gateway's client with a
-replica that lags. `--quick` takes a hundredth.
+recount. 10,000 interleavings of writes, copies, and reads go through the gateway, whose database
+has a replica that lags. `--quick` takes a hundredth.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from typing import Any, NamedTuple
 from d1lab.d1 import open_database
 from d1lab.d1.migrate import migrate
 from d1lab.ingest.aggregate import aggregate
-from d1lab.pull import pull
-from d1lab.warehouse import open_warehouse
 from tests.support import workerd
-from tests.support.lagging import LaggingD1
+from tests.support.lagging import ROUNDS, LaggingGateway, Sessions, interleave, lost_rows
 from tests.support.worker_database import WorkerDatabase
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation" / "workers.md"
@@ -55,10 +53,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, workerd.running(Path(folder)) as engine:
         events = run_events(engine, Path(folder) / "data", EVENTS // part)
     print(events)
-    sessions = run_interleavings(INTERLEAVINGS // part, PULLS // part)
-    print(sessions)
+    with (
+        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
+        workerd.running(Path(folder)) as engine,
+        closing(LaggingGateway(engine)) as beside,
+    ):
+        interleaved = run_interleavings(beside, INTERLEAVINGS // part, PULLS // part)
+    print(interleaved)
     if part == 1:
-        PAGE.write_text(page(events, sessions), encoding="utf-8")
+        PAGE.write_text(page(events, interleaved), encoding="utf-8")
 
 
 def run_events(engine: workerd.Engine, folder: Path, count: int) -> Events:
@@ -129,56 +132,29 @@ def drawn(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
         }
 
 
-class Sessions(NamedTuple):
+class Interleaved(NamedTuple):
     """What became of the interleavings."""
 
     interleavings: int
-    reads: int
-    by_replica: int
-    stale: int  # reads before the session's bookmark
+    found: Sessions
     pulls: int
     lost: int  # rows committed before a pull, and not in its warehouse
 
 
-def run_interleavings(count: int, pulls: int) -> Sessions:
+def run_interleavings(beside: LaggingGateway, count: int, pulls: int) -> Interleaved:
     """Read beside a replica that lags, and count reads that were stale and rows that were lost."""
-    rnd, reads, by_replica, stale = random.Random(5), 0, 0, 0
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as folder, closing(LaggingD1(Path(folder))) as d1:
-        for _ in range(count):
-            d1.reset()
-            db, seen = d1.open(), 0
-            for _ in range(12):
-                step = rnd.random()
-                if step < 0.4:
-                    d1.write()
-                elif step < 0.6:
-                    d1.copy(rnd.randrange(1, 4))
-                else:
-                    [(rows,)] = db.query("SELECT count(*) FROM log").rows
-                    stale += int(str(rows)) < seen
-                    reads, seen = reads + 1, int(str(rows))
-            by_replica += sum(n for where, n in db.served.items() if not where.is_primary)
-            db.close()
-    return Sessions(count, reads, by_replica, stale, pulls, sum(_lost(rnd) for _ in range(pulls)))
+    rnd = random.Random(5)
+    found = sum((interleave(beside, rnd) for _ in range(count)), Sessions())
+    lost = 0
+    for _ in range(pulls):
+        with tempfile.TemporaryDirectory() as folder:
+            lost += lost_rows(beside, rnd, Path(folder))
+    return Interleaved(count, found, pulls * ROUNDS, lost)
 
 
-def _lost(rnd: random.Random) -> int:
-    """Pull twice beside a replica that lags; return the rows that the warehouse is missing."""
-    with tempfile.TemporaryDirectory() as folder, closing(LaggingD1(Path(folder))) as d1:
-        for _ in range(2):
-            for _ in range(rnd.randrange(4)):
-                d1.write()
-            d1.copy(rnd.randrange(3))
-            with closing(d1.open()) as db:
-                pull(db, Path(folder), database="shop", counters="always")
-        with open_warehouse(Path(folder)) as con:
-            [(held,)] = con.sql("SELECT count(*) FROM log").fetchall()
-        return d1.version - held
-
-
-def page(events: Events, sessions: Sessions) -> str:
+def page(events: Events, interleaved: Interleaved) -> str:
     """Return the page of the results."""
-    differing = sum(rows or 0 for rows in events.differing.values())
+    differing, found = sum(rows or 0 for rows in events.differing.values()), interleaved.found
     return f"""# Workers
 
 `python -m validation.workers` wrote this page: the [Workers](../guide/workers.md) on the real
@@ -196,17 +172,20 @@ engine (workerd, under `wrangler dev`), on a machine with two shared cores.
 | events a second, one consumer, without counters | {events.per_second:,.0f} |
 | events a second, two consumers, with all counters | {events.per_second_folded:,.0f} |
 
-| Gateway, with a replica that lags | |
+| Gateway, whose database has a replica that lags | |
 |---|---|
-| interleavings of writes, copies, and reads | {sessions.interleavings:,} |
-| reads; by the replica | {sessions.reads:,}; {sessions.by_replica:,} |
-| reads of a state before the session's bookmark | {sessions.stale} |
-| pairs of pulls | {sessions.pulls:,} |
-| rows that a pull lost | {sessions.lost} |
+| interleavings of writes, copies, and reads of two connections | {interleaved.interleavings:,} |
+| reads | {found.reads:,} |
+| statements that the replica answered | {found.by_replica:,} |
+| reads of a state before one that the connection had seen | {found.stale} |
+| reads without a row below the highest | {found.torn} |
+| pulls, with writes before and during each | {interleaved.pulls:,} |
+| rows that a pull lost | {interleaved.lost} |
 
-The replica is a model of what D1 promises: a session never reads a state before its bookmark.
-Replica lag, regions, and the throughput of queues exist in production only: see
-[Not tested here](../guide/workers.md#not-tested-here).
+The gateway's own code runs on the engine; its binding is a model of D1's sessions over two
+databases (`tests/engine/lagging.js`): a session never reads a state before its bookmark, and the
+replica answers whenever it may. Replica lag, regions, and the throughput of queues exist in
+production only: see [Not tested here](../guide/workers.md#not-tested-here).
 """
 
 

@@ -102,6 +102,13 @@ def _audit_lines(result: AggregateResult) -> Iterator[str]:
     for table, differ in result.audited.items():
         if differ is None:
             yield f"{table}: the events Worker counted meanwhile. Audit it without --dry-run."
+        elif differ and table not in result.unexplained:
+            told = "to be counted again" if result.dry_run else "counted again"
+            rows = counted(differ, "folded row")
+            yield (
+                f"{table}: {rows} {told}, because events were corrected or deleted, "
+                "or a title, code, or fraction of a unit came late."
+            )
         elif table not in result.unexplained:
             yield f"{table}: folded by the events Worker, and as counted again."
         elif not result.repaired:

@@ -102,24 +102,31 @@ class TableInfo(NamedTuple):
 class Meter:
     """Usage per table over the lifetime of a Database. Thread-safe.
 
-    `on_close` is called once with the total, when the database is closed.
+    `overhead` is what a way to D1 bills besides its statements; `total` is without it. `on_close`
+    is called once with both, when the database is closed.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+        self.overhead = Usage()
         self.on_close: Callable[[Usage], None] | None = None
 
     def close(self) -> None:
         """Pass the total to `on_close`."""
         handed, self.on_close = self.on_close, None
         if handed:
-            handed(self.total)
+            handed(self.total + self.overhead)
 
     def add(self, table: str, usage: Usage) -> None:
         """Count `usage` for `table`; '' for statements without a table."""
         with self._lock:
             self._usage[table] += usage
+
+    def add_overhead(self, usage: Usage) -> None:
+        """Count `usage` that no statement caused."""
+        with self._lock:
+            self.overhead += usage
 
     @property
     def by_table(self) -> dict[str, Usage]:

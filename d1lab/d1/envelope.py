@@ -84,6 +84,7 @@ class Session(NamedTuple):
     bookmark: str
     is_renewed: bool  # the bookmark replaces the one that was asked for
     served: list[tuple[str, bool]]  # for each statement: region, and whether by the primary
+    cost: tuple[int, int]  # rows read and written to carry out the request once
 
 
 def session_of(found: Any) -> Session:
@@ -97,7 +98,9 @@ def session_of(found: Any) -> Session:
         (str(meta.get("served_by_region") or ""), meta.get("served_by_primary") is not False)
         for meta in metas
     ]
-    return Session(results, mark or "", told.get("is_renewed") is True, served)
+    cost = object_of(told.get("cost", {}))
+    rows = (_count(cost, "rows_read"), _count(cost, "rows_written"))
+    return Session(results, mark or "", told.get("is_renewed") is True, served, rows)
 
 
 def ids_by_name(found: Any) -> dict[str, str]:

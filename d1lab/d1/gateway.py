@@ -5,13 +5,15 @@ bookmark that a response had, so that every replica is at least as fresh as what
 pull loses no row below its watermark, and a push reads its own writes.
 
 Requests are signed with one of two secrets (HMAC-SHA256, valid for 60 seconds): the reader's runs
-statements that only read, which the Worker checks, and the writer's runs all.
+statements that only read, which the Worker checks, and the writer's runs all. Each request has a
+nonce, by which the Worker rejects a write that somebody sends a second time.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ import httpx2
 from pydantic import SecretStr
 
 from d1lab.d1 import envelope
-from d1lab.d1.database import Meter, Result, Statement
+from d1lab.d1.database import Meter, Result, Statement, Usage
 from d1lab.d1.limits import is_read
 from d1lab.d1.rest import RestDatabase, is_loopback, port_of, require_sendable
 from d1lab.d1.transport import Transport
@@ -131,6 +133,7 @@ class GatewayDatabase(RestDatabase):
             session = envelope.session_of(found)
             results = read_results(session.results)
             self._learn(session)
+            self.meter.add_overhead(Usage(0, *session.cost))
             return results
 
         try:
@@ -150,12 +153,15 @@ class GatewayDatabase(RestDatabase):
 
 
 def sign(secret: SecretStr, request: httpx2.Request) -> dict[str, str]:
-    """Return the headers of a signed request: its time, and the HMAC of time, address, and body."""
-    at = str(int(time.time()))
+    """Return the headers of a signed request: time, nonce, and the HMAC of both, address, and body.
+
+    Each attempt is signed anew, so the gateway tells d1lab's own retry from somebody's copy.
+    """
+    at, nonce = str(int(time.time())), secrets.token_hex(16)
     address = request.url.raw_path.decode()
-    text = f"{at}\n{request.method}\n{address}\n".encode() + request.content
+    text = f"{at}\n{nonce}\n{request.method}\n{address}\n".encode() + request.content
     digest = hmac.digest(secret.get_secret_value().encode(), text, "sha256").hex()
-    return {"x-d1lab-time": at, "x-d1lab-signature": digest}
+    return {"x-d1lab-time": at, "x-d1lab-nonce": nonce, "x-d1lab-signature": digest}
 
 
 def gateway_endpoint(url: str) -> tuple[str, str]:

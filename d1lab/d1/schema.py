@@ -134,7 +134,7 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
 
 
 _OURS = ("_cf_", "sqlite_")
-_MIGRATIONS = "d1_migrations"
+_UNLISTED = {"d1_migrations", "d1lab_requests"}  # of wrangler; of the gateway
 _PRAGMAS = {"table_xinfo": 1, "index_list": 0, "foreign_key_list": 0}  # with their least rows
 _PER_BATCH = 25  # tables, with a statement for each of these
 _LISTED = {"schema", "name", "type", "wr"}  # columns of the list of tables that are read
@@ -162,7 +162,8 @@ def affinity(declared: str) -> str:
 def read_tables(database: Database) -> dict[str, TableInfo]:
     """Return the user's tables by name.
 
-    Excludes internal tables of D1 and SQLite, `d1_migrations`, and shadow tables of virtual tables.
+    Excludes internal tables of D1 and SQLite, `d1_migrations`, the gateway's record of writes, and
+    shadow tables of virtual tables.
 
     Raises:
         D1UnavailableError: A list is incomplete: every database lists `sqlite_schema`, every table
@@ -243,7 +244,7 @@ def _rowid_column(columns: Sequence[ColumnInfo], indexes: Sequence[Sequence[Valu
 
 
 def _is_users(name: str) -> bool:
-    return not name.startswith(_OURS) and name != _MIGRATIONS
+    return not name.startswith(_OURS) and name not in _UNLISTED
 
 
 def _column(row: tuple[Value, ...], refers: Mapping[str, ForeignKey]) -> ColumnInfo:

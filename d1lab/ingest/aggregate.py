@@ -11,8 +11,9 @@ no longer d1lab's: a file of digests (`kept_path`) shows which values d1lab wrot
 machine the digests in D1 (`counted`).
 
 Counters that the events Worker folds (`folds`) are audited: those in D1 are compared with a recount
-up to the Worker's mark. If they agree, or counted events were corrected or deleted, the table is
-brought up to date as any other; otherwise it is only reported, and `repair` writes the recount.
+up to the Worker's mark. If they agree, or counted events were corrected or deleted, or the Worker
+left the difference to a recount (a title that came late), the table is brought up to date as any
+other; otherwise it is only reported, and `repair` writes the recount.
 """
 
 # pyright: standard
@@ -244,7 +245,7 @@ class _Aggregation:
         self.audited[table.name] = None if self._shared.has_moved else comparison.differ
         if self._dry_run and self._shared.has_moved:
             return comparison
-        is_wrong = comparison.differ and not self._shared.is_explained(fold)
+        is_wrong = sides.count_beyond_fold() and not self._shared.is_explained(fold)
         if is_wrong:
             self.unexplained.append(table.name)
         if is_wrong and not self._repair:

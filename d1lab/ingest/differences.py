@@ -83,6 +83,17 @@ class Sides:
         sample = tuple(self._sample()) if differ else ()
         return Comparison(self._table.name, stored, differ, short, tuple(columns), sample)
 
+    def count_beyond_fold(self) -> int:
+        """Count the rows that differ in more than what the events Worker leaves to a recount.
+
+        It keeps the title or code of another event of the row, and rounds units in each batch.
+        """
+        beyond = " OR ".join(_beyond_fold(self._table, name) for name in self._figures)
+        [(rows,)] = self._con.execute(
+            f"SELECT count(*) FROM {_BOTH} AS sides WHERE differs AND (NOT is_stored OR {beyond})"
+        ).fetchall()
+        return rows
+
     def rows(self) -> list[str]:
         """Return the rows to update, each a JSON array of key and figures.
 
@@ -149,6 +160,8 @@ class Sides:
 
 
 _BOTH = "d1lab_both_sides"
+_LATE = ("product_title", "discount_code")
+_ROUNDED = ("units_sold_with_discount", "units_sold_without_discount")
 
 
 _UPTO = """order_lines AS (
@@ -185,6 +198,20 @@ def _both_sql(table: Table, upto: int | None) -> str:
         )
         SELECT *, NOT is_stored OR {differs} AS differs FROM sides
     """
+
+
+def _beyond_fold(table: Table, name: str) -> str:
+    """SQL that is true if a figure differs, and no limit of the events Worker's fold is why."""
+    differs = f"{_event(name)} IS DISTINCT FROM {_stored(name)}"
+    if name in _LATE:
+        is_why = f"{quote(name)} = sides.{_stored(name)}"
+    elif name in _ROUNDED:
+        is_why = "units <> round(lines.units)"
+    else:
+        return differs
+    same = " AND ".join(f"lines.{quote(key)} = sides.{quote(key)}" for key in table.key)
+    lines = f"FROM d1lab.order_lines AS lines WHERE {same} AND lines.{is_why}"
+    return f"{differs} AND NOT EXISTS ({lines})"
 
 
 def _digest(cells: Iterable[str]) -> str:

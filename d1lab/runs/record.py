@@ -134,7 +134,7 @@ class RunRecord(_Record):
     reason: Words = ""  # one sentence: why it was skipped, stopped, failed, or timed out
     seconds: float | None = None
     database: str = "demo"
-    url_kind: Literal["d1", "wrangler", "sqlite", "dump"] = "sqlite"
+    url_kind: Literal["d1", "gateway", "wrangler", "sqlite", "dump"] = "sqlite"
     parameters: dict[str, Any] = {}  # all resolved parameters, as passed to the notebook
     given: tuple[str, ...] = ()  # the names set by the caller; the others are defaults
     notebook_hash: str = ""

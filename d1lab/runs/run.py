@@ -301,7 +301,7 @@ def _record(
 ) -> RunRecord:
     finished_at = datetime.now(UTC)
     read = {name for record in outbox.read_notes(run_dir) for name in record["reads"]}
-    kind = settings.resolve(task.database)[1].url.partition(":")[0]
+    kind = re.split(r"[:+]", settings.resolve(task.database)[1].url)[0]
     return RunRecord(
         run_id=run_dir.name,
         report=task.report.name,
@@ -314,7 +314,7 @@ def _record(
         reason=execution.reason,
         seconds=(finished_at - started_at).total_seconds(),
         database=task.database,
-        url_kind="wrangler" if kind == "wrangler+http" else kind,  # pyright: ignore[reportArgumentType]
+        url_kind=kind,  # pyright: ignore[reportArgumentType]
         parameters=task.parameters,
         given=task.given,
         notebook_hash=task.report.digest,

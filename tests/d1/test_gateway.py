@@ -1,4 +1,4 @@
-"""The gateway's client: signed requests, sessions, and pulls beside a replica that lags."""
+"""The gateway's client: signed requests, and sessions beside a replica that lags."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from d1lab.config import load_settings
 from d1lab.d1.connect import connect, open_database
 from d1lab.d1.gateway import GatewayDatabase, ServedBy, gateway_endpoint, sign
 from d1lab.errors import D1AuthError, InputError
-from d1lab.pull import pull
-from d1lab.warehouse import open_warehouse
 from tests.support.d1_api import D1Api
 from tests.support.examples import examples
 from tests.support.lagging import URL, LaggingD1
@@ -84,23 +82,6 @@ def test_the_interleavings_find_a_replica_that_ignores_bookmarks():
         interleave(d1, ["write", "read", "read"])
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4))
-@settings(max_examples=examples(6))
-def test_a_pull_loses_no_row_to_a_lagging_replica(rounds):
-    """Whatever was committed before a pull is in the warehouse after it."""
-    with lagging() as d1, tempfile.TemporaryDirectory() as folder:
-        for writes, copied in rounds:
-            for _ in range(writes):
-                d1.write()
-            d1.copy(copied)
-            with closing(d1.open()) as db:
-                pull(db, Path(folder), database="shop", counters="always")
-            with open_warehouse(Path(folder)) as con:
-                served = con.sql("SELECT sum(statements) FROM d1lab.served_by").fetchall()
-                assert served[0][0] > 0
-                assert con.sql("SELECT count(*) FROM log").fetchall() == [(d1.version,)]
-
-
 def test_a_connection_begins_at_the_primary_and_goes_on_with_the_newest_bookmark():
     """A bookmark that the primary renews, after a restore, replaces a higher one."""
     with lagging() as d1:
@@ -126,11 +107,13 @@ def test_a_connection_begins_at_the_primary_and_goes_on_with_the_newest_bookmark
 
 
 def test_a_request_is_signed_over_time_address_and_body():
-    """As the Worker computes it."""
+    """As the Worker computes it; no two requests are the same."""
     request = httpx2.Request("POST", "https://x.example/shop/query?a=1", content=b"body")
     headers = sign(SecretStr("key"), request)
-    text = f"{headers['x-d1lab-time']}\nPOST\n/shop/query?a=1\nbody".encode()
+    at, nonce = headers["x-d1lab-time"], headers["x-d1lab-nonce"]
+    text = f"{at}\n{nonce}\nPOST\n/shop/query?a=1\nbody".encode()
     assert headers["x-d1lab-signature"] == hmac.new(b"key", text, hashlib.sha256).hexdigest()
+    assert nonce != sign(SecretStr("key"), request)["x-d1lab-nonce"]
 
 
 @pytest.mark.parametrize(

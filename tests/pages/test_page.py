@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
 from d1lab.pages.storage import place, remove_page
 from d1lab.pages.svg import csp_hash
+from d1lab.runs.record import RunRecord
 from tests.support.sample_run import (
     HOSTILE,
     PULLED,
@@ -216,6 +218,12 @@ def test_comparison_with_another_kind_of_run_says_so(page):
     page(turnover_cells(), run_id="before", parameters={"days": 30}, notebook_hash="old")
     html = page(turnover_cells(), previous_run_id="before", parameters={"days": 90})
     assert "that run had other parameters (days) and the notebook has changed since" in html
+
+
+@pytest.mark.parametrize("kind", get_args(RunRecord.model_fields["url_kind"].annotation))
+def test_every_kind_of_database_has_a_name(page, kind):
+    """A run over REST, by the gateway, or on a file: the page says which."""
+    assert "D1, " in page(url_kind=kind) or kind == "d1"
 
 
 def test_gone_previous_run_is_no_error(page):

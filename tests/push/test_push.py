@@ -27,6 +27,7 @@ from d1lab.errors import D1UnavailableError, InputError, PushError, UnknownName
 from d1lab.push import PushResult, TablePush, plan, push, rollback
 from d1lab.push.before_image import load_image
 from tests.support import workerd
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 DAY = "2026-05-01"
 INVENTORY = "SELECT sku, days_of_supply, turnover_rate FROM inventory_impact ORDER BY sku"
@@ -1058,10 +1059,12 @@ def test_push_of_what_stage_wrote(db: SqliteDatabase, tmp_path: Path) -> None:
 # ---- the real engine --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def d1(engine: workerd.Engine) -> Iterator[Database]:
-    """An empty database of the real engine."""
-    database = open_database(engine.fresh())
+@pytest.fixture(params=["rest", pytest.param("gateway", marks=pytest.mark.long)])
+def d1(request: pytest.FixtureRequest, engine: workerd.Engine) -> Iterator[Database]:
+    """An empty database of the real engine: over REST, and by the gateway."""
+    worker = WorkerDatabase(engine)
+    url = worker.gateway if request.param == "gateway" else worker.url
+    database = open_database(url, read_token=READER, write_token=WRITER)
     yield database
     database.close()
 

@@ -1,22 +1,32 @@
-"""The gateway over a primary and a replica that lags: D1's promises, without a network.
+"""A primary and a replica that lags: D1's promises, without a network.
 
 D1 promises of a session that begins with a bookmark: it reads a database that is at least as fresh.
 The replica here shows an earlier version of the primary; it is asked whenever it may be.
+
+`LaggingD1` answers in the gateway's place, for tests of its client. `LaggingGateway` is the gateway
+itself, on the real engine, with such a pair as its database (tests/engine/lagging.js).
 """
 
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 
 from d1lab.d1 import Statement
-from d1lab.d1.gateway import GatewayDatabase
+from d1lab.d1.gateway import GatewayDatabase, ServedBy
 from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.pull import pull
+from d1lab.warehouse import open_warehouse
+from tests.support import workerd
 from tests.support.d1_api import as_json
-from tests.support.worker_database import READER, WRITER
+from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 URL = "gateway+https://gateway.example/shop"
 
@@ -89,3 +99,117 @@ class LaggingD1:
         """Close both databases."""
         self.primary.close()
         self.replica.close()
+
+
+Step = int | list[dict[str, Any]]
+"""What happens to the pair: the replica catches up by so many writes, or statements are written."""
+
+_ADD = "INSERT INTO log (version) VALUES (1)"
+_READS = [
+    Statement("SELECT * FROM log ORDER BY id DESC LIMIT 1"),  # two calls of a session: names, rows
+    Statement("SELECT count(*), max(id) FROM log"),
+]
+ROUNDS = 3  # of pulls into one warehouse
+ADDED: Step = [{"sql": _ADD}]
+
+
+class LaggingGateway:
+    """The gateway on the real engine, whose database has a replica that lags; one table `log`."""
+
+    def __init__(self, engine: workerd.Engine) -> None:
+        self.worker, replica = WorkerDatabase(engine), WorkerDatabase(engine)
+        self.worker.ask("lag", replica=replica.name)
+        self.steps([{"sql": "CREATE TABLE log (id INTEGER PRIMARY KEY, version INTEGER)"}], 1)
+        self.pair = self.open(), self.open()
+
+    def steps(
+        self, *now: Step, between: Iterable[Iterable[Step]] = (), **flags: bool
+    ) -> dict[str, Any]:
+        """Let steps happen at once, and others before each read of the next sessions.
+
+        Returns:
+            `version` and `copied`, in writes, and the `starts` of the sessions since the last call.
+        """
+        return self.worker.ask("steps", now=now, between=[[*some] for some in between], **flags)
+
+    def open(self) -> GatewayDatabase:
+        """A new connection, as a pull has."""
+        return GatewayDatabase(self.worker.gateway, reader=READER, writer=WRITER)
+
+    def close(self) -> None:
+        """Close the pair of connections."""
+        for db in self.pair:
+            db.close()
+
+    def begin(self) -> None:
+        """Empty both tables; the pair goes on with its bookmarks."""
+        self.steps([{"sql": "DELETE FROM log"}], 10**6)
+
+
+class Sessions(NamedTuple):
+    """What became of interleaved writes, copies, and reads."""
+
+    reads: int = 0
+    by_replica: int = 0  # statements
+    stale: int = 0  # reads of a state before one that the connection had read or written
+    torn: int = 0  # reads without a row below the highest
+
+    def __add__(self, other: object) -> Sessions:
+        if not isinstance(other, Sessions):
+            return NotImplemented
+        return Sessions(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+def interleave(beside: LaggingGateway, rnd: random.Random, steps: int = 10) -> Sessions:
+    """Let two connections read and write in random order, while others write and a replica lags."""
+    beside.begin()
+    reads = stale = torn = 0
+    seen, now = dict.fromkeys(beside.pair, 0), list[Step]()
+    before = _by_replica(beside)
+    for _ in range(steps):
+        kind, db = rnd.random(), rnd.choice(beside.pair)
+        if kind < 0.45:
+            now.append(_drawn(rnd))
+            continue
+        beside.steps(*now, between=[[_drawn(rnd)] * rnd.randrange(2) for _ in range(3)])
+        now.clear()
+        if kind < 0.55:
+            seen[db] = max(seen[db], _write(db))
+            continue
+        [_, (count, last)] = ([*result.rows, (0, 0)][0] for result in db.batch(_READS))
+        rows, highest = int(str(count)), int(str(last or 0))
+        reads, stale, torn = reads + 1, stale + (rows < seen[db]), torn + (rows != highest)
+        seen[db] = max(seen[db], rows)
+    return Sessions(reads, _by_replica(beside) - before, stale, torn)
+
+
+def _by_replica(beside: LaggingGateway) -> int:
+    served = sum((db.served for db in beside.pair), Counter[ServedBy]())
+    return sum(count for where, count in served.items() if not where.is_primary)
+
+
+def _drawn(rnd: random.Random) -> Step:
+    return ADDED if rnd.random() < 0.65 else rnd.randrange(1, 4)
+
+
+def _write(db: GatewayDatabase) -> int:
+    """Add a row; return how many there are at least."""
+    [(number,)] = db.execute(f"{_ADD} RETURNING id").rows
+    return int(str(number))
+
+
+def lost_rows(beside: LaggingGateway, rnd: random.Random, folder: Path) -> int:
+    """Pull several times into a folder; return the rows in D1 that the warehouse is missing."""
+    beside.begin()
+    lost = 0
+    for _ in range(ROUNDS):
+        beside.steps(*([ADDED] * rnd.randrange(4)), rnd.randrange(3))
+        with closing(beside.open()) as db:
+            [(before,)] = db.query("SELECT count(*) FROM log").rows
+        beside.steps(between=[[ADDED]] * rnd.randrange(4))
+        with closing(beside.open()) as db:
+            pull(db, folder, database="shop", counters="always")
+        with open_warehouse(folder) as con:
+            [(held,)] = con.sql("SELECT count(*) FROM log").fetchall()
+        lost += max(0, int(str(before)) - held)
+    return lost

@@ -48,7 +48,7 @@ class ShopApp:
 
     def track(self, *uses: Use) -> None:
         """Count uses as customers make them: an upsert and a message to the queue for each."""
-        self._tracked += self._ask("track", uses=[use._asdict() for use in uses])
+        self._tracked += self.ask("track", uses=[use._asdict() for use in uses])
 
     def settle(self) -> None:
         """Wait until the queue has counted all that was tracked.
@@ -64,7 +64,7 @@ class ShopApp:
             assert now < start + SETTLE_SECONDS, f"{missing}:\n{self._engine.log()}"
             if now > nudged + NUDGE_SECONDS:
                 nudged = now
-                self._ask("nudge")
+                self.ask("nudge")
             time.sleep(0.05)
 
     def deliver(self, *uses: Use, stop_after: int | None = None) -> None:
@@ -76,17 +76,17 @@ class ShopApp:
         self.settle()
         before = self._counted()
         try:
-            self._ask("deliver", uses=[use._asdict() for use in uses], stop_after=stop_after)
+            self.ask("deliver", uses=[use._asdict() for use in uses], stop_after=stop_after)
         finally:
             self._delivered += self._counted() - before
 
     def dashboard(self, shop: str, since: str) -> dict[str, Any]:
         """What the app shows of a shop: discounts, uses, savings and skus used since a day."""
-        return self._ask("dashboard", shop=shop, since=since)
+        return self.ask("dashboard", shop=shop, since=since)
 
     def archive(self, before: str) -> dict[str, int]:
         """The app's retention: rows made before a day go to analytics_archive."""
-        return self._ask("archive", before=before)
+        return self.ask("archive", before=before)
 
     def sql(self, statement: str, *params: Any) -> list[dict[str, Any]]:
         """Rows of any statement, as the app itself would run it."""
@@ -94,19 +94,20 @@ class ShopApp:
 
     def batch(self, statements: list[tuple[str, tuple[Any, ...]]]) -> list[dict[str, Any]]:
         """Several statements in one D1 batch: `rows` and billed rows `written` of each."""
-        return self._ask("sql", statements=statements)
+        return self.ask("sql", statements=statements)
 
-    def _counted(self) -> int:
-        [row] = self.sql("SELECT total(total_discounts_used) AS uses FROM daily_discount_stats")
-        return int(row["uses"])
-
-    def _ask(self, route: str, **body: Any) -> Any:
+    def ask(self, route: str, **body: Any) -> Any:
+        """What a route of the app answers."""
         name = self.url.rpartition("/")[2]
         address = f"http://127.0.0.1:{self._engine.port}/{name}/{route}"
         answer = httpx2.post(address, json=body, timeout=60)
         if answer.status_code != 200:
             raise AppError(answer.json()["error"])
         return answer.json()
+
+    def _counted(self) -> int:
+        [row] = self.sql("SELECT total(total_discounts_used) AS uses FROM daily_discount_stats")
+        return int(row["uses"])
 
 
 class AppError(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
 from pydantic import SecretStr
 
 from tests.support import workerd
@@ -16,7 +15,7 @@ class WorkerDatabase:
     """A database of its own, and the Workers' functions on it."""
 
     def __init__(self, engine: workerd.Engine, url: str = "") -> None:
-        self.url, self._port = url or engine.fresh(), engine.port
+        self.url, self._port, self._client = url or engine.fresh(), engine.port, engine.client
 
     @property
     def gateway(self) -> str:
@@ -35,6 +34,6 @@ class WorkerDatabase:
             AssertionError: The Worker failed; the message is its error.
         """
         address = f"http://127.0.0.1:{self._port}/{self.name}/{route}"
-        answer = httpx2.post(address, json=body, timeout=120)
+        answer = self._client.post(address, json=body, timeout=120)
         assert answer.status_code == 200, answer.text
         return answer.json()

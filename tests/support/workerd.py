@@ -30,6 +30,7 @@ class Engine:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
+        self.client = httpx2.Client(trust_env=False)
         self._unused = iter(database_names())
 
     @property
@@ -70,19 +71,21 @@ def database_names() -> list[str]:
 
 
 @contextmanager
-def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
+def running(folder: Path, app: Path = HOME, *others: Path) -> Iterator[Engine]:
     """An engine that keeps its state in `folder` and runs an app; it is stopped at the end.
 
     Args:
         folder: Where the engine's state and log go.
         app: The folder of a Worker and its wrangler.json, to which the databases are added.
+        others: Configurations of Workers that run beside it, for its service bindings.
     """
     _configure(folder, app)
     ports = _free_ports()
     port, inspector = next(ports), next(ports)
+    beside = [part for path in others for part in ("--config", str(path))]
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
-            [*_command(), "dev", "--config", "wrangler.json", "--ip", "127.0.0.1",
+            [*_command(), "dev", "--config", "wrangler.json", *beside, "--ip", "127.0.0.1",
              "--port", str(port), "--inspector-port", str(inspector), "--persist-to", STATE],
             cwd=folder, env=_environment(folder), stdout=log, stderr=log,
             start_new_session=True,
@@ -90,7 +93,8 @@ def running(folder: Path, app: Path = HOME) -> Iterator[Engine]:
         try:
             engine = Engine(folder, port)
             _wait(engine, process)
-            yield engine
+            with engine.client:
+                yield engine
         finally:
             _stop(process)
 

@@ -6,13 +6,12 @@
 //   GET  results    ?shop=&report=    the pushed columns of a report, from the cache
 //   GET  version    of the gateway, and what it is bound to
 
-import { query, Rejected } from "./query.js";
-import {
-  cached, dashboard, dashboardKey, isPush, purge, reportResults, resultKey,
-} from "./results.js";
+import { query } from "./query.js";
+import { Rejected } from "./rejected.js";
+import { dashboardOf, isPush, purge, resultsOf } from "./results.js";
 import { signer } from "./signature.js";
 
-export const VERSION = "1";
+export const VERSION = "2";
 
 const MOST_BYTES = 10_000_000; // of a request
 
@@ -34,41 +33,35 @@ async function answer(request, env) {
   const [, name, route] = url.pathname.split("/").map(decodeURIComponent);
   const body = await request.arrayBuffer();
   if (body.byteLength > MOST_BYTES) throw new Rejected("request too large", 413);
-  const role = await signer(request, body, env);
-  if (!role) throw new Rejected("the signature is missing, invalid, or older than 60 seconds", 401);
+  const by = await signer(request, body, env);
+  if (!by) throw new Rejected("the signature is missing, invalid, or older than 60 seconds", 401);
   const db = databaseOf(env, name);
   const shop = url.searchParams.get("shop"), report = url.searchParams.get("report");
-  if (request.method === "POST" && route === "query") return queried(env, name, db, role, body);
+  if (request.method === "POST" && route === "query") return queried(env, name, db, by, body);
   if (request.method !== "GET") throw new Rejected("no such route", 404);
-  if (route === "version") return described(env, role);
+  if (route === "version") return described(env, by.role);
   if (!shop) throw new Rejected("the parameter shop is missing", 400);
-  const latest = () => db.withSession("first-unconstrained");
-  if (route === "dashboard") {
-    return shown(await cached(env, dashboardKey(name, shop), () => dashboard(latest(), shop)));
-  }
-  if (route === "results" && report) {
-    const compute = () => reportResults(latest(), shop, report);
-    return shown(await cached(env, resultKey(name, shop, report), compute));
-  }
+  if (route === "dashboard") return shown(await dashboardOf(env, name, db, shop));
+  if (route === "results" && report) return shown(await resultsOf(env, name, db, shop, report));
   throw new Rejected("no such route", 404);
 }
 
-function databaseOf(env, name) {
+export function databaseOf(env, name) {
   const names = env.DATABASES ?? {};
   const db = Object.hasOwn(names, name) ? env[names[name]] : undefined;
   if (!db) throw new Rejected(`no database ${JSON.stringify(name)} is bound to this gateway`, 404);
   return db;
 }
 
-async function queried(env, name, db, role, body) {
+async function queried(env, name, db, by, body) {
   let asked;
   try {
     asked = JSON.parse(new TextDecoder().decode(body));
   } catch {
     throw new Rejected("the body is not JSON", 400);
   }
-  const found = await query(db, role, asked ?? {});
-  if (asked.write && isPush(asked.statements)) await purge(env, name, db);
+  const found = await query(db, by, asked ?? {}, env.WAIT_MS);
+  if (asked.write && isPush(asked.statements)) await purge(env, name);
   return new Response(found, { headers: { "content-type": "application/json" } });
 }
 

@@ -2,30 +2,27 @@
 // bookmark. Results have the form of Cloudflare's REST API. `is_renewed`: no replica reached the
 // bookmark in time, or D1 was restored to an earlier state; the primary's bookmark replaces it.
 
+import { writeOnce } from "./once.js";
 import { readKind } from "./read_only.js";
+import { Rejected } from "./rejected.js";
 
 const WAIT_MS = 15_000; // for a replica to reach the bookmark; then the primary is asked
 const MOST_BYTES = 24_000_000; // of a response: a Worker has 128 MB, and holds it several times
 const MOST_NAMES = 500;
 
-export class Rejected extends Error {
-  constructor(message, status) {
-    super(message);
-    this.status = status;
-  }
-}
-
 // Runs {statements: [[sql, params]], bookmark, write}. Both `bookmark` values of D1 are accepted, too.
-export async function query(db, role, { statements, bookmark = "first-primary", write = false }) {
+// `by` is who signed the request, and when.
+export async function query(db, by, asked, wait = WAIT_MS) {
+  const { statements, bookmark = "first-primary", write = false } = asked;
   if (!Array.isArray(statements) || !statements.length || !statements.every(isStatement)) {
     throw new Rejected("statements must be a list of [sql, params]", 400);
   }
-  if (write && role !== "writer") throw new Rejected("writing requires the writer's secret", 403);
+  if (write && by.role !== "writer") throw new Rejected("writing requires the writer's secret", 403);
   if (!write) requireReads(statements);
   const start = write ? "first-primary" : String(bookmark);
-  const { results, mark, from } = await inSession(db, start, (session) =>
-    write ? writeAll(session, statements) : readAll(session, statements));
-  const result = { results, bookmark: mark, is_renewed: from !== start };
+  const { found, mark, from } = await inSession(db, start, wait, (session) =>
+    write ? writeAll(session, statements, by) : readAll(session, statements, formsOf(db)));
+  const result = { ...found, bookmark: mark, is_renewed: from !== start };
   const body = JSON.stringify({ success: true, errors: [], result });
   if (body.length > MOST_BYTES) throw new Rejected("result too large for the gateway", 413);
   return body;
@@ -41,16 +38,16 @@ function requireReads(statements) {
 }
 
 // A replica that does not reach the bookmark in time is given up for the primary. A write is sent once.
-async function inSession(db, start, work) {
+async function inSession(db, start, wait, work) {
   const run = async (from) => {
     const session = db.withSession(from);
-    return { results: await work(session), mark: session.getBookmark(), from };
+    return { found: await work(session), mark: session.getBookmark(), from };
   };
   if (start === "first-primary") return run(start);
   let timer;
-  const late = new Promise((resolve) => { timer = setTimeout(() => resolve(null), WAIT_MS); });
-  const found = await Promise.race([run(start), late]).finally(() => clearTimeout(timer));
-  return found ?? run("first-primary");
+  const late = new Promise((resolve) => { timer = setTimeout(() => resolve(null), wait); });
+  const first = await Promise.race([run(start), late]).finally(() => clearTimeout(timer));
+  return first ?? run("first-primary");
 }
 
 const prepared = (db, [sql, params = []]) => {
@@ -58,11 +55,13 @@ const prepared = (db, [sql, params = []]) => {
   return params.length ? statement.bind(...params) : statement;
 };
 
-async function writeAll(session, statements) {
-  const done = await session.batch(statements.map((each) => prepared(session, each)));
-  return done.map(({ results, meta }) => ({
-    success: true, meta, results: results?.length ? table(Object.keys(results[0]), results) : null,
+async function writeAll(session, statements, by) {
+  const sent = statements.map((each) => prepared(session, each));
+  const { done, cost } = await writeOnce(session, sent, by);
+  const results = done.map(({ results: rows, meta }) => ({
+    success: true, meta, results: rows?.length ? table(Object.keys(rows[0]), rows) : null,
   }));
+  return { results, cost };
 }
 
 const table = (names, rows) => ({
@@ -70,31 +69,41 @@ const table = (names, rows) => ({
 });
 
 // D1's batch gives rows as objects, without columns where there are no rows, and with one of several
-// columns of the same name. So the names are read first (LIMIT 0 reads no row), once for each SQL.
-const known = new Map();
+// columns of the same name. So the names are read first (LIMIT 0 reads no row), once for each SQL of a
+// database.
+const known = new WeakMap();
 
-async function readAll(session, statements) {
+function formsOf(db) {
+  if (!known.has(db)) known.set(db, new Map());
+  return known.get(db);
+}
+
+async function readAll(session, statements, seen) {
   const forms = [];
-  for (const each of statements) forms.push(await formOf(session, each));
+  for (const each of statements) forms.push(await formOf(session, each, seen));
   const done = await session.batch(
     statements.map(([, params], place) => prepared(session, [forms[place].sql, params])),
   );
-  return done.map(({ results, meta }, place) => {
+  const results = done.map(({ results: found, meta }, place) => {
     const { names, keys, text } = forms[place];
-    if (results.length && Object.keys(results[0]).length !== keys.length) {
-      known.delete(text); // the table got another column meanwhile
+    if (found.length && !isNamed(found[0], keys)) {
+      seen.delete(text); // the table has other columns meanwhile
       throw new Rejected("the columns changed: storage caused object to be reset. Try again", 503);
     }
-    const rows = results.map((row) => keys.map((key) => row[key]));
+    const rows = found.map((row) => keys.map((key) => row[key]));
     return { success: true, meta, results: { columns: names, rows } };
   });
+  return { results };
 }
 
-async function formOf(session, [text, params]) {
-  if (known.has(text)) return known.get(text);
+const isNamed = (row, keys) =>
+  Object.keys(row).length === keys.length && keys.every((key) => Object.hasOwn(row, key));
+
+async function formOf(session, [text, params], seen) {
+  if (seen.has(text)) return seen.get(text);
   const form = await readForm(session, text, params);
-  if (known.size >= MOST_NAMES) known.delete(known.keys().next().value);
-  if (form.isLasting) known.set(text, form);
+  if (seen.size >= MOST_NAMES) seen.delete(seen.keys().next().value);
+  if (form.isLasting) seen.set(text, form);
   return form;
 }
 

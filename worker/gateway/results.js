@@ -2,6 +2,7 @@
 // and the dashboard's figures. From a cache for five minutes; a push purges it.
 
 export const TTL_SECONDS = 300;
+const KV_PAUSE_MS = 1_100;
 const MOST_ROWS = 1_000;
 
 const DASHBOARD = `
@@ -63,8 +64,18 @@ async function pushed(db, shop, held) {
   };
 }
 
-// Answers from the cache, else from D1. KV where it is bound, else the data center's Cache API.
-export async function cached(env, key, compute) {
+// The dashboard, and a report's results, as JSON: {body, from: "cache" | "d1"}.
+export const dashboardOf = (env, name, db, shop) =>
+  cached(env, name, ["dashboard", shop], () => dashboard(latest(db), shop));
+export const resultsOf = (env, name, db, shop, report) =>
+  cached(env, name, ["results", shop, report], () => reportResults(latest(db), shop, report));
+
+const latest = (db) => db.withSession("first-unconstrained");
+
+// Answers from the cache, else from D1. KV where it is bound, else the data center's Cache API. The
+// generation is read before D1, so that what a push overtakes is kept under a name of the past.
+async function cached(env, name, parts, compute) {
+  const key = `d1lab:${name}:${await generation(env, name)}:${JSON.stringify(parts)}`;
   const found = await get(env, key);
   if (found !== null) return { body: found, from: "cache" };
   const body = JSON.stringify(await compute());
@@ -72,39 +83,52 @@ export async function cached(env, key, compute) {
   return { body, from: "d1" };
 }
 
-const address = (key) => `https://d1lab.invalid/${encodeURIComponent(key)}`;
+const generationKey = (name) => `d1lab:${name}`;
 
-async function get(env, key) {
+async function generation(env, name) {
+  return await get(env, generationKey(name)) ?? renewed(env, name);
+}
+
+async function renewed(env, name) {
+  const id = crypto.randomUUID();
+  await put(env, generationKey(name), id);
+  return id;
+}
+
+// KV limits a key to 512 bytes.
+async function keyOf(key) {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  return `d1lab:${[...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+const address = (key) => `https://d1lab.invalid/${key}`;
+
+async function get(env, text) {
+  const key = await keyOf(text);
   if (env.KV) return env.KV.get(key);
   const found = await caches.default.match(address(key));
   return found ? found.text() : null;
 }
 
-async function put(env, key, body) {
+async function put(env, text, body) {
+  const key = await keyOf(text);
   if (env.KV) return env.KV.put(key, body, { expirationTtl: TTL_SECONDS });
   const headers = { "cache-control": `max-age=${TTL_SECONDS}` };
   return caches.default.put(address(key), new Response(body, { headers }));
 }
 
-// Whether statements are those with which a push, or a rollback, ends.
+// Whether statements are those with which a push, or a rollback, begins or ends.
 export const isPush = (statements) =>
   statements.some(([sql]) => /\bd1lab_(pushes|results)\b/.test(sql) && !/^\s*select/i.test(sql));
 
-// Forgets what is cached of a database. The Cache API forgets in this data center; elsewhere the
-// TTL ends it.
-export async function purge(env, name, db) {
-  if (env.KV) {
-    const { keys } = await env.KV.list({ prefix: `d1lab:${name}:` });
-    await Promise.all(keys.map((key) => env.KV.delete(key.name)));
-    return;
-  }
-  const sql = "SELECT DISTINCT shop, report FROM d1lab_results";
-  const { results } = await db.prepare(sql).all();
-  for (const { shop, report } of results) {
-    await caches.default.delete(address(resultKey(name, shop, report)));
-    await caches.default.delete(address(dashboardKey(name, shop)));
+// Forgets all that is cached of a database, at the price of one write: nothing asks for a name of an
+// earlier generation, and the TTL ends it. The Cache API forgets in this data center only. KV takes
+// one write a second of a key, so it is asked twice. What was pushed is in D1 whatever happens here.
+export async function purge(env, name) {
+  try {
+    await renewed(env, name);
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, KV_PAUSE_MS));
+    await renewed(env, name).catch((error) => console.error(`d1lab gateway: ${error}`));
   }
 }
-
-export const dashboardKey = (name, shop) => `d1lab:${name}:${shop}`;
-export const resultKey = (name, shop, report) => `d1lab:${name}:${shop}:${report}`;

@@ -1,25 +1,30 @@
-// Requests are signed: HMAC-SHA256 over time, method, path, and body, by one of two secrets. The
-// reader's runs statements that only read; the writer's runs all.
+// Requests are signed: HMAC-SHA256 over time, nonce, method, path, and body, by one of two secrets.
+// The reader's runs statements that only read; the writer's runs all. A copy of a request is valid
+// within the time window: it can read again, but it cannot write again (once.js).
 
-const WINDOW_SECONDS = 60; // for clocks that differ; an older request is not repeated by anybody
+export const WINDOW_SECONDS = 60; // for clocks that differ
 const encoder = new TextEncoder();
 
-// Returns "reader" or "writer"; null if the signature is neither's, or too old.
+// Returns {role: "reader" | "writer", at, nonce}; null if the signature is neither's, or too old.
 export async function signer(request, body, env, now = Date.now()) {
   const url = new URL(request.url);
   const time = request.headers.get("x-d1lab-time") ?? "";
+  const nonce = request.headers.get("x-d1lab-nonce") ?? "";
   const given = request.headers.get("x-d1lab-signature") ?? "";
   if (!/^\d{1,12}$/.test(time) || Math.abs(now / 1000 - Number(time)) > WINDOW_SECONDS) return null;
-  if (!/^[0-9a-f]{64}$/.test(given)) return null;
+  if (!/^[0-9a-f]{32}$/.test(nonce) || !/^[0-9a-f]{64}$/.test(given)) return null;
   const bytes = Uint8Array.from(given.match(/../g), (pair) => parseInt(pair, 16));
-  const head = encoder.encode(`${time}\n${request.method}\n${url.pathname}${url.search}\n`);
+  const head = encoder.encode(`${time}\n${nonce}\n${request.method}\n${url.pathname}${url.search}\n`);
   const data = new Uint8Array(head.length + body.byteLength);
   data.set(head);
   data.set(new Uint8Array(body), head.length);
-  if (await isSigned(env.READER_SECRET, bytes, data)) {
-    return env.READER_SECRET === env.WRITER_SECRET ? "writer" : "reader";
-  }
-  return await isSigned(env.WRITER_SECRET, bytes, data) ? "writer" : null;
+  const role = await roleOf(env, bytes, data);
+  return role && { role, at: Number(time), nonce };
+}
+
+async function roleOf({ READER_SECRET, WRITER_SECRET }, bytes, data) {
+  if (await isSigned(WRITER_SECRET, bytes, data)) return "writer";
+  return await isSigned(READER_SECRET, bytes, data) ? "reader" : null;
 }
 
 async function isSigned(secret, bytes, data) {

@@ -151,6 +151,29 @@ def test_audit_reports_and_repairs_with_a_before_image(shop: Shop, event):
     assert shop.one("SELECT times_used FROM discount_analytics WHERE sku = 'SOCK'") == 70
 
 
+def test_audit_corrects_what_the_fold_leaves_to_a_recount(shop: Shop, event):
+    """A late title or code, and fractions of units; a title that no event has is reported."""
+    shop.aggregate(fold=True)
+    may, june = "2026-05-01 10:00:00", "2026-06-01 10:00:00"
+    hat = {"sku": "HAT", "discount_id": None, "discount_code": None, "discount_amount": 0}
+    shop.deliver(event(1, product_title="Old", discount_code="OLD", occurred_at="2026-04-01"))
+    shop.deliver(event(2, product_title=None, discount_code=None, occurred_at=june))
+    shop.deliver(event(3, product_title="Late", discount_code="LATE", occurred_at=may))
+    for number in (4, 5, 6):
+        shop.deliver(event(number, quantity=0.4, **hat))
+    title = "SELECT product_title FROM product_performance WHERE sku = 'SOCK'"
+    code = "SELECT discount_code FROM discount_analytics"
+    units = "SELECT units_sold_without_discount FROM product_performance WHERE sku = 'HAT'"
+    assert [shop.one(sql) for sql in (title, code, units)] == ["Old", "OLD", 0]
+    result = shop.aggregate()
+    assert (result.audited["product_performance"], result.audited["discount_analytics"]) == (2, 1)
+    assert (result.unexplained, result.repaired) == ((), None)
+    assert [shop.one(sql) for sql in (title, code, units)] == ["Late", "LATE", 1]
+    shop.db.execute("UPDATE product_performance SET product_title = 'Mine' WHERE sku = 'SOCK'")
+    assert shop.aggregate().unexplained == ("product_performance",)
+    assert shop.one(title) == "Mine"
+
+
 def test_folding_ends_on_request(shop: Shop, event):
     """Without a mark, the Worker writes events only; the index goes."""
     shop.aggregate(fold=True)

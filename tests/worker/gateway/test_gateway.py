@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from d1lab.d1 import Database, Statement, open_database
-from d1lab.d1.gateway import sign
+from d1lab.d1.gateway import GatewayDatabase, sign
 from d1lab.d1.migrate import migrate
 from d1lab.outbox import stage
 from d1lab.push.push import push
@@ -79,13 +80,20 @@ def worker(engine) -> WorkerDatabase:
     return WorkerDatabase(engine)
 
 
-def _opened(worker: WorkerDatabase) -> Database:
-    return open_database(worker.gateway, read_token=READER, write_token=WRITER)
+def _opened(worker: WorkerDatabase, cache: str = "") -> Database:
+    return open_database(worker.gateway + cache, read_token=READER, write_token=WRITER)
 
 
-def _send(worker: WorkerDatabase, body: object, secret=READER, late: int = 0, path: str = "query"):
+def _send(
+    worker: WorkerDatabase,
+    body: object,
+    secret=READER,
+    late: int = 0,
+    path: str = "query",
+    cache: str = "",
+):
     """A request of somebody who has the secret, and is not d1lab."""
-    address = worker.gateway.removeprefix("gateway+") + f"/{path}"
+    address = worker.gateway.removeprefix("gateway+") + f"{cache}/{path}"
     method = "POST" if body is not None else "GET"
     content = orjson.dumps(body) if body is not None else b""
     request = httpx2.Request(method, address, content=content)
@@ -141,9 +149,43 @@ def test_a_changed_body_or_an_unknown_database_is_rejected(worker: WorkerDatabas
     assert httpx2.post(address, content=b"{}").status_code == 401
 
 
-def test_the_app_sees_what_was_pushed(worker: WorkerDatabase, tmp_path, event):
-    """Columns and the day of the data; from the cache until a push comes."""
-    with closing(_opened(worker)) as db:
+def test_a_write_that_is_sent_again_takes_effect_once(worker: WorkerDatabase):
+    """A copy of a signed request is rejected as a whole; d1lab's own second write is another."""
+    sent: list[httpx2.Request] = []
+
+    class Line(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            sent.append(request)
+            return super().handle_request(request)
+
+    add = [Statement("INSERT INTO t VALUES (1)"), Statement("INSERT INTO t VALUES (2)")]
+    with closing(GatewayDatabase(worker.gateway, writer=WRITER, handler=Line())) as db:
+        db.execute("CREATE TABLE t (a)")
+        before = db.meter.total, db.meter.overhead
+        db.batch(add)
+        assert db.meter.total.rows_written - before[0].rows_written == 2
+        assert db.meter.overhead.rows_written - before[1].rows_written == 1
+        copy = sent[-1]
+        again = httpx2.post(copy.url, content=copy.content, headers=copy.headers)
+        assert (again.status_code, "takes effect once" in again.text) == (409, True)
+        assert db.query("SELECT count(*) FROM t").rows == [(2,)]
+        db.batch(add)
+        assert db.query("SELECT count(*) FROM t").rows == [(4,)]
+        assert list(db.tables()) == ["t"]
+        db.execute("UPDATE d1lab_requests SET at = at - 200")
+        db.execute("DELETE FROM t")
+        assert db.query("SELECT count(*) FROM d1lab_requests").rows == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("cache", "name"),
+    [("", "Cache API"), (".kv", "KV"), pytest.param(".hurried", "KV", marks=pytest.mark.long)],
+)
+def test_the_app_sees_what_was_pushed(worker: WorkerDatabase, tmp_path, cache, name):
+    """Columns and the day of the data; from the cache until a push comes, also if KV is hurried."""
+    ask = partial(_send, worker, None, cache=cache)
+    assert ask(path="version").json()["result"]["cache"] == name
+    with closing(_opened(worker, cache)) as db:
         migrate(db)
         db.execute("INSERT INTO customer_insights (shop, customer_id) VALUES ('harbor', 'ada')")
         db.execute(
@@ -151,18 +193,18 @@ def test_the_app_sees_what_was_pushed(worker: WorkerDatabase, tmp_path, event):
             " last_used_at) VALUES ('harbor', 'd1', 'S1', 3, 4.5, datetime('now'))"
         )
         path = "results?shop=harbor&report=customers"
-        assert _send(worker, None, path=path).json()["tables"] == []
-        first = _send(worker, None, path="dashboard?shop=harbor")
+        assert ask(path=path).json()["tables"] == []
+        first = ask(path="dashboard?shop=harbor")
         assert first.headers["x-d1lab-from"] == "d1"
-        assert _send(worker, None, path="dashboard?shop=harbor").headers["x-d1lab-from"] == "cache"
+        assert ask(path="dashboard?shop=harbor").headers["x-d1lab-from"] == "cache"
         push(db, _staged(tmp_path / "run1"))
-        [table] = _send(worker, None, path=path).json()["tables"]
+        [table] = ask(path=path).json()["tables"]
         assert (table["as_of"], table["columns"], table["rows"]) == (
             "2026-05-01",
             ["shop", "customer_id", "customer_segment"],
             [["harbor", "ada", "vip"]],
         )
-        shown = _send(worker, None, path="dashboard?shop=harbor")
+        shown = ask(path="dashboard?shop=harbor")
         assert shown.headers["x-d1lab-from"] == "d1"
         figures = shown.json()
         assert figures["reports"]["customers"]["as_of"] == "2026-05-01"
