@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from d1lab import catalog
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab.dictionary import VIEWS
 from d1lab.metrics import (
@@ -22,6 +24,8 @@ from d1lab.metrics import (
     parse_metric,
 )
 from d1lab.select_statements import tables_read
+from d1lab.warehouse import open_warehouse
+from d1lab.warehouse.views import OF_ALL_SHOPS
 
 SQL = """\
 -- sold_units: units sold
@@ -167,6 +171,49 @@ def test_metric_has_one_row_per_grain_and_is_the_same_each_time(name, tiny_lab):
     frame = tiny_lab.metric(name, **params)
     assert not frame.duplicated(list(metric.grain)).any()
     assert frame.equals(tiny_lab.metric(name, **params))
+
+
+def _with_another_shop(con: duckdb.DuckDBPyConnection) -> None:
+    """Add a shop with the rows of 'harbor': as they are, and with a 0 in one column at a time."""
+    for table in catalog.TABLES.values():
+        names = {column.name for column in table.columns}
+        if "shop" not in names:
+            continue
+        con.execute(f"CREATE TEMP TABLE held AS FROM raw.{table.name} WHERE shop = 'harbor'")
+        changed = ["'other' AS shop"]
+        changed += [f"concat('other ', {name}) AS {name}" for name in names & {"test_id"}]
+        zeros = [f"0 AS {c.name}" for c in table.columns if c.type in ("integer", "real", "money")]
+        for zero in ([], *([each] for each in zeros)):
+            con.execute(
+                f"INSERT INTO raw.{table.name} "
+                f"SELECT * REPLACE ({', '.join(changed + zero)}) FROM held"
+            )
+        con.execute("DROP TABLE held")
+
+
+def test_what_metrics_and_views_say_of_a_shop_rests_on_its_rows(tiny_warehouse, tmp_path):
+    """Whatever another shop has, except where the view is listed; so its changes are not due."""
+    shutil.copyfile(tiny_warehouse, tmp_path / "warehouse.duckdb")
+    views = {path.stem for path in VIEWS.glob("*.sql")} - OF_ALL_SHOPS
+    metrics = [
+        metric for metric in load_metrics().values()
+        if "shop" in metric.parameters and not OF_ALL_SHOPS & set(metric.reads)
+    ]  # fmt: skip
+
+    def told() -> dict[str, list[str]]:
+        with open_warehouse(tmp_path) as con:
+            found = {v: con.sql(f"FROM d1lab.{v} WHERE shop = 'harbor'") for v in views}
+            rows = {name: sorted(map(repr, found[name].fetchall())) for name in views}
+            for metric in metrics:
+                params = {name: GIVEN[name] for name in metric.parameters}
+                rows[metric.name] = [str(evaluate(con, metric, params))]
+        return rows
+
+    before = told()
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as con:
+        _with_another_shop(con)
+    assert told() == before
+    assert len(before) > 30
 
 
 def test_views_read_their_raw_table_only():

@@ -3,6 +3,9 @@
 What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
 metrics, the shop's time zone, DuckDB, and the tables that its last run read, each by the digest
 that the pull made. Same inputs, same result: such a run is not made twice.
+
+Of a table that was read only by d1lab's own metrics with the run's shop, the shop's rows count: a
+change in another shop makes nothing due. Other SQL can read all shops, so the whole table counts.
 """
 
 from __future__ import annotations
@@ -35,11 +38,12 @@ from d1lab.runs.report import (
 from d1lab.runs.run import Task, open_lab, prepare, run_folder
 from d1lab.select_statements import tables_read
 from d1lab.warehouse import HISTORY, own_name
-from d1lab.warehouse.views import VIEWS
+from d1lab.warehouse.views import OF_ALL_SHOPS, VIEWS
 
 PACKAGE = Path(__file__).parents[1]
 _SOURCES = {".py", ".sql", ".html", ".css", ".js"}
 _TABLE = "table "
+_THIS_SHOP = " (this shop)"
 _METRIC = "metric "
 
 
@@ -251,15 +255,27 @@ def key_of(series: str, task: Task, inputs: Mapping[str, str]) -> str:
 
 
 def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
-    """Digests of what the task's result could depend on; tables as `table <name>`."""
+    """Digests of what the task's result could depend on.
+
+    Tables as `table <name>`, and the shop's rows of them as `table <name> (this shop)`.
+    """
     tables = {f"{_TABLE}{table.name}": str(table.digest) for table in task.data.tables}
-    return tables | {
-        "the notebook": task.report.digest,
-        "d1lab": source_digest(),
-        "DuckDB": version("duckdb"),
-        "the time zone": task.data.timezone or "",
-        **metric_digests(settings.root / "metrics"),
+    rows = {
+        f"{_TABLE}{table.name}{_THIS_SHOP}": table.shop_digest
+        for table in task.data.tables
+        if table.shop_digest is not None
     }
+    return (
+        tables
+        | rows
+        | {
+            "the notebook": task.report.digest,
+            "d1lab": source_digest(),
+            "DuckDB": version("duckdb"),
+            "the time zone": task.data.timezone or "",
+            **metric_digests(settings.root / "metrics"),
+        }
+    )
 
 
 def metric_digests(folder: Path) -> dict[str, str]:
@@ -268,24 +284,46 @@ def metric_digests(folder: Path) -> dict[str, str]:
     return {f"{_METRIC}{path.stem}": digest(path.read_bytes()) for path in paths}
 
 
-def narrowed(inputs: Mapping[str, str], run_dir: Path) -> dict[str, str]:
-    """The inputs without the metrics and tables that the run did not read, as its notes tell."""
+def narrowed(inputs: Mapping[str, str], run_dir: Path, shop: str) -> dict[str, str]:
+    """The inputs without the metrics, tables, and other shops' rows that the run did not read.
+
+    Args:
+        inputs: As those of `inputs_of`.
+        run_dir: The run's folder, with the notes of what it read.
+        shop: The run's shop; '' for all.
+    """
     notes = outbox.read_notes(run_dir)
     if notes:
         used = {f"{_METRIC}{note['metric']}" for note in notes}
         inputs = {k: v for k, v in inputs.items() if not k.startswith(_METRIC) or k in used}
-    names = {name for note in notes for name in note["reads"]}
-    tables = [name.removeprefix(_TABLE) for name in inputs if name.startswith(_TABLE)]
-    read = raw_tables(names, tables)
-    if not read:  # no notes, or a read that cannot be followed: anything may matter
-        return dict(inputs)
-    kept = {f"{_TABLE}{name}" for name in read}
-    return {k: v for k, v in inputs.items() if not k.startswith(_TABLE) or k in kept}
+    tables, of_shop, others = tables_in(inputs), set[str](), set[str]()
+    for note in notes:
+        is_of_shop = _is_of_shop(note, shop, inputs)
+        for name in note["reads"]:
+            (of_shop if is_of_shop and name not in OF_ALL_SHOPS else others).add(name)
+    read, read_whole = raw_tables(of_shop, tables), raw_tables(others, tables)
+    rest = {k: v for k, v in inputs.items() if not k.startswith(_TABLE)}
+    if read is None or read_whole is None or not (read | read_whole):
+        # no notes, or a read that cannot be followed: anything may matter
+        return rest | {f"{_TABLE}{name}": inputs[f"{_TABLE}{name}"] for name in tables}
+    names = [f"{_TABLE}{name}" for name in sorted(read_whole)]
+    for name in sorted(read - read_whole):
+        whole = f"{_TABLE}{name}"
+        names.append(whole + _THIS_SHOP if whole + _THIS_SHOP in inputs else whole)
+    return rest | {name: inputs[name] for name in names if name in inputs}
+
+
+def _is_of_shop(note: Mapping[str, Any], shop: str, inputs: Mapping[str, str]) -> bool:
+    """Whether a note is of one of d1lab's own metrics, about the run's shop."""
+    metric = note["metric"]
+    is_own = metric is not None and f"{_METRIC}{metric}" not in inputs
+    return is_own and bool(shop) and note.get("params", {}).get("shop") == shop
 
 
 def tables_in(inputs: Mapping[str, str]) -> tuple[str, ...]:
     """The names of the D1 tables among inputs."""
-    return tuple(n.removeprefix(_TABLE) for n in sorted(inputs) if n.startswith(_TABLE))
+    names = {name.removesuffix(_THIS_SHOP) for name in inputs if name.startswith(_TABLE)}
+    return tuple(name.removeprefix(_TABLE) for name in sorted(names))
 
 
 def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None:

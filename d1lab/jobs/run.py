@@ -258,7 +258,7 @@ class _JobRunner:
             cancellation=self.cancellation,
             on_outputs=prerender,
         )
-        inputs = narrowed(job.inputs, run_dir)
+        inputs = narrowed(job.inputs, run_dir, job.task.shop)
         record = with_rows_read(record, read := tables_in(inputs))
         record.save(run_dir)
         if self.settings.push.actions and self.stage:

@@ -1,10 +1,14 @@
-"""A summary of a warehouse table's content."""
+"""A summary of a warehouse table's content: of all rows, and of each shop's.
+
+A report on one shop reads that shop's rows only. So a digest for each shop says whose reports a
+change makes due.
+"""
 # ruff: noqa: S608  (names are quoted)
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -12,7 +16,9 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.pull.fields import ROWID
-from d1lab.warehouse import HISTORY, Manifest, digest
+from d1lab.warehouse import HISTORY, Manifest, digest_by
+
+_SHOP = "shop"
 
 
 class Content(NamedTuple):
@@ -24,7 +30,7 @@ class Content(NamedTuple):
 
 
 def content_of(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]) -> Content:
-    """Summarize the content of a table in schema raw.
+    """Summarize the content of a table in schema raw, and record the digests of its shops.
 
     Args:
         con: The warehouse.
@@ -35,7 +41,7 @@ def content_of(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str]
     declared = catalog.TABLES.get(name)
     if declared and catalog.only_d1lab_writes(declared):
         return Content(rows, high, "")
-    return Content(rows, high, digest(con, name, _of_app(name, columns)))
+    return Content(rows, high, _digest(con, name, columns))
 
 
 def note_history(con: duckdb.DuckDBPyConnection, archive: Manifest) -> None:
@@ -52,8 +58,28 @@ def note_history(con: duckdb.DuckDBPyConnection, archive: Manifest) -> None:
             rows, high, _ = content_of(con, name, names)
             con.execute(
                 "UPDATE d1lab.tables SET rows = ?, high_rowid = ?, digest = ? WHERE table_name = ?",
-                [rows, high, digest(con, name, names, HISTORY), name],
+                [rows, high, _digest(con, name, names, HISTORY), name],
             )
+
+
+def _digest(
+    con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], schema: str = "raw"
+) -> str:
+    """Return the digest of a table, and record those of its shops, where it has a shop."""
+    has_shop = name in catalog.TABLES and _SHOP in columns
+    group = quote(_SHOP) if has_shop else "NULL"
+    digests = digest_by(con, name, _of_app(name, columns), group, schema)
+    _record(con, name, digests if has_shop else {})
+    return digests[None]
+
+
+def _record(con: duckdb.DuckDBPyConnection, name: str, digests: Mapping[str | None, str]) -> None:
+    con.execute("DELETE FROM d1lab.shop_digests WHERE table_name = ?", [name])
+    if digests:
+        con.execute(
+            "INSERT INTO d1lab.shop_digests SELECT ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+            [name, list(digests), list(digests.values())],
+        )
 
 
 def _of_app(name: str, columns: Sequence[str]) -> list[str]:

@@ -58,6 +58,7 @@ class TableState(_Record):
     high_rowid: int | None = None  # the watermark: rows up to here are included
     pulled_at: AwareDatetime | None = None
     digest: str | None = None
+    shop_digest: str | None = None  # of the shop's rows; None without a shop in the table
     rows_read: int = 0  # as D1 billed them, by the last pull that read the table
 
 

@@ -5,6 +5,7 @@
     main.<name>         for analysts: the app's own tables, and the views with data
     d1lab.pull          the last pull of all tables (one row)
     d1lab.tables        per table: rows, pull time, billed rows read, and a digest of its content
+    d1lab.shop_digests  per table with a shop: a digest of each shop's rows
     d1lab.quarantine    values that do not match their declared type
     d1lab.columns       per column of the app's own tables: how it is declared and stored
 
@@ -51,6 +52,7 @@ CREATE TABLE IF NOT EXISTS d1lab.tables (
     pulled_at TIMESTAMP, digest VARCHAR, bookmark VARCHAR, changes_seq BIGINT, columns VARCHAR,
     reread_at TIMESTAMP, explained VARCHAR, touched_index VARCHAR, touched_since VARCHAR
 );
+CREATE TABLE IF NOT EXISTS d1lab.shop_digests (table_name VARCHAR, shop VARCHAR, digest VARCHAR);
 CREATE TABLE IF NOT EXISTS d1lab.quarantine (
     table_name VARCHAR, key VARCHAR, column_name VARCHAR, value VARCHAR, reason VARCHAR,
     found_at TIMESTAMP, row_id BIGINT
@@ -209,7 +211,7 @@ def record_tables(con: duckdb.DuckDBPyConnection, records: Sequence[TableRecord]
 def drop_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Drop a table that D1 no longer has, and its records."""
     con.execute(f"DROP TABLE IF EXISTS raw.{quote(name)} CASCADE")
-    for notes in ("tables", "quarantine"):
+    for notes in ("tables", "quarantine", "shop_digests"):
         con.execute(f"DELETE FROM d1lab.{notes} WHERE table_name = ?", [name])
 
 
@@ -269,11 +271,26 @@ def digest(
         columns: The columns to include.
         schema: 'raw' for D1's rows, 'history' for those of the archive, too.
     """
+    return digest_by(con, table, columns, "NULL", schema)[None]
+
+
+def digest_by(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    group: str,
+    schema: str = "raw",
+) -> dict[str | None, str]:
+    """Return a digest for each value of an expression, as text, and for all rows together (None).
+
+    Arguments as those of `digest`. Rows whose value is NULL are in the latter only.
+    """
     hashed = f"hash({', '.join(map(quote, columns))})" if columns else "0"
-    rows, total = con.execute(
-        f"SELECT count(*), coalesce(sum({hashed}), 0) FROM {schema}.{quote(table)}"
-    ).fetchall()[0]
-    return f"{rows}-{total:x}"
+    counts = f"SELECT ({group})::VARCHAR, count(*), sum({hashed})"
+    groups = con.execute(f"{counts} FROM {schema}.{quote(table)} GROUP BY 1").fetchall()
+    digests: dict[str | None, str] = {name: f"{rows}-{total:x}" for name, rows, total in groups}
+    rows, total = sum(rows for _, rows, _ in groups), sum(total for *_, total in groups)
+    return digests | {None: f"{rows}-{total:x}"}
 
 
 def utc_now() -> datetime:

@@ -22,6 +22,9 @@ VIEWS = Path(__file__).parent
 OWN = "d1lab"
 """The schema of d1lab's views and records."""
 
+OF_ALL_SHOPS = frozenset({"discount_totals"})
+"""Views in which a shop's rows depend on the rows of others, too: here, how the app counts uses."""
+
 _APP_VIEWS = VIEWS / "app_views.py"  # part of the warehouse's shape
 
 APPS_FIRST = ("main", OWN)

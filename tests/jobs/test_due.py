@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables
+from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables, tables_in
 from d1lab.jobs.run import run_reports
 from d1lab.runs.record import RunRecord
 from d1lab.runs.run import run_folder
@@ -22,13 +22,21 @@ def only(jobs: list[Job]) -> Job:
 
 
 def done(
-    settings, ledger, job: Job, run_id: str, reads: list[str], status: str = "done", metric=None
+    settings,
+    ledger,
+    job: Job,
+    run_id: str,
+    reads: list[str],
+    status: str = "done",
+    metric=None,
+    shop="",
 ) -> None:
     """Record a run of the job that has read these views, and give it a page."""
     moment = datetime.now(UTC)
     run_dir = run_folder(settings, "demo", run_id)
     run_dir.mkdir(parents=True)
-    notes = [json.dumps({"metric": metric, "reads": reads, "params": {}})] if reads else []
+    params = {"shop": shop} if shop else {}
+    notes = [json.dumps({"metric": metric, "reads": reads, "params": params})] if reads else []
     (run_dir / "reads.jsonl").write_text("\n".join(notes))
     row = {
         "run_id": run_id,
@@ -52,7 +60,7 @@ def done(
         status=status,
         started_at=moment,
     )
-    inputs = narrowed(job.inputs, run_dir)
+    inputs = narrowed(job.inputs, run_dir, job.task.shop)
     ledger.finish(record, key_of(job.series, job.task, inputs), inputs, "page.html")
     settings.reports_dir.mkdir(exist_ok=True)
     (settings.reports_dir / "page.html").touch()
@@ -69,9 +77,15 @@ def job(settings, ledger, use):
     return planned
 
 
-def change_digest(settings, table: str) -> None:
+def change_digest(settings, table: str, shop: str | None = None) -> None:
+    """Give a table, and one shop's rows of it, another digest."""
     with duckdb.connect(settings.folder("demo") / "warehouse.duckdb") as con:
-        con.execute("UPDATE d1lab.tables SET digest = 'new' WHERE table_name = ?", [table])
+        con.execute("UPDATE d1lab.tables SET digest = uuid()::TEXT WHERE table_name = ?", [table])
+        con.execute(
+            "DELETE FROM d1lab.shop_digests WHERE table_name = ? AND shop IS NOT DISTINCT FROM ?",
+            [table, shop],
+        )
+        con.execute("INSERT INTO d1lab.shop_digests VALUES (?, ?, uuid()::TEXT)", [table, shop])
 
 
 def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
@@ -171,6 +185,40 @@ def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
     again = job()
     assert again.due
     assert again.reason == "changed since run r1: table order_events"
+
+
+def test_a_change_in_another_shop_is_not_due(settings, ledger, job):
+    """What d1lab's own metrics read of a shop are its rows; a new shop changes none of them."""
+    change_digest(settings, "order_events", "harbor")
+    done(settings, ledger, job(), "r1", ["order_lines"], metric="turnover", shop="harbor")
+    change_digest(settings, "order_events", "kiosk")
+    assert not job().due
+    change_digest(settings, "order_events", "harbor")
+    assert job().reason == "changed since run r1: table order_events (this shop)"
+    assert tables_in(job().inputs).count("order_events") == 1
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        {"reads": ["order_lines"]},
+        {"reads": ["order_lines"], "metric": "turnover", "shop": "kiosk"},
+        {"reads": ["order_lines"], "metric": "own", "shop": "harbor"},
+        {"reads": ["discount_totals"], "metric": "counted_discounts", "shop": "harbor"},
+    ],
+)
+def test_other_shops_count_where_they_can_be_read(settings, ledger, job, read):
+    """By free SQL, a metric on another shop, a project's metric, and a view that compares shops."""
+    (settings.root / "metrics").mkdir()
+    (settings.root / "metrics" / "own.sql").write_text(
+        "-- own: a number\n-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
+    )
+    table = "discount_analytics" if "discount_totals" in read["reads"] else "order_events"
+    change_digest(settings, table, "harbor")
+    done(settings, ledger, job(), "r1", **read)
+    assert not job().due
+    change_digest(settings, table, "kiosk")
+    assert job().reason == f"changed since run r1: table {table}"
 
 
 def test_every_table_counts_when_reads_are_unknown(settings, ledger, job):
