@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from d1lab.d1.database import Database
+from d1lab.d1.database import Database, Statement
 from d1lab.d1.sql_tokens import Token, bare, tokens, tokens_and_comments
 
 _SQL = """
@@ -42,7 +42,7 @@ def read_declarations(db: Database, tables: Collection[str]) -> Declarations:
 
     Reads one row for each table, index, trigger, and view.
     """
-    listed = db.query("PRAGMA table_list")
+    [listed] = db.batch([Statement("PRAGMA table_list", least_rows=1)])
     kind = listed.columns.index("type")
     if not tables and all(row[kind] != "view" or row[0] != "main" for row in listed.rows):
         return _NOTHING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -136,6 +136,7 @@ def foreign(found: Mapping[str, TableInfo]) -> dict[str, tuple[str, ...]]:
 _OURS = ("_cf_", "sqlite_")
 _UNLISTED = {"d1_migrations", "d1lab_requests"}  # of wrangler; of the gateway
 _PRAGMAS = {"table_xinfo": 1, "index_list": 0, "foreign_key_list": 0}  # with their least rows
+_LIST = Statement("PRAGMA table_list", least_rows=1)
 _PER_BATCH = 25  # tables, with a statement for each of these
 _LISTED = {"schema", "name", "type", "wr"}  # columns of the list of tables that are read
 _HIDDEN = 1  # in table_xinfo: a column of a virtual table that `SELECT *` skips
@@ -169,7 +170,7 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
         D1UnavailableError: A list is incomplete: every database lists `sqlite_schema`, every table
             has a column.
     """
-    [listed] = database.batch([Statement("PRAGMA table_list", least_rows=1)])
+    [listed] = database.batch([_LIST])
     if missing := _LISTED - set(listed.columns):
         raise D1UnavailableError(f"the list of tables has no {', '.join(sorted(missing))}")
     at = {name: position for position, name in enumerate(listed.columns)}
@@ -183,11 +184,7 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
     described: dict[str, TableInfo] = {}
     for start in range(0, len(found), _PER_BATCH):
         some = found[start : start + _PER_BATCH]
-        asked = [
-            Statement(f"PRAGMA {pragma}({quote(name)})", least_rows=least)
-            for name, _ in some
-            for pragma, least in _PRAGMAS.items()
-        ]
+        asked = [statement for name, _ in some for statement in _describing(name)]
         answers = iter([answer.rows for answer in database.batch(asked)])
         for name, has_rowid in some:
             listed_columns, indexes, keys = next(answers), next(answers), next(answers)
@@ -197,6 +194,18 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
             info = TableInfo(name, columns, has_rowid, rowid_column)
             described[name] = _without_rowid(database, info) if _hides_rowid(info) else info
     return described
+
+
+def schema_statements(tables: Iterable[str]) -> list[Statement]:
+    """Return the statements that `read_tables` sends if the database has these tables."""
+    return [_LIST, *(statement for name in tables for statement in _describing(name))]
+
+
+def _describing(table: str) -> list[Statement]:
+    return [
+        Statement(f"PRAGMA {pragma}({quote(table)})", least_rows=least)
+        for pragma, least in _PRAGMAS.items()
+    ]
 
 
 def _hides_rowid(table: TableInfo) -> bool:

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
+from d1lab import catalog
 from d1lab.d1.batches import MOST_ROWS, Batch
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.keyset import BatchReader
 from d1lab.d1.schema import unique_index
 from d1lab.d1.statistics import believed_rows, misleads
+from d1lab.pull.ahead import Noting
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
-from d1lab.pull.plan import Sweep
-from d1lab.pull.spool import Span, Spool
+from d1lab.pull.plan import PullPlan, Sweep
+from d1lab.pull.spool import FOLDER, Span, Spool
+from d1lab.pull.touched import touched_rowids
 
 
 def changed_rowids(
@@ -155,6 +158,17 @@ class RemoteSource:
             is_unbounded=index is not None,
         )
 
+    def foresee(self, noting: Noting, plan: PullPlan) -> None:
+        """Note the first statements of sweeps that read few rows, and begin now."""
+        if any((self._folder / FOLDER).glob("*")):
+            return  # batches of an interrupted pull: what is left to read depends on them
+        for sweep in plan.sweeps:
+            if sweep.table is not None and not sweep.table.is_unpaged:
+                noting.note(partial(_read_new, noting, sweep.table, sweep))
+                noting.note(partial(_read_touched, noting, sweep))
+                if plan.log:
+                    noting.note(partial(_read_log, noting, plan.log, sweep))
+
     def _scans(self, table: TableInfo, sweep: Sweep) -> bool:
         """Whether D1 would scan the whole table for each batch because its statistics are off.
 
@@ -169,6 +183,34 @@ class RemoteSource:
         """Delete the saved batches, which are now in the warehouse."""
         for spool in self._spools:
             spool.clear()
+
+
+def _read_new(noting: Noting, table: TableInfo, sweep: Sweep) -> None:
+    """Ask for a sweep's new rows if they are few, or for the first of a table without rowids."""
+    reader = BatchReader(noting, table, sweep.layout.columns)
+    after, high = sweep.after, sweep.bounds.high
+    if not table.has_rowid:
+        next(reader.by_key())
+    elif 0 < high - after <= FEW_ROWS:
+        next(reader.newest(after, high))
+
+
+def _read_touched(noting: Noting, sweep: Sweep) -> None:
+    """Ask for the rows that the app's index says were touched: see `Planner.foresee`."""
+    if not (sweep.table and sweep.touched_index):
+        return
+    column, budget = str(catalog.TABLES[sweep.name].touched), Budget(noting.meter)
+    since = sweep.touched_since
+    rowids = touched_rowids(noting, sweep.table, column, sweep.touched_index, since, budget) or ()
+    if kept := [rowid for rowid in rowids if rowid <= sweep.after]:
+        next(BatchReader(noting, sweep.table, sweep.layout.columns).of_rowids(kept))
+
+
+def _read_log(noting: Noting, log: TableInfo, sweep: Sweep) -> None:
+    """Ask for the changes of a sweep if they are few."""
+    seen, upto = sweep.changes_seen, sweep.changes_upto
+    if seen is not None and upto is not None and 0 < upto - seen <= FEW_ROWS:
+        changed_rowids(noting, log, sweep, seen, packed=True, budget=Budget(noting.meter))
 
 
 def _all(spool: Spool, walks: Sequence[Iterator[TypedBatch]]) -> TypedBatches:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import duckdb
 
 from d1lab import catalog
-from d1lab.d1.database import Budget, Database, TableInfo, quote
-from d1lab.d1.schema import foreign
+from d1lab.d1.database import Budget, Database, Statement, TableInfo, quote
+from d1lab.d1.schema import foreign, schema_statements
 from d1lab.errors import BudgetError, DroppedTablesError, UnknownName
 from d1lab.pull.batch import Layout
 from d1lab.pull.bounds import Bounds, ends_of, ends_of_log, read_bounds
@@ -25,6 +25,7 @@ from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.restored import went_back
 from d1lab.pull.rhythm import Rhythm
+from d1lab.pull.touched import touched_since
 from d1lab.warehouse import APPS, TableRecord
 
 BOOKKEEPING = (
@@ -83,6 +84,7 @@ class PullPlan(NamedTuple):
     gone: list[str]  # warehouse tables that D1 no longer has
     log: TableInfo | None  # the change log
     apps: dict[str, TableInfo]  # the app's own tables, by their names in the warehouse
+    found: list[TableInfo]  # all tables of D1
 
 
 class Planner:
@@ -135,10 +137,8 @@ class Planner:
         tables = _by_warehouse_name(found)
         self._require_kept(tables, only)
         gone = [] if only is not None else [name for name in self._known if name not in tables]
-        stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
-        asked = [self._draft(name, table) for name, table in stale.items()]
-        drafts = [draft for draft in asked if draft is not None]
-        bounds = self._bounds(drafts, log if any(map(_is_logged, drafts)) else None)
+        drafts = self._drafts(tables, only)
+        bounds = read_bounds(self._db, self._budget, _ends(drafts, log))
         logged = bounds.get(catalog.CHANGES)
         sweeps = [self._sweep(draft, bounds.get(draft.name, Bounds()), logged) for draft in drafts]
         if self._is_replaced and not self._rhythm.is_forced:
@@ -146,7 +146,28 @@ class Planner:
             return self.plan(only)  # of all tables: others may have changed, too
         self._require_affordable(sweeps)
         apps = {n: table for n, table in tables.items() if table and n not in catalog.TABLES}
-        return PullPlan(sweeps, gone, log, apps)
+        return PullPlan(sweeps, gone, log, apps, list(found.values()))
+
+    def foresee(
+        self, only: Sequence[str] | None, found: Mapping[str, TableInfo]
+    ) -> list[Statement]:
+        """Return what `plan` asks first if D1 has these tables."""
+        drafts = self._drafts(_by_warehouse_name(found), only)
+        ends = _ends(drafts, found.get(catalog.CHANGES))
+        touched = [
+            touched_since(draft.table, str(catalog.TABLES[draft.name].touched), draft.touched_index,
+                          self._known[draft.name].touched_since or "")
+            for draft in drafts
+            if draft.touched_index and draft.table
+        ]  # fmt: skip
+        return [*schema_statements(found), *ends.values(), *touched]
+
+    def _drafts(
+        self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None
+    ) -> list[Draft]:
+        stale = {n: tables[n] for n in _choose(tables, only) if not self._is_current(n, tables[n])}
+        asked = [self._draft(name, table) for name, table in stale.items()]
+        return [draft for draft in asked if draft is not None]
 
     def _require_kept(
         self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None
@@ -200,17 +221,6 @@ class Planner:
         if not declared.reread_days:
             return known.high_rowid if declared.reread_days == 0 else None
         return self._before_tail(declared)
-
-    def _bounds(self, drafts: Sequence[Draft], log: TableInfo | None) -> dict[str, Bounds]:
-        """Read the bounds of the tables with rowids, and of the change log."""
-        asked = {
-            draft.name: ends_of(draft.table, draft.layout.key, draft.kept_upto)
-            for draft in drafts
-            if draft.table and draft.table.has_rowid
-        }
-        if log:
-            asked[log.name] = ends_of_log(log)
-        return read_bounds(self._db, self._budget, asked)
 
     def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
         name, table, layout, kept, is_new_only, index = draft
@@ -285,6 +295,18 @@ class Planner:
                 f"--max-rows-read allows ({self._budget.rows:,}). Raise the limit or "
                 "pull fewer tables."
             )
+
+
+def _ends(drafts: Sequence[Draft], log: TableInfo | None) -> dict[str, Statement]:
+    """Return the questions for the ends of tables with rowids, and of the log if it is read."""
+    asked = {
+        draft.name: ends_of(draft.table, draft.layout.key, draft.kept_upto)
+        for draft in drafts
+        if draft.table and draft.table.has_rowid
+    }
+    if log and any(map(_is_logged, drafts)):
+        asked[log.name] = ends_of_log(log)
+    return asked
 
 
 def _is_logged(draft: Draft) -> bool:

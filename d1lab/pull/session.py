@@ -17,15 +17,18 @@ from d1lab import catalog, warehouse
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.declarations import read_declarations
 from d1lab.d1.gateway import GatewayDatabase
+from d1lab.d1.rest import RestDatabase
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.errors import LockedError, StaleDataError, UnpagedTableError
+from d1lab.errors import LockedError, UnpagedTableError
 from d1lab.files import make_private, remove_leftovers
 from d1lab.logs import log_event
+from d1lab.pull.ahead import Ahead, Noting, recall, remember
 from d1lab.pull.content import note_history
 from d1lab.pull.fields import app_columns
 from d1lab.pull.gone import keep_gone, let_go, told_missing
 from d1lab.pull.http_source import RemoteSource, changed_rowids, changed_rows
 from d1lab.pull.load import LoadedRows, LoadedState, Loader, Progress, create_missing
+from d1lab.pull.old_warehouse import old_warehouse
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.plan import Planner, PullPlan, Sweep
 from d1lab.pull.recency import Recency
@@ -114,10 +117,13 @@ class _Session:
         self._db, self._folder, self._database = db, folder, database
         self._full, self._budget, self._progress = full, budget, progress
         self._bookmark = db.bookmark()  # before any row, so that it does not cover later changes
+        self._reader: Database = db
+        if isinstance(db, RestDatabase) and budget.rows is None:  # a budget is spent as it is asked
+            self._reader = Ahead(db)
         if isinstance(db, SqliteDatabase):
             self._source = FileSource(db, self._bookmark, budget)
         else:
-            self._source = RemoteSource(db, folder, self._bookmark, budget)
+            self._source = RemoteSource(self._reader, folder, self._bookmark, budget)
         self._pulled: dict[str, TablePull] = {}
         self._marks: list[str | None] = []
         self._notes: list[str] = []
@@ -134,7 +140,7 @@ class _Session:
         compact: bool,
     ) -> PullResult:
         rhythm = Rhythm(counters, self._now.date(), self._full or only is not None)
-        with _old_warehouse(self._folder, self._db.url) as (old, known, note):
+        with old_warehouse(self._folder, self._db.url) as (old, known, note):
             archive = warehouse.archive_of(self._folder)
             recency = Recency(known, self._bookmark, self._now, max_age_seconds)
             is_same = old is not None and warehouse.is_listed(old, archive)
@@ -142,7 +148,7 @@ class _Session:
                 return self._result(skipped=True)
             written = OwnChanges(own_writes(self._folder, self._db.url), known.tables)
             planner = Planner(
-                self._db,
+                self._reader,
                 old,
                 known.tables,
                 bookmark=self._bookmark,
@@ -152,7 +158,10 @@ class _Session:
                 written=written,
                 accept_dropped=accept_dropped,
             )
+            if isinstance(self._reader, Ahead) and old:
+                self._reader.foresee(planner.foresee(only, recall(old)))
             plan = planner.plan(only)
+            self._foresee_rows(plan)
             note = NOTE if planner.went_back else note
         with warehouse.next_warehouse(
             self._folder, fresh=old is None, compact=compact or bool(archive.deleting)
@@ -167,6 +176,7 @@ class _Session:
             to_come = warehouse.set_aside(con, self._now)
             con.commit()
             let_go(con)
+            remember(con, plan.found)
             warehouse.create_views(con)
             note_history(con, archive)
             self._show_apps(con, plan.apps)
@@ -177,9 +187,17 @@ class _Session:
         written.forget({sweep.name for sweep in plan.sweeps if not sweep.is_new_only})
         return self._result(note=note, to_come=to_come)
 
+    def _foresee_rows(self, plan: PullPlan) -> None:
+        """Ask for the new rows of all tables, and for the app's declarations, in one batch."""
+        if isinstance(self._reader, Ahead) and isinstance(self._source, RemoteSource):
+            noting = Noting(self._reader)
+            self._source.foresee(noting, plan)
+            noting.note(lambda: read_declarations(noting, {t.name for t in plan.apps.values()}))
+            self._reader.foresee(noting.noted)
+
     def _show_apps(self, con: duckdb.DuckDBPyConnection, apps: dict[str, TableInfo]) -> None:
         """Create views of the app's tables and views under their own names."""
-        said = read_declarations(self._db, {table.name for table in apps.values()})
+        said = read_declarations(self._reader, {table.name for table in apps.values()})
         failed = warehouse.show_app_tables(con, app_columns(apps, said), said.views, said.collated)
         self._notes += [
             f"view {name!r} of the app is not in the warehouse: {why}"
@@ -220,7 +238,7 @@ class _Session:
         if plan.log and sweep.changes_upto is not None and read.changes_seen is not None:
             packed, budget = self._source.packed, self._budget
             rowids = changed_rowids(
-                self._db, plan.log, sweep, read.changes_seen, packed=packed, budget=budget
+                self._reader, plan.log, sweep, read.changes_seen, packed=packed, budget=budget
             )
             if not read.is_resumed:  # rows above it were read after the log's end
                 rowids = [rowid for rowid in rowids if rowid <= sweep.after]
@@ -236,13 +254,14 @@ class _Session:
     def _load_touched(self, loader: Loader, sweep: Sweep, table: TableInfo) -> LoadedRows:
         """Return the rowids that changed according to the app's own index."""
         column, index = str(catalog.TABLES[sweep.name].touched), str(sweep.touched_index)
-        rowids = touched_rowids(self._db, table, column, index, sweep.touched_since, self._budget)
+        since, budget = sweep.touched_since, self._budget
+        rowids = touched_rowids(self._reader, table, column, index, since, budget)
         if rowids is None:
             self._distrusted.add(sweep.name)
             return LoadedRows()
         kept = [rowid for rowid in rowids if rowid <= sweep.after]
         packed, budget = self._source.packed, self._budget
-        rows = changed_rows(self._db, sweep, kept, packed=packed, budget=budget)
+        rows = changed_rows(self._reader, sweep, kept, packed=packed, budget=budget)
         return loader.replace(kept, rows) if kept else LoadedRows()
 
     def _index(self, sweep: Sweep, known: TableRecord | None, proof: Proof | None) -> str | None:
@@ -301,31 +320,6 @@ def _proof(con: duckdb.DuckDBPyConnection, sweep: Sweep, known: TableRecord | No
     analysis = declared.owned("analysis")
     fields = [field.name for field in sweep.layout.fields if field.name not in analysis]
     return Proof(con, sweep.name, fields) if known.columns == sweep.columns else None
-
-
-@contextmanager
-def _old_warehouse(
-    folder: Path, url: str
-) -> Generator[tuple[duckdb.DuckDBPyConnection | None, Records, str]]:
-    """Open the current warehouse; yield it, its records, and a note if it has to be rebuilt."""
-    nothing = Records(None, {})
-    if not (folder / warehouse.FILE_NAME).is_file():
-        yield None, nothing, ""
-        return
-    try:
-        con = warehouse.attach(folder)
-    except StaleDataError:
-        yield None, nothing, "the warehouse could not be read and was rebuilt"
-        return
-    with con:
-        if warehouse.format_of(con) != warehouse.FORMAT:
-            yield None, nothing, "the warehouse was of another version and was rebuilt"
-            return
-        known = warehouse.records(con)
-        if known.pull and known.pull.url != url:
-            yield None, nothing, f"the warehouse belonged to {known.pull.url} and was rebuilt"
-            return
-        yield con, known, ""
 
 
 @contextmanager

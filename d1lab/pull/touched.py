@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import duckdb
 
 from d1lab.d1.batches import MOST_ROWS
-from d1lab.d1.database import Budget, Database, TableInfo, quote, rowid_name
+from d1lab.d1.database import Budget, Database, Statement, TableInfo, quote, rowid_name
 from d1lab.errors import D1QueryError
 from d1lab.pull.fields import ROWID
 
@@ -46,16 +46,24 @@ def touched_rowids(
     Returns:
         None if there are too many, or if the index no longer exists.
     """
+    with budget.take(MOST_ROWS, table=table.name) as granted:
+        sql, params, _ = touched_since(table, column, index, since, granted)
+        try:
+            rows = db.query(sql, params, table=table.name).rows
+        except D1QueryError:
+            return None
+    return sorted(int(str(rowid)) for (rowid,) in rows) if len(rows) < granted else None
+
+
+def touched_since(
+    table: TableInfo, column: str, index: str, since: str, most: int = MOST_ROWS
+) -> Statement:
+    """Select at most so many rowids touched since a time: see `touched_rowids`."""
     sql = (
         f"SELECT t.{rowid_name(table)} FROM {quote(table.name)} AS t INDEXED BY {quote(index)} "
         f"WHERE t.{quote(column)} >= ?1 LIMIT ?2"
     )
-    with budget.take(MOST_ROWS, table=table.name) as granted:
-        try:
-            rows = db.query(sql, (since, granted), table=table.name).rows
-        except D1QueryError:
-            return None
-    return sorted(int(str(rowid)) for (rowid,) in rows) if len(rows) < granted else None
+    return Statement(sql, (since, most))
 
 
 class Proof:

@@ -99,11 +99,15 @@ async function readAll(session, statements, seen) {
 const isNamed = (row, keys) =>
   Object.keys(row).length === keys.length && keys.every((key) => Object.hasOwn(row, key));
 
+// The columns of a PRAGMA depend on its name only.
+const keyOf = (text) => /^\s*(PRAGMA\s+\w+)\s*\(/i.exec(text)?.[1] ?? text;
+
 async function formOf(session, [text, params], seen) {
-  if (seen.has(text)) return seen.get(text);
-  const form = await readForm(session, text, params);
+  const key = keyOf(text);
+  if (seen.has(key)) return key === text ? seen.get(key) : { ...seen.get(key), sql: text };
+  const form = { ...await readForm(session, text, params), text: key };
   if (seen.size >= MOST_NAMES) seen.delete(seen.keys().next().value);
-  if (form.isLasting) seen.set(text, form);
+  if (form.isLasting || key !== text) seen.set(key, form);
   return form;
 }
 
