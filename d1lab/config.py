@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     push: PushSettings = Field(
         default=PushSettings(), description="App tables that reports can write to."
     )
+    memory: str | None = Field(
+        default=None,
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        description="Limit on DuckDB's memory, such as `4GB`, shared by the reports that run at "
+        "once. Beyond it, DuckDB uses the disk. Default: 80% of the machine for each report.",
+    )
     run: RunSettings = Field(
         default=RunSettings(), description="What the SQL of a run may read besides the warehouse."
     )
@@ -188,9 +194,27 @@ class Settings(BaseSettings):
             )
         return name, self.databases[name]
 
+    def share_memory(self, parts: int) -> Settings:
+        """Return the settings of one of several reports that run at once."""
+        if self.memory is None:
+            return self
+        return self.model_copy(update={"memory": _divided(self.memory, parts)})
+
     def folder(self, database: str | None = None) -> Path:
         """Return data/<database>, the folder of the warehouse and the runs of one database."""
         return self.data_dir / self.resolve(database)[0]
+
+
+def _divided(size: str, parts: int) -> str:
+    """Return a part of a size, in kibibytes.
+
+    >>> _divided("4GB", 2), _divided("1.5 GiB", 3)
+    ('1953125KiB', '524288KiB')
+    """
+    number, unit = size.rstrip("B").rstrip("i").strip()[:-1], size.rstrip("B")
+    base = 1024 if unit.endswith("i") else 1000
+    power = "KMGT".index(unit.rstrip("i")[-1]) + 1
+    return f"{int(float(number) * base**power / 1024 / parts)}KiB"
 
 
 def _secrets() -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.support.worker_database import WorkerDatabase
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation" / "workers.md"
 EVENTS, INTERLEAVINGS, PULLS = 100_000, 10_000, 100
+STEPS = 6  # of an interleaving
 BATCH, DYING, OVERLAPPING = 1_000, 0.2, 0.1
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # without fsync
 ZONES = {"harbor": "America/New_York", "": "Asia/Tokyo"}
@@ -144,7 +145,7 @@ class Interleaved(NamedTuple):
 def run_interleavings(beside: LaggingGateway, count: int, pulls: int) -> Interleaved:
     """Read beside a replica that lags, and count reads that were stale and rows that were lost."""
     rnd = random.Random(5)
-    found = sum((interleave(beside, rnd) for _ in range(count)), Sessions())
+    found = sum((interleave(beside, rnd, STEPS) for _ in range(count)), Sessions())
     lost = 0
     for _ in range(pulls):
         with tempfile.TemporaryDirectory() as folder:

@@ -137,7 +137,8 @@ def run_jobs(
         One result per job, in the same order.
     """
     _sweep(settings)
-    runner = _JobRunner(settings, push, timeout_seconds, progress, stage, cancellation)
+    shared = settings.share_memory(workers)
+    runner = _JobRunner(shared, push, timeout_seconds, progress, stage, cancellation)
     if any(job.due for job in jobs):
         preload_fork_server(kernel_variables())
         import_papermill()  # while the fork server imports, too

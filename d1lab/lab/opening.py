@@ -5,7 +5,7 @@ from __future__ import annotations
 from d1lab.config import load_settings
 from d1lab.lab import notebook
 from d1lab.lab.lab import Lab
-from d1lab.warehouse import archive_folder, open_warehouse, restrict
+from d1lab.warehouse import archive_folder, limit_memory, open_warehouse, restrict
 
 
 def open(database: str | None = None, *, shop: str | None = None) -> Lab:
@@ -26,6 +26,8 @@ def open(database: str | None = None, *, shop: str | None = None) -> Lab:
     name, chosen = settings.resolve(database)
     folder = settings.folder(name)
     con = open_warehouse(folder, uses_start=chosen.uses_start, zones=chosen.zones)
+    if settings.memory:
+        limit_memory(con, settings.memory)
     if settings.run_dir:  # a run that nobody watches
         outside = (settings.root / path for path in settings.run.read_folders)
         restrict(con, (settings.root, settings.run_dir, archive_folder(folder), *outside))

@@ -11,6 +11,7 @@ import duckdb
 from d1lab import catalog
 from d1lab.d1.database import quote
 from d1lab.errors import D1labError, InputError, UnknownName
+from d1lab.lab.idle_queries import ended_if_idle
 from d1lab.lab.local_tables import LocalTables, Namespace, local_table
 from d1lab.metrics import Metric, evaluate
 from d1lab.select_statements import check_select, message_of, tables_read
@@ -82,9 +83,11 @@ def evaluated(
     Raises:
         UnknownName: A parameter does not exist.
         InputError: A parameter is missing or invalid, or the SQL of the metric is.
+        IdleQueryError: DuckDB used no processor time, and was stopped.
     """
     try:
-        return evaluate(con, metric, params).df()
+        with ended_if_idle(con, f"metric {metric.name!r}"):
+            return evaluate(con, metric, params).df()
     except duckdb.CatalogException as error:
         raise InputError(
             f"metric {metric.name!r}: {explained(con, error, metric.sql)} If the warehouse "

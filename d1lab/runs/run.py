@@ -23,8 +23,9 @@ from d1lab.config import Settings
 from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
-from d1lab.lab.freshness import QUARANTINED, as_utc
+from d1lab.lab.freshness import QUARANTINED
 from d1lab.parameters import Days, Value, check
+from d1lab.runs.data_state import data_state
 from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
 from d1lab.runs.record import (
     LOG_FILE,
@@ -32,7 +33,6 @@ from d1lab.runs.record import (
     DataState,
     QuarantinedCount,
     RunRecord,
-    TableState,
     key_figures,
     recorded_verdict,
     save_results,
@@ -140,55 +140,6 @@ def prepare(
     )
 
 
-def data_state(lab: Lab, shop: str) -> DataState:
-    """Return the current state of the warehouse."""
-    tables = lab.sql(
-        "SELECT table_name, rows, high_rowid, pulled_at, digest, rows_read"
-        " FROM d1lab.tables ORDER BY ALL"
-    ).fetchall()
-    of_shop = _shop_digests(lab, shop)
-    pulled = lab.sql("SELECT finished_at, bookmark FROM d1lab.pull").fetchall()
-    finished_at, bookmark = pulled[-1] if pulled else (None, None)
-    return DataState(
-        pulled_at=_utc(finished_at),
-        data_as_of=lab.as_of(shop),
-        timezone=lab.timezone(shop),
-        bookmark=bookmark,
-        tables=tuple(
-            TableState(
-                name=name,
-                rows=rows,
-                high_rowid=high,
-                pulled_at=_utc(at),
-                digest=digest,
-                shop_digest=of_shop.get(name),
-                rows_read=read,
-            )
-            for name, rows, high, at, digest, read in tables
-        ),
-    )
-
-
-def _shop_digests(lab: Lab, shop: str) -> dict[str, str]:
-    """Return the digests of a shop's rows by table: of those that have a shop.
-
-    A warehouse of an earlier version has none until the next pull.
-    """
-    there = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'shop_digests'"
-    if not shop or not lab.sql(there).fetchall():
-        return {}
-    found = lab.sql(
-        "SELECT table_name, coalesce(any_value(digest) FILTER (shop = $shop), '0-0')"
-        " FROM d1lab.shop_digests GROUP BY 1",
-        shop=shop,
-    )
-    return dict(found.fetchall())
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return as_utc(moment) if moment else None
-
-
 def run(
     settings: Settings,
     task: Task,
@@ -286,17 +237,21 @@ def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict
     It names the run's own database only.
     """
     databases = {database: settings.databases[database].model_dump()}
-    return kernel_variables() | {
-        "D1LAB_ROOT": str(settings.root),
-        "D1LAB_DATABASE": database,
-        "D1LAB_DATABASES": json.dumps(databases),
-        "D1LAB_RUN": settings.run.model_dump_json(),
-        "D1LAB_PUSH": settings.push.model_dump_json(),
-        "D1LAB_DATA_DIR": str(settings.data_dir),
-        "D1LAB_REPORTS_DIR": str(settings.reports_dir),
-        "D1LAB_NOTEBOOKS_DIR": str(settings.notebooks_dir),
-        "D1LAB_RUN_DIR": str(run_dir),
-    }
+    return (
+        kernel_variables()
+        | {
+            "D1LAB_ROOT": str(settings.root),
+            "D1LAB_DATABASE": database,
+            "D1LAB_DATABASES": json.dumps(databases),
+            "D1LAB_RUN": settings.run.model_dump_json(),
+            "D1LAB_PUSH": settings.push.model_dump_json(),
+            "D1LAB_DATA_DIR": str(settings.data_dir),
+            "D1LAB_REPORTS_DIR": str(settings.reports_dir),
+            "D1LAB_NOTEBOOKS_DIR": str(settings.notebooks_dir),
+            "D1LAB_RUN_DIR": str(run_dir),
+        }
+        | ({"D1LAB_MEMORY": settings.memory} if settings.memory else {})
+    )
 
 
 def keep(run_dir: Path, execution: Execution) -> None:

@@ -21,7 +21,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
+from os import getpid
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -149,6 +151,12 @@ def restrict(con: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
     listed = ", ".join(_literal(str(folder.resolve()) + "/") for folder in folders)
     con.execute(f"SET allowed_directories = [{listed}]")
     con.execute("SET enable_external_access = false")
+
+
+def limit_memory(con: duckdb.DuckDBPyConnection, limit: str) -> None:
+    """Let queries use so much memory, such as '2GB'; beyond it, DuckDB uses the disk."""
+    con.execute(f"SET memory_limit = {_literal(limit)}")
+    con.execute(f"SET temp_directory = {_literal(str(Path(gettempdir()) / f'd1lab-{getpid()}'))}")
 
 
 def scratch(**config: str) -> duckdb.DuckDBPyConnection:
