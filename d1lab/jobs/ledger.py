@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +64,8 @@ CREATE TABLE leases (
 """
 
 
+LARGE_BYTES = 10_000_000  # about 5,000 runs: smaller ledgers are checked whenever they are opened
+_CHECK_SECONDS = 86_400.0
 _RUNNING = (
     "CREATE INDEX IF NOT EXISTS runs_running ON runs (database, shop, report)"
     " WHERE status = 'running'"
@@ -117,9 +119,7 @@ class RunLedger:
         try:
             with closing(sqlite3.connect(self.path, timeout=30)) as con:
                 con.execute("SELECT 1 FROM runs, leases LIMIT 1")
-                return (
-                    "" if con.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok" else "damaged"
-                )
+                return "" if self._is_checked() or self._check(con) else "damaged"
         except sqlite3.DatabaseError as error:
             is_damaged = error.sqlite_errorcode & 0xFF in _DAMAGED
             if not is_damaged:
@@ -127,6 +127,24 @@ class RunLedger:
             return str(error)
         except UnicodeDecodeError:  # a message with a name that is not text
             return "damaged"
+
+    def _is_checked(self) -> bool:
+        """Whether a large file was read from end to end in the last day: it takes a second."""
+        with suppress(OSError):
+            age = time.time() - self._checked.stat().st_mtime
+            return self.path.stat().st_size > LARGE_BYTES and 0 <= age < _CHECK_SECONDS
+        return False
+
+    def _check(self, con: sqlite3.Connection) -> bool:
+        """Whether the file is whole."""
+        is_whole = con.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        if is_whole and self.path.stat().st_size > LARGE_BYTES:
+            self._checked.touch()
+        return is_whole
+
+    @property
+    def _checked(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.checked")
 
     def _replace(self, problem: str) -> None:
         """Replace a damaged file and keep it aside; one process does it, the others wait."""

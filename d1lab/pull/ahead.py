@@ -79,16 +79,16 @@ class Ahead:
         return read_tables(self)
 
     def _take(self, sql: str, params: tuple[Value, ...], table: str) -> Result | None:
-        """Return a foreseen result, counted for the table that it is asked for.
+        """Return a foreseen result, once, counted for the table that it is asked for.
 
-        What bills nothing, such as the list of tables, can be asked again.
+        The list of tables can be asked again: it bills nothing.
         """
-        found = self._found.get((sql, params))
-        if found is None or not found.usage.rows_read:
-            return found
-        self._found.pop((sql, params), None)
-        self.meter.add("", Usage() - found.usage)
-        self.meter.add(table, found.usage)
+        if sql.startswith("PRAGMA"):
+            return self._found.get((sql, params))
+        found = self._found.pop((sql, params), None)
+        if found is not None:
+            self.meter.add("", Usage() - found.usage)
+            self.meter.add(table, found.usage)
         return found
 
     def execute(

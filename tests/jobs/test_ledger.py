@@ -111,6 +111,21 @@ def test_ledger_that_is_none_is_moved_aside(tmp_path, content, caplog):
     assert str(aside) in caplog.text
 
 
+def test_a_large_ledger_is_checked_once_a_day(ledger, monkeypatch):
+    """Reading all of its history each time would make every command slower from year to year."""
+    checks = []
+    monkeypatch.setattr("d1lab.jobs.ledger.LARGE_BYTES", 1)
+    check = RunLedger._check
+    monkeypatch.setattr(RunLedger, "_check", lambda self, con: checks.append(1) or check(self, con))
+    for _ in range(3):
+        RunLedger(ledger.path)
+    assert len(checks) == 1
+    [mark] = ledger.path.parent.glob(".*.checked")
+    os.utime(mark, (time.time() - 90_000,) * 2)
+    RunLedger(ledger.path)
+    assert len(checks) == 2
+
+
 def test_a_damaged_page_of_the_ledger_is_noticed(ledger, caplog):
     """The file still opens, but its content can no longer be read."""
     for number in range(200):
