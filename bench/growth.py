@@ -1,7 +1,7 @@
 """Growth: what shops, rows, and days of history cost, where one thing changed.
 
-Requests and due reports do not depend on the machine. The times are compared between a small and a
-large size of the same thing; both run on the same machine, in alternation.
+Requests and due reports do not depend on the machine. The times are processor times, compared
+between a small and a large size of the same thing, in alternation.
 """
 
 from __future__ import annotations
@@ -220,14 +220,14 @@ def _opened(folder: Path) -> None:
 
 
 def _compared(small: Callable[[], object], large: Callable[[], object]) -> tuple[float, float]:
-    """Return the median seconds of both, measured in alternation after a warm-up."""
+    """Return the median processor seconds of both, measured in alternation after a warm-up."""
     seconds: list[list[float]] = [[], []]
     for number in range(ROUNDS + 1):
         for taken, work in zip(seconds, (small, large), strict=True):
-            began = time.perf_counter()
+            began = time.process_time()
             work()
             if number:
-                taken.append(time.perf_counter() - began)
+                taken.append(time.process_time() - began)
     first, second = map(median, seconds)
     return first, second
 

@@ -118,7 +118,7 @@ class RunLedger:
         """Return the problem of the file; '' for a valid ledger."""
         try:
             with closing(sqlite3.connect(self.path, timeout=30)) as con:
-                con.execute("SELECT 1 FROM runs, leases LIMIT 1")
+                con.execute("SELECT (SELECT 1 FROM runs LIMIT 1), (SELECT 1 FROM leases LIMIT 1)")
                 return "" if self._is_checked() or self._check(con) else "damaged"
         except sqlite3.DatabaseError as error:
             is_damaged = error.sqlite_errorcode & 0xFF in _DAMAGED
