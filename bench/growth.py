@@ -22,7 +22,7 @@ from bench.comparison import Comparison, Target
 from d1lab.config import Settings, load_settings
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.jobs.due import changed, inputs_of, narrowed
+from d1lab.jobs.inputs import changed, inputs_of, narrowed
 from d1lab.jobs.leases import Work
 from d1lab.jobs.ledger import RunLedger
 from d1lab.lab.lab import Lab

@@ -17,8 +17,8 @@ from d1lab import outbox
 from d1lab.catalog import TABLES
 from d1lab.config import Settings
 from d1lab.errors import D1labError, UnknownName
-from d1lab.jobs.due import raw_tables
 from d1lab.jobs.history import record_of
+from d1lab.jobs.inputs import raw_tables
 from d1lab.jobs.ledger import LedgerEntry, open_ledger
 from d1lab.metrics import Metric, load_metrics
 from d1lab.runs.report import Report, list_reports

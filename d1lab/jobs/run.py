@@ -17,7 +17,8 @@ from d1lab.config import Settings
 from d1lab.errors import D1labError, LockedError
 from d1lab.files import remove_leftovers
 from d1lab.jobs.after import in_order, keep_after
-from d1lab.jobs.due import Job, judge, key_of, narrowed, plan, tables_in
+from d1lab.jobs.due import Job, judge, key_of, plan
+from d1lab.jobs.inputs import narrowed, tables_in
 from d1lab.jobs.job_result import JobResult, planned
 from d1lab.jobs.ledger import open_ledger
 from d1lab.jobs.lost_results import with_lost_results

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.jobs.due import Job, key_of, narrowed, plan, raw_tables, tables_in
+from d1lab.jobs.due import Job, key_of, plan
+from d1lab.jobs.inputs import narrowed, raw_tables, tables_in
 from d1lab.jobs.run import run_reports
 from d1lab.runs.record import RunRecord
 from d1lab.runs.run import run_folder
@@ -239,7 +240,7 @@ def test_changed_notebook_or_code_is_due(settings, ledger, job, monkeypatch):
     notebook.write_text(before.replace("1 + 1", "1 + 2").replace("print(shop", "print(1, shop"))
     assert job().reason == "changed since run r1: the notebook"
     notebook.write_text(before)
-    monkeypatch.setattr("d1lab.jobs.due.source_digest", lambda: "newer")
+    monkeypatch.setattr("d1lab.jobs.inputs.source_digest", lambda: "newer")
     assert job().reason == "changed since run r1: d1lab"
 
 

@@ -1,0 +1,151 @@
+"""The inputs of a run: digests of all that its result depends on.
+
+Of a table that was read only by d1lab's own metrics with the run's shop, the shop's rows count: a
+change in another shop makes nothing due. Other SQL can read all shops, so the whole table counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from d1lab import outbox
+from d1lab.config import Settings
+from d1lab.files import digest
+from d1lab.runs.run import Task
+from d1lab.select_statements import tables_read
+from d1lab.warehouse import HISTORY, own_name
+from d1lab.warehouse.views import OF_ALL_SHOPS, VIEWS
+
+PACKAGE = Path(__file__).parents[1]
+_SOURCES = {".py", ".sql", ".html", ".css", ".js"}
+_TABLE = "table "
+_THIS_SHOP = " (this shop)"
+_METRIC = "metric "
+
+
+def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
+    """Digests of what the task's result could depend on.
+
+    Tables as `table <name>`, and the shop's rows of them as `table <name> (this shop)`.
+    """
+    tables = {f"{_TABLE}{table.name}": str(table.digest) for table in task.data.tables}
+    rows = {
+        f"{_TABLE}{table.name}{_THIS_SHOP}": table.shop_digest
+        for table in task.data.tables
+        if table.shop_digest is not None
+    }
+    return (
+        tables
+        | rows
+        | {
+            "the notebook": task.report.digest,
+            "d1lab": source_digest(),
+            "DuckDB": version("duckdb"),
+            "the time zone": task.data.timezone or "",
+            **metric_digests(settings.root / "metrics"),
+        }
+    )
+
+
+def metric_digests(folder: Path) -> dict[str, str]:
+    """Return the digests of a project's metrics, each as `metric <name>`."""
+    paths = sorted(folder.glob("*.sql")) if folder.is_dir() else []
+    return {f"{_METRIC}{path.stem}": digest(path.read_bytes()) for path in paths}
+
+
+def narrowed(inputs: Mapping[str, str], run_dir: Path, shop: str) -> dict[str, str]:
+    """The inputs without the metrics, tables, and other shops' rows that the run did not read.
+
+    Args:
+        inputs: As those of `inputs_of`.
+        run_dir: The run's folder, with the notes of what it read.
+        shop: The run's shop; '' for all.
+    """
+    notes = outbox.read_notes(run_dir)
+    if notes:
+        used = {f"{_METRIC}{note['metric']}" for note in notes}
+        inputs = {k: v for k, v in inputs.items() if not k.startswith(_METRIC) or k in used}
+    tables, of_shop, others = tables_in(inputs), set[str](), set[str]()
+    for note in notes:
+        is_of_shop = _is_of_shop(note, shop, inputs)
+        for name in note["reads"]:
+            (of_shop if is_of_shop and name not in OF_ALL_SHOPS else others).add(name)
+    read, read_whole = raw_tables(of_shop, tables), raw_tables(others, tables)
+    rest = {k: v for k, v in inputs.items() if not k.startswith(_TABLE)}
+    if read is None or read_whole is None or not (read | read_whole):
+        # no notes, or a read that cannot be followed: anything may matter
+        return rest | {f"{_TABLE}{name}": inputs[f"{_TABLE}{name}"] for name in tables}
+    names = [f"{_TABLE}{name}" for name in sorted(read_whole)]
+    for name in sorted(read - read_whole):
+        whole = f"{_TABLE}{name}"
+        names.append(whole + _THIS_SHOP if whole + _THIS_SHOP in inputs else whole)
+    return rest | {name: inputs[name] for name in names if name in inputs}
+
+
+def _is_of_shop(note: Mapping[str, Any], shop: str, inputs: Mapping[str, str]) -> bool:
+    """Whether a note is of one of d1lab's own metrics, about the run's shop."""
+    metric = note["metric"]
+    is_own = metric is not None and f"{_METRIC}{metric}" not in inputs
+    return is_own and bool(shop) and note.get("params", {}).get("shop") == shop
+
+
+def tables_in(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of the D1 tables among inputs."""
+    names = {name.removesuffix(_THIS_SHOP) for name in inputs if name.startswith(_TABLE)}
+    return tuple(name.removeprefix(_TABLE) for name in sorted(names))
+
+
+def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None:
+    """The D1 tables behind views and raw tables; None when one of them cannot be followed.
+
+    A name that both the app and d1lab have counts for both.
+
+    Args:
+        names: As the notes of a run have them.
+        tables: The tables of the warehouse.
+
+    >>> sorted(raw_tables(["order_lines", "raw.inventory_impact", "shops"], ["shops"]))
+    ['inventory_impact', 'order_events', 'shops']
+    """
+    found: set[str] = set()
+    for name in names:
+        bare = name.removeprefix("raw.").removeprefix(f"{HISTORY}.")
+        own = {table for table in tables if own_name(table).lower() == bare.lower()}
+        view = VIEWS / f"{name}.sql"
+        if bare != name:
+            own.add(bare)
+        if view.is_file():
+            behind = raw_tables(tables_read(view.read_text("utf-8")), tables)
+            own |= behind or set()
+        if not own:
+            return None
+        found |= own
+    return found
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The names of the earlier inputs that are not the same now."""
+    return [name for name, digest in before.items() if now.get(name) != digest]
+
+
+@cache
+def source_digest() -> str:
+    """A hash of d1lab's own code, SQL and templates."""
+    return digest_of_files(PACKAGE)
+
+
+def digest_of_files(folder: Path) -> str:
+    """A hash of the sources in a folder, by their paths and contents; '' where it is absent."""
+    if not folder.is_dir():
+        return ""
+    sources = (path for path in sorted(folder.rglob("*")) if path.suffix in _SOURCES)
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {digest(path.read_bytes())}\n"
+        for path in sources
+        if path.is_file()
+    ]
+    return digest("".join(lines))
