@@ -11,6 +11,9 @@
 -- given_share: Given away, percent
 -- gross_margin_rate: Gross margin, percent
 -- costed_share: Revenue with a known cost, percent
+-- assert: unique length_days, first_day
+-- assert: last_day = first_day::DATE + length_days::INTEGER - 1 AND last_day <= $until::DATE
+-- assert: orders >= 0 AND customers >= 0
 --
 -- Whole weeks of the shop's days have the same weekdays. Only periods that the shop's data covers
 -- whole; one without a sale has zeros. Revenue is net of refunds, on the day of the refund.
