@@ -180,7 +180,7 @@ def test_push_reads_each_staged_row_once_and_each_changed_one_twice_more(
     values = ", ".join(f"('s', 'x{i}', '{DAY}')" for i in range(3000))
     db.execute(f"INSERT INTO inventory_impact (shop, sku, date) VALUES {values}")
     stage_inventory(tmp_path / "r", a=(9.0, 2.0), d=(4.0, 4.0))
-    assert push(db, tmp_path / "r").usage.rows_read < 150
+    assert push(db, tmp_path / "r").usage.rows_read < 200  # most of them to inspect the schema
 
 
 def test_push_records_itself(db: SqliteDatabase, run_dir: Path) -> None:
