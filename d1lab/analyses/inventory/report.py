@@ -167,14 +167,17 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
 
 
 def cover_chart(found: InventoryStudy) -> ReportChart:
-    """Return the chart of the lowest days of supply, with the lead time."""
+    """Return the chart of the lowest days of supply, with the lead time; bars without intervals."""
+    lowest = frames.known(frames.cover(found)).head(20)
+    has_intervals = lowest["days_of_supply_low"].notna().any()
+    ends = " days_of_supply_low days_of_supply_high" if has_intervals else ""
     return ReportChart(
-        "interval",
-        frames.known(frames.cover(found)).head(20),
-        "product days_of_supply days_of_supply_low days_of_supply_high",
+        "interval" if has_intervals else "bar",
+        lowest,
+        f"product days_of_supply{ends}",
         title="Days of supply",
         description="Days of supply for the products that run out first.",
-        options={"reference": found.plan.lead_days},
+        options={"reference": found.plan.lead_days} if has_intervals else {},
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from d1lab import catalog
@@ -272,3 +274,15 @@ def test_methods_without_an_error_are_compared():
     """A product that sells the same every week: no ratio of two zeros."""
     found = SimpleNamespace(forecast=forecast(np.full((1, 40), 21.0)))
     assert "had the same error as the 4-week mean" in words.forecasts(found)
+
+
+def test_days_of_supply_without_intervals_are_bars():
+    """A shop with too little history for an interval still has its chart."""
+    columns = ["product", "sku", "days_of_supply", "days_of_supply_low", "days_of_supply_high"]
+    rows = [["Mug", "m", 3.0, np.nan, np.nan], ["Cup", "c", 9.0, np.nan, np.nan]]
+    products = pd.DataFrame(rows, columns=columns).assign(reason=None)
+    found: Any = SimpleNamespace(products=products, plan=Assumptions())
+    assert (words.cover_chart(found).form, words.cover_chart(found).options) == ("bar", {})
+    known = products.assign(days_of_supply_low=[2.0, np.nan], days_of_supply_high=[4.0, np.nan])
+    found = SimpleNamespace(products=known, plan=Assumptions())
+    assert words.cover_chart(found).form == "interval"
