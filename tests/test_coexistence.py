@@ -70,6 +70,7 @@ def test_migrate_changes_nothing_of_the_app(app: ShopApp, app_engine: Engine, be
     assert sum(billed) > len(STATEMENTS)
 
 
+@pytest.mark.long
 def test_pages_tell_what_the_app_has_counted(app: ShopApp, beside: Database, tmp_path: Path):
     """Uses, savings and products as Python counts them, before the app's retention and after."""
     uses = truth(60)

@@ -90,6 +90,7 @@ def uses(first: int, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.engine
+@pytest.mark.long
 def test_the_guides_app_counts_beside_d1lab(guide: GuideApp, tmp_path: Path):
     """Its routes before and after migrate; the pages count as Python does, also past retention."""
     tracked = uses(0, USES)

@@ -251,6 +251,7 @@ def test_optimize_corrects_what_misleads_d1(project, run):
     db.close()
 
 
+@pytest.mark.long
 def test_metrics_graph_can_be_piped(folder, run):
     """Lineage needs no warehouse: rows, Mermaid, and JSON; --format alone is an error."""
     assert run("init", ".").code == 0

@@ -314,7 +314,13 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+LONG = ("again", "delete", "delete a product")  # deletions are like that of a shop
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in TROUBLES],
+)
 def test_each_trouble_with_counted_events_is_met(river, event, trouble):
     """Each case changes what was counted; runs killed before their last write do no harm."""
     verb, given = trouble.split()[0], TROUBLES[trouble]

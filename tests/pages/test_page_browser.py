@@ -300,7 +300,10 @@ def test_pdf_is_tagged(pages: Pages, browser):
 
 
 @pytest.mark.parametrize("name", Pages._fields)
-@pytest.mark.parametrize(("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"),
+    [(DESK, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)],
+)
 def test_axe_finds_nothing(pages: Pages, visit, name, viewport, scheme):
     """axe-core finds no violations."""
     if not AXE.is_file():

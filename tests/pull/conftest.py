@@ -85,7 +85,7 @@ def remote(file: SqliteDatabase) -> Remote:
 
 @pytest.fixture(
     params=[
-        "file",
+        pytest.param("file", marks=pytest.mark.long),  # as the demo, which many tests pull
         "remote",
         pytest.param("engine", marks=[pytest.mark.engine, pytest.mark.long]),
         pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),

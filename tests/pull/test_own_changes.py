@@ -26,7 +26,7 @@ def days_later(monkeypatch: pytest.MonkeyPatch):
     return later
 
 
-@pytest.fixture(params=["file", "remote"])
+@pytest.fixture(params=[pytest.param("file", marks=pytest.mark.long), "remote"])
 def pulled(request, folder):
     """A database of 300 customers that was pulled, as a file and as one that looks remote."""
     db = request.getfixturevalue(request.param)

@@ -19,7 +19,7 @@ USE = (
 SILENT = "UPDATE discount_analytics SET times_used = times_used + 1 WHERE id = ?1"
 
 
-@pytest.fixture(params=["file", "remote"])
+@pytest.fixture(params=[pytest.param("file", marks=pytest.mark.long), "remote"])
 def pulled(request, folder):
     """An app's 300 counters from months ago."""
     db = request.getfixturevalue(request.param)

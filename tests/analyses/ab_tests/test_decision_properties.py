@@ -34,7 +34,7 @@ def agrees(result: AbResult) -> bool:
     )
 
 
-@pytest.mark.parametrize("n_a", [1, 4, 9])
+@pytest.mark.parametrize("n_a", [1, 4, pytest.param(9, marks=pytest.mark.long)])
 @pytest.mark.parametrize("n_b", [5, 16])
 def test_p_and_intervals_agree_on_every_small_table(n_a: int, n_b: int) -> None:
     """All tables of small margins, where exact tests and inversions differ most."""
@@ -53,7 +53,7 @@ def test_p_and_intervals_agree_at_the_edge() -> None:
             assert agrees(result), (base, b, n)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.3, 0.9])
+@pytest.mark.parametrize("share", [0.5, pytest.param(0.3, marks=pytest.mark.long), 0.9])
 def test_p_and_interval_agree_for_counts(share: float) -> None:
     """The exact p-value and the Clopper-Pearson interval agree, also for an uneven split."""
     plan = AbPlan(share_b=share, share_declared=True)

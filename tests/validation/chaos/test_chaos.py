@@ -37,6 +37,7 @@ def test_every_command_that_writes_is_killed() -> None:
     assert sum(drawn.values()) >= 200
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_sentence() -> None:
     """A command that cannot write ends with 1, and goes on when there is room."""
     assert not disk.attempt(("track", 20_000)).is_fault
