@@ -19,7 +19,7 @@ SCHEMA = [
     if statement.strip()
 ]
 SETTLE_SECONDS = 60
-NUDGE_SECONDS = 5
+FLUSH_SECONDS = 5
 
 
 class Use(NamedTuple):
@@ -54,17 +54,17 @@ class ShopApp:
         """Wait until the queue has counted all that was tracked.
 
         The local queue can forget that messages wait: its timer is set again only when a delivery,
-        its line in the log included, went well. A full batch of empty messages wakes it.
+        its line in the log included, went well. What it forgot, the app counts by itself.
         """
         wanted = self._tracked + self._delivered
-        start = nudged = time.monotonic()
+        start = flushed = time.monotonic()
         while (counted := self._counted()) < wanted:
             now = time.monotonic()
             missing = f"the queue counted {counted} of {wanted} uses"
             assert now < start + SETTLE_SECONDS, f"{missing}:\n{self._engine.log()}"
-            if now > nudged + NUDGE_SECONDS:
-                nudged = now
-                self.ask("nudge")
+            if now > flushed + FLUSH_SECONDS:
+                flushed = now
+                self.ask("flush")
             time.sleep(0.05)
 
     def deliver(self, *uses: Use, stop_after: int | None = None) -> None:

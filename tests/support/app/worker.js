@@ -47,17 +47,35 @@ async function count(db, uses, stopAfter = Infinity) {
   }
 }
 
+// Uses that were sent to the queue and are not counted yet, by number.
+const pending = new Map();
+let sent = 0;
+
+async function countPending(env, number) {
+  const waiting = pending.get(number);
+  if (!waiting) return; // counted by "flush"
+  pending.delete(number);
+  try {
+    await count(database(env, waiting.name), [waiting.use]);
+  } catch (error) {
+    pending.set(number, waiting);
+    throw error;
+  }
+}
+
 const routes = {
   async track(db, { uses }, env, name) {
     for (const use of uses) {
       await db.prepare(TRACK).bind(use.shop, use.discount_id, use.sku, use.amount).run();
-      await env.USES.send({ database: name, use });
+      pending.set(++sent, { name, use });
+      await env.USES.send({ number: sent });
     }
     return uses.length;
   },
-  async nudge(db, _, env) {
-    await env.USES.sendBatch(Array.from({ length: 100 }, () => ({ body: { use: null } })));
-    return 100;
+  async flush(db, _, env, name) {
+    const late = [...pending].filter(([, waiting]) => waiting.name === name);
+    for (const [number] of late) await countPending(env, number);
+    return late.length;
   },
   async deliver(db, { uses, stop_after }) {
     await count(db, uses, stop_after ?? Infinity);
@@ -85,8 +103,6 @@ export default {
     }
   },
   async queue(batch, env) {
-    for (const { body } of batch.messages) {
-      if (body.use) await count(database(env, body.database), [body.use]);
-    }
+    for (const { body } of batch.messages) await countPending(env, body.number);
   },
 };
