@@ -43,8 +43,8 @@ def test_the_small_app_records_its_uses(engine, tmp_path: Path):
         sku: use.sku, quantity: 1, discount_id: use.discount_id, discount_amount: use.amount,
         revenue: 10, occurred_at: use.at,
       });
-      await env.USES.send({ database"""
-    app = _with_events(shop_app.HOME, tmp_path / "app", ("await env.USES.send({ database", event))
+      await env.USES.send({ number"""
+    app = _with_events(shop_app.HOME, tmp_path / "app", ("await env.USES.send({ number", event))
     (tmp_path / "state").mkdir()
     with workerd.running(tmp_path / "state", app) as engine:
         shop = shop_app.ShopApp(engine)
