@@ -79,14 +79,15 @@ async function cached(env, name, parts, compute) {
   const found = await get(env, key);
   if (found !== null) return { body: found, from: "cache" };
   const body = JSON.stringify(await compute());
-  await put(env, key, body);
+  await put(env, key, body).catch(() => undefined); // KV can be hurried: the answer goes out anyway
   return { body, from: "d1" };
 }
 
 const generationKey = (name) => `d1lab:${name}`;
 
 async function generation(env, name) {
-  return await get(env, generationKey(name)) ?? renewed(env, name);
+  const known = await get(env, generationKey(name));
+  return known ?? renewed(env, name).catch(() => crypto.randomUUID()); // then nothing is cached
 }
 
 async function renewed(env, name) {
