@@ -155,7 +155,7 @@ class GatewayDatabase(RestDatabase):
 def sign(secret: SecretStr, request: httpx2.Request) -> dict[str, str]:
     """Return the headers of a signed request: time, nonce, and the HMAC of both, address, and body.
 
-    Each attempt is signed anew, so the gateway tells d1lab's own retry from somebody's copy.
+    Each attempt has its own signature, so the gateway tells d1lab's own retry from somebody's copy.
     """
     at, nonce = str(int(time.time())), secrets.token_hex(16)
     address = request.url.raw_path.decode()

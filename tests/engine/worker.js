@@ -65,12 +65,12 @@ const routes = {
 };
 
 // KV takes one write a second of a key: the second of a pair fails here.
+let puts = 0;
 const hurried = (kv) => {
-  let puts = 0;
   return {
     get: (key) => kv.get(key),
     async put(...what) {
-      if (++puts % 2) throw new Error("KV PUT failed: 429 Too Many Requests");
+      if (++puts % 2 === 0) throw new Error("KV PUT failed: 429 Too Many Requests");
       return kv.put(...what);
     },
   };

@@ -74,7 +74,7 @@ def _place(decision: Decision) -> dict[str, Any]:
 
 
 def _money(decision: Decision, visitors: float | None, sign: int) -> dict[str, Any]:
-    """Return the profit a month that acting changes: per visitor, times those whom it concerns."""
+    """Return the profit a month that acting changes: per visitor, times the visitors it affects."""
     profit = _profit(decision)
     if profit is None or visitors is None or profit.difference is None:
         return {"basis": "tested", "amount": None}
