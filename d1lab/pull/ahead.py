@@ -54,11 +54,12 @@ class Ahead:
         if not 1 < len(wanted) <= _MOST_STATEMENTS:
             return
         try:
-            results = self._db.batch(wanted)
+            results = self._db.batch([each._replace(least_rows=0) for each in wanted])
         except (D1QueryError, D1LimitError, D1TooBigError, D1OverloadedError):
             return
-        for (sql, params, _), result in zip(wanted, results, strict=True):
-            self._found[sql, params] = result
+        for (sql, params, least), result in zip(wanted, results, strict=True):
+            if len(result.rows) >= least:  # not so of a table that was dropped since
+                self._found[sql, params] = result
 
     def query(self, sql: str, params: Sequence[Value] = (), *, table: str = "") -> Result:
         """Run one read statement, or return its foreseen result, once."""

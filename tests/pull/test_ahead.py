@@ -11,7 +11,7 @@ import pytest
 from d1lab.d1 import open_database
 from d1lab.d1.migrate import migrate
 from d1lab.d1.rest import RestDatabase
-from d1lab.d1.schema import read_tables
+from d1lab.d1.schema import read_tables, schema_statements
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
 from d1lab.pull.ahead import Ahead, recall, remember
@@ -110,6 +110,18 @@ def test_a_changed_schema_is_found(shop: SqliteDatabase, folder: Path):
     with open_warehouse(folder) as con:
         assert con.sql("FROM raw.added").fetchall() == [(7, 7)]
         assert "note" in con.sql("FROM orders").columns
+
+
+def test_a_dropped_table_is_no_damaged_answer(shop: SqliteDatabase, folder: Path):
+    """The PRAGMAs of a table that is gone return no row: they are asked without expecting one."""
+    before = schema_statements(read_tables(shop))
+    shop.execute("DROP TABLE orders")
+    api = D1Api(shop)
+    with closing(over_http(api)) as http:
+        ahead = Ahead(http)
+        ahead.foresee(before)
+        assert "orders" not in ahead.tables()
+    assert api.requests == 1
 
 
 @pytest.mark.parametrize("counters", ["daily", "always"])
