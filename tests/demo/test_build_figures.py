@@ -238,6 +238,13 @@ def _prices(runs: Runs) -> Iterator[tuple[str, Any, Any]]:
             *_span(90),
         )
     )
+    paid = dict(
+        runs.rows(
+            "SELECT sku, 1.0 * sum(revenue) / sum(quantity) FROM lines WHERE type = 'order'"
+            " AND list_price > 0 AND day BETWEEN ? AND ? GROUP BY sku",
+            *_span(28),
+        )
+    )
     asked: dict[str, list[float]] = {}
     for sku, price, in_stock, at in runs.rows(
         "SELECT sku, price, in_stock, observed_at FROM (SELECT *, row_number() OVER"
@@ -247,9 +254,9 @@ def _prices(runs: Runs) -> Iterator[tuple[str, Any, Any]]:
         UNTIL.isoformat(),
     ):
         recent = _local_day(at) >= (UNTIL - timedelta(days=14)).isoformat()
-        if sku in own and recent and in_stock != 0 and own[sku] / 3 <= price <= own[sku] * 3:
+        if sku in paid and recent and in_stock != 0 and own[sku] / 3 <= price <= own[sku] * 3:
             asked.setdefault(sku, []).append(price)
-    index = [own[sku] / median(prices) for sku, prices in asked.items()]
+    index = [paid[sku] / median(prices) for sku, prices in asked.items()]
     figures = runs.figures("competitor_prices")
     yield "prices price_index", figures["price_index"], median(index) if index else None
 

@@ -8,13 +8,15 @@ from typing import Any
 from d1lab.analyses.competitor_prices import tables as frames
 from d1lab.analyses.competitor_prices.study import PriceStudy
 
+_PRICES = ["sku", "product", "paid_price", "own_price", "cheapest"]
+
 
 def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, Any]]:
     """Yield the actions, as arguments of `lab.action`; what they earn is not known before a test.
 
     Args:
         found: Results of `study`.
-        taken: Products with an advice that comes before a change of the list price.
+        taken: Products with an advice that comes before a change of the price.
     """
     lower, higher = (
         rows[~rows["sku"].isin(taken)] for rows in (frames.alerts(found), frames.room(found))
@@ -24,11 +26,11 @@ def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, An
             "verb": "Test",
             "key": "test-lower-price",
             "what": "a lower price on {items}",
-            "reason": f"A competitor is at least {found.rule.threshold:.0%} cheaper; matching "
-            f"keeps a margin of {found.rule.margin_floor:.0%} or more.",
+            "reason": f"A competitor is at least {found.rule.threshold:.0%} below the price paid; "
+            f"matching keeps a margin of {found.rule.margin_floor:.0%} or more.",
             "basis": "counted",
             "item": "product",
-            "items": lower[["sku", "product", "own_price", "cheapest", "cheapest_at"]],
+            "items": lower[[*_PRICES, "cheapest_at"]],
             "link": "list-prices-to-match",
         }
     if len(higher):
@@ -36,9 +38,10 @@ def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, An
             "verb": "Test",
             "key": "test-higher-price",
             "what": "a higher price on {items}",
-            "reason": "No competitor is as cheap, or none has the product in stock.",
+            "reason": "No competitor is as cheap as the price paid, or none has the product in "
+            "stock. A smaller discount is the first step where there is one.",
             "basis": "counted",
             "item": "product",
-            "items": higher[["sku", "product", "own_price", "cheapest"]],
+            "items": higher[_PRICES],
             "link": "list-products-with-room-to-raise-the-price",
         }

@@ -33,7 +33,7 @@ _EXACT = 1e-9  # prices are in cents; their ratios are not
 class Market(NamedTuple):
     """Prices, cost, and stock of one product; None if unknown."""
 
-    own: float  # the list price; > 0
+    own: float  # paid per unit, after discounts; > 0
     prices: Sequence[float]  # comparable ones: in stock, recent, same currency; > 0
     sold_out: int = 0  # competitors with a recent observation who are out of stock
     cost: float | None = None  # per unit; >= 0
@@ -55,7 +55,7 @@ class Position(NamedTuple):
     competitors: int  # prices compared
     cheapest: float | None
     middle: float | None  # median of these prices
-    price_index: float | None  # own price / median
+    price_index: float | None  # price paid / median
     rank: int | None  # 1: no competitor is cheaper
     gap: float | None  # 1 - cheapest / own; negative if the cheapest is more expensive
 
@@ -74,7 +74,7 @@ def position(own: float, prices: Sequence[float]) -> Position:
     """Compute the position of a price among competitor prices.
 
     Args:
-        own: The shop's price; > 0.
+        own: Price paid in the shop; > 0.
         prices: Competitor prices; each > 0.
 
     Raises:

@@ -1,11 +1,11 @@
--- price_index: the shop's list prices relative to the median of its competitors, per week, over
--- all products
+-- price_index: the prices paid in the shop relative to the median of its competitors, per week,
+-- over all products
 -- unit: ratio, products      grain: day      reads: competitor_prices, order_lines
 -- $until: last day of the last week
 -- $weeks: number of weeks
 -- $currency: the shop's currency
 -- $max_age_days: maximum age of a price observation at the week's end, in days
--- $own_days: maximum days from the product's last sale to the week's end
+-- $own_days: maximum days from the product's last sale to the week's end, for its list price
 -- price_index: Price index
 -- assert: unique day
 -- assert: price_index_low <= price_index AND price_index <= price_index_high
@@ -24,15 +24,24 @@ looks AS (
 pairs AS (
     SELECT DISTINCT sku, competitor FROM looks
 ),
+lines AS (
+    SELECT sku, day, occurred_at, event_id, units, list_price, revenue
+    FROM order_lines
+    WHERE shop = $shop AND type = 'order' AND units > 0 AND sku IN (SELECT sku FROM pairs)
+),
 list_prices AS (
     SELECT sku, day, arg_max(list_price, (occurred_at, event_id)) AS own_price
-    FROM order_lines
-    WHERE shop = $shop
-        AND type = 'order'
-        AND units > 0
-        AND list_price > 0
-        AND sku IN (SELECT sku FROM pairs)
+    FROM lines
+    WHERE list_price > 0
     GROUP BY sku, day
+),
+paid AS (
+    SELECT lines.sku, ends.day, (sum(revenue) / sum(units))::DOUBLE AS paid_price
+    FROM ends
+    JOIN lines ON lines.day BETWEEN ends.day - 27 AND ends.day
+    WHERE list_price IS DISTINCT FROM 0
+    GROUP BY lines.sku, ends.day
+    HAVING sum(revenue) > 0
 ),
 asked AS (
     SELECT pairs.sku, pairs.competitor, ends.day
@@ -45,19 +54,28 @@ seen AS (
         ON asked.sku = looks.sku AND asked.competitor = looks.competitor
         AND asked.day >= looks.day
 ),
-compared AS (
-    SELECT seen.sku, seen.day, seen.price, list_prices.own_price
+known AS (
+    SELECT
+        seen.sku,
+        seen.day,
+        seen.price,
+        paid_price,
+        CASE WHEN seen.day - list_prices.day < $own_days::INTEGER THEN own_price END AS own_price
     FROM seen
-    ASOF JOIN list_prices ON seen.sku = list_prices.sku AND seen.day >= list_prices.day
-    WHERE seen.day - list_prices.day < $own_days::INTEGER
-        AND seen.day - seen.observed_day <= $max_age_days::INTEGER
+    JOIN paid ON seen.sku = paid.sku AND seen.day = paid.day
+    ASOF LEFT JOIN list_prices ON seen.sku = list_prices.sku AND seen.day >= list_prices.day
+    WHERE seen.day - seen.observed_day <= $max_age_days::INTEGER
         AND seen.in_stock IS NOT FALSE
         AND seen.currency = upper($currency::VARCHAR)
         AND seen.price > 0
-        AND seen.price * 3 >= own_price AND seen.price <= own_price * 3
+),
+compared AS (
+    SELECT *
+    FROM known
+    WHERE price * 3 >= coalesce(own_price, paid_price) AND price <= coalesce(own_price, paid_price) * 3
 ),
 products AS (
-    SELECT day, sku, max(own_price)::DOUBLE / median(price)::DOUBLE AS price_index
+    SELECT day, sku, max(paid_price) / median(price)::DOUBLE AS price_index
     FROM compared
     GROUP BY day, sku
 ),

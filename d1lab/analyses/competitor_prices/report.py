@@ -127,7 +127,7 @@ def index_chart(history: Frame) -> ReportChart:
         history,
         "day price_index",
         title="Price index",
-        description="Weekly median, across products, of list price divided by the "
+        description="Weekly median, across products, of the price paid divided by the "
         "competitors' median price.",
         options={**band, "reference": 1, "zero": False},
         otherwise="No comparable price in these weeks.",
@@ -147,7 +147,8 @@ def product_chart(found: PriceStudy, sku: str, prices: Frame) -> ReportChart:
         prices,
         "day price",
         title=name_of(found, sku),
-        description="List price and observed competitor prices of one product.",
+        description="Price paid over 28 days, list price, and observed competitor prices of one "
+        "product.",
         options={"color": "seller", "step": True, "zero": False},
         otherwise="This product has no comparable prices.",
     )
@@ -157,8 +158,8 @@ def rules(found: PriceStudy) -> str:
     """Return a note on the rule for prices to match."""
     rule = found.rule
     return (
-        f"A price is listed when a competitor is at least {rule.threshold:.0%} "
-        f"cheaper, matching keeps a margin of {rule.margin_floor:.0%} of the new "
+        f"A product is listed when a competitor is at least {rule.threshold:.0%} below the "
+        f"price paid, matching keeps a margin of {rule.margin_floor:.0%} of the new "
         f"price, and stock lasts through the {rule.lead_time_days:g}-day lead time. "
         "Products without stock data skip the stock check. Only a test shows how "
         "many more units a lower price sells."
@@ -169,10 +170,9 @@ def limits(found: PriceStudy, simulated: Collection[str]) -> str:
     """Return a note on the data and its limits."""
     untold = int((found.looks["in_stock"].isna() & found.looks["reason"].isna()).sum())
     text = (
-        "Shop prices are list prices before discounts, assumed to be in "
-        f"{found.currency}. Average price paid covers the last 28 days "
-        f"({dates_of(found.until, 28)}). Competitor prices are as displayed; taxes and shipping "
-        "can differ."
+        "What is compared is the average price paid, after discounts, over the last 28 days "
+        f"({dates_of(found.until, 28)}); list prices are shown beside it. Both are assumed to be "
+        f"in {found.currency}. Competitor prices are as displayed; taxes and shipping can differ."
     )
     stock = (
         f" {counted(untold, 'price')} without availability: treated as in stock." if untold else ""

@@ -30,7 +30,7 @@ class PriceStudy(NamedTuple):
     """Results for the report."""
 
     looks: Frame  # metric competitor_prices: one row per product and competitor
-    products: Frame  # one row per product with a known list price
+    products: Frame  # one row per product with a known price paid
     rule: PricingRule
     currency: str
     until: date
@@ -50,7 +50,7 @@ def study(
     """
     import pandas as pd
 
-    known = looks[looks["own_price"].notna()]
+    known = looks[looks["paid_price"] > 0]
     products = known.drop_duplicates("sku")[
         ["sku", "product", "own_price", "own_price_day", "paid_price", "revenue", "unit_cost"]
     ]
@@ -100,7 +100,7 @@ def _row(product: dict[str, Any], asked: _ListedPrices, rule: PricingRule) -> tu
     """Compute position, action, and cheapest competitor of one product."""
     names = ("unit_cost", "ending_units", "days_of_supply")
     cost, stock, cover = (_known(product[name]) for name in names)
-    market = Market(product["own_price"], asked.prices, len(asked.sold_out), cost, stock, cover)
+    market = Market(product["paid_price"], asked.prices, len(asked.sold_out), cost, stock, cover)
     found = position(market.own, asked.prices)
     pairs = zip(asked.prices, asked.sellers, strict=True)
     cheapest = [seller for price, seller in pairs if price == found.cheapest]

@@ -7,21 +7,21 @@ from typing import Any
 from d1lab.analyses.competitor_prices.study import Frame, PriceStudy
 
 UNCOMPARED = {
-    "no_own_price": "no recent sale, so the shop's current price is unknown",
+    "no_own_price": "no sale in four weeks, so the price paid is unknown",
     "too_old": "last price observation is too old",
     "sold_out": "competitor is out of stock",
     "no_price": "no price observed",
     "other_currency": "different currency",
     "implausible": (
-        "less than a third or more than three times the shop's price: probably a different product"
+        "less than a third or more than three times the list price: probably a different product"
     ),
 }
 """Reasons why a competitor price is not compared, in words."""
 
-ALERTS = "product own_price cheapest cheapest_at gap margin_left days_of_supply"
-LEFT = "product why gap own_price cheapest highest_cost margin_left ending_units"
-ROOM = "product why own_price cheapest days_of_supply"
-ALL = "product own_price paid_price cheapest middle price_index place ending_units"
+ALERTS = "product paid_price own_price cheapest cheapest_at gap margin_left days_of_supply"
+LEFT = "product why gap paid_price own_price cheapest highest_cost margin_left ending_units"
+ROOM = "product why paid_price own_price cheapest days_of_supply"
+ALL = "product paid_price own_price cheapest middle price_index place ending_units"
 WHO = "competitor products compared price_index in_stock_share last_look"
 LOOKS = "product competitor why asked age_days"
 
@@ -71,7 +71,7 @@ def competitors(found: PriceStudy) -> Frame:
     looks = found.looks
     known = looks["reason"].isna()
     looks = looks.assign(
-        compared=known, price_index=(looks["own_price"] / looks["price"]).where(known)
+        compared=known, price_index=(looks["paid_price"] / looks["price"]).where(known)
     )
     grouped = looks.groupby("competitor", as_index=False).agg(
         products=("sku", "size"),

@@ -3,7 +3,7 @@
     order      runs out before a delivery could arrive: order it, and do not discount it meanwhile
     cap        sold below its unit cost: end the discount, or raise the price
     clear      on hand without a sale for 90 days
-    price      a competitor's price suggests a test of a lower or a higher list price
+    price      a competitor's price suggests a test of a lower or a higher price
     discount   a discount is likely to pay
     test       a discount may pay, and its test is worth its cost
     pause      sold less while a discount was on offer
@@ -11,7 +11,7 @@
     without    hardly sells without a discount: learn what two weeks without it bring
 
 What is certain and urgent comes before what is likely: stock, then money that each sale loses, then
-capital; then the list price, which the effect of a discount depends on; then discounts. Products
+capital; then the price, which the effect of a discount depends on; then discounts. Products
 of an action are those that no earlier advice names, so that no two pages contradict each other.
 """
 

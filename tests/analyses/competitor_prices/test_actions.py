@@ -17,7 +17,13 @@ class Study:
 
 @pytest.fixture(autouse=True)
 def _rows(monkeypatch):
-    columns = {"product": "P", "own_price": 10.0, "cheapest": 8.0, "cheapest_at": "X"}
+    columns = {
+        "product": "P",
+        "paid_price": 9.0,
+        "own_price": 10.0,
+        "cheapest": 8.0,
+        "cheapest_at": "X",
+    }
     for name, skus in (("alerts", ["a", "b"]), ("room", ["c"])):
         rows = pd.DataFrame({"sku": skus}).assign(**columns)
         monkeypatch.setattr(actions.frames, name, lambda _, rows=rows: rows)
@@ -29,7 +35,7 @@ def test_prices_to_test_without_an_invented_amount():
     assert (lower["key"], list(lower["items"]["sku"])) == ("test-lower-price", ["a"])
     assert (higher["key"], list(higher["items"]["sku"])) == ("test-higher-price", ["c"])
     assert not {"amount", "low", "high"} & {*lower, *higher}
-    assert "at least 5% cheaper" in lower["reason"]
+    assert "at least 5% below the price paid" in lower["reason"]
 
 
 def test_products_with_an_earlier_advice_leave_no_action():

@@ -95,7 +95,7 @@ class World:
                 kind,
                 units,
                 price,
-                Decimal(units) * (price or 5),
+                Decimal(units) * (price or 5) * self._int(5, 10) / 10,  # up to half is discounted
             )
 
     # The same, row by row
@@ -114,6 +114,22 @@ class World:
             return None
         return max(lines)[2], max(lines)[3]
 
+    def paid(self, sku: str, day: date) -> float | None:
+        """Return revenue per unit of the 28 days up to a day; None without a sale."""
+        lines = [
+            (line[9], line[7])
+            for line in self.lines
+            if (line[0], line[2], line[6]) == ("harbor", sku, "order")
+            and line[7] > 0
+            and line[8] != 0
+            and timedelta(0) <= day - line[4] < timedelta(28)
+        ]
+        return (
+            float(sum(line[0] for line in lines) / sum(line[1] for line in lines))
+            if lines
+            else None
+        )
+
     def last_looks(self, day: date) -> dict[tuple[str, str], tuple[Any, ...]]:
         found: dict[tuple[str, str], tuple[Any, ...]] = {}
         for look in sorted(self.looks, key=lambda look: look[7]):
@@ -122,9 +138,9 @@ class World:
         return found
 
     def reason(self, look: tuple[Any, ...], day: date) -> str | None:
-        own = self.own(look[1], day)
+        own, paid = self.own(look[1], day), self.paid(look[1], day)
         price, currency, stock, moment = look[3], look[4], look[5], look[7]
-        if own is None:
+        if paid is None:
             return "no_own_price"
         if (day - moment.date()).days > RULES["max_age_days"]:
             return "too_old"
@@ -134,7 +150,8 @@ class World:
             return "no_price"
         if currency.upper() != "EUR":
             return "other_currency"
-        if not own[0] / 3 <= price <= own[0] * 3:
+        listed = float(own[0]) if own else paid
+        if not listed / 3 <= float(price) <= listed * 3:
             return "implausible"
         return None
 
@@ -170,6 +187,7 @@ def test_competitor_prices_row_by_row(world):
         assert (row["own_price"], row["own_price_day"]) == (
             (float(own[0]), own[1]) if own else (None, row["own_price_day"])
         )
+        assert row["paid_price"] == pytest.approx(world.paid(row["sku"], UNTIL))
         assert row["unit_cost"] == (float(max(costs)[1]) if costs else None)
         assert row["reason"] == world.reason(look, UNTIL), row
         assert row["simulated"]
@@ -187,9 +205,9 @@ def test_price_index_week_by_week(world):
                 prices[sku].append(float(look[3]))
         index = []
         for sku, asked in prices.items():
-            own = world.own(sku, day)
-            assert own
-            index.append(float(own[0]) / median(asked))
+            paid = world.paid(sku, day)
+            assert paid
+            index.append(paid / median(asked))
         if index:
             low, high = np.quantile(index, [0.25, 0.75])
             wanted[day] = (median(index), low, high, len(index))
@@ -200,7 +218,10 @@ def test_price_index_week_by_week(world):
 
 
 def test_price_history_day_by_day(world):
-    """Each seller's last price of a day in the shop's currency; the shop's lasts to the end."""
+    """Each seller's last price of a day in the shop's currency; the list price lasts to the end.
+
+    The price paid is that of 28 days, on each day of a sale and on the last.
+    """
     rows = told(
         world, "price_history", shop="harbor", until=UNTIL, days=20, currency="EUR", sku="A"
     )
@@ -214,6 +235,15 @@ def test_price_history_day_by_day(world):
     own = {day: price for (_, day), (_, price) in wanted.items()}
     if own and UNTIL not in own:
         wanted[("own list price", UNTIL)] = (None, own[max(own)])
+    for day in {UNTIL, *(line[4] for line in world.lines if (line[0], line[2]) == ("harbor", "A"))}:
+        sold = any(
+            line[4] == day and line[6] == "order"
+            for line in world.lines
+            if (line[0], line[2]) == ("harbor", "A")
+        )
+        paid = world.paid("A", day)
+        if since <= day <= UNTIL and (sold or day == UNTIL) and paid is not None:
+            wanted[("own price paid", day)] = (None, paid)
     for shop, sku, competitor, price, currency, stock, _, moment, _ in world.looks:
         is_there = (shop, sku) == ("harbor", "A") and price and stock is not False
         if is_there and currency.upper() == "EUR" and since <= moment.date() <= UNTIL:
@@ -221,4 +251,4 @@ def test_price_history_day_by_day(world):
             wanted[key] = max(wanted.get(key, (moment, price)), (moment, price))
     found = {(row["seller"], row["day"]): row["price"] for row in rows}
     assert len(found) == len(rows)
-    assert found == {key: float(price) for key, (_, price) in wanted.items()}
+    assert found == pytest.approx({key: float(price) for key, (_, price) in wanted.items()})

@@ -90,9 +90,10 @@ def test_study_tells_each_product(lab):
     products = studied(lab).products.set_index("sku")
     assert list(products.index) == ["dead", "evil", "plain", "worked"]
     plain = products.loc["plain"]
-    assert plain["competitors rank cheapest middle price_index gap".split()].tolist() == (  # noqa: SIM905
-        [2, 2, 8, 10, 1, 0.2]
-    )
+    assert plain[["competitors", "rank", "cheapest", "middle"]].tolist() == [2, 2, 8, 10]
+    paid = 331 / 34  # 34 units, of which some with a code
+    assert plain[["own_price", "paid_price"]].tolist() == pytest.approx([10, paid])
+    assert plain[["price_index", "gap"]].tolist() == pytest.approx([paid / 10, 1 - 8 / paid])
     assert (plain["cheapest_at"], plain["answer_reason"]) == ("acme", "no_cost")
     assert plain["answer_highest_cost"] == pytest.approx(6.4)
     assert products.loc["worked", "answer_reason"] == "short_cover"
@@ -113,6 +114,31 @@ def test_study_alerts_where_the_cost_leaves_the_floor(lab):
     assert words.verdict(found)["status"] == "bad"
     assert "1 can be matched at a margin of 20% or more" in words.verdict(found)["detail"]
     assert words.verdict(strict)["status"] == "neutral"
+
+
+def test_a_discounted_product_is_compared_at_the_price_paid(lab):
+    """Listed at 10 and sold at half of it, "plain" is cheaper than the competitor at 8."""
+    add_costs(lab)
+    lab._con.execute("UPDATE raw.order_events SET revenue = revenue / 2 WHERE sku = 'plain'")
+    found = studied(lab)
+    plain = found.products.set_index("sku").loc["plain"]
+    assert plain[["own_price", "paid_price"]].tolist() == pytest.approx([10, 331 / 68])
+    assert (plain["rank"], plain["answer_action"], plain["answer_reason"]) == (1, "raise", "room")
+    assert lists.alerts(found).empty
+    assert "paid_price own_price" in lists.ALERTS
+
+
+def test_a_product_without_a_sale_in_four_weeks_is_not_compared(lab):
+    """It still has a list price, of a sale 29 days ago, and says why nothing is compared."""
+    lab._con.execute(
+        "UPDATE raw.order_events SET occurred_at = '2026-04-10 12:00:00', _day = '2026-04-10' "
+        "WHERE sku = 'plain'"
+    )
+    found = studied(lab)
+    looks = found.looks[found.looks["sku"] == "plain"]
+    assert set(looks["reason"]) == {"no_own_price"}
+    assert set(looks["own_price"]) == {10}
+    assert "plain" not in set(found.products["sku"])
 
 
 def test_uncompared_looks_have_a_reason(lab):
@@ -198,7 +224,7 @@ def test_report_leads_with_a_verdict_and_three_figures(warehouse):
     assert len(tables["Prices not compared"]["rows"]) == 5
     assert len(shown(run_dir, "application/vnd.vegalite.v6+json")) == 2
     last = shown(run_dir, Note.MIME)[-1]["text"]
-    assert last.startswith("Stock levels are simulated. Shop prices are list prices")
+    assert last.startswith("Stock levels are simulated. What is compared is the average price paid")
     assert record.simulated == ("inventory_days",)
     page = render_page(run_dir)
     text = page if isinstance(page, str) else page.decode()
