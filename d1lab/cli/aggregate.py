@@ -103,10 +103,10 @@ def _audit_lines(result: AggregateResult) -> Iterator[str]:
         if differ is None:
             yield f"{table}: the events Worker counted meanwhile. Audit it without --dry-run."
         elif differ and table not in result.unexplained:
-            told = "to be counted again" if result.dry_run else "counted again"
+            action = "to be counted again" if result.dry_run else "counted again"
             rows = counted(differ, "folded row")
             yield (
-                f"{table}: {rows} {told}, because events were corrected or deleted, "
+                f"{table}: {rows} {action}, because events were corrected or deleted, "
                 "or a title, code, or fraction of a unit came late."
             )
         elif table not in result.unexplained:

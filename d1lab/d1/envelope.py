@@ -89,8 +89,8 @@ class Session(NamedTuple):
 
 def session_of(found: Any) -> Session:
     """Read a response of the gateway."""
-    told = object_of(found)
-    results, mark = _list_of_objects(told.get("results")), told.get("bookmark")
+    envelope = object_of(found)
+    results, mark = _list_of_objects(envelope.get("results")), envelope.get("bookmark")
     if mark is not None and not isinstance(mark, str):
         raise MisshapenError("the bookmark is not a text")
     metas = [object_of(each.get("meta", {})) for each in results]
@@ -98,9 +98,9 @@ def session_of(found: Any) -> Session:
         (str(meta.get("served_by_region") or ""), meta.get("served_by_primary") is not False)
         for meta in metas
     ]
-    cost = object_of(told.get("cost", {}))
+    cost = object_of(envelope.get("cost", {}))
     rows = (_count(cost, "rows_read"), _count(cost, "rows_written"))
-    return Session(results, mark or "", told.get("is_renewed") is True, served, rows)
+    return Session(results, mark or "", envelope.get("is_renewed") is True, served, rows)
 
 
 def ids_by_name(found: Any) -> dict[str, str]:

@@ -188,9 +188,9 @@ def gateway_endpoint(url: str) -> tuple[str, str]:
 
 
 def _info(found: Any) -> GatewayInfo:
-    told = envelope.object_of(found)
+    info = envelope.object_of(found)
     names = ("version", "role", "databases", "has_reader", "has_writer", "cache")
-    version, role, databases, has_reader, has_writer, cache = (told.get(name) for name in names)
+    version, role, databases, has_reader, has_writer, cache = (info.get(name) for name in names)
     if not isinstance(databases, list):
         raise envelope.MisshapenError("the gateway lists no databases")
     bound = tuple(map(str, databases))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

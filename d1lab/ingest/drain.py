@@ -152,11 +152,11 @@ def _messages(found: Any) -> list[Message]:
     return [_message(envelope.object_of(each)) for each in cast("list[Any]", listed)]
 
 
-def _message(told: dict[str, Any]) -> Message:
-    lease = told.get("lease_id")
+def _message(pulled: dict[str, Any]) -> Message:
+    lease = pulled.get("lease_id")
     if not isinstance(lease, str):
         raise envelope.MisshapenError("a message has no lease")
-    for text in _spellings(told.get("body")):
+    for text in _spellings(pulled.get("body")):
         try:
             body: object = orjson.loads(text)
         except orjson.JSONDecodeError:

@@ -1,8 +1,8 @@
 """Decide which reports are due: those whose inputs changed since the last successful run.
 
-What a result depends on: the report's notebook, its parameters, d1lab's own code, the project's
-metrics, the shop's time zone, DuckDB, and the tables that its last run read, each by the digest
-that the pull made. Same inputs, same result: such a run is not made twice.
+A result depends on the report's notebook, its parameters, d1lab's code, the project's metrics, the
+shop's time zone, DuckDB, and the tables that the last run read, each by the digest that the pull
+computed. The same inputs give the same result, so such a report does not run twice.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from d1lab.runs.run import Task, open_lab, prepare, run_folder
 
 
 class Job(NamedTuple):
-    """One report for one shop, and whether it is to be run."""
+    """One report for one shop, and whether it is due."""
 
     task: Task
-    series: str  # equal for the runs of one report, shop and parameters on different days
-    inputs: dict[str, str]  # digests of all that the result could depend on
+    series: str  # the same for all days of one report, shop, and set of parameters
+    inputs: dict[str, str]  # digests of everything that the result can depend on
     due: bool
-    reason: str  # why it is due, or why not
-    last: LedgerEntry | None  # the last good run of this day
-    lost: bool = False  # D1 no longer holds what that run wrote
-    broken: bool = False  # the notebook cannot be run; `reason` says why
+    reason: str  # why it is due or not
+    last: LedgerEntry | None  # the last successful run for this day
+    lost: bool = False  # D1 no longer has what that run wrote
+    broken: bool = False  # the notebook cannot run; `reason` says why
 
     @property
     def work(self) -> Work:
-        """What its lease is for."""
+        """The work that its lease covers."""
         return Work(self.task.database, self.task.shop, self.task.report.name)
 
 
@@ -58,12 +58,12 @@ def check_request(
     values: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> list[Report]:
-    """The reports asked for, with all checked that can be known before any data is pulled.
+    """Return the requested reports, after every check that needs no data.
 
-    Arguments as those of `plan`; whether a shop exists and which days it has, only the data shows.
+    The arguments are those of `plan`. Only the data shows whether a shop exists, and its days.
 
     Raises:
-        InputError: There is no report, or one or a parameter is invalid.
+        InputError: There is no report, or a report or parameter is invalid.
     """
     values, texts = dict(values or {}), dict(texts or {})
     named = texts.pop("shop", None) or values.pop("shop", None)
@@ -96,20 +96,20 @@ def plan(
     texts: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Job]:
-    """Every asked report for every asked shop, checked, with what is due about it.
+    """Return a job for each requested report and shop, and whether it is due.
 
     Args:
-        settings: The project's.
-        ledger: Where earlier runs are looked up.
-        database: A name of d1lab.toml; None for the default one.
-        reports: Names; empty for all.
-        shops: Names; empty for the one that the parameters name, else for all in the data.
-        values: Parameters with their types; they go to every report asked for.
-        texts: Parameters as text, from `--set`; they win.
-        force: Take everything as due.
+        settings: The project's settings.
+        ledger: The record of earlier runs.
+        database: A database's name in d1lab.toml; None for the default database.
+        reports: Names; empty for all reports.
+        shops: Names; empty for the shop among the parameters, or else all shops in the data.
+        values: Typed parameters for every requested report.
+        texts: Parameters as text, from `--set`; these take precedence.
+        force: Whether to treat every job as due.
 
     Raises:
-        InputError: There is no report, or one, a shop or a parameter is wrong; nothing was started.
+        InputError: There is no report, or a report, shop, or parameter is invalid. Nothing ran.
         StaleDataError: Nothing was pulled yet.
     """
     chosen = check_request(settings, reports=reports, shops=shops, values=values, texts=texts)
@@ -133,7 +133,7 @@ def plan(
 def _with_earlier(
     lab: Lab, settings: Settings, ledger: RunLedger, tasks: Sequence[Task]
 ) -> list[Task]:
-    """The tasks, with what they run after, and before them the missing ones of those."""
+    """Add to each task the reports that it runs after; put those that did not run yet first."""
     known = list_reports(settings) if any(task.report.after for task in tasks) else []
     series = {series_of(task) for task in tasks}
     asked = {(task.report.name, task.shop, task.as_of): task for task in tasks if not task.chosen}
@@ -159,13 +159,13 @@ def _with_earlier(
 
 
 def _same_day(report: Report, task: Task) -> dict[str, Any]:
-    """The parameters of an earlier report for the shop and day of a task."""
+    """Return the parameters of an earlier report for the shop and day of a task."""
     given = {"shop": task.shop, "as_of": task.as_of.isoformat() if task.as_of else None}
     return {name: value for name, value in given.items() if name in report.parameters and value}
 
 
 def _after_due(jobs: list[Job]) -> list[Job]:
-    """The jobs; one that runs after a due one is due."""
+    """Make each job due that runs after a due job."""
     due = {(job.task.report.name, job.task.shop) for job in jobs if job.due}
     made: list[Job] = []
     for job in jobs:
@@ -177,7 +177,7 @@ def _after_due(jobs: list[Job]) -> list[Job]:
 
 
 def _broken_job(database: str, broken: BrokenReport) -> Job:
-    """The job of a notebook that cannot be read: it fails, and the others run."""
+    """Return the job of a notebook that cannot be read: it fails, and the others run."""
     report = Report(broken.name, broken.path, broken.name, {}, "")
     task = Task(database, report, "", None, {}, (), DataState(), (), ())
     return Job(task, "", {}, due=False, reason=broken.problem, last=None, broken=True)
@@ -186,16 +186,16 @@ def _broken_job(database: str, broken: BrokenReport) -> Job:
 def _named_shop(
     report: Report, shop: str, reports: Sequence[str], is_limited: bool
 ) -> dict[str, str]:
-    """The shop as a parameter, where the report takes one, or was asked for with one."""
+    """Return the shop as a parameter if the report takes one or was requested with one."""
     return {"shop": shop} if report.is_by_shop or (reports and is_limited) else {}
 
 
 def _given(
     report: Report, values: Mapping[str, Any], shops: Sequence[str], *, is_limited: bool
 ) -> list[dict[str, Any]]:
-    """The parameters of each of a report's runs: one for a shop, or one for all data.
+    """Return the parameters of each run of a report: one run a shop, or one for all data.
 
-    A report of all data is left out where shops are named.
+    Where shops are named, a report for all data does not run.
     """
     if report.is_by_shop:
         return [{**values, "shop": shop} for shop in shops]
@@ -203,7 +203,7 @@ def _given(
 
 
 def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = False) -> Job:
-    """Whether a task is due, and why."""
+    """Return whether a task is due, and why."""
     series, inputs = series_of(task), inputs_of(settings, task) | report_inputs(ledger, task)
     last = ledger.last_done(series, task.as_of)
     changes = changed(last.inputs, inputs) if last else []
@@ -223,19 +223,19 @@ def judge(settings: Settings, ledger: RunLedger, task: Task, *, force: bool = Fa
 
 
 def _has_lost_files(settings: Settings, task: Task, last: LedgerEntry) -> bool:
-    """Whether results that were never pushed are gone with their run's folder."""
+    """Whether results that were not pushed were lost with their run's folder."""
     is_waiting = bool(last.staged) and last.pushed_at is None
     return is_waiting and not run_folder(settings, task.database, last.run_id).is_dir()
 
 
 def series_of(task: Task) -> str:
-    """The hash that names the runs of one report, shop and parameters, whatever the day."""
+    """Return the hash that the runs of one report, shop, and set of parameters share on all days."""
     parameters = {k: v for k, v in task.parameters.items() if k != "as_of"}
     return _digest([task.database, task.report.name, parameters, task.chosen])
 
 
 def key_of(series: str, task: Task, inputs: Mapping[str, str]) -> str:
-    """The hash of all that a result depends on: equal keys, equal results."""
+    """Return the hash of everything that a result depends on: equal keys, equal results."""
     return _digest([series, str(task.as_of), dict(inputs)])
 
 

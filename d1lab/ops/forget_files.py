@@ -59,10 +59,10 @@ def forget_runs(folder: Path, shop: str, *, dry_run: bool) -> list[str]:
     found: list[str] = []
     for record in sorted((folder / "runs").glob("*/run.json")):
         try:
-            told = orjson.loads(record.read_bytes())
+            content = orjson.loads(record.read_bytes())
         except orjson.JSONDecodeError:
             continue
-        if isinstance(told, dict) and told.get("shop") == shop:
+        if isinstance(content, dict) and content.get("shop") == shop:
             found.append(record.parent.name)
             if not dry_run:
                 shutil.rmtree(record.parent)

@@ -69,9 +69,9 @@ def _rejected(db: Database) -> Iterator[Check]:
 
 def _gateway(db: GatewayDatabase) -> Iterator[Check]:
     try:
-        told = db.about()
-        yield _version("gateway", told.version)
-        yield Check("ok", "gateway cache", f"{told.cache}, for 300 seconds")
+        gateway = db.about()
+        yield _version("gateway", gateway.version)
+        yield Check("ok", "gateway cache", f"{gateway.cache}, for 300 seconds")
         if db.has_writer_secret:
             writer = db.about(writer=True)
             if writer.role != "writer":
@@ -79,7 +79,7 @@ def _gateway(db: GatewayDatabase) -> Iterator[Check]:
                 yield Check(
                     "problem", "gateway secrets", "the writer's only reads", todo, "writing"
                 )
-        if told.role == "writer":
+        if gateway.role == "writer":
             todo = "set D1LAB_GATEWAY_READER to the Worker's READER_SECRET"
             yield Check("note", "gateway secrets", "pulls use the writer's secret", todo)
     except D1Error as error:

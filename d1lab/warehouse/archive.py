@@ -103,9 +103,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = archive_folder(folder) / MANIFEST
     try:
-        told = orjson.loads(path.read_bytes())
-        files = tuple(_entry(each) for each in told["files"])
-        deleting = {t: [(r[0], r[1]) for r in ranges] for t, ranges in told["deleting"].items()}
+        manifest = orjson.loads(path.read_bytes())
+        files = tuple(_entry(each) for each in manifest["files"])
+        deleting = {t: [(r[0], r[1]) for r in ranges] for t, ranges in manifest["deleting"].items()}
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
         return add_found(folder, Manifest())
     kept = (f for f in files if not f.is_kept or (archive_folder(folder) / f.path).is_file())
@@ -114,11 +114,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a database's manifest, atomically and to the disk."""
-    told = {
+    content = {
         "files": [file._asdict() for file in manifest.files],
         "deleting": manifest.deleting,
     }
-    text = orjson.dumps(told, option=orjson.OPT_INDENT_2)
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2)
     write(archive_folder(folder) / MANIFEST, text, sync=True)
 
 
@@ -179,13 +179,13 @@ def write_rows(
     """
     file = file._replace(path=_free_path(folder, file))
     path = archive_folder(folder) / file.path
-    told = orjson.dumps(file._asdict()).decode().replace("'", "''")
+    entry = orjson.dumps(file._asdict()).decode().replace("'", "''")
     with writing(path, sync=True) as part:
         target = str(part).replace("'", "''")
         con.execute(
             f"COPY (SELECT *, {file.generation:d}::BIGINT AS {GENERATION} FROM ({select}) "  # noqa: S608
             f"ORDER BY _rowid) TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
-            f"KV_METADATA {{{ENTRY}: '{told}'}})"
+            f"KV_METADATA {{{ENTRY}: '{entry}'}})"
         )
         check(part)
     return _measured(file, path)
@@ -222,15 +222,15 @@ def literal(paths: Sequence[str]) -> str:
     return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
-def _entry(told: Mapping[str, Any]) -> ArchivedFile:
-    return ArchivedFile(**dict(told))._replace(copies=tuple(told["copies"]))
+def _entry(fields: Mapping[str, Any]) -> ArchivedFile:
+    return ArchivedFile(**dict(fields))._replace(copies=tuple(fields["copies"]))
 
 
 def _of_itself(folder: Path, path: Path) -> ArchivedFile | None:
     """Return the entry that a file has of itself; None if it is not one of the archive's."""
     try:
-        told = (pq.read_metadata(path).metadata or {})[ENTRY.encode()]
-        return _measured(_entry(orjson.loads(told)), path)
+        entry = (pq.read_metadata(path).metadata or {})[ENTRY.encode()]
+        return _measured(_entry(orjson.loads(entry)), path)
     except (pa.ArrowException, OSError, KeyError, TypeError, orjson.JSONDecodeError):
         return None
 

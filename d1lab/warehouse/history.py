@@ -73,14 +73,14 @@ def list_archive(
         the warehouse was built before.
     """
     con.execute(TABLES)
-    told = dict(con.execute("SELECT path, missing_rows FROM d1lab.archive").fetchall())
+    known = dict(con.execute("SELECT path, missing_rows FROM d1lab.archive").fetchall())
     con.execute("DELETE FROM d1lab.archive")
     con.execute("DELETE FROM d1lab.archive_replaced")
     missing: list[MissingRows] = []
     for table in archivable():
         if files := manifest.of(table):
             _purge(con, folder, files, manifest.deleting.get(table, ()))
-            missing += _list_table(con, folder, files, told)
+            missing += _list_table(con, folder, files, known)
     for table, sizes in _read_files(con).items():
         cache_files(con, folder, table, sizes)
     set_files(con, folder)
@@ -224,14 +224,14 @@ def _list_table(
     by_file, missing, zones = dict(counted), list[MissingRows](), zones_of(con)
     for file in files:
         left = file.rows - by_file.get(file.generation, 0)
-        told = 0 if file.deleted_at or file.is_kept else left
+        missing_here = 0 if file.deleted_at or file.is_kept else left
         con.execute(
             "INSERT INTO d1lab.archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [table, file.path, file.rows, file.bytes, file.month, left > 0, file.zones == zones,
-             told, file.archived_at, file.deleted_at],
+             missing_here, file.archived_at, file.deleted_at],
         )  # fmt: skip
-        is_new = told > before.get(file.path, 0)
-        missing += [MissingRows(table, file.month, told)] if is_new else []
+        is_new = missing_here > before.get(file.path, 0)
+        missing += [MissingRows(table, file.month, missing_here)] if is_new else []
     partly = [f.generation for f in files if 0 < by_file.get(f.generation, 0) < f.rows]
     con.execute(
         f"INSERT INTO d1lab.archive_replaced SELECT ?, {GENERATION}, _rowid FROM _replaced "

@@ -1,4 +1,4 @@
-"""What is due: nothing that was done with the same inputs, everything else, and why."""
+"""What is due, and why: everything except what ran with the same inputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def done(
     metric=None,
     shop="",
 ) -> None:
-    """Record a run of the job that has read these views, and give it a page."""
+    """Record a run of the job that read these views, and give it a page."""
     moment = datetime.now(UTC)
     run_dir = run_folder(settings, "demo", run_id)
     run_dir.mkdir(parents=True)
@@ -69,7 +69,7 @@ def done(
 
 @pytest.fixture
 def job(settings, ledger, use):
-    """Plans the one report of the project for shop 'harbor', with any further options."""
+    """Plan the project's only report for shop 'harbor', with any further options."""
     use("ends_well")
 
     def planned(**options) -> Job:
@@ -79,7 +79,7 @@ def job(settings, ledger, use):
 
 
 def change_digest(settings, table: str, shop: str | None = None) -> None:
-    """Give a table, and one shop's rows of it, another digest."""
+    """Change the digest of a table, and of one shop's rows in it."""
     with duckdb.connect(settings.folder("demo") / "warehouse.duckdb") as con:
         con.execute("UPDATE d1lab.tables SET digest = uuid()::TEXT WHERE table_name = ?", [table])
         con.execute(
@@ -90,7 +90,7 @@ def change_digest(settings, table: str, shop: str | None = None) -> None:
 
 
 def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
-    """Without names, all reports run for all shops of the data; a tour is no report."""
+    """Without names, all reports run for all shops in the data; a tour is not a report."""
     use("ends_well", "uses_the_lab", "is_no_report")
     jobs = plan(settings, ledger)
     assert [(j.task.report.name, j.task.shop) for j in jobs] == [
@@ -104,7 +104,7 @@ def test_plan_takes_every_report_for_every_shop(settings, ledger, use):
 
 
 def without_shop(settings, name: str) -> None:
-    """Take the shop out of a notebook's parameters cell."""
+    """Remove the shop from a notebook's parameters cell."""
     path = settings.notebooks_dir / f"{name}.ipynb"
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
@@ -114,7 +114,7 @@ def without_shop(settings, name: str) -> None:
 
 
 def test_a_report_without_a_shop_runs_once(settings, ledger, use):
-    """Its parameters cell decides; where shops are named, it is not asked for."""
+    """Its parameters cell decides; where shops are named, it does not run."""
     use("ends_well", "uses_the_lab")
     without_shop(settings, "ends_well")
     jobs = plan(settings, ledger)
@@ -128,13 +128,13 @@ def test_a_report_without_a_shop_runs_once(settings, ledger, use):
 
 
 def test_plan_needs_a_report(settings, ledger):
-    """A folder without reports is said, not taken for a shop without data."""
+    """A folder without reports is an error of its own, not a shop without data."""
     with pytest.raises(InputError, match="no reports found in "):
         plan(settings, ledger)
 
 
 def test_plan_takes_what_is_named(settings, ledger, use):
-    """Reports, shops and a shop among the parameters narrow the plan."""
+    """Reports, shops, and a shop among the parameters narrow the plan."""
     use("ends_well", "uses_the_lab")
     job = only(plan(settings, ledger, reports=["ends_well"], texts={"shop": "kiosk"}))
     assert (job.task.report.name, job.task.shop) == ("ends_well", "kiosk")
@@ -149,7 +149,7 @@ def test_plan_takes_what_is_named(settings, ledger, use):
 
 
 def test_same_inputs_are_not_due(settings, ledger, job):
-    """A run that was done with the same notebook, data and code is not done again."""
+    """A report does not run twice with the same notebook, data, and code."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     again = job()
     assert not again.due
@@ -159,7 +159,7 @@ def test_same_inputs_are_not_due(settings, ledger, job):
 
 
 def test_skipped_runs_count_and_failed_ones_do_not(settings, ledger, job):
-    """A report without data is not tried again until something changes; a failure is."""
+    """A report without data waits until something changes; a failed report runs again."""
     done(settings, ledger, job(), "r1", ["order_lines"], status="failed")
     assert job().due
     done(settings, ledger, job(), "r2", ["order_lines"], status="skipped")
@@ -167,7 +167,7 @@ def test_skipped_runs_count_and_failed_ones_do_not(settings, ledger, job):
 
 
 def test_another_time_zone_is_due(settings, ledger, job):
-    """Its days are others, although no row has changed; of another shop it is nothing to this."""
+    """It moves the days, although no row changed; another shop's time zone does not matter."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     demo = settings.databases["demo"]
     other = {"harbor": demo.timezone, "kiosk": "Asia/Tokyo"}
@@ -178,7 +178,7 @@ def test_another_time_zone_is_due(settings, ledger, job):
 
 
 def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
-    """A table that the last run did not read may change without any need for a new run."""
+    """A change in a table that the last run did not read makes nothing due."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     change_digest(settings, "inventory_impact")
     assert not job().due
@@ -189,7 +189,7 @@ def test_changed_data_is_due_if_the_report_reads_it(settings, ledger, job):
 
 
 def test_a_change_in_another_shop_is_not_due(settings, ledger, job):
-    """What d1lab's own metrics read of a shop are its rows; a new shop changes none of them."""
+    """d1lab's own metrics read only their shop's rows, which a new shop does not change."""
     change_digest(settings, "order_events", "harbor")
     done(settings, ledger, job(), "r1", ["order_lines"], metric="turnover", shop="harbor")
     change_digest(settings, "order_events", "kiosk")
@@ -209,7 +209,7 @@ def test_a_change_in_another_shop_is_not_due(settings, ledger, job):
     ],
 )
 def test_other_shops_count_where_they_can_be_read(settings, ledger, job, read):
-    """By free SQL, a metric on another shop, a project's metric, and a view that compares shops."""
+    """By free SQL, a metric for another shop, a project's metric, or a view that compares shops."""
     (settings.root / "metrics").mkdir()
     (settings.root / "metrics" / "own.sql").write_text(
         "-- own: a number\n-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
@@ -223,7 +223,7 @@ def test_other_shops_count_where_they_can_be_read(settings, ledger, job, read):
 
 
 def test_every_table_counts_when_reads_are_unknown(settings, ledger, job):
-    """A run that noted nothing, or something that cannot be followed, depends on all tables."""
+    """A run that recorded nothing, or something unknown, depends on all tables."""
     done(settings, ledger, job(), "r1", [])
     change_digest(settings, "ab_test_results")
     assert job().reason == "changed since run r1: table ab_test_results"
@@ -245,7 +245,7 @@ def test_changed_notebook_or_code_is_due(settings, ledger, job, monkeypatch):
 
 
 def test_report_is_due_by_the_metrics_that_it_read(settings, ledger, job):
-    """A changed metric makes only the reports due that read it; a new one makes none due."""
+    """A changed metric makes the reports due that read it; a new metric makes none due."""
     folder = settings.root / "metrics"
     folder.mkdir()
     header = "-- unit: -  grain: all  reads: products\nSELECT count(*) FROM products"
@@ -263,7 +263,7 @@ def test_report_is_due_by_the_metrics_that_it_read(settings, ledger, job):
 
 
 def test_other_parameters_are_another_series(settings, ledger, job):
-    """A day or a parameter that was not run yet is due, whatever was run for others."""
+    """A day or parameter that did not run yet is due, whatever ran for others."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     earlier = job(texts={"as_of": "2026-05-01"})
     assert earlier.due
@@ -272,21 +272,21 @@ def test_other_parameters_are_another_series(settings, ledger, job):
 
 
 def test_lost_page_is_due(settings, ledger, job):
-    """A run whose page was removed is made again."""
+    """A report whose page was removed runs again."""
     done(settings, ledger, job(), "r1", ["order_lines"])
     shutil.rmtree(settings.reports_dir)
     assert job().reason == "the page of run r1 is missing"
 
 
 def test_raw_tables_follow_views():
-    """Views lead to the tables behind them; what is neither view nor table cannot be followed."""
+    """A view leads to its tables; a name that is neither a view nor a table is unknown."""
     read = raw_tables(["order_lines", "raw.ab_test_daily"], [])
     assert read == {"order_events", "ab_test_daily"}
     assert raw_tables(["order_lines", "d1lab.tables"], []) is None
 
 
 def test_raw_tables_follow_the_apps_own_names():
-    """A name that d1lab has a view of, too, counts for both; case does not."""
+    """A name that is also a view of d1lab counts as both; case does not matter."""
     tables = ["Orders", "customers", "app_product_costs"]
     assert raw_tables(["orders"], tables) == {"Orders"}
     assert raw_tables(["product_costs"], tables) == {"app_product_costs", "product_costs"}
@@ -295,7 +295,7 @@ def test_raw_tables_follow_the_apps_own_names():
 
 
 def test_results_that_vanished_before_their_push_are_made_again(settings, ledger, use):
-    """Somebody removed the run's folder: there is nothing left to push."""
+    """Somebody removed the run's folder, so nothing is left to push."""
     use("uses_the_lab")
     [done] = run_reports(settings, shops=["harbor"], push=False)
     shutil.rmtree(run_folder(settings, "demo", done.run_id))

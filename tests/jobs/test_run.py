@@ -1,4 +1,4 @@
-"""Running jobs: each to its page and its push, none stopped by another's fault."""
+"""Jobs run to their page and their push, and none is stopped by another's error."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def only(outcomes: list[JobResult]) -> JobResult:
 
 
 def staged_rates(settings) -> list[tuple[str, float]]:
-    """What stands in the D1 table that the tests' report stages to."""
+    """Return the rows of the D1 table that the tests' report writes to."""
     with closing(connect(settings)) as db:
         sql = "SELECT date, turnover_rate FROM inventory_impact WHERE turnover_rate IS NOT NULL"
         return db.query(sql).rows
 
 
 def test_a_report_without_a_shop_has_its_page_and_is_then_current(settings, ledger, use):
-    """The page stands below `_`, in the place of a shop's; the index and the command do without."""
+    """The page is under `_` instead of a shop; the index and the command name no shop."""
     use("ends_well")
     path = settings.notebooks_dir / "ends_well.ipynb"
     path.write_text(path.read_text().replace("shop = ", "label = ").replace("(shop, ", "(label, "))
@@ -62,7 +62,7 @@ def test_a_report_without_a_shop_has_its_page_and_is_then_current(settings, ledg
 
 
 def test_an_app_without_shops_gets_its_results_back(tmp_path):
-    """A report of all data over the app's own table writes to the columns that d1lab.toml names."""
+    """A report on all data of the app's own table writes to the columns named in d1lab.toml."""
     with closing(SqliteDatabase.create(tmp_path / "d1.sqlite")) as db:
         db.execute("CREATE TABLE stores (id INTEGER PRIMARY KEY, opened DATETIME, score INTEGER)")
         db.execute("INSERT INTO stores VALUES (1, '2026-05-01 10:00:00', NULL), (2, NULL, 3)")
@@ -92,7 +92,7 @@ def test_an_app_without_shops_gets_its_results_back(tmp_path):
 
 
 def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
-    """The whole way once; the second time nothing is due, and nothing is written."""
+    """The first time everything runs; the second time nothing is due, and nothing is written."""
     use("uses_the_lab")
     outcome = only(run_reports(settings, **HARBOR))
     assert (outcome.status, outcome.exit_code) == ("done", 0), outcome
@@ -127,7 +127,7 @@ def test_run_reports_runs_pushes_and_is_then_current(settings, ledger, use):
 
 
 def test_what_was_not_pushed_is_pushed_later(settings, ledger, use):
-    """A run made with --no-push is not made again to be pushed."""
+    """After --no-push, the results are pushed without a second run."""
     use("uses_the_lab")
     first = only(run_reports(settings, **HARBOR, push=False))
     assert first.pushed is None
@@ -141,7 +141,7 @@ def test_what_was_not_pushed_is_pushed_later(settings, ledger, use):
 
 
 def test_a_failed_push_leaves_the_report(settings, ledger, use):
-    """D1's refusal is said; the page stays, and the next call tries again."""
+    """D1's error is shown; the page stays, and the next call tries again."""
     use("uses_the_lab")
     file = settings.folder("demo") / "d1.sqlite"
     with closing(sqlite3.connect(file)) as con:
@@ -157,7 +157,7 @@ def test_a_failed_push_leaves_the_report(settings, ledger, use):
 
 
 def test_a_notebook_that_cannot_be_read_fails_alone(settings, ledger, use):
-    """The others run; a metric that nobody uses stops nothing either."""
+    """The others run; a broken metric that no report uses stops nothing either."""
     use("uses_the_lab")
     (settings.notebooks_dir / "bad.ipynb").write_bytes(b"")
     (settings.root / "metrics").mkdir()
@@ -178,7 +178,7 @@ def test_a_notebook_that_cannot_be_read_fails_alone(settings, ledger, use):
 
 
 def test_broken_files_of_an_earlier_run_do_not_stop_the_next(settings, ledger, use, caplog):
-    """Its record, figures, mark and card: each is named, and the report runs."""
+    """Record, figures, mark, and card: each broken file is named, and the report runs."""
     use("uses_the_lab")
     earlier = {**HARBOR, "texts": {"as_of": "2026-05-07"}}
     first = only(run_reports(settings, **earlier))
@@ -200,7 +200,7 @@ def test_broken_files_of_an_earlier_run_do_not_stop_the_next(settings, ledger, u
 
 
 def test_an_unexpected_error_is_its_own_jobs(settings, use, monkeypatch):
-    """Even a fault that nobody thought of stops one report, not the others."""
+    """Even an unforeseen error stops one report, not the others."""
     use("ends_well", "uses_the_lab")
     really = jobs_run.write_page
 
@@ -217,7 +217,7 @@ def test_an_unexpected_error_is_its_own_jobs(settings, use, monkeypatch):
 
 
 def test_a_fault_is_one_reports_own(settings, ledger, use):
-    """A failing cell, a skipped and a good report: each has its page, and its code."""
+    """A failed, a skipped, and a successful report each have a page and an exit code."""
     use("cell_raises", "stops_early", "uses_the_lab")
     outcomes = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR)}
     told = {name: (o.status, o.exit_code) for name, o in outcomes.items()}
@@ -235,7 +235,7 @@ def test_a_fault_is_one_reports_own(settings, ledger, use):
 
 
 def test_results_of_a_failed_run_are_not_pushed(settings, ledger, use):
-    """What was staged before the fault stays in the run's folder."""
+    """Results staged before the error stay in the run's folder."""
     use("uses_the_lab")
     path = settings.notebooks_dir / "uses_the_lab.ipynb"
     notebook = json.loads(path.read_text())
@@ -257,7 +257,7 @@ STAGES_A_CUSTOMER = (
 
 
 def stage_a_customer(settings) -> None:
-    """Let the report write the day of its run as a customer's lifetime value."""
+    """Make the report write the day of its run as a customer's lifetime value."""
     path = settings.notebooks_dir / "uses_the_lab.ipynb"
     notebook = json.loads(path.read_text())
     notebook["cells"][-1]["source"] = STAGES_A_CUSTOMER
@@ -270,7 +270,7 @@ def value_of_a_customer(settings) -> float:
 
 
 def test_a_past_day_is_pushed_but_never_over_a_later_one(settings, ledger, use):
-    """A table without days in its key holds one state: the results of the latest day stay."""
+    """A table without a day in its key has one state: the results of the latest day stay."""
     use("uses_the_lab")
     past_day = HARBOR | {"texts": {"as_of": "2026-05-01"}}
     day = only(run_reports(settings, **past_day))
@@ -288,7 +288,7 @@ def test_a_past_day_is_pushed_but_never_over_a_later_one(settings, ledger, use):
 
 
 def test_a_day_to_come_is_refused(settings, ledger, use):
-    """Nothing is run, pushed or shown of a day that the data has not reached."""
+    """No report runs for a day after the data's last day."""
     use("uses_the_lab")
     with pytest.raises(InputError, match="as_of=2030-01-01 is outside the shop's data"):
         run_reports(settings, **HARBOR, texts={"as_of": "2030-01-01"})
@@ -297,8 +297,8 @@ def test_a_day_to_come_is_refused(settings, ledger, use):
 
 
 def test_what_if_runs_stay_at_home(settings, ledger, use):
-    """One with a parameter that somebody set is pushed only where --push asks for it; the
-    standard run then finds its results replaced, and is due again."""
+    """A run with a changed parameter is pushed only with --push. The standard run, whose results
+    it replaces, is then due again."""
     use("uses_the_lab")
     path = settings.notebooks_dir / "uses_the_lab.ipynb"
     text = path.read_text().replace("turnover_rate=1.5", "turnover_rate=float(days)")
@@ -325,7 +325,7 @@ def test_what_if_runs_stay_at_home(settings, ledger, use):
 
 
 def test_two_reports_run_at_once(settings, ledger, use):
-    """Each waits in its notebook until the other is there, too: one after the other would fail."""
+    """Each notebook waits for the other: run one after the other, they would fail."""
     use("meets_another")
     told = []
     outcomes = run_reports(settings, progress=lambda *seen: told.append(seen))
@@ -339,7 +339,7 @@ def test_two_reports_run_at_once(settings, ledger, use):
 
 
 def test_a_dead_kernel_is_tried_once_more(settings, ledger, use):
-    """Two runs are recorded, both failed; a cell that raises is not tried again."""
+    """Two failed runs are recorded; a cell that raises an error runs only once."""
     use("kernel_dies")
     outcome = only(run_reports(settings, **HARBOR))
     assert (outcome.status, outcome.exit_code) == ("failed", 1)
@@ -347,7 +347,7 @@ def test_a_dead_kernel_is_tried_once_more(settings, ledger, use):
 
 
 def test_a_time_out_ends_with_its_code(settings, ledger, use, monkeypatch, tmp_path):
-    """The limit of `--timeout` is each run's; the page says so."""
+    """`--timeout` limits each run; the page says so."""
     use("never_ends")
     time_is_up_in_the_cell(monkeypatch, tmp_path)
     outcome = only(run_reports(settings, **HARBOR, timeout_seconds=1.5))
@@ -356,7 +356,7 @@ def test_a_time_out_ends_with_its_code(settings, ledger, use, monkeypatch, tmp_p
 
 
 def test_locked_work_is_left_to_its_holder(settings, ledger, use):
-    """Exit code 75, and nothing is started; other shops go on."""
+    """Exit code 75, and nothing starts; other shops run."""
     use("ends_well")
     with ledger.lease(Work("demo", "harbor", "ends_well")):
         outcomes = run_reports(settings)
@@ -369,7 +369,7 @@ def test_locked_work_is_left_to_its_holder(settings, ledger, use):
 
 
 def test_a_dry_run_only_tells(settings, ledger, use):
-    """What is due, and why; no kernel, no ledger row, no page."""
+    """It shows what is due, and why, without a kernel, a ledger row, or a page."""
     use("ends_well")
     outcomes = run_reports(settings, dry_run=True)
     assert [(o.status, o.message) for o in outcomes] == [("due", "not run for this date yet")] * 2
@@ -378,7 +378,7 @@ def test_a_dry_run_only_tells(settings, ledger, use):
 
 
 def test_wrong_parameters_start_nothing(settings, ledger, use):
-    """One wrong report among several stops all before the first kernel."""
+    """One invalid parameter stops all reports before the first kernel starts."""
     use("ends_well", "uses_the_lab")
     with pytest.raises(InputError, match="parameter 'as_of' expects a day"):
         run_reports(settings, texts={"as_of": "31.05.2026"})
@@ -386,7 +386,7 @@ def test_wrong_parameters_start_nothing(settings, ledger, use):
 
 
 def test_runs_are_compared_with_the_run_before(settings, ledger, use):
-    """previous_run_id is the last good run of an earlier day, however often a day runs."""
+    """previous_run_id is the last successful run of an earlier day, however often a day runs."""
     use("uses_the_lab")
     early = only(run_reports(settings, **HARBOR, texts={"as_of": "2026-05-01"}))
     late = only(run_reports(settings, **HARBOR))
@@ -398,7 +398,7 @@ def test_runs_are_compared_with_the_run_before(settings, ledger, use):
 
 
 def test_interrupt_ends_the_kernels(settings, ledger, use, tmp_path):
-    """Ctrl-C ends the command, its kernels and its server; the run is recorded as failed."""
+    """Ctrl-C ends the command, its kernels, and its server; the run is recorded as failed."""
     use("never_ends")
     program = f"""
 from pathlib import Path
@@ -429,7 +429,7 @@ def _wait_for(condition, seconds: float = 120) -> None:
 
 
 def _kernels_below(pid: int) -> list[int]:
-    """The processes that a process and its children have started."""
+    """Return the processes that a process and its children started."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         fields = stat.read_text().rpartition(")")[2].split()
@@ -439,7 +439,7 @@ def _kernels_below(pid: int) -> list[int]:
 
 
 def test_runs_say_what_they_cost(settings, ledger, use):
-    """The rows that the last pull read of the tables that the run read."""
+    """The cost is the rows that the last pull read from the tables that the run used."""
     use("uses_the_lab")
     outcome = only(run_reports(settings, **HARBOR, push=False))
     record = outcome.record
