@@ -229,7 +229,7 @@ def _has_lost_files(settings: Settings, task: Task, last: LedgerEntry) -> bool:
 
 
 def series_of(task: Task) -> str:
-    """Return the hash that the runs of one report, shop, and set of parameters share on all days."""
+    """Return the hash that runs of one report, shop, and set of parameters share on all days."""
     parameters = {k: v for k, v in task.parameters.items() if k != "as_of"}
     return _digest([task.database, task.report.name, parameters, task.chosen])
 
