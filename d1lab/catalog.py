@@ -219,6 +219,7 @@ _TABLES = (
         key=("shop", "sku", "location", "date"),
         columns=_columns(text="shop sku location", date="date", real="units"),
         day="date",
+        added_on="date",
     ),
     Table(
         "product_costs",
@@ -247,6 +248,7 @@ _TABLES = (
             money="unit_price unit_cost expected_profit gain gain_low gain_high observed_profit",
             date="scored_on",
         ),
+        added_on="made_on",
         write="upsert",
     ),
     Table(
@@ -259,6 +261,7 @@ _TABLES = (
             money="amount amount_low amount_high",
             integer="at_most items",
         ),
+        added_on="made_on",
         write="upsert",
     ),
     Table(

@@ -30,6 +30,8 @@ class Table(NamedTuple):
     tail that it rereads to detect updates and deletions: 0 for rows that never change,
     None for the whole table. `day` is the column that these days are counted in; views omit rows
     whose day is in the future. The warehouse stores the shop's local day of the time `shop_day`.
+    d1lab adds rows day by day to a table with `added_on`, the column with that day: what a pull
+    rereads of it depends on the time since the last read, see `d1lab.pull.rhythm`.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Table(NamedTuple):
     reread_days: int | None = None
     day: str | None = None
     shop_day: str | None = None
+    added_on: str | None = None
     touched: str | None = None  # the column that every update of the app sets
     write: Literal["update", "upsert"] = "update"  # update: only the app inserts rows
     is_guides: bool = False  # an app's table: d1lab adds nothing to it

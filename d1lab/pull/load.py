@@ -83,7 +83,8 @@ class Loader:
     def prepare(self) -> None:
         """Prepare the table: create it, or delete the rows that will be read again."""
         if not self._sweep.whole:
-            self._con.execute(f"DELETE FROM {self._raw} WHERE {ROWID} > ?", [self._sweep.after])
+            again = f"{ROWID} > ? OR {ROWID} IS NULL"  # NULL: d1lab inserted it after the last read
+            self._con.execute(f"DELETE FROM {self._raw} WHERE {again}", [self._sweep.after])
             self._forget("row_id > ?", self._sweep.after)
             return
         create_table(self._con, self._sweep.name, self._sweep.layout.fields)

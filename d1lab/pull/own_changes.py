@@ -112,7 +112,12 @@ class _Target:
         self._fields = {field.name: field for field in fields_in(record.columns)}
 
     def write(self, rows: WrittenRows, kept_upto: int | None) -> None:
-        """Update rows by key; in a d1lab-owned table also insert new ones."""
+        """Update rows by key; in a d1lab-owned table also insert new ones.
+
+        Args:
+            rows: The rows.
+            kept_upto: Leave rows above this rowid as this pull has read them; None if it has not.
+        """
         names = (*rows.key, *rows.columns)
         if any(name not in self._fields for name in names):
             return  # a column added since: the table will be read again
@@ -126,7 +131,7 @@ class _Target:
         sets = ", ".join(f"{quote(c)} = new.{quote(c)}" for c in rows.columns)
         kept = "" if kept_upto is None else f" AND old.{ROWID} <= {kept_upto:d}"
         self._con.execute(f"UPDATE {self._raw} AS old SET {sets} FROM {source} WHERE {same}{kept}")
-        if _is_whole(self._name, rows):
+        if kept_upto is None and _is_whole(self._name, rows):
             listed = ", ".join(map(quote, names))
             self._con.execute(
                 f"INSERT INTO {self._raw} ({listed}) SELECT {listed} FROM {source} "
@@ -164,7 +169,7 @@ def _is_later(write: OwnWrite, record: TableRecord) -> bool:
 def _is_whole(name: str, rows: WrittenRows) -> bool:
     """Whether new rows are fully known: every column of the table is d1lab-owned.
 
-    Only for tables that are read in full from time to time, which supplies the rowids of new rows.
+    Only for tables whose new rows are read from time to time, which supplies their rowids.
     """
     declared = catalog.TABLES.get(name)
     if declared is None or declared.reread_days is not None:

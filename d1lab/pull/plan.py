@@ -25,6 +25,7 @@ from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
 from d1lab.pull.restored import went_back
 from d1lab.pull.rhythm import Rhythm
+from d1lab.pull.tail import before_tail, is_cut_off
 from d1lab.pull.touched import touched_since
 from d1lab.warehouse import APPS, TableRecord
 
@@ -218,9 +219,13 @@ class Planner:
 
     def _kept_upto(self, declared: catalog.Table, known: TableRecord) -> int | None:
         """Return the rowid up to which rows are kept; None: read the whole table."""
-        if not declared.reread_days:
-            return known.high_rowid if declared.reread_days == 0 else None
-        return self._before_tail(declared)
+        if declared.reread_days == 0:
+            return known.high_rowid
+        if declared.owned("analysis") and known.table_name in self._written.unknown:
+            return None  # a rollback, for example, can be of results of any day
+        days = self._rhythm.tail_days(known) if declared.added_on else declared.reread_days
+        assert self._con is not None  # the table is in there
+        return None if days is None else before_tail(self._con, declared, days)
 
     def _sweep(self, draft: Draft, bounds: Bounds, log: Bounds | None) -> Sweep:
         name, table, layout, kept, is_new_only, index = draft
@@ -235,7 +240,7 @@ class Planner:
             is_cut = bool(log and log.high == seen and bounds.high < (known.high_rowid or 0))
             self._is_replaced = self._is_replaced or is_cut
             self._is_replaced = self._is_replaced or not is_same
-            kept = kept if is_same and not is_changed else None
+            kept = kept if is_same and not is_changed and not is_cut_off(known, bounds) else None
         rows = bounds.high - (bounds.low - 1 if kept is None else kept)
         return Sweep(
             name=name,
@@ -270,21 +275,6 @@ class Planner:
         values = zip(bounds.kept_key, fields, strict=True)
         found = tuple(convert([value], field.kind).array[0].as_py() for value, field in values)
         return not known or known[0] == found
-
-    def _before_tail(self, declared: catalog.Table) -> int | None:
-        """Return the rowid before the first row of the last `reread_days` days.
-
-        Future dates are ignored: otherwise one invalid date would hide all recent rows.
-        """
-        assert self._con is not None  # the table is in there
-        day, table = quote(str(declared.day)), f"raw.{quote(declared.name)}"
-        found = self._con.execute(
-            f"SELECT min({ROWID}) - 1 FROM {table} WHERE {day} >= ("
-            f"SELECT max({day})::DATE - ?::INTEGER FROM {table} "
-            f"WHERE {day} <= current_date + 1)",
-            [declared.reread_days],
-        ).fetchall()
-        return found[0][0]
 
     def _require_affordable(self, sweeps: Sequence[Sweep]) -> None:
         """Fail early if the tables to reread, whose sizes are known, exceed the budget."""
