@@ -99,8 +99,8 @@ async function readAll(session, statements, seen) {
 const isNamed = (row, keys) =>
   Object.keys(row).length === keys.length && keys.every((key) => Object.hasOwn(row, key));
 
-// The columns of a PRAGMA depend on its name only.
-const keyOf = (text) => /^\s*(PRAGMA\s+\w+)\s*\(/i.exec(text)?.[1] ?? text;
+// The columns of a PRAGMA do not depend on its argument.
+const keyOf = (text) => /^\s*PRAGMA\s+\w+\s*\(/i.exec(text)?.[0] ?? text;
 
 async function formOf(session, [text, params], seen) {
   const key = keyOf(text);

@@ -141,6 +141,15 @@ def test_requests_that_are_late_or_malformed_are_rejected(worker, body, how, sta
     assert answer.json()["success"] is (status == 200)
 
 
+def test_a_pragma_answers_for_its_own_argument(worker: WorkerDatabase):
+    """Its columns are remembered by name: with an argument, with another, and without one."""
+    with closing(_opened(worker)) as db:
+        db.batch([Statement("CREATE TABLE t (a)"), Statement("CREATE TABLE u (b, c)")])
+        for name in ("t", "u"):
+            assert [row[1] for row in db.query(f"PRAGMA table_list({name})").rows] == [name]
+        assert {"t", "u"} <= {row[1] for row in db.query("PRAGMA table_list").rows}
+
+
 def test_a_changed_body_or_an_unknown_database_is_rejected(worker: WorkerDatabase):
     """The signature covers the body; only bound databases are served."""
     address = worker.gateway.removeprefix("gateway+") + "/query"
