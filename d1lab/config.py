@@ -53,6 +53,7 @@ from pydantic_settings import (
 
 from d1lab.config_sections import (
     DatabaseSettings,
+    FleetSettings,
     NotifySettings,
     PullSettings,
     PushSettings,
@@ -129,6 +130,9 @@ class Settings(BaseSettings):
     )
     run: RunSettings = Field(
         default=RunSettings(), description="What the SQL of a run may read besides the warehouse."
+    )
+    fleet: FleetSettings = Field(
+        default=FleetSettings(), description="How `d1lab fleet` runs many databases."
     )
     notify: NotifySettings = Field(
         default=NotifySettings(), description="Conditions and content of `d1lab send`."

@@ -179,3 +179,23 @@ class RunSettings(BaseModel):
         description="Folders outside the project whose files metrics and `lab.sql` may read in a "
         'run; `["/"]` allows all. In JupyterLab nothing is restricted.',
     )
+
+
+class FleetSettings(BaseModel):
+    """How `d1lab fleet` runs many databases."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(
+        default="",
+        description="Folder or URL of the fleet's warehouses, pages, and marts, such as "
+        "`s3://bucket/fleet`. Workers on other machines need one. Default: `data/fleet.d` and "
+        "`reports/fleet.d`.",
+    )
+    requests: int = Field(
+        default=1_150,
+        ge=50,
+        le=1_200,
+        description="Requests to Cloudflare's API in any 5 minutes, over all workers. Cloudflare "
+        "allows a user 1,200, including other tools.",
+    )

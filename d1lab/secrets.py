@@ -108,7 +108,7 @@ def hide_secrets() -> None:
     if pipe := os.environ.pop(_HANDED_OVER, ""):
         with os.fdopen(int(pipe), encoding="utf-8") as handed:
             _held.update(json.load(handed))
-        _hide_memory()
+        hide_memory()
         return
     given = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
     if not given:
@@ -129,7 +129,7 @@ def _is_program() -> bool:
     return Path(arguments[0]).name == "d1lab" if arguments else False
 
 
-def _hide_memory() -> None:
+def hide_memory() -> None:
     """Prevent other processes of this user from reading our memory; Linux only."""
     if sys.platform != "linux":
         return

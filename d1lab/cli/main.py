@@ -19,6 +19,7 @@ from d1lab.cli import (
     archive,
     check,
     data,
+    fleet,
     ingest,
     monitor,
     prune,
@@ -94,6 +95,7 @@ app.add_typer(
     ingest.app, name="ingest", epilog="Example: d1lab ingest orders orders.csv --shop harbor"
 )
 
+app.add_typer(fleet.app, name="fleet", epilog="Example: d1lab fleet run --workers 4")
 app.add_typer(worker.drain_app)
 app.add_typer(worker.app, name="worker", epilog="Example: d1lab worker init events")
 

@@ -151,14 +151,7 @@ class RestDatabase:
         """
         if not self._is_local and _ID.fullmatch(self._name):
             return f"/{self._name}"
-        known: dict[str, str] = {}
-        for page in range(1, 1_000):
-            new = self._transport.get(
-                "", self._read_token, envelope.ids_by_name, page=page, per_page=_PAGE
-            )
-            if not new.keys() - known.keys():  # the local engine returns all of them on every page
-                break
-            known |= new
+        known = list_ids(self._transport, self._read_token)
         if self._name in known.values():
             return f"/{self._name}"
         if self._name not in known:
@@ -218,6 +211,22 @@ class RestDatabase:
         body = bodies[0] if len(bodies) == 1 else {"batch": bodies}
         read = envelope.results_of(statements)
         return self._transport.post(f"{self._path}/raw", token, body, read, again=again)
+
+
+def list_ids(transport: Transport, token: SecretStr | None) -> dict[str, str]:
+    """Return the ids of all databases of an account by name, page by page.
+
+    Args:
+        transport: Of an address that `endpoint` returns.
+        token: A token with D1:Read; None for the local engine.
+    """
+    known: dict[str, str] = {}
+    for page in range(1, 1_000_000):
+        new = transport.get("", token, envelope.ids_by_name, page=page, per_page=_PAGE)
+        if not new.keys() - known.keys():  # the local engine returns all of them on every page
+            break
+        known |= new
+    return known
 
 
 def require_sendable(token: SecretStr) -> None:

@@ -7,7 +7,8 @@ jitter; a `retry-after` header takes precedence.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
@@ -17,6 +18,7 @@ from pydantic import SecretStr
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from d1lab.d1.envelope import opened
+from d1lab.d1.request_limit import RequestLimit, current_limit
 from d1lab.errors import D1UnavailableError
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ Authorize = Callable[[SecretStr, httpx2.Request], dict[str, str]]
 
 ATTEMPTS = 6
 PATIENCE_SECONDS = 330.0  # Cloudflare rejects requests for 5 minutes after its rate limit
+CLOUDFLARE_HOST = "api.cloudflare.com"  # the only host with Cloudflare's limit on requests
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # D1 itself times out after 30 seconds
 
 _log = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class Transport:
     ) -> None:
         self._authorize = authorize or _bearer
         self._hint = ". Check that `wrangler dev` is running." if is_local else ""
+        self._is_limited = httpx2.URL(base).host == CLOUDFLARE_HOST
         self._client = httpx2.Client(
             base_url=base,
             timeout=TIMEOUT,
@@ -119,7 +123,7 @@ class Transport:
             wait_initial=0.5,
             wait_max=20.0,
         ):
-            with attempt:
+            with attempt, _within_limit(current_limit() if self._is_limited else None):
                 return opened(self._once(method, path, token, what), read)
         raise AssertionError("stamina tries at least once")  # pragma: no cover
 
@@ -135,6 +139,19 @@ class Transport:
         except httpx2.HTTPError as error:  # its request contains the token, so it is not chained
             host, why = self._client.base_url.host, f"{type(error).__name__} {error}"
             raise D1UnavailableError(f"no response from {host}: {why}{self._hint}") from None
+
+
+@contextmanager
+def _within_limit(limit: RequestLimit | None) -> Generator[None]:
+    """Send a request when the limit allows it, and let the limit know of a 429."""
+    if limit is not None:
+        limit.take()
+    try:
+        yield
+    except D1UnavailableError as error:
+        if limit is not None and error.status == 429:
+            limit.rejected(error.retry_after_seconds)
+        raise
 
 
 def _bearer(token: SecretStr, _request: httpx2.Request) -> dict[str, str]:

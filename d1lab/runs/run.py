@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from d1lab import outbox
@@ -217,18 +218,17 @@ def run_folder(settings: Settings, database: str, run_id: str) -> Path:
 
 
 def new_run_dir(settings: Settings, task: Task) -> Path:
-    """Create a folder for a new run, named by time, report, and shop."""
+    """Create a folder for a new run, named by time (UTC, microseconds), report, and shop.
+
+    The end is random: runs of shops with one name in several databases, or on several machines,
+    never share an ID.
+    """
     shop = re.sub(r"[^A-Za-z0-9_-]+", "-", task.shop)[:40] or "_"
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.report.name}-{shop}"
-    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
-        folder = run_folder(settings, task.database, name + suffix)
-        make_private(folder.parent)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return folder
-    raise FileExistsError(f"no free name for run {name}")
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{task.report.name}-{shop}-{token_hex(3)}"
+    folder = run_folder(settings, task.database, name)
+    make_private(folder.parent)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def kernel_environment(settings: Settings, database: str, run_dir: Path) -> dict[str, str]:

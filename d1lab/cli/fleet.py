@@ -1,0 +1,302 @@
+"""The group fleet: many databases, each pulled, run, and pushed by one worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from d1lab.cli import completion
+from d1lab.cli.output import (
+    DryRunOption,
+    JsonOption,
+    MaxRowsOption,
+    echo_err,
+    print_json,
+    print_rows,
+    progress_bars,
+)
+from d1lab.config import Settings, load_settings
+from d1lab.counting import counted
+from d1lab.errors import InputError
+
+if TYPE_CHECKING:
+    from d1lab.fleet.coordinator import FleetRequest, FleetResult
+    from d1lab.fleet.entry import RegistryEntry
+    from d1lab.fleet.registry import SyncedDatabase
+    from d1lab.fleet.sources import FleetDefaults
+
+app = typer.Typer(help="Run the reports of many databases.", no_args_is_help=True)
+
+NamesArgument = Annotated[
+    list[str] | None, typer.Argument(help="Databases of the fleet. Default: all.")
+]
+ForceOption = Annotated[bool, typer.Option(help="Also databases that are not due.")]
+ReportsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        "-r",
+        help="Reports. Default: all. Repeatable.",
+        autocompletion=completion.reports,
+    ),
+]
+FromNothingOption = Annotated[
+    bool,
+    typer.Option(
+        "--from-nothing", help="Forget stored warehouses and ledgers, and pull everything."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="At most so many databases. Default: all.")
+]
+
+
+@app.command(epilog="Example: d1lab fleet add 'sqlite:data/shops/*.sqlite'")
+def add(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Where the databases are listed: d1://ACCOUNT_ID/PATTERN, sqlite:PATTERN, a CSV "
+            "file with a column url, or the URL of one database."
+        ),
+    ],
+    plan: Annotated[
+        Literal["free", "paid"], typer.Option(help="The Cloudflare plan of these databases.")
+    ] = "paid",
+    currency: Annotated[str, typer.Option(help="Currency of amounts, such as EUR.")] = "",
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of days, an IANA name. Default: UTC.")
+    ] = "",
+    every_hours: Annotated[
+        float, typer.Option(min=0.01, help="How often each database is run, in hours.")
+    ] = 24.0,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add databases to the fleet, and remember where they are listed.
+
+    Exit codes: 0 added or known already, 1 the account cannot be listed, 2 invalid input.
+    """
+    from d1lab.fleet.sources import FleetDefaults
+
+    settings = load_settings()
+    defaults = FleetDefaults(plan, currency, timezone, every_hours)
+    done = _sync(settings, {source: defaults}, dry_run=dry_run)
+    _print_synced(done, "add", dry_run=dry_run, as_json=as_json)
+
+
+@app.command(epilog="Example: d1lab fleet sync --dry-run")
+def sync(dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+    """List all sources again: add new databases, and stop running those that are gone.
+
+    Nothing of a database that is gone is deleted.
+
+    Exit codes: 0 all sources listed, 1 a source cannot be listed, 2 no source or invalid input.
+    """
+    from d1lab.fleet.registry import open_registry
+
+    settings = load_settings()
+    sources = open_registry(settings).sources()
+    if not sources:
+        raise InputError("the fleet has no source. Add one: d1lab fleet add SOURCE")
+    done = _sync(settings, sources, dry_run=dry_run)
+    _print_synced(done, "sync", dry_run=dry_run, as_json=as_json)
+
+
+@app.command(epilog="Example: d1lab fleet plan --json")
+def plan(
+    database: NamesArgument = None,
+    force: ForceOption = False,
+    limit: LimitOption = None,
+    max_rows_read: MaxRowsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which databases are due, and why. Nothing is read from D1.
+
+    Exit codes: 0 success, 2 invalid input.
+    """
+    from d1lab.fleet.coordinator import FleetRequest
+
+    request = FleetRequest(
+        tuple(database or ()), force=force, limit=limit, max_rows_read=max_rows_read
+    )
+    _print_plan(load_settings(), request, as_json=as_json)
+
+
+@app.command(epilog="Example: d1lab fleet run --workers 4")
+def run(
+    database: NamesArgument = None,
+    report: ReportsOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of this machine.")] = 2,
+    push: Annotated[
+        bool | None,
+        typer.Option(
+            "--push/--no-push", help="Write results to D1. Default: yes.", show_default=False
+        ),
+    ] = None,
+    force: ForceOption = False,
+    limit: LimitOption = None,
+    max_rows_read: MaxRowsOption = None,
+    timeout: Annotated[float, typer.Option(help="Time limit per report, in seconds.", min=1)] = 900,
+    from_nothing: FromNothingOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull, run, and push all databases that are due, each by one worker.
+
+    A database that fails stops no other. Failures that can pass are tried three times. Running the
+    command again continues where it was stopped. `--dry-run` shows the plan. `--max-rows-read` is
+    for each database and day (UTC).
+
+    Exit codes: 0 all went well, 1 a database failed or was not started, 2 invalid input.
+    """
+    from d1lab.fleet.coordinator import FleetRequest
+
+    settings = load_settings()
+    request = FleetRequest(
+        names=tuple(database or ()),
+        reports=tuple(report or ()),
+        push=push,
+        force=force,
+        from_nothing=from_nothing,
+        limit=limit,
+        max_rows_read=max_rows_read,
+        timeout_seconds=timeout,
+        target=settings.fleet.target,
+    )
+    if dry_run:
+        _print_plan(settings, request, as_json=as_json)
+        return
+    began = monotonic()
+    result = _run(settings, request, workers)
+    _print_result(result, monotonic() - began, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command(epilog="Example: d1lab fleet status --failed")
+def status(
+    database: NamesArgument = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only databases that failed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the state of each database: the last attempt, its cost, and when it is due.
+
+    Exit codes: 0 all went well, 1 a database failed, 2 invalid input.
+    """
+    from d1lab.fleet.coordinator import FleetRequest, plan_fleet
+    from d1lab.fleet.registry import open_registry
+
+    registry = open_registry(load_settings())
+    plan_fleet(registry, FleetRequest(tuple(database or ())))  # rejects unknown names
+    entries = registry.entries(database or ())
+    shown = [entry for entry in entries if entry.status == "failed" or not failed]
+    if as_json:
+        print_json([_entry_fields(entry) for entry in shown])
+    else:
+        columns = (*("name", "status", "kind", "tried_at", "succeeded_at", "due_at"),)
+        columns += ("requests", "rows_read", "rows_written", "seconds")
+        print_rows(columns, ([getattr(each, name) for name in columns] for each in shown))
+        for entry in shown:
+            if entry.message:
+                echo_err(f"{entry.name}: {entry.message}")
+        bad = sum(entry.status == "failed" for entry in entries)
+        running = sum(entry.is_running for entry in entries)
+        due = sum(entry.is_due(datetime.now(UTC)) for entry in entries)
+        echo_err(
+            f"fleet status: {counted(len(entries), 'database')}, {bad:,} failed, {due:,} due, "
+            f"{running:,} running"
+        )
+    raise typer.Exit(1 if any(entry.status == "failed" for entry in shown) else 0)
+
+
+def _entry_fields(entry: RegistryEntry) -> dict[str, object]:
+    """Return an entry flat, with the database's own fields first."""
+    fields = entry._asdict()
+    del fields["database"]
+    return {**entry.database._asdict(), **fields}
+
+
+def _sync(
+    settings: Settings, sources: Mapping[str, FleetDefaults], *, dry_run: bool
+) -> list[SyncedDatabase]:
+    """List all sources, then bring the registry up to date."""
+    from d1lab.fleet.registry import open_registry
+    from d1lab.fleet.sources import list_source
+
+    registry = open_registry(settings)
+    listed = [
+        (source, given, list_source(settings, source, given)) for source, given in sources.items()
+    ]
+    return [each for found in listed for each in registry.sync(*found, dry_run=dry_run)]
+
+
+def _print_synced(
+    done: list[SyncedDatabase], command: str, *, dry_run: bool, as_json: bool
+) -> None:
+    from d1lab.fleet.registry import SyncedDatabase
+
+    print_rows(SyncedDatabase._fields, done, as_json=as_json)
+    if not as_json:
+        parts = [
+            f"{sum(each.action == action for each in done):,} {action}"
+            for action in ("new", "changed", "unchanged", "gone")
+        ]
+        note = " (dry run)" if dry_run else ""
+        echo_err(f"fleet {command}: {counted(len(done), 'database')}{note}: {', '.join(parts)}")
+
+
+def _print_plan(settings: Settings, request: FleetRequest, *, as_json: bool) -> None:
+    from d1lab.fleet.coordinator import PlannedDatabase, plan_fleet
+    from d1lab.fleet.registry import open_registry
+
+    planned = plan_fleet(open_registry(settings), request)
+    print_rows(PlannedDatabase._fields, planned, as_json=as_json)
+    if not as_json:
+        due = sum(each.due for each in planned)
+        echo_err(f"fleet plan: {due:,} of {counted(len(planned), 'database')} due")
+
+
+def _run(settings: Settings, request: FleetRequest, count: int) -> FleetResult:
+    from d1lab.fleet.coordinator import run_fleet
+    from d1lab.fleet.pool import LocalWorkers
+    from d1lab.fleet.registry import open_registry
+    from d1lab.runs.report import load_report
+
+    for name in request.reports:
+        load_report(settings, name)
+    registry = open_registry(settings)
+    with closing(LocalWorkers(settings, count)) as workers, progress_bars() as progress:
+        return run_fleet(settings, registry, workers, request, progress=progress)
+
+
+def _print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
+    from d1lab.fleet.order import Outcome
+
+    if as_json:
+        print_json({**result._asdict(), "exit_code": result.exit_code})
+        return
+    columns = ("name", "status", "kind", "reports_done", "reports_current", "reports_failed")
+    columns += ("pushed", "rows_read", "rows_written", "requests", "seconds")
+    places = [Outcome._fields.index(name) for name in columns]
+    print_rows(columns, ([each[place] for place in places] for each in result.outcomes))
+    for outcome in result.outcomes:
+        if outcome.message:
+            echo_err(f"{outcome.name}: {outcome.message}")
+    if result.stopped:
+        echo_err(
+            f"fleet run: stopped: {result.stopped}. {counted(len(result.left), 'database')} not "
+            "started. Run the same command again when the cause is gone."
+        )
+    done = sum(outcome.status == "done" for outcome in result.outcomes)
+    taken = f", {len(result.taken):,} done by another coordinator" if result.taken else ""
+    echo_err(
+        f"fleet run: {done:,} of {counted(len(result.outcomes), 'database')} done{taken}; D1 bills "
+        f"{sum(each.rows_read for each in result.outcomes):,} rows read and "
+        f"{sum(each.rows_written for each in result.outcomes):,} written; "
+        f"{counted(sum(each.requests for each in result.outcomes), 'request')}; {seconds:.1f} s"
+    )

@@ -1,0 +1,15 @@
+"""Many databases, one per shop or more: each is one unit of work, done by one process.
+
+places       the folders of a fleet, and the settings of one of its databases
+sources      databases listed from an account, a file, or a pattern
+registry     the fleet's databases and their state, in SQLite
+order        what a worker is asked to do, and how that ended
+entry        one database in the registry, and when it is due again
+unit         pull, run the reports, push, and keep the results of one database
+failures     the kinds of failures: which are tried again
+store        files of a fleet on a local disk or any host that fsspec knows
+state        a database's warehouse, ledger, and pages, for workers that share no disk
+pool         worker processes of this machine
+coordinator  give due databases to workers, and record how they end
+marts        key figures, daily sums, and actions of all databases, as Parquet
+"""

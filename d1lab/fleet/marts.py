@@ -1,0 +1,244 @@
+"""Marts: key figures, daily sums, and actions of all databases, one Parquet file per database.
+
+    marts/figures/<database>.parquet   one row per shop, report, day, figure, and dimension
+    marts/days/<database>.parquet      one row per shop and day
+    marts/actions/<database>.parquet   one row per shop, report, day, and action
+
+A database's file is replaced whole: old rows stay unless new ones have the same key. So the same
+run twice adds nothing, and two databases never write to one file.
+"""
+
+# pyright: standard
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from d1lab.config import Settings
+from d1lab.display.actions import load_actions
+from d1lab.errors import D1labError
+from d1lab.fleet.places import fleet_folder
+from d1lab.fleet.store import Store, open_store
+from d1lab.jobs.job_result import JobResult
+from d1lab.runs.record import RunRecord, load_results, load_run
+from d1lab.runs.run import open_lab, run_folder
+
+Mart = Literal["figures", "days", "actions"]
+
+_NUMBERS = ("value", "low", "high", "amount", "amount_low", "amount_high", "revenue", "savings")
+_TEXTS: dict[Mart, tuple[str, ...]] = {
+    "figures": ("metric", "dimension", "label", "unit", "kind", "currency"),
+    "days": ("currency",),
+    "actions": (
+        *("action", "verb", "sentence", "reason", "meaning", "of", "period", "basis", "currency"),
+        "link",
+    ),
+}
+
+KEYS: dict[Mart, tuple[str, ...]] = {
+    "figures": ("database", "shop", "report", "as_of", "metric", "dimension"),
+    "days": ("database", "shop", "day"),
+    "actions": ("database", "shop", "report", "as_of", "action"),
+}
+"""The columns that name a row of each mart."""
+
+SCHEMAS: dict[Mart, pa.Schema] = {
+    "figures": pa.schema(
+        [
+            *((name, pa.string()) for name in ("database", "shop", "report")),
+            ("as_of", pa.date32()),
+            *((name, pa.string()) for name in _TEXTS["figures"]),
+            *((name, pa.float64()) for name in ("value", "low", "high")),
+        ]
+    ),
+    "days": pa.schema(
+        [
+            *((name, pa.string()) for name in ("database", "shop")),
+            ("day", pa.date32()),
+            ("orders", pa.int64()),
+            *((name, pa.float64()) for name in ("revenue", "savings")),
+            ("currency", pa.string()),
+        ]
+    ),
+    "actions": pa.schema(
+        [
+            *((name, pa.string()) for name in ("database", "shop", "report")),
+            ("as_of", pa.date32()),
+            *((name, pa.string()) for name in _TEXTS["actions"]),
+            *((name, pa.float64()) for name in ("amount", "amount_low", "amount_high")),
+            ("at_most", pa.bool_()),
+            ("items", pa.int64()),
+        ]
+    ),
+}
+"""The columns of each mart."""
+
+
+def open_marts(settings: Settings, target: str) -> Store:
+    """Open the folder of all marts.
+
+    Args:
+        settings: The project's.
+        target: The fleet's target; '' for this machine.
+    """
+    return open_store(target, fleet_folder(settings))
+
+
+def keep_marts(
+    settings: Settings, own: Settings, target: str, results: Iterable[JobResult]
+) -> None:
+    """Add what a database's reports found to its marts.
+
+    Args:
+        settings: The project's.
+        own: The database's.
+        target: The fleet's target.
+        results: The results of its reports; those that did not end well add nothing.
+    """
+    name, store = own.database, open_marts(settings, target)
+    records = list(_records(own, results))
+    add_rows(store, "figures", name, [row for each in records for row in _figures(own, each)])
+    add_rows(store, "actions", name, [row for each in records for row in _actions(own, each)])
+    if records:
+        add_rows(store, "days", name, _days(own))
+
+
+def add_rows(store: Store, mart: Mart, database: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a database's file of a mart; a row with a known key replaces the old one.
+
+    Args:
+        store: The folder of all marts.
+        mart: The mart.
+        database: The database's name.
+        rows: Their columns are those of `SCHEMAS`; missing ones are NULL.
+    """
+    if not rows:
+        return
+    path = f"marts/{mart}/{database}.parquet"
+    content = store.read(path)
+    new = pa.Table.from_pylist(rows, SCHEMAS[mart])
+    merged = _merged(_table(mart, content, path), new, KEYS[mart]) if content else new
+    packed = io.BytesIO()
+    pq.write_table(merged, packed, compression="zstd")
+    if packed.getvalue() != content:
+        store.write(path, packed.getvalue())
+
+
+def read_mart(store: Store, mart: Mart) -> pa.Table:
+    """Return the rows of all databases.
+
+    Raises:
+        D1labError: A file is not a mart's; the message names it.
+    """
+    files = store.read_all(f"marts/{mart}")
+    tables = [_table(mart, content, name) for name, content in sorted(files.items())]
+    return pa.concat_tables([SCHEMAS[mart].empty_table(), *tables])
+
+
+def _table(mart: Mart, content: bytes, path: str) -> pa.Table:
+    """Return a file's rows with today's columns: a column that it does not have is NULL."""
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        columns = {
+            field.name: table.column(field.name).cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(table.num_rows, field.type)
+            for field in SCHEMAS[mart]
+        }
+    except (pa.ArrowException, OSError) as error:
+        raise D1labError(
+            f"{path} is not readable as a mart: {error}. Delete it, and run the database again."
+        ) from None
+    return pa.table(columns, schema=SCHEMAS[mart])
+
+
+def _merged(old: pa.Table, new: pa.Table, keys: tuple[str, ...]) -> pa.Table:
+    """Return new rows, and old ones with other keys, sorted by key."""
+    columns = ", ".join(keys)
+    with duckdb.connect() as con:
+        con.register("old", old)
+        con.register("new", new)
+        found = con.sql(
+            f"FROM new UNION ALL FROM old ANTI JOIN new USING ({columns}) ORDER BY {columns}"
+        ).to_arrow_table()
+    return found.cast(old.schema)
+
+
+def _records(own: Settings, results: Iterable[JobResult]) -> Iterator[RunRecord]:
+    """Yield the records of regular runs that ended well, those that are still current included."""
+    for result in results:
+        if result.run_id is None or result.status not in ("done", "current"):
+            continue
+        folder = run_folder(own, own.database, result.run_id)
+        record = result.record or (load_run(folder) if folder.is_dir() else None)
+        if record is not None and record.is_standard and record.as_of is not None:
+            yield record
+
+
+def _common(own: Settings, record: RunRecord) -> dict[str, Any]:
+    return {
+        "database": own.database,
+        "shop": record.shop,
+        "report": record.report,
+        "as_of": record.as_of,
+    }
+
+
+def _figures(own: Settings, record: RunRecord) -> Iterator[dict[str, Any]]:
+    folder = run_folder(own, own.database, record.run_id)
+    currency = own.databases[own.database].currency_of(record.shop)
+    for figure in load_results(folder):
+        fields = {**figure._asdict(), "currency": currency}
+        yield _common(own, record) | _taken(fields, (*_TEXTS["figures"], "value", "low", "high"))
+
+
+def _actions(own: Settings, record: RunRecord) -> Iterator[dict[str, Any]]:
+    folder = run_folder(own, own.database, record.run_id)
+    for action in load_actions(folder):
+        if action.report:  # quoted from another report
+            continue
+        fields = {
+            **action._asdict(),
+            "action": action.key,
+            "sentence": action.sentence,
+            "period": action.per,
+            "link": action.anchor,
+            "amount_low": action.low,
+            "amount_high": action.high,
+        }
+        numbers = ("amount", "amount_low", "amount_high")
+        row = _taken(fields, (*_TEXTS["actions"], *numbers))
+        yield _common(own, record) | row | {"at_most": action.at_most, "items": len(action.items)}
+
+
+def _taken(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return these fields, with numbers as floats: a mart has one type per column."""
+    return {
+        name: float(fields[name]) if name in _NUMBERS and fields[name] is not None else fields[name]
+        for name in names
+    }
+
+
+def _days(own: Settings) -> list[dict[str, Any]]:
+    """Return the sums of each shop and day, of all days in the warehouse."""
+    database = own.databases[own.database]
+    with open_lab(own, own.database) as lab:
+        rows: list[dict[str, Any]] = lab.metric("shop_days").to_dict("records")
+    return [
+        {
+            "database": own.database,
+            "shop": row["shop"],
+            "day": row["day"],
+            "orders": int(row["orders"]),
+            "revenue": float(row["revenue"]),
+            "savings": float(row["savings"]),
+            "currency": database.currency_of(row["shop"]),
+        }
+        for row in rows
+    ]

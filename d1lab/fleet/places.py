@@ -1,0 +1,35 @@
+"""The folders of a fleet, and the settings of one of its databases.
+
+    data/fleet.d/registry.sqlite   the databases and their state
+    data/fleet.d/requests.sqlite   the pace of requests to Cloudflare
+    data/fleet.d/databases/<name>  a database's own data folder: warehouse, runs, and ledger
+    data/fleet.d/marts             unless a target is set
+    reports/fleet.d/<name>         the pages of a database, with an index of their own
+
+No database of d1lab.toml can be named `fleet.d`, because of the dot.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
+
+FOLDER = "fleet.d"
+
+
+def fleet_folder(settings: Settings) -> Path:
+    """Return the folder of the registry and of what is kept on this machine."""
+    return settings.data_dir / FOLDER
+
+
+def settings_of(settings: Settings, name: str, database: DatabaseSettings) -> Settings:
+    """Return the settings for one database of a fleet: its own folders, and no other database."""
+    changed = {
+        "database": name,
+        "databases": {name: database},
+        "data_dir": fleet_folder(settings) / "databases" / name,
+        "reports_dir": settings.reports_dir / FOLDER / name,
+    }
+    return settings.model_copy(update=changed)

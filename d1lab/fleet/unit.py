@@ -1,0 +1,143 @@
+"""The unit of a fleet's work: pull, run the reports, push, and keep the results of one database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import closing
+from threading import Lock
+from time import monotonic
+
+from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
+from d1lab.counting import counted
+from d1lab.d1.connect import connect
+from d1lab.d1.request_limit import RequestLimit, current_limit, use_limit
+from d1lab.errors import D1AuthError
+from d1lab.fleet.failures import FailureKind
+from d1lab.fleet.marts import keep_marts
+from d1lab.fleet.order import Order, Outcome, failed
+from d1lab.fleet.places import settings_of
+from d1lab.fleet.state import fetch_state, store_state
+from d1lab.jobs.job_result import JobResult
+from d1lab.jobs.run import run_reports
+from d1lab.logs import log_event
+from d1lab.pull import PullResult, pull
+
+_log = logging.getLogger(__name__)
+
+
+class CountedLimit:
+    """A limit on requests that counts them.
+
+    Args:
+        limit: The limit that applies; None for none.
+    """
+
+    def __init__(self, limit: RequestLimit | None) -> None:
+        self._limit, self._lock = limit, Lock()
+        self.requests = 0
+
+    def take(self) -> None:
+        """Wait until one request can be sent, and count it."""
+        with self._lock:
+            self.requests += 1
+        if self._limit is not None:
+            self._limit.take()
+
+    def rejected(self, retry_after_seconds: float | None) -> None:
+        """Empty the bucket after a 429."""
+        if self._limit is not None:
+            self._limit.rejected(retry_after_seconds)
+
+
+def work(settings: Settings, order: Order) -> Outcome:
+    """Work on one database; errors are outcomes, too.
+
+    Args:
+        settings: The worker's own settings, with its tokens.
+        order: What to do.
+    """
+    began, limit = monotonic(), current_limit()
+    requests = CountedLimit(limit)
+    use_limit(requests)
+    try:
+        outcome = _work(settings, order)
+    except Exception as error:  # noqa: BLE001  one database stops no other
+        _log.debug("%s", order.name, exc_info=error)
+        outcome = failed(order, error)
+    finally:
+        use_limit(limit)
+    outcome = outcome._replace(requests=requests.requests, seconds=monotonic() - began)
+    log_event(_log, "database ended", **outcome._asdict())
+    return outcome
+
+
+def _work(settings: Settings, order: Order) -> Outcome:
+    database = DatabaseSettings.model_validate(order.database)
+    own = settings_of(settings, order.name, database)
+    fetch_state(own, order.target, order.state)
+    pulled = _pull(own, order)
+    results = run_reports(
+        own,
+        order.name,
+        reports=order.reports,
+        push=order.push,
+        timeout_seconds=order.timeout_seconds,
+        workers=1,
+    )
+    keep_marts(settings, own, order.target, results)
+    changed = pulled.rows_pulled > 0 or any(result.record or result.pushed for result in results)
+    state = store_state(own, order.target, order.state, changed=changed)
+    return _outcome(order, pulled, results)._replace(state=state)
+
+
+def _pull(settings: Settings, order: Order) -> PullResult:
+    folder = settings.folder(order.name)
+    with closing(connect(settings, order.name)) as db:
+        return pull(
+            db,
+            folder,
+            database=order.name,
+            max_rows_read=order.max_rows_read,
+            counters=settings.pull.counters,
+            zones=settings.databases[order.name].zones,
+        )
+
+
+def _outcome(order: Order, pulled: PullResult, results: list[JobResult]) -> Outcome:
+    bad = [result for result in results if result.exit_code]
+    pushes = [result.pushed for result in results if result.pushed]
+    return Outcome(
+        order.name,
+        "failed" if bad else "done",
+        _kind(bad[0]) if bad else "",
+        _sentence(bad),
+        reports_done=_count(results, ("done", "skipped")),
+        reports_current=_count(results, ("current",)),
+        reports_failed=len(bad),
+        pushed=sum(push.changed for push in pushes),
+        rows_pulled=pulled.rows_pulled,
+        rows_read=pulled.rows_read + sum(push.usage.rows_read for push in pushes),
+        rows_written=sum(push.usage.rows_written for push in pushes),
+    )
+
+
+def _count(results: Iterable[JobResult], statuses: tuple[str, ...]) -> int:
+    return sum(result.status in statuses and not result.exit_code for result in results)
+
+
+def _kind(result: JobResult) -> FailureKind:
+    """Return the kind of a job's failure; a job that is done failed when it was pushed."""
+    if result.status == "locked":
+        return "locked"
+    if result.status in ("done", "current"):
+        return "access" if result.exit_code == D1AuthError.exit_code else "unavailable"
+    return "report"
+
+
+def _sentence(bad: list[JobResult]) -> str:
+    if not bad:
+        return ""
+    first = f"{bad[0].job.task.report.name}: {bad[0].message}"
+    return first if len(bad) == 1 else f"{first} (and {counted(len(bad) - 1, 'more report')})"

@@ -1,0 +1,68 @@
+"""The group fleet, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.support.command_line import caller
+from tests.support.fleet import build_fleet, build_shop
+
+
+@pytest.fixture
+def d1lab(tmp_path, monkeypatch, capsys):
+    """The command line in a project with two databases that are not added yet."""
+    build_shop(tmp_path / "shop.sqlite")
+    build_fleet(tmp_path, tmp_path / "shop.sqlite", "ab", ("ends_well",))
+    monkeypatch.setenv("D1LAB_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return caller(monkeypatch, capsys)
+
+
+def test_from_add_to_status(d1lab, tmp_path):
+    """Add, plan, run, and look; each with JSON, and exit codes as they say."""
+    assert d1lab("fleet", "sync").code == 2
+    added = d1lab("fleet", "add", "sqlite:shops/*.sqlite", "--every-hours", "6", "--json")
+    assert [each["action"] for each in added.json] == ["new", "new"]
+    assert d1lab("fleet", "sync").err == (
+        "fleet sync: 2 databases: 0 new, 0 changed, 2 unchanged, 0 gone\n"
+    )
+    plan = d1lab("fleet", "plan", "--json")
+    assert plan.json == d1lab("fleet", "run", "--dry-run", "--json").json
+    assert [each["due"] for each in plan.json] == [True, True]
+    (tmp_path / "shops" / "b.sqlite").unlink()
+    ran = d1lab("fleet", "run", "--workers", "1", "--json")
+    assert (ran.code, ran.json["exit_code"]) == (1, 1)
+    ended = {each["name"]: each for each in ran.json["outcomes"]}
+    assert (ended["a"]["status"], ended["a"]["reports_done"]) == ("done", 1)
+    assert (ended["b"]["status"], ended["b"]["kind"]) == ("failed", "data")
+    looked = d1lab("fleet", "status", "--json")
+    assert looked.code == 1
+    assert [(each["name"], each["every_hours"], each["status"]) for each in looked.json] == [
+        ("a", 6.0, "done"),
+        ("b", 6.0, "failed"),
+    ]
+    assert "2 databases, 1 failed, 1 due, 0 running" in d1lab("fleet", "status").err
+    assert d1lab("fleet", "status", "a").code == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "fleet.d" / "registry.sqlite")) as con:
+        assert con.execute("SELECT count(*) FROM leases").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("add", "ftp://x"), "expected d1://"),
+        (("run", "nothere"), "no database 'nothere'"),
+        (("run", "--report", "nothere"), "no report 'nothere'"),
+        (("status", "nothere"), "no database 'nothere'"),
+        (("add", "sqlite:shops/*.sqlite", "--timezone", "Mars"), "time zone"),
+    ],
+)
+def test_invalid_input_ends_with_2(d1lab, arguments, message):
+    """Before anything is started, and as JSON, too."""
+    ended = d1lab("fleet", *arguments)
+    assert (ended.code, message in ended.err) == (2, True), ended.err
+    assert json.loads(d1lab("fleet", *arguments, "--json").out)["exit_code"] == 2
