@@ -277,7 +277,8 @@ class Breaker:
     )
 
     def __init__(self) -> None:
-        self._kind, self._names = "", set[str]()
+        self._kind: str = ""
+        self._names: set[str] = set()
         self.open = ""
         """Why no more databases are started; '' while they are."""
 

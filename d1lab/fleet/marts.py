@@ -229,7 +229,7 @@ def _days(own: Settings) -> list[dict[str, Any]]:
     """Return the sums of each shop and day, of all days in the warehouse."""
     database = own.databases[own.database]
     with open_lab(own, own.database) as lab:
-        rows: list[dict[str, Any]] = lab.metric("shop_days").to_dict("records")
+        rows: list[Any] = lab.metric("shop_days").to_dict("records")
     return [
         {
             "database": own.database,

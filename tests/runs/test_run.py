@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_run_saves_everything_in_its_folder(settings):
     assert record == load_run(run_dir)
     assert (record.status, record.report, record.title) == ("done", "ends_well", "Ends well")
     assert run_dir == settings.folder("demo") / "runs" / record.run_id
-    assert record.run_id.endswith("-ends_well-harbor")
+    assert re.fullmatch(r"\d{8}T\d{12}-ends_well-harbor-[0-9a-f]{6}", record.run_id)
     assert record.parameters == {"shop": "harbor", "as_of": record.as_of.isoformat()}
     assert (record.code_cells, record.cells_done) == (5, 5)
     assert record.data.tables
