@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypedDict
 
 import typer
 
 from d1lab.cli import completion
 from d1lab.cli.ingest_summary import RejectedOption, connected, finish, noted, written
 from d1lab.cli.output import DatabaseOption, DryRunOption, JsonOption, progress_bars
-from d1lab.config import load_settings
+from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
-from d1lab.d1.database import Database
-
-Result = TypeVar("Result", covariant=True)
 
 app = typer.Typer()
-
-
-class _Ingest(Protocol[Result]):
-    def __call__(
-        self, db: Database | None, path: Path, *, shop: str, day: date | None, timezone: str
-    ) -> Result: ...
 
 
 @app.command(epilog="Example: d1lab ingest costs costs.csv --dry-run")
@@ -77,7 +68,9 @@ def products(
     """
     from d1lab.ingest.products import ingest_products
 
-    result = _loaded(ingest_products, file, shop, day, database, dry_run=dry_run)
+    settings = load_settings()
+    with connected(settings, database, dry_run=dry_run) as db:
+        result = ingest_products(db, file, **_of_day(settings, database, shop, day))
     summary = (
         f"ingest: {counted(result.received, 'product')}. {written(result, dry_run)}, "
         f"{counted(result.costs, 'new unit cost')}, {len(result.rejected):,} rejected"
@@ -101,7 +94,11 @@ def stock(
     """
     from d1lab.ingest.stock import ingest_stock
 
-    result = _loaded(ingest_stock, file, shop, day, database, dry_run=dry_run)
+    settings = load_settings()
+    opened = connected(settings, database, dry_run=dry_run)
+    with opened as db, noted(settings, database, db, "d1lab_stock") as note:
+        options = _of_day(settings, database, shop, day)
+        result = ingest_stock(db, file, **options, note=note)
     summary = (
         f"ingest: {counted(result.received, 'count')} of {result.day}, "
         f"{counted(result.units, 'unit')}. "
@@ -110,17 +107,15 @@ def stock(
     finish(result, summary, listed=rejected, as_json=as_json)
 
 
-def _loaded(
-    ingest: _Ingest[Result],
-    file: Path,
-    shop: str,
-    day: datetime | None,
-    database: str | None,
-    *,
-    dry_run: bool,
-) -> Result:
-    """Load an export of one day, in the time zone of its shop."""
-    settings = load_settings()
+class _OfDay(TypedDict):
+    """What an export of one day is of."""
+
+    shop: str
+    day: date | None
+    timezone: str
+
+
+def _of_day(settings: Settings, database: str | None, shop: str, day: datetime | None) -> _OfDay:
+    """Return the options of loading an export, with the time zone of its shop."""
     zone = settings.resolve(database)[1].timezone_of(shop)
-    with connected(settings, database, dry_run=dry_run) as db:
-        return ingest(db, file, shop=shop, day=day.date() if day else None, timezone=zone)
+    return {"shop": shop, "day": day.date() if day else None, "timezone": zone}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from d1lab.ingest.prices.observations import PricesResult
     from d1lab.ingest.products import ProductsResult
     from d1lab.ingest.stock import StockResult
+    from d1lab.warehouse.own_writes import WriteNote
 
     Result = OrdersResult | CostsResult | PricesResult | ProductsResult | StockResult
 
@@ -42,8 +43,8 @@ def connected(
 
 def noted(
     settings: Settings, database: str | None, db: Database | None, *tables: str
-) -> AbstractContextManager[object]:
-    """Make the next pull read the written tables again; do nothing in a dry run."""
+) -> AbstractContextManager[WriteNote | None]:
+    """Make the next pull apply or read again what is written; yield None in a dry run."""
     from d1lab.warehouse import noted as writes_noted
 
     return nullcontext() if db is None else writes_noted(db, settings.folder(database), tables)

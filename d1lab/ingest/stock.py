@@ -19,6 +19,7 @@ from d1lab.ingest.amounts import is_plain
 from d1lab.ingest.products import read_lines, variant_name
 from d1lab.ingest.rejected import RejectedLine
 from d1lab.ingest.times import own_day
+from d1lab.warehouse.own_writes import WriteNote
 
 _STOCK = catalog.table("d1lab_stock")
 _NEEDED = ("handle", "title", "sku")
@@ -39,7 +40,13 @@ class StockResult(NamedTuple):
 
 
 def ingest_stock(
-    db: Database | None, path: Path, *, shop: str, day: date | None = None, timezone: str = ""
+    db: Database | None,
+    path: Path,
+    *,
+    shop: str,
+    day: date | None = None,
+    timezone: str = "",
+    note: WriteNote | None = None,
 ) -> StockResult:
     """Write the counts of a file as the stock of one day.
 
@@ -49,6 +56,7 @@ def ingest_stock(
         shop: The shop.
         day: The day of the snapshot. Default: the file's own day.
         timezone: The shop's time zone, for the file's own day. UTC if empty.
+        note: Gets the rows, so that the next pull has them whatever their day is.
 
     Raises:
         InputError: The file cannot be read, or is not an inventory export.
@@ -75,6 +83,8 @@ def ingest_stock(
     columns = ("shop", "sku", "location", "date", "units")
     rows = [(shop, *key, on.isoformat(), float(count)) for key, count in counts.items()]
     written = upsert(db, _STOCK.name, _STOCK.key, columns, rows)
+    if note:
+        note.add(_STOCK.name, _STOCK.key, ("units",), rows, creates=True)
     return made._replace(written=written, known=len(rows) - written)
 
 

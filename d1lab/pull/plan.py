@@ -221,7 +221,8 @@ class Planner:
         """Return the rowid up to which rows are kept; None: read the whole table."""
         if declared.reread_days == 0:
             return known.high_rowid
-        if declared.owned("analysis") and known.table_name in self._written.unknown:
+        is_ours = declared.added_on or declared.owned("analysis")
+        if is_ours and known.table_name in self._written.unknown:
             return None  # a rollback, for example, can be of results of any day
         days = self._rhythm.tail_days(known) if declared.added_on else declared.reread_days
         assert self._con is not None  # the table is in there

@@ -12,6 +12,7 @@ from d1lab.ingest.stock import ingest_stock
 from d1lab.lab import Lab
 from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
+from tests.support.command_line import caller
 
 NEW = (
     "Handle,Title,Option1 Value,SKU,Location,Available,On hand (current),On hand (new)\n"
@@ -97,3 +98,22 @@ def test_the_apps_own_ledger_takes_precedence(db, tmp_path):
     pull(db, tmp_path / "data", database="x")
     with open_warehouse(tmp_path / "data") as con:
         assert con.sql("SELECT day(day), ending_units FROM inventory_days").fetchall() == [(1, 3)]
+
+
+def test_counts_of_any_day_are_in_the_next_pull(db, tmp_path, monkeypatch, capsys):
+    """New ones, and the corrected ones of a day before the tail, which is not read again."""
+    (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')
+    monkeypatch.chdir(tmp_path)
+    load = caller(monkeypatch, capsys, "ingest", "stock", "stock.csv", "--shop", "harbor", "--day")
+    path, folder = tmp_path / "stock.csv", tmp_path / "data" / "demo"
+    path.write_text("Handle,Title,SKU,Location,On hand (current)\nsock,Sock,SOCK,Main,7")
+    assert load("2026-05-01").code == 0
+    pull(db, folder, database="demo")
+    assert load("2026-06-01").code == 0
+    path.write_text(path.read_text().replace("Main,7", "Main,9"))
+    assert load("2026-05-01").code == 0
+    read = pull(db, folder, database="demo").by_table["d1lab_stock"]
+    with open_warehouse(folder) as con:
+        counts = con.sql("SELECT date::VARCHAR, units FROM raw.d1lab_stock ORDER BY 1").fetchall()
+    assert counts == [("2026-05-01", 9), ("2026-06-01", 7)]
+    assert (read.rows_pulled, read.whole) == (1, False)

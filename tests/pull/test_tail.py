@@ -162,16 +162,24 @@ def test_a_row_that_was_deleted_stays_deleted(remote, folder, on):
 
 
 def test_a_rollback_of_an_old_push_is_seen_at_once(remote, folder, on):
-    """Its rows are unknown, so the whole table is read."""
+    """Its rows are unknown, so the whole table is read, also of a table of the app."""
     on(START)
+    last = START + timedelta(25)
+    remote.execute(
+        "INSERT INTO inventory_impact (shop, sku, date, days_of_supply) "
+        "VALUES ('s', 'k', ?1, 3), ('s', 'k', ?2, 4)",
+        (str(START), str(last)),
+    )
     pull(remote, folder, database="x")
     push_until(remote, folder, START + timedelta(25), 1)
-    on(START + timedelta(25))
+    on(last)
     pull(remote, folder, database="x")
-    with noted(remote, folder, [TABLE]):
+    with noted(remote, folder, [TABLE, "inventory_impact"]):
         decide(remote, START + timedelta(1))
+        remote.execute("UPDATE inventory_impact SET days_of_supply = NULL")
     pull(remote, folder, database="x")
     assert_same(remote, folder, TABLE)
+    assert_same(remote, folder, "inventory_impact")
 
 
 def test_future_days_hide_nothing(remote, folder, on):
