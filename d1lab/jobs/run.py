@@ -149,14 +149,7 @@ def run_jobs(
             first = [started[other] for other in waits]
             started[place] = pool.submit(runner.outcome, jobs[place], first)
         futures = [started[place] for place in range(len(jobs))]
-        try:
-            while wait(futures, timeout=1).not_done:
-                pass  # wake up every second: Ctrl-C may have reached another thread
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            runner.cancellation.cancel()
-            raise
-    outcomes = [future.result() for future in futures]
+        outcomes = runner.cancellation.results(pool, futures)
     if any(outcome.record for outcome in outcomes):
         write_index(settings.reports_dir)
     return outcomes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -209,14 +209,7 @@ class _Runner:
             import_papermill()
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="check") as pool:
             futures = [pool.submit(self._problem, notebook, tell) for notebook in found]
-            try:
-                while wait(futures, timeout=1).not_done:
-                    pass  # wake up every second: Ctrl-C may have reached another thread
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.cancellation.cancel()
-                raise
-        said = [future.result() for future in futures]
+            said = self.cancellation.results(pool, futures)
         return [FileNote(n.path, text) for n, text in zip(found, said, strict=True) if text]
 
     def _problem(self, notebook: _Notebook, tell: Progress) -> str:

@@ -7,17 +7,20 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from d1lab.errors import RunTimeoutError, StopRun
 from d1lab.runs.record import Failure, Status, recorded_verdict
 
 if TYPE_CHECKING:
     from d1lab.runs.kernels.kernel import Kernel
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Called with the number of code cells done and their total."""
@@ -221,6 +224,17 @@ class Cancellation:
             self.asked = True
             for kernel in self._kernels:
                 kernel.cancel()
+
+    def results(self, pool: Executor, futures: Sequence[Future[T]]) -> list[T]:
+        """Wait for futures of a pool and return their results; Ctrl-C ends their runs first."""
+        try:
+            while wait(futures, timeout=1).not_done:
+                pass  # wake up every second: Ctrl-C may have reached another thread
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.cancel()
+            raise
+        return [future.result() for future in futures]
 
 
 class Deadline:
