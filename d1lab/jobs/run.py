@@ -29,7 +29,8 @@ from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
-from d1lab.runs.execute import Cancellation, import_papermill
+from d1lab.runs.cancellation import Cancellation
+from d1lab.runs.execute import import_papermill
 from d1lab.runs.kernels.fork_client import preload_fork_server
 from d1lab.runs.record import RunRecord
 from d1lab.runs.report import load_report

@@ -25,7 +25,8 @@ from d1lab.metrics import (
     load_metrics,
     parameters_from_text,
 )
-from d1lab.runs.execute import Cancellation, Execution, execute, import_papermill
+from d1lab.runs.cancellation import Cancellation
+from d1lab.runs.execute import Execution, execute, import_papermill
 from d1lab.runs.kernels.fork_client import preload_fork_server
 from d1lab.runs.kernels.kernel import Kernel
 from d1lab.runs.record import LOG_FILE

@@ -7,20 +7,17 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, wait
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d1lab.errors import RunTimeoutError, StopRun
 from d1lab.runs.record import Failure, Status, recorded_verdict
 
 if TYPE_CHECKING:
     from d1lab.runs.kernels.kernel import Kernel
-
-T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Called with the number of code cells done and their total."""
@@ -196,45 +193,6 @@ def _event_loop_closed() -> Generator[None]:
         loop = ensure_event_loop()
         if not loop.is_running():
             loop.close()
-
-
-class Cancellation:
-    """Ends current and later runs from another thread."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._kernels: set[Kernel] = set()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def covers(self, kernel: Kernel) -> Generator[None]:
-        """Let `cancel` end this kernel while the block runs."""
-        with self._lock:
-            self._kernels.add(kernel)
-            kernel.cancelled = self.asked
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._kernels.discard(kernel)
-
-    def cancel(self) -> None:
-        """End all runs."""
-        with self._lock:
-            self.asked = True
-            for kernel in self._kernels:
-                kernel.cancel()
-
-    def results(self, pool: Executor, futures: Sequence[Future[T]]) -> list[T]:
-        """Wait for futures of a pool and return their results; Ctrl-C ends their runs first."""
-        try:
-            while wait(futures, timeout=1).not_done:
-                pass  # wake up every second: Ctrl-C may have reached another thread
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.cancel()
-            raise
-        return [future.result() for future in futures]
 
 
 class Deadline:

@@ -26,8 +26,9 @@ from d1lab.files import make_private, write
 from d1lab.lab import Lab
 from d1lab.lab.freshness import QUARANTINED
 from d1lab.parameters import Days, Value, check
+from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.data_state import data_state
-from d1lab.runs.execute import Cancellation, Execution, OnOutputs, Progress, execute, note
+from d1lab.runs.execute import Execution, OnOutputs, Progress, execute, note
 from d1lab.runs.record import (
     LOG_FILE,
     NOTEBOOK_FILE,

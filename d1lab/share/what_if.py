@@ -19,7 +19,7 @@ from d1lab.jobs.due import check_request, plan
 from d1lab.jobs.job_result import JobResult
 from d1lab.jobs.ledger import open_ledger
 from d1lab.jobs.run import run_jobs
-from d1lab.runs.execute import Cancellation
+from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.report import Report, list_reports, load_report
 from d1lab.runs.run import open_lab
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from jupyter_client.kernelspec import KernelSpec
 
-from d1lab.runs.execute import Cancellation, Execution, execute
+from d1lab.runs.cancellation import Cancellation
+from d1lab.runs.execute import Execution, execute
 from d1lab.runs.kernels import fork_client as forking
 from d1lab.runs.kernels.fork_client import ForkServer
 from d1lab.runs.kernels.kernel import _SPEC, Kernel
