@@ -16,33 +16,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from d1lab.ab_test_tables import AB_TESTS
 from d1lab.errors import UnknownName
-from d1lab.table_declaration import Column, Owner, Table
+from d1lab.table_declaration import Column, Table, columns_of
 
 Found = TypeVar("Found")
-
-
-def _columns(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
-    """Build the columns of one owner, by type: `text="shop sku"`, in this order."""
-    return tuple(
-        Column(name, kind, owner)  # pyright: ignore[reportArgumentType]
-        for kind, names in types.items()
-        for name in names.split()
-    )
 
 
 _TABLES = (
     Table(
         "order_events",
         key=("shop", "event_id"),
-        columns=_columns(
+        columns=columns_of(
             integer="seq",
             text="shop event_id type order_id customer_id sku product_title discount_id"
             " discount_code discount_type",
             timestamp="occurred_at",
             money="list_price discount_amount revenue",
         )
-        + _columns(real="quantity"),  # meters and kilograms have fractions
+        + columns_of(real="quantity"),  # meters and kilograms have fractions
         reread_days=0,  # corrections and deletions are recorded in d1lab_changes
         day="occurred_at",
         shop_day="occurred_at",
@@ -50,15 +42,15 @@ _TABLES = (
     Table(
         "discount_analytics",
         key=("shop", "discount_id", "sku"),
-        columns=_columns(integer="id", text="shop discount_id sku")
-        + _columns(
+        columns=columns_of(integer="id", text="shop discount_id sku")
+        + columns_of(
             "aggregate",
             text="discount_code",
             integer="times_used unique_customers repeat_usage_count",
             money="revenue_before_discount discount_amount revenue_after_discount",
             timestamp="first_used_at last_used_at",
         )
-        + _columns(timestamp="created_at"),
+        + columns_of(timestamp="created_at"),
         touched="last_used_at",
         write="upsert",
         is_guides=True,
@@ -66,7 +58,7 @@ _TABLES = (
     Table(
         "analytics_archive",  # rows of discount_analytics that the app's retention has moved
         key=("id",),
-        columns=_columns(
+        columns=columns_of(
             integer="id times_used unique_customers repeat_usage_count",
             text="shop discount_id discount_code sku",
             money="revenue_before_discount discount_amount revenue_after_discount",
@@ -78,8 +70,8 @@ _TABLES = (
     Table(
         "daily_discount_stats",
         key=("shop", "date"),
-        columns=_columns(text="shop", date="date")
-        + _columns(
+        columns=columns_of(text="shop", date="date")
+        + columns_of(
             "aggregate",
             integer="total_discounts_used unique_customers",
             money="total_revenue_impact",
@@ -91,112 +83,49 @@ _TABLES = (
     Table(
         "product_performance",
         key=("shop", "sku"),
-        columns=_columns(text="shop sku")
-        + _columns(
+        columns=columns_of(text="shop sku")
+        + columns_of(
             "aggregate",
             text="product_title",
             integer="units_sold_with_discount units_sold_without_discount",
             money="total_discount_given revenue_with_discount revenue_without_discount",
             timestamp="updated_at",
         )
-        + _columns("worker", real="view_to_purchase_rate cart_abandonment_rate"),
+        + columns_of("worker", real="view_to_purchase_rate cart_abandonment_rate"),
         write="upsert",
         is_guides=True,
     ),
     Table(
         "customer_insights",
         key=("shop", "customer_id"),
-        columns=_columns(text="shop customer_id")
-        + _columns(
+        columns=columns_of(text="shop customer_id")
+        + columns_of(
             "aggregate",
             integer="total_discounts_used purchase_frequency",
             money="total_savings avg_order_value",
             text="favorite_discount_type",
             date="last_purchase_date",
         )
-        + (
-            Column("customer_segment", "text", "analysis"),
-            Column("lifetime_value", "money", "analysis", "DECIMAL(10,2)"),
-        ),
+        + columns_of("analysis", text="customer_segment")
+        + (Column("lifetime_value", "money", "analysis", "DECIMAL(10,2)"),),
         write="upsert",
         is_guides=True,
     ),
     Table(
         "d1lab_customer_scores",
         key=("shop", "customer_id"),
-        columns=_columns(text="shop customer_id")
-        + _columns(
+        columns=columns_of(text="shop customer_id")
+        + columns_of(
             "analysis", text="rfm_group lifetime_value_method", integer="r_score f_score m_score"
         ),
         write="upsert",
     ),
-    Table(
-        "ab_test_results",
-        key=("test_id",),
-        columns=(
-            *_columns(
-                text="test_id shop test_name",
-                json="variant_a_config variant_b_config",
-                integer="variant_a_conversions variant_b_conversions",
-                money="variant_a_revenue variant_b_revenue",
-                timestamp="started_at ended_at",
-            ),
-            Column("confidence_level", "real", "analysis", "DECIMAL(5,2)"),
-            Column("winner", "text", "analysis"),
-        ),
-        is_guides=True,
-    ),
-    Table(
-        "d1lab_ab_test_inputs",
-        key=("test_id",),
-        columns=_columns(
-            text="test_id shop primary_metric method source",
-            json="guardrails",
-            integer="variant_a_visitors variant_b_visitors planned_visitors planned_looks",
-            money="variant_a_discount_cost variant_b_discount_cost variant_a_profit"
-            " variant_b_profit",
-            real="variant_a_revenue_squares variant_b_revenue_squares variant_a_profit_squares"
-            " variant_b_profit_squares share_b alpha",
-            timestamp="planned_end share_declared_at",
-        ),
-    ),
-    Table(
-        "d1lab_ab_test_decisions",
-        key=("test_id",),
-        columns=_columns(text="test_id")
-        + _columns(
-            "analysis",
-            real="analysis_p_value chance_b_better",
-            text="analysis_status analysis_reason analysis_method analysis_version",
-            integer="analysis_look",
-        ),
-        write="upsert",
-    ),
-    Table(
-        "d1lab_ab_test_plans",
-        key=("test_id",),
-        columns=_columns(text="test_id")
-        + _columns("analysis", integer="plan_days plan_orders_before plan_tuned_conversions"),
-        write="upsert",
-    ),
-    Table(
-        "ab_test_daily",
-        key=("test_id", "day", "variant"),
-        columns=_columns(
-            text="test_id shop variant",
-            date="day",
-            integer="visitors conversions",
-            money="revenue discount_cost profit",
-            real="revenue_squares profit_squares",
-        ),
-        reread_days=7,
-        day="day",
-    ),
+    *AB_TESTS,
     Table(
         "inventory_impact",
         key=("shop", "sku", "date"),
         columns=(
-            *_columns(
+            *columns_of(
                 text="shop sku",
                 date="date",
                 integer="starting_inventory units_sold_with_discount units_sold_regular_price"
@@ -212,34 +141,34 @@ _TABLES = (
     Table(
         "d1lab_products",
         ("shop", "sku"),
-        _columns(text="shop sku title category vendor", money="price"),
+        columns_of(text="shop sku title category vendor", money="price"),
     ),
     Table(
         "d1lab_stock",
         key=("shop", "sku", "location", "date"),
-        columns=_columns(text="shop sku location", date="date", real="units"),
+        columns=columns_of(text="shop sku location", date="date", real="units"),
         day="date",
         added_on="date",
     ),
     Table(
         "product_costs",
         key=("shop", "sku", "valid_from"),
-        columns=_columns(text="shop sku", money="unit_cost", date="valid_from")
-        + _columns(text="source"),
+        columns=columns_of(text="shop sku", money="unit_cost", date="valid_from")
+        + columns_of(text="source"),
     ),
     Table(
         "competitor_prices",
         key=("shop", "sku", "competitor", "observed_at"),
-        columns=_columns(text="shop sku competitor currency url source", money="price")
-        + _columns(integer="in_stock", timestamp="observed_at"),
+        columns=columns_of(text="shop sku competitor currency url source", money="price")
+        + columns_of(integer="in_stock", timestamp="observed_at"),
         reread_days=7,
         day="observed_at",
     ),
     Table(
         "discount_recommendations",
         key=("shop", "sku", "made_on"),
-        columns=_columns(text="shop sku", date="made_on")
-        + _columns(
+        columns=columns_of(text="shop sku", date="made_on")
+        + columns_of(
             "analysis",
             text="decision reason",
             integer="horizon_days plan_orders plan_days observed_units",
@@ -254,8 +183,8 @@ _TABLES = (
     Table(
         "d1lab_actions",
         key=("shop", "report", "action", "made_on"),
-        columns=_columns(text="shop report action", date="made_on")
-        + _columns(
+        columns=columns_of(text="shop report action", date="made_on")
+        + columns_of(
             "analysis",
             text="verb sentence reason meaning period currency basis link",
             money="amount amount_low amount_high",
@@ -267,10 +196,10 @@ _TABLES = (
     Table(
         "d1lab_owned",
         key=("table_name", "part"),
-        columns=_columns(text="table_name part how run_id counted_in", timestamp="since"),
+        columns=columns_of(text="table_name part how run_id counted_in", timestamp="since"),
     ),
-    Table("d1lab_sources", ("table_name", "shop"), _columns(text="table_name shop source")),
-    Table("d1lab_exports", ("shop",), _columns(text="shop", timestamp="exported_at")),
+    Table("d1lab_sources", ("table_name", "shop"), columns_of(text="table_name shop source")),
+    Table("d1lab_exports", ("shop",), columns_of(text="shop", timestamp="exported_at")),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

@@ -66,3 +66,12 @@ class Table(NamedTuple):
     def has_day(self) -> bool:
         """Whether a day is part of the key; otherwise the table has one state."""
         return any(self.column(name).type == "date" for name in self.key)
+
+
+def columns_of(owner: Owner = "app", **types: str) -> tuple[Column, ...]:
+    """Build the columns of one owner, by type: `text="shop sku"`, in this order."""
+    return tuple(
+        Column(name, kind, owner)  # pyright: ignore[reportArgumentType]
+        for kind, names in types.items()
+        for name in names.split()
+    )

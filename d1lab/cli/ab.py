@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+OthersArgument = Annotated[
+    list[str] | None, typer.Argument(help="Variants C, D, ..., each compared with A.")
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option(
+        help="B's planned share of visitors, declared before the test started; with more variants, "
+        "the share of each but A."
+    ),
+]
+LooksOption = Annotated[
+    int | None, typer.Option(help="Number of planned looks (group-sequential test).", min=2)
+]
 ShopOption = Annotated[
     str | None, typer.Option(help="With plan: shop of the test.", autocompletion=completion.shops)
 ]
@@ -33,16 +46,12 @@ def ab(
         ),
     ],
     b: Annotated[str | None, typer.Argument(help="Variant B, in the same format.")] = None,
-    share_b: Annotated[
-        float | None,
-        typer.Option(help="B's planned share of visitors, declared before the test started."),
-    ] = None,
+    others: OthersArgument = None,
+    share_b: ShareOption = None,
     always_valid: Annotated[
         bool, typer.Option("--always-valid", help="The test was monitored while it ran.")
     ] = False,
-    looks: Annotated[
-        int | None, typer.Option(help="Number of planned looks (group-sequential test).", min=2)
-    ] = None,
+    looks: LooksOption = None,
     look: Annotated[int | None, typer.Option(help="Number of the current look.", min=1)] = None,
     alpha: Annotated[float, typer.Option(help="Significance level (two-sided).")] = 0.05,
     base: Annotated[
@@ -69,6 +78,9 @@ def ab(
         return
     if b is None:
         raise InputError("variant B is missing. Example: d1lab ab 500/10000 560/10000")
+    if others:
+        _print_several(a, [b, *others], share_b, alpha, always_valid, looks, as_json=as_json)
+        return
     from d1lab.analyses.ab_tests.decision import calculate
 
     result = calculate(
@@ -96,6 +108,39 @@ def _print_decision(result: AbResult, asked: str, *, as_json: bool) -> None:
         sys.stdout.write(sentence(result) + "\n")
         rows = [(name, value) for name, value in fields.items() if _is_printed(value)]
         print_rows(("field", "value"), rows)
+
+
+def _print_several(
+    a: str,
+    others: list[str],
+    share: float | None,
+    alpha: float,
+    always_valid: bool,
+    looks: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the comparison of every variant with A, adjusted for all of them."""
+    if looks:
+        raise InputError("--looks requires two variants: with more, a test is evaluated once")
+    from d1lab.analyses.ab_tests.arms import calculate_arms, letter, named
+    from d1lab.analyses.ab_tests.decision import as_json as plain
+    from d1lab.analyses.ab_tests.report import sentence
+
+    found = calculate_arms(a, others, share=share, alpha=alpha, always_valid=always_valid)
+    if as_json:
+        print_json(plain(found))
+    if found.result.status == "invalid_input":
+        raise InputError(f"d1lab ab {' '.join([a, *others])}: {found.result.reason}")
+    if as_json:
+        return
+    sys.stdout.write(named(sentence(found.result), found.leading) + "\n")
+    shown = ("status", "p_value", "ratio", "ratio_low", "ratio_high", "difference")
+    rows = [
+        (letter(arm.arm), arm.correction, *(getattr(arm.result, name) for name in shown))
+        for arm in found.arms
+    ]
+    print_rows(("variant", "correction", *shown), rows)
 
 
 def _is_printed(value: object) -> bool:

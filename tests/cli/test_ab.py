@@ -122,3 +122,17 @@ def test_ab_plan_sizes_the_next_test() -> None:
     plans = json.loads(CliRunner().invoke(app, ["plan", "--json"]).stdout)
     assert {one["metric"] for one in plans} == {"conversions", "revenue", "profit"}
     assert {one["lift"] for one in plans} == {0.05, 0.1, 0.2}
+
+
+def test_three_variants_are_compared_with_a():
+    """The leading variant by name, then each comparison; `--json` has the winner's name."""
+    arms = ["500/10000", "520/10000", "590/10000"]
+    first, header, *rows = CliRunner().invoke(app, arms).stdout.splitlines()
+    assert first.startswith("Roll out C: it converts 18% more than A")
+    assert header.split()[:3] == ["variant", "correction", "status"]
+    assert [row.split()[:2] for row in rows] == [["B", "holm"], ["C", "holm"]]
+    found = json.loads(CliRunner().invoke(app, [*arms, "--json"]).stdout)
+    assert found["winner"] == "c"
+    assert found["arms"][1]["result"]["p_value"] == found["result"]["p_value"]
+    refused = CliRunner().invoke(app, [*arms, "--looks", "3"])
+    assert "more, a test is evaluated once" in str(refused.exception)

@@ -10,6 +10,7 @@ from typing import Any
 
 from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.rows import known_rows
+from d1lab.analyses.ab_tests.several import comparisons, letter
 from d1lab.analyses.ab_tests.shop import Decision
 
 MONTH_DAYS = 30
@@ -24,14 +25,25 @@ def declared(decisions: Sequence[Decision], tests: Any, until: date) -> Iterator
         until: Day of the report.
     """
     for decision, row in zip(decisions, known_rows(tests), strict=True):
-        made = _action(decision, _days(row, until))
-        if made:
-            yield made | _place(decision)
+        for one in _to_act_on(decision):
+            made = _action(one, _days(row, until))
+            if made:
+                yield made | _place(one)
+
+
+def _to_act_on(decision: Decision) -> list[Decision]:
+    """Return what can need an action: of several variants, the winner and those to stop."""
+    if not decision.arms:
+        return [decision]
+    pairs = [pair for _, pair in comparisons([decision])]
+    leading = [pair for pair in pairs if pair.leading == decision.leading]
+    return leading + [p for p in pairs if p.result.winner == "a" and p not in leading]
 
 
 def _action(decision: Decision, days: int) -> dict[str, Any] | None:
     test, result = decision.test, decision.result
-    name = f"“{test.name}”"
+    b, key = letter(decision.leading), _slug(test.test_id)
+    name, key = f"“{test.name}”", f"{key}-{_slug(b)}" if decision.arms else key
     if result.status == "sample_ratio_mismatch":
         reason = "Visitors were not split as planned, so its result cannot be used."
         return {
@@ -39,16 +51,16 @@ def _action(decision: Decision, days: int) -> dict[str, Any] | None:
             "what": f"the test {name}",
             "reason": reason,
             "basis": "counted",
-            "key": f"repeat-{_slug(test.test_id)}",
+            "key": f"repeat-{key}",
         }
     if result.winner == "a" and not result.ended:
         seen = _monthly(test.b.visitors, days)
         reason = _reason(decision, "less")
         return {
             "verb": "Stop",
-            "what": f"the test {name}",
+            "what": f"variant {b} of the test {name}" if decision.arms else f"the test {name}",
             "reason": reason,
-            "key": f"stop-{_slug(test.test_id)}",
+            "key": f"stop-{key}",
             "meaning": "lost",
             **_money(decision, seen, -1),
         }
@@ -57,10 +69,10 @@ def _action(decision: Decision, days: int) -> dict[str, Any] | None:
         others = test.a.visitors if running else _both(decision)
         reason = _reason(decision, "more")
         return {
-            "verb": "Take B",
+            "verb": f"Take {b}",
             "what": f"of the test {name}",
             "reason": reason,
-            "key": f"take-{_slug(test.test_id)}",
+            "key": f"take-{key}",
             **_money(decision, _monthly(others, days), 1),
         }
     return None
@@ -96,7 +108,8 @@ def _reason(decision: Decision, compared: str) -> str:
         return "Decided by the test's own measure; its profit is not known."
     low, high = profit.difference_low, profit.difference_high
     if low is not None and high is not None and (low > 0 or high < 0):
-        return f"A visitor who sees B brings {compared} profit than one who sees A."
+        b = letter(decision.leading)
+        return f"A visitor who sees {b} brings {compared} profit than one who sees A."
     return "Decided by the test's own measure; its profit is not proven either way."
 
 

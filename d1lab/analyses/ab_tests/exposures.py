@@ -81,6 +81,46 @@ def scan(
     return list(_read(asked, found, {a: 0, b: 1}, len(groups)))
 
 
+def scan_arms(
+    rows: duckdb.DuckDBPyRelation,
+    measures: Sequence[Measure],
+    *,
+    variant: str = "variant",
+    control: object = "a",
+    segment: str | None = None,
+    exposed_at: str | None = None,
+    covariate_until: str | None = None,
+) -> dict[str, list[VisitorSums]]:
+    """Sum every measure over the control and each other variant, for `visitors.arm_effects`.
+
+    Args:
+        rows: As for `scan`, with any number of variants.
+        measures: As for `scan`. A cap is a quantile of the control and one other variant.
+        variant: Column of the variant.
+        control: Value of the control in that column.
+        segment: As for `scan`.
+        exposed_at: As for `scan`.
+        covariate_until: As for `scan`.
+
+    Raises:
+        UnknownName: A named column does not exist.
+        InputError: There is no other variant, a measure is invalid, or a column is not numeric.
+    """
+    _check(rows, [], [variant])
+    column = ColumnExpression(variant)
+    others = rows.filter(column.isnotnull() & (column != ConstantExpression(control)))
+    names = [name for [name] in others.select(column).distinct().order(quote(variant)).fetchall()]
+    if not names:
+        raise InputError(f"exposures: column {variant!r} has no variant beside {control!r}")
+    times = {"exposed_at": exposed_at, "covariate_until": covariate_until}
+    return {
+        str(name): scan(
+            rows, measures, variant=variant, a=control, b=name, segment=segment, **times
+        )
+        for name in names
+    }
+
+
 def _with_uncapped(measure: Measure) -> list[Measure]:
     return [measure] if measure.cap is None else [measure._replace(cap=None), measure]
 

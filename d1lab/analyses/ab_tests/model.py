@@ -32,6 +32,14 @@ class Variant(NamedTuple):
     profit_squares: float | None = None
 
 
+class Arm(NamedTuple):
+    """A variant other than A, of a test of three and more variants."""
+
+    name: str  # 'b', 'c', ...
+    sums: Variant
+    share: float | None = None  # of all visitors, declared before the start
+
+
 class Guardrail(NamedTuple):
     """Metric that must not get worse by more than a non-inferiority margin."""
 

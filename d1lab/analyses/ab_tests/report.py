@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from d1lab.analyses.ab_tests import planner
+from d1lab.analyses.ab_tests import planner, several
 from d1lab.analyses.ab_tests import tables as frames
 from d1lab.analyses.ab_tests.decision import BEFORE_FIRST_LOOK, AbResult
 from d1lab.analyses.ab_tests.effects import Effect
@@ -82,26 +82,28 @@ def status(result: AbResult) -> Status:
 
 def verdict(decisions: Sequence[Decision]) -> tuple[str, Status]:
     """Return the summary sentence of all tests and its status; a losing test comes first."""
-    taken = [d.test.name for d in decisions if d.result.winner == "b"]
-    stopped = [d.test.name for d in decisions if _is_to_stop(d.result)]
-    decided = sum(d.result.status == "decided" for d in decisions)
-    running = sum(d.result.status == "running" for d in decisions)
-    refused = sum(d.result.status in _REFUSALS for d in decisions)
+    taken = [name for name in map(several.taken, decisions) if name]
+    losing = [d for d in decisions if _is_losing(d)]
+    stopped = [d.test.name for d in losing]
+    others = [d.result for d in decisions if d not in losing and d.result.winner != "b"]
+    decided, running = (sum(one.status == s for one in others) for s in ("decided", "running"))
+    refused = sum(one.status in _REFUSALS for one in others)
     counts = [
-        (decided - len(taken) - len(stopped), "keep A"),
-        (len(decisions) - decided - running - refused, "inconclusive"),
+        (decided, "keep A"),
+        (len(others) - decided - running - refused, "inconclusive"),
         (running, "running"),
         (refused, "without a result"),
     ]
     rest = "".join(f"; {count} {text}" for count, text in counts if count)
+    b = "a variant" if any(d.arms for d in decisions) else "B"
     total = counted(len(decisions), "test")
     if stopped:
-        won = f"; roll out B in {len(taken)} ({_names(taken)})" if taken else ""
-        text = f"Stop {len(stopped)} of {total}: B is worse ({_names(stopped)}){won}{rest}."
+        won = f"; roll out {b} in {len(taken)} ({_names(taken)})" if taken else ""
+        text = f"Stop {len(stopped)} of {total}: {b} is worse ({_names(stopped)}){won}{rest}."
         return text, "bad"
     if taken:
-        return f"Roll out B in {len(taken)} of {total} ({_names(taken)}){rest}.", "good"
-    return f"No test supports rolling out B{rest}.", "neutral"
+        return f"Roll out {b} in {len(taken)} of {total} ({_names(taken)}){rest}.", "good"
+    return f"No test supports rolling out {b}{rest}.", "neutral"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -116,7 +118,7 @@ def verdicts(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     return [
         {
             "test": d.test.name,
-            "verdict": sentence(d.result),
+            "verdict": several.told(d, sentence),
             "confidence": frames.level(d.result.confidence_level),
             "chance_b_better": frames.chance(d.chance_b_better),
             "days_left": d.days_left,
@@ -130,7 +132,7 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     return [
         {
             "metric": f"lift_of_{result.primary_metric}",
-            "dimension": test.name,
+            "dimension": name,
             "label": f"Lift of {result.primary_metric}",
             "kind": "percent",
             "value": result.ratio - 1,
@@ -138,7 +140,8 @@ def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "high": result.ratio_high - 1,
             "level": 1 - result.alpha,
         }
-        for test, result, *_ in decisions
+        for name, pair in several.comparisons(decisions)
+        for result in [pair.result]
         if result.ratio is not None
         and result.ratio_low is not None
         and result.ratio_high is not None
@@ -179,8 +182,9 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
     import pandas as pd
 
     why = pd.DataFrame(unsaid(decisions), columns=pd.Index(["test", "what", "why"]))
-    totals, money = (pd.DataFrame(of(decisions)) for of in (frames.totals, frames.money))
-    break_evens = pd.DataFrame(frames.break_evens(decisions))
+    pairs = [d for d in decisions if not d.arms]
+    totals, money = (pd.DataFrame(of(pairs)) for of in (frames.totals, frames.money))
+    break_evens = pd.DataFrame(frames.break_evens(pairs))
     return {
         "decisions": ReportTable(pd.DataFrame(verdicts(decisions)), "Decision", limit=MOST_LISTED),
         "money": ReportTable(
@@ -192,9 +196,10 @@ def tables(decisions: Sequence[Decision]) -> dict[str, ReportTable]:
         "methods": ReportTable(
             pd.DataFrame(frames.methods(decisions)), "Methods", limit=MOST_PROVEN
         ),
-        "traffic": ReportTable(
-            pd.DataFrame(frames.traffic(decisions)), "Traffic", limit=MOST_PROVEN
+        "arms": ReportTable(
+            pd.DataFrame(several.arms(decisions)), "Variants", limit=2 * MOST_PROVEN, name="arms"
         ),
+        "traffic": ReportTable(pd.DataFrame(frames.traffic(pairs)), "Traffic", limit=MOST_PROVEN),
         "totals": ReportTable(totals, "Totals", limit=MOST_PROVEN),
         "unsaid": ReportTable(why, "Results not available", limit=2 * MOST_PROVEN),
     }
@@ -274,6 +279,12 @@ def _is_to_stop(result: AbResult) -> bool:
     return result.status == "decided" and result.winner == "a" and not result.ended
 
 
+def _is_losing(decision: Decision) -> bool:
+    """Return True if a variant is shown to be worse while the test runs, and none is better."""
+    is_won = decision.result.winner == "b"
+    return not is_won and (_is_to_stop(decision.result) or bool(several.losing(decision)))
+
+
 def _kept(result: AbResult, told: str) -> str:
     advice = "Stop the test and keep A" if _is_to_stop(result) else "Keep A"
     converts = next((e for e in result.effects if e.metric == "conversions"), None)
@@ -326,23 +337,12 @@ def _told(result: AbResult, *, span: bool = True) -> str:
         size = points if result.primary_metric == "conversions" else f"{abs(difference):,.2f}"
         return verb.format(f"{size} {'more' if difference >= 0 else 'less'}")
     less = "fewer" if result.primary_metric == "conversions" else "less"
-    size = f"{_percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
+    size = f"{frames.percent(abs(result.ratio - 1))} {'more' if result.ratio >= 1 else less}"
     if not span:
         return verb.format(size)
-    low = _percent(result.ratio_low - 1, sign="+")
-    high = _percent(result.ratio_high - 1, sign="+") if math.isfinite(result.ratio_high) else ""
+    low = frames.percent(result.ratio_low - 1, sign="+")
+    high = (
+        frames.percent(result.ratio_high - 1, sign="+") if math.isfinite(result.ratio_high) else ""
+    )
     ends = f"{low} to {high}" if high else f"{low} or more"
     return f"{verb.format(size)} ({100 * (1 - result.alpha):g}% interval {ends})"
-
-
-def _percent(ratio: float, sign: str = "-") -> str:
-    """Format a share as a whole percentage; below 1% with one decimal, so it is not shown as 0.
-
-    >>> _percent(0.258, "+"), _percent(-0.004, "+"), _percent(0.0)
-    ('+26%', '−0.4%', '0%')
-    """
-    digits = 0 if abs(ratio) >= 0.01 or ratio == 0 else 1
-    text = f"{100 * ratio:{sign}.{digits}f}"
-    if not text.strip("+-0."):
-        text = "0"
-    return f"{text}%".replace("-", "\N{MINUS SIGN}")

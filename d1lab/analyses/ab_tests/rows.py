@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from d1lab.analyses.ab_tests.earnings import default_metric
-from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
+from d1lab.analyses.ab_tests.model import AbPlan, Arm, Guardrail, Look, Variant
 from d1lab.analyses.ab_tests.plans import WEEK_DAYS, DefaultPlan, default_plan
 from d1lab.analyses.ab_tests.validation import (
     VariantConfig,
@@ -40,16 +40,21 @@ class AbTest(NamedTuple):
     planned_end: date | None  # last planned day
     simulated: bool
     default: DefaultPlan | None  # the plan of a test that declares none, or no end
+    more: tuple[Arm, ...] = ()  # variants beyond B
 
 
-def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
+def read_test(row: Row, looks: Sequence[Row], until: date, arms: Sequence[Row] = ()) -> AbTest:
     """Build a test from its row and its daily sums.
 
     Args:
         row: Row of the metric `ab_tests`.
         looks: Rows of `ab_test_looks` for this test; used instead of the totals in `row`.
         until: Report date.
+        arms: Rows of `ab_test_arms` for this test. With any, all sums are totals, because there are
+            no days of these variants.
     """
+    if arms:
+        looks = ()
     start, default = _day(row["started_at"]), _default(row)
     end = _end(row, start, default)
     history, days = _history(looks, start, end)
@@ -79,7 +84,14 @@ def read_test(row: Row, looks: Sequence[Row], until: date) -> AbTest:
         end,
         row["source"] == "simulated",
         default,
+        tuple(_arm(arm, row) for arm in arms),
     )
+
+
+def _arm(arm: Row, row: Row) -> Arm:
+    """Return a variant beyond B; nothing is known of it on a day before its totals."""
+    sums = Variant() if row["sums_are_later"] else _variant(arm, "")
+    return Arm(str(arm["variant"]), sums, arm["share"])
 
 
 def _plan(

@@ -12,9 +12,10 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from d1lab.analyses.ab_tests import outlook
+from d1lab.analyses.ab_tests.arms import ArmResult, compare_arms
 from d1lab.analyses.ab_tests.decision import VERSION, AbResult, as_json, compare
 from d1lab.analyses.ab_tests.history import effect_history
-from d1lab.analyses.ab_tests.model import AbPlan, Guardrail, Look, Variant
+from d1lab.analyses.ab_tests.model import AbPlan, Arm, Guardrail, Look, Variant
 from d1lab.analyses.ab_tests.prior import LogLift, false_discovery, learned_sd, log_lift
 from d1lab.analyses.ab_tests.rows import AbTest, Row, known_rows, read_test
 
@@ -36,24 +37,55 @@ class Decision(NamedTuple):
     days_left: int | None  # until the plan is reached, at recent traffic
     chance_b_better: float | None = None  # with lifts as the shop's tests have them
     false_discovery: float | None = None  # p adjusted by Benjamini-Hochberg over the shop's tests
+    arms: tuple[ArmResult, ...] = ()  # all comparisons with A, of a test of three and more variants
+    leading: str = "b"  # the variant that `result` compares with A, in B's place
+
+    @property
+    def winner(self) -> str | None:
+        """Name of the winning variant, 'none' after an end without one, or None."""
+        return self.leading if self.result.winner == "b" else self.result.winner
 
 
-def decide(tests: Any, looks: Any, until: date) -> list[Decision]:
+def decide(tests: Any, looks: Any, until: date, arms: Any = ()) -> list[Decision]:
     """Decide on every test, in the order of the rows.
 
     Args:
         tests: Rows of the metric `ab_tests`: a DataFrame or mappings.
         looks: Rows of the metric `ab_test_looks`.
         until: The day of the report.
+        arms: Rows of the metric `ab_test_arms`: the variants beyond A and B.
     """
-    by_test: dict[str, list[Row]] = {}
-    for row in known_rows(looks):
-        by_test.setdefault(row["test_id"], []).append(row)
-    rows = known_rows(tests)
-    decisions = [
-        _decide(read_test(row, by_test.get(row["test_id"], []), until), until) for row in rows
-    ]
+    days, others = _by_test(looks), _by_test(arms)
+    decisions: list[Decision] = []
+    for row in known_rows(tests):
+        key = row["test_id"]
+        test = read_test(row, days.get(key, []), until, others.get(key, []))
+        decisions.append(_decide_arms(test, until) if test.more else _decide(test, until))
     return _together(decisions)
+
+
+def _by_test(rows: Any) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in known_rows(rows):
+        found.setdefault(row["test_id"], []).append(row)
+    return found
+
+
+def _decide_arms(test: AbTest, until: date) -> Decision:
+    """Compare all variants with A; visitors still to come are known only by a planned end."""
+    everything = compare_arms(test.a, _but_a(test), test.plan)
+    result = everything.result
+    if test.blocked:
+        result = AbResult("invalid_input", test.blocked)
+    result = result._replace(chance_b_better=None)  # of the leading variant, which may not be B
+    dated = test._replace(plan=test.plan._replace(planned_visitors=None))
+    left = outlook.days_left(dated, result, until)
+    arms = () if test.blocked else everything.arms
+    return Decision(test, result, None, left, arms=arms, leading=everything.leading)
+
+
+def _but_a(test: AbTest) -> list[Arm]:
+    return [Arm("b", test.b, test.plan.share_b), *test.more]
 
 
 def _decide(test: AbTest, until: date) -> Decision:
@@ -93,6 +125,7 @@ def records(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "looks": as_json([*test.looks, Look(test.a, test.b, test.plan.elapsed)]),
             "plan": as_json(test.plan),
             "result": as_json(result),
+            **({"arms": as_json(test.more)} if test.more else {}),
         }
         for test, result, *_ in decisions
     ]
@@ -110,8 +143,12 @@ def replay(record: Mapping[str, Any]) -> AbResult:
     ]
     rails = tuple(Guardrail(**rail) for rail in record["plan"]["guardrails"])
     declared: dict[str, Any] = {**record["plan"], "guardrails": rails}
-    plan = AbPlan(**declared)
-    return compare(looks[-1].a, looks[-1].b, plan, looks[:-1])
+    plan, (a, b) = AbPlan(**declared), looks[-1][:2]
+    if not record.get("arms"):
+        return compare(a, b, plan, looks[:-1])
+    more = [Arm(arm["name"], Variant(**arm["sums"]), arm["share"]) for arm in record["arms"]]
+    found = compare_arms(a, [Arm("b", b, plan.share_b), *more], plan)
+    return found.result._replace(chance_b_better=None)
 
 
 def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
@@ -120,9 +157,10 @@ def results(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         {
             "test_id": test.test_id,
             "confidence_level": result.confidence_level,
-            "winner": result.winner,
+            "winner": decision.winner,
         }
-        for test, result, *_ in decisions
+        for decision in decisions
+        for test, result in [decision[:2]]
     ]
 
 

@@ -16,8 +16,8 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "test": d.test.name,
             "design": d.test.plan.method.replace("_", " "),
             "method": (d.result.method or "").replace("_", " ") or None,
-            "p_value": _p(d.result.p_value),
-            "false_discovery": _p(d.false_discovery),
+            "p_value": shown_p(d.result.p_value),
+            "false_discovery": shown_p(d.false_discovery),
             "look": d.result.look,
             "share_of_plan": d.result.share_of_plan,
             "spent_alpha": d.result.spent_alpha,
@@ -62,7 +62,7 @@ def traffic(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "visitors_b": d.test.b.visitors,
             "rate_a": d.result.rate_a,
             "rate_b": d.result.rate_b,
-            "sample_ratio_p": _p(d.result.sample_ratio_p),
+            "sample_ratio_p": shown_p(d.result.sample_ratio_p),
             "detectable_lift": d.detectable_lift,
         }
         for d in decisions
@@ -96,7 +96,7 @@ def money(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "difference": effect.difference,
             "difference_low": _finite(effect.difference_low),
             "difference_high": _finite(effect.difference_high),
-            "p_value": _p(effect.p_value),
+            "p_value": shown_p(effect.p_value),
         }
         for d in decisions
         for effect in d.result.effects
@@ -128,7 +128,21 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def _p(p_value: float | None) -> str | None:
+def shown_p(p_value: float | None) -> str | None:
+    """Format a p-value with four decimals, or as below the smallest of them."""
     if p_value is None:
         return None
     return "< 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
+
+
+def percent(ratio: float, sign: str = "-") -> str:
+    """Format a share as a whole percentage; below 1% with one decimal, so it is not shown as 0.
+
+    >>> percent(0.258, "+"), percent(-0.004, "+"), percent(0.0)
+    ('+26%', '−0.4%', '0%')
+    """
+    digits = 0 if abs(ratio) >= 0.01 or ratio == 0 else 1
+    text = f"{100 * ratio:{sign}.{digits}f}"
+    if not text.strip("+-0."):
+        text = "0"
+    return f"{text}%".replace("-", "\N{MINUS SIGN}")

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from d1lab.analyses.ab_tests.arms import by_holm
 from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
@@ -17,6 +18,7 @@ from d1lab.analyses.ab_tests.validation import plan_error
 from d1lab.counting import counted
 from d1lab.errors import UnknownName
 from d1lab.stats import means
+from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
 
@@ -55,7 +57,7 @@ class VisitorEffect(NamedTuple):
     ratio_low: float | None = None
     ratio_high: float | None = None
     p_value: float | None = None
-    adjusted_p: float | None = None  # Benjamini-Hochberg over the segments of a measure
+    adjusted_p: float | None = None  # for the segments of a measure, or for its variants
     status: str | None = None
     reason: str | None = None
 
@@ -83,6 +85,46 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
         for place, p in zip(places, adjusted.tolist(), strict=True):
             found[place] = found[place]._replace(adjusted_p=p)
     return found
+
+
+def arm_effects(
+    sums: Mapping[str, Sequence[VisitorSums]], alpha: float = 0.05
+) -> dict[str, list[VisitorEffect]]:
+    """Compute the effect of every variant against the same control, adjusted for all of them.
+
+    Args:
+        sums: Result of `d1lab.analyses.ab_tests.exposures.scan_arms`.
+        alpha: Two-sided error rate of all variants together on one measure, inside (0, 1).
+
+    `adjusted_p` is Dunnett's p-value for means compared by Welch's test, with the normal
+    distribution, and Holm's for everything else. An interval has the level at which its variant
+    is tested, so it excludes no effect exactly if `adjusted_p` is below alpha.
+    """
+    names, columns = list(sums), zip(*sums.values(), strict=True)
+    found = [_arms_of(column, alpha) for column in columns]
+    return {name: [row[place] for row in found] for place, name in enumerate(names)}
+
+
+def _arms_of(column: Sequence[VisitorSums], alpha: float) -> list[VisitorEffect]:
+    """Compare all variants on one measure, in one segment."""
+    alone = [_effect(one, alpha) for one in column]
+    p = [one.p_value for one in alone]
+    if {one.method for one in alone} == {"welch"} and None not in p:
+        loads, t = zip(*(_load(one) for one in column), strict=True)
+        adjusted: list[float | None] = [*dunnett_p(t, np.inf, loads).tolist()]
+        levels = dunnett_levels(alpha, [np.inf] * len(loads), loads)
+    else:
+        adjusted, levels = by_holm(p, alpha)
+    return [
+        _effect(one, level)._replace(adjusted_p=q)
+        for one, level, q in zip(column, levels, adjusted, strict=True)
+    ]
+
+
+def _load(sums: VisitorSums) -> tuple[float, float]:
+    both = _estimates(sums)
+    z = float(means.normal_z(both))
+    return float(np.sqrt(both.variance_a) / both.error), z
 
 
 def variants(

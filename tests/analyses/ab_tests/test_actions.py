@@ -29,7 +29,7 @@ def acts(winner: str | None, *effects: Effect, **given: Any) -> list[dict[str, A
     status = given.get("status", "decided")
     result = SimpleNamespace(status=status, winner=winner, ended=ended, effects=effects)
     rows = [{"started_at": given.get("start", START), "ended_at": END if ended else None}]
-    decision: Any = SimpleNamespace(test=test, result=result)
+    decision: Any = SimpleNamespace(test=test, result=result, arms=(), leading="b")
     return list(declared([decision], rows, UNTIL))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from scipy import stats
 
-from d1lab.analyses.ab_tests.exposures import Measure, scan
-from d1lab.analyses.ab_tests.visitors import VisitorEffect, effects
+from d1lab.analyses.ab_tests.exposures import Measure, scan, scan_arms
+from d1lab.analyses.ab_tests.visitors import VisitorEffect, arm_effects, effects
 from d1lab.errors import InputError, UnknownName
 
 MENS, WOMENS, NONE = "Mens E-Mail", "Womens E-Mail", "No E-Mail"
@@ -72,6 +73,28 @@ def test_caps_come_from_both_variants_together(rows: Any) -> None:
     assert [e.capped for e in found] == [False, True]
     assert found[1].difference == pytest.approx(expected, rel=1e-9)
     assert found[0].difference != found[1].difference
+
+
+def test_several_variants_share_the_error_rate(rows: Any) -> None:
+    """Means by Dunnett, as scipy has it on the rows; 1 and 0 by Holm."""
+    arms = rows.query(
+        "v", "SELECT *, ['a', 'c', 'b'][1 + rowid % 3] AS arm, (spend > 25)::INT AS big FROM v"
+    )
+    found = arm_effects(scan_arms(arms, [Measure("spend"), Measure("big")], variant="arm"))
+    frame = arms.df()
+    groups = [frame.spend[frame.arm == arm].to_numpy() for arm in "abc"]
+    theirs = stats.dunnett(*groups[1:], control=groups[0], rng=np.random.default_rng(0)).pvalue
+    assert [found[arm][0].adjusted_p for arm in "bc"] == pytest.approx(theirs, abs=2e-3)
+    alone = effects(scan(arms, [Measure("big")], variant="arm", b="b"))[0].p_value or 0.0
+    other = effects(scan(arms, [Measure("big")], variant="arm", b="c"))[0].p_value or 0.0
+    smaller = min(2 * min(alone, other), 1.0)
+    expected = [smaller if p == min(alone, other) else max(p, smaller) for p in (alone, other)]
+    assert [found[arm][1].adjusted_p for arm in "bc"] == pytest.approx(expected)
+    for one_effect in (*found["b"], *found["c"]):
+        low, high = one_effect.difference_low or 0.0, one_effect.difference_high or 0.0
+        assert (low > 0 or high < 0) == ((one_effect.adjusted_p or 1) < 0.05)
+    with pytest.raises(InputError, match="no variant beside"):
+        scan_arms(arms.filter("arm = 'a'"), [Measure("big")], variant="arm")
 
 
 def test_segments_are_adjusted_for_their_number(rows: Any) -> None:

@@ -1,0 +1,173 @@
+"""Three and more variants: each against A, at one error rate for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from d1lab.analyses.ab_tests.arms import ArmsResult, compare_arms
+from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.model import AbPlan, Arm, Variant
+from d1lab.stats.proportions import Rates, score_p
+from tests.support.examples import examples
+
+A = Variant(10_000, 500, 52_000.0, 1.40e6)
+THIRDS = AbPlan(share_declared=True)
+BY_REVENUE = THIRDS._replace(primary_metric="revenue")
+
+
+def arms(*sums: Variant, share: float | None = None) -> list[Arm]:
+    """Return variants b, c, ... with equal declared shares."""
+    each = 1 / (len(sums) + 1) if share is None else share
+    return [Arm(name, one, each) for name, one in zip("bcd", sums, strict=False)]
+
+
+def p_values(found: ArmsResult) -> list[float]:
+    return [arm.result.p_value or 0.0 for arm in found.arms]
+
+
+def test_rates_are_corrected_by_holm():
+    """Score p-values of 520 and 580 against 500: the smaller one times 2."""
+    found = compare_arms(A, arms(Variant(10_000, 520), Variant(10_000, 580)), THIRDS)
+    single = [float(score_p(Rates.of(500, 10_000, x, 10_000))) for x in (520, 580)]
+    assert p_values(found) == pytest.approx([single[0], 2 * single[1]], abs=1e-9)
+    assert (found.leading, found.result.status, found.arms[0].correction) == (
+        "c",
+        "decided",
+        "holm",
+    )
+    assert [arm.level for arm in found.arms] == [0.05, 0.025]
+    assert found.arms[0].result.reason == "p = 0.52 is not below 0.05, adjusted for all variants"
+
+
+def test_money_is_corrected_by_dunnett():
+    """Welch's t, adjusted by the normal distribution with the correlation of a shared control."""
+    b, c = (Variant(10_000, n, total, 1.40e6) for n, total in ((510, 53_000.0), (560, 56_900.0)))
+    found = compare_arms(A, arms(b, c), BY_REVENUE)
+    spread = (1.40e6 - np.array([52_000, 53_000, 56_900.0]) ** 2 / 10_000) / 9_999 / 10_000
+    t = np.array([0.1, 0.49]) / np.sqrt(spread[0] + spread[1:])
+    shared = spread[0] / np.sqrt((spread[0] + spread[1]) * (spread[0] + spread[2]))
+    cover = stats.multivariate_normal([0, 0], [[1, shared], [shared, 1]], seed=1)
+    inside = [cover.cdf([x, x], lower_limit=[-x, -x]) for x in t]
+    assert p_values(found) == pytest.approx(1 - np.array(inside), abs=2e-4)
+    assert {arm.correction for arm in found.arms} == {"dunnett"}
+    assert (found.leading, found.arms[1].result.winner) == ("c", "b")
+
+
+@pytest.mark.parametrize("plan", [THIRDS, BY_REVENUE, THIRDS._replace(method="always_valid")])
+@pytest.mark.parametrize("conversions", [(500, 520), (560, 575), (555, 430)])
+def test_intervals_exclude_no_effect_exactly_if_p_is_small(plan: AbPlan, conversions):
+    """Each comparison is made at its own level, so its interval agrees with its adjusted p."""
+    sums = [Variant(10_000, n, 104.0 * n, 1.4e6 * n / 500) for n in conversions]
+    for arm in compare_arms(A, arms(*sums), plan).arms:
+        result = arm.result
+        assert result.p_value is not None
+        assert result.ratio_low is not None
+        assert result.ratio_high is not None
+        excluded = result.ratio_low > 1 or result.ratio_high < 1
+        assert excluded == (result.p_value < 0.05)
+
+
+def test_one_comparison_is_an_ordinary_test():
+    """With B alone, nothing is corrected."""
+    b = Variant(10_000, 560, 57_000.0, 1.5e6)
+    for plan in (THIRDS, BY_REVENUE):
+        [alone] = compare_arms(A, arms(b), plan).arms
+        plain = compare(A, b, plan._replace(share_b=0.5))
+        assert alone.result.p_value == pytest.approx(plain.p_value, abs=1e-12)
+        assert alone.result.difference_low == pytest.approx(plain.difference_low, abs=1e-12)
+
+
+def test_the_best_of_two_winners_leads():
+    """Both beat A; the winner is the one that is further ahead, not the first."""
+    found = compare_arms(A, arms(Variant(10_000, 620), Variant(10_000, 640)), THIRDS)
+    assert [arm.result.winner for arm in found.arms] == ["b", "b"]
+    assert (found.leading, found.winner) == ("c", "c")
+
+
+def test_a_wins_only_if_all_others_are_worse():
+    """One loser and one tie is no decision for A; two losers are, with the larger p-value."""
+    open_ = compare_arms(A, arms(Variant(10_000, 380), Variant(10_000, 505)), THIRDS)
+    assert (open_.leading, open_.result.winner, open_.result.status) == ("c", "none", "no_decision")
+    both = compare_arms(A, arms(Variant(10_000, 380), Variant(10_000, 400)), THIRDS)
+    assert (both.leading, both.winner) == ("c", "a")
+    assert both.result.p_value == max(p_values(both))
+
+
+def test_a_loss_of_money_overrules_the_declared_metric():
+    """C converts more but loses revenue: it is worse, and B leads."""
+    b, c = Variant(10_000, 505, 52_100.0, 1.4e6), Variant(10_000, 620, 40_000.0, 1.0e6)
+    found = compare_arms(A, arms(b, c), THIRDS)
+    lost = found.arms[1].result
+    assert (lost.winner, lost.primary_metric, found.leading) == ("a", "revenue", "b")
+    assert (lost.p_value or 1) < 0.05
+
+
+def test_a_broken_split_of_one_variant_leaves_no_result():
+    """C got too few visitors: neither comparison is shown."""
+    found = compare_arms(A, arms(Variant(10_000, 620), Variant(9_000, 620)), THIRDS)
+    assert {arm.result.status for arm in found.arms} == {"sample_ratio_mismatch"}
+    assert p_values(found) == [0.0, 0.0]
+    assert found.winner is None
+
+
+def test_shares_leave_visitors_for_a():
+    """Shares of 1 or more in all are invalid; a missing one is not declared."""
+    two = Variant(None, 500), Variant(None, 600)
+    assert compare_arms(A, arms(*two, share=0.5), THIRDS).result.status == "invalid_input"
+    unknown = [Arm("b", two[0], 0.3), Arm("c", two[1])]
+    a = Variant(None, 500)
+    assert compare_arms(a, unknown, THIRDS).result.status == "not_declared"
+
+
+def test_counts_alone_use_the_share_of_each_pair():
+    """Half of the visitors in A, a quarter in each other: 250 of 750 is what is expected."""
+    found = compare_arms(
+        Variant(None, 500), arms(Variant(None, 250), Variant(None, 340), share=0.25), THIRDS
+    )
+    assert [round(arm.result.ratio or 0, 9) for arm in found.arms] == [1.0, 1.36]
+    assert (found.leading, found.result.winner) == ("c", "b")
+
+
+def test_interim_looks_are_not_taken_without_days():
+    """A group-sequential test is read at its end: 20,000 of 40,000 visitors are too early."""
+    b, c = Variant(10_000, 620), Variant(10_000, 640)
+    plan = THIRDS._replace(method="group_sequential", ended=False, planned_looks=5)
+    early = compare_arms(A, arms(b, c), plan._replace(planned_visitors=60_000))
+    assert (early.result.status, early.result.p_value) == ("running", None)
+    due = compare_arms(A, arms(b, c), plan._replace(planned_visitors=30_000))
+    assert (due.result.status, due.result.ended, due.leading) == ("decided", True, "c")
+
+
+def test_always_valid_tests_share_alpha_equally():
+    """Twice the p-value of the comparison made at half of alpha."""
+    plan = THIRDS._replace(method="always_valid", ended=False)
+    c = Variant(10_000, 680)
+    found = compare_arms(A, arms(Variant(10_000, 520), c), plan)
+    half = compare(A, c, plan._replace(share_b=0.5, alpha=0.025))
+    assert half.p_value is not None
+    assert found.result.p_value == pytest.approx(2 * half.p_value, abs=1e-12)
+    assert (found.leading, found.result.winner, found.result.ended) == ("c", "b", False)
+
+
+def false_winners(metric: str, tests: int, seed: int) -> float:
+    """Return the share of tests of four equal variants with a winner or a loser."""
+    rng = np.random.default_rng(seed)
+    plan = AbPlan(primary_metric=metric)  # pyright: ignore[reportArgumentType]
+    wrong = 0
+    for _ in range(tests):
+        drawn = []
+        for _ in range(4):
+            values = np.exp(rng.normal(3, 1, rng.binomial(4_000, 0.05)))
+            drawn.append(Variant(4_000, len(values), values.sum(), (values**2).sum()))
+        found = compare_arms(drawn[0], arms(*drawn[1:]), plan)
+        wrong += any(arm.result.winner in ("a", "b") for arm in found.arms)
+    return wrong / tests
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("metric", ["conversions", "revenue"])
+def test_all_comparisons_together_err_in_five_percent(metric: str):
+    """Four equal variants; money can overrule conversions, which costs a little."""
+    assert 0.025 < false_winners(metric, examples(2_000), 7) < 0.065

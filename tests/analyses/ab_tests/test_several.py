@@ -1,0 +1,109 @@
+"""Tests of three and more variants on the page: sentences, rows, actions, and what D1 gets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pandas as pd
+import pytest
+
+from d1lab.analyses.ab_tests import actions, report, several
+from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.decision import as_json
+from d1lab.lab import Lab
+from tests.analyses.ab_tests.test_ab_tests import COUNTS, START, UNTIL, row
+
+THIRD = {"share_b": 1 / 3, "share_declared": True}
+ENDED = {"ended": True, "ended_at": datetime(2026, 5, 10)}
+ARM = dict.fromkeys(["share", "revenue", "revenue_squares", "profit", "profit_squares"])
+
+
+def arm(conversions: int, variant: str = "c", **given: Any) -> dict[str, Any]:
+    """Return a row of the metric `ab_test_arms`."""
+    counts = {"visitors": 10_000, "conversions": conversions, "share": 1 / 3}
+    return {**ARM, "test_id": "t", "variant": variant, **counts, **given}
+
+
+def decide(conversions: int, **given: Any) -> ab_tests.Decision:
+    """Decide on A with 500, B with 520, and C with some conversions of 10,000 visitors each."""
+    test = row(**COUNTS | {"variant_b_conversions": 520}, **THIRD, method="always_valid", **given)
+    [found] = ab_tests.decide([test], [], UNTIL, [arm(conversions)])
+    return found
+
+
+def test_c_can_win():
+    """D1 gets 'c', and the page and the action say C."""
+    found = decide(680, **ENDED)
+    [staged] = ab_tests.results([found])
+    assert staged["winner"] == found.winner == "c"
+    [shown] = report.verdicts([found])
+    assert shown["verdict"].startswith("Roll out C: it converts 36% more than A")
+    assert report.verdict([found]) == ("Roll out a variant in 1 of 1 test (t: C).", "good")
+    [action] = actions.declared([found], [row(**ENDED)], UNTIL)
+    assert (action["verb"], action["key"]) == ("Take C", "take-t-c")
+
+
+def test_a_losing_variant_is_to_be_stopped_while_the_test_runs():
+    """C loses and B is open: D1 has no winner yet, the page is red, and C alone is stopped."""
+    found = decide(330)
+    assert ab_tests.results([found])[0]["winner"] is None
+    [shown] = report.verdicts([found])
+    assert shown["verdict"].startswith("Running: B converts 4% more than A")
+    assert shown["verdict"].endswith("Not significant yet. Stop C: worse than A.")
+    text, status = report.verdict([found])
+    assert (text, status) == ("Stop 1 of 1 test: a variant is worse (t).", "bad")
+    [action] = actions.declared([found], [row()], UNTIL)
+    assert (action["verb"], action["what"]) == ("Stop", "variant C of the test “t”")
+
+
+def test_rows_show_all_variants_with_the_control_first():
+    """Counts of each, and the comparison of each but A; the tables of two variants leave it out."""
+    found = decide(680, **ENDED)
+    rows = several.arms([found])
+    assert [(r["variant"], r["variant_visitors"], r["variant_conversions"]) for r in rows] == [
+        ("A", 10_000, 500),
+        ("B", 10_000, 520),
+        ("C", 10_000, 680),
+    ]
+    assert [r.get("state") for r in rows] == [None, "Not significant", "Better than A"]
+    assert (rows[2]["lift"], rows[2]["correction"]) == (pytest.approx(0.36), "Bonferroni")
+    tables = report.tables([found])
+    assert [len(tables[name].frame) for name in ("arms", "totals", "traffic")] == [3, 0, 0]
+    assert [f["dimension"] for f in report.figures([found])] == ["t: B", "t: C"]
+
+
+def test_the_decision_is_reproduced_from_its_record():
+    """The record has all variants."""
+    found = decide(680, **ENDED)
+    [record] = orjson.loads(orjson.dumps(ab_tests.records([found])))
+    assert as_json(ab_tests.replay(record)) == as_json(found.result) == record["result"]
+
+
+def test_totals_of_later_days_are_not_used():
+    """A report on an earlier day knows nothing of a test without days."""
+    found = decide(680, sums_are_later=True)
+    assert (found.result.status, found.winner) == ("insufficient_data", None)
+
+
+def test_a_test_is_read_at_its_planned_end():
+    """Days left come from the planned end, not from A's and B's visitors."""
+    end = datetime(2026, 5, 21)
+    test = row(**COUNTS, **THIRD, planned_end_at=end, planned_visitors=90_000, started_at=START)
+    [found] = ab_tests.decide([test], [], UNTIL, [arm(680)])
+    assert (found.result.status, found.days_left) == ("running", 10)
+
+
+def test_the_metric_has_the_rows_of_the_table(tiny_lab: Lab):
+    """No row, no comparison: a test without further variants is decided as before."""
+    rows = tiny_lab.metric("ab_test_arms")
+    assert list(rows.columns)[:4] == ["shop", "test_id", "variant", "share"]
+    until = tiny_lab.as_of()
+    [found] = ab_tests.decide(
+        tiny_lab.metric("ab_tests", until=until),
+        tiny_lab.metric("ab_test_looks", until=until),
+        until,
+        pd.concat([rows, pd.DataFrame([arm(150, test_id="t1", visitors=1_000)])]),
+    )
+    assert [one.arm for one in found.arms] == ["b", "c"]
