@@ -1,4 +1,4 @@
-"""The runs of the past, as `d1lab runs` lists them."""
+"""Past runs, as listed by `d1lab runs`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUSES: tuple[RunStatus, ...] = get_args(RunStatus)
 
 
 class PastRun(NamedTuple):
-    """One run. What only its record has is None where that is missing."""
+    """One run. Without its record, the fields that only the record has are None."""
 
     run_id: str
     database: str
@@ -44,7 +44,7 @@ def past_runs(
     since: date | None = None,
     limit: int | None = None,
 ) -> list[PastRun]:
-    """The runs that match, the newest first.
+    """Return the runs that match, newest first.
 
     Args:
         settings: The project's.
@@ -73,7 +73,7 @@ def past_runs(
 
 
 def record_of(settings: Settings, entry: LedgerEntry) -> RunRecord | None:
-    """A run's record; None for one that has none yet, or whose file is damaged."""
+    """Return a run's record; None if it has none yet, or the file is damaged."""
     try:
         return load_run(run_folder(settings, entry.database, entry.run_id))
     except (InputError, OSError):

@@ -34,7 +34,7 @@ Event = dict[str, Any]
 
 
 class Lineage:
-    """Where the events of a project go; nowhere where `lineage` is not set."""
+    """Sends a project's events; without the setting `lineage`, it sends nothing."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._target = settings, settings.lineage
@@ -56,7 +56,7 @@ class Lineage:
             self._send(ended_event(record, sorted(tables), url))
 
     def _send(self, event: Event) -> None:
-        """Hand an event over; that nobody takes it is a warning, for the run itself is done."""
+        """Send an event; a failure is a warning, because the run itself is done."""
         try:
             if urlsplit(self._target or "").scheme in ("http", "https"):
                 _post(str(self._target), event)
@@ -67,7 +67,7 @@ class Lineage:
 
 
 def ended_event(record: RunRecord, tables: Sequence[str], url: str) -> Event:
-    """COMPLETE or FAIL of a run.
+    """Return the event COMPLETE or FAIL of a run.
 
     Args:
         record: Of the run.

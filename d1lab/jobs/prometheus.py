@@ -21,12 +21,12 @@ class Gauge(NamedTuple):
 
 
 def write_metrics(settings: Settings, path: Path) -> Path:
-    """Write the file whole: whoever reads it never meets half of it."""
+    """Write the file atomically: a reader never sees half of it."""
     return write(path, metrics_text(status_of(settings), datetime.now(UTC)))
 
 
 def metrics_text(found: Sequence[DatabaseStatus], now: datetime) -> str:
-    """The state as Prometheus text (version 0.0.4)."""
+    """Return the state as Prometheus text (version 0.0.4)."""
     lines: list[str] = []
     for gauge in _gauges(found, now):
         lines += [f"# HELP d1lab_{gauge.name} {gauge.help}", f"# TYPE d1lab_{gauge.name} gauge"]
@@ -110,7 +110,7 @@ def _of(each: DatabaseStatus) -> dict[str, str]:
 
 
 def _labels(labels: dict[str, str]) -> str:
-    """Labels in braces; backslash, quote and line end escaped."""
+    """Return labels in braces, with backslash, quote, and line end escaped."""
     shown = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
     return f"{{{shown}}}" if shown else ""
 

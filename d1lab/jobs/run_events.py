@@ -1,4 +1,4 @@
-"""What the outside sees of a run as it goes: the log, and OpenLineage."""
+"""Events of a run, for the log and OpenLineage."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 
 class RunEvents:
-    """Tells the log and the receiver of lineage of every run.
+    """Sends the events of each run to the log and to OpenLineage's receiver.
 
     Args:
-        settings: The project's.
+        settings: The project's settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -29,20 +29,20 @@ class RunEvents:
         self._reads: dict[str, tuple[str, ...]] = {}
 
     def started(self, job: Job, run_id: str) -> None:
-        """A run begins."""
+        """Send the start of a run."""
         task = job.task
         log_event(_log, "run started", run_id=run_id, why=job.reason)
         self._lineage.started(task.database, task.shop, task.report.name, run_id)
 
     def ran(self, record: RunRecord, tables: tuple[str, ...]) -> None:
-        """A run's notebook has ended: a good run is still to be pushed, any other is over."""
+        """Send the end of a failed run; a successful run ends after its push."""
         if record.error is None:
             self._reads[record.run_id] = tables
         else:
             self._lineage.ended(record, tables)
 
     def ended(self, result: JobResult) -> JobResult:
-        """A job has come to its end, whatever that is; returns it."""
+        """Send the end of a job, and return its result."""
         record = result.record
         fields = dict(zip(("database", "shop", "report"), result.job.work, strict=True))
         log_event(

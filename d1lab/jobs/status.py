@@ -1,6 +1,6 @@
 """What is fresh, due, failed, and locked, and what D1 has billed: `d1lab status`.
 
-Nothing is read of D1: dueness is that of the warehouse as it was pulled.
+It asks D1 nothing: what is due follows from the warehouse as it was pulled.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class ReportStatus(NamedTuple):
     shop: str
     state: State
     why: str
-    as_of: date | None  # the day that it is, or would be, about
-    run_id: str | None  # the newest run, whatever became of it
-    succeeded_at: datetime | None  # when the newest good run began
-    seconds: float | None  # that the newest run took
+    as_of: date | None  # the day of its data, or of the data that it would use
+    run_id: str | None  # the newest run, whatever its status
+    succeeded_at: datetime | None  # when the newest successful run began
+    seconds: float | None  # of the newest run
 
 
 class DatabaseStatus(NamedTuple):
@@ -41,7 +41,7 @@ class DatabaseStatus(NamedTuple):
     database: str
     pulled_at: datetime | None
     stale: bool  # no pull within 36 hours
-    error: str  # why its reports could not be judged; '' where they were
+    error: str  # why its reports could not be judged; '' if they were
     reports: tuple[ReportStatus, ...]
     today: Usage
     month: Usage
@@ -50,19 +50,19 @@ class DatabaseStatus(NamedTuple):
     plan: Literal["free", "paid"] = "paid"
 
     def count(self, state: State) -> int:
-        """How many reports are in a state."""
+        """Return the number of reports in a state."""
         return sum(report.state == state for report in self.reports)
 
 
 def status_of(
     settings: Settings, database: str | None = None, now: datetime | None = None
 ) -> list[DatabaseStatus]:
-    """The state of one database, or of all that have data.
+    """Return the state of one database, or of all that have data.
 
     Args:
-        settings: The project's.
-        database: A name of d1lab.toml; None for all.
-        now: The present, in UTC for None.
+        settings: The project's settings.
+        database: A database's name in d1lab.toml; None for all.
+        now: The present; None for the clock, in UTC.
 
     Raises:
         UnknownName: There is no such database.
@@ -74,7 +74,7 @@ def status_of(
 
 
 def exit_code(found: Iterable[DatabaseStatus]) -> int:
-    """What `d1lab status` ends with: 1 something failed, 3 something is stale or due, else 0."""
+    """Return the exit code of `d1lab status`: 1 for a failure, 3 for stale or due, else 0."""
     codes = {0}
     for each in found:
         if each.error or each.count("failed"):
@@ -107,7 +107,7 @@ def _database(
 
 
 def _planned(settings: Settings, ledger: RunLedger, database: str) -> tuple[Sequence[Job], str]:
-    """Every report of every shop; none, and why, where they cannot be judged."""
+    """Return the jobs of all reports and shops, or none and the reason why not."""
     try:
         return plan(settings, ledger, database), ""
     except D1labError as error:
