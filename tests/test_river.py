@@ -27,7 +27,7 @@ def d1lab(monkeypatch, capsys) -> Callable[..., Ended]:
 
 @pytest.fixture(
     params=[
-        "embedded",
+        pytest.param("embedded", marks=pytest.mark.long),  # the tests that name it run it
         pytest.param("engine", marks=pytest.mark.engine),
         pytest.param("gateway", marks=[pytest.mark.engine, pytest.mark.long]),
     ]
