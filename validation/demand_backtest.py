@@ -24,8 +24,16 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from d1lab.analyses.inventory.demand import CHOSEN, HORIZON_WEEKS, forecast, velocity_interval
+from d1lab.analyses.inventory.demand import (
+    CHOSEN,
+    HORIZON_WEEKS,
+    SHORT_WEEKS,
+    forecast,
+    velocity_interval,
+)
 from d1lab.analyses.inventory.forecasters import BENCHMARK, RIVALS, moving_mean, smoothed, tsb
+from d1lab.analyses.inventory.new_products import start
+from d1lab.analyses.inventory.windows import as_matrix, past_of
 
 PROOF = Path(__file__).parents[1] / "docs" / "validation" / "demand-backtest.md"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "online_retail.parquet"
@@ -34,6 +42,7 @@ MIN_SOLD_WEEKS = 8
 VELOCITY_WEEKS = 12  # of the report's 90 days
 SHOPIFY = BENCHMARK
 TUNED = ("intermittent", "blend")  # methods with constants chosen on this data
+SEASONS = ("last year", "season")
 UNTUNED = "chosen among untuned rivals"
 PUBLISHED = {
     "exponential smoothing, .3": 0.839,
@@ -75,6 +84,11 @@ class Windows(NamedTuple):
         squares = (self.sold - self.per_week[name][:, None]) ** 2
         return float((np.sqrt(squares.mean(axis=1)) / self.scale).mean())
 
+    def lost(self) -> float:
+        """Return the mean scaled pinball loss of the 95% service level."""
+        short = self.sold.sum(axis=1) - self.service
+        return float((np.maximum(0.95 * short, -0.05 * short) / self.scale).mean())
+
     def bias(self, name: str) -> float:
         """Return forecast / actual - 1 over all windows."""
         return float(HORIZON_WEEKS * self.per_week[name].sum() / self.sold.sum() - 1)
@@ -101,6 +115,7 @@ RULES: dict[str, Callable[[Floats], Floats]] = {
     "TSB, .1 and .1": partial(tsb, alpha_size=0.1, alpha_chance=0.1),
     "TSB, .2 and .3": RIVALS["intermittent"],
     "blend": RIVALS["blend"],
+    "IMAPA": RIVALS["IMAPA"],
 }
 
 
@@ -153,7 +168,7 @@ def _at(units: Floats, origin: int) -> Windows:
     )
 
 
-def proof(found: Windows, skus: int, seconds: float) -> str:
+def proof(found: Windows, units: Floats, seconds: float) -> str:
     """Return the page as Markdown."""
     names = sorted(found.per_week, key=found.rmsse)
     rows = [
@@ -171,7 +186,7 @@ def proof(found: Windows, skus: int, seconds: float) -> str:
     ]
     return _TEXT.format(
         windows=len(found.sold),
-        skus=skus,
+        skus=len(units),
         seconds=seconds,
         rows="\n".join(rows),
         chosen=found.rmsse(CHOSEN),
@@ -179,10 +194,54 @@ def proof(found: Windows, skus: int, seconds: float) -> str:
         shopify=found.rmsse(SHOPIFY),
         covered=100 * found.covered(),
         served=100 * found.served(),
+        lost=found.lost(),
+        **_newcomers(units),
+        **_years(),
         velocity=100 * found.velocity_covered(),
         velocity_weeks=VELOCITY_WEEKS,
         sizes="\n".join(sizes),
     )
+
+
+def _newcomers(units: Floats) -> dict[str, float]:
+    """Return errors and coverage of products of less than 15 weeks, from the shop and their own."""
+    rows: list[Floats] = []
+    for origin in range(27, units.shape[1] - HORIZON_WEEKS + 1, 3):
+        known = as_matrix(units[:, :origin])
+        tails = [0.1, 0.9, 0.95]
+        begun = start(known, past_of(known), np.full(len(units), None), SHORT_WEEKS, tails)
+        own = HORIZON_WEEKS * np.nansum(known, axis=1) / np.maximum(np.isfinite(known).sum(1), 1)
+        sold = units[:, origin : origin + HORIZON_WEEKS].sum(axis=1)
+        columns = np.column_stack([sold, begun.forecast_units, own, begun.ends])
+        rows.append(columns[np.isfinite(columns).all(axis=1)])
+    sold, started, own, low, high, service = np.concatenate(rows).T
+    return {
+        "new": len(sold),
+        "new_error": float(abs(started - sold).mean()),
+        "own_error": float(abs(own - sold).mean()),
+        "new_covered": 100 * float(((low <= sold) & (sold <= high)).mean()),
+        "new_served": 100 * float((sold <= service).mean()),
+    }
+
+
+def _years() -> dict[str, float]:
+    """Return errors on synthetic years: sales double each year, with a peak in autumn."""
+    errors: list[list[float]] = [[], [], []]
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        week = np.arange(108)
+        peak = 1 + 2.5 * np.exp(-(((week % 52) - 40) ** 2) / 40)
+        rate = rng.gamma(2, 4, size=(200, 1)) * peak * 2.0 ** (week / 52)
+        units = rng.poisson(rate).astype(float)
+        for origin in (84, 88, 92, 96, 100, 104):
+            before, sold = units[:, :origin], units[:, origin : origin + 4].sum(axis=1)
+            kinds = [RIVALS, {k: v for k, v in RIVALS.items() if k not in SEASONS}]
+            told = [forecast(before, rivals=kind).demand.forecast_units for kind in kinds]
+            told.append(HORIZON_WEEKS * moving_mean(before, 4)[:, -1])
+            for kept, one in zip(errors, told, strict=True):
+                kept.append(float(abs(one - sold).mean() / sold.mean()))
+    names = ("season_error", "unseasonal_error", "mean_error")
+    return {name: 100 * float(np.mean(kept)) for name, kept in zip(names, errors, strict=True)}
 
 
 def _span(low: float, high: float) -> str:
@@ -214,6 +273,26 @@ lines prove nothing. With the other methods and TSB at the textbook value .1, th
 chosen method is {untuned:.4f}. The negative bias is the growth toward Christmas, which no method
 can know in the first year.
 
+The choice is made by the pinball loss of the 95% service level, which is {lost:.4f} here, in
+units of the weekly change; a choice by RMSSE has .6823, so nothing is lost by it, or gained.
+statsforecast's IMAPA, the reference, has the RMSSE .8368.
+
+## New products
+
+{new:,} forecasts of SKUs that first sold 1 to 14 weeks before an origin, three weeks apart.
+Online Retail has no categories, so each starts from the mean of the whole shop. Mean absolute
+error over 28 days: {new_error:.1f} units, and {own_error:.1f} from their own weeks alone. Sales
+were inside the 80% interval in {new_covered:.1f}%, and below the 95% service level in
+{new_served:.1f}%: the intervals come from earlier newcomers, and autumn sells more than any month
+before it.
+
+## Synthetic years
+
+Online Retail has one year, so it says nothing about seasons. In simulated shops whose sales double
+each year, with a peak in autumn, the error over the four weeks after six origins of the second
+year is {season_error:.0f}% of sales with the two seasonal methods, {unseasonal_error:.0f}% without
+them, and {mean_error:.0f}% with the 4-week mean. Real seasons repeat less exactly.
+
 ## Intervals of 28 days' demand
 
 Sales were inside the forecast's 80% interval in {covered:.1f}% of the windows, and below the 95%
@@ -235,7 +314,7 @@ def main() -> int:
     units = weekly_units(path)
     start = monotonic()
     found = windows(units)
-    PROOF.write_text(proof(found, len(units), monotonic() - start))
+    PROOF.write_text(proof(found, units, monotonic() - start))
     print(f"{PROOF.name}: {len(found.sold):,} windows, RMSSE {found.rmsse(CHOSEN):.4f}")
     return 0
 

@@ -2,6 +2,9 @@
 
     turnover         turnover, days of supply, and sell-through from the stock ledger
     forecasters      forecast methods for weekly demand
+    windows          past weeks as test windows
+    choice           the method with the lowest loss at the service level
+    new_products     forecast from the category
     demand           forecast per SKU by backtest, and the reorder point
     classes          ABC, XYZ, and demand classes
     gmroi            return on inventory

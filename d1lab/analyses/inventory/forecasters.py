@@ -18,6 +18,9 @@ Rival = Callable[[Floats], Floats]
 
 YEAR_WEEKS = 52
 HORIZON_WEEKS = 4
+LONGEST_BLOCK = 13  # weeks, a quarter; rarer sales change little in longer blocks
+BLOCK_ALPHAS = (0.1, 0.2, 0.3)  # the range of statsforecast's search
+SHOP_WEIGHT = 5.0  # units a week with which the shop's season counts in a SKU's
 
 
 def moving_mean(weeks: Floats, length: int) -> Floats:
@@ -78,6 +81,70 @@ def seasonal_naive(weeks: Floats) -> Floats:
     return levels
 
 
+def imapa(weeks: Floats) -> Floats:
+    """Forecast intermittent demand as the mean of forecasts at several levels of aggregation.
+
+    IMAPA (Petropoulos & Kourentzes 2015): weeks are summed in blocks of 1, 2, ... weeks, up to the
+    mean interval between sales, and each series of blocks is smoothed. Of the constants .1, .2, and
+    .3, each SKU and level takes the one with the lowest squared error so far.
+    """
+    blocks = _mean_interval(weeks)
+    total, count = np.zeros(weeks.shape), np.zeros(weeks.shape)
+    for length in range(1, LONGEST_BLOCK + 1):
+        rows = np.flatnonzero((blocks >= length).any(axis=1))
+        level = _smoothed_blocks(weeks[rows], length)
+        used = (blocks[rows] >= length) & np.isfinite(level)
+        total[rows] += np.where(used, level, 0.0)
+        count[rows] += used
+    return np.divide(total, count, out=np.full(weeks.shape, np.nan), where=count > 0)
+
+
+def _mean_interval(weeks: Floats) -> Floats:
+    """Return the known weeks per week with a sale, up to the last sale, rounded; 0 before it."""
+    sold = weeks > 0
+    known = np.cumsum(np.isfinite(weeks), axis=1)
+    until = np.maximum.accumulate(np.where(sold, known, 0), axis=1)
+    count = np.cumsum(sold, axis=1)
+    return np.rint(np.divide(until, count, out=np.zeros(weeks.shape), where=count > 0))
+
+
+def _smoothed_blocks(weeks: Floats, length: int) -> Floats:
+    """Return the smoothed mean of blocks of weeks that end at each week."""
+    means = moving_mean(weeks, length)
+    age = np.cumsum(np.logical_or.accumulate(np.isfinite(weeks), axis=1), axis=1)
+    means[age < length] = np.nan  # no whole block yet
+    means = np.ascontiguousarray(means.T)  # a week is a row: the loop reads and writes rows
+    best, least = np.full(means.shape, np.nan), np.full(means.shape, np.inf)
+    for alpha in BLOCK_ALPHAS:
+        level, errors = means.copy(), np.zeros(means.shape)
+        for week in range(length, len(means)):
+            before, mean = level[week - length], means[week]
+            errors[week] = errors[week - length] + np.nan_to_num(mean - before) ** 2
+            level[week] = _updated(before, mean, alpha)
+        better = errors < least
+        best[better], least[better] = level[better], errors[better]
+    return best.T
+
+
+def seasonal(weeks: Floats) -> Floats:
+    """Return the 8-week mean times how sales changed from such weeks to the next four, last year.
+
+    Of the SKU, with the weight of its sales, and of the shop, with that of `SHOP_WEIGHT` units a
+    week. NaN in the first year, and in the first weeks of the second.
+    """
+    change = np.full(weeks.shape, np.nan)
+    if weeks.shape[1] > YEAR_WEEKS:
+        before = moving_mean(weeks, 8)[:, :-YEAR_WEEKS]
+        after = seasonal_naive(weeks)[:, YEAR_WEEKS:]
+        known = np.isfinite(before) & np.isfinite(after)
+        before, after = np.where(known, before, 0.0), np.where(known, after, 0.0)
+        sums: Floats = before.sum(axis=0)
+        unknown = np.full(sums.shape, np.nan)
+        shop = np.divide(after.sum(axis=0), sums, out=unknown, where=sums > 0)
+        change[:, YEAR_WEEKS:] = (after + SHOP_WEIGHT * shop) / (before + SHOP_WEIGHT)
+    return moving_mean(weeks, 8) * change
+
+
 def blend(weeks: Floats) -> Floats:
     """Return the mean of a long moving mean, smoothing, and TSB (Bates & Granger 1969).
 
@@ -95,6 +162,8 @@ RIVALS: dict[str, Rival] = {
     "smoothing": partial(smoothed, alpha=0.3),
     "intermittent": partial(tsb, alpha_size=0.2, alpha_chance=0.3),
     "blend": blend,
+    "IMAPA": imapa,
     "last year": seasonal_naive,
+    "season": seasonal,
 }
 """Forecast methods by name; the first one is the benchmark, and is chosen in a tie."""

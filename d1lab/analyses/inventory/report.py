@@ -9,6 +9,7 @@ from typing import Any
 from d1lab.analyses.discount_effect.effect import CAUSE, LEVEL, REASONS, DiscountEffect
 from d1lab.analyses.inventory import tables as frames
 from d1lab.analyses.inventory.demand import ForecasterScore
+from d1lab.analyses.inventory.new_products import CATEGORY_START
 from d1lab.analyses.inventory.study import DEAD_DAYS, Frame, InventoryStudy
 from d1lab.counting import counted
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -256,17 +257,29 @@ def forecasts(found: InventoryStudy) -> str:
         else " Not enough windows to check interval coverage."
     )
     return (
-        f"Backtest over {chosen.windows:,} four-week windows: the method chosen per "
-        f"product had {_compared(chosen, benchmark)} the {benchmark.rival}, Shopify's rule.{tail}"
+        f"Backtest over {chosen.windows:,} four-week windows: at the service level, the method "
+        f"chosen per product had {_compared(chosen, benchmark)} the {benchmark.rival}, Shopify's "
+        f"rule.{tail}{_new(found)}"
+    )
+
+
+def _new(found: InventoryStudy) -> str:
+    """Return how many products are forecast from their category; '' if none are."""
+    count = int((found.forecast.demand.rival == CATEGORY_START).sum())
+    if not count:
+        return ""
+    return (
+        f" {counted(count, 'product')} with less than 15 weeks of history: forecast from "
+        "the mean of the category and their own weeks."
     )
 
 
 def _compared(chosen: ForecasterScore, benchmark: ForecasterScore) -> str:
-    """Return how the errors of two methods compare; both can be 0, if sales never change."""
-    if benchmark.rmsse == 0:
-        return "the same error as" if chosen.rmsse == 0 else "a higher error than"
-    gain = 1 - chosen.rmsse / benchmark.rmsse
-    return f"a {abs(gain):.1%} {'lower' if gain > 0 else 'higher'} error than"
+    """Return how the losses of two methods compare; both can be 0, if sales never change."""
+    if benchmark.pinball == 0:
+        return "the same loss as" if chosen.pinball == 0 else "a higher loss than"
+    gain = 1 - chosen.pinball / benchmark.pinball
+    return f"a {abs(gain):.1%} {'lower' if gain > 0 else 'higher'} loss than"
 
 
 def stored(found: InventoryStudy) -> str:

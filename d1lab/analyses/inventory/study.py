@@ -64,7 +64,11 @@ def study(
         plan: Planning assumptions.
     """
     plan, days = plan or Assumptions(), int(stock["period_days"].iloc[0])
-    found = forecast(demand_matrix(weeks, stock["sku"]), service_level=plan.service_level)
+    found = forecast(
+        demand_matrix(weeks, stock["sku"]),
+        service_level=plan.service_level,
+        categories=stock["category"],
+    )
     products = _with_forecast(_with_rates(stock, weeks), found, plan)
     return InventoryStudy(_marked(products, until, days), weeks, found, discounts, plan, days)
 

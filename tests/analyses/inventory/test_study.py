@@ -273,7 +273,7 @@ def test_words_of_a_shop_that_tells_little(tiny_lab):
 def test_methods_without_an_error_are_compared():
     """A product that sells the same every week: no ratio of two zeros."""
     found = SimpleNamespace(forecast=forecast(np.full((1, 40), 21.0)))
-    assert "had the same error as the 4-week mean" in words.forecasts(found)
+    assert "had the same loss as the 4-week mean" in words.forecasts(found)
 
 
 def test_days_of_supply_without_intervals_are_bars():

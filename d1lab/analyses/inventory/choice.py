@@ -1,0 +1,135 @@
+"""Choice of a forecast method at each past week, by what running out and overstocking cost.
+
+A reorder quantity uses the upper end of demand, not its mean. So methods are ranked by the pinball
+loss of that quantile at the service level: units short cost the service level, units too many the
+rest. A ranking by squared errors would prefer methods that forecast too little.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d1lab.analyses.inventory.forecasters import HORIZON_WEEKS, Floats
+from d1lab.analyses.inventory.windows import Past, by_then, spread
+
+POOL_WINDOWS = 8  # number of own windows with the same weight as the mean of all SKUs
+MOST_ERRORS = 200_000  # for the quantile at each past week; of larger shops, every n-th SKU
+
+
+class Rated(NamedTuple):
+    """A method's forecasts at each week, and how they did: SKU x week."""
+
+    level: Floats  # units per week
+    error: Floats  # root mean squared scaled error of the next four weeks
+    loss: Floats  # scaled pinball loss of their sum
+
+
+class Chosen(NamedTuple):
+    """Method chosen at each week: SKU x week."""
+
+    rival: NDArray[np.int_]  # index of the method, -1 for none
+    rated: Rated
+
+
+def rated(past: Past, level: Floats, service_level: float) -> Rated:
+    """Score the forecasts of a method over the windows after each week.
+
+    Args:
+        past: The windows.
+        level: Forecasts, units per week; >= 0, NaN if unknown.
+        service_level: Share of windows in which stock should last, inside (0, 1).
+    """
+    squares = past.squares - 2 * level * past.sums + HORIZON_WEEKS * level**2
+    error = np.sqrt(np.maximum(squares, 0) / HORIZON_WEEKS / past.scale)
+    return Rated(
+        level, np.where(past.able, error, np.nan), _pinball_loss(past, level, service_level)
+    )
+
+
+def _pinball_loss(past: Past, level: Floats, share: float) -> Floats:
+    """Return the loss of the quantile that the method's own errors until then suggest.
+
+    Scaled by the past weekly change, as in M5's Uncertainty competition (Makridakis et al. 2022).
+    """
+    total = HORIZON_WEEKS * level
+    unit = spread(total, past.scale)
+    error = np.where(past.able, past.sums - total, np.nan)
+    upper = np.maximum(total + running_quantile(error / unit, share) * unit, 0)
+    short = np.where(past.able, past.sums - upper, np.nan)
+    return np.maximum(share * short, (share - 1) * short) / np.sqrt(past.scale)
+
+
+def running_quantile(scaled: Floats, share: float) -> Floats:
+    """Return the quantile, at each week, of the errors of all windows complete by then.
+
+    The weeks before the first complete window have its quantile: a choice is made only after it.
+    """
+    some = scaled[:: max(scaled.size // MOST_ERRORS, 1)]
+    row, week = np.nonzero(np.isfinite(some))
+    order = np.argsort(some[row, week], kind="stable")
+    errors: Floats = some[row, week][order]
+    known_at = week[order] + HORIZON_WEEKS
+    found = np.full(scaled.shape[1], np.nan)
+    for now in range(known_at.min() if len(order) else len(found), len(found)):
+        found[now] = _of_sorted(errors[known_at <= now], share)
+        if np.isnan(found[0]):
+            found[:now] = found[now]
+    return found
+
+
+def _of_sorted(values: Floats, share: float) -> float:
+    place = share * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return float(values[low] + (place - low) * (values[high] - values[low]))
+
+
+def choose(past: Past, rivals: list[Rated]) -> Chosen:
+    """Choose at each week the method with the lowest loss over the windows complete by then.
+
+    Args:
+        past: The windows.
+        rivals: The methods; the first one is the benchmark.
+    """
+    shape = past.sums.shape
+    best, rival = np.full(shape, np.inf), np.full(shape, -1)
+    chosen = Rated(*(np.full(shape, np.nan) for _ in Rated._fields))
+    for position, one in enumerate(rivals):
+        score = np.where(past.able & np.isfinite(one.level), _score(past, one, rivals[0]), np.inf)
+        better = score < best
+        best[better], rival[better] = score[better], position
+        for ours, theirs in zip(chosen, one, strict=True):
+            ours[better] = theirs[better]
+    return Chosen(rival, chosen)
+
+
+def _score(past: Past, one: Rated, benchmark: Rated) -> Floats:
+    """Return the mean loss of the windows complete by each week, shrunk toward all SKUs, and bias.
+
+    Quantiles of a method's own errors hide that it forecasts too little, as last year's sales do in
+    a growing shop. So a bias over all SKUs beyond that of the benchmark is added, in the same unit.
+    """
+    own, count = _sums(one.loss)
+    everywhere = count.sum(axis=0)
+    pooled = np.full(everywhere.shape, np.inf)  # a method without a test is never chosen
+    np.divide(own.sum(axis=0), everywhere, out=pooled, where=everywhere > 0)
+    excess = np.maximum(_bias(past, one) - _bias(past, benchmark), 0)
+    return (own + POOL_WINDOWS * pooled) / (count + POOL_WINDOWS) + excess
+
+
+def _bias(past: Past, one: Rated) -> Floats:
+    """Return the size of the mean scaled error of all SKUs, over windows complete by each week."""
+    error = (past.sums - HORIZON_WEEKS * one.level) / np.sqrt(past.scale)
+    total, count = (
+        sums.sum(axis=0) for sums in _sums(np.where(np.isfinite(one.loss), error, np.nan))
+    )
+    return np.abs(total) / np.maximum(count, 1)
+
+
+def _sums(values: Floats) -> tuple[Floats, Floats]:
+    """Return sum and number of the known values of windows complete by each week."""
+    known = np.isfinite(values)
+    return by_then(np.where(known, values, 0.0)), by_then(known.astype(float))
