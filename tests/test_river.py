@@ -191,7 +191,9 @@ def test_river_exports_every_table_on_command(project: Path, d1lab):
     assert files[0] == Path(run["page"]).with_suffix("") / "products-to-reorder.csv"
     assert len(files) == len(set(files)) > 8
     assert all(file.read_bytes().startswith(b"\xef\xbb\xbf") for file in files)  # for Excel
-    assert files[0].read_text(encoding="utf-8-sig").startswith("product,order_units,")
+    assert (
+        files[0].read_text(encoding="utf-8-sig").startswith("product,profit_at_risk,order_units,")
+    )
 
     for file in files:
         file.unlink()

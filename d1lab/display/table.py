@@ -85,6 +85,10 @@ class DataTable(NamedTuple):
         bars = tuple(bundle.get("bars", ()))
         return cls(columns=columns, rows=rows, name=bundle.get("name", ""), bars=bars, **fields)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON bundle of the table."""
+        return self._asdict() | {"columns": [column._asdict() for column in self.columns]}
+
     @classmethod
     def from_frame(
         cls,
@@ -166,8 +170,7 @@ class DataTable(NamedTuple):
     _repr_pretty_ = as_text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        data = self._asdict() | {"columns": [column._asdict() for column in self.columns]}
-        return {self.MIME: data, "text/plain": self._text(), "text/html": self._html()}
+        return {self.MIME: self.to_json(), "text/plain": self._text(), "text/html": self._html()}
 
     def _shown_rows(self) -> Iterator[list[str]]:
         for row in self.rows:
@@ -282,7 +285,8 @@ def _defused(cell: Any) -> Any:
     """Escape a cell that a spreadsheet would evaluate as a formula; numbers are unchanged."""
     if isinstance(cell, str):
         return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-    return plain(cell)
+    trend = series(cell)
+    return " ".join(map(str, trend)) if trend else plain(cell)
 
 
 def _slug(text: str) -> str:

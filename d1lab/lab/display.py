@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from d1lab.display import DataTable, Figures, Note, Verdict, money
 from d1lab.display.declarations import ReportChart, ReportTable
+from d1lab.display.details import Details
 from d1lab.display.labels import (
     Labels,
     column_meanings,
@@ -83,6 +84,33 @@ class DisplayMixin:
         frame = selected(shown, columns)
         meaning = column_meanings(column_names(frame), options, self._labels, self.currency)
         return DataTable.from_frame(frame, title=title, run_dir=self._given_run_dir, **meaning)
+
+    def details(
+        self,
+        shown: Any,
+        *,
+        title: str = "",
+        columns: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Details:
+        """Declare what a page shows of an item when its name in a table is tapped.
+
+        The first four numbers stand at the top, a series of numbers (kind `trend`) becomes bars,
+        and the rest is a list. Of all rows, the page has only those whose item a table shows.
+
+        Args:
+            shown: Frame with a row per item, the most important first, or a `ReportTable`.
+            title: What the items are.
+            columns: Names of the columns; the first is the item as the tables name it, such as
+                `product`.
+            options: Options of `d1lab.display.DataTable.from_frame`.
+        """
+        if isinstance(shown, ReportTable):
+            fields = {**shown._asdict(), "title": title or shown.title, **options}
+            return self.details(fields.pop("frame"), **fields)
+        frame = selected(shown, columns)
+        meaning = column_meanings(column_names(frame), options, self._labels, self.currency)
+        return Details(DataTable.from_frame(frame, title=title, **meaning))
 
     @property
     def charts(self) -> LabCharts:

@@ -17,6 +17,7 @@ from d1lab.charts.plain_svg import live_spec
 from d1lab.charts.theme import is_interactive
 from d1lab.display import DataTable, Figures, Note, Verdict
 from d1lab.display.actions import Actions
+from d1lab.display.details import Details
 from d1lab.display.table import TableColumn
 from d1lab.display.values import sentence_case
 from d1lab.pages.markdown import last_level, render_markdown, split_title
@@ -53,9 +54,9 @@ class ChartBlock(NamedTuple):
 
 
 class DisplayBlock(NamedTuple):
-    """A table, a note, or a verdict within the notebook's text."""
+    """A table, details, a note, or a verdict within the notebook's text."""
 
-    value: DataTable | Note | Verdict
+    value: DataTable | Details | Note | Verdict
     form: str
 
 
@@ -89,11 +90,17 @@ class NotebookContent(NamedTuple):
     blocks: tuple[Any, ...]
     code: tuple[CodeBlock, ...]
     specs: dict[str, dict[str, Any]]  # specifications of the interactive charts, by name
+    details: tuple[DataTable, ...] = ()  # of the items that tables name
 
     @property
     def sections(self) -> list[PageSection]:
         """Return the blocks grouped by heading, those to fold marked."""
         return sections(self.blocks)
+
+    @property
+    def tables(self) -> list[DataTable]:
+        """Return the tables, without those of charts."""
+        return [b.value for b in self.blocks if b.form == "table"]
 
     @property
     def cut(self) -> list[DataTable]:
@@ -159,7 +166,12 @@ def _assembled(blocks: list[Any], code: list[CodeBlock]) -> NotebookContent:
     live = [block for block in drawn if block.chart.is_interactive and block.chart.svg]
     specs = {block.chart.name: live_spec(block.spec) for block in live}
     shown = tuple(block.chart if isinstance(block, _Drawn) else block for block in rest)
-    return NotebookContent(verdicts[0].value if verdicts else None, shown, tuple(code), specs)
+    details = tuple(
+        b.value.table for b in shown if isinstance(b, DisplayBlock) and isinstance(b.value, Details)
+    )
+    shown = tuple(block for block in shown if block.form != "details")
+    verdict = verdicts[0].value if verdicts else None
+    return NotebookContent(verdict, shown, tuple(code), specs, details)
 
 
 def _outputs(outputs: Any, index: int, *, may_raise: bool = False) -> Iterator[Any]:
@@ -186,6 +198,8 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
         return None  # shown at the top of the page
     if DataTable.MIME in data:
         return DisplayBlock(DataTable.from_json(data[DataTable.MIME]), "table")
+    if Details.MIME in data:
+        return DisplayBlock(Details.from_json(data[Details.MIME]), "details")
     if Note.MIME in data:
         return DisplayBlock(Note.of(**data[Note.MIME]), "note")
     for mime, value in data.items():

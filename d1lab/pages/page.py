@@ -25,22 +25,25 @@ from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.display import Figure
 from d1lab.display.actions import load_actions
+from d1lab.display.table import TableColumn
 from d1lab.errors import InputError
 from d1lab.outbox import read_notes
 from d1lab.pages.action_rows import action_rows
 from d1lab.pages.changes import FigureChange, what_changed
+from d1lab.pages.item_details import ItemDetails, item_details
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.periods import periods_of
 from d1lab.pages.report_cards import report_cards
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
-from d1lab.pages.table_layout import Anchors
+from d1lab.pages.table_layout import Anchors, row_anchor
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run
 
 _logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
+STYLES = ("style.css", "actions.css", "drawers.css")
 LEADING, MOST_LEADING = 4, 6  # key figures in the page header; all, if there are no more
 TOP_ROWS = 10  # rows of a table before "Show all"
 LOG_LINES = 120
@@ -97,7 +100,7 @@ def _render(
 ) -> str:
     scripts = None if static else Scripts.of(content, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
-    style = palette_css() + drawing_css() + asset("style.css") + asset("actions.css")
+    style = palette_css() + drawing_css() + "".join(map(asset, STYLES))
     page = (
         environment()
         .get_template("page.html")
@@ -117,7 +120,7 @@ def _render(
             periods=periods_of(run, read_notes(run_dir)),
             log=_log(run_dir),
             steps=next_steps(run),
-            view=PageView(files, scripts is not None, Anchors()),
+            view=PageView(files, scripts is not None, Anchors(), _drawers(content, static)),
             files=files,
         )
     )
@@ -157,6 +160,12 @@ def _stem(run: RunRecord) -> str:
     return place(Path(), standard).stem
 
 
+def _drawers(content: NotebookContent, static: bool) -> dict[str, ItemDetails]:
+    """Return the drawers by the anchor of the row; none in mail, which cannot open them."""
+    found = [] if static else item_details(content.details, content.tables)
+    return {one.row: one for one in found}
+
+
 def _style_policy(style: str, scripts: Scripts | None) -> str:
     """Return the source expression for styles: the page's own only, unless Vega adds its own."""
     return "'unsafe-inline'" if scripts and scripts.specs else csp_hash(style)
@@ -168,6 +177,12 @@ class PageView(NamedTuple):
     files: str  # relative folder of the CSV files; '' for no links
     is_live: bool  # whether the page has scripts
     anchors: Anchors
+    drawers: dict[str, ItemDetails]  # by the anchor of the item's row
+
+    def drawer(self, column: TableColumn, cell: Any) -> str:
+        """Return the ID of the drawer of a row's item; '' without one."""
+        found = self.drawers.get(row_anchor(column, cell))
+        return found.anchor if found else ""
 
 
 class Scripts(NamedTuple):

@@ -18,8 +18,9 @@ ANCHORED = ("test", "product", "sku", "name", "discount", "discount_code", "code
 
 _FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
 _LEVEL = re.compile(r"\d+%")
-_KEY = re.compile(r"\(([^()]+)\)$")  # the SKU in 'Dark roast beans (8090537)'
-_BAR, _TREND, _TALL = 48, 64, 16  # pixels of the pictures in cells
+NAME_AND_KEY = re.compile(r"(.*\S)\s*\(([^()]+)\)", re.DOTALL)
+"""Such as 'Dark roast beans (8090537)': the name of a product, and its SKU."""
+_BAR, _TREND, _TALL = 48, 64, 16  # pixels of the pictures in cells, as in style.css
 
 
 class Anchors:
@@ -35,16 +36,29 @@ class Anchors:
         >>> anchors.of(product, "Dark roast (8090537)"), anchors.of(product, "Dark roast (8090537)")
         ('product-8090537', '')
         """
-        if column.name not in ANCHORED or cell is None:
-            return ""
-        text = str(cell)
-        key = _KEY.search(text)
-        slug = re.sub(r"[^a-z0-9]+", "-", (key[1] if key else text).lower()).strip("-")[:60]
-        name = f"{column.name.replace('_', '-')}-{slug or digest(text)[:8]}"
+        name = row_anchor(column, cell)
         if name in self._taken:
             return ""
         self._taken.add(name)
         return name
+
+
+def row_anchor(column: TableColumn, cell: Any) -> str:
+    """Return the name of a row by its first column; '' if its rows have no anchors."""
+    if column.name not in ANCHORED or cell is None:
+        return ""
+    text = str(cell)
+    named = NAME_AND_KEY.fullmatch(text)
+    slug = re.sub(r"[^a-z0-9]+", "-", (named[2] if named else text).lower()).strip("-")[:60]
+    return f"{column.name.replace('_', '-')}-{slug or digest(text)[:8]}"
+
+
+def opening(cell: Markup, drawer: str) -> Markup:
+    """Return the cell of a name as a link that opens the item's drawer; its key stays beside it."""
+    named = NAME_AND_KEY.fullmatch(cell.unescape())
+    if named is None:
+        return Markup('<a href="#{}">{}</a>').format(drawer, cell)
+    return Markup('<a href="#{}">{}</a> <span>({})</span>').format(drawer, named[1], named[2])
 
 
 class ShownColumn(NamedTuple):
@@ -109,9 +123,8 @@ class ShownColumn(NamedTuple):
         width = max(1.0, _BAR * abs(value) / self.largest)
         css = "bar loss" if value < 0 else "bar"
         return Markup(
-            '<svg class="{}" width="{}" height="10" aria-hidden="true">'
-            '<rect x="{:.1f}" width="{:.1f}" height="10"/></svg>'
-        ).format(css, _BAR, _BAR - width, width)
+            '<svg class="{}" aria-hidden="true"><rect x="{:.0f}" width="{:.0f}"/></svg>'
+        ).format(css, _BAR - width, width)
 
 
 def layout(table: DataTable) -> list[ShownColumn]:
@@ -179,12 +192,11 @@ def _trend(values: Sequence[float | None]) -> Markup:
     low, high = min(0.0, *known), max(0.0, *known)
     span, step = (high - low) or 1.0, _TREND / max(len(values) - 1, 1)
     points = " ".join(
-        f"{place * step:.0f},{_TALL - _TALL * (value - low) / span:.1f}"
+        f"{place * step:.0f},{_TALL - _TALL * (value - low) / span:.0f}"
         for place, value in enumerate(values)
         if value is not None
     )
     name = f"{len(values)} periods, from {known[0]:g} to {known[-1]:g}"
     return Markup(
-        '<svg class="trend" width="{}" height="{}" role="img" aria-label="{}">'
-        '<polyline points="{}"/></svg>'
-    ).format(_TREND, _TALL, name, points)
+        '<svg class="trend" role="img" aria-label="{}"><polyline points="{}"/></svg>'
+    ).format(name, points)

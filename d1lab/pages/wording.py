@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
 from d1lab.display.sources import simulated
-from d1lab.pages.table_layout import layout
+from d1lab.pages.table_layout import layout, opening
 from d1lab.runs.record import RunRecord, setting
 from d1lab.stats.periods import dates_of
 
@@ -96,6 +96,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "dollars": dollars,
         "layout": layout,
         "lead": lead,
+        "opening": opening,
         "prose": _quoted_prose,
         "quoted": quoted,
         "sentence": sentence,

@@ -16,6 +16,7 @@ import pytest
 
 from d1lab.charts.theme import PALETTE
 from d1lab.display import DataTable, Figure, Figures
+from d1lab.display.details import Details
 from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
 from d1lab.pages.page import render_page, write_page
@@ -488,6 +489,62 @@ def test_link_to_a_row_unfolds_it(pages: Pages, visit):
         page.evaluate("id => location.hash = id", row.get_attribute("id"))
         row.wait_for()
         assert row.is_visible()
+
+
+@pytest.fixture
+def drawers(tmp_path: Path) -> Path:
+    """A page with a list of 30 products and details of two of them, one hostile."""
+    names = [f"Product {n} ({n})" for n in range(29)] + [f"{HOSTILE} (29)"]
+    table = DataTable.from_frame(pd.DataFrame({"product": names, "units": range(30)}), title="All")
+    known = pd.DataFrame(
+        {"product": names[28:], "units": [28, 29], "weeks": [[1, 2, 3]] * 2, "why": HOSTILE}
+    )
+    details = Details(DataTable.from_frame(known, title="Products", kinds={"weeks": "trend"}))
+    return write_page(
+        write_run(tmp_path, [code("t", table), code("d", details)]), tmp_path / "reports"
+    )
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_drawer_opens_by_a_key_and_returns(drawers: Path, visit, viewport):
+    """Enter on a name opens its details, Escape closes them; place and focus stay."""
+    with visit(drawers, viewport) as page:
+        page.locator("button[data-all]").click()
+        link = page.locator("#product-28 a")
+        link.focus()
+        page.keyboard.press("Enter")
+        drawer = page.locator("#about-product-28")
+        drawer.wait_for()
+        place = page.evaluate("scrollY")
+        assert page.evaluate("document.activeElement.id") == "about-product-28"
+        assert drawer.locator("svg").bounding_box()["width"] > 250
+        if AXE.is_file():
+            page.evaluate(AXE.read_text())
+            assert page.evaluate("axe.run()")["violations"] == []
+        page.keyboard.press("Escape")
+        assert drawer.is_hidden()
+        assert page.evaluate("document.activeElement === document.querySelector('#product-28 a')")
+        assert page.evaluate("scrollY") == place
+        assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+        assert page.messages == []
+
+
+def test_drawer_has_an_address_and_needs_no_script(drawers: Path, visit):
+    """A link to it opens it, also without scripts; its lists are linked; Close leads to the row."""
+    with visit(drawers, scripts=False) as page:
+        page.goto(f"{drawers.as_uri()}#about-product-29")
+        drawer = page.locator("#about-product-29")
+        assert drawer.is_visible()
+        assert drawer.locator("a[href='#list-all']").is_visible()
+        drawer.locator(".close").click()
+        assert drawer.is_hidden()
+        assert page.locator("#product-29").is_visible()
+    with visit(drawers) as page:
+        page.evaluate("location.hash = 'about-product-29'")
+        page.locator("#about-product-29").wait_for()
+        page.locator("h1").click(position={"x": 1, "y": 1})
+        assert page.locator(".drawer:visible").count() == 0
+        assert page.evaluate("window.hacked") is None
 
 
 def test_details_are_folded(pages: Pages, visit):

@@ -83,9 +83,9 @@ def test_bars_share_one_scale():
     _, bars = layout(shown)
     whole, half, none = [str(bars.cell(row)) for row in shown.rows]
     assert 'class="bar"' in whole
-    assert 'width="48.0"' in whole
+    assert 'width="48"' in whole
     assert 'class="bar loss"' in half
-    assert 'width="24.0"' in half
+    assert 'width="24"' in half
     assert "svg" not in none
     with pytest.raises(UnknownName, match="Did you mean 'n'"):
         DataTable.from_frame(frame, title="T", bars="nn")
@@ -97,7 +97,7 @@ def test_trend_is_a_line_with_its_numbers():
     shown = DataTable.from_frame(frame, title="T", kinds={"weeks": "trend"})
     assert shown.rows[0][1] == [1, None, 3]
     (_, weeks) = layout(shown)
-    assert 'points="0,10.7 64,0.0"' in weeks.cell(shown.rows[0])
+    assert 'points="0,11 64,0"' in weeks.cell(shown.rows[0])
     assert 'aria-label="3 periods, from 1 to 3"' in weeks.cell(shown.rows[0])
     assert weeks.raw(shown.rows[0]) == ' data-v="1 None 3"'
     assert "not available" in weeks.cell(shown.rows[1])

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from d1lab.analyses.inventory import tables as frames
+from d1lab.analyses.inventory.order_list import MONTH_DAYS, profit_at_risk
 from d1lab.analyses.inventory.study import Frame, InventoryStudy
 from d1lab.counting import counted
-
-MONTH_DAYS = 30
 
 
 def declared(found: InventoryStudy, taken: Collection[str]) -> Iterator[dict[str, Any]]:
@@ -30,39 +29,41 @@ def declared(found: InventoryStudy, taken: Collection[str]) -> Iterator[dict[str
         yield _pause(found, less)
 
 
-def profit_at_risk(short: Frame, lead_days: float) -> Any:
-    """Return the profit in 30 days that an order today would keep, per product; NaN without a cost.
-
-    Units per in-stock day x the days from the delivery to day 30 x (average price - unit cost). On
-    the days before, no order of today arrives in time. A product that sells at a loss has no profit
-    to keep.
-    """
-    units = short["velocity"].astype(float) * max(MONTH_DAYS - lead_days, 0)
-    margin = short["unit_price"].astype(float) - short["unit_cost"].astype(float)
-    return units * margin.clip(lower=0)
-
-
 def _order(found: InventoryStudy, short: Frame) -> dict[str, Any]:
     lead_days = found.plan.lead_days
     amount = profit_at_risk(short, lead_days)
+    low, high = _range_at_risk(short[amount.notna()], lead_days)
     out = int((short["ending_units"] <= 0).sum())
     known = int(amount.notna().sum())
     gone = f"{out:,} out of stock already. " if out else ""
     reason = f"A delivery takes {lead_days} days. {gone}Pause discounts meanwhile."
     if 0 < known < len(short):
         reason += f" Unit cost known for {known:,}."
-    names = ["sku", "product", "order_units", "days_of_supply", "ending_units"]
+    names = ["sku", "product", "order_units", "days_of_supply", "ending_units", "why"]
     return {
         "verb": "Order",
         "what": "{items} before they run out" if len(short) > 1 else "{items} before it runs out",
         "reason": reason,
         "amount": float(amount.sum()) if known else None,
+        "low": low,
+        "high": high,
         "meaning": "at risk",
         "basis": "estimate",
         "item": "product",
         "items": short[names].assign(amount=amount),
         "link": "list-products-to-reorder",
     }
+
+
+def _range_at_risk(priced: Frame, lead_days: float) -> tuple[float | None, float | None]:
+    """Return the sums of the ends of the products' 90% ranges; None if a product has no range.
+
+    This is wider than a 90% range of the sum: products rarely all sell at the same end.
+    """
+    ends = [profit_at_risk(priced, lead_days, f"velocity_{end}") for end in ("low", "high")]
+    if priced.empty or any(end.isna().any() for end in ends):
+        return None, None
+    return float(ends[0].sum()), float(ends[1].sum())
 
 
 def _clear(dead: Frame) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from d1lab.analyses.discount_effect.effect import CAUSE, LEVEL, REASONS, DiscountEffect
+from d1lab.analyses.inventory import details, order_list
 from d1lab.analyses.inventory import tables as frames
 from d1lab.analyses.inventory.demand import ForecasterScore
 from d1lab.analyses.inventory.new_products import CATEGORY_START
@@ -124,13 +125,18 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
     return {
         "short": ReportTable(
-            frames.short(found), "Products to reorder", frames.SHORT, 15, note=assumptions(found)
+            order_list.order_list(found),
+            "Products to reorder",
+            order_list.COLUMNS,
+            50,
+            note=assumptions(found),
+            bars="profit_at_risk",
         ),
         "dead": ReportTable(
             frames.dead(found),
             "Dead stock to clear",
             frames.DEAD,
-            15,
+            50,
             note=dead_rule(found),
             bars="tied_up",
         ),
@@ -138,14 +144,14 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
             frames.moved(found),
             "Discounted products, those to review first",
             frames.MOVED,
-            15,
+            25,
             name="discounts",
         ),
         "cover": ReportTable(
             frames.cover(found),
             "Turnover and days of supply, lowest first",
             frames.COVER,
-            20,
+            10,
             name="cover",
         ),
         "classes": ReportTable(frames.classes(found), "ABC and XYZ"),
@@ -165,6 +171,16 @@ def tables(found: InventoryStudy) -> dict[str, ReportTable]:
         ),
         "refused": ReportTable(frames.refused(found), "Figures not available"),
     }
+
+
+def product_details(found: InventoryStudy, advice: Mapping[str, str]) -> ReportTable:
+    """Return the details of the products on the lists.
+
+    Args:
+        found: Results of `study`.
+        advice: Sentences by SKU, as from `overview.product_advice.sentences`.
+    """
+    return ReportTable(details.products(found, advice), "Products", details.COLUMNS, details.LIMIT)
 
 
 def cover_chart(found: InventoryStudy) -> ReportChart:

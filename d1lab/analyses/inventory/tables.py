@@ -97,10 +97,6 @@ def stored(found: InventoryStudy) -> Frame:
 
 UNSEEN = ("low_coverage", "untracked")  # reasons for unknown units on hand
 
-SHORT = (
-    "product order_units days_of_supply days_of_supply_low days_of_supply_high ending_units abc"
-    " forecast_units reorder_point why"
-)
 DEAD = "product tied_up ending_units idle_days unit_price tied_up_at_cost"
 MOVED = (
     "product todo discount_given share_of_units velocity_discounted velocity_regular"

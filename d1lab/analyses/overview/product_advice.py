@@ -6,6 +6,7 @@ the reports that decide, so that all pages of a day agree.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,19 @@ STOCK_DAYS, SOLD_DAYS, LEAD_DAYS, HORIZON_DAYS = 90, 30, 14, 28
 PRICE_AGE_DAYS, PRICE_RULE = 14, PricingRule()
 HISTORY_DAYS = 364
 UNSEEN = ("low_coverage", "untracked")  # reasons for unknown units on hand
+
+SENTENCES: dict[Advice, str] = {
+    "order": "Order it: it runs out before a delivery can arrive. No discount meanwhile",
+    "cap": "End its discount, or raise its price: it sells below its unit cost",
+    "clear": "Clear it: nobody bought it for 90 days",
+    "price": "Test another list price: a competitor's price suggests it",
+    "discount": "Discount it: a discount is likely to pay",
+    "test": "Test a discount: it may pay",
+    "pause": "Pause its discount: it sold less while one was on offer",
+    "keep": "Keep the regular price: it sells without a discount",
+    "without": "Try two weeks without its discount: it hardly sells without one",
+}
+"""What a page says of one product, by its advice."""
 
 
 def advised(
@@ -52,6 +66,15 @@ def advised(
     if "discount" in wanted and found is not None:
         candidates |= _discount_advice(lab, until, stock, found)
     return settle({kind: skus for kind, skus in candidates.items() if kind in wanted})
+
+
+def sentences(chosen: Mapping[str, Advice]) -> dict[str, str]:
+    """Return the sentence on each product, for the details of a page.
+
+    Args:
+        chosen: Result of `settle`.
+    """
+    return {sku: SENTENCES[kind] for sku, kind in chosen.items()}
 
 
 def stock_advice(

@@ -136,10 +136,34 @@ for (const table of document.querySelectorAll("table.data")) {
   });
 }
 
+// Drawers: a link opens one without a script, too; Escape, Close, or a click beside it closes it.
+let opener = null; // the link to return to
+const openDrawer = () => document.querySelector(".drawer:target");
+const closeDrawer = () => {
+  const drawer = openDrawer();
+  const link = opener || document.querySelector(`a[href="#${drawer.id}"]`);
+  location.hash = "closed"; // no element has this ID, so the page stays where it is
+  opener = null;
+  if (link) link.focus({ preventScroll: true });
+};
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#']");
+  const drawer = openDrawer();
+  const isClose = link && link.classList.contains("close");
+  if (isClose) event.preventDefault();
+  if (drawer && (isClose || !(link || drawer.contains(event.target)))) closeDrawer();
+  else if (link && link.closest("td")) opener = link;
+});
+document.addEventListener("keydown", ({ key }) => key === "Escape" && openDrawer() && closeDrawer());
+
 // Links to a row: unfold what hides it.
 const reveal = () => {
   const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
+  if (target.classList.contains("drawer")) {
+    target.focus({ preventScroll: true });
+    return;
+  }
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const table = target.classList.contains("more") && target.closest("table");
   const all = table && document.querySelector(`[data-all="${table.id}"]`);

@@ -17,20 +17,16 @@ SHORT = pd.DataFrame(
         "sku": ["a", "b", "c", "d"],
         "product": ["A", "B", "C", "D"],
         "velocity": [2.0, 1.0, 5.0, 1.0],
+        "velocity_low": [1.0, 0.5, np.nan, 0.0],
+        "velocity_high": [4.0, 2.0, np.nan, 2.0],
         "unit_price": [10.0, 4.0, 3.0, 9.0],
         "unit_cost": [6.0, 5.0, np.nan, 8.0],
         "ending_units": [4, 0, 9, 3],
         "days_of_supply": [2.0, 0.0, 1.8, 3.0],
         "order_units": [50, 20, 90, 10],
+        "why": "",
     }
 )
-
-
-def test_profit_at_risk_is_that_of_the_days_after_a_delivery():
-    """16 days after 14: a sells at 4 profit, b at a loss, c without a known cost."""
-    found = actions.profit_at_risk(SHORT, 14)
-    assert found.tolist() == pytest.approx([128.0, 0.0, np.nan, 16.0], nan_ok=True)
-    assert actions.profit_at_risk(SHORT, 45).fillna(0).sum() == 0
 
 
 def declared(monkeypatch, *, short: Any, dead: Any = None, moved: Any = None, taken=()) -> list:
@@ -45,6 +41,7 @@ def declared(monkeypatch, *, short: Any, dead: Any = None, moved: Any = None, ta
 def test_order_names_the_products_and_how_many_costs_are_known(monkeypatch):
     [one] = declared(monkeypatch, short=SHORT)
     assert (one["amount"], one["meaning"]) == (pytest.approx(144.0), "at risk")
+    assert (one["low"], one["high"]) == (pytest.approx(64.0), pytest.approx(288.0))
     assert one["reason"] == (
         "A delivery takes 14 days. 1 out of stock already. Pause discounts meanwhile. "
         "Unit cost known for 3."
@@ -54,7 +51,14 @@ def test_order_names_the_products_and_how_many_costs_are_known(monkeypatch):
 
 def test_order_without_a_known_cost_has_no_amount(monkeypatch):
     [one] = declared(monkeypatch, short=SHORT.assign(unit_cost=np.nan))
-    assert one["amount"] is None
+    assert one["amount"] is one["low"] is one["high"] is None
+
+
+def test_order_has_no_range_if_a_product_has_none(monkeypatch):
+    """A range of the others would be one of a smaller amount."""
+    [one] = declared(monkeypatch, short=SHORT.assign(velocity_low=np.nan, velocity_high=np.nan))
+    assert one["amount"] == pytest.approx(144.0)
+    assert one["low"] is one["high"] is None
 
 
 @pytest.mark.parametrize(("costs", "value"), [([2.0, 3.0], 5.0), ([2.0, np.nan], 12.0)])
