@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = "demo,prices,share,xlsx,test,docs,mutants"
+EXTRAS = "demo,fleet,prices,share,xlsx,test,docs,mutants"
 # 3.11.2 is the Python of Debian 12: some packages ask for a later 3.11.
 FILES = {"3.11.2": "constraints.txt", "3.14": "constraints-3.14.txt"}
 

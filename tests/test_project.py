@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-ALL = ("demo", "prices", "share", "xlsx", "test", "docs")  # the extras that `make test` installs
+ALL = ("demo", "fleet", "prices", "share", "xlsx", "test", "docs")
+"""The extras that `make test` installs."""
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

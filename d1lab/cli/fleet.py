@@ -26,7 +26,9 @@ from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.fleet.coordinator import FleetRequest, FleetResult
+    from d1lab.fleet.dask_workers import DaskWorkers
     from d1lab.fleet.entry import RegistryEntry
+    from d1lab.fleet.pool import LocalWorkers
     from d1lab.fleet.registry import SyncedDatabase
     from d1lab.fleet.sources import FleetDefaults
 
@@ -50,6 +52,24 @@ FromNothingOption = Annotated[
     typer.Option(
         "--from-nothing", help="Forget stored warehouses and ledgers, and pull everything."
     ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers do the work "
+        "instead of processes of this machine."
+    ),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or URL of warehouses, pages, and marts. Default: `[fleet] target`, or this "
+        "machine."
+    ),
+]
+PushOption = Annotated[
+    bool | None,
+    typer.Option("--push/--no-push", help="Write results to D1. Default: yes.", show_default=False),
 ]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="At most so many databases. Default: all.")
@@ -133,12 +153,9 @@ def run(
     database: NamesArgument = None,
     report: ReportsOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes of this machine.")] = 2,
-    push: Annotated[
-        bool | None,
-        typer.Option(
-            "--push/--no-push", help="Write results to D1. Default: yes.", show_default=False
-        ),
-    ] = None,
+    scheduler: SchedulerOption = None,
+    target: TargetOption = None,
+    push: PushOption = None,
     force: ForceOption = False,
     limit: LimitOption = None,
     max_rows_read: MaxRowsOption = None,
@@ -167,13 +184,13 @@ def run(
         limit=limit,
         max_rows_read=max_rows_read,
         timeout_seconds=timeout,
-        target=settings.fleet.target,
+        target=_target(settings, target),
     )
     if dry_run:
         _print_plan(settings, request, as_json=as_json)
         return
     began = monotonic()
-    result = _run(settings, request, workers)
+    result = _run(settings, request, workers, scheduler)
     _print_result(result, monotonic() - began, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
@@ -261,17 +278,33 @@ def _print_plan(settings: Settings, request: FleetRequest, *, as_json: bool) -> 
         echo_err(f"fleet plan: {due:,} of {counted(len(planned), 'database')} due")
 
 
-def _run(settings: Settings, request: FleetRequest, count: int) -> FleetResult:
+def _target(settings: Settings, target: str | None) -> str:
+    """Return the target; a folder as an absolute path, so that all workers mean the same."""
+    chosen = settings.fleet.target if target is None else target
+    return chosen if "://" in chosen or not chosen else str(settings.root / chosen)
+
+
+def _run(
+    settings: Settings, request: FleetRequest, count: int, scheduler: str | None
+) -> FleetResult:
     from d1lab.fleet.coordinator import run_fleet
-    from d1lab.fleet.pool import LocalWorkers
     from d1lab.fleet.registry import open_registry
+    from d1lab.fleet.store import open_store
     from d1lab.runs.report import load_report
 
     for name in request.reports:
         load_report(settings, name)
+    open_store(request.target, settings.data_dir)  # rejects an invalid one
     registry = open_registry(settings)
-    with closing(LocalWorkers(settings, count)) as workers, progress_bars() as progress:
+    with closing(_workers(settings, count, scheduler)) as workers, progress_bars() as progress:
         return run_fleet(settings, registry, workers, request, progress=progress)
+
+
+def _workers(settings: Settings, count: int, scheduler: str | None) -> LocalWorkers | DaskWorkers:
+    from d1lab.fleet.dask_workers import DaskWorkers
+    from d1lab.fleet.pool import LocalWorkers
+
+    return DaskWorkers(settings, scheduler) if scheduler else LocalWorkers(settings, count)
 
 
 def _print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:

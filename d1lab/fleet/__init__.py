@@ -10,6 +10,7 @@ failures     the kinds of failures: which are tried again
 store        files of a fleet on a local disk or any host that fsspec knows
 state        a database's warehouse, ledger, and pages, for workers that share no disk
 pool         worker processes of this machine
+dask_workers workers of a Dask cluster
 coordinator  give due databases to workers, and record how they end
 marts        key figures, daily sums, and actions of all databases, as Parquet
 """

@@ -174,7 +174,7 @@ class _Coordinator:
     def run(self, names: Sequence[str]) -> FleetResult:
         waiting = deque(names)
         while waiting or self._again or self._running:
-            if self._breaker.open:
+            if self._stopped():
                 self._again.clear()
                 if not self._running:
                     break
@@ -183,9 +183,12 @@ class _Coordinator:
             self._collect()
             if self._progress:
                 self._progress("fleet", len(self._outcomes), len(names))
-        stopped = self._breaker.open if waiting or self._breaker.open else ""
-        left = tuple(waiting) if self._breaker.open else ()
-        return FleetResult(tuple(self._outcomes.values()), tuple(self._taken), left, stopped)
+        outcomes, taken = tuple(self._outcomes.values()), tuple(self._taken)
+        return FleetResult(outcomes, taken, tuple(waiting), self._stopped())
+
+    def _stopped(self) -> str:
+        """Return why no more databases are started; '' while they are."""
+        return self._breaker.open or self._workers.problem()
 
     def _start(self, waiting: deque[str]) -> None:
         """Give orders to all free workers."""
@@ -236,7 +239,7 @@ class _Coordinator:
     def _record(self, claimed: _Claimed, future: Future[Outcome]) -> None:
         outcome = _outcome_of(claimed.order, future)
         self._breaker.note(outcome)
-        again = outcome.kind in TRANSIENT and claimed.attempt < ATTEMPTS and not self._breaker.open
+        again = outcome.kind in TRANSIENT and claimed.attempt < ATTEMPTS and not self._stopped()
         partial = bool(self._request.reports)
         began = claimed.began
         if not self._registry.finish(outcome, began, keep_claim=again, partial=partial):

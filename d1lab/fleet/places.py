@@ -3,6 +3,7 @@
     data/fleet.d/registry.sqlite   the databases and their state
     data/fleet.d/requests.sqlite   the pace of requests to Cloudflare
     data/fleet.d/databases/<name>  a database's own data folder: warehouse, runs, and ledger
+    data/fleet.d/locks             one per database, against two workers of one machine
     data/fleet.d/marts             unless a target is set
     reports/fleet.d/<name>         the pages of a database, with an index of their own
 

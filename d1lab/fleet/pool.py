@@ -36,6 +36,10 @@ class Workers(Protocol):
         """Return how many orders can be submitted now."""
         ...
 
+    def problem(self) -> str:
+        """Return why no more orders can be given; '' while they can."""
+        ...
+
     def submit(self, order: Order) -> Future[Outcome]:
         """Start an order on a free worker."""
         ...
@@ -64,6 +68,10 @@ class LocalWorkers:
     def free(self) -> int:
         """Return the number of idle workers."""
         return len(self._slots) - sum(not future.done() for future in self._busy.values())
+
+    def problem(self) -> str:
+        """Return '': a process that ends is replaced."""
+        return ""
 
     def submit(self, order: Order) -> Future[Outcome]:
         """Start an order on an idle worker, which is started if there is none yet."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager
 from threading import Lock
 from time import monotonic
+
+from filelock import FileLock, Timeout
 
 from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
 from d1lab.counting import counted
 from d1lab.d1.connect import connect
 from d1lab.d1.request_limit import RequestLimit, current_limit, use_limit
-from d1lab.errors import D1AuthError
+from d1lab.errors import D1AuthError, LockedError
+from d1lab.files import make_private
 from d1lab.fleet.failures import FailureKind
 from d1lab.fleet.marts import keep_marts
 from d1lab.fleet.order import Order, Outcome, failed
-from d1lab.fleet.places import settings_of
+from d1lab.fleet.places import fleet_folder, settings_of
 from d1lab.fleet.state import fetch_state, store_state
 from d1lab.jobs.job_result import JobResult
 from d1lab.jobs.run import run_reports
@@ -76,6 +79,27 @@ def work(settings: Settings, order: Order) -> Outcome:
 def _work(settings: Settings, order: Order) -> Outcome:
     database = DatabaseSettings.model_validate(order.database)
     own = settings_of(settings, order.name, database)
+    with _alone(settings, order.name):
+        return _work_alone(settings, own, order)
+
+
+@contextmanager
+def _alone(settings: Settings, name: str) -> Generator[None]:
+    """Keep other workers of this machine off a database, such as one that was given up."""
+    path = fleet_folder(settings) / "locks" / f"{name}.lock"
+    make_private(path.parent)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(f"another worker of this machine works on database {name!r}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
     fetch_state(own, order.target, order.state)
     pulled = _pull(own, order)
     results = run_reports(

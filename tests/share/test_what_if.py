@@ -90,7 +90,7 @@ def test_a_form_runs_a_report_that_writes_nothing(server, settings):
     status, body, _ = ask(server, page)
     assert status == 200
     assert "60 days of harbor" in body
-    [run_dir] = (settings.data_dir / "demo" / "runs").glob("*-stock-harbor")
+    [run_dir] = (settings.data_dir / "demo" / "runs").glob("*-stock-harbor-*")
     record = json.loads((run_dir / "run.json").read_text())
     assert (record["status"], record["staged"]) == ("done", {})
     assert not (run_dir / "outbox").exists()

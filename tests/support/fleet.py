@@ -67,6 +67,9 @@ class Inline:
     def free(self) -> int:
         return 1
 
+    def problem(self) -> str:
+        return ""
+
     def submit(self, order: Order) -> Future[Outcome]:
         self.orders.append(order)
         future: Future[Outcome] = Future()

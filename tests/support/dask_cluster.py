@@ -1,0 +1,94 @@
+"""A Dask cluster on this machine: a scheduler and workers that share no folder but a target."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tests.support.blocks import ROOT
+
+
+class Cluster:
+    """A scheduler, and workers with data folders of their own.
+
+    Args:
+        root: The project; workers read its notebooks, and write next to it.
+        port: Of the scheduler; 0 for any free one.
+    """
+
+    def __init__(self, root: Path, port: int = 0) -> None:
+        self.root = root
+        self.workers: list[subprocess.Popen[str]] = []
+        self._readers: list[threading.Thread] = []
+        arguments = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        self.scheduler = self._start(arguments, {})
+        self.address = self._first(self.scheduler, r"Scheduler at: +(tcp://\S+)")
+
+    def add_worker(self) -> None:
+        """Start a worker, and wait until the scheduler knows it."""
+        folder = self.root / f"worker{len(self.workers)}"
+        own = {"D1LAB_DATA_DIR": f"{folder}/data", "D1LAB_REPORTS_DIR": f"{folder}/reports"}
+        arguments = ["worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+        arguments += ["--local-directory", str(folder)]
+        worker = self._start(arguments, {"D1LAB_ROOT": str(self.root), **own})
+        self.workers.append(worker)
+        self._first(worker, r"(Registered to)")
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+        for reader in self._readers:
+            reader.join()
+        for process in (*self.workers, self.scheduler):
+            assert process.stderr
+            process.stderr.close()
+
+    def _first(self, process: subprocess.Popen[str], pattern: str) -> str:
+        """Return the first match in what a process logs; then a thread goes on reading."""
+        assert process.stderr
+        seen: list[str] = []
+        for line in process.stderr:
+            seen.append(line)
+            if found := re.search(pattern, line):
+                reader = threading.Thread(target=_drain, args=(process.stderr,))
+                reader.start()
+                self._readers.append(reader)
+                return found[1]
+        raise AssertionError(f"{pattern!r} not in the log: {''.join(seen)}")
+
+    def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            env={**kept, "PYTHONPATH": str(ROOT), **environment},
+            cwd=self.root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@contextmanager
+def running(root: Path, workers: int) -> Generator[Cluster]:
+    """Yield a cluster of so many workers."""
+    cluster = Cluster(root)
+    try:
+        for _ in range(workers):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _drain(log: IO[str]) -> None:
+    for _ in log:
+        pass
