@@ -4,7 +4,7 @@ A worker has its own settings and tokens, from its own environment: an order hol
 scheduler keeps the pace of requests to Cloudflare for all of them.
 """
 
-# pyright: standard, reportMissingTypeStubs=false
+# pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import logging
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -82,7 +82,7 @@ class DaskWorkers:
         except Exception as error:  # noqa: BLE001  the scheduler has gone
             outer.set_exception(WorkerDied(f"the scheduler did not take the order: {error}"))
             return outer
-        inner.add_done_callback(lambda future: _pass_on(future, outer))
+        inner.add_done_callback(partial(_pass_on, outer))
         return outer
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class DaskWorkers:
             ) from None
 
 
-def _pass_on(inner: Any, outer: Future[Outcome]) -> None:
+def _pass_on(outer: Future[Outcome], inner: Any) -> None:
     """Copy the result of Dask's future."""
     try:
         outer.set_result(inner.result())
