@@ -24,9 +24,8 @@ from d1lab.runs.record import DataState
 from d1lab.runs.report import (
     BrokenReport,
     Report,
-    broken_reports,
+    chosen_reports,
     list_reports,
-    load_report,
     notebook_folder,
 )
 from d1lab.runs.run import Task, open_lab, prepare, run_folder
@@ -72,8 +71,8 @@ def check_request(
             f"conflicting shops: parameter shop={named!r} and --shop {', '.join(shops)}. "
             "Pass only one."
         )
-    chosen = [load_report(settings, n) for n in reports] if reports else list_reports(settings)
-    if not chosen and not broken_reports(settings):
+    chosen, broken = chosen_reports(settings, reports)
+    if not chosen and not broken:
         raise InputError(
             f"no reports found in {notebook_folder(settings)}. Create a project with "
             "`d1lab init` or set D1LAB_NOTEBOOKS_DIR."
@@ -124,10 +123,9 @@ def plan(
         ]
         tasks = _with_earlier(lab, settings, ledger, tasks)
     jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
-    if reports:
-        return jobs
     name, _ = settings.resolve(database)
-    return [*jobs, *(_broken_job(name, broken) for broken in broken_reports(settings))]
+    _, broken = chosen_reports(settings, reports)
+    return [*jobs, *(_broken_job(name, each) for each in broken)]
 
 
 def _with_earlier(

@@ -67,7 +67,7 @@ def _report_gauges(found: Iterable[DatabaseStatus]) -> Iterator[Gauge]:
     ]
     yield Gauge(
         "report_failed",
-        "1 if the newest run failed, timed out, or was lost.",
+        "1 if the newest run failed, timed out, or was lost, or the notebook is unreadable.",
         [(labels, float(report.state == "failed")) for labels, report in reports],
     )
     yield Gauge(

@@ -137,6 +137,8 @@ def _reports(settings: Settings, ledger: RunLedger, jobs: Sequence[Job]) -> Iter
 def _state(job: Job, last: LedgerEntry | None, *, is_held: bool) -> tuple[State, str]:
     if is_held:
         return "locked", "a process is working on it"
+    if job.broken:
+        return "failed", job.reason
     if last is not None and last.status in FAILED:
         return "failed", f"run {last.run_id} ended with status {last.status}"
     return ("due" if job.due else "fresh"), job.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -97,6 +97,35 @@ def list_reports(settings: Settings) -> list[Report]:
 def broken_reports(settings: Settings) -> list[BrokenReport]:
     """Return the project's unreadable notebooks by name, each with the reason."""
     return [found for found in _found(settings) if isinstance(found, BrokenReport)]
+
+
+def chosen_reports(
+    settings: Settings, names: Sequence[str]
+) -> tuple[list[Report], list[BrokenReport]]:
+    """Return the named reports, and those of them whose notebooks are unreadable.
+
+    Args:
+        settings: The project's settings.
+        names: Their names; empty for all.
+
+    Raises:
+        UnknownName: There is no report with one of the names.
+        InputError: All named notebooks are unreadable.
+    """
+    if not names:
+        return list_reports(settings), broken_reports(settings)
+    good: list[Report] = []
+    unreadable: dict[str, InputError] = {}
+    for name in names:
+        try:
+            good.append(load_report(settings, name))
+        except UnknownName:
+            raise
+        except InputError as error:
+            unreadable[name] = error
+    if not good:
+        raise next(iter(unreadable.values()))
+    return good, [each for each in broken_reports(settings) if each.name in unreadable]
 
 
 def _found(settings: Settings) -> Iterator[Report | BrokenReport]:

@@ -175,6 +175,11 @@ def test_a_notebook_that_cannot_be_read_fails_alone(settings, ledger, use):
     assert bad.message.endswith("bad.ipynb: the file is empty")
     assert overall_exit_code(list(outcomes.values())) == 1
     assert [entry.report for entry in ledger.entries()] == ["uses_the_lab"]
+    named = run_reports(settings, **HARBOR, reports=["bad", "uses_the_lab"], dry_run=True)
+    assert {o.job.task.report.name: o.status for o in named} == {
+        "uses_the_lab": "current",
+        "bad": "failed",
+    }
 
 
 def test_broken_files_of_an_earlier_run_do_not_stop_the_next(settings, ledger, use, caplog):

@@ -45,6 +45,17 @@ def test_a_failed_report_is_failed_and_ends_with_1(settings, use):
     assert exit_code([found]) == 1
 
 
+def test_a_broken_notebook_is_failed(settings, use):
+    """It has no run, because it cannot be run at all."""
+    use("uses_the_lab")
+    (settings.notebooks_dir / "bad.ipynb").write_bytes(b"")
+    [found] = status_of(settings)
+    [bad] = [report for report in found.reports if report.report == "bad"]
+    assert (bad.state, bad.run_id) == ("failed", None)
+    assert bad.why.endswith("bad.ipynb: the file is empty")
+    assert exit_code([found]) == 1
+
+
 def test_cost_is_todays_and_this_months(settings, use):
     """The cost comes from the log of billed rows, at the prices of the database's plan."""
     use("uses_the_lab")
