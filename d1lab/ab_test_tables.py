@@ -68,7 +68,8 @@ AB_TESTS = (
             date="day",
             integer="visitors conversions",
             money="revenue discount_cost profit",
-            real="revenue_squares profit_squares",
+            real="revenue_squares profit_squares covariate covariate_squares covariate_revenue"
+            " covariate_profit",
         ),
         reread_days=7,
         day="day",

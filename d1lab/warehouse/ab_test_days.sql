@@ -12,6 +12,10 @@ SELECT
     days.discount_cost,
     days.profit,
     days.profit_squares,
+    days.covariate,
+    days.covariate_squares,
+    days.covariate_revenue,
+    days.covariate_profit,
     inputs.source
 FROM history.ab_test_daily AS days
 LEFT JOIN raw.d1lab_ab_test_inputs AS inputs USING (test_id)

@@ -6,7 +6,8 @@
 -- assert: visitors >= 0 AND conversions >= 0
 -- assert: day <= $until::DATE
 --
--- A day without a row adds nothing. A NULL value makes all sums from that day on NULL.
+-- A day without a row adds nothing. A NULL value makes all sums from that day on NULL. The covariate
+-- was measured before the test; see `ab_test_days`.
 WITH days AS (
     SELECT * FROM ab_test_days WHERE shop = $shop AND day <= $until::DATE
 ),
@@ -39,7 +40,15 @@ final AS (
         CASE WHEN count(profit) OVER so_far = count(*) FILTER (counted) OVER so_far
             THEN coalesce(sum(profit) OVER so_far, 0) END            AS profit,
         CASE WHEN count(profit_squares) OVER so_far = count(*) FILTER (counted) OVER so_far
-            THEN coalesce(sum(profit_squares) OVER so_far, 0) END    AS profit_squares
+            THEN coalesce(sum(profit_squares) OVER so_far, 0) END    AS profit_squares,
+        CASE WHEN count(covariate) OVER so_far = count(*) FILTER (counted) OVER so_far
+            THEN coalesce(sum(covariate) OVER so_far, 0) END         AS covariate,
+        CASE WHEN count(covariate_squares) OVER so_far = count(*) FILTER (counted) OVER so_far
+            THEN coalesce(sum(covariate_squares) OVER so_far, 0) END AS covariate_squares,
+        CASE WHEN count(covariate_revenue) OVER so_far = count(*) FILTER (counted) OVER so_far
+            THEN coalesce(sum(covariate_revenue) OVER so_far, 0) END AS covariate_revenue,
+        CASE WHEN count(covariate_profit) OVER so_far = count(*) FILTER (counted) OVER so_far
+            THEN coalesce(sum(covariate_profit) OVER so_far, 0) END  AS covariate_profit
     FROM daily
     WINDOW so_far AS (PARTITION BY test_id, variant ORDER BY day)
 )

@@ -29,10 +29,12 @@ from d1lab.analyses.ab_tests.model import (
     AbPlan,
     Metric,
     Variant,
+    adjusted_means,
     money_means,
     rates,
     sums,
     uneven,
+    variance_saved,
 )
 from d1lab.analyses.ab_tests.not_available import few_buyers, not_available, sequence_not_available
 from d1lab.stats import exact, means, proportions, sequential
@@ -62,6 +64,7 @@ class Effect(NamedTuple):
     adjusted_p: float | None = None  # by Holm, over the secondary metrics
     status: str | None = None  # reason for a missing p-value
     reason: str | None = None
+    variance_saved: float | None = None  # share of the variance that a covariate explains
 
 
 class LookEffects(NamedTuple):
@@ -74,6 +77,7 @@ class LookEffects(NamedTuple):
     difference: tuple[Floats, Floats] | None
     ratio: tuple[Floats, Floats]
     mid_p: float | None = None
+    variance_saved: float | None = None
 
 
 def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
@@ -105,7 +109,10 @@ def points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dic
     if total_a is None or total_b is None:
         return {}
     if a.visitors and b.visitors:
+        adjusted = adjusted_means(metric, [a], [b])
         values = total_a / a.visitors, total_b / b.visitors
+        if adjusted is not None:
+            values = float(adjusted.a[0]), float(adjusted.b[0])
         known = {"value_a": values[0], "value_b": values[1], "difference": values[1] - values[0]}
     elif share_b is not None and None in (a.visitors, b.visitors):
         values, known = (total_a / (1 - share_b), total_b / share_b), {}
@@ -202,18 +209,20 @@ def _odds_side(a: Variant, b: Variant, share: float) -> float:
 
 def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) -> LookEffects:
     both = money_means(metric, line.a, line.b, share, plan.money_inflation)
-    split = uneven(metric, line.a, line.b)
+    split, saved = uneven(metric, line.a, line.b), variance_saved(metric, line.a, line.b)
+    of_counted = "welch" if saved is None else "cuped"
     if split is None and plan.method == "group_sequential":
         both = _counting_buyers(both, line)
     counted = line.a[-1].visitors is not None
     p = np.nan_to_num(means.p_value(both), nan=1.0)
     apart = split.difference_interval if split else partial(means.difference_interval, both)
     return LookEffects(
-        "pooled" if split else "welch" if counted else "compound_poisson",
+        "pooled" if split else of_counted if counted else "compound_poisson",
         *_over_looks(p, np.sign(both.b - both.a), line, plan),
         line.critical,
         apart(line.critical) if counted else None,
         means.ratio_interval(both, line.critical),
+        variance_saved=saved,
     )
 
 
@@ -293,6 +302,7 @@ def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
         critical,
         means.difference_interval(both, critical),
         means.ratio_interval(both, critical),
+        variance_saved=variance_saved(metric, line.a, line.b),
     )
 
 
@@ -316,6 +326,7 @@ def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:
         ratio_high=ratio_high,
         p_value=track.p_value,
         mid_p=track.mid_p,
+        variance_saved=track.variance_saved,
         direction=direction,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from d1lab.analyses.ab_tests.effects import effects_at_looks
 from d1lab.analyses.ab_tests.looks import timeline
-from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant, clean_look
+from d1lab.analyses.ab_tests.model import AbPlan, Look, Metric, Variant, adjusted_means, clean_look
 from d1lab.analyses.ab_tests.not_available import not_available
 from d1lab.analyses.ab_tests.validation import looks_error, plan_error
 
@@ -56,7 +56,10 @@ def effect_history(
     ]
 
 
-def _ratio(metric: str, a: Variant, b: Variant, plan: AbPlan) -> float | None:
+def _ratio(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> float | None:
+    adjusted = adjusted_means(metric, [a], [b])
+    if adjusted is not None:
+        return float(adjusted.b[0] / adjusted.a[0]) if adjusted.a[0] > 0 else None
     share = plan.share_b or 0.5
     exposed = (a.visitors, b.visitors) if a.visitors and b.visitors else (1 - share, share)
     base = getattr(a, metric) / exposed[0]

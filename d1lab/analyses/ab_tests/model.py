@@ -6,15 +6,20 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from d1lab.errors import InputError
-from d1lab.stats.means import Means, Sums, compound_poisson, welch
+from d1lab.stats.means import Means, Pairs, Sums, compound_poisson, cuped, p_value, welch
 from d1lab.stats.proportions import Rates
 from d1lab.stats.uneven import Uneven, is_uneven
 
 Metric = Literal["conversions", "revenue", "profit"]
 Design = Literal["fixed", "group_sequential", "always_valid"]
+
+UNBALANCED = 0.001
+"""p-value below which a covariate that differs between variants is not accepted."""
 
 
 class Variant(NamedTuple):
@@ -30,6 +35,10 @@ class Variant(NamedTuple):
     revenue_squares: float | None = None
     profit: float | None = None  # after discounts, cost of goods, and refunds
     profit_squares: float | None = None
+    covariate: float | None = None  # sum of a value x measured before the test, per visitor
+    covariate_squares: float | None = None
+    covariate_revenue: float | None = None  # sum of x * revenue
+    covariate_profit: float | None = None  # sum of x * profit
 
 
 class Arm(NamedTuple):
@@ -138,9 +147,15 @@ def clean(variant: Variant) -> Variant:
 
 def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
     """Return the SHA-256 of all inputs of a decision."""
-    everything = {"version": version, "plan": plan, "looks": looks}
+    plain = [Look(_sums_only(look.a), _sums_only(look.b), look.elapsed) for look in looks]
+    everything = {"version": version, "plan": plan, "looks": plain}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sums_only(variant: Variant) -> Any:
+    """Leave out a covariate that is not known: it does not change the hash of older decisions."""
+    return variant[:6] if set(variant[6:]) == {None} else variant
 
 
 def rates(a: Sequence[Variant], b: Sequence[Variant]) -> Rates:
@@ -181,6 +196,9 @@ def money_means(
     split = uneven(metric, a, b)
     if split is not None:
         return split.means
+    adjusted = adjusted_means(metric, a, b)
+    if adjusted is not None:
+        return adjusted
     if a[-1].visitors is not None or share_b is None:
         return welch(sums(a, metric), sums(b, metric))
     of_a, of_b = (
@@ -191,6 +209,56 @@ def money_means(
     return means._replace(
         variance_a=means.variance_a * inflation, variance_b=means.variance_b * inflation
     )
+
+
+def adjusted_means(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> Means | None:
+    """Return money per visitor adjusted for a covariate (CUPED), or None where it is not used.
+
+    Used are covariates that all looks have, at an even split of known visitors. One whose means
+    differ between the variants was not measured before the test, or the split is broken.
+
+    Args:
+        metric: Metric of the means.
+        a: Totals of A, one item per look.
+        b: Totals of B.
+    """
+    if metric == "conversions" or splits_unevenly(a[-1], b[-1]) or not _has_covariate(metric, a, b):
+        return None
+    of_a, of_b = _pairs(a, metric), _pairs(b, metric)
+    balance = np.nan_to_num(p_value(welch(of_a.other, of_b.other)), nan=1.0)
+    if balance[-1] < UNBALANCED:
+        return None
+    adjusted = cuped(of_a, of_b)
+    return adjusted if (adjusted.error > 0).all() else None
+
+
+def variance_saved(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> float | None:
+    """Return the share of the variance that a covariate explains at the last look, if it is used.
+
+    Args:
+        metric: Metric of the means.
+        a: Totals of A, one item per look.
+        b: Totals of B.
+    """
+    adjusted = adjusted_means(metric, a, b)
+    if adjusted is None:
+        return None
+    plain = welch(sums(a, metric), sums(b, metric))
+    return float(1 - (adjusted.error[-1] / plain.error[-1]) ** 2)
+
+
+def _has_covariate(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> bool:
+    names = ("visitors", metric, f"{metric}_squares", *_of_covariate(metric))
+    return all(getattr(one, name) is not None for one in (*a, *b) for name in names)
+
+
+def _of_covariate(metric: Metric) -> tuple[str, str, str]:
+    return "covariate", "covariate_squares", f"covariate_{metric}"
+
+
+def _pairs(variants: Sequence[Variant], metric: Metric) -> Pairs:
+    names = ("visitors", metric, f"{metric}_squares", *_of_covariate(metric))
+    return Pairs.of(*([getattr(one, name) for one in variants] for name in names))
 
 
 def uneven(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> Uneven | None:

@@ -200,7 +200,9 @@ def _share(day: date, start: date | None, end: date | None) -> float | None:
 
 
 def _variant(row: Row, prefix: str) -> Variant:
-    return Variant(*(row[f"{prefix}{name}"] for name in Variant._fields))
+    """Return the sums of a row; only days have those of a covariate."""
+    known = {name: row[f"{prefix}{name}"] for name in Variant._fields[:6]}
+    return Variant(**known, **{name: row.get(f"{prefix}{name}") for name in Variant._fields[6:]})
 
 
 def _config_errors(row: Row, variants: tuple[VariantConfig, VariantConfig]) -> Iterable[str]:

@@ -16,6 +16,7 @@ def methods(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
             "test": d.test.name,
             "design": d.test.plan.method.replace("_", " "),
             "method": (d.result.method or "").replace("_", " ") or None,
+            "variance_saved": d.result.effects[0].variance_saved if d.result.effects else None,
             "p_value": shown_p(d.result.p_value),
             "false_discovery": shown_p(d.false_discovery),
             "look": d.result.look,

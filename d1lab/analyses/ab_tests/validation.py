@@ -34,7 +34,7 @@ def variant_error(variant: Variant) -> str | None:
     known = clean(variant)
     if (known.conversions or 0) > (math.inf if known.visitors is None else known.visitors):
         return f"more conversions ({known.conversions:,}) than visitors ({known.visitors:,})"
-    for name in ("revenue", "profit"):
+    for name in ("revenue", "profit", "covariate"):
         fault = _spread_error(known, name)
         if fault:
             return fault
@@ -114,7 +114,8 @@ def _number_error(name: str, value: Any) -> str | None:
     if name.endswith("_squares"):
         outside = not 0 <= number <= LARGEST_MONEY**2
         return f"{name} = {value}: a sum of squares is at least 0, and finite" if outside else None
-    return f"{name} = {value}: beyond {LARGEST_MONEY:.0e}" if abs(number) > LARGEST_MONEY else None
+    largest = LARGEST_MONEY**2 if name.startswith("covariate_") else LARGEST_MONEY
+    return f"{name} = {value}: beyond {largest:.0e}" if abs(number) > largest else None
 
 
 def _spread_error(variant: Variant, name: str) -> str | None:

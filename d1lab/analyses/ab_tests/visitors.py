@@ -13,7 +13,7 @@ import numpy as np
 from d1lab.analyses.ab_tests.arms import by_holm
 from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
-from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant
+from d1lab.analyses.ab_tests.model import UNBALANCED, AbPlan, Look, Variant
 from d1lab.analyses.ab_tests.validation import plan_error
 from d1lab.counting import counted
 from d1lab.errors import UnknownName
@@ -21,9 +21,6 @@ from d1lab.stats import means
 from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
-
-UNBALANCED = 0.001
-"""p-value below which a covariate that differs between variants is not accepted."""
 
 Role = Literal["plain", "covariate", "denominator"]
 

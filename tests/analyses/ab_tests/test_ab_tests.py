@@ -377,7 +377,9 @@ def test_looks_stay_unknown_after_an_unknown_day() -> None:
         CREATE VIEW ab_test_days AS
         SELECT 'harbor' AS shop, 't' AS test_id, day::DATE AS day, variant, visitors, conversions,
             1.5 AS revenue, NULL AS revenue_squares, NULL AS discount_cost, NULL AS profit,
-            NULL AS profit_squares, NULL AS source
+            NULL AS profit_squares, NULL AS source, NULL::DOUBLE AS covariate,
+            NULL::DOUBLE AS covariate_squares, NULL::DOUBLE AS covariate_revenue,
+            NULL::DOUBLE AS covariate_profit
         FROM (VALUES
             ('2026-05-01', 'a', 10, 1), ('2026-05-01', 'b', 12, 1),
             ('2026-05-02', 'a', NULL, 2), ('2026-05-03', 'a', 9, 1)

@@ -36,7 +36,9 @@ CREATE TABLE ab_test_days AS SELECT
     'harbor' AS shop, NULL::VARCHAR AS test_id, NULL::DATE AS day, NULL::VARCHAR AS variant,
     NULL::BIGINT AS visitors, NULL::BIGINT AS conversions, NULL::DOUBLE AS revenue,
     NULL::DOUBLE AS revenue_squares, NULL::DOUBLE AS discount_cost, NULL::DOUBLE AS profit,
-    NULL::DOUBLE AS profit_squares, NULL AS source
+    NULL::DOUBLE AS profit_squares, NULL AS source, NULL::DOUBLE AS covariate,
+    NULL::DOUBLE AS covariate_squares, NULL::DOUBLE AS covariate_revenue,
+    NULL::DOUBLE AS covariate_profit
 LIMIT 0;
 """
 

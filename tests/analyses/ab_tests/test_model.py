@@ -1,0 +1,188 @@
+"""Money adjusted for a covariate (CUPED): values from rows, the gain, and when it is not used."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests import tables
+from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.history import effect_history
+from d1lab.analyses.ab_tests.model import (
+    AbPlan,
+    Look,
+    Variant,
+    adjusted_means,
+    inputs_hash,
+    variance_saved,
+)
+from tests.analyses.ab_tests.test_ab_tests import DECLARED, UNTIL, day_rows, row
+
+BY_REVENUE = AbPlan(primary_metric="revenue")
+
+
+COVARIATE = ("covariate", "covariate_squares", "covariate_revenue")
+
+
+class Rows(NamedTuple):
+    """Visitors of one variant: earlier and later spending."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def sums(self, **changed: Any) -> Variant:
+        x, y = self
+        plain = Variant(
+            len(y),
+            int((y > 0).sum()),
+            float(y.sum()),
+            float((y * y).sum()),
+            covariate=float(x.sum()),
+            covariate_squares=float((x * x).sum()),
+            covariate_revenue=float((x * y).sum()),
+        )
+        return plain._replace(**changed)
+
+
+def shares(variant: Variant, parts: int) -> Variant:
+    """Return a part of the sums, all of equal size."""
+    visitors, conversions, *money = variant
+    counts = [None if count is None else count // parts for count in (visitors, conversions)]
+    return Variant(*counts, *(None if total is None else total / parts for total in money))
+
+
+def visitors(seed: int, n: int, lift: float = 0.0) -> Rows:
+    rng = np.random.default_rng(seed)
+    x = rng.gamma(0.3, 40, n)
+    return Rows(x, np.where(rng.random(n) < 0.4, 0.7 * x + rng.gamma(1, 4, n) + lift, 0.0))
+
+
+A, B = visitors(1, 3_000), visitors(2, 3_200, 2.0)
+
+
+def adjusted(a: Rows, b: Rows) -> list[np.ndarray]:
+    """Subtract what earlier spending predicts, from each row."""
+    x, y = (np.concatenate(both) for both in zip(a, b, strict=True))
+    theta = np.polyfit(x, y, 1)[0]
+    return [rows.y - theta * (rows.x - x.mean()) for rows in (a, b)]
+
+
+def test_the_result_is_welchs_test_of_adjusted_rows():
+    """p, difference, and interval, to 1e-9."""
+    of_a, of_b = adjusted(A, B)
+    expected = stats.ttest_ind(of_b, of_a, equal_var=False)
+    found = compare(A.sums(), B.sums(), BY_REVENUE)
+    assert found.method == "cuped"
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found.difference == pytest.approx(of_b.mean() - of_a.mean(), rel=1e-9)
+    ends = expected.confidence_interval()
+    assert found.difference_low == pytest.approx(ends.low, rel=1e-9)
+    assert found.difference_high == pytest.approx(ends.high, rel=1e-9)
+    assert found.ratio == pytest.approx(of_b.mean() / of_a.mean(), rel=1e-9)
+
+
+def test_the_saved_variance_is_that_of_the_rows():
+    """One minus the ratio of the variances of the difference."""
+    plain, less = ([v.var(ddof=1) / len(v) for v in of] for of in ((A.y, B.y), adjusted(A, B)))
+    [effect] = compare(A.sums(), B.sums(), BY_REVENUE).effects[:1]
+    assert effect.variance_saved == pytest.approx(1 - sum(less) / sum(plain), rel=1e-9)
+    assert effect.variance_saved == pytest.approx(0.177, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"covariate": None},
+        {"covariate_squares": None},
+        {"covariate_revenue": None},
+        {"covariate": float(2 * B.x.sum()), "covariate_squares": float(9 * (B.x**2).sum())},
+    ],
+    ids=["sum", "squares", "products", "unbalanced"],
+)
+def test_an_incomplete_or_unbalanced_covariate_is_not_used(changed: dict[str, float | None]):
+    """The result is that without one."""
+    plain = compare(Variant(*A.sums()[:6]), Variant(*B.sums()[:6]), BY_REVENUE)
+    found = compare(A.sums(), B.sums(**changed), BY_REVENUE)
+    assert (found.method, found.effects[0].variance_saved) == ("welch", None)
+    assert (found.p_value, found.ratio_low) == (plain.p_value, plain.ratio_low)
+
+
+def test_conversions_and_uneven_splits_have_no_covariate():
+    """Their methods are exact, or pool the variants."""
+    small = visitors(3, 1_000)
+    assert adjusted_means("conversions", [A.sums()], [B.sums()]) is None
+    assert adjusted_means("revenue", [A.sums()], [small.sums()]) is None
+    assert variance_saved("revenue", [A.sums()], [small.sums()]) is None
+
+
+def test_a_covariate_that_some_looks_do_not_have_is_not_used():
+    """A test has one method at all looks."""
+    looks = [look.sums() for look in (visitors(4, 500), visitors(5, 500))]
+    known = adjusted_means("revenue", [looks[0], A.sums()], [looks[1], B.sums()])
+    assert known is not None
+    assert len(known.a) == 2
+    first = looks[0]._replace(covariate_revenue=None)
+    assert adjusted_means("revenue", [first, A.sums()], [looks[1], B.sums()]) is None
+
+
+@pytest.mark.parametrize("method", ["group_sequential", "always_valid"])
+def test_looks_and_their_chart_are_adjusted(method: Any):
+    """The last point of the chart is the estimate of the result, in every design with looks."""
+    a, b = A.sums(conversions=1_200), B.sums(conversions=1_300)
+    half = [shares(A.sums(conversions=1_200), 2), shares(B.sums(conversions=1_300), 2)]
+    plan = BY_REVENUE._replace(method=method, elapsed=0.8, ended=False)
+    looks = [Look(half[0], half[1], 0.4)]
+    found = compare(a, b, plan, looks)
+    [*_, last] = effect_history(a, b, plan, looks)
+    assert last.ratio == pytest.approx(found.ratio, rel=1e-12)
+    assert found.effects[0].variance_saved == pytest.approx(0.177, abs=0.001)
+    plain = [Look(Variant(*half[0][:6]), Variant(*half[1][:6]), 0.4)]
+    wide = compare(Variant(*a[:6]), Variant(*b[:6]), plan, plain)
+    widths = [(one.ratio_high or 0.0) - (one.ratio_low or 0.0) for one in (found, wide)]
+    assert 0 < widths[0] < widths[1]
+
+
+def test_days_bring_the_covariate_and_the_page_what_it_saved():
+    """From rows of `ab_test_looks` to the table of methods."""
+    daily = [
+        {name: sum_ for name, sum_ in shares(one, 10)._asdict().items() if sum_ is not None}
+        for one in (A.sums(conversions=1_200), B.sums(conversions=1_300))
+    ]
+    looks = day_rows(10, *daily)
+    for look in looks:
+        sums = daily[look["variant"] == "b"]
+        number = (look["day"] - looks[0]["day"]).days + 1
+        look.update({name: sums[name] * number for name in COVARIATE})
+    test = row(**DECLARED | {"share_b": 0.516}, primary_metric="revenue", method="always_valid")
+    [found] = ab_tests.decide([test], looks, UNTIL)
+    [shown] = tables.methods([found])
+    assert shown["variance_saved"] == pytest.approx(0.177, abs=0.001)
+    assert shown["variance_saved"] == found.result.effects[0].variance_saved
+
+
+def test_an_unknown_covariate_does_not_change_the_hash():
+    """Decisions of tests without one keep theirs; a known one is an input."""
+    a, b = Variant(*A.sums()[:6]), Variant(*B.sums()[:6])
+    hashes = {
+        inputs_hash([Look(x, y)], BY_REVENUE, "v")
+        for x, y in ((a, b), (A.sums(), b), (A.sums(), B.sums()))
+    }
+    assert len(hashes) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"covariate_squares": 1.0}, "covariate_squares"),
+        ({"covariate": float("nan")}, "covariate is"),
+    ],
+)
+def test_an_impossible_covariate_is_invalid(changed: dict[str, float], said: str):
+    """As for money: squares below the sum's own."""
+    found = compare(A.sums(), B.sums(**changed), BY_REVENUE)
+    assert found.status == "invalid_input"
+    assert said in (found.reason or "")
