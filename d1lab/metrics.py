@@ -95,6 +95,12 @@ def _load(project_folder: Path | None) -> tuple[dict[str, Metric], dict[str, str
     return metrics, broken
 
 
+def shipped_metric(name: str) -> Metric:
+    """Load one of d1lab's own metrics, without the others."""
+    [path] = FOLDER.glob(f"*/{name}.sql")
+    return _load_file(path)
+
+
 @lru_cache
 def _shipped() -> dict[str, Metric]:
     """Load d1lab's own metrics, which do not change while it runs."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,13 +40,14 @@ from d1lab.version import __version__
 _INTERRUPTED = 130
 _DUCKDB_INTERRUPTED = "Query interrupted"  # the error of some calls on Ctrl-C
 
-app = typer.Typer(
-    name="d1lab",
-    help="Analytics for Cloudflare D1: pull tables, run reports, write results back.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_ABOUT: dict[str, Any] = {
+    "name": "d1lab",
+    "help": "Analytics for Cloudflare D1: pull tables, run reports, write results back.",
+    "no_args_is_help": True,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(**_ABOUT)
 
 
 def _print_version(wanted: bool) -> None:
@@ -75,7 +76,7 @@ def _root(
     set_up(verbose=verbose, log_format=log_format)
 
 
-for _module in (
+_MODULES = (
     setup,
     data,
     reports,
@@ -88,7 +89,8 @@ for _module in (
     ab,
     share,
     ui,
-):
+)
+for _module in _MODULES:
     app.add_typer(_module.app)
 
 app.add_typer(
@@ -113,7 +115,7 @@ def _run(*, as_json: bool) -> str | int | None:
         _require_utf8(sys.argv)
         require_memory(sys.argv)
         with _heeding_ctrl_c():
-            code = app(standalone_mode=not as_json)  # then errors of syntax come here, too
+            code = _needed(sys.argv)(standalone_mode=not as_json)  # then errors of syntax come here
         return code if isinstance(code, int) else 0
     except (SystemExit, KeyboardInterrupt) as ended:
         return _ended(ended)
@@ -123,6 +125,19 @@ def _run(*, as_json: bool) -> str | int | None:
         if isinstance(error, RuntimeError) and str(error) == _DUCKDB_INTERRUPTED:
             return _ended(KeyboardInterrupt())
         return fail(error, as_json=as_json)
+
+
+def _needed(arguments: Sequence[str]) -> typer.Typer:
+    """Return an application with the named command only: Typer prepares each one that it has."""
+    name = arguments[1] if len(arguments) > 1 else ""
+    known = [command for module in _MODULES for command in module.app.registered_commands]
+    for command in known:
+        if command.callback and (command.name or command.callback.__name__) == name:
+            only = typer.Typer(**_ABOUT)
+            only.callback()(_root)
+            only.registered_commands.append(command)
+            return only
+    return app
 
 
 def _require_utf8(arguments: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ computed. The same inputs give the same result, so such a report does not run tw
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from d1lab.config import Settings
@@ -20,6 +21,7 @@ from d1lab.jobs.leases import Work
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab import Lab
 from d1lab.parameters import Days, check, utc_today
+from d1lab.runs.data_state import ShopState, shop_state
 from d1lab.runs.record import DataState
 from d1lab.runs.report import (
     BrokenReport,
@@ -116,12 +118,13 @@ def plan(
     named = texts.pop("shop", None) or values.pop("shop", None)
     with open_lab(settings, database) as lab:
         asked = shops or ([named] if named else lab.shops)
+        state = cache(partial(shop_state, lab))
         tasks = [
-            prepare(lab, report, values=given, texts=texts)
+            prepare(lab, report, values=given, texts=texts, state=state)
             for report in chosen
             for given in _given(report, values, asked, is_limited=bool(shops or named))
         ]
-        tasks = _with_earlier(lab, settings, ledger, tasks)
+        tasks = _with_earlier(lab, settings, ledger, tasks, state)
     jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
     name, _ = settings.resolve(database)
     _, broken = chosen_reports(settings, reports)
@@ -129,7 +132,11 @@ def plan(
 
 
 def _with_earlier(
-    lab: Lab, settings: Settings, ledger: RunLedger, tasks: Sequence[Task]
+    lab: Lab,
+    settings: Settings,
+    ledger: RunLedger,
+    tasks: Sequence[Task],
+    state: Callable[[str], ShopState],
 ) -> list[Task]:
     """Add to each task the reports that it runs after; put those that did not run yet first."""
     known = list_reports(settings) if any(task.report.after for task in tasks) else []
@@ -143,7 +150,7 @@ def _with_earlier(
             for report in earlier_reports(task.report, known)
             for each in [
                 asked.get((report.name, task.shop, task.as_of))
-                or prepare(lab, report, values=_same_day(report, task))
+                or prepare(lab, report, values=_same_day(report, task), state=state)
             ]
         }
         names = tuple((each.report.name, of) for of, each in earlier.items())

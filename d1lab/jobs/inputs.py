@@ -44,7 +44,7 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         | {
             "the notebook": task.report.digest,
             "d1lab": source_digest(),
-            "DuckDB": version("duckdb"),
+            "DuckDB": duckdb_version(),
             "the time zone": task.data.timezone or "",
             **metric_digests(settings.root / "metrics"),
         }
@@ -130,6 +130,12 @@ def raw_tables(names: Iterable[str], tables: Collection[str]) -> set[str] | None
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The names of the earlier inputs that are not the same now."""
     return [name for name, digest in before.items() if now.get(name) != digest]
+
+
+@cache
+def duckdb_version() -> str:
+    """The version of DuckDB, whose results can change with it."""
+    return version("duckdb")
 
 
 @cache

@@ -239,6 +239,12 @@ class RunLedger:
             rows = con.execute("SELECT * FROM leases").fetchall()
         return {Work(r["database"], r["shop"], r["report"]) for r in rows if is_alive(r)}
 
+    def unfinished(self) -> set[Work]:
+        """Return the work of runs that have not ended, as far as their processes have told."""
+        with self.open() as con:
+            sql = "SELECT DISTINCT database, shop, report FROM runs WHERE status = 'running'"
+            return {Work(*row) for row in con.execute(sql)}
+
     def entries(self) -> list[LedgerEntry]:
         """Return all runs, oldest first."""
         with self.open() as con:

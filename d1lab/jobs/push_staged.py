@@ -18,18 +18,6 @@ from d1lab.runs.record import RunRecord, load_run
 from d1lab.runs.run import run_folder
 
 
-def is_to_push(outcome: JobResult, *, asked: bool | None) -> bool:
-    """Return whether results go to D1.
-
-    Args:
-        outcome: The result of a job.
-        asked: Whether results are to be pushed; None for all but those of what-if runs, whose
-            parameters were set by hand.
-    """
-    wanted = not outcome.job.task.chosen if asked is None else asked
-    return wanted and outcome.status in ("done", "current") and _has_staged(outcome)
-
-
 def push_staged(settings: Settings, ledger: RunLedger, outcome: JobResult) -> JobResult:
     """Push what a run has staged; the result has the push, or a message why there is none.
 
@@ -53,14 +41,6 @@ def push_staged(settings: Settings, ledger: RunLedger, outcome: JobResult) -> Jo
         return outcome._replace(message=message, exit_code=error.exit_code)
     record = keep_push(settings, ledger, run_dir, result)
     return outcome._replace(record=record, pushed=result) if record else outcome
-
-
-def _has_staged(outcome: JobResult) -> bool:
-    """Whether there is something to push that was not pushed yet."""
-    if outcome.record is not None:
-        return bool(outcome.record.staged)
-    last = outcome.job.last
-    return bool(last and last.status == "done" and last.staged and last.pushed_at is None)
 
 
 def _is_behind(db: Database, record: RunRecord) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from d1lab.lab.freshness import as_utc
+from d1lab.metrics import evaluate, shipped_metric
 
 
 def zone_of(con: duckdb.DuckDBPyConnection, shop: str) -> str | None:
@@ -19,6 +20,16 @@ def zone_of(con: duckdb.DuckDBPyConnection, shop: str) -> str | None:
 def today(zone: str | None) -> date:
     """Return today's date in a time zone; None for UTC."""
     return datetime.now(ZoneInfo(zone or "UTC")).date()
+
+
+def with_orders(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[date, date]]:
+    """Return the first and last day of order lines by shop.
+
+    Args:
+        con: Connection to the warehouse that looks for d1lab's views first.
+    """
+    found = evaluate(con, shipped_metric("last_day"), {}).fetchall()
+    return {shop: (first, last) for shop, first, last in found if last}
 
 
 def complete(

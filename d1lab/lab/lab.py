@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from d1lab.config_sections import PushTable
-from d1lab.display.labels import Label
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.actions import ActionsMixin
 from d1lab.lab.display import DisplayMixin
 from d1lab.lab.freshness import Freshness
 from d1lab.lab.local_tables import LocalTables, Namespace, callers_names, local_table
+from d1lab.lab.metric_calls import MetricsMixin
 from d1lab.lab.overview import overview
 from d1lab.lab.plan import Plan, explained
 from d1lab.lab.tables import WarehouseTables
-from d1lab.metrics import (
-    Metric,
-    broken_metrics,
-    check_parameters,
-    evaluate,
-    labels_of,
-    load_metrics,
-    parameters_from_text,
-)
+from d1lab.metrics import check_parameters
 from d1lab.parameter_types import as_day
 from d1lab.search import Hit, SearchIndex, open_index
 from d1lab.select_statements import tables_read
-from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Lab(DisplayMixin, ActionsMixin):
+class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:
@@ -148,83 +139,6 @@ class Lab(DisplayMixin, ActionsMixin):
             return explained(con.sql(metric.sql, params=checked), metric.sql, metric.sentence)
         return explained(self.query(sql, params, callers_names()), sql)
 
-    def metric(self, name: str, **params: object) -> pd.DataFrame:
-        """Evaluate a metric; `lab.metrics()` lists them with their parameters.
-
-        Args:
-            name: Name of the metric.
-            params: Parameters of the metric. `shop` is optional if the lab has a default shop.
-
-        Raises:
-            UnknownName: The metric, a parameter, or the shop does not exist.
-            InputError: A parameter is missing or has an invalid type.
-        """
-        metric = self._metric(name)
-        if self.shop and "shop" in metric.parameters:
-            params.setdefault("shop", self.shop)
-        if "shop" in params:
-            self._known_shop(params["shop"])
-        frame = query.evaluated(self._looking_in(metric.is_shipped), metric, params)
-        self._note(name, metric.reads, params)
-        return frame
-
-    def parameters_from_text(self, name: str, texts: Mapping[str, str]) -> dict[str, object]:
-        """Parse the parameters of a metric from text, such as the command line, by declared type.
-
-        Raises:
-            UnknownName: The metric or a parameter does not exist.
-            InputError: A value does not have the declared type.
-        """
-        return parameters_from_text(self._metric(name), texts)
-
-    def _metric(self, name: str) -> Metric:
-        if name not in self._metrics and (
-            problem := broken_metrics(self._metrics_folder).get(name)
-        ):
-            raise InputError(problem)
-        if name not in self._metrics:
-            raise UnknownName("metric", name, self._metrics)
-        return self._metrics[name]
-
-    def _looking_in(self, is_shipped: bool) -> duckdb.DuckDBPyConnection:
-        """Return the connection for a metric: in d1lab's own metrics, names mean d1lab's views."""
-        return self._own_first if is_shipped else self._apps_first
-
-    @cached_property
-    def _own_first(self) -> duckdb.DuckDBPyConnection:
-        return looking_in(self._con, OWN_FIRST)
-
-    @cached_property
-    def _apps_first(self) -> duckdb.DuckDBPyConnection:
-        return looking_in(self._con, APPS_FIRST)
-
-    @property
-    def _metrics(self) -> dict[str, Metric]:
-        """The metrics as their files are now: a metric can be written while the lab is open."""
-        return load_metrics(self._metrics_folder)
-
-    @property
-    def _labels(self) -> dict[str, Label]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return labels_of(self._metrics)
-
-    @property
-    def metric_names(self) -> list[str]:
-        """Names of all metrics."""
-        return sorted(self._metrics)
-
-    def parameters_of(self, metric: str) -> list[str]:
-        """Return the parameters of a metric; none for an unknown one."""
-        return list(self._metrics[metric].parameters) if metric in self._metrics else []
-
-    @property
-    def metrics_folder(self) -> Path | None:
-        """Folder of the project's own metrics; None without a project."""
-        return self._metrics_folder
-
-    def metrics(self) -> pd.DataFrame:
-        """List all metrics: description, unit, grain, views read, and parameters."""
-        return dictionary.describe_metrics(self._metrics.values())
-
     def describe(self, table: str | None = None) -> pd.DataFrame:
         """Return the data dictionary: a row per table, or a row per column of one table.
 
@@ -245,8 +159,7 @@ class Lab(DisplayMixin, ActionsMixin):
     @cached_property
     def _days(self) -> dict[str, tuple[date, date]]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """First and last complete day of data per shop."""
-        found = evaluate(self._own_first, self._metrics["last_day"], {}).fetchall()
-        known = {shop: (first, last) for shop, first, last in found if last}
+        known = days.with_orders(self._own_first)
         return days.complete(self._con, app_shops.app_shops(self._con, self._shop_column) | known)
 
     def _known_shop(self, shop: object) -> str:
@@ -300,7 +213,11 @@ class Lab(DisplayMixin, ActionsMixin):
 
     def timezone(self, shop: str | None = None) -> str | None:
         """Return the IANA name of the time zone of a shop's days; None if unset, then UTC."""
-        return days.zone_of(self._con, self._shop(shop))
+        return self._zone_of(self._shop(shop))
+
+    @cached_property
+    def _zone_of(self) -> Callable[[str], str | None]:
+        return cache(partial(days.zone_of, self._con))
 
     def today(self, shop: str | None = None) -> date:
         """Return today's date in the shop's time zone."""

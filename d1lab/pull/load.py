@@ -20,10 +20,8 @@ from d1lab.pull.batch import QuarantinedValue, TypedBatches
 from d1lab.pull.content import content_of
 from d1lab.pull.fields import ROWID, Field, casts, fields_of
 from d1lab.pull.plan import Sweep
+from d1lab.pull.result import Progress
 from d1lab.warehouse import DAY, TableRecord, kept_day
-
-Progress = Callable[[str, int, int], None]
-"""Called with a table, the rows read so far, and the estimated total."""
 
 NEVER = datetime.min
 """The reread time of a table whose rows were read at two times: the next pull rereads it."""

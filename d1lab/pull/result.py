@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+Progress = Callable[[str, int, int], None]
+"""Called with a table, the rows read so far, and the estimated total."""
 
 
 class TablePull(NamedTuple):
@@ -17,12 +21,13 @@ class TablePull(NamedTuple):
 class PullResult(NamedTuple):
     """The result of a pull."""
 
-    rows_pulled: int
-    rows_read: int  # as billed by D1
-    quarantined: int  # values of the wrong type among the rows pulled
-    seconds: float
-    skipped: bool  # the warehouse was recent enough: nothing was read
-    by_table: dict[str, TablePull]
+    rows_pulled: int = 0
+    rows_read: int = 0  # as billed by D1
+    quarantined: int = 0  # values of the wrong type among the rows pulled
+    seconds: float = 0.0
+    skipped: bool = False  # the warehouse was recent enough: nothing was read
+    by_table: dict[str, TablePull] = {}  # noqa: RUF012  never changed
     note: str = ""  # why the warehouse was rebuilt, if so
     notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
     to_come: int = 0  # rows dated in the future, which views omit until that day
+    age_seconds: float | None = None  # of the data, if --max-age was the reason to skip

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
-from d1lab.lab.freshness import as_utc
+from d1lab.lab.freshness import QUARANTINED, as_utc
 from d1lab.lab.lab import Lab
-from d1lab.runs.record import DataState, TableState
+from d1lab.runs.record import DataState, QuarantinedCount, TableState
+
+
+class ShopState(NamedTuple):
+    """What a run of a shop reads, and what is to be told about it."""
+
+    data: DataState
+    quarantined: tuple[QuarantinedCount, ...]
+    simulated: tuple[str, ...]  # the views with simulated rows of the shop
+
+
+def shop_state(lab: Lab, shop: str) -> ShopState:
+    """Return the state of the warehouse for the runs of a shop; '' for those of all data."""
+    counts = lab.sql(QUARANTINED).fetchall()
+    names = ("table", "column", "reason", "rows")
+    quarantined = (QuarantinedCount(**dict(zip(names, row, strict=True))) for row in counts)
+    return ShopState(data_state(lab, shop), tuple(quarantined), lab.simulated(shop))
 
 
 def data_state(lab: Lab, shop: str) -> DataState:
-    """Return the current state of the warehouse."""
+    """Return the state of the warehouse."""
     tables = lab.sql(
         "SELECT table_name, rows, high_rowid, pulled_at, digest, rows_read"
         " FROM d1lab.tables ORDER BY ALL"

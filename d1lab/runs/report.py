@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -178,16 +179,26 @@ def load_notebook(path: Path) -> Report | None:
     Raises:
         InputError: The notebook cannot be read, or its `parameters` cell is invalid.
     """
-    notebook = _read(path)
+    return _report_in(path, _content(path))
+
+
+@lru_cache(maxsize=256)
+def _report_in(path: Path, content: bytes) -> Report | None:
+    """Return the report in a notebook's content: a plan needs each one several times."""
+    notebook = _parsed(path, content)
     return _report(path, notebook) if _is_report(notebook) else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        notebook: Any = json.loads(content) if content.strip() else None
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"notebook {path}: cannot be read: {error.strerror}") from None
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        notebook: Any = json.loads(content) if content.strip() else None
     except (ValueError, RecursionError) as error:
         raise InputError(f"notebook {path}: not readable as JSON: {error}") from None
     if not content.strip():
@@ -248,7 +259,7 @@ def language_of(path: Path) -> str:
     Raises:
         InputError: The notebook cannot be read.
     """
-    return _language(_read(path))
+    return _language(_parsed(path, _content(path)))
 
 
 def _language(notebook: dict[str, Any]) -> str:

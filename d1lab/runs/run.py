@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -24,10 +24,9 @@ from d1lab.config import Settings
 from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
-from d1lab.lab.freshness import QUARANTINED
 from d1lab.parameters import Days, Value, check
 from d1lab.runs.cancellation import Cancellation
-from d1lab.runs.data_state import data_state
+from d1lab.runs.data_state import ShopState, shop_state
 from d1lab.runs.execute import Execution, OnOutputs, Progress, execute, note
 from d1lab.runs.record import (
     LOG_FILE,
@@ -100,6 +99,7 @@ def prepare(
     values: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
     today: date | None = None,
+    state: Callable[[str], ShopState] | None = None,
 ) -> Task:
     """Check the parameters of a run and resolve its day, without starting anything.
 
@@ -110,6 +110,7 @@ def prepare(
         texts: Parameters as text, from `--set`; they take precedence.
         today: The day that `today` means; None for the current day in the shop's
             time zone.
+        state: Returns `shop_state` of the lab; None to compute it.
 
     Raises:
         UnknownName: A parameter or the shop does not exist.
@@ -126,6 +127,7 @@ def prepare(
     as_of = lab.as_of(shop, str(day) if day else None)
     if "as_of" in parameters:
         parameters["as_of"] = as_of.isoformat()
+    found = state(shop) if state else shop_state(lab, shop)
     return Task(
         database=lab.database,
         report=report,
@@ -133,12 +135,9 @@ def prepare(
         as_of=as_of,
         parameters=parameters,
         given=tuple(name for name in parameters if name in values or name in texts),
-        data=data_state(lab, shop),
-        quarantined=tuple(
-            QuarantinedCount(table=table, column=column, reason=reason, rows=rows)
-            for table, column, reason, rows in lab.sql(QUARANTINED).fetchall()
-        ),
-        simulated=lab.simulated(shop),
+        data=found.data,
+        quarantined=found.quarantined,
+        simulated=found.simulated,
     )
 
 

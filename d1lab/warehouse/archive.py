@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 
 import duckdb
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from d1lab import catalog
 from d1lab.errors import StaleDataError
@@ -228,6 +226,9 @@ def _entry(fields: Mapping[str, Any]) -> ArchivedFile:
 
 def _of_itself(folder: Path, path: Path) -> ArchivedFile | None:
     """Return the entry that a file has of itself; None if it is not one of the archive's."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         entry = (pq.read_metadata(path).metadata or {})[ENTRY.encode()]
         return _measured(_entry(orjson.loads(entry)), path)

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -179,12 +180,19 @@ def has_days_since(
     """
     if count_to_come(con) and now.date() > then.date():
         return True
+    if not any(_day(now, zone) > _day(then, zone) for zone in {"", *zones.values()}):
+        return False  # the usual answer, without a scan
     use_zones(con, zones)
     ended = (
         "SELECT 1 FROM d1lab.order_lines GROUP BY shop HAVING max(day) >= local_day(shop, $then)"
     )
     passed = " AND local_day(shop, $now) > local_day(shop, $then) LIMIT 1"
     return bool(con.execute(ended + passed, {"then": then, "now": now}).fetchall())
+
+
+def _day(moment: datetime, zone: str) -> date:
+    """Return the day of a moment (UTC) in a time zone; '' for UTC."""
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone or "UTC")).date()
 
 
 def _keep(con: duckdb.DuckDBPyConnection, name: str, moment: str, columns: Collection[str]) -> None:

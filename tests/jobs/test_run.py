@@ -21,7 +21,7 @@ from d1lab.d1.connect import connect
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
-from d1lab.jobs import run as jobs_run
+from d1lab.jobs import job_runner
 from d1lab.jobs.job_result import JobResult, overall_exit_code
 from d1lab.jobs.leases import Work
 from d1lab.jobs.run import run_reports
@@ -207,14 +207,14 @@ def test_broken_files_of_an_earlier_run_do_not_stop_the_next(settings, ledger, u
 def test_an_unexpected_error_is_its_own_jobs(settings, use, monkeypatch):
     """Even an unforeseen error stops one report, not the others."""
     use("ends_well", "uses_the_lab")
-    really = jobs_run.write_page
+    really = job_runner.write_page
 
     def fail(run_dir: Path, reports_dir: Path) -> Path:
         if "ends_well" in run_dir.name:
             raise ZeroDivisionError("nobody thought of this")
         return really(run_dir, reports_dir)
 
-    monkeypatch.setattr(jobs_run, "write_page", fail)
+    monkeypatch.setattr(job_runner, "write_page", fail)
     outcomes = {o.job.task.report.name: o for o in run_reports(settings, **HARBOR)}
     assert outcomes["uses_the_lab"].status == "done"
     assert outcomes["ends_well"].status == "failed"
@@ -358,6 +358,37 @@ def test_a_time_out_ends_with_its_code(settings, ledger, use, monkeypatch, tmp_p
     outcome = only(run_reports(settings, **HARBOR, timeout_seconds=1.5))
     assert (outcome.status, outcome.exit_code) == ("timeout", 4)
     assert "1.5 s" in outcome.page.read_text()
+
+
+IDLE = """
+import sys
+from d1lab.cli import main
+sys.argv = ["d1lab", "run"]
+try:
+    main()
+finally:
+    print(*(name for name in {heavy} if name in sys.modules), sep="\\n")
+"""
+HEAVY = ("pandas", "numpy", "pyarrow", "scipy", "papermill", "jupyter_client", "nbformat", "jinja2")
+HEAVY += ("altair", "markdown_it", "httpx2", "adbc_driver_sqlite", "d1lab.runs.kernels.fork_client")
+
+
+def test_a_command_with_nothing_to_do_imports_nothing_that_runs_reports(settings, use):
+    """Most calls of a scheduler: the same D1, and reports that are up to date."""
+    use("ends_well")
+    with closing(connect(settings)) as db:
+        pull(db, settings.folder(), database="demo", zones=settings.resolve()[1].zones)
+    assert only(run_reports(settings)).status == "done"
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE.format(heavy=HEAVY)],
+        env={**os.environ, "D1LAB_ROOT": str(settings.root)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    table, imported = done.stdout.split("\n", 2)[1], done.stdout.splitlines()[2:]
+    assert table.split("\t")[1:3] == ["ends_well", "current"], done
+    assert imported == [""], done.stderr
 
 
 def test_locked_work_is_left_to_its_holder(settings, ledger, use):

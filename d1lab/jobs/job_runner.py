@@ -1,0 +1,153 @@
+"""Run one job: its notebook, its page, and the push of its results; errors are results, too."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from d1lab import outbox
+from d1lab.config import Settings
+from d1lab.errors import D1labError, LockedError
+from d1lab.jobs.after import keep_after
+from d1lab.jobs.due import Job, judge, key_of
+from d1lab.jobs.inputs import narrowed, tables_in
+from d1lab.jobs.job_result import JobResult, Progress, current, is_to_push, planned
+from d1lab.jobs.ledger import open_ledger
+from d1lab.jobs.push_actions import stage_actions
+from d1lab.jobs.push_staged import push_staged
+from d1lab.jobs.run_cost import with_rows_read
+from d1lab.jobs.run_events import RunEvents
+from d1lab.pages.page import write_page
+from d1lab.pages.svg import prerender
+from d1lab.runs.cancellation import Cancellation
+from d1lab.runs.run import exit_code, new_run_dir, run
+
+_log = logging.getLogger(__name__)
+
+KERNEL_RETRIES = 1
+
+
+class JobRunner:
+    """Runs jobs in the threads of one `run_jobs`, whose arguments it takes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        push: bool | None,
+        timeout_seconds: float,
+        progress: Progress | None,
+        stage: bool,
+        cancellation: Cancellation | None,
+    ) -> None:
+        self.settings, self.push, self.stage = settings, push, stage
+        self.timeout_seconds, self.progress = timeout_seconds, progress
+        self.ledger = open_ledger(settings)
+        self.cancellation = cancellation or Cancellation()
+        self.events = RunEvents(settings)
+        self._pushing = Lock()
+
+    def outcome(self, job: Job, first: Sequence[Future[JobResult]] = ()) -> JobResult:
+        """Run one job after those that come first; errors are results, too."""
+        wait(first)
+        return planned(job) if job.broken else self.events.ended(self._outcome(job))
+
+    def _outcome(self, job: Job) -> JobResult:
+        try:
+            with self.ledger.lease(job.work) as lease:
+                if job.due:
+                    job = self._still(job)
+                outcome = self._run(job) if job.due else current(self.settings, job)
+                if not is_to_push(outcome, asked=self.push):
+                    return outcome
+                if not lease.beat():
+                    raise LockedError(
+                        f"{job.work}: lost the lock, so nothing was written to D1. Run "
+                        "the report again."
+                    )
+                with self._pushing:
+                    return push_staged(self.settings, self.ledger, outcome)
+        except LockedError as error:
+            return JobResult(job, "locked", str(error), error.exit_code)
+        except (D1labError, OSError) as error:
+            return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
+        except Exception as error:  # noqa: BLE001  one failed report does not stop the others
+            _log.debug("%s", job.task, exc_info=error)
+            what = f"unexpected {type(error).__name__}: {error}"
+            return JobResult(job, "failed", what, D1labError.exit_code)
+
+    def _still(self, job: Job) -> Job:
+        """Judge the job again: another process may have done it before this one got the lease."""
+        is_forced = job.reason == "forced"
+        if is_forced and not job.task.after:
+            return job
+        now = judge(self.settings, self.ledger, job.task, force=is_forced)
+        is_as_lost = job.lost and now.last and job.last and now.last.run_id == job.last.run_id
+        return job if is_as_lost else now
+
+    def _run(self, job: Job) -> JobResult:
+        """Run the report, and once more if its kernel died."""
+        outcome = self._run_once(job)
+        for _ in range(KERNEL_RETRIES):
+            error = outcome.record.error if outcome.record else None
+            if error is None or error.kind != "kernel":
+                break
+            outcome = self._run_once(job)
+        return outcome
+
+    def _run_once(self, job: Job) -> JobResult:
+        run_dir = new_run_dir(self.settings, job.task)
+        if not self.stage:
+            outbox.stage_nothing(run_dir)
+        keep_after(run_dir, self.ledger, job.task)
+        self.ledger.start(_row(job, run_dir.name))
+        self.events.started(job, run_dir.name)
+        previous = self.ledger.previous(job.series, job.task.as_of)
+        record, _ = run(
+            self.settings,
+            job.task,
+            run_id=run_dir.name,
+            timeout_seconds=self.timeout_seconds,
+            previous_run_id=previous.run_id if previous else None,
+            progress=self._progress(job),
+            cancellation=self.cancellation,
+            on_outputs=prerender,
+        )
+        inputs = narrowed(job.inputs, run_dir, job.task.shop)
+        record = with_rows_read(record, read := tables_in(inputs))
+        record.save(run_dir)
+        if self.settings.push.actions and self.stage:
+            record = stage_actions(run_dir, record)
+        self.events.ran(record, read)
+        page = write_page(run_dir, self.settings.reports_dir)
+        key = key_of(job.series, job.task, inputs)
+        shown = page.relative_to(self.settings.reports_dir).as_posix()
+        self.ledger.finish(record, key, inputs, shown)
+        ended = (record.status, record.reason, exit_code(record), record.run_id)
+        return JobResult(job, *ended, page, record)
+
+    def _progress(self, job: Job) -> Callable[[int, int], None] | None:
+        tell = self.progress
+        return (lambda done, cells: tell(str(job.task), done, cells)) if tell else None
+
+
+def _row(job: Job, run_id: str) -> dict[str, Any]:
+    """Return the ledger's row for the start of a run."""
+    task = job.task
+    return {
+        "run_id": run_id,
+        "series": job.series,
+        "as_of": task.as_of.isoformat() if task.as_of else None,
+        "key": key_of(job.series, task, job.inputs),
+        "inputs": json.dumps(job.inputs),
+        "database": task.database,
+        "shop": task.shop,
+        "report": task.report.name,
+        "parameters": json.dumps(task.parameters),
+        "status": "running",
+        "started_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+    }
