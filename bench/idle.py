@@ -53,12 +53,12 @@ def _least(root: Path, source: str, *arguments: str) -> float:
 
 def _cpu(root: Path, source: str, *arguments: str) -> float:
     """Return the processor seconds of a Python program and its children."""
+    kept = {name: value for name, value in os.environ.items() if name != _WITHOUT_CACHE}
     before = os.times()
     subprocess.run(
         [sys.executable, "-c", source, *arguments],
         cwd=root,
-        env={k: v for k, v in os.environ.items() if k != _WITHOUT_CACHE}
-        | {"D1LAB_ROOT": str(root)},
+        env=kept | {"D1LAB_ROOT": str(root)},
         check=True,
         capture_output=True,
     )

@@ -125,6 +125,12 @@ class PullSettings(BaseModel):
         description="When a pull rereads the app's counters: `daily` (the first pull of each UTC "
         "day) or `always` (every pull). Every pull reads new order lines.",
     )
+    max_age: float | None = Field(
+        default=None,
+        ge=0,
+        description="Age in seconds up to which data is recent enough, such as `300`: then `d1lab "
+        "pull` and `d1lab run` ask D1 nothing. `--max-age` takes precedence. Default: none.",
+    )
 
 
 class PushTable(BaseModel):

@@ -55,23 +55,19 @@ def pull(
 ) -> None:
     """Pull new and changed D1 rows into the warehouse."""
     from d1lab.catalog import TABLES
-    from d1lab.d1.connect import connect
+    from d1lab.d1.database import Usage
     from d1lab.d1.limits import bill
-    from d1lab.pull import pull as fetch
+    from d1lab.pull import pull_database
 
     settings = load_settings()
-    name, chosen = settings.resolve(database)
-    with closing(connect(settings, database)) as db, progress_bars() as progress:
-        result = fetch(
-            db,
-            settings.folder(database),
-            database=name,
+    with progress_bars() as progress:
+        result = pull_database(
+            settings,
+            database,
             tables=table or None,
             full=full,
-            max_rows_read=max_rows_read,
-            counters=settings.pull.counters,
-            zones=chosen.zones,
             max_age_seconds=max_age,
+            max_rows_read=max_rows_read,
             accept_dropped=accept_dropped,
             progress=progress,
         )
@@ -79,7 +75,9 @@ def pull(
         print_json(result)
         return
     if result.skipped:
-        echo_err("pull: up to date, 0 rows read")
+        if result.age_seconds is None:
+            echo_err("pull: up to date, 0 rows read")
+        echo_pull_notes(result)
         return
     columns = ("table", "rows_pulled", "rows_read", "read_whole")
     rows = [
@@ -88,9 +86,10 @@ def pull(
         if t.rows_pulled or t.rows_read or name not in TABLES  # d1lab's tables only if in D1
     ]
     print_rows(columns, rows)
+    usage, plan = Usage(rows_read=result.rows_read), settings.resolve(database)[1].plan
     echo_err(
         f"pull: {counted(result.rows_pulled, 'row')} in {result.seconds:.1f} s. Billed rows "
-        f"read: {db.meter.total.rows_read:,} ({bill(db.meter.total, chosen.plan)})"
+        f"read: {usage.rows_read:,} ({bill(usage, plan)})"
     )
     echo_pull_notes(result)
 

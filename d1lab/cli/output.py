@@ -40,7 +40,11 @@ SetOption = Annotated[
 ]
 MaxAgeOption = Annotated[
     float | None,
-    typer.Option(help=("Skip the pull if the last one is newer than this many seconds."), min=0),
+    typer.Option(
+        help="Skip the pull, and ask D1 nothing, if the data is no older than this many seconds, "
+        "such as 300. 0: always pull. Default: [pull] max_age of d1lab.toml.",
+        min=0,
+    ),
 ]
 MaxRowsOption = Annotated[
     int | None, typer.Option(help="Stop before reading more than this many billed rows.", min=0)
@@ -168,6 +172,8 @@ def echo_err(text: str) -> None:
 
 def echo_pull_notes(pulled: PullResult) -> None:
     """Print notes on a pull: the reason for a rebuild, and the number of quarantined values."""
+    if pulled.age_seconds is not None:
+        echo_err(f"pull: skipped. The data is {_age(pulled.age_seconds)} old; D1 was not asked")
     if pulled.note:
         echo_err(f"pull: {pulled.note}")
     for note in pulled.notes:
@@ -182,6 +188,13 @@ def echo_pull_notes(pulled: PullResult) -> None:
             f"pull: {counted(pulled.to_come, 'row')} dated in the future, left out of views and "
             "reports until that day. To list them: d1lab sql 'FROM d1lab.quarantine'"
         )
+
+
+def _age(seconds: float) -> str:
+    """Return an age in seconds, from two minutes on in minutes, and from two hours on in hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -194,20 +193,15 @@ def _pull(
     *,
     accept_dropped: bool,
 ) -> PullResult:
-    from d1lab.d1.connect import connect
-    from d1lab.pull import pull as fetch
+    from d1lab.pull import pull_database
 
-    name, chosen = settings.resolve(database)
-    with closing(connect(settings, database)) as db, progress_bars() as progress:
-        return fetch(
-            db,
-            settings.folder(database),
-            database=name,
+    with progress_bars() as progress:
+        return pull_database(
+            settings,
+            database,
             max_age_seconds=max_age,
             max_rows_read=max_rows_read,
-            counters=settings.pull.counters,
             accept_dropped=accept_dropped,
-            zones=chosen.zones,
             progress=progress,
         )
 

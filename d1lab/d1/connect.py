@@ -94,8 +94,8 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
         InputError: Its file does not exist, its URL has an unknown kind, or it is read-only.
     """
     name, chosen = settings.resolve(database)
+    url = url_of(settings, name)
     kind, _, path = chosen.url.partition(":")
-    url = chosen.url
     if kind in ("sqlite", "dump"):
         file = settings.root / Path(path)
         if not file.is_file():
@@ -108,13 +108,19 @@ def connect(settings: Settings, database: str | None = None, *, write: bool = Fa
                 f"database {name!r} is {what} and read-only. To create reports "
                 "without writing back, use `d1lab run --no-push`."
             )
-        url = f"{kind}:{file}"
     if kind in GATEWAYS:
         db = _through_gateway(settings, chosen, write=write)
     else:
         db = _without_gateway(settings, url, write=write)
     db.meter.on_close = partial(_note, settings.folder(name), db.meter)
     return db
+
+
+def url_of(settings: Settings, database: str | None = None) -> str:
+    """Return a database's URL; that of a file with its full path."""
+    url = settings.resolve(database)[1].url
+    kind, _, path = url.partition(":")
+    return f"{kind}:{settings.root / Path(path)}" if kind in ("sqlite", "dump") else url
 
 
 def _without_gateway(settings: Settings, url: str, *, write: bool) -> Database:
