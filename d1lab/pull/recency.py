@@ -1,7 +1,5 @@
 """Whether the warehouse is recent enough, so that a pull has nothing to read."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from collections.abc import Sequence

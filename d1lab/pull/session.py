@@ -3,8 +3,6 @@
 What reads rows is imported only then: most pulls of a scheduler find nothing new.
 """
 
-# pyright: standard
-
 from __future__ import annotations
 
 import logging
