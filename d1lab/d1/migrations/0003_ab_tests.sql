@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS d1lab_ab_test_inputs (
   source TEXT
 ) WITHOUT ROWID;
 
--- Sufficient statistics per day and variant, for interim looks.
+-- Sufficient statistics per day and variant, for interim looks. covariate: sums over the day's visitors
+-- of a value x measured before the test, of x * x, x * revenue, and x * profit; NULL where unknown.
 CREATE TABLE IF NOT EXISTS ab_test_daily (
   test_id TEXT NOT NULL,
   shop TEXT NOT NULL,
@@ -36,7 +37,11 @@ CREATE TABLE IF NOT EXISTS ab_test_daily (
   revenue_squares REAL,
   discount_cost DECIMAL(10,2),
   profit DECIMAL(10,2),
-  profit_squares REAL
+  profit_squares REAL,
+  covariate REAL,
+  covariate_squares REAL,
+  covariate_revenue REAL,
+  covariate_profit REAL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ab_test_daily_key ON ab_test_daily (test_id, day, variant);
 
