@@ -97,7 +97,7 @@ def ab(
 
 def _print_decision(result: AbResult, asked: str, *, as_json: bool) -> None:
     from d1lab.analyses.ab_tests.decision import as_json as plain
-    from d1lab.analyses.ab_tests.report import sentence
+    from d1lab.analyses.ab_tests.sentences import sentence
 
     fields = plain(result)
     if as_json:
@@ -125,7 +125,7 @@ def _print_several(
         raise InputError("--looks requires two variants: with more, a test is evaluated once")
     from d1lab.analyses.ab_tests.arms import calculate_arms, letter, named
     from d1lab.analyses.ab_tests.decision import as_json as plain
-    from d1lab.analyses.ab_tests.report import sentence
+    from d1lab.analyses.ab_tests.sentences import sentence
 
     found = calculate_arms(a, others, share=share, alpha=alpha, always_valid=always_valid)
     if as_json:

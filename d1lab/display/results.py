@@ -10,13 +10,14 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from d1lab.display.ab_test_list import AbTestList
 from d1lab.display.actions import Actions
 from d1lab.display.figures import Figures
 from d1lab.display.table import DataTable
 from d1lab.display.words import Note, Verdict
 
 _NAME = "__d1lab_show__"
-_RESULTS = (Actions, DataTable, Figures, Note, Verdict)
+_RESULTS = (AbTestList, Actions, DataTable, Figures, Note, Verdict)
 
 
 class _EveryLine(ast.NodeTransformer):

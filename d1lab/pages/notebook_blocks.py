@@ -16,6 +16,7 @@ from markupsafe import Markup
 from d1lab.charts.plain_svg import live_spec
 from d1lab.charts.theme import is_interactive
 from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.display.ab_test_list import AbTestList
 from d1lab.display.actions import Actions
 from d1lab.display.details import Details
 from d1lab.display.table import TableColumn
@@ -54,9 +55,9 @@ class ChartBlock(NamedTuple):
 
 
 class DisplayBlock(NamedTuple):
-    """A table, details, a note, or a verdict within the notebook's text."""
+    """A table, details, a note, a verdict, or a list of tests within the notebook's text."""
 
-    value: DataTable | Details | Note | Verdict
+    value: DataTable | Details | Note | Verdict | AbTestList
     form: str
 
 
@@ -101,6 +102,11 @@ class NotebookContent(NamedTuple):
     def tables(self) -> list[DataTable]:
         """Return the tables, without those of charts."""
         return [b.value for b in self.blocks if b.form == "table"]
+
+    @property
+    def forms(self) -> set[str]:
+        """Return the kinds of its blocks."""
+        return {block.form for block in self.blocks}
 
     @property
     def cut(self) -> list[DataTable]:
@@ -196,6 +202,8 @@ def _display(data: Mapping[str, Any], name: str) -> Any:
         return DisplayBlock(Verdict.of(**data[Verdict.MIME]), "verdict")
     if Figures.MIME in data or Actions.MIME in data:
         return None  # shown at the top of the page
+    if AbTestList.MIME in data:
+        return DisplayBlock(AbTestList.from_json(data[AbTestList.MIME]), "ab_tests")
     if DataTable.MIME in data:
         return DisplayBlock(DataTable.from_json(data[DataTable.MIME]), "table")
     if Details.MIME in data:

@@ -100,7 +100,9 @@ def _render(
 ) -> str:
     scripts = None if static else Scripts.of(content, cache_dir or run_dir.parents[2] / "cache")
     changes = what_changed(load_results(run_dir), previous.figures)
-    style = palette_css() + drawing_css() + "".join(map(asset, STYLES))
+    listed = "ab_tests" in content.forms  # each test has its figures and its action in its row
+    sheets = (*STYLES, "ab_tests.css") if listed else STYLES
+    style = palette_css() + drawing_css() + "".join(map(asset, sheets))
     page = (
         environment()
         .get_template("page.html")
@@ -110,10 +112,10 @@ def _render(
             scripts=scripts,
             style=Markup(style),
             style_policy=_style_policy(style, scripts),
-            actions=action_rows(load_actions(run_dir), _stem(run), files),
+            actions=[] if listed else action_rows(load_actions(run_dir), _stem(run), files),
             cards=report_cards(run_dir, _stem(run), files),
             changes=changes,
-            leading=_leading(changes),
+            leading=[] if listed else _leading(changes),
             previous=previous,
             freshness=freshness(run, now or datetime.now(UTC)),
             reads=_reads(run_dir),

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
 from d1lab.display.sources import simulated
+from d1lab.pages.ab_test_rows import per_visitor_text, shown_tests, span_text
 from d1lab.pages.table_layout import layout, opening
 from d1lab.runs.record import RunRecord, setting
 from d1lab.stats.periods import dates_of
@@ -100,6 +101,9 @@ def filters() -> dict[str, Callable[..., Any]]:
         "prose": _quoted_prose,
         "quoted": quoted,
         "sentence": sentence,
+        "shown_tests": shown_tests,
+        "span_text": span_text,
+        "variant": per_visitor_text,
         "settings_of": settings_of,
         "simulated": simulated,
         "whole": _unbroken,

@@ -111,6 +111,7 @@ document.documentElement.classList.add("js");
 for (const table of document.querySelectorAll("table.data")) {
   const of = (name) => document.querySelector(`[data-${name}="${table.id}"]`);
   for (const header of table.tHead.rows[0].cells) {
+    if (header.matches(".fixed")) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...header.childNodes);

@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from d1lab import catalog
-from d1lab.analyses.ab_tests import report, tables
+from d1lab.analyses.ab_tests import list_report, report, tables
 from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.advice import advised
 from d1lab.analyses.ab_tests.decision import as_json
+from d1lab.analyses.ab_tests.sentences import sentence
 from d1lab.analyses.ab_tests.validation import parse_guardrails, parse_variant_config
 from d1lab.lab import Lab
 from d1lab.metrics import evaluate, load_metrics
@@ -85,7 +87,7 @@ def test_the_guides_columns_alone_are_refused_with_a_reason() -> None:
     found = decide(row(**guide, variant_b_revenue=3_600.0, ended=True, ended_at=UNTIL_MOMENT))
     assert found.result.status == "not_declared"
     assert found.result.order_value_b == 40.0
-    assert "not declared" in report.sentence(found.result)
+    assert "not declared" in sentence(found.result)
 
 
 UNTIL_MOMENT = datetime(2026, 5, 10)
@@ -106,7 +108,7 @@ def test_a_stored_method_stays() -> None:
     fixed = row(**COUNTS, **DECLARED, method="fixed", planned_end_at=START + timedelta(days=20))
     found = decide(fixed)
     assert (found.result.status, found.result.p_value, found.days_left) == ("running", None, 10)
-    assert "evaluated once" in report.sentence(found.result)
+    assert "evaluated once" in sentence(found.result)
     strange = decide(row(**COUNTS, **DECLARED, method="gut feeling"))
     assert strange.result.status == "invalid_input"
 
@@ -210,8 +212,8 @@ def test_staged_rows_are_the_columns_that_d1lab_owns() -> None:
 def test_verdicts_are_sentences(given: dict[str, Any], said: str) -> None:
     """The sentence on the page for each outcome of a test."""
     found = decide(row(**{**COUNTS, **DECLARED, "method": "fixed", **given}))
-    assert said in report.sentence(found.result)
-    assert "p =" not in report.sentence(found.result)
+    assert said in sentence(found.result)
+    assert "p =" not in sentence(found.result)
 
 
 def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
@@ -224,11 +226,12 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     }
     found = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("a", "missed")
-    assert report.sentence(found.result).startswith(
+    assert sentence(found.result).startswith(
         "Keep A: although B converts 24% more than A, it earns 30% less profit per visitor"
     )
-    text, status = report.verdict([found])
-    assert (text, status) == ("No test supports rolling out B; 1 keep A.", "neutral")
+    test = row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True)
+    text, status = report.verdict(advised([found], [test], UNTIL))
+    assert (text, status) == ("No test of 1 shows that B earns more. Keep A: 1.", "neutral")
     [line] = tables.break_evens([found])
     assert line["break_even_lift"] == pytest.approx(40 / (14_000 / 620) - 1)
 
@@ -244,13 +247,13 @@ def test_a_tie_that_loses_money_says_so() -> None:
     tie = {**COUNTS, "variant_b_conversions": 520}
     found = decide(row(**tie, **DECLARED, **profits, method="fixed", ended=True))
     assert (found.result.winner, found.result.break_even) == ("a", "missed")
-    assert report.sentence(found.result).startswith("Keep A: B earns 30% less profit per visitor")
+    assert sentence(found.result).startswith("Keep A: B earns 30% less profit per visitor")
     near = {**tie, **profits, "variant_b_profit": 17_330.0}
     found = decide(
         row(**near, **DECLARED, method="fixed", ended=True, primary_metric="conversions")
     )
     assert (found.result.winner, found.result.break_even) == ("none", "missed")
-    told = report.sentence(found.result)
+    told = sentence(found.result)
     assert told.endswith("not significant, and B earns less profit per visitor.")
 
 
@@ -263,14 +266,17 @@ def test_a_running_test_that_loses_money_is_to_be_stopped(method: str) -> None:
         "variant_a_profit_squares": 4e5,
         "variant_b_profit_squares": 3e5,
     }
-    found = decide(row(**COUNTS, **DECLARED, **losing, method=method, planned_visitors=30_000))
+    test = row(**COUNTS, **DECLARED, **losing, method=method, planned_visitors=30_000)
+    found = decide(test)
     assert (found.result.winner, found.test.plan.primary_metric) == ("a", "profit")
-    told = report.sentence(found.result)
+    told = sentence(found.result)
     assert told.startswith("Stop the test and keep A: although B converts 24% more")
-    assert report.status(found.result) == "bad"
-    won = decide(row(**COUNTS, **DECLARED, method="fixed", ended=True, test_name="x"))
-    text, status = report.verdict([won, found])
-    assert (text, status) == ("Stop 1 of 2 tests: B is worse (t); roll out B in 1 (x).", "bad")
+    won = {"test_id": "w", "test_name": "x"}
+    winning = row(**COUNTS, **DECLARED, **won, method="fixed", ended=True)
+    both = advised([decide(winning), found], [winning, test], UNTIL)
+    text, status = report.verdict(both, "USD")
+    assert text == "Stop 1 of 2 tests (t): $10,500 lost a month while B is shown. Take B: 1."
+    assert status == "bad"
     [staged] = ab_tests.results([found])
     assert staged["winner"] == "a"
 
@@ -283,7 +289,7 @@ def test_profit_is_primary_unless_another_metric_is_declared() -> None:
     assert known.result.primary_metric == "profit"
     totals = decide(row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True))
     assert totals.result.primary_metric == "conversions"
-    assert "profit" not in report.sentence(totals.result)
+    assert "profit" not in sentence(totals.result)
 
 
 def test_totals_describe_what_nothing_may_be_concluded_from() -> None:
@@ -306,18 +312,17 @@ def test_headline_counts_every_test_once() -> None:
         row(**{**COUNTS, "variant_b_conversions": 510}, **DECLARED),
         row(variant_a_conversions=5, variant_b_conversions=6),
     ]
+    ends = [test | {"test_id": f"t{place}"} for place, test in enumerate(ends)]
     decisions = [decide(test) for test in ends]
-    text, status = report.verdict(decisions)
+    text, status = report.verdict(advised(decisions, ends, UNTIL))
     assert status == "good"
-    assert text == (
-        "Roll out B in 1 of 5 tests (x); 1 keep A; 1 inconclusive; 1 running; 1 without a result."
-    )
+    assert text == "Take B in 1 of 5 tests (x). Repeat: 1. Wait: 1. Keep A: 2."
 
 
 def test_no_chance_or_level_is_shown_as_certain() -> None:
     """The maximum is 99.99, and a probability near 1 is shown as > 99.9%, not as 100%."""
     sure = decide(row(**{**COUNTS, "variant_b_conversions": 900}, **DECLARED, ended=True))
-    [shown] = report.verdicts([sure])
+    [shown] = list_report.verdicts([sure])
     assert (shown["confidence"], shown["chance_b_better"]) == ("99.99%", "> 99.9%")
 
 

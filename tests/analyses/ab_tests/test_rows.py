@@ -11,7 +11,10 @@ import pytest
 
 from d1lab.analyses.ab_tests import report
 from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.advice import advised
+from d1lab.analyses.ab_tests.list_report import all_tests, evidence_list
 from d1lab.analyses.ab_tests.rows import read_test
+from d1lab.analyses.ab_tests.sentences import sentence
 from d1lab.metrics import evaluate, load_metrics
 from tests.analyses.ab_tests.test_ab_tests import COUNTS, DECLARED, START, UNTIL, day_rows, row
 
@@ -182,7 +185,7 @@ def test_the_default_plan_is_the_same_whenever_it_is_first_seen() -> None:
     again = decide({**test, **ab_tests.plans([early])[0]}, looks)
     assert again.result == whole.result
     assert whole.result.look == 1  # the seventh day; the fourteenth is to come
-    assert report.sentence(early.result) == "Running. The first planned look is still to come."
+    assert sentence(early.result) == "Running. The first planned look is still to come."
 
 
 def test_an_endless_test_is_tuned_to_the_orders_before_it() -> None:
@@ -226,18 +229,14 @@ def test_many_tests_do_not_fail_a_report() -> None:
         p is not None and p >= (one.result.p_value or 0)
         for p, one in zip(shown, decisions, strict=True)
     )
-    lifts = report.charts(decisions)["lifts"]
-    assert len(lifts.frame) == 40
-    assert lifts.title.endswith("first 40 of 120 tests")
-    text, _ = report.verdict(decisions)
+    found = advised(decisions, tests, UNTIL)
+    text, _ = report.verdict(found)
     assert "more)" in text
-    looks = day_rows(
-        10, {"visitors": 1_000, "conversions": 50}, {"visitors": 1_000, "conversions": 62}
-    )
-    monitored = [decide(row(**DECLARED, test_name=f"t{n}"), looks) for n in range(9)]
-    progress = report.charts(monitored)["progress"]
-    assert progress.frame["test"].nunique() == 6
-    assert progress.title.endswith("first 6 of 9 tests")
+    assert text.endswith("Older: 60.")
+    shown = evidence_list(found, "USD")
+    assert (len(shown.rows), shown.total) == (60, 120)
+    table = all_tests(found)
+    assert (len(table.frame), table.limit) == (120, 200)
 
 
 def test_start_without_a_time_has_no_default_plan() -> None:

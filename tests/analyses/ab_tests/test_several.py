@@ -9,8 +9,9 @@ import orjson
 import pandas as pd
 import pytest
 
-from d1lab.analyses.ab_tests import actions, report, several
+from d1lab.analyses.ab_tests import actions, list_report, report, several
 from d1lab.analyses.ab_tests import shop as ab_tests
+from d1lab.analyses.ab_tests.advice import advised
 from d1lab.analyses.ab_tests.decision import as_json
 from d1lab.lab import Lab
 from tests.analyses.ab_tests.test_ab_tests import COUNTS, START, UNTIL, row
@@ -38,10 +39,12 @@ def test_c_can_win():
     found = decide(680, **ENDED)
     [staged] = ab_tests.results([found])
     assert staged["winner"] == found.winner == "c"
-    [shown] = report.verdicts([found])
+    [shown] = list_report.verdicts([found])
     assert shown["verdict"].startswith("Roll out C: it converts 36% more than A")
-    assert report.verdict([found]) == ("Roll out a variant in 1 of 1 test (t: C).", "good")
-    [action] = actions.declared([found], [row(**ENDED)], UNTIL)
+    tests = advised([found], [row(**ENDED)], UNTIL)
+    text, status = report.verdict(tests)
+    assert (text, status) == ("Take a variant in 1 of 1 test (t: C). Keep A: 1.", "good")
+    [action] = actions.declared(tests)
     assert (action["verb"], action["key"]) == ("Take C", "take-t-c")
 
 
@@ -49,13 +52,29 @@ def test_a_losing_variant_is_to_be_stopped_while_the_test_runs():
     """C loses and B is open: D1 has no winner yet, the page is red, and C alone is stopped."""
     found = decide(330)
     assert ab_tests.results([found])[0]["winner"] is None
-    [shown] = report.verdicts([found])
+    [shown] = list_report.verdicts([found])
     assert shown["verdict"].startswith("Running: B converts 4% more than A")
     assert shown["verdict"].endswith("Not significant yet. Stop C: worse than A.")
-    text, status = report.verdict([found])
-    assert (text, status) == ("Stop 1 of 1 test: a variant is worse (t).", "bad")
-    [action] = actions.declared([found], [row()], UNTIL)
+    tests = advised([found], [row()], UNTIL)
+    text, status = report.verdict(tests)
+    assert text == "Stop 1 of 1 test (t: C): a variant does worse than A. Wait: 1."
+    assert status == "bad"
+    [action] = actions.declared(tests)
     assert (action["verb"], action["what"]) == ("Stop", "variant C of the test “t”")
+
+
+def test_of_two_winners_the_one_further_ahead_is_taken():
+    """B beats A as well, and waits; profit a month is that of all three variants' visitors."""
+    counts = COUNTS | {"variant_b_conversions": 640}
+    test = row(**counts, **THIRD, method="always_valid", **ENDED)
+    found = ab_tests.decide([test], [], UNTIL, [arm(680)])
+    tests = advised(found, [test], UNTIL)
+    assert [(one.name, one.told_verb) for one in tests] == [("t: B", "Wait"), ("t: C", "Take C")]
+    shown = list_report.evidence_list(tests, "USD").rows
+    assert [(one.anchor, one.arms) for one in shown] == [
+        ("test-t-c", "C against A"),
+        ("test-t-b", "B against A"),
+    ]
 
 
 def test_rows_show_all_variants_with_the_control_first():
@@ -69,7 +88,7 @@ def test_rows_show_all_variants_with_the_control_first():
     ]
     assert [r.get("state") for r in rows] == [None, "Not significant", "Better than A"]
     assert (rows[2]["lift"], rows[2]["correction"]) == (pytest.approx(0.36), "Bonferroni")
-    tables = report.tables([found])
+    tables = report.tables([found], advised([found], [row(**ENDED)], UNTIL))
     assert [len(tables[name].frame) for name in ("arms", "totals", "traffic")] == [3, 0, 0]
     assert [f["dimension"] for f in report.figures([found])] == ["t: B", "t: C"]
 
