@@ -28,7 +28,7 @@ from d1lab.runs.run import kernel_environment, open_lab, prepare, run
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-REPORTS = sorted(set(NOTEBOOKS) - {"tour"})
+REPORTS = sorted(set(NOTEBOOKS) - {"tour", "fleet"})
 MAX_LINES = 40
 VEGA = "application/vnd.vegalite.v6+json"
 

@@ -19,6 +19,7 @@ from d1lab.cli.output import (
     print_json,
     print_rows,
     progress_bars,
+    shown_path,
 )
 from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
@@ -229,6 +230,27 @@ def status(
             f"{running:,} running"
         )
     raise typer.Exit(1 if any(entry.status == "failed" for entry in shown) else 0)
+
+
+@app.command(epilog="Example: d1lab fleet report")
+def report(target: TargetOption = None, as_json: JsonOption = False) -> None:
+    """Create the page of all shops from the marts. Nothing is read from D1.
+
+    Ranking, outliers, failures, stale shops, D1 usage, and the actions of all shops by money.
+
+    Exit codes: 0 page created, 1 the notebook failed, 2 no databases or invalid input.
+    """
+    from d1lab.fleet.page import write_fleet_page
+    from d1lab.runs.run import exit_code
+
+    settings = load_settings()
+    record, page = write_fleet_page(settings, _target(settings, target))
+    if as_json:
+        print_json({"status": record.status, "run_id": record.run_id, "page": page})
+    else:
+        echo_err(f"fleet report: {record.status}{': ' * bool(record.reason)}{record.reason}")
+        echo_err(f"Open {shown_path(page, settings.root)}")
+    raise typer.Exit(exit_code(record))
 
 
 def _entry_fields(entry: RegistryEntry) -> dict[str, object]:

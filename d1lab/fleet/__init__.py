@@ -13,4 +13,7 @@ pool         worker processes of this machine
 dask_workers workers of a Dask cluster
 coordinator  give due databases to workers, and record how they end
 marts        key figures, daily sums, and actions of all databases, as Parquet
+study        figures of all shops, from the marts and the registry
+report       content of the fleet's page
+page         run the fleet's notebook, and write its page
 """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from tests.support.blocks import ROOT
 from tests.support.command_line import caller
 from tests.support.fleet import build_fleet, build_shop
 
@@ -66,3 +69,15 @@ def test_invalid_input_ends_with_2(d1lab, arguments, message):
     ended = d1lab("fleet", *arguments)
     assert (ended.code, message in ended.err) == (2, True), ended.err
     assert json.loads(d1lab("fleet", *arguments, "--json").out)["exit_code"] == 2
+
+
+def test_the_report_is_a_page(d1lab, tmp_path):
+    """Without databases or a notebook it says what to do; then the index lists it."""
+    assert "d1lab fleet add" in d1lab("fleet", "report").err
+    d1lab("fleet", "add", "sqlite:shops/*.sqlite")
+    assert "fleet.ipynb is missing" in d1lab("fleet", "report").err
+    shutil.copyfile(ROOT / "notebooks" / "fleet.ipynb", tmp_path / "notebooks" / "fleet.ipynb")
+    ended = d1lab("fleet", "report", "--json")
+    assert (ended.code, ended.json["status"]) == (0, "done"), ended
+    assert "2 databases with 0 shops" in Path(ended.json["page"]).read_text()
+    assert "fleet/_/fleet/" in (tmp_path / "reports" / "index.html").read_text()

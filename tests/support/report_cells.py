@@ -17,7 +17,7 @@ from d1lab.lab import Lab
 from tests.support.sample_run import code, markdown
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-REPORTS = sorted({path.stem for path in NOTEBOOKS.glob("*.ipynb")} - {"tour"})
+REPORTS = sorted({path.stem for path in NOTEBOOKS.glob("*.ipynb")} - {"tour", "fleet"})
 
 
 def report_cells(report: str, lab: Lab) -> tuple[list[dict[str, Any]], str]:
