@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from d1lab.config import Settings
@@ -12,7 +12,7 @@ from d1lab.files import digest
 from d1lab.fleet.marts import open_marts
 from d1lab.fleet.places import fleet_folder
 from d1lab.fleet.registry import open_registry
-from d1lab.fleet.study import keep_study
+from d1lab.fleet.study import keep_study, last_day
 from d1lab.pages.index import write_index
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
@@ -43,7 +43,7 @@ def write_fleet_page(settings: Settings, target: str) -> tuple[RunRecord, Path]:
     notebook = notebook_folder(settings) / f"{NAME}.ipynb"
     if not notebook.is_file():
         raise InputError(f"notebook {notebook} is missing. `d1lab init` copies it to a project.")
-    keep_study(settings, open_marts(settings, target), entries)
+    folder = keep_study(settings, open_marts(settings, target), entries)
     own = settings.model_copy(
         update={
             "database": NAME,
@@ -51,13 +51,14 @@ def write_fleet_page(settings: Settings, target: str) -> tuple[RunRecord, Path]:
             "data_dir": fleet_folder(settings),
         }
     )
-    record, run_dir = run(own, _task(notebook), on_outputs=prerender)
+    record, run_dir = run(own, _task(notebook, last_day(folder)), on_outputs=prerender)
     page = write_page(run_dir, settings.reports_dir)
     write_index(settings.reports_dir)
     return record, page
 
 
-def _task(notebook: Path) -> Task:
+def _task(notebook: Path, last: date | None) -> Task:
     report = Report(NAME, notebook, "Fleet", {}, digest(notebook.read_bytes()))
     today = datetime.now(UTC)
-    return Task(NAME, report, "", today.date(), {}, (), DataState(pulled_at=today), (), ())
+    state = DataState(pulled_at=today, data_as_of=last)
+    return Task(NAME, report, "", last or today.date(), {}, (), state, (), ())

@@ -129,6 +129,12 @@ def keep_study(settings: Settings, store: Store, entries: list[RegistryEntry]) -
     return folder
 
 
+def last_day(folder: Path) -> date | None:
+    """Return the last day of any shop in what `keep_study` has copied; None without a day."""
+    days = pq.read_table(folder / "days.parquet", columns=["day"]).column("day")
+    return max(days.to_pylist(), default=None)
+
+
 def open_study() -> FleetStudy:
     """Read what `d1lab fleet report` has copied to this machine.
 
