@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from d1lab.cli import completion
+from d1lab.cli.fleet_output import entry_fields, print_plan, print_result, print_synced
 from d1lab.cli.output import (
     DryRunOption,
     JsonOption,
@@ -28,7 +29,6 @@ from d1lab.errors import InputError
 if TYPE_CHECKING:
     from d1lab.fleet.coordinator import FleetRequest, FleetResult
     from d1lab.fleet.dask_workers import DaskWorkers
-    from d1lab.fleet.entry import RegistryEntry
     from d1lab.fleet.pool import LocalWorkers
     from d1lab.fleet.registry import SyncedDatabase
     from d1lab.fleet.sources import FleetDefaults
@@ -108,7 +108,7 @@ def add(
     settings = load_settings()
     defaults = FleetDefaults(plan, currency, timezone, every_hours)
     done = _sync(settings, {source: defaults}, dry_run=dry_run)
-    _print_synced(done, "add", dry_run=dry_run, as_json=as_json)
+    print_synced(done, "add", dry_run=dry_run, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab fleet sync --dry-run")
@@ -126,7 +126,7 @@ def sync(dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     if not sources:
         raise InputError("the fleet has no source. Add one: d1lab fleet add SOURCE")
     done = _sync(settings, sources, dry_run=dry_run)
-    _print_synced(done, "sync", dry_run=dry_run, as_json=as_json)
+    print_synced(done, "sync", dry_run=dry_run, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab fleet plan --json")
@@ -146,7 +146,7 @@ def plan(
     request = FleetRequest(
         tuple(database or ()), force=force, limit=limit, max_rows_read=max_rows_read
     )
-    _print_plan(load_settings(), request, as_json=as_json)
+    print_plan(load_settings(), request, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab fleet run --workers 4")
@@ -188,11 +188,11 @@ def run(
         target=_target(settings, target),
     )
     if dry_run:
-        _print_plan(settings, request, as_json=as_json)
+        print_plan(settings, request, as_json=as_json)
         return
     began = monotonic()
     result = _run(settings, request, workers, scheduler)
-    _print_result(result, monotonic() - began, as_json=as_json)
+    print_result(result, monotonic() - began, as_json=as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -214,7 +214,7 @@ def status(
     entries = registry.entries(database or ())
     shown = [entry for entry in entries if entry.status == "failed" or not failed]
     if as_json:
-        print_json([_entry_fields(entry) for entry in shown])
+        print_json([entry_fields(entry) for entry in shown])
     else:
         columns = (*("name", "status", "kind", "tried_at", "succeeded_at", "due_at"),)
         columns += ("requests", "rows_read", "rows_written", "seconds")
@@ -253,13 +253,6 @@ def report(target: TargetOption = None, as_json: JsonOption = False) -> None:
     raise typer.Exit(exit_code(record))
 
 
-def _entry_fields(entry: RegistryEntry) -> dict[str, object]:
-    """Return an entry flat, with the database's own fields first."""
-    fields = entry._asdict()
-    del fields["database"]
-    return {**entry.database._asdict(), **fields}
-
-
 def _sync(
     settings: Settings, sources: Mapping[str, FleetDefaults], *, dry_run: bool
 ) -> list[SyncedDatabase]:
@@ -272,32 +265,6 @@ def _sync(
         (source, given, list_source(settings, source, given)) for source, given in sources.items()
     ]
     return [each for found in listed for each in registry.sync(*found, dry_run=dry_run)]
-
-
-def _print_synced(
-    done: list[SyncedDatabase], command: str, *, dry_run: bool, as_json: bool
-) -> None:
-    from d1lab.fleet.registry import SyncedDatabase
-
-    print_rows(SyncedDatabase._fields, done, as_json=as_json)
-    if not as_json:
-        parts = [
-            f"{sum(each.action == action for each in done):,} {action}"
-            for action in ("new", "changed", "unchanged", "gone")
-        ]
-        note = " (dry run)" if dry_run else ""
-        echo_err(f"fleet {command}: {counted(len(done), 'database')}{note}: {', '.join(parts)}")
-
-
-def _print_plan(settings: Settings, request: FleetRequest, *, as_json: bool) -> None:
-    from d1lab.fleet.coordinator import PlannedDatabase, plan_fleet
-    from d1lab.fleet.registry import open_registry
-
-    planned = plan_fleet(open_registry(settings), request)
-    print_rows(PlannedDatabase._fields, planned, as_json=as_json)
-    if not as_json:
-        due = sum(each.due for each in planned)
-        echo_err(f"fleet plan: {due:,} of {counted(len(planned), 'database')} due")
 
 
 def _target(settings: Settings, target: str | None) -> str:
@@ -327,31 +294,3 @@ def _workers(settings: Settings, count: int, scheduler: str | None) -> LocalWork
     from d1lab.fleet.pool import LocalWorkers
 
     return DaskWorkers(settings, scheduler) if scheduler else LocalWorkers(settings, count)
-
-
-def _print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
-    from d1lab.fleet.order import Outcome
-
-    if as_json:
-        print_json({**result._asdict(), "exit_code": result.exit_code})
-        return
-    columns = ("name", "status", "kind", "reports_done", "reports_current", "reports_failed")
-    columns += ("pushed", "rows_read", "rows_written", "requests", "seconds")
-    places = [Outcome._fields.index(name) for name in columns]
-    print_rows(columns, ([each[place] for place in places] for each in result.outcomes))
-    for outcome in result.outcomes:
-        if outcome.message:
-            echo_err(f"{outcome.name}: {outcome.message}")
-    if result.stopped:
-        echo_err(
-            f"fleet run: stopped: {result.stopped}. {counted(len(result.left), 'database')} not "
-            "started. Run the same command again when the cause is gone."
-        )
-    done = sum(outcome.status == "done" for outcome in result.outcomes)
-    taken = f", {len(result.taken):,} done by another coordinator" if result.taken else ""
-    echo_err(
-        f"fleet run: {done:,} of {counted(len(result.outcomes), 'database')} done{taken}; D1 bills "
-        f"{sum(each.rows_read for each in result.outcomes):,} rows read and "
-        f"{sum(each.rows_written for each in result.outcomes):,} written; "
-        f"{counted(sum(each.requests for each in result.outcomes), 'request')}; {seconds:.1f} s"
-    )

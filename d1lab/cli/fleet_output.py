@@ -1,0 +1,76 @@
+"""Output of the group fleet: a line per database, and a sentence at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from d1lab.cli.output import echo_err, print_json, print_rows
+from d1lab.config import Settings
+from d1lab.counting import counted
+
+if TYPE_CHECKING:
+    from d1lab.fleet.coordinator import FleetRequest, FleetResult
+    from d1lab.fleet.entry import RegistryEntry
+    from d1lab.fleet.registry import SyncedDatabase
+
+
+def print_synced(done: list[SyncedDatabase], command: str, *, dry_run: bool, as_json: bool) -> None:
+    """Print what a sync did with each database."""
+    from d1lab.fleet.registry import SyncedDatabase
+
+    print_rows(SyncedDatabase._fields, done, as_json=as_json)
+    if not as_json:
+        parts = [
+            f"{sum(each.action == action for each in done):,} {action}"
+            for action in ("new", "changed", "unchanged", "gone")
+        ]
+        note = " (dry run)" if dry_run else ""
+        echo_err(f"fleet {command}: {counted(len(done), 'database')}{note}: {', '.join(parts)}")
+
+
+def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
+    """Print how a run ended: a line per database, then what it took."""
+    from d1lab.fleet.order import Outcome
+
+    if as_json:
+        print_json({**result._asdict(), "exit_code": result.exit_code})
+        return
+    columns = ("name", "status", "kind", "reports_done", "reports_current", "reports_failed")
+    columns += ("pushed", "rows_read", "rows_written", "requests", "seconds")
+    places = [Outcome._fields.index(name) for name in columns]
+    print_rows(columns, ([each[place] for place in places] for each in result.outcomes))
+    for outcome in result.outcomes:
+        if outcome.message:
+            echo_err(f"{outcome.name}: {outcome.message}")
+    if result.stopped:
+        echo_err(
+            f"fleet run: stopped: {result.stopped}. {counted(len(result.left), 'database')} not "
+            "started. Run the same command again when the cause is gone."
+        )
+    done = sum(outcome.status == "done" for outcome in result.outcomes)
+    taken = f", {len(result.taken):,} done by another coordinator" if result.taken else ""
+    echo_err(
+        f"fleet run: {done:,} of {counted(len(result.outcomes), 'database')} done{taken}; D1 bills "
+        f"{sum(each.rows_read for each in result.outcomes):,} rows read and "
+        f"{sum(each.rows_written for each in result.outcomes):,} written; "
+        f"{counted(sum(each.requests for each in result.outcomes), 'request')}; {seconds:.1f} s"
+    )
+
+
+def entry_fields(entry: RegistryEntry) -> dict[str, object]:
+    """Return an entry flat, with the database's own fields first."""
+    fields = entry._asdict()
+    del fields["database"]
+    return {**entry.database._asdict(), **fields}
+
+
+def print_plan(settings: Settings, request: FleetRequest, *, as_json: bool) -> None:
+    """Print which databases are due."""
+    from d1lab.fleet.coordinator import PlannedDatabase, plan_fleet
+    from d1lab.fleet.registry import open_registry
+
+    planned = plan_fleet(open_registry(settings), request)
+    print_rows(PlannedDatabase._fields, planned, as_json=as_json)
+    if not as_json:
+        due = sum(each.due for each in planned)
+        echo_err(f"fleet plan: {due:,} of {counted(len(planned), 'database')} due")
