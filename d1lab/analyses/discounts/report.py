@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from d1lab.analyses.discount_effect.effect import DiscountEffect
+from d1lab.analyses.discount_effect.launches import launches
 from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.discounts import earnings, lifts
 from d1lab.analyses.discounts.earnings import BaselineShare
@@ -28,6 +29,7 @@ class DiscountStudy(NamedTuple):
     stacking: Frame  # rows of the metric `discount_stacking`
     codes: Frame  # rows of the metric `leaking_codes`
     baseline: BaselineShare
+    launches: Frame  # result of `launches.launches`, with the discounts' names
 
 
 def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> DiscountStudy:
@@ -47,7 +49,9 @@ def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> Disc
     baseline = earnings.baseline_share(by_sku)
     whole = earned[earned["level"] == "all"]
     parts = (by_discount, by_code, by_sku, whole, stacking, codes)
-    return DiscountStudy(shop, observed, *parts, baseline)
+    begun = launches(found.history, found.price)
+    named = by_discount[["discount_id", "name"]].merge(begun, on="discount_id")
+    return DiscountStudy(shop, observed, *parts, baseline, named)
 
 
 def dashboard(measures: Frame, until: date, days: int) -> Frame:
@@ -145,6 +149,12 @@ def tables(found: DiscountStudy) -> dict[str, ReportTable]:
             "discount_code customers usual_customers uses days_used leaks",
             10,
             note=earnings.leaks(found.codes),
+        ),
+        "launches": ReportTable(
+            found.launches,
+            "Promotions that began in one week",
+            "name weeks_ago treated controls did_lift did_lift_low did_lift_high did_why",
+            10,
         ),
         "stacking": ReportTable(
             found.stacking,
