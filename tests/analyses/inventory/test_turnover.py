@@ -196,6 +196,41 @@ def test_turnover_worked_example_through_sql(stock, oracles):
     assert rates["reason"] is None
 
 
+def test_turnover_of_odd_ledgers_by_hand(stock):
+    """90 days: dead and negative stock, an oversell, returns above sales, and every other day."""
+    days = range(90)
+    oversold = [(2, 1), (1, 0), (0, -1)] + [(-1, -1)] * 87
+    ledgers = {
+        "sells": [(day, 100 - day, 0, 1, 99 - day) for day in days],
+        "dead": [(day, 50, 0, 0, 50) for day in days],
+        "negative": [(day, -3, 0, 0, -3) for day in days],
+        "oversold": [(day, s, 0, int(day < 3), e) for day, (s, e) in enumerate(oversold)],
+        "returned": [(day, 10 + day, 0, -1, 11 + day) for day in days],
+        "every other day": [(day, 20, 0, 1, 19) for day in days if day % 2],
+        "refilled at night": [(day, 10, 1, 1, 8) for day in days],
+    }
+    rates = turnover(StockLedger.of(_from_sql(stock, list(ledgers.values()), 90)))
+    found = {name: _one(rates, number) for number, name in enumerate(ledgers)}
+    reasons = {name: one["reason"] for name, one in found.items()}
+    assert reasons == {
+        "sells": None,
+        "dead": "no_sales",
+        "negative": "no_inventory",
+        "oversold": None,
+        "returned": "net_returns",
+        "every other day": "low_coverage",
+        "refilled at night": None,
+    }
+    # 100 to 10 units at 1 a day: 55 on average, 90 / 55 turns, 10 days left.
+    assert found["sells"]["turnover"] == pytest.approx(1.6364, abs=5e-5)
+    assert found["sells"]["days_of_supply"] == pytest.approx(10)
+    assert found["dead"]["turnover"] == 0
+    assert found["dead"]["days_of_supply"] is None
+    assert found["oversold"]["days_of_supply"] == 0  # never below 0
+    assert found["oversold"]["stockout_rate"] == pytest.approx(89 / 90)
+    assert found["refilled at night"]["turnover"] == pytest.approx(180 / 9)
+
+
 def test_turnover_published_examples(oracles):
     """Turns and days as published by five vendors, with amounts in place of units."""
     published = {e["source"].split()[0]: e for e in oracles["inventory"]["published"]}

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from d1lab.analyses.inventory.demand import forecast
+from d1lab.analyses.inventory.study import demand_matrix
 from d1lab.metrics import evaluate, load_metrics
 from tests.support.examples import examples
 
@@ -103,3 +105,19 @@ def test_an_article_that_sells_out_each_week_has_the_demand_of_its_days_in_stock
     frame = _from_sql(con, stock, [])
     assert frame["demand_units"].tolist() == [21.0] * WEEKS
     assert frame["open_days"].tolist() == [3] * WEEKS
+
+
+def test_a_product_that_sells_out_every_week_has_a_forecast(con):
+    """Nine units on Mondays, sold out by Wednesday: three a day in stock, 84 in four weeks."""
+    con.execute("DELETE FROM inventory_days; DELETE FROM order_lines")
+    first, left = date(2026, 1, 5), {0: 9, 1: 6, 2: 3}  # Mondays; stock at the start of the day
+    rows = []
+    for number in range(25 * 7):
+        start = left.get(number % 7, 0)
+        rows.append(("s", "A", first + timedelta(number), start, min(start, 3), number))
+    con.executemany("INSERT INTO inventory_days VALUES (?, ?, ?, ?, ?, ?)", rows)
+    period = {"shop": "s", "until": first + timedelta(25 * 7 - 1), "weeks": 104}
+    weeks = evaluate(con, load_metrics()["weekly_demand"], period).df()
+    demand = forecast(demand_matrix(weeks, ["A"])).demand
+    assert demand.reason.tolist() == [None]
+    assert demand.forecast_units[0] == pytest.approx(4 * 7 * 3)
