@@ -1,19 +1,19 @@
-"""reports/index.html: the reports of all shops, with status, age, key figures, trend, and history.
+"""reports/index.html: the shops by the money to act on, and the reports of the first ones.
 
-It is built only from files in the same folder, so that the folder can be copied anywhere.
+It is built only from files in the same folder, so that the folder can be copied anywhere. More than
+1,000 shops are spread over several files: index-2.html, and so on; shops.html has all names.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from d1lab.charts.theme import palette_css
 from d1lab.counting import counted
@@ -23,11 +23,15 @@ from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.listing import EarlierPage, Listing, listings
 from d1lab.pages.page import asset, environment, own_script
+from d1lab.pages.shop_rows import headline, notable, shop_rows
 from d1lab.pages.storage import LATEST, PageMeta, locked
 from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
 
 INDEX = "index.html"
+ALL = "shops.html"  # the names of all shops, where there are several files
+SHOPS = 1_000  # shops per file
+DETAILED = 25  # shops whose reports are listed
 SHOWN = 3  # key figures per report
 OVERVIEW = "overview"  # the report that is listed first, and that the shop's name leads to
 
@@ -39,7 +43,7 @@ class IndexEntry(NamedTuple):
     good: PageMeta | None  # page of the last successful run, as in `latest.html`
     changes: tuple[FigureChange, ...]  # changes of its first key figures, as on its page
     freshness: ReportFreshness
-    trend: Trend | None
+    values: tuple[float, ...]  # its first key figure over the runs, oldest first
     earlier: tuple[EarlierPage, ...]  # newest first
 
     @property
@@ -49,6 +53,21 @@ class IndexEntry(NamedTuple):
         if run.status != "done":
             return run.status
         return run.verdict.status if run.verdict else "neutral"
+
+    @property
+    def earlier_runs(self) -> Markup:
+        """The links to earlier pages as list items; loops in a template would cost more."""
+        items = (
+            f'<li><a href="{quote(page.path)}">{escape(page.title)}</a> {escape(page.remark)}</li>'
+            for page in self.earlier
+        )
+        return Markup("\n".join(items))
+
+    @property
+    def trend(self) -> Trend | None:
+        """The trend of its first key figure; None for fewer than two values."""
+        figures = self.good.figures if self.good else ()
+        return _trend(figures[0], self.values) if figures else None
 
     @property
     def link(self) -> str:
@@ -99,26 +118,63 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 
 def _write_index(reports_dir: Path, now: datetime) -> Path:
     entries = index_entries(reports_dir, now)
-    script = own_script("index.js")
+    shops = index_shops(entries)
+    rows = shop_rows(shops)
+    parts = [rows[start : start + SHOPS] for start in range(0, len(rows), SHOPS)] or [[]]
+    files = [INDEX, *(f"index-{number}.html" for number in range(2, len(parts) + 1))]
+    shown = {
+        "files": files if len(files) > 1 else (),
+        "total": len(rows),
+        "headline": headline(rows),
+        "summary": summary(entries),
+        "has_databases": len({row.database for row in rows}) > 1,
+        "every": ALL,
+        "made_at": now,
+    }
+    detailed = shops[:DETAILED]
+    for name, part in zip(files, parts, strict=True):
+        reports = detailed if name == INDEX else []
+        page = {"name": name, "rows": part, "shops": reports, **_reports(reports)}
+        _write(reports_dir / name, "index.html", "index.js", {**shown, **page})
+    if len(files) > 1:
+        ordered = sorted(rows, key=lambda row: (row.name, row.database))
+        _write(reports_dir / ALL, "shops.html", "shops.js", {**shown, "rows": ordered})
+    _remove_others(reports_dir, files)
+    return reports_dir / INDEX
+
+
+def _reports(shops: Sequence[IndexShop]) -> dict[str, Any]:
+    """Return what the list of reports needs beside the shops."""
+    entries = [entry for shop in shops for entry in shop.entries]
+    return {
+        "filters": _filters(entries),
+        "trends": any(len(entry.values) > 1 for entry in entries),
+        "is_open": len(shops) <= 1 or not any(shop.overview for shop in shops),
+    }
+
+
+def _write(path: Path, template: str, script_name: str, shown: Mapping[str, Any]) -> None:
+    script = own_script(script_name)
     style = palette_css() + asset("style.css") + asset("index.css")
     page = (
         environment()
-        .get_template("index.html")
+        .get_template(template)
         .render(
-            shops=index_shops(entries),
-            summary=_summary(entries),
-            filters=_filters(entries),
-            trends=any(entry.trend for entry in entries),
+            **shown,
             style=Markup(style),
             style_policy=csp_hash(style),
             script=Markup(script),
             policy=csp_hash(script),
-            made_at=now,
         )
     )
-    path = reports_dir / INDEX
     write(path, page.encode("utf-8", "replace").decode())
-    return path
+
+
+def _remove_others(reports_dir: Path, files: Sequence[str]) -> None:
+    """Remove the files of an index of more shops."""
+    for path in (*reports_dir.glob("index-*.html"), reports_dir / ALL):
+        if path.name not in files and (path.name != ALL or len(files) == 1):
+            path.unlink(missing_ok=True)
 
 
 def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
@@ -144,18 +200,10 @@ def _shop(entry: IndexEntry) -> tuple[str, str]:
     return entry.newest.run.shop, entry.newest.run.database
 
 
-_SUMMED = {
-    "failed": ("failed", "failed"),
-    "timeout": ("timed out", "timed out"),
-    "bad": ("needs attention", "need attention"),
-}
-
-
-def _summary(entries: Sequence[IndexEntry]) -> str:
+def summary(entries: Sequence[IndexEntry]) -> str:
     """Return a summary such as '18 reports: 4 need attention'."""
-    found = Counter(entry.status for entry in entries)
-    parts = [f"{found[s]:,} {words[found[s] > 1]}" for s, words in _SUMMED.items() if found[s]]
-    return counted(len(entries), "report") + (f": {', '.join(parts)}" if parts else "")
+    told = notable(entry.status for entry in entries)
+    return counted(len(entries), "report") + (f": {told}" if told else "")
 
 
 def _filters(entries: Sequence[IndexEntry]) -> dict[str, list[tuple[str, str]]]:
@@ -180,7 +228,7 @@ def _entry(listing: Listing, now: datetime) -> IndexEntry:
         good=last,
         changes=tuple(c for c in changes if c.finding != "gone")[:SHOWN],
         freshness=freshness((last or listing.newest).run, now),
-        trend=_trend(figures[0], listing.values) if figures else None,
+        values=listing.values,
         earlier=listing.earlier,
     )
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from d1lab.display import Figure
 from d1lab.errors import InputError
-from d1lab.files import digest, write
+from d1lab.files import digest
 from d1lab.pages.storage import PageMeta, meta_from_json, meta_to_json, read_folder, report_folders
 from d1lab.pages.wording import STATUSES, day, moment, settings_of
 
@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 FILE = ".listing.json"
 EARLIER = 6  # maximum number of earlier runs listed; the folder has them all
 TREND = 60  # maximum number of runs in a trend
+SAME = "newest"  # the last successful page, where it is the newest
+TICK_NS = 20_000_000  # at most between two times that a file system tells apart
 
 
 class EarlierPage(NamedTuple):
@@ -49,10 +51,8 @@ class Listing(NamedTuple):
 def listings(reports_dir: Path) -> Iterator[Listing]:
     """Yield the listing of each report under `reports_dir`."""
     for folder in report_folders(reports_dir):
-        state = _state(folder)
-        found = _kept(folder, state) or summarize(list(read_folder(folder)))
+        found = _unchanged(folder) or _examined(folder)
         if found is not None:
-            _keep(folder, state, found)
             yield found
 
 
@@ -95,6 +95,36 @@ def _day(page: PageMeta) -> tuple[str, datetime]:
     return page.run.as_of.isoformat() if page.run.as_of else "", page.run.started_at
 
 
+def _unchanged(folder: Path) -> Listing | None:
+    """Return the kept listing if the folder was last changed before its pages were read for it.
+
+    Two times of the same file system tell that, however many pages there are.
+    """
+    with suppress(OSError):
+        if folder.stat().st_mtime_ns < (folder / FILE).stat().st_mtime_ns - TICK_NS:
+            return _kept(folder)
+    return None
+
+
+def _examined(folder: Path) -> Listing | None:
+    """Return the listing; if the pages are not those that it was kept for, of the pages now."""
+    read_at = _touched(folder / FILE)
+    state = _state(folder)
+    found = _kept(folder, state) or summarize(list(read_folder(folder)))
+    if found is not None:
+        _keep(folder, state, found, read_at)
+    return found
+
+
+def _touched(path: Path) -> int | None:
+    """Return the time of the file system, which can differ from that of this machine."""
+    try:
+        path.touch()
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def _state(folder: Path) -> str:
     """Return a digest of the pages' names, and of the sizes and times of their metadata."""
     with os.scandir(folder) as entries:
@@ -104,34 +134,39 @@ def _state(folder: Path) -> str:
     return digest(json.dumps([pages, [(n, s.st_size, s.st_mtime_ns) for n, s in stats]]))
 
 
-def _kept(folder: Path, state: str) -> Listing | None:
-    """Return the kept listing if the pages are still the same."""
+def _kept(folder: Path, state: str | None = None) -> Listing | None:
+    """Return the kept listing; None if it is not that of the given state."""
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
         kept = json.loads((folder / FILE).read_bytes())
-        if kept["state"] == state:
-            good = kept["good"]
+        if state in (None, kept["state"]):
+            newest, good = meta_from_json(kept["newest"]), kept["good"]
             return Listing(
-                meta_from_json(kept["newest"]),
-                meta_from_json(good) if good else None,
+                newest,
+                newest if good == SAME else meta_from_json(good) if good else None,
                 tuple(kept["values"]),
                 tuple(EarlierPage(*page) for page in kept["earlier"]),
             )
     return None
 
 
-def _keep(folder: Path, state: str, found: Listing) -> None:
-    """Keep a listing for the next index; a folder that cannot be written is no error."""
-    path = folder / FILE
+def _keep(folder: Path, state: str, found: Listing, read_at: int | None) -> None:
+    """Keep a listing for the next index; a folder that cannot be written is no error.
+
+    The file is overwritten in place: to rename another one would change the folder's time. A torn
+    write is read as damaged, and computed again.
+    """
+    path, good = folder / FILE, found.good
+    same = good is not None and good == found.newest
     kept: dict[str, Any] = {
         "state": state,
         "newest": meta_to_json(found.newest),
-        "good": meta_to_json(found.good) if found.good else None,
+        "good": SAME if same else meta_to_json(good) if good else None,
         "values": found.values,
         "earlier": found.earlier,
     }
-    text = json.dumps(kept)
     try:
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write(path, text)
+        path.write_text(json.dumps(kept), encoding="utf-8")
+        if read_at is not None:
+            os.utime(path, ns=(read_at, read_at))
     except (OSError, ValueError) as error:
         _log.debug("%s cannot be kept: %s", path, error)

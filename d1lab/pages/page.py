@@ -233,7 +233,8 @@ def asset(name: str) -> str:
 
 def own_script(name: str) -> str:
     """Return a page's script with the shared code, in its own scope."""
-    return f"(() => {{\n{asset('ages.js')}\n{asset(name)}}})();"
+    parts = "\n".join(map(asset, ("ages.js", "tables.js", name)))
+    return f"(() => {{\n{parts}}})();"
 
 
 def _content(run_dir: Path, run: RunRecord) -> NotebookContent:

@@ -258,4 +258,37 @@ def test_shops_are_listed_by_money_to_act_on_and_lead_to_their_overview(shelf):
     assert shops[2].first is None
     html = shelf.html()
     assert '<a href="demo/poor/overview/latest.html">poor</a>' in html
-    assert "<b>900</b> more a month: Order 2 items" in html
+    assert "<b>900</b> <span>more a month</span></td><td>Order 2 items</td>" in html
+    assert "<h1>3 shops. Start with rich: 900 more a month</h1>" in html
+    assert html.index("demo/rich/") < html.index("demo/poor/") < html.index("demo/unknown/")
+    assert '<a href="demo/poor/inventory/latest.html">' not in html.partition('id="reports"')[0]
+
+
+def test_shops_beyond_a_file_are_in_others_and_found_by_name(shelf, monkeypatch):
+    """Each shop has one row in one of the files; the list of names has all of them."""
+    monkeypatch.setattr(index_module, "SHOPS", 2)
+    for number in range(5):
+        _advise(shelf, f"shop-{number}", 10.0 * number)
+    first = shelf.html()
+    rows = [
+        re.findall(r'<tr id="shop-demo-(shop-\d)"', (shelf.reports / name).read_text())
+        for name in ("index.html", "index-2.html", "index-3.html")
+    ]
+    assert rows == [["shop-4", "shop-3"], ["shop-2", "shop-1"], ["shop-0"]]
+    assert "Find one of 5 shops" in first
+    names = (shelf.reports / "shops.html").read_text()
+    assert re.findall(r">(shop-\d)</a>", names) == [f"shop-{number}" for number in range(5)]
+    monkeypatch.setattr(index_module, "SHOPS", 1_000)
+    assert "shops.html" not in shelf.html()
+    assert sorted(path.name for path in shelf.reports.glob("*.html")) == ["index.html"]
+
+
+def test_only_the_first_shops_list_their_reports(shelf, monkeypatch):
+    """The row of a shop without an overview leads to each of its reports."""
+    monkeypatch.setattr(index_module, "DETAILED", 1)
+    _advise(shelf, "rich", 900.0)
+    _advise(shelf, "poor", 5.0, report="stock", title="Stock")
+    rows, _, reports = shelf.html().partition('id="reports"')
+    assert '<a href="demo/poor/stock/latest.html">Stock</a>' in rows
+    assert "Reports of the first 1 shop" in reports
+    assert "demo/poor/" not in reports

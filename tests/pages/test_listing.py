@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_only_reports_with_changed_pages_are_read(shelf):
     (page.parent / "2026-05-30.html").unlink()
     (_, inventory), read = shelf.read()
     assert (read, inventory.newest.path[-15:]) == (["inventory"], "2026-05-29.html")
+
+
+def test_a_folder_that_has_not_changed_is_not_even_listed(shelf, monkeypatch):
+    """Its time tells; a page of the moment when it was read is still noticed."""
+    folder = shelf.add(29).parent
+    first, _ = shelf.read()
+    os.utime(folder, (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(listing, "_state", lambda _: pytest.fail("the folder was listed"))
+        assert shelf.read() == (first, [])
+    at = (folder / FILE).stat().st_mtime_ns
+    shelf.add(30)
+    os.utime(folder, ns=(at, at))
+    [(found,), read] = shelf.read()
+    assert (read, found.newest.path[-15:]) == (["inventory"], "2026-05-30.html")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"state": 1}', "\0"])

@@ -227,7 +227,7 @@ def test_an_open_page_reloads_when_its_file_changes(server: PagesServer, reports
         _wait_for_a_look(page)
         page.on("console", lambda message: said.append(message.text))
         aside.rename(index)
-        page.wait_for_selector("h1:has-text('Reports')", timeout=60_000)
+        page.wait_for_selector("h1:has-text('1 shop')", timeout=60_000)
         page.goto(server.url + PAGE[1:])
         _wait_for_a_look(page)
         (reports / PAGE[1:]).write_text((reports / PAGE[1:]).read_text().replace("Stock", "Shelf"))

@@ -7,12 +7,13 @@ const filters = document.querySelector(".filters");
 if (filters) filters.hidden = false;
 const selects = [...document.querySelectorAll(".filters select")];
 const empty = document.querySelector(".empty");
+const reports = document.querySelector(".reports");
 const visible = (place) => place.querySelector("article:not([hidden])");
 const show = () => {
   for (const entry of document.querySelectorAll("article")) {
     entry.hidden = selects.some(({ name, value }) => value && entry.dataset[name] !== value);
   }
-  for (const section of document.querySelectorAll("section")) section.hidden = !visible(section);
+  for (const section of document.querySelectorAll(".reports section")) section.hidden = !visible(section);
   empty.hidden = Boolean(visible(document));
   const chosen = selects.filter(({ value }) => value).map(({ name, value }) => [name, value]);
   history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
@@ -23,4 +24,7 @@ for (const select of selects) {
   if ([...select.options].some(({ value }) => value === wanted)) select.value = wanted;
   select.addEventListener("change", show);
 }
-if (location.hash) show();
+if (selects.some(({ value }) => value)) {
+  reports.open = true;
+  show();
+}
