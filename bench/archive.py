@@ -78,8 +78,7 @@ def build(home: Path, events: int = EVENTS, skus: int = SKUS) -> tuple[int, int]
     """Fill a database, pull it twice, and archive the second time; return rows and files."""
     with closing(SqliteDatabase.create(home / "d1.sqlite")) as db:
         migrate(db)
-        db.execute(_EVENTS, (events, skus, DAYS))
-        db.execute(_STOCK, (skus, DAYS))
+        fill(db, events, skus)
         pull(db, home / "live", database="shop")
         shutil.copytree(home / "live", home / "archived")
         done = archive(
@@ -88,13 +87,19 @@ def build(home: Path, events: int = EVENTS, skus: int = SKUS) -> tuple[int, int]
     return sum(month.rows for month in done.months), len(done.months)
 
 
+def fill(db: SqliteDatabase, events: int = EVENTS, skus: int = SKUS) -> None:
+    """Insert the events and the stock of two years."""
+    db.execute(_EVENTS, (events, skus, DAYS))
+    db.execute(_STOCK, (skus, DAYS))
+
+
 def measured(labs: dict[str, Lab]) -> dict[str, tuple[float, float]]:
     """Return the CPU seconds of each analysis: live, archived."""
     times: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     known = load_metrics()
     for path in sorted(FOLDER.glob("*/*.sql")):
         metric = known[path.stem]
-        params = _parameters(metric)
+        params = parameters(metric)
         if not {"order_lines", "inventory_days"} & {*metric.reads} or None in params.values():
             continue
         for place, lab in enumerate(labs.values()):
@@ -108,7 +113,7 @@ def _open(folder: Path) -> Lab:
     return Lab(con, database="shop", folder=folder, shop="shop")
 
 
-def _parameters(metric: Metric) -> dict[str, Any]:
+def parameters(metric: Metric) -> dict[str, Any]:
     """Values by the names that parameters have; None for one that is not known."""
     usual = {"shop": "shop", "until": UNTIL, "as_of": UNTIL, "since": "2024-01-01"}
     usual |= {"mode": "quintile", "sku": "sku-1", "currency": "USD"}

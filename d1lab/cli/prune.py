@@ -36,6 +36,7 @@ def prune(
     from d1lab.jobs.ledger import open_ledger
     from d1lab.jobs.prune import parse_days
     from d1lab.jobs.prune import prune as remove
+    from d1lab.warehouse.result_cache import drop_old_results
 
     settings = load_settings()
     days = parse_days(keep)
@@ -48,10 +49,11 @@ def prune(
         months=months,
         dry_run=dry_run,
     )
+    stale = drop_old_results(settings.folder(database), dry_run=dry_run)
     if as_json:
         print_json(removed)
         return
     print_rows(removed[0]._fields if removed else ("run_id",), removed)
     count = counted(len(removed), "run")
-    size = sum(run.bytes for run in removed) / 1e6
+    size = (sum(run.bytes for run in removed) + stale) / 1e6
     echo_err(f"prune: {count} {'would be ' if dry_run else ''}deleted, {size:,.1f} MB")

@@ -43,6 +43,7 @@ class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIn
         currency: Code of the currency of all amounts; empty if unknown.
         shop_column: Column of the app's own tables with the shop.
         push_tables: Tables of the app that results can be staged for.
+        keeps_results: Whether results of d1lab's metrics are kept on disk for other labs.
 
     Raises:
         UnknownName: The shop is not in the data.
@@ -60,11 +61,12 @@ class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIn
         currency: str = "",
         shop_column: str = "shop",
         push_tables: Mapping[str, PushTable] | None = None,
+        keeps_results: bool = False,
     ) -> None:
         self._con, self.database, self.folder = con, database, folder
         self._given_run_dir, self._metrics_folder = run_dir, metrics_folder
         self.currency, self._shop_column = currency, shop_column
-        self._push_tables = push_tables or {}
+        self._push_tables, self._keeps_results = push_tables or {}, keeps_results
         only = self.shops[0] if len(self.shops) == 1 else None
         self.shop = only if shop is None else self._known_shop(shop)
 

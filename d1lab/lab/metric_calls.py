@@ -13,8 +13,16 @@ from d1lab.display.labels import Label
 from d1lab.errors import InputError, UnknownName
 from d1lab.lab import dictionary, query
 from d1lab.lab.staging import StagingMixin
-from d1lab.metrics import Metric, broken_metrics, labels_of, load_metrics, parameters_from_text
+from d1lab.metrics import (
+    Metric,
+    broken_metrics,
+    check_parameters,
+    labels_of,
+    load_metrics,
+    parameters_from_text,
+)
 from d1lab.warehouse import APPS_FIRST, OWN_FIRST, looking_in
+from d1lab.warehouse.result_cache import ResultCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +32,10 @@ class MetricsMixin(StagingMixin):
     """Methods of a Lab for metrics."""
 
     shop: str | None
+    currency: str
     _metrics_folder: Path | None
+    _shop_column: str
+    _keeps_results: bool
 
     def _known_shop(self, shop: object) -> str:
         raise NotImplementedError
@@ -45,9 +56,24 @@ class MetricsMixin(StagingMixin):
             params.setdefault("shop", self.shop)
         if "shop" in params:
             self._known_shop(params["shop"])
-        frame = query.evaluated(self._looking_in(metric.is_shipped), metric, params)
+        frame = self._evaluated(metric, params)
         self._note(name, metric.reads, params)
         return frame
+
+    def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
+        """Return the rows of a metric: those that another notebook has computed, or new ones."""
+        con = self._looking_in(metric.is_shipped)
+        if self._results is None or not metric.is_shipped:
+            return query.evaluated(con, metric, params)
+        checked = check_parameters(metric, params)
+        return self._results.frame(
+            metric.name, metric.sql, checked, lambda: query.evaluated(con, metric, checked)
+        )
+
+    @cached_property
+    def _results(self) -> ResultCache | None:
+        about = {"currency": self.currency, "shop_column": self._shop_column}
+        return ResultCache(self._con, self.folder, about) if self._keeps_results else None
 
     def parameters_from_text(self, name: str, texts: Mapping[str, str]) -> dict[str, object]:
         """Parse the parameters of a metric from text, such as the command line, by declared type.

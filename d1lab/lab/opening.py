@@ -48,6 +48,7 @@ def open(
         push_tables=settings.push.tables,
         run_dir=settings.run_dir,
         metrics_folder=settings.root / "metrics",
+        keeps_results=True,
     )
     lab.currency = chosen.currency_of(lab.shop)
     notebook.set_up(lab, is_watched=settings.run_dir is None)

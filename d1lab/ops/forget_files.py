@@ -21,7 +21,7 @@ from d1lab.d1 import quote
 from d1lab.files import writing
 from d1lab.warehouse import scratch
 
-_CACHES = ("pull", "cache", "search.duckdb")  # made again when they are needed
+_CACHES = ("pull", "cache", "results", "search.duckdb")  # made again when they are needed
 _TEXTS = {".json", ".jsonl", ".ipynb", ".html", ".csv", ".txt", ".md", ".log"}
 _EDGE = r"[^\w.@-]"
 

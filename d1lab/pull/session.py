@@ -23,6 +23,7 @@ from d1lab.pull.recency import Recency
 from d1lab.pull.result import Progress, PullResult
 from d1lab.pull.rhythm import Counters, Rhythm
 from d1lab.warehouse import Zones, utc_now
+from d1lab.warehouse.result_cache import drop_results
 
 LOCK = "pull.lock"
 _log = logging.getLogger(__name__)
@@ -127,7 +128,9 @@ def _pulled(
         )
         plan = update.plan(old, tables, accept_dropped=wanted.accept_dropped)
     zones, compact = wanted.zones, wanted.compact
-    return update.build(plan, zones, is_complete=tables is None, compact=compact)
+    result = update.build(plan, zones, is_complete=tables is None, compact=compact)
+    drop_results(folder)  # of the earlier file
+    return result
 
 
 @contextmanager

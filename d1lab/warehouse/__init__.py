@@ -3,7 +3,7 @@
 database_file builds a new file, swaps it in, and opens it; views creates one view per `.sql` file;
 archive describes the files of archived rows, and archive_cache joins them to one per table; history
 makes one view of them and D1's rows;
-shop_days computes local days;
+shop_days computes local days; result_cache keeps results of metrics;
 own_writes records d1lab's own writes to D1 until the warehouse has them.
 """
 

@@ -5,6 +5,7 @@
     main.<name>         for analysts: the app's own tables, and the views with data
     d1lab.pull          the last pull of all tables (one row)
     d1lab.tables        per table: rows, pull time, billed rows read, and a digest of its content
+    d1lab.build         the file's ID: a file that was built never changes
     d1lab.shop_digests  per table with a shop: a digest of each shop's rows
     d1lab.quarantine    values that do not match their declared type
     d1lab.columns       per column of the app's own tables: how it is declared and stored
@@ -33,6 +34,7 @@ from d1lab.d1.database import quote
 from d1lab.errors import StaleDataError
 from d1lab.files import own_prefix
 from d1lab.warehouse import archive, history
+from d1lab.warehouse.result_cache import note_build
 from d1lab.warehouse.shop_days import Zones, has_days, prepare_days, use_zones
 
 FILE_NAME = "warehouse.duckdb"
@@ -257,6 +259,7 @@ def next_warehouse(
             if not has_days(con):
                 prepare_days(con)
             yield con
+            note_build(con)
             con.execute("CHECKPOINT")
         if compact:
             _compact(aside)

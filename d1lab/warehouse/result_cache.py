@@ -1,0 +1,184 @@
+"""Results of d1lab's own metrics on disk, so that the next notebook need not compute them again.
+
+    data/<database>/results/<build of the warehouse>/<metric>-<digest>.parquet
+
+A metric of d1lab reads the warehouse and its parameters, nothing else. Each warehouse file that a
+pull builds has an ID, and the file never changes: an entry of the same build, SQL, parameters, and
+settings is the same result. A project's metrics can read files and the clock, so they are not kept.
+"""
+
+# pyright: standard
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import duckdb
+
+from d1lab.files import digest, make_private, writing
+from d1lab.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "results"
+LEAST_SECONDS = 0.2
+"""A result that took less is computed again."""
+
+MOST_BYTES = 100_000_000
+"""Size of a database's cache; the results that were used longest ago go first."""
+
+_KEY = b"d1lab"
+_PLAIN = (str, int, float, Decimal, date, type(None))
+"""Types of parameters whose text tells them apart."""
+
+
+class ResultCache:
+    """The results of one open warehouse.
+
+    Args:
+        con: A connection to the warehouse.
+        folder: The database's folder.
+        settings: Settings that results depend on, such as the currency.
+    """
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, folder: Path, settings: Mapping[str, str]
+    ) -> None:
+        build = build_of(con)
+        variables = con.execute("SELECT name, value FROM duckdb_variables() ORDER BY ALL")
+        self._folder = folder / FOLDER / build if build else None
+        self._about = [
+            __version__, version("duckdb"), sorted(settings.items()), variables.fetchall()
+        ]  # fmt: skip
+
+    def frame(
+        self, name: str, sql: str, params: Mapping[str, object], compute: Callable[[], pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Return a metric's rows: those on disk, or else computed, and kept if that took long.
+
+        Args:
+            name: The metric's name.
+            sql: Its SQL.
+            params: Its parameters, with their types.
+            compute: Computes the rows.
+        """
+        if self._folder is None or not all(isinstance(v, _PLAIN) for v in params.values()):
+            return compute()
+        key = digest(json.dumps([*self._about, sql, sorted(map(repr, params.items()))]))
+        path = self._folder / f"{name}-{key[:32]}.parquet"
+        if (kept := _read(path, key)) is not None:
+            return kept
+        start = perf_counter()
+        frame = compute()
+        if perf_counter() - start >= LEAST_SECONDS:
+            with suppress(OSError):  # a full disk or a read-only folder: computed again next time
+                make_private(path.parent)
+                _write(path, key, frame)
+                _shrink(self._folder.parent)
+        return frame
+
+
+def build_of(con: duckdb.DuckDBPyConnection) -> str:
+    """Return the ID of a warehouse file; '' for one that an earlier version has built."""
+    try:
+        [(build,)] = con.execute("SELECT id FROM d1lab.build").fetchall()
+    except (duckdb.CatalogException, ValueError):
+        return ""
+    return str(UUID(str(build)))
+
+
+def note_build(con: duckdb.DuckDBPyConnection) -> None:
+    """Give a warehouse that is being built its ID."""
+    con.execute("CREATE OR REPLACE TABLE d1lab.build AS SELECT uuid() AS id")
+
+
+def drop_results(folder: Path) -> None:
+    """Delete all results of a database, because its warehouse was built again."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def drop_old_results(folder: Path, *, dry_run: bool = False) -> int:
+    """Delete results that a notebook has written after the next build; return their bytes.
+
+    Args:
+        folder: The database's folder.
+        dry_run: Whether to count only.
+    """
+    build = _build_in(folder / "warehouse.duckdb")
+    old = [path for path in (folder / FOLDER).glob("*") if path.name != build]
+    files = [file for path in old for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    for path in [] if dry_run else old:
+        shutil.rmtree(path, ignore_errors=True)
+    return size
+
+
+def _build_in(path: Path) -> str:
+    """Return the ID of a warehouse file; '' if there is none that can be read."""
+    if not path.is_file():
+        return ""
+    try:
+        with duckdb.connect() as con:
+            con.execute("ATTACH '" + str(path).replace("'", "''") + "' AS w (READ_ONLY)")
+            con.execute("USE w")
+            return build_of(con)
+    except duckdb.Error:
+        return ""
+
+
+def _read(path: Path, key: str) -> pd.DataFrame | None:
+    """Return the rows of an entry; None if there is none, or if it is damaged."""
+    if not path.is_file():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        if (table.schema.metadata or {}).get(_KEY) != key.encode():
+            return None
+        path.touch()
+        return table.to_pandas()
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+
+
+def _write(path: Path, key: str, frame: pd.DataFrame) -> None:
+    """Write an entry, if it is read back as it is: the types of some columns are not."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pa.Table.from_pandas(frame)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: key})
+        with writing(path) as part:
+            pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+            back = _read(part, key)
+            assert back is not None
+            pd.testing.assert_frame_equal(frame, back, check_exact=True)
+            part.chmod(0o600)
+    except (pa.ArrowException, AssertionError, ValueError, TypeError):
+        return
+
+
+def _shrink(home: Path) -> None:
+    """Delete the entries that were used longest ago, until the rest is small enough."""
+    files = [(path.stat(), path) for path in home.glob("*/*.parquet")]
+    left = sum(about.st_size for about, _ in files)
+    for about, path in sorted(files, key=lambda file: file[0].st_mtime_ns):
+        if left <= MOST_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        left -= about.st_size
