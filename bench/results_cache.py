@@ -31,12 +31,11 @@ def run() -> list[Comparison]:
             migrate(db)
             fill(db)
             pull(db, folder, database="shop")
-        times = {
-            name: (_seconds(folder, *call), _seconds(folder, *call)) for name, call in _calls()
-        }
+        times = {call[0]: (_seconds(folder, *call), _seconds(folder, *call)) for call in _calls()}
         kept = {p.name.rpartition("-")[0]: p.stat() for p in folder.glob("results/*/*.parquet")}
     rows = [(name, *times[name], times[name][1] / times[name][0]) for name in sorted(kept)]
-    first, again = (sum(row[place] for row in rows) for place in (1, 2))
+    first = sum(times[name][0] for name in kept)
+    again = sum(times[name][1] for name in kept)
     size = sum(about.st_size for about in kept.values())
     how = (
         f"{EVENTS:,} order events and {SKUS * DAYS:,} inventory days. {len(kept)} of {len(times)} "
@@ -48,15 +47,12 @@ def run() -> list[Comparison]:
     return [Comparison("Results of metrics, kept on disk", how, columns, table, targets)]
 
 
-def _calls() -> list[tuple[str, tuple[str, dict[str, Any]]]]:
+def _calls() -> list[tuple[str, dict[str, Any]]]:
     """Return the metrics that read order lines or stock, with parameters over all days."""
-    calls = {name: (name, parameters(metric)) for name, metric in load_metrics().items()}
-    reads = {name: {*metric.reads} for name, metric in load_metrics().items()}
-    return [
-        (name, call)
-        for name, call in calls.items()
-        if {"order_lines", "inventory_days"} & reads[name] and None not in call[1].values()
-    ]
+    metrics = load_metrics().values()
+    large = (m for m in metrics if {"order_lines", "inventory_days"} & {*m.reads})
+    calls = ((metric.name, parameters(metric)) for metric in large)
+    return [call for call in calls if None not in call[1].values()]
 
 
 def _seconds(folder: Path, name: str, params: dict[str, Any]) -> float:
