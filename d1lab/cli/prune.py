@@ -34,9 +34,8 @@ def prune(
     The last run and the last successful run of each report are kept.
     """
     from d1lab.jobs.ledger import open_ledger
-    from d1lab.jobs.prune import parse_days
+    from d1lab.jobs.prune import parse_days, prune_results
     from d1lab.jobs.prune import prune as remove
-    from d1lab.warehouse.result_cache import drop_old_results
 
     settings = load_settings()
     days = parse_days(keep)
@@ -49,7 +48,7 @@ def prune(
         months=months,
         dry_run=dry_run,
     )
-    stale = drop_old_results(settings.folder(database), dry_run=dry_run)
+    stale = prune_results(settings.folder(database), dry_run=dry_run)
     if as_json:
         print_json(removed)
         return

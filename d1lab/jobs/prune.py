@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from d1lab.config import Settings
-from d1lab.errors import InputError
+from d1lab.errors import InputError, StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.pages.storage import latest_runs, remove_page
 from d1lab.push.before_image import mark_path
+from d1lab.warehouse import attach
+from d1lab.warehouse.result_cache import build_of, drop_old_results
 
 MOST_DAYS = 36_500  # a hundred years
 _STAMP = re.compile(r"(\d{8}T\d{6})")
@@ -97,6 +100,19 @@ def prune(
         for pruned in found:
             _remove(settings, ledger, runs_dir, pruned)
     return found
+
+
+def prune_results(folder: Path, *, dry_run: bool = False) -> int:
+    """Remove the results of metrics of earlier warehouse files; return their bytes.
+
+    Args:
+        folder: The database's folder.
+        dry_run: Only say how much would go.
+    """
+    build = ""
+    with suppress(StaleDataError), closing(attach(folder)) as con:
+        build = build_of(con)
+    return drop_old_results(folder, build, dry_run=dry_run)
 
 
 def _latest(entries: Iterable[LedgerEntry]) -> set[str]:

@@ -108,33 +108,20 @@ def drop_results(folder: Path) -> None:
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
-def drop_old_results(folder: Path, *, dry_run: bool = False) -> int:
+def drop_old_results(folder: Path, build: str, *, dry_run: bool = False) -> int:
     """Delete results that a notebook has written after the next build; return their bytes.
 
     Args:
         folder: The database's folder.
+        build: The ID of its warehouse file.
         dry_run: Whether to count only.
     """
-    build = _build_in(folder / "warehouse.duckdb")
     old = [path for path in (folder / FOLDER).glob("*") if path.name != build]
     files = [file for path in old for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     for path in [] if dry_run else old:
         shutil.rmtree(path, ignore_errors=True)
     return size
-
-
-def _build_in(path: Path) -> str:
-    """Return the ID of a warehouse file; '' if there is none that can be read."""
-    if not path.is_file():
-        return ""
-    try:
-        with duckdb.connect() as con:
-            con.execute("ATTACH '" + str(path).replace("'", "''") + "' AS w (READ_ONLY)")
-            con.execute("USE w")
-            return build_of(con)
-    except duckdb.Error:
-        return ""
 
 
 def _read(path: Path, key: str) -> pd.DataFrame | None:
