@@ -10,6 +10,7 @@ import duckdb
 
 from d1lab.lab.freshness import as_utc
 from d1lab.metrics import evaluate, shipped_metric
+from d1lab.warehouse.result_cache import Days, ResultCache
 
 
 def zone_of(con: duckdb.DuckDBPyConnection, shop: str) -> str | None:
@@ -22,14 +23,20 @@ def today(zone: str | None) -> date:
     return datetime.now(ZoneInfo(zone or "UTC")).date()
 
 
-def with_orders(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[date, date]]:
-    """Return the first and last day of order lines by shop.
+def with_data(con: duckdb.DuckDBPyConnection, results: ResultCache | None) -> Days:
+    """Return the first and last day of data by shop.
 
     Args:
         con: Connection to the warehouse that looks for d1lab's views first.
+        results: Results that are on disk; None to compute them.
     """
-    found = evaluate(con, shipped_metric("last_day"), {}).fetchall()
-    return {shop: (first, last) for shop, first, last in found if last}
+    metric = shipped_metric("last_day")
+
+    def computed() -> Days:
+        found = evaluate(con, metric, {}).fetchall()
+        return {shop: (first, last) for shop, first, last in found if last}
+
+    return results.days(metric.sql, computed) if results else computed()
 
 
 def complete(

@@ -161,7 +161,7 @@ class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIn
     @cached_property
     def _days(self) -> dict[str, tuple[date, date]]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """First and last complete day of data per shop."""
-        known = days.with_orders(self._own_first)
+        known = days.with_data(self._own_first, self._results)
         return days.complete(self._con, app_shops.app_shops(self._con, self._shop_column) | known)
 
     def _known_shop(self, shop: object) -> str:

@@ -67,12 +67,16 @@ class MetricsMixin(StagingMixin):
             return query.evaluated(con, metric, params)
         checked = check_parameters(metric, params)
         return self._results.frame(
-            metric.name, metric.sql, checked, lambda: query.evaluated(con, metric, checked)
+            metric.name,
+            metric.sql,
+            checked,
+            lambda: query.evaluated(con, metric, checked),
+            currency=self.currency,
         )
 
     @cached_property
     def _results(self) -> ResultCache | None:
-        about = {"currency": self.currency, "shop_column": self._shop_column}
+        about = {"shop_column": self._shop_column}
         return ResultCache(self._con, self.folder, about) if self._keeps_results else None
 
     def parameters_from_text(self, name: str, texts: Mapping[str, str]) -> dict[str, object]:

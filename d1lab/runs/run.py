@@ -89,6 +89,7 @@ def open_lab(settings: Settings, database: str | None = None) -> Generator[Lab]:
             metrics_folder=settings.root / "metrics",
             shop_column=chosen.shop_column,
             push_tables=settings.push.tables,
+            keeps_results=True,
         )
 
 

@@ -25,7 +25,7 @@ from uuid import UUID
 
 import duckdb
 
-from d1lab.files import digest, make_private, writing
+from d1lab.files import digest, make_private, write, writing
 from d1lab.version import __version__
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ LEAST_SECONDS = 0.2
 MOST_BYTES = 100_000_000
 """Size of a database's cache; the results that were used longest ago go first."""
 
+Days = dict[str, tuple[date, date]]
+"""The first and last day of data by shop."""
+
 _KEY = b"d1lab"
 _PLAIN = (str, int, float, Decimal, date, type(None))
 """Types of parameters whose text tells them apart."""
@@ -49,7 +52,7 @@ class ResultCache:
     Args:
         con: A connection to the warehouse.
         folder: The database's folder.
-        settings: Settings that results depend on, such as the currency.
+        settings: Settings that results depend on, such as the column of the shop.
     """
 
     def __init__(
@@ -63,7 +66,13 @@ class ResultCache:
         ]  # fmt: skip
 
     def frame(
-        self, name: str, sql: str, params: Mapping[str, object], compute: Callable[[], pd.DataFrame]
+        self,
+        name: str,
+        sql: str,
+        params: Mapping[str, object],
+        compute: Callable[[], pd.DataFrame],
+        *,
+        currency: str = "",
     ) -> pd.DataFrame:
         """Return a metric's rows: those on disk, or else computed, and kept if that took long.
 
@@ -72,10 +81,11 @@ class ResultCache:
             sql: Its SQL.
             params: Its parameters, with their types.
             compute: Computes the rows.
+            currency: Of the lab's amounts.
         """
+        key = self._key(sql, params, currency)
         if self._folder is None or not all(isinstance(v, _PLAIN) for v in params.values()):
             return compute()
-        key = digest(json.dumps([*self._about, sql, sorted(map(repr, params.items()))]))
         path = self._folder / f"{name}-{key[:32]}.parquet"
         if (kept := _read(path, key)) is not None:
             return kept
@@ -87,6 +97,50 @@ class ResultCache:
                 _write(path, key, frame)
                 _shrink(self._folder.parent)
         return frame
+
+    def days(self, sql: str, compute: Callable[[], Days]) -> Days:
+        """Return the days of each shop's data: those on disk, or else computed, and kept.
+
+        Every lab needs them before anything else, so they are JSON, which is read without pandas.
+
+        Args:
+            sql: The metric's SQL.
+            compute: Computes the days.
+        """
+        if self._folder is None:
+            return compute()
+        key = self._key(sql, {})
+        path = self._folder / f"days-{key[:32]}.json"
+        try:
+            return _parsed(path.read_text(encoding="utf-8"), key)
+        except (OSError, ValueError, TypeError, KeyError):
+            days = compute()
+            with suppress(OSError):
+                make_private(path.parent)
+                write(path, _text(days, key))
+            return days
+
+    def _key(self, sql: str, params: Mapping[str, object], currency: str = "") -> str:
+        about = [*self._about, sql, sorted(map(repr, params.items())), currency]
+        return digest(json.dumps(about))
+
+
+def _text(days: Days, key: str) -> str:
+    """Return days as text, with a digest that tells a damaged file."""
+    told = json.dumps(
+        {shop: [first.isoformat(), last.isoformat()] for shop, (first, last) in days.items()}
+    )
+    return json.dumps([digest(key, told), told])
+
+
+def _parsed(text: str, key: str) -> Days:
+    found, told = json.loads(text)
+    if found != digest(key, told):
+        raise ValueError
+    return {
+        shop: (date.fromisoformat(first), date.fromisoformat(last))
+        for shop, (first, last) in json.loads(told).items()
+    }
 
 
 def build_of(con: duckdb.DuckDBPyConnection) -> str:

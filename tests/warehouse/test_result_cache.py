@@ -54,9 +54,11 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
         params: dict[str, object] = PARAMS,
         sql: str = "SELECT 1",
         frame: pd.DataFrame = FRAME,
+        currency: str = "EUR",
     ) -> bool:
         calls: list[int] = []
-        found = cache.frame("sold", sql, params, lambda: calls.append(1) or frame.copy())
+        compute = lambda: calls.append(1) or frame.copy()  # noqa: E731
+        found = cache.frame("sold", sql, params, compute, currency=currency)
         pd.testing.assert_frame_equal(found, frame, check_exact=True)
         return bool(calls)
 
@@ -69,8 +71,8 @@ def files(folder: Path) -> list[Path]:
 
 def test_a_result_is_computed_once_for_all_labs(con, computed, tmp_path):
     """Its files are for their user alone."""
-    assert computed(ResultCache(con, tmp_path, {"currency": "EUR"}))
-    assert not computed(ResultCache(con, tmp_path, {"currency": "EUR"}))
+    assert computed(ResultCache(con, tmp_path, {"shop_column": "shop"}))
+    assert not computed(ResultCache(con, tmp_path, {"shop_column": "shop"}))
     [path] = files(tmp_path)
     assert path.name.startswith("sold-")
     if os.name == "posix":
@@ -79,11 +81,12 @@ def test_a_result_is_computed_once_for_all_labs(con, computed, tmp_path):
 
 def test_whatever_a_result_depends_on_makes_another_entry(con, computed, tmp_path):
     """Parameters with their types, SQL, settings, the connection's zones, and the build."""
-    settings = {"currency": "EUR"}
+    settings = {"shop_column": "shop"}
     assert computed(ResultCache(con, tmp_path, settings))
-    assert computed(ResultCache(con, tmp_path, {"currency": "USD"}))
+    assert computed(ResultCache(con, tmp_path, {"shop_column": "store"}))
     cache = ResultCache(con, tmp_path, settings)
     assert computed(cache, sql="SELECT 2")
+    assert computed(cache, currency="USD")
     for other in ("3", 3.0, Decimal(3), 4, True, None, date(2026, 5, 8)):
         assert computed(cache, {**PARAMS, "least": other}), other
     con.execute('SET VARIABLE zones = \'{"": "Asia/Tokyo"}\'')
@@ -93,6 +96,26 @@ def test_whatever_a_result_depends_on_makes_another_entry(con, computed, tmp_pat
     with open_warehouse(tmp_path) as other:
         assert build_of(other) not in ("", first, build_of(con))
         assert computed(ResultCache(other, tmp_path, settings))
+
+
+def test_days_are_kept_as_text(con, tmp_path):
+    """A damaged file, or that of another result, is written again."""
+    days = {"harbor": (date(2026, 1, 2), date(2026, 5, 8)), "kiosk": (date(2025, 1, 1),) * 2}
+    calls: list[str] = []
+
+    def ask(sql: str = "SELECT 1") -> int:
+        before = len(calls)
+        found = ResultCache(con, tmp_path, {}).days(sql, lambda: calls.append(sql) or days)
+        assert found == days
+        return len(calls) - before
+
+    assert [ask(), ask(), ask("SELECT 2"), ask("SELECT 2")] == [1, 0, 1, 0]
+    first, second = sorted(tmp_path.glob("results/*/days-*.json"))
+    content = first.read_text()
+    for damage in ("", content[:-5], content.replace("2026", "2025"), "[]", second.read_text()):
+        first.write_text(damage)
+        assert ask() + ask("SELECT 2") == 1
+        assert ask() + ask("SELECT 2") == 0
 
 
 def test_values_without_a_sure_text_are_not_kept(con, computed, tmp_path):
