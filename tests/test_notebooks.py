@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from d1lab.analyses.discount_effect.effect import REASONS
+from d1lab.analyses.discount_effect.launches import REASONS as LAUNCHES
 from d1lab.config import Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.outbox import read_outbox
@@ -174,10 +175,12 @@ def test_discounts_tells_the_dashboard(settings):
         "skus": 4,
     }
     codes, products, *deeper = _shown(run_dir, DataTable.MIME)
-    assert len(deeper) == 8
+    assert len(deeper) == 9
     assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
     brought = next(table for table in deeper if table["title"] == "Lift and break-even by discount")
     assert {row[-1] for row in brought["rows"]} <= set(REASONS.values())
+    begun = next(table for table in deeper if table["title"] == "Promotions that began in one week")
+    assert all(row[-1] in LAUNCHES.values() for row in begun["rows"])
     assert values["observed_lift"] is None
     assert [row[0] for row in codes["rows"]] == ["SPRING10", "<b>VIP</b>", "no code recorded: d2"]
     assert products["total_rows"] == 4
