@@ -25,7 +25,7 @@ AB_TESTS = (
         "d1lab_ab_test_inputs",
         key=("test_id",),
         columns=columns_of(
-            text="test_id shop primary_metric method source",
+            text="test_id shop primary_metric method unit source",
             json="guardrails",
             integer="variant_a_visitors variant_b_visitors planned_visitors planned_looks",
             money="variant_a_discount_cost variant_b_discount_cost variant_a_profit"

@@ -32,6 +32,7 @@ SELECT
     plans.plan_orders_before,
     plans.plan_tuned_conversions,
     inputs.guardrails,
+    inputs.unit,
     tests.started_at,
     tests.ended_at,
     inputs.source,

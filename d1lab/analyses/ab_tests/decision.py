@@ -23,9 +23,10 @@ from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
+from d1lab.analyses.ab_tests.clusters import by_unit, effect_by_unit, mixed_days
 from d1lab.analyses.ab_tests.early import early_estimate
 from d1lab.analyses.ab_tests.earnings import deciding_metric, untested_loss
-from d1lab.analyses.ab_tests.effects import Effect, effect
+from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
 from d1lab.analyses.ab_tests.looks import Timeline, early_end, spent, timeline
 from d1lab.analyses.ab_tests.model import (
@@ -132,12 +133,13 @@ def compare(
     >>> compare(Variant(None, 122), Variant(None, 189)).status
     'not_declared'
     """
-    plan = plan or AbPlan()
+    plan = by_unit(plan or AbPlan())
     history = (*looks, Look(a, b, plan.elapsed))
     fault = plan_error(plan) or looks_error(history)
+    history = [] if fault else [clean_look(look) for look in history]
+    fault = fault or mixed_days(history, plan)
     if fault:
         return AbResult("invalid_input", fault)
-    history = [clean_look(look) for look in history]
     result = AbResult(
         "running",
         primary_metric=plan.primary_metric,
@@ -279,7 +281,7 @@ def _measured(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     a, b = line.a[-1], line.b[-1]
     known: list[Metric] = [m for m in METRICS if None not in (getattr(a, m), getattr(b, m))]
     effects: dict[Metric, Effect] = {
-        m: effect(m, line, plan) for m in (plan.primary_metric, *known)
+        m: effect_by_unit(m, line, plan) for m in (plan.primary_metric, *known)
     }
     deciding = deciding_metric(plan.primary_metric, effects, plan.alpha)
     primary = effects.pop(deciding)

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from d1lab.analyses.ab_tests.conclusion import Effect, LookEffects, conclude, over_looks
 from d1lab.analyses.ab_tests.looks import Timeline
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
@@ -45,41 +46,6 @@ SMALL_EXPECTED = 10
 """Minimum expected conversions (and non-conversions) per variant; below it, tests are exact."""
 
 
-class Effect(NamedTuple):
-    """Effect of B vs. A on one metric; a field is None if the inputs do not allow it."""
-
-    metric: Metric
-    method: str | None = None
-    value_a: float | None = None  # per visitor, or per unit of exposure if visitors are unknown
-    value_b: float | None = None
-    difference: float | None = None  # value_b - value_a
-    difference_low: float | None = None
-    difference_high: float | None = None
-    ratio: float | None = None  # value_b / value_a
-    ratio_low: float | None = None
-    ratio_high: float | None = None  # infinite if unbounded
-    p_value: float | None = None  # two-sided, adjusted for looks
-    mid_p: float | None = None  # conversions only, one look: shown, not used to decide
-    direction: int = 0  # at the deciding look, else the last; 1: B is higher
-    adjusted_p: float | None = None  # by Holm, over the secondary metrics
-    status: str | None = None  # reason for a missing p-value
-    reason: str | None = None
-    variance_saved: float | None = None  # share of the variance that a covariate explains
-
-
-class LookEffects(NamedTuple):
-    """Effect on one metric at every look."""
-
-    method: str
-    p_value: float
-    z: Floats
-    bound: Floats  # |z| required for a decision
-    difference: tuple[Floats, Floats] | None
-    ratio: tuple[Floats, Floats]
-    mid_p: float | None = None
-    variance_saved: float | None = None
-
-
 def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
     """Compute the effect of B vs. A on one metric, over all looks.
 
@@ -93,7 +59,7 @@ def effect(metric: Metric, line: Timeline, plan: AbPlan) -> Effect:
     missing = not_available(metric, line.a[-1], line.b[-1], plan)
     if missing:
         return blank._replace(status=missing.status, reason=missing.reason)
-    return _conclude(blank, effects_at_looks(metric, line, plan)[0], plan.alpha)
+    return conclude(blank, effects_at_looks(metric, line, plan)[0], plan.alpha)
 
 
 def points(metric: Metric, a: Variant, b: Variant, share_b: float | None) -> dict[str, Any]:
@@ -167,7 +133,7 @@ def _rates(line: Timeline, plan: AbPlan) -> LookEffects:
     sign = np.sign(counts.rate_b - counts.rate_a)
     return LookEffects(
         method,
-        *_over_looks(p, sign, line, plan),
+        *over_looks(p, sign, line, plan),
         line.critical,
         proportions.difference_interval(counts, line.critical),
         proportions.ratio_interval(counts, line.critical),
@@ -199,7 +165,7 @@ def _counts(line: Timeline, plan: AbPlan, share: float) -> LookEffects:
     sign = np.sign([_odds_side(a, b, share) for a, b in zip(line.a, line.b, strict=True)])
     ends = sequential.rate_ratio(low, share), sequential.rate_ratio(high, share)
     mid = float(mid_p[-1]) if plan.method == "fixed" and not line.is_cut_short else None
-    found = _over_looks(p, sign, line, plan)
+    found = over_looks(p, sign, line, plan)
     return LookEffects("binomial", *found, line.critical, None, ends, mid)
 
 
@@ -218,7 +184,7 @@ def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) ->
     apart = split.difference_interval if split else partial(means.difference_interval, both)
     return LookEffects(
         "pooled" if split else of_counted if counted else "compound_poisson",
-        *_over_looks(p, np.sign(both.b - both.a), line, plan),
+        *over_looks(p, np.sign(both.b - both.a), line, plan),
         line.critical,
         apart(line.critical) if counted else None,
         means.ratio_interval(both, line.critical),
@@ -232,18 +198,6 @@ def _counting_buyers(both: means.Means, line: Timeline) -> means.Means:
     if None in (*buyers[0], *buyers[1]):
         return both
     return means.counting_buyers(both, *np.array(buyers, dtype=float))
-
-
-def _over_looks(p: Floats, sign: Floats, line: Timeline, plan: AbPlan) -> tuple[float, Floats]:
-    """Return the p-value adjusted for all looks, and the signed normal z of each look."""
-    from scipy.special import ndtri
-
-    z = -sign * ndtri(p / 2)
-    if plan.method == "fixed" and not line.is_cut_short:
-        return float(p[-1]), z
-    at_every_look = np.zeros(len(line.times))
-    at_every_look[list(line.places)] = z
-    return sequential.repeated_p(at_every_look, line.times, line.information), z
 
 
 def _buyers(variants: Sequence[Variant], plan: AbPlan) -> Floats:
@@ -308,40 +262,3 @@ def _sequence(metric: Metric, line: Timeline, plan: AbPlan) -> LookEffects:
 
 def _conversions(look: tuple[Variant, Variant]) -> float:
     return float(sum(variant.conversions or 0 for variant in look))
-
-
-def _conclude(blank: Effect, track: LookEffects, alpha: float) -> Effect:
-    """Combine all looks: one p-value, one direction, and the intersection of the intervals."""
-    rejected = track.p_value < alpha
-    crossed = np.flatnonzero(np.abs(track.z) >= track.bound)
-    deciding = crossed[0] if rejected and len(crossed) else -1
-    direction = int(np.sign(track.z[deciding]))
-    low, high = _left_over(track.difference, 0.0, rejected, direction)
-    ratio_low, ratio_high = _left_over(track.ratio, 1.0, rejected, direction)
-    return blank._replace(
-        method=track.method,
-        difference_low=low,
-        difference_high=high,
-        ratio_low=ratio_low,
-        ratio_high=ratio_high,
-        p_value=track.p_value,
-        mid_p=track.mid_p,
-        variance_saved=track.variance_saved,
-        direction=direction,
-    )
-
-
-def _left_over(
-    ends: tuple[Floats, Floats] | None, null: float, rejected: bool, direction: int
-) -> tuple[float | None, float | None]:
-    """Cut the intersected interval to the side of the p-value; None if it is empty."""
-    if ends is None or np.isnan(ends[0][-1]) or np.isnan(ends[1][-1]):
-        return None, None
-    low, high = float(np.nanmax(ends[0])), float(np.nanmin(ends[1]))
-    if not rejected:
-        low, high = min(low, null), max(high, null)
-    elif direction > 0:
-        low = max(low, float(np.nextafter(null, np.inf)))
-    elif direction < 0:
-        high = min(high, float(np.nextafter(null, -np.inf)))
-    return (low, high) if low <= high else (None, None)

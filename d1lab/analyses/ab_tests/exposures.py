@@ -121,6 +121,48 @@ def scan_arms(
     }
 
 
+def scan_clusters(
+    rows: duckdb.DuckDBPyRelation,
+    measures: Sequence[str],
+    *,
+    cluster: str,
+    variant: str = "variant",
+    a: object = "a",
+    b: object = "b",
+) -> list[VisitorSums]:
+    """Sum the mean per visitor of each cluster, for a test randomised by cluster.
+
+    Args:
+        rows: One row per visitor.
+        measures: Columns to compare.
+        cluster: Column of the store, city, or day that a variant was drawn for.
+        variant: Column of the variant.
+        a: Value of the control in that column.
+        b: Value of the treatment. Rows of other variants are skipped.
+
+    Raises:
+        UnknownName: A named column does not exist.
+        InputError: A cluster has both variants, or a column is not numeric.
+    """
+    _check(rows, [Measure(name) for name in measures], [variant, cluster])
+    variants = rows.filter(ColumnExpression(variant).isin(*map(ConstantExpression, (a, b))))
+    each = f"count({quote(cluster)}), count(DISTINCT {quote(cluster)})"
+    known = "CASE WHEN count(*) = count({0}) THEN avg({0}::DOUBLE) END AS {0}"
+    means = ", ".join(known.format(quote(name)) for name in measures)
+    keys = f"{quote(variant)}, {quote(cluster)}"
+    try:
+        clusters = variants.filter(ColumnExpression(cluster).isnotnull()).aggregate(
+            f"{keys}, {means}", keys
+        )
+        found, different = clusters.aggregate(each).fetchall()[0]
+    except duckdb.Error as error:
+        raise InputError(f"exposures: {error}") from None
+    if found > different:
+        raise InputError(f"{found - different} of {different} clusters have both variants")
+    sums = scan(clusters, [Measure(name) for name in measures], variant=variant, a=a, b=b)
+    return [one._replace(role="cluster") for one in sums]
+
+
 def _with_uncapped(measure: Measure) -> list[Measure]:
     return [measure] if measure.cap is None else [measure._replace(cap=None), measure]
 

@@ -31,6 +31,7 @@ class Timeline(NamedTuple):
     places: Sequence[int]
     history: Sequence[int]  # index of each column among the given looks
     finished: bool  # the plan was reached, or the test ended
+    days: Sequence[Look] = ()  # all looks up to the last one that counts
 
     def only(self, kept: Sequence[int]) -> Timeline:
         """Return a timeline with only the given looks."""
@@ -81,6 +82,7 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
         range(unseen, unseen + len(looks)),
         kept,
         finished,
+        history[: kept[-1] + 1],
     )
 
 

@@ -78,6 +78,7 @@ class AbPlan(NamedTuple):
     count_inflation: float | None = 1.0  # of counts without visitors, by customers who order again
     money_inflation: float = 1.0  # as `count_inflation`, of the variance of sums of money
     tuned_conversions: int | None = None  # where an always-valid sequence is narrowest
+    unit: str = "visitor"  # what was randomised: 'visitor', or 'day' for a switchback
 
     @property
     def declared_share(self) -> float | None:
@@ -148,13 +149,14 @@ def clean(variant: Variant) -> Variant:
 def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
     """Return the SHA-256 of all inputs of a decision."""
     plain = [Look(_sums_only(look.a), _sums_only(look.b), look.elapsed) for look in looks]
-    everything = {"version": version, "plan": plan, "looks": plain}
+    declared = plan[:-1] if plan.unit == "visitor" else plan
+    everything = {"version": version, "plan": declared, "looks": plain}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sums_only(variant: Variant) -> Any:
-    """Leave out a covariate that is not known: it does not change the hash of older decisions."""
+    """Leave out a covariate that is not known, so that older decisions keep their hash."""
     return variant[:6] if set(variant[6:]) == {None} else variant
 
 

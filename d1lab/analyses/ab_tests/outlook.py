@@ -23,6 +23,8 @@ def detectable_lift(test: AbTest, result: AbResult) -> float | None:
     read once.
     """
     a, b, metric = test.a, test.b, test.plan.primary_metric
+    if test.plan.unit != "visitor":
+        return None
     if not a.visitors or not b.visitors or variant_error(a) or variant_error(b):
         return None
     critical = _critical(test, result)

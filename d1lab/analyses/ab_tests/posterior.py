@@ -10,7 +10,7 @@ from d1lab.stats import bayes
 
 
 def posterior(primary: Effect, a: Variant, b: Variant, plan: AbPlan) -> bayes.Posterior | None:
-    """Return the posterior of the deciding metric, or None without a p-value.
+    """Return the posterior of the deciding metric, or None without a p-value or for clusters.
 
     Args:
         primary: Effect on the deciding metric.
@@ -18,7 +18,7 @@ def posterior(primary: Effect, a: Variant, b: Variant, plan: AbPlan) -> bayes.Po
         b: Totals of B.
         plan: Source of the declared share.
     """
-    if primary.p_value is None:
+    if primary.p_value is None or plan.unit != "visitor":
         return None
     if primary.metric != "conversions":
         both = money_means(primary.metric, [a], [b], plan.declared_share, plan.money_inflation)

@@ -120,6 +120,7 @@ def _plan(
         count_inflation=row.get("count_inflation"),
         money_inflation=max(row.get("money_inflation") or 1.0, 1.0),
         tuned_conversions=default.tuned_conversions if default else None,
+        unit=row.get("unit") or "visitor",
     )
 
 

@@ -112,7 +112,7 @@ def _together(decisions: list[Decision]) -> list[Decision]:
 
 def _lift(decision: Decision) -> LogLift | None:
     test, result = decision.test, decision.result
-    if result.p_value is None:
+    if result.p_value is None or test.plan.unit != "visitor":
         return None
     return log_lift(result.primary_metric, test.a, test.b, test.plan)
 

@@ -66,6 +66,7 @@ def plan_error(plan: AbPlan) -> str | None:
         "elapsed": plan.elapsed is not None and not _inside(plan.elapsed, 0, 1e6),
         "count_inflation": not _at_least_one(plan.count_inflation),
         "money_inflation": not _at_least_one(plan.money_inflation),
+        "unit": plan.unit not in ("visitor", "day"),
         "tuned_conversions": not _absent_or_count(plan.tuned_conversions),
         "guardrails": not all(
             rail.metric in get_args(Metric)
@@ -92,6 +93,7 @@ _EXPECTED = {
     "elapsed": "a share of the planned days, above 0",
     "count_inflation": "a factor of at least 1",
     "money_inflation": "a factor of at least 1",
+    "unit": "'visitor' or 'day'; tests by other clusters need rows per visitor",
     "tuned_conversions": "a whole number above 0",
     "guardrails": "a metric and a margin above 0 for each; below 1 if relative",
 }

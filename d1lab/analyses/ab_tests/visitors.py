@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from d1lab.analyses.ab_tests.arms import by_holm
+from d1lab.analyses.ab_tests.clusters import few_clusters
 from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import UNBALANCED, AbPlan, Look, Variant
@@ -22,7 +23,7 @@ from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
 
-Role = Literal["plain", "covariate", "denominator"]
+Role = Literal["plain", "covariate", "denominator", "cluster"]
 
 
 class VisitorSums(NamedTuple):
@@ -43,7 +44,7 @@ class VisitorEffect(NamedTuple):
 
     measure: str
     segment: str | None
-    method: str  # 'welch', 'cuped', 'ratio'; 'score' or an exact test for 1 and 0
+    method: str  # 'welch', 'cuped', 'ratio', 'clusters'; 'score' or an exact test for 1 and 0
     capped: bool
     value_a: float | None = None
     value_b: float | None = None
@@ -59,7 +60,12 @@ class VisitorEffect(NamedTuple):
     reason: str | None = None
 
 
-_METHODS: dict[Role, str] = {"plain": "welch", "covariate": "cuped", "denominator": "ratio"}
+_METHODS: dict[Role, str] = {
+    "plain": "welch",
+    "covariate": "cuped",
+    "denominator": "ratio",
+    "cluster": "clusters",
+}
 
 
 def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEffect]:
@@ -222,6 +228,9 @@ def _refused(sums: VisitorSums) -> tuple[str | None, str | None]:
         return "invalid_input", "a value is not a finite number"
     if sums.missing:
         return "insufficient_data", f"a value is missing for {counted(sums.missing, 'visitor')}"
+    few = few_clusters(float(sums.a.n), float(sums.b.n)) if sums.role == "cluster" else None
+    if few:
+        return "insufficient_data", few
     if sums.role == "denominator" and min(float(sums.a.x), float(sums.b.x)) <= 0:
         return "insufficient_data", "a variant's denominator is not above zero"
     if sums.role != "covariate":

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS d1lab_ab_test_inputs (
   planned_looks INTEGER,
   planned_end DATETIME,
   guardrails JSON,
+  unit TEXT,
   source TEXT
 ) WITHOUT ROWID;
 
