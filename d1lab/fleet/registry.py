@@ -213,6 +213,7 @@ class Registry:
     def _open(self) -> Generator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as con:
+                con.execute("PRAGMA synchronous = NORMAL")
                 con.row_factory = sqlite3.Row
                 yield con
         except sqlite3.Error as error:
