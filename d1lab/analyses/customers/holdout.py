@@ -7,7 +7,8 @@ that period is compared with actual spend and with two baseline forecasts:
     as_before  each customer buys the same as in the previous period of the same length
 
 Forecasts are scored per customer by the root mean square error (which an expected value
-minimizes), and in total by the error of their sum.
+minimizes), and in total by the error of their sum. For the former, spend counts up to its 99th
+percentile: without that limit, a few wholesalers decide for everybody.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ Floats = NDArray[np.float64]
 WEEK = 7.0
 MAX_TOTAL_ERROR = 0.2
 """Maximum excess of the model's total error over the better baseline's, to show its forecast."""
+
+MOST_SHARE = 0.99
+"""Percentile of the customers' spend from which a higher spend counts no more in the score."""
 
 MAX_FITTED = 50_000
 """Sample size for larger shops; more customers do not improve the fit."""
@@ -104,7 +108,7 @@ class ForecastScore(NamedTuple):
     purchases: float  # in total
     spend: float
     spend_error: float | None  # forecast / actual spend - 1; None if actual spend is 0
-    error_per_customer: float  # root mean square error of spend
+    error_per_customer: float  # root mean square error of spend, up to `MOST_SHARE` of customers
 
 
 class Holdout(NamedTuple):
@@ -171,11 +175,11 @@ def hold_out(
         "past_rate": past_rate(past, days),
         "as_before": PeriodPurchases(*(np.asarray(column, dtype=float) for column in recent)),
     }
-    scores = tuple(_score(name, one, actual) for name, one in rivals.items())
+    scores = tuple(score_of(name, one, actual) for name, one in rivals.items())
     models = fit(past)
     if models.reason:
         return Holdout(*facts, scores, None, models.reason)
-    scores = (_score("model", expected_spend(models, past, days), actual), *scores)
+    scores = (score_of("model", expected_spend(models, past, days), actual), *scores)
     return Holdout(*facts, scores, total_spend(models, past, days), verdict(scores))
 
 
@@ -186,12 +190,19 @@ def past_rate(past: Purchases, days: float) -> PeriodPurchases:
     return PeriodPurchases(purchases, purchases * np.where(past.repeats > 0, past.mean_spend, 0.0))
 
 
-def _score(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> ForecastScore:
+def score_of(name: str, forecast: PeriodPurchases, actual: PeriodPurchases) -> ForecastScore:
+    """Score a forecast of each customer's purchases and spend."""
     total, came = float(forecast.spend.sum()), float(actual.spend.sum())
-    squares: Floats = (forecast.spend - actual.spend) ** 2
+    squares: Floats = np.subtract(*_limited(forecast.spend, actual.spend)) ** 2
     error = float(np.sqrt(squares.mean()))
     off = total / came - 1 if came > 0 else None
     return ForecastScore(name, float(forecast.purchases.sum()), total, off, error)
+
+
+def _limited(forecast: Floats, actual: Floats) -> tuple[Floats, Floats]:
+    """Return both up to the percentile of actual spend; as they are if that is 0."""
+    limit = float(np.quantile(actual, MOST_SHARE)) or np.inf
+    return np.minimum(forecast, limit), np.minimum(actual, limit)
 
 
 def verdict(scores: tuple[ForecastScore, ...]) -> str | None:

@@ -15,6 +15,7 @@ from d1lab.analyses.customers.holdout import (
     PeriodPurchases,
     Purchases,
     hold_out,
+    score_of,
     verdict,
 )
 from d1lab.analyses.customers.spend_forecast import forecast_spend, forecast_total
@@ -121,6 +122,32 @@ def test_verdict_asks_for_each_customer_and_for_the_sum(model, rivals, reason):
     """Lowest error per customer, and a total within 20 points of the better baseline."""
     scores = (_score("model", *model), *(_score("rival", *rival) for rival in rivals))
     assert verdict(scores) == reason
+
+
+def test_a_few_wholesalers_do_not_decide_for_everybody():
+    """Of 1,000 customers, one forecast is right about five wholesalers only: it loses."""
+    rng = np.random.default_rng(4)
+    spend = rng.gamma(1, 50, 1_000)
+    spend[:5] = 50_000.0
+    none = np.zeros(1_000)
+    actual = PeriodPurchases(none, spend)
+    good = PeriodPurchases(none, spend + rng.normal(0, 5, 1_000))
+    good.spend[:5] = 20_000.0
+    poor = PeriodPurchases(none, np.where(spend > 1_000, spend, 0.0))
+    errors = [
+        score_of(name, one, actual).error_per_customer
+        for name, one in (("good", good), ("poor", poor))
+    ]
+    limit = np.quantile(spend, 0.99)
+    by_hand = [
+        np.sqrt(((np.minimum(one.spend, limit) - np.minimum(spend, limit)) ** 2).mean())
+        for one in (good, poor)
+    ]
+    assert errors == pytest.approx(by_hand)
+    assert errors[0] < errors[1]
+    assert np.mean((good.spend - spend) ** 2) > np.mean((poor.spend - spend) ** 2)
+    nothing = PeriodPurchases(none, none)  # spend of nobody: no limit of 0
+    assert score_of("good", good, nothing).error_per_customer > 1_000
 
 
 def _purchases(shop: Drawn) -> Purchases:
