@@ -379,7 +379,7 @@ def test_what_cannot_be_archived_is_refused_before_anything(db: SqliteDatabase, 
 
 @pytest.mark.engine
 def test_a_deletion_costs_one_written_row_a_row(engine: Any, tmp_path: Path):
-    """As the real engine bills it: one more for each 5,000, and one read to compare."""
+    """As the real engine bills it: one more for each 5,000. --restore writes two a row."""
     db = open_database(engine.fresh())
     migrate(db)
     db.execute(EVENTS, (HOURS,))
@@ -391,4 +391,7 @@ def test_a_deletion_costs_one_written_row_a_row(engine: Any, tmp_path: Path):
     assert done.rows_written == 539 + archive_delete.GUARD_ROWS
     assert done.rows_read <= 3 * 539 + 150
     assert totals(tmp_path)[0] == HOURS
+    back = restore(db, tmp_path / "shop", "2026-01", database="shop", tables=["order_events"])
+    assert (back.restored, back.rows_written) == (185, 2 * 185)  # a row, and its key
+    assert back.rows_read <= HOURS + 50  # the pull reads all that is live again
     db.close()

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from d1lab.d1 import open_database
 from d1lab.d1.migrate import migrate
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError
@@ -25,6 +26,13 @@ from d1lab.warehouse import open_warehouse
 from tests.support.kills import Killed, kill_before
 
 ANN, BOB = "ann-4711", "bob-0815"
+SALES = (
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 150) "
+    "INSERT INTO order_events (shop, event_id, type, order_id, customer_id, sku, quantity, "
+    "revenue, occurred_at) SELECT iif(i % 2, 'corner', 'mall'), 'e' || i, 'order', 'o' || i, "
+    "iif(i % 3, ?1, ?2), 'sku', 1, 2, datetime('2026-01-01', '+' || i || ' days') FROM n"
+)
+"""150 events of two customers in two shops."""
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tmp_path = tmp_path_factory.mktemp("made")
     with_data = SqliteDatabase.create(tmp_path / "d1.sqlite")
     migrate(with_data)
-    with_data.execute(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 150) "
-        "INSERT INTO order_events (shop, event_id, type, order_id, customer_id, sku, quantity, "
-        "revenue, occurred_at) SELECT iif(i % 2, 'corner', 'mall'), 'e' || i, 'order', 'o' || i, "
-        "iif(i % 3, ?1, ?2), 'sku', 1, 2, datetime('2026-01-01', '+' || i || ' days') FROM n",
-        (ANN, BOB),
-    )
+    with_data.execute(SALES, (ANN, BOB))
     for customer in (ANN, BOB):
         with_data.execute(
             "INSERT INTO d1lab_customer_scores (shop, customer_id) VALUES ('corner', ?1)",
@@ -208,3 +210,22 @@ def _forget(home: Path, subject: Subject) -> None:
         forget(db, home / "shop", home / "pages", subject, database="shop")
     finally:
         db.close()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("kind", "name", "rows", "most_read"), [("customer", ANN, 100, 900), ("shop", "mall", 75, 400)]
+)
+def test_forgetting_costs_two_written_rows_a_row(
+    engine: Any, tmp_path: Path, kind: Any, name: str, rows: int, most_read: int
+):
+    """As the real engine bills it: a row and its entry in the change log, and two for the audit."""
+    db = open_database(engine.fresh())
+    migrate(db)
+    db.execute(SALES, (ANN, BOB))
+    pull(db, tmp_path / "shop", database="shop")
+    before = db.meter.total.rows_read
+    done = forget(db, tmp_path / "shop", tmp_path / "pages", Subject(kind, name), database="shop")
+    assert (done.d1_rows, done.rows_written) == ({"order_events": rows}, 2 * rows + 2)
+    assert db.meter.total.rows_read - before <= most_read  # with the whole pull at the end
+    db.close()
