@@ -163,6 +163,41 @@ def scan_clusters(
     return [one._replace(role="cluster") for one in sums]
 
 
+def values(
+    rows: duckdb.DuckDBPyRelation,
+    column: str,
+    *,
+    variant: str = "variant",
+    a: object = "a",
+    b: object = "b",
+) -> tuple[Any, Any]:
+    """Return the values of both variants as arrays, for `visitors.quantile_effect`.
+
+    Args:
+        rows: One row per visitor or order.
+        column: Numeric column; rows without a value are left out.
+        variant: Column of the variant.
+        a: Value of the control in that column.
+        b: Value of the treatment.
+
+    Raises:
+        UnknownName: A named column does not exist.
+        InputError: The column is not numeric.
+    """
+    _check(rows, [Measure(column)], [variant])
+    known = rows.filter(ColumnExpression(column).isnotnull())
+    try:
+        of_a, of_b = (
+            known.filter(ColumnExpression(variant) == ConstantExpression(value))
+            .select(_number(column).alias("value"))
+            .fetchnumpy()["value"]
+            for value in (a, b)
+        )
+    except duckdb.Error as error:
+        raise InputError(f"exposures: {error}") from None
+    return of_a, of_b
+
+
 def _with_uncapped(measure: Measure) -> list[Measure]:
     return [measure] if measure.cap is None else [measure._replace(cap=None), measure]
 

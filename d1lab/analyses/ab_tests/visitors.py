@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import UNBALANCED, AbPlan, Look, Variant
 from d1lab.analyses.ab_tests.validation import plan_error
 from d1lab.counting import counted
-from d1lab.errors import UnknownName
+from d1lab.errors import InputError, UnknownName
 from d1lab.stats import means
 from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
+from d1lab.stats.quantiles import MIN_BEYOND, is_enough, quantile_means
 
 Role = Literal["plain", "covariate", "denominator", "cluster"]
 
@@ -44,7 +45,7 @@ class VisitorEffect(NamedTuple):
 
     measure: str
     segment: str | None
-    method: str  # 'welch', 'cuped', 'ratio', 'clusters'; 'score' or an exact test for 1 and 0
+    method: str  # 'welch', 'cuped', 'ratio', 'clusters', 'order_statistics'; for 1 and 0, 'score'
     capped: bool
     value_a: float | None = None
     value_b: float | None = None
@@ -88,6 +89,36 @@ def effects(sums: Sequence[VisitorSums], alpha: float = 0.05) -> list[VisitorEff
         for place, p in zip(places, adjusted.tolist(), strict=True):
             found[place] = found[place]._replace(adjusted_p=p)
     return found
+
+
+def quantile_effect(
+    measure: str, a: Any, b: Any, share: float = 0.5, alpha: float = 0.05
+) -> VisitorEffect:
+    """Compute the difference of a quantile, such as the median order value.
+
+    Args:
+        measure: Name of the values.
+        a: Values of the control, as from `d1lab.analyses.ab_tests.exposures.values`.
+        b: Values of the treatment.
+        share: Share of the values below the quantile, inside (0, 1); 0.5 is the median.
+        alpha: Two-sided, inside (0, 1).
+
+    Raises:
+        InputError: The share is not inside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise InputError(f"quantile {share} is not between 0 and 1")
+    blank = VisitorEffect(f"{measure}, quantile {share:g}", None, "order_statistics", False)
+    if not all(is_enough(len(column), share) for column in (a, b)):
+        reason = f"fewer than {MIN_BEYOND} values of a variant lie on one side of the quantile"
+        return blank._replace(status="insufficient_data", reason=reason)
+    if not all(np.isfinite(column).all() for column in (a, b)):
+        return blank._replace(status="invalid_input", reason="a value is not a finite number")
+    both = quantile_means(a, b, share)
+    if min(float(both.variance_a), float(both.variance_b)) <= 0:
+        reason = "the values around the quantile are all equal, so its error is not known"
+        return blank._replace(status="zero_variance", reason=reason)
+    return _compared(blank, both, alpha)
 
 
 def arm_effects(
@@ -172,6 +203,11 @@ def _effect(sums: VisitorSums, alpha: float) -> VisitorEffect:
     both = _estimates(sums)
     if not float(both.error) > 0:
         return blank._replace(status="zero_variance", reason="every visitor has the same value")
+    return _compared(blank, both, alpha)
+
+
+def _compared(blank: VisitorEffect, both: means.Means, alpha: float) -> VisitorEffect:
+    """Add the values of both variants, their difference and ratio, and the p-value."""
     from scipy.special import ndtri
 
     critical = -float(ndtri(alpha / 2))
