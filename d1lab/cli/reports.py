@@ -105,6 +105,9 @@ PushOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", "-j", min=1, help="Reports that run at the same time.")
+]
 ExportOption = Annotated[
     Literal["csv", "pdf"] | None,
     typer.Option(
@@ -131,6 +134,7 @@ def run(
     accept_dropped: AcceptDroppedOption = False,
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
+    workers: WorkersOption = 2,
     export: ExportOption = None,
     metrics_file: MetricsFileOption = None,
     dry_run: DryRunOption = False,
@@ -162,6 +166,7 @@ def run(
             push=push,
             dry_run=dry_run,
             timeout_seconds=timeout,
+            workers=workers,
             progress=progress,
         )
     if metrics_file and not dry_run:

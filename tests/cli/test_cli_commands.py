@@ -263,3 +263,18 @@ def test_metrics_graph_can_be_piped(folder, run):
     report = {"kind": "report", "name": "inventory"}
     assert {"source": {"kind": "metric", "name": "turnover"}, "target": report} in edges
     assert_refused(run("metrics", "--format", "dot"), "--format is for --graph")
+
+
+def test_run_takes_a_number_of_reports_at_a_time(project, run, monkeypatch):
+    """`--workers` reaches the runner; without it there are two."""
+    asked: list[int] = []
+
+    def run_reports(*_: object, workers: int, **__: object) -> list[object]:
+        asked.append(workers)
+        return []
+
+    monkeypatch.setattr("d1lab.jobs.run.run_reports", run_reports)
+    assert run("run", "--no-pull", "--workers", "3").code == 0
+    assert run("run", "--no-pull").code == 0
+    assert asked == [3, 2]
+    assert run("run", "--workers", "0").code == 2
