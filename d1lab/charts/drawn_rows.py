@@ -156,11 +156,14 @@ def draw_heatmap(records: Records, columns: dict[str, TableColumn]) -> str:
     scale = number_scale(
         [v for r in records if (v := number(r["value"])) is not None], columns["value"], zero=True
     )
-    cells = "".join(
+    cells = [
         _cell(record, columns, scale, (across.index(in_words(record["x"], columns["x"])), wide),
               up.index(in_words(record["y"], columns["y"])))
         for record in records
-    )  # fmt: skip
+    ]  # fmt: skip
+    grid = tag("g", "".join(box for box, _ in cells), fill=color("accent"))
+    figures = {"text_anchor": "middle", "fill": color("ink"), "pointer_events": "none"}
+    grid += tag("g", "".join(figure for _, figure in cells), **figures)
     rows = [_clip(name) for name in up]
     names = "".join(
         words(name, "-8", _CELL * place + 17, text_anchor="end") for place, name in enumerate(rows)
@@ -174,7 +177,7 @@ def draw_heatmap(records: Records, columns: dict[str, TableColumn]) -> str:
     title = f"{columns['x'].header} across, {columns['y'].header.lower()} down"
     left, size = gutter(rows), {"top": 16 + top, "height": _CELL * len(up) + 4}
     width = min(MOST_REM, 5 * -(-int(left / 16 + _CELL_REM * len(across)) // 5))
-    return framed(title, heads + names + cells, left=left, **size, least_rem=width)
+    return framed(title, heads + names + grid, left=left, **size, least_rem=width)
 
 
 def _clip(name: str) -> str:
@@ -194,17 +197,17 @@ def _cell(
     scale: Scale,
     across: tuple[int, float],
     row: int,
-) -> str:
+) -> tuple[str, str]:
+    """Return the box of a cell and its number, which inherit their colors."""
     value, (place, wide) = number(record["value"]), across
     if value is None:
-        return ""
+        return "", ""
     shade = f"{0.04 + 0.44 * scale.share(value):.2f}"
     box = {"x": percent(place * wide), "width": percent(wide), "y": row * _CELL, "height": _CELL}
     tip = tip_text(record, {role: columns[role] for role in ("x", "y", "value")})
-    rect = tag("rect", **box, fill=color("accent"), fill_opacity=shade, data_tip=tip)
-    middle = {"text_anchor": "middle", "fill": color("ink"), "pointer_events": "none"}
-    return rect + words(_in_cell(value, columns["value"]), percent((place + 0.5) * wide),
-                        row * _CELL + 17, **middle)  # fmt: skip
+    text, middle = _in_cell(value, columns["value"]), percent((place + 0.5) * wide)
+    figure = words(text, middle, row * _CELL + 17, fill=None)
+    return tag("rect", **box, fill_opacity=shade, data_tip=tip), figure
 
 
 def _in_cell(value: float, column: TableColumn) -> str:
