@@ -11,7 +11,7 @@ from d1lab.display import DataTable
 from d1lab.pages.table_layout import NAME_AND_KEY, ShownColumn, layout, row_anchor
 
 FIGURES = 4  # numbers at the top of a drawer
-MOST_BYTES = 45_000  # of all drawers of a page; items beyond are shown in the tables only
+MOST_BYTES = 40_000  # of all drawers of a page; items beyond are shown in the tables only
 _WIDTH, _HEIGHT = 320, 56  # units of a drawer's trend
 
 

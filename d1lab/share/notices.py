@@ -246,8 +246,8 @@ def _news(report: ReportState, known: State, alerts: Sequence[Alert]) -> tuple[l
     if first is None:
         return events, state
     if known.get("first") not in (None, first.key):
-        worth = f"{first.amount_text} {first.meaning_text}"
-        events.append(Event(f"new first action: {clip(first.sentence, 100)} ({worth})", "info"))
+        worth = f" ({_worth(first)})" if _worth(first) else ""
+        events.append(Event(f"new first action: {clip(first.sentence, 100)}{worth}", "info"))
     return events, state | {"first": first.key}
 
 
@@ -281,11 +281,17 @@ def _named(figure: Figure) -> str:
 
 def _actions(report: ReportState, page: str | None, settings: Settings) -> list[str]:
     """Return the first actions by money, each with a link to it on the page."""
-    return [
-        f"{place}. {action.amount_text} {action.meaning_text}: {clip(action.sentence, 120)} "
-        f"({action.basis_text}) {_link(page, settings, action.anchor)}".rstrip()
-        for place, action in enumerate(report.actions[:_ACTIONS], 1)
-    ]
+    lines: list[str] = []
+    for place, action in enumerate(report.actions[:_ACTIONS], 1):
+        what = ": ".join(filter(None, (_worth(action), clip(action.sentence, 120))))
+        link = _link(page, settings, action.anchor)
+        lines.append(f"{place}. {what} ({action.basis_text}) {link}".rstrip())
+    return lines
+
+
+def _worth(action: Action) -> str:
+    """Return the amount with its meaning; '' if it is not known."""
+    return "" if action.amount is None else f"{action.amount_text} {action.meaning_text}"
 
 
 def _body(report: ReportState, run: RunRecord, actions: Sequence[str]) -> Iterator[str]:

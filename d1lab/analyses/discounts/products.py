@@ -41,6 +41,35 @@ def named(found: Estimates, sold: Frame) -> Frame:
     return own.astype({"sku": object}).merge(sold, on="sku")
 
 
+def with_weeks(sold: Frame, found: Estimates, weeks: int) -> Frame:
+    """Add what each product sold and gave away in each of the last weeks, as lists.
+
+    `weekly_units` is None in weeks when the product was not for sale or not in stock, and
+    `weekly_discount`, the discount as a percentage of list value, is None for a product without
+    any discount.
+
+    Args:
+        sold: Rows of the metric `products`.
+        found: Result of `pooling.estimate`, up to the same day.
+        weeks: Number of weeks.
+    """
+    sales, skus = found.history.sales, found.history.skus.astype(str)
+    row = {sku: place for place, sku in enumerate(skus)}
+    units: list[list[int | None] | None] = []
+    depths: list[list[int] | None] = []
+    for place in (row.get(sku) for sku in sold["sku"]):
+        if place is None:
+            units.append(None)
+            depths.append(None)
+            continue
+        last = sales.units[place, -weeks:]
+        units.append([None if np.isnan(each) else round(each) for each in last])
+        given, listed = (matrix[place, -weeks:] for matrix in (sales.given, sales.listed))
+        depth = [round(100 * g / v) if v else 0 for g, v in zip(given, listed, strict=True)]
+        depths.append(depth if any(depth) else None)
+    return sold.assign(weekly_units=units, weekly_discount=depths)
+
+
 def _all_known(margins: Frame) -> float:
     """Return the sum of margins; NaN if one is unknown."""
     return float(margins.astype(float).sum(skipna=False))

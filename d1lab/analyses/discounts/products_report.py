@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from d1lab.analyses.discount_effect.pooling import Estimates
@@ -11,9 +12,15 @@ from d1lab.display.declarations import ReportChart, ReportTable
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 PRICE = "product slope slope_low slope_high depth share_of_units units"
-ALONE = "product revenue units share_of_units price_without savings"
+ALONE = "product revenue units weekly_units share_of_units price_without savings"
 CATEGORIES = "category product_count revenue share_of_revenue units share_of_units depth savings"
-DEPENDENT = "product savings depth units share_of_units price_with price_without"
+DEPENDENT = "product savings depth units weekly_units share_of_units price_with price_without"
+
+DETAILS = (
+    "product revenue units share_of_units price_without weekly_units weekly_discount advice"
+    " price_with depth savings slope slope_low slope_high"
+)
+WEEKS, DETAIL_WEEKS = 13, 26
 
 
 def verdict(sold: Frame, found: Estimates, days: int) -> dict[str, str]:
@@ -40,6 +47,7 @@ def figures(sold: Frame, found: Estimates) -> list[dict[str, Any]]:
 
 def tables(sold: Frame, found: Estimates) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
+    sold = products.with_weeks(sold, found, WEEKS)
     own = products.named(found, sold)
     categories = products.by_category(sold)
     margins = " margin margin_rate" if categories["margin"].notna().any() else ""
@@ -53,6 +61,26 @@ def tables(sold: Frame, found: Estimates) -> dict[str, ReportTable]:
         "categories": ReportTable(categories, "Sales by category", CATEGORIES + margins, 15),
         "all": ReportTable(sold, "Products by revenue", products.columns(sold), 15),
     }
+
+
+def details(sold: Frame, found: Estimates, advice: Mapping[str, str]) -> ReportTable:
+    """Return the details of the products in the lists, those of the first rows first.
+
+    Args:
+        sold: Rows of the metric `products`.
+        found: Result of `pooling.estimate`.
+        advice: Sentences by SKU, as from `overview.product_advice.sentences`.
+    """
+    import pandas as pd
+
+    own = products.named(found, sold)
+    lists = [each["sku"] for each in (own, products.alone(sold), products.dependent(sold), sold)]
+    skus = pd.concat([part for n in (slice(10), slice(10, 15)) for part in (s[n] for s in lists)])
+    listed = skus.drop_duplicates().to_frame().merge(sold, on="sku")
+    listed = listed.merge(own[["sku", "slope", "slope_low", "slope_high"]], on="sku", how="left")
+    listed = listed.assign(advice=[advice.get(sku, "") for sku in listed["sku"]])
+    detailed = products.with_weeks(listed, found, DETAIL_WEEKS)
+    return ReportTable(detailed, "Products", DETAILS, len(detailed) or 1)
 
 
 def price_chart(sold: Frame, found: Estimates) -> ReportChart:

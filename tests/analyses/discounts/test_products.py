@@ -6,12 +6,15 @@ import shutil
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discount_effect.exposure import WeeklySales
 from d1lab.analyses.discounts import products
 from d1lab.config import Settings
 from d1lab.lab import Lab
@@ -35,6 +38,25 @@ def costed(tiny_warehouse, tmp_path):
             "(3, 'harbor', 'dead', 5, '2026-05-01')"
         )
         yield Lab(con, database="demo", folder=tmp_path, shop="harbor")
+
+
+def _history() -> Any:
+    """Two products over three weeks; b was out of stock in the second, a never discounted."""
+    sales = WeeklySales(
+        units=np.array([[1.0, 2, 3], [4, np.nan, 6]]),
+        listed=np.array([[10.0, 20, 30], [40, 0, 60]]),
+        given=np.array([[0.0, 0, 0], [10, 0, 30]]),
+    )
+    history = SimpleNamespace(sales=sales, skus=np.array(["a", "b"]))
+    return SimpleNamespace(history=history)
+
+
+def test_weekly_sales_have_gaps_where_nothing_could_be_sold():
+    """The last weeks, in the order of the rows; a product without a history has none."""
+    sold = pd.DataFrame({"sku": ["b", "a", "c"]})
+    shown = products.with_weeks(sold, _history(), 2)
+    assert shown["weekly_units"].tolist() == [[None, 6], [2, 3], None]
+    assert shown["weekly_discount"].tolist() == [[0, 50], None, None]
 
 
 def test_products_add_up_line_by_line(tiny_lab):
