@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,23 +15,28 @@ if TYPE_CHECKING:
     from d1lab.d1.analytics import QueryUsage
     from d1lab.d1.database import Database
     from d1lab.ops.advise import Advice
+    from d1lab.ops.advise_database import Fact
 
 
 def advice_on(
     settings: Settings, db: Database, database: str | None, queries: Path | None
-) -> Advice:
-    """Return the advice on a database, with Cloudflare's query insights where a token allows it.
+) -> tuple[Advice, list[Fact]]:
+    """Return the advice on a database, and facts about it, both with what Cloudflare tells.
 
     Raises:
         InputError: The file of statements cannot be read.
     """
     from d1lab.ops.advise import advise
+    from d1lab.ops.advise_database import database_facts
 
+    folder, plan = settings.folder(database), settings.resolve(database)[1].plan
     try:
         text = queries.read_text(encoding="utf-8") if queries else ""
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--queries {queries}: {error}") from None
-    return advise(db, settings.folder(database), queries=text, busiest=_busiest(settings, db))
+    busiest = _busiest(settings, db)
+    found = advise(db, folder, queries=text, busiest=busiest, plan=plan)
+    return found, database_facts(db, folder, plan, datetime.now(UTC))
 
 
 def _busiest(settings: Settings, db: Database) -> list[QueryUsage]:
@@ -45,13 +51,14 @@ def _busiest(settings: Settings, db: Database) -> list[QueryUsage]:
         return []
 
 
-def print_advice(advice: Advice) -> None:
-    """Print the statements as a table, and what could be cheaper."""
+def print_advice(advice: Advice, facts: Sequence[Fact]) -> None:
+    """Print the statements and the facts as tables, and what could be cheaper."""
     from d1lab.ops.advise import lines
 
     columns = ("source", "statement", "scanned", "rows", "plan", "runs_a_month")
     rows = [each._replace(scanned=", ".join(each.scanned)) for each in advice.statements]  # type: ignore[arg-type]
     print_rows(columns, rows)
+    print_rows(("about", "found", "todo"), facts)
     for line in lines(advice):
         echo_err(f"doctor: {line}")
     if advice.indexes or advice.duplicates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ from d1lab.errors import InputError
 if TYPE_CHECKING:
     from d1lab.d1.database import Database
     from d1lab.ops.archive import ArchiveResult
+    from d1lab.ops.archive_restore import RestoredMonth
 
 app = typer.Typer()
 
@@ -82,7 +83,7 @@ def archive(
     if as_json:
         print_json(result)
     else:
-        _print(result)
+        _print(result, chosen.plan)
     raise typer.Exit(1 if result.stopped else 0)
 
 
@@ -109,19 +110,29 @@ def _restore(
 ) -> None:
     from d1lab.ops.archive_restore import restore
 
-    folder, zones = settings.folder(name), settings.resolve(name)[1].zones
-    result = restore(db, folder, month, database=name, tables=tables, dry_run=dry_run, zones=zones)
+    folder, chosen = settings.folder(name), settings.resolve(name)[1]
+    result = restore(
+        db, folder, month, database=name, tables=tables, dry_run=dry_run, zones=chosen.zones
+    )
     if as_json:
         print_json(result)
         return
     done = "dry run" if dry_run else f"{result.restored:,} written to D1, the others were there"
     echo_err(
         f"archive: {counted(result.rows, 'row')} of {month}, {done}. Billed rows: "
-        f"{result.rows_read:,} read, {result.rows_written:,} written. {result.seconds:.1f} s"
+        f"{_billed(result, chosen.plan)}. {result.seconds:.1f} s"
     )
 
 
-def _print(result: ArchiveResult) -> None:
+def _billed(result: ArchiveResult | RestoredMonth, plan: Literal["free", "paid"]) -> str:
+    from d1lab.d1.database import Usage
+    from d1lab.d1.limits import bill
+
+    read, written = result.rows_read, result.rows_written
+    return f"{read:,} read, {written:,} written ({bill(Usage(0, read, written), plan)})"
+
+
+def _print(result: ArchiveResult, plan: Literal["free", "paid"]) -> None:
     columns = ("table", "month", "rows_archived", "bytes", "rows_deleted")
     print_rows(columns, result.months)
     for path in result.repaired:
@@ -135,8 +146,8 @@ def _print(result: ArchiveResult) -> None:
     deleted = sum(month.deleted for month in result.months)
     echo_err(
         f"archive: {counted(archived, 'row')} archived, {deleted:,} deleted in D1"
-        f"{' (dry run)' if result.dry_run else ''}. Billed rows: {result.rows_read:,} read, "
-        f"{result.rows_written:,} written. {result.seconds:.1f} s"
+        f"{' (dry run)' if result.dry_run else ''}. Billed rows: {_billed(result, plan)}. "
+        f"{result.seconds:.1f} s"
     )
     if result.stopped:
         echo_err(f"archive: {result.stopped}")

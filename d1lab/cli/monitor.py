@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -18,11 +17,12 @@ from d1lab.cli.output import (
     print_json,
     print_rows,
 )
-from d1lab.config import Settings, load_settings
+from d1lab.config import load_settings
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
     from d1lab.jobs.status import DatabaseStatus
+    from d1lab.lab.usage import UsagePart
     from d1lab.ops.usage import Forecast, UsageReport
 
 app = typer.Typer()
@@ -146,6 +146,7 @@ def usage(
     Exit codes: 0 success, 1 a threshold for upgrade, archive, or split is passed, 2 invalid input.
     """
     from d1lab.d1.connect import connect
+    from d1lab.lab.usage import usage_parts
     from d1lab.ops.usage import usage as report
     from d1lab.parameters import utc_today
 
@@ -161,7 +162,8 @@ def usage(
             days=days,
             horizon_days=forecast,
         )
-    parts = _parts(settings, database, utc_today() - timedelta(days=days - 1))
+    today = utc_today()
+    parts = usage_parts(settings.folder(database), today - timedelta(days=days - 1), today)
     if as_json:
         print_json({**found._asdict(), **parts})
     else:
@@ -169,37 +171,7 @@ def usage(
     raise typer.Exit(1 if any(each.is_due for each in found.thresholds) else 0)
 
 
-def _parts(
-    settings: Settings, database: str | None, since: date
-) -> dict[str, list[tuple[str, int, int]]]:
-    """d1lab's own part of the usage, by table, command, and report: name, rows read, written."""
-    from d1lab.d1.usage_log import lines_since
-    from d1lab.jobs.history import past_runs
-
-    lines = lines_since(settings.folder(database), since)
-    name = settings.resolve(database)[0]
-    runs = past_runs(settings, database=name, since=since, limit=100_000)
-    return {
-        "by_table": _summed(
-            (name or "(catalog)", used.rows_read, used.rows_written)
-            for line in lines
-            for name, used in line.tables.items()
-        ),
-        "by_command": _summed((x.command or "(other)", x.usage[1], x.usage[2]) for x in lines),
-        "by_report": _summed((r.report, r.rows_read or 0, r.rows_written or 0) for r in runs),
-    }
-
-
-def _summed(rows: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    sums: dict[str, tuple[int, int]] = {}
-    for name, read, written in rows:
-        before = sums.get(name, (0, 0))
-        sums[name] = (before[0] + read, before[1] + written)
-    listed = [(name, *both) for name, both in sums.items()]
-    return sorted(listed, key=lambda row: (-row[2], -row[1], row[0]))
-
-
-def _print_usage(found: UsageReport, parts: dict[str, list[tuple[str, int, int]]]) -> None:
+def _print_usage(found: UsageReport, parts: dict[str, tuple[UsagePart, ...]]) -> None:
     print_rows(("day", "rows_read", "rows_written", "bytes"), found.days)
     for part, rows in parts.items():
         if rows:
@@ -218,6 +190,8 @@ def _print_usage(found: UsageReport, parts: dict[str, list[tuple[str, int, int]]
 
 def _forecast(each: Forecast) -> str:
     limit = f"the {each.plan} plan's {each.limit:,} {'bytes' if each.what == 'size' else each.what}"
+    if each.is_reached:
+        return f"{limit}: reached"
     if each.reason:
         return f"{limit}: no forecast, {each.reason}"
     if each.day is None:
@@ -244,13 +218,10 @@ def _summary(each: DatabaseStatus) -> str:
     age = "not pulled yet"
     if each.pulled_at:
         age = f"pulled {each.pulled_at:%Y-%m-%d %H:%M} UTC{' (stale)' if each.stale else ''}"
-    today = f"{each.today.rows_read:,} and {each.today.rows_written:,}"
-    month = f"{each.month.rows_read:,} and {each.month.rows_written:,}"
-    if PLANS[each.plan].period == "day":
-        cost = f"today {today} ({bill(each.today, each.plan)}), this month {month}."
-    else:
-        cost = (
-            f"today {today} (${each.cost_today:.6f}), this month {month} "
-            f"(${each.cost_month:.6f}) beyond the included quota."
-        )
-    return f"{each.database}: {counts}; {age}. D1 rows read and written: {cost}"
+    today, month = (
+        f"{used.rows_read:,} and {used.rows_written:,}" for used in (each.today, each.month)
+    )
+    if PLANS[each.plan].period == "month":  # a month has no limit of its own on the free plan
+        month += f" ({bill(each.month, each.plan)})"
+    cost = f"today {today} ({bill(each.today, each.plan)}), this month {month}"
+    return f"{each.database}: {counts}; {age}. D1 rows read and written: {cost}."

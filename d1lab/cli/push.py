@@ -21,6 +21,7 @@ from d1lab.cli.output import (
 )
 from d1lab.config import Settings, load_settings
 from d1lab.counting import counted
+from d1lab.d1.limits import bill
 from d1lab.errors import D1labError, UnknownName
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def push(
     print_held_back([result])
     verb = "would write" if dry_run else "wrote"
     read = counted(result.usage.rows_read, "billed row")
-    echo_err(f"push: {read} read; {verb} {result.usage.rows_written:,}")
+    billed = bill(result.usage, settings.resolve(database)[1].plan)
+    echo_err(f"push: {read} read; {verb} {result.usage.rows_written:,} ({billed})")
 
 
 def _keep(settings: Settings, run_dir: Path, result: PushResult) -> None:

@@ -175,7 +175,7 @@ def run(
     if as_json:
         _print_as_json(outcomes, exported, pulled)
     else:
-        _print_outcomes(settings, outcomes, pulled, monotonic() - started)
+        _print_outcomes(settings, outcomes, pulled, monotonic() - started, is_named=bool(report))
         _print_exported(settings, exported)
     raise typer.Exit(overall_exit_code(outcomes))
 
@@ -200,6 +200,7 @@ def _pull(
 ) -> PullResult:
     from d1lab.pull import pull_database
 
+    _keep_usage(settings, database)
     with progress_bars() as progress:
         return pull_database(
             settings,
@@ -209,6 +210,17 @@ def _pull(
             accept_dropped=accept_dropped,
             progress=progress,
         )
+
+
+def _keep_usage(settings: Settings, database: str | None) -> None:
+    """Keep what Cloudflare knows of the database's usage, once a day, for the report on it."""
+    name, chosen = settings.resolve(database)
+    if not chosen.url.startswith("d1:"):
+        return
+    from d1lab.d1.analytics import keep_usage_daily
+    from d1lab.parameters import utc_today
+
+    keep_usage_daily(chosen.url, settings.folder(name), settings.read_token, utc_today())
 
 
 def _export(settings: Settings, outcome: JobResult, form: str | None) -> list[Exported]:
@@ -256,7 +268,12 @@ def _summary(outcome: JobResult, exported: list[Exported]) -> dict[str, object]:
 
 
 def _print_outcomes(
-    settings: Settings, outcomes: list[JobResult], pulled: PullResult | None, seconds: float
+    settings: Settings,
+    outcomes: list[JobResult],
+    pulled: PullResult | None,
+    seconds: float,
+    *,
+    is_named: bool,
 ) -> None:
     rows = [
         (
@@ -273,11 +290,8 @@ def _print_outcomes(
     for outcome in outcomes:
         if outcome.message and outcome.status != "current":
             echo_err(f"{outcome.job.task}: {outcome.message}")
-    if not outcomes:
-        echo_err(
-            "run: no shops in the data yet, and no report without the parameter shop. Run "
-            "`d1lab doctor` to see what is missing."
-        )
+    if not is_named and all(outcome.job.task.report.is_of_usage for outcome in outcomes):
+        echo_err("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
     if pulled:
         echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # not a dry run

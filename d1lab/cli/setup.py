@@ -282,10 +282,10 @@ def doctor(
         checks = examine(db, folder, plan=chosen.plan, writes=writes, zones=zones)
         advice = advice_on(settings, db, database, queries) if advise else None
     if advice and as_json:
-        print_json({"checks": checks, **advice._asdict()})
+        print_json({"checks": checks, **advice[0]._asdict(), "facts": advice[1]})
         raise typer.Exit(1 if any(each.level == "problem" for each in checks) else 0)
     if advice:
-        print_advice(advice)
+        print_advice(*advice)
     rows = checks if as_json else [check[:4] for check in checks]
     print_rows(Check._fields[: len(rows[0])], rows, as_json=as_json)
     if any(finding.level == "problem" for finding in checks):

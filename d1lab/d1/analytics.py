@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import httpx2
 from pydantic import SecretStr
 
+from d1lab.d1.usage_days import DayUsage, keep_days, kept_days
 from d1lab.errors import D1AuthError, D1Error, D1UnavailableError, InputError
 
 GRAPHQL = "https://api.cloudflare.com/client/v4/graphql"
@@ -73,15 +75,6 @@ class QueryUsage(NamedTuple):
     rows_written: int
 
 
-class DayUsage(NamedTuple):
-    """What a database used on one day, UTC."""
-
-    day: date
-    rows_read: int
-    rows_written: int
-    bytes: int | None  # the largest size of the day; None if unknown
-
-
 def usage_by_day(
     url: str, token: SecretStr, until: date, *, address: str = GRAPHQL
 ) -> list[DayUsage]:
@@ -123,6 +116,33 @@ def usage_by_day(
         ]
     except (KeyError, TypeError, ValueError):
         raise D1Error("Cloudflare's usage is not in its documented form") from None
+
+
+def keep_usage(
+    url: str, folder: Path, token: SecretStr | None, today: date, address: str | None = None
+) -> str:
+    """Keep the days that Cloudflare has of a database.
+
+    Returns:
+        Why there are none; '' if they were kept.
+    """
+    if token is None or not url.startswith("d1:"):
+        return "a local database has no usage at Cloudflare"
+    try:
+        found = usage_by_day(url, token, today, address=address or GRAPHQL)
+        keep_days(folder, "cloudflare", found)
+    except (D1Error, InputError) as error:
+        return str(error)
+    return ""
+
+
+def keep_usage_daily(
+    url: str, folder: Path, token: SecretStr | None, today: date, address: str | None = None
+) -> None:
+    """Keep the days that Cloudflare has, unless it was asked today; without them, do nothing."""
+    kept = kept_days(folder, "cloudflare")
+    if not kept or kept[-1].day < today:
+        keep_usage(url, folder, token, today, address)
 
 
 def busiest_queries(

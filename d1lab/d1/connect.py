@@ -153,8 +153,9 @@ def _through_gateway(settings: Settings, chosen: DatabaseSettings, *, write: boo
 
 def _note(folder: Path, meter: Meter, usage: Usage) -> None:
     """Record the billed usage; a read-only folder is not an error after the work in D1 is done."""
+    tables, size = meter.by_table, meter.size_bytes
     with suppress(OSError):
-        note(folder, usage, command=_command(), tables=meter.by_table)
+        note(folder, usage, command=_command(), tables=tables, size_bytes=size)
 
 
 def _command() -> str:

@@ -43,6 +43,7 @@ class Result(NamedTuple):
     rows: list[tuple[Value, ...]]
     usage: Usage
     changes: int = 0
+    size_bytes: int | None = None  # of the database afterwards, if the answer has it
 
 
 class Statement(NamedTuple):
@@ -103,13 +104,15 @@ class Meter:
     """Usage per table over the lifetime of a Database. Thread-safe.
 
     `overhead` is what a way to D1 bills besides its statements; `total` is without it. `on_close`
-    is called once with both, when the database is closed.
+    is called once with both, when the database is closed. `size_bytes` is the database's size as
+    the newest answer had it; None if none did.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self.overhead = Usage()
+        self.size_bytes: int | None = None
         self.on_close: Callable[[Usage], None] | None = None
 
     def close(self) -> None:
@@ -122,6 +125,11 @@ class Meter:
         """Count `usage` for `table`; '' for statements without a table."""
         with self._lock:
             self._usage[table] += usage
+
+    def note_size(self, results: Sequence[Result]) -> None:
+        """Keep the size of the database that the newest result has."""
+        sizes = [result.size_bytes for result in results if result.size_bytes is not None]
+        self.size_bytes = sizes[-1] if sizes else self.size_bytes
 
     def add_overhead(self, usage: Usage) -> None:
         """Count `usage` that no statement caused."""

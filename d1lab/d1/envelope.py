@@ -139,7 +139,8 @@ def _result(statement: Statement, answer: dict[str, Any]) -> Result:
     columns, rows = _table(answer.get("results"), is_read(statement.sql))
     if len(rows) < statement.least_rows:
         raise MisshapenError(f"{len(rows)} rows, expected {statement.least_rows} or more")
-    return Result(columns, rows, usage, _count(meta, "changes"))
+    size = _count(meta, "size_after") or None
+    return Result(columns, rows, usage, _count(meta, "changes"), size)
 
 
 def _table(found: Any, reads: bool) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:

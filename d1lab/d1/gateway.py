@@ -17,6 +17,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Lock
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -102,6 +103,12 @@ class GatewayDatabase(RestDatabase):
 
     def size_bytes(self) -> None:
         """Return None: only Cloudflare's API tells the size."""
+
+    def details(self) -> None:
+        """Return None, as for the size."""
+
+    def bookmark_at(self, moment: datetime) -> None:
+        """Return None: Time Travel is the API's."""
 
     @property
     def has_writer_secret(self) -> bool:

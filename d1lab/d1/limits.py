@@ -86,6 +86,9 @@ PLANS = {
 }
 
 
+TIME_TRAVEL_DAYS = {"free": 7, "paid": 30}  # limits: how far back a database can be restored
+
+
 def cost(usage: Usage, plan: Literal["free", "paid"] = "paid") -> float:
     """Return the price of `usage` in US dollars beyond the included rows; 0 on the free plan.
 
@@ -110,17 +113,51 @@ def share_of_included(usage: Usage, plan: Literal["free", "paid"] = "paid") -> f
     return max(usage.rows_read / included.rows_read, usage.rows_written / included.rows_written)
 
 
-def bill(usage: Usage, plan: Literal["free", "paid"] = "paid", *, places: int = 6) -> str:
-    """Return what `usage` means on a plan: a share of the day's limit, or dollars.
+def bill(usage: Usage, plan: Literal["free", "paid"] = "paid", *, places: int | None = None) -> str:
+    """Return what `usage` means on a plan: a share of a daily limit, or dollars.
+
+    All messages and pages take it from here, so that the free plan has no prices anywhere.
 
     >>> bill(Usage(rows_read=50_000, rows_written=25_000), "free")
-    "25% of the free plan's rows a day"
+    "25% of the free plan's rows written a day"
     >>> bill(Usage(rows_read=1_000_000, rows_written=1_000))
-    '$0.002000 beyond the included quota'
+    '$0.002 beyond the included quota'
     """
-    if PLANS[plan].period == "day":
-        return f"{100 * share_of_included(usage, plan):.2g}% of the {plan} plan's rows a day"
-    return f"${cost(usage, plan):.{places}f} beyond the included quota"
+    short = price(usage, plan, places=places)
+    return f"{short} beyond the included quota" if PLANS[plan].period == "month" else short
+
+
+def price(
+    usage: Usage, plan: Literal["free", "paid"] = "paid", *, places: int | None = None
+) -> str:
+    """Return `bill` in the fewest words: '$0.002' on the paid plan."""
+    if PLANS[plan].period == "month":
+        return dollars(cost(usage, plan), places)
+    read = share_of_included(usage._replace(rows_written=0), plan)
+    share = share_of_included(usage, plan)
+    what = "written" if share > read else "read"
+    return f"{_percent(share)} of the {plan} plan's rows {what} a day"
+
+
+def dollars(amount: float, places: int | None = None) -> str:
+    """Format an amount billed by D1, which is often far less than a cent.
+
+    Args:
+        amount: In US dollars.
+        places: Decimals; None for as many as it needs.
+
+    >>> dollars(0.000376), dollars(0), dollars(12.5), dollars(0.0091234, 4)
+    ('$0.000376', '$0', '$12.50', '$0.0091')
+    """
+    if places is not None:
+        return f"${amount:.{places}f}"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.6f}".rstrip("0").rstrip(".")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}%" if share < 0.1 else f"{share:,.0%}"
 
 
 def is_read(sql: str) -> bool:

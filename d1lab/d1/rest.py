@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
@@ -14,11 +16,14 @@ from pydantic import SecretStr
 
 from d1lab.d1 import envelope, limits
 from d1lab.d1.database import Meter, Result, Statement, TableInfo, Usage, Value
+from d1lab.d1.details import DatabaseDetails, details
 from d1lab.d1.encoding import bind_as_text, tagged, untagged
 from d1lab.d1.error_mapping import with_statement
 from d1lab.d1.schema import read_tables
 from d1lab.d1.transport import Transport
 from d1lab.errors import D1AuthError, D1Error, D1QueryError, InputError, UnknownName
+
+T = TypeVar("T")
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/"
 EXPLORER = "/cdn-cgi/local/explorer/api/d1/database"
@@ -138,6 +143,24 @@ class RestDatabase:
             return None
         return self._transport.get(self._path, self._read_token, envelope.file_size)
 
+    def details(self) -> DatabaseDetails | None:
+        """Return what Cloudflare tells about the database; None for the local engine."""
+        return None if self._is_local else self._get_about("", details)
+
+    def bookmark_at(self, moment: datetime) -> str | None:
+        """Return the bookmark that Time Travel would restore for a time; None without one.
+
+        Raises:
+            D1Error: D1 cannot go back that far, or the request failed.
+        """
+        if self._is_local:
+            return None
+        at = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self._get_about("/time_travel/bookmark", envelope.bookmark, timestamp=at)
+
+    def _get_about(self, path: str, read: Callable[[Any], T], **params: str) -> T:
+        return self._transport.get(f"{self._path}{path}", self._read_token, read, **params)
+
     def close(self) -> None:
         """Close the connections."""
         self.meter.close()
@@ -194,6 +217,7 @@ class RestDatabase:
             ) from None
         results[0] = results[0]._replace(usage=results[0].usage + Usage(calls=1))
         self.meter.add(table, sum((result.usage for result in results), Usage()))
+        self.meter.note_size(results)
         return results
 
     def _post(

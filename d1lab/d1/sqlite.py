@@ -128,6 +128,8 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close the file."""
+        if self._header >= 0:
+            self.meter.size_bytes = self.size_bytes()
         self.meter.close()
         with self._lock:
             self._connection.close()

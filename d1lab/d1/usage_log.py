@@ -1,24 +1,25 @@
 """The log of billed usage: data/<database>/usage/<month>.jsonl, one line per connection.
 
     {"at": "2026-11-27T13:00:00+00:00", "rows_read": 8222, "rows_written": 368, "command": "pull",
-     "tables": {"order_events": [8000, 0]}}
+     "tables": {"order_events": [8000, 0]}, "bytes": 4096}
 
-Every database that `connect` opens adds its line when it is closed. Months are those of UTC, as
-Cloudflare's; the files of the last three are kept.
+Every database that `connect` opens adds its line when it is closed, with the size if it is known.
+Months are those of UTC, as Cloudflare's; the files of the last three are kept, and the days of
+older ones in `d1lab.d1.usage_days`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from d1lab.d1.database import Usage
+from d1lab.d1.usage_days import FOLDER, DayUsage, Source, keep_days, kept_days, without_gaps
 
-FOLDER = "usage"
 KEPT_MONTHS = 3
 
 
@@ -29,6 +30,7 @@ class Spent(NamedTuple):
     usage: Usage
     command: str  # of d1lab; '' for a program that imports it
     tables: dict[str, Usage]
+    bytes: int | None  # the size of the database; None if unknown
 
 
 def note(
@@ -38,6 +40,7 @@ def note(
     *,
     command: str = "",
     tables: Mapping[str, Usage] | None = None,
+    size_bytes: int | None = None,
 ) -> None:
     """Add the billed usage, unless no row was read or written.
 
@@ -47,6 +50,7 @@ def note(
         now: The present, in UTC for None.
         command: The command that opened it.
         tables: The usage by table; '' for statements without one.
+        size_bytes: The size of the database; None if unknown.
     """
     if not usage.rows_read and not usage.rows_written:
         return
@@ -54,7 +58,7 @@ def note(
     path = folder / FOLDER / f"{at:%Y-%m}.jsonl"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_old(path.parent)
+        _drop_old(folder)
     line: dict[str, object] = {
         "at": at.isoformat(timespec="seconds"),
         "rows_read": usage.rows_read,
@@ -64,6 +68,8 @@ def note(
         line["command"] = command
     if tables:
         line["tables"] = {name: each[1:] for name, each in tables.items() if any(each[1:])}
+    if size_bytes is not None:
+        line["bytes"] = size_bytes
     with path.open("ab") as file:  # one short write, so that lines of several processes do not mix
         file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
@@ -90,13 +96,51 @@ def lines_since(folder: Path, since: date) -> list[Spent]:
     return [each for each in lines if each.at >= since.isoformat()]
 
 
-def by_day(folder: Path) -> dict[date, Usage]:
-    """Return the usage of each day (UTC) that has a line."""
-    found: dict[date, Usage] = {}
-    for each in lines_since(folder, date.min):
-        day = date.fromisoformat(each.at[:10])
-        found[day] = found.get(day, Usage()) + each.usage
-    return found
+def metered_days(folder: Path) -> list[DayUsage]:
+    """Return the usage of each day (UTC) by the meter, the oldest first, without gaps.
+
+    Days whose log was dropped are those that were kept.
+    """
+    days = {each.day: each for each in kept_days(folder, "d1lab")}
+    for each in _by_day(lines_since(folder, date.min)):
+        known = days.get(each.day, each).bytes
+        days[each.day] = each._replace(bytes=known if each.bytes is None else each.bytes)
+    return without_gaps([*days.values()])
+
+
+def days_until(folder: Path, last: date) -> tuple[Source, list[DayUsage]]:
+    """Return the days up to `last`, the oldest first, and who counted them.
+
+    Cloudflare's, which have what the app uses, if `last` is among them; otherwise the meter's.
+    """
+    told = kept_days(folder, "cloudflare")
+    source: Source = "cloudflare" if told and told[-1].day >= last else "d1lab"
+    days = without_gaps(told) if source == "cloudflare" else metered_days(folder)
+    return source, [each for each in days if each.day <= last]
+
+
+def complete_until(folder: Path, pulled_on: date) -> date:
+    """Return the last complete day before the day of a pull; that day itself if it is the first.
+
+    So a report on usage becomes due by a pull, like any other, and once a day at most.
+    """
+    days = [each.day for each in (*kept_days(folder, "cloudflare"), *kept_days(folder, "d1lab"))]
+    for path in sorted((folder / FOLDER).glob("*.jsonl"))[:1]:
+        days += [date.fromisoformat(each.at[:10]) for each in _lines(path)]
+    first = min(days, default=pulled_on)
+    return pulled_on - timedelta(days=1) if first < pulled_on else pulled_on
+
+
+def _by_day(lines: Iterable[Spent]) -> list[DayUsage]:
+    found: dict[str, tuple[Usage, int | None]] = {}
+    for each in lines:
+        used, size = found.get(each.at[:10], (Usage(), None))
+        sizes = [one for one in (size, each.bytes) if one is not None]
+        found[each.at[:10]] = (used + each.usage, max(sizes, default=None))
+    return [
+        DayUsage(date.fromisoformat(day), used.rows_read, used.rows_written, size)
+        for day, (used, size) in found.items()
+    ]
 
 
 def _lines(path: Path) -> list[Spent]:
@@ -108,10 +152,15 @@ def _lines(path: Path) -> list[Spent]:
             continue
         usage = Usage(1, entry["rows_read"], entry["rows_written"])
         tables = {name: Usage(0, *each) for name, each in entry.get("tables", {}).items()}
-        found.append(Spent(entry["at"], usage, entry.get("command", ""), tables))
+        command, size = entry.get("command", ""), entry.get("bytes")
+        found.append(Spent(entry["at"], usage, command, tables, size))
     return found
 
 
 def _drop_old(folder: Path) -> None:
-    for path in sorted(folder.glob("*.jsonl"))[: -KEPT_MONTHS + 1]:
+    """Remove the logs of old months, after their days are kept."""
+    old = sorted((folder / FOLDER).glob("*.jsonl"))[: -KEPT_MONTHS + 1]
+    if old:
+        keep_days(folder, "d1lab", _by_day(line for path in old for line in _lines(path)))
+    for path in old:
         path.unlink(missing_ok=True)

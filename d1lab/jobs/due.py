@@ -8,7 +8,7 @@ computed. The same inputs give the same result, so such a report does not run tw
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -120,15 +120,33 @@ def plan(
         asked = shops or ([named] if named else lab.shops)
         state = cache(partial(shop_state, lab))
         tasks = [
-            prepare(lab, report, values=given, texts=texts, state=state)
+            task
             for report in chosen
             for given in _given(report, values, asked, is_limited=bool(shops or named))
+            for task in _prepared(lab, report, given, texts, state, is_named=bool(reports))
         ]
         tasks = _with_earlier(lab, settings, ledger, tasks, state)
     jobs = _after_due([judge(settings, ledger, task, force=force) for task in tasks])
     name, _ = settings.resolve(database)
     _, broken = chosen_reports(settings, reports)
     return [*jobs, *(_broken_job(name, each) for each in broken)]
+
+
+def _prepared(
+    lab: Lab,
+    report: Report,
+    values: Mapping[str, Any],
+    texts: Mapping[str, str],
+    state: Callable[[str], ShopState],
+    *,
+    is_named: bool,
+) -> Iterator[Task]:
+    """Yield the task; none for a report on D1's usage if it does not have the day of all others."""
+    try:
+        yield prepare(lab, report, values=values, texts=texts, state=state)
+    except InputError:
+        if is_named or not report.is_of_usage:
+            raise
 
 
 def _with_earlier(

@@ -14,6 +14,7 @@ from typing import Any
 
 from d1lab import outbox
 from d1lab.config import Settings
+from d1lab.d1.usage_log import days_until
 from d1lab.files import digest
 from d1lab.runs.run import Task
 from d1lab.select_statements import tables_read
@@ -47,8 +48,22 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
             "DuckDB": duckdb_version(),
             "the time zone": task.data.timezone or "",
             **metric_digests(settings.root / "metrics"),
+            **_usage(settings, task),
         }
     )
+
+
+def _usage(settings: Settings, task: Task) -> dict[str, str]:
+    """The complete days of D1's usage, for a report on it.
+
+    The day of the pull is not over: what d1lab uses on it makes no report due.
+    """
+    if not task.report.is_of_usage or task.as_of is None:
+        return {}
+    pulled_at = task.data.pulled_at
+    is_over = pulled_at is not None and task.as_of < pulled_at.date()
+    days = days_until(settings.folder(task.database), task.as_of) if is_over else ()
+    return {"D1's usage": digest(repr(days))}
 
 
 def metric_digests(folder: Path) -> dict[str, str]:

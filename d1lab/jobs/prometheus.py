@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from d1lab.config import Settings
+from d1lab.d1.limits import PLANS, share_of_included
 from d1lab.files import write
 from d1lab.jobs.status import DatabaseStatus, State, status_of
 
@@ -102,6 +103,15 @@ def _cost_gauges(found: Sequence[DatabaseStatus]) -> Iterator[Gauge]:
         "d1_cost_dollars",
         f"Cost of these rows beyond the included quota, {in_period}.",
         [(labels, dollars) for labels, _, dollars in periods],
+    )
+    yield Gauge(
+        "d1_daily_limit_share",
+        "Share of a daily limit of the free plan that was used today, UTC; 1 is all of it.",
+        [
+            (_of(each), share_of_included(each.today, each.plan))
+            for each in found
+            if PLANS[each.plan].period == "day"
+        ],
     )
 
 

@@ -25,7 +25,7 @@ def stage_actions(run_dir: Path, record: RunRecord) -> RunRecord:
     import pyarrow as pa
 
     own = [action for action in load_actions(run_dir) if not action.report]
-    if not own or record.status != "done" or record.as_of is None:
+    if not own or record.status != "done" or not (record.shop and record.as_of):
         return record
     rows = [
         {

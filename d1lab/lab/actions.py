@@ -9,9 +9,10 @@ from d1lab.display.actions import Action, Actions, add_action, ranked
 from d1lab.display.table import DataTable
 from d1lab.lab.other_reports import OtherReport, missing_reports, other_reports
 from d1lab.lab.staging import StagingMixin
+from d1lab.lab.usage import UsageMixin
 
 
-class ActionsMixin(StagingMixin):
+class ActionsMixin(StagingMixin, UsageMixin):
     """Action methods of a Lab; the run keeps its actions in `actions.json`."""
 
     currency: str

@@ -50,6 +50,6 @@ def open(
         metrics_folder=settings.root / "metrics",
         keeps_results=True,
     )
-    lab.currency = chosen.currency_of(lab.shop)
+    lab.currency, lab.plan = chosen.currency_of(lab.shop), chosen.plan
     notebook.set_up(lab, is_watched=settings.run_dir is None)
     return lab

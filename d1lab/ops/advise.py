@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from d1lab.d1 import Database, TableInfo, quote
 from d1lab.d1.analytics import INSIGHT_DAYS, QueryUsage
 from d1lab.d1.database import Usage
-from d1lab.d1.limits import cost
+from d1lab.d1.limits import bill, cost
 from d1lab.d1.query_plans import QueryPlans
 from d1lab.d1.sql_tokens import statements
 from d1lab.errors import InputError
@@ -33,6 +33,7 @@ _GUIDE = Path(__file__).parent / "guide_statements.sql"
 _SHOWN = 72  # characters of a statement
 
 Source = Literal["guide", "file", "cloudflare"]
+Plan = Literal["free", "paid"]
 
 
 class PlannedStatement(NamedTuple):
@@ -58,6 +59,7 @@ class ProposedIndex(NamedTuple):
     written_per_new_row: int
     saved_rows_a_run: int  # at most: the rows that match are still read
     saved_dollars_a_month: float | None  # at most; None if nobody knows how often it runs
+    saved_rows_a_month: int | None  # at most
     statements: tuple[str, ...]
 
 
@@ -77,10 +79,16 @@ class Advice(NamedTuple):
     indexes: tuple[ProposedIndex, ...]
     duplicates: tuple[DuplicateIndex, ...]
     folder: str  # of the migrations
+    plan: Plan = "paid"
 
 
 def advise(
-    db: Database, folder: Path, *, queries: str = "", busiest: Sequence[QueryUsage] = ()
+    db: Database,
+    folder: Path,
+    *,
+    queries: str = "",
+    busiest: Sequence[QueryUsage] = (),
+    plan: Plan = "paid",
 ) -> Advice:
     """Plan the app's statements, and propose indexes as migration files.
 
@@ -91,6 +99,7 @@ def advise(
         folder: The database's folder; earlier proposals there are replaced.
         queries: More statements, separated by semicolons.
         busiest: Statements from Cloudflare's query insights.
+        plan: The Cloudflare plan, which sets what an index saves.
     """
     with closing(QueryPlans(db)) as plans:
         work = _Advice(db, plans, db.tables())
@@ -98,7 +107,7 @@ def advise(
             work.add(source, sql, runs)
         found = Advice(
             tuple(work.statements), tuple(work.indexes()), tuple(_duplicates(plans)),
-            str(folder / FOLDER),
+            str(folder / FOLDER), plan,
         )  # fmt: skip
     _write(folder / FOLDER, found)
     return found
@@ -148,11 +157,13 @@ class _Advice:
         for (table, columns), uses in wanted:
             rows = self._rows(table) or 0
             known = [runs for _, runs in uses if runs is not None]
-            saved = cost(Usage(0, rows * sum(known), 0)) if known else None
+            saved_rows = rows * sum(known) if known else None
+            saved = None if saved_rows is None else cost(Usage(0, saved_rows))
             once = Usage(0, 2 * rows, rows + 1)
             yield ProposedIndex(
                 table, columns, f"0001_index_{_name(table, *columns)}.sql", once.rows_read,
-                once.rows_written, cost(once), 1, rows, saved, tuple(shown for shown, _ in uses),
+                once.rows_written, cost(once), 1, rows, saved, saved_rows,
+                tuple(shown for shown, _ in uses),
             )  # fmt: skip
 
     def _rows(self, table: str) -> int | None:
@@ -184,7 +195,7 @@ def _goes_first(plans: QueryPlans, table: str, name: str, other: str) -> bool:
 
 def _write(folder: Path, found: Advice) -> None:
     """Write the migrations, and remove those of earlier advice."""
-    texts = {each.file: _create(each) for each in found.indexes}
+    texts = {each.file: _create(each, found.plan) for each in found.indexes}
     texts |= {each.file: _drop(each) for each in found.duplicates}
     for path in folder.glob("*.sql"):
         if path.name not in texts:
@@ -193,7 +204,7 @@ def _write(folder: Path, found: Advice) -> None:
         write(folder / name, text)
 
 
-def _create(index: ProposedIndex) -> str:
+def _create(index: ProposedIndex, plan: Plan) -> str:
     used = "".join(f"--   {each}\n" for each in index.statements)
     name = quote(f"idx_{_name(index.table, *index.columns)}")
     columns = ", ".join(map(quote, index.columns))
@@ -201,8 +212,19 @@ def _create(index: ProposedIndex) -> str:
         f"-- For statements that scan {index.table}:\n{used}"
         f"-- Price: {index.rows_read_once:,} rows read and {index.rows_written_once:,} written "
         f"once, and 1 written for each new row.\n"
+        f"-- Saves: {_saved(index, plan)}.\n"
         f"CREATE INDEX IF NOT EXISTS {name} ON {quote(index.table)} ({columns});\n"
     )
+
+
+def _saved(index: ProposedIndex, plan: Plan) -> str:
+    """What an index saves: rows a run, and what they cost a month, or of a day's limit."""
+    saved = f"up to {index.saved_rows_a_run:,} rows read a run"
+    if index.saved_rows_a_month is None:
+        return saved
+    if plan == "free":
+        return f"{saved}, {bill(Usage(0, index.saved_rows_a_month // MONTH_DAYS), plan)}"
+    return f"{saved}, {bill(Usage(0, index.saved_rows_a_month), plan)} a month"
 
 
 def _drop(index: DuplicateIndex) -> str:
@@ -219,11 +241,9 @@ def _name(*parts: str) -> str:
 def lines(found: Advice) -> Iterable[str]:
     """Return the advice as sentences."""
     for each in found.indexes:
-        saved = f"up to {each.saved_rows_a_run:,} rows read a run"
-        if each.saved_dollars_a_month is not None:
-            saved += f", ${each.saved_dollars_a_month:,.4f} a month beyond the included quota"
         yield (
-            f"index on {each.table} ({', '.join(each.columns)}): saves {saved}. It costs "
+            f"index on {each.table} ({', '.join(each.columns)}): saves {_saved(each, found.plan)}. "
+            f"It costs "
             f"{each.rows_read_once:,} rows read and {each.rows_written_once:,} written once, and 1 "
             f"written per new row: {each.file}"
         )

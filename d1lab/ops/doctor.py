@@ -14,7 +14,8 @@ from typing import Literal
 from d1lab.catalog import TABLES
 from d1lab.counting import counted
 from d1lab.d1 import Database, quote
-from d1lab.d1.limits import COLUMNS, PLANS
+from d1lab.d1.database import Usage
+from d1lab.d1.limits import COLUMNS, PLANS, bill
 from d1lab.errors import StaleDataError
 from d1lab.ops.optimize import misled_tables
 from d1lab.ops.private_folders import open_folders
@@ -82,7 +83,8 @@ def doctor(
         checks = [_noted(check) for check in checks]
     checks += _possible(schema, checks, writes=writes)
     read = db.meter.total.rows_read - before.rows_read
-    checks.append(Check("ok", "cost of this check", f"{read:,} billed rows read, 0 written"))
+    found = f"{read:,} billed rows read, 0 written ({bill(Usage(0, read), plan)})"
+    checks.append(Check("ok", "cost of this check", found))
     rank = {"problem": 0, "note": 1, "ok": 2}
     return sorted(checks, key=lambda check: rank[check.level])
 

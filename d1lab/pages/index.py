@@ -95,6 +95,11 @@ class IndexShop(NamedTuple):
         known = (a for e in self.entries if e.good for a in e.good.actions)
         return next((a for a in ranked(known) if a.amount is not None), None)
 
+    @property
+    def most(self) -> float:
+        """The amount of that action; 0 without one."""
+        return (self.first.amount if self.first else None) or 0.0
+
 
 class Trend(NamedTuple):
     """Key figure over the runs, as a sparkline."""
@@ -125,7 +130,7 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
     shown = {
         "files": files if len(files) > 1 else (),
         "total": len(rows),
-        "headline": headline(rows),
+        "headline": headline(rows, sum(bool(shop.shop) for shop in shops)),
         "summary": summary(entries),
         "has_databases": len({row.database for row in rows}) > 1,
         "every": ALL,
@@ -146,10 +151,11 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
 def _reports(shops: Sequence[IndexShop]) -> dict[str, Any]:
     """Return what the list of reports needs beside the shops."""
     entries = [entry for shop in shops for entry in shop.entries]
+    named = [shop for shop in shops if shop.shop]
     return {
         "filters": _filters(entries),
         "trends": any(len(entry.values) > 1 for entry in entries),
-        "is_open": len(shops) <= 1 or not any(shop.overview for shop in shops),
+        "is_open": len(named) <= 1 or not any(shop.overview for shop in shops),
     }
 
 
@@ -186,6 +192,8 @@ def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
 def index_shops(entries: Sequence[IndexEntry]) -> list[IndexShop]:
     """Group entries by shop: the shop with the most money to act on first, then by name.
 
+    Reports on all shops come last.
+
     Args:
         entries: Result of `index_entries`.
     """
@@ -193,7 +201,7 @@ def index_shops(entries: Sequence[IndexEntry]) -> list[IndexShop]:
         IndexShop(*place, tuple(sorted(of, key=lambda e: e.newest.run.report != OVERVIEW)))
         for place, of in groupby(entries, _shop)
     ]
-    return sorted(shops, key=lambda shop: -((shop.first.amount or 0.0) if shop.first else 0.0))
+    return sorted(shops, key=lambda shop: (not shop.shop, -shop.most))
 
 
 def _shop(entry: IndexEntry) -> tuple[str, str]:

@@ -79,9 +79,14 @@ def _links(shop: IndexShop) -> tuple[ShopLink, ...]:
     return tuple(ShopLink(clip(e.newest.run.title, 60), e.link) for e in shop.entries)
 
 
-def headline(rows: Sequence[ShopRow]) -> str:
-    """Return where to start, or how many shops there are."""
-    count = counted(len(rows), "shop")
+def headline(rows: Sequence[ShopRow], shops: int) -> str:
+    """Return where to start, or how many shops there are.
+
+    Args:
+        rows: The rows, with those of reports on all shops.
+        shops: The number of shops; 0 if all reports are on all shops.
+    """
+    count = counted(shops or len(rows), "shop")
     if not rows or not rows[0].amount:
         return count
     first = rows[0]

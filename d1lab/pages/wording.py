@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
+from d1lab.d1.limits import bill, price
 from d1lab.display.sources import simulated
 from d1lab.pages.ab_test_rows import per_visitor_text, shown_tests, span_text
 from d1lab.pages.table_layout import layout, opening
@@ -83,6 +84,14 @@ def next_steps(run: RunRecord) -> list[str]:
     return [steps[run.error.kind], again]
 
 
+def _billed(run: RunRecord) -> str:
+    return bill(run.usage, run.plan)
+
+
+def _price(run: RunRecord) -> str:
+    return price(run.usage, run.plan)
+
+
 def filters() -> dict[str, Callable[..., Any]]:
     """Return the filters of the templates."""
     return {
@@ -94,7 +103,8 @@ def filters() -> dict[str, Callable[..., Any]]:
         "failure": failure,
         "setting": setting,
         "span": _seconds,
-        "dollars": dollars,
+        "billed": _billed,
+        "price": _price,
         "layout": layout,
         "lead": lead,
         "opening": opening,
@@ -193,17 +203,6 @@ def _span(hours: float) -> str:
         if hours >= 2 * length or (unit == "hour" and hours >= 1):
             return counted(round(hours / length), unit)
     return counted(max(0, round(hours * 60)), "minute")
-
-
-def dollars(amount: float) -> str:
-    """Format an amount billed by D1, which is often far less than a cent.
-
-    >>> dollars(0.000376), dollars(0), dollars(12.5)
-    ('$0.000376', '$0', '$12.50')
-    """
-    if amount >= 1:
-        return f"${amount:,.2f}"
-    return f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def _seconds(seconds: float) -> str:

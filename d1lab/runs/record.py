@@ -135,6 +135,7 @@ class RunRecord(_Record):
     reason: Words = ""  # one sentence: why it was skipped, stopped, failed, or timed out
     seconds: float | None = None
     database: str = "demo"
+    plan: Literal["free", "paid"] = "paid"  # Cloudflare's, which sets prices and daily limits
     url_kind: Literal["d1", "gateway", "wrangler", "sqlite", "dump"] = "sqlite"
     parameters: dict[str, Any] = {}  # all resolved parameters, as passed to the notebook
     given: tuple[str, ...] = ()  # the names set by the caller; the others are defaults
@@ -178,8 +179,8 @@ class RunRecord(_Record):
 
     @property
     def dollars(self) -> float:
-        """The price of these rows on the paid plan, beyond the included quota."""
-        return cost(self.usage)
+        """The price of these rows beyond the included quota; 0 on the free plan."""
+        return cost(self.usage, self.plan)
 
     @property
     def command(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,6 +21,12 @@ AFTER = "after"
 """Name in the `parameters` cell that declares the reports to run first. It is no parameter."""
 
 ALL_OTHERS = "*"
+
+DAYS_OF = "days_of"
+"""Name in the `parameters` cell that declares what a report's days are. It is no parameter."""
+
+USAGE = "usage"
+"""The days of a report on D1's usage: those of the meter, in UTC."""
 
 
 def notebook_folder(settings: Settings) -> Path:
@@ -62,6 +68,7 @@ class Report(NamedTuple):
     parameters: dict[str, ReportParameter]
     digest: str  # of the cells' types, tags, and sources; unchanged by saving again
     after: tuple[str, ...] = ()  # reports that it summarizes, which run first; '*' for all others
+    is_of_usage: bool = False  # its days are those of D1's usage, not of the shops' data
 
     @property
     def is_by_shop(self) -> bool:
@@ -241,8 +248,9 @@ def _report(path: Path, notebook: dict[str, Any]) -> Report:
     if (shop := parameters.get("shop")) and (shop.kind != "text" or shop.many):
         raise InputError(f"{where}: parameter 'shop' must be a text, the name of a shop")
     after = _after(parameters.pop(AFTER, None), where)
+    is_of_usage = _is_of_usage(parameters.pop(DAYS_OF, None), parameters, where)
     title = _title(notebook) or path.stem
-    return Report(path.stem, path, title, parameters, _digest(notebook), after)
+    return Report(path.stem, path, title, parameters, _digest(notebook), after, is_of_usage)
 
 
 def _after(declared: ReportParameter | None, where: str) -> tuple[str, ...]:
@@ -251,6 +259,19 @@ def _after(declared: ReportParameter | None, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: '{AFTER}' must be a list of names of reports, or [\"*\"]")
     return tuple(str(name) for name in names)
+
+
+def _is_of_usage(
+    declared: ReportParameter | None, parameters: Mapping[str, object], where: str
+) -> bool:
+    """Whether a report's days are those of D1's usage."""
+    if declared is None:
+        return False
+    if declared.default != USAGE or "shop" in parameters:
+        raise InputError(
+            f"{where}: '{DAYS_OF}' can only be \"{USAGE}\", in a report without 'shop'"
+        )
+    return True
 
 
 def language_of(path: Path) -> str:

@@ -24,6 +24,7 @@ from d1lab.config import Settings
 from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
+from d1lab.lab.usage import UsageDays
 from d1lab.parameters import Days, Value, check
 from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.data_state import ShopState, shop_state
@@ -120,15 +121,19 @@ def prepare(
     values, texts = values or {}, texts or {}
     declared = report.parameters
     wanted = texts.get("shop") or values.get("shop") or report.default_shop
-    latest = lab.as_of(str(wanted))
+    calendar = UsageDays(lab) if report.is_of_usage else lab
+    latest = calendar.as_of(str(wanted))
     days = Days(today or lab.today(str(wanted)), latest)
     parameters = check(declared, values, texts, days, report.where)
     shop = str(parameters.get("shop", ""))
     day = parameters.get("as_of")
-    as_of = lab.as_of(shop, str(day) if day else None)
+    as_of = calendar.as_of(shop, str(day) if day else None)
     if "as_of" in parameters:
         parameters["as_of"] = as_of.isoformat()
     found = state(shop) if state else shop_state(lab, shop)
+    data = found.data
+    if report.is_of_usage:
+        data = data.model_copy(update={"data_as_of": latest, "timezone": "UTC"})
     return Task(
         database=lab.database,
         report=report,
@@ -136,7 +141,7 @@ def prepare(
         as_of=as_of,
         parameters=parameters,
         given=tuple(name for name in parameters if name in values or name in texts),
-        data=found.data,
+        data=data,
         quarantined=found.quarantined,
         simulated=found.simulated,
     )
@@ -275,7 +280,8 @@ def _record(
 ) -> RunRecord:
     finished_at = datetime.now(UTC)
     read = {name for record in outbox.read_notes(run_dir) for name in record["reads"]}
-    kind = re.split(r"[:+]", settings.resolve(task.database)[1].url)[0]
+    _, chosen = settings.resolve(task.database)
+    kind = re.split(r"[:+]", chosen.url)[0]
     return RunRecord(
         run_id=run_dir.name,
         report=task.report.name,
@@ -288,6 +294,7 @@ def _record(
         reason=execution.reason,
         seconds=(finished_at - started_at).total_seconds(),
         database=task.database,
+        plan=chosen.plan,
         url_kind=kind,  # pyright: ignore[reportArgumentType]
         parameters=task.parameters,
         given=task.given,

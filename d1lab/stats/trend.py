@@ -38,26 +38,31 @@ class Crossing(NamedTuple):
     earliest: int | None
     latest: int | None
     reason: str = ""  # why there is no forecast; '' with one
+    per_day: float | None = None  # the slope; None without a forecast
 
 
-def trend(values: Sequence[float], *, confidence: float = 0.9) -> TrendLine:
-    """Fit a robust line to daily values without gaps, oldest first.
+def trend(
+    values: Sequence[float], days: Sequence[int] | None = None, *, confidence: float = 0.9
+) -> TrendLine:
+    """Fit a robust line to daily values, oldest first.
 
     Args:
         values: At least two.
+        days: The day of each value, increasing; None for days without gaps, from 0 on.
         confidence: Of the slope's interval and of the days around the line, together.
     """
     y = np.asarray(values, float)
     n = len(y)
+    x = np.arange(n, dtype=float) if days is None else np.asarray(days, float)
     first, second = np.triu_indices(n, 1)
-    slopes = np.sort((y[second] - y[first]) / (second - first))
-    slope, middle = float(np.median(slopes)), (n - 1) / 2
+    slopes = np.sort((y[second] - y[first]) / (x[second] - x[first]))
+    slope, middle = float(np.median(slopes)), float(np.median(x))
     half = (1 - confidence) / 2  # each part gets half of the error
     spread = NormalDist().inv_cdf(1 - half / 2) * np.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     low = int(max((len(slopes) - spread) // 2, 0))
     high = int(min(np.ceil((len(slopes) + spread) / 2), len(slopes) - 1))
-    level = float(np.median(y - slope * (np.arange(n) - middle)))
-    rest: NDArray[Any] = y - level - slope * (np.arange(n) - middle)
+    level = float(np.median(y - slope * (x - middle)))
+    rest: NDArray[Any] = y - level - slope * (x - middle)
     below, above = np.quantile(rest, [half / 2, 1 - half / 2])
     return TrendLine(
         level, slope, float(slopes[low]), float(slopes[high]), middle,
@@ -66,7 +71,12 @@ def trend(values: Sequence[float], *, confidence: float = 0.9) -> TrendLine:
 
 
 def crossing(
-    values: Sequence[float], limit: float, horizon_days: int, *, confidence: float = 0.9
+    values: Sequence[float],
+    limit: float,
+    horizon_days: int,
+    days: Sequence[int] | None = None,
+    *,
+    confidence: float = 0.9,
 ) -> Crossing:
     """Forecast when a daily series reaches a limit.
 
@@ -74,6 +84,7 @@ def crossing(
         values: One per day, oldest first; the last day is complete.
         limit: In the same unit.
         horizon_days: How far to look.
+        days: The day of each value, increasing; None for days without gaps.
         confidence: Of the prediction interval.
 
     Returns:
@@ -81,19 +92,20 @@ def crossing(
         day does, and when the lower bound does. With a reason, and no days, for a short series.
 
     >>> crossing([float(day) for day in range(20)], 30, 90)
-    Crossing(expected=11, earliest=11, latest=11, reason='')
+    Crossing(expected=11, earliest=11, latest=11, reason='', per_day=1.0)
     """
     if len(values) < LEAST_DAYS:
         return Crossing(
             None, None, None, f"{len(values)} of {LEAST_DAYS} days that a forecast needs are known"
         )
-    fit = trend(values, confidence=confidence)
-    ahead = np.arange(1, horizon_days + 1)
-    days = len(values) - 1 + ahead - fit.middle
+    fit = trend(values, days, confidence=confidence)
+    last = len(values) - 1 if days is None else days[-1]
+    ahead = last + np.arange(1, horizon_days + 1) - fit.middle
     return Crossing(
-        _first(fit.level + fit.slope * days, limit),
-        _first(fit.level + fit.slope_high * days + fit.above, limit),
-        _first(fit.level + fit.slope_low * days + fit.below, limit),
+        _first(fit.level + fit.slope * ahead, limit),
+        _first(fit.level + fit.slope_high * ahead + fit.above, limit),
+        _first(fit.level + fit.slope_low * ahead + fit.below, limit),
+        per_day=fit.slope,
     )
 
 

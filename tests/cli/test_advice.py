@@ -23,6 +23,10 @@ def test_advice_is_a_folder_of_migrations(tmp_path: Path, monkeypatch, capsys):
     told = d1lab("doctor", "--advise", "--json").json
     assert [each["name"] for each in told["duplicates"]] == ["idx_shop_discount"]
     assert len(told["statements"]) == 7
+    facts = ["size", "jurisdiction", "read replication", "Time Travel"]
+    assert [each["what"] for each in told["facts"]] == facts
+    shown = d1lab("doctor", "--advise").out
+    assert all(f"\n{fact}\t" in shown for fact in facts)
     waiting = d1lab("migrate", "--folder", told["folder"], "--dry-run", "--json").json
     assert waiting == [{"migration": told["duplicates"][0]["file"]}]
     assert d1lab("migrate", "--folder", told["folder"]).code == 0

@@ -58,3 +58,20 @@ def test_a_manual_push_is_recorded_with_the_run(project, run):
     assert after["cost"] > before["cost"]
     assert after["pushed_at"]
     assert "pending: " not in page.read_text()
+
+
+def test_usage_shows_days_parts_limits_and_thresholds(project, run):
+    """By table, command, and report; the exit code says whether a threshold is passed."""
+    assert run("pull").code == 0
+    told = run("usage", "--json")
+    assert told.code == 0
+    found = told.json
+    assert found["source"] == "d1lab"
+    assert found["days"][-1]["rows_read"] == sum(each["rows_read"] for each in found["by_command"])
+    assert found["days"][-1]["bytes"] > 0
+    assert "order_events" in {each["name"] for each in found["by_table"]}
+    assert {each["plan"] for each in found["costs"]} == {"free", "paid"}
+    shown = run("usage")
+    assert shown.out.startswith("day\trows_read\trows_written\tbytes\n")
+    assert "bytes: no forecast, 0 of 14 days that a forecast needs are known" in shown.err
+    assert "usage: upgrade: not yet; " in shown.err

@@ -2,66 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from d1lab.d1.analytics import DayUsage, QueryUsage, busiest_queries, usage_by_day
+from d1lab.d1.analytics import (
+    QueryUsage,
+    busiest_queries,
+    keep_usage,
+    keep_usage_daily,
+    usage_by_day,
+)
+from d1lab.d1.usage_days import DayUsage, keep_days, kept_days
 from d1lab.errors import D1AuthError, D1Error, InputError
+from tests.support.graphql_api import answer, serving
 
 URL = "d1://0123456789abcdef0123456789abcdef/f1e2d3c4-1111-2222-3333-444455556666"
 TOKEN = SecretStr("secret")
 UNTIL = date(2026, 11, 27)
 
 
-def answer(days: list[tuple[str, int, int]], sizes: list[tuple[str, int]]) -> dict[str, Any]:
-    """What the API returns for these days and sizes."""
-    account = {
-        "d1AnalyticsAdaptiveGroups": [
-            {"sum": {"rowsRead": read, "rowsWritten": written}, "dimensions": {"date": day}}
-            for day, read, written in days
-        ],
-        "d1StorageAdaptiveGroups": [
-            {"max": {"databaseSizeBytes": size}, "dimensions": {"date": day}} for day, size in sizes
-        ],
-    }
-    return {"data": {"viewer": {"accounts": [account]}}, "errors": None}
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[[int, Any], tuple[str, list[Any]]]]:
-    """Start a server that gives one answer: its address, and the requests that it got."""
-    servers: list[HTTPServer] = []
-
-    def start(status: int, body: Any) -> tuple[str, list[Any]]:
-        asked: list[Any] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["content-length"])
-                asked.append((self.headers["authorization"], json.loads(self.rfile.read(length))))
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        server = HTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/graphql", asked
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Start servers, each for one answer."""
+    with ExitStack() as running:
+        yield lambda status, body: running.enter_context(serving(status, body))
 
 
 def test_days_come_with_rows_and_size(serve):
@@ -134,3 +103,17 @@ def test_a_quiet_day_keeps_its_size(serve):
     address, _ = serve(200, answer([], [("2026-11-26", 4096)]))
     found = usage_by_day(URL, TOKEN, UNTIL, address=address)
     assert found == [DayUsage(date(2026, 11, 26), 0, 0, 4096)]
+
+
+def test_days_are_kept_once_a_day_and_a_refusal_is_a_reason(serve, tmp_path):
+    """A run asks on each day; older days than Cloudflare has stay."""
+    keep_days(tmp_path, "cloudflare", [DayUsage(date(2026, 9, 1), 1, 2, 3)])
+    address, asked = serve(200, answer([("2026-11-27", 7, 0)], []))
+    for _ in range(2):
+        keep_usage_daily(URL, tmp_path, TOKEN, UNTIL, address)
+    assert len(asked) == 1
+    assert [each.day for each in kept_days(tmp_path, "cloudflare")] == [date(2026, 9, 1), UNTIL]
+    refused, _ = serve(403, {"errors": [{"message": "no"}]})
+    assert "Account Analytics:Read" in keep_usage(URL, tmp_path, TOKEN, UNTIL, refused)
+    assert "local database" in keep_usage("sqlite:d1.sqlite", tmp_path, TOKEN, UNTIL)
+    assert "local database" in keep_usage(URL, tmp_path, None, UNTIL)

@@ -489,3 +489,23 @@ def test_the_list_of_databases_and_the_size_are_checked():
     sizes = [{"file_size": "x"}, None, {"file_size": 12}]
     answers = [httpx2.Response(200, json={"success": True, "result": size}) for size in sizes]
     assert connect(Server(*answers)).size_bytes() == 12
+
+
+def test_the_newest_answer_with_a_size_is_the_databases_size():
+    """D1 sends it with each result; an answer without it changes nothing."""
+    answers = [success(rows([[1]], "a", size_after=size)) for size in (8192, 4096)]
+    db = connect(Server(*answers, success(rows([[1]], "a"))))
+    assert db.meter.size_bytes is None
+    for _ in range(3):
+        db.query("SELECT 1")
+    assert db.meter.size_bytes == 4096
+
+
+@pytest.mark.parametrize(
+    "about", [{"jurisdiction": 3}, {"read_replication": {"mode": []}}, {"created_at": "soon"}]
+)
+def test_details_of_another_form_are_an_error(about: dict):
+    """They are asked for again, and never taken for an unset property."""
+    answer = httpx2.Response(200, json={"success": True, "result": about})
+    with pytest.raises(D1UnavailableError, match="incomplete or damaged"):
+        connect(Server(answer)).details()

@@ -9,7 +9,8 @@ from d1lab.config import Settings
 from d1lab.d1.connect import connect
 from d1lab.d1.database import Usage
 from d1lab.d1.sqlite import SqliteDatabase
-from d1lab.d1.usage_log import FOLDER, note, spent
+from d1lab.d1.usage_days import FOLDER, DayUsage, keep_days
+from d1lab.d1.usage_log import complete_until, days_until, metered_days, note, spent
 
 
 def test_spent_sums_from_a_day_on(tmp_path):
@@ -36,8 +37,10 @@ def test_three_months_are_kept(tmp_path):
     for month in range(1, 7):
         note(tmp_path, Usage(1, 1, 0), datetime(2026, month, 2, tzinfo=UTC))
     note(tmp_path, Usage(1, 0, 0), datetime(2026, 7, 2, tzinfo=UTC))
-    months = sorted(path.stem for path in (tmp_path / FOLDER).iterdir())
+    months = sorted(path.stem for path in (tmp_path / FOLDER).glob("*.jsonl"))
     assert months == ["2026-04", "2026-05", "2026-06"]
+    days = [each for each in metered_days(tmp_path) if each.rows_read]
+    assert [each.day.month for each in days] == [1, 2, 3, 4, 5, 6]  # of those dropped, too
 
 
 def test_a_connection_notes_what_it_cost_when_it_closes(tmp_path):
@@ -53,3 +56,40 @@ def test_a_connection_notes_what_it_cost_when_it_closes(tmp_path):
     [line] = (settings.folder() / FOLDER).glob("*.jsonl")
     assert line.read_text().count("\n") == 1
     assert spent(settings.folder(), date(2026, 1, 1)).rows_read == 2
+    [day] = metered_days(settings.folder())
+    assert day.bytes == (tmp_path / "d1.sqlite").stat().st_size
+
+
+def test_a_days_size_is_its_largest_and_may_be_unknown(tmp_path):
+    """Answers of older versions, and of some ways to D1, have no size."""
+    for hour, size in ((1, 8192), (2, 4096), (3, None)):
+        note(tmp_path, Usage(1, 5, 0), datetime(2026, 5, 1, hour, tzinfo=UTC), size_bytes=size)
+    note(tmp_path, Usage(1, 1, 0), datetime(2026, 5, 3, tzinfo=UTC))
+    assert metered_days(tmp_path) == [
+        DayUsage(date(2026, 5, 1), 15, 0, 8192),
+        DayUsage(date(2026, 5, 2), 0, 0, None),
+        DayUsage(date(2026, 5, 3), 1, 0, None),
+    ]
+
+
+def test_days_are_cloudflares_if_it_has_the_last_one(tmp_path):
+    """The app's rows count, too; if Cloudflare was not asked since, the meter's are newer."""
+    for day in (1, 2, 3):
+        note(tmp_path, Usage(1, 5, 0), datetime(2026, 5, day, tzinfo=UTC))
+    keep_days(tmp_path, "cloudflare", [DayUsage(date(2026, 5, day), 900, 9, 1) for day in (1, 2)])
+    assert days_until(tmp_path, date(2026, 5, 2))[0] == "cloudflare"
+    assert days_until(tmp_path, date(2026, 5, 1)) == (
+        "cloudflare",
+        [DayUsage(date(2026, 5, 1), 900, 9, 1)],
+    )
+    source, days = days_until(tmp_path, date(2026, 5, 3))
+    assert (source, [each.rows_read for each in days]) == ("d1lab", [5, 5, 5])
+
+
+def test_a_report_covers_the_days_before_the_pull_or_the_first_day_so_far(tmp_path):
+    """Without any usage, the day of the pull is the first."""
+    pulled = date(2026, 5, 2)
+    assert complete_until(tmp_path, pulled) == pulled
+    note(tmp_path, Usage(1, 5, 0), datetime(2026, 5, 2, tzinfo=UTC))
+    assert complete_until(tmp_path, pulled) == pulled
+    assert complete_until(tmp_path, date(2026, 5, 9)) == date(2026, 5, 8)

@@ -30,11 +30,12 @@ ZONE, UNTIL = ZoneInfo("America/New_York"), date(2017, 12, 31)
 
 
 class Runs:
-    """The demo's D1 and the runs of its reports."""
+    """The demo's D1 and the runs of the reports of its shop."""
 
     def __init__(self, folder: Path, con: sqlite3.Connection) -> None:
         self.folder, self.con = folder, con
-        found = {json.loads(p.read_bytes())["report"]: p.parent for p in self._records()}
+        records = {path.parent: json.loads(path.read_bytes()) for path in self._records()}
+        found = {each["report"]: at for at, each in records.items() if each["shop"] == "harbor"}
         self.dirs: dict[str, Path] = dict(sorted(found.items()))
 
     def _records(self) -> Iterator[Path]:

@@ -36,6 +36,13 @@ def test_metrics_say_what_the_status_says():
         'd1lab_d1_cost_dollars{database="demo",period="month"} 2',
     ):
         assert line in lines, line
+    assert not any("d1lab_d1_daily_limit_share{" in line for line in lines)
+
+
+def test_the_free_plan_has_a_share_of_its_daily_limit():
+    """8 of 100,000 rows written are more than 7 of 5,000,000 read."""
+    lines = metrics_text([_status()._replace(plan="free")], NOW).splitlines()
+    assert 'd1lab_d1_daily_limit_share{database="demo"} 8e-05' in lines
 
 
 def test_every_line_is_prometheus_text():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 
 from d1lab.cli.main import app
 from d1lab.config_sections import PushSettings
 from d1lab.d1.sqlite import SqliteDatabase
+from d1lab.display.actions import Action, save_actions
+from d1lab.jobs.push_actions import stage_actions
 from d1lab.jobs.run import run_reports
+from d1lab.runs.record import RunRecord
 
 ROWS = "SELECT * FROM d1lab_actions"
 
@@ -47,6 +51,23 @@ def test_the_setting_writes_the_actions_of_each_run(settings, use, expected):
     assert row["made_on"] == str(done[0].job.task.as_of)
     assert done[0].record.staged == {"d1lab_actions": 1}
     assert done[1].record.staged == {}
+
+
+def test_actions_of_a_report_on_all_shops_stay_in_its_folder(tmp_path):
+    """The table has a shop in its key."""
+    action = Action.of_fields(key="upgrade", verb="Upgrade", what="the plan", basis="counted")
+    save_actions(tmp_path, [action])
+    record = RunRecord(
+        run_id=tmp_path.name,
+        report="operations",
+        title="",
+        shop="",
+        status="done",
+        started_at=datetime.now(UTC),
+        as_of=date(2026, 5, 8),
+    )
+    assert stage_actions(tmp_path, record) is record
+    assert stage_actions(tmp_path, record.model_copy(update={"shop": "harbor"})).staged
 
 
 def test_push_with_actions_writes_them_and_a_dry_run_leaves_no_trace(

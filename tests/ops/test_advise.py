@@ -80,6 +80,11 @@ def test_other_statements_come_from_a_file_and_from_cloudflare(db: SqliteDatabas
     index = next(each for each in found.indexes if "times_used" in each.columns)
     assert index.columns == ("discount_amount", "times_used")
     assert index.saved_dollars_a_month == pytest.approx(30_000 * 1500 * 0.001 / 1e6)
+    assert index.saved_rows_a_month == 30_000 * 1500
+    migration = Path(found.folder, index.file)
+    assert "rows read a run, $0.045 beyond the included quota a month" in migration.read_text()
+    advise(db, tmp_path / "shop", busiest=busiest, plan="free")
+    assert "a run, 30% of the free plan's rows read a day." in migration.read_text()
     [invalid] = [each for each in found.statements if each.source == "file"]
     assert invalid.plan == "no such table: x"
 

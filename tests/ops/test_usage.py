@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from d1lab.d1.database import Usage
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.d1.usage_log import note
 from d1lab.ops.usage import UsageReport, usage
+from tests.support.d1_api import D1Api, over_http
+from tests.support.graphql_api import answer, serving
 
 TODAY = date(2026, 11, 27)
 
@@ -46,9 +50,29 @@ def test_a_growing_database_is_told_the_day_of_its_limit(db: SqliteDatabase, tmp
     assert (written.latest_value, written.day) == (88_000, date(2026, 12, 2))
     assert by_what["rows read a day"].day is None
     assert by_what["size"].reason == "0 of 14 days that a forecast needs are known"
+    assert (written.per_day, written.is_reached) == (2_000, False)
     assert [each.what for each in report(db, tmp_path, "paid").forecasts] == ["size"]
     upgrade = next(each for each in found.thresholds if each.what == "upgrade")
     assert (upgrade.is_due, upgrade.value) == (True, pytest.approx(0.88))
+
+
+def test_cloudflares_days_have_what_the_app_uses(db: SqliteDatabase, tmp_path: Path):
+    """A token that allows it, on loopback; the meter's rows do not add to them."""
+    spend(tmp_path, TODAY, 7, 7)
+    days = [TODAY - timedelta(days=ago) for ago in range(20, -1, -1)]
+    told = answer(
+        [(str(day), 1_000, 90_000 + 100 * n) for n, day in enumerate(days)],
+        [(str(day), 300_000_000 + 5_000_000 * n) for n, day in enumerate(days)],
+    )
+    with serving(200, told) as (address, _), closing(over_http(D1Api(db))) as http:
+        found = usage(
+            http, tmp_path, token=SecretStr("t"), plan="free", today=TODAY, address=address
+        )
+    assert (found.source, found.source_note) == ("cloudflare", "")
+    assert found.days[-1].rows_written == 92_000
+    size = next(each for each in found.forecasts if each.what == "size")
+    assert size.day == TODAY + timedelta(days=20)
+    assert [each.is_due for each in found.thresholds if each.what == "upgrade"] == [True, False]
 
 
 def test_days_are_kept_beyond_those_of_the_meter(db: SqliteDatabase, tmp_path: Path):

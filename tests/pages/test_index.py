@@ -251,8 +251,9 @@ def test_shops_are_listed_by_money_to_act_on_and_lead_to_their_overview(shelf):
     _advise(shelf, "poor", 5.0)
     _advise(shelf, "poor", 7.0, report="overview", title="Overview")
     _advise(shelf, "unknown", None)
+    _advise(shelf, "", None, report="operations", title="D1 usage")
     shops = index_shops(shelf.entries())
-    assert [shop.shop for shop in shops] == ["rich", "poor", "unknown"]
+    assert [shop.shop for shop in shops] == ["rich", "poor", "unknown", ""]
     assert [entry.newest.run.report for entry in shops[1].entries] == ["overview", "inventory"]
     assert shops[1].first.amount == 7.0
     assert shops[2].first is None

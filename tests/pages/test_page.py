@@ -482,6 +482,17 @@ def test_page_and_index_say_what_the_run_cost(tmp_path):
     assert "D1: 10,000 rows read, 100 rows written ($0.00011)" in index
 
 
+def test_the_free_plan_has_shares_of_a_day_instead_of_prices(tmp_path):
+    """25,000 of 100,000 rows written are a quarter of the day's limit."""
+    pushed = {"at": STARTED, "rows_read": 1_000, "rows_written": 25_000}
+    run_dir = write_run(tmp_path, [code("1")], pushed=pushed, plan="free")
+    page = write_page(run_dir, tmp_path / "reports", cache_dir=tmp_path / "cache").read_text()
+    assert "<span>25% of the free plan&#39;s rows written a day</span>" in page
+    index = write_index(tmp_path / "reports").read_text()
+    assert "25,000 rows written (25% of the free plan&#39;s rows written a day)" in index
+    assert "$" not in page[page.index("<dt>D1 cost</dt>") :][:200]
+
+
 def test_explanation_of_a_section_waits_for_a_reader(page):
     """What begins with 'How to read: ' is shown on request; in a folded section, with the rest."""
     cells = [

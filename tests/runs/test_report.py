@@ -102,3 +102,17 @@ def test_notebook_of_another_language_says_so(settings: Settings):
         load_report(settings, "in_r")
     path.write_text(_notebook(tags=[], source='shop <- "x"', metadata=kernel))
     assert broken_reports(settings) == []
+
+
+def test_a_report_on_usage_has_days_of_its_own(settings: Settings):
+    """The declaration is no parameter, has one value, and is for a report of all shops."""
+    folder = settings.root / "notebooks"
+    (folder / "usage.ipynb").write_text(_notebook(source='days_of = "usage"\ndays = 3'))
+    (folder / "weeks.ipynb").write_text(_notebook(source='days_of = "weeks"'))
+    (folder / "both.ipynb").write_text(_notebook(source='days_of = "usage"\nshop = "x"'))
+    found = load_report(settings, "usage")
+    assert (found.is_of_usage, list(found.parameters)) == (True, ["days"])
+    assert not load_report(settings, "good").is_of_usage
+    for name in ("weeks", "both"):
+        with pytest.raises(InputError, match=f"'{name}': 'days_of' can only be"):
+            load_report(settings, name)

@@ -36,7 +36,7 @@ def test_a_limit_is_reached_between_its_bounds():
     expected, earliest, latest = (day or -1 for day in found[:3])
     assert 0 < earliest < expected < latest
     assert 18 <= expected <= 24
-    assert crossing([5.0] * 40, 6, 90) == (None, None, None, "")
+    assert crossing([5.0] * 40, 6, 90) == (None, None, None, "", 0.0)
     assert crossing([7.0] * 40, 6, 90)[:3] == (1, 1, 1)
 
 
@@ -45,3 +45,12 @@ def test_a_short_series_has_no_forecast():
     found = crossing([1.0] * (LEAST_DAYS - 1), 5, 90)
     assert found[:3] == (None, None, None)
     assert found.reason == "13 of 14 days that a forecast needs are known"
+
+
+def test_missing_days_do_not_bend_the_line():
+    """Each second day of a line, then two more, crosses on the same day as the whole line."""
+    known = [*range(0, 40, 2), 39]
+    line = [100.0 + 10 * day for day in known]
+    assert crossing(line, 590, 90, known)[:3] == (10, 10, 10)
+    assert trend(line, known).slope == pytest.approx(10)
+    assert crossing(line, 590, 90).expected != 10  # as if the days had no gaps

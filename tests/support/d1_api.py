@@ -26,10 +26,16 @@ class D1Api:
     Args:
         db: What answers.
         fault: What comes instead of an answer that D1 has given already.
+        about: What the API tells about the database, beside its size.
     """
 
-    def __init__(self, db: SqliteDatabase, fault: Fault | None = None) -> None:
-        self._db, self.fault = db, fault
+    def __init__(
+        self,
+        db: SqliteDatabase,
+        fault: Fault | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> None:
+        self._db, self.fault, self._about = db, fault, about or {}
         self.requests = 0
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
@@ -42,7 +48,7 @@ class D1Api:
         if request.url.path.endswith("/bookmark"):
             return 200, _success({"bookmark": self._db.bookmark()})
         if request.method == "GET":
-            return 200, _success({"file_size": self._db.size_bytes()})
+            return 200, _success({"file_size": self._db.size_bytes(), **self._about})
         body = json.loads(request.content)
         asked = body.get("batch", [body])
         statements = [Statement(each["sql"], tuple(each.get("params", ()))) for each in asked]
