@@ -116,11 +116,13 @@ def sample(only: str, rng: random.Random) -> list[Fault]:
 
 
 def tests_of(path: str) -> list[str]:
-    """Return the folders of tests that must find a fault in a file."""
+    """Return the tests that must find a fault in a file: those of its own name come first."""
     parts = path.split("/")
+    folders = [f"tests/analyses/{parts[2]}"]
     if parts[1] == "stats":
-        return ["tests/stats", "tests/analyses/ab_tests"]
-    return [f"tests/analyses/{parts[2]}"]
+        folders = ["tests/stats", "tests/analyses/ab_tests"]
+    own = [f"{folder}/test_{Path(path).stem}.py" for folder in folders]
+    return [name for name in own if (ROOT / name).exists()] + folders
 
 
 def is_found(fault: Fault, copy: Path, seconds: float) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from d1lab.analyses.discount_effect.history import history
 from validation.simulate_discounts import frame
@@ -28,3 +29,12 @@ def test_history_knows_when_a_product_was_for_sale():
     assert known[2].tolist() == [week < 8 for week in range(20)]  # 12 weeks at 4 a week, none sold
     assert known[3].all()  # three weeks without a sale are usual for it
     assert found.rows(["s00002"]).tolist() == [2]
+
+
+def test_a_discount_is_never_deeper_than_the_deepest():
+    """The share of the list value given away; more than 95% is a fault in the data."""
+    units = np.full((3, 20), 2)
+    taken = np.where((np.arange(20) >= 8) & (np.arange(20) < 12), units, 0)
+    for given, depth in ((0.25, 0.25), (0.94, 0.94), (1.3, 0.95)):
+        found = history(frame(units, taken, given))
+        assert found.depths[0].tolist() == pytest.approx([depth] * 3)
