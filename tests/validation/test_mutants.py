@@ -21,5 +21,9 @@ def test_a_query_gets_one_fault_outside_its_comments() -> None:
 
 def test_the_tests_of_a_folder_find_its_faults() -> None:
     """Statistics are tested by their own tests and by those of A/B tests."""
-    assert mutants.tests_of("d1lab/analyses/customers/labels.py") == ["tests/analyses/customers"]
-    assert mutants.tests_of("d1lab/stats/means.py") == ["tests/stats", "tests/analyses/ab_tests"]
+    assert mutants.tests_of("d1lab/analyses/customers/none.py") == ["tests/analyses/customers"]
+    assert mutants.tests_of("d1lab/stats/means.py") == [
+        "tests/stats/test_means.py",
+        "tests/stats",
+        "tests/analyses/ab_tests",
+    ]
