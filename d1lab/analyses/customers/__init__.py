@@ -4,6 +4,7 @@
     labels          groups of each customer, and changes since the last run and over 90 days
     groups          size and spend per group, and overdue customers
     lifetime_model  BG/NBD and Gamma-Gamma
+    no_drop_out     purchases where no customer seems to leave
     spend_forecast  intervals for the spend of all customers
     holdout         backtest of the model against baselines
     lifetime_value  spend to date per customer, and expected spend if the model passed the backtest

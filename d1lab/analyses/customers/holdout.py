@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from d1lab.analyses.customers import lifetime_model
 from d1lab.analyses.customers.lifetime_model import BgNbd, GammaGamma
+from d1lab.analyses.customers.no_drop_out import fit_nbd
 from d1lab.analyses.customers.spend_forecast import SpendForecast, forecast_spend, spend_intervals
 
 Floats = NDArray[np.float64]
@@ -130,10 +131,13 @@ class Holdout(NamedTuple):
 
 
 def fit(customers: Purchases) -> Models:
-    """Fit both models to customers who bought."""
+    """Fit both models to customers who bought; that of purchases without drop-out if need be."""
     some = customers.sample(MAX_FITTED)
+    purchases = lifetime_model.fit_bg_nbd(*some.weeks)
+    if purchases.reason == "drop_out_not_identified":
+        purchases = fit_nbd(some.weeks[0], some.weeks[2])
     return Models(
-        lifetime_model.fit_bg_nbd(*some.weeks),
+        purchases,
         lifetime_model.fit_gamma_gamma(some.repeats, some.mean_spend),
     )
 
@@ -219,7 +223,7 @@ def verdict(scores: tuple[ForecastScore, ...]) -> str | None:
 class CustomerValues(NamedTuple):
     """Model output for each customer; arrays in the order of the customers."""
 
-    chance_alive: ArrayLike  # probability that the customer is still active
+    chance_alive: ArrayLike  # probability that the customer is still active; NaN if unknown
     expected_purchases: ArrayLike  # within the horizon
     expected_spend: ArrayLike  # within the horizon
     expected_value: ArrayLike  # the same, discounted
@@ -240,6 +244,8 @@ def values(models: Models, customers: Purchases, days: int, annual_rate: float) 
         periods=months, period=days / months / WEEK, rate=(1 + annual_rate) ** (1 / 12) - 1,
     )  # fmt: skip
     alive = lifetime_model.probability_alive(models.purchases, *customers.weeks)
+    if not models.purchases.a:
+        alive = np.full(len(alive), np.nan)
     return CustomerValues(alive, *expected_spend(models, customers, days), value)
 
 

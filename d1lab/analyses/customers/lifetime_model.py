@@ -51,8 +51,8 @@ class BgNbd(NamedTuple):
 
     @property
     def standard_errors(self) -> tuple[float, float, float, float] | None:
-        """Errors of r, alpha, a, and b, by the delta method; None without covariance."""
-        if self.covariance is None:
+        """Errors of r, alpha, a, and b, by the delta method; None without them."""
+        if self.covariance is None or not self.a:
             return None
         log_errors = np.sqrt(np.diag(self.covariance))
         r, alpha, a, b = (log_errors * (self.r, self.alpha, self.a, self.b)).tolist()
@@ -220,6 +220,8 @@ def expected_purchases(
     from scipy.special import hyp2f1
 
     x, t_x, T = as_columns(x, t_x, T)  # pyright: ignore[reportConstantRedefinition]
+    if not model.a:  # no drop-out: the mean of Gamma(r + x, alpha + T)
+        return (model.r + x) / (model.alpha + T) * horizon
     alive = probability_alive(model, x, t_x, T)
     pairs, places = np.unique(x + 1j * T, return_inverse=True)  # far fewer than customers
     x, T = pairs.real, pairs.imag  # pyright: ignore[reportConstantRedefinition]

@@ -198,6 +198,12 @@ _SILENT = {
 }
 
 
+NOBODY_LEAVES = (
+    " Nothing shows that customers leave for good, so expected purchases assume that all stay, and "
+    "the chance that a customer is still active is unknown."
+)
+
+
 def stability(labelled: LabeledCustomers) -> str:
     """Return the share of labels that changed without an order, in words."""
     notes = [
@@ -221,7 +227,7 @@ def holdout(values: Lifetimes, currency: str) -> str:
         f"{_off(model.spend_error)} for the model, {_off(closest.spend_error)} for "
         f"the best baseline{' (baseline better)' if naive else ''}. "
         f"{_held(values, currency)}The model had the lowest error per customer, so its forecast "
-        "is shown."
+        f"is shown.{'' if values.models.purchases.a else NOBODY_LEAVES}"
     )
 
 

@@ -74,6 +74,9 @@ def draw_purchases(
     """Simulate the purchases of each customer in the next `horizon` once."""
     x, t_x, T = columns
     drawn = _redrawn(model, random)
+    if not drawn.a:  # no drop-out
+        rates = cast("Floats", random.gamma(drawn.r + x, 1 / (drawn.alpha + T)))
+        return cast("Floats", random.poisson(rates * horizon).astype(float))
     alive = random.random(len(x)) < probability_alive(drawn, x, t_x, T)
     rates = cast("Floats", random.gamma(drawn.r + x, 1 / (drawn.alpha + T)))
     leaving = np.maximum(cast("Floats", random.beta(drawn.a, drawn.b + x)), 1e-12)
