@@ -5,7 +5,7 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: report test test-long coverage lab check pins docs bench certify mutants soak chaos coexistence images clean
+.PHONY: report test test-long coverage lab check pins docs bench certify archive-year mutants soak chaos coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages
 	@$(BIN)/d1lab demo --if-missing
@@ -44,6 +44,9 @@ certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writ
 
 mutants: .venv/.mutants-ready   ## put small faults into the statistics; the tests must find them; 20 minutes
 	@$(BIN)/python -m validation.mutants
+
+archive-year: .venv/.test-ready ## archive a year of the demo month by month; writes docs/validation/archive.md; takes half an hour
+	@$(BIN)/python -m validation.archive
 
 chaos: .venv/.test-ready        ## kill commands, corrupt responses and inputs; writes docs/validation/chaos.md
 	@$(BIN)/python -m validation.chaos
