@@ -37,6 +37,7 @@ from d1lab.pages.report_cards import report_cards
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
 from d1lab.pages.table_layout import Anchors, row_anchor
+from d1lab.pages.terms import UsedTerms
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run
 
@@ -122,7 +123,13 @@ def _render(
             periods=periods_of(run, read_notes(run_dir)),
             log=_log(run_dir),
             steps=next_steps(run),
-            view=PageView(files, scripts is not None, Anchors(), _drawers(content, static)),
+            view=PageView(
+                files,
+                scripts is not None,
+                Anchors(),
+                _drawers(content, static),
+                UsedTerms(is_live=scripts is not None),
+            ),
             files=files,
         )
     )
@@ -180,6 +187,7 @@ class PageView(NamedTuple):
     is_live: bool  # whether the page has scripts
     anchors: Anchors
     drawers: dict[str, ItemDetails]  # by the anchor of the item's row
+    terms: UsedTerms
 
     def drawer(self, column: TableColumn, cell: Any) -> str:
         """Return the ID of the drawer of a row's item; '' without one."""

@@ -155,4 +155,4 @@ def _sentence(one: tuple[Any, ...], before: str) -> str:
     if low is None or np.isnan(low):
         return f"{compared}."
     verdict = "more than" if beyond else "within"
-    return f"{compared}, {verdict} normal daily variation (95% interval {low:+.0%} to {high:+.0%})."
+    return f"{compared}, {verdict} normal daily variation (95% range {low:+.0%} to {high:+.0%})."

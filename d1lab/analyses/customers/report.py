@@ -187,8 +187,8 @@ def confidence(customers: Frame) -> str:
 
 
 _CONFIDENCE = {
-    "fixed_rules": "Only {count} customers: groups use fixed thresholds instead of quintiles. ",
-    "low": "Low confidence: with {count} customers, a few orders can change the groups. ",
+    "fixed_rules": "Only {count} customers: the groups have fixed limits. ",
+    "low": "With only {count} customers, a few orders can change the groups. ",
 }
 
 _SILENT = {

@@ -190,5 +190,5 @@ def _discounted(products: Frame) -> str:
 def detail(shop: DiscountEffect) -> str:
     """Return the shop's elasticity in words, with its caveat."""
     if shop.slope is None:
-        return f"Price elasticity not available: {REASONS[shop.reason or '']}."
-    return f"A 1% lower price goes with {-shop.slope:.1f}% more units (association, not cause)."
+        return f"How sales respond to price is not available: {REASONS[shop.reason or '']}."
+    return f"A 1% lower price goes with {-shop.slope:.1f}% more units (no proof of cause)."

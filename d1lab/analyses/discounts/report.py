@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, NamedTuple
 
 from d1lab.analyses.discount_effect.effect import DiscountEffect
@@ -12,7 +11,7 @@ from d1lab.analyses.discounts import earnings, lifts
 from d1lab.analyses.discounts.earnings import BaselineShare
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
-from d1lab.stats.periods import Periods, change, days_before
+from d1lab.stats.periods import Periods, change
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
@@ -54,21 +53,20 @@ def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> Disc
     return DiscountStudy(shop, observed, *parts, baseline, named)
 
 
-def dashboard(measures: Frame, until: date, days: int) -> Frame:
+def dashboard(measures: Frame, days: int) -> Frame:
     """Return the key figures of the period, each with its change as a note.
 
     Args:
         measures: Rows of the metric `discount_dashboard`.
-        until: The period's last day.
         days: The period's length.
     """
     named = measures.rename(columns={"measure": "metric"})
-    notes = change(Periods.of(named)).in_words(days_before(until, days))
+    notes = change(Periods.of(named)).in_words(f"the {days} days before")
     return named.assign(note=notes)[["metric", "value", "note"]]
 
 
 def verdict(shown: Frame, days: int, currency: str) -> dict[str, str]:
-    """Return the verdict of the report and its change.
+    """Return the verdict of the report; the figure of the discounts given has its change.
 
     Args:
         shown: Result of `dashboard`.
@@ -80,7 +78,7 @@ def verdict(shown: Frame, days: int, currency: str) -> dict[str, str]:
     text = (
         f"Discounts totaled {given} on {lines['value']:,.0f} order lines in the last {days} days."
     )
-    return {"text": text, "detail": savings["note"]}
+    return {"text": text}
 
 
 def caution(health: Frame, disagreement: str) -> str:

@@ -39,7 +39,8 @@ def verdict(found: Sequence[PeriodFigure], actions: Sequence[Action], currency: 
     week = next(one for one in found if one.measure == "revenue" and one.length_days == 7)
     text = f"{_moved(week, currency)} {_first(actions)}"
     is_bad = week.usual.position == "low" or bool(actions and actions[0].is_loss)
-    return {"text": text.strip(), "status": "bad" if is_bad else "neutral"}
+    dates = f"Week {_dates(week)}."
+    return {"text": text.strip(), "status": "bad" if is_bad else "neutral", "detail": dates}
 
 
 def _moved(week: PeriodFigure, currency: str) -> str:
@@ -91,7 +92,8 @@ def _note(one: PeriodFigure, currency: str) -> str:
     if one.value is None:
         return f"Not available: {one.usual.reason}."
     changed = _change(one)
-    before = f"{changed} vs. the week before" if changed != UNKNOWN else "No week before"
+    before = f"{changed} vs. {_shown(one.before, one, currency)}"
+    before = "No week before" if changed == UNKNOWN else before
     judged = _POSITIONS.get(one.usual.position or "")
     told = f"{judged} ({_range(one, currency)})" if judged else f"Not judged: {one.usual.reason}"
     return f"{before}. {told}."

@@ -5,6 +5,7 @@ const number = (text) => (text !== "" && !Number.isNaN(Number(text)) ? text : qu
 const ownText = (cell) => {
   if (cell.querySelector(".none")) return "";
   const copied = cell.cloneNode(true);
+  for (const ask of copied.querySelectorAll(".ask")) ask.remove();
   if ("r" in cell.dataset) for (const range of copied.querySelectorAll("span:not(.none)")) range.remove();
   return copied.textContent.trim();
 };
@@ -106,9 +107,9 @@ for (const table of document.querySelectorAll("table.data")) {
     if (header.matches(".fixed")) continue;
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...header.childNodes);
+    button.append(...[...header.childNodes].filter((node) => node.className !== "ask"));
     button.addEventListener("click", () => sort(table, header));
-    header.append(button);
+    header.prepend(button);
   }
   stretch(table, STRETCH);
   const frame = table.parentElement;

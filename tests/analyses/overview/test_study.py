@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -94,7 +95,7 @@ def test_recent_margin_is_that_of_the_longest_period():
 def test_figures_and_tables_name_change_and_usual_range():
     found = period_figures(periods(30, last=150.0))
     note = figures(found, "USD")[0]["note"]
-    assert note.startswith("+49% vs. the week before. Unusually high ($9")
+    assert re.match(r"\+49% vs\. \$[\d,.]+\. Unusually high \(\$9", note)
     shown = tables(found, "USD")
     assert list(shown) == ["7", "28", "91"]
     row = shown["7"].frame.iloc[0]

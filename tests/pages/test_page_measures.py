@@ -1,0 +1,193 @@
+"""Limits of all pages, measured in Chromium: height, words before an action, size, policy."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.edge_shops import LARGE, SHOPS, make_warehouse, write_report
+from tests.support.outside import chromium
+from tests.support.report_cells import REPORTS
+
+CHROMIUM = chromium()
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+AXE = Path(__file__).parents[1] / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+WIDTHS = (320, 390, 640, 768, 1280, 1920)  # 640 is 1280 at a zoom of 200%
+MOST_HIGH, MOST_HIGH_PHONE, MOST_TOP, MOST_WORDS, MOST_BYTES = 4_000, 6_000, 480, 150, 550_000
+
+JARGON = (
+    "lift", "p-value", "alpha", "confidence", "elasticity", "RFM", "association", "horizon",
+    "interval", "conversion", "significant",
+)  # fmt: skip
+"""Words that the first screen does not use, unless a tap explains them."""
+
+BEFORE_ACTION = """() => {
+  const first = document.querySelector(".tests tbody tr, .actions li");
+  if (!first) return null;
+  const folded = "details:not([open]) > :not(summary), .sr, [popover]";
+  const asked = ".term, .ask"; // a tap explains it
+  const seen = (e) => !e.closest(folded) && e.checkVisibility();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const [texts, plain] = [[], []];
+  for (let n; (n = walk.nextNode()); ) {
+    if (first.contains(n)) break;
+    const e = n.parentElement;
+    if (e.closest("script, style") || !seen(e)) continue;
+    texts.push(n.textContent);
+    if (!e.closest(asked)) plain.push(n.textContent);
+  }
+  return [first.getBoundingClientRect().top + scrollY, texts.join(" "), plain.join(" ")];
+}"""
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Any]:
+    """One offline tab for all pages; `tab.said` has its requests, messages, and errors."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.said = []
+        page.on("request", lambda request: page.said.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        yield page
+        browser.close()
+
+
+def check(tab: Any, path: Path) -> list[str]:
+    """Return what a page does not keep, each with its figure."""
+    html = path.read_text(encoding="utf-8")
+    wrong = [] if len(html.encode()) <= MOST_BYTES else [f"{len(html.encode()):,} bytes"]
+    wrong += policy_faults(html)
+    tab.said.clear()
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.goto(path.as_uri())
+    if tab.said != [path.as_uri()]:
+        wrong.append(f"requests or messages: {tab.said}")
+    found = tab.evaluate(BEFORE_ACTION)
+    if found is not None:
+        words = len([word for word in found[1].split() if re.search(r"\w", word)])
+        wrong += [f"first action at {found[0]:.0f} px"] if found[0] > MOST_TOP else []
+        wrong += [f"{words} words before the first action"] if words > MOST_WORDS else []
+        told = [word for word in JARGON if re.search(rf"\b{word}", found[2], re.IGNORECASE)]
+        wrong += [f"jargon: {told}"] if told else []
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 800})
+        size = tab.evaluate("[document.documentElement.scrollWidth, document.body.scrollHeight]")
+        wrong += [f"{size[0]} px wide at {width}"] if size[0] > width else []
+        most = {1280: MOST_HIGH, 390: MOST_HIGH_PHONE}.get(width, size[1])
+        wrong += [f"{size[1]} px high at {width}"] if size[1] > most else []
+    return wrong
+
+
+def policy_faults(html: str) -> list[str]:
+    """Return scripts and styles that the policy does not name by hash, and ways around it."""
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    if policy is None:
+        return ["no policy"]
+    parts = dict(part.strip().split(" ", 1) for part in policy[1].split(";"))
+    wrong = ["unsafe-inline"] if "unsafe" in policy[1] else []
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        for text in re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL):
+            name = f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+            wrong += [] if name in parts[kind] else [f"{tag} without its hash"]
+    main = re.sub(r"<(script|style)[ >].*?</\1>", "", html, flags=re.DOTALL)
+    return wrong + re.findall(r"<[a-z][^<>]* (?:style|on[a-z]+)=", main)
+
+
+def test_pages_of_the_demo_keep_their_limits(tab: Any, demo_project: Path):
+    """Every report, offline, from a phone to a wide screen."""
+    pages = sorted((demo_project / "reports").glob("demo/*/*/20*.html"))
+    assert len(pages) == len(REPORTS)
+    wrong = {page.parent.name: check(tab, page) for page in pages}
+    assert {name: faults for name, faults in wrong.items() if faults} == {}
+
+
+def test_a_term_is_explained_by_a_tap_and_by_keys(tab: Any, demo_project: Path):
+    """The browser's own popover: it opens without scripts, and Escape closes it."""
+    page = next((demo_project / "reports").glob("demo/*/overview/20*.html"))
+    tab.set_viewport_size({"width": 390, "height": 800})
+    tab.goto(page.as_uri())
+    term = tab.locator("dt .term").first
+    meaning = tab.locator(f"#{term.get_attribute('popovertarget')}")
+    assert meaning.is_hidden()
+    term.click()
+    assert meaning.is_visible()
+    box = meaning.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    tab.keyboard.press("Escape")
+    assert meaning.is_hidden()
+    term.focus()
+    tab.keyboard.press("Enter")
+    assert meaning.is_visible()
+    tab.keyboard.press("Escape")
+
+
+def test_a_sort_leaves_the_explanation_of_a_header_alone(tab: Any, demo_project: Path):
+    """A header has two buttons: its text sorts, and the question mark explains."""
+    for page in sorted((demo_project / "reports").glob("demo/*/*/20*.html")):
+        tab.goto(page.as_uri())
+        assert tab.locator("th button button").count() == 0
+    inventory = next((demo_project / "reports").glob("demo/*/inventory/20*.html"))
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.goto(inventory.as_uri())
+    header = tab.locator("th:has(.ask):visible").first
+    header.locator(".ask").click()
+    assert header.get_attribute("aria-sort") is None
+    assert tab.locator(".meaning:popover-open").count() == 1
+    tab.keyboard.press("Escape")
+    header.locator("button").first.click()
+    assert header.get_attribute("aria-sort")
+    assert tab.locator(".meaning:popover-open").count() == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_on_the_pages_of_the_demo(
+    tab: Any, demo_project: Path, scheme: str, width: int
+):
+    """Folded and unfolded."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in tests/browser")
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 800})
+    found: list[Any] = []
+    for page in sorted((demo_project / "reports").glob("demo/*/*/20*.html")):
+        tab.goto(page.as_uri())
+        tab.evaluate(AXE.read_text())
+        for unfold in (False, True):
+            if unfold:
+                tab.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+            for fault in tab.evaluate("axe.run()")["violations"]:
+                found.append((page.parent.name, fault["id"], fault["nodes"][0]["html"][:160]))
+    assert found == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shop", SHOPS)
+def test_pages_at_the_edge_keep_their_limits(
+    tab: Any, tmp_path_factory: pytest.TempPathFactory, shop: str
+):
+    """One order, none, all refunded, other currencies, and long titles."""
+    folder = make_warehouse(tmp_path_factory.mktemp(shop))
+    wrong = {report: check(tab, write_report(folder, shop, report)[0]) for report in REPORTS}
+    assert {name: faults for name, faults in wrong.items() if faults} == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("report", ["ab_tests", "discounts", "inventory", "products"])
+def test_pages_of_a_large_shop_keep_their_limits(tab: Any, tmp_path: Path, report: str):
+    """500 tests, 20,000 codes, 26,000 products."""
+    folder = make_warehouse(tmp_path, LARGE)
+    assert check(tab, write_report(folder, "large", report)[0]) == []
