@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from d1lab.display import Figure
+from d1lab.display.ab_test_list import AbTestList
 from d1lab.display.actions import load_actions
 from d1lab.pages.index import SHOWN
 
@@ -359,7 +360,7 @@ def test_every_link_leads_to_a_file_and_a_place_on_it(runs):
     astray = [
         (page.name, link)
         for page, text in texts.items()
-        for link in re.findall(r'href="([^"]+)"', text)
+        for link in re.findall(r'href="([^"]+)"', text.partition("<script>")[0])
         if not link.startswith("data:") and not _leads(page, link, texts)
     ]
     assert astray == []
@@ -379,3 +380,29 @@ def test_no_two_actions_of_the_shop_name_the_same_product(runs):
             for sku in action.items if action.item == "product" else ():
                 assert seen.setdefault(sku, action.key) == action.key, sku
     assert len(seen) > 20
+
+
+def test_advice_on_tests_contradicts_no_number_and_no_other_page(runs):
+    """Stop, Take B, and Wait follow the range of the profit; list, table, and actions agree."""
+    notebook = json.loads((runs.dirs["ab_tests"] / "notebook.ipynb").read_bytes())
+    outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", ())]
+    [bundle] = [o["data"][AbTestList.MIME] for o in outputs if AbTestList.MIME in o.get("data", {})]
+    rows = {row.name: row for row in AbTestList.from_json(bundle).rows}
+    records = {record["test"]: record for record in runs.tables("ab_tests")["decision"]}
+    assert rows.keys() == records.keys()
+    actions = {action.anchor for action in load_actions(runs.dirs["ab_tests"])}
+    assert actions == {row.action for row in rows.values() if row.action}
+    for name, row in rows.items():
+        record = records[name]
+        assert (record["advice"], record["visitors"]) == (row.verb, row.visitors)
+        assert record["lift"] == (row.difference.value if row.difference else None)
+        assert record["profit_month"] == (row.month.value if row.month else None)
+        sign = row.month.sign if row.month else None
+        assert row.verb != "Take B" or sign in (None, 1)
+        assert row.verb != "Stop" or (row.state == "running" and sign != 1)
+        assert not (sign == -1 and row.state == "running") or row.verb == "Stop"
+        proven = [check.text for check in row.checks if "profit" in check.text.lower()]
+        assert proven in ([], ["Profit not known"]) or sign is None or proven == [_PROFITS[sign]]
+
+
+_PROFITS = {1: "More profit", 0: "Profit not proven", -1: "Less profit"}
