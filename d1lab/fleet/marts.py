@@ -16,7 +16,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +27,7 @@ from d1lab.fleet.store import Store, open_store
 from d1lab.jobs.job_result import JobResult
 from d1lab.runs.record import RunRecord, load_results, load_run
 from d1lab.runs.run import open_lab, run_folder
+from d1lab.warehouse import scratch
 
 Mart = Literal["figures", "days", "actions"]
 
@@ -161,7 +161,7 @@ def _table(mart: Mart, content: bytes, path: str) -> pa.Table:
 def _merged(old: pa.Table, new: pa.Table, keys: tuple[str, ...]) -> pa.Table:
     """Return new rows, and old ones with other keys, sorted by key."""
     columns = ", ".join(keys)
-    with duckdb.connect() as con:
+    with scratch() as con:
         con.register("old", old)
         con.register("new", new)
         found = con.sql(

@@ -22,6 +22,7 @@ from d1lab.fleet.places import FOLDER, fleet_folder
 from d1lab.fleet.store import Store
 from d1lab.stats.pooling import PoolingVerdict, judge_pooling
 from d1lab.stats.usual import Usual, usual
+from d1lab.warehouse import scratch
 
 REPORT_FOLDER = "report"
 WEEKS = 53
@@ -154,7 +155,7 @@ def study(folder: Path) -> FleetStudy:
     """
     if not (folder / "databases.parquet").is_file():
         raise StaleDataError("no figures of a fleet yet. Run `d1lab fleet report`.")
-    with duckdb.connect() as con:
+    with scratch() as con:
         for name in (*SCHEMAS, "databases"):
             con.from_parquet(str(folder / f"{name}.parquet")).create_view(name)
         return FleetStudy(

@@ -84,7 +84,7 @@ def test_tables_complete(tiny_lab):
     assert not any("." in name for name in dir(tiny_lab.tables))
     assert "order_events" in dir(tiny_lab.tables.raw)
     assert "order_lines" not in dir(tiny_lab.tables.raw)
-    assert next(iter(tiny_lab.tables)) == "ab_test_days"
+    assert next(iter(tiny_lab.tables)) == "ab_test_arms"
     assert list(tiny_lab.tables)[-1] == "raw.product_performance"
     assert hasattr(tiny_lab.tables, "products")
     assert not hasattr(tiny_lab.tables, "no_such_table_here")
