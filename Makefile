@@ -73,7 +73,7 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 
 .venv/.test-ready: pyproject.toml $(PINS) $(NPM_LOCKS) | .venv/bin/python
 	@echo "Installing d1lab with its test tools (a minute or two, once) ..."
-	@$(PIP) -e '.[demo,prices,share,xlsx,test,docs]'
+	@$(PIP) -e '.[demo,prices,share,xlsx,fleet,test,docs]'
 	@for folder in $(dir $(NPM_LOCKS)); do \
 	  (cd $$folder && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error) || exit 1; \
 	done
@@ -85,11 +85,11 @@ NPM_LOCKS := tests/engine/package-lock.json tests/browser/package-lock.json
 	@touch $@
 
 .venv/.bench-ready: .venv/.test-ready
-	@$(PIP) -e '.[demo,prices,share,xlsx,test,bench]'
+	@$(PIP) -e '.[demo,prices,share,xlsx,fleet,test,bench]'
 	@touch $@
 
 .venv/.mutants-ready: .venv/.test-ready
-	@$(PIP) -e '.[demo,prices,share,test,docs,mutants]'
+	@$(PIP) -e '.[demo,prices,share,fleet,test,docs,mutants]'
 	@touch $@
 
 clean:                          ## back to a fresh clone: data/ and reports/ keep only their README

@@ -168,8 +168,9 @@ def test_discounts_tells_the_dashboard(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert verdict["text"] == "Discounts totaled $41 on 22 order lines in the last 30 days."
-    assert "-13% vs. the 30 days before (10 Mar to 8 Apr 2026), within normal" in verdict["detail"]
-    values = {figure.metric: figure.value for figure in load_results(run_dir)}
+    figures = {figure.metric: figure for figure in load_results(run_dir)}
+    assert "-13% vs. the 30 days before, within normal" in figures["savings"].note
+    values = {name: figure.value for name, figure in figures.items()}
     assert {name: values[name] for name in ("discounts", "uses", "savings", "skus")} == {
         "discounts": 3,
         "uses": 22,
@@ -300,7 +301,7 @@ def test_customers_tells_and_stages(settings):
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
     assert "Champions and Loyal customers account for" in verdict["text"]
-    assert "Only 23 customers: groups use fixed thresholds" in verdict["detail"]
+    assert "Only 23 customers: the groups have fixed limits" in verdict["detail"]
     values = {figure.metric: figure.value for figure in load_results(run_dir)}
     assert (values["customers"], values["repeat_rate"]) == (23, 1)
     assert values["expected_spend"] is None

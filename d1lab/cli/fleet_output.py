@@ -51,7 +51,7 @@ def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
     taken = f", {len(result.taken):,} done by another coordinator" if result.taken else ""
     echo_err(
         f"fleet run: {done:,} of {counted(len(result.outcomes), 'database')} done{taken}; D1 bills "
-        f"{sum(each.rows_read for each in result.outcomes):,} rows read and "
+        f"{counted(sum(each.rows_read for each in result.outcomes), 'row')} read and "
         f"{sum(each.rows_written for each in result.outcomes):,} written; "
         f"{counted(sum(each.requests for each in result.outcomes), 'request')}; {seconds:.1f} s"
     )

@@ -180,7 +180,7 @@ def scale(variant: Variant, factor: float) -> Variant:
         variant.conversions,
         *(
             None if value is None else value * factor**power
-            for value, power in zip(variant[2:], (1, 2, 1, 2), strict=True)
+            for value, power in zip(variant[2:], (1, 2, 1, 2, 0, 0, 1, 1), strict=True)
         ),
     )
 
