@@ -71,7 +71,9 @@ CREATE TABLE IF NOT EXISTS suppliers (shop TEXT NOT NULL, sku TEXT NOT NULL, sup
 CREATE UNIQUE INDEX IF NOT EXISTS suppliers_key ON suppliers (shop, sku);
 """
 VIEW = "-- One row per product and its supplier.\nSELECT shop, sku, supplier FROM raw.suppliers\n"
-ENTRY = '    Table("suppliers", key=("shop", "sku"), columns=columns_of(text="shop sku supplier")),\n'
+ENTRY = (
+    '    Table("suppliers", key=("shop", "sku"), columns=columns_of(text="shop sku supplier")),\n'
+)
 
 
 class Checkout:

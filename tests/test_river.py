@@ -165,6 +165,7 @@ def test_river_refuses_a_misspelt_parameter_before_anything_runs(project: Path, 
 
 
 @pytest.mark.parametrize("project", ["embedded"], indirect=True)
+@pytest.mark.long
 def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1lab):
     """A run that is still current brings its results back when D1 lost them."""
     file = project / "d1.sqlite"
@@ -182,6 +183,7 @@ def test_river_pushes_again_into_a_database_that_was_restored(project: Path, d1l
 
 
 @pytest.mark.parametrize("project", ["embedded"], indirect=True)
+@pytest.mark.long
 def test_river_exports_every_table_on_command(project: Path, d1lab):
     """`--export csv` writes what the page shows whole, too; also of a run that is up to date."""
     _fill(project, d1lab)

@@ -119,6 +119,7 @@ def test_ingest_commands_have_a_sentence_and_an_example():
             assert parameter.name == "help" or parameter.help, f"{name}: {parameter.name}"
 
 
+@pytest.mark.long
 def test_loaded_orders_are_found(tmp_path: Path):
     """From the file to the search: rejected lines are listed, and the exit code shows them."""
     (tmp_path / "d1lab.toml").write_text('[databases.demo]\nurl = "sqlite:d1.sqlite"\n')

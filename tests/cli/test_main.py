@@ -91,6 +91,7 @@ def test_main_accepts_a_reader_that_stops(project, run):
     assert (writer.returncode, told) == (0, "")
 
 
+@pytest.mark.long
 def test_main_ends_a_long_query_by_ctrl_c(project, run):
     """DuckDB does not check for signals while it works, so it is interrupted explicitly."""
     psutil = pytest.importorskip("psutil")

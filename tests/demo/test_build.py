@@ -120,6 +120,7 @@ def test_demo_labels_what_is_simulated(kiosk, db):
     assert prices == [("simulated", kiosk.competitor_prices)]
 
 
+@pytest.mark.long
 def test_demo_gives_unit_costs_to_the_larger_shops(kiosk, db, tmp_path):
     """Marked, from the shop's first day, for most SKUs; the kiosk has none."""
     assert kiosk.unit_costs == 0

@@ -86,6 +86,7 @@ def named(registry: Any, letter: str) -> RegistryEntry:
     return next(e for e in registry.entries() if e.listed and e.name.startswith(letter))
 
 
+@pytest.mark.long
 def test_requests_of_a_database(account):
     """One without a change; with one, few enough for 10,000 databases in three hours."""
     settings, api = account("a", "uses_the_lab")

@@ -314,7 +314,7 @@ TROUBLES = {
 }
 
 
-LONG = ("again", "delete", "delete a product")  # deletions are like that of a shop
+LONG = ("again", "correct", "late", "delete", "delete a product", "delete a shop")
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ EVENT = st.fixed_dictionaries(
 
 @settings(max_examples=examples(30))
 @given(st.lists(EVENT, min_size=1, max_size=12))
+@pytest.mark.long
 def test_track_table_equals_track(tmp_path_factory, events):
     """Both functions apply the same rules and give the same rows and rejected events."""
     folder = tmp_path_factory.mktemp("two")

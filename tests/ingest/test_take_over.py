@@ -84,7 +84,7 @@ def test_aggregate_reports_how_far_the_app_is_off(app: SqliteDatabase, tmp_path:
 COUNT = "UPDATE product_performance SET units_sold_with_discount = 7 WHERE sku = 'HAT'"
 
 
-@pytest.mark.parametrize("machine", ["this", "another"])
+@pytest.mark.parametrize("machine", [pytest.param("this", marks=pytest.mark.long), "another"])
 def test_aggregate_leaves_a_table_in_which_the_app_starts_to_count(
     app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]], machine: str
 ):
@@ -131,6 +131,7 @@ def owned_by_d1lab(app: SqliteDatabase) -> list[Any]:
     return [row[0] for row in app.query(sql).rows]
 
 
+@pytest.mark.long
 def test_a_table_that_was_left_can_be_handed_over_again(
     app: SqliteDatabase, tmp_path: Path, event: Callable[..., dict[str, Any]]
 ):

@@ -462,6 +462,7 @@ for line, cell, said in (
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_lab_opens_in_a_plain_kernel(project):
     """In a kernel as started by JupyterLab, without widgets, where DuckDB rejects settings."""
     cells = [

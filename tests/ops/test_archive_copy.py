@@ -88,6 +88,7 @@ def test_a_failing_host_keeps_the_files_and_the_rows(
         archive(shop, tmp_path / "shop", database="shop", to="s3://key:secret@years/d1lab")
 
 
+@pytest.mark.long
 def test_forgetting_reaches_the_copies(shop: SqliteDatabase, tmp_path: Path, host: Any):
     """The old objects are gone, and the new ones are the new files."""
     _run(shop, tmp_path, delete=True)

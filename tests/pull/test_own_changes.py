@@ -112,7 +112,10 @@ def test_an_interrupted_write_is_read_again(pulled, folder):
     assert pull(pulled, folder, database="x").skipped
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"url": "x", "tab'])
+@pytest.mark.parametrize(
+    "text",
+    ["", *(pytest.param(text, marks=pytest.mark.long) for text in ("{}", '{"url": "x", "tab'))],
+)
 def test_a_broken_note_stops_no_pull(pulled, folder, text):
     """The tables are read again, and the note is deleted."""
     label(pulled, folder)

@@ -51,6 +51,7 @@ def test_counters_wait_for_the_next_day_and_order_lines_do_not(request, kind, fo
     assert pull(db, folder, database="x").skipped
 
 
+@pytest.mark.long
 def test_counters_are_read_immediately_on_request(remote, folder):
     """The request is `counters = "always"`, the name of the table, or --full."""
     add_customers(remote, 10)

@@ -43,6 +43,7 @@ def on_day(monkeypatch: pytest.MonkeyPatch, pulled, folder) -> Callable:
     return pulled_later
 
 
+@pytest.mark.long
 def test_an_index_that_showed_every_change_is_used(pulled, folder, on_day):
     """From the second day on, every pull reads three rows per use and one per new counter."""
     pulled.execute(USE, (7,))

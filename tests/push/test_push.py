@@ -958,6 +958,7 @@ class Interloper(Steps):
             self.act()
 
 
+@pytest.mark.long
 def test_push_beside_another_push_of_the_same_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def _wait_for_a_look(page: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.xdist_group("browser")
+@pytest.mark.long
 def test_an_open_page_reloads_when_its_file_changes(server: PagesServer, reports: Path):
     """In a real browser, it reloads within seconds of a change, or when an index appears."""
     path = chromium()

@@ -34,7 +34,9 @@ def test_p_is_scipys_within_its_simulation_error():
     assert dunnett_p(t, 33.0, np.sqrt(shares)) == pytest.approx(theirs, abs=3e-4)
 
 
-@pytest.mark.parametrize(("freedom", "c"), [(8, 2.1), pytest.param(33, 2.6, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("freedom", "c"), [(8, 2.1), pytest.param(33, 2.6, marks=pytest.mark.long)]
+)
 def test_p_is_the_double_integral(freedom: int, c: float):
     """An adaptive quadrature of the definition, to 1e-9."""
     loads = np.array([0.6, 0.8])

@@ -50,6 +50,7 @@ def test_views_read_one_file_and_without_it_the_archive(db: SqliteDatabase, tmp_
     assert _seen(tmp_path) == (["2026-01", "2026-02"], rows)
 
 
+@pytest.mark.long
 def test_a_new_file_of_the_archive_is_a_new_cache(db: SqliteDatabase, tmp_path: Path):
     """A correction wins, and at most the cache before it is kept, for who reads it still."""
     for revenue in (100, 200, 300):

@@ -53,7 +53,9 @@ def test_p_and_intervals_agree_at_the_edge() -> None:
             assert agrees(result), (base, b, n)
 
 
-@pytest.mark.parametrize("share", [0.5, pytest.param(0.3, marks=pytest.mark.long), 0.9])
+@pytest.mark.parametrize(
+    "share", [0.5, *(pytest.param(share, marks=pytest.mark.long) for share in (0.3, 0.9))]
+)
 def test_p_and_interval_agree_for_counts(share: float) -> None:
     """The exact p-value and the Clopper-Pearson interval agree, also for an uneven split."""
     plan = AbPlan(share_b=share, share_declared=True)

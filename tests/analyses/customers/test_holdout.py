@@ -55,7 +55,9 @@ def _draw(seed: int, customers: int, drop_out: tuple[float, float] = (0.9, 2.5))
     return Drawn(x, t_x, observed, mean, float(next_year.sum()), float(spent.sum()))
 
 
-@pytest.mark.parametrize("customers", [500, 1500, pytest.param(5000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "customers", [500, *(pytest.param(n, marks=pytest.mark.long) for n in (1500, 5000))]
+)
 def test_intervals_hold_the_truth_at_their_rate(customers: int):
     """90% intervals of the parameters and of the next year's totals, over 8 shops."""
     truth = np.log(list(TRUTH.values()))
