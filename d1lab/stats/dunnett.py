@@ -87,8 +87,7 @@ def _exceeding(c: float, freedom: float, loads: ArrayLike) -> float:
 
     def within(load: float) -> Floats:
         rest = np.sqrt(1 - load**2)
-        share: Floats = ndtr((load * z + reach) / rest) - ndtr((load * z - reach) / rest)
-        return share
+        return np.asarray(ndtr((load * z + reach) / rest) - ndtr((load * z - reach) / rest), float)
 
     each = np.atleast_1d(np.asarray(loads, float)).tolist()
     inside = np.prod([within(load) for load in each], axis=0)

@@ -171,7 +171,7 @@ def test_notebook_shows_pictures_and_no_error(lab_page, name):
     assert "error" not in kinds, result["outputs"]
     bundles = [o["data"] for outputs in result["outputs"] for o in outputs if "data" in o]
     drawn = [bundle for bundle in bundles if "image/svg+xml" in bundle]
-    assert len(drawn) >= 1
+    assert len(drawn) >= 1, result["outputs"]
     assert result["drawings"] == len(drawn)
     assert not any("vegalite" in mime for bundle in bundles for mime in bundle)
     assert sum(result["formulas"]) == 0
