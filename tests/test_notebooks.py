@@ -356,6 +356,7 @@ def test_customers_of_an_app_without_orders(settings):
     assert not read_outbox(run_dir)
 
 
+@pytest.mark.long
 def test_customers_that_nobody_can_tell_apart(settings):
     """Every customer bought once and the same: no groups, no charts of them, and no error."""
     record, run_dir = _run(settings, "customers", shop="kiosk")

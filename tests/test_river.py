@@ -140,6 +140,7 @@ def test_river_counts_each_event_once(project: Path, d1lab):
 
 
 @pytest.mark.parametrize("project", ["embedded"], indirect=True)
+@pytest.mark.long
 def test_river_page_is_inert_and_says_what_it_is(project: Path, d1lab):
     """A hostile product title stays text; the page names its run, its day and simulated data."""
     _fill(project, d1lab)

@@ -39,6 +39,7 @@ def steps(file: SqliteDatabase, work) -> int:
     return count
 
 
+@pytest.mark.long
 def test_no_new_row_or_correction_scans_the_table(file, remote, folder):
     """Ten new rows and three corrections take the same work for a table of any size."""
     mislead(remote)

@@ -53,6 +53,7 @@ def _gutting(results: object, *, since: int = 0, only: int | None = None) -> Fau
 MISSHAPEN = (None, {}, {"columns": [], "rows": []}, {"columns": ["a"]})
 
 
+@pytest.mark.long
 def test_missing_results_at_any_request_change_nothing(file, folder):
     """One damaged response to any request is retried; if all are, the warehouse is unchanged."""
     add_events(file, 0, 300)

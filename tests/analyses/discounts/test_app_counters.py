@@ -405,9 +405,9 @@ def test_products_tell_the_comparison_from_counters(settings):
 @pytest.mark.parametrize(
     ("report", "status"),
     [
-        ("ab_tests", "done"),
+        pytest.param("ab_tests", "done", marks=pytest.mark.long),
         ("customers", "skipped"),
-        ("recommendations", "skipped"),
+        pytest.param("recommendations", "skipped", marks=pytest.mark.long),
         ("inventory", "done"),
     ],
 )

@@ -137,6 +137,7 @@ def test_timeout_interrupts_the_running_cell(tmp_path, monkeypatch):
     assert kernel.process.poll() is not None
 
 
+@pytest.mark.long
 def test_timeout_kills_a_cell_that_ignores_the_interrupt(tmp_path, monkeypatch):
     """A cell that catches the interrupt is killed after the grace period."""
     time_is_up_in_the_cell(monkeypatch, tmp_path)

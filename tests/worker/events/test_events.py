@@ -114,6 +114,7 @@ def test_what_came_another_way_is_folded_by_the_cron(shop: Shop, event):
     assert shop.one("SELECT version FROM d1lab_workers WHERE name = 'events'") == "1"
 
 
+@pytest.mark.long
 def test_a_refund_before_its_order_and_a_correction(shop: Shop, event):
     """A refund counts when it comes; a corrected event stops the fold until the next recount."""
     shop.aggregate(fold=True)
@@ -174,6 +175,7 @@ def test_audit_corrects_what_the_fold_leaves_to_a_recount(shop: Shop, event):
     assert shop.one(title) == "Mine"
 
 
+@pytest.mark.long
 def test_folding_ends_on_request(shop: Shop, event):
     """Without a mark, the Worker writes events only; the index goes."""
     shop.aggregate(fold=True)
