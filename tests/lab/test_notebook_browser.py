@@ -50,8 +50,8 @@ async (paths) => {
     await panel.context.ready;
     await panel.sessionContext.ready;
     panels[path] = panel;
-    app.shell.activateById(panel.id);
-    running.push(app.commands.execute("notebook:run-all-cells"));
+    const run = {semanticWidget: panel.id};  // otherwise it runs the panel that still has the focus
+    running.push(app.commands.execute("notebook:run-all-cells", run));
   }
   window.panels = panels;
   Promise.all(running).then(() => { window.ended = true; });
