@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -22,6 +23,7 @@ HOME = Path(__file__).parents[1] / "engine"
 WRANGLER = HOME / "node_modules" / "wrangler" / "bin" / "wrangler.js"
 DATABASES = 400
 START_SECONDS = 180
+RELOADED = "Reloading local server"  # a Worker that starts again forgets what it has in memory
 STATE = ".wrangler/state"  # where the `wrangler d1` commands look, too
 
 
@@ -51,8 +53,12 @@ class Engine:
         return self.folder / STATE / "v3" / "d1" / kind / f"{(name + check).hex()}.sqlite"
 
     def log(self) -> str:
-        """The last lines that the engine printed, for the message of a failing test."""
-        return "\n".join((self.folder / "engine.log").read_text().splitlines()[-40:])
+        """The last lines that the engine printed, for the message of a failing test.
+
+        Requests that went well are left out: a test that waits makes hundreds of them.
+        """
+        lines = (self.folder / "engine.log").read_text().splitlines()
+        return "\n".join([line for line in lines if not line.endswith("ms)")][-40:])
 
     def wrangler(self, *arguments: str) -> str:
         """What the `wrangler` command prints, run on this engine's configuration."""
@@ -82,7 +88,7 @@ def running(folder: Path, app: Path = HOME, *others: Path) -> Iterator[Engine]:
     _configure(folder, app)
     ports = _free_ports()
     port, inspector = next(ports), next(ports)
-    beside = [part for path in others for part in ("--config", str(path))]
+    beside = [part for path in others for part in ("--config", str(_built_once(path, folder)))]
     with (folder / "engine.log").open("wb") as log:
         process = subprocess.Popen(
             [*_command(), "dev", "--config", "wrangler.json", *beside, "--ip", "127.0.0.1",
@@ -95,6 +101,7 @@ def running(folder: Path, app: Path = HOME, *others: Path) -> Iterator[Engine]:
             _wait(engine, process)
             with engine.client:
                 yield engine
+            assert RELOADED not in (folder / "engine.log").read_text()
         finally:
             _stop(process)
 
@@ -102,8 +109,7 @@ def running(folder: Path, app: Path = HOME, *others: Path) -> Iterator[Engine]:
 def _configure(folder: Path, app: Path) -> None:
     """Give the app all databases; a database of its own is the one that `fresh` gives first."""
     (path,) = app.glob("wrangler.json*")
-    lines = path.read_text().splitlines()
-    config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
+    config = _configuration(path, folder)
     config["main"] = str(app / config["main"])
     for consumer in config.get("queues", {}).get("consumers", ()):
         consumer["max_retries"] = 100  # after two, messages are dropped: too few for a busy machine
@@ -123,12 +129,35 @@ def _configure(folder: Path, app: Path) -> None:
     (folder / "wrangler.json").write_text(json.dumps(config))
 
 
+def _built_once(path: Path, folder: Path) -> Path:
+    """The configuration of a Worker beside the app, whose own stays as it is."""
+    copy = path.with_name("engine.json")
+    copy.write_text(json.dumps(_configuration(path, folder)))
+    return copy
+
+
+def _configuration(path: Path, folder: Path) -> dict[str, Any]:
+    """A Worker's configuration, by which it is built once, by a command that does nothing.
+
+    Wrangler would build and start it again, and lose the queue's messages, whenever a file of it
+    is touched.
+    """
+    lines = path.read_text().splitlines()
+    config = json.loads("".join(line for line in lines if not line.strip().startswith("//")))
+    return config | {"build": {"command": "exit 0", "watch_dir": str(folder / "unwatched")}}
+
+
 def _command() -> list[str]:
     return [str(Path(sys.executable).parent / "node"), str(WRANGLER)]
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    quiet = {"WRANGLER_SEND_METRICS": "false", "CI": "1", "HOME": str(folder)}
+    quiet = {
+        "WRANGLER_SEND_METRICS": "false",
+        "WRANGLER_CI_DISABLE_CONFIG_WATCHING": "true",
+        "CI": "1",
+        "HOME": str(folder),
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, **quiet, "PATH": path}
 
