@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from d1lab.config_sections import PushTable
-from d1lab.errors import InputError, UnknownName
+from d1lab.errors import InputError
 from d1lab.lab import app_shops, days, dictionary, freshness, query
 from d1lab.lab.actions import ActionsMixin
 from d1lab.lab.display import DisplayMixin
@@ -163,11 +163,6 @@ class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIn
         """First and last complete day of data per shop."""
         known = days.with_data(self._own_first, self._results)
         return days.complete(self._con, app_shops.app_shops(self._con, self._shop_column) | known)
-
-    def _known_shop(self, shop: object) -> str:
-        if str(shop) not in self._days:
-            raise UnknownName("shop", str(shop), self._days, f"database {self.database!r}")
-        return str(shop)
 
     def _shop(self, shop: str | None) -> str:
         """Return the given or default shop; '' for all data, or if the data has no shop."""

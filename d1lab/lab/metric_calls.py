@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 class MetricsMixin(StagingMixin):
     """Methods of a Lab for metrics."""
 
+    database: str
     shop: str | None
     currency: str
+    _days: Mapping[str, tuple[date, date]]
     _metrics_folder: Path | None
     _shop_column: str
     _keeps_results: bool
-
-    def _known_shop(self, shop: object) -> str:
-        raise NotImplementedError
 
     def metric(self, name: str, **params: object) -> pd.DataFrame:
         """Evaluate a metric; `lab.metrics()` lists them with their parameters.
@@ -59,6 +59,11 @@ class MetricsMixin(StagingMixin):
         frame = self._evaluated(metric, params)
         self._note(name, metric.reads, params)
         return frame
+
+    def _known_shop(self, shop: object) -> str:
+        if str(shop) not in self._days:
+            raise UnknownName("shop", str(shop), self._days, f"database {self.database!r}")
+        return str(shop)
 
     def _evaluated(self, metric: Metric, params: Mapping[str, object]) -> pd.DataFrame:
         """Return the rows of a metric: those that another notebook has computed, or new ones."""
