@@ -5,7 +5,7 @@
     data          pull, tables, sql, metrics, search
     ingest        the group `ingest`: ingest_orders, ingest_products, ingest_prices, and their
                   shared parts in ingest_summary
-    reports       run, lab
+    reports       run, lab; the output of run: run_output
     check         check
     monitor       runs, status
     push          push, rollback

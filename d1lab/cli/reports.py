@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -22,21 +23,15 @@ from d1lab.cli.output import (
     MetricsFileOption,
     SetOption,
     echo_err,
-    echo_pull_notes,
-    print_json,
-    print_rows,
     progress_bars,
-    shown_path,
 )
-from d1lab.cli.push import print_held_back
+from d1lab.cli.run_output import print_as_json, print_exported, print_outcomes
 from d1lab.config import Settings, load_settings
-from d1lab.counting import counted
-from d1lab.d1.database import Usage
-from d1lab.d1.limits import bill
 from d1lab.errors import InputError
 from d1lab.secrets import without_secrets
 
 if TYPE_CHECKING:
+    from d1lab.fleet.dask_reports import DaskReports
     from d1lab.jobs.job_result import JobResult
     from d1lab.pages.export import Exported
     from d1lab.pull import PullResult
@@ -108,6 +103,13 @@ PushOption = Annotated[
 WorkersOption = Annotated[
     int, typer.Option("--workers", "-j", min=1, help="Reports that run at the same time.")
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers run the "
+        "notebooks instead of this machine."
+    ),
+]
 ExportOption = Annotated[
     Literal["csv", "pdf"] | None,
     typer.Option(
@@ -135,6 +137,7 @@ def run(
     force: Annotated[bool, typer.Option(help="Run reports even if they are up to date.")] = False,
     timeout: Annotated[float, typer.Option(help="Time limit per run, in seconds.", min=1)] = 900,
     workers: WorkersOption = 2,
+    scheduler: SchedulerOption = None,
     export: ExportOption = None,
     metrics_file: MetricsFileOption = None,
     dry_run: DryRunOption = False,
@@ -157,7 +160,7 @@ def run(
     pulled = None
     if pull and not dry_run:
         pulled = _pull(settings, database, max_age, max_rows_read, accept_dropped=accept_dropped)
-    with progress_bars() as progress:
+    with _machines(None if dry_run else scheduler) as machines, progress_bars() as progress:
         outcomes = run_reports(
             settings,
             database,
@@ -167,16 +170,17 @@ def run(
             dry_run=dry_run,
             timeout_seconds=timeout,
             workers=workers,
+            machines=machines,
             progress=progress,
         )
     if metrics_file and not dry_run:
         write_metrics(settings, metrics_file)
     exported = [_export(settings, outcome, export) for outcome in outcomes]
     if as_json:
-        _print_as_json(outcomes, exported, pulled)
+        print_as_json(outcomes, exported, pulled)
     else:
-        _print_outcomes(settings, outcomes, pulled, monotonic() - started, is_named=bool(report))
-        _print_exported(settings, exported)
+        print_outcomes(settings, outcomes, pulled, monotonic() - started, is_named=bool(report))
+        print_exported(settings, exported)
     raise typer.Exit(overall_exit_code(outcomes))
 
 
@@ -188,6 +192,18 @@ def _check(settings: Settings, request: Request, export: str | None) -> None:
     check_request(settings, **request)
     if export == "pdf":
         require_chromium()
+
+
+@contextmanager
+def _machines(scheduler: str | None) -> Generator[DaskReports | None]:
+    """Yield the workers of a Dask cluster; None for this machine."""
+    if scheduler is None:
+        yield None
+        return
+    from d1lab.fleet.dask_reports import DaskReports
+
+    with closing(DaskReports(scheduler)) as machines:
+        yield machines
 
 
 def _pull(
@@ -234,92 +250,6 @@ def _export(settings: Settings, outcome: JobResult, form: str | None) -> list[Ex
         return [export_pdf(outcome.page)]
     run_dir = run_folder(settings, outcome.job.task.database, outcome.run_id)
     return export_tables(run_dir, outcome.page)
-
-
-def _print_exported(settings: Settings, exported: list[list[Exported]]) -> None:
-    """Print the files exported by each job."""
-    if files := [file for files in exported for file in files]:
-        rows = [(shown_path(path, settings.root), rows) for path, rows in files]
-        print_rows(("exported", "rows"), rows)
-
-
-def _print_as_json(
-    outcomes: list[JobResult], exported: list[list[Exported]], pulled: PullResult | None
-) -> None:
-    runs = [_summary(*pair) for pair in zip(outcomes, exported, strict=True)]
-    print_json({"pull": pulled, "runs": runs})
-
-
-def _summary(outcome: JobResult, exported: list[Exported]) -> dict[str, object]:
-    task = outcome.job.task
-    return {
-        "report": task.report.name,
-        "shop": task.shop,
-        "as_of": task.as_of,
-        "status": outcome.status,
-        "message": outcome.message,
-        "exit_code": outcome.exit_code,
-        "run_id": outcome.run_id,
-        "page": outcome.page,
-        "seconds": outcome.record.seconds if outcome.record else None,
-        "pushed": outcome.pushed,
-        "exported": exported,
-    }
-
-
-def _print_outcomes(
-    settings: Settings,
-    outcomes: list[JobResult],
-    pulled: PullResult | None,
-    seconds: float,
-    *,
-    is_named: bool,
-) -> None:
-    rows = [
-        (
-            outcome.job.task.shop,
-            outcome.job.task.report.name,
-            outcome.status,
-            _tenths(outcome.record.seconds if outcome.record else None),
-            outcome.pushed.changed if outcome.pushed else None,
-            shown_path(outcome.page, settings.root),
-        )
-        for outcome in outcomes
-    ]
-    print_rows(("shop", "report", "status", "seconds", "results_pushed", "page"), rows)
-    for outcome in outcomes:
-        if outcome.message and outcome.status != "current":
-            echo_err(f"{outcome.job.task}: {outcome.message}")
-    if not is_named and all(outcome.job.task.report.is_of_usage for outcome in outcomes):
-        echo_err("run: no shops in the data yet. Run `d1lab doctor` to see what is missing.")
-    if pulled:
-        echo_pull_notes(pulled)
-    if not any(outcome.status == "due" for outcome in outcomes):  # not a dry run
-        _say_what_it_took(settings, outcomes, pulled, seconds)
-    index = settings.reports_dir / "index.html"
-    if index.is_file():
-        echo_err(f"Open {shown_path(index, settings.root)}")
-
-
-def _say_what_it_took(
-    settings: Settings, outcomes: list[JobResult], pulled: PullResult | None, seconds: float
-) -> None:
-    pushes = [outcome.pushed for outcome in outcomes if outcome.pushed]
-    print_held_back(pushes)
-    usage = sum((push.usage for push in pushes), Usage())
-    read = usage.rows_read + (pulled.rows_read if pulled else 0)
-    pulled_rows = counted(pulled.rows_pulled if pulled else 0, "row")
-    plan = settings.resolve(outcomes[0].job.task.database if outcomes else None)[1].plan
-    billed = bill(usage._replace(rows_read=read), plan, places=4)
-    echo_err(
-        f"{pulled_rows} pulled; D1 bills {counted(read, 'row')} read and "
-        f"{usage.rows_written:,} written ({billed}); "
-        f"{counted(sum(p.changed for p in pushes), 'result')} pushed; {seconds:.1f} s"
-    )
-
-
-def _tenths(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
 
 
 @app.command(epilog="Example: d1lab lab")

@@ -11,6 +11,9 @@ store        files of a fleet on a local disk or any host that fsspec knows
 state        a database's warehouse, ledger, and pages, for workers that share no disk
 pool         worker processes of this machine
 dask_workers workers of a Dask cluster
+dask_reports reports of one database on a Dask cluster
+cluster      the connection to a Dask cluster
+packing      folders as one archive
 coordinator  give due databases to workers, and record how they end
 marts        key figures, daily sums, and actions of all databases, as Parquet
 study        figures of all shops, from the marts and the registry

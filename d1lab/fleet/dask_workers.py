@@ -20,12 +20,11 @@ from uuid import uuid4
 from d1lab.config import Settings, load_settings
 from d1lab.d1.request_limit import Pace, use_limit
 from d1lab.errors import D1labError
-from d1lab.extras import require
+from d1lab.fleet.cluster import connect_cluster, problem_of
 from d1lab.fleet.order import Order, Outcome
 from d1lab.fleet.pool import WorkerDied
 from d1lab.fleet.unit import work
 
-CONNECT_SECONDS = 30.0
 _ONE_AT_A_TIME = Lock()
 
 
@@ -42,19 +41,10 @@ class DaskWorkers:
     """
 
     def __init__(self, settings: Settings, scheduler: str) -> None:
-        require("fleet", "--scheduler")
-        from distributed import Client
-
         self._scheduler = scheduler
         self._pace = Pace(settings.fleet.requests)
         self._running: set[Future[Outcome]] = set()
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our messages say it
-        try:
-            self._client: Any = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise D1labError(
-                f"no Dask scheduler answers at {scheduler}: {error}. Start one: dask scheduler"
-            ) from None
+        self._client = connect_cluster(scheduler)
         self._keep_pace()
 
     def free(self) -> int:
@@ -68,9 +58,7 @@ class DaskWorkers:
 
     def problem(self) -> str:
         """Return why no more orders can be given; '' while they can."""
-        if self._client.status in ("running", "connecting", "newly-created"):
-            return ""
-        return f"the Dask scheduler at {self._scheduler} does not answer any more"
+        return problem_of(self._client, self._scheduler)
 
     def submit(self, order: Order) -> Future[Outcome]:
         """Give an order to the cluster, which chooses the worker."""

@@ -7,9 +7,7 @@ whose own disk has the state already does not download it.
 
 from __future__ import annotations
 
-import io
 import shutil
-import tarfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from secrets import token_hex
 from d1lab.config import Settings
 from d1lab.errors import D1labError
 from d1lab.files import write
+from d1lab.fleet.packing import pack, unpack
 from d1lab.fleet.store import Store, open_store
 from d1lab.pages.storage import LOCK
 
@@ -52,11 +51,7 @@ def fetch_state(settings: Settings, target: str, key: str) -> None:
             f"the state {key} of database {settings.database!r} is missing in {target}. Restore "
             f"it, or forget it: d1lab fleet run {settings.database} --from-nothing"
         )
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        for member in archive.getmembers():
-            part, _, inner = member.name.partition("/")
-            if part in folders and inner:
-                archive.extract(member.replace(name=inner), folders[part], filter="data")
+    unpack(content, folders)
     write(settings.data_dir / MARK, key)
 
 
@@ -76,14 +71,9 @@ def store_state(settings: Settings, target: str, key: str, *, changed: bool) -> 
         return key
     store = open_store(target, settings.data_dir)
     new = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
-        for part, folder in _folders(settings).items():
-            for path in sorted(folder.rglob("*")):
-                if path.is_file() and path.name not in _LEFT_OUT and path.suffix != ".part":
-                    archive.add(path, f"{part}/{path.relative_to(folder).as_posix()}")
+    packed = pack(_folders(settings), left_out=_LEFT_OUT, compress=True)
     _publish_pages(settings, store)
-    store.write(_path(settings.database, new), packed.getvalue())
+    store.write(_path(settings.database, new), packed)
     write(settings.data_dir / MARK, new)
     return new
 

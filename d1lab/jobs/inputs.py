@@ -16,6 +16,7 @@ from d1lab import outbox
 from d1lab.config import Settings
 from d1lab.d1.usage_log import days_until
 from d1lab.files import digest
+from d1lab.runs.report import Report
 from d1lab.runs.run import Task
 from d1lab.select_statements import tables_read
 from d1lab.warehouse import HISTORY, own_name
@@ -43,14 +44,21 @@ def inputs_of(settings: Settings, task: Task) -> dict[str, str]:
         tables
         | rows
         | {
-            "the notebook": task.report.digest,
-            "d1lab": source_digest(),
-            "DuckDB": duckdb_version(),
+            **code_of(settings, task.report),
             "the time zone": task.data.timezone or "",
-            **metric_digests(settings.root / "metrics"),
             **_usage(settings, task),
         }
     )
+
+
+def code_of(settings: Settings, report: Report) -> dict[str, str]:
+    """Digests of all code that a run executes: the notebook, d1lab, and the project's metrics."""
+    return {
+        "the notebook": report.digest,
+        "d1lab": source_digest(),
+        "DuckDB": duckdb_version(),
+        **metric_digests(settings.root / "metrics"),
+    }
 
 
 def _usage(settings: Settings, task: Task) -> dict[str, str]:

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from d1lab import outbox
 from d1lab.config import Settings
@@ -25,11 +26,38 @@ from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.page import write_page
 from d1lab.pages.svg import prerender
 from d1lab.runs.cancellation import Cancellation
+from d1lab.runs.record import RunRecord
 from d1lab.runs.run import exit_code, new_run_dir, run
 
 _log = logging.getLogger(__name__)
 
 KERNEL_RETRIES = 1
+
+
+class NotebookRun(NamedTuple):
+    """What a machine needs to run a job's notebook."""
+
+    job: Job
+    run_dir: Path  # on this machine
+    timeout_seconds: float
+    previous_run_id: str | None
+
+
+class Machines(Protocol):
+    """Other machines, which run notebooks; everything before and after that is done here."""
+
+    @property
+    def count(self) -> int:
+        """How many notebooks to hand out at the same time."""
+        ...
+
+    def run(self, settings: Settings, asked: NotebookRun, cancellation: Cancellation) -> RunRecord:
+        """Run a notebook, and bring the files of the run to its folder here.
+
+        Raises:
+            D1labError: No machine could run it.
+        """
+        ...
 
 
 class JobRunner:
@@ -43,11 +71,12 @@ class JobRunner:
         progress: Progress | None,
         stage: bool,
         cancellation: Cancellation | None,
+        machines: Machines | None = None,
     ) -> None:
         self.settings, self.push, self.stage = settings, push, stage
         self.timeout_seconds, self.progress = timeout_seconds, progress
         self.ledger = open_ledger(settings)
-        self.cancellation = cancellation or Cancellation()
+        self.cancellation, self.machines = cancellation or Cancellation(), machines
         self.events = RunEvents(settings)
         self._pushing = Lock()
 
@@ -107,16 +136,8 @@ class JobRunner:
         self.ledger.start(_row(job, run_dir.name))
         self.events.started(job, run_dir.name)
         previous = self.ledger.previous(job.series, job.task.as_of)
-        record, _ = run(
-            self.settings,
-            job.task,
-            run_id=run_dir.name,
-            timeout_seconds=self.timeout_seconds,
-            previous_run_id=previous.run_id if previous else None,
-            progress=self._progress(job),
-            cancellation=self.cancellation,
-            on_outputs=prerender,
-        )
+        before = previous.run_id if previous else None
+        record = self._executed(NotebookRun(job, run_dir, self.timeout_seconds, before))
         inputs = narrowed(job.inputs, run_dir, job.task.shop)
         record = with_rows_read(record, read := tables_in(inputs))
         record.save(run_dir)
@@ -129,6 +150,26 @@ class JobRunner:
         self.ledger.finish(record, key, inputs, shown)
         ended = (record.status, record.reason, exit_code(record), record.run_id)
         return JobResult(job, *ended, page, record)
+
+    def _executed(self, asked: NotebookRun) -> RunRecord:
+        """Run the notebook, here or on another machine."""
+        job, progress = asked.job, self._progress(asked.job)
+        if self.machines is not None:
+            record = self.machines.run(self.settings, asked, self.cancellation)
+            if progress:
+                progress(record.cells_done, record.code_cells)
+            return record
+        record, _ = run(
+            self.settings,
+            job.task,
+            run_id=asked.run_dir.name,
+            timeout_seconds=asked.timeout_seconds,
+            previous_run_id=asked.previous_run_id,
+            progress=progress,
+            cancellation=self.cancellation,
+            on_outputs=prerender,
+        )
+        return record
 
     def _progress(self, job: Job) -> Callable[[int, int], None] | None:
         tell = self.progress

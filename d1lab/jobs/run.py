@@ -25,6 +25,7 @@ from d1lab.runs.run import TIMEOUT_SECONDS, open_lab, prepare, run
 from d1lab.secrets import kernel_variables
 
 if TYPE_CHECKING:
+    from d1lab.jobs.job_runner import Machines
     from d1lab.runs.cancellation import Cancellation
     from d1lab.runs.record import RunRecord
 
@@ -42,6 +43,7 @@ def run_reports(
     dry_run: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
+    machines: Machines | None = None,
     progress: Progress | None = None,
 ) -> list[JobResult]:
     """Plan, run what is due, create the pages, push, and write the index, as `d1lab run` does.
@@ -58,7 +60,8 @@ def run_reports(
             whose parameters were set by hand.
         dry_run: Whether to only return what is due.
         timeout_seconds: The time limit of each run.
-        workers: The number of reports that run at the same time.
+        workers: The number of reports that run at the same time on this machine.
+        machines: Other machines to run the notebooks; None for this one.
         progress: Called before each cell.
 
     Raises:
@@ -85,6 +88,7 @@ def run_reports(
         push=push,
         timeout_seconds=timeout_seconds,
         workers=workers,
+        machines=machines,
         progress=progress,
     )
 
@@ -96,6 +100,7 @@ def run_jobs(
     push: bool | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
+    machines: Machines | None = None,
     progress: Progress | None = None,
     stage: bool = True,
     cancellation: Cancellation | None = None,
@@ -107,7 +112,8 @@ def run_jobs(
         jobs: What `plan` returns.
         push: As for `run_reports`.
         timeout_seconds: The time limit of each run.
-        workers: The number of reports that run at the same time.
+        workers: The number of reports that run at the same time on this machine.
+        machines: Other machines to run the notebooks; None for this one.
         progress: Called before each cell.
         stage: Whether results are staged; otherwise nothing of the runs can ever be pushed.
         cancellation: Allows another thread to end the runs.
@@ -122,10 +128,11 @@ def run_jobs(
     from d1lab.jobs.job_runner import JobRunner
     from d1lab.pages.index import write_index
 
-    shared = settings.share_memory(workers)
-    runner = JobRunner(shared, push, timeout_seconds, progress, stage, cancellation)
-    if any(job.due for job in jobs):
-        _prepare_kernels()
+    workers = machines.count if machines else workers
+    shared = settings if machines else settings.share_memory(workers)
+    runner = JobRunner(shared, push, timeout_seconds, progress, stage, cancellation, machines)
+    if machines is None and any(job.due for job in jobs):
+        prepare_kernels()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
         started: dict[int, Future[JobResult]] = {}
         for place, waits in in_order(jobs):
@@ -157,7 +164,7 @@ def _with_nothing_to_do(
     return done
 
 
-def _prepare_kernels() -> None:
+def prepare_kernels() -> None:
     """Start the fork server, and import papermill meanwhile."""
     from d1lab.runs.execute import import_papermill
     from d1lab.runs.kernels.fork_client import preload_fork_server

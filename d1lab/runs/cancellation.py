@@ -6,12 +6,18 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from d1lab.runs.kernels.kernel import Kernel
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Cancellable(Protocol):
+    """What is running, such as a kernel."""
+
+    cancelled: bool
+
+    def cancel(self) -> None:
+        """End it."""
 
 
 class Cancellation:
@@ -19,11 +25,11 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.asked = False
-        self._kernels: set[Kernel] = set()
+        self._kernels: set[Cancellable] = set()
         self._lock = threading.Lock()
 
     @contextmanager
-    def covers(self, kernel: Kernel) -> Generator[None]:
+    def covers(self, kernel: Cancellable) -> Generator[None]:
         """Let `cancel` end this kernel while the block runs."""
         with self._lock:
             self._kernels.add(kernel)

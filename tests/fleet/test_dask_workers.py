@@ -10,12 +10,20 @@ from pathlib import Path
 import pytest
 
 from d1lab.config import Settings
+from d1lab.config_sections import DatabaseSettings
+from d1lab.d1.connect import connect
 from d1lab.errors import D1labError
 from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
+from d1lab.fleet.dask_reports import DaskReports
 from d1lab.fleet.dask_workers import DaskWorkers
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.registry import open_registry
+from d1lab.jobs.run import run_reports
+from d1lab.pull import pull
+from d1lab.runs.record import load_run
+from d1lab.runs.run import run_folder
 from tests.support.dask_cluster import Cluster, running
+from tests.support.fleet import build_shop
 
 pytest.importorskip("distributed")
 
@@ -40,18 +48,53 @@ def assert_one_state_each(settings: Settings) -> None:
     assert stored == {each.name: [each.state] for each in open_registry(settings).entries()}
 
 
+def run_one_database(settings: Settings, cluster: Cluster) -> None:
+    """`d1lab run --scheduler` of a database with two shops: as on this machine alone."""
+    own = settings.model_copy(
+        update={
+            "database": "live",
+            "databases": {"live": DatabaseSettings(url="sqlite:live.sqlite")},
+            "data_dir": settings.root / "own",
+        }
+    )
+    build_shop(settings.root / "live.sqlite", "corner", "harbor")
+    with closing(connect(own)) as db:
+        pull(db, own.folder(), database="live")
+    with closing(DaskReports(cluster.address)) as machines:
+        results = run_reports(own, machines=machines)
+        assert {result.status for result in results} == {"done"}, results
+        assert len(results) == 4
+        assert run_reports(own, machines=machines)[0].status == "current"
+    for result in results:
+        folder = run_folder(own, "live", result.run_id or "")
+        assert result.page is not None
+        assert result.page.is_file()
+        assert load_run(folder).status == "done"
+        if result.job.task.after:
+            assert "1 reports, missing: []" in (folder / "run.json").read_text()
+        else:
+            assert result.pushed is not None
+            assert result.pushed.changed == 1
+    assert not list(settings.root.glob("worker*/data/*/live"))
+    assert not list(settings.root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
+
+
 @pytest.fixture
 def cluster(fleet: Callable[..., Settings]):
     """Two databases, and a cluster of two workers: `settings, cluster`."""
-    settings = fleet("ab", "uses_the_lab")
+    settings = fleet("ab", "uses_the_lab", "sums_up")
     with running(settings.root, 2) as made:
         yield settings, made
 
 
 def test_workers_share_no_folder_but_the_target(cluster):
-    """Pages, marts, and the state are at the target; the next run goes on from it anywhere."""
+    """Pages, marts, and the state are at the target; the next run goes on from it anywhere.
+
+    Nor do the workers of `d1lab run`: what they need is sent, and what they make comes back.
+    """
     settings, made = cluster
-    result = run(settings, made)
+    run_one_database(settings, made)
+    result = run(settings, made, reports=("uses_the_lab",))
     assert result.exit_code == 0, result
     assert [rates(settings, name) for name in "ab"] == [[1.5], [1.5]]
     target = settings.root / "target"
@@ -60,7 +103,7 @@ def test_workers_share_no_folder_but_the_target(cluster):
     assert_one_state_each(settings)
     assert not (settings.data_dir / "fleet.d" / "databases").exists()
     made.workers[1].kill()  # what it had on its disk is gone
-    again = run(settings, made, force=True)
+    again = run(settings, made, reports=("uses_the_lab",), force=True)
     assert [(each.status, each.reports_done, each.reports_current) for each in again.outcomes] == [
         ("done", 0, 1),
         ("done", 0, 1),
@@ -113,6 +156,6 @@ def test_a_killed_worker_and_a_killed_scheduler_lose_and_double_nothing(cluster)
 
 def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With the command that starts one."""
-    monkeypatch.setattr("d1lab.fleet.dask_workers.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("d1lab.fleet.cluster.CONNECT_SECONDS", 0.2)
     with pytest.raises(D1labError, match="Start one: dask scheduler"):
         DaskWorkers(Settings(root=tmp_path), "tcp://127.0.0.1:9")

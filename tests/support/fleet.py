@@ -25,12 +25,13 @@ SOURCE = "sqlite:shops/*.sqlite"
 Do = Callable[[Order], Outcome]
 
 
-def build_shop(path: Path) -> None:
-    """Make the database of one small shop with orders and stock."""
+def build_shop(path: Path, *shops: str) -> None:
+    """Make the database of one small shop with orders and stock; or of several such shops."""
     db = SqliteDatabase.create(path)
     migrate(db)
-    track(db, small_shop.events())
-    small_shop.write_stock(db)
+    for shop in shops or ("corner",):
+        track(db, small_shop.events(shop))
+        small_shop.write_stock(db, shop)
     db.close()
 
 

@@ -21,13 +21,13 @@ UNITS = {"sock": 3, "hat": 1, "evil": 2}
 STOCK_DAYS = 30
 
 
-def events() -> Iterator[dict[str, Any]]:
+def events(shop: str = "corner") -> Iterator[dict[str, Any]]:
     """One line per SKU and day, as `d1lab track` takes them."""
     for day in range((LAST - FIRST).days + 1):
         for number, (sku, units) in enumerate(UNITS.items()):
             discount = round(0.1 * units * 10, 2) if day % 3 == 0 else 0
             yield {
-                "shop": "corner",
+                "shop": shop,
                 "event_id": f"{day}-{sku}",
                 "type": "order",
                 "order_id": f"o{day}-{number}",
@@ -53,7 +53,7 @@ def write_events(path: Path) -> Path:
     return path
 
 
-def write_stock(db: Database) -> int:
+def write_stock(db: Database, shop: str = "corner") -> int:
     """Thirty days of stock that the sales above explain: 200 units of each SKU at the start."""
     rows = []
     for sku, units in UNITS.items():
@@ -62,8 +62,8 @@ def write_stock(db: Database) -> int:
             start = 200 - day * units
             discounted = (date_ - FIRST).days % 3 == 0
             sold = (units, 0) if discounted else (0, units)
-            rows.append(("corner", sku, date_.isoformat(), start, *sold, start - units))
-    source = ("inventory_impact", "corner", "simulated")
+            rows.append((shop, sku, date_.isoformat(), start, *sold, start - units))
+    source = ("inventory_impact", shop, "simulated")
     insert_new(db, SOURCES, ("table_name", "shop"), ("table_name", "shop", "source"), [source])
     columns = ("shop", "sku", "date", "starting_inventory", "units_sold_with_discount",
                "units_sold_regular_price", "ending_inventory")  # fmt: skip
