@@ -25,7 +25,7 @@ from d1lab.cli.output import (
     echo_err,
     progress_bars,
 )
-from d1lab.cli.run_output import print_as_json, print_exported, print_outcomes
+from d1lab.cli.run_output import print_as_json, print_outcomes
 from d1lab.config import Settings, load_settings
 from d1lab.errors import InputError
 from d1lab.secrets import without_secrets
@@ -179,8 +179,7 @@ def run(
     if as_json:
         print_as_json(outcomes, exported, pulled)
     else:
-        print_outcomes(settings, outcomes, pulled, monotonic() - started, is_named=bool(report))
-        print_exported(settings, exported)
+        print_outcomes(settings, outcomes, pulled, exported, started, is_named=bool(report))
     raise typer.Exit(overall_exit_code(outcomes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from d1lab.cli.output import echo_err, echo_pull_notes, print_json, print_rows, shown_path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from d1lab.pull import PullResult
 
 
-def print_exported(settings: Settings, exported: list[list[Exported]]) -> None:
+def _print_exported(settings: Settings, exported: list[list[Exported]]) -> None:
     """Print the files exported by each job."""
     if files := [file for files in exported for file in files]:
         rows = [(shown_path(path, settings.root), rows) for path, rows in files]
@@ -53,7 +54,8 @@ def print_outcomes(
     settings: Settings,
     outcomes: list[JobResult],
     pulled: PullResult | None,
-    seconds: float,
+    exported: list[list[Exported]],
+    started: float,  # as of time.monotonic()
     *,
     is_named: bool,
 ) -> None:
@@ -78,10 +80,11 @@ def print_outcomes(
     if pulled:
         echo_pull_notes(pulled)
     if not any(outcome.status == "due" for outcome in outcomes):  # not a dry run
-        _say_what_it_took(settings, outcomes, pulled, seconds)
+        _say_what_it_took(settings, outcomes, pulled, monotonic() - started)
     index = settings.reports_dir / "index.html"
     if index.is_file():
         echo_err(f"Open {shown_path(index, settings.root)}")
+    _print_exported(settings, exported)
 
 
 def _say_what_it_took(

@@ -56,8 +56,7 @@ def run_reports(
         values: Typed parameters, such as those from `load_values`.
         texts: Parameters as text, from `--set`; they take precedence.
         force: Whether to run reports that are not due.
-        push: Whether to write the results of successful runs to D1; None for all but what-if runs,
-            whose parameters were set by hand.
+        push: Whether to write the results of successful runs to D1; None for all but what-if runs.
         dry_run: Whether to only return what is due.
         timeout_seconds: The time limit of each run.
         workers: The number of reports that run at the same time on this machine.
