@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -54,6 +55,7 @@ def check_select(sql: str) -> set[str]:
     return _statement(sql).named_parameters
 
 
+@lru_cache(512)  # it takes 30 ms, and views are read behind every note of every run
 def tables_read(sql: str) -> tuple[str, ...]:
     """Return the tables and views that a SELECT reads, in order of appearance; no CTEs.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
@@ -101,18 +102,23 @@ class Loader:
         with TemporaryFile() as file, closing(batches):
             quarantine = _QuarantineFile(file)
             records = _Records(batches, quarantine, self._note)
-            self._con.register(_STREAM, pa.RecordBatchReader.from_batches(schema, iter(records)))
-            try:
-                self._con.execute(
-                    f"INSERT INTO {self._raw} ({names}) SELECT {values} FROM {_STREAM}"
-                )
-            except duckdb.Error:
-                if records.error is not None:  # DuckDB would report it as its own error
-                    raise records.error from None
-                raise
-            self._con.unregister(_STREAM)
+            self._insert(records, f"({names}) SELECT {values}", schema)
             quarantine.load(self._con, self._sweep.name, self._now)
         return LoadedRows(records.rows, quarantine.rows)
+
+    def _insert(self, records: _Records, rows: str, schema: pa.Schema) -> None:
+        found = iter(records)
+        if (first := next(found, None)) is None:
+            return  # most tables are unchanged, and an INSERT of nothing takes some milliseconds
+        stream = pa.RecordBatchReader.from_batches(schema, chain([first], found))
+        self._con.register(_STREAM, stream)
+        try:
+            self._con.execute(f"INSERT INTO {self._raw} {rows} FROM {_STREAM}")
+        except duckdb.Error:
+            if records.error is not None:  # DuckDB would report it as its own error
+                raise records.error from None
+            raise
+        self._con.unregister(_STREAM)
 
     def replace(self, rowids: Sequence[int], batches: TypedBatches) -> LoadedRows:
         """Replace rows by their current state in D1."""
