@@ -5,6 +5,9 @@ BIN := .venv/bin
 PINS := $(shell $(PYTHON) -c 'import sys; print("constraints.txt" if sys.version_info < (3, 12) else "constraints-3.14.txt")')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS)
 
+# Modules are compiled once, not by each command that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: report test test-long coverage lab check pins docs bench certify archive-year mutants soak chaos coexistence images clean
 
 report: .venv/.run-ready        ## build the demo shops, pull, run every report, push, write the pages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 from d1lab import catalog
 from d1lab.lab import Lab
 from d1lab.types import TYPES
-from d1lab.warehouse import create_views, next_warehouse, open_warehouse
+from d1lab.warehouse import create_views, next_warehouse, open_warehouse, views
 from tests.support import shop_app, workerd
 from tests.support.examples import examples
+from tests.support.memory import give_back, use_memory
 from tests.support.outside import required
 
 
@@ -27,9 +29,17 @@ def _settings() -> list[str]:
 
 
 def pytest_configure() -> None:
-    """Drop settings of whoever runs the tests."""
+    """Drop settings of whoever runs the tests, and let them work in memory."""
     for name in _settings():
         del os.environ[name]
+    use_memory()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The memory is free again, unless a test failed, whose files tell why."""
+    if not session.testsfailed:
+        give_back(session.config)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +82,16 @@ def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             build_demo(folder)
             folder.with_suffix(".built").touch()
     return folder
+
+
+@pytest.fixture(scope="module")
+def few_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Create only the view that pulls read: all of them take a fourth of a small pull."""
+    folder = tmp_path_factory.mktemp("views")
+    shutil.copy(views.VIEWS / "order_lines.sql", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "VIEWS", folder)
+        yield
 
 
 @pytest.fixture
