@@ -14,12 +14,13 @@ from d1lab.cli.ab import app
 from d1lab.lab import Lab
 from d1lab.warehouse import open_warehouse
 from tests.analyses.ab_tests.test_planner import ROW
-from tests.support.command_line import d1lab
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 
-def test_ab_prints_every_field_as_json(tmp_path: Path):
+def test_ab_prints_every_field_as_json(run):
     """The figures for 500 of 10,000 and 560 of 10,000 are those of the published methods."""
-    result = json.loads(d1lab("ab", "500/10000", "560/10000", "--json", cwd=tmp_path).stdout)
+    result = run("ab", "500/10000", "560/10000", "--json").json
     assert result["p_value"] == pytest.approx(0.0582578060, abs=1e-9)
     assert result["difference_low"] == pytest.approx(-0.00021025, abs=1e-6)
     assert result["ratio_high"] == pytest.approx(1.25940660, abs=1e-6)
@@ -27,12 +28,12 @@ def test_ab_prints_every_field_as_json(tmp_path: Path):
     assert (result["winner"], result["confidence_level"]) == ("none", 94.17)
 
 
-def test_ab_counts_alone_need_the_declared_share(tmp_path: Path):
+def test_ab_counts_alone_need_the_declared_share(run):
     """Without visitors the planned split is required, and the exact binomial test decides."""
-    refused = json.loads(d1lab("ab", "122", "189", "--json", cwd=tmp_path).stdout)
+    refused = run("ab", "122", "189", "--json").json
     assert (refused["status"], refused["p_value"]) == ("not_declared", None)
-    decided = d1lab("ab", "122", "189", "--share-b", ".5", "--json", cwd=tmp_path)
-    assert json.loads(decided.stdout)["p_value"] == pytest.approx(0.000172805, abs=1e-9)
+    decided = run("ab", "122", "189", "--share-b", ".5", "--json")
+    assert decided.json["p_value"] == pytest.approx(0.000172805, abs=1e-9)
 
 
 AB_FIELDS = (
@@ -42,11 +43,11 @@ AB_FIELDS = (
 
 
 @pytest.mark.parametrize("arms", [["500/10000", "560/10000"], ["122", "189"], ["0/9", "0/9"]])
-def test_ab_json_always_has_every_field(tmp_path: Path, arms):
+def test_ab_json_always_has_every_field(run, arms):
     """The promised fields come first and in their order; an unavailable one is null."""
-    ended = d1lab("ab", *arms, "--json", cwd=tmp_path)
-    assert list(json.loads(ended.stdout))[:17] == AB_FIELDS.split()
-    assert ended.returncode == 0  # a refusal is an answer
+    ended = run("ab", *arms, "--json")
+    assert list(ended.json)[:17] == AB_FIELDS.split()
+    assert ended.code == 0  # a refusal is an answer
 
 
 @pytest.mark.parametrize(
@@ -61,19 +62,19 @@ def test_ab_json_always_has_every_field(tmp_path: Path, arms):
         (["122", "189", "--share-b", ".5"], "Roll out B: it brought 55% more orders"),
     ],
 )
-def test_ab_prints_a_sentence_first(tmp_path: Path, arguments, sentence):
+def test_ab_prints_a_sentence_first(run, arguments, sentence):
     """A sentence that needs no statistics comes before the figures."""
-    first, header, *_ = d1lab("ab", *arguments, cwd=tmp_path).stdout.splitlines()
+    first, header, *_ = run("ab", *arguments).out.splitlines()
     assert first.startswith(sentence)
     assert header == "field\tvalue"
 
 
-def test_ab_size_gives_the_visitors(tmp_path: Path):
+def test_ab_size_gives_the_visitors(run):
     """Detecting 5.5% instead of 5% at 80% power takes 31,234 visitors per variant."""
     ask = ("ab", "size", "--base", "5%", "--to", "5.5%")
-    size = json.loads(d1lab(*ask, "--json", cwd=tmp_path).stdout)
+    size = run(*ask, "--json").json
     assert size["exact_a"] == pytest.approx(31233.438, abs=1e-3)
-    assert d1lab(*ask, cwd=tmp_path).stdout.splitlines()[1].startswith("a\t31234\t31233.43")
+    assert run(*ask).out.splitlines()[1].startswith("a\t31234\t31233.43")
 
 
 @pytest.mark.parametrize(
@@ -88,14 +89,14 @@ def test_ab_size_gives_the_visitors(tmp_path: Path):
         ["ab", "5/80", "6/80", "--look", "2"],
     ],
 )
-def test_ab_rejects_invalid_input_in_one_line(tmp_path: Path, arguments):
+def test_ab_rejects_invalid_input_in_one_line(run, arguments):
     """A missing variant, words instead of numbers, missing rates, and an impossible alpha are
     rejected.
     """
-    ended = d1lab(*arguments, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
+    ended = run(*arguments)
+    assert ended.code == 2
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
 
 
 @pytest.fixture

@@ -55,14 +55,15 @@ def test_command_has_a_sentence_and_an_example(name: str):
         (["metrics", "turnovr"], "d1lab pull"),
     ],
 )
-def test_invalid_input_is_one_line_and_no_traceback(tmp_path: Path, arguments, expected):
+@pytest.mark.usefixtures("folder")
+def test_invalid_input_is_one_line_and_no_traceback(run, arguments, expected):
     """The error says what was asked, what was found, and what to do; standard output is empty."""
-    ended = d1lab(*arguments, cwd=tmp_path)
-    assert ended.returncode in (2, 3), ended.stderr
-    assert ended.stderr.startswith("error: ")
-    assert ended.stderr.count("\n") == 1
-    assert expected in ended.stderr
-    assert ended.stdout == ""
+    ended = run(*arguments)
+    assert ended.code in (2, 3), ended.err
+    assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1
+    assert expected in ended.err
+    assert ended.out == ""
 
 
 def test_invalid_settings_do_not_show_their_value(tmp_path: Path):
@@ -72,23 +73,24 @@ def test_invalid_settings_do_not_show_their_value(tmp_path: Path):
     assert "s3cret-token" not in ended.stderr + ended.stdout
 
 
-def test_init_creates_a_project_and_keeps_an_existing_one(tmp_path: Path):
+def test_init_creates_a_project_and_keeps_an_existing_one(folder: Path, run):
     """A new folder gets settings and notebooks; an existing one is not overwritten."""
-    made = d1lab("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    assert 'url = "d1://acc/db"' in (tmp_path / "d1lab.toml").read_text()
-    assert (tmp_path / "notebooks" / "inventory.ipynb").is_file()
-    again = d1lab("init", cwd=tmp_path)
-    assert again.returncode == 2
-    assert "already exists" in again.stderr
+    made = run("init", "--url", "d1://acc/db", "--name", "live")
+    assert made.code == 0, made.err
+    assert 'url = "d1://acc/db"' in (folder / "d1lab.toml").read_text()
+    assert (folder / "notebooks" / "inventory.ipynb").is_file()
+    again = run("init")
+    assert again.code == 2
+    assert "already exists" in again.err
 
 
-def test_a_remote_database_without_a_token_says_which_variable(tmp_path: Path):
+@pytest.mark.usefixtures("folder")
+def test_a_remote_database_without_a_token_says_which_variable(run):
     """The error names the environment variable, and the exit code is 2."""
-    d1lab("init", "--url", "d1://acc/db", "--name", "live", cwd=tmp_path)
-    ended = d1lab("pull", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "D1LAB_READ_TOKEN" in ended.stderr
+    run("init", "--url", "d1://acc/db", "--name", "live")
+    ended = run("pull")
+    assert ended.code == 2
+    assert "D1LAB_READ_TOKEN" in ended.err
 
 
 def test_metrics_print_as_text_and_as_json(tmp_path: Path):

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.share.conftest import SECRET, Project, Receiver
-from tests.support.command_line import PROGRAM, d1lab
+from tests.support.command_line import PROGRAM, Ended, caller, d1lab
 
 
 def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return d1lab(*arguments, cwd=cwd, D1LAB_ROOT=str(cwd), **environment)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys) -> Callable[..., Ended]:
+    """`run("publish", "site", cwd=folder)`: the command line in this process."""
+
+    def call(*arguments: str, cwd: Path, **environment: str) -> Ended:
+        with monkeypatch.context() as patch:
+            patch.chdir(cwd)
+            for name, value in {"D1LAB_ROOT": str(cwd), **environment}.items():
+                patch.setenv(name, value)
+            return caller(patch, capsys)(*arguments)
+
+    return call
 
 
 @pytest.fixture
@@ -30,38 +44,39 @@ def pages(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_publish_says_what_it_copies(pages: Path):
+def test_publish_says_what_it_copies(pages: Path, run):
     """A dry run and the real run list the same files, and the next run has nothing to do."""
-    listed = _run("publish", "site", "--dry-run", cwd=pages)
+    listed = run("publish", "site", "--dry-run", cwd=pages)
     assert not (pages / "site").exists()
-    assert "would copy 2 files (9 bytes) to site" in listed.stderr
-    copied = _run("publish", "site", cwd=pages)
-    assert copied.stdout == listed.stdout
-    assert copied.stdout.splitlines()[1] == "new\tdemo/harbor/inventory/latest.html\t4"
+    assert "would copy 2 files (9 bytes) to site" in listed.err
+    copied = run("publish", "site", cwd=pages)
+    assert copied.out == listed.out
+    assert copied.out.splitlines()[1] == "new\tdemo/harbor/inventory/latest.html\t4"
     assert (pages / "site" / "index.html").read_text() == "index"
-    again = json.loads(_run("publish", "site", "--json", cwd=pages).stdout)
+    again = run("publish", "site", "--json", cwd=pages).json
     assert again == {"target": "site", "files": [], "unchanged": 2}
 
 
-def test_send_ends_with_1_until_it_is_delivered(project: Project, receiver: Receiver):
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of apprise
+def test_send_ends_with_1_until_it_is_delivered(project: Project, receiver: Receiver, run):
     """A dry run prints the message; if the receiver is down, it is sent again later."""
     folder = project.settings.root
     project.add("failed")
-    said = _run("send", "--dry-run", cwd=folder)
-    assert (said.returncode, receiver.messages) == (0, [])
-    assert "Cell 3 failed. No column 'sku'" in said.stderr
+    said = run("send", "--dry-run", cwd=folder)
+    assert (said.code, receiver.messages) == (0, [])
+    assert "Cell 3 failed. No column 'sku'" in said.err
     receiver.status = 500
     address = {"D1LAB_NOTIFY_URL": receiver.url()}
-    failed = _run("send", cwd=folder, **address)
-    assert failed.returncode == 1
-    assert "did not take it (status 500)" in failed.stderr
+    failed = run("send", cwd=folder, **address)
+    assert failed.code == 1
+    assert "did not take it (status 500)" in failed.err
     receiver.status = 200
-    sent = _run("send", "--json", cwd=folder, **address)
-    assert sent.returncode == 0
-    assert [delivery["status"] for delivery in json.loads(sent.stdout)] == ["sent"]
-    again = _run("send", cwd=folder, **address)
-    assert (again.returncode, len(receiver.messages)) == (0, 1)
-    assert SECRET not in "".join(end.stdout + end.stderr for end in (said, failed, sent, again))
+    sent = run("send", "--json", cwd=folder, **address)
+    assert sent.code == 0
+    assert [delivery["status"] for delivery in sent.json] == ["sent"]
+    again = run("send", cwd=folder, **address)
+    assert (again.code, len(receiver.messages)) == (0, 1)
+    assert SECRET not in "".join(end.out + end.err for end in (said, failed, sent, again))
 
 
 def test_schedule_prints_this_project_and_this_program(tmp_path: Path):
