@@ -23,9 +23,8 @@ from tests.support.command_line import assert_refused
         ("SELECT skuu FROM order_lines", "Did you mean 'sku'?"),
     ],
 )
-def test_sql_rejects_in_one_line(project, run, statement, told):
+def test_sql_rejects_in_one_line(pulled, run, statement, told):
     """Errors in the syntax, in names, and in a value of one row are each one line."""
-    assert run("pull").code == 0
     assert_refused(run("sql", statement), told)
 
 
@@ -57,11 +56,10 @@ def test_run_says_that_there_is_nothing_to_report_on(folder, run):
     assert "no shops in the data yet" in ended.err
 
 
-def test_run_only_says_what_is_due_in_a_dry_run(project, run):
+def test_run_only_says_what_is_due_in_a_dry_run(pulled, run):
     """No bill is printed, because nothing was pulled or pushed."""
     assert run("init", "other").code == 0
-    (project / "other" / "notebooks").rename(project / "notebooks")
-    assert run("pull").code == 0
+    (pulled / "other" / "notebooks").rename(pulled / "notebooks")
     ended = run("run", "--dry-run")
     assert ended.code == 0
     assert "not run for this date yet" in ended.err
@@ -77,23 +75,21 @@ def test_run_only_says_what_is_due_in_a_dry_run(project, run):
         '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "shop = 1"}]}',
     ],
 )
-def test_run_rejects_a_broken_notebook(project, run, notebook):
+def test_run_rejects_a_broken_notebook(pulled, run, notebook):
     """The file is not JSON, not a notebook, has no cells, or has cells without metadata."""
-    assert run("pull").code == 0
-    (project / "notebooks").mkdir()
-    (project / "notebooks" / "broken.ipynb").write_text(notebook)
+    (pulled / "notebooks").mkdir()
+    (pulled / "notebooks" / "broken.ipynb").write_text(notebook)
     assert_refused(run("run", "broken", "--no-pull"), "broken.ipynb")
 
 
-def test_metrics_print_days_and_missing_values(project, run):
+def test_metrics_print_days_and_missing_values(pulled, run):
     """A date has no time of day, and a missing one is empty."""
-    (project / "metrics").mkdir()
-    (project / "metrics" / "days.sql").write_text(
+    (pulled / "metrics").mkdir()
+    (pulled / "metrics" / "days.sql").write_text(
         "-- days: a day, none, a time\n-- unit: days  grain: sku  reads: order_lines\n"
         "SELECT DATE '2026-03-01' AS a, NULL::DATE AS b, NULL::DOUBLE AS c, "
         "TIMESTAMP '2026-03-01 12:00:00' AS d"
     )
-    assert run("pull").code == 0
     assert run("metrics", "days").out == "a\tb\tc\td\n2026-03-01\t\t\t2026-03-01 12:00:00\n"
     [row] = run("metrics", "days", "--json").json
     assert (row["a"], row["b"], row["c"]) == ("2026-03-01", None, None)
@@ -219,12 +215,11 @@ def test_run_pulls_nothing_before_its_input_is_checked(project, run, monkeypatch
     assert not (project / "data").exists()
 
 
-def test_run_uses_the_packaged_notebooks_without_a_folder(project, run):
+def test_run_uses_the_packaged_notebooks_without_a_folder(pulled, run):
     """`d1lab init` is not required; a project's own folder takes precedence."""
-    assert run("pull").code == 0
     ended = run("run", "inventory", "--no-pull", "--dry-run", "--json")
     assert {each["report"] for each in ended.json["runs"]} == {"inventory"}
-    (project / "notebooks").mkdir()
+    (pulled / "notebooks").mkdir()
     assert_refused(run("run", "--no-pull", "--dry-run"), "notebooks")
 
 

@@ -60,9 +60,8 @@ def test_errors_are_json_with_the_option_json(project, run, arguments, kind):
     assert ended.err == f"error: {ended.json['error']}\n"
 
 
-def test_times_with_a_zone_are_shown_in_utc(project, run):
+def test_times_with_a_zone_are_shown_in_utc(pulled, run):
     """This includes times in lists and maps, for which DuckDB alone would need another package."""
-    assert run("pull").code == 0
     ended = run("sql", "SELECT '2026-01-01 12:00:00+02'::TIMESTAMPTZ AS a, [a] AS b, 1 AS c")
     assert ended.code == 0
     assert ended.out.splitlines()[1].startswith("2026-01-01 10:00:00\t")
@@ -82,24 +81,21 @@ def test_times_with_a_zone_are_shown_in_utc(project, run):
         (("sql", "SELECT * FROM range(3) SELECT"), "SQL"),
     ],
 )
-def test_senseless_values_are_rejected(project, run, arguments, said):
+@pytest.mark.usefixtures("pulled")
+def test_senseless_values_are_rejected(run, arguments, said):
     """The exit code is 2, before anything is done."""
-    if arguments[0] == "sql":
-        assert run("pull").code == 0
     assert_refused(run(*arguments), said, code=2)
 
 
-def test_a_metric_takes_no_negative_days(project, run):
+def test_a_metric_takes_no_negative_days(pulled, run):
     """The error names the parameter, as it does for a report."""
-    assert run("pull").code == 0
     wanted = ("--set", "shop=corner", "--set", "until=2026-05-01", "--set", "days=-5")
     assert_refused(run("metrics", "turnover", *wanted), "'days' is -5. Use 1 to 36,500.", code=2)
 
 
-def test_a_damaged_warehouse_is_one_sentence(project, run):
+def test_a_damaged_warehouse_is_one_sentence(pulled, run):
     """The damage can be in the header or in blocks that only a query reads."""
-    assert run("pull").code == 0
-    path = project / "data" / "mine" / "warehouse.duckdb"
+    path = pulled / "data" / "mine" / "warehouse.duckdb"
     whole = path.read_bytes()
     for start, length in ((0, 64), (4_096, 4_096), (12_288, len(whole)), (300_000, 200_000)):
         damaged = bytearray(whole)
@@ -133,10 +129,9 @@ def test_output_that_cannot_be_written_is_an_error(project):
     assert (read.stdout, read.stderr) == ("[\n", "")
 
 
-def test_a_full_disk_leaves_the_old_warehouse(project, run):
+def test_a_full_disk_leaves_the_old_warehouse(pulled, run):
     """With a limit on file sizes, there is one sentence, exit code 1, and no partial file."""
-    assert run("pull").code == 0
-    folder = project / "data" / "mine"
+    folder = pulled / "data" / "mine"
     before = (folder / "warehouse.duckdb").read_bytes()
     for most in (50_000, 600_000, len(before) - 1):
         done = subprocess.run(
@@ -153,9 +148,8 @@ def test_a_full_disk_leaves_the_old_warehouse(project, run):
         assert list(folder.glob("*.next*")) == []
 
 
-def test_too_few_file_handles_are_one_sentence(project, run):
+def test_too_few_file_handles_are_one_sentence(pulled, run):
     """However few are left, the warehouse is intact and the exit code is 1."""
-    assert run("pull").code == 0
     assert run("pull", "--full").code == 0  # all modules are loaded by now
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = max(map(int, os.listdir("/proc/self/fd")))
@@ -179,13 +173,12 @@ def test_too_few_file_handles_are_one_sentence(project, run):
     assert set(codes) <= {0, 1}, codes
 
 
-def test_a_read_only_folder_is_one_sentence(project, run, monkeypatch):
+def test_a_read_only_folder_is_one_sentence(pulled, run, monkeypatch):
     """The system's error is simulated, because root can write to any folder."""
 
     def refuse(path: Path) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    assert run("pull").code == 0
     monkeypatch.setattr(files, "_aside", refuse)
     ended = run("run", "inventory", "--no-pull", "--no-push", "--json")
     assert ended.code == 1
