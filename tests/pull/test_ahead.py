@@ -20,6 +20,8 @@ from tests.pull.conftest import add_customers, add_events, assert_same, expected
 from tests.support.d1_api import D1Api, over_http
 from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 APP = """CREATE TABLE orders (id INTEGER PRIMARY KEY, total REAL NOT NULL, -- in euros
   customer INTEGER REFERENCES people (id));
 CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE);

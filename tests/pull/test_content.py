@@ -11,6 +11,8 @@ from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
 from tests.pull.conftest import add_customers, add_events
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 
 def digests(folder: Path) -> dict[tuple[str, str | None], str]:
     with open_warehouse(folder) as con:

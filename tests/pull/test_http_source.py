@@ -15,6 +15,8 @@ from d1lab.ops.optimize import optimize
 from d1lab.pull import pull
 from tests.pull.conftest import add_events, assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FEW = 60  # rows that tell where tables end, what D1 believes of them, and their indexes
 
 

@@ -13,6 +13,8 @@ from d1lab.pull import pull
 from d1lab.warehouse import FILE_NAME, noted, own_writes, utc_now
 from tests.pull.conftest import add_customers, add_events, assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FEW = 40  # rows that tell where the tables end
 
 

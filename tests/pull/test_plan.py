@@ -10,6 +10,8 @@ from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse, utc_now
 from tests.pull.conftest import add_customers, add_events, assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FEW = 40  # rows that tell where the tables end
 
 

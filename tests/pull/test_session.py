@@ -19,6 +19,8 @@ from d1lab.pull import pull, session
 from d1lab.warehouse import next_warehouse, open_warehouse
 from tests.pull.conftest import Remote, add_customers, add_events, assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 BOUNDS = 3 * len(catalog.TABLES) + 2  # rows read to find out where tables end
 
 

@@ -17,6 +17,8 @@ from d1lab.warehouse import open_warehouse
 from tests.pull.conftest import add_events
 from tests.support.d1_api import D1Api, Fault, over_http
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 
 @pytest.fixture(autouse=True)
 def no_waiting() -> Iterator[None]:

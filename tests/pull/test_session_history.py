@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.pull import pull
-from d1lab.warehouse import views
 from tests.pull.conftest import EVENT, Remote, add_events, assert_same
-from tests.support.examples import examples
+from tests.support.examples import IS_LONG
+
+pytestmark = pytest.mark.usefixtures("few_views")
 
 _STEP = st.one_of(
     st.tuples(st.just("insert"), st.integers(1, 5), st.just(0)),
@@ -27,21 +27,11 @@ _STEP = st.one_of(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Create only the view that pulls read, because the others take longer than these pulls."""
-    folder = tmp_path_factory.mktemp("views")
-    shutil.copy(views.VIEWS / "order_lines.sql", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "VIEWS", folder)
-        yield
-
-
 class Died(Exception):
     """The pull was killed at this point."""
 
 
-@settings(max_examples=examples(16))
+@settings(max_examples=16 if IS_LONG else 3)
 @given(steps=st.lists(_STEP, max_size=12), is_remote=st.booleans())
 def test_a_pull_after_any_history_equals_the_source(tmp_path_factory, migrated, steps, is_remote):
     """There are inserts, updates, deletions, replacements, killed pulls, and a truncated log."""

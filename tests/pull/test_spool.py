@@ -23,6 +23,8 @@ from d1lab.pull.spool import Span
 from d1lab.warehouse import FILE_NAME, open_warehouse
 from tests.pull.conftest import Remote, add_customers, add_events, assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 ROWS = 6_000
 
 

@@ -13,6 +13,8 @@ from d1lab.pull.rhythm import DAILY, WEEKLY
 from d1lab.warehouse import noted, open_warehouse
 from tests.pull.conftest import assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 TABLE = "discount_recommendations"
 START = date(2026, 1, 1)
 EACH_DAY = 10

@@ -11,6 +11,8 @@ from d1lab.pull import pull
 from d1lab.warehouse import utc_now
 from tests.pull.conftest import assert_same
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 FEW = 40  # rows that tell where the tables end
 USE = (
     "UPDATE discount_analytics SET times_used = times_used + 1, last_used_at = CURRENT_TIMESTAMP "
