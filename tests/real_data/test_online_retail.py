@@ -15,6 +15,7 @@ from validation import customers as customers_proof
 from validation import demand_backtest as demand
 
 RETAIL = real_data("online_retail.parquet")
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,6 @@ def proof() -> customers_proof.Proof:
     return customers_proof.prove(RETAIL)
 
 
-@pytest.mark.long
 def test_real_orders_keep_the_promises(proof):
     """4,372 customers; labels that stay; groups that hold what comes next."""
     assert proof.faults() == []
@@ -30,7 +30,6 @@ def test_real_orders_keep_the_promises(proof):
     assert proof.events + proof.refused == 541_909
 
 
-@pytest.mark.long
 def test_rolling_quintiles_flicker(proof):
     """Without confirmation the labels of 37% of silent customers change in a month."""
     rolling = customers_proof.mean(proof.courses["rolling"].changes)
@@ -40,7 +39,6 @@ def test_rolling_quintiles_flicker(proof):
     assert confirmed.unprompted < rolling.unprompted / 2
 
 
-@pytest.mark.long
 def test_page_tells_the_figures(proof):
     """The page in docs/ is what the command writes."""
     page = customers_proof.page(proof)
@@ -48,7 +46,6 @@ def test_page_tells_the_figures(proof):
     assert customers_proof.PAGE.read_text(encoding="utf-8") == page
 
 
-@pytest.mark.long
 def test_every_line_is_an_event_or_refused():
     """A real shop's year: every line is an event or is refused, and the odd ones are known."""
     result = ingest_orders(

@@ -34,26 +34,21 @@ def test_p_is_scipys_within_its_simulation_error():
     assert dunnett_p(t, 33.0, np.sqrt(shares)) == pytest.approx(theirs, abs=3e-4)
 
 
-@pytest.mark.parametrize(
-    ("freedom", "c"), [(8, 2.1), pytest.param(33, 2.6, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("freedom", "c"), [(8, 2.1), (33, 2.6)])
 def test_p_is_the_double_integral(freedom: int, c: float):
-    """An adaptive quadrature of the definition, to 1e-9."""
-    loads = np.array([0.6, 0.8])
+    """An adaptive quadrature of the definition, over sums of equal steps, to 1e-9."""
+    loads = np.array([[0.6], [0.8]])
     rest = np.sqrt(1 - loads**2)
-
-    def both(z: float, s: float) -> float:
-        inside = stats.norm.cdf((loads * z + c * s) / rest)
-        inside = inside - stats.norm.cdf((loads * z - c * s) / rest)
-        return float(inside.prod()) * float(np.exp(-z * z / 2))
+    z, step = np.linspace(-9, 9, 721, retstep=True)  # exact to rounding for such smooth tails
 
     def at(s: float) -> float:
-        density = stats.chi.pdf(s * freedom**0.5, freedom) * freedom**0.5
-        inner = integrate.quad(both, -9, 9, args=(s,), epsabs=1e-12, epsrel=1e-12)[0]
-        return density * inner / np.sqrt(2 * np.pi)
+        inside = stats.norm.cdf((loads * z + c * s) / rest)
+        inside = inside - stats.norm.cdf((loads * z - c * s) / rest)
+        inner = float((inside.prod(axis=0) * stats.norm.pdf(z)).sum() * step)
+        return inner * float(stats.chi.pdf(s * freedom**0.5, freedom)) * freedom**0.5
 
     expected = 1 - integrate.quad(at, 0.01, 3.5, epsabs=1e-11, epsrel=1e-11)[0]
-    assert dunnett_p([c, -c], freedom, loads) == pytest.approx([expected] * 2, abs=1e-9)
+    assert dunnett_p([c, -c], freedom, [0.6, 0.8]) == pytest.approx([expected] * 2, abs=1e-9)
 
 
 def test_levels_are_those_at_which_p_is_alpha():

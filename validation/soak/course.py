@@ -77,12 +77,13 @@ class Course:
         first = self.start + timedelta(7 - self.start.weekday() if self.phase.mondays else 1)
         return [self.start, *(first + timedelta(gap * n) for n in range(self.phase.steps))]
 
-    def play(self, *, early: Sequence[str] = ()) -> Iterator[StepRow]:
+    def play(self, *, early: Sequence[str] = (), last: Sequence[str] = ()) -> Iterator[StepRow]:
         """Play the remaining steps in order.
 
         Args:
             early: Reports to run before the last step, without comparison, on the first and every
                 third day; empty for all reports on every day.
+            last: The only reports of the last step, which then aggregates nothing; empty for all.
         """
         done, days = self.rows, self.days()
         for place in range(len(done), len(days)):
@@ -96,7 +97,7 @@ class Course:
                     until,
                     compare=is_last or (not early and place % self.compare_every == 0),
                     undo=place % UNDO_EVERY == UNDO_EVERY - 1 and not early,
-                    reports=() if is_last else early,
+                    reports=last if is_last else early,
                 )
             done.append(row)
             write(self._rows_file, json.dumps([each._asdict() for each in done]))

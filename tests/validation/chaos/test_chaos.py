@@ -24,7 +24,8 @@ def _forget() -> Iterator[None]:
         part.forget_starts()
 
 
-@pytest.mark.parametrize("part", [0.4, pytest.param(0.9, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("part", [0.4, 0.9])
 def test_a_killed_command_runs_again(part: float) -> None:
     """And leaves what an undisturbed one leaves."""
     assert not kills.attempt(("track", part)).is_fault
