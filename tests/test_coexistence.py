@@ -89,4 +89,4 @@ def test_pages_tell_what_the_app_has_counted(app: ShopApp, beside: Database, tmp
 
 def test_app_and_d1lab_write_at_once(app: ShopApp, tmp_path: Path):
     """Beside pulls, aggregations, pushes and rollbacks no use of the app's is lost or doubled."""
-    require_nothing_lost(play(app, tmp_path, seconds=2))
+    require_nothing_lost(play(app, tmp_path, seconds=1))

@@ -81,9 +81,8 @@ class Checkout:
 
     def __init__(self, folder: Path, warehouse: Path) -> None:
         self.code, self.project = folder / "code", folder / "project"
-        leave = shutil.ignore_patterns("__pycache__")
         for name in ("d1lab", "notebooks"):
-            shutil.copytree(ROOT / name, self.code / name, ignore=leave)
+            shutil.copytree(ROOT / name, self.code / name)
         self._before = self._texts()
         (self.project / "data" / "demo").mkdir(parents=True)
         shutil.copyfile(warehouse, self.project / "data" / "demo" / "warehouse.duckdb")

@@ -65,10 +65,8 @@ def _fill(con: duckdb.DuckDBPyConnection) -> None:
                 amount = 2.5 * units if cut else 0
                 orders.append((sku, day, units, amount, 10 * units - amount))
             left = end
-    con.execute("CREATE TEMP TABLE i (sku VARCHAR, day DATE, s INT, c INT, r INT, e INT)")
-    con.executemany("INSERT INTO i VALUES (?, ?, ?, ?, ?, ?)", stock)
-    con.execute("CREATE TEMP TABLE o (sku VARCHAR, day DATE, u INT, a DOUBLE, v DOUBLE)")
-    con.executemany("INSERT INTO o VALUES (?, ?, ?, ?, ?)", orders)
+    con.register("i", pd.DataFrame(stock, columns=["sku", "day", "s", "c", "r", "e"]))
+    con.register("o", pd.DataFrame(orders, columns=["sku", "day", "u", "a", "v"]))
     con.execute(
         """
         INSERT INTO raw.inventory_impact BY NAME SELECT 's' AS shop, sku, day AS date,
@@ -91,6 +89,8 @@ def _fill(con: duckdb.DuckDBPyConnection) -> None:
             ('s', 'P00', 99, '2026-06-01', 3), ('s', 'P05', 6, '2026-01-01', 4);
         """
     )
+    con.unregister("i")
+    con.unregister("o")
 
 
 @pytest.fixture(scope="module")
