@@ -7,7 +7,7 @@ import pytest
 from bench import aggregates
 
 
-@pytest.mark.parametrize("side", ["pandas", "sqlite"])
+@pytest.mark.parametrize("side", ["pandas", pytest.param("sqlite", marks=pytest.mark.long)])
 def test_rivals_find_the_same_sums(tmp_path, side):
     """Every column of every table, from 20,000 events with refunds and unknown customers."""
     aggregates.write_events(tmp_path, events=20_000)

@@ -30,7 +30,7 @@ def savings(folder) -> float:
         return con.sql("SELECT sum(total_savings) FROM raw.customer_insights").fetchall()[0][0]
 
 
-@pytest.mark.parametrize("kind", ["file", "remote"])
+@pytest.mark.parametrize("kind", [pytest.param("file", marks=pytest.mark.long), "remote"])
 def test_counters_wait_for_the_next_day_and_order_lines_do_not(request, kind, folder, days_later):
     """For tables of any size, a new line costs its own read and the lookup of the bounds."""
     db = request.getfixturevalue(kind)

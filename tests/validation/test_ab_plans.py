@@ -7,7 +7,7 @@ import pytest
 from validation import ab_plans
 
 
-@pytest.mark.parametrize("metric", ["conversions", "revenue"])
+@pytest.mark.parametrize("metric", ["conversions", pytest.param("revenue", marks=pytest.mark.long)])
 def test_default_plans_need_few_visitors_more(metric: str) -> None:
     """250 tests of a shop with 800 orders in four weeks: within the limits plus sampling error."""
     found = ab_plans.needed(ab_plans.Shop(800, metric), 250, 7)

@@ -35,7 +35,7 @@ def agrees(result: AbResult) -> bool:
 
 
 @pytest.mark.parametrize("n_a", [1, 4, pytest.param(9, marks=pytest.mark.long)])
-@pytest.mark.parametrize("n_b", [5, 16])
+@pytest.mark.parametrize("n_b", [5, pytest.param(16, marks=pytest.mark.long)])
 def test_p_and_intervals_agree_on_every_small_table(n_a: int, n_b: int) -> None:
     """All tables of small margins, where exact tests and inversions differ most."""
     for a, b in itertools.product(range(n_a + 1), range(n_b + 1)):

@@ -9,6 +9,7 @@ import pytest
 from d1lab.analyses.customers import report as words
 from d1lab.analyses.customers.groups import overdue
 from d1lab.analyses.customers.lifetime_value import (
+    Lifetimes,
     evaluated,
     figures,
     lifetimes,
@@ -31,9 +32,14 @@ def large() -> tuple[pd.DataFrame, pd.DataFrame]:
     return _summaries(simulate(7, 2000), 90)
 
 
-def test_evaluated_lets_the_model_speak_where_it_wins(large):
+@pytest.fixture(scope="module")
+def values(large) -> Lifetimes:
+    """What the model says of them."""
+    return evaluated(*large, 90, 365)
+
+
+def test_evaluated_lets_the_model_speak_where_it_wins(values):
     """Customers drawn from the model: it beats the baselines, and values add up."""
-    values = evaluated(*large, 90, 365)
     assert values.reason is None
     model, *rivals = values.holdout.scores
     assert model.error_per_customer <= min(rival.error_per_customer for rival in rivals)
@@ -59,9 +65,8 @@ def test_evaluated_stores_what_was_spent_where_it_must_not_speak():
     assert words.holdout(values, "USD") == "Forecast not available: fewer than 200 customers."
 
 
-def test_valued_adds_what_is_expected_to_what_was_spent(large):
+def test_valued_adds_what_is_expected_to_what_was_spent(values):
     """A customer without a purchase has a historic value of 0, not a forecast."""
-    values = evaluated(*large, 90, 365)
     known = values.customers[["customer_id", "spend"]]
     prospect = pd.DataFrame({"customer_id": ["prospect"], "spend": [0.0]})
     joined = valued(pd.concat([known, prospect]), values)
@@ -81,7 +86,7 @@ def test_valued_is_what_was_spent_where_the_model_is_silent():
     assert set(joined["lifetime_value_method"]) == {"historic"}
 
 
-def test_figures_abstain_with_a_reason(large):
+def test_figures_abstain_with_a_reason(values):
     """Without a model, the expected spend is not available, with a reason."""
     customers = pd.DataFrame(
         {
@@ -96,8 +101,7 @@ def test_figures_abstain_with_a_reason(large):
     assert found["historic_value"]["value"] == 20
     assert found["expected_spend"]["value"] is None
     assert found["expected_spend"]["note"] == "fewer than 200 customers"
-    speaking = evaluated(*large, 90, 365)
-    found = {f["metric"]: f for f in figures(customers, overdue(customers), speaking)}
+    found = {f["metric"]: f for f in figures(customers, overdue(customers), values)}
     assert found["expected_spend"]["low"] < found["expected_spend"]["value"]
     assert np.isfinite(found["expected_spend"]["high"])
 
@@ -108,9 +112,8 @@ def _held(values, low: float, high: float):
     return values._replace(holdout=tested)
 
 
-def test_words_say_whether_the_interval_held_what_came(large):
+def test_words_say_whether_the_interval_held_what_came(values):
     """If the interval missed in the backtest, the page warns about today's interval."""
-    values = evaluated(*large, 90, 365)
     came = values.holdout.actual_spend
     told = words.holdout(_held(values, came - 10, came + 10), "USD")
     assert f"Actual spend, ${came:,.0f}, was inside the model's 90% interval" in told
@@ -135,9 +138,8 @@ def _now(values) -> pd.DataFrame:
     return valued(known.assign(days=7, rfm_group="Loyal", customer_segment="regular"), values)
 
 
-def test_listed_gives_each_customer_an_interval_where_the_model_speaks(large):
+def test_listed_gives_each_customer_an_interval_where_the_model_speaks(values):
     """Most valuable first; one-time buyers have no probability of being active."""
-    values = evaluated(*large, 90, 365)
     table = listed(_now(values), values)
     assert table["lifetime_value"].is_monotonic_decreasing
     assert len(table) == len(values.customers)

@@ -57,6 +57,7 @@ def test_the_small_app_records_its_uses(engine, tmp_path: Path):
             assert db.query("SELECT sum(times_used) FROM discount_analytics").rows == [(1,)]
 
 
+@pytest.mark.long
 def test_the_guides_app_records_its_uses(tmp_path: Path):
     """With a message of its queue, and its cron, handled by d1lab's functions."""
     folder = outside.guide_app()
