@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from d1lab.charts.theme import PALETTE
+from tests.support.examples import IS_LONG
 from tests.support.outside import chromium
 
 CHROMIUM = chromium()
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-REPORTS = ("inventory", "discounts", "customers")
+REPORTS = ("inventory", "discounts", "customers") if IS_LONG else ("inventory",)
 MONEY = "Between $465,165 and $511,682"
 HOSTILE = "<img src=x onerror=window.hit=1>"
 CELLS = [

@@ -300,7 +300,13 @@ def test_pdf_is_tagged(pages: Pages, browser):
     assert len(content) > 20_000
 
 
-@pytest.mark.parametrize("name", Pages._fields)
+@pytest.mark.parametrize(
+    "name",  # the static page is the report without scripts; the hostile one has other texts
+    [
+        pytest.param(n, marks=[pytest.mark.long] * (n in ("static", "hostile")))
+        for n in Pages._fields
+    ],
+)
 @pytest.mark.parametrize(
     ("viewport", "scheme"),
     [(DESK, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)],
