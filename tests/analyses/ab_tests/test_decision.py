@@ -283,10 +283,11 @@ def test_fixed_horizon_that_ended_early_spends_its_share() -> None:
     assert half.winner == "b"
 
 
-def test_the_sample_ratio_of_a_running_test_is_valid_at_all_looks() -> None:
+@pytest.mark.parametrize("method", ["group_sequential", "fixed"])
+def test_the_sample_ratio_of_a_running_test_is_valid_at_all_looks(method: str) -> None:
     """5,000 vs. 5,345 visitors: p = .0007 if read once, which daily looks exceed by chance."""
     visitors = Variant(5_000, 250), Variant(5_345, 267)
-    running = DECLARED._replace(method="group_sequential", ended=False, planned_visitors=40_000)
+    running = DECLARED._replace(method=method, ended=False, planned_visitors=40_000)
     assert compare(*visitors, DECLARED).status == "sample_ratio_mismatch"
     result = compare(*visitors, running)
     assert result.status == "running"
@@ -300,6 +301,8 @@ def test_the_direction_is_that_of_the_deciding_look() -> None:
     result = compare(Variant(15_000, 800), Variant(15_000, 790), plan, [crossed])
     assert (result.difference or 0) < 0
     assert (result.status, result.winner) == ("decided", "b")
+    reversed_since = compare(Variant(30_000, 1_800), Variant(30_000, 1_500), plan, [crossed])
+    assert (reversed_since.winner, reversed_since.status) == ("b", "decided")
 
 
 def test_an_early_decision_has_an_estimate_without_its_bias() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.discounts import earnings, lifts
+from d1lab.metrics import evaluate, load_metrics
 from validation.simulate_discounts import frame
 
 PERIOD = {"until": "2026-05-08", "days": 97}
@@ -55,6 +57,25 @@ def test_earnings_equal_a_count_line_by_line(tiny_lab):
         assert row.revenue_after == sum(line[3] for line in mine)
         assert row.revenue_before == sum(line[3] + line[4] for line in mine)
         assert pd.isna(row.margin_before)
+
+
+def test_margins_take_the_cost_that_is_valid_on_the_day_of_the_sale():
+    """The cost rose from 3 to 4 on the day of the sale, and to 5 on the day after."""
+    with duckdb.connect() as con:
+        con.execute(
+            """
+            CREATE TABLE order_lines AS SELECT 'harbor' AS shop, 'order' AS type, 'o' AS order_id,
+                'e' AS event_id, 'c' AS customer_id, 'x' AS sku, 'X' AS product_title, 'd' AS
+                discount_id, 'D' AS discount_code, 2 AS units, 18 AS revenue, 2 AS discount_amount,
+                DATE '2026-05-02' AS day, TIMESTAMP '2026-05-02 12:00' AS occurred_at;
+            CREATE TABLE product_costs AS SELECT 'harbor' AS shop, 'x' AS sku, 2 + n AS unit_cost,
+                DATE '2026-04-30' + n::INTEGER AS valid_from FROM range(1, 4) AS days (n)
+            """
+        )
+        given = {"shop": "harbor", **PERIOD}
+        found = evaluate(con, load_metrics()["discount_earnings"], given).df()
+    assert set(found["margin_after"]) == {18 - 2 * 4}
+    assert set(found["margin_before"]) == {20 - 2 * 4}
 
 
 def test_first_time_customers_count_once_over_all_discounts(tiny_lab):

@@ -48,7 +48,11 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
 
 @pytest.fixture(scope="module")
 def two_products(tmp_path_factory):
-    """A shop on 2026-05-31: 'late' sold 27 days earlier, 'gone' 28; a cost changes that day."""
+    """A shop on 2026-05-31: 'late' sold 27 days earlier, 'gone' 28; a cost changes that day.
+
+    In its neighbor, 'cut' sold every week for ten weeks, 2% deeper each time; and 'old' sold twice
+    a day before the last 13 weeks began.
+    """
     folder = tmp_path_factory.mktemp("two")
     with next_warehouse(folder) as con:
         for table in catalog.TABLES.values():
@@ -61,6 +65,17 @@ def two_products(tmp_path_factory):
                 10 AS revenue,
                 TIMESTAMP '2026-05-31 12:00' - to_days(back) AS occurred_at
             FROM (VALUES ('late', 27), ('gone', 28)) AS sales(sku, back)"""
+        )
+        con.execute(
+            """INSERT INTO raw.order_events BY NAME
+            SELECT 'neighbor' AS shop, sku || n AS event_id, 'order' AS type,
+                sku || n AS order_id, 'c' AS customer_id, sku, 1 AS quantity, 100 AS list_price,
+                cut AS discount_amount, 100 - cut AS revenue,
+                TIMESTAMP '2026-05-31 12:00' - to_days(back::INTEGER) AS occurred_at
+            FROM (
+                SELECT 'cut' AS sku, n, 7 * n AS back, 10 + 2 * n AS cut FROM range(11) AS t(n)
+                UNION ALL SELECT 'old', n, 91, 0 FROM range(2) AS t(n)
+            )"""
         )
         con.execute(
             """INSERT INTO raw.product_costs BY NAME
@@ -79,6 +94,17 @@ def test_four_weeks_and_the_days_cost(two_products, tmp_path):
         found = lab.metric("recommendations", until="2026-05-31", days=91, horizon_days=28)
         assert found[["sku", "unit_cost"]].to_numpy().tolist() == [["late", 4.0]]
         assert found["orders_per_day"].tolist() == [1.0]  # two orders on two days
+
+
+def test_depths_and_orders_a_day_of_the_last_weeks(two_products, tmp_path):
+    """Depths of .1, .12, ..., .3: the 10th percentile is .12, the 90th .28; one order a day."""
+    with open_warehouse(two_products) as con:
+        lab = Lab(con, database="x", folder=tmp_path, shop="neighbor")
+        found = lab.metric("recommendations", until="2026-05-31", days=182, horizon_days=28)
+        [cut] = found.to_dict("records")
+        assert cut["sku"] == "cut"
+        assert (cut["least_depth"], cut["most_depth"]) == pytest.approx((0.12, 0.28))
+        assert cut["orders_per_day"] == 1
 
 
 def test_rows_that_change_nothing_are_not_staged():

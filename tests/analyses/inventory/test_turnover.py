@@ -122,6 +122,15 @@ def _by_hand(ledger: list[Row], days: int) -> dict[str, Any]:
     return known | {"reason": None}
 
 
+def test_cost_is_the_one_that_is_valid_on_the_last_day(stock):
+    """Costs of the day before, of the day, and of the day after; three units are left."""
+    costs = [(3, FIRST + timedelta(6)), (4, FIRST + timedelta(7)), (5, FIRST + timedelta(8))]
+    stock.executemany("INSERT INTO product_costs VALUES ('shop', '00', ?, ?)", costs)
+    found = _from_sql(stock, [[(day, 3, 0, 0, 3) for day in range(8)]], 8)
+    stock.execute("DELETE FROM product_costs")
+    assert found[["unit_cost", "tied_up_at_cost"]].to_numpy().tolist() == [[4, 12]]
+
+
 def _rates_by_hand(rows: list[tuple[int, int, int]]) -> dict[str, float]:
     """What is known of start, sales and end per day where stock was kept and none came back."""
     sold, stock = sum(q for _, q, _ in rows), max(rows[-1][2], 0)
