@@ -33,10 +33,10 @@ def _set_time(path, moment: datetime) -> None:
 @pytest.mark.parametrize(
     ("exported_at", "latest"),
     [
-        ("2026-05-02T11:00-04:00", date(2026, 5, 1)),
+        pytest.param("2026-05-02T11:00-04:00", date(2026, 5, 1), marks=pytest.mark.long),
         ("2026-05-02T23:59-04:00", date(2026, 5, 1)),
         ("2026-05-03T00:00-04:00", date(2026, 5, 2)),
-        ("2026-05-06T11:00-04:00", date(2026, 5, 2)),
+        pytest.param("2026-05-06T11:00-04:00", date(2026, 5, 2), marks=pytest.mark.long),
     ],
 )
 def test_day_of_the_export_is_not_complete(db, tmp_path, exported_at, latest):

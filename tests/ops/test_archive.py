@@ -29,6 +29,8 @@ from d1lab.pull import PullResult, pull
 from d1lab.warehouse import archive_folder, open_warehouse, read_manifest
 from tests.support.kills import Killed, kill_before
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 HOURS = 1_200
 """Hours of events from 2026-01-01 on, one in each 4: the newest is of July 19."""
 

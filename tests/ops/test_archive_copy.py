@@ -16,6 +16,8 @@ from d1lab.ops.forget import Subject, forget
 from d1lab.warehouse import archive_folder, open_warehouse, read_manifest
 from tests.support import s3
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 BUCKET = "years"
 PLACE = f"{BUCKET}/d1lab/shop/order_events/"
 

@@ -25,6 +25,8 @@ from d1lab.pull import pull
 from d1lab.warehouse import open_warehouse
 from tests.support.kills import Killed, kill_before
 
+pytestmark = pytest.mark.usefixtures("few_views")
+
 ANN, BOB = "ann-4711", "bob-0815"
 SALES = (
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 150) "

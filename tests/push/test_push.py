@@ -27,6 +27,7 @@ from d1lab.errors import D1UnavailableError, InputError, PushError, UnknownName
 from d1lab.push import PushResult, TablePush, plan, push, rollback
 from d1lab.push.before_image import load_image
 from tests.support import workerd
+from tests.support.examples import IS_LONG
 from tests.support.worker_database import READER, WRITER, WorkerDatabase
 
 DAY = "2026-05-01"
@@ -899,8 +900,8 @@ def deaths(
     act: Callable[[Database, Path], object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the state after `act` was killed at step N and run again, for every N."""
-    for number in range(1, 1000):
+    """Yield the state after `act` was killed at step N and run again, for every N, or some."""
+    for number in range(1, 1000, 1 if IS_LONG else 3):  # 3: before and after effects
         folder = shutil.copytree(before, before.with_name(str(number)))
         db, steps = hasten(SqliteDatabase(folder / "d1.sqlite")), Steps(number)
         with monkeypatch.context() as patch:
@@ -923,7 +924,7 @@ def test_push_killed_anywhere_ends_in_the_same_state(
     """The push is killed at every call and file operation and then run again."""
     world_before(tmp_path / "before").close()
     ends = dict(deaths(tmp_path / "before", push, monkeypatch))
-    assert len(ends) > 60  # there are that many places to die
+    assert max(ends) > 60  # there are that many places to die
     whole = ends[max(ends)]  # the one that lived
     assert {number: end for number, end in ends.items() if end != whole} == {}
     assert whole["images"]["inventory_impact"].changes["s", "a", DAY].before == (1.5, 2)
@@ -937,7 +938,7 @@ def test_rollback_killed_anywhere_ends_in_the_same_state(
     with closing(world_before(tmp_path / "before")) as db:
         push(db, tmp_path / "before" / "run")
     ends = dict(deaths(tmp_path / "before", rollback, monkeypatch))
-    assert len(ends) > 40
+    assert max(ends) > 40
     whole = ends[max(ends)]
     assert {number: end for number, end in ends.items() if end != whole} == {}
     customers = whole["tables"][1]
@@ -1115,6 +1116,7 @@ def test_push_on_the_engine_swaps_any_double(d1: Database, tmp_path: Path) -> No
     assert d1.query(look).rows == before
 
 
+@pytest.mark.long
 def test_push_killed_on_the_engine(
     engine: workerd.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
