@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -51,24 +50,29 @@ def test_empty_folder_has_an_index(shelf):
     assert "d1lab run" in shelf.html()
 
 
-def test_two_processes_that_write_the_index_lose_no_page(shelf):
+def test_two_processes_that_write_the_index_lose_no_page(shelf, tmp_path):
     """Whoever writes last has seen the pages of the other."""
-    reading, written = threading.Event(), []
+    shelf.add("2026-05-29", 10.0)
+    database = shelf.reports / "demo"
+    database.rename(tmp_path / "aside")
+    reading, other_wrote = threading.Event(), threading.Event()
     really = index_module.listings
 
     def slow(reports: Path):
         pages = list(really(reports))
-        reading.set()
-        time.sleep(0.2)
+        if not reading.is_set():
+            reading.set()
+            other_wrote.wait(0.3)  # it must not: it waits for this one
         return pages
 
     index_module.listings = slow
     try:
-        first = threading.Thread(target=lambda: written.append(shelf.html()))
+        first = threading.Thread(target=shelf.html)
         first.start()
-        reading.wait(5)
-        shelf.add("2026-05-29", 10.0)
+        reading.wait()
+        (tmp_path / "aside").rename(database)
         shelf.html()
+        other_wrote.set()
         first.join()
     finally:
         index_module.listings = really
