@@ -23,6 +23,7 @@ import orjson
 from d1lab import catalog
 from d1lab.errors import InputError
 from d1lab.files import write, writing
+from d1lab.packed_files import read_packed
 from d1lab.types import TYPES, ColumnType, families_of
 
 if TYPE_CHECKING:
@@ -114,8 +115,23 @@ def keep(records: object, name: str, run_dir: Path) -> Path:
         raise InputError(
             f"keep: invalid name {name!r}. Use a-z, 0-9, '_', but not {', '.join(RESERVED)}"
         )
-    content = orjson.dumps(records, default=str, option=orjson.OPT_INDENT_2)
-    return write(run_dir / f"{name}.json", content)
+    return write(run_dir / f"{name}.json", orjson.dumps(records, default=str))
+
+
+def read_kept(name: str, run_dir: Path) -> Any:
+    """Return the records that a run has kept with `keep`.
+
+    Raises:
+        FileNotFoundError: It has kept none of that name.
+        InputError: The file is damaged.
+    """
+    return orjson.loads(read_packed(run_dir / f"{name}.json"))
+
+
+def large_files(run_dir: Path) -> list[Path]:
+    """Return the files of a run that are compressed: notebook, tables, and kept records."""
+    kept = (path for path in run_dir.glob("*.json") if path.stem not in RESERVED)
+    return [*run_dir.glob("*.ipynb"), *run_dir.glob("*.csv"), *kept]
 
 
 def note_read(run_dir: Path, record: Mapping[str, object]) -> None:
@@ -157,7 +173,7 @@ def _write(rows: pa.Table, path: Path) -> None:
     import pyarrow.parquet as parquet
 
     with writing(path) as part:
-        parquet.write_table(rows, part)
+        parquet.write_table(rows, part, compression="zstd")
 
 
 def _arrow(frame: Any) -> pa.Table:

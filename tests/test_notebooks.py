@@ -20,6 +20,7 @@ from d1lab.analyses.discount_effect.launches import REASONS as LAUNCHES
 from d1lab.config import Settings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.outbox import read_outbox
+from d1lab.packed_files import read_packed
 from d1lab.pages.page import render_page
 from d1lab.runs.execute import execute
 from d1lab.runs.kernels.kernel import Kernel
@@ -157,7 +158,7 @@ def _run(settings: Settings, report: str, **values: object) -> tuple[RunRecord, 
 
 def _shown(run_dir: Path, mime: str) -> list[Any]:
     """What the run's cells showed of one kind, in order."""
-    cells = json.loads((run_dir / "notebook.ipynb").read_text())["cells"]
+    cells = json.loads(read_packed(run_dir / "notebook.ipynb"))["cells"]
     outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
     return [data[mime] for data in outputs if mime in data]
 

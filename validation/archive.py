@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from d1lab.config import load_settings
 from d1lab.lab.lab import Lab
 from d1lab.metrics import load_metrics
+from d1lab.packed_files import is_kept, read_packed
 from d1lab.warehouse import open_warehouse
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation" / "archive.md"
@@ -195,8 +196,8 @@ def _runs(root: Path) -> dict[str, Path]:
 def _content(run: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in ("results.json", "decisions.json"):
-        if (run / name).is_file():
-            found[name] = json.loads((run / name).read_text())
+        if is_kept(run / name):
+            found[name] = json.loads(read_packed(run / name))
     for path in sorted((run / "outbox").glob("*.parquet")):
         rows = pq.read_table(path).to_pylist()
         found[path.name] = sorted(rows, key=_place)

@@ -27,6 +27,7 @@ from d1lab.display.values import (
     show,
 )
 from d1lab.errors import InputError, UnknownName
+from d1lab.packed_files import is_kept, read_packed
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1_000
@@ -149,10 +150,11 @@ class DataTable(NamedTuple):
         return cls(title, columns, rows, total, file, note, stem, barred)
 
     def save_csv(self, folder: Path) -> Path:
-        """Return the CSV file with all rows; write it if no rows were cut before.
+        """Return the path of the CSV file with all rows; write it if no rows were cut before.
 
         Args:
-            folder: Folder of the run, with the table's file.
+            folder: Folder of the run, with the table's file. After the run it is compressed:
+                `d1lab.packed_files.read_packed` reads it by this path.
 
         Raises:
             InputError: Rows were cut, and their file is missing.
@@ -161,11 +163,15 @@ class DataTable(NamedTuple):
             names = [column.name for column in self.columns]
             return _write_csv(folder, self.name or _slug(self.title), names, self.rows)
         path = folder / (self.csv or f"{self.name}.csv")
-        if not path.is_file():
+        if not is_kept(path):
             raise InputError(
                 f"the full data of table {self.title!r} is missing ({path}). Run the report again."
             )
         return path
+
+    def csv_content(self) -> bytes:
+        """Return the rows of the table as the content of a CSV file."""
+        return _csv_content([column.name for column in self.columns], self.rows)
 
     _repr_pretty_ = as_text
 
@@ -267,18 +273,24 @@ def _was_cut(row: Sequence[Any], shown: tuple[Any, ...]) -> bool:
 
 def _write_csv(run_dir: Path, stem: str, names: list[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Write all rows to a new file; a number is added to a name that is already used."""
+    content = _csv_content(names, rows)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1_000):
+        path = run_dir / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
+        if not is_kept(path):
+            path.write_bytes(content)
+            return path
+        if read_packed(path) == content:
+            return path
+    raise InputError(f"{run_dir} already has 999 tables named {stem!r}. Pass another name.")
+
+
+def _csv_content(names: list[str], rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([_defused(name) for name in names])
     writer.writerows([_defused(cell) for cell in row] for row in rows)
-    content = text.getvalue().encode("utf-8-sig")  # with a BOM, so that Excel detects UTF-8
-    run_dir.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 1_000):
-        path = run_dir / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
-        if not path.exists() or path.read_bytes() == content:
-            path.write_bytes(content)
-            return path
-    raise InputError(f"{run_dir} already has 999 tables named {stem!r}. Pass another name.")
+    return text.getvalue().encode("utf-8-sig")  # with a BOM, so that Excel detects UTF-8
 
 
 def _defused(cell: Any) -> Any:

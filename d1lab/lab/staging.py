@@ -57,6 +57,8 @@ class StagingMixin:
     def keep(self, records: object, name: str) -> Path:
         """Save records with the run as <name>.json, such as the inputs of a decision.
 
+        After the run, `d1lab.outbox.read_kept` reads them, compressed or not.
+
         Raises:
             InputError: The name is not a valid file name for a run.
         """

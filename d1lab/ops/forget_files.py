@@ -9,8 +9,10 @@ executed notebook, is deleted: a page is made again by the next run. Caches are 
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import orjson
 
 from d1lab.d1 import quote
 from d1lab.files import writing
+from d1lab.packed_files import SUFFIX
 from d1lab.warehouse import scratch
 
 _CACHES = ("pull", "cache", "results", "search.duckdb")  # made again when they are needed
@@ -48,7 +51,8 @@ def forget_in_file(path: Path, column: str, value: str, *, dry_run: bool) -> boo
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return False
-    has_name = path.suffix in _TEXTS and _names(path, column, value)
+    kind = Path(path.name.removesuffix(SUFFIX)).suffix
+    has_name = kind in _TEXTS and _names(path, column, value)
     if has_name and not dry_run:
         path.unlink()
     return has_name
@@ -73,10 +77,18 @@ def _names(path: Path, column: str, value: str) -> bool:
     """Whether a text has the name as a word of its own, or is in the shop's own folder."""
     if column == "shop" and value in path.parts:
         return True
-    text = path.read_bytes().decode("utf-8", "replace")
+    try:
+        text = _content(path).decode("utf-8", "replace")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return True  # damaged: of no use, and it may have the name
     if value not in text:
         return False
     return bool(re.search(f"(?:^|{_EDGE}){re.escape(value)}(?:$|{_EDGE})", text))
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == SUFFIX else content
 
 
 def _forget_rows(path: Path, column: str, value: str, *, dry_run: bool) -> bool:

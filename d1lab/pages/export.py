@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 from d1lab.display import DataTable
 from d1lab.errors import D1labError, InputError
+from d1lab.files import write
+from d1lab.packed_files import is_kept, pack, read_packed
 from d1lab.runs.record import NOTEBOOK_FILE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -111,21 +113,20 @@ def export_tables(run_dir: Path, page: Path) -> list[Exported]:
         InputError: The files of the run are missing.
     """
     path = run_dir / NOTEBOOK_FILE
-    if not path.is_file():
+    if not is_kept(path):
         raise InputError(
             f"tables of this run are missing in {run_dir}. Recreate them with `d1lab run --force`."
         )
     files = page.with_suffix("")
     exported: list[Exported] = []
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook = json.loads(read_packed(path))
     except ValueError as error:
         raise InputError(f"{path} is not a notebook: {error}. Run the report again.") from None
     for table in _tables(notebook):
         kept = table.save_csv(run_dir)
-        files.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(kept, files / kept.name)
-        exported.append(Exported(files / kept.name, table.total_rows))
+        exported.append(Exported(write(files / kept.name, read_packed(kept)), table.total_rows))
+    pack(run_dir.glob("*.csv"))
     return exported
 
 

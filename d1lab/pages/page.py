@@ -28,6 +28,7 @@ from d1lab.display.actions import load_actions
 from d1lab.display.table import TableColumn
 from d1lab.errors import InputError
 from d1lab.outbox import read_notes
+from d1lab.packed_files import is_kept, kept_names, read_packed
 from d1lab.pages.action_rows import action_rows
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.item_details import ItemDetails, item_details
@@ -146,12 +147,10 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     run = load_run(run_dir)
     path = place(reports_dir, run)
     content = _content(run_dir, run)
-    for numbers in content.cut:
-        (run_dir / f"{numbers.name}.csv").unlink(missing_ok=True)
-        numbers.save_csv(run_dir)
     previous = _previous(run_dir, run)
     page = _render(run_dir, run, content, previous, cache_dir=cache_dir, files=path.stem)
-    tables = sorted(run_dir.glob("*.csv"))
+    tables = {name: read_packed(run_dir / name) for name in kept_names(run_dir, ".csv")}
+    tables |= {f"{numbers.name}.csv": numbers.csv_content() for numbers in content.cut}
     results, actions = load_results(run_dir), load_actions(run_dir)
     store_page(path, page, run, results, tables, before=previous.figures, actions=actions)
     return path
@@ -247,10 +246,10 @@ def own_script(name: str) -> str:
 
 def _content(run_dir: Path, run: RunRecord) -> NotebookContent:
     path = run_dir / NOTEBOOK_FILE
-    if not path.is_file():
+    if not is_kept(path):
         return NotebookContent(None, (), (), {})
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook = json.loads(read_packed(path))
     except ValueError as error:
         raise InputError(f"{path} is not a notebook: {error}. Run the report again.") from None
     failed_cell = run.error.cell_index if run.error else None

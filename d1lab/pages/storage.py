@@ -12,7 +12,7 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def store_page(
     page: str,
     run: RunRecord,
     figures: Sequence[Figure],
-    tables: Iterable[Path],
+    tables: Mapping[str, bytes],
     *,
     before: Sequence[Figure] = (),
     actions: Sequence[Action] = (),
@@ -94,16 +94,15 @@ def store_page(
         page: HTML of the page.
         run: Record of the run.
         figures: Key figures of the run, in order.
-        tables: Tables to write as CSV files.
+        tables: Content of the CSV files next to the page, by name.
         before: Key figures of the previous run, so that the index shows the same changes.
         actions: Actions of the run, by money.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     files = path.with_suffix("")
     shutil.rmtree(files, ignore_errors=True)
-    for table in tables:
-        files.mkdir(exist_ok=True)
-        shutil.copyfile(table, files / table.name)
+    for name, content in tables.items():
+        write(files / name, content)
     path.with_suffix(".pdf").unlink(missing_ok=True)  # PDF of the previous version of the page
     write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}

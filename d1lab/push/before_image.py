@@ -75,7 +75,7 @@ def keep_image(run_dir: Path, image: BeforeImage) -> BeforeImage:
     types["existed"] = pa.bool_()
     schema = pa.schema(types.items(), metadata={_META: _meta(image)})
     sink = pa.BufferOutputStream()
-    parquet.write_table(pa.table(columns, schema=schema), sink)
+    parquet.write_table(pa.table(columns, schema=schema), sink, compression="zstd")
     path = image_path(run_dir, image.table)
     write_once(path, sink.getvalue().to_pybytes(), sync=True)
     return load_image(run_dir, image.table) or image

@@ -10,6 +10,9 @@ A run's folder contains
     *.csv           the full content of tables that the page shows only the top of
     outbox/         staged results
 
+The notebook, tables, and kept records are compressed when the run has ended; read them with
+`d1lab.packed_files.read_packed`.
+
 Records of older versions stay readable: unknown fields are ignored, new fields have defaults.
 """
 

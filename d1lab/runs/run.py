@@ -25,6 +25,7 @@ from d1lab.errors import D1labError, RunTimeoutError, StaleDataError
 from d1lab.files import make_private, write
 from d1lab.lab import Lab
 from d1lab.lab.usage import UsageDays
+from d1lab.packed_files import pack
 from d1lab.parameters import Days, Value, check
 from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.data_state import ShopState, shop_state
@@ -198,6 +199,7 @@ def run(
         note(log, f"{execution.status}{': ' * bool(execution.reason)}{execution.reason}")
     keep(run_dir, execution)
     record = _record(settings, task, run_dir, execution, started_at, previous_run_id)
+    pack(outbox.large_files(run_dir))
     record.save(run_dir)
     return record, run_dir
 

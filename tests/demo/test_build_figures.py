@@ -7,6 +7,7 @@ index.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -25,6 +26,7 @@ import pytest
 from d1lab.display import Figure
 from d1lab.display.ab_test_list import AbTestList
 from d1lab.display.actions import load_actions
+from d1lab.packed_files import read_packed
 from d1lab.pages.index import SHOWN
 
 ZONE, UNTIL = ZoneInfo("America/New_York"), date(2017, 12, 31)
@@ -49,7 +51,7 @@ class Runs:
 
     def tables(self, report: str) -> dict[str, list[dict[str, Any]]]:
         """The tables of a page by name, as rows."""
-        notebook = json.loads((self.dirs[report] / "notebook.ipynb").read_bytes())
+        notebook = json.loads(read_packed(self.dirs[report] / "notebook.ipynb"))
         found: dict[str, list[dict[str, Any]]] = {}
         for cell in notebook["cells"]:
             for output in cell.get("outputs", ()):
@@ -335,8 +337,8 @@ def _escaped(text: str) -> str:
 def _check_csv(runs: Runs, report: str, action: Any) -> None:
     """The file of an action has its items, and their amounts add up to that of the action."""
     folder = runs.dirs[action.report or report]
-    with (folder / action.csv).open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    text = read_packed(folder / action.csv).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [next(iter(row.values())) for row in rows] == list(action.items)
     amounts = [float(row["amount"]) for row in rows if row.get("amount")]
     if amounts:
@@ -384,7 +386,7 @@ def test_no_two_actions_of_the_shop_name_the_same_product(runs):
 
 def test_advice_on_tests_contradicts_no_number_and_no_other_page(runs):
     """Stop, Take B, and Wait follow the range of the profit; list, table, and actions agree."""
-    notebook = json.loads((runs.dirs["ab_tests"] / "notebook.ipynb").read_bytes())
+    notebook = json.loads(read_packed(runs.dirs["ab_tests"] / "notebook.ipynb"))
     outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", ())]
     [bundle] = [o["data"][AbTestList.MIME] for o in outputs if AbTestList.MIME in o.get("data", {})]
     rows = {row.name: row for row in AbTestList.from_json(bundle).rows}

@@ -39,7 +39,7 @@ def past(settings, ledger):
         run_dir.mkdir(parents=True)
         record.save(run_dir)
         page = place(settings.reports_dir, record)
-        store_page(page, f"<p>{record.run_id}</p>", record, [], [])
+        store_page(page, f"<p>{record.run_id}</p>", record, [], {})
         shown = page.relative_to(settings.reports_dir).as_posix()
         ledger.start(
             {

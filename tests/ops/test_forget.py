@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -60,6 +61,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.mkdir(parents=True)
     (run.parent / "run.json").write_text(json.dumps({"shop": "mall"}))
     (run.parent / "notebook.ipynb").write_text(f'{{"text": "{ANN} is overdue"}}')
+    for name, who in (("notebook.ipynb", ANN), ("overdue.csv", ANN), ("others.csv", BOB)):
+        packed = gzip.compress(f"customer_id\n{who}\n".encode())
+        (run.parent / f"{name}.gz").write_bytes(packed)
+    (run.parent / "cut.csv.gz").write_bytes(packed[:-9])
     cells = pa.table({"shop": ["corner"] * 2, "customer_id": [f'"{ANN}"', f'"{BOB}"']})
     pq.write_table(cells, run / "customers.before.parquet")
     pages = tmp_path / "pages" / "corner" / "customers"
@@ -89,6 +94,8 @@ def everything(home: Path) -> bytes:
     texts = [
         str(pq.read_table(path).to_pydict()).encode()
         if path.suffix == ".parquet"
+        else gzip.decompress(path.read_bytes())
+        if path.suffix == ".gz" and path.stem != "cut.csv"
         else path.read_bytes()
         for path in files
     ]
@@ -102,7 +109,7 @@ def test_a_customer_is_forgotten_everywhere_and_the_sales_stay(home: Path):
     where = {"database": "shop"}
     dry = forget(db, home / "shop", home / "pages", subject, dry_run=True, **where)
     assert (dry.d1_rows, dry.archive_files, dry.files) == (
-        {"order_events": 61, "d1lab_customer_scores": 1}, 2, 3,
+        {"order_events": 61, "d1lab_customer_scores": 1}, 2, 6,
     )  # fmt: skip
     assert ANN.encode() in everything(home)
     done = forget(db, home / "shop", home / "pages", subject, **where)
@@ -113,11 +120,13 @@ def test_a_customer_is_forgotten_everywhere_and_the_sales_stay(home: Path):
     left = everything(home)
     assert left.count(ANN.encode()) == left.count(f"{ANN}9".encode()) == 1
     assert BOB.encode() in left
+    kept = {path.name for path in (home / "shop").glob("runs/*/*.gz")}
+    assert kept == {"others.csv.gz"}, "compressed files that have the name, or cannot be read"
     with open_warehouse(home / "shop") as con:
         found = con.sql("SELECT count(*), sum(revenue), count(customer_id) FROM order_lines")
         assert found.fetchall() == [(150, 300, 50)]
     audit = db.query("SELECT kind, rows_changed, files_changed FROM d1lab_forgotten").rows
-    assert audit == [("customer", 101, 5)]
+    assert audit == [("customer", 101, 8)]
     db.close()
 
 

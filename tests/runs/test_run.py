@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from d1lab.config import Settings
 from d1lab.errors import D1labError, InputError, StaleDataError, UnknownName
 from d1lab.jobs.run import run_report
+from d1lab.packed_files import is_kept, read_packed
 from d1lab.pages.notebook_blocks import read_notebook
 from d1lab.runs.record import Failure, RunRecord, load_run
 from d1lab.runs.report import list_reports, load_report
@@ -138,7 +140,7 @@ def test_run_saves_everything_in_its_folder(settings):
     assert (record.code_cells, record.cells_done) == (5, 5)
     assert record.data.tables
     assert record.seconds > 0
-    notebook = json.loads((run_dir / "notebook.ipynb").read_text())
+    notebook = json.loads(read_packed(run_dir / "notebook.ipynb"))
     printed = notebook["cells"][3]["outputs"][0]["text"]
     assert "".join(printed) == f"harbor {record.as_of}\n"
     assert "cell 4: ok" in (run_dir / "log.txt").read_text()
@@ -171,7 +173,7 @@ def test_failed_run_is_recorded(settings, name, status, kind, code):
     assert (record.error and record.error.kind) == kind
     assert exit_code(record) == code
     assert record.reason
-    assert (run_dir / "notebook.ipynb").is_file()
+    assert is_kept(run_dir / "notebook.ipynb")
 
 
 def test_exit_code_shows_timeout_and_missing_data():
@@ -201,13 +203,15 @@ def test_secrets_never_reach_a_run(settings, monkeypatch):
         monkeypatch.setenv(name, SECRET)
     record = run_report(settings, None, "tells_secrets")
     assert record.status == "done", record.error
-    notebook = (run_folder(settings, "demo", record.run_id) / "notebook.ipynb").read_text()
+    notebook = read_packed(run_folder(settings, "demo", record.run_id) / "notebook.ipynb").decode()
     assert (settings.reports_dir / "demo" / "harbor" / "tells_secrets" / "latest.html").is_file()
     assert "D1LAB_RUN_DIR" in notebook
     assert "read_token=None" in notebook
     for path in settings.root.rglob("*"):
         if path.is_file():
-            assert SECRET.encode() not in path.read_bytes(), path
+            content = path.read_bytes()
+            plain = gzip.decompress(content) if path.suffix == ".gz" else content
+            assert SECRET.encode() not in plain, path
 
 
 def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
@@ -215,7 +219,7 @@ def test_plain_kernels_see_no_secrets_either(settings, monkeypatch):
     monkeypatch.setenv("D1LAB_WRITE_TOKEN", SECRET)
     record, run_dir = run(settings, prepared(settings, "tells_secrets"), fork=False)
     assert record.status == "done", record.error
-    assert SECRET not in (run_dir / "notebook.ipynb").read_text()
+    assert SECRET not in read_packed(run_dir / "notebook.ipynb").decode()
 
 
 def test_run_folders_do_not_clash(settings):
@@ -267,7 +271,7 @@ def test_every_result_is_kept_and_an_expected_error_stops_nothing(settings, tmp_
     own = settings.model_copy(update={"notebooks_dir": folder})
     record, run_dir = run(own, prepared(own, "several"))
     assert (record.status, record.cells_done, record.code_cells) == ("done", 5, 5)  # one injected
-    executed = json.loads((run_dir / "notebook.ipynb").read_text())
+    executed = json.loads(read_packed(run_dir / "notebook.ipynb"))
     content = read_notebook(executed)
     assert content.verdict is not None
     assert content.verdict.text == "first"

@@ -17,6 +17,7 @@ from typing import Any
 from d1lab import catalog, outbox
 from d1lab.config import DEMO_TIMEZONE, Settings, load_settings
 from d1lab.display import DataTable, Figures, Note, Verdict
+from d1lab.packed_files import read_packed
 from d1lab.runs.record import NOTEBOOK_FILE, load_results, load_run
 from d1lab.runs.report import notebook_folder
 
@@ -61,7 +62,7 @@ def _take_out_results(con: sqlite3.Connection) -> None:
 def result_of(run_dir: Path) -> dict[str, Any]:
     """Return all results of a run: status, day, figures, displayed objects, and staged rows."""
     record = load_run(run_dir)
-    notebook = json.loads((run_dir / NOTEBOOK_FILE).read_bytes())
+    notebook = json.loads(read_packed(run_dir / NOTEBOOK_FILE))
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
     return {
         "status": record.status,

@@ -20,6 +20,7 @@ from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
 from d1lab.display import DataTable, Note, Verdict
 from d1lab.lab import Lab
+from d1lab.packed_files import read_packed
 from d1lab.pages.page import render_page
 from d1lab.runs.record import RunRecord, load_results
 from d1lab.runs.report import load_report
@@ -202,7 +203,7 @@ def ran(warehouse: Path, *, currency: str = "USD", **values: object) -> tuple[Ru
 
 
 def shown(run_dir: Path, mime: str) -> list[Any]:
-    cells = json.loads((run_dir / "notebook.ipynb").read_text())["cells"]
+    cells = json.loads(read_packed(run_dir / "notebook.ipynb"))["cells"]
     outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
     return [data[mime] for data in outputs if mime in data]
 

@@ -20,6 +20,7 @@ from d1lab.config import Settings
 from d1lab.d1 import open_database
 from d1lab.display import DataTable, Verdict
 from d1lab.lab import Lab
+from d1lab.packed_files import read_packed
 from d1lab.pages.page import write_page
 from d1lab.pull import pull
 from d1lab.runs.record import RunRecord, load_results
@@ -63,7 +64,7 @@ def _run(settings: Settings, report: str, **values: object) -> tuple[RunRecord, 
 
 
 def _tables(run_dir: Path) -> dict[str, dict[str, Any]]:
-    cells = orjson.loads((run_dir / "notebook.ipynb").read_bytes())["cells"]
+    cells = orjson.loads(read_packed(run_dir / "notebook.ipynb"))["cells"]
     outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", ()))
     tables = (data[DataTable.MIME] for data in outputs if DataTable.MIME in data)
     return {table["title"]: table for table in tables}

@@ -14,6 +14,7 @@ from d1lab.analyses.discounts import track_record as record
 from d1lab.config import Settings
 from d1lab.lab import Lab
 from d1lab.outbox import read_outbox, stage
+from d1lab.packed_files import read_packed
 from d1lab.runs.report import load_report
 from d1lab.runs.run import open_lab, prepare, run
 
@@ -80,7 +81,7 @@ def test_report_opens_with_its_record_and_stages_the_score(settings):
         task = prepare(lab, load_report(settings, "recommendations"), values={})
     done, run_dir = run(settings, task)
     assert done.status == "done", done.error
-    text = (run_dir / "notebook.ipynb").read_text()
+    text = read_packed(run_dir / "notebook.ipynb").decode()
     assert "1 past recommendations scored" in text
     rows = {row["sku"]: row for row in read_outbox(run_dir)["discount_recommendations"].to_pylist()}
     assert rows["plain"]["made_on"] == date(2026, 4, 10)
