@@ -33,7 +33,9 @@ def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
     from d1lab.fleet.order import Outcome
 
     if as_json:
-        print_json({**result._asdict(), "exit_code": result.exit_code})
+        outcomes = [outcome.shown() for outcome in result.outcomes]
+        told = {**result._asdict(), "outcomes": outcomes, "exit_code": result.exit_code}
+        print_json(told)
         return
     columns = ("name", "status", "kind", "reports_done", "reports_current", "reports_failed")
     columns += ("pushed", "rows_read", "rows_written", "requests", "seconds")

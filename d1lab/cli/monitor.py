@@ -21,6 +21,9 @@ from d1lab.config import load_settings
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from d1lab.config import Settings
     from d1lab.jobs.status import DatabaseStatus
     from d1lab.lab.usage import UsagePart
     from d1lab.ops.usage import Forecast, UsageReport
@@ -141,7 +144,7 @@ def usage(
     """Show D1 usage by day, and when a limit of the plan is reached.
 
     The days come from Cloudflare if the read token has Account Analytics:Read, otherwise from
-    d1lab's own meter.
+    d1lab's own meter. A database of a fleet has the usage of all its workers.
 
     Exit codes: 0 success, 1 a threshold for upgrade, archive, or split is passed, 2 invalid input.
     """
@@ -150,12 +153,12 @@ def usage(
     from d1lab.ops.usage import usage as report
     from d1lab.parameters import utc_today
 
-    settings = load_settings()
+    settings, folder = _usage_of(load_settings(), database)
     _, chosen = settings.resolve(database)
     with closing(connect(settings, database)) as db:
         found = report(
             db,
-            settings.folder(database),
+            folder,
             token=settings.read_token,
             plan=chosen.plan,
             today=utc_today(),
@@ -163,12 +166,24 @@ def usage(
             horizon_days=forecast,
         )
     today = utc_today()
-    parts = usage_parts(settings.folder(database), today - timedelta(days=days - 1), today)
+    parts = usage_parts(folder, today - timedelta(days=days - 1), today)
     if as_json:
         print_json({**found._asdict(), **parts})
     else:
         _print_usage(found, parts)
     raise typer.Exit(1 if any(each.is_due for each in found.thresholds) else 0)
+
+
+def _usage_of(settings: Settings, database: str | None) -> tuple[Settings, Path]:
+    """Return the settings of a database, of the project or its fleet, and its usage's folder."""
+    from d1lab.fleet.places import settings_of, usage_folder
+    from d1lab.fleet.registry import find_entry
+
+    found = None if database in (None, *settings.databases) else find_entry(settings, database)
+    if found is None:
+        return settings, settings.folder(database)
+    own = settings_of(settings, found.name, found.database.settings)
+    return own, usage_folder(settings, found.name)
 
 
 def _print_usage(found: UsageReport, parts: dict[str, tuple[UsagePart, ...]]) -> None:

@@ -11,6 +11,7 @@ older ones in `d1lab.d1.usage_days`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -55,10 +56,6 @@ def note(
     if not usage.rows_read and not usage.rows_written:
         return
     at = now or datetime.now(UTC)
-    path = folder / FOLDER / f"{at:%Y-%m}.jsonl"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_old(folder)
     line: dict[str, object] = {
         "at": at.isoformat(timespec="seconds"),
         "rows_read": usage.rows_read,
@@ -70,8 +67,50 @@ def note(
         line["tables"] = {name: each[1:] for name, each in tables.items() if any(each[1:])}
     if size_bytes is not None:
         line["bytes"] = size_bytes
+    _append(folder, line)
+
+
+class UsageTail:
+    """The lines that are added to a log from now on, to add them to the log of another machine.
+
+    Args:
+        folder: The database's, `data/<database>`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._began = {path: path.stat().st_size for path in _logs(folder)}
+
+    def read(self) -> tuple[bytes, ...]:
+        """Return the lines, the oldest first."""
+        parts = (path.read_bytes()[self._began.get(path, 0) :] for path in _logs(self._folder))
+        return tuple(line for part in parts for line in part.splitlines())
+
+
+def add_lines(folder: Path, lines: Iterable[bytes], *, command: str) -> None:
+    """Add lines of another log, of a `UsageTail`.
+
+    Args:
+        folder: The database's, `data/<database>`.
+        lines: A truncated one is left out.
+        command: For lines that name none: the other program was not called as `d1lab`.
+    """
+    for line in lines:
+        with suppress(orjson.JSONDecodeError):
+            _append(folder, {"command": command} | orjson.loads(line))
+
+
+def _append(folder: Path, line: Mapping[str, object]) -> None:
+    path = folder / FOLDER / f"{str(line['at'])[:7]}.jsonl"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_old(folder)
     with path.open("ab") as file:  # one short write, so that lines of several processes do not mix
         file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _logs(folder: Path) -> list[Path]:
+    return sorted((folder / FOLDER).glob("*.jsonl"))
 
 
 def spent(folder: Path, since: date) -> Usage:
@@ -82,7 +121,7 @@ def spent(folder: Path, since: date) -> Usage:
         since: Not before the months that are kept.
     """
     total = Usage()
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+    for path in _logs(folder):
         if path.stem >= f"{since:%Y-%m}":
             lines = (each for each in _lines(path) if each.at >= since.isoformat())
             total += sum((each.usage for each in lines), Usage())
@@ -91,8 +130,7 @@ def spent(folder: Path, since: date) -> Usage:
 
 def lines_since(folder: Path, since: date) -> list[Spent]:
     """Return the log's lines since the start of a day (UTC), the oldest first."""
-    paths = sorted((folder / FOLDER).glob("*.jsonl"))
-    lines = (each for path in paths for each in _lines(path))
+    lines = (each for path in _logs(folder) for each in _lines(path))
     return [each for each in lines if each.at >= since.isoformat()]
 
 
@@ -125,7 +163,7 @@ def complete_until(folder: Path, pulled_on: date) -> date:
     So a report on usage becomes due by a pull, like any other, and once a day at most.
     """
     days = [each.day for each in (*kept_days(folder, "cloudflare"), *kept_days(folder, "d1lab"))]
-    for path in sorted((folder / FOLDER).glob("*.jsonl"))[:1]:
+    for path in _logs(folder)[:1]:
         days += [date.fromisoformat(each.at[:10]) for each in _lines(path)]
     first = min(days, default=pulled_on)
     return pulled_on - timedelta(days=1) if first < pulled_on else pulled_on
@@ -159,7 +197,7 @@ def _lines(path: Path) -> list[Spent]:
 
 def _drop_old(folder: Path) -> None:
     """Remove the logs of old months, after their days are kept."""
-    old = sorted((folder / FOLDER).glob("*.jsonl"))[: -KEPT_MONTHS + 1]
+    old = _logs(folder)[: -KEPT_MONTHS + 1]
     if old:
         keep_days(folder, "d1lab", _by_day(line for path in old for line in _lines(path)))
     for path in old:

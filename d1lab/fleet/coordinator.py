@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from d1lab.config import Settings
+from d1lab.d1.usage_log import add_lines
 from d1lab.errors import UnknownName
 from d1lab.fleet.entry import RegistryEntry
 from d1lab.fleet.failures import TRANSIENT, FailureKind
 from d1lab.fleet.order import Order, Outcome, failed
+from d1lab.fleet.places import usage_folder
 from d1lab.fleet.pool import Workers
 from d1lab.fleet.registry import Registry
 from d1lab.fleet.state import drop_state
@@ -238,6 +240,7 @@ class _Coordinator:
 
     def _record(self, claimed: _Claimed, future: Future[Outcome]) -> None:
         outcome = _outcome_of(claimed.order, future)
+        add_lines(usage_folder(self._settings, outcome.name), outcome.usage, command="fleet")
         self._breaker.note(outcome)
         again = outcome.kind in TRANSIENT and claimed.attempt < ATTEMPTS and not self._stopped()
         partial = bool(self._request.reports)

@@ -39,6 +39,11 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     resets_at: str = ""  # ISO, UTC: when a used-up limit of D1 is free again
     state: str = ""
+    usage: tuple[bytes, ...] = ()  # lines for the coordinator's log of billed usage
+
+    def shown(self) -> dict[str, Any]:
+        """Return the fields for logs and JSON."""
+        return {name: value for name, value in self._asdict().items() if name != "usage"}
 
 
 def failed(order: Order, error: BaseException, kind: FailureKind | None = None) -> Outcome:

@@ -5,6 +5,7 @@
     data/fleet.d/databases/<name>  a database's own data folder: warehouse, runs, and ledger
     data/fleet.d/locks             one per database, against two workers of one machine
     data/fleet.d/marts             unless a target is set
+    data/fleet.d/usage/<name>      what all workers used of a database, on any machine
     reports/fleet.d/<name>         the pages of a database, with an index of their own
 
 No database of d1lab.toml can be named `fleet.d`, because of the dot.
@@ -23,6 +24,11 @@ FOLDER = "fleet.d"
 def fleet_folder(settings: Settings) -> Path:
     """Return the folder of the registry and of what is kept on this machine."""
     return settings.data_dir / FOLDER
+
+
+def usage_folder(settings: Settings, name: str) -> Path:
+    """Return the folder of a database's log of billed usage."""
+    return fleet_folder(settings) / "usage" / name
 
 
 def settings_of(settings: Settings, name: str, database: DatabaseSettings) -> Settings:

@@ -228,6 +228,13 @@ def open_registry(settings: Settings) -> Registry:
     return Registry(fleet_folder(settings) / FILE_NAME)
 
 
+def find_entry(settings: Settings, name: str) -> RegistryEntry | None:
+    """Return a database of the project's fleet; None if there is none, or no fleet."""
+    if not (fleet_folder(settings) / FILE_NAME).is_file():
+        return None
+    return next(iter(open_registry(settings).entries((name,))), None)
+
+
 def _action(
     row: sqlite3.Row | None, found: FleetDatabase
 ) -> Literal["new", "changed", "unchanged"]:

@@ -15,6 +15,7 @@ from d1lab.config_sections import DatabaseSettings
 from d1lab.counting import counted
 from d1lab.d1.connect import connect
 from d1lab.d1.request_limit import RequestLimit, current_limit, use_limit
+from d1lab.d1.usage_log import UsageTail
 from d1lab.errors import D1AuthError, LockedError
 from d1lab.files import make_private
 from d1lab.fleet.failures import FailureKind
@@ -62,24 +63,27 @@ def work(settings: Settings, order: Order) -> Outcome:
         order: What to do.
     """
     began, limit = monotonic(), current_limit()
-    requests = CountedLimit(limit)
+    requests, tails = CountedLimit(limit), list[UsageTail]()
     use_limit(requests)
     try:
-        outcome = _work(settings, order)
+        outcome = _work(settings, order, tails)
     except Exception as error:  # noqa: BLE001  one database stops no other
         _log.debug("%s", order.name, exc_info=error)
         outcome = failed(order, error)
     finally:
         use_limit(limit)
     outcome = outcome._replace(requests=requests.requests, seconds=monotonic() - began)
-    log_event(_log, "database ended", **outcome._asdict())
-    return outcome
+    log_event(_log, "database ended", **outcome.shown())
+    return outcome._replace(usage=tuple(line for tail in tails for line in tail.read()))
 
 
-def _work(settings: Settings, order: Order) -> Outcome:
+def _work(settings: Settings, order: Order, tails: list[UsageTail]) -> Outcome:
+    """Work on one database; `tails` gets what it used, whether it fails or not."""
     database = DatabaseSettings.model_validate(order.database)
     own = settings_of(settings, order.name, database)
     with _alone(settings, order.name):
+        fetch_state(own, order.target, order.state)
+        tails.append(UsageTail(own.folder(order.name)))
         return _work_alone(settings, own, order)
 
 
@@ -100,7 +104,6 @@ def _alone(settings: Settings, name: str) -> Generator[None]:
 
 
 def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
-    fetch_state(own, order.target, order.state)
     pulled = _pull(own, order)
     results = run_reports(
         own,

@@ -22,6 +22,10 @@ from d1lab.warehouse.archive import archive_folder, literal
 CACHE = ".cache"
 LEAST_FILES = 2
 
+_FORM = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 245760"
+"""In order, and as differences of neighbors, keys and times are a fifth of the size: a query has
+less to decompress. Large groups of rows have less to open."""
+
 _KEPT = 2  # with the one before: a notebook that was opened earlier still reads it
 
 
@@ -55,7 +59,7 @@ def cache_files(
     source = f"read_parquet({literal([str(home / name) for name in sizes])}, union_by_name = true)"
     with writing(path) as part:
         target = str(part).replace("'", "''")
-        con.execute(f"COPY (FROM {source}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        con.execute(f"COPY (FROM {source} ORDER BY _rowid) TO '{target}' ({_FORM})")
     older = sorted(path.parent.glob(f"{table}-*.parquet"), key=lambda p: p.stat().st_mtime_ns)
     for each in older[:-_KEPT]:
         each.unlink(missing_ok=True)
@@ -67,5 +71,5 @@ def drop_cache(folder: Path) -> None:
 
 
 def _path(folder: Path, table: str, sizes: Mapping[str, int]) -> Path:
-    content = digest(*(f"{name} {size}" for name, size in sorted(sizes.items())))
+    content = digest(_FORM, *(f"{name} {size}" for name, size in sorted(sizes.items())))
     return archive_folder(folder).resolve() / CACHE / f"{table}-{content[:16]}.parquet"

@@ -42,6 +42,9 @@ def test_from_add_to_status(d1lab, tmp_path):
     ended = {each["name"]: each for each in ran.json["outcomes"]}
     assert (ended["a"]["status"], ended["a"]["reports_done"]) == ("done", 1)
     assert (ended["b"]["status"], ended["b"]["kind"]) == ("failed", "data")
+    [day] = d1lab("usage", "--database", "a", "--json").json["days"]
+    assert day["rows_read"] >= ended["a"]["rows_read"] > 0
+    assert d1lab("usage", "--database", "c").code == 2
     looked = d1lab("fleet", "status", "--json")
     assert looked.code == 1
     assert [(each["name"], each["every_hours"], each["status"]) for each in looked.json] == [

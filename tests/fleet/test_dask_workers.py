@@ -5,18 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from d1lab.config import Settings
 from d1lab.config_sections import DatabaseSettings
+from d1lab.d1 import Usage
 from d1lab.d1.connect import connect
+from d1lab.d1.usage_log import lines_since
 from d1lab.errors import D1labError
 from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
 from d1lab.fleet.dask_reports import DaskReports
 from d1lab.fleet.dask_workers import DaskWorkers
 from d1lab.fleet.marts import open_marts, read_mart
+from d1lab.fleet.places import usage_folder
 from d1lab.fleet.registry import open_registry
 from d1lab.jobs.run import run_reports
 from d1lab.pull import pull
@@ -77,6 +81,9 @@ def run_one_database(settings: Settings, cluster: Cluster) -> None:
             assert result.pushed.changed == 1
     assert not list(settings.root.glob("worker*/data/*/live"))
     assert not list(settings.root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
+def used(folder: Path) -> list[tuple[str, Usage]]:
+    """What a log of billed usage says, without the command."""
+    return [(each.at, each.usage) for each in lines_since(folder, date.min)]
 
 
 @pytest.fixture
@@ -102,6 +109,9 @@ def test_workers_share_no_folder_but_the_target(cluster):
     assert read_mart(open_marts(settings, str(target)), "figures").num_rows == 2
     assert_one_state_each(settings)
     assert not (settings.data_dir / "fleet.d" / "databases").exists()
+    on_workers = [used(path) for path in settings.root.glob("worker*/data/fleet.d/databases/a/a")]
+    assert on_workers == [used(usage_folder(settings, "a"))]
+    assert on_workers[0]
     made.workers[1].kill()  # what it had on its disk is gone
     again = run(settings, made, reports=("uses_the_lab",), force=True)
     assert [(each.status, each.reports_done, each.reports_current) for each in again.outcomes] == [
