@@ -81,6 +81,8 @@ def run_one_database(settings: Settings, cluster: Cluster) -> None:
             assert result.pushed.changed == 1
     assert not list(settings.root.glob("worker*/data/*/live"))
     assert not list(settings.root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
+
+
 def used(folder: Path) -> list[tuple[str, Usage]]:
     """What a log of billed usage says, without the command."""
     return [(each.at, each.usage) for each in lines_since(folder, date.min)]
