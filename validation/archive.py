@@ -37,6 +37,9 @@ TOLERANCE = 1e-9
 MONTHS = range(2, 13)
 """The month that D1 begins with after each archive: all but December leave it."""
 
+OF_USAGE = "-operations-"
+"""In the names of runs of the report on D1's usage, which an archive adds to."""
+
 SHOWN_BY = {
     "a kill at every step": "test_a_kill_at_any_arrow_loses_and_doubles_nothing",
     "a lost manifest": "test_a_lost_manifest_is_rebuilt_from_the_files",
@@ -189,7 +192,7 @@ def _events(root: Path) -> int:
 
 def _runs(root: Path) -> dict[str, Path]:
     """The newest run's folder by report and shop: a name is time, report, shop, and chance."""
-    paths = sorted(_folder(root).glob("runs/*"))
+    paths = [path for path in sorted(_folder(root).glob("runs/*")) if OF_USAGE not in path.name]
     return {path.name.split("-", 1)[1].rpartition("-")[0]: path for path in paths}
 
 
@@ -248,7 +251,7 @@ order of the rows in the last digits.
 
 At the end, every report runs for every shop on {year.live_rows:,} live events and eleven archived
 months. Its figures and its staged results are compared with those of the same report on the year in
-D1.
+D1. The report on D1's usage is left out: the deletions are usage, too.
 
 | | |
 |---|---|

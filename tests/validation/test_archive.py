@@ -12,8 +12,11 @@ from validation.archive import SHOWN_BY, Month, Year, compare_runs, is_same, pag
 
 
 def write_run(root: Path, revenue: float, rate: float) -> None:
-    """A run with a figure and a staged result."""
+    """A run with a figure and a staged result, and one of the report on usage, which differs."""
     place = len(root.name)
+    usage = root / "data" / "demo" / "runs" / f"20260101T000000-operations-_-{place:06x}"
+    usage.mkdir(parents=True)
+    (usage / "results.json").write_text(json.dumps({"rows_read": place}))
     name = f"20260101T00000{place}-inventory-kiosk-{place:06x}"
     run = root / "data" / "demo" / "runs" / name
     (run / "outbox").mkdir(parents=True)
