@@ -13,7 +13,17 @@ import pyarrow as pa
 import pytest
 
 from d1lab.errors import InputError, UnknownName
-from d1lab.outbox import READS, keep, note_read, read_notes, read_outbox, stage
+from d1lab.outbox import (
+    READS,
+    keep,
+    large_files,
+    note_read,
+    read_kept,
+    read_notes,
+    read_outbox,
+    stage,
+)
+from d1lab.packed_files import pack
 
 KEY = {"shop": ["a", "a"], "sku": ["x", "y"], "date": ["2026-01-01", "2026-01-02"]}
 ROWS = {**KEY, "turnover_rate": [1.5, float("nan")], "days_of_supply": [3.0, 4.0]}
@@ -201,6 +211,15 @@ def test_keep_writes_records_beside_the_results(tmp_path):
     path = keep([{"p": 0.1 + 0.2, "at": date(2026, 5, 8)}], "decisions", tmp_path / "run")
     assert json.loads(path.read_text()) == [{"p": 0.1 + 0.2, "at": "2026-05-08"}]
     assert path.name == "decisions.json"
+    records = keep([{"look": i} for i in range(1_000)], "looks", tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(" " * 10_000)
+    pack(large_files(tmp_path / "run"))
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "decisions.json", "looks.json.gz", "run.json",
+    ]  # fmt: skip
+    assert not records.exists()
+    assert read_kept("looks", tmp_path / "run")[-1] == {"look": 999}
+    assert read_kept("decisions", tmp_path / "run")[0]["at"] == "2026-05-08"
 
 
 @pytest.mark.parametrize("name", ["run", "results", "../x", "a b", ""])
