@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ from d1lab.runs.record import NOTEBOOK_FILE
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TIMEOUT_SECONDS = 90
+_LOCAL_LINK = re.compile(r'(<a\b[^<>]*?) href="(?![a-z]+:|#)[^"]*"')
+"""A link to another file: it does not travel with a PDF, which would have this machine's path."""
 
 
 def is_root() -> bool:
@@ -53,7 +56,7 @@ def require_chromium() -> str:
 
 
 def print_pdf(page: Path, pdf: Path) -> Path:
-    """Print a page to a tagged PDF.
+    """Print a page to a tagged PDF, without its links to other files.
 
     Args:
         page: HTML file of the page.
@@ -67,10 +70,12 @@ def print_pdf(page: Path, pdf: Path) -> Path:
         raise InputError(f"page {page} not found. Create pages with `d1lab run`.")
     browser = require_chromium()
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "made.pdf"
+        made, source = Path(folder) / "made.pdf", Path(folder) / "page.html"
+        html = page.read_text(encoding="utf-8")
+        source.write_text(_LOCAL_LINK.sub(r"\1", html), encoding="utf-8")
         command = [browser, "--headless", f"--user-data-dir={folder}/profile", "--disable-gpu"]
         command += ["--no-sandbox"] if is_root() else []  # Chromium requires it for root
-        command += ["--no-pdf-header-footer", f"--print-to-pdf={made}", page.resolve().as_uri()]
+        command += ["--no-pdf-header-footer", f"--print-to-pdf={made}", source.as_uri()]
         _run(command, page)
         if not made.is_file():
             raise D1labError(f"Chromium exited without an error but wrote no PDF of {page}")

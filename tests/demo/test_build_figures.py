@@ -28,6 +28,7 @@ from d1lab.display.ab_test_list import AbTestList
 from d1lab.display.actions import load_actions
 from d1lab.packed_files import read_packed
 from d1lab.pages.index import SHOWN
+from tests.support.contradictions import contradictions
 
 ZONE, UNTIL = ZoneInfo("America/New_York"), date(2017, 12, 31)
 
@@ -382,6 +383,16 @@ def test_no_two_actions_of_the_shop_name_the_same_product(runs):
             for sku in action.items if action.item == "product" else ():
                 assert seen.setdefault(sku, action.key) == action.key, sku
     assert len(seen) > 20
+
+
+def test_no_page_contradicts_itself(runs):
+    """Verdict, key figures, words of tables, ranges, and actions of all reports."""
+    pages = {report: runs.folder / f"reports/demo/harbor/{report}" for report in runs.dirs}
+    wrong = {
+        report: contradictions(runs.dirs[report], next(folder.glob("20*.html")))
+        for report, folder in pages.items()
+    }
+    assert {report: found for report, found in wrong.items() if found} == {}
 
 
 def test_advice_on_tests_contradicts_no_number_and_no_other_page(runs):

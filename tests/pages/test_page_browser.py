@@ -291,12 +291,14 @@ def test_print_shows_pictures_on_white(pages: Pages, visit):
 
 
 def test_pdf_is_tagged(pages: Pages, browser):
-    """The PDF is next to its page and is tagged for screen readers."""
+    """The PDF is next to its page, tagged for screen readers, and has no path of this machine."""
+    assert 'href="2026-05-31/' in pages.report.read_text()
     exported = export_pdf(pages.report)
     assert exported.path == pages.report.with_suffix(".pdf")
     content = exported.path.read_bytes()
     assert content.startswith(b"%PDF")
     assert b"/StructTreeRoot" in content
+    assert b"file:" not in content
     assert len(content) > 20_000
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.contradictions import contradictions
 from tests.support.edge_shops import LARGE, SHOPS, make_warehouse, write_report
 from tests.support.report_cells import REPORTS
 
@@ -39,7 +40,7 @@ def text_of(page: str) -> str:
 
 @pytest.mark.parametrize(("shop", "report"), CASES)
 def test_report_gives_a_sensible_page(shops: Path, shop: str, report: str):
-    """No missing number is shown as one, no share exceeds its whole, and names are cut."""
+    """No missing number, no share above its whole, names are cut, and no contradiction."""
     path, reason = write_report(shops, shop, report)
     page = path.read_text(encoding="utf-8")
     text = text_of(page)
@@ -57,6 +58,7 @@ def test_report_gives_a_sensible_page(shops: Path, shop: str, report: str):
     assert len(text_of(f"<main>{headline[1]}</main>")) <= 240
     anchors = re.findall(r' id="([^"]+)"', page)
     assert len(anchors) == len(set(anchors))
+    assert contradictions(shops / "data" / "demo" / "runs" / f"{shop}-{report}", path) == []
 
 
 def test_refunds_leave_no_share_above_its_whole(shops: Path):
@@ -65,6 +67,11 @@ def test_refunds_leave_no_share_above_its_whole(shops: Path):
     text = text_of(path.read_text(encoding="utf-8"))
     assert text.startswith("Refunds exceed sales with or without a discount in 90 days.")
     assert not [p for p in re.findall(r"(\d[\d,.]*)%", text) if float(p.replace(",", "")) > 100]
+    overview = text_of(write_report(shops, "refunded", "overview")[0].read_text(encoding="utf-8"))
+    assert "−$22.00 −$25 before." in overview  # no change in percent, but there is a week before
+    assert "no sale is left after refunds" in overview
+    customers = text_of(write_report(shops, "refunded", "customers")[0].read_text(encoding="utf-8"))
+    assert "Groups No rows." in customers  # prospects alone are not 100% of the customers
 
 
 @pytest.mark.long

@@ -89,6 +89,81 @@ def check(tab: Any, path: Path) -> list[str]:
     return wrong
 
 
+A4 = 703  # pixels of a sheet within its margins
+
+UNSTRUCTURED = """() => {
+  const wrong = [];
+  let last = 0;
+  for (const h of document.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    if (+h.tagName[1] > last + 1) wrong.push(`h${last} before ${h.outerHTML.slice(0, 80)}`);
+    last = +h.tagName[1];
+  }
+  for (const table of document.querySelectorAll("table")) {
+    const name = table.ariaLabel || document.getElementById(table.getAttribute("aria-labelledby"));
+    if (!name) wrong.push("a table without a name");
+    const rows = [...table.tBodies[0].rows];
+    if (!rows.every((row) => row.cells[0].tagName === "TH")) wrong.push(`rows of ${table.id}`);
+  }
+  for (const svg of document.querySelectorAll("svg:not([aria-hidden] svg, [aria-hidden])"))
+    if (!(svg.closest("[role=img]") || {}).ariaLabel) wrong.push(svg.outerHTML.slice(0, 80));
+  for (const search of document.querySelectorAll("[data-find]"))
+    if (!document.querySelector(`[data-found="${search.dataset.find}"][role=status]`))
+      wrong.push(`nothing tells what a search finds in ${search.dataset.find}`);
+  for (const cell of document.querySelectorAll("tbody .s"))
+    if (getComputedStyle(cell).whiteSpace !== "nowrap") wrong.push(`wrapped: ${cell.textContent}`);
+  return wrong;
+}"""
+"""What a screen reader misses: headings, names, headers of rows, findings; and broken words."""
+
+CUT_IN_PRINT = """() => {
+  const wrong = [];
+  const wide = document.documentElement.scrollWidth;
+  if (wide > 1.1 * innerWidth) wrong.push(`${wide} px wide`); // printed smaller by as much
+  for (const frame of document.querySelectorAll(".scroll, .pan"))
+    if (getComputedStyle(frame).overflowX !== "visible") wrong.push("a frame that scrolls");
+  for (const th of document.querySelectorAll("thead th")) {
+    if (th.closest(".abt") || !th.textContent.trim()) continue;
+    if (!th.innerText.trim()) wrong.push(`header: ${th.textContent}`);
+    if (getComputedStyle(th).position === "sticky") wrong.push("a header that sticks");
+  }
+  for (const part of document.querySelectorAll(".actions .how, .actions .go, .actions .amount"))
+    if (part.getBoundingClientRect().width < 60) wrong.push(`narrow: ${part.className}`);
+  for (const text of document.querySelectorAll("svg text:not([transform])"))
+    if (text.getBoundingClientRect().height > 20) wrong.push(`large: ${text.textContent}`);
+  for (const row of document.querySelectorAll("tr.more, .actions .rest"))
+    if (!row.closest("details:not(.ev)") && !row.checkVisibility()) wrong.push("a row is missing");
+  const paper = getComputedStyle(document.body).backgroundColor;
+  if (paper !== "rgb(255, 255, 255)") wrong.push(`paper ${paper}`);
+  return [...new Set(wrong)];
+}"""
+
+ON_ITS_OWN_COLOR = """() => {
+  const paper = getComputedStyle(document.body).backgroundColor;
+  return [...document.querySelectorAll("label, .pill, a, b, summary")]
+    .filter((e) => e.checkVisibility() && getComputedStyle(e).color === paper)
+    .filter((e) => getComputedStyle(e).forcedColorAdjust !== "none")
+    .map((e) => e.textContent);
+}"""
+"""Text in the page's color: in forced colors the system draws a box of that color behind it."""
+
+
+def media_faults(tab: Any, path: Path) -> list[str]:
+    """Return what a page does not keep for a screen reader, in print, and in high contrast."""
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.goto(path.as_uri())
+    wrong = tab.evaluate(UNSTRUCTURED)
+    tab.emulate_media(forced_colors="active")
+    wrong += tab.evaluate(ON_ITS_OWN_COLOR)
+    tab.emulate_media(forced_colors="none", contrast="more")
+    colors = "s => getComputedStyle(document.querySelector(s)).color"
+    wrong += ["gray"] if tab.evaluate(colors, ".when") != tab.evaluate(colors, "h1") else []
+    tab.emulate_media(contrast="no-preference", media="print", color_scheme="dark")
+    tab.set_viewport_size({"width": A4, "height": 1000})
+    wrong += tab.evaluate(CUT_IN_PRINT)
+    tab.emulate_media(media="screen", color_scheme="light")
+    return wrong
+
+
 def policy_faults(html: str) -> list[str]:
     """Return scripts and styles that the policy does not name by hash, and ways around it."""
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
@@ -105,10 +180,10 @@ def policy_faults(html: str) -> list[str]:
 
 
 def test_pages_of_the_demo_keep_their_limits(tab: Any, demo_project: Path):
-    """Every report, offline, from a phone to a wide screen."""
+    """Every report, offline: on a phone to a wide screen, read aloud, printed, in high contrast."""
     pages = sorted((demo_project / "reports").glob("demo/*/*/20*.html"))
     assert len(pages) == len(REPORTS)
-    wrong = {page.parent.name: check(tab, page) for page in pages}
+    wrong = {page.parent.name: check(tab, page) + media_faults(tab, page) for page in pages}
     assert {name: faults for name, faults in wrong.items() if faults} == {}
 
 
@@ -181,7 +256,10 @@ def test_pages_at_the_edge_keep_their_limits(
 ):
     """One order, none, all refunded, other currencies, and long titles."""
     folder = make_warehouse(tmp_path_factory.mktemp(shop))
-    wrong = {report: check(tab, write_report(folder, shop, report)[0]) for report in REPORTS}
+    wrong = {}
+    for report in REPORTS:
+        path = write_report(folder, shop, report)[0]
+        wrong[report] = check(tab, path) + media_faults(tab, path)
     assert {name: faults for name, faults in wrong.items() if faults} == {}
 
 

@@ -46,7 +46,8 @@ def group_table(customers: Frame) -> Frame:
     """Return one row per group in Shopify's order: size, spend, and orders with a discount.
 
     Args:
-        customers: Scores with the groups as shown.
+        customers: Scores with the groups as shown. If no buyer has a group, the table is empty:
+            prospects alone are not all customers.
     """
     counted = customers.groupby("rfm_group").agg(
         customers=("customer_id", "size"),
@@ -55,7 +56,8 @@ def group_table(customers: Frame) -> Frame:
         discounted_orders=("discounted_orders", "sum"),
         days_since_purchase=("days", "median"),
     )
-    table = counted.reindex([name for name in GROUPS if name in counted.index]).reset_index()
+    names = [name for name in GROUPS if name in counted.index]
+    table = counted.reindex([] if names == [PROSPECTS] else names).reset_index()
     orders = table["orders"].astype(float)
     return table.assign(
         share_of_customers=table["customers"] / table["customers"].sum(),

@@ -40,7 +40,8 @@ def figures_of_products(sold: Frame) -> list[dict[str, Any]]:
     """Count products sold mostly with or without discount; None without other sales recorded."""
     lists = {"products_alone": sales.alone(sold), "products_dependent": sales.dependent(sold)}
     if sold["units"].notna().any():
-        return [{"metric": name, "value": len(rows)} for name, rows in lists.items()]
+        note = sales.among(sold)
+        return [{"metric": name, "value": len(rows), "note": note} for name, rows in lists.items()]
     note = "sales without a discount are not recorded"
     return [{"metric": name, "value": None, "note": note} for name in lists]
 

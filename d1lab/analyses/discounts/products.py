@@ -160,6 +160,11 @@ def lifted(slope: Any, depth: Any) -> Any:
     return np.power(1 - np.asarray(depth, dtype=np.float64), slope) - 1
 
 
+def among(products: Frame) -> str:
+    """Return among how many products those sold mostly with or without a discount are counted."""
+    return f"of {len(_often(products)):,} that sold at least {MIN_UNITS} units"
+
+
 def verdict(products: Frame, when: str) -> str:
     """Return the verdict of the report as a sentence.
 
@@ -169,13 +174,13 @@ def verdict(products: Frame, when: str) -> str:
     """
     often = _often(products)
     if often.empty:
-        among = f"No product sold at least {MIN_UNITS} units"
+        told = f"No product sold at least {MIN_UNITS} units"
     else:
-        among = (
+        told = (
             f"{len(alone(products)):,} of {len(often):,} products that sold at least {MIN_UNITS} "
             "units sold mostly at full price"
         )
-    return f"{_discounted(products)} {when}. {among}."
+    return f"{_discounted(products)} {when}. {told}."
 
 
 def _discounted(products: Frame) -> str:

@@ -37,10 +37,11 @@ def verdict(sold: Frame, found: Estimates, days: int) -> dict[str, str]:
 
 def figures(sold: Frame, found: Estimates) -> list[dict[str, Any]]:
     """Return elasticity, products sold mostly with or without discount, and discounts given."""
+    note = products.among(sold)
     return [
         products.figure(found.shop),
-        {"metric": "products_alone", "value": len(products.alone(sold))},
-        {"metric": "products_dependent", "value": len(products.dependent(sold))},
+        {"metric": "products_alone", "value": len(products.alone(sold)), "note": note},
+        {"metric": "products_dependent", "value": len(products.dependent(sold)), "note": note},
         {"metric": "savings", "value": sold["savings"].sum()},
     ]
 

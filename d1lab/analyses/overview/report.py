@@ -91,9 +91,10 @@ def _unit(one: PeriodFigure, currency: str) -> str:
 def _note(one: PeriodFigure, currency: str) -> str:
     if one.value is None:
         return f"Not available: {one.usual.reason}."
-    changed = _change(one)
-    before = f"{changed} vs. {_shown(one.before, one, currency)}"
-    before = "No week before" if changed == UNKNOWN else before
+    before = "No week before"
+    if one.before is not None:
+        shown = _shown(one.before, one, currency)
+        before = f"{shown} before" if one.change is None else f"{_change(one)} vs. {shown}"
     judged = _POSITIONS.get(one.usual.position or "")
     told = f"{judged} ({_range(one, currency)})" if judged else f"Not judged: {one.usual.reason}"
     return f"{before}. {told}."

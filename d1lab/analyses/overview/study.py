@@ -97,7 +97,8 @@ def recent_margin(periods: Frame) -> float | None:
 
 
 def _unknown(measure: str) -> Usual:
-    missing = "no unit cost is known" if measure == "gross_margin_rate" else "no sale in the period"
+    no_costs = measure == "gross_margin_rate"
+    missing = "no unit cost is known" if no_costs else "no sale is left after refunds"
     return Usual(None, None, 0, None, missing)
 
 

@@ -22,7 +22,7 @@ document.addEventListener("click", (event) => {
   const isClose = link && link.classList.contains("close");
   if (isClose) event.preventDefault();
   if (drawer && (isClose || !(link || drawer.contains(event.target)))) closeDrawer();
-  else if (link && link.closest("td")) opener = link;
+  else if (link && link.closest("th")) opener = link;
 });
 document.addEventListener("keydown", ({ key }) => key === "Escape" && openDrawer() && closeDrawer());
 
