@@ -356,7 +356,7 @@ def test_charts_show_their_numbers(page):
         frame, "code", "share", title="T", description="D.", kinds={"share": "percent"}
     )
     html = page([code("", chart)])
-    assert re.search(r"<td class=\"s\">A</td>\s*<td class=\"n\" data-v=\"0.25\">25.0%</td>", html)
+    assert re.search(r"<th class=\"s\">A</th>\s*<td class=\"n\" data-v=\"0.25\">25.0%</td>", html)
     assert 'aria-label="D."' in html
 
 
