@@ -4,6 +4,7 @@ due          whether a report's notebook, data, or code changed since its last r
 run          run what is due: plan, run, create the page, push, write the index
 job_result   the result of a job
 push_staged  push the results of a job's run
+push_queue   results that wait to be pushed together
 ledger       the history of runs
 leases       locks, so that no two processes do the same work
 history      read access to the history of runs

@@ -6,9 +6,9 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 from d1lab import outbox
@@ -20,7 +20,7 @@ from d1lab.jobs.inputs import narrowed, tables_in
 from d1lab.jobs.job_result import JobResult, Progress, current, is_to_push, planned
 from d1lab.jobs.ledger import open_ledger
 from d1lab.jobs.push_actions import stage_actions
-from d1lab.jobs.push_staged import push_staged
+from d1lab.jobs.push_queue import PushQueue
 from d1lab.jobs.run_cost import with_rows_read
 from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.page import write_page
@@ -78,36 +78,41 @@ class JobRunner:
         self.ledger = open_ledger(settings)
         self.cancellation, self.machines = cancellation or Cancellation(), machines
         self.events = RunEvents(settings)
-        self._pushing = Lock()
+        self.pushes = PushQueue(settings, self.ledger, self.events.ended)
 
     def outcome(self, job: Job, first: Sequence[Future[JobResult]] = ()) -> JobResult:
-        """Run one job after those that come first; errors are results, too."""
-        wait(first)
-        return planned(job) if job.broken else self.events.ended(self._outcome(job))
+        """Run one job after those that come first; errors are results, too.
 
-    def _outcome(self, job: Job) -> JobResult:
+        Its push may wait for that of others: `pushes.result` has it then.
+        """
+        wait(first)
+        if job.broken:
+            return planned(job)
+        with ExitStack() as held:
+            outcome, waits = self._outcome(job, held)
+            return outcome if waits else self.events.ended(outcome)
+
+    def _outcome(self, job: Job, held: ExitStack) -> tuple[JobResult, bool]:
+        """Return the result, and whether it waits to be pushed."""
         try:
-            with self.ledger.lease(job.work) as lease:
-                if job.due:
-                    job = self._still(job)
-                outcome = self._run(job) if job.due else current(self.settings, job)
-                if not is_to_push(outcome, asked=self.push):
-                    return outcome
-                if not lease.beat():
-                    raise LockedError(
-                        f"{job.work}: lost the lock, so nothing was written to D1. Run "
-                        "the report again."
-                    )
-                with self._pushing:
-                    return push_staged(self.settings, self.ledger, outcome)
+            lease = held.enter_context(self.ledger.lease(job.work))
+            if job.due:
+                job = self._still(job)
+            outcome = self._run(job) if job.due else current(self.settings, job)
+            if not is_to_push(outcome, asked=self.push):
+                return outcome, False
+            if self.pushes.waits(outcome):
+                self.pushes.add(outcome, lease, held.pop_all())
+                return outcome, True
+            return self.pushes.push(outcome, lease), False
         except LockedError as error:
-            return JobResult(job, "locked", str(error), error.exit_code)
+            return JobResult(job, "locked", str(error), error.exit_code), False
         except (D1labError, OSError) as error:
-            return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1))
+            return JobResult(job, "failed", str(error), getattr(error, "exit_code", 1)), False
         except Exception as error:  # noqa: BLE001  one failed report does not stop the others
             _log.debug("%s", job.task, exc_info=error)
             what = f"unexpected {type(error).__name__}: {error}"
-            return JobResult(job, "failed", what, D1labError.exit_code)
+            return JobResult(job, "failed", what, D1labError.exit_code), False
 
     def _still(self, job: Job) -> Job:
         """Judge the job again: another process may have done it before this one got the lease."""

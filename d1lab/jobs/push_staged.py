@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 from d1lab.config import Settings
 from d1lab.d1 import Database
@@ -26,21 +27,46 @@ def push_staged(settings: Settings, ledger: RunLedger, outcome: JobResult) -> Jo
         ledger: The run ledger, which records the push.
         outcome: The result of a job that `is_to_push`.
     """
-    task, run_id = outcome.job.task, outcome.run_id
-    assert run_id is not None
-    run_dir = run_folder(settings, task.database, run_id)
+    try:
+        with closing(connect(settings, outcome.job.task.database, write=True)) as db:
+            sent = send_staged(settings, db, outcome)
+    except D1labError as error:
+        return not_pushed(outcome, error)
+    return keep_sent(settings, ledger, sent)
+
+
+def send_staged(settings: Settings, db: Database, outcome: JobResult) -> JobResult:
+    """Write what a run has staged to D1; the result has the push, or why there is none.
+
+    Raises:
+        D1labError: As for `push`.
+    """
+    run_dir = _folder(settings, outcome)
     if not run_dir.is_dir():
         return outcome
-    try:
-        with closing(connect(settings, task.database, write=True)) as db:
-            if reason := _is_behind(db, load_run(run_dir)):
-                return outcome._replace(message=reason)
-            result = push(db, run_dir, report=task.report.name, named=settings.push.tables)
-    except D1labError as error:
-        message = f"report created, but results were not written to D1: {error}"
-        return outcome._replace(message=message, exit_code=error.exit_code)
-    record = keep_push(settings, ledger, run_dir, result)
-    return outcome._replace(record=record, pushed=result) if record else outcome
+    if reason := _is_behind(db, load_run(run_dir)):
+        return outcome._replace(message=reason)
+    report = outcome.job.task.report.name
+    return outcome._replace(pushed=push(db, run_dir, report=report, named=settings.push.tables))
+
+
+def keep_sent(settings: Settings, ledger: RunLedger, sent: JobResult) -> JobResult:
+    """Record a push of `send_staged`; the result has it if it wrote something new."""
+    if sent.pushed is None:
+        return sent
+    record = keep_push(settings, ledger, _folder(settings, sent), sent.pushed)
+    return sent._replace(record=record) if record else sent._replace(pushed=None)
+
+
+def _folder(settings: Settings, outcome: JobResult) -> Path:
+    assert outcome.run_id is not None
+    return run_folder(settings, outcome.job.task.database, outcome.run_id)
+
+
+def not_pushed(outcome: JobResult, error: D1labError) -> JobResult:
+    """Return the result of a job whose push failed."""
+    message = f"report created, but results were not written to D1: {error}"
+    return outcome._replace(message=message, exit_code=error.exit_code)
 
 
 def _is_behind(db: Database, record: RunRecord) -> str:

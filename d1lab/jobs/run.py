@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,13 +133,15 @@ def run_jobs(
     runner = JobRunner(shared, push, timeout_seconds, progress, stage, cancellation, machines)
     if machines is None and any(job.due for job in jobs):
         prepare_kernels()
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="report") as pool:
+    with closing(runner.pushes), ThreadPoolExecutor(workers, "report") as pool:
         started: dict[int, Future[JobResult]] = {}
         for place, waits in in_order(jobs):
             if place not in done:
                 first = [started[other] for other in waits if other in started]
                 started[place] = pool.submit(runner.outcome, jobs[place], first)
         outcomes = runner.cancellation.results(pool, list(started.values()))
+        runner.pushes.flush()
+    outcomes = [runner.pushes.result(outcome) for outcome in outcomes]
     done |= dict(zip(started, outcomes, strict=True))
     if any(outcome.record for outcome in outcomes):
         write_index(settings.reports_dir)

@@ -37,6 +37,14 @@ class Staged(NamedTuple):
     held_back: tuple[str, ...] = ()  # staged columns whose values in D1 d1lab did not write
 
 
+class StagedPart(NamedTuple):
+    """Values that a run writes."""
+
+    table: str
+    column: str  # '' for all, where rows can be inserted
+    shop: str  # '' for all, in a table without shops
+
+
 class Origin(NamedTuple):
     """The shop, report, and day of results; None for a run that was created by hand."""
 
@@ -74,6 +82,23 @@ def read_staged(db: Database, run_dir: Path, named: Named) -> list[Staged]:
     outbox = read_outbox(run_dir)
     declared = {**catalog.TABLES, **staged_tables(db, outbox, named)}
     return [_staged(declared[name], file) for name, file in outbox.items()]
+
+
+def staged_parts(run_dir: Path) -> set[StagedPart]:
+    """Return what a run writes: two runs without a part in common do not touch the same values.
+
+    Raises:
+        InputError: A file of the outbox is damaged.
+    """
+    found: set[StagedPart] = set()
+    for name, rows in read_outbox(run_dir).items():
+        table = catalog.TABLES.get(name)
+        is_by_shop = table is not None and "shop" in table.key
+        shops = rows["shop"].unique().to_pylist() if is_by_shop else [""]
+        updates = table is not None and table.write == "update"
+        columns = set(rows.column_names) - set(table.key) if table and updates else {""}
+        found |= {StagedPart(name, column, str(shop)) for column in columns for shop in shops}
+    return found
 
 
 def _require_success(run_dir: Path) -> None:
