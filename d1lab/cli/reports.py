@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import typer
 
@@ -157,9 +157,8 @@ def run(
     texts = assignments(set_ or []) | ({"as_of": as_of} if as_of else {})
     request = Request(reports=report or (), shops=shop or (), values=_values(params), texts=texts)
     _check(settings, request, export)
-    pulled = None
-    if pull and not dry_run:
-        pulled = _pull(settings, database, max_age, max_rows_read, accept_dropped=accept_dropped)
+    how = Pulling(database, max_age, max_rows_read, accept_dropped)
+    pulled = _pull(settings, how) if pull and not dry_run else None
     with _machines(None if dry_run else scheduler) as machines, progress_bars() as progress:
         outcomes = run_reports(
             settings,
@@ -171,6 +170,7 @@ def run(
             timeout_seconds=timeout,
             workers=workers,
             machines=machines,
+            unchanged=bool(pulled and pulled.found_unchanged),
             progress=progress,
         )
     if metrics_file and not dry_run:
@@ -205,26 +205,21 @@ def _machines(scheduler: str | None) -> Generator[DaskReports | None]:
         yield machines
 
 
-def _pull(
-    settings: Settings,
-    database: str | None,
-    max_age: float | None,
-    max_rows_read: int | None,
-    *,
-    accept_dropped: bool,
-) -> PullResult:
+class Pulling(NamedTuple):
+    """What to pull before the run, and how much of it."""
+
+    database: str | None
+    max_age_seconds: float | None
+    max_rows_read: int | None
+    accept_dropped: bool
+
+
+def _pull(settings: Settings, how: Pulling) -> PullResult:
     from d1lab.pull import pull_database
 
-    _keep_usage(settings, database)
+    _keep_usage(settings, how.database)
     with progress_bars() as progress:
-        return pull_database(
-            settings,
-            database,
-            max_age_seconds=max_age,
-            max_rows_read=max_rows_read,
-            accept_dropped=accept_dropped,
-            progress=progress,
-        )
+        return pull_database(settings, **how._asdict(), progress=progress)
 
 
 def _keep_usage(settings: Settings, database: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -33,12 +33,12 @@ SELECT 'column', t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.nam
 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'
 """
 
-_INDEXES = """
+INDEXES = Statement("""
 SELECT t.name, l.name, l."unique" AND NOT l.partial, i.name
 FROM sqlite_schema AS t, pragma_index_list(t.name) AS l, pragma_index_info(l.name) AS i
 WHERE t.type = 'table' AND t.name NOT LIKE '\\_cf\\_%' ESCAPE '\\'
 ORDER BY t.name, l.name, i.seqno
-"""
+""")
 
 
 class SchemaObject(NamedTuple):
@@ -84,7 +84,7 @@ def indexes(db: Database) -> dict[str, tuple[Index, ...]]:
     An indexed expression is a column named ''.
     """
     found: dict[str, dict[str, Index]] = {}
-    for table, name, unique, column in db.query(_INDEXES).rows:
+    for table, name, unique, column in db.query(INDEXES.sql).rows:
         known = found.setdefault(str(table), {})
         before = known[str(name)].columns if str(name) in known else ()
         known[str(name)] = Index(str(name), bool(unique), (*before, str(column or "")))
@@ -160,16 +160,21 @@ def affinity(declared: str) -> str:
     return "NUMERIC"
 
 
-def read_tables(database: Database) -> dict[str, TableInfo]:
+def read_tables(database: Database, only: Collection[str] | None = None) -> dict[str, TableInfo]:
     """Return the user's tables by name.
 
     Excludes internal tables of D1 and SQLite, `d1_migrations`, the gateway's record of writes, and
     shadow tables of virtual tables.
 
+    Args:
+        database: The database.
+        only: Names of tables, in any case; None for all.
+
     Raises:
         D1UnavailableError: A list is incomplete: every database lists `sqlite_schema`, every table
             has a column.
     """
+    wanted = None if only is None else {name.lower() for name in only}
     [listed] = database.batch([_LIST])
     if missing := _LISTED - set(listed.columns):
         raise D1UnavailableError(f"the list of tables has no {', '.join(sorted(missing))}")
@@ -180,6 +185,7 @@ def read_tables(database: Database) -> dict[str, TableInfo]:
         if row[at["schema"]] == "main"
         and row[at["type"]] in ("table", "virtual")
         and _is_users(str(row[at["name"]]))
+        and (wanted is None or str(row[at["name"]]).lower() in wanted)
     )
     described: dict[str, TableInfo] = {}
     for start in range(0, len(found), _PER_BATCH):

@@ -112,6 +112,7 @@ def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
         push=order.push,
         timeout_seconds=order.timeout_seconds,
         workers=1,
+        unchanged=pulled.found_unchanged,
     )
     keep_marts(settings, own, order.target, results)
     changed = pulled.rows_pulled > 0 or any(result.record or result.pushed for result in results)

@@ -45,6 +45,7 @@ def run_reports(
     timeout_seconds: float = TIMEOUT_SECONDS,
     workers: int = 2,
     machines: Machines | None = None,
+    unchanged: bool = False,
     progress: Progress | None = None,
 ) -> list[JobResult]:
     """Plan, run what is due, create the pages, push, and write the index, as `d1lab run` does.
@@ -62,24 +63,17 @@ def run_reports(
         timeout_seconds: The time limit of each run.
         workers: The number of reports that run at the same time on this machine.
         machines: Other machines to run the notebooks; None for this one.
+        unchanged: Whether a pull has just found D1 unchanged: see `with_lost_results`.
         progress: Called before each cell.
 
     Raises:
         InputError: A report, shop, or parameter is invalid; nothing was started.
         StaleDataError: There was no pull yet.
     """
-    jobs = plan(
-        settings,
-        open_ledger(settings),
-        database,
-        reports=reports,
-        shops=shops,
-        values=values,
-        texts=texts,
-        force=force,
-    )
+    jobs = plan(settings, open_ledger(settings), database, reports=reports, shops=shops,
+                values=values, texts=texts, force=force)  # fmt: skip
     if push is not False:
-        jobs = with_lost_results(settings, database, jobs)
+        jobs = with_lost_results(settings, database, jobs, unchanged=unchanged)
     if dry_run:
         return [planned(job) for job in jobs]
     return run_jobs(

@@ -31,3 +31,8 @@ class PullResult(NamedTuple):
     notes: tuple[str, ...] = ()  # tables and views of the app that are not in the warehouse
     to_come: int = 0  # rows dated in the future, which views omit until that day
     age_seconds: float | None = None  # of the data, if --max-age was the reason to skip
+
+    @property
+    def found_unchanged(self) -> bool:
+        """Whether D1 was asked, and is as it was at the pull before."""
+        return self.skipped and self.age_seconds is None

@@ -11,13 +11,14 @@ from pathlib import Path
 import duckdb
 
 from d1lab import catalog, warehouse
+from d1lab.d1.ahead import Ahead
 from d1lab.d1.database import Budget, Database, TableInfo
 from d1lab.d1.declarations import read_declarations
 from d1lab.d1.gateway import GatewayDatabase
 from d1lab.d1.rest import RestDatabase
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import UnpagedTableError
-from d1lab.pull.ahead import Ahead, Noting, recall, remember
+from d1lab.pull.ahead import Noting, recall, remember
 from d1lab.pull.content import note_history
 from d1lab.pull.fields import app_columns
 from d1lab.pull.gone import keep_gone, let_go, told_missing

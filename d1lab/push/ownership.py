@@ -24,6 +24,8 @@ COUNTERS = "counters"
 TAKE_OVER = "-take-over-"
 """Marks the id of a run that handed over a table."""
 
+RECORDED = Statement("SELECT table_name, part FROM d1lab_owned WHERE how <> 'left'")
+
 _INTO = "INSERT INTO d1lab_owned (table_name, part, how, run_id, since)"
 _EMPTY = f"{_INTO} SELECT ?1, ?2, 'empty', NULL, ?3"
 _TAKE = (
@@ -51,8 +53,7 @@ def owned(db: Database) -> frozenset[Part]:
 
 
 def _recorded(db: Database) -> frozenset[Part]:
-    sql = "SELECT table_name, part FROM d1lab_owned WHERE how <> 'left'"
-    rows = db.query(sql, table=OWNED).rows
+    rows = db.query(RECORDED.sql, table=OWNED).rows
     return frozenset(Part(str(table), str(part)) for table, part in rows)
 
 

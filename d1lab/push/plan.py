@@ -11,19 +11,29 @@ from typing import Literal, NamedTuple
 from d1lab import catalog
 from d1lab.catalog import OWNED, PUSHES, RESULTS
 from d1lab.d1 import Database, TableInfo, Usage, Value
+from d1lab.d1.ahead import Ahead
 from d1lab.d1.billing import written_per_row
 from d1lab.d1.limits import cost
-from d1lab.d1.schema import SchemaObject, declared, has_unique, indexes
+from d1lab.d1.schema import (
+    INDEXES,
+    SchemaObject,
+    declared,
+    has_unique,
+    indexes,
+    schema_statements,
+)
 from d1lab.errors import PushError
+from d1lab.outbox import staged_rows
 from d1lab.push import audit
 from d1lab.push.apply import Classified, classify_apply, is_empty, same, states
 from d1lab.push.before_image import BeforeImage, ImageRow, State, load_image, mark_path
 from d1lab.push.named_tables import Named
-from d1lab.push.ownership import claimed_by, permitted, vacant
+from d1lab.push.ownership import RECORDED, claimed_by, permitted, vacant
 from d1lab.push.staged import Key, Staged, read_staged
 
 Standing = Literal["new", "begun", "done", "rolled back", "held back"]
 
+_OURS = (PUSHES, RESULTS, OWNED)
 _SAMPLE = 5
 _AUDIT_ROWS = 3  # the audit row is inserted, then updated; plus the holder's row
 
@@ -83,6 +93,14 @@ def plan(db: Database, run_dir: Path, *, named: Named | None = None) -> PushPlan
     return PushPlan(run_dir.name, tables, usage, cost(usage))
 
 
+def first_reads(db: Database, run_dir: Path) -> Ahead:
+    """Return the database, which has read in one request what a push of a run reads first."""
+    names = [*staged_rows(run_dir), *_OURS]
+    ahead = Ahead(db, names)
+    ahead.foresee([*schema_statements(names), INDEXES, RECORDED])
+    return ahead
+
+
 def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
     """Reject a push to a database with missing tables, columns, or indexes, before any write.
 
@@ -99,8 +117,7 @@ def check_schema(db: Database, outbox: list[Staged]) -> dict[str, TableInfo]:
         return {}
     tables = catalog.by_declared_name(db.tables())
     keys = catalog.by_declared_name(indexes(db))
-    ours = (PUSHES, RESULTS, OWNED)
-    absent = [SchemaObject("table", name, name) for name in ours if name not in tables]
+    absent = [SchemaObject("table", name, name) for name in _OURS if name not in tables]
     for staged in outbox:
         name = staged.table.name
         columns = tables[name].columns if name in tables else ()

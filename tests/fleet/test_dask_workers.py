@@ -57,7 +57,7 @@ def run_one_database(settings: Settings, cluster: Cluster) -> None:
     own = settings.model_copy(
         update={
             "database": "live",
-            "databases": {"live": DatabaseSettings(url="sqlite:live.sqlite")},
+            "databases": {"live": DatabaseSettings.model_validate({"url": "sqlite:live.sqlite"})},
             "data_dir": settings.root / "own",
         }
     )

@@ -35,13 +35,14 @@ class Project(NamedTuple):
     home: Path
     patch: pytest.MonkeyPatch
 
-    def push(self, *shops: str, killed_at: int = -1) -> tuple[Any, int]:
+    def push(self, *shops: str, killed_at: int = -1, unchanged: bool = False) -> tuple[Any, int]:
         """Push the results of shops; return them, and the number of requests."""
         file = self.settings.root / "d1.sqlite"
         with closing(SqliteDatabase(str(file), url=URL, read_only=False)) as db:
             api = _Api(db, killed_at)
             self.patch.setattr(connect, "open_database", lambda *_, **__: over_http(api))
-            return run_reports(self.settings, shops=shops), api.requests
+            results = run_reports(self.settings, shops=shops, unchanged=unchanged)
+            return results, api.requests
 
     def again(self) -> Project:
         """The same project as it was before any push."""
@@ -98,7 +99,7 @@ def project_at(root: Path, patch: pytest.MonkeyPatch, *, build: bool = False) ->
     patch.setenv("D1LAB_WRITE_TOKEN", "write")
     if build:
         build_fleet(root, root, "", ("uses_the_lab",))
-    database = DatabaseSettings(url=URL)
+    database = DatabaseSettings.model_validate({"url": URL})
     return Settings(root=root, database="live", databases={"live": database})
 
 
@@ -125,8 +126,12 @@ def test_two_reports_take_the_requests_of_one(project: Project):
     written = sum(result.pushed.usage.rows_written for result in results if result.pushed)
     claimed = 1  # one of them records that d1lab owns the column
     assert written == len(SHOPS) * (one.usage.rows_written - claimed) + claimed
-    for shop in SHOPS[1:]:
-        assert project.push(shop)[0][0].pushed is None, "it is there already"
+    again, asked = project.push(*SHOPS, unchanged=True)
+    assert (changed(again), asked) == ([None, None], 1)
+    assert project.push(*SHOPS, unchanged=True)[1] == 0, "they were there, and D1 is unchanged"
+    assert project.push(*SHOPS)[1] == 1
+    (project.settings.folder() / "warehouse.duckdb").touch()  # another pull, which found changes
+    assert project.push(*SHOPS, unchanged=True)[1] == 1
 
 
 def test_a_row_that_d1_rejects_stops_no_other_report(project: Project):
