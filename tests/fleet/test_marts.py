@@ -11,7 +11,7 @@ import pytest
 
 from d1lab.errors import D1labError
 from d1lab.fleet.marts import add_rows, read_mart
-from d1lab.fleet.store import DiskStore, open_store
+from d1lab.fleet.store import DiskStore
 
 DAY = date(2026, 5, 1)
 
@@ -56,18 +56,3 @@ def test_a_damaged_mart_is_named(tmp_path):
 def test_no_mart_is_an_empty_one(tmp_path):
     """A fleet that never ran."""
     assert read_mart(DiskStore(tmp_path), "actions").num_rows == 0
-
-
-@pytest.mark.parametrize("kind", ["disk", "memory"])
-def test_stores_keep_whole_files(tmp_path, kind):
-    """On a disk, and on a host that fsspec knows."""
-    target = f"memory://fleet-{tmp_path.name}" if kind == "memory" else str(tmp_path / "t")
-    store = open_store(target, tmp_path)
-    assert (store.read("x/a"), store.names("x"), store.read_all("x")) == (None, [], {})
-    store.write("x/a", b"1")
-    store.write("x/b", b"2")
-    store.write("x/a", b"3")
-    assert store.read_all("x") == {"a": b"3", "b": b"2"}
-    store.remove("x/a")
-    store.remove("x/a")
-    assert store.names("x") == ["b"]

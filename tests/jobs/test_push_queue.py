@@ -99,8 +99,8 @@ def project_at(root: Path, patch: pytest.MonkeyPatch, *, build: bool = False) ->
     patch.setenv("D1LAB_WRITE_TOKEN", "write")
     if build:
         build_fleet(root, root, "", ("uses_the_lab",))
-    database = DatabaseSettings.model_validate({"url": URL})
-    return Settings(root=root, database="live", databases={"live": database})
+    databases = {"live": DatabaseSettings.model_validate({"url": URL})}
+    return Settings(root=root).model_copy(update={"database": "live", "databases": databases})
 
 
 @pytest.fixture
