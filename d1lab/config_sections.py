@@ -198,6 +198,12 @@ class FleetSettings(BaseModel):
         "`s3://bucket/fleet`. Workers on other machines need one. Default: `data/fleet.d` and "
         "`reports/fleet.d`.",
     )
+    keep_days: int = Field(
+        default=0,
+        ge=0,
+        description="Days after which a run of a report is deleted when its database is run "
+        "again, except one per week (26) and month (24), as by `d1lab prune`. 0 keeps all.",
+    )
     requests: int = Field(
         default=1_150,
         ge=50,

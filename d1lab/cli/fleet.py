@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from d1lab.cli import completion
-from d1lab.cli.fleet_output import entry_fields, print_plan, print_result, print_synced
+from d1lab.cli.fleet_output import (
+    entry_fields,
+    print_plan,
+    print_pruned,
+    print_result,
+    print_synced,
+)
 from d1lab.cli.output import (
     DryRunOption,
     JsonOption,
@@ -230,6 +236,39 @@ def status(
             f"{running:,} running"
         )
     raise typer.Exit(1 if any(entry.status == "failed" for entry in shown) else 0)
+
+
+@app.command(epilog="Example: d1lab fleet prune --gone --dry-run")
+def prune(
+    keep: Annotated[str, typer.Option(help="Age of runs to keep, such as 90d.")] = "90d",
+    weeks: Annotated[int, typer.Option(help="Weeks of which a run each is kept.", min=0)] = 26,
+    months: Annotated[int, typer.Option(help="Months of which a run each is kept.", min=0)] = 24,
+    gone: Annotated[
+        bool,
+        typer.Option(
+            "--gone", help="Also delete everything of databases that are no longer listed."
+        ),
+    ] = False,
+    target: TargetOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete old runs and pages of all databases, and states that do not count.
+
+    Runs are deleted on this machine. With a target, set `[fleet] keep_days`: workers delete them.
+    Databases that are being run are left out. Nothing in D1 is deleted.
+
+    Exit codes: 0 success, 2 invalid input.
+    """
+    from d1lab.fleet.prune import KeptRuns, prune_fleet
+    from d1lab.fleet.registry import open_registry
+    from d1lab.jobs.prune import parse_days
+
+    settings = load_settings()
+    kept = KeptRuns(parse_days(keep), weeks, months)
+    registry, place = open_registry(settings), _target(settings, target)
+    found = prune_fleet(settings, registry, place, kept, gone=gone, dry_run=dry_run)
+    print_pruned(found, dry_run=dry_run, as_json=as_json)
 
 
 @app.command(epilog="Example: d1lab fleet report")

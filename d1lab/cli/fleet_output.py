@@ -11,6 +11,7 @@ from d1lab.counting import counted
 if TYPE_CHECKING:
     from d1lab.fleet.coordinator import FleetRequest, FleetResult
     from d1lab.fleet.entry import RegistryEntry
+    from d1lab.fleet.prune import PrunedDatabase
     from d1lab.fleet.registry import SyncedDatabase
 
 
@@ -26,6 +27,18 @@ def print_synced(done: list[SyncedDatabase], command: str, *, dry_run: bool, as_
         ]
         note = " (dry run)" if dry_run else ""
         echo_err(f"fleet {command}: {counted(len(done), 'database')}{note}: {', '.join(parts)}")
+
+
+def print_pruned(found: list[PrunedDatabase], *, dry_run: bool, as_json: bool) -> None:
+    """Print what was deleted of each database."""
+    from d1lab.fleet.prune import PrunedDatabase
+
+    print_rows(PrunedDatabase._fields, found, as_json=as_json)
+    if not as_json:
+        size = sum(each.bytes for each in found)
+        names = counted(len({each.name for each in found}), "database")
+        would = "would be " if dry_run else ""
+        echo_err(f"fleet prune: {size:,} bytes of {names} {would}deleted")
 
 
 def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:

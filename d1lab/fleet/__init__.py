@@ -9,6 +9,7 @@ unit         pull, run the reports, push, and keep the results of one database
 failures     the kinds of failures: which are tried again
 store        files of a fleet on a local disk or any host that fsspec knows
 state        a database's warehouse, ledger, and pages, for workers that share no disk
+prune        delete old runs, superseded states, and databases that are gone
 pool         worker processes of this machine
 dask_workers workers of a Dask cluster
 dask_reports reports of one database on a Dask cluster

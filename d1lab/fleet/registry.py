@@ -145,11 +145,28 @@ class Registry:
             entry = entry_of(row, ())
             if not (entry.listed and force) and not entry.is_due(now):
                 return None
-            con.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)",
-                (name, self.holder, socket.gethostname(), os.getpid(), time.time()),
-            )
+            self._lease(con, name)
         return entry
+
+    def hold(self, name: str) -> bool:
+        """Take a database to keep others off it, due or not; False if it is taken."""
+        with self._transaction() as con:
+            lease = con.execute("SELECT * FROM leases WHERE database = ?", (name,)).fetchone()
+            if lease is not None and is_alive(lease):
+                return False
+            self._lease(con, name)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a database; it is added again if its source lists it."""
+        with self._open() as con:
+            con.execute("DELETE FROM databases WHERE name = ?", (name,))
+
+    def _lease(self, con: sqlite3.Connection, name: str) -> None:
+        con.execute(
+            "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)",
+            (name, self.holder, socket.gethostname(), os.getpid(), time.time()),
+        )
 
     def beat(self) -> None:
         """Show that this coordinator is alive."""

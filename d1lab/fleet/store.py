@@ -24,6 +24,10 @@ class Store(Protocol):
     def remove(self, path: str) -> None:
         """Delete a file, if it exists."""
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of all files below a folder, by their path from there, sorted."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """Return the names of a folder's files, sorted."""
         ...
@@ -57,6 +61,12 @@ class DiskStore:
     def remove(self, path: str) -> None:
         """Delete a file, if it exists."""
         (self.root / path).unlink(missing_ok=True)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of all files below a folder, by their path from there, sorted."""
+        root = self.root / folder
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        return {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
 
     def names(self, folder: str) -> list[str]:
         """Return the names of a folder's files, sorted, without those that are half written."""
@@ -101,6 +111,18 @@ class RemoteStore:
                 self._fs.rm_file(f"{self._root}/{path}")
             except FileNotFoundError:
                 return
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of all files below a folder, by their path from there, sorted."""
+        root = f"{self._root}/{folder}"
+        with host_errors(self._what):
+            self._fs.invalidate_cache()
+            found: dict[str, dict[str, Any]] = self._fs.find(root, detail=True)
+        start = root.strip("/") + "/"
+        return {
+            path.strip("/").removeprefix(start): each["size"]
+            for path, each in sorted(found.items())
+        }
 
     def names(self, folder: str) -> list[str]:
         """Return the names of a folder's files, sorted."""

@@ -22,6 +22,7 @@ from d1lab.fleet.failures import FailureKind
 from d1lab.fleet.marts import keep_marts
 from d1lab.fleet.order import Order, Outcome, failed
 from d1lab.fleet.places import fleet_folder, settings_of
+from d1lab.fleet.prune import KeptRuns, prune_runs
 from d1lab.fleet.state import fetch_state, store_state
 from d1lab.jobs.job_result import JobResult
 from d1lab.jobs.run import run_reports
@@ -116,6 +117,8 @@ def _work_alone(settings: Settings, own: Settings, order: Order) -> Outcome:
     )
     keep_marts(settings, own, order.target, results)
     changed = pulled.rows_pulled > 0 or any(result.record or result.pushed for result in results)
+    if changed and settings.fleet.keep_days:
+        prune_runs(own, KeptRuns(settings.fleet.keep_days))
     state = store_state(own, order.target, order.state, changed=changed)
     return _outcome(order, pulled, results)._replace(state=state)
 

@@ -49,6 +49,8 @@ def test_stores_keep_whole_files_and_states(target: str, tmp_path: Path):
     fetch_state(there, target, key)
     assert (there.data_dir / "demo" / "warehouse.duckdb").read_bytes() == b"all rows"
     assert store.read("pages/demo/demo/page.html") == b"a page"
+    assert store.sizes("pages") == {"demo/demo/page.html": 6}
+    assert store.sizes("nothing") == {}
     drop_state(here, target, "demo", key)
     assert store.names("states/demo") == []
 
