@@ -1,16 +1,14 @@
 """Delete what a fleet no longer needs: old runs, superseded states, and databases that are gone."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from d1lab.config import Settings
 from d1lab.fleet.entry import RegistryEntry
-from d1lab.fleet.marts import SCHEMAS, open_marts
+from d1lab.fleet.marts import Mart, open_marts
 from d1lab.fleet.places import settings_of
 from d1lab.fleet.registry import Registry
 from d1lab.fleet.store import DiskStore, Store
@@ -139,7 +137,7 @@ def _kept(store: Store, name: str) -> Iterator[tuple[str, int]]:
     for folder in (f"states/{name}", f"pages/{name}"):
         for path, size in store.sizes(folder).items():
             yield f"{folder}/{path}", size
-    for mart in SCHEMAS:
+    for mart in get_args(Mart):
         size = store.sizes(f"marts/{mart}").get(f"{name}.parquet")
         if size is not None:
             yield f"marts/{mart}/{name}.parquet", size
