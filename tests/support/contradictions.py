@@ -12,6 +12,7 @@ from typing import Any
 
 from d1lab.display import DataTable
 from d1lab.display.actions import load_actions
+from d1lab.packed_files import read_packed
 
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?")
 _GAIN, _LOSS = re.compile(r"\d% more\b"), re.compile(r"\d% (?:less|fewer)\b")
@@ -40,7 +41,7 @@ def contradictions(run_dir: Path, page: Path) -> list[str]:
 
 
 def _tables(run_dir: Path) -> Iterator[DataTable]:
-    notebook = json.loads((run_dir / "notebook.ipynb").read_bytes())
+    notebook = json.loads(read_packed(run_dir / "notebook.ipynb"))
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             if bundle := output.get("data", {}).get(DataTable.MIME):
