@@ -2,7 +2,8 @@
 
 Files are named NNNN_name.sql and applied in that order; the table `d1_migrations` records each
 file name. An app's table gets no triggers, and no index except a UNIQUE one that upserts need, if
-none of its own keys covers the columns.
+none of its own keys covers the columns. A file only creates what does not exist, so it is harmless
+twice; columns that a later version gave to a table of d1lab's own are added last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from d1lab.catalog import TABLES
 from d1lab.d1.database import Database, Statement, quote
-from d1lab.d1.schema import FOLDER, foreign, has_unique, indexes
+from d1lab.d1.schema import FOLDER, foreign, has_unique, indexes, missing_columns
 from d1lab.d1.sql_tokens import added_to, statements
 from d1lab.errors import D1QueryError, D1UnavailableError, InputError
 
@@ -25,7 +26,9 @@ _RECORD_TABLE = """CREATE TABLE IF NOT EXISTS d1_migrations(
 
 
 def pending(db: Database, folder: Path | None = None) -> list[str]:
-    """Return the names of the pending migrations, in order.
+    """Return the names of the pending migrations, in order, then the missing columns.
+
+    A column is named table.column. Only d1lab's own tables get columns, none of another folder.
 
     Raises:
         InputError: The folder has no migrations.
@@ -34,7 +37,9 @@ def pending(db: Database, folder: Path | None = None) -> list[str]:
     if not names:
         raise InputError(f"{folder} has no migrations (NNNN_name.sql)")
     applied = _applied(db)
-    return [name for name in names if name not in applied]
+    columns = missing_columns(db.tables()) if folder is None and applied else ()
+    listed = [f"{table}.{column}" for table, column in columns]
+    return [*(name for name in names if name not in applied), *listed]
 
 
 def migrate(db: Database, folder: Path | None = None) -> list[str]:
@@ -46,14 +51,33 @@ def migrate(db: Database, folder: Path | None = None) -> list[str]:
             which add nothing to an app's tables.
 
     Returns:
-        The names of the migrations applied.
+        The names of the migrations applied and of the columns added.
 
     Raises:
         D1QueryError: A migration failed; the message names it. Earlier ones stay applied.
     """
-    names = pending(db, folder)
-    if not names:
-        return names
+    wanted = pending(db, folder)
+    names = [name for name in wanted if name.endswith(".sql")]
+    if names:
+        _apply(db, folder, names)
+    return [*names, *(_add_columns(db) if folder is None else ())]
+
+
+def _add_columns(db: Database) -> list[str]:
+    """Add the columns that d1lab's own tables do not have yet, each in a transaction of its own."""
+    added: list[str] = []
+    for (table, column), kind in missing_columns(db.tables()).items():
+        try:
+            db.execute(f"ALTER TABLE {quote(table)} ADD COLUMN {quote(column)} {kind}", table=table)
+        except (D1QueryError, D1UnavailableError):
+            if (table, column) in missing_columns(db.tables()):  # not added by another process
+                raise
+        added.append(f"{table}.{column}")
+    return added
+
+
+def _apply(db: Database, folder: Path | None, names: list[str]) -> None:
+    """Apply migrations by name, each with its record in one transaction."""
     theirs = _apps_own(db) if folder is None else {}  # another folder says what it wants
     extra = list(_missing_keys(db, theirs))
     db.execute(_RECORD_TABLE, idempotent=True)
@@ -71,7 +95,6 @@ def migrate(db: Database, folder: Path | None = None) -> list[str]:
                 raise
             message = f"migration {name} failed: {error}. Nothing of it was applied."
             raise D1QueryError(message, code=error.code, status=error.status) from error
-    return names
 
 
 def _applied(db: Database) -> set[str]:

@@ -140,6 +140,30 @@ def test_migrate_restores_the_triggers_of_a_d1lab_table(db: SqliteDatabase):
     assert triggers == [("order_events_deleted",), ("order_events_updated",)]
 
 
+def test_a_database_of_an_earlier_version_gets_its_columns(db: SqliteDatabase):
+    """Those of CUPED and of clusters; rows stay, and the second time nothing is left to do."""
+    migrate(db)
+    new = {"ab_test_daily": ["covariate", "covariate_profit"], "d1lab_ab_test_inputs": ["unit"]}
+    db.execute("INSERT INTO ab_test_daily (test_id, shop, day, variant, visitors, covariate)"
+        " VALUES ('t', 's', '2026-01-01', 'a', 7, 1.5)")  # fmt: skip
+    db.execute("INSERT INTO d1lab_ab_test_inputs (test_id, shop, unit) VALUES ('t', 's', 'day')")
+    before = {name: shape(db, name) for name in new}
+    for name, columns in new.items():
+        for column in columns:
+            db.execute(f"ALTER TABLE {name} DROP COLUMN {column}")
+    missing = [f"{name}.{column}" for name, columns in new.items() for column in columns]
+    assert pending(db) == missing
+    assert migrate(db) == missing
+    after = {name: shape(db, name) for name in new}
+    for name in new:
+        assert sorted(after[name][0]) == sorted(before[name][0])
+        assert after[name][1] == before[name][1]
+    rows = db.query("SELECT visitors, covariate, covariate_profit FROM ab_test_daily").rows
+    assert rows == [(7, None, None)]
+    assert db.query("SELECT test_id, unit FROM d1lab_ab_test_inputs").rows == [("t", None)]
+    assert pending(db) == migrate(db) == []
+
+
 def test_files_are_harmless_without_d1labs_checks(db: SqliteDatabase):
     """Applied twice by wrangler, the files only run CREATE IF NOT EXISTS and change no row."""
     files = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("[0-9]*.sql"))]

@@ -3,6 +3,7 @@
 exposure  weeks in which a discount was on offer for a product
 history   sales and offers of a shop, product by week
 effect    effect of all discounts, and of each discount and code
+cannibalization  full-price products of a category, while others of it are on offer
 launches  promotions that began in one week: before and after, with matched controls
 pooling   price elasticity of each product, drawn toward its category and the shop
 

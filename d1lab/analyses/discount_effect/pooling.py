@@ -28,6 +28,7 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 LEAST_SPREAD = 0.3  # standard deviation of slopes: products are never identical
 EARLY_SHARE = 0.5  # of the weeks; slopes of the others show how far slopes drift
 MIN_DRIFT_SKUS = 10
+SHOWN = 1.645  # standard errors by which changes exceed sampling, to count as drift
 PRIOR_FREEDOM = 30.0  # weeks of the shop's dispersion that a product's own weeks are added to
 VAGUE = 5.0  # standard deviation of a prior that only keeps slopes finite
 _STEPS = 40
@@ -263,4 +264,7 @@ def _drift(units: Floats, shop: ShopEffect, center: float) -> float | None:
     variance = (before.variance + after.variance)[both]
     change = (after.slope - before.slope)[both]
     weight = 1 / np.maximum(variance, 0.01) ** 2
-    return float(np.sqrt(max(weight @ (change**2 - variance) / weight.sum(), 0.0)))
+    excess = weight * (change**2 - variance)
+    if excess.sum() < SHOWN * np.sqrt(excess @ excess):
+        return 0.0  # sampling alone: a spread cannot be below 0, so its noise would only add
+    return float(np.sqrt(excess.sum() / weight.sum()))

@@ -25,7 +25,7 @@ DEEPEST = 0.95
 LEVEL = 1.645  # normal quantile of 90% intervals
 LONGEST_TEST_DAYS = 182
 TEST_COST = 50.0  # of setting up and reading one test, in the shop's currency (convention)
-POWER = 0.8  # of a planned test: the probability that it finds what there is
+_QUADRATURE = np.linspace(-5, 5, 101)  # standard deviations of the slope
 LEARNING_DAYS = 14  # without its discount, for a product that is always discounted
 
 REASONS = {
@@ -61,6 +61,7 @@ class Product(NamedTuple):
     paid: float | None = None  # price per unit of late, after discounts
     always_discounted: bool = False
     horizon_days: float = 28  # of `units`
+    drift: float = 0.0  # part of `error`: how far slopes change over time; >= 0, below `error`
 
 
 class PlannedTest(NamedTuple):
@@ -122,7 +123,9 @@ def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
     Raises:
         InputError: The product has no slope, or a number is out of range.
 
-    Units at depth d are units x (1 - d)^slope with a normal slope, so they are log-normal.
+    Units at depth d are units x (1 - d)^slope with a normal slope, so they are log-normal. What is
+    unknown about the slope raises their mean (E[f(x)] > f(E[x]), as f is convex). Its change over
+    time does not: it has no direction, so it widens the interval around the same mean.
     """
     slope, error = product.slope, product.error
     if (
@@ -137,13 +140,14 @@ def gains(product: Product, cost: float, at: NDArray[np.float64]) -> DepthGains:
     def gain(lift: Any) -> Any:
         return product.units * (lift * keep - margin)
 
-    lift = np.exp(slope * log + (error * log) ** 2 / 2)
-    ends = [gain(np.exp((slope + side * LEVEL * error) * log)) for side in (1, -1)]
+    middle = slope - product.drift**2 * log / 2  # of the slope, so that drift leaves the mean
+    lift = np.exp(middle * log + (error * log) ** 2 / 2)
+    ends = [gain(np.exp((middle + side * LEVEL * error) * log)) for side in (1, -1)]
     low, high = np.minimum(*ends), np.maximum(*ends)
-    return DepthGains(at, lift, gain(lift), low, high, _chance(slope, error, log, keep, margin))
+    return DepthGains(at, lift, gain(lift), low, high, _chance(middle, error, log, keep, margin))
 
 
-def _chance(slope: float, error: float, log: Any, keep: Any, margin: float) -> Any:
+def _chance(slope: Any, error: float, log: Any, keep: Any, margin: float) -> Any:
     """Return P((1 - d)^slope x keep > margin)."""
     from scipy.special import ndtr
 
@@ -199,26 +203,42 @@ def _weighed(product: Product, found: DepthGains) -> Recommendation:
     plan = _plan(product, float(found.depth[best]))
     if plan is None:
         return _at(product, found, "hold", "too_rare", best=best)
-    if value_of_test(product, found, best) <= cost_of_test(product, found, best, plan):
+    value = value_of_test(product, float(found.depth[best]), plan)
+    if value <= cost_of_test(product, found, best, plan):
         return _at(product, found, "hold", "not_worth_it", best=best)
     return _at(product, found, "test", "unsure", best=best)._replace(plan=plan)
 
 
-def value_of_test(product: Product, found: DepthGains, best: int) -> float:
-    """Return what a test's result is worth over half a year.
+def value_of_test(product: Product, depth: float, plan: PlannedTest) -> float:
+    """Return what the result of a test is worth over half a year after it.
 
-    The expected value of knowing the gain, E[max(gain, 0)] - max(E[gain], 0), with a normal gain
-    (Raiffa & Schlaifer 1961), times the power of the test.
+    The expected value of sample information (Raiffa & Schlaifer 1961), by preposterior analysis:
+    E[max(E[gain | result], 0)] - max(E[gain], 0). The result is the lift that the test shows, which
+    is normal around the true one, with the error of two counts of orders.
+
+    Raises:
+        InputError: The product has no slope, error, cost, or base rate.
     """
-    from scipy.special import ndtr
-
-    mean, spread = float(found.gain[best]), float(found.high[best] - found.low[best]) / (2 * LEVEL)
-    if spread <= 0:
-        return 0.0
-    z = abs(mean) / spread
-    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    knowing = spread * (density - z * float(cast("Any", ndtr(-z))))
-    return POWER * knowing * LONGEST_TEST_DAYS / product.horizon_days
+    slope, error, cost, rate = product.slope, product.error, product.cost, product.base_rate
+    if slope is None or not error or cost is None or not rate:
+        raise InputError(f"the value of a test requires slope, error, cost, and rate: {product}")
+    log = math.log(1 - depth)
+    prior = np.exp(-(_QUADRATURE**2) / 2)
+    prior /= prior.sum()
+    middle = slope - product.drift**2 * log / 2
+    lift = np.exp((middle + error * _QUADRATURE) * log)
+    gain = product.units * (lift * (product.price * (1 - depth) - cost) - product.price + cost)
+    bought = np.minimum(rate * lift, 1)
+    variance = lift * (1 - bought) + lift**2 * (1 - rate)  # of the ratio of two binomial shares
+    noise = np.sqrt(np.maximum(variance, 1e-9) / (rate * plan.orders / 2))
+    low, high = float((lift - 6 * noise).min()), float((lift + 6 * noise).max())
+    shown = cast("NDArray[np.float64]", np.linspace(low, high, 1_001))
+    away = (shown[:, None] - lift) / noise
+    step = float(shown[1] - shown[0]) / math.sqrt(2 * math.pi)
+    joint = np.exp(-(away**2) / 2) * (prior / noise) * step
+    informed = float(np.maximum(joint @ gain, 0).sum())
+    value = informed - max(float(prior @ gain), 0.0)
+    return max(value, 0.0) * LONGEST_TEST_DAYS / product.horizon_days
 
 
 def cost_of_test(product: Product, found: DepthGains, best: int, plan: PlannedTest) -> float:

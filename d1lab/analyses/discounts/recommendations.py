@@ -62,7 +62,8 @@ def advise(
     rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
     rows = rows.assign(horizon_days=horizon_days)
     advice = [
-        recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")
+        recommend(_product(row, found.products.drift or 0.0), lead_time_days=lead_time_days)
+        for row in rows.to_dict("records")
     ]
     margin = 1 - rows["unit_cost"].astype(float) / rows["unit_price"].astype(float)
     rows = rows.assign(margin_rate=margin, made_on=made_on)
@@ -78,7 +79,7 @@ def _cover(stock: Frame) -> Frame:
     return stock.assign(**turnover(StockLedger.of(stock))._asdict())[["sku", "days_of_supply"]]
 
 
-def _product(row: dict[str, Any]) -> Product:
+def _product(row: dict[str, Any], drift: float) -> Product:
     names = ("unit_price", "unit_cost", "regular_units", "slope", "slope_error", "least_depth")
     names += ("most_depth", "days_of_supply", "base_rate", "orders_per_day")
     values = (row[name] for name in names)
@@ -86,9 +87,8 @@ def _product(row: dict[str, Any]) -> Product:
     product = Product(*known)  # pyright: ignore[reportArgumentType] - price and units are known
     paid, always = row["recent_price"], bool(row["always_discounted"])
     late = None if paid is None or paid != paid else float(paid)
-    return product._replace(
-        paid=late, always_discounted=always, horizon_days=float(row["horizon_days"])
-    )
+    days = float(row["horizon_days"])
+    return product._replace(paid=late, always_discounted=always, horizon_days=days, drift=drift)
 
 
 def _columns(advice: Recommendation) -> dict[str, Any]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from d1lab.analyses.discount_effect.cannibalization import (
+    REASONS,
+    Cannibalization,
+    cannibalization,
+)
 from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.launches import launches
 from d1lab.analyses.discount_effect.pooling import estimate
 from d1lab.analyses.discounts import earnings, lifts
 from d1lab.analyses.discounts.earnings import BaselineShare
+from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.stats.periods import Periods, change
@@ -29,6 +35,7 @@ class DiscountStudy(NamedTuple):
     codes: Frame  # rows of the metric `leaking_codes`
     baseline: BaselineShare
     launches: Frame  # result of `launches.launches`, with the discounts' names
+    taken: Cannibalization
 
 
 def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> DiscountStudy:
@@ -50,7 +57,8 @@ def study(*, earned: Frame, weeks: Frame, stacking: Frame, codes: Frame) -> Disc
     parts = (by_discount, by_code, by_sku, whole, stacking, codes)
     begun = launches(found.history, found.price)
     named = by_discount[["discount_id", "name"]].merge(begun, on="discount_id")
-    return DiscountStudy(shop, observed, *parts, baseline, named)
+    taken = cannibalization(found.history, found.price)
+    return DiscountStudy(shop, observed, *parts, baseline, named, taken)
 
 
 def dashboard(measures: Frame, days: int) -> Frame:
@@ -94,7 +102,10 @@ def caution(health: Frame, disagreement: str) -> str:
 def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
     """Return the key figures on lift, stacking, and baseline sales."""
     summary = earnings.summary(found.stacking, found.whole, found.baseline)
-    return lifts.figure(found.shop), *summary
+    lift = lifts.figure(found.shop)
+    if _is_shown(found.taken):
+        lift["note"] = f"{lift['note']} {_beside(found.taken)}"
+    return lift, *summary
 
 
 def top_codes(codes: Frame) -> ReportTable:
@@ -139,7 +150,7 @@ def tables(found: DiscountStudy) -> dict[str, ReportTable]:
         "sku_cost": _cost(found.by_sku, "product", 15),
         "code_cost": _cost(found.by_code, "code", 10),
         "lift": _lift(found.by_discount, "discount", 15),
-        "sku_lift": _lift(found.by_sku, "product", 15),
+        "sku_lift": _lift(found.by_sku, "product", 15)._replace(note=from_category(found.taken)),
         "code_lift": _lift(found.by_code, "code", 10),
         "leaks": ReportTable(
             found.codes,
@@ -188,3 +199,29 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
 def without_discount(found: DiscountStudy) -> str:
     """Return the share of discounted units that would have sold at full price, in words."""
     return earnings.explained(found.shop, found.stacking, found.baseline)
+
+
+def from_category(taken: Cannibalization) -> str:
+    """Return how products at the full price sell while others of their category are on offer."""
+    if taken.reason is not None:
+        return f"Cannibalization within categories not available: {REASONS[taken.reason]}."
+    sample = f"{counted(taken.skus, 'product')} in {taken.categories} categories"
+    return (
+        f"{_beside(taken)} {'' if _is_shown(taken) else 'Not significant. '}"
+        f"{sample}, {counted(taken.weeks, 'product-week')}. Association, not cause."
+    )
+
+
+def _beside(taken: Cannibalization) -> str:
+    assert taken.change is not None
+    more = "more" if taken.change > 0 else "fewer"
+    return (
+        f"While {taken.share:.0%} of their category was on offer, products at the full price sold "
+        f"{abs(taken.change):.0%} {more} units "
+        f"(95% interval {taken.low:+.0%} to {taken.high:+.0%})."
+    ).replace("-", "\N{MINUS SIGN}")
+
+
+def _is_shown(taken: Cannibalization) -> bool:
+    """Return whether the interval excludes 0."""
+    return taken.low is not None and taken.high is not None and (taken.low > 0 or taken.high < 0)

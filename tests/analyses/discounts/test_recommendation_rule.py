@@ -8,6 +8,7 @@ import pytest
 from d1lab.analyses.discounts.recommendation_rule import (
     REASONS,
     Product,
+    cost_of_test,
     depths,
     gains,
     recommend,
@@ -36,15 +37,17 @@ def test_hold_where_a_discount_does_not_pay():
     assert advice.profit == 500
 
 
+OPEN = MUG._replace(slope=-2.7, error=1.0, base_rate=0.02, orders_per_day=1000)
+
+
 def test_test_first_where_it_is_open():
     """Near break-even: a plan with orders and days, and a target above today's rate."""
-    often = {"base_rate": 0.3, "orders_per_day": 500}
-    advice = recommend(MUG._replace(slope=-2.4, error=0.5, units=500, **often))
+    advice = recommend(OPEN)
     assert (advice.decision, advice.reason) == ("test", "unsure")
     assert 0.2 < advice.chance < 0.8
-    assert advice.plan.target_rate > 0.3
+    assert advice.plan.target_rate > 0.02
     assert advice.plan.days >= 14
-    assert advice.plan.orders <= advice.plan.days * 500
+    assert advice.plan.orders <= advice.plan.days * 1000
 
 
 def test_hold_where_a_test_would_take_years():
@@ -53,24 +56,60 @@ def test_hold_where_a_test_would_take_years():
     assert (advice.decision, advice.reason) == ("hold", "too_rare")
 
 
-def test_hold_where_a_test_costs_more_than_it_shows():
-    """The same uncertain product, sold a fraction as often: a test is not worth its work."""
-    often = {"base_rate": 0.3, "orders_per_day": 500}
-    product = MUG._replace(slope=-2.4, error=0.5, units=5, **often)
+def simulated_value(product, depth, plan):
+    """Draw slopes and both variants' orders, update the slope by Bayes, and take the better."""
+    random = np.random.default_rng(5)
+    lift = (1 - depth) ** random.normal(product.slope, product.error, (2, 3_000))
+    kept, margin = product.price * (1 - depth) - product.cost, product.price - product.cost
+    gain = product.units * (lift * kept - margin)
+    bought = np.minimum(product.base_rate * lift[0], 1)
+    a, b = (random.binomial(plan.orders // 2, p, 3_000) for p in (product.base_rate, bought))
+    share = lift[1] / (1 + lift[1])  # of B in all orders with the product
+    log = b[:, None] * np.log(share) + a[:, None] * np.log1p(-share)
+    weight = np.exp(log - log.max(axis=1, keepdims=True))
+    takes = weight @ gain[1] > 0
+    return (np.where(takes, gain[0], 0).mean() - max(gain.mean(), 0)) * 182 / product.horizon_days
+
+
+@pytest.mark.parametrize(
+    ("units", "decision", "reason"),
+    [(100, "test", "unsure"), (40, "hold", "not_worth_it")],
+)
+def test_a_test_is_worth_what_a_simulation_of_it_says(units, decision, reason):
+    """100 units: 119 against a cost of 67. 40 units: 48 against 57, where knowing the gain exactly
+    would be worth 96: a test does not tell it exactly.
+    """
+    product = OPEN._replace(units=units)
+    found = gains(product, 5, depths(0.1, 0.3))
+    best = int(found.gain.argmax())
+    plan = recommend(OPEN).plan
+    depth = float(found.depth[best])
+    worth = simulated_value(product, depth, plan)
+    assert value_of_test(product, depth, plan) == pytest.approx(worth, rel=0.1)
+    assert (worth > cost_of_test(product, found, best, plan)) == (decision == "test")
     advice = recommend(product)
-    assert (advice.decision, advice.reason) == ("hold", "not_worth_it")
+    assert (advice.decision, advice.reason) == (decision, reason)
 
 
-def test_value_of_a_test_is_that_of_knowing():
-    """E[max(gain, 0)] - max(E[gain], 0) of 400,000 drawn gains, for half a year at 80% power."""
-    product = MUG._replace(slope=-2.4)
-    found = gains(product, 5, np.array([0.2]))
-    spread = (found.high - found.low)[0] / 2 / 1.645
-    drawn = np.random.default_rng(5).normal(found.gain[0], spread, 400_000)
-    worth = np.maximum(drawn, 0).mean() - max(found.gain[0], 0)
-    assert value_of_test(product, found, 0) == pytest.approx(0.8 * worth * 182 / 28, rel=0.02)
-    known = gains(product._replace(error=1e-6), 5, np.array([0.2]))
-    assert value_of_test(product, known, 0) == pytest.approx(0, abs=1e-3)
+def test_a_test_of_what_is_known_is_worth_nothing():
+    """With a known slope, no result changes the decision."""
+    assert value_of_test(OPEN._replace(error=1e-6), 0.2, recommend(OPEN).plan) < 1e-3
+
+
+def test_drift_widens_the_gain_and_leaves_its_mean():
+    """Noise over time has no direction: it must not pay."""
+    at = np.array([0.1, 0.3])
+    still = gains(MUG._replace(error=0.3), 5, at)
+    moving = gains(MUG._replace(error=0.5, drift=0.4), 5, at)
+    assert moving.gain == pytest.approx(still.gain, rel=1e-12)
+    assert (moving.low < still.low).all()
+    assert (moving.high > still.high).all()
+    log = np.log(1 - at)
+    drawn = np.random.default_rng(3).normal(0, 1, (200_000, 1))
+    lift = np.exp((-3 - 0.16 * log / 2 + 0.5 * drawn) * log)
+    profit = 100 * (lift * (10 * (1 - at) - 5) - 5)
+    assert moving.gain == pytest.approx(profit.mean(axis=0), abs=1.5)
+    assert moving.chance == pytest.approx((profit > 0).mean(axis=0), abs=0.005)
 
 
 def test_below_cost_and_always_discounted_come_first():
