@@ -232,7 +232,7 @@ def value_of_test(product: Product, depth: float, plan: PlannedTest) -> float:
     variance = lift * (1 - bought) + lift**2 * (1 - rate)  # of the ratio of two binomial shares
     noise = np.sqrt(np.maximum(variance, 1e-9) / (rate * plan.orders / 2))
     low, high = float((lift - 6 * noise).min()), float((lift + 6 * noise).max())
-    shown = cast("NDArray[np.float64]", np.linspace(low, high, 1_001))
+    shown = np.linspace(low, high, 1_001)
     away = (shown[:, None] - lift) / noise
     step = float(shown[1] - shown[0]) / math.sqrt(2 * math.pi)
     joint = np.exp(-(away**2) / 2) * (prior / noise) * step
