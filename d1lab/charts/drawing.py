@@ -200,7 +200,7 @@ _HEADS = ("name", "color", "x", "y")
 
 
 def tip_text(record: Mapping[str, Any], columns: Mapping[str, TableColumn]) -> str:
-    """Return a row in words, such as `3 Mar 2026: Units on hand 5,200 (5,040 to 5,390)`."""
+    """Return a row in words, such as `Mar 3, 2026: Units on hand 5,200 (5,040 to 5,390)`."""
     heads = [role for role in _HEADS if role in columns and not columns[role].numeric]
     named = [in_words(record.get(role), columns[role]) for role in heads]
     values = [

@@ -79,7 +79,7 @@ class ChartData(NamedTuple):
         values = [r[role] for r in self.records if r[role] is not None]
         if column.kind == "date":
             span = _day(max(values)) - _day(min(values)) if values else timedelta()
-            return "%-d %b" if span.days <= 120 else "%b %Y" if span.days <= 800 else "%Y"
+            return "%b %-d" if span.days <= 120 else "%b %Y" if span.days <= 800 else "%Y"
         if column.kind == "percent":
             return "~%"
         sign = "$" if sign_of(column.unit) else ""
@@ -220,7 +220,7 @@ def day_ends(drawn: ChartData) -> dict[str, str]:
 def number_format(column: TableColumn) -> str:
     """Return the d3 format of a column's values; empty for text."""
     if column.kind == "date":
-        return "%-d %b %Y"
+        return "%b %-d, %Y"
     if column.kind == "percent":
         return ".1%"
     if not column.numeric:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from d1lab.display.currency import sign_of
 from d1lab.display.table import TableColumn
 from d1lab.display.values import show
+from d1lab.stats.periods import day_text
 
 TICKS = 5
 """Most labels of an axis: as many as fit on a phone's width."""
@@ -129,17 +130,17 @@ def _month(number: int, step: int) -> str:
 
 def _day(days: float, step: float) -> str:
     moment = _EPOCH + timedelta(days=days)
-    return f"{moment:%H:%M}" if step < 1 else f"{moment.day} {moment:%b}"
+    return f"{moment:%H:%M}" if step < 1 else f"{moment:%b} {moment.day}"
 
 
 def day_in_words(value: str) -> str:
     """Return a date or time in ISO format in words.
 
     >>> day_in_words("2026-05-31T00:00:00"), day_in_words("2026-05-31T06:30:00")
-    ('31 May 2026', '31 May 2026, 06:30')
+    ('May 31, 2026', 'May 31, 2026, 06:30')
     """
     moment = datetime.fromisoformat(value)
-    day = f"{moment.day} {moment:%b %Y}"
+    day = day_text(moment)
     is_day = (moment.hour, moment.minute) == (0, 0)
     return day if is_day else f"{day}, {moment:%H:%M}"
 

@@ -58,7 +58,7 @@ class AbTestRow(NamedTuple):
     anchor: str
     name: str
     state: Literal["running", "ended", "planned"]
-    times: str  # such as 'Running since 12 Dec 2017, day 21, 61% of plan'
+    times: str  # such as 'Running since Dec 12, 2017, day 21, 61% of plan'
     arms: str  # what A and B are
     visitors: int | None
     measure: str  # what the difference is of, such as 'orders'

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from d1lab.display.ab_test_list import AbTestList, AbTestRow, Course, Estimate, PerVisitor
 from d1lab.display.currency import sign_of
 from d1lab.display.values import UNKNOWN, show
+from d1lab.stats.periods import day_text
 
 SHOWN = 10  # tests before "Show all"
 WIDTH, DOT = 150.0, 4.5  # of a range bar
@@ -218,8 +219,8 @@ def _chart(course: Course) -> LookChart | None:
         " ".join(f"{x},{at(value)}" for x, value in known),
         " ".join([*tops, *reversed(bottoms)]),
         "\n".join(_tips(course, xs, at)),
-        _day(first),
-        _day(last),
+        day_text(first),
+        day_text(last),
         _signed_percent(value),
         at(value),
     )
@@ -240,9 +241,5 @@ def _tips(course: Course, xs: Sequence[float], place: Callable[[float], float]) 
         cell = _cell(estimate, None, _signed_percent)
         span = f" ({cell.span})" if cell.span else ""
         y = 1_000 * place(value) / CHART_HEIGHT
-        text = f"{_day(date.fromisoformat(day))}: {cell.value}{span}"
+        text = f"{day_text(date.fromisoformat(day))}: {cell.value}{span}"
         yield f"{1_000 * x / CHART_WIDTH:.0f} {y:.0f} {text}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"

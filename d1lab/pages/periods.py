@@ -25,7 +25,7 @@ _LENGTHS = {"days": 1, "weeks": 7, "own_days": 1, "later_days": 1}
 class ReportPeriod(NamedTuple):
     """One period, and what it is the period of."""
 
-    dates: str  # '3 Oct to 31 Dec 2017'
+    dates: str  # 'Oct 3 to Dec 31, 2017'
     length: str  # '90 days'
     names: tuple[str, ...]  # metrics, in words
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup, escape
 
+from d1lab.charts.scales import day_in_words
 from d1lab.display import DataTable
 from d1lab.display.table import TableColumn
 from d1lab.files import digest
@@ -87,7 +88,7 @@ class ShownColumn(NamedTuple):
             return Markup('<span class="none" title="not available">–</span>')
         if isinstance(value, list):
             return _trend(cast("list[float | None]", value))
-        shown = self.column.shown(value)
+        shown = _day(value) if self.column.kind == "date" else self.column.shown(value)
         text = escape(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
         return self._bar(value) + text + self._range(row)
 
@@ -100,6 +101,8 @@ class ShownColumn(NamedTuple):
         elif self.column.numeric and isinstance(value, int | float):
             is_exact = str(value) == self.column.shown(value) and not self.ends
             attributes = Markup("" if is_exact else ' data-v="{}"').format(value)
+        elif self.column.kind == "date" and value is not None:
+            attributes = Markup(' data-v="{}"').format(value)  # sorted and copied in ISO format
         if self.ends:
             low, high = ("" if row[end] is None else row[end] for end in self.ends)
             attributes += Markup(' data-r="{}|{}"').format(low, high)
@@ -125,6 +128,14 @@ class ShownColumn(NamedTuple):
         return Markup(
             '<svg class="{}" aria-hidden="true"><rect x="{:.0f}" width="{:.0f}"/></svg>'
         ).format(css, _BAR - width, width)
+
+
+def _day(value: Any) -> str:
+    """Return a date or time in words; a text that is none as it is."""
+    try:
+        return day_in_words(str(value))
+    except ValueError:
+        return str(value)
 
 
 def layout(table: DataTable) -> list[ShownColumn]:

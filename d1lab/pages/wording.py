@@ -16,7 +16,7 @@ from d1lab.display.sources import simulated
 from d1lab.pages.ab_test_rows import per_visitor_text, shown_tests, span_text
 from d1lab.pages.table_layout import layout, opening
 from d1lab.runs.record import RunRecord, setting
-from d1lab.stats.periods import dates_of
+from d1lab.stats.periods import dates_of, day_text
 
 QUIET_DAYS = 3
 """Days between the end of the data and its pull after which a page warns of no recent data."""
@@ -121,8 +121,8 @@ def filters() -> dict[str, Callable[..., Any]]:
 
 
 def day(value: date | None) -> str:
-    """Format a day, as in '31 May 2026'."""
-    return f"{value.day} {value:%b %Y}" if value else "unknown"
+    """Format a day, as in 'May 31, 2026'."""
+    return day_text(value) if value else "unknown"
 
 
 def period(run: RunRecord) -> str:
@@ -134,7 +134,7 @@ def period(run: RunRecord) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """Format a time in UTC, as in '31 May 2026, 06:00 UTC'."""
+    """Format a time in UTC, as in 'May 31, 2026, 06:00 UTC'."""
     if value is None:
         return "unknown"
     utc = value.astimezone(UTC)

@@ -60,19 +60,27 @@ def dates_of(until: date, days: int) -> str:
     """Return the first and last day of a period.
 
     >>> dates_of(date(2018, 1, 14), 30), dates_of(date(2017, 12, 31), 1)
-    ('16 Dec 2017 to 14 Jan 2018', '31 Dec 2017')
+    ('Dec 16, 2017 to Jan 14, 2018', 'Dec 31, 2017')
     """
     first = until - timedelta(days=days - 1)
-    start = f"{first.day} {first:%b}{f' {first.year}' if first.year != until.year else ''}"
-    last = f"{until.day} {until:%b %Y}"
-    return f"{start} to {last}" if days > 1 else last
+    start = day_text(first) if first.year != until.year else f"{first:%b} {first.day}"
+    return f"{start} to {day_text(until)}" if days > 1 else day_text(until)
+
+
+def day_text(day: date) -> str:
+    """Return a day as all pages show it.
+
+    >>> day_text(date(2017, 12, 31))
+    'Dec 31, 2017'
+    """
+    return f"{day:%b} {day.day}, {day.year}"
 
 
 def days_before(until: date, days: int) -> str:
     """Return the name of the period before a period of the same length, with its dates.
 
     >>> days_before(date(2017, 12, 31), 30)
-    'the 30 days before (2 Nov to 1 Dec 2017)'
+    'the 30 days before (Nov 2 to Dec 1, 2017)'
     """
     return f"the {days} days before ({dates_of(until - timedelta(days=days), days)})"
 

@@ -45,7 +45,7 @@ def test_tip_tells_date_value_and_range():
     units = dict.fromkeys(("n", "low", "high"), "USD")
     chart = charts.line(frame, "day", "n", low="low", high="high", units=units, **WORDS)
     (tip,) = tips(drawn(chart))
-    assert tip == "1 Jan 2026: N $1,234.50 ($1,000.00 to $2,000.00)"
+    assert tip == "Jan 1, 2026: N $1,234.50 ($1,000.00 to $2,000.00)"
 
 
 def test_columns_start_at_zero_and_stack():

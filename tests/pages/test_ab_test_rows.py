@@ -48,7 +48,7 @@ def test_states_can_be_chosen_where_there_are_several():
 def test_the_picture_of_looks_has_a_tip_for_each():
     [row] = shown_tests(AbTestList((ROW,), 1)).rows
     assert row.chart
-    assert row.chart.tips == "0 667 1 May 2026: +10% (up to +20%)"
+    assert row.chart.tips == "0 667 May 1, 2026: +10% (up to +20%)"
     empty = ROW._replace(course=Course(("2026-05-01",), (0.1,), (0.0,), (0.2,)))
     assert shown_tests(AbTestList((empty,), 1)).rows[0].chart is None
 

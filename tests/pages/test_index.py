@@ -86,7 +86,7 @@ def test_entry_leads_to_the_latest_and_lists_the_others(shelf):
     (entry,) = shelf.entries()
     assert entry.link == "demo/harbor/inventory/latest.html"
     assert entry.good.run.as_of.isoformat() == "2026-05-31"
-    assert [page.title for page in entry.earlier] == ["30 May 2026", "29 May 2026"]
+    assert [page.title for page in entry.earlier] == ["May 30, 2026", "May 29, 2026"]
     html = shelf.html()
     for link in re.findall(r'href="(demo[^"]+)"', html):
         assert (shelf.reports / link).is_file(), link

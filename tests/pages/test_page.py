@@ -190,11 +190,11 @@ def test_first_screen_has_its_parts(page):
         )
     ).text
     parts = [
-        "harbor / Stock: turnover and cover / 31 May 2026 Fresh",
+        "harbor / Stock: turnover and cover / May 31, 2026 Fresh",
         "Needs attention 23 of 212 products",
-        "Period: 3 Mar",
-        "Data through 31 May 2026, days in Europe/Berlin.",
-        "Changes since 30 May 2026",
+        "Period: Mar 3",
+        "Data through May 31, 2026, days in Europe/Berlin.",
+        "Changes since May 30, 2026",
         "Simulated data: stock levels.",
         "12 values excluded. 12 in t.c (not a number)",
         "Products that run out within 14 days 23 19 to 28 (95%) −6 (−20.7%) not significant",
@@ -202,7 +202,7 @@ def test_first_screen_has_its_parts(page):
         "Dead stock $18,340 −10% on the 30 days before, within the swing",
         "+$900 (+5.2%) significance unknown (no interval)",
         "What runs out first",
-        "What changed Since 30 May 2026",
+        "What changed Since May 30, 2026",
         "Code and log",
         "Parameters shop harbor as_of 2026-05-31",
         "d1lab run inventory --shop harbor --as-of 2026-05-31",
@@ -239,7 +239,7 @@ def test_freshness_is_named(page, hours, last_day, state):
     """Fresh, stale because of its pull, or without recent data."""
     data = {"pulled_at": PULLED.isoformat(), "data_as_of": last_day}
     text = Outline(page(now=PULLED + timedelta(hours=hours), data=data)).text
-    assert f"31 May 2026 {state} pulled {hours} hours before this page was created" in text
+    assert f"May 31, 2026 {state} pulled {hours} hours before this page was created" in text
 
 
 def test_failed_run_says_what_happened_and_what_to_do(page):

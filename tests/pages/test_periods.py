@@ -26,13 +26,13 @@ def test_every_kind_of_period_has_both_dates():
         {"metric": None, "reads": ["order_lines"], "params": {}},
     ]
     assert periods_of(run, notes) == [
-        ReportPeriod("2 Dec to 31 Dec 2017", "30 days", ("top codes", "top skus")),
-        ReportPeriod("4 Jan 2016 to 31 Dec 2017", "104 weeks", ("weekly demand",)),
-        ReportPeriod("3 Oct to 31 Dec 2017", "90 days", ("competitor prices", "purchase summary")),
-        ReportPeriod("1 Dec to 31 Dec 2017", "since the first day", ("competitor prices",)),
-        ReportPeriod("1 Jan 2016 to 31 Dec 2017", "since the first day", ("purchase summary",)),
-        ReportPeriod("31 Dec 2017", "since the first day", ("customer scores",)),
-        ReportPeriod("1 Jan to 28 Jan 2018", "next 28 days", ("forecast",)),
+        ReportPeriod("Dec 2 to Dec 31, 2017", "30 days", ("top codes", "top skus")),
+        ReportPeriod("Jan 4, 2016 to Dec 31, 2017", "104 weeks", ("weekly demand",)),
+        ReportPeriod("Oct 3 to Dec 31, 2017", "90 days", ("competitor prices", "purchase summary")),
+        ReportPeriod("Dec 1 to Dec 31, 2017", "since the first day", ("competitor prices",)),
+        ReportPeriod("Jan 1, 2016 to Dec 31, 2017", "since the first day", ("purchase summary",)),
+        ReportPeriod("Dec 31, 2017", "since the first day", ("customer scores",)),
+        ReportPeriod("Jan 1 to Jan 28, 2018", "next 28 days", ("forecast",)),
     ]
 
 
@@ -51,6 +51,6 @@ def test_steps_of_a_computation_are_left_out():
         for until in ("2017-12-04", "2017-12-31", "2017-10-02")
     ]
     assert [period.dates for period in periods_of(run, notes)] == [
-        "1 Jan to 31 Dec 2017",
-        "1 Jan to 2 Oct 2017",
+        "Jan 1 to Dec 31, 2017",
+        "Jan 1 to Oct 2, 2017",
     ]

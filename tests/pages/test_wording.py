@@ -17,9 +17,9 @@ SAMPLE = RunRecord(
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [
-        ({"days": 30}, "2 Dec to 31 Dec 2017 (30 days)"),
-        ({"days": 364}, "2 Jan to 31 Dec 2017 (364 days)"),
-        ({"days": 1}, "31 Dec 2017 (1 day)"),
+        ({"days": 30}, "Dec 2 to Dec 31, 2017 (30 days)"),
+        ({"days": 364}, "Jan 2 to Dec 31, 2017 (364 days)"),
+        ({"days": 1}, "Dec 31, 2017 (1 day)"),
         ({"weeks": 13}, ""),
     ],
 )

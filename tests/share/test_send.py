@@ -63,7 +63,7 @@ def test_failure_and_recovery_are_sent_once_each(told: Project, receiver: Receiv
     )
     [message] = receiver.messages
     assert message["path"] == "/errors"
-    assert message["title"] == "Stock: turnover and cover · harbor · 31 May 2026: failed"
+    assert message["title"] == "Stock: turnover and cover · harbor · May 31, 2026: failed"
     assert "Cell 3 failed. No column 'sku'" in message["message"]
     assert "d1lab run inventory --shop harbor" in message["message"]
     receiver.messages.clear()
@@ -97,7 +97,7 @@ def test_a_verdict_of_another_status_is_sent_with_key_figures(told: Project, rec
     assert lines[0] == "47 products run out."
     assert lines[1].startswith("Products that run out 47 [+43 (")
     assert lines[-2:] == [
-        "Data pulled 1 Jun 2026, 05:58 UTC.",
+        "Data pulled Jun 1, 2026, 05:58 UTC.",
         "Page: reports/demo/harbor/inventory/2026-05-31.html",
     ]
     assert _send(told) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from typing import Any
 
 from d1lab.analyses.ab_tests import several
@@ -27,6 +26,7 @@ from d1lab.display.ab_test_list import (
 from d1lab.display.actions import Action
 from d1lab.display.declarations import ReportTable
 from d1lab.display.values import show
+from d1lab.stats.periods import day_text
 
 MOST_PROVEN = 60
 """Tests with a row and their evidence: those that run, then the latest."""
@@ -111,16 +111,12 @@ def _times(one: AdvisedTest) -> str:
     if one.first_day is None:
         return "Ended" if one.last_day else "Running, start not recorded"
     if one.last_day:
-        return f"Ended {_day(one.last_day)} · {counted(one.days, 'day')}"
-    text = f"Running since {_day(one.first_day)} · day {one.days}"
+        return f"Ended {day_text(one.last_day)} · {counted(one.days, 'day')}"
+    text = f"Running since {day_text(one.first_day)} · day {one.days}"
     planned, plan = one.decision.result.share_of_plan, one.decision.test.plan
     if plan.method == "always_valid" or planned is None:
         return f"{text} · no planned end"
     return f"{text} · {min(planned, 1):.0%} of plan"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"
 
 
 def _arms(a: VariantConfig, b: VariantConfig) -> str:

@@ -34,12 +34,12 @@ def test_the_most_urgent_test_comes_first():
 
 def test_a_row_says_since_when_and_what_a_and_b_are():
     [row] = evidence_list([advice("b", OPEN)], "USD").rows
-    assert row.times == "Running since 11 May 2026 · day 20 · no planned end"
+    assert row.times == "Running since May 11, 2026 · day 20 · no planned end"
     assert row.arms == "A: no discount · B: 10% off"
     assert (row.state, row.visitors, row.measure) == ("running", 3000, "orders")
     assert row.difference == pytest.approx(Estimate(0.1, 0.01, 0.2))
     [row] = evidence_list([advice("b", OPEN, ended=True)], "USD").rows
-    assert row.times == "Ended 20 May 2026 · 10 days"
+    assert row.times == "Ended May 20, 2026 · 10 days"
     one = advice("b", OPEN)
     faulty = VariantConfig(fault="invalid JSON")
     some = VariantConfig(0.15, skus=("a", "b"))

@@ -48,10 +48,10 @@ def used(days: int, written: int, growth: int = 0, **fields: object) -> BilledUs
             used(30, 60_000, 1_000),
             "neutral",
             "The free plan's limit of 100,000 rows written a day is expected to be reached on "
-            "17 Jun 2026.",
+            "Jun 17, 2026.",
         ),
-        (used(30, 80_000, 1_000), "bad", "is expected to be reached on 28 May 2026."),
-        (used(30, 100_000), "bad", "rows written a day was reached on 8 May 2026."),
+        (used(30, 80_000, 1_000), "bad", "is expected to be reached on May 28, 2026."),
+        (used(30, 100_000), "bad", "rows written a day was reached on May 8, 2026."),
         (used(10, 90_000), "bad", "The busiest of 10 days used 90% of the free plan's rows"),
         (used(1, 44, is_complete=False), "good", "10,000 rows read and 44 written so far"),
     ],
@@ -76,7 +76,7 @@ def test_an_action_comes_with_a_passed_threshold_or_before_a_limit():
     }
     assert advised == {
         "quiet": [],
-        "soon": [("Upgrade", "to Cloudflare's paid plan before 17 Jun 2026")],
+        "soon": [("Upgrade", "to Cloudflare's paid plan before Jun 17, 2026")],
         "now": [("Upgrade", "to Cloudflare's paid plan")],
     }
 
