@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 from d1lab.display.currency import sign_of
 from d1lab.display.notebook_style import framed
+from d1lab.display.trends import FigureTrend
 from d1lab.display.values import (
     KINDS,
     Kind,
@@ -41,6 +42,7 @@ class Figure(NamedTuple):
     level: float = 0.95  # level of the interval
     better: Better | None = None  # direction of an improvement, if there is one
     note: str = ""
+    trend: FigureTrend | None = None  # its course over periods
 
     @classmethod
     def of(cls, metric: str, value: object, **fields: Any) -> Figure:
@@ -65,6 +67,8 @@ class Figure(NamedTuple):
         default: Kind = "integer" if isinstance(number, int) else "number"
         made: dict[str, Any] = {"label": sentence_case(metric), "kind": default, **fields}
         made |= {"low": low, "high": high}
+        if "trend" in made:
+            made["trend"] = FigureTrend.of(made["trend"])
         figure = cls(metric=metric, value=number, **made)
         _check(figure)
         return figure
@@ -73,6 +77,11 @@ class Figure(NamedTuple):
     def from_json(cls, record: Mapping[str, Any]) -> Figure:
         """Build a figure from its JSON record; unknown fields of later versions are dropped."""
         return cls.of(**{name: record[name] for name in cls._fields if name in record})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON record that `from_json` reads."""
+        trend = self.trend._asdict() if self.trend else None
+        return {**self._asdict(), "trend": trend}
 
     @property
     def key(self) -> tuple[str, str]:
@@ -126,7 +135,7 @@ class Figures(NamedTuple):
             for label, value, interval in lines
         )
         return {
-            self.MIME: {"figures": [figure._asdict() for figure in self.figures]},
+            self.MIME: {"figures": [figure.to_json() for figure in self.figures]},
             "text/plain": "\n".join(f"{a}: {b}  {c}".rstrip() for a, b, c in lines),
             "text/html": framed(f"<table><tbody>{rows}</tbody></table>"),
         }

@@ -6,7 +6,8 @@ It is built only from files in the same folder, so that the folder can be copied
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.listing import EarlierPage, Listing, listings
 from d1lab.pages.page import asset, environment, own_script
 from d1lab.pages.shop_rows import headline, notable, shop_rows
+from d1lab.pages.shop_weeks import ShopWeek, totals
 from d1lab.pages.storage import LATEST, PageMeta, locked
 from d1lab.pages.svg import csp_hash
 from d1lab.pages.wording import STATUSES, ReportFreshness, freshness
@@ -96,6 +98,26 @@ class IndexShop(NamedTuple):
         return next((a for a in ranked(known) if a.amount is not None), None)
 
     @property
+    def first_link(self) -> str:
+        """Target of the link to that action, in the report that has it; '' without one."""
+        first = self.first
+        of = (e for e in self.entries if e.good and first in e.good.actions)
+        found = next(of, None) if first else None
+        return f"{found.link}#{first.anchor}" if found and first else ""
+
+    @property
+    def week(self) -> ShopWeek | None:
+        """The last week of its overview; None without one."""
+        return ShopWeek.of(self.overview.good if self.overview else None)
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of its amounts, '' if it is not set; None without an amount."""
+        if self.first:
+            return self.first.currency
+        return self.week.revenue.unit if self.week else None
+
+    @property
     def most(self) -> float:
         """The amount of that action; 0 without one."""
         return (self.first.amount if self.first else None) or 0.0
@@ -132,6 +154,8 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
         "total": len(rows),
         "headline": headline(rows, sum(bool(shop.shop) for shop in shops)),
         "summary": summary(entries),
+        "totals": totals([row.week for row in rows if row.week], [e.status for e in entries]),
+        "places": currency_places(row.currency for row in rows),
         "has_databases": len({row.database for row in rows}) > 1,
         "every": ALL,
         "made_at": now,
@@ -192,7 +216,8 @@ def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
 def index_shops(entries: Sequence[IndexEntry]) -> list[IndexShop]:
     """Group entries by shop: the shop with the most money to act on first, then by name.
 
-    Reports on all shops come last.
+    Shops of one currency stay together, because amounts of two are not compared: those of the most
+    shops first. Reports on all shops come last.
 
     Args:
         entries: Result of `index_entries`.
@@ -201,7 +226,18 @@ def index_shops(entries: Sequence[IndexEntry]) -> list[IndexShop]:
         IndexShop(*place, tuple(sorted(of, key=lambda e: e.newest.run.report != OVERVIEW)))
         for place, of in groupby(entries, _shop)
     ]
-    return sorted(shops, key=lambda shop: (not shop.shop, -shop.most))
+    places = currency_places(shop.currency for shop in shops if shop.shop)
+    last = len(places)
+    return sorted(
+        shops, key=lambda shop: (not shop.shop, places.get(shop.currency, last), -shop.most)
+    )
+
+
+def currency_places(currencies: Iterable[str | None]) -> dict[str | None, int]:
+    """Return the place of each currency, that of the most shops first; none for a single one."""
+    counts = Counter(currency for currency in currencies if currency is not None)
+    ordered = sorted(counts, key=lambda currency: (-counts[currency], currency))
+    return {currency: place for place, currency in enumerate(ordered)} if len(ordered) > 1 else {}
 
 
 def _shop(entry: IndexEntry) -> tuple[str, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -30,8 +29,9 @@ from d1lab.errors import InputError
 from d1lab.outbox import read_notes
 from d1lab.packed_files import is_kept, kept_names, read_packed
 from d1lab.pages.action_rows import action_rows
-from d1lab.pages.changes import FigureChange, what_changed
+from d1lab.pages.changes import what_changed
 from d1lab.pages.item_details import ItemDetails, item_details
+from d1lab.pages.key_figures import leading, spark
 from d1lab.pages.notebook_blocks import NotebookContent, read_notebook
 from d1lab.pages.periods import periods_of
 from d1lab.pages.report_cards import report_cards
@@ -46,7 +46,6 @@ _logger = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).with_name("templates")
 STYLES = ("style.css", "actions.css", "drawers.css")
-LEADING, MOST_LEADING = 4, 6  # key figures in the page header; all, if there are no more
 TOP_ROWS = 10  # rows of a table before "Show all"
 LOG_LINES = 120
 
@@ -117,7 +116,7 @@ def _render(
             actions=[] if listed else action_rows(load_actions(run_dir), _stem(run), files),
             cards=report_cards(run_dir, _stem(run), files),
             changes=changes,
-            leading=[] if listed else _leading(changes),
+            groups=leading(() if listed else changes),
             previous=previous,
             freshness=freshness(run, now or datetime.now(UTC)),
             reads=_reads(run_dir),
@@ -154,12 +153,6 @@ def write_page(run_dir: Path, reports_dir: Path, *, cache_dir: Path | None = Non
     results, actions = load_results(run_dir), load_actions(run_dir)
     store_page(path, page, run, results, tables, before=previous.figures, actions=actions)
     return path
-
-
-def _leading(changes: Sequence[FigureChange]) -> list[FigureChange]:
-    """Return the key figures of the page header."""
-    known = [change for change in changes if change.finding != "gone"]
-    return known if len(known) <= MOST_LEADING else known[:LEADING]
 
 
 def _stem(run: RunRecord) -> str:
@@ -222,7 +215,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(filters())  # pyright: ignore[reportUnknownMemberType]
+    made.filters.update(filters() | {"spark": spark})  # pyright: ignore[reportUnknownMemberType]
     names = cast("dict[str, Any]", made.globals)  # pyright: ignore[reportUnknownMemberType]
     names |= {
         "STATUSES": STATUSES,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from markupsafe import Markup
+
 from d1lab.counting import counted
+from d1lab.pages.key_figures import small_spark
+from d1lab.pages.shop_weeks import ShopWeek
 from d1lab.pages.storage import ALL_DATA, file_name
-from d1lab.pages.wording import clip, lead
+from d1lab.pages.wording import clip
 
 if TYPE_CHECKING:
     from d1lab.pages.index import IndexShop
 
-FULL = 200  # shops with their finding; the rows of the others are shorter
+MOST_STARTS = 2  # currencies whose first shop the headline names
+FULL = 200  # shops with their trend; the rows of the others are shorter
 
 _NOTABLE = {
     "failed": ("failed", "failed"),
@@ -32,15 +37,18 @@ class ShopLink(NamedTuple):
 class ShopRow(NamedTuple):
     """One shop of the index."""
 
-    anchor: str
+    anchor: str  # '' for a short row
     name: str
     database: str
     href: str  # of its overview, or else of its first report
+    currency: str | None  # of its amounts, '' if not set; None without an amount
     amount: float | None  # of its first action
     amount_text: str
     meaning: str
     action: str  # its first action
-    finding: str  # of its overview
+    action_href: str
+    week: ShopWeek | None  # of its overview
+    line: Markup  # the trend of its revenue
     links: tuple[ShopLink, ...]  # reports that no overview leads to
     state: str  # such as '1 failed', where that needs attention
 
@@ -58,18 +66,20 @@ def notable(statuses: Iterable[str]) -> str:
 
 
 def _row(shop: IndexShop, *, is_full: bool) -> ShopRow:
-    overview, first = shop.overview, shop.first
-    run = overview.good.run if overview and overview.good else None
+    overview, first, name = shop.overview, shop.first, file_name(shop.shop or ALL_DATA)
     return ShopRow(
-        anchor=f"shop-{file_name(shop.database)}-{file_name(shop.shop or ALL_DATA)}",
+        anchor=f"shop-{file_name(shop.database)}-{name}" if is_full else "",
         name=clip(shop.shop or shop.database, 80),
         database=clip(shop.database, 60),
         href=(overview or shop.entries[0]).link,
+        currency=shop.currency,
         amount=first.amount if first else None,
         amount_text=first.amount_text if first else "",
         meaning=first.meaning_text if first else "",
         action=clip(first.sentence, 90) if first else "",
-        finding=lead(run.verdict.text)[0] if is_full and run and run.verdict else "",
+        week=shop.week,
+        action_href=shop.first_link if is_full else "",
+        line=small_spark(shop.week.revenue) if shop.week and is_full else Markup(""),
         links=() if overview else _links(shop),
         state=notable(entry.status for entry in shop.entries),
     )
@@ -80,14 +90,31 @@ def _links(shop: IndexShop) -> tuple[ShopLink, ...]:
 
 
 def headline(rows: Sequence[ShopRow], shops: int) -> str:
-    """Return where to start, or how many shops there are.
+    """Return what happened, and where to start; or how many shops there are.
 
     Args:
         rows: The rows, with those of reports on all shops.
         shops: The number of shops; 0 if all reports are on all shops.
     """
     count = counted(shops or len(rows), "shop")
-    if not rows or not rows[0].amount:
-        return count
-    first = rows[0]
-    return f"{count}. Start with {first.name}: {first.amount_text} {first.meaning}"
+    changes = [row.week.change for row in rows if row.week and row.week.change is not None]
+    fell = sum(change < 0 for change in changes)
+    told = f"Revenue fell in {fell} of {counted(len(changes), 'shop')} last week."
+    starts = list(_first_of_each(rows))
+    if not starts:
+        return told if changes else count
+    told = told if changes else f"{count}."
+    if len(starts) > MOST_STARTS:
+        return f"{told} Start with the first shop of one of {len(starts)} currencies"
+    return f"{told} Start with " + ", or with ".join(
+        f"{row.name}: {row.amount_text} {row.meaning}" for row in starts
+    )
+
+
+def _first_of_each(rows: Iterable[ShopRow]) -> Iterator[ShopRow]:
+    """Yield the first shop with an amount of each currency."""
+    seen: set[str | None] = set()
+    for row in rows:
+        if row.amount and row.currency not in seen:
+            seen.add(row.currency)
+            yield row

@@ -185,8 +185,8 @@ def meta_to_json(meta: PageMeta) -> dict[str, Any]:
     return {
         "path": meta.path,
         "run": _listed(meta.run).model_dump(mode="json"),
-        "figures": [figure._asdict() for figure in meta.figures],
-        "before": [figure._asdict() for figure in meta.before],
+        "figures": [figure.to_json() for figure in meta.figures],
+        "before": [figure._replace(trend=None)._asdict() for figure in meta.before],
         "actions": [action._asdict() for action in meta.actions],
     }
 

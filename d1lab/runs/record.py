@@ -262,7 +262,7 @@ def recorded_verdict(notebook: dict[str, Any]) -> RecordedVerdict | None:
 
 def save_results(run_dir: Path, figures: list[Figure]) -> Path:
     """Write results.json: one record per key figure."""
-    content = orjson.dumps([f._asdict() for f in figures], option=orjson.OPT_INDENT_2)
+    content = orjson.dumps([f.to_json() for f in figures], option=orjson.OPT_INDENT_2)
     return write(run_dir / RESULTS_FILE, content)
 
 

@@ -26,6 +26,7 @@ from d1lab.errors import InputError, StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
 from d1lab.pages.changes import FigureChange, what_changed
+from d1lab.pages.key_figures import of_first_period
 from d1lab.pages.wording import (
     clip,
     day,
@@ -307,7 +308,7 @@ def _body(report: ReportState, run: RunRecord, actions: Sequence[str]) -> Iterat
     if run.verdict:
         yield prose(clip(run.verdict.text, 600))
     yield from actions
-    changes = [c for c in what_changed(report.figures, report.before) if c.finding != "gone"]
+    changes = of_first_period(what_changed(report.figures, report.before))
     yield from map(_figure_line, changes[:_FIGURES])
     yield f"Data pulled {moment(run.data.pulled_at)}."
     if run.simulated:

@@ -238,7 +238,7 @@ def test_index_compares_with_nothing_where_the_page_does_not(shelf):
     assert "Changes since" not in page.read_text()
 
 
-def _advise(shelf, shop: str, amount: float | None, **fields) -> None:
+def _advise(shelf, shop: str, amount: float | None, currency: str = "", **fields) -> None:
     """A report of a shop with one action, which needs its page written again."""
     run_id = f"r-{shop}-{fields.get('report', 'inventory')}"
     page = shelf.add("2026-05-31", 3, shop=shop, run_id=run_id, **fields)
@@ -246,7 +246,7 @@ def _advise(shelf, shop: str, amount: float | None, **fields) -> None:
     action = Action.of_fields(
         key="order", verb="Order", what="{items}", basis="counted", amount=amount, items=("a", "b")
     )
-    save_actions(run_dir, [action])
+    save_actions(run_dir, [action._replace(currency=currency)])
     write_page(run_dir, shelf.reports)
 
 
@@ -263,10 +263,62 @@ def test_shops_are_listed_by_money_to_act_on_and_lead_to_their_overview(shelf):
     assert shops[2].first is None
     html = shelf.html()
     assert '<a href="demo/poor/overview/latest.html">poor</a>' in html
-    assert "<b>900</b> <span>more a month</span></td><td>Order 2 items</td>" in html
+    order = '<a href="demo/rich/inventory/latest.html#action-order">Order 2 items</a>'
+    assert f"<b>900</b> <span>more a month</span></td><td>{order}</td>" in html
     assert "<h1>3 shops. Start with rich: 900 more a month</h1>" in html
     assert html.index("demo/rich/") < html.index("demo/poor/") < html.index("demo/unknown/")
     assert '<a href="demo/poor/inventory/latest.html">' not in html.partition('id="reports"')[0]
+
+
+def test_shops_of_two_currencies_are_not_compared(shelf):
+    """Those of one currency stay together, the most common one first, without any sum of two."""
+    for shop, amount, currency in (
+        ("small", 5.0, "USD"),
+        ("yen", 99_000.0, "JPY"),
+        ("large", 900.0, "USD"),
+        ("unknown", None, ""),
+    ):
+        _advise(shelf, shop, amount, currency)
+        overview = [code("", Figures.of(_week(currency or "EUR")))]
+        run_id = f"w-{shop}"
+        fields = {"report": "overview", "as_of": "2026-05-31", "run_id": run_id, "shop": shop}
+        write_page(write_run(shelf.reports.parent, overview, **fields), shelf.reports)
+    shops = index_shops(shelf.entries())
+    assert [shop.shop for shop in shops] == ["large", "small", "unknown", "yen"]
+    html = shelf.html()
+    assert "amounts of different currencies are not compared" in html
+    assert re.findall(r'data-g="(\d)"', html) == ["0", "0", "1", "2"]
+    assert re.findall(r"<dt>(Revenue[^<]+)</dt><dd class=\"value\">([^<]+)", html) == [
+        ("Revenue, 2 shops in USD", "$160"),
+        ("Revenue, 1 shop in EUR", "€80"),
+        ("Revenue, 1 shop in JPY", "¥80"),
+    ]
+    first = "Revenue fell in 4 of 4 shops last week. Start with"
+    assert f"{first} large: $900 more a month, or with yen: ¥99,000 more a month" in html
+
+
+def _week(currency: str) -> Figure:
+    trend = {"values": (90.0, 100.0, 80.0), "low": 85.0, "high": 120.0, "period": "Week"}
+    money = {"kind": "money", "unit": currency, "better": "higher"}
+    return Figure.of("revenue", 80.0, trend=trend, **money)
+
+
+def test_the_row_of_a_shop_has_the_week_of_its_overview(shelf):
+    """Revenue, its change, trend, and judgment; nothing where the overview did not run."""
+    run = {"report": "overview", "run_id": "w", "as_of": "2026-05-31"}
+    write_page(
+        write_run(shelf.reports.parent, [code("", Figures.of(_week("USD")))], **run), shelf.reports
+    )
+    shelf.add("2026-05-31", 3, shop="other", run_id="o")
+    html = shelf.html()
+    assert 'Shops unusually low</dt><dd class="value">1 of 1</dd>' in html
+    row, other = (
+        re.search(rf'<tr id="shop-demo-{name}".*', html)[0] for name in ("harbor", "other")
+    )
+    assert '<td data-v="80.0">$80</td><td data-v="-0.2">−20%</td>' in row
+    assert re.search(r'<svg class="spark bad".*<b class="worse">Unusually low</b>', row)
+    assert "<td>–</td><td>–</td><td></td>" in other
+    assert "svg" not in other
 
 
 def test_shops_beyond_a_file_are_in_others_and_found_by_name(shelf, monkeypatch):

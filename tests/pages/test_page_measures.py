@@ -29,7 +29,7 @@ JARGON = (
 """Words that the first screen does not use, unless a tap explains them."""
 
 BEFORE_ACTION = """() => {
-  const first = document.querySelector(".tests tbody tr, .actions li");
+  const first = document.querySelector(".tests tbody tr, .actions li, .shops tbody tr");
   if (!first) return null;
   const folded = "details:not([open]) > :not(summary), .sr, [popover]";
   const asked = ".term, .ask"; // a tap explains it
@@ -180,10 +180,11 @@ def policy_faults(html: str) -> list[str]:
 
 
 def test_pages_of_the_demo_keep_their_limits(tab: Any, demo_project: Path):
-    """Every report, offline: on a phone to a wide screen, read aloud, printed, in high contrast."""
+    """Every report and the index, offline: on any screen, read aloud, printed, in high contrast."""
     pages = sorted((demo_project / "reports").glob("demo/*/*/20*.html"))
     assert len(pages) == len(REPORTS)
     wrong = {page.parent.name: check(tab, page) + media_faults(tab, page) for page in pages}
+    wrong["index"] = check(tab, demo_project / "reports" / "index.html")
     assert {name: faults for name, faults in wrong.items() if faults} == {}
 
 

@@ -32,6 +32,7 @@ LABELS = {
 
 _POSITIONS = {"usual": "Usual", "high": "Unusually high", "low": "Unusually low"}
 _BETTER = {"given_share": "lower"}
+_SUFFIXES = {7: "", 28: "_4_weeks", 91: "_13_weeks"}  # of the names of key figures
 
 
 def verdict(found: Sequence[PeriodFigure], actions: Sequence[Action], currency: str) -> Any:
@@ -39,8 +40,7 @@ def verdict(found: Sequence[PeriodFigure], actions: Sequence[Action], currency: 
     week = next(one for one in found if one.measure == "revenue" and one.length_days == 7)
     text = f"{_moved(week, currency)} {_first(actions)}"
     is_bad = week.usual.position == "low" or bool(actions and actions[0].is_loss)
-    dates = f"Week {_dates(week)}."
-    return {"text": text.strip(), "status": "bad" if is_bad else "neutral", "detail": dates}
+    return {"text": text.strip(), "status": "bad" if is_bad else "neutral"}
 
 
 def _moved(week: PeriodFigure, currency: str) -> str:
@@ -68,20 +68,29 @@ def _first(actions: Sequence[Action]) -> str:
 
 
 def figures(found: Iterable[PeriodFigure], currency: str) -> list[dict[str, Any]]:
-    """Return the week's figures, each with its change and usual range as a note."""
+    """Return the figures of each length of period, the week's first.
+
+    Each has its change and judgment as a note, and its trend with the usual range.
+    """
     return [
         {
-            "metric": one.measure,
+            "metric": one.measure + _SUFFIXES[one.length_days],
             "label": LABELS[one.measure],
             "value": one.value,
             "kind": MEASURES[one.measure],
             "unit": _unit(one, currency),
             "better": _BETTER.get(one.measure, "higher"),
             "note": _note(one, currency),
+            "trend": _trend(one),
         }
         for one in found
-        if one.length_days == 7
     ]
+
+
+def _trend(one: PeriodFigure) -> dict[str, Any]:
+    low, high = _ends(one)
+    name = LENGTHS[one.length_days].capitalize()
+    return {"values": one.values, "low": low, "high": high, "period": name, "dates": _dates(one)}
 
 
 def _unit(one: PeriodFigure, currency: str) -> str:
@@ -96,8 +105,7 @@ def _note(one: PeriodFigure, currency: str) -> str:
         shown = _shown(one.before, one, currency)
         before = f"{shown} before" if one.change is None else f"{_change(one)} vs. {shown}"
     judged = _POSITIONS.get(one.usual.position or "")
-    told = f"{judged} ({_range(one, currency)})" if judged else f"Not judged: {one.usual.reason}"
-    return f"{before}. {told}."
+    return f"{before}. {judged or f'Not judged: {one.usual.reason}'}."
 
 
 def _change(one: PeriodFigure) -> str:
@@ -118,10 +126,16 @@ def _shown(value: float | None, one: PeriodFigure, currency: str) -> str:
 
 
 def _range(one: PeriodFigure, currency: str) -> str:
-    if one.usual.low is None:
-        return UNKNOWN
-    low = max(one.usual.low, 0.0) if one.measure != "gross_margin_rate" else one.usual.low
-    return f"{_shown(low, one, currency)} to {_shown(one.usual.high, one, currency)}"
+    low, high = _ends(one)
+    return UNKNOWN if low is None else " to ".join(_shown(e, one, currency) for e in (low, high))
+
+
+def _ends(one: PeriodFigure) -> tuple[float | None, float | None]:
+    """Return the usual range; only a margin can be below 0."""
+    low, high = one.usual.low, one.usual.high
+    if low is None or high is None or one.measure == "gross_margin_rate":
+        return low, high
+    return max(low, 0.0), max(high, 0.0)
 
 
 def tables(found: Sequence[PeriodFigure], currency: str) -> dict[str, ReportTable]:

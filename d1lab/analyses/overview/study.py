@@ -15,6 +15,9 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 LENGTHS = {7: "week", 28: "4 weeks", 91: "13 weeks"}
 """Lengths of the periods in days, each with its name."""
 
+DRAWN = 13
+"""Periods of a trend."""
+
 MEASURES: dict[str, Literal["money", "integer", "percent"]] = {
     "revenue": "money",
     "orders": "integer",
@@ -51,6 +54,7 @@ class PeriodFigure(NamedTuple):
     value: float | None
     before: float | None  # in the period before; None without one
     usual: Usual  # of the periods before
+    values: tuple[float | None, ...] = ()  # of this and the periods before, oldest first
 
     @property
     def change(self) -> float | None:
@@ -77,7 +81,8 @@ def period_figures(periods: Frame) -> list[PeriodFigure]:
                 values = [_known(value) for value in rows[measure]]
                 before = values[-2] if len(values) > 1 else None
                 judged = usual(values) if values[-1] is not None else _unknown(measure)
-                found.append(PeriodFigure(measure, length, first, last, values[-1], before, judged))
+                one = PeriodFigure(measure, length, first, last, values[-1], before, judged)
+                found.append(one._replace(values=tuple(values[-DRAWN:])))
     return found
 
 

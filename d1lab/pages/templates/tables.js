@@ -47,11 +47,11 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
 }
 
 // Tables: sort by a header, search, and show all rows.
-const key = (cell) => {
+const key = (cell, isNumber) => {
   const text = "v" in cell.dataset ? cell.dataset.v.split(" ").pop() : cell.textContent.trim();
   if (text === "" || text === "\u2013") return null;
   const number = Number(text.replace(/[^\d.eE+\u2212-]/g, "").replace("\u2212", "-"));
-  return cell.className.includes("n") && !Number.isNaN(number) ? number : text.toLowerCase();
+  return isNumber && !Number.isNaN(number) ? number : text.toLowerCase();
 };
 const order = (a, b) => (a === null ? 1 : b === null ? -1 : a < b ? -1 : a > b ? 1 : 0);
 const sort = (table, header) => {
@@ -63,8 +63,10 @@ const sort = (table, header) => {
   header.setAttribute("aria-sort", wanted);
   const top = rows.filter((row) => !row.classList.contains("more")).length;
   const sign = wanted === "descending" ? -1 : 1;
-  const keyed = rows.map((row) => [key(row.cells[header.cellIndex]), row]);
-  keyed.sort(([a], [b]) => (a === null || b === null ? order(a, b) : sign * order(a, b)));
+  const group = (row) => ("within" in header.dataset ? Number(row.dataset.g) : 0); // not compared
+  const isNumber = header.className.includes("n");
+  const keyed = rows.map((row) => [key(row.cells[header.cellIndex], isNumber), row]);
+  keyed.sort(([a, r], [b, s]) => group(r) - group(s) || (a === null || b === null ? order(a, b) : sign * order(a, b)));
   const body = table.tBodies[0];
   body.remove(); // rows that are not in the page are cheap to move
   body.append(...keyed.map(([, row]) => row));
