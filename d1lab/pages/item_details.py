@@ -11,7 +11,8 @@ from d1lab.display import DataTable
 from d1lab.pages.table_layout import NAME_AND_KEY, ShownColumn, layout, row_anchor
 
 FIGURES = 4  # numbers at the top of a drawer
-MOST_BYTES = 40_000  # of all drawers of a page; items beyond are shown in the tables only
+OPEN_BYTES = 16_000  # of the first drawers of a page, which open without scripts
+MOST_BYTES = 400_000  # of all drawers, before packing; items beyond are shown in the tables only
 _WIDTH, _HEIGHT = 320, 56  # units of a drawer's trend
 
 
@@ -40,6 +41,7 @@ class ItemDetails(NamedTuple):
     trends: tuple[DetailTrend, ...]
     facts: tuple[tuple[Markup, Markup], ...]
     lists: tuple[ItemList, ...]  # tables of the page that name the item
+    is_packed: bool = False  # whether a script unpacks it, to keep the page small
 
     @property
     def row(self) -> str:
@@ -48,7 +50,7 @@ class ItemDetails(NamedTuple):
 
 
 def item_details(details: Iterable[DataTable], tables: Sequence[DataTable]) -> list[ItemDetails]:
-    """Return the drawers of a page, in the order of the details.
+    """Return the drawers of a page, in the order of the details: those beyond the first are packed.
 
     Args:
         details: Tables of details; their rows that no table names are left out.
@@ -67,7 +69,7 @@ def item_details(details: Iterable[DataTable], tables: Sequence[DataTable]) -> l
             size += sum(len(str(part)) for part in made)
             if size > MOST_BYTES:
                 return list(found.values())
-            found[anchor] = made
+            found[anchor] = made._replace(is_packed=size > OPEN_BYTES)
     return list(found.values())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -181,10 +182,21 @@ class PageView(NamedTuple):
     drawers: dict[str, ItemDetails]  # by the anchor of the item's row
     terms: UsedTerms
 
-    def drawer(self, column: TableColumn, cell: Any) -> str:
-        """Return the ID of the drawer of a row's item; '' without one."""
-        found = self.drawers.get(row_anchor(column, cell))
-        return found.anchor if found else ""
+    def drawer(self, column: TableColumn, cell: Any) -> ItemDetails | None:
+        """Return the drawer of a row's item; None without one."""
+        return self.drawers.get(row_anchor(column, cell))
+
+    @property
+    def open_drawers(self) -> list[ItemDetails]:
+        """The drawers that open without scripts."""
+        return [one for one in self.drawers.values() if not one.is_packed]
+
+    @property
+    def packed_drawers(self) -> str:
+        """The HTML of the other drawers, compressed; '' without any."""
+        packed = [one for one in self.drawers.values() if one.is_packed]
+        parts: Any = environment().get_template("parts.html").module
+        return pack(parts.drawers(packed)) if packed else ""
 
 
 class Scripts(NamedTuple):
@@ -227,8 +239,13 @@ def environment() -> Environment:
 
 @lru_cache(maxsize=8)
 def asset(name: str) -> str:
-    """Return the text of a style sheet or script in `templates/`."""
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    """Return a style sheet or script in `templates/`, without comments and indentation."""
+    text = (TEMPLATES / name).read_text(encoding="utf-8")
+    if name.endswith(".js"):
+        lines = (line.strip() for line in text.splitlines())
+        return "\n".join(line for line in lines if line and not line.startswith("//"))
+    text = re.sub(r"/\*.*?\*/|\s*\n\s*", " ", text, flags=re.DOTALL)
+    return re.sub(r" *([{};,]) *|(:) ", r"\1\2", text).replace(";}", "}").strip()
 
 
 def own_script(name: str) -> str:

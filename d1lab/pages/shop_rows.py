@@ -37,7 +37,7 @@ class ShopLink(NamedTuple):
 class ShopRow(NamedTuple):
     """One shop of the index."""
 
-    anchor: str  # '' for a short row
+    anchor: str
     name: str
     database: str
     href: str  # of its overview, or else of its first report
@@ -66,9 +66,9 @@ def notable(statuses: Iterable[str]) -> str:
 
 
 def _row(shop: IndexShop, *, is_full: bool) -> ShopRow:
-    overview, first, name = shop.overview, shop.first, file_name(shop.shop or ALL_DATA)
+    overview, first = shop.overview, shop.first
     return ShopRow(
-        anchor=f"shop-{file_name(shop.database)}-{name}" if is_full else "",
+        anchor=f"shop-{file_name(shop.database)}-{file_name(shop.shop or ALL_DATA)}",
         name=clip(shop.shop or shop.database, 80),
         database=clip(shop.database, 60),
         href=(overview or shop.entries[0]).link,

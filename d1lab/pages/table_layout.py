@@ -54,12 +54,15 @@ def row_anchor(column: TableColumn, cell: Any) -> str:
     return f"{column.name.replace('_', '-')}-{slug or digest(text)[:8]}"
 
 
-def opening(cell: Markup, drawer: str) -> Markup:
-    """Return the cell of a name as a link that opens the item's drawer; its key stays beside it."""
+def opening(cell: Markup, drawer: str, is_packed: bool = False) -> Markup:
+    """Return the cell of a name as a link that opens the item's drawer; its key stays beside it.
+
+    A packed drawer's name becomes a link when a script has unpacked it.
+    """
     named = NAME_AND_KEY.fullmatch(cell.unescape())
-    if named is None:
-        return Markup('<a href="#{}">{}</a>').format(drawer, cell)
-    return Markup('<a href="#{}">{}</a> <span>({})</span>').format(drawer, named[1], named[2])
+    text, key = (cell, "") if named is None else (named[1], Markup(" <span>({})</span>"))
+    link = Markup('<data value="{}">{}</data>' if is_packed else '<a href="#{}">{}</a>')
+    return link.format(drawer, text) + (key.format(named[2]) if named else "")
 
 
 class ShownColumn(NamedTuple):
@@ -85,7 +88,7 @@ class ShownColumn(NamedTuple):
         """Return the content of a cell."""
         value = row[self.place]
         if value is None:
-            return Markup('<span class="none" title="not available">–</span>')
+            return Markup('<span class="none">–</span>')
         if isinstance(value, list):
             return _trend(cast("list[float | None]", value))
         shown = _day(value) if self.column.kind == "date" else self.column.shown(value)
@@ -97,14 +100,15 @@ class ShownColumn(NamedTuple):
         value = row[self.place]
         attributes = Markup("")
         if isinstance(value, list):
-            attributes = Markup(' data-v="{}"').format(" ".join(map(str, cast("list[Any]", value))))
+            exact = " ".join(map(_exact, cast("list[Any]", value)))
+            attributes = Markup(' data-v="{}"').format(exact)
         elif self.column.numeric and isinstance(value, int | float):
-            is_exact = str(value) == self.column.shown(value) and not self.ends
-            attributes = Markup("" if is_exact else ' data-v="{}"').format(value)
+            is_exact = _exact(value) == self.column.shown(value) and not self.ends
+            attributes = Markup("" if is_exact else ' data-v="{}"').format(_exact(value))
         elif self.column.kind == "date" and value is not None:
             attributes = Markup(' data-v="{}"').format(value)  # sorted and copied in ISO format
         if self.ends:
-            low, high = ("" if row[end] is None else row[end] for end in self.ends)
+            low, high = ("" if row[end] is None else _exact(row[end]) for end in self.ends)
             attributes += Markup(' data-r="{}|{}"').format(low, high)
         return attributes
 
@@ -128,6 +132,16 @@ class ShownColumn(NamedTuple):
         return Markup(
             '<svg class="{}" aria-hidden="true"><rect x="{:.0f}" width="{:.0f}"/></svg>'
         ).format(css, _BAR - width, width)
+
+
+def _exact(value: Any) -> str:
+    """Return a value as copied: a whole number without a fraction, another with all its digits.
+
+    >>> _exact(171.0), _exact(0.1 + 0.2), _exact("inf")
+    ('171', '0.30000000000000004', 'inf')
+    """
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+    return str(int(value) if is_whole else value)
 
 
 def _day(value: Any) -> str:
@@ -199,7 +213,7 @@ def _trend(values: Sequence[float | None]) -> Markup:
     """Return a line of its own scale from 0, with the last value."""
     known = [value for value in values if value is not None]
     if not known:
-        return Markup('<span class="none" title="not available">–</span>')
+        return Markup('<span class="none">–</span>')
     low, high = min(0.0, *known), max(0.0, *known)
     span, step = (high - low) or 1.0, _TREND / max(len(values) - 1, 1)
     points = " ".join(

@@ -100,12 +100,29 @@ for (const still of document.querySelectorAll(".still")) {
 }
 addEventListener("scroll", () => shown && showTip(shown), { passive: true, capture: true });
 
-// Charts: show static SVG until Vega has drawn the interactive charts.
+// Data packed in the page: gzip in base64.
 const unpack = (id) => {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 };
+const canUnpack = "DecompressionStream" in window;
+
+// Drawers of further items: their names become links.
+const addDrawers = async () => {
+  document.querySelector("main").insertAdjacentHTML("beforeend", await unpack("drawers"));
+  for (const name of document.querySelectorAll("td > data")) {
+    const link = document.createElement("a");
+    link.href = `#${name.value}`;
+    link.append(...name.childNodes);
+    name.replaceWith(link);
+  }
+  if (location.hash.startsWith("#about-")) location.replace(location.href); // it is there now
+  document.documentElement.dataset.drawers = "all";
+};
+if (document.getElementById("drawers") && canUnpack) addDrawers();
+
+// Charts: show static SVG until Vega has drawn the interactive charts.
 const draw = async () => {
   const [specs, vega] = await Promise.all([unpack("specs"), unpack("vega")]);
   const script = document.createElement("script");
@@ -126,4 +143,4 @@ const draw = async () => {
   }
   document.documentElement.dataset.charts = "live";
 };
-if (document.getElementById("specs") && "DecompressionStream" in window) draw();
+if (document.getElementById("specs") && canUnpack) draw();
