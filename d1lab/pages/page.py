@@ -38,7 +38,7 @@ from d1lab.pages.periods import periods_of
 from d1lab.pages.report_cards import report_cards
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
-from d1lab.pages.table_layout import Anchors, row_anchor
+from d1lab.pages.table_layout import MOST_CLASSES, Anchors, column_css, row_anchor, table_class
 from d1lab.pages.terms import UsedTerms
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run
@@ -104,7 +104,7 @@ def _render(
     changes = what_changed(load_results(run_dir), previous.figures)
     listed = "ab_tests" in content.forms  # each test has its figures and its action in its row
     sheets = (*STYLES, "ab_tests.css") if listed else STYLES
-    style = palette_css() + drawing_css() + "".join(map(asset, sheets))
+    style = palette_css() + drawing_css() + "".join(map(asset, sheets)) + column_css()
     page = (
         environment()
         .get_template("page.html")
@@ -227,11 +227,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(filters() | {"spark": spark})  # pyright: ignore[reportUnknownMemberType]
+    made.filters.update(filters() | {"spark": spark, "table_class": table_class})  # pyright: ignore[reportUnknownMemberType]
     names = cast("dict[str, Any]", made.globals)  # pyright: ignore[reportUnknownMemberType]
     names |= {
         "STATUSES": STATUSES,
         "TOP_ROWS": TOP_ROWS,
+        "MOST_CLASSES": MOST_CLASSES,
         "STALE_HOURS": STALE_AFTER // timedelta(hours=1),
     }
     return made

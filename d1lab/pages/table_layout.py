@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from markupsafe import Markup, escape
@@ -13,6 +15,7 @@ from d1lab.display import DataTable
 from d1lab.display.table import TableColumn
 from d1lab.files import digest
 
+MOST_CLASSES = 14  # columns of a table that need no class on each cell
 SHORT, LONG = 14, 40  # limits of the column classes, in characters
 ANCHORED = ("test", "product", "sku", "name", "discount", "discount_code", "code", "customer_id")
 """First columns whose rows can be linked to."""
@@ -88,7 +91,7 @@ class ShownColumn(NamedTuple):
         """Return the content of a cell."""
         value = row[self.place]
         if value is None:
-            return Markup('<span class="none">–</span>')
+            return Markup("–")
         if isinstance(value, list):
             return _trend(cast("list[float | None]", value))
         shown = _day(value) if self.column.kind == "date" else self.column.shown(value)
@@ -129,19 +132,41 @@ class ShownColumn(NamedTuple):
             return Markup("")
         width = max(1.0, _BAR * abs(value) / self.largest)
         css = "bar loss" if value < 0 else "bar"
-        return Markup(
-            '<svg class="{}" aria-hidden="true"><rect x="{:.0f}" width="{:.0f}"/></svg>'
-        ).format(css, _BAR - width, width)
+        start = _BAR - width
+        return Markup('<svg class="{}"><rect x="{:.0f}" width="{:.0f}"/></svg>').format(
+            css, start, width
+        )
 
 
 def _exact(value: Any) -> str:
-    """Return a value as copied: a whole number without a fraction, another with all its digits.
+    """Return a value as copied; a fraction with ten digits, as more would only make pages large.
 
-    >>> _exact(171.0), _exact(0.1 + 0.2), _exact("inf")
-    ('171', '0.30000000000000004', 'inf')
+    >>> _exact(171.0), _exact(123_456_789_012.5), _exact(0.1 + 0.2), _exact("inf")
+    ('171', '123456789012.5', '0.3', 'inf')
     """
-    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-    return str(int(value) if is_whole else value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    if abs(value) < 1e15 and (value.is_integer() or abs(value) > 1e7):
+        return str(int(value) if value.is_integer() else round(value, 4))
+    return f"{value:.10g}"
+
+
+def column_css(most: int = MOST_CLASSES) -> str:
+    """Return the rules for the columns of a table by its class: 'n2' is `n` for the second one."""
+    numbers, short = (
+        ",".join(f".{kind}{place} td:nth-child({place})" for place in range(1, most + 1))
+        for kind in "ns"
+    )
+    return (
+        f"{numbers},{short}{{min-width:0;white-space:nowrap}}"
+        f"{numbers}{{text-align:right;--shown:var(--range);--wide:var(--range-width);--left:4px}}"
+    )
+
+
+def table_class(columns: Sequence[ShownColumn]) -> str:
+    """Return the classes of a table for its columns, such as 'n2 s3'."""
+    shown = enumerate(columns[:MOST_CLASSES], 1)
+    return " ".join(f"{each.css}{place}" for place, each in shown if each.css in ("n", "s"))
 
 
 def _day(value: Any) -> str:
@@ -213,15 +238,17 @@ def _trend(values: Sequence[float | None]) -> Markup:
     """Return a line of its own scale from 0, with the last value."""
     known = [value for value in values if value is not None]
     if not known:
-        return Markup('<span class="none">–</span>')
+        return Markup("–")
     low, high = min(0.0, *known), max(0.0, *known)
     span, step = (high - low) or 1.0, _TREND / max(len(values) - 1, 1)
-    points = " ".join(
-        f"{place * step:.0f},{_TALL - _TALL * (value - low) / span:.0f}"
+    points = [
+        (round(place * step), round(_TALL - _TALL * (value - low) / span))
         for place, value in enumerate(values)
         if value is not None
+    ]
+    moves = " ".join(f"{x - x0} {y - y0}" for (x0, y0), (x, y) in pairwise(points))
+    line = f"M{points[0][0]} {points[0][1]}l{moves or '0 0'}".replace(" -", "-")
+    name = f"from {known[0]:g} to {known[-1]:g}"
+    return Markup('<svg class="trend" role="img" aria-label="{}"><path d="{}"/></svg>').format(
+        name, line
     )
-    name = f"{len(values)} periods, from {known[0]:g} to {known[-1]:g}"
-    return Markup(
-        '<svg class="trend" role="img" aria-label="{}"><polyline points="{}"/></svg>'
-    ).format(name, points)

@@ -3,7 +3,7 @@ const defused = (text) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const number = (text) => (text !== "" && !Number.isNaN(Number(text)) ? text : quoted(defused(text)));
 const ownText = (cell) => {
-  if (cell.querySelector(".none")) return "";
+  if (cell.textContent === "\u2013" || cell.querySelector(".none")) return "";
   const copied = cell.cloneNode(true);
   for (const ask of copied.querySelectorAll(".ask")) ask.remove();
   if ("r" in cell.dataset) for (const range of copied.querySelectorAll("span:not(.none)")) range.remove();
