@@ -137,7 +137,7 @@ def _anchor(share: float) -> str:
 
 def _row(name: str, marks: str, value: str, tip: str, range_: str = "") -> str:
     shown = escape(value) + (tag("span", escape(range_)) if range_ else "")
-    svg = tag("svg", marks or tag("g"), width="100%", height=_ROW, font_size=12, aria_hidden="true")
+    svg = tag("svg", marks or tag("g"), width="100%", height=_ROW, font_size=12)
     cells = f'<span dir="auto">{escape(name)}</span>{svg}<span>{shown}</span>'
     return tag("div", cells, data_tip=tip or None)
 

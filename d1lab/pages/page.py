@@ -246,7 +246,8 @@ def asset(name: str) -> str:
         lines = (line.strip() for line in text.splitlines())
         return "\n".join(line for line in lines if line and not line.startswith("//"))
     text = re.sub(r"/\*.*?\*/|\s*\n\s*", " ", text, flags=re.DOTALL)
-    return re.sub(r" *([{};,]) *|(:) ", r"\1\2", text).replace(";}", "}").strip()
+    text = re.sub(r" *([{};,>]) *|(:) ", r"\1\2", text).replace(";}", "}").strip()
+    return re.sub(r"\b0(?=\.\d)", "", text)
 
 
 def own_script(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from html import escape as escape_text
 from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
@@ -114,6 +115,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "shown_tests": shown_tests,
         "span_text": span_text,
         "variant": per_visitor_text,
+        "verbatim": verbatim,
         "settings_of": settings_of,
         "simulated": simulated,
         "whole": _unbroken,
@@ -190,6 +192,15 @@ def quoted(text: str) -> Markup:
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in parts
     )
+
+
+def verbatim(text: str) -> Markup:
+    """Escape a text between tags; its quotes stay as they are, five times shorter.
+
+    >>> verbatim('x < "1" & y')
+    Markup('x &lt; "1" &amp; y')
+    """
+    return Markup(escape_text(text, quote=False))
 
 
 def settings_of(run: RunRecord) -> str:
