@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,15 @@ from d1lab.display.sources import are_simulated
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 NO_SALES = recommendations.NO_SALES
+ROWS, WEEKS = 20, 26  # of a table, and of the trends in the details
+
+DETAILS = (
+    "product unit_price depth gain gain_low gain_high chance weekly_units weekly_discount advice"
+    " why regular_units expected_units days_of_supply margin_rate break_even_margin plan_orders"
+    " plan_days"
+)
+
+_ADVICE = {"discount": "Discount it", "test": "Test first", "hold": "Keep the regular price"}
 
 
 def verdict(advised: Frame, scored: Frame, horizon_days: int) -> dict[str, str]:
@@ -47,14 +56,36 @@ def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
     return {
         "record": ReportTable(track_record.track(scored), "Track record", track_record.COLUMNS),
         **{
-            decision: ReportTable(of(advised, decision), *declared, limit=20)
+            decision: ReportTable(of(advised, decision), *declared, limit=ROWS)
             for decision, declared in decided.items()
         },
         "reasons": ReportTable(
             recommendations.reasons(advised), "Decisions by reason", "decision why products"
         ),
-        "silent": ReportTable(silent, title, recommendations.SILENT, 20),
+        "silent": ReportTable(silent, title, recommendations.SILENT, ROWS),
     }
+
+
+def details(advised: Frame, found: Estimates, taken: Mapping[str, str]) -> ReportTable:
+    """Return the details of the products in the tables, those of the first rows first.
+
+    Args:
+        advised: Result of `recommendations.advise`.
+        found: Result of `pooling.estimate`.
+        taken: Sentences by SKU of the advice that comes first, as from
+            `overview.product_advice.sentences`.
+    """
+    import pandas as pd
+
+    of, known = recommendations.of, advised[advised["slope"].notna()]
+    lists = [of(advised, decision) for decision in _ADVICE] + [of(known, None)]
+    listed = pd.concat(
+        [part for n in (slice(10), slice(10, ROWS)) for part in (s[n] for s in lists)]
+    )
+    own = listed["decision"].map(_ADVICE).fillna("")
+    shown = listed.assign(advice=[taken.get(s, a) for s, a in zip(listed["sku"], own, strict=True)])
+    detailed = products.with_weeks(shown, found, WEEKS)
+    return ReportTable(detailed, "Products", DETAILS, len(detailed) or 1)
 
 
 def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:

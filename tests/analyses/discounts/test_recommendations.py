@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from d1lab import catalog
 from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
 from d1lab.analyses.discounts.recommendations import STAGED
-from d1lab.analyses.discounts.recommendations_report import to_stage
+from d1lab.analyses.discounts.recommendations_report import details, to_stage
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
@@ -105,6 +106,27 @@ def test_depths_and_orders_a_day_of_the_last_weeks(two_products, tmp_path):
         assert cut["sku"] == "cut"
         assert (cut["least_depth"], cut["most_depth"]) == pytest.approx((0.12, 0.28))
         assert cut["orders_per_day"] == 1
+
+
+def test_details_of_the_first_rows_of_each_table_come_first():
+    """Advice of another report comes before the decision; a product without one has none."""
+    rows = 25
+    advised = pd.DataFrame(
+        {
+            "sku": [f"{name}{place}" for name in ("d", "t", "s") for place in range(rows)],
+            "decision": ["discount"] * rows + ["test"] * rows + [None] * rows,
+            "gain": [100.0 - place for _ in range(3) for place in range(rows)],
+            "regular_units": 1.0,
+            "slope": -1.0,
+        }
+    )
+    history = SimpleNamespace(sales=None, skus=pd.Series([], dtype=str))
+    found = SimpleNamespace(history=history)
+    shown = details(advised, found, {"d1": "Order it"}).frame
+    assert list(shown["sku"][:11]) == [*(f"d{place}" for place in range(10)), "t0"]
+    assert list(shown["sku"][30:32]) == ["d10", "d11"]
+    assert len(shown) == 60
+    assert list(shown["advice"][[0, 1, 10, 20]]) == ["Discount it", "Order it", "Test first", ""]
 
 
 def test_rows_that_change_nothing_are_not_staged():
