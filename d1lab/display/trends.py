@@ -43,7 +43,8 @@ class FigureTrend(NamedTuple):
         low, high = (_number(fields.get(name)) for name in ("low", "high"))
         if not values or (low is None) != (high is None):
             raise InputError("a trend needs values, and both ends of its usual range or neither")
-        return cls(**fields | {"values": values, "low": low, "high": high})
+        known: dict[str, Any] = {**fields, "values": values, "low": low, "high": high}
+        return cls(**known)
 
     @property
     def before(self) -> float | None:
