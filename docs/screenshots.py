@@ -21,7 +21,7 @@ from d1lab.pages.storage import LATEST
 
 IMAGES = Path(__file__).with_name("images")
 DATABASE, SHOP = "demo", "harbor"
-LEAD = "inventory"  # the report on readme.png
+LEAD = "overview"  # the report on readme.png
 HEIGHT = 1200  # of a picture at most, in CSS pixels
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from d1lab.analyses.customers.labels import texts
@@ -30,7 +31,7 @@ LEAST_M_SCORE = 4
 
 COLUMNS = (
     "rfm_group customers share_of_customers spend share_of_spend days_since_purchase "
-    "discounted_share"
+    "discounted_share weekly_revenue"
 )
 LAPSING_COLUMNS = (
     "customer_id rfm_group silent_days usual_gap_days mean_purchase pace discounted_share spend"
@@ -64,6 +65,22 @@ def group_table(customers: Frame) -> Frame:
         share_of_spend=table["spend"] / table["spend"].sum(),
         discounted_share=table["discounted_orders"] / orders.where(orders > 0),
     )
+
+
+def with_weeks(table: Frame, customers: Frame, weeks: Frame) -> Frame:
+    """Add the revenue of each group's customers of today in each of the last weeks, as lists.
+
+    Args:
+        table: Result of `group_table`.
+        customers: Scores with the groups as shown.
+        weeks: Rows of the metric `customer_weeks`.
+    """
+    grouped = customers[["customer_id", "rfm_group"]].merge(weeks, on="customer_id")
+    sums = {
+        group: np.vstack(each.to_list()).sum(axis=0).round(2).tolist()
+        for group, each in grouped.groupby("rfm_group")["weekly_revenue"]
+    }
+    return table.assign(weekly_revenue=[sums.get(group) for group in table["rfm_group"]])
 
 
 def grid(customers: Frame) -> Frame:

@@ -56,11 +56,17 @@ def figures(found: CustomerStudy) -> list[dict[str, Any]]:
     return lifetime_value.figures(found.customers, found.overdue, found.values)
 
 
-def tables(found: CustomerStudy) -> dict[str, ReportTable]:
-    """Return the tables of the report by name."""
+def tables(found: CustomerStudy, weeks: Frame) -> dict[str, ReportTable]:
+    """Return the tables of the report by name.
+
+    Args:
+        found: Results of `study`.
+        weeks: Rows of the metric `customer_weeks`.
+    """
     now, last, values = found.customers, found.labelled.last, found.values
+    grouped = groups.with_weeks(found.groups, now, weeks)
     return {
-        "groups": ReportTable(found.groups, "Groups", groups.COLUMNS),
+        "groups": ReportTable(grouped, "Groups", groups.COLUMNS),
         "moves": ReportTable(
             labels.transitions(last, now),
             f"Group changes {since(last)}",

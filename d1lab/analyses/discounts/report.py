@@ -108,13 +108,14 @@ def figures(found: DiscountStudy) -> tuple[dict[str, Any], ...]:
     return lift, *summary
 
 
-def top_codes(codes: Frame) -> ReportTable:
+def top_codes(codes: Frame, weeks: Frame) -> ReportTable:
     """Return the table of the most used discounts.
 
     Args:
         codes: Rows of the metric `top_codes`.
+        weeks: Rows of the metric `code_weeks`.
     """
-    shown = codes.drop(columns="discount_id")
+    shown = codes.merge(weeks, on="discount_id", how="left").drop(columns="discount_id")
     return ReportTable(shown, "Discounts by discounted order lines", limit=15)
 
 

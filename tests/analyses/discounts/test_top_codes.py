@@ -28,6 +28,15 @@ FROM (VALUES
 """
 
 
+def test_weeks_end_on_the_day_and_count_refunds():
+    """Two weeks to 30 May: 23 May is the last day of the first; a week without a use has 0."""
+    with duckdb.connect() as con:
+        con.execute(LINES)
+        given = {"shop": "s", "until": UNTIL, "weeks": 2}
+        found = evaluate(con, load_metrics()["code_weeks"], given).fetchall()
+    assert found == [("d1", [50.0, 1.0]), ("d2", [0.0, 5.0])]
+
+
 def test_a_period_has_its_days_only():
     """Seven days to 30 May begin on 24 May; refunds reduce the amounts, and are no uses."""
     with duckdb.connect() as con:

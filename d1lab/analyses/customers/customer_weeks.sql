@@ -1,0 +1,37 @@
+-- customer_weeks: revenue of each customer in each of the last weeks, oldest first
+-- unit: money      grain: shop, customer_id      reads: order_lines, walk_in_customers
+-- $until: last day of the last week
+-- $weeks: number of weeks
+-- weekly_revenue: Revenue per week, trend
+-- assert: unique shop, customer_id
+-- assert: len(weekly_revenue) = $weeks::INTEGER
+--
+-- Weeks end on the weekday of `$until`. Revenue is net of refunds, on the day of the refund.
+WITH weekly AS (
+    SELECT
+        shop,
+        customer_id,
+        ($until::DATE - day) // 7                          AS ago,
+        sum(revenue)::DOUBLE                               AS revenue
+    FROM order_lines
+    ANTI JOIN walk_in_customers USING (shop, customer_id)
+    WHERE shop = $shop
+        AND customer_id IS NOT NULL
+        AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
+    GROUP BY ALL
+),
+grid AS (
+    SELECT shop, customer_id, ago
+    FROM (SELECT DISTINCT shop, customer_id FROM weekly)
+    CROSS JOIN (SELECT unnest(range($weeks::INTEGER)) AS ago)
+),
+final AS (
+    SELECT
+        shop,
+        customer_id,
+        list(coalesce(revenue, 0) ORDER BY ago DESC)       AS weekly_revenue
+    FROM grid
+    LEFT JOIN weekly USING (shop, customer_id, ago)
+    GROUP BY shop, customer_id
+)
+SELECT * FROM final ORDER BY customer_id
