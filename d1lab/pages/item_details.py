@@ -11,7 +11,7 @@ from d1lab.display import DataTable
 from d1lab.pages.table_layout import NAME_AND_KEY, ShownColumn, layout, row_anchor
 
 FIGURES = 4  # numbers at the top of a drawer
-OPEN_BYTES = 4_000  # of the first drawers of a page, which open without scripts
+OPEN_BYTES = 3_000  # of the first drawers of a page, which open without scripts
 MOST_BYTES = 400_000  # of all drawers, before packing; items beyond are shown in the tables only
 _WIDTH, _HEIGHT = 320, 56  # units of a drawer's trend
 

@@ -26,6 +26,17 @@ class PageSection(NamedTuple):
     about: Markup = Markup()  # how to read the section; shown on request
 
     @property
+    def anchor(self) -> str:
+        """ID of the section, from its title."""
+        return f"part-{re.sub(r'[^a-z0-9]+', '-', self.title.striptags().lower()).strip('-')[:60]}"
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of its first table; None without one."""
+        tables = (block.value for block in self.blocks if block.form == "table")
+        return next((table.total_rows for table in tables), None)
+
+    @property
     def is_intro(self) -> bool:
         """Whether it is text before the first heading; below a headline, it can wait."""
         return not self.title and all(block.form == "prose" for block in self.blocks)

@@ -43,6 +43,19 @@ def test_group_table_is_in_shopifys_order_and_adds_up():
     assert groups.best_share(table) == pytest.approx(400 / 450)
 
 
+def test_weekly_revenue_of_a_group_is_that_of_its_customers():
+    """Customers without an order in these weeks add nothing; a group of them has no trend."""
+    rows = [{"rfm_group": "Champions"}] * 3 + [{"rfm_group": "Dormant"}]
+    customers = _customers(rows)
+    weeks = pd.DataFrame(
+        {"customer_id": ["c0", "c2", "x"], "weekly_revenue": [[1, 2], [0, 3], [9, 9]]}
+    )
+    table = groups.with_weeks(groups.group_table(customers), customers, weeks)
+    assert table["weekly_revenue"].tolist() == [[1, 5], None]
+    none = groups.with_weeks(groups.group_table(customers), customers, weeks.head(0))
+    assert none["weekly_revenue"].tolist() == [None, None]
+
+
 def test_group_table_without_groups_is_empty():
     """Without scores, there is no row and no share."""
     table = groups.group_table(_customers([{"rfm_group": None}]))
