@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from d1lab.charts.theme import PALETTE
-from d1lab.display import DataTable, Figure, Figures
+from d1lab.display import DataTable, Figure
 from d1lab.display.details import Details
 from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
