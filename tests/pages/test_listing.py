@@ -90,6 +90,6 @@ def test_older_pages_are_counted_but_not_listed(shelf):
     for day in range(1, 13):
         shelf.add(day)
     [(found,), _] = shelf.read()
-    assert [page.title for page in found.earlier] == [f"{d} May 2026" for d in range(11, 5, -1)]
+    assert [page.title for page in found.earlier] == [f"May {d}, 2026" for d in range(11, 5, -1)]
     assert len(found.earlier) == EARLIER
     assert len(found.values) == 12

@@ -126,7 +126,12 @@ def test_details_of_the_first_rows_of_each_table_come_first():
     assert list(shown["sku"][:11]) == [*(f"d{place}" for place in range(10)), "t0"]
     assert list(shown["sku"][30:32]) == ["d10", "d11"]
     assert len(shown) == 60
-    assert list(shown["advice"][[0, 1, 10, 20]]) == ["Discount it", "Order it", "Test first", ""]
+    assert list(shown["advice"].iloc[[0, 1, 10, 20]]) == [
+        "Discount it",
+        "Order it",
+        "Test first",
+        "",
+    ]
 
 
 def test_rows_that_change_nothing_are_not_staged():
