@@ -154,7 +154,7 @@ def _exact(value: Any) -> str:
 def column_css(most: int = MOST_CLASSES) -> str:
     """Return the rules for the columns of a table by its class: 'n2' is `n` for the second one."""
     numbers, short = (
-        ",".join(f".{kind}{place} td:nth-child({place})" for place in range(1, most + 1))
+        ",".join(f".{kind}{place}>tbody>tr>:nth-child({place})" for place in range(1, most + 1))
         for kind in "ns"
     )
     return (

@@ -356,11 +356,7 @@ def test_charts_show_their_numbers(page):
         frame, "code", "share", title="T", description="D.", kinds={"share": "percent"}
     )
     html = page([code("", chart)])
-<<<<<<< HEAD
-    assert re.search(r"<th class=\"s\">A</th>\s*<td class=\"n\" data-v=\"0.25\">25.0%</td>", html)
-=======
-    assert re.search(r"<td>A</td>\s*<td data-v=\"0.25\">25.0%</td>", html)
->>>>>>> fe0fb65 (Draw what each discount gave away per week, and the revenue per week of each customer group)
+    assert re.search(r"<th>A</th>\s*<td data-v=\"0.25\">25.0%</td>", html)
     assert 'aria-label="D."' in html
 
 

@@ -111,7 +111,7 @@ const canUnpack = "DecompressionStream" in window;
 // Drawers of further items: their names become links.
 const addDrawers = async () => {
   document.querySelector("main").insertAdjacentHTML("beforeend", await unpack("drawers"));
-  for (const name of document.querySelectorAll("td > data")) {
+  for (const name of document.querySelectorAll(".data data")) {
     const link = document.createElement("a");
     link.href = `#${name.value}`;
     link.append(...name.childNodes);
