@@ -27,7 +27,7 @@ class DetailTrend(NamedTuple):
     """A series of an item, oldest first."""
 
     title: Markup
-    told: str  # the last value, and the largest one
+    told: str  # the last value, and the largest one, as the picture shows them
     svg: Markup
 
 
@@ -113,9 +113,7 @@ def _trend(column: ShownColumn, values: Sequence[float | None]) -> DetailTrend:
         if value is not None and value > 0
     )
     told = f"last {known[-1]:,g}, most {max(known):,g}" if known else ""
-    label = f"{len(values)} values: {told}"
     svg = Markup(
-        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">'
-        '<path d="{}"/></svg>'
-    ).format(_WIDTH, _HEIGHT, label, bars)
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true"><path d="{}"/></svg>'
+    ).format(_WIDTH, _HEIGHT, bars)
     return DetailTrend(column.header, told, svg)

@@ -133,9 +133,9 @@ class ShownColumn(NamedTuple):
         width = max(1.0, _BAR * abs(value) / self.largest)
         css = "bar loss" if value < 0 else "bar"
         start = _BAR - width
-        return Markup('<svg class="{}"><rect x="{:.0f}" width="{:.0f}"/></svg>').format(
-            css, start, width
-        )
+        return Markup(
+            '<svg class="{}" aria-hidden="true"><rect x="{:.0f}" width="{:.0f}"/></svg>'
+        ).format(css, start, width)
 
 
 def _exact(value: Any) -> str:
