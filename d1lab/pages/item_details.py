@@ -114,6 +114,7 @@ def _trend(column: ShownColumn, values: Sequence[float | None]) -> DetailTrend:
     )
     told = f"last {known[-1]:,g}, most {max(known):,g}" if known else ""
     svg = Markup(
-        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true"><path d="{}"/></svg>'
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
+        '<path d="{}"/></svg>'
     ).format(_WIDTH, _HEIGHT, bars)
     return DetailTrend(column.header, told, svg)
