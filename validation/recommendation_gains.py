@@ -185,7 +185,8 @@ Nothing in one shop's data shows by how much its mean elasticity is misestimated
 products share that error. Where shops differ, errors in both directions balance. If all shops had
 the same mean, and a discount hardly paid, it would be recommended in the shops that err toward it,
 and the few expected gains would be too high there. The same holds of cells above whose products
-hardly ever reach break-even: this cannot be corrected from one shop's data.
+hardly ever reach break-even. The error of a shop cannot be seen in its own data; how much of the
+rest is due to the lower bound on the spread was not examined.
 
 {same_sum}
 

@@ -109,8 +109,10 @@ UNSTRUCTURED = """() => {
   for (const search of document.querySelectorAll("[data-find]"))
     if (!document.querySelector(`[data-found="${search.dataset.find}"][role=status]`))
       wrong.push(`nothing tells what a search finds in ${search.dataset.find}`);
-  for (const cell of document.querySelectorAll("tbody .s"))
-    if (getComputedStyle(cell).whiteSpace !== "nowrap") wrong.push(`wrapped: ${cell.textContent}`);
+  for (const table of document.querySelectorAll("table"))
+    for (const [, place] of table.className.matchAll(/(?:^| )s([0-9]+)/g))
+      for (const cell of table.querySelectorAll(`:scope > tbody > tr > :nth-child(${place})`))
+        if (getComputedStyle(cell).whiteSpace !== "nowrap") wrong.push(cell.textContent);
   return wrong;
 }"""
 """What a screen reader misses: headings, names, headers of rows, findings; and broken words."""
