@@ -38,7 +38,7 @@ def print_pruned(found: list[PrunedDatabase], *, dry_run: bool, as_json: bool) -
         size = sum(each.bytes for each in found)
         names = counted(len({each.name for each in found}), "database")
         would = "would be " if dry_run else ""
-        echo_err(f"fleet prune: {size:,} bytes of {names} {would}deleted")
+        echo_err(f"fleet prune: {counted(size, 'byte')} of {names} {would}deleted")
 
 
 def print_result(result: FleetResult, seconds: float, *, as_json: bool) -> None:
