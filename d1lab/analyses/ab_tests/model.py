@@ -149,10 +149,10 @@ def clean(variant: Variant) -> Variant:
 def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
     """Return the SHA-256 of all inputs of a decision.
 
-    Sums count to twelve digits: the order in which rows were added decides about the rest.
+    Numbers count to twelve digits: the order in which rows were added decides about the rest.
     """
     plain = [Look(_sums_only(look.a), _sums_only(look.b), look.elapsed) for look in looks]
-    declared = plan[:-1] if plan.unit == "visitor" else plan
+    declared = [_twelve_digits(each) for each in (plan[:-1] if plan.unit == "visitor" else plan)]
     everything = {"version": version, "plan": declared, "looks": plain}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -161,7 +161,11 @@ def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
 def _sums_only(variant: Variant) -> Any:
     """Leave out a covariate that is not known, so that older decisions keep their hash."""
     known = variant[:6] if set(variant[6:]) == {None} else variant
-    return [float(f"{sum_:.12g}") if isinstance(sum_, float) else sum_ for sum_ in known]
+    return [_twelve_digits(each) for each in known]
+
+
+def _twelve_digits(value: Any) -> Any:
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def rates(a: Sequence[Variant], b: Sequence[Variant]) -> Rates:

@@ -174,6 +174,17 @@ def test_an_unknown_covariate_does_not_change_the_hash():
     assert len(hashes) == 3
 
 
+def test_the_order_of_rows_does_not_change_the_hash():
+    """Sums of the same numbers, added in another order, differ in the last digits."""
+    looks = [Look(A.sums()._replace(revenue=total), B.sums()) for total in (0.1 + 0.2 + 0.3, 0.6)]
+    plans = [BY_REVENUE._replace(money_inflation=4.866975468657 + last) for last in (1e-15, 2e-15)]
+    assert plans[0] != plans[1]
+    hashes = {inputs_hash([look], plan, "v") for look in looks for plan in plans}
+    assert len(hashes) == 1
+    other = BY_REVENUE._replace(money_inflation=4.8669754687)
+    assert inputs_hash([looks[0]], other, "v") not in hashes
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
