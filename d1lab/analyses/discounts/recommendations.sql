@@ -13,7 +13,7 @@
 -- week, those without a sale included, times the weeks of the horizon; for a product that is always
 -- discounted, units of its average week. unit_price: of regular weeks, or else the list price. The
 -- depths are the 10th and 90th percentiles of promoted weeks. recent_price: per unit in the last 13
--- weeks.
+-- weeks. Money is summed as decimals, so that a price does not depend on the order of rows.
 WITH lines AS (
     SELECT *, ($until::DATE - day) // 7 AS weeks_ago
     FROM order_lines
@@ -28,8 +28,8 @@ weeks AS (
         weeks_ago,
         max(product_title)                                          AS product_title,
         sum(units)                                                  AS units,
-        sum(revenue)::DOUBLE                                        AS revenue,
-        sum(revenue + discount_amount)::DOUBLE                      AS listed,
+        sum(revenue)                                                AS revenue,
+        sum(revenue + discount_amount)                              AS listed,
         coalesce(sum(discount_amount)::DOUBLE / nullif(sum(revenue + discount_amount)::DOUBLE, 0), 0)
                                                                     AS depth
     FROM lines
@@ -40,8 +40,8 @@ skus AS (
         sku,
         max(product_title)                                          AS product_title,
         coalesce(
-            sum(revenue) FILTER (depth < .02) / sum(units) FILTER (depth < .02),
-            sum(listed) / sum(units)
+            (sum(revenue) FILTER (depth < .02))::DOUBLE / sum(units) FILTER (depth < .02),
+            sum(listed)::DOUBLE / sum(units)
         )                                                           AS unit_price,
         count(*) FILTER (depth < .02) = 0                           AS always_discounted,
         CASE WHEN count(*) FILTER (depth < .02) > 0
@@ -49,7 +49,8 @@ skus AS (
                 / (max(weeks_ago) + 1 - count(*) FILTER (depth >= .02))
             ELSE sum(units) / (max(weeks_ago) + 1) END
             * $horizon_days::INTEGER / 7                            AS regular_units,
-        sum(revenue) FILTER (weeks_ago < 13) / sum(units) FILTER (weeks_ago < 13)  AS recent_price,
+        (sum(revenue) FILTER (weeks_ago < 13))::DOUBLE / sum(units) FILTER (weeks_ago < 13)
+                                                                    AS recent_price,
         quantile_cont(depth, .1) FILTER (depth >= .05)              AS least_depth,
         quantile_cont(depth, .9) FILTER (depth >= .05)              AS most_depth,
         count(*) FILTER (depth >= .05)                              AS promoted_weeks
