@@ -64,6 +64,8 @@ def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
 
     >>> digits_for([12.5], "money", "EUR"), digits_for([12.5], "money", "JPY")
     (2, 0)
+    >>> digits_for([0.5], "number"), digits_for([0.0], "number")
+    (3, 0)
     """
     if kind == "percent":
         return 1
@@ -75,7 +77,7 @@ def digits_for(values: list[Any], kind: Kind, unit: str = "") -> int:
         return 0
     if largest >= 1:
         return 1 if largest >= 10 else 2
-    return 3
+    return 3 if largest else 0
 
 
 def show(value: Any, kind: Kind = "number", unit: str = "", digits: int | None = None) -> str:

@@ -45,8 +45,8 @@ REASONS = {
     ),
     "unknown_weeks": "too many weeks without stock data",
     "uncalibrated": (
-        "fewer than 100 backtest windows across all products, so no interval and no "
-        "reorder quantity"
+        "fewer than 100 backtest windows across all products, so no interval, and the reorder "
+        "quantity has no safety stock"
     ),
 }
 """Reasons for a missing forecast or interval, in words; the first one that applies is used."""

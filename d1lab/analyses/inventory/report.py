@@ -207,10 +207,12 @@ def to_stage(found: InventoryStudy, until: date) -> Frame:
 def assumptions(found: InventoryStudy) -> str:
     """Return a note on the assumptions of the reorder quantities."""
     plan = found.plan
+    safety = f"service level {plan.service_level:.0%}, independent daily forecast errors"
+    if found.products["forecast_reason"].eq("uncalibrated").any():
+        safety = "no safety stock (too little history to tell how much sales vary)"
     return (
         f"Reorder assumptions: lead time {plan.lead_days} days, no open purchase "
-        f"orders, order period {plan.order_days} days, service level "
-        f"{plan.service_level:.0%}, independent daily forecast errors. The reorder "
+        f"orders, order period {plan.order_days} days, {safety}. The reorder "
         "quantity is 0 while stock is above the reorder point, even if days of "
         "supply (an average over the whole period) is below the lead time because "
         "sales have slowed."

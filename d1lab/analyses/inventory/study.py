@@ -115,14 +115,15 @@ def _with_intervals(rated: Frame, weeks: Frame) -> Frame:
 def _with_forecast(products: Frame, found: DemandForecast, plan: Assumptions) -> Frame:
     demand = found.demand._asdict()
     reason = demand.pop("reason")
+    expected, service = demand["forecast_units"], demand["service_units"]
+    bare = np.isfinite(expected) & np.isnan(service)
     order = reorder(
-        demand["forecast_units"],
-        demand["service_units"],
+        expected,
+        np.where(bare, expected, service),
         products["ending_units"],
         lead_days=plan.lead_days,
         cover_days=plan.order_days,
     )
-    bare = np.isfinite(demand["forecast_units"]) & np.isnan(demand["service_units"])
     reason = np.where(bare, "uncalibrated", reason)
     planned = products.assign(**demand, **order._asdict(), forecast_reason=reason)
     # Units on hand are unknown if coverage is low or stock is not tracked.

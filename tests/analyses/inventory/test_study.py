@@ -197,16 +197,18 @@ def test_cover_gives_every_product_a_figure_or_a_reason(found):
     assert set(evidence.known(table).index) == set(table.index) - {"P01", "P03"}
 
 
-def test_order_abstains_where_too_few_windows_make_an_interval(lab):
-    """Two products are too few for quantiles: a forecast, no reorder quantity, and a reason."""
+def test_order_has_no_safety_stock_where_too_few_windows_make_an_interval(lab):
+    """Two products are too few for quantiles: an order of the expected demand, and a reason."""
     stock = lab.metric("turnover", until=UNTIL, days=90).head(2)
     weeks = lab.metric("weekly_demand", until=UNTIL, weeks=104)
     discounts = estimate(lab.metric("discount_weeks", until=UNTIL, days=364))
     found = study(stock, weeks[weeks["sku"].isin(stock["sku"])], discounts, until=UNTIL)
     first = found.products.iloc[0]
     assert first["forecast_units"] > 0
-    assert np.isnan(first["order_units"])
+    assert np.isnan(first["service_units"])
+    assert first["reorder_point"] == pytest.approx(first["forecast_units"] / 28 * 14)
     assert first["forecast_reason"] == "uncalibrated"
+    assert "no safety stock (too little history" in words.assumptions(found)
     table = evidence.refused(found).set_index("figure")
     assert table.loc["Forecast and reorder quantity", "reason"].startswith(
         "fewer than 100 backtest windows"
