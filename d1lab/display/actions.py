@@ -17,6 +17,7 @@ import orjson
 from d1lab.counting import counted
 from d1lab.display.notebook_style import framed
 from d1lab.display.values import UNKNOWN, as_text, money, plain, show
+from d1lab.display.words import prose
 from d1lab.errors import InputError, UnknownName
 from d1lab.files import write
 
@@ -137,6 +138,12 @@ class Action(NamedTuple):
             return told
         ends = [_whole(end, self.currency) for end in (self.low, self.high)]
         return f"{told}, {ends[0]} to {ends[1]}"
+
+    @property
+    def line(self) -> str:
+        """The amount, the sentence, and the basis, as on the page, for messages and links."""
+        worth = "" if self.amount is None else f"{self.amount_text} {self.meaning_text}: "
+        return f"{worth}{prose(self.sentence)} ({self.basis_text})"
 
     @property
     def is_loss(self) -> bool:

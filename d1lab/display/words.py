@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -77,3 +78,13 @@ class Note(NamedTuple):
             "text/plain": self.text,
             "text/html": framed(f'<p class="{self.tone}">{escape(self.text)}</p>'),
         }
+
+
+def prose(text: str) -> str:
+    """Replace hyphens by minus signs and put percent signs next to their number.
+
+    >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
+    '−8% on the 30 days to 2018-01-01 (95% interval)'
+    """
+    closed = re.sub(r"(?<=\d)[ \N{NO-BREAK SPACE}]%(?!\w)", "%", text)
+    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", closed)

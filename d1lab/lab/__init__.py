@@ -7,12 +7,13 @@
     lab.search("winter sock")                 discounts, codes, products, customers, tests
     lab.describe()                            all tables: rows, age, key, columns, null shares
     lab.stage(frame, table="inventory_impact")
+    lab.share("order")                        link to one action, test, or product on a page
 
 Modules: opening (open), lab (Lab), tables (lab.tables), query (SQL and its errors), display and
 charting (verdict, figures, table, chart, note, stop), metric_calls (metric, metrics), dictionary
 (describe), freshness (age, simulated, quarantined), app_shops and push_tables (the app's own
-tables), magic (%%d1), controls (widgets of parameters), labextensions (d1lab's part of JupyterLab,
-in JavaScript).
+tables), sharing (share), magic (%%d1), controls (widgets of parameters), labextensions (d1lab's
+part of JupyterLab, in JavaScript).
 """
 
 from d1lab.lab.freshness import Freshness

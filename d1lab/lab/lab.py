@@ -20,6 +20,7 @@ from d1lab.lab.local_tables import LocalTables, Namespace, callers_names, local_
 from d1lab.lab.metric_calls import MetricsMixin
 from d1lab.lab.overview import overview
 from d1lab.lab.plan import Plan, explained
+from d1lab.lab.sharing import SharingMixin
 from d1lab.lab.tables import WarehouseTables
 from d1lab.metrics import check_parameters
 from d1lab.parameter_types import as_day
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Lab(DisplayMixin, ActionsMixin, MetricsMixin):  # pyright: ignore[reportIncompatibleVariableOverride]
+class Lab(DisplayMixin, ActionsMixin, SharingMixin, MetricsMixin):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A read-only warehouse with tables, SQL, metrics, display helpers, and staging.
 
     Args:

@@ -51,5 +51,6 @@ def open(
         keeps_results=True,
     )
     lab.currency, lab.plan = chosen.currency_of(lab.shop), chosen.plan
+    lab.reports_dir, lab.pages_url = settings.reports_dir, settings.notify.pages_url
     notebook.set_up(lab, is_watched=settings.run_dir is None)
     return lab

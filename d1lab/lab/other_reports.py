@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -42,7 +42,27 @@ def other_reports(run_dir: Path, shop: str, *, in_run: bool) -> list[OtherReport
         in_run: Whether it is a run of `d1lab run`; otherwise the newest run of each report counts.
     """
     runs = run_dir.parent
-    folders: Iterable[Path] = summarized_runs(run_dir) if in_run else _newest(runs, shop)
+    return _reports(summarized_runs(run_dir)) if in_run else newest_reports(runs, shop)
+
+
+def newest_reports(runs: Path, shop: str) -> list[OtherReport]:
+    """Return the run of the newest day of each report of a shop, without what-if runs, by name.
+
+    Args:
+        runs: Folder of the runs of a database.
+        shop: Name of the shop; '' for reports on all data.
+    """
+    newest: dict[str, tuple[str, Path]] = {}
+    for path in sorted(runs.glob("*/run.json")):
+        record = _record(path)
+        is_standard = not set(record.get("given", ())) - {"shop", "as_of"}
+        if record.get("shop") == shop and record.get("status") == "done" and is_standard:
+            report, day = str(record.get("report")), record.get("as_of") or ""
+            newest[report] = max(newest.get(report, ("", path.parent)), (day, path.parent))
+    return _reports(folder for _, folder in newest.values())
+
+
+def _reports(folders: Iterable[Path]) -> list[OtherReport]:
     found = [report for folder in folders if (report := _read(folder)) is not None]
     return sorted(found, key=lambda report: report.report)
 
@@ -60,19 +80,6 @@ def _after(run_dir: Path) -> dict[str, str]:
 def summarized_runs(run_dir: Path) -> list[Path]:
     """Return the folders of the runs that a run summarizes; empty for other reports."""
     return [run_dir.parent / run_id for run_id in _after(run_dir).values() if run_id]
-
-
-def _newest(runs: Path, shop: str) -> Iterator[Path]:
-    """Yield the newest successful run of each report of a shop, without what-if runs."""
-    seen: set[str] = set()
-    for path in sorted(runs.glob("*/run.json"), reverse=True):
-        record = _record(path)
-        is_standard = not set(record.get("given", ())) - {"shop", "as_of"}
-        name = str(record.get("report"))
-        if record.get("shop") == shop and record.get("status") == "done" and is_standard:
-            if name not in seen:
-                yield path.parent
-            seen.add(name)
 
 
 def _record(path: Path) -> dict[str, Any]:

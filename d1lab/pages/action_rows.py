@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from d1lab.display.actions import Action
-from d1lab.pages.storage import file_name
+from d1lab.page_places import file_name
 
 SHOWN = 6  # actions before "Show all"
 WIDTH, DOT = 120.0, 3.5  # of the drawn range

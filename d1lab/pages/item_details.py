@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 from markupsafe import Markup
 
 from d1lab.display import DataTable
-from d1lab.pages.table_layout import NAME_AND_KEY, ShownColumn, layout, row_anchor
+from d1lab.display.anchors import NAME_AND_KEY, row_anchor
+from d1lab.pages.table_layout import ShownColumn, layout
 
 FIGURES = 4  # numbers at the top of a drawer
 OPEN_BYTES = 3_000  # of the first drawers of a page, which open without scripts

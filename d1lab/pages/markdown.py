@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from d1lab.pages.wording import prose
+from d1lab.display.words import prose
 
 LOWEST, HIGHEST = 2, 4
 """Heading levels in a notebook's text; the title of the page is the only h1."""

@@ -25,6 +25,7 @@ from d1lab.charts.theme import palette_css
 from d1lab.config import STALE_AFTER
 from d1lab.display import Figure
 from d1lab.display.actions import load_actions
+from d1lab.display.anchors import row_anchor
 from d1lab.display.table import TableColumn
 from d1lab.errors import InputError
 from d1lab.outbox import read_notes
@@ -38,7 +39,7 @@ from d1lab.pages.periods import periods_of
 from d1lab.pages.report_cards import report_cards
 from d1lab.pages.storage import place, store_page
 from d1lab.pages.svg import Script, bundle, csp_hash, pack
-from d1lab.pages.table_layout import MOST_CLASSES, Anchors, column_css, row_anchor, table_class
+from d1lab.pages.table_layout import MOST_CLASSES, Anchors, column_css, table_class
 from d1lab.pages.terms import UsedTerms
 from d1lab.pages.wording import STATUSES, day, filters, freshness, next_steps
 from d1lab.runs.record import LOG_FILE, NOTEBOOK_FILE, RunRecord, load_results, load_run

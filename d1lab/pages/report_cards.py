@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from d1lab.errors import InputError
 from d1lab.lab.other_reports import summarized_runs
-from d1lab.pages.storage import file_name
+from d1lab.page_places import file_name
 from d1lab.runs.record import RunRecord, load_run
 
 _log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from d1lab.counting import counted
+from d1lab.page_places import ALL_DATA, file_name
 from d1lab.pages.key_figures import small_spark
 from d1lab.pages.shop_weeks import ShopWeek
-from d1lab.pages.storage import ALL_DATA, file_name
 from d1lab.pages.wording import clip
 
 if TYPE_CHECKING:

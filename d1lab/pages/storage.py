@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,12 +22,12 @@ from d1lab.display import Figure
 from d1lab.display.actions import Action
 from d1lab.errors import InputError
 from d1lab.files import digest, link, write
+from d1lab.page_places import report_place
 from d1lab.runs.record import RunRecord
 
 _log = logging.getLogger(__name__)
 
 LATEST = "latest.html"
-ALL_DATA = "_"  # folder of reports for all data, instead of a shop
 KEPT, KEPT_ACTIONS = 6, 3  # key figures and actions in the metadata
 LOCK = ".lock"
 LOCK_SECONDS = 60.0
@@ -50,15 +49,8 @@ def place(reports_dir: Path, run: RunRecord) -> Path:
     chosen = json.dumps(run.chosen, sort_keys=True, default=str)
     mark = f"-{_digest(chosen)}" if run.chosen else ""
     status = "" if run.status == "done" else f"-{run.status}"
-    shop = file_name(run.shop) if run.shop else ALL_DATA
-    folder = reports_dir / file_name(run.database) / shop / file_name(run.report)
-    return folder / f"{day}{mark}{status}.html"
-
-
-def file_name(text: str) -> str:
-    """Convert a name to one path segment; a changed name gets a hash of the original."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:60]
-    return safe if safe and safe == text != ALL_DATA else f"{safe or 'shop'}-{_digest(text)}"
+    folder = report_place(run.database, run.shop, run.report)
+    return reports_dir / folder / f"{day}{mark}{status}.html"
 
 
 @contextmanager

@@ -12,18 +12,14 @@ from markupsafe import Markup, escape
 
 from d1lab.charts.scales import day_in_words
 from d1lab.display import DataTable
+from d1lab.display.anchors import NAME_AND_KEY, row_anchor
 from d1lab.display.table import TableColumn
-from d1lab.files import digest
 
 MOST_CLASSES = 14  # columns of a table that need no class on each cell
 SHORT, LONG = 14, 40  # limits of the column classes, in characters
-ANCHORED = ("test", "product", "sku", "name", "discount", "discount_code", "code", "customer_id")
-"""First columns whose rows can be linked to."""
 
 _FIGURE = re.compile(r"[<>≤≥]? ?[+−-]?[$€£]?[\d,]+(\.\d+)?( ?%)?")
 _LEVEL = re.compile(r"\d+%")
-NAME_AND_KEY = re.compile(r"(.*\S)\s*\(([^()]+)\)", re.DOTALL)
-"""Such as 'Dark roast beans (8090537)': the name of a product, and its SKU."""
 _BAR, _TREND, _TALL = 48, 64, 16  # pixels of the pictures in cells, as in style.css
 
 
@@ -45,16 +41,6 @@ class Anchors:
             return ""
         self._taken.add(name)
         return name
-
-
-def row_anchor(column: TableColumn, cell: Any) -> str:
-    """Return the name of a row by its first column; '' if its rows have no anchors."""
-    if column.name not in ANCHORED or cell is None:
-        return ""
-    text = str(cell)
-    named = NAME_AND_KEY.fullmatch(text)
-    slug = re.sub(r"[^a-z0-9]+", "-", (named[2] if named else text).lower()).strip("-")[:60]
-    return f"{column.name.replace('_', '-')}-{slug or digest(text)[:8]}"
 
 
 def opening(cell: Markup, drawer: str, is_packed: bool = False) -> Markup:

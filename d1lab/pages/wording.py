@@ -14,6 +14,7 @@ from d1lab.config import STALE_AFTER
 from d1lab.counting import counted
 from d1lab.d1.limits import bill, price
 from d1lab.display.sources import simulated
+from d1lab.display.words import prose
 from d1lab.pages.ab_test_rows import per_visitor_text, shown_tests, span_text
 from d1lab.pages.table_layout import layout, opening
 from d1lab.runs.record import RunRecord, setting
@@ -146,16 +147,6 @@ def moment(value: datetime | None) -> str:
 def clip(text: str, longest: int = 200) -> str:
     """Cut a text for display."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def prose(text: str) -> str:
-    """Replace hyphens by minus signs and put percent signs next to their number.
-
-    >>> prose("-8% on the 30 days to 2018-01-01 (95 % interval)")
-    '−8% on the 30 days to 2018-01-01 (95% interval)'
-    """
-    closed = re.sub(r"(?<=\d)[ \N{NO-BREAK SPACE}]%(?!\w)", "%", text)
-    return re.sub(r"(?<![\w.,)-])-(?=\.?\d)", "\N{MINUS SIGN}", closed)
 
 
 def lead(text: str, longest: int = 110) -> tuple[str, str]:

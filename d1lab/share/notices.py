@@ -22,6 +22,7 @@ from d1lab.config import STALE_AFTER, Settings
 from d1lab.counting import counted
 from d1lab.display import Figure
 from d1lab.display.actions import Action, load_actions
+from d1lab.display.words import prose
 from d1lab.errors import InputError, StaleDataError
 from d1lab.jobs.ledger import LedgerEntry, RunLedger
 from d1lab.lab.freshness import freshness
@@ -32,7 +33,6 @@ from d1lab.pages.wording import (
     day,
     failure,
     moment,
-    prose,
     sentence,
     settings_of,
     simulated,
@@ -284,9 +284,8 @@ def _actions(report: ReportState, page: str | None, settings: Settings) -> list[
     """Return the first actions by money, each with a link to it on the page."""
     lines: list[str] = []
     for place, action in enumerate(report.actions[:_ACTIONS], 1):
-        what = ": ".join(filter(None, (_worth(action), clip(action.sentence, 120))))
         link = _link(page, settings, action.anchor)
-        lines.append(f"{place}. {what} ({action.basis_text}) {link}".rstrip())
+        lines.append(f"{place}. {clip(action.line, 300)} {link}".rstrip())
     return lines
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from d1lab.charts.theme import PALETTE
 from d1lab.display import DataTable, Figure
+from d1lab.display.ab_test_list import AbTestList, AbTestRow
 from d1lab.display.details import Details
 from d1lab.pages.export import export_pdf
 from d1lab.pages.index import write_index
@@ -490,13 +491,37 @@ def test_downloaded_table_has_exact_and_harmless_cells(browser, tmp_path: Path):
 
 
 def test_link_to_a_row_unfolds_it(pages: Pages, visit):
-    """A row that is folded or among those not shown is visible when a link leads to it."""
+    """A row that is folded, beyond those shown, or left out by a search is visible by a link."""
     with visit(pages.report) as page:
         row = page.locator("tr.more[id]").first
         assert row.is_hidden()
+        table = row.locator("xpath=ancestor::table").get_attribute("id")
+        page.locator(f"[data-find={table}]").evaluate(
+            "s => { s.value = 'no such row'; s.dispatchEvent(new Event('input')) }"
+        )
         page.evaluate("id => location.hash = id", row.get_attribute("id"))
         row.wait_for()
         assert row.is_visible()
+        assert page.locator(f"[data-find={table}]").input_value() == ""
+
+
+def test_link_into_a_test_shows_it_whatever_is_chosen(tmp_path: Path, visit):
+    """An action's place is inside the row of its test, which can be beyond the first ten."""
+    rows = [
+        AbTestRow(
+            f"test-{n}", f"Test {n}", "ended" if n else "running", "", "", 1, "orders", None, None,
+            (), "Stop", "It loses.", action=f"action-stop-{n}",
+        )
+        for n in range(12)
+    ]  # fmt: skip
+    run = write_run(tmp_path, [code("t", AbTestList(tuple(rows), len(rows)))])
+    with visit(write_page(run, tmp_path / "reports")) as page:
+        place = page.locator("#action-stop-11")
+        assert place.is_hidden()
+        page.locator("[value=running]").check(force=True)
+        page.evaluate("location.hash = 'action-stop-11'")
+        place.wait_for()
+        assert place.is_visible()
 
 
 @pytest.fixture

@@ -132,7 +132,19 @@ for (const table of document.querySelectorAll("table.data")) {
   });
 }
 
-// Links to a row: unfold what hides it.
+// Links to a row, or into one: unfold what hides it, and undo a search or a choice that leaves it out.
+const unhide = (row) => {
+  const table = row.closest("table");
+  const [search, all] = ["find", "all"].map((name) => document.querySelector(`[data-${name}="${table.id}"]`));
+  if (row.classList.contains("miss")) {
+    search.value = "";
+    find(table, "", document.querySelector(`[data-found="${table.id}"]`));
+  }
+  if (row.classList.contains("more") && !table.classList.contains("all")) all.click();
+  if (row.classList.contains("far")) stretch(table, Infinity);
+  const every = table.closest(".tests") && document.querySelector(".seg [value=all]");
+  if (every && !row.checkVisibility()) every.checked = true;
+};
 const reveal = () => {
   const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
@@ -141,10 +153,8 @@ const reveal = () => {
     return;
   }
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-  const table = target.classList.contains("more") && target.closest("table");
-  const all = table && document.querySelector(`[data-all="${table.id}"]`);
-  if (all && !table.classList.contains("all")) all.click();
-  if (table) stretch(table, Infinity);
+  const row = target.closest("table.data tr");
+  if (row) unhide(row);
   target.scrollIntoView({ block: "center" });
 };
 addEventListener("hashchange", reveal);
