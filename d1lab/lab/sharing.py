@@ -25,7 +25,7 @@ _OVERVIEW = "overview"  # what is shared if nothing is named
 _VALUES = 3  # of a row, in its sentence
 
 
-class Shared(NamedTuple):
+class SharedLink(NamedTuple):
     """A link to a page or to one thing on it, with what it says."""
 
     text: str  # one sentence
@@ -74,7 +74,7 @@ class SharingMixin:
 
     def share(
         self, thing: object = None, *, report: str | None = None, shop: str | None = None
-    ) -> Shared:
+    ) -> SharedLink:
         """Return a link to one thing on the newest page that shows it, with its sentence.
 
         Args:
@@ -125,14 +125,14 @@ class SharingMixin:
             raise UnknownName("page of report", str(report), names, _whose(shop))
         return chosen
 
-    def _link(self, page: _Page, shop: str, anchor: str, text: str) -> Shared:
+    def _link(self, page: _Page, shop: str, anchor: str, text: str) -> SharedLink:
         assert self.reports_dir is not None
         base, place = self.pages_url.rstrip("/"), page.path.relative_to(self.reports_dir)
         url = f"{base}/{quote(place.as_posix())}" if base else page.path.resolve().as_uri()
         day = page.report.as_of
         where = (page.report.title, shop or self.database, day_text(day) if day else "")
         shown = " · ".join(filter(None, where))
-        return Shared(text, shown, f"{url}#{anchor}" if anchor else url, page.path, anchor)
+        return SharedLink(text, shown, f"{url}#{anchor}" if anchor else url, page.path, anchor)
 
 
 def _whose(shop: str) -> str:
