@@ -1,29 +1,106 @@
-"""Faults in queries, and the tests that must find them."""
+"""Faults in statistics and queries, and the tests that must find them."""
 
 from __future__ import annotations
 
 import random
 
-from validation import mutants
+import pytest
+
+from validation.mutants import faults
+from validation.mutants.faults import ROOT, Fault
+from validation.mutants.suite import PAGES, Suite, both
+from validation.mutants.worker import _outcome
+
+LOOKS = ROOT / "d1lab" / "analyses" / "ab_tests" / "ab_test_looks.sql"
 
 
-def test_a_query_gets_one_fault_outside_its_comments() -> None:
+def test_a_query_gets_one_fault_outside_its_comments():
     """Each fault changes one line, and no comment."""
-    path = mutants.ROOT / "d1lab" / "analyses" / "ab_tests" / "ab_test_looks.sql"
-    faults = list(mutants.sql_faults(path, random.Random(1), 50))
-    assert any("PARTITION BY variant" in fault.text for fault in faults)
-    for fault in faults:
+    found = list(faults.sql_faults(LOOKS, random.Random(1), 99))
+    assert any("PARTITION BY variant" in fault.text for fault in found)
+    for fault in found:
         _, removed, added = fault.diff().splitlines()
         assert removed.startswith("-"), fault.diff()
         assert added.startswith("+")
         assert not removed.lstrip("- ").startswith("--")
+        assert len(fault.changed()) == 1
 
 
-def test_the_tests_of_a_folder_find_its_faults() -> None:
-    """Statistics are tested by their own tests and by those of A/B tests."""
-    assert mutants.tests_of("d1lab/analyses/customers/none.py") == ["tests/analyses/customers"]
-    assert mutants.tests_of("d1lab/stats/means.py") == [
-        "tests/stats/test_means.py",
-        "tests/stats",
-        "tests/analyses/ab_tests",
-    ]
+SHOWS = """
+def note(found) -> str:
+    return "none" if found > 1 else "some"
+
+def tables(found):
+    told = {"note": found + 4}
+    return {"short": ReportTable(found, 50), "few": found < 2, "said": f"{found + 3}"}
+"""
+
+
+def test_text_is_no_place_for_a_fault():
+    """What a report says is left out; the numbers that decide are not. Elsewhere text is code."""
+    libcst = pytest.importorskip("libcst", reason="make mutants installs it")
+    matchers = pytest.importorskip("libcst.matchers")
+    module = libcst.parse_module(SHOWS)
+    numbers = {node.value: node for node in matchers.findall(module, matchers.Integer())}
+    for stem, left in (("report", {"2"}), ("study", {"1", "2", "4"})):
+        shown = faults._shown(module, stem)
+        assert {value for value, node in numbers.items() if node not in shown} == left
+
+
+def _fault(path: str, line: int) -> Fault:
+    """A fault that removes what is in a line."""
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    lines[line - 1] = "pass"
+    return Fault(path, "\n".join(lines))
+
+
+MEANS = "d1lab/stats/means.py"
+SUITE = Suite(
+    {
+        "tests/stats/test_dunnett.py::test_quick": 0.1,
+        "tests/stats/test_dunnett.py::test_slow": 5.0,
+        "tests/stats/test_means.py::test_own": 9.0,
+        "tests/analyses/ab_tests/test_rows.py::test_reads": 1.0,
+    },
+    {
+        (MEANS, 60): {
+            "tests/stats/test_dunnett.py::test_slow",
+            "tests/stats/test_means.py::test_own",
+        },
+        (MEANS, 61): {"tests/stats/test_dunnett.py"},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "names"), [(60, "own slow"), (61, "quick slow"), (5, "own quick slow")]
+)
+def test_the_tests_of_a_line_are_those_that_run_it(line, names):
+    """Those of its own name come first; a fixture counts for its file, an import for the module."""
+    tests = SUITE.tests_of(_fault(MEANS, line))
+    assert [test.rpartition("_")[2] for test in tests] == names.split()
+
+
+def test_the_tests_of_a_query_name_it_and_see_the_pages():
+    """The last ones recompute figures of all pages."""
+    path = str(LOOKS.relative_to(ROOT))
+    *tests, last, of_figures = SUITE.tests_of(_fault(path, 30))
+    assert tests == ["tests/analyses/ab_tests/test_rows.py::test_reads"]
+    assert (last, of_figures) == PAGES
+
+
+def test_two_halves_of_the_tests_make_one_suite():
+    """A line that both run has the tests of both."""
+    more = Suite({"other": 2.0}, {(MEANS, 60): {"other"}})
+    joined = both(SUITE, more)
+    assert joined.seconds == {**SUITE.seconds, "other": 2.0}
+    assert joined.lines[MEANS, 60] == {"other", *SUITE.lines[MEANS, 60]}
+
+
+@pytest.mark.parametrize(
+    ("status", "found"), [(0, False), (1 << 8, True), (2 << 8, True), (5 << 8, False), (27, True),
+                          (3 << 8, None), (4 << 8, None), (9, None)]
+)  # fmt: skip
+def test_what_an_end_says(status, found):
+    """Too much processor time (27) is found; a process that was killed says nothing."""
+    assert _outcome(status) is found

@@ -1,0 +1,166 @@
+"""Every column of the overview's metrics, counted again in Python on a drawn shop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from d1lab.metrics import evaluate, shipped_metric
+from tests.support.drawn_shop import (
+    UNTIL,
+    Line,
+    cost_of,
+    draw,
+    earned,
+    given,
+    inside,
+    opened,
+    rows_of,
+    same,
+)
+
+LINES = draw(5, 400)
+FIRST = min(line.day for line in LINES)
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[Any]:
+    with opened(LINES) as con:
+        yield con
+
+
+def _share(part: Decimal | None, whole: Decimal) -> float | None:
+    return float(part / whole) if part is not None and whole > 0 else None
+
+
+def _figures(lines: list[Line]) -> dict[str, Any]:
+    revenue, savings = earned(lines), given(lines)
+    orders = {line.order_id for line in lines if line.type == "order"}
+    buyers = {line.customer_id for line in lines if line.type == "order"} - {None}
+    costs = [(line.revenue, cost) for line in lines if (cost := cost_of(line)) is not None]
+    costed = sum((revenue for revenue, _ in costs), Decimal(0)) if costs else None
+    margin = sum((revenue - cost for revenue, cost in costs), Decimal(0)) if costs else None
+    return {
+        "revenue": revenue,
+        "orders": len(orders),
+        "order_value": float(revenue / len(orders)) if orders else None,
+        "gross_margin_rate": _share(margin, costed or Decimal(0)),
+        "given_share": _share(savings, revenue + savings) if lines else None,
+        "customers": len(buyers),
+        "costed_share": _share(costed, revenue) if lines else None,
+    }
+
+
+def test_periods_are_whole_and_end_on_the_day(con):
+    """By 7, 28, and 91 days; 190 days hold two of 91, six of 28, and 27 of 7."""
+    rows = []
+    for length, count in ((7, 27), (28, 6), (91, 2)):
+        for back in reversed(range(count)):
+            last = UNTIL - timedelta(days=length * back)
+            days = {"first_day": last - timedelta(days=length - 1), "last_day": last}
+            rows.append({"length_days": length, **days, **_figures(inside(LINES, length, back))})
+    same(rows_of(con, "shop_periods"), rows)
+
+
+def test_a_period_begins_with_the_first_day():
+    """Seven days are a week, six are none."""
+    for ago, count in ((6, 1), (5, 0)):
+        with opened(
+            [LINES[0]._replace(day=UNTIL - timedelta(days=ago), revenue=Decimal(3))]
+        ) as con:
+            assert [float(row["revenue"]) for row in rows_of(con, "shop_periods")] == [3.0] * count
+
+
+def test_days_and_totals_of_each_shop(con):
+    known = evaluate(con, shipped_metric("shop_days"), {})
+    rows = [dict(zip(known.columns, row, strict=True)) for row in known.fetchall()]
+    days = sorted({line.day for line in LINES})
+    wanted = []
+    for day in days:
+        lines = [line for line in LINES if line.day == day]
+        orders = len({line.order_id for line in lines if line.type == "order"})
+        amounts = {"revenue": earned(lines), "savings": given(lines)}
+        wanted.append({"shop": "s", "day": day, "orders": orders, **amounts})
+    same([row for row in rows if row["shop"] == "s"], wanted)
+    totals = evaluate(con, shipped_metric("shop_overview"), {})
+    found = [dict(zip(totals.columns, row, strict=True)) for row in totals.fetchall()]
+    assert [row["shop"] for row in found] == ["other", "s"]
+    bought = [line for line in LINES if line.type == "order"]
+    orders = len({line.order_id for line in bought})
+    total = {
+        "shop": "s",
+        "first_day": days[0],
+        "last_day": days[-1],
+        "orders": orders,
+        "customers": len({line.customer_id for line in LINES} - {None}),
+        "skus": len({line.sku for line in LINES}),
+        "revenue": earned(LINES),
+        "savings": given(LINES),
+        "discounted_share": sum(line.is_use for line in bought) / len(bought),
+        "average_order_value": float(earned(LINES) / orders),
+    }
+    same(found[1:], [total])
+
+
+@pytest.mark.parametrize("days", [7, 30])
+def test_data_health_counts_what_is_missing(con, days):
+    lines = inside(LINES, days)
+    counts = {
+        "discount_without_code": sum(bool(i.discount_id and not i.discount_code) for i in lines),
+        "refunds": sum(line.type == "refund" for line in lines),
+        "without_amount": 0,
+        "without_customer": sum(line.customer_id is None for line in lines),
+        "without_title": sum(line.product_title is None for line in lines),
+    }
+    rows = [
+        {"check_name": name, "found": found, "lines": len(lines), "share": found / len(lines)}
+        for name, found in counts.items()
+    ]
+    same(rows_of(con, "data_health", days=days), rows)
+
+
+DATED = {
+    "order_lines": "day, day AS other",
+    "inventory_days": "day, day AS other",
+    "daily_discounts": "day, day AS other",
+    "discount_totals": "day AS first_used_day, day AS last_used_day, other",
+    "customers": "day AS last_purchase_day, other",
+    "ab_tests": "day AS started_at, other",
+    "ab_test_days": "day, other",
+    "products": "day AS updated_day, other",
+}
+TO_COME = {
+    "discount_totals": "last_used_day",
+    "customers": "last_purchase_day",
+    "ab_tests": "started_at",
+}
+
+
+def test_the_first_and_last_day_come_from_every_table():
+    """A time of counters counts only if nothing else has a date; a day to come never does."""
+    days = "(VALUES (DATE '2026-05-03', DATE '2026-05-03'), ('2026-05-05', '2026-05-05'))"
+    with duckdb.connect() as con:
+        con.execute("CREATE MACRO is_to_come(day) AS day > DATE '2026-05-30'")
+        con.execute("CREATE MACRO local_day(shop, since) AS since")
+        for table in DATED:
+            shift = 9 if table == "products" else 0
+            for name, columns in DATED.items():
+                con.execute(
+                    f"CREATE OR REPLACE TABLE {name} AS SELECT 's' AS shop, {columns}"
+                    f" FROM {days} AS v (day, other) WHERE '{name}' IN ('{table}', 'products')"
+                )
+            con.execute("UPDATE products SET updated_day = updated_day + 9")
+            if table in TO_COME:
+                con.execute(
+                    f"INSERT INTO {table} BY NAME SELECT 's' AS shop, DATE '2026-05-31' AS other"
+                )
+                con.execute(
+                    f"UPDATE {table} SET {TO_COME[table]} = '2026-05-31' WHERE other > '2026-05-30'"
+                )
+            [(shop, first, last)] = evaluate(con, shipped_metric("last_day"), {}).fetchall()
+            assert (shop, first.day, last.day) == ("s", 3 + shift, 5 + shift), table
