@@ -26,6 +26,8 @@ def test_degrees_of_freedom_are_effective_buyers() -> None:
     heavy = uneven.Uneven(A, Sums.of(1_000, 1_150, 600_000), 270, 30).means
     share = (9_000 + 1_150) ** 2 / (40_000 + 600_000) / 300
     assert heavy.freedom == pytest.approx(30 * share / 0.64)
+    heaviest = uneven.Uneven(A, Sums.of(1_000, 1_150, 9e9), 1_890, 210).means
+    assert heaviest.freedom == pytest.approx(210 * np.exp(-4) / 0.64)  # and no heavier tail
 
 
 def test_intervals_agree_with_the_test_at_its_edge() -> None:

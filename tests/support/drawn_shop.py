@@ -124,8 +124,9 @@ AMOUNTS = ("revenue", "discount_amount", "unit_cost")
 
 def rows_of(con: Any, metric: str, **given: object) -> list[dict[str, Any]]:
     """Return the rows of one of d1lab's metrics for the shop, on UNTIL."""
+    shipped = shipped_metric(metric)
     known = {"shop": "s", "until": UNTIL, **given}
-    found = evaluate(con, shipped_metric(metric), known)
+    found = evaluate(con, shipped, {name: known[name] for name in shipped.parameters})
     return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from validation.mutants import faults
 from validation.mutants.faults import ROOT, Fault
-from validation.mutants.suite import PAGES, Suite, both
+from validation.mutants.suite import Suite, both
 from validation.mutants.worker import _outcome
 
 LOOKS = ROOT / "d1lab" / "analyses" / "ab_tests" / "ab_test_looks.sql"
@@ -81,12 +81,10 @@ def test_the_tests_of_a_line_are_those_that_run_it(line, names):
     assert [test.rpartition("_")[2] for test in tests] == names.split()
 
 
-def test_the_tests_of_a_query_name_it_and_see_the_pages():
-    """The last ones recompute figures of all pages."""
-    path = str(LOOKS.relative_to(ROOT))
-    *tests, last, of_figures = SUITE.tests_of(_fault(path, 30))
-    assert tests == ["tests/analyses/ab_tests/test_rows.py::test_reads"]
-    assert (last, of_figures) == PAGES
+def test_the_tests_of_a_query_are_in_files_that_name_it():
+    """Beside tests that run a line that reads it."""
+    fault = _fault(str(LOOKS.relative_to(ROOT)), 30)
+    assert SUITE.tests_of(fault) == ["tests/analyses/ab_tests/test_rows.py::test_reads"]
 
 
 def test_two_halves_of_the_tests_make_one_suite():

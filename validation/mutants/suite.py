@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 from validation.mutants.faults import ROOT, TREES, Fault
 
 MEASURED = ("tests/stats", "tests/analyses", *TREES)  # those of the modules are doctests
-PAGES = ("tests/pages/test_page_edges.py", "tests/demo/test_build_figures.py")
-"""Tests that recompute figures of all pages: the last ones of a query."""
 
 
 class Suite(NamedTuple):
@@ -27,8 +25,7 @@ class Suite(NamedTuple):
         found = self._readers(fault) if fault.path.endswith(".sql") else self._runners(fault)
         tests = {test for test in self.seconds if test in found or test.partition("::")[0] in found}
         own = f"/test_{Path(fault.path).stem}.py"
-        first = sorted(tests, key=lambda test: (own not in test, self.seconds[test]))
-        return first + list(PAGES if fault.path.endswith(".sql") else ())
+        return sorted(tests, key=lambda test: (own not in test, self.seconds[test]))
 
     def _runners(self, fault: Fault) -> set[str]:
         """Return what runs a changed line; if it is run at import, what runs any of the module."""
