@@ -61,7 +61,8 @@ def con() -> Iterator[Any]:
     with duckdb.connect() as con:
         con.execute(
             "CREATE TABLE discount_totals"
-            " (shop VARCHAR, discount_id VARCHAR, discount_code VARCHAR, sku VARCHAR, times_used BIGINT, unique_customers BIGINT,"
+            " (shop VARCHAR, discount_id VARCHAR, discount_code VARCHAR, sku VARCHAR,"
+            " times_used BIGINT, unique_customers BIGINT,"
             " revenue_before_discount DOUBLE, discount_amount DOUBLE,"
             " revenue_after_discount DOUBLE, first_used_day DATE, last_used_day DATE,"
             " counted_by VARCHAR)"
