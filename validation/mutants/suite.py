@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from validation.mutants.faults import ROOT, TREES, Fault
 
-MEASURED = ("tests/stats", "tests/analyses", *TREES)  # those of the modules are doctests
+REPORTS = "tests/pages/test_page_edges.py"  # runs the notebooks of all reports in its process
+MEASURED = ("tests/stats", "tests/analyses", REPORTS, *TREES)  # those of TREES are doctests
 
 
 class Suite(NamedTuple):
@@ -37,9 +38,12 @@ class Suite(NamedTuple):
         return {t for (path, _), tests in self.lines.items() if path == fault.path for t in tests}
 
     def _readers(self, fault: Fault) -> set[str]:
-        """Return what runs a line that reads the metric, and the files of tests that name it."""
+        """Return what runs a line or a notebook that reads the metric, and files that name it."""
         name = Path(fault.path).stem
         found = {str(p) for p, text in _texts(MEASURED[:2]) if f'"{name}"' in text}
+        for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+            if f'metric(\\"{name}\\"' in notebook.read_text(encoding="utf-8"):
+                found |= {test for test in self.seconds if test.endswith(f"-{notebook.stem}]")}
         for path, text in _texts(TREES):
             for call in re.finditer(rf'\bmetric\(\s*"{name}"', text):
                 lines = text.count("\n", 0, call.start()), text.count("\n", 0, call.end())

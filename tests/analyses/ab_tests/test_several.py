@@ -91,6 +91,9 @@ def test_rows_show_all_variants_with_the_control_first():
     tables = report.tables([found], advised([found], [row(**ENDED)], UNTIL))
     assert [len(tables[name].frame) for name in ("arms", "totals", "traffic")] == [3, 0, 0]
     assert [f["dimension"] for f in report.figures([found])] == ["t: B", "t: C"]
+    pairs = dict(several.comparisons([found]))
+    assert [pair.test.b.conversions for pair in pairs.values()] == [520, 680]
+    assert [pair.leading for pair in pairs.values()] == ["b", "c"]
 
 
 def test_the_decision_is_reproduced_from_its_record():

@@ -72,6 +72,21 @@ def test_grid_holds_every_cell_once():
     assert cells["recency"].iloc[0] == "5 (most recent)"
 
 
+def test_grid_places_every_pair_of_scores():
+    """One customer per score: FM is half of F + M, rounded up, so FM 5 has three of 25 pairs."""
+    scores = [
+        {"r_score": r, "f_score": f, "m_score": m, "spend": 1.0}
+        for r in range(1, 6)
+        for f in range(1, 6)
+        for m in range(1, 6)
+    ]
+    cells = groups.grid(_customers(scores))
+    assert cells["frequency_and_spend"].tolist() == [1, 2, 3, 4, 5] * 5
+    assert cells["customers"].tolist() == [1, 5, 9, 7, 3] * 5
+    assert [name[0] for name in cells["recency"]] == [r for r in "54321" for _ in range(5)]
+    assert cells["share_of_spend"].tolist() == [n / 125 for n in (1, 5, 9, 7, 3)] * 5
+
+
 @pytest.mark.parametrize(
     ("row", "due"),
     [

@@ -101,6 +101,9 @@ def test_effect_is_silent_with_reasons(promoted):
     few = history(_shop(on, rate=4, lift=1, uptake=1, seed=3))
     assert shop_effect(few).effect.reason == "few_skus"
     assert lifts(few, "discount")[1].reason.tolist() == ["few_skus"]
+    on[9, 10:25] = True
+    enough = history(_shop(on, rate=4, lift=1, uptake=1, seed=3))
+    assert lifts(enough, "discount")[1].reason.tolist() == [None]
 
 
 def test_effect_is_silent_where_its_interval_is_too_wide():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from d1lab.analyses.discount_effect import pooling
 from d1lab.analyses.discount_effect.pooling import OF_CATEGORY, OF_SHOP, OWN, estimate
 from validation.simulate_discounts import demand, frame, half_window
 
@@ -69,3 +70,23 @@ def test_no_product_has_a_slope_where_the_shop_has_none():
     bare = estimate(frame(np.full((12, 20), 3), np.zeros((12, 20), dtype=int)))
     assert bare.shop.reason == "no_discount"
     assert bare.products.skus.empty
+
+
+@pytest.mark.parametrize(("moved", "drift"), [(5, 0.0), (6, 1.4**0.5)])
+def test_slopes_drift_where_they_change_beyond_sampling(monkeypatch, moved, drift):
+    """Ten products, some by 2 standard errors: five give 1.41 errors of the sum, six 1.84."""
+    halves = iter([np.zeros(10), np.where(np.arange(10) < moved, 2.0, 0.0)])
+
+    def own(units, shop, center):
+        return pooling._Own(next(halves), np.full(10, 0.5), np.ones(10, dtype=bool))
+
+    monkeypatch.setattr(pooling, "_own", own)
+    assert pooling._drift(np.ones((10, 8)), None, -1.0) == pytest.approx(drift)
+
+
+def test_categories_of_one_product_tell_no_spread_within():
+    """Then it is that of all products around the shop's slope."""
+    own = pooling._Own(np.array([-3.0, -1.5, 0.0]), np.full(3, 0.5), np.ones(3, dtype=bool))
+    within, between = pooling._spreads(own, np.arange(3), 3, -1.5)
+    assert within == pytest.approx(((2 * 1.5**2 * 2 - 2) / (6 - 2)) ** 0.5)
+    assert between == 0

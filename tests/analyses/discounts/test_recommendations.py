@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ from d1lab.analyses.discounts.recommendations_report import details, to_stage
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
+from tests.support.drawn_shop import COSTS, draw, earned, given, inside, opened, rows_of, same
 
 
 def test_metric_counts_weeks_as_its_header_says(tiny_lab):
@@ -45,6 +47,60 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
         "shop = 'harbor' AND type = 'order' AND units > 0 AND day > DATE '2026-05-08' - 91"
     ).fetchall()
     assert found["orders_per_day"].iloc[0] == pytest.approx(orders / days)
+
+
+def test_every_column_on_a_drawn_shop():
+    """Weeks back from the day: regular below 2% off, promoted from 5%; some have no sale."""
+    lines, days = draw(6, 500), 182
+    kept = [line for line in inside(lines, days) if line.type == "order"]
+    recent = inside(kept, 91)
+    orders = len({line.order_id for line in recent})
+    rows = []
+    for sku in sorted({line.sku for line in kept}):
+        mine = [line for line in kept if line.sku == sku]
+        weeks = [inside(mine, 7, back) for back in range(26)]
+        if not any(weeks[:4]):
+            continue
+        listed = [earned(week) + given(week) for week in weeks]
+        depths = [
+            float(given(week) / of) if of else 0.0 for week, of in zip(weeks, listed, strict=True)
+        ]
+        pairs = [(week, depth) for week, depth in zip(weeks, depths, strict=True) if week]
+        regular = [line for week, depth in pairs if depth < 0.02 for line in week]
+        promoted = [depth for _, depth in pairs if depth >= 0.05]
+        span = max(back for back in range(26) if weeks[back]) + 1
+        rest = sum(depth >= 0.02 for _, depth in pairs)
+        units = sum(line.units for line in regular) / (span - rest) if regular else None
+        priced = regular or mine
+        price = (earned(priced) + (0 if regular else given(priced))) / _units(priced)
+        cost = [cost for cost in COSTS if cost.sku == sku]
+        title = max((line.product_title or "" for line in mine))
+        last = inside(mine, 91)
+        rows.append(
+            {
+                "sku": sku,
+                "product": f"{title} ({sku})",
+                "unit_price": float(price),
+                "always_discounted": not regular,
+                "regular_units": 4 * (units if regular else _units(mine) / span),
+                "recent_price": float(earned(last) / _units(last)),
+                "least_depth": float(np.quantile(promoted, 0.1)) if promoted else None,
+                "most_depth": float(np.quantile(promoted, 0.9)) if promoted else None,
+                "promoted_weeks": len(promoted),
+                "unit_cost": float(max(cost, key=lambda c: c.valid_from).unit_cost)
+                if cost
+                else None,
+                "base_rate": len({line.order_id for line in last}) / orders,
+                "orders_per_day": orders / len({line.day for line in recent}),
+            }
+        )
+    rows.sort(key=lambda row: (-row["regular_units"], row["sku"]))
+    with opened(lines) as con:
+        same(rows_of(con, "recommendations", days=days + 6, horizon_days=28), rows)
+
+
+def _units(lines):
+    return sum(line.units for line in lines)
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,24 @@ def test_a_figure_without_a_value_says_why():
     assert "10 of 14 days that a forecast needs are known" in figures["limit_days"]["note"]
     assert figures["rows_written_day"]["value"] == 500
     assert figures["database_mb"]["value"] == 50.0
+    none = report.figures(usage._replace(days=()), report.studied(usage, SHOPS, 90))
+    assert next(none)["value"] is None
+
+
+def test_thresholds_and_costs_have_a_row_each():
+    """The value and the limit of each step, and what each plan costs."""
+    usage = used(30, 80_000, 1_000)
+    found = report.studied(usage, SHOPS, 90)
+    rows = report.thresholds(found).frame
+    assert len(rows) == len(found.thresholds)
+    for row, each in zip(rows.to_dict("records"), found.thresholds, strict=True):
+        assert row["now"] == ("Now" if each.is_due else "Not yet")
+        numbers = [
+            float(row[name].split("%")[0].split(" ")[0].replace(",", ""))
+            for name in ("value", "from")
+        ]
+        scale = 100 if each.limit <= 1 else 1e-9 if each.limit >= 1e9 else 1e-6
+        assert numbers[1] == pytest.approx(each.limit * scale, rel=0.05)
 
 
 @pytest.fixture
