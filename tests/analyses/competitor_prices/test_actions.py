@@ -13,7 +13,7 @@ from d1lab.analyses.competitor_prices.position import PricingRule
 
 class Study:
     rule = PricingRule()
-    is_study = False  # the lists begin with their first row
+    first = 0  # the lists are all of their rows
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _rows(monkeypatch):
     }
     for name, skus in (("alerts", ["a", "b"]), ("room", ["c"])):
         rows = pd.DataFrame({"sku": skus}).assign(**columns)
-        monkeypatch.setattr(actions.frames, name, lambda found, rows=rows: rows[found.is_study :])
+        monkeypatch.setattr(actions.frames, name, lambda found, rows=rows: rows[found.first :])
 
 
 def test_prices_to_test_without_an_invented_amount():

@@ -78,7 +78,7 @@ def test_slopes_drift_where_they_change_beyond_sampling(monkeypatch, moved, drif
     halves = iter([np.zeros(10), np.where(np.arange(10) < moved, 2.0, 0.0)])
 
     def own(units, shop, center):
-        return pooling._Own(next(halves), np.full(10, 0.5), np.ones(10, dtype=bool))
+        return pooling._Own(next(halves), np.full(10, 0.5))
 
     monkeypatch.setattr(pooling, "_own", own)
     assert pooling._drift(np.ones((10, 8)), None, -1.0) == pytest.approx(drift)
@@ -86,7 +86,7 @@ def test_slopes_drift_where_they_change_beyond_sampling(monkeypatch, moved, drif
 
 def test_categories_of_one_product_tell_no_spread_within():
     """Then it is that of all products around the shop's slope."""
-    own = pooling._Own(np.array([-3.0, -1.5, 0.0]), np.full(3, 0.5), np.ones(3, dtype=bool))
+    own = pooling._Own(np.array([-3.0, -1.5, 0.0]), np.full(3, 0.5))
     within, between = pooling._spreads(own, np.arange(3), 3, -1.5)
-    assert within == pytest.approx(((2 * 1.5**2 * 2 - 2) / (6 - 2)) ** 0.5)
+    assert within == pytest.approx(((2 * 2 * 1.5**2 - 2) / (6 - 2)) ** 0.5)
     assert between == 0
