@@ -83,6 +83,17 @@ def test_a_test_by_day_is_read_at_its_end():
     assert (due.status, due.sample_ratio_p) == ("decided", None)
 
 
+def test_a_metric_that_is_missing_on_a_day_is_not_compared():
+    """The others are; the reason names it."""
+    shown = looks(days(1, 28))
+    shown[5] = shown[5]._replace(a=shown[5].a._replace(revenue=None))
+    *earlier, (a, b, elapsed) = shown
+    found = compare(a, b, BY_DAY._replace(elapsed=elapsed), earlier)
+    of = {effect.metric: effect for effect in found.effects}
+    assert of["revenue"].reason == "revenue is missing on a day"
+    assert of["conversions"].p_value is not None
+
+
 def test_an_early_end_is_adjusted_for_the_share_of_the_plan():
     """Half of the days spend the alpha of half of the plan: p is larger than that of the days."""
     shown = days(1, 28, lift=0.6)

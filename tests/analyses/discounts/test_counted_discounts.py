@@ -234,6 +234,15 @@ def test_last_uses_that_are_not_known_leave_the_counts_open(con):
         assert (rows["discounts"], rows["skus"]) == (None, None), changed
 
 
+@pytest.mark.parametrize(("kept", "counts"), [("d5", (1, 1)), ("no such", (None, None))])
+def test_one_discount_is_counted_and_none_is_not_known(con, kept, counts):
+    con.execute("BEGIN")
+    con.execute(f"DELETE FROM discount_totals WHERE discount_id <> '{kept}'")
+    rows = {row["measure"]: row["value"] for row in rows_of(con, "counted_dashboard", days=7)}
+    con.execute("ROLLBACK")
+    assert (rows["discounts"], rows["skus"]) == counts
+
+
 def test_sources_are_the_apps_own_counters_beside_the_events(con):
     """What d1lab counts itself is no second source."""
     con.execute(
