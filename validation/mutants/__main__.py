@@ -23,6 +23,8 @@ from validation.mutants import worker
 from validation.mutants.faults import sample
 from validation.mutants.suite import Suite
 
+_WORDS = {True: "found", False: "not found", None: "not known"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge faults until the time is up."""
@@ -55,9 +57,9 @@ def _judge(asked: argparse.Namespace, folder: Path) -> tuple[int, int]:
         faults = sample(asked.only, random.Random(asked.seed))
         for fault, is_found in worker.judged(faults, suite, copies):
             known, found = known + (is_found is not None), found + bool(is_found)
+            print(f"{_WORDS[is_found]}: {fault.path}", flush=True)
             if not is_found:
-                what = "not found" if is_found is False else "not known"
-                print(f"{what}: {fault.path}\n{fault.diff()}", flush=True)
+                print(fault.diff(), flush=True)
     except TimeoutError:
         pass
     return found, known

@@ -47,7 +47,6 @@ def warm() -> None:
 
     for name in [name for name in sys.modules if name.partition(".")[0] in OWN]:
         del sys.modules[name]
-    gc.freeze()  # no process has to look through all of it
 
 
 def copy_to(folder: Path, source: Path = ROOT) -> Path:
@@ -93,6 +92,7 @@ def judged(
 ) -> Iterator[tuple[Fault, bool | None]]:
     """Yield whether tests found a fault, in the order in which they ended; None: not known."""
     free = list(copies)
+    gc.freeze()  # no process has to look through all of it
     running: dict[int, tuple[Fault, Path]] = {}
     try:
         while True:
@@ -110,6 +110,7 @@ def judged(
             free.append(copy)
             yield fault, _outcome(status)
     finally:
+        gc.unfreeze()
         for pid in running:
             os.kill(pid, signal.SIGKILL)
 
