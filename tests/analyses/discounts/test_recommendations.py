@@ -74,7 +74,7 @@ def test_every_column_on_a_drawn_shop():
         priced = regular or mine
         price = (earned(priced) + (0 if regular else given(priced))) / _units(priced)
         cost = [cost for cost in COSTS if cost.sku == sku]
-        title = max((line.product_title or "" for line in mine))
+        title = max(line.product_title or "" for line in mine)
         last = inside(mine, 91)
         rows.append(
             {
