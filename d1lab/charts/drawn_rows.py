@@ -174,7 +174,8 @@ def draw_heatmap(records: Records, columns: dict[str, TableColumn]) -> str:
         _head(_clip(name), wide * (place + 0.5), slanted=slanted)
         for place, name in enumerate(across)
     )
-    title = f"{columns['x'].header} across, {columns['y'].header.lower()} down"
+    down = columns["y"].header
+    title = f"{columns['x'].header} across, {down[:1].lower()}{down[1:]} down"
     left, size = gutter(rows), {"top": 16 + top, "height": _CELL * len(up) + 4}
     width = min(MOST_REM, 5 * -(-int(left / 16 + _CELL_REM * len(across)) // 5))
     return framed(title, heads + names + grid, left=left, **size, least_rem=width)

@@ -26,7 +26,23 @@ JARGON = (
     "lift", "p-value", "alpha", "confidence", "elasticity", "RFM", "association", "horizon",
     "interval", "conversion", "significant",
 )  # fmt: skip
-"""Words that the first screen does not use, unless a tap explains them."""
+"""Words that no page uses before a fold, unless a tap explains them."""
+
+JARGON_SHOWN = """(words) => {
+  const jargon = new RegExp(`\\\\b(${words.join("|")})`, "i");
+  const folded = "details:not([open]) > :not(summary), .sr, [popover], .evidence, .bar";
+  const named = "script, style, .tests b, a[href$='.csv']"; // words of merchants, and files
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = new Set();
+  for (let n; (n = walk.nextNode()); ) {
+    const e = n.parentElement;
+    if (e.closest(`${named}, ${folded}, .term, .ask`) || !e.checkVisibility()) continue;
+    const near = e.closest("th, dt, h2, figcaption");
+    if (near && near.querySelector(".term, .ask")) continue;
+    if (jargon.test(n.textContent)) found.add(n.textContent.trim().slice(0, 80));
+  }
+  return [...found];
+}"""
 
 BEFORE_ACTION = """() => {
   const first = document.querySelector(".tests tbody tr, .actions li, .shops tbody tr");

@@ -7,6 +7,7 @@ from typing import Any
 
 from d1lab.analyses.competitor_prices import tables as frames
 from d1lab.analyses.competitor_prices.study import PriceStudy
+from d1lab.counting import counted
 
 _PRICES = ["sku", "product", "paid_price", "own_price", "cheapest"]
 
@@ -18,8 +19,8 @@ def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, An
         found: Results of `study`.
         taken: Products with an advice that comes before a change of the price.
     """
-    lower, higher = (
-        rows[~rows["sku"].isin(taken)] for rows in (frames.alerts(found), frames.room(found))
+    (lower, lower_others), (higher, higher_others) = (
+        _free(rows, taken) for rows in (frames.alerts(found), frames.room(found))
     )
     if len(lower):
         yield {
@@ -27,7 +28,7 @@ def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, An
             "key": "test-lower-price",
             "what": "a lower price on {items}",
             "reason": f"A competitor is at least {found.rule.threshold:.0%} below the price paid; "
-            f"matching keeps a margin of {found.rule.margin_floor:.0%} or more.",
+            f"matching keeps a margin of {found.rule.margin_floor:.0%} or more.{lower_others}",
             "basis": "counted",
             "item": "product",
             "items": lower[[*_PRICES, "cheapest_at"]],
@@ -38,10 +39,17 @@ def declared(found: PriceStudy, taken: Collection[str]) -> Iterator[dict[str, An
             "verb": "Test",
             "key": "test-higher-price",
             "what": "a higher price on {items}",
-            "reason": "No competitor is as cheap as the price paid, or none has the product in "
-            "stock. A smaller discount is the first step where there is one.",
+            "reason": "Customers pay less here than at any competitor, or no competitor has it in "
+            f"stock. Where there is a discount, reduce it first.{higher_others}",
             "basis": "counted",
             "item": "product",
             "items": higher[_PRICES],
             "link": "list-products-with-room-to-raise-the-price",
         }
+
+
+def _free(rows: Any, taken: Collection[str]) -> tuple[Any, str]:
+    """Return the rows without another advice, and a sentence on the others, if there are any."""
+    free = rows[~rows["sku"].isin(taken)]
+    others = counted(len(rows) - len(free), "other")
+    return free, "" if len(free) == len(rows) else f" For {others}, another advice comes first."

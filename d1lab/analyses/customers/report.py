@@ -83,7 +83,7 @@ def tables(found: CustomerStudy, weeks: Frame) -> dict[str, ReportTable]:
         ),
         "overdue": ReportTable(
             found.overdue,
-            "Overdue high-value customers",
+            "High spenders who are going quiet",
             groups.LAPSING_COLUMNS,
             15,
             name="about-to-lapse",
@@ -152,11 +152,12 @@ def verdict(table: Frame, overdue: Frame) -> str:
     """
     share = groups.best_share(table)
     if share is None:
-        return "RFM groups are not available yet."
+        return "Customer groups are not available yet."
     best = table[table["rfm_group"].isin(groups.BEST)]["customers"].sum()
+    quiet = counted(len(overdue), "high spender")
     return (
         f"{best:,} Champions and Loyal customers account for {share:.0%} of spend. "
-        f"{len(overdue):,} high-value customers are overdue."
+        f"{quiet} {'is' if len(overdue) == 1 else 'are'} going quiet."
     )
 
 
@@ -188,7 +189,7 @@ def confidence(customers: Frame) -> str:
     bought = groups.buyers(customers)
     count, reasons = len(bought), bought["reason"].dropna().unique()
     if len(reasons):
-        return f"RFM groups not available: {_SILENT[reasons[0]]}. "
+        return f"Customer groups not available: {_SILENT[reasons[0]]}. "
     return _CONFIDENCE.get(bought["confidence"].iloc[0], "").format(count=count)
 
 

@@ -31,7 +31,7 @@ REASONS = {
     ),
     "few_skus": "fewer than 20 products sold at the full price next to discounted ones",
     "no_comparison": "all categories were discounted in the same weeks",
-    "too_wide": "too uncertain: the interval's ends differ by more than a factor of four",
+    "too_wide": "too uncertain: the ends of its range differ by more than a factor of four",
 }
 """Reasons for a missing estimate, in words."""
 

@@ -44,7 +44,7 @@ REASONS = {
         "all products were discounted in the same weeks, so it cannot be separated from weekly "
         "changes"
     ),
-    "too_wide": "too uncertain: the interval's ends differ by more than a factor of four",
+    "too_wide": "too uncertain: the ends of its range differ by more than a factor of four",
 }
 """Reasons for a missing effect, in words."""
 

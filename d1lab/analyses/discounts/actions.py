@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from d1lab.analyses.discounts import products
+from d1lab.analyses.discounts import earnings, products
 from d1lab.analyses.discounts.recommendations import of
+from d1lab.counting import counted
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
@@ -21,10 +22,10 @@ def of_discounts(found: Any, days: int, taken: Collection[str]) -> Iterator[dict
         days: Length of its period.
         taken: Products with an advice that comes before ending a discount.
     """
-    by_sku, by_code, codes = found.by_sku, found.by_code, found.codes
-    losing = by_sku[(by_sku["margin_after"].astype(float) < 0) & ~by_sku["sku"].isin(taken)]
+    by_code, codes = found.by_code, found.codes
+    losing = earnings.losing(found.by_sku, taken)
     if len(losing):
-        yield _cap(losing.sort_values(["margin_after", "sku"]), days)
+        yield _cap(losing, days)
     leaking = codes[codes["leaks"].eq(True)]["discount_code"]
     leaks = by_code[by_code["discount_code"].isin(leaking)]
     if len(leaks):
@@ -44,7 +45,7 @@ def _cap(losing: Frame, days: int) -> dict[str, Any]:
         "basis": "counted",
         "item": "product",
         "items": losing[["sku", "name", "depth"]].assign(amount=lost),
-        "link": "list-cost-by-product",
+        "link": "list-products-sold-below-cost",
     }
 
 
@@ -53,7 +54,7 @@ def _check(leaks: Frame, days: int) -> dict[str, Any]:
     return {
         "verb": "Check",
         "what": "{items} with far more customers than the others",
-        "reason": "A code that spread beyond its audience gives away what it need not.",
+        "reason": "A code that spread beyond its audience gives money away to others.",
         "amount": float(given.sum()),
         "meaning": "given away",
         "at_most": True,
@@ -78,17 +79,20 @@ def of_products(sold: Frame, days: int, taken: Collection[str]) -> Iterator[dict
         ["savings", "sku"], ascending=[False, True]
     )
     if len(alone):
-        yield _keep(alone, days)
+        yield _keep(alone, days, len(products.alone(sold)))
     if len(dependent):
-        yield _without(dependent)
+        yield _without(dependent, _others(len(products.dependent(sold)) - len(dependent)))
 
 
-def _keep(alone: Frame, days: int) -> dict[str, Any]:
+def _keep(alone: Frame, days: int, listed: int) -> dict[str, Any]:
     given = alone["savings"].astype(float) * MONTH_DAYS / days
+    rest = listed - len(alone)
+    others = f" {counted(rest, 'other')} gave nothing away, or another advice comes first."
+    left_out = others if rest else ""
     return {
         "verb": "Keep",
         "what": "{items} at full price",
-        "reason": "At least 80% of their units sell without a discount.",
+        "reason": f"At least 80% of their units sell without a discount.{left_out}",
         "amount": float(given.sum()),
         "meaning": "given away",
         "at_most": True,
@@ -99,13 +103,18 @@ def _keep(alone: Frame, days: int) -> dict[str, Any]:
     }
 
 
-def _without(dependent: Frame) -> dict[str, Any]:
+def _others(count: int) -> str:
+    """Return a sentence on the products that an action leaves out; '' if there are none."""
+    return f" For {counted(count, 'other')}, another advice comes first." if count else ""
+
+
+def _without(dependent: Frame, left_out: str) -> dict[str, Any]:
     return {
         "verb": "Test",
         "key": "test-without",
-        "what": "{items} two weeks without a discount",
+        "what": "{items} without a discount for two weeks",
         "reason": "At least 80% of their units sell at a discount; what they sell without one is "
-        "not known.",
+        f"not known.{left_out}",
         "basis": "counted",
         "item": "product",
         "items": dependent[["sku", "product", "units", "savings"]],
@@ -131,7 +140,8 @@ def of_recommendations(
     if len(test[~is_always]):
         yield _test(test[~is_always])
     if is_always.any():
-        yield _learn(test[is_always])
+        always = int((of(advised, "test")["reason"] == "always_on").sum())
+        yield _learn(test[is_always], _others(always - int(is_always.sum())))
 
 
 def _discount(rows: Frame, horizon_days: int) -> dict[str, Any]:
@@ -146,7 +156,7 @@ def _discount(rows: Frame, horizon_days: int) -> dict[str, Any]:
     return {
         "verb": "Discount",
         "what": "{items}",
-        "reason": "A profit gain is at least 80% likely, from what discounts sold before.",
+        "reason": "Judged by earlier discounts, each is at least 80% likely to raise profit.",
         "amount": float(amount.sum()),
         "low": float(low.sum()),
         "high": float(high.sum()),
@@ -162,7 +172,8 @@ def _test(rows: Frame) -> dict[str, Any]:
         "verb": "Test",
         "key": "test-discount",
         "what": "a discount on {items}",
-        "reason": "A gain is possible but uncertain; knowing is worth more than a test costs.",
+        "reason": "They may gain from one, but that is uncertain. A test costs less than knowing "
+        "is worth.",
         "basis": "estimate",
         "item": "product",
         "items": rows[["sku", "product", "depth", "plan_orders", "plan_days"]],
@@ -170,12 +181,13 @@ def _test(rows: Frame) -> dict[str, Any]:
     }
 
 
-def _learn(rows: Frame) -> dict[str, Any]:
+def _learn(rows: Frame, left_out: str) -> dict[str, Any]:
     return {
         "verb": "Test",
         "key": "test-always",
-        "what": "{items} two weeks without a discount",
-        "reason": "They are always discounted, so what the discount brings is not known.",
+        "what": "{items} without a discount for two weeks",
+        "reason": "They are always discounted, so what the discount brings is not known."
+        + left_out,
         "basis": "counted",
         "item": "product",
         "items": rows[["sku", "product", "plan_days"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -115,6 +116,17 @@ def _is_missing(lift: Any) -> Any:
 def lifts_first(found: Frame) -> Frame:
     """Sort the rows with an observed lift first, keeping the order otherwise."""
     return found.sort_values("observed_lift", key=_is_missing, kind="stable")
+
+
+def losing(skus: Frame, taken: Collection[str]) -> Frame:
+    """Return the products whose discounted sales lost money, those that lost most first.
+
+    Args:
+        skus: Result of `earned` at level 'sku'.
+        taken: Products to leave out, because another advice comes first.
+    """
+    lost = (skus["margin_after"].astype(float) < 0) & ~skus["sku"].isin(taken)
+    return skus[lost].sort_values(["margin_after", "sku"])
 
 
 def with_lift(found: Frame, most: int) -> Frame:

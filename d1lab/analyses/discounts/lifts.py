@@ -130,5 +130,5 @@ def silent(lifts: Frame) -> str:
     """Return the reason why no discount has a lift."""
     reasons = lifts.loc[lifts["level"] == "discount", "why"].dropna()
     if reasons.empty:
-        return f"No lift available: {UNUSED}."
-    return f"No lift available. Most common reason: {reasons.mode().iloc[0]}."
+        return f"No comparison is possible: {UNUSED}."
+    return f"No comparison is possible. Most common reason: {reasons.mode().iloc[0]}."

@@ -148,11 +148,9 @@ def figure(shop: DiscountEffect) -> dict[str, Any]:
 
 
 def _figure_note(shop: DiscountEffect) -> str:
-    return (
-        f"A 10% discount goes with {lifted(shop.slope, 0.1):+.0%} units ({sample(shop)}). "
-        f"All discounts: {shop.lift:+.0%}; without product and week effects "
-        f"{shop.raw_lift:+.0%}."
-    )
+    more = lifted(shop.slope, 0.1)
+    told = f"{abs(more):.0%} {'more' if more >= 0 else 'fewer'} units"
+    return f"A 10% discount goes with {told}; no proof of cause ({sample(shop)})."
 
 
 def lifted(slope: Any, depth: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from d1lab.analyses.discount_effect.effect import DiscountEffect
 from d1lab.analyses.discount_effect.pooling import Estimates
 from d1lab.analyses.discounts import products
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -36,13 +37,13 @@ def verdict(sold: Frame, found: Estimates, days: int) -> dict[str, str]:
 
 
 def figures(sold: Frame, found: Estimates) -> list[dict[str, Any]]:
-    """Return elasticity, products sold mostly with or without discount, and discounts given."""
+    """Return products sold mostly with or without discount, discounts given, and elasticity."""
     note = products.among(sold)
     return [
-        products.figure(found.shop),
         {"metric": "products_alone", "value": len(products.alone(sold)), "note": note},
         {"metric": "products_dependent", "value": len(products.dependent(sold)), "note": note},
         {"metric": "savings", "value": sold["savings"].sum()},
+        products.figure(found.shop),
     ]
 
 
@@ -57,11 +58,19 @@ def tables(sold: Frame, found: Estimates) -> dict[str, ReportTable]:
         "dependent": (products.dependent(sold), "Products that sell mostly on discount", DEPENDENT),
     }
     return {
-        "price": ReportTable(own, "Products by price elasticity", PRICE, 15),
+        "price": ReportTable(own, "Products by price elasticity", PRICE, 15, _of_all(found.shop)),
         **{name: ReportTable(*declared, limit=15) for name, declared in shares.items()},
         "categories": ReportTable(categories, "Sales by category", CATEGORIES + margins, 15),
         "all": ReportTable(sold, "Products by revenue", products.columns(sold), 15),
     }
+
+
+def _of_all(shop: DiscountEffect) -> str:
+    """Return the lift of all discounts, beside what a comparison of raw weeks would show."""
+    if shop.lift is None or shop.raw_lift is None:
+        return ""
+    raw = f"{shop.raw_lift:+.0%} without product and week effects"
+    return f"Lift of all discounts: {shop.lift:+.0%} ({raw}).".replace("-", "\N{MINUS SIGN}")
 
 
 def details(sold: Frame, found: Estimates, advice: Mapping[str, str]) -> ReportTable:
@@ -75,7 +84,7 @@ def details(sold: Frame, found: Estimates, advice: Mapping[str, str]) -> ReportT
     import pandas as pd
 
     own = products.named(found, sold)
-    lists = [each["sku"] for each in (own, products.alone(sold), products.dependent(sold), sold)]
+    lists = [each["sku"] for each in (products.alone(sold), products.dependent(sold), own, sold)]
     skus = pd.concat([part for n in (slice(10), slice(10, 15)) for part in (s[n] for s in lists)])
     listed = skus.drop_duplicates().to_frame().merge(sold, on="sku")
     listed = listed.merge(own[["sku", "slope", "slope_low", "slope_high"]], on="sku", how="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from d1lab.analyses.discount_effect.cannibalization import (
@@ -20,6 +21,8 @@ from d1lab.display.declarations import ReportChart, ReportTable
 from d1lab.stats.periods import Periods, change
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
+
+BELOW = "name margin_after margin_before revenue_after savings depth units"
 
 
 class DiscountStudy(NamedTuple):
@@ -150,7 +153,9 @@ def tables(found: DiscountStudy) -> dict[str, ReportTable]:
         "cost": _cost(found.by_discount, "discount", 15),
         "sku_cost": _cost(found.by_sku, "product", 15),
         "code_cost": _cost(found.by_code, "code", 10),
-        "lift": _lift(found.by_discount, "discount", 15),
+        "lift": _lift(found.by_discount, "discount", 15)._replace(
+            title="Discounts by what they bring and need", name="lift-and-break-even-by-discount"
+        ),
         "sku_lift": _lift(found.by_sku, "product", 15)._replace(note=from_category(found.taken)),
         "code_lift": _lift(found.by_code, "code", 10),
         "leaks": ReportTable(
@@ -174,6 +179,20 @@ def tables(found: DiscountStudy) -> dict[str, ReportTable]:
     }
 
 
+def below_cost(found: DiscountStudy, taken: Collection[str]) -> ReportTable:
+    """Return the table of the products that lost money at a discount, those that lost most first.
+
+    Args:
+        found: Result of `study`.
+        taken: Products with an advice that comes before ending a discount.
+    """
+    costs = found.by_sku["margin_after"].notna()
+    missing = counted(int((~costs).sum()), "discounted product")
+    note = "" if costs.all() else f"Without a unit cost, and so not checked: {missing}."
+    losing = earnings.losing(found.by_sku, taken)
+    return ReportTable(losing, "Products sold below cost", BELOW, 15, note, bars="margin_after")
+
+
 def _cost(earned: Frame, by: str, limit: int) -> ReportTable:
     return ReportTable(earned, f"Cost by {by}", earnings.discount_columns(earned), limit)
 
@@ -189,10 +208,13 @@ def lift_chart(found: DiscountStudy) -> ReportChart:
         "interval",
         earnings.with_lift(found.by_discount, most=15),
         "name observed_lift observed_low observed_high",
-        title="Observed lift by discount",
-        description="Units while on offer vs. other weeks of the same products, "
-        "with 95% intervals.",
-        options={"reference": 0, "kinds": {"observed_lift": "percent"}},
+        title="Units sold while on offer, compared with other weeks",
+        description="Units while on offer vs. other weeks of the same products, with 95% ranges.",
+        options={
+            "reference": 0,
+            "kinds": {"observed_lift": "percent"},
+            "labels": {"observed_lift": "More units than in other weeks"},
+        },
         otherwise=lifts.silent(found.observed),
     )
 

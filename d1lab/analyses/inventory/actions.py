@@ -75,8 +75,8 @@ def _clear(dead: Frame) -> dict[str, Any]:
     return {
         "verb": "Clear",
         "what": "{items} without a sale",
-        "reason": f"On hand, valued {basis}; longest without a sale: "
-        f"{counted(int(dead['idle_days'].max()), 'day')} or more.",
+        "reason": f"In stock, but not sold for {counted(int(dead['idle_days'].min()), 'day')} or "
+        f"more. Valued {basis}.",
         "amount": float(value.sum()) if is_known else None,
         "meaning": "tied up",
         "per": "once",

@@ -117,7 +117,7 @@ def lift_figure(effect: DiscountEffect) -> dict[str, Any]:
     if effect.lift is None:
         return {"metric": "discount_lift", "value": None, "note": REASONS[str(effect.reason)]}
     told = {"low": effect.low, "high": effect.high, "level": LEVEL}
-    note = f"{counted(effect.skus, 'product')}; association, not cause"
+    note = f"{counted(effect.skus, 'product')}; no proof of cause"
     return {"metric": "discount_lift", "value": effect.lift, **told, "note": note}
 
 
@@ -207,15 +207,14 @@ def to_stage(found: InventoryStudy, until: date) -> Frame:
 def assumptions(found: InventoryStudy) -> str:
     """Return a note on the assumptions of the reorder quantities."""
     plan = found.plan
-    safety = f"service level {plan.service_level:.0%}, independent daily forecast errors"
+    safety = f"and stock lasts until the delivery with a probability of {plan.service_level:.0%}. "
     if found.products["forecast_reason"].eq("uncalibrated").any():
-        safety = "no safety stock (too little history to tell how much sales vary)"
+        safety = "with no safety stock (too little history to tell how much sales vary). "
     return (
-        f"Reorder assumptions: lead time {plan.lead_days} days, no open purchase "
-        f"orders, order period {plan.order_days} days, {safety}. The reorder "
-        "quantity is 0 while stock is above the reorder point, even if days of "
-        "supply (an average over the whole period) is below the lead time because "
-        "sales have slowed."
+        f"Assumed: a delivery takes {plan.lead_days} days, no order is on its way, an order lasts "
+        f"{plan.order_days} days, {safety}The quantity is 0 while the stock is enough at the pace "
+        "of the last weeks, even if days of supply, at the pace of the whole period, are fewer "
+        "than a delivery takes."
     )
 
 
