@@ -178,10 +178,13 @@ def test_discounts_tells_the_dashboard(settings):
         "savings": 41,
         "skus": 4,
     }
-    codes, products, *deeper = _shown(run_dir, DataTable.MIME)
-    assert len(deeper) == 9
-    assert sorted(row[0] for row in deeper[0]["rows"]) == ["d0", "d1", "d2"]
-    brought = next(table for table in deeper if table["title"] == "Lift and break-even by discount")
+    below, cost, brought, codes, products, *deeper = _shown(run_dir, DataTable.MIME)
+    assert len(deeper) == 7
+    assert (below["rows"], below["note"]) == (
+        [],
+        "Without a unit cost, and so not checked: 4 discounted products.",
+    )
+    assert sorted(row[0] for row in cost["rows"]) == ["d0", "d1", "d2"]
     assert {row[-1] for row in brought["rows"]} <= set(REASONS.values())
     begun = next(table for table in deeper if table["title"] == "Promotions that began in one week")
     assert all(row[-1] in LAUNCHES.values() for row in begun["rows"])
@@ -308,10 +311,10 @@ def test_customers_tells_and_stages(settings):
     assert values["expected_spend"] is None
     titles = [table["title"] for table in _shown(run_dir, DataTable.MIME)]
     assert titles == [
+        "High spenders who are going quiet",
         "Groups",
         "Group changes since Apr 27, 2026",
         "Customers who changed group since Apr 27, 2026",
-        "Overdue high-value customers",
         "Backtest on the last 90 days: actual vs. forecast",
         "Most valuable customers",
     ]
@@ -363,8 +366,10 @@ def test_customers_that_nobody_can_tell_apart(settings):
     record, run_dir = _run(settings, "customers", shop="kiosk")
     assert record.status == "done", record.error
     [verdict] = _shown(run_dir, Verdict.MIME)
-    assert verdict["text"] == "RFM groups are not available yet."
-    assert "RFM groups not available: every customer bought equally often." in verdict["detail"]
+    assert verdict["text"] == "Customer groups are not available yet."
+    assert (
+        "Customer groups not available: every customer bought equally often." in verdict["detail"]
+    )
     staged = read_outbox(run_dir)["customer_insights"].to_pylist()
     assert {row["customer_segment"] for row in staged} == {None}
     scores = read_outbox(run_dir)["d1lab_customer_scores"].to_pylist()

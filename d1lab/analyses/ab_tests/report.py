@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from d1lab.analyses.ab_tests import planner, several
 from d1lab.analyses.ab_tests import tables as frames
-from d1lab.analyses.ab_tests.advice import VERBS, AdvisedTest, Verb
+from d1lab.analyses.ab_tests.advice import NOUNS, VERBS, AdvisedTest, Verb
 from d1lab.analyses.ab_tests.list_report import MOST_PROVEN, all_tests
 from d1lab.analyses.ab_tests.rows import known_rows
 from d1lab.analyses.ab_tests.sentences import REFUSALS
@@ -29,18 +29,21 @@ def verdict(advised: Sequence[AdvisedTest], currency: str = "") -> tuple[str, St
     shown = advised[:MOST_PROVEN]
     by_verb = {verb: [one for one in shown if one.verb == verb] for verb in VERBS}
     stops, takes, repeats = (by_verb[verb] for verb in ("Stop", "Take B", "Repeat"))
-    total = counted(_tests(advised), "test")
     b = "a variant" if any(one.decision.arms for one in advised) else "B"
     lead: Verb | None = None
     if stops:
-        lead, told = "Stop", _to_stop(stops, f"{total} ({_names(stops)})", b, currency)
+        lead, told = "Stop", _to_stop(stops, _among(stops, advised), b, currency)
     elif takes:
-        lead, told = "Take B", f"Take {b} in {_tests(takes)} of {total} ({_names(takes)})."
+        lead, told = "Take B", f"Take {b} in {_among(takes, advised)}."
     elif repeats:
-        lead, which = "Repeat", f"{_tests(repeats)} of {total} ({_names(repeats)})"
-        told = f"Repeat {which}. No test shows that {b} earns more."
+        lead, told = "Repeat", f"Repeat {_among(repeats, advised)}."
+        told += "" if _tests(advised) == 1 else f" No test shows that {b} earns more."
+    elif len(by_verb["Planned"]) == len(shown):
+        told = "No test has begun."
+    elif _tests(advised) == 1:
+        told = f"The test does not show that {b} earns more."
     else:
-        told = f"No test of {_tests(advised)} shows that {b} earns more."
+        told = f"None of {_tests(advised):,} tests shows that {b} earns more."
     others = [f"{verb}: {len(by_verb[verb])}." for verb in VERBS if by_verb[verb] and verb != lead]
     status: Status = "bad" if stops else "good" if takes else "neutral"
     older = f" Older: {len(advised) - len(shown)}." if len(advised) > len(shown) else ""
@@ -52,13 +55,20 @@ def _tests(advised: Sequence[AdvisedTest]) -> int:
     return len({one.decision.test.test_id for one in advised})
 
 
-def _to_stop(stops: Sequence[AdvisedTest], total: str, b: str, currency: str) -> str:
+def _among(some: Sequence[AdvisedTest], advised: Sequence[AdvisedTest]) -> str:
+    """Return how many of the tests these are, with names: '1 of 6 tests (Banner)'."""
+    total = _tests(advised)
+    count = "the test" if total == 1 else f"{_tests(some):,} of {total:,} tests"
+    return f"{count} ({_names(some)})"
+
+
+def _to_stop(stops: Sequence[AdvisedTest], which: str, b: str, currency: str) -> str:
     lost = [None if one.change is None else one.change.value for one in stops]
     known = sum(amount for amount in lost if amount is not None)
     if None in lost or known <= 0:
-        return f"Stop {_tests(stops)} of {total}: {b} does worse than A."
+        return f"Stop {which}: {b} does worse than A."
     amount = money(round(known), currency)
-    return f"Stop {_tests(stops)} of {total}: {amount} lost a month while {b} is shown."
+    return f"Stop {which}: {amount} lost a month while {b} is shown."
 
 
 def _names(advised: Sequence[AdvisedTest]) -> str:
@@ -70,12 +80,12 @@ def _names(advised: Sequence[AdvisedTest]) -> str:
 
 
 def figures(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Return the lift of each primary metric as a key figure, if its interval is bounded."""
+    """Return the difference of each primary metric as a key figure, if its range is bounded."""
     return [
         {
             "metric": f"lift_of_{result.primary_metric}",
             "dimension": name,
-            "label": f"Lift of {result.primary_metric}",
+            "label": f"{NOUNS[result.primary_metric].capitalize()}, B against A",
             "kind": "percent",
             "value": result.ratio - 1,
             "low": result.ratio_low - 1,

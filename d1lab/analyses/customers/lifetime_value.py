@@ -196,5 +196,5 @@ def figures(customers: Frame, overdue: Frame, values: Lifetimes) -> list[dict[st
 
 def _horizon(values: Lifetimes) -> str:
     """Return the horizon of the expected spend, with a warning if the backtest missed."""
-    doubt = ". The backtest interval missed the actual value" if values.holdout.missed else ""
+    doubt = ". The last such forecast missed: a rough guide" if values.holdout.missed else ""
     return f"Next {values.horizon_days} days{doubt}"

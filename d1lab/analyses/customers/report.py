@@ -154,10 +154,10 @@ def verdict(table: Frame, overdue: Frame) -> str:
     if share is None:
         return "Customer groups are not available yet."
     best = table[table["rfm_group"].isin(groups.BEST)]["customers"].sum()
-    quiet = counted(len(overdue), "high spender")
+    quiet = counted(len(overdue), "high spender") if len(overdue) else "No high spender"
     return (
         f"{best:,} Champions and Loyal customers account for {share:.0%} of spend. "
-        f"{quiet} {'is' if len(overdue) == 1 else 'are'} going quiet."
+        f"{quiet} {'are' if len(overdue) > 1 else 'is'} going quiet."
     )
 
 

@@ -36,7 +36,7 @@ REASONS = {
     "loses_revenue": "a discount would reduce revenue, so it loses money at any unit cost",
     "no_cost": "unit cost missing, so profit is unknown",
     "no_slope": "not enough sales both with and without a discount",
-    "without_help": "sells without help: no discount has been tried",
+    "without_help": "sells without a discount, and none has been tried",
     "too_rare": "too few sales for a test within six months",
     "not_worth_it": "a gain is possible, but a test would cost more than it could show",
     "gain": "the probability of a gain is at least 80%",

@@ -123,7 +123,8 @@ def of(advised: Frame, decision: str | None) -> Frame:
 
 def reasons(advised: Frame) -> Frame:
     """Count the products per decision and reason."""
-    named = advised.assign(decision=advised["decision"].fillna("no recommendation"))
+    decision = advised["decision"].replace("hold", "keep the regular price")
+    named = advised.assign(decision=decision.fillna("no recommendation"))
     counts = named.groupby(["decision", "why"], as_index=False).agg(products=("sku", "size"))
     return counts.sort_values(["products", "why"], ascending=[False, True], kind="stable")
 
@@ -136,7 +137,7 @@ def verdict(advised: Frame) -> tuple[str, str]:
         return "No recommendation for any product.", "unknown"
     first = "Discount 1 product" if discount == 1 else f"Discount {discount:,} products"
     rest = f"test {test:,}, keep {hold:,} at the regular price"
-    return f"{first}, {rest}. No recommendation for {none:,}.", "neutral"
+    return f"{first}, {rest}.{f' No recommendation for {none:,}.' if none else ''}", "neutral"
 
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:

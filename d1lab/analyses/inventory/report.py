@@ -27,7 +27,7 @@ def verdict(found: InventoryStudy) -> dict[str, str]:
     short, dead = frames.short(found), frames.dead(found)
     known = int(found.products["days_of_supply"].notna().sum())
     if not known:
-        text = "Days of supply not available."
+        text = "How long the stock lasts is not known."
         return {"text": text, "status": "unknown", "detail": _span(found)}
     text = (
         f"{len(short):,} of {known:,} products {_plural(short, 'is', 'are')} out of stock or "

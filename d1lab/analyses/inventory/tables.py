@@ -183,4 +183,4 @@ def _todo(table: Frame, lead_days: int) -> np.ndarray:
         "sold less: stop or test": table["surely_less"].eq(True),
         "sold more: keep or test the depth": table["surely_more"].eq(True),
     }
-    return np.select(list(cases.values()), list(cases), "no significant difference: test")
+    return np.select(list(cases.values()), list(cases), "no clear difference: test")

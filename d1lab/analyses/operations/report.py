@@ -223,7 +223,7 @@ def limits(found: UsageStudy) -> ReportTable:
         "most": "Plan's limit",
         "latest_value": "Latest day",
         "expected": "Expected",
-        "interval": "90% interval",
+        "interval": "90% range",
     }
     rows = [_limit_row(each) for each in found.forecasts]
     return ReportTable(

@@ -231,7 +231,7 @@ def test_a_win_that_loses_money_is_not_to_be_taken() -> None:
     )
     test = row(**COUNTS, **DECLARED, **profits, method="fixed", ended=True)
     text, status = report.verdict(advised([found], [test], UNTIL))
-    assert (text, status) == ("No test of 1 shows that B earns more. Keep A: 1.", "neutral")
+    assert (text, status) == ("The test does not show that B earns more. Keep A: 1.", "neutral")
     [line] = tables.break_evens([found])
     assert line["break_even_lift"] == pytest.approx(40 / (14_000 / 620) - 1)
 

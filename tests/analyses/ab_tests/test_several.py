@@ -43,7 +43,7 @@ def test_c_can_win():
     assert shown["verdict"].startswith("Roll out C: it converts 36% more than A")
     tests = advised([found], [row(**ENDED)], UNTIL)
     text, status = report.verdict(tests)
-    assert (text, status) == ("Take a variant in 1 of 1 test (t: C). Keep A: 1.", "good")
+    assert (text, status) == ("Take a variant in the test (t: C). Keep A: 1.", "good")
     [action] = actions.declared(tests)
     assert (action["verb"], action["key"]) == ("Take C", "take-t-c")
 
@@ -57,7 +57,7 @@ def test_a_losing_variant_is_to_be_stopped_while_the_test_runs():
     assert shown["verdict"].endswith("Not significant yet. Stop C: worse than A.")
     tests = advised([found], [row()], UNTIL)
     text, status = report.verdict(tests)
-    assert text == "Stop 1 of 1 test (t: C): a variant does worse than A. Wait: 1."
+    assert text == "Stop the test (t: C): a variant does worse than A. Wait: 1."
     assert status == "bad"
     [action] = actions.declared(tests)
     assert (action["verb"], action["what"]) == ("Stop", "variant C of the test “t”")

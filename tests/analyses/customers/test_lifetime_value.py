@@ -129,7 +129,7 @@ def test_words_say_whether_the_interval_held_what_came(values):
     }
     assert notes == {
         "held": "Next 365 days",
-        "missed": "Next 365 days. The backtest interval missed the actual value",
+        "missed": "Next 365 days. The last such forecast missed: a rough guide",
     }
 
 

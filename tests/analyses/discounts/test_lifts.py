@@ -96,4 +96,4 @@ def test_observed_takes_a_shop_without_discounts(tiny_lab):
     weeks = tiny_lab.metric("discount_weeks", until="2026-05-08", days=97)
     found = lifts.observed(estimate(weeks[weeks["level"] == "sku"]))
     assert found.level.tolist() == ["all"]
-    assert lifts.silent(found) == f"No lift available: {lifts.UNUSED}."
+    assert lifts.silent(found) == f"No comparison is possible: {lifts.UNUSED}."
