@@ -13,7 +13,6 @@ from d1lab.analyses.ab_tests.list_report import MOST_PROVEN, all_tests
 from d1lab.analyses.ab_tests.rows import known_rows
 from d1lab.analyses.ab_tests.sentences import REFUSALS
 from d1lab.analyses.ab_tests.shop import PLAN_COLUMNS, Decision, plans
-from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportTable
 from d1lab.errors import InputError
