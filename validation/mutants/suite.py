@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -29,13 +30,11 @@ class Suite(NamedTuple):
         return sorted(tests, key=lambda test: (own not in test, self.seconds[test]))
 
     def _runners(self, fault: Fault) -> set[str]:
-        """Return what runs a changed line; if it is run at import, what runs any of the module."""
-        found = set[str]()
-        for line in fault.changed():
-            found |= self.lines.get((fault.path, line), set())
-        if found:
-            return found
-        return {t for (path, _), tests in self.lines.items() if path == fault.path for t in tests}
+        """Return what runs a changed line; what runs at import, whatever runs any of the module."""
+        changed = fault.changed()
+        if not changed <= _function_lines(fault.path):
+            changed = {line for path, line in self.lines if path == fault.path}
+        return {test for line in changed for test in self.lines.get((fault.path, line), ())}
 
     def _readers(self, fault: Fault) -> set[str]:
         """Return what runs a line or a notebook that reads the metric, and files that name it."""
@@ -50,6 +49,17 @@ class Suite(NamedTuple):
                 for line in range(lines[0] + 1, lines[1] + 2):
                     found |= self.lines.get((str(path), line), set())
         return found
+
+
+def _function_lines(path: str) -> set[int]:
+    """Return the lines of a module that are in bodies of functions."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for line in range(node.body[0].lineno, (node.end_lineno or 0) + 1)
+    }
 
 
 def _texts(folders: tuple[str, ...]) -> Iterator[tuple[Path, str]]:

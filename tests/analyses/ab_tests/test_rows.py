@@ -118,8 +118,91 @@ def test_orders_before_the_start_and_repeat_buyers_are_counted(
     [test] = found(con, "ab_tests")
     assert test["orders_before"] == 28
     assert (test["count_inflation"], test["money_inflation"]) == (1.5, 1.5)
+    con.execute("UPDATE ab_tests SET variant_a_visitors = 9, variant_b_visitors = NULL")
+    assert found(con, "ab_tests")[0]["count_inflation"] == 1.5
     con.execute("UPDATE ab_tests SET variant_a_visitors = 9, variant_b_visitors = 9")
     assert found(con, "ab_tests")[0]["count_inflation"] is None
+
+
+@pytest.mark.parametrize(("orders", "inflation"), [(24, None), (25, 1.96)])
+def test_repeat_buyers_are_told_from_25_orders_on(
+    con: duckdb.DuckDBPyConnection, orders: int, inflation: float | None
+) -> None:
+    """One order on each day outside, and at both ends of the test: 5 of one customer, 20 of one."""
+    con.execute("""
+        INSERT INTO ab_tests BY NAME SELECT 'harbor' AS shop, 't' AS test_id,
+            TIMESTAMP '2026-05-01 09:00' AS started_at, TIMESTAMP '2026-05-06 09:00' AS ended_at""")
+    con.execute(
+        """INSERT INTO order_lines BY NAME
+        SELECT 'harbor' AS shop, 'o' || i || day AS order_id, 'order' AS type, 5 AS revenue,
+            CASE WHEN i < 3 THEN 'twice' || i ELSE 'c' || i END AS customer_id, day::DATE AS day
+        FROM (
+            SELECT i, '2026-05-01' AS day FROM range(3) AS t (i)
+            UNION ALL SELECT i, '2026-05-06' FROM range(?) AS t (i)
+            UNION ALL SELECT i, '2026-04-30' FROM range(30) AS t (i)
+            UNION ALL SELECT i, '2026-05-07' FROM range(30) AS t (i)
+        )""",
+        [orders - 3],
+    )
+    [test] = found(con, "ab_tests")
+    expected = inflation and ((orders - 6) + 3 * 2**2) / orders
+    assert test["count_inflation"] == (expected and pytest.approx(expected))
+    assert test["orders_before"] == 30
+
+
+TIMES = {
+    "begins on the next day": ("2026-05-11", None, None),
+    "begins in the last minute": ("2026-05-10 23:59", None, False),
+    "ends at midnight": ("2026-05-01", "2026-05-11", True),
+    "ends later": ("2026-05-01", "2026-05-11 00:01", False),
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_a_test_begins_and_ends_by_the_end_of_the_day(
+    con: duckdb.DuckDBPyConnection, case: str
+) -> None:
+    """The report's day is 10 May; a later row of any table makes the totals later ones."""
+    start, end, has_ended = TIMES[case]
+    con.execute(
+        "INSERT INTO ab_tests BY NAME SELECT 'harbor' AS shop, 't' AS test_id,"
+        " ?::TIMESTAMP AS started_at, ?::TIMESTAMP AS ended_at",
+        [start, end],
+    )
+    shown = found(con, "ab_tests")
+    assert [test["ended"] for test in shown] == ([] if has_ended is None else [has_ended])
+    con.execute("INSERT INTO daily_discounts VALUES ('harbor', '2026-05-10')")
+    assert not any(test["sums_are_later"] for test in found(con, "ab_tests"))
+    for table in ("order_lines", "daily_discounts", "ab_test_days"):
+        con.execute("BEGIN")
+        con.execute(
+            f"INSERT INTO {table} BY NAME SELECT 'harbor' AS shop, DATE '2026-05-11' AS day"
+        )
+        later = [test["sums_are_later"] for test in found(con, "ab_tests")]
+        con.execute("ROLLBACK")
+        assert later == [not test["ended"] for test in shown], table
+
+
+SUMS = ("visitors", "conversions", "revenue", "revenue_squares", "profit", "profit_squares",
+        "covariate", "covariate_squares", "covariate_revenue", "covariate_profit")  # fmt: skip
+
+
+def test_each_sum_begins_at_0_and_ends_where_a_day_is_not_known(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """B has no row on the first day and an empty value on the third; the last day is to come."""
+    values = ", ".join(f"value AS {column}" for column in SUMS)
+    con.execute(
+        f"""INSERT INTO ab_test_days BY NAME
+        SELECT 'harbor' AS shop, 't' AS test_id, day::DATE AS day, variant, {values}
+        FROM (VALUES ('2026-05-07', 'a', 1), ('2026-05-08', 'b', 2), ('2026-05-09', 'b', NULL),
+            ('2026-05-10', 'b', 4), ('2026-05-10', 'a', 8), ('2026-05-11', 'a', 16))
+        AS v (day, variant, value)"""
+    )
+    rows = found(con, "ab_test_looks")
+    for column in SUMS:
+        of = {name: [row[column] for row in rows if row["variant"] == name] for name in "ab"}
+        assert of == {"a": [1, 1, 1, 9], "b": [0, 2, None, None]}, column
 
 
 @pytest.mark.parametrize(

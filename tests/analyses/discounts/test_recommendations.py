@@ -16,7 +16,17 @@ from d1lab.analyses.discounts.recommendations_report import details, to_stage
 from d1lab.lab import Lab
 from d1lab.types import TYPES
 from d1lab.warehouse import create_views, next_warehouse, open_warehouse
-from tests.support.drawn_shop import COSTS, draw, earned, given, inside, opened, rows_of, same
+from tests.support.drawn_shop import (
+    COSTS,
+    UNTIL,
+    draw,
+    earned,
+    given,
+    inside,
+    opened,
+    rows_of,
+    same,
+)
 
 
 def test_metric_counts_weeks_as_its_header_says(tiny_lab):
@@ -52,6 +62,8 @@ def test_metric_counts_weeks_as_its_header_says(tiny_lab):
 def test_every_column_on_a_drawn_shop():
     """Weeks back from the day: regular below 2% off, promoted from 5%; some have no sale."""
     lines, days = draw(6, 500), 182
+    fields = {"sku": "new", "day": UNTIL, "type": "order", "units": 1, "order_id": "new"}
+    lines += [lines[0]._replace(product_title=title, **fields) for title in ("A", "B")]
     kept = [line for line in inside(lines, days) if line.type == "order"]
     recent = inside(kept, 91)
     orders = len({line.order_id for line in recent})

@@ -99,6 +99,10 @@ def test_thresholds_and_costs_have_a_row_each():
     """The value and the limit of each step, and what each plan costs."""
     usage = used(30, 80_000, 1_000)
     found = report.studied(usage, SHOPS, 90)
+    costs = report.costs(found).frame
+    assert costs["plan"].tolist() == [each.plan.capitalize() for each in found.costs]
+    assert costs["so_far"].tolist() == [f"${each.so_far:,.2f}" for each in found.costs]
+    assert len(costs) == 2
     rows = report.thresholds(found).frame
     assert len(rows) == len(found.thresholds)
     for row, each in zip(rows.to_dict("records"), found.thresholds, strict=True):

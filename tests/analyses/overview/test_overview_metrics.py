@@ -68,12 +68,15 @@ def test_periods_are_whole_and_end_on_the_day(con):
 
 
 def test_a_period_begins_with_the_first_day():
-    """Seven days are a week, six are none."""
+    """Seven days are a week, six are none; one line is all of them, none has no share."""
     for ago, count in ((6, 1), (5, 0)):
         with opened(
             [LINES[0]._replace(day=UNTIL - timedelta(days=ago), revenue=Decimal(3))]
         ) as con:
             assert [float(row["revenue"]) for row in rows_of(con, "shop_periods")] == [3.0] * count
+            shares = [row["share"] for row in rows_of(con, "data_health", days=ago + 1)]
+            assert set(shares) <= {0.0, 1.0}
+            assert {row["share"] for row in rows_of(con, "data_health", days=ago)} == {None}
 
 
 def test_days_and_totals_of_each_shop(con):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from validation.mutants import faults
+from validation.mutants import faults, suite
 from validation.mutants.faults import ROOT, Fault
 from validation.mutants.suite import Suite, both
 from validation.mutants.worker import _outcome
@@ -47,13 +47,6 @@ def test_text_is_no_place_for_a_fault():
         assert {value for value, node in numbers.items() if node not in shown} == left
 
 
-def _fault(path: str, line: int) -> Fault:
-    """A fault that removes what is in a line."""
-    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    lines[line - 1] = "pass"
-    return Fault(path, "\n".join(lines))
-
-
 MEANS = "d1lab/stats/means.py"
 SUITE = Suite(
     {
@@ -63,36 +56,50 @@ SUITE = Suite(
         "tests/analyses/ab_tests/test_rows.py::test_reads": 1.0,
     },
     {
-        (MEANS, 60): {
+        (MEANS, 1): {"tests/analyses/ab_tests/test_rows.py::test_reads"},
+        (MEANS, 4): {
             "tests/stats/test_dunnett.py::test_slow",
             "tests/stats/test_means.py::test_own",
         },
-        (MEANS, 61): {"tests/stats/test_dunnett.py"},
+        (MEANS, 5): {"tests/stats/test_dunnett.py"},
     },
 )
+MODULE = "LIMIT = 3\n\ndef mean(x):\n    total = sum(x)\n    return total\n"
 
 
 @pytest.mark.parametrize(
-    ("line", "names"), [(60, "own slow"), (61, "quick slow"), (5, "own quick slow")]
+    ("line", "names"),
+    [
+        (4, "own slow"),
+        (5, "quick slow"),
+        (1, "own quick reads slow"),
+        (3, "own quick reads slow"),
+    ],
 )
-def test_the_tests_of_a_line_are_those_that_run_it(line, names):
+def test_the_tests_of_a_line_are_those_that_run_it(line, names, tmp_path, monkeypatch):
     """Those of its own name come first; a fixture counts for its file, an import for the module."""
-    tests = SUITE.tests_of(_fault(MEANS, line))
+    (tmp_path / MEANS).parent.mkdir(parents=True)
+    (tmp_path / MEANS).write_text(MODULE)
+    for module in (faults, suite):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    lines = MODULE.splitlines()
+    lines[line - 1] += "  # changed"
+    tests = SUITE.tests_of(Fault(MEANS, "\n".join(lines)))
     assert [test.rpartition("_")[2] for test in tests] == names.split()
 
 
 def test_the_tests_of_a_query_are_in_files_that_name_it():
     """Beside tests that run a line that reads it."""
-    fault = _fault(str(LOOKS.relative_to(ROOT)), 30)
+    fault = next(faults.sql_faults(LOOKS, random.Random(1), 1))
     assert SUITE.tests_of(fault) == ["tests/analyses/ab_tests/test_rows.py::test_reads"]
 
 
 def test_two_halves_of_the_tests_make_one_suite():
     """A line that both run has the tests of both."""
-    more = Suite({"other": 2.0}, {(MEANS, 60): {"other"}})
+    more = Suite({"other": 2.0}, {(MEANS, 4): {"other"}})
     joined = both(SUITE, more)
     assert joined.seconds == {**SUITE.seconds, "other": 2.0}
-    assert joined.lines[MEANS, 60] == {"other", *SUITE.lines[MEANS, 60]}
+    assert joined.lines[MEANS, 4] == {"other", *SUITE.lines[MEANS, 4]}
 
 
 @pytest.mark.parametrize(
