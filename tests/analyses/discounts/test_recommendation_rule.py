@@ -7,6 +7,7 @@ import pytest
 
 from d1lab.analyses.discounts.recommendation_rule import (
     REASONS,
+    PlannedTest,
     Product,
     cost_of_test,
     depths,
@@ -89,6 +90,26 @@ def test_a_test_is_worth_what_a_simulation_of_it_says(units, decision, reason):
     assert (worth > cost_of_test(product, found, best, plan)) == (decision == "test")
     advice = recommend(product)
     assert (advice.decision, advice.reason) == (decision, reason)
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.4])
+def test_the_value_of_a_test_is_an_integral_over_its_results(rate):
+    """Of the better of 0 and the expected gain, with the variance of a ratio of two shares."""
+    product = OPEN._replace(base_rate=rate, error=0.5, slope=-2.4)
+    plan, depth = PlannedTest(2_000, 14, 0.5), 0.25
+    slope = np.linspace(-5.4, 0.6, 801)
+    weight = np.exp(-(((slope + 2.4) / 0.5) ** 2) / 2)
+    weight /= weight.sum()
+    lift = 0.75**slope
+    gain = 100 * (lift * (7.5 - 5) - 5)
+    bought = np.minimum(rate * lift, 1)
+    spread = bought * (1 - bought) + lift**2 * rate * (1 - rate)  # of B's orders - lift x A's
+    noise = np.sqrt(spread / 1_000) / rate
+    shown = np.linspace(-1, 8, 4_001)[:, None]
+    density = np.exp(-(((shown - lift) / noise) ** 2) / 2) / noise / np.sqrt(2 * np.pi)
+    informed = np.maximum(density @ (weight * gain), 0).sum() * 9 / 4_000
+    expected = (informed - max(weight @ gain, 0)) * 182 / product.horizon_days
+    assert value_of_test(product, depth, plan) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_test_of_what_is_known_is_worth_nothing():
