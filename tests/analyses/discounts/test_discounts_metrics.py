@@ -25,6 +25,22 @@ from tests.support.drawn_shop import (
 )
 
 LINES = draw(1, 500)
+RARE: tuple[tuple[str, str, str | None, int, int], ...] = (
+    ("free", "order", "FREE", 0, 5),  # given away whole
+    ("gift", "order", None, 0, 0),
+    ("back", "refund", "BACK", -7, -1),  # used before the period
+    ("even", "order", None, 9, 1),  # sold and returned
+    ("even", "refund", None, -9, -1),
+)
+"""Discount, type, code, revenue, and discount of lines without a customer, each of its own SKU."""
+LINES += [
+    LINES[0]._replace(
+        event_id=f"{name}-{kind}", order_id=name, customer_id=None, sku=name, type=kind,
+        discount_id=name, discount_code=code, units=1 if kind == "order" else -1,
+        revenue=Decimal(revenue), discount_amount=Decimal(savings), day=UNTIL,
+    )
+    for name, kind, code, revenue, savings in RARE
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +295,8 @@ def test_earnings_by_discount_code_sku_and_in_all(con, days):
             of_each = by((line for line in uses if line.customer_id), lambda line: line.customer_id)
             listed = sum(map(_listed, lines), Decimal(0))
             has_depth = listed > 0 and earned(lines) >= 0
+            margin = _margin(lines, _listed)
+            has_rate = margin is not None and listed > 0
             rows.append(
                 {
                     "level": level,
@@ -297,17 +315,16 @@ def test_earnings_by_discount_code_sku_and_in_all(con, days):
                     "revenue_before": listed,
                     "savings": given(lines),
                     "revenue_after": earned(lines),
-                    "margin_before": _margin(lines, _listed),
+                    "margin_before": margin,
+                    "margin_rate": float(margin / listed) if has_rate else None,
                     "margin_after": _margin(lines, _revenue),
                     "depth": float(given(lines) / listed) if has_depth else None,
                 }
             )
-    found = rows_of(con, "discount_earnings", days=days)
-    same(sorted(found, key=_place), sorted(rows, key=_place))
-
-
-def _place(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in ("level", "discount_id", "discount_code", "sku"))
+    rows = [row for row in rows if row["uses"]]
+    names = ("discount_id", "discount_code", "sku")
+    rows.sort(key=lambda r: (r["level"], -r["savings"], *(str(r[name]) for name in names)))
+    same(rows_of(con, "discount_earnings", days=days), rows)
 
 
 def _used(customers: int, code: str) -> Iterator[Line]:
