@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d1lab.analyses.discount_effect.cannibalization import cannibalization
+from d1lab.analyses.discount_effect.cannibalization import _compared, _on_offer, cannibalization
 from d1lab.analyses.discount_effect.effect import shop_effect
 from d1lab.analyses.discount_effect.history import history
 from d1lab.analyses.discounts.report import from_category
@@ -76,3 +76,22 @@ def test_too_little_data_has_a_reason():
     bare = found._replace(categories=np.full(len(found.skus), None, dtype=object))
     assert cannibalization(bare, effect.price).reason == "no_categories"
     assert cannibalization(found, np.zeros_like(effect.price)).reason == "no_discount"
+
+
+def test_the_share_on_offer_is_by_regular_units():
+    """Of 3 and 1 regular units, the first is on offer: 75%; a week without stock counts 0."""
+    units = np.array([[3.0, 9, 3, np.nan], [1, 1, 1, 1], [5, 5, 5, 5]])
+    price = np.array([[0.0, -0.2, 0, -0.2], [0, 0, -0.1, 0], [0, 0, 0, 0]])
+    shares = _on_offer(units, price, np.array([0, 0, 1]))
+    assert shares[0] == pytest.approx([0, 0.75, 0.25, 0])
+    assert (shares[1] == shares[0]).all()
+    assert (shares[2] == 0).all()
+
+
+def test_products_are_compared_over_weeks_that_differ():
+    """By a twentieth of the category or more, in their own full-price weeks, and with a sale."""
+    units = np.array([[1.0, 1], [1, 1], [0, 0], [1, 1], [1, np.nan]])
+    share = np.array([[0.0, 0.05], [0, 0.04], [0, 0.5], [0, 0.5], [0, 0.5]])
+    price = np.zeros((5, 2))
+    price[3, 1] = -0.3
+    assert _compared(units, share, price).tolist() == [True, False, False, False, False]
