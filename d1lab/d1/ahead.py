@@ -54,6 +54,10 @@ class Ahead:
         sent = iter(self._db.batch(rest, table=table, idempotent=idempotent))
         return [result or next(sent) for result in found]
 
+    def foreseen(self, statement: Statement, *, table: str = "") -> Result | None:
+        """Return a foreseen result, once; None if it was not foreseen: then nothing is sent."""
+        return self._take(statement.sql, statement.params, table)
+
     def tables(self) -> dict[str, TableInfo]:
         """Return the user's tables by name: see `Database.tables`."""
         return read_tables(self, self._only)

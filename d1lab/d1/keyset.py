@@ -99,8 +99,9 @@ class BatchReader:
                 upto - after,
                 reads_besides=0 if self._scanned_from is None else after + 1 - self._scanned_from,
             )
-            after = batch.rowids[-1] if batch.rows == asked else upto
-            yield batch._replace(upto=after)
+            reached = batch.rowids[-1] if batch.rows == asked else upto
+            yield batch._replace(after=after, upto=reached)
+            after = reached
         self._require_no_scan()
 
     def newest(self, after: int, upto: int) -> Iterator[Batch]:

@@ -12,6 +12,9 @@ from d1lab.d1.database import Budget, Database, Statement, TableInfo, Value, quo
 UNDER_WAY = "datetime('now', '-2 minutes')"
 """D1's time, minus the longest time that a started statement can stay invisible."""
 
+FEW_CHANGES = 256
+"""At most so many entries of the change log are read with its bounds."""
+
 _PER_BATCH = 50
 _KEY_PART = "CASE WHEN typeof({0}) <> 'blob' THEN {0} END"  # JSON cannot contain blobs
 
@@ -73,6 +76,20 @@ def ends_of_log(log: TableInfo) -> Statement:
     return Statement(
         f"SELECT {low}, (SELECT seq FROM sqlite_sequence WHERE name = ?1), NULL", (log.name,), 1
     )
+
+
+def last_changes(log: TableInfo, seen: int) -> Statement:
+    """Select the log's entries after `seen`; none if they are more than `FEW_CHANGES`.
+
+    It reads one row for each, and one for the log's end. Without a condition on seq, it does so
+    even if D1's statistics are off. Row IDs are texts, because JSON would round large ones.
+    """
+    name = quote(log.name)
+    count = f"(SELECT max(seq) - ?1 AS n FROM {name})"
+    limit = f"(SELECT CASE WHEN n BETWEEN 1 AND ?2 THEN n ELSE 0 END FROM {count})"
+    row_id = "CAST(CAST(row_id AS INTEGER) AS TEXT)"
+    sql = f"SELECT table_name, {row_id} FROM {name} ORDER BY seq DESC LIMIT {limit}"
+    return Statement(sql, (seen, FEW_CHANGES))
 
 
 def _unpacked(key: Sequence[Value]) -> tuple[Value, ...] | None:

@@ -3,20 +3,22 @@ batch saved on arrival."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
 from d1lab import catalog
-from d1lab.d1.batches import MOST_ROWS, Batch
-from d1lab.d1.database import Budget, Database, TableInfo
+from d1lab.d1.ahead import Ahead
+from d1lab.d1.batches import FIRST_ROWS, MOST_ROWS, Batch
+from d1lab.d1.database import Budget, Database, TableInfo, Value
 from d1lab.d1.keyset import BatchReader
 from d1lab.d1.schema import unique_index
 from d1lab.d1.statistics import believed_rows, misleads
 from d1lab.pull.ahead import Noting
 from d1lab.pull.batch import Read, TypedBatch, TypedBatches
+from d1lab.pull.bounds import FEW_CHANGES, last_changes
 from d1lab.pull.plan import PullPlan, Sweep
 from d1lab.pull.spool import FOLDER, Span, Spool
 from d1lab.pull.touched import touched_rowids
@@ -37,14 +39,29 @@ def changed_rowids(
     """
     name = sweep.table.name.lower() if sweep.table else ""
     upto = sweep.changes_upto or 0
-    reader = BatchReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
+    entries = _foreseen_changes(db, log, seen, upto)
+    if entries is None:
+        reader = BatchReader(db, log, ("table_name", "row_id"), packed=packed, budget=budget)
+        batches = _span(reader, Span(seen, upto), upto)
+        entries = (entry for batch in batches for entry in zip(*batch.columns, strict=True))
     found = {
         row_id
-        for batch in _span(reader, Span(seen, upto), upto)
-        for table, row_id in zip(*batch.columns, strict=True)
+        for table, row_id in entries
         if str(table).lower() == name and isinstance(row_id, int)
     }
     return sorted(found)
+
+
+def _foreseen_changes(
+    db: Database, log: TableInfo, seen: int, upto: int
+) -> Iterable[Sequence[Value]] | None:
+    """Return the entries that were read with the log's bounds; None unless they are complete."""
+    if not (isinstance(db, Ahead) and 0 < upto - seen <= FEW_CHANGES):
+        return None
+    answer = db.foreseen(last_changes(log, seen), table=log.name)
+    if answer is None or len(answer.rows) < upto - seen:
+        return None
+    return [(table, int(str(row_id))) for table, row_id in answer.rows]
 
 
 def changed_rows(
@@ -101,7 +118,7 @@ def interleave(walks: Sequence[Iterator[Item]], at_once: int) -> Iterator[Item]:
                     yield item
 
 
-FEW_ROWS = 256  # read from the table's end; gaps in the rowids cost at most this many rows
+FEW_ROWS = FIRST_ROWS  # read from the table's end; gaps in the rowids cost at most so many rows
 RANGES = 3  # more would not help: D1 runs one query at a time
 
 
@@ -207,10 +224,13 @@ def _read_touched(noting: Noting, sweep: Sweep) -> None:
 
 
 def _read_log(noting: Noting, log: TableInfo, sweep: Sweep) -> None:
-    """Ask for the changes of a sweep if they are few."""
-    seen, upto = sweep.changes_seen, sweep.changes_upto
-    if seen is not None and upto is not None and 0 < upto - seen <= FEW_ROWS:
-        changed_rowids(noting, log, sweep, seen, packed=True, budget=Budget(noting.meter))
+    """Ask for the changes of a sweep if they are few, or for its changed rows if they are known."""
+    seen, upto, budget = sweep.changes_seen, sweep.changes_upto, Budget(noting.meter)
+    if sweep.table is None or seen is None or upto is None or not 0 < upto - seen <= FEW_ROWS:
+        return
+    rowids = changed_rowids(noting, log, sweep, seen, packed=True, budget=budget)
+    if kept := [rowid for rowid in rowids if rowid <= sweep.after]:
+        next(BatchReader(noting, sweep.table, sweep.layout.columns).of_rowids(kept))
 
 
 def _all(spool: Spool, walks: Sequence[Iterator[TypedBatch]]) -> TypedBatches:

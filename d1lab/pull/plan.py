@@ -9,7 +9,7 @@ there: rows inserted meanwhile are left for the next pull.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -19,7 +19,7 @@ from d1lab.d1.database import Budget, Database, Statement, TableInfo, quote
 from d1lab.d1.schema import foreign, schema_statements
 from d1lab.errors import BudgetError, DroppedTablesError, UnknownName
 from d1lab.pull.batch import Layout
-from d1lab.pull.bounds import Bounds, ends_of, ends_of_log, read_bounds
+from d1lab.pull.bounds import Bounds, ends_of, ends_of_log, last_changes, read_bounds
 from d1lab.pull.convert import convert
 from d1lab.pull.fields import ROWID, fields_of, signature
 from d1lab.pull.own_changes import OwnChanges
@@ -161,7 +161,16 @@ class Planner:
             for draft in drafts
             if draft.touched_index and draft.table
         ]  # fmt: skip
-        return [*schema_statements(found), *ends.values(), *touched]
+        return [*schema_statements(found), *ends.values(), *touched, *self._logged(drafts, found)]
+
+    def _logged(
+        self, drafts: Sequence[Draft], found: Mapping[str, TableInfo]
+    ) -> Iterator[Statement]:
+        """Yield what asks for the changes since the last pull, if they are few."""
+        log = found.get(catalog.CHANGES)
+        for draft in drafts:
+            if log and _is_logged(draft) and draft.kept_upto is not None:
+                yield last_changes(log, self._known[draft.name].changes_seq or 0)
 
     def _drafts(
         self, tables: Mapping[str, TableInfo | None], only: Sequence[str] | None

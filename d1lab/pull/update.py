@@ -196,7 +196,7 @@ class Update:
             if not read.is_resumed:  # rows above it were read after the log's end
                 rowids = [rowid for rowid in rowids if rowid <= sweep.after]
             if rowids:
-                rows = changed_rows(self._db, sweep, rowids, packed=packed, budget=budget)
+                rows = changed_rows(self._reader, sweep, rowids, packed=packed, budget=budget)
                 loaded += loader.replace(rowids, rows)
         if sweep.touched_index:
             loaded += self._load_touched(loader, sweep, sweep.table)

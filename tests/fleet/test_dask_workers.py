@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from d1lab.config import Settings
-from d1lab.config_sections import DatabaseSettings
+from d1lab.config import Settings, load_settings
 from d1lab.d1 import Usage
-from d1lab.d1.connect import connect
 from d1lab.d1.usage_log import lines_since
 from d1lab.errors import D1labError
 from d1lab.fleet.coordinator import FleetRequest, FleetResult, run_fleet
-from d1lab.fleet.dask_reports import DaskReports
 from d1lab.fleet.dask_workers import DaskWorkers
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.places import usage_folder
 from d1lab.fleet.registry import open_registry
-from d1lab.jobs.run import run_reports
-from d1lab.pull import pull
 from d1lab.runs.record import load_run
 from d1lab.runs.run import run_folder
+from tests.support.command_line import Ended, caller
 from tests.support.dask_cluster import Cluster, running
 from tests.support.fleet import build_shop
 
@@ -52,35 +49,57 @@ def assert_one_state_each(settings: Settings) -> None:
     assert stored == {each.name: [each.state] for each in open_registry(settings).entries()}
 
 
-def run_one_database(settings: Settings, cluster: Cluster) -> None:
+class OneDatabase:
+    """A database with shops of its own, and `d1lab run --scheduler` on it, as a user types it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        *shops: str,
+    ) -> None:
+        build_shop(settings.root / "live.sqlite", *shops)
+        monkeypatch.setenv("D1LAB_ROOT", str(settings.root))
+        monkeypatch.setenv("D1LAB_DATA_DIR", str(settings.root / "own"))
+        monkeypatch.setenv("D1LAB_DATABASE", "live")
+        monkeypatch.setenv("D1LAB_DATABASES", '{"live": {"url": "sqlite:live.sqlite"}}')
+        self.settings = load_settings()
+        self._d1lab, self._address = caller(monkeypatch, capsys), cluster.address
+
+    def run(self, *options: str, at_cluster: bool = True) -> Ended:
+        where = ("--scheduler", self._address) if at_cluster else ()
+        return self._d1lab("run", *where, *options, "--json")
+
+    def assert_nothing_is_lost_or_doubled(
+        self, shops: int, *, reports: int = 1, runs: int = 1
+    ) -> None:
+        """Each shop's runs are done, no lease is left, and its results are in D1 once."""
+        with closing(sqlite3.connect(self.settings.data_dir / "ledger.sqlite")) as con:
+            good = "SELECT shop, count(*) FROM runs WHERE status = 'done' GROUP BY shop, report"
+            assert [count for _, count in con.execute(good)] == [runs] * shops * reports
+            assert con.execute("SELECT count(*) FROM leases").fetchone() == (0,)
+        with closing(sqlite3.connect(self.settings.root / "live.sqlite")) as con:
+            sql = "SELECT turnover_rate FROM inventory_impact WHERE turnover_rate IS NOT NULL"
+            assert con.execute(sql).fetchall() == [(1.5,)] * shops
+
+
+def run_one_database(one: OneDatabase) -> None:
     """`d1lab run --scheduler` of a database with two shops: as on this machine alone."""
-    own = settings.model_copy(
-        update={
-            "database": "live",
-            "databases": {"live": DatabaseSettings.model_validate({"url": "sqlite:live.sqlite"})},
-            "data_dir": settings.root / "own",
-        }
-    )
-    build_shop(settings.root / "live.sqlite", "corner", "harbor")
-    with closing(connect(own)) as db:
-        pull(db, own.folder(), database="live")
-    with closing(DaskReports(cluster.address)) as machines:
-        results = run_reports(own, machines=machines)
-        assert {result.status for result in results} == {"done"}, results
-        assert len(results) == 4
-        assert run_reports(own, machines=machines)[0].status == "current"
-    for result in results:
-        folder = run_folder(own, "live", result.run_id or "")
-        assert result.page is not None
-        assert result.page.is_file()
+    root, ran = one.settings.root, one.run()
+    assert ran.code == 0, ran
+    assert [each["status"] for each in ran.json["runs"]] == ["done"] * 4
+    for each in ran.json["runs"]:
+        folder = run_folder(one.settings, "live", each["run_id"])
+        assert Path(each["page"]).is_file()
         assert load_run(folder).status == "done"
-        if result.job.task.after:
+        if each["report"] == "sums_up":
             assert "1 reports, missing: []" in (folder / "run.json").read_text()
-        else:
-            assert result.pushed is not None
-            assert result.pushed.changed == 1
-    assert not list(settings.root.glob("worker*/data/*/live"))
-    assert not list(settings.root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
+    one.assert_nothing_is_lost_or_doubled(2, reports=2)
+    assert {each["status"] for each in one.run().json["runs"]} == {"current"}
+    assert not list(root.glob("worker*/data/*/live"))
+    assert not list(root.glob("worker*/**/runs/*-sums_up-*")), "a run stays on a worker"
 
 
 def used(folder: Path) -> list[tuple[str, Usage]]:
@@ -96,13 +115,13 @@ def cluster(fleet: Callable[..., Settings]):
         yield settings, made
 
 
-def test_workers_share_no_folder_but_the_target(cluster):
+def test_workers_share_no_folder_but_the_target(cluster, monkeypatch, capsys):
     """Pages, marts, and the state are at the target; the next run goes on from it anywhere.
 
     Nor do the workers of `d1lab run`: what they need is sent, and what they make comes back.
     """
     settings, made = cluster
-    run_one_database(settings, made)
+    run_one_database(OneDatabase(settings, made, monkeypatch, capsys, "corner", "harbor"))
     result = run(settings, made, reports=("uses_the_lab",))
     assert result.exit_code == 0, result
     assert [rates(settings, name) for name in "ab"] == [[1.5], [1.5]]
@@ -164,6 +183,56 @@ def test_a_killed_worker_and_a_killed_scheduler_lose_and_double_nothing(cluster)
     assert not any(entry.is_running for entry in registry.entries())
     assert [rates(settings, name) for name in "ab"] == [[1.5], [1.5]]
     assert read_mart(open_marts(settings, request.target), "figures").num_rows == 2
+
+
+@contextmanager
+def killed_when(found: Callable[[], bool], kill: Callable[[], None]) -> Generator[None]:
+    """Kill a process as soon as something is found, which must happen meanwhile."""
+    ended, kills = threading.Event(), list[None]()
+
+    def watch() -> None:
+        while not (kills or ended.wait(0.01)):
+            if found():
+                kills.append(kill())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    assert kills
+
+
+@pytest.mark.long
+def test_run_loses_and_doubles_nothing_with_a_killed_worker_and_scheduler(
+    cluster, monkeypatch, capsys
+):
+    """A killed worker's notebook goes to the other. Without a scheduler, the run says so and ends.
+
+    Then the same command without the cluster does what is left.
+    """
+    settings, made = cluster
+    one = OneDatabase(settings, made, monkeypatch, capsys, "corner", "harbor", "quay")
+    only = ("uses_the_lab",)
+
+    def runs_on(number: int) -> Callable[[], bool]:
+        folder = settings.root / f"worker{number}"
+        return lambda: any(folder.glob("**/runs/*-uses_the_lab-*"))
+
+    with killed_when(runs_on(0), made.workers[0].kill):
+        ran = one.run(*only)
+    assert (ran.code, [each["status"] for each in ran.json["runs"]]) == (0, ["done"] * 3), ran
+    one.assert_nothing_is_lost_or_doubled(3)
+    with killed_when(runs_on(1), made.scheduler.kill):
+        ran = one.run(*only, "--force")
+    assert ran.code == 1
+    messages = [each["message"] for each in ran.json["runs"]]
+    assert all("scheduler" in message for message in messages), messages
+    ran = one.run(*only, "--force", at_cluster=False)
+    assert (ran.code, [each["status"] for each in ran.json["runs"]]) == (0, ["done"] * 3), ran
+    one.assert_nothing_is_lost_or_doubled(3, runs=2)
 
 
 def test_no_scheduler_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

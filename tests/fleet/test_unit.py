@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from contextlib import closing
 
+from d1lab.config_sections import FleetSettings
 from d1lab.fleet.coordinator import FleetRequest, run_fleet
 from d1lab.fleet.marts import open_marts, read_mart
 from d1lab.fleet.order import Order
@@ -47,6 +48,22 @@ def test_a_database_is_pulled_run_pushed_and_kept(fleet):
     again, _ = run_inline(settings, registry, lambda order: work(settings, order), force=True)
     assert (again.outcomes[0].reports_done, again.outcomes[0].reports_current) == (0, 2)
     assert {mart: read_mart(store, mart) for mart in before} == before
+    assert_old_runs_go(settings, registry)
+
+
+def assert_old_runs_go(settings, registry) -> None:
+    """With `keep_days`, a run of years ago goes when its database is run again."""
+    settings.fleet = FleetSettings(keep_days=30)
+    folder = settings.data_dir / "fleet.d" / "databases" / "a"
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as con, con:
+        con.execute("UPDATE runs SET started_at = '2020-01-01T00:00:00+00:00'")
+    notebook = settings.root / "notebooks" / "advises.ipynb"
+    notebook.write_text(notebook.read_text().replace("12", "13"))
+    before = {path.name for path in (folder / "a" / "runs").iterdir()}
+    run_inline(settings, registry, lambda order: work(settings, order), force=True)
+    after = {path.name for path in (folder / "a" / "runs").iterdir()}
+    assert {name.partition("-advises-")[1] for name in before - after} == {"-advises-"}
+    assert len(after) == len(before) == 2, "the last run of each report stays"
 
 
 def test_a_foreign_or_missing_database_fails_alone(fleet):

@@ -14,6 +14,17 @@ from typing import IO
 
 from tests.support.blocks import ROOT
 
+_PROGRAM = """
+import os, threading
+from dask.__main__ import main
+from d1lab.fleet.pool import _end_with
+threading.Thread(target=_end_with, args=({parent},), daemon=True).start()
+main()
+"""
+"""The command `dask`, which ends with the process that has started it, even if that is killed."""
+
+_NO_PROFILE = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}  # as the guide says
+
 
 class Cluster:
     """A scheduler, and workers with data folders of their own.
@@ -68,8 +79,8 @@ class Cluster:
     def _start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
         return subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
-            env={**kept, "PYTHONPATH": str(ROOT), **environment},
+            [sys.executable, "-c", _PROGRAM.format(parent=os.getpid()), *arguments],
+            env={**kept, "PYTHONPATH": str(ROOT), **_NO_PROFILE, **environment},
             cwd=self.root,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
