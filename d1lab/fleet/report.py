@@ -18,7 +18,8 @@ from d1lab.fleet.study import POOLED, FleetStudy, stale_since
 
 LIMIT = 1_000  # rows of a table on the page; its CSV has all
 _POSITIONS = {"high": "Unusually high", "low": "Unusually low"}
-_WHERE = {"database": "Database", "shop": "Shop", "currency": "Currency"}
+_PLACE = {"database": "Database", "shop": "Shop"}
+_WHERE = {**_PLACE, "currency": "Currency"}
 
 
 def verdict(found: FleetStudy) -> Verdict:
@@ -91,9 +92,9 @@ def _table(frame: Any, title: str, labels: dict[str, str], **options: Any) -> Da
 
 def _actions(found: FleetStudy) -> DataTable:
     labels = {
-        **{"amount": "Amount", "currency": "Currency", "meaning": "Meaning", "period": "Period"},
-        **{"sentence": "Action", "database": "Database", "shop": "Shop", "report": "Report"},
-        **{"basis": "Basis", "as_of": "Day"},
+        **{"sentence": "Action", "amount": "Amount", "amount_low": "Low", "amount_high": "High"},
+        **{"currency": "Currency", "meaning": "Meaning", "period": "Period", **_PLACE},
+        **{"report": "Report", "basis": "Basis", "as_of": "Day"},
     }
     return _table(found.actions, "Actions of all shops, by money", labels)
 
@@ -170,7 +171,8 @@ def _failed(found: FleetStudy) -> Any:
 def _stale(found: FleetStudy, today: date) -> Any:
     frame = found.ranking[["database", "shop", "currency", "last_day"]].copy()
     frame["days"] = [stale_since(day.date(), today) for day in frame["last_day"]]
-    return frame[frame["days"].notna()].sort_values(["days", "database"], ascending=[False, True])
+    frame = frame[frame["days"].notna()].astype({"days": "int64"})
+    return frame.sort_values(["days", "database"], ascending=[False, True])
 
 
 def _usage(found: FleetStudy, plan: str = "") -> Usage:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,11 +60,19 @@ ORDER BY currency, revenue DESC, database, shop
 """
 
 _ACTIONS = """
+WITH latest AS (
+  FROM actions QUALIFY as_of = max(as_of) OVER (PARTITION BY database, shop, report)
+),
+placed AS (
+  SELECT *, row_number() OVER (
+    PARTITION BY currency ORDER BY amount DESC NULLS LAST, database, shop, report, action
+  ) AS place
+  FROM latest
+)
 SELECT database, shop, report, sentence, amount, amount_low, amount_high, currency, meaning, period,
   basis, as_of
-FROM actions
-QUALIFY as_of = max(as_of) OVER (PARTITION BY database, shop, report)
-ORDER BY amount DESC NULLS LAST, database, shop, report, action
+FROM placed
+ORDER BY amount IS NULL, place, currency  -- amounts of two currencies are not compared
 """
 
 _ESTIMATES = """
@@ -221,8 +229,12 @@ def _row(entry: RegistryEntry) -> dict[str, Any]:
     return {
         "database": entry.name,
         "plan": entry.database.plan,
-        "tried_at": entry.tried_at.isoformat(timespec="minutes") if entry.tried_at else None,
-        "succeeded_at": entry.succeeded_at and entry.succeeded_at.isoformat(timespec="minutes"),
+        "tried_at": _minute(entry.tried_at),
+        "succeeded_at": _minute(entry.succeeded_at),
         "seconds": entry.seconds,
         **{name: getattr(entry, name) for name in names},
     }
+
+
+def _minute(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def days(database: str, shop: str, weekly: list[float], last: date = LAST) -> li
     ]
 
 
-def action(key: str, amount: float | None, day: date = LAST) -> dict:
+def action(key: str, amount: float | None, day: date = LAST, currency: str = "EUR") -> dict:
     keys = {"database": "a", "shop": "x", "report": "r", "as_of": day, "action": key}
-    return keys | {"sentence": key, "amount": amount, "currency": "EUR"}
+    return keys | {"sentence": key, "amount": amount, "currency": currency}
 
 
 def steady(level: float) -> list[float]:
@@ -62,7 +63,14 @@ def found(settings, registry, tmp_path: Path) -> FleetStudy:
         store,
         "actions",
         "a",
-        [action("old", 99.0, LAST - timedelta(days=1)), action("none", None), action("most", 5.0)],
+        [
+            action("old", 99.0, LAST - timedelta(days=1)),
+            action("none", None),
+            action("less", 4.0),
+            action("most", 5.0),
+            action("yen", 400.0, currency="JPY"),
+            action("fewer yen", 300.0, currency="JPY"),
+        ],
     )
     return study(keep_study(settings, store, registry.entries()))
 
@@ -83,16 +91,22 @@ def test_outliers_are_judged_by_the_shops_own_weeks(found):
 
 
 def test_actions_are_the_latest_by_money(found):
-    """One of an earlier day is gone; one without an amount comes last."""
-    assert found.actions["sentence"].tolist() == ["most", "none"]
+    """One of an earlier day is gone; one without an amount comes last.
+
+    Amounts of two currencies are not compared: the largest of each come first.
+    """
+    assert found.actions["sentence"].tolist() == ["most", "yen", "less", "fewer yen", "none"]
 
 
 def test_tables_figures_and_verdict(found):
     """Failures and stale shops are named; chance is, too."""
     today = LAST + timedelta(days=2)
     tables = report.tables(found, today)
-    assert [row[:3] for row in tables["failures"].rows] == [("b", "access", "expired")]
-    assert [(row[1], row[-1]) for row in tables["stale"].rows] == [("z", 11)]
+    [failure] = tables["failures"].rows
+    assert failure[:3] == ("b", "access", "expired")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC", failure[4])
+    [stale] = tables["stale"].rows
+    assert (stale[1], repr(stale[-1])) == ("z", "11")
     assert [row[1] for row in tables["pooling"].rows] == ["Each shop its own"] * 2
     values = {each.metric: each.value for each in report.figures(found, today).figures}
     assert values == {"databases": 6, "failed": 1, "stale": 1, "shops": 3, "rows_read": 50}
