@@ -111,15 +111,15 @@ class DaskReports:
     def _answer(self, folder: Path, order: RunOrder, cancellation: Cancellation) -> RunAnswer:
         why = ""
         for _ in range(ATTEMPTS):
-            name, data = self._data(folder)
-            if why := problem_of(self._client, self._scheduler):
-                break
-            waiting = _Waiting(self._client, order._replace(data=name), data)
-            with cancellation.covers(waiting):
-                try:
+            name = ""
+            try:
+                name, data = self._data(folder)
+                waiting = _Waiting(self._client, order._replace(data=name), data)
+                with cancellation.covers(waiting):
                     return waiting.answer()
-                except Exception as error:  # noqa: BLE001  of the cluster: the worker's own are answers
-                    why = f"the cluster gave it up ({type(error).__name__}: {error})"
+            except Exception as error:  # noqa: BLE001  of the cluster: the worker's own are answers
+                gave_up = f"the cluster gave it up ({type(error).__name__}: {error})"
+                why = problem_of(self._client, self._scheduler) or gave_up
             self._forget(folder, name)
         raise D1labError(f"{order.task}: {why}. Run the report again.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -210,6 +211,42 @@ def test_a_full_disk_is_tried_again_and_said(fleet, monkeypatch):
     ended = {each.name: each for each in result.outcomes}
     assert (ended["a"].kind, ended["b"].status) == ("machine", "done")
     assert "No space left" in ended["a"].message
+    monkeypatch.setattr(unit, "pull", real)
+    again, names = run_inline(
+        settings, open_registry(settings), lambda order: work(settings, order)
+    )
+    assert (names, again.exit_code, again.outcomes[0].reports_done) == (["a"], 0, 1)
+
+
+def assert_done_once(settings: Settings, names: str) -> None:
+    """Each database has one run that is done, its result in D1 once, and one row in the mart."""
+    for name in names:
+        with closing(sqlite3.connect(settings.root / "shops" / f"{name}.sqlite")) as con:
+            rates = con.execute("SELECT sum(turnover_rate) FROM inventory_impact").fetchone()
+            assert rates == (1.5,)
+        ledger = settings.data_dir / "fleet.d" / "databases" / name / "ledger.sqlite"
+        with closing(sqlite3.connect(ledger)) as con:
+            good = con.execute("SELECT count(*) FROM runs WHERE status = 'done'").fetchone()
+            assert good == (1,)
+            assert con.execute("SELECT count(*) FROM leases").fetchone() == (0,)
+    assert read_mart(open_marts(settings, ""), "figures").num_rows == len(names)
+
+
+@pytest.mark.long
+def test_two_coordinators_as_processes_share_the_work(fleet):
+    """Two commands at once: each database is done by one of them, once."""
+    settings = fleet("abcd", "uses_the_lab")
+    command = [PROGRAM, "fleet", "run", "--workers", "1", "--json"]
+    environment = {**os.environ, "D1LAB_ROOT": str(settings.root)}
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    ended = [json.loads(each.communicate()[0]) for each in both]
+    assert [each.returncode for each in both] == [0, 0], ended
+    done = [outcome["name"] for each in ended for outcome in each["outcomes"]]
+    assert sorted(done) == list("abcd")
+    assert_done_once(settings, "abcd")
 
 
 @pytest.mark.long
@@ -231,11 +268,4 @@ def test_a_killed_coordinator_leaves_nothing_behind(fleet):
     assert not any(entry.is_running for entry in registry.entries())
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    for name in "abc":
-        with closing(sqlite3.connect(settings.root / "shops" / f"{name}.sqlite")) as con:
-            rates = con.execute("SELECT sum(turnover_rate) FROM inventory_impact").fetchone()
-            assert rates == (1.5,)
-        with closing(sqlite3.connect(runs / name / "ledger.sqlite")) as con:
-            good = con.execute("SELECT count(*) FROM runs WHERE status = 'done'").fetchone()
-            assert good == (1,)
-    assert read_mart(open_marts(settings, ""), "figures").num_rows == 3
+    assert_done_once(settings, "abc")
