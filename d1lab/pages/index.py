@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +21,13 @@ from markupsafe import Markup, escape
 from d1lab.charts.theme import palette_css
 from d1lab.counting import counted
 from d1lab.display import Figure
-from d1lab.display.actions import Action, ranked
+from d1lab.display.actions import Action
 from d1lab.files import write
 from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.listing import EarlierPage, Listing, listings
+from d1lab.pages.menus import set_menus
 from d1lab.pages.page import asset, environment, own_script
+from d1lab.pages.shop_actions import Advice, ShopAction, advice, largest
 from d1lab.pages.shop_rows import headline, notable, shop_rows
 from d1lab.pages.shop_weeks import ShopWeek, totals
 from d1lab.pages.storage import LATEST, PageMeta, locked
@@ -79,7 +83,8 @@ class IndexEntry(NamedTuple):
         return quote(f"{folder}/{LATEST}" if has_latest else self.newest.path)
 
 
-class IndexShop(NamedTuple):
+@dataclass(frozen=True)
+class IndexShop:
     """The reports of one shop of one database, the overview first."""
 
     shop: str
@@ -91,19 +96,29 @@ class IndexShop(NamedTuple):
         """Its overview; None without one."""
         return next((e for e in self.entries if e.newest.run.report == OVERVIEW), None)
 
+    @cached_property
+    def advice(self) -> Advice:
+        """What it is advised to do, by money."""
+        return advice(self.entries, self.overview)
+
     @property
     def first(self) -> Action | None:
-        """The action with the largest amount in any of its reports; None without one."""
-        known = (a for e in self.entries if e.good for a in e.good.actions)
-        return next((a for a in ranked(known) if a.amount is not None), None)
+        """The action with the largest amount; None without one."""
+        return self._first.action if self._first else None
 
     @property
     def first_link(self) -> str:
         """Target of the link to that action, in the report that has it; '' without one."""
-        first = self.first
-        of = (e for e in self.entries if e.good and first in e.good.actions)
-        found = next(of, None) if first else None
-        return f"{found.link}#{first.anchor}" if found and first else ""
+        return self._first.href if self._first else ""
+
+    @property
+    def _first(self) -> ShopAction | None:
+        return next((one for one in self.advice.first if one.action.amount is not None), None)
+
+    @property
+    def link(self) -> str:
+        """Target of the link of the shop's name: its overview, or else its first report."""
+        return (self.overview or self.entries[0]).link
 
     @property
     def week(self) -> ShopWeek | None:
@@ -144,9 +159,12 @@ def write_index(reports_dir: Path, *, now: datetime | None = None) -> Path:
 
 
 def _write_index(reports_dir: Path, now: datetime) -> Path:
-    entries = index_entries(reports_dir, now)
+    found = list(listings(reports_dir))
+    set_menus(reports_dir, found)
+    entries = _entries(found, now)
     shops = index_shops(entries)
     rows = shop_rows(shops)
+    places = currency_places(row.currency for row in rows)
     parts = [rows[start : start + SHOPS] for start in range(0, len(rows), SHOPS)] or [[]]
     files = [INDEX, *(f"index-{number}.html" for number in range(2, len(parts) + 1))]
     shown = {
@@ -155,7 +173,8 @@ def _write_index(reports_dir: Path, now: datetime) -> Path:
         "headline": headline(rows, sum(bool(shop.shop) for shop in shops)),
         "summary": summary(entries),
         "totals": totals([row.week for row in rows if row.week], [e.status for e in entries]),
-        "places": currency_places(row.currency for row in rows),
+        "places": places,
+        "actions": largest(s for s in shops if not places or places.get(s.currency) == 0),
         "has_databases": len({row.database for row in rows}) > 1,
         "every": ALL,
         "made_at": now,
@@ -209,7 +228,11 @@ def _remove_others(reports_dir: Path, files: Sequence[str]) -> None:
 
 def index_entries(reports_dir: Path, now: datetime) -> list[IndexEntry]:
     """Build the entries of all reports, sorted by shop, database, and title."""
-    entries = [_entry(listing, now) for listing in listings(reports_dir)]
+    return _entries(listings(reports_dir), now)
+
+
+def _entries(found: Iterable[Listing], now: datetime) -> list[IndexEntry]:
+    entries = [_entry(listing, now) for listing in found]
     return sorted(entries, key=lambda entry: (*_shop(entry), entry.newest.run.title))
 
 

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 FILE = ".listing.json"
 EARLIER = 6  # maximum number of earlier runs listed; the folder has them all
+DAYS = 12  # earlier pages in the menu of dates
 TREND = 60  # maximum number of runs in a trend
 SAME = "newest"  # the last successful page, where it is the newest
 TICK_NS = 20_000_000  # at most between two times that a file system tells apart
@@ -46,6 +47,7 @@ class Listing(NamedTuple):
     good: PageMeta | None  # page of the last successful run, as in `latest.html`
     values: tuple[float, ...]  # its first key figure over the runs, oldest first
     earlier: tuple[EarlierPage, ...]  # newest first
+    days: tuple[str, ...] = ()  # files of successful pages before `good`, newest first
 
 
 def listings(reports_dir: Path) -> Iterator[Listing]:
@@ -71,6 +73,7 @@ def summarize(pages: Sequence[PageMeta]) -> Listing | None:
         good=last,
         values=tuple(_values(first, good[-TREND:])) if first else (),
         earlier=tuple(_earlier(page) for page in listed[:EARLIER]),
+        days=tuple(Path(page.path).name for page in good[-2 : -2 - DAYS : -1]),
     )
 
 
@@ -145,6 +148,7 @@ def _kept(folder: Path, state: str | None = None) -> Listing | None:
                 newest if good == SAME else meta_from_json(good) if good else None,
                 tuple(kept["values"]),
                 tuple(EarlierPage(*page) for page in kept["earlier"]),
+                tuple(kept["days"]),
             )
     return None
 
@@ -163,6 +167,7 @@ def _keep(folder: Path, state: str, found: Listing, read_at: int | None) -> None
         "good": SAME if same else meta_to_json(good) if good else None,
         "values": found.values,
         "earlier": found.earlier,
+        "days": found.days,
     }
     try:
         path.write_text(json.dumps(kept), encoding="utf-8")

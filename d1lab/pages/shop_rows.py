@@ -47,6 +47,8 @@ class ShopRow(NamedTuple):
     meaning: str
     action: str  # its first action
     action_href: str
+    more: int  # further actions of the shop
+    more_href: str  # of the whole list
     week: ShopWeek | None  # of its overview
     line: Markup  # the trend of its revenue
     links: tuple[ShopLink, ...]  # reports that no overview leads to
@@ -71,7 +73,7 @@ def _row(shop: IndexShop, *, is_full: bool) -> ShopRow:
         anchor=f"shop-{file_name(shop.database)}-{file_name(shop.shop or ALL_DATA)}",
         name=clip(shop.shop or shop.database, 80),
         database=clip(shop.database, 60),
-        href=(overview or shop.entries[0]).link,
+        href=shop.link,
         currency=shop.currency,
         amount=first.amount if first else None,
         amount_text=first.amount_text if first else "",
@@ -79,6 +81,8 @@ def _row(shop: IndexShop, *, is_full: bool) -> ShopRow:
         action=clip(first.sentence, 90) if first else "",
         week=shop.week,
         action_href=shop.first_link if is_full else "",
+        more=shop.advice.total - 1,
+        more_href=shop.advice.href if is_full else "",
         line=small_spark(shop.week.revenue) if shop.week and is_full else Markup(""),
         links=() if overview else _links(shop),
         state=notable(entry.status for entry in shop.entries),

@@ -41,6 +41,7 @@ class PageMeta(NamedTuple):
     figures: tuple[Figure, ...]  # its first key figures
     before: tuple[Figure, ...] = ()  # key figures of the previous run
     actions: tuple[Action, ...] = ()  # the first actions by money, without their items
+    total_actions: int = 0  # of the page
 
 
 def place(reports_dir: Path, run: RunRecord) -> Path:
@@ -100,7 +101,7 @@ def store_page(
     shown = {figure.key for figure in figures[:KEPT]}
     known = tuple(figure for figure in before if figure.key in shown)
     first = tuple(action.brief() for action in actions[:KEPT_ACTIONS])
-    meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known, first))
+    meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known, first, len(actions)))
     write(path.with_suffix(".json"), json.dumps(meta))
     with locked(path.parents[3]):
         point_latest(path.parent)
@@ -180,6 +181,7 @@ def meta_to_json(meta: PageMeta) -> dict[str, Any]:
         "figures": [figure.to_json() for figure in meta.figures],
         "before": [figure._replace(trend=None)._asdict() for figure in meta.before],
         "actions": [action._asdict() for action in meta.actions],
+        "total_actions": meta.total_actions,
     }
 
 
@@ -196,6 +198,7 @@ def meta_from_json(meta: dict[str, Any]) -> PageMeta:
         _figures(meta["figures"]),
         _figures(meta.get("before", ())),
         tuple(Action.from_json(record) for record in meta.get("actions", ())),
+        meta.get("total_actions", len(meta.get("actions", ()))),
     )
 
 

@@ -112,6 +112,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "opening": opening,
         "prose": _quoted_prose,
         "quoted": quoted,
+        "reason": reason,
         "sentence": sentence,
         "shown_tests": shown_tests,
         "span_text": span_text,
@@ -165,6 +166,12 @@ def lead(text: str, longest: int = 110) -> tuple[str, str]:
 def sentence(text: str) -> str:
     """Capitalize the first letter of a text."""
     return text[:1].upper() + text[1:]
+
+
+def reason(run: RunRecord) -> str:
+    """Return why a run was skipped or stopped, as a sentence; a shop's name keeps its letters."""
+    is_name = bool(run.shop) and run.reason.startswith(run.shop)
+    return run.reason if is_name else sentence(run.reason)
 
 
 def _quoted_prose(text: str) -> Markup:

@@ -16,12 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 from d1lab.errors import InputError
 from d1lab.files import digest, write
-from d1lab.pages.index import INDEX
+from d1lab.pages.index import ALL, INDEX
 from d1lab.pages.storage import LATEST
 from d1lab.remote_files import check_target, host_errors, open_target
 
 RECORD = ".d1lab-published.json"
-PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.pdf", "*/*/*/*.html", INDEX)
+PATTERNS = ("*/*/*/*/*.csv", "*/*/*/*.pdf", "*/*/*/*.html", "index-*.html", ALL, INDEX)
 """What is published, below reports/; the cards that the index is made from stay at home."""
 
 Progress = Callable[[str, int, int], None]

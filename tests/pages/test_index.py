@@ -238,15 +238,21 @@ def test_index_compares_with_nothing_where_the_page_does_not(shelf):
     assert "Changes since" not in page.read_text()
 
 
-def _advise(shelf, shop: str, amount: float | None, currency: str = "", **fields) -> None:
-    """A report of a shop with one action, which needs its page written again."""
-    run_id = f"r-{shop}-{fields.get('report', 'inventory')}"
-    page = shelf.add("2026-05-31", 3, shop=shop, run_id=run_id, **fields)
+def _advise(
+    shelf, shop: str, *amounts: float | None, currency: str = "", day: str = "2026-05-31", **fields
+) -> None:
+    """A report of a shop with an action per amount, which needs its page written again."""
+    run_id = f"r-{shop}-{day}-{fields.get('report', 'inventory')}"
+    page = shelf.add(day, 3, shop=shop, run_id=run_id, **fields)
     run_dir = page.parents[4] / "data" / "demo" / "runs" / run_id
-    action = Action.of_fields(
-        key="order", verb="Order", what="{items}", basis="counted", amount=amount, items=("a", "b")
-    )
-    save_actions(run_dir, [action._replace(currency=currency)])
+    actions = [
+        Action.of_fields(
+            key=f"order-{place}" if place else "order", verb="Order", what="{items}",
+            basis="counted", amount=amount, items=("a", "b"), currency=currency,
+        )
+        for place, amount in enumerate(amounts)
+    ]  # fmt: skip
+    save_actions(run_dir, actions)
     write_page(run_dir, shelf.reports)
 
 
@@ -270,6 +276,26 @@ def test_shops_are_listed_by_money_to_act_on_and_lead_to_their_overview(shelf):
     assert '<a href="demo/poor/inventory/latest.html">' not in html.partition('id="reports"')[0]
 
 
+def test_the_largest_actions_of_all_shops_are_ranked(shelf):
+    """At most three of a shop, as its overview has them; older than another report, it is left."""
+    run = {"report": "overview", "title": "Overview", "day": "2026-05-30"}
+    _advise(shelf, "large", 50.0, 40.0, 30.0, 20.0, **run)
+    _advise(shelf, "large", 60.0, day="2026-05-30")
+    _advise(shelf, "small", 45.0)
+    html = shelf.html()
+    listed = html.partition('id="list-actions"')[2].partition("</table>")[0]
+    assert re.findall(r"<b>(\d+)</b>", listed) == ["50", "45", "40", "30"]
+    overview = "demo/large/overview/latest.html"
+    assert (
+        f'<a href="{overview}#action-order-1">Order 2 items</a><br><span>Counted</span>' in listed
+    )
+    assert f'<span><a href="{overview}#actions">3 more</a></span>' in html
+    _advise(shelf, "large", 60.0)
+    listed = shelf.html().partition('id="list-actions"')[2]
+    assert listed == ""  # each shop has one action, which is in its row
+    assert "Start with large: 60 more a month" in shelf.html()
+
+
 def test_shops_of_two_currencies_are_not_compared(shelf):
     """Those of one currency stay together, the most common one first, without any sum of two."""
     for shop, amount, currency in (
@@ -278,7 +304,7 @@ def test_shops_of_two_currencies_are_not_compared(shelf):
         ("large", 900.0, "USD"),
         ("unknown", None, ""),
     ):
-        _advise(shelf, shop, amount, currency)
+        _advise(shelf, shop, amount, currency=currency)
         overview = [code("", Figures.of(_week(currency or "EUR")))]
         run_id = f"w-{shop}"
         fields = {"report": "overview", "as_of": "2026-05-31", "run_id": run_id, "shop": shop}

@@ -132,6 +132,19 @@ def test_static_page_has_no_script(page):
     assert any(v and "script-src 'none'" in v for n, v in outline.attributes if n == "content")
 
 
+def test_mail_has_the_figures_of_every_period(page):
+    """A page has a switch between them."""
+    trend = {"values": (1.0, 2.0), "low": None, "high": None}
+    week, longer = (
+        Figure.of(name, 1, label=name, trend=trend | {"period": period})
+        for name, period in (("Sold in a week", "Week"), ("Sold in 4 weeks", "4 weeks"))
+    )
+    cells = [code("", Figures.of(week, longer))]
+    html = page(cells, static=True)
+    assert html.index("Sold in a week") < html.index("Sold in 4 weeks")
+    assert page(cells).count('name="span"') == 2
+
+
 def test_hostile_text_is_inert_everywhere(page):
     """Hostile text in every place: only d1lab's tags, and no handlers."""
     fields = {
@@ -294,6 +307,8 @@ def test_skipped_run_says_why(page):
     """A run that stopped because of missing data is not a failure."""
     text = Outline(page(status="skipped", reason="no stock is recorded for kiosk")).text
     assert "No data Stock: turnover and cover No stock is recorded for kiosk" in text
+    named = Outline(page(status="skipped", reason="kiosk has no stock", shop="kiosk")).text
+    assert "Stock: turnover and cover kiosk has no stock" in named  # a name keeps its letters
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])

@@ -505,6 +505,35 @@ def test_link_to_a_row_unfolds_it(pages: Pages, visit):
         assert page.locator(f"[data-find={table}]").input_value() == ""
 
 
+@pytest.mark.parametrize("width", [320, 1180])
+def test_menus_of_the_bar_open_by_keys_and_lead_to_other_files(pages: Pages, visit, width):
+    """One at a time, within the window; Escape returns to the menu, a click elsewhere closes it."""
+    with visit(pages.report, {"width": width, "height": 700}) as page:
+        shop, _, date = (page.locator(".menu summary").nth(n) for n in range(3))
+        shop.click()
+        date.focus()
+        page.keyboard.press("Enter")
+        assert page.locator(".menu[open]").count() == 1
+        entries = page.locator(".menu[open] ul")
+        box = entries.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.keyboard.press("Escape")
+        assert entries.count() == 0
+        assert page.evaluate("document.activeElement.innerText.startsWith('Date')")
+        date.click()
+        page.locator("h1").click()
+        assert entries.count() == 0
+        date.click()
+        page.emulate_media(media="print")
+        assert page.locator("header.bar").inner_text().split()[:3] == ["harbor", "/", "Stock:"]
+        page.emulate_media(media="screen")
+        page.locator(".menu[open] a", has_text="May 30, 2026").click()
+        page.wait_for_url("**/2026-05-30.html")
+        assert page.messages == []
+
+
 def test_link_into_a_test_shows_it_whatever_is_chosen(tmp_path: Path, visit):
     """An action's place is inside the row of its test, which can be beyond the first ten."""
     rows = [

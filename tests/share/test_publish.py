@@ -77,6 +77,14 @@ def test_publish_copies_finished_pages_and_the_index_last(reports: Path, target:
     assert (result.bytes, result.unchanged) == (sum(map(len, FILES.values())), 0)
 
 
+def test_publish_copies_the_other_files_of_a_large_index(reports: Path, tmp_path: Path):
+    """More than 1,000 shops are spread over several files, and one with all names."""
+    for name in ("index-2.html", "shops.html"):
+        (reports / name).write_text(name)
+    publish(reports, str(tmp_path / "site"))
+    assert {"index-2.html", "shops.html"} <= _held(str(tmp_path / "site")).keys()
+
+
 def test_publish_again_copies_nothing(reports: Path, target: str):
     """Equal content is not sent again, whatever the files' times are."""
     publish(reports, target)

@@ -39,7 +39,7 @@ def verdict(found: PriceStudy) -> dict[str, str]:
     cheapest = int((known["rank"] == 1).sum())
     text = (
         f"The shop has the lowest price on {cheapest:,} of {len(known):,} comparable "
-        f"products. On {f'{len(cut):,}' if len(cut) else 'none'}, a competitor is at least "
+        f"products. {f'On {len(cut):,}, a' if len(cut) else 'No'} competitor is at least "
         f"{found.rule.threshold:.0%} cheaper."
     )
     status = "good" if cut.empty else "bad" if len(alerts) else "neutral"

@@ -14,6 +14,7 @@ from d1lab.analyses.discounts.recommendation_rule import (
     recommend,
 )
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
+from d1lab.counting import counted
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
@@ -131,13 +132,16 @@ def reasons(advised: Frame) -> Frame:
 
 def verdict(advised: Frame) -> tuple[str, str]:
     """Return the verdict of the report and its status."""
-    counts = [len(of(advised, name)) for name in ("discount", "test", "hold", None)]
-    discount, test, hold, none = counts
-    if not sum(counts[:3]):
+    told = {"discount": "discount {}", "test": "test {}", "hold": "keep {} at the regular price"}
+    counts = {name: len(of(advised, name)) for name in told}
+    known = [name for name in told if counts[name]]
+    if not known:
         return "No recommendation for any product.", "unknown"
-    first = "Discount 1 product" if discount == 1 else f"Discount {discount:,} products"
-    rest = f"test {test:,}, keep {hold:,} at the regular price"
-    return f"{first}, {rest}.{f' No recommendation for {none:,}.' if none else ''}", "neutral"
+    numbers = [counted(counts[known[0]], "product"), *(f"{counts[n]:,}" for n in known[1:])]
+    parts = [told[name].format(number) for name, number in zip(known, numbers, strict=True)]
+    text, none = f"{', '.join(parts)}.", len(of(advised, None))
+    rest = f" No recommendation for {none:,}." if none else ""
+    return f"{text[0].upper()}{text[1:]}{rest}", "neutral"
 
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:

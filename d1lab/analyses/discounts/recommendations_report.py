@@ -8,6 +8,7 @@ from typing import Any
 
 from d1lab.analyses.discount_effect.pooling import OWN, Estimates
 from d1lab.analyses.discounts import products, recommendations, track_record
+from d1lab.display.actions import MONTH_DAYS
 from d1lab.display.declarations import ReportTable
 from d1lab.display.sources import are_simulated
 
@@ -21,6 +22,14 @@ DETAILS = (
     " why regular_units expected_units days_of_supply margin_rate break_even_margin plan_orders"
     " plan_days"
 )
+
+MONTHLY = {
+    "regular_units": "Units a month at regular price",
+    "expected_units": "Expected units a month",
+    "expected_profit": "Expected profit a month",
+    "gain": "Profit gain a month",
+}
+"""Amounts over the horizon that the page shows for 30 days, like those of actions: their labels."""
 
 _ADVICE = {"discount": "Discount it", "test": "Test first", "hold": "Keep the regular price"}
 
@@ -40,12 +49,12 @@ def verdict(advised: Frame, scored: Frame, horizon_days: int) -> dict[str, str]:
 
 def figures(advised: Frame) -> Iterator[dict[str, Any]]:
     """Return the number of products per decision and the expected gain of the discounts."""
-    return recommendations.figures(advised)
+    return recommendations.figures(_monthly(advised))
 
 
 def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
     """Return the tables of the report by name."""
-    of = recommendations.of
+    of, advised = recommendations.of, _monthly(advised)
     decided = {
         "discount": ("Products to discount", recommendations.DISCOUNT),
         "test": ("Products to test", recommendations.TEST),
@@ -56,14 +65,26 @@ def tables(advised: Frame, scored: Frame) -> dict[str, ReportTable]:
     return {
         "record": ReportTable(track_record.track(scored), "Track record", track_record.COLUMNS),
         **{
-            decision: ReportTable(of(advised, decision), *declared, limit=ROWS)
+            decision: _table(of(advised, decision), *declared)
             for decision, declared in decided.items()
         },
         "reasons": ReportTable(
             recommendations.reasons(advised), "Decisions by reason", "decision why products"
         ),
-        "silent": ReportTable(silent, title, recommendations.SILENT, ROWS),
+        "silent": _table(silent, title, recommendations.SILENT),
     }
+
+
+def _monthly(advised: Frame) -> Frame:
+    """Return recommendations with the amounts of 30 days; D1 gets those of the horizon."""
+    scale = MONTH_DAYS / advised["horizon_days"]
+    ends = ("gain_low", "gain_high")
+    return advised.assign(**{n: advised[n].astype(float) * scale for n in (*MONTHLY, *ends)})
+
+
+def _table(frame: Frame, title: str, columns: str, limit: int = ROWS) -> ReportTable:
+    labels = {name: label for name, label in MONTHLY.items() if name in columns.split()}
+    return ReportTable(frame, title, columns, limit, labels=labels)
 
 
 def details(advised: Frame, found: Estimates, taken: Mapping[str, str]) -> ReportTable:
@@ -77,7 +98,8 @@ def details(advised: Frame, found: Estimates, taken: Mapping[str, str]) -> Repor
     """
     import pandas as pd
 
-    of, known = recommendations.of, advised[advised["slope"].notna()]
+    of, advised = recommendations.of, _monthly(advised)
+    known = advised[advised["slope"].notna()]
     lists = [of(advised, decision) for decision in _ADVICE] + [of(known, None)]
     listed = pd.concat(
         [part for n in (slice(10), slice(10, ROWS)) for part in (s[n] for s in lists)]
@@ -85,7 +107,7 @@ def details(advised: Frame, found: Estimates, taken: Mapping[str, str]) -> Repor
     own = listed["decision"].map(_ADVICE).fillna("")
     shown = listed.assign(advice=[taken.get(s, a) for s, a in zip(listed["sku"], own, strict=True)])
     detailed = products.with_weeks(shown, found, WEEKS)
-    return ReportTable(detailed, "Products", DETAILS, len(detailed) or 1)
+    return _table(detailed, "Products", DETAILS, len(detailed) or 1)
 
 
 def to_stage(advised: Frame, scored: Frame, until: date) -> Frame:

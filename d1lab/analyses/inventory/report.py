@@ -30,9 +30,9 @@ def verdict(found: InventoryStudy) -> dict[str, str]:
         text = "How long the stock lasts is not known."
         return {"text": text, "status": "unknown", "detail": _span(found)}
     text = (
-        f"{len(short):,} of {known:,} products {_plural(short, 'is', 'are')} out of stock or "
+        f"{_number(short)} of {known:,} products {_plural(short, 'is', 'are')} out of stock or "
         f"{_plural(short, 'runs', 'run')} out within {found.plan.lead_days} days. "
-        f"{len(dead):,} {_plural(dead, 'is', 'are')} dead stock. {_moved(found.effect)}."
+        f"{_dead(dead)}{_moved(found.effect)}."
     )
     return {"text": text, "status": "bad" if len(short) else "good"}
 
@@ -47,6 +47,14 @@ def _span(found: InventoryStudy) -> str:
         f"Stock data covers {span} of the last {found.days} days. To use only these, "
         f"run with --set days={span}."
     )
+
+
+def _number(frame: Frame) -> str:
+    return f"{len(frame):,}" if len(frame) else "None"
+
+
+def _dead(dead: Frame) -> str:
+    return f"{len(dead):,} {_plural(dead, 'is', 'are')} dead stock. " if len(dead) else ""
 
 
 def _plural(frame: Frame, one: str, many: str) -> str:

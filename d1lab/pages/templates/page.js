@@ -26,6 +26,16 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("keydown", ({ key }) => key === "Escape" && openDrawer() && closeDrawer());
 
+// Menus of the bar: a click elsewhere or Escape closes the open one.
+const closeMenu = ({ target, key }) => {
+  const menu = document.querySelector(".menu[open]");
+  if (!menu || (key ? key !== "Escape" : menu.contains(target))) return;
+  menu.open = false;
+  if (key) menu.querySelector("summary").focus();
+};
+document.addEventListener("click", closeMenu);
+document.addEventListener("keydown", closeMenu);
+
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details.ev:not(.how)")) part.open = true;
 });

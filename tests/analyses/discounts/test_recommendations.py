@@ -11,7 +11,7 @@ import pytest
 
 from d1lab import catalog
 from d1lab.analyses.discount_effect.pooling import OF_SHOP, OWN
-from d1lab.analyses.discounts.recommendations import STAGED
+from d1lab.analyses.discounts.recommendations import STAGED, verdict
 from d1lab.analyses.discounts.recommendations_report import details, to_stage
 from d1lab.lab import Lab
 from d1lab.types import TYPES
@@ -176,6 +176,23 @@ def test_depths_and_orders_a_day_of_the_last_weeks(two_products, tmp_path):
         assert cut["orders_per_day"] == 1
 
 
+@pytest.mark.parametrize(
+    ("decisions", "text"),
+    [
+        (
+            ["discount", "test", "test", None],
+            "Discount 1 product, test 2. No recommendation for 1.",
+        ),
+        (["test", "test", "hold"], "Test 2 products, keep 1 at the regular price."),
+        ([None], "No recommendation for any product."),
+    ],
+)
+def test_the_headline_counts_only_what_there_is(decisions, text):
+    skus = [str(place) for place in range(len(decisions))]
+    advised = pd.DataFrame({"sku": skus, "decision": pd.Series(decisions, dtype=object)})
+    assert verdict(advised.assign(gain=1.0, regular_units=1.0))[0] == text
+
+
 def test_details_of_the_first_rows_of_each_table_come_first():
     """Advice of another report comes before the decision; a product without one has none."""
     rows = 25
@@ -186,6 +203,8 @@ def test_details_of_the_first_rows_of_each_table_come_first():
             "gain": [100.0 - place for _ in range(3) for place in range(rows)],
             "regular_units": 1.0,
             "slope": -1.0,
+            "horizon_days": 28,
+            **dict.fromkeys(("expected_units", "expected_profit", "gain_low", "gain_high"), 14.0),
         }
     )
     history = SimpleNamespace(sales=None, skus=pd.Series([], dtype=str))
@@ -194,6 +213,8 @@ def test_details_of_the_first_rows_of_each_table_come_first():
     assert list(shown["sku"][:11]) == [*(f"d{place}" for place in range(10)), "t0"]
     assert list(shown["sku"][30:32]) == ["d10", "d11"]
     assert len(shown) == 60
+    first = shown.iloc[0]
+    assert (first["gain"], first["gain_low"]) == pytest.approx((100 * 30 / 28, 15))
     assert list(shown["advice"].iloc[[0, 1, 10, 20]]) == [
         "Discount it",
         "Order it",

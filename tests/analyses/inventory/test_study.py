@@ -158,6 +158,8 @@ def test_first_screen_holds_the_three_lists(found):
         "1 of 28 products is out of stock or runs out within 14 days. 1 is dead stock. "
         "Weeks with a discount on offer (25% off"
     )
+    idle = found.products.assign(idle_days=0)
+    assert "dead stock" not in words.verdict(found._replace(products=idle))["text"]
     short, dead, questioned, lift, *_ = words.figures(found)
     assert (short["metric"], short["value"], short["note"]) == ("products_short", 1, "Item P00")
     assert (dead["metric"], dead["note"]) == ("dead_stock", "Item P01")
