@@ -136,7 +136,7 @@ def test_mail_has_the_figures_of_every_period(page):
     """A page has a switch between them."""
     trend = {"values": (1.0, 2.0), "low": None, "high": None}
     week, longer = (
-        Figure.of(name, 1, label=name, trend=trend | {"period": period})
+        Figure.of("sold", 1, label=name, dimension=period, trend=trend | {"period": period})
         for name, period in (("Sold in a week", "Week"), ("Sold in 4 weeks", "4 weeks"))
     )
     cells = [code("", Figures.of(week, longer))]
