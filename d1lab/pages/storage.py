@@ -97,13 +97,13 @@ def store_page(
     for name, content in tables.items():
         write(files / name, content)
     path.with_suffix(".pdf").unlink(missing_ok=True)  # PDF of the previous version of the page
-    write(path, page)
     shown = {figure.key for figure in figures[:KEPT]}
     known = tuple(figure for figure in before if figure.key in shown)
     first = tuple(action.brief() for action in actions[:KEPT_ACTIONS])
     meta = meta_to_json(PageMeta(path.name, run, tuple(figures[:KEPT]), known, first, len(actions)))
-    write(path.with_suffix(".json"), json.dumps(meta))
-    with locked(path.parents[3]):
+    with locked(path.parents[3]):  # the index sets menus in pages
+        write(path, page)
+        write(path.with_suffix(".json"), json.dumps(meta))
         point_latest(path.parent)
 
 
