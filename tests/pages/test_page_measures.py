@@ -147,6 +147,8 @@ CUT_IN_PRINT = """() => {
     if (part.getBoundingClientRect().width < 60) wrong.push(`narrow: ${part.className}`);
   for (const text of document.querySelectorAll("svg text:not([transform])"))
     if (text.getBoundingClientRect().height > 20) wrong.push(`large: ${text.textContent}`);
+  for (const part of document.querySelectorAll(".figures"))
+    if (!part.closest(".drawer") && !part.checkVisibility()) wrong.push("figures are missing");
   for (const row of document.querySelectorAll("tr.more, .actions .rest"))
     if (!row.closest("details:not(.ev)") && !row.checkVisibility()) wrong.push("a row is missing");
   const paper = getComputedStyle(document.body).backgroundColor;
