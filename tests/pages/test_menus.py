@@ -83,7 +83,7 @@ def test_a_page_is_written_again_only_if_its_menus_differ(add, monkeypatch):
     write_index(add.reports)
     assert written == []
     times = {page: page.stat().st_mtime_ns for page in (new, other)}
-    add(30, "discounts")
+    add(30, "products")
     write_index(add.reports)
     assert new.stat().st_mtime_ns != times[new]
     assert other.stat().st_mtime_ns == times[other]
