@@ -527,7 +527,7 @@ def test_menus_of_the_bar_open_by_keys_and_lead_to_other_files(pages: Pages, vis
         assert entries.count() == 0
         date.click()
         page.emulate_media(media="print")
-        assert page.locator("header.bar").inner_text().split()[:3] == ["harbor", "/", "Stock:"]
+        assert page.locator("header.bar").inner_text().split()[:2] == ["Shop:", "harbor"]
         page.emulate_media(media="screen")
         page.locator(".menu[open] a", has_text="May 30, 2026").click()
         page.wait_for_url("**/2026-05-30.html")
