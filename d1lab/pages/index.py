@@ -27,7 +27,7 @@ from d1lab.pages.changes import FigureChange, what_changed
 from d1lab.pages.listing import EarlierPage, Listing, listings
 from d1lab.pages.menus import set_menus
 from d1lab.pages.page import asset, environment, own_script
-from d1lab.pages.shop_actions import Advice, ShopAction, advice, largest
+from d1lab.pages.shop_actions import ShopAction, ShopAdvice, advice, largest
 from d1lab.pages.shop_rows import headline, notable, shop_rows
 from d1lab.pages.shop_weeks import ShopWeek, totals
 from d1lab.pages.storage import LATEST, PageMeta, locked
@@ -97,7 +97,7 @@ class IndexShop:
         return next((e for e in self.entries if e.newest.run.report == OVERVIEW), None)
 
     @cached_property
-    def advice(self) -> Advice:
+    def advice(self) -> ShopAdvice:
         """What it is advised to do, by money."""
         return advice(self.entries, self.overview)
 

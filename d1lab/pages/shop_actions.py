@@ -22,7 +22,7 @@ class ShopAction(NamedTuple):
     shop_href: str = ""
 
 
-class Advice(NamedTuple):
+class ShopAdvice(NamedTuple):
     """What a shop is advised to do: its first actions by money, and how many there are."""
 
     first: tuple[ShopAction, ...]
@@ -30,7 +30,7 @@ class Advice(NamedTuple):
     href: str  # of the whole list; '' if several reports have a part
 
 
-def advice(entries: Sequence[IndexEntry], overview: IndexEntry | None) -> Advice:
+def advice(entries: Sequence[IndexEntry], overview: IndexEntry | None) -> ShopAdvice:
     """Return the actions of a shop.
 
     The overview has those of all reports, one per product. Without actions there, or if another
@@ -41,11 +41,11 @@ def advice(entries: Sequence[IndexEntry], overview: IndexEntry | None) -> Advice
         overview: That of the overview; None without one.
     """
     if overview and overview.good and overview.good.actions and _is_newest(overview, entries):
-        return Advice(_of(overview), overview.good.total_actions, f"{overview.link}#actions")
+        return ShopAdvice(_of(overview), overview.good.total_actions, f"{overview.link}#actions")
     others = [entry for entry in entries if entry.good and entry is not overview]
     found = {one.action: one for entry in others for one in _of(entry)}
     total = sum(entry.good.total_actions for entry in others if entry.good)
-    return Advice(tuple(found[action] for action in ranked(found)), total, "")
+    return ShopAdvice(tuple(found[action] for action in ranked(found)), total, "")
 
 
 def _of(entry: IndexEntry) -> tuple[ShopAction, ...]:
