@@ -44,7 +44,7 @@ docs: .venv/.docs-ready         ## build the documentation into site/; warnings 
 bench: .venv/.bench-ready       ## benchmarks against alternatives; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes ab-certificate.md and ab-plans.md in docs/validation/
+certify: .venv/.test-ready      ## verify the A/B statistics by simulation; writes docs/validation/ab-*.md; takes half an hour
 	@$(BIN)/python -m validation.ab_certificate
 
 mutants: .venv/.mutants-ready   ## put small faults into the statistics; the tests must find them; 20 minutes

@@ -1,6 +1,7 @@
 """False positives, power, and interval coverage of the A/B methods, by simulation.
 
-    make certify        2,000 tests per cell; writes docs/validation/ab-certificate.md
+    make certify        2,000 tests per cell; writes docs/validation/ab-certificate.md,
+                        ab-plans.md, and ab-designs.md
 
 The rules are d1lab's own functions, applied to all tests of a cell at once.
 `tests/validation/test_ab_certificate.py` compares them with the decisions of
@@ -21,7 +22,7 @@ from scipy.special import ndtri
 
 from d1lab.analyses.ab_tests.not_available import MIN_CONVERSIONS, MIN_UNEVEN_BUYERS
 from d1lab.stats import means, proportions, sequential, uneven
-from validation import ab_plans
+from validation import ab_designs, ab_plans
 from validation.ab_coverage import Coverage, coverages
 from validation.simulate_ab import BASE_RATE, DAYS, ORDER_LOG_SD, Cell, Tests, simulate
 
@@ -262,7 +263,7 @@ def main() -> int:
     CERTIFICATE.write_text(certificate(found, powers, covered, uneven_splits))
     faults = [fault for one in (*found, *uneven_splits) for fault in one.faults()]
     faults += [fault for one in covered if (fault := one.fault())]
-    faults += ab_plans.simulated()
+    faults += ab_plans.simulated() + ab_designs.simulated()
     print(f"{CERTIFICATE.name}: {len(found) + len(powers)} cells, {monotonic() - start:.0f} s")
     for fault in faults:
         print("outside its limits:", fault, file=sys.stderr)

@@ -68,6 +68,25 @@ class Uneven:
         return (of_a + self._plain.variance_b * (1 + 1 / (odds * square))) / (1 + odds)
 
 
+def exchanged(a: Sums, b: Sums) -> Means:
+    """Return means whose variances both variants estimate: those of unequally many clusters.
+
+    A mean of few, skewed values has a small variance of its own whenever it misses their long tail.
+    If all values of B are rho times those of A, the pooled variance of b - rho a is that of
+    `means.welch` with the counts exchanged, for every rho, so Fieller's interval holds, too.
+
+    Args:
+        a: Sums over the observations of A.
+        b: Sums over the observations of B.
+    """
+    plain, odds = welch(a, b), a.n / b.n
+    return plain._replace(
+        variance_a=plain.variance_a * odds,
+        variance_b=plain.variance_b / odds,
+        freedom=np.maximum(a.n + b.n - 2, 1.0),
+    )
+
+
 def is_uneven(visitors_a: float, visitors_b: float) -> bool:
     """Return True if the smaller variant has less than `EVEN_SHARE` of the visitors."""
     return min(visitors_a, visitors_b) < EVEN_SHARE * (visitors_a + visitors_b)

@@ -75,10 +75,16 @@ def test_a_quantile_without_an_error_is_not_compared():
     assert is_enough(50, 0.5)
     assert not is_enough(49, 0.5)
     assert not is_enough(200, 0.9)
+    assert is_enough(250, 0.9)
     few = quantile_effect("x", np.arange(49.0), np.arange(80.0))
     assert (few.status, few.p_value) == ("insufficient_data", None)
     flat = quantile_effect("x", np.full(90, 5.0), np.arange(90.0))
     assert (flat.status, flat.p_value) == ("zero_variance", None)
+    prices = np.repeat([19.99, 24.99, 29.99], 40)
+    tied_ = quantile_effect("x", prices, np.arange(120.0))
+    assert (tied_.status, tied_.p_value) == ("zero_variance", None)
+    assert "more than 15% of those around the quantile" in (tied_.reason or "")
+    assert quantile_effect("x", np.arange(90.0) // 2, np.arange(90.0)).p_value is not None
     assert quantile_effect("x", np.full(90, np.inf), np.arange(90.0)).status == "invalid_input"
     with pytest.raises(InputError, match="quantile 1 is not between"):
         quantile_effect("x", np.arange(90.0), np.arange(90.0), 1)

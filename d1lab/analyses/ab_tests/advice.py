@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 from d1lab.analyses.ab_tests.arms import letter, named
 from d1lab.analyses.ab_tests.decision import BEFORE_FIRST_LOOK, AbResult
 from d1lab.analyses.ab_tests.effects import Effect
+from d1lab.analyses.ab_tests.looks import AWAITS_END
 from d1lab.analyses.ab_tests.model import Metric
 from d1lab.analyses.ab_tests.rows import known_rows
 from d1lab.analyses.ab_tests.several import comparisons
@@ -200,6 +201,8 @@ def _won(result: AbResult, profit: Effect | None, *, ended: bool) -> tuple[Verb,
 def _running(decision: Decision) -> str:
     result = decision.result
     if result.p_value is None:
+        if result.reason == AWAITS_END:
+            return "Its planned end is reached: end it, and it is read once."
         first = result.reason == BEFORE_FIRST_LOOK
         return "Its first planned look is still to come." if first else "Read once, at its end."
     left = decision.days_left

@@ -6,8 +6,10 @@ Every variant takes B's place in `compare`, at a level that leaves `alpha` for a
     holm        everything else that is read once
     bonferroni  always-valid methods, whose p-values depend on the level
 
-A test is read once, at its planned end, unless it is declared always valid: `ab_test_daily` has the
-days of A and B only, and a plan with interim looks needs them of every variant.
+A test is read once, when it has ended, unless it is declared always valid: `ab_test_daily` has the
+days of A and B only. A plan with interim looks needs them of every variant, and so does a test that
+runs on after its planned end: its totals are not those of the end, and a report that read them each
+day for as long again would find a winner in 14% of tests without one.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 
 from d1lab.analyses.ab_tests.decision import AbResult, compare, confidence_level
 from d1lab.analyses.ab_tests.effects import Effect
+from d1lab.analyses.ab_tests.looks import READ_ONCE
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
     Arm,
@@ -32,6 +35,12 @@ from d1lab.analyses.ab_tests.validation import plan_error
 from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Means, t_statistic
 from d1lab.stats.multiplicity import holm
+
+TOTALS_ONLY = (
+    "a test of three and more variants is evaluated once, at its end: there are no daily sums of "
+    "its further variants"
+)
+"""Reason of a test that runs, whatever looks were planned."""
 
 _STOPPING = ("invalid_input", "sample_ratio_mismatch")
 """Statuses of one comparison that leave the whole test without a result."""
@@ -90,7 +99,7 @@ def compare_arms(a: Variant, others: Sequence[Arm], plan: AbPlan) -> ArmsResult:
     for arm, own, p, level in zip(others, plans, adjusted, levels, strict=True):
         found = compare(a, arm.sums, own._replace(alpha=level))
         result = _at_alpha(found, p, once, level)
-        result = result._replace(reason=result.reason and named(result.reason, arm.name))
+        result = result._replace(reason=_reason(result, arm))
         arms.append(ArmResult(arm.name, arm.sums, result, correction, level))
     return _together(arms)
 
@@ -150,8 +159,20 @@ def _read_once(a: Variant, others: Sequence[Arm], plan: AbPlan) -> AbPlan:
     method = "fixed" if plan.method == "group_sequential" else plan.method
     tuned = plan.planned_visitors if method == "always_valid" else None
     return plan._replace(
-        method=method, elapsed=elapsed, planned_visitors=tuned, planned_looks=None, look=None
+        method=method,
+        elapsed=elapsed,
+        planned_visitors=tuned,
+        planned_looks=None,
+        look=None,
+        totals_only=True,
     )
+
+
+def _reason(result: AbResult, arm: Arm) -> str | None:
+    """Return the reason with the variant's name, and why a running test is not read."""
+    if result.reason == READ_ONCE:
+        return TOTALS_ONLY
+    return result.reason and named(result.reason, arm.name)
 
 
 def _of_pair(plan: AbPlan, arm: Arm, others: Sequence[Arm]) -> AbPlan:

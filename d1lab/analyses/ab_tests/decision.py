@@ -28,7 +28,7 @@ from d1lab.analyses.ab_tests.early import early_estimate
 from d1lab.analyses.ab_tests.earnings import deciding_metric, untested_loss
 from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.guardrails import GuardrailResult, break_even, check
-from d1lab.analyses.ab_tests.looks import Timeline, early_end, spent, timeline
+from d1lab.analyses.ab_tests.looks import Timeline, early_end, not_read_yet, spent, timeline
 from d1lab.analyses.ab_tests.model import (
     AbPlan,
     Look,
@@ -45,7 +45,7 @@ from d1lab.errors import InputError
 from d1lab.stats.multiplicity import holm
 from d1lab.stats.proportions import ALARM, running_sample_ratio_p, sample_ratio_p
 
-VERSION = "ab-2"
+VERSION = "ab-3"
 """Version of the method; raised whenever the same inputs would lead to a different decision."""
 
 BEFORE_FIRST_LOOK = "before the first planned look"
@@ -243,7 +243,7 @@ def _per(total: float | None, count: int | None) -> float | None:
 
 def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
     """Add the decision at the last look, or the reason for having none."""
-    unread = plan.method == "fixed" and not line.finished
+    unread = not_read_yet(line, plan)
     ratio_p = _sample_ratio(line, plan)
     result = result._replace(
         ended=line.finished,
@@ -260,8 +260,7 @@ def _concluded(result: AbResult, line: Timeline, plan: AbPlan) -> AbResult:
         )
         return _without_result(result, "sample_ratio_mismatch", reason)
     if unread:
-        reason = "a fixed-horizon test is evaluated once, at its end"
-        return _without_result(result, "running", reason)
+        return _without_result(result, "running", unread)
     return _decided(_measured(result, line, plan), line, plan)
 
 

@@ -105,10 +105,12 @@ def _usable(metric: Metric, a: Variant, b: Variant, plan: AbPlan) -> bool:
         return False
     if sequence_not_available(metric, a, b, plan):
         return False
-    if metric == "conversions" or a.visitors is None:
+    if metric == "conversions":
         return True
-    if few_buyers(a, b):
+    if few_buyers(a, b, plan):
         return False
+    if a.visitors is None:
+        return True
     squares = f"{metric}_squares"
     known = None not in (getattr(a, squares), getattr(b, squares))
     return known and all(sums([variant], metric).variance[0] > 0 for variant in (a, b))
@@ -175,7 +177,8 @@ def _odds_side(a: Variant, b: Variant, share: float) -> float:
 
 def _money(metric: Metric, line: Timeline, plan: AbPlan, share: float | None) -> LookEffects:
     both = money_means(metric, line.a, line.b, share, plan.money_inflation)
-    split, saved = uneven(metric, line.a, line.b), variance_saved(metric, line.a, line.b)
+    split = uneven(metric, line.a, line.b, share, plan.money_inflation)
+    saved = variance_saved(metric, line.a, line.b)
     of_counted = "welch" if saved is None else "cuped"
     if split is None and plan.method == "group_sequential":
         both = _counting_buyers(both, line)

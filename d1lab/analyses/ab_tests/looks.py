@@ -13,6 +13,15 @@ from d1lab.stats.sequential import bounds, spent_alpha
 
 Floats = NDArray[np.float64]
 
+READ_ONCE = "a fixed-horizon test is evaluated once, at its end"
+"""Reason of a test that is not to be read yet."""
+
+AWAITS_END = (
+    "the planned end is reached, and only totals are known, which go on growing: the test is "
+    "evaluated once, when it has an end (ended_at)"
+)
+"""Reason of a test without daily sums that runs longer than planned."""
+
 _DUE = 1 - 1e-9  # tolerance: a planned share counts as reached from this fraction on
 
 
@@ -30,7 +39,7 @@ class Timeline(NamedTuple):
     information: Floats  # information, which determines the correlation between looks
     places: Sequence[int]
     history: Sequence[int]  # index of each column among the given looks
-    finished: bool  # the plan was reached, or the test ended
+    finished: bool  # the test ended, or its plan is reached and the days until then are known
     days: Sequence[Look] = ()  # all looks up to the last one that counts
 
     def only(self, kept: Sequence[int]) -> Timeline:
@@ -44,6 +53,11 @@ class Timeline(NamedTuple):
     def is_cut_short(self) -> bool:
         """Whether the last look is before the end of a known plan."""
         return bool(len(self.times)) and bool(self.times[-1] < _DUE)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the end of a known plan is reached."""
+        return bool(len(self.times)) and bool(self.times[-1] >= _DUE)
 
     @property
     def share_of_plan(self) -> float | None:
@@ -67,10 +81,11 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
         return None
     looks = [history[i] for i in kept]
     reached = np.array([times[i] for i in kept])
-    finished = plan.ended or bool(len(reached) and reached[-1] >= _DUE)
+    is_due = bool(len(reached) and reached[-1] >= _DUE)
+    finished = plan.ended or (is_due and not plan.totals_only)
     unseen = max((plan.look or 0) - len(kept), 0) if plan.method == "group_sequential" else 0
     if unseen:
-        earlier = reached[0] * np.arange(1, unseen + 1) / (unseen + 1)
+        earlier = min(reached[0], 1.0) * np.arange(1, unseen + 1) / (unseen + 1)
         reached = np.concatenate([earlier, reached])
     information = _information(looks, reached)
     return Timeline(
@@ -84,6 +99,15 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
         finished,
         history[: kept[-1] + 1],
     )
+
+
+def not_read_yet(line: Timeline, plan: AbPlan) -> str | None:
+    """Return why a test is not to be read while it runs, else None."""
+    if line.finished or plan.method == "always_valid":
+        return None
+    if plan.totals_only and line.is_due:
+        return AWAITS_END
+    return READ_ONCE if plan.method == "fixed" else None
 
 
 def spent(line: Timeline, plan: AbPlan) -> float | None:

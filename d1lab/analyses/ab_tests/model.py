@@ -79,6 +79,7 @@ class AbPlan(NamedTuple):
     money_inflation: float = 1.0  # as `count_inflation`, of the variance of sums of money
     tuned_conversions: int | None = None  # where an always-valid sequence is narrowest
     unit: str = "visitor"  # what was randomised: 'visitor', or 'day' for a switchback
+    totals_only: bool = False  # the sums of earlier days are unknown, that of the planned end, too
 
     @property
     def declared_share(self) -> float | None:
@@ -152,7 +153,8 @@ def inputs_hash(looks: Sequence[Look], plan: AbPlan, version: str) -> str:
     Numbers count to twelve digits: the order in which rows were added decides about the rest.
     """
     plain = [Look(_sums_only(look.a), _sums_only(look.b), look.elapsed) for look in looks]
-    declared = [_twelve_digits(each) for each in (plan[:-1] if plan.unit == "visitor" else plan)]
+    known = plan if plan.totals_only else plan[:-1] if plan.unit != "visitor" else plan[:-2]
+    declared = [_twelve_digits(each) for each in known]
     everything = {"version": version, "plan": declared, "looks": plain}
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -203,7 +205,7 @@ def money_means(
         share_b: B's declared share, or None.
         inflation: Factor of the variance without visitors, by customers who order again.
     """
-    split = uneven(metric, a, b)
+    split = uneven(metric, a, b, share_b, inflation)
     if split is not None:
         return split.means
     adjusted = adjusted_means(metric, a, b)
@@ -271,14 +273,43 @@ def _pairs(variants: Sequence[Variant], metric: Metric) -> Pairs:
     return Pairs.of(*([getattr(one, name) for one in variants] for name in names))
 
 
-def uneven(metric: Metric, a: Sequence[Variant], b: Sequence[Variant]) -> Uneven | None:
-    """Return money per visitor at an uneven split of known visitors, else None."""
-    if not splits_unevenly(a[-1], b[-1]):
+def uneven(
+    metric: Metric,
+    a: Sequence[Variant],
+    b: Sequence[Variant],
+    share_b: float | None = None,
+    inflation: float = 1.0,
+) -> Uneven | None:
+    """Return money per visitor, or per unit of declared exposure, at an uneven split, else None.
+
+    Args:
+        metric: Revenue or profit.
+        a: Totals of A, one item per look.
+        b: Totals of B.
+        share_b: B's declared share, or None.
+        inflation: Factor of the variance without visitors, by customers who order again.
+    """
+    if not splits_unevenly(a[-1], b[-1], share_b):
         return None
     buyers = ([one.conversions or 0 for one in variants] for variants in (a, b))
-    return Uneven(sums(a, metric), sums(b, metric), *buyers)
+    if a[-1].visitors is not None or share_b is None:
+        return Uneven(sums(a, metric), sums(b, metric), *buyers)
+    of_a, of_b = (
+        Sums.of(
+            _MANY * share,
+            [_MANY * getattr(one, metric) for one in variants],
+            [_MANY**2 * inflation * getattr(one, f"{metric}_squares") for one in variants],
+        )
+        for share, variants in ((1 - share_b, a), (share_b, b))
+    )
+    return Uneven(of_a, of_b, *buyers)
 
 
-def splits_unevenly(a: Variant, b: Variant) -> bool:
-    """Return True if the visitors are known and unevenly split."""
+_MANY = 1e9  # visitors in place of an unknown number: orders are then a Poisson process
+
+
+def splits_unevenly(a: Variant, b: Variant, share_b: float | None = None) -> bool:
+    """Return True if the visitors, or their declared shares without them, are unevenly split."""
+    if a.visitors is None and b.visitors is None:
+        return share_b is not None and is_uneven(1 - share_b, share_b)
     return bool(a.visitors and b.visitors) and is_uneven(a.visitors or 0, b.visitors or 0)

@@ -66,14 +66,15 @@ def sequence_not_available(
     return NotAvailable("insufficient_data", few) if few else None
 
 
-def few_buyers(a: Variant, b: Variant) -> str | None:
+def few_buyers(a: Variant, b: Variant, plan: AbPlan) -> str | None:
     """Return a reason if the split is uneven and a variant has too few buyers for money."""
-    if not splits_unevenly(a, b):
+    if not splits_unevenly(a, b, plan.declared_share):
         return None
     needed = f"at least {MIN_UNEVEN_BUYERS} are required at an uneven split"
     if None in (a.conversions, b.conversions):
         return f"the buyers of each variant are unknown; {needed}"
-    fewest = min(variant.conversions or 0 for variant in (a, b))
+    repeats = plan.count_inflation or 1.0 if a.visitors is None else 1.0
+    fewest = min(int((variant.conversions or 0) / repeats) for variant in (a, b))
     return None if fewest >= MIN_UNEVEN_BUYERS else f"one variant has {fewest} buyers; {needed}"
 
 
@@ -124,7 +125,7 @@ def _money_not_available(
     late = sequence_not_available(metric, a, b, plan)
     if late:
         return late
-    uneven = few_buyers(a, b)
+    uneven = few_buyers(a, b, plan)
     if uneven:
         return NotAvailable("insufficient_data", uneven)
     if not all(squares) if a.visitors is None else _flat(metric, a, b):

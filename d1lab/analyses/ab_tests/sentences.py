@@ -7,6 +7,7 @@ from typing import Any
 
 from d1lab.analyses.ab_tests.decision import BEFORE_FIRST_LOOK, AbResult
 from d1lab.analyses.ab_tests.effects import Effect
+from d1lab.analyses.ab_tests.looks import AWAITS_END
 from d1lab.analyses.ab_tests.tables import percent
 
 _VERBS = {
@@ -43,6 +44,8 @@ def sentence(result: AbResult) -> str:
     if result.p_value is None:
         if result.reason == BEFORE_FIRST_LOOK:
             return "Running. The first planned look is still to come."
+        if result.reason == AWAITS_END:
+            return "Its planned end is reached. It is evaluated once, when the test has ended."
         return "Running. This test is evaluated once, at its planned end."
     told = _told(result)
     if result.status == "decided":

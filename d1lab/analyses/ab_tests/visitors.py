@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from d1lab.analyses.ab_tests.arms import by_holm
-from d1lab.analyses.ab_tests.clusters import few_clusters
+from d1lab.analyses.ab_tests.clusters import cluster_means, few_clusters
 from d1lab.analyses.ab_tests.effects import effect
 from d1lab.analyses.ab_tests.looks import timeline
 from d1lab.analyses.ab_tests.model import UNBALANCED, AbPlan, Look, Variant
@@ -22,7 +22,7 @@ from d1lab.stats import means
 from d1lab.stats.dunnett import dunnett_levels, dunnett_p
 from d1lab.stats.means import Pairs
 from d1lab.stats.multiplicity import benjamini_hochberg
-from d1lab.stats.quantiles import MIN_BEYOND, is_enough, quantile_means
+from d1lab.stats.quantiles import MIN_BEYOND, MOST_TIED, is_enough, quantile_means, tied
 
 Role = Literal["plain", "covariate", "denominator", "cluster"]
 
@@ -114,11 +114,13 @@ def quantile_effect(
         return blank._replace(status="insufficient_data", reason=reason)
     if not all(np.isfinite(column).all() for column in (a, b)):
         return blank._replace(status="invalid_input", reason="a value is not a finite number")
-    both = quantile_means(a, b, share)
-    if min(float(both.variance_a), float(both.variance_b)) <= 0:
-        reason = "the values around the quantile are all equal, so its error is not known"
+    if max(tied(column, share) for column in (a, b)) > MOST_TIED:
+        reason = (
+            f"one value makes up more than {MOST_TIED:.0%} of those around the quantile, "
+            "so its error is not known"
+        )
         return blank._replace(status="zero_variance", reason=reason)
-    return _compared(blank, both, alpha)
+    return _compared(blank, quantile_means(a, b, share), alpha)
 
 
 def arm_effects(
@@ -254,6 +256,8 @@ def _estimates(sums: VisitorSums) -> means.Means:
         return means.cuped(sums.a, sums.b)
     if sums.role == "denominator":
         return means.ratio_of_means(sums.a, sums.b)
+    if sums.role == "cluster":
+        return cluster_means(sums.a.outcome, sums.b.outcome)
     return means.welch(sums.a.outcome, sums.b.outcome)
 
 

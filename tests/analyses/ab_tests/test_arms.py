@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from d1lab.analyses.ab_tests.arms import ArmsResult, compare_arms
+from d1lab.analyses.ab_tests.arms import TOTALS_ONLY, ArmsResult, compare_arms
 from d1lab.analyses.ab_tests.decision import compare
+from d1lab.analyses.ab_tests.looks import AWAITS_END
 from d1lab.analyses.ab_tests.model import AbPlan, Arm, Variant
+from d1lab.analyses.ab_tests.sentences import sentence
 from d1lab.stats.proportions import Rates, score_p
 from tests.support.examples import examples
 
@@ -131,13 +135,31 @@ def test_counts_alone_use_the_share_of_each_pair():
 
 
 def test_interim_looks_are_not_taken_without_days():
-    """A group-sequential test is read at its end: 20,000 of 40,000 visitors are too early."""
+    """Planned looks change nothing: the test is read once, when it has ended, and says so."""
     b, c = Variant(10_000, 620), Variant(10_000, 640)
     plan = THIRDS._replace(method="group_sequential", ended=False, planned_looks=5)
     early = compare_arms(A, arms(b, c), plan._replace(planned_visitors=60_000))
     assert (early.result.status, early.result.p_value) == ("running", None)
-    due = compare_arms(A, arms(b, c), plan._replace(planned_visitors=30_000))
-    assert (due.result.status, due.result.ended, due.leading) == ("decided", True, "c")
+    assert {arm.result.reason for arm in early.arms} == {TOTALS_ONLY}
+    ended = plan._replace(planned_visitors=30_000, ended=True)
+    read = compare_arms(A, arms(b, c), ended)
+    assert (read.result.status, read.result.ended, read.leading) == ("decided", True, "c")
+
+
+@pytest.mark.parametrize("planned", [{"planned_visitors": 29_000}, {"elapsed": 1.0}])
+def test_totals_beyond_the_planned_end_are_not_read_each_day(planned: dict[str, Any]):
+    """They grow while the test runs, so that it is read once, after its end."""
+    b, c = Variant(10_000, 620), Variant(10_000, 640)
+    plan = THIRDS._replace(ended=False, **planned)
+    found = compare_arms(A, arms(b, c), plan)
+    assert (found.result.status, found.result.reason) == ("running", AWAITS_END)
+    assert [arm.result.p_value for arm in found.arms] == [None, None]
+    assert sentence(found.result).startswith("Its planned end is reached")
+    assert compare_arms(A, arms(b, c), plan._replace(ended=True)).result.status == "decided"
+    broken = compare_arms(A, arms(b, c._replace(visitors=9_000)), plan)
+    assert broken.result.status == "sample_ratio_mismatch"
+    watched = compare_arms(A, arms(b, c), plan._replace(method="always_valid"))
+    assert watched.result.p_value is not None
 
 
 def test_always_valid_tests_share_alpha_equally():

@@ -19,7 +19,6 @@ from d1lab.analyses.ab_tests.model import AbPlan, Look, Variant, inputs_hash
 from d1lab.analyses.ab_tests.visitors import effects
 from d1lab.errors import InputError
 from tests.analyses.ab_tests.test_ab_tests import START, row
-from tests.support.examples import IS_LONG
 
 BY_DAY = AbPlan(unit="day")
 Days = list[tuple[str, int, int, float]]  # variant, visitors, conversions, revenue
@@ -110,6 +109,19 @@ def test_few_days_are_not_compared(count: int):
     assert read(days(2, 2 * MIN_CLUSTERS)).p_value is not None
 
 
+def test_days_that_were_not_drawn_at_random_are_not_compared():
+    """A week each, and B on weekends, are reasons; every other day is compared."""
+    drawn = days(5, 56)
+    weeks: Days = [("ab"[place // 7 % 2], *day[1:]) for place, day in enumerate(drawn)]
+    found = read(weeks)
+    assert (found.status, found.p_value) == ("insufficient_data", None)
+    assert (found.reason or "").startswith("the variant changed 7 times in 56 days, less often")
+    weekends: Days = [("ab"[place % 7 > 4], *day[1:]) for place, day in enumerate(drawn[:28])]
+    assert (read(weekends).reason or "").startswith("the variant follows the weekday")
+    turns: Days = [("ab"[place % 2], *day[1:]) for place, day in enumerate(drawn)]
+    assert read(turns).p_value is not None
+
+
 def test_a_day_has_one_variant():
     """Two variants on one day are not a test by day; unknown visitors of a day leave no rate."""
     shown = looks(days(3, 20))
@@ -196,10 +208,3 @@ def test_a_cluster_with_both_variants_is_an_error(stores: duckdb.DuckDBPyRelatio
     holes = stores.project("store, variant, CASE WHEN store <> 3 THEN spent END AS spent")
     [missing] = effects(scan_clusters(holes, ["spent"], cluster="store"))
     assert missing.reason == "a value is missing for 1 visitor"
-
-
-def test_equal_variants_differ_as_rarely_as_promised():
-    """False positives by day, where visitors alone would find every third test to differ."""
-    tests = 2_000 if IS_LONG else 200
-    found = [read(days(seed, 16)).effects[0].p_value < 0.05 for seed in range(1_000, 1_000 + tests)]
-    assert 0.025 < np.mean(found) < (0.06 if IS_LONG else 0.085)

@@ -323,6 +323,25 @@ def test_an_early_decision_has_an_estimate_without_its_bias() -> None:
     assert 1 < (always.adjusted_ratio or 0) < (always.ratio or 0)
 
 
+def test_money_at_an_uneven_declared_share_is_pooled() -> None:
+    """As with very many visitors of whom few buy; from 150 customers of the smaller variant on."""
+    plan = AbPlan(share_b=0.2, share_declared=True, primary_metric="revenue", count_inflation=1.25)
+    a, b = Variant(None, 900, 54_000.0, 7e6), Variant(None, 250, 16_800.0, 2.3e6)
+    found = compare(a, b, plan)
+    counted = compare(
+        a._replace(visitors=80_000_000),
+        b._replace(visitors=20_000_000),
+        AbPlan(primary_metric="revenue"),
+    )
+    assert (found.method, counted.method) == ("pooled", "pooled")
+    for name in ("p_value", "ratio", "ratio_low", "ratio_high"):
+        assert getattr(found, name) == pytest.approx(getattr(counted, name), rel=1e-4)
+    wide = compare(a, b, plan._replace(money_inflation=1.5))
+    assert (wide.ratio_high or 0) > 1.02 * (found.ratio_high or 0)
+    few = compare(a, b._replace(conversions=180), plan)
+    assert few.reason == "one variant has 144 buyers; at least 150 are required at an uneven split"
+
+
 def test_money_at_an_uneven_split_needs_buyers() -> None:
     """At 90/10: no result below 150 buyers in the smaller variant, then pooled variances."""
     plan = AbPlan(primary_metric="revenue")
