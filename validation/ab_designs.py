@@ -89,8 +89,8 @@ is fewer than one test in twenty.
 Rates of neighboring days correlate, weekdays differ in traffic and in buying, and 400 visitors come
 a day. Days drawn at random have an answer in 97% to 99% of the tests; the others look as if they
 had been chosen. With A and B every other day, intervals are wider than they have to be. Days drawn
-two at a time are recognized in about half of the tests and have no limit here: each day must be
-drawn for itself. With a week each, or with B on weekends, there is no answer: 15% and 9% of tests
+two at a time are recognized in six of ten tests and have no limit here: each day must be drawn for
+itself. With a week each, or with B on weekends, there is no answer: about 15% and 9% of tests
 without an effect would have had a winner.
 
 {switchbacks}
