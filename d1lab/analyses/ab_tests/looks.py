@@ -22,6 +22,12 @@ AWAITS_END = (
 )
 """Reason of a test without daily sums that runs longer than planned."""
 
+DAILY_LOOKS = np.linspace(0.45, 1, 8, endpoint=False)
+"""Shares of the plan at which a test without daily sums was read, in place of every day: earlier
+looks spend next to no alpha. Daily reports err in at most 5.8% of tests of 28 or 56 days."""
+
+_CLOSE = 1e-6  # share of the plan that is no look of its own
+
 _DUE = 1 - 1e-9  # tolerance: a planned share counts as reached from this fraction on
 
 
@@ -83,10 +89,8 @@ def timeline(history: Sequence[Look], plan: AbPlan) -> Timeline | None:
     reached = np.array([times[i] for i in kept])
     is_due = bool(len(reached) and reached[-1] >= _DUE)
     finished = plan.ended or (is_due and not plan.totals_only)
-    unseen = max((plan.look or 0) - len(kept), 0) if plan.method == "group_sequential" else 0
-    if unseen:
-        earlier = min(reached[0], 1.0) * np.arange(1, unseen + 1) / (unseen + 1)
-        reached = np.concatenate([earlier, reached])
+    reached = np.concatenate([_unseen(reached, plan), reached])
+    unseen = len(reached) - len(kept)
     information = _information(looks, reached)
     return Timeline(
         [look.a for look in looks],
@@ -124,6 +128,16 @@ def early_end(line: Timeline, plan: AbPlan) -> str:
     if plan.method != "fixed" or not line.is_cut_short:
         return ""
     return f" after {line.share_of_plan:.0%} of the plan, adjusted for the early end"
+
+
+def _unseen(reached: Floats, plan: AbPlan) -> Floats:
+    """Return the shares of the plan at earlier looks whose sums are not known."""
+    if plan.method != "group_sequential":
+        return np.zeros(0)
+    if plan.totals_only:
+        return DAILY_LOOKS[reached[0] - DAILY_LOOKS > _CLOSE]
+    count = max((plan.look or 0) - len(reached), 0)
+    return min(reached[0], 1.0) * np.arange(1, count + 1) / (count + 1)
 
 
 def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:

@@ -20,10 +20,6 @@ from d1lab.analyses.ab_tests.validation import (
 
 Row = Mapping[str, Any]
 
-_MOST_LOOKS = 14
-"""Looks of a test without daily sums, in place of one a day: their bounds are a matter of seconds,
-and 56 daily reports exceed the error rate by less than 1 percentage point."""
-
 _BY_DEFAULT = (None, "group_sequential")
 """Methods that need an end: the default plan has one."""
 
@@ -73,9 +69,7 @@ def read_test(row: Row, looks: Sequence[Row], until: date, arms: Sequence[Row] =
             Look(_variant(row, "variant_a_"), _variant(row, "variant_b_"), _share(last, start, end))
         ]
     now = history[-1] if history else Look(Variant(), Variant())
-    plan = _plan(row, now, variants[1].share, rails, default)
-    if not days:
-        plan = _of_totals(plan, _days_until(row, start, until))
+    plan = _plan(row, now, variants[1].share, rails, default)._replace(totals_only=not days)
     return AbTest(
         row["test_id"],
         row["test_name"] or row["test_id"],
@@ -128,20 +122,6 @@ def _plan(
         tuned_conversions=default.tuned_conversions if default else None,
         unit=row.get("unit") or "visitor",
     )
-
-
-def _of_totals(plan: AbPlan, days: int) -> AbPlan:
-    """Return the plan of a test without daily sums: reports may have read it on each day."""
-    plan = plan._replace(totals_only=True)
-    if plan.method != "group_sequential" or not (plan.elapsed or plan.planned_visitors):
-        return plan
-    return plan._replace(look=min(max(days, 1), _MOST_LOOKS), planned_looks=None)
-
-
-def _days_until(row: Row, start: date | None, until: date) -> int:
-    """Return the days of a test so far; 0 without a start."""
-    last = min(filter(None, (_last_day(row["ended_at"]), until)))
-    return 0 if start is None else (last - start).days + 1
 
 
 def _default(row: Row) -> DefaultPlan | None:

@@ -54,7 +54,7 @@ def test_totals_of_a_test_that_runs_on_are_not_read():
     ended = row(**TOTALS, ended_at=START + timedelta(days=35), ended=True)
     for until in (40, 80):
         [read] = shop.decide([ended], [], day(until))
-        assert (read.result.status, read.winner, read.result.look) == ("decided", "b", 14)
+        assert (read.result.status, read.winner, read.result.look) == ("decided", "b", 9)
 
 
 @pytest.mark.parametrize("size", [19_000, 20_000])

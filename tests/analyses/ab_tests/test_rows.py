@@ -233,10 +233,8 @@ def test_a_test_without_a_plan_has_the_default_one() -> None:
     """Group-sequential with weekly looks, four weeks with many orders before, else eight."""
     small, large = (decide(row(**COUNTS, **DECLARED, orders_before=n)) for n in (500, 9_000))
     assert small.test.plan[:2] == ("group_sequential", "conversions")
-    assert small.test.default
-    assert large.test.default
-    assert (small.test.planned_end, small.test.default.looks) == (date(2026, 6, 25), 8)
-    assert (large.test.planned_end, large.test.default.looks) == (date(2026, 5, 28), 4)
+    assert (small.test.planned_end, small.test.plan.planned_looks) == (date(2026, 6, 25), 8)
+    assert (large.test.planned_end, large.test.plan.planned_looks) == (date(2026, 5, 28), 4)
     assert large.result.share_of_plan == pytest.approx(10 / 28)
     assert ab_tests.plans([small, large])[0] == {
         "test_id": "t",
