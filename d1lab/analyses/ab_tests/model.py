@@ -79,7 +79,7 @@ class AbPlan(NamedTuple):
     money_inflation: float = 1.0  # as `count_inflation`, of the variance of sums of money
     tuned_conversions: int | None = None  # where an always-valid sequence is narrowest
     unit: str = "visitor"  # what was randomised: 'visitor', or 'day' for a switchback
-    totals_only: bool = False  # the sums of earlier days are unknown, that of the planned end, too
+    totals_only: bool = False  # the sums of earlier days, and of the planned end, are unknown
 
     @property
     def declared_share(self) -> float | None:
