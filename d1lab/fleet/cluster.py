@@ -26,7 +26,8 @@ def connect_cluster(scheduler: str) -> Any:
     require("fleet", "--scheduler")
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our messages say it
+    for name in ("distributed", "distributed.client"):  # each has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # our messages say it
     try:
         return Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

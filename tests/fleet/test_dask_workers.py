@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -186,14 +187,14 @@ def test_a_killed_worker_and_a_killed_scheduler_lose_and_double_nothing(cluster)
 
 
 @contextmanager
-def killed_when(found: Callable[[], bool], kill: Callable[[], None]) -> Generator[None]:
-    """Kill a process as soon as something is found, which must happen meanwhile."""
+def killed(find: Callable[[], subprocess.Popen[str] | None]) -> Generator[None]:
+    """Kill a process as soon as it is found, which must happen meanwhile."""
     ended, kills = threading.Event(), list[None]()
 
     def watch() -> None:
         while not (kills or ended.wait(0.01)):
-            if found():
-                kills.append(kill())
+            if found := find():
+                kills.append(found.kill())
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -217,15 +218,18 @@ def test_run_loses_and_doubles_nothing_with_a_killed_worker_and_scheduler(
     one = OneDatabase(settings, made, monkeypatch, capsys, "corner", "harbor", "quay")
     only = ("uses_the_lab",)
 
-    def runs_on(number: int) -> Callable[[], bool]:
-        folder = settings.root / f"worker{number}"
-        return lambda: any(folder.glob("**/runs/*-uses_the_lab-*"))
+    def busy() -> subprocess.Popen[str] | None:
+        for number, worker in enumerate(made.workers):
+            folder = settings.root / f"worker{number}"
+            if worker.poll() is None and any(folder.glob("**/runs/*-uses_the_lab-*")):
+                return worker
+        return None
 
-    with killed_when(runs_on(0), made.workers[0].kill):
+    with killed(busy):
         ran = one.run(*only)
     assert (ran.code, [each["status"] for each in ran.json["runs"]]) == (0, ["done"] * 3), ran
     one.assert_nothing_is_lost_or_doubled(3)
-    with killed_when(runs_on(1), made.scheduler.kill):
+    with killed(lambda: made.scheduler if busy() else None):
         ran = one.run(*only, "--force")
     assert ran.code == 1
     messages = [each["message"] for each in ran.json["runs"]]

@@ -42,15 +42,19 @@ class Cluster:
         self.scheduler = self._start(arguments, {})
         self.address = self._first(self.scheduler, r"Scheduler at: +(tcp://\S+)")
 
-    def add_worker(self) -> None:
-        """Start a worker, and wait until the scheduler knows it."""
-        folder = self.root / f"worker{len(self.workers)}"
+    def add_workers(self, count: int) -> None:
+        """Start workers at the same time, and wait until the scheduler knows all of them."""
+        started = [self._start_worker(len(self.workers) + place) for place in range(count)]
+        self.workers += started
+        for worker in started:
+            self._first(worker, r"(Registered to)")
+
+    def _start_worker(self, number: int) -> subprocess.Popen[str]:
+        folder = self.root / f"worker{number}"
         own = {"D1LAB_DATA_DIR": f"{folder}/data", "D1LAB_REPORTS_DIR": f"{folder}/reports"}
         arguments = ["worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
         arguments += ["--local-directory", str(folder)]
-        worker = self._start(arguments, {"D1LAB_ROOT": str(self.root), **own})
-        self.workers.append(worker)
-        self._first(worker, r"(Registered to)")
+        return self._start(arguments, {"D1LAB_ROOT": str(self.root), **own})
 
     def close(self) -> None:
         """End all processes."""
@@ -93,8 +97,7 @@ def running(root: Path, workers: int) -> Generator[Cluster]:
     """Yield a cluster of so many workers."""
     cluster = Cluster(root)
     try:
-        for _ in range(workers):
-            cluster.add_worker()
+        cluster.add_workers(workers)
         yield cluster
     finally:
         cluster.close()
