@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,14 @@ def measure(copy: Path) -> Suite:
         _forked(lambda at=at, half=half: _measured(copy, files[half::2], at))
         for half, at in enumerate(kept)
     ]
-    for pid in pids:
-        if status := os.waitpid(pid, 0)[1]:
-            raise SystemExit(f"tests fail without a fault: status {status}")
+    try:
+        while pids:
+            pid, status = os.wait()
+            pids.remove(pid)
+            if status:
+                raise SystemExit(f"tests fail without a fault: see {copy / 'output'}")
+    finally:
+        _end(pids)
     return both(*(pickle.loads(path.read_bytes()) for path in kept))
 
 
@@ -111,8 +116,13 @@ def judged(
             yield fault, _outcome(status)
     finally:
         gc.unfreeze()
-        for pid in running:
-            os.kill(pid, signal.SIGKILL)
+        _end(running)
+
+
+def _end(pids: Iterable[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _outcome(status: int) -> bool | None:
@@ -159,7 +169,7 @@ def _run(copy: Path, tests: Sequence[str], plugin: Any) -> int:
     sys.dont_write_bytecode = isinstance(plugin, _Limit)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    with (copy / "output").open("w") as output:
+    with (copy / "output").open("a") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--tb=line"]
