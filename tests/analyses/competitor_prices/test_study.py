@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from d1lab.analyses.competitor_prices import report as words
+from d1lab.analyses.competitor_prices import study as study_module
 from d1lab.analyses.competitor_prices import tables as lists
 from d1lab.analyses.competitor_prices.position import PricingRule
 from d1lab.analyses.competitor_prices.study import PriceStudy, study
@@ -292,3 +293,11 @@ def test_simulated_names_a_view_once(warehouse):
         con.execute("UPDATE raw.competitor_prices SET source = 'simulated'")
         lab = Lab(con, database="demo", folder=warehouse.parent, shop="harbor")
         assert lab.simulated().count("competitor_prices") == 1
+
+
+@pytest.mark.parametrize(("sold_out", "told"), [(["acme"], "alone"), ([], "not_compared")])
+def test_a_product_without_a_price_is_alone_where_the_others_sold_out(sold_out, told):
+    """The number of competitors out of stock decides; without any, nothing is known."""
+    product = {"paid_price": 10.0, "unit_cost": 5.0, "ending_units": 40, "days_of_supply": None}
+    asked = study_module._ListedPrices([], [], sold_out)
+    assert told in study_module._row(product, asked, PricingRule())
