@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from d1lab.analyses.inventory.choice import POOL_WINDOWS
-from d1lab.analyses.inventory.demand import forecast, velocity_interval
+from d1lab.analyses.inventory.demand import _share, forecast, velocity_interval
 from d1lab.analyses.inventory.forecasters import RIVALS
 from d1lab.analyses.inventory.windows import MIN_WEEKS
 from d1lab.errors import InputError
@@ -222,3 +222,9 @@ def test_coverage_knows_nothing_of_its_own_window():
     units = rng.poisson(10, size=(300, 24)).astype(float)
     units[:, -4:] *= 10
     assert forecast(units).coverage == 0
+
+
+def test_a_share_of_nothing_is_not_known():
+    """Neither 0 nor what memory happens to hold, below 0 and at 0."""
+    shares = _share(np.array([1.0, 2, 3]), np.array([0.0, 4, -1]))
+    assert shares == pytest.approx([nan, 0.5, nan], nan_ok=True)
