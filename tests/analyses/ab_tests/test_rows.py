@@ -150,6 +150,19 @@ def test_repeat_buyers_are_told_from_25_orders_on(
     assert test["orders_before"] == 30
 
 
+def test_the_value_of_an_order_is_that_of_all_its_lines(con: duckdb.DuckDBPyConnection) -> None:
+    """One customer orders for 3 + 4 and for 1, 24 others for 2: (8^2 + 96) / (7^2 + 1 + 96)."""
+    con.execute("""
+        INSERT INTO ab_tests BY NAME SELECT 'harbor' AS shop, 't' AS test_id,
+            TIMESTAMP '2026-05-01' AS started_at;
+        INSERT INTO order_lines BY NAME
+        SELECT 'harbor' AS shop, 'o' || i AS order_id, 'c' || i AS customer_id, 'order' AS type,
+            2 AS revenue, DATE '2026-05-02' AS day FROM range(24) AS t (i)
+        UNION ALL SELECT 'harbor', order_id, 'ada', 'order', revenue, DATE '2026-05-03'
+        FROM (VALUES ('a', 3), ('a', 4), ('b', 1)) AS v (order_id, revenue)""")
+    assert found(con, "ab_tests")[0]["money_inflation"] == pytest.approx(160 / 146)
+
+
 TIMES = {
     "begins on the next day": ("2026-05-11", None, None),
     "begins in the last minute": ("2026-05-10 23:59", None, False),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from d1lab.analyses.operations import actions, report
+from d1lab.analyses.operations.study import Forecast
 from d1lab.config import Settings
 from d1lab.d1.database import Usage
 from d1lab.d1.usage_days import DayUsage, keep_days
@@ -91,8 +92,15 @@ def test_a_figure_without_a_value_says_why():
     assert "10 of 14 days that a forecast needs are known" in figures["limit_days"]["note"]
     assert figures["rows_written_day"]["value"] == 500
     assert figures["database_mb"]["value"] == 50.0
+    growing = used(40, 500, 10)
+    written = {
+        f["metric"]: f["value"] for f in report.figures(growing, report.studied(growing, SHOPS, 90))
+    }
+    assert written["rows_written_day"] == 365  # 500, 490, ... of the last 28 days
     none = report.figures(usage._replace(days=()), report.studied(usage, SHOPS, 90))
     assert next(none)["value"] is None
+    unknown = Forecast("free", "size", 1, None, None, None, None, "no days")
+    assert (unknown.per_day, unknown.is_reached) == (None, False)
 
 
 def test_thresholds_and_costs_have_a_row_each():
