@@ -92,6 +92,29 @@ def welch(a: Sums, b: Sums) -> Means:
     return _welch(a.mean, a.variance, a.n, b.mean, b.variance, b.n)
 
 
+def stratified(a: Sums, b: Sums) -> Means:
+    """Return means per visitor over strata, each weighted by its share of the visitors.
+
+    Args:
+        a: Sums of A, with arrays over the strata; at least 2 visitors in each.
+        b: Sums of B over the same strata.
+
+    Cochran (1977), Sampling Techniques, 5.4, with the effective degrees of freedom of eq. 5.16.
+
+    >>> a, b = Sums.of([2, 2], [4, 40], [10, 802]), Sums.of([2, 2], [8, 48], [34, 1154])
+    >>> means = stratified(a, b)
+    >>> float(means.b - means.a), float(means.error), float(means.freedom)
+    (3.0, 1.0, 4.0)
+    """
+    share = (a.n + b.n) / np.sum(a.n + b.n)
+    within_a, within_b = share**2 * a.variance / a.n, share**2 * b.variance / b.n
+    squares = within_a**2 / (a.n - 1) + within_b**2 / (b.n - 1)
+    variance = np.sum(within_a + within_b)
+    freedom = variance**2 / np.sum(squares) if variance > 0 else np.float64(1)
+    means = np.sum(share * a.mean), np.sum(within_a), np.sum(share * b.mean), np.sum(within_b)
+    return Means(*(np.asarray(each) for each in (*means, freedom)))
+
+
 def cuped(a: Pairs, b: Pairs) -> Means:
     """Return means of y, adjusted for a covariate x measured before the test.
 

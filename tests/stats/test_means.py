@@ -24,3 +24,18 @@ def test_buyers_limit_the_degrees_of_freedom() -> None:
     assert means.counting_buyers(both, 40, 30).freedom == 29
     assert means.counting_buyers(both, 40, 0).freedom == 1
     assert means.counting_buyers(both, 5_000, 5_000).freedom == pytest.approx(both.freedom)
+
+
+def test_strata_weigh_by_their_visitors() -> None:
+    """By hand: means 1 and 10 of A, 3 and 11 of B; weights 1/4 and 3/4; one stratum is Welch's."""
+    a = Sums.of([2, 6], [2, 60], [4, 630])  # variances 2 and 6
+    b = Sums.of([2, 6], [6, 66], [20, 756])  # variances 2 and 6
+    found = means.stratified(a, b)
+    assert (found.a, found.b) == (0.25 * 1 + 0.75 * 10, 0.25 * 3 + 0.75 * 11)
+    within = (1 / 16) * 2 / 2, (9 / 16) * 6 / 6
+    assert found.variance_a == found.variance_b == pytest.approx(sum(within))
+    squares = 2 * (within[0] ** 2 / 1 + within[1] ** 2 / 5)
+    assert found.freedom == pytest.approx((2 * sum(within)) ** 2 / squares)
+    one = means.stratified(*(Sums(*(part[:1] for part in each)) for each in (a, b)))
+    plain = means.welch(Sums.of(2, 2, 4), Sums.of(2, 6, 20))
+    assert np.ravel(one) == pytest.approx(np.ravel(plain))
