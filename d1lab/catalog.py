@@ -120,6 +120,17 @@ _TABLES = (
         ),
         write="upsert",
     ),
+    Table(
+        "d1lab_voucher_tests",  # only `d1lab voucher` writes
+        ("shop", "voucher"),
+        columns_of(text="shop voucher discount_code", date="chosen_on sent_on")
+        + columns_of(integer="window_days seed"),
+    ),
+    Table(
+        "d1lab_voucher_customers",
+        ("shop", "voucher", "customer_id"),
+        columns_of(text="shop voucher customer_id", integer="stratum is_sent", real="pace"),
+    ),
     *AB_TESTS,
     Table(
         "inventory_impact",
@@ -230,6 +241,12 @@ EXPORTS = "d1lab_exports"
 
 CAMPAIGNS = "d1lab_campaigns"
 """Families of discount codes that are counted as one campaign."""
+
+VOUCHERS = "d1lab_voucher_tests"
+"""Voucher tests: each sends a discount code to a random half of some customers."""
+
+VOUCHER_CUSTOMERS = "d1lab_voucher_customers"
+"""The customers of voucher tests, with their half."""
 
 FORGOTTEN = "d1lab_forgotten"
 """The audit of `d1lab forget`, without identities."""

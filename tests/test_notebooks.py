@@ -315,6 +315,7 @@ def test_customers_tells_and_stages(settings):
         "Groups",
         "Group changes since Apr 27, 2026",
         "Customers who changed group since Apr 27, 2026",
+        "Voucher tests",
         "Backtest on the last 90 days: actual vs. forecast",
         "Most valuable customers",
     ]

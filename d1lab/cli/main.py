@@ -28,6 +28,7 @@ from d1lab.cli import (
     setup,
     share,
     ui,
+    voucher,
     worker,
 )
 from d1lab.cli.error_output import fail
@@ -98,6 +99,9 @@ app.add_typer(
 )
 
 app.add_typer(fleet.app, name="fleet", epilog="Example: d1lab fleet run --workers 4")
+app.add_typer(
+    voucher.app, name="voucher", epilog="Example: d1lab voucher plan --shop harbor --lift 50%"
+)
 app.add_typer(worker.drain_app)
 app.add_typer(worker.app, name="worker", epilog="Example: d1lab worker init events")
 

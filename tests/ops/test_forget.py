@@ -51,6 +51,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (customer,),
         )
         with_data.execute(
+            "INSERT INTO d1lab_voucher_customers VALUES ('corner', 'winback', ?1, 1, 1, 9.5)",
+            (customer,),
+        )
+        with_data.execute(
             "INSERT INTO customer_insights (shop, customer_id) VALUES ('corner', ?1)", (customer,)
         )
     folder = tmp_path / "shop"
@@ -109,7 +113,7 @@ def test_a_customer_is_forgotten_everywhere_and_the_sales_stay(home: Path):
     where = {"database": "shop"}
     dry = forget(db, home / "shop", home / "pages", subject, dry_run=True, **where)
     assert (dry.d1_rows, dry.archive_files, dry.files) == (
-        {"order_events": 61, "d1lab_customer_scores": 1}, 2, 6,
+        {"order_events": 61, "d1lab_customer_scores": 1, "d1lab_voucher_customers": 1}, 2, 6,
     )  # fmt: skip
     assert ANN.encode() in everything(home)
     done = forget(db, home / "shop", home / "pages", subject, **where)
@@ -126,7 +130,7 @@ def test_a_customer_is_forgotten_everywhere_and_the_sales_stay(home: Path):
         found = con.sql("SELECT count(*), sum(revenue), count(customer_id) FROM order_lines")
         assert found.fetchall() == [(150, 300, 50)]
     audit = db.query("SELECT kind, rows_changed, files_changed FROM d1lab_forgotten").rows
-    assert audit == [("customer", 101, 8)]
+    assert audit == [("customer", 102, 8)]
     db.close()
 
 

@@ -10,6 +10,12 @@
     lifetime_value  spend to date per customer, and expected spend if the model passed the backtest
     study           all results of one shop on one day
     report          verdict, figures, tables, charts, and notes
+    actions         what to do about overdue customers
+
+    voucher_assignment  which overdue customers get a voucher, and which are held out
+    voucher_power       how many customers a voucher test needs
+    voucher_outcome     what a voucher changed
+    voucher_report      voucher tests in a table and in words
 
 Frames come from the metrics `customer_scores` and `purchase_summary`, with one row per customer.
 """

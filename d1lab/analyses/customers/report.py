@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from d1lab.analyses.customers import groups, labels, lifetime_value
 from d1lab.analyses.customers.labels import LabeledCustomers, moves, since, unprompted_share
 from d1lab.analyses.customers.lifetime_value import Lifetimes
 from d1lab.analyses.customers.study import CustomerStudy
+from d1lab.analyses.customers.voucher_report import ShopVouchers, read_vouchers, voucher_table
 from d1lab.counting import counted
 from d1lab.display import money
 from d1lab.display.declarations import ReportChart, ReportTable
@@ -54,6 +55,29 @@ def known(lab: Lab, until: date) -> ReportTable:
 def figures(found: CustomerStudy) -> list[dict[str, Any]]:
     """Return the key figures of the report, most important first."""
     return lifetime_value.figures(found.customers, found.overdue, found.values)
+
+
+class ReportContent(NamedTuple):
+    """Tables and charts of the report by name, and the shop's voucher tests."""
+
+    tables: dict[str, ReportTable]
+    charts: dict[str, ReportChart]
+    vouchers: ShopVouchers
+
+
+def content(lab: Lab, found: CustomerStudy, until: date) -> ReportContent:
+    """Return what the report shows below its headline.
+
+    Args:
+        lab: Lab opened for one shop.
+        found: Results of `study`.
+        until: Last day included.
+    """
+    vouchers = read_vouchers(lab, until)
+    shown = tables(found, lab.metric("customer_weeks", until=until, weeks=13))
+    shown["vouchers"] = voucher_table(vouchers.tests, found.currency)
+    drawn = charts(found, lab.metric("customer_cohorts", until=until))
+    return ReportContent(shown, drawn, vouchers)
 
 
 def tables(found: CustomerStudy, weeks: Frame) -> dict[str, ReportTable]:

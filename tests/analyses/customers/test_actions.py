@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from d1lab.analyses.customers.actions import declared
+from d1lab.display.actions import Action
+from tests.analyses.customers.test_voucher_outcome import outcome, row
 
 
 def periods(margin: float | None) -> pd.DataFrame:
@@ -36,3 +38,40 @@ def test_no_overdue_customer_is_no_action():
 def test_a_shop_that_sells_at_a_loss_has_nothing_at_risk():
     [one] = declared(study([3_650.0]), periods(-0.1))
     assert one["amount"] == 0.0
+
+
+def ended(*values: list[float], **fields: Any) -> Any:
+    sent, held_out = values
+    return outcome([row(1, True, sent, **fields), row(1, False, held_out)])
+
+
+def test_a_voucher_that_pays_is_sent_to_the_overdue():
+    """Profit of one voucher to each of two customers, of 60 days: half of it in 30 days."""
+    test = ended([5.0, 7.0] * 20, [1.0, 2.0] * 20)
+    [one] = declared(study([3_000.0, 650.0]), periods(0.3), [test])
+    assert (one["verb"], one["basis"], one["amount"]) == ("Send", "tested", pytest.approx(4.5))
+    assert one["low"] == pytest.approx(test.low)
+    assert one["items"]["amount"].tolist() == pytest.approx([2.25, 2.25])
+    assert Action.of_fields(**shown(one)).sentence == (
+        "Send voucher BACK10 to 2 customers who are going quiet"
+    )
+
+
+def test_a_voucher_that_loses_money_is_stopped():
+    [one] = declared(study([9.0]), periods(0.3), [ended([1.0, 2.0] * 20, [5.0, 7.0] * 20)])
+    assert (one["verb"], one["meaning"], one["amount"]) == ("Stop", "lost", pytest.approx(2.25))
+    assert 0 < one["low"] < one["amount"] < one["high"]
+    assert Action.of_fields(**shown(one)).sentence.startswith("Stop sending voucher BACK10 to 1")
+
+
+def test_customers_of_a_running_test_get_no_other_offer():
+    """Neither half; an inconclusive test advises nothing of its own."""
+    test = ended([5.0, 7.0] * 20, [5.0, 7.0] * 20)
+    [one] = declared(study([9.0, 8.0]), periods(0.3), [test], {"c0"})
+    assert (one["verb"], one["items"]["customer_id"].tolist()) == ("Win back", ["c1"])
+    assert list(declared(study([9.0]), periods(0.3), [test], {"c0"})) == []
+
+
+def shown(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an action as the lab passes them."""
+    return one | {"items": tuple(one["items"]["customer_id"])}
