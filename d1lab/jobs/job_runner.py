@@ -18,16 +18,18 @@ from d1lab.jobs.after import keep_after
 from d1lab.jobs.due import Job, judge, key_of
 from d1lab.jobs.inputs import narrowed, tables_in
 from d1lab.jobs.job_result import JobResult, Progress, current, is_to_push, planned
+from d1lab.jobs.leases import Lease
 from d1lab.jobs.ledger import open_ledger
 from d1lab.jobs.push_actions import stage_actions
 from d1lab.jobs.push_queue import PushQueue
 from d1lab.jobs.run_cost import with_rows_read
 from d1lab.jobs.run_events import RunEvents
 from d1lab.pages.page import write_page
+from d1lab.pages.storage import place
 from d1lab.pages.svg import prerender
 from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.record import RunRecord
-from d1lab.runs.run import exit_code, new_run_dir, run
+from d1lab.runs.run import exit_code, new_run_dir, run, run_folder
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class JobRunner:
             if self.pushes.waits(outcome):
                 self.pushes.add(outcome, lease, held.pop_all())
                 return outcome, True
-            return self.pushes.push(outcome, lease), False
+            return self._pushed(outcome, lease), False
         except LockedError as error:
             return JobResult(job, "locked", str(error), error.exit_code), False
         except (D1labError, OSError) as error:
@@ -113,6 +115,24 @@ class JobRunner:
             _log.debug("%s", job.task, exc_info=error)
             what = f"unexpected {type(error).__name__}: {error}"
             return JobResult(job, "failed", what, D1labError.exit_code), False
+
+    def _pushed(self, outcome: JobResult, lease: Lease) -> JobResult:
+        """Push a result at once; its page is written once, with what was pushed.
+
+        If d1lab is killed meanwhile, the next run pushes the result, and writes its page.
+        """
+        pushed = outcome
+        try:
+            pushed = self.pushes.push(outcome, lease)
+        finally:
+            if pushed.pushed is None and outcome.record:
+                self._write_page(outcome.record)
+        return pushed
+
+    def _write_page(self, record: RunRecord) -> None:
+        write_page(
+            run_folder(self.settings, record.database, record.run_id), self.settings.reports_dir
+        )
 
     def _still(self, job: Job) -> Job:
         """Judge the job again: another process may have done it before this one got the lease."""
@@ -149,12 +169,15 @@ class JobRunner:
         if self.settings.push.actions and self.stage:
             record = stage_actions(run_dir, record)
         self.events.ran(record, read)
-        page = write_page(run_dir, self.settings.reports_dir)
+        page = place(self.settings.reports_dir, record)
         key = key_of(job.series, job.task, inputs)
         shown = page.relative_to(self.settings.reports_dir).as_posix()
         self.ledger.finish(record, key, inputs, shown)
         ended = (record.status, record.reason, exit_code(record), record.run_id)
-        return JobResult(job, *ended, page, record)
+        outcome = JobResult(job, *ended, page, record)
+        if not is_to_push(outcome, asked=self.push) or self.pushes.waits(outcome):
+            self._write_page(record)
+        return outcome
 
     def _executed(self, asked: NotebookRun) -> RunRecord:
         """Run the notebook, here or on another machine."""

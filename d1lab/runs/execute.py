@@ -159,7 +159,13 @@ def import_papermill() -> None:
     from d1lab.fast_import import defer_iri_grammar
 
     defer_iri_grammar()
-    import papermill  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import papermill.execute as execution
+
+    execution.write_ipynb = _write_nothing
+
+
+def _write_nothing(notebook: object, path: object) -> None:
+    """Replace papermill's function, which would serialize the notebook even without a path."""
 
 
 @contextmanager

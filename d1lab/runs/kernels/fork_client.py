@@ -12,6 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from weakref import WeakSet
+
+from d1lab.runs.kernels.own_code import CodeState, code_state, own_modules
 
 AVAILABLE = sys.platform.startswith("linux") and hasattr(os, "fork")
 """Whether this system supports forked kernels: fork is missing or unsafe on other systems."""
@@ -33,9 +36,13 @@ PRELOAD = (
     "altair",
     "narwhals._pandas_like.dataframe",  # from here on, imports of the first chart
     "pandas.core.methods.to_dict",
+    "IPython.core.logger",  # from here on, imports of the first metric
+    "encodings.utf_8_sig",
+    "pyarrow.dataset",
+    "pandas.core.methods.select",
 )
-PRELOAD_LATER = ("scipy.special", "scipy.optimize")
-"""Slow imports for only some reports, done while the server is idle."""
+PRELOAD_LATER = ("scipy.special", "scipy.optimize", "babel.dates", "babel.numbers")
+"""Slow imports for only some reports, done while the server is idle; then d1lab's own modules."""
 
 
 class ForkedProcess:
@@ -116,6 +123,7 @@ class ForkServer:
     ) -> None:
         self._control, theirs = socket.socketpair()
         self._lock = Lock()
+        self._kernels = WeakSet[ForkedProcess]()
         fd = theirs.fileno()
         command = [sys.executable, "-P", str(SERVER), str(fd), *modules, "--later", *later]
         with theirs:
@@ -148,10 +156,17 @@ class ForkServer:
                 socket.send_fds(self._control, [b"k"], [theirs.fileno(), log])
             own.settimeout(60)
             own.sendall(json.dumps(orders).encode() + b"\n")
-            return ForkedProcess(own)
+            process = ForkedProcess(own)
         except OSError:
             own.close()
             raise
+        self._kernels.add(process)
+        return process
+
+    @property
+    def idle(self) -> bool:
+        """Whether none of its kernels is running."""
+        return all(kernel.poll() is not None for kernel in list(self._kernels))
 
     def close(self) -> None:
         """End the server and its kernels."""
@@ -162,30 +177,38 @@ class ForkServer:
 
 _lock = Lock()
 _server: ForkServer | None = None
+_code: CodeState = frozenset()
+_outdated: list[ForkServer] = []
 
 
 def fork_server(environment: Mapping[str, str]) -> ForkServer:
-    """Return this process's fork server, started by the first call.
+    """Return this process's fork server, started by the first call, and again for changed code.
 
     Raises:
         OSError: The server cannot be started.
     """
-    global _server
+    global _server, _code
+    now = code_state()
     with _lock:
-        if _server is not None and not _server.alive:
-            _close()
+        if _server is not None and not (_server.alive and now == _code):
+            _outdated.append(_server)
+            _server = None
+        for server in [each for each in _outdated if each.idle]:
+            server.close()
+            _outdated.remove(server)
         if _server is None:
-            _server = ForkServer(environment)
+            _server, _code = ForkServer(environment, later=(*PRELOAD_LATER, *own_modules())), now
         return _server
 
 
 @atexit.register
 def _close() -> None:
-    """End this process's fork server."""
+    """End this process's fork servers."""
     global _server
-    if _server is not None:
-        _server.close()
-        _server = None
+    for server in (*_outdated, *([_server] if _server else [])):
+        server.close()
+    _server = None
+    _outdated.clear()
 
 
 def preload_fork_server(environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A process with preloaded modules that forks kernels; a script, so that it never imports d1lab.
+"""A process with preloaded modules that forks kernels.
 
     python -P fork_server.py CONTROL_FD MODULE... [--later MODULE...]
 
@@ -7,8 +7,8 @@ descriptors: the kernel's own socket and its log. The forked child reads its ord
 socket, as one line of JSON `{"argv": [...], "env": {...}, "cwd": "..."}`, and becomes an
 ipykernel. Over the same socket the caller reads one line each: `pid N`, `ready`, `exit CODE`.
 The modules after `--later` are imported one by one while idle. When the caller disconnects,
-its kernels are killed and the server ends. d1lab is not imported here, so that each kernel
-imports the current code from disk.
+its kernels are killed and the server ends. It opens no database and runs no cell, so that a kernel
+finds nothing of another. The caller replaces the server when d1lab's code on the disk has changed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ def main(control_fd: int, modules: list[str], later: list[str]) -> None:
     for name in modules:
         preload(name)
     draw_once()
-    gc.freeze()  # keeps the garbage collector from copying shared pages in every child
-    become_kernel(*serve(socket.socket(fileno=control_fd), later))
+    own, log = serve(socket.socket(fileno=control_fd), later)
+    gc.freeze()  # keeps the garbage collector from copying the pages shared with the server
+    become_kernel(own, log)
     gc.unfreeze()
 
 
 def preload(name: str) -> None:
-    """Import a module if possible; a kernel that needs it reports a missing one."""
-    with contextlib.suppress(ImportError):
+    """Import a module if possible; a kernel that needs it reports a missing or broken one."""
+    with contextlib.suppress(Exception):
         importlib.import_module(name)
 
 

@@ -1,9 +1,9 @@
 """Kernels for runs: forked from a preloaded server if possible, else started normally.
 
 papermill and nbclient are unchanged: they get a kernel manager whose provisioner requests
-a real ipykernel from the fork server (`fork_server.py`). The server imports third-party modules
-once, but never d1lab, so each run reads its current code. Nothing else is shared: a kernel
-is a separate process, forked from one that never ran a cell.
+a real ipykernel from the fork server (`fork_server.py`). The server imports modules once; when
+d1lab's code changes, a new server takes its place. Nothing else is shared: a kernel is a separate
+process, forked from one that never ran a cell.
 """
 
 from __future__ import annotations

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from jupyter_client.kernelspec import KernelSpec
 
 from d1lab.runs.cancellation import Cancellation
 from d1lab.runs.execute import Execution, execute
 from d1lab.runs.kernels import fork_client as forking
 from d1lab.runs.kernels.fork_client import ForkServer
-from d1lab.runs.kernels.kernel import _SPEC, Kernel
+from d1lab.runs.kernels.kernel import Kernel
 from tests.support.time_up import time_is_up_in_the_cell
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -50,27 +49,34 @@ def test_kernel_runs_a_notebook(tmp_path, fork):
 
 
 def test_kernel_sees_nothing_of_another_run(tmp_path):
-    """Variables, patches, environment, folder, and random state end with the run."""
+    """Variables, patches (of d1lab, too), environment, folder, and random state end with a run."""
     first, _ = run("leaves_traces", tmp_path / "log")
     second, _ = run("leaves_traces", tmp_path / "log")
     for execution in (first, second):
         assert execution.status == "done", execution
-        assert printed(execution).splitlines()[0] == str([False] * 7)
+        assert printed(execution).splitlines()[0] == str([False] * 8)
     numbers = [printed(execution).splitlines()[1].split() for execution in (first, second)]
     assert all(mine != other for mine, other in zip(numbers[0][:3], numbers[1][:3], strict=True))
 
 
-def test_kernel_imports_d1lab_afresh(tmp_path, monkeypatch):
-    """The server never imports d1lab, so a kernel reads its current code from the disk.
-
-    Here the kernel does not load d1lab's extension, which imports d1lab after the fork.
-    """
-    plain = [word for word in _SPEC.argv if word not in ("--ext", "d1lab.display.results")]
-    spec = KernelSpec(argv=plain, display_name="d1lab", language="python")
-    monkeypatch.setattr("d1lab.runs.kernels.kernel._SPEC", spec)
-    execution, kernel = run("leaves_traces", tmp_path / "log")
-    assert kernel.forked
-    assert printed(execution).split()[-1] == "False"
+def test_changed_code_gets_a_new_server(tmp_path, monkeypatch):
+    """Kernels run the code on the disk; those of an earlier server run to their end."""
+    monkeypatch.setattr(forking, "_server", None)
+    monkeypatch.setattr(forking, "_outdated", [])
+    monkeypatch.setattr(forking, "ForkServer", lambda env, later: ForkServer(env, [], []))
+    monkeypatch.setattr(forking, "code_state", lambda: frozenset({("a.py", 1, 1)}))
+    first = forking.fork_server(ENVIRONMENT)
+    assert forking.fork_server(ENVIRONMENT) is first
+    kernel = started(first, tmp_path)
+    monkeypatch.setattr(forking, "code_state", lambda: frozenset({("a.py", 1, 2)}))
+    second = forking.fork_server(ENVIRONMENT)
+    assert second is not first
+    assert (first.alive, kernel.poll()) == (True, None)
+    kernel.kill()
+    kernel.wait(60)
+    assert forking.fork_server(ENVIRONMENT) is second
+    assert not first.alive
+    second.close()
 
 
 def test_kernel_starts_without_a_server(tmp_path, monkeypatch):
@@ -190,9 +196,14 @@ os.kill(os.getpid(), 9)
 def test_process_of_a_vanished_server_counts_as_killed(tmp_path):
     """The kernels of a killed server end with it, and their callers are notified."""
     server = ForkServer(ENVIRONMENT, [], [])
-    with (tmp_path / "log").open("wb") as log:
-        orders = {"argv": ["-f", str(tmp_path / "k.json")], "env": ENVIRONMENT, "cwd": "/"}
-        process = server.start(orders, log.fileno())
+    process = started(server, tmp_path)
     assert process.poll() is None
     server.close()
     assert process.wait(60) == -signal.SIGKILL
+
+
+def started(server: ForkServer, folder: Path) -> forking.ForkedProcess:
+    """A kernel of the server."""
+    with (folder / "log").open("wb") as log:
+        orders = {"argv": ["-f", str(folder / "k.json")], "env": ENVIRONMENT, "cwd": "/"}
+        return server.start(orders, log.fileno())
