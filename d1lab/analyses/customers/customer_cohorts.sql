@@ -10,15 +10,20 @@
 -- assert: active_customers <= customers
 --
 -- month_number: 0 is the month of the first purchase; complete: whether the month has ended.
-WITH orders AS (
+WITH walk_ins AS (
+    -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
+    SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
+),
+orders AS (
     SELECT
         customer_id,
         min(day) FILTER (type = 'order')                          AS day,
         sum(units)                                                AS units,
         sum(revenue)                                              AS revenue
     FROM order_lines
-    ANTI JOIN walk_in_customers USING (shop, customer_id)
-    WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+    WHERE
+        shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+        AND NOT list_contains((FROM walk_ins), customer_id)
     GROUP BY customer_id, order_id
 ),
 -- A fully returned order is no purchase.

@@ -9,11 +9,16 @@
 --
 -- Orders on one day count as one purchase; a fully returned order does not count. The period before
 -- the holdout excludes later refunds, which were not known then.
-WITH lines AS (
+WITH walk_ins AS (
+    -- A list: DuckDB takes the few IDs for many, and would join with all lines on the wrong side.
+    SELECT coalesce(list(customer_id), []) FROM walk_in_customers WHERE shop = $shop
+),
+lines AS (
     SELECT *, $until::DATE - $later_days::INTEGER AS past_end
     FROM order_lines
-    ANTI JOIN walk_in_customers USING (shop, customer_id)
-    WHERE shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+    WHERE
+        shop = $shop AND day <= $until::DATE AND customer_id IS NOT NULL
+        AND NOT list_contains((FROM walk_ins), customer_id)
 ),
 orders AS (
     SELECT
