@@ -43,6 +43,15 @@ class WeeklySales(NamedTuple):
     given: Floats  # discounts given
 
 
+class Totals(NamedTuple):
+    """Units of a shop: by product, and by week."""
+
+    units: Floats
+    most: Floats  # in one week
+    unknown: Ints  # number of weeks
+    by_week: Floats
+
+
 class Uses(NamedTuple):
     """What was sold with one discount, one item per product and week with a use."""
 
@@ -60,16 +69,24 @@ class OfferedWeeks(NamedTuple):
     for_everyone: bool  # whether every buyer of these products gets it
 
 
-def offered(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
+def totals(sales: WeeklySales) -> Totals:
+    """Add up the sales, once for all discounts of a shop."""
+    units = np.nan_to_num(sales.units)
+    unknown = np.isnan(sales.units).sum(axis=1)
+    return Totals(units.sum(axis=1), units.max(axis=1, initial=0), unknown, units.sum(axis=0))
+
+
+def offered(sales: WeeklySales, uses: Uses, whole: Totals | None = None) -> OfferedWeeks:
     """Return when a discount was on offer, and for which products.
 
     Args:
         sales: Sales of all products.
         uses: Uses of the discount; at least one.
+        whole: Result of `totals`; None to compute it.
     """
     if every_buyer_gets(sales, uses):
         return _shown_by_sales(sales, uses)
-    return _shown_by_others(sales, uses)
+    return _shown_by_others(sales, uses, totals(sales) if whole is None else whole)
 
 
 def every_buyer_gets(sales: WeeklySales, uses: Uses) -> bool:
@@ -111,11 +128,11 @@ def _last_mark(marks: States) -> States:
     return before
 
 
-def _shown_by_others(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
+def _shown_by_others(sales: WeeklySales, uses: Uses, whole: Totals) -> OfferedWeeks:
     """Return the weeks of a discount that some buyers use, for the products that it is for."""
     weeks = sales.units.shape[1]
     weekly = _runs(np.bincount(uses.week, uses.units, weeks))
-    its, unclear = _products(sales, uses, weekly)
+    its, unclear = _products(sales, uses, weekly, whole)
     skus = np.flatnonzero(its | unclear)
     state = np.repeat(weekly[None, :], len(skus), axis=0)
     alone = np.bincount(uses.week, minlength=weeks) == 1  # weeks that one product's sale shows
@@ -164,7 +181,7 @@ def _for_one(uses: Uses, sku: int, weekly: States) -> States:
 
 
 def _products(
-    sales: WeeklySales, uses: Uses, weekly: States
+    sales: WeeklySales, uses: Uses, weekly: States, whole: Totals
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the products that the discount is for, and those for which it cannot be told.
 
@@ -172,15 +189,30 @@ def _products(
     since those under the offer are what is to be explained.
     """
     with_it = np.bincount(uses.sku, minlength=len(sales.units)) > 0
-    inside = np.isfinite(sales.units) & (weekly == ON)
-    sold = np.where(inside, sales.units, 0.0)
-    share = uses.units.sum() / max(sold[with_it].sum(), uses.units.sum())
-    expected = share * _rates(sales.units, weekly != OFF) * inside.sum(axis=1)
-    telling = expected >= SURELY_USED
+    on = weekly == ON
+    sold_with_it = np.nansum(sales.units[np.ix_(with_it, on)])
+    share = uses.units.sum() / max(sold_with_it, uses.units.sum())
+    telling = np.zeros(len(with_it), dtype=bool)
+    may_tell = np.flatnonzero(share * _most_expected(whole, weekly) >= SURELY_USED)
+    units = sales.units[may_tell]
+    weeks_on = np.isfinite(units[:, on]).sum(axis=1)
+    telling[may_tell] = share * _rates(units, weekly != OFF) * weeks_on >= SURELY_USED
     if telling.any() and (telling & ~with_it).sum() <= (1 - WHOLE_SHOP) * telling.sum():
         return np.ones(len(with_it), dtype=bool), np.zeros(len(with_it), dtype=bool)
-    slight = uses.units.sum() < NEGLIGIBLE * sold.sum()
+    slight = uses.units.sum() < NEGLIGIBLE * whole.by_week[on].sum()
     return with_it, ~telling & (with_it | ~slight)
+
+
+def _most_expected(whole: Totals, weekly: States) -> Floats:
+    """Return a bound on what each product would have sold under the offer, by its other weeks.
+
+    The bound is quick: of thousands of products, those that one of thousands of codes tells nothing
+    about are left out before their weeks are looked at.
+    """
+    on = (weekly == ON).sum()
+    weeks_off = np.maximum((weekly == OFF).sum() - whole.unknown, 1)
+    bound = np.minimum(whole.most * on, whole.units * np.maximum(on / weeks_off, 1))
+    return bound * (1 + 1e-9)  # above rounding
 
 
 def _rates(units: Floats, inside: NDArray[np.bool_]) -> Floats:

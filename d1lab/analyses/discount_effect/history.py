@@ -14,6 +14,7 @@ from d1lab.analyses.discount_effect.exposure import (
     Uses,
     WeeklySales,
     offered,
+    totals,
 )
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
@@ -84,7 +85,7 @@ def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, An
     rows = weeks[weeks["level"].isin(["discount", "code"])]
     keys = ["level", "discount_id", "discount_code"]
     groups = rows.groupby(keys, dropna=False, sort=True)
-    named = groups["orders"].sum().reset_index()
+    named, whole = groups["orders"].sum().reset_index(), totals(sales)
     offers: list[OfferedWeeks] = []
     depths: list[Floats] = []
     for place in groups.indices.values():
@@ -92,7 +93,7 @@ def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, An
         week = one["week"].to_numpy().astype(int) + sales.units.shape[1] - 1
         numbers = (one[name].to_numpy(dtype=np.float64) for name in ("units", "given"))
         uses = Uses(_places(skus, one["sku"]), week, *numbers)
-        offers.append(offered(sales, uses))
+        offers.append(offered(sales, uses, whole))
         depths.append(_depths(sales, uses, offers[-1]))
     return named, tuple(offers), tuple(depths)
 
