@@ -28,6 +28,7 @@ Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
 
 MIN_SKUS = 10  # clusters with the discount on and off; with fewer, errors are too small
 MIN_ORDERS = 10  # of a discount or code; with fewer, no lift
+MOST_TOGETHER = 300  # discounts whose lifts are estimated; time grows with their cube
 WIDEST = 4  # maximum ratio of the interval's upper to its lower end, as ratios of units
 LEVEL = 0.95
 NORMAL = 1.959964  # normal quantile of the same level
@@ -40,6 +41,10 @@ REASONS = {
     "few_uses": "used in fewer than 10 orders",
     "never_off": "never off: no comparison",
     "few_skus": "fewer than 10 products were for sale both with and without the discount",
+    "many": (
+        f"not among the {MOST_TOGETHER} discounts with the most weeks on offer, whose lifts are "
+        "estimated"
+    ),
     "no_comparison": (
         "all products were discounted in the same weeks, so it cannot be separated from weekly "
         "changes"
@@ -229,10 +234,14 @@ def lifts(found: SalesHistory, level: str) -> tuple[Frame, DiscountLifts]:
     reason = np.full(count, None, dtype=object)
     reason[sizes[:, 0] < MIN_SKUS] = "few_skus"
     reason[sizes[:, 0] == 0] = "never_off"
-    kept = np.flatnonzero(reason == None)  # noqa: E711 - an array's elements
+    possible = np.flatnonzero(reason == None)  # noqa: E711 - an array's elements
+    largest = np.argsort(-sizes[possible, 1], kind="stable")
+    kept, rest = np.sort(possible[largest[:MOST_TOGETHER]]), possible[largest[MOST_TOGETHER:]]
+    reason[rest] = "many"
     ends = np.full((3, count), np.nan)
     if len(kept):
-        ends[:, kept], reason[kept] = _together(found.sales.units, [offers[k] for k in kept])
+        several = [offers[k] for k in kept], [offers[k] for k in rest]
+        ends[:, kept], reason[kept] = _together(found.sales.units, *several)
     depth = np.array([_mean_depth(found, int(place)) for place in chosen], dtype=np.float64)
     rows = found.discounts.iloc[chosen].reset_index(drop=True)
     skus, on_weeks = sizes.T.astype(np.intp)
@@ -254,9 +263,14 @@ def _mean_depth(found: SalesHistory, place: int) -> float:
     return float(found.depths[place] @ listed / listed.sum()) if listed.sum() else np.nan
 
 
-def _together(units: Floats, offers: list[OfferedWeeks]) -> tuple[Floats, Any]:
-    """Return lift, low, and high of each discount, and the reasons for missing ones."""
-    from scipy.sparse import coo_array
+def _together(
+    units: Floats, offers: list[OfferedWeeks], rest: list[OfferedWeeks]
+) -> tuple[Floats, Any]:
+    """Return lift, low, and high of each discount, and the reasons for missing ones.
+
+    The rest are one cause, so that their weeks on offer do not count as weeks without any.
+    """
+    from scipy.sparse import coo_array, csc_array, hstack
 
     known = units.copy()
     cells: list[Ints] = []
@@ -268,12 +282,16 @@ def _together(units: Floats, offers: list[OfferedWeeks]) -> tuple[Floats, Any]:
         row, week = np.nonzero(offer.state == UNKNOWN)
         known[offer.skus[row], week] = np.nan
     at = np.concatenate(cells), np.concatenate(causes)
-    fitted = fit(known, coo_array((np.ones(len(at[0])), at), shape=(units.size, len(offers))))
-    half = fitted.half(LEVEL)
+    on = coo_array((np.ones(len(at[0])), at), shape=(units.size, len(offers)))
+    others = np.zeros(units.shape)
+    for offer in rest:
+        others[offer.skus] = np.maximum(others[offer.skus], offer.state == ON)
+    fitted = fit(known, hstack([on, csc_array(others.reshape(-1, 1))]) if rest else on)
+    half = fitted.half(LEVEL)[: len(offers)]
     reason = np.full(len(offers), None, dtype=object)
     reason[2 * half > np.log(WIDEST)] = "too_wide"
-    reason[~fitted.identified] = "no_comparison"
-    ends = np.expm1(fitted.slopes + np.outer([0, -1, 1], half))
+    reason[~fitted.identified[: len(offers)]] = "no_comparison"
+    ends = np.expm1(fitted.slopes[: len(offers)] + np.outer([0, -1, 1], half))
     ends[:, [one is not None for one in reason]] = np.nan
     return ends, reason
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discount_effect import effect
 from d1lab.analyses.discount_effect.effect import lifts, shop_effect
 from d1lab.analyses.discount_effect.history import history
 from validation.simulate_discounts import demand, frame, half_window
@@ -72,8 +73,11 @@ def test_a_discount_for_all_products_at_once_cannot_be_told_from_its_weeks():
     assert lifts(found, "discount")[1].reason.tolist() == ["no_comparison"]
 
 
-def test_lifts_keep_discounts_apart(promoted):
-    """A second discount of another lift, on other products, has its own."""
+def test_lifts_keep_discounts_apart(monkeypatch):
+    """A second discount of another lift, on other products, has its own.
+
+    Beyond the discounts that are estimated, the rest are no weeks without a discount.
+    """
     random = np.random.default_rng(9)
     on = np.zeros((SKUS, WEEKS), dtype=bool)
     on[SKUS // 2 :, 20:35] = True
@@ -90,6 +94,11 @@ def test_lifts_keep_discounts_apart(promoted):
     assert each.low[0] < 1 < each.high[0]
     assert each.high[1] < each.low[0]
     assert each.skus.tolist() == [30, 30]
+    monkeypatch.setattr(effect, "MOST_TOGETHER", 1)
+    _, largest = lifts(history(weeks), "discount")
+    assert largest.reason.tolist() == [None, "many"]
+    assert largest.lift[0] == pytest.approx(each.lift[0], rel=0.03)  # 0.04 without the rest
+    assert np.isnan(largest.lift[1])
 
 
 def test_effect_is_silent_with_reasons(promoted):
