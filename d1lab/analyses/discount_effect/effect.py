@@ -235,13 +235,15 @@ def lifts(found: SalesHistory, level: str) -> tuple[Frame, DiscountLifts]:
     reason[sizes[:, 0] < MIN_SKUS] = "few_skus"
     reason[sizes[:, 0] == 0] = "never_off"
     possible = np.flatnonzero(reason == None)  # noqa: E711 - an array's elements
-    largest = np.argsort(-sizes[possible, 1], kind="stable")
-    kept, rest = np.sort(possible[largest[:MOST_TOGETHER]]), possible[largest[MOST_TOGETHER:]]
+    largest: Ints = possible[np.argsort(-sizes[possible, 1], kind="stable")]
+    kept: Ints = np.sort(largest[:MOST_TOGETHER])
+    rest: Ints = largest[MOST_TOGETHER:]
     reason[rest] = "many"
     ends = np.full((3, count), np.nan)
     if len(kept):
-        several = [offers[k] for k in kept], [offers[k] for k in rest]
-        ends[:, kept], reason[kept] = _together(found.sales.units, *several)
+        ends[:, kept], reason[kept] = _together(
+            found.sales.units, [offers[k] for k in kept], [offers[k] for k in rest]
+        )
     depth = np.array([_mean_depth(found, int(place)) for place in chosen], dtype=np.float64)
     rows = found.discounts.iloc[chosen].reset_index(drop=True)
     skus, on_weeks = sizes.T.astype(np.intp)
