@@ -412,6 +412,7 @@ def test_advice_on_tests_contradicts_no_number_and_no_other_page(runs):
         assert record["profit_month"] == (row.month.value if row.month else None)
         sign = row.month.sign if row.month else None
         assert row.verb != "Take B" or sign in (None, 1)
+        assert row.verb == "Take B" or sign != 1 or "More profit" in row.reason
         assert row.verb != "Stop" or (row.state == "running" and sign != 1)
         assert not (sign == -1 and row.state == "running") or row.verb == "Stop"
         proven = [check.text for check in row.checks if "profit" in check.text.lower()]

@@ -137,7 +137,7 @@ def advise(decision: Decision) -> tuple[Verb, str]:
         verb: Verb = "Keep A" if test.plan.ended else "Wait"
         return verb, "A measure that must not suffer could get worse by more than allowed."
     if test.plan.ended:
-        return "Keep A", f"No proof of more {NOUNS[result.primary_metric]}."
+        return "Keep A", _undecided(result, ".")
     return "Wait", _running(decision)
 
 
@@ -206,9 +206,21 @@ def _running(decision: Decision) -> str:
         first = result.reason == BEFORE_FIRST_LOOK
         return "Its first planned look is still to come." if first else "Read once, at its end."
     left = decision.days_left
-    if not left:
-        return "No proof yet."
-    return f"No proof yet; {left} {'day' if left == 1 else 'days'} of its plan left."
+    rest = f"; {left} {'day' if left == 1 else 'days'} of its plan left." if left else "."
+    return _undecided(result, rest) if earns_more(result) else f"No proof yet{rest}"
+
+
+def _undecided(result: AbResult, rest: str) -> str:
+    noun = NOUNS[result.primary_metric]
+    if earns_more(result):
+        return f"More profit, but its own measure, {noun}, shows no proof{rest}"
+    return f"No proof of more {noun}{rest}"
+
+
+def earns_more(result: AbResult) -> bool:
+    """Return whether B surely earns more, in a test that decides by another measure."""
+    profit = profit_of(result)
+    return result.primary_metric != "profit" and profit is not None and _is_above(profit)
 
 
 def profit_of(result: AbResult) -> Effect | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from d1lab.analyses.ab_tests import planner, several
 from d1lab.analyses.ab_tests import tables as frames
-from d1lab.analyses.ab_tests.advice import NOUNS, VERBS, AdvisedTest, Verb
+from d1lab.analyses.ab_tests.advice import NOUNS, VERBS, AdvisedTest, Verb, earns_more
 from d1lab.analyses.ab_tests.list_report import MOST_PROVEN, all_tests
 from d1lab.analyses.ab_tests.rows import known_rows
 from d1lab.analyses.ab_tests.sentences import REFUSALS
@@ -36,13 +36,11 @@ def verdict(advised: Sequence[AdvisedTest], currency: str = "") -> tuple[str, St
         lead, told = "Take B", f"Take {b} in {_among(takes, advised)}."
     elif repeats:
         lead, told = "Repeat", f"Repeat {_among(repeats, advised)}."
-        told += "" if _tests(advised) == 1 else f" No test shows that {b} earns more."
+        told += "" if _tests(advised) == 1 else f" {_no_winner(advised, b)}"
     elif len(by_verb["Planned"]) == len(shown):
         told = "No test has begun."
-    elif _tests(advised) == 1:
-        told = f"The test does not show that {b} earns more."
     else:
-        told = f"None of {_tests(advised):,} tests shows that {b} earns more."
+        told = _no_winner(advised, b)
     others = [f"{verb}: {len(by_verb[verb])}." for verb in VERBS if by_verb[verb] and verb != lead]
     status: Status = "bad" if stops else "good" if takes else "neutral"
     older = f" Older: {len(advised) - len(shown)}." if len(advised) > len(shown) else ""
@@ -52,6 +50,16 @@ def verdict(advised: Sequence[AdvisedTest], currency: str = "") -> tuple[str, St
 def _tests(advised: Sequence[AdvisedTest]) -> int:
     """Return the number of tests; one of several variants counts once."""
     return len({one.decision.test.test_id for one in advised})
+
+
+def _no_winner(advised: Sequence[AdvisedTest], b: str) -> str:
+    """Return that B wins no test; one that earns more decides by another measure, unproven."""
+    is_open = any(earns_more(one.decision.result) for one in advised)
+    if _tests(advised) == 1:
+        doubt = f"is not clear enough to take {b}"
+        return f"The test {doubt if is_open else f'does not show that {b} earns more'}."
+    found = f"is clear enough to take {b}" if is_open else f"shows that {b} earns more"
+    return f"None of {_tests(advised):,} tests {found}."
 
 
 def _among(some: Sequence[AdvisedTest], advised: Sequence[AdvisedTest]) -> str:

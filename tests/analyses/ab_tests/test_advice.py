@@ -10,6 +10,7 @@ import pytest
 from d1lab.analyses.ab_tests.advice import Verb, advised
 from d1lab.analyses.ab_tests.effects import Effect
 from d1lab.analyses.ab_tests.model import Variant
+from d1lab.analyses.ab_tests.report import verdict
 from tests.support.ab_advice import GAIN, LOSS, OPEN, UNTIL, advice
 
 
@@ -27,6 +28,14 @@ from tests.support.ab_advice import GAIN, LOSS, OPEN, UNTIL, advice
         (None, [], {"status": "running", "left": 3}, "Wait", "3 days of its plan left"),
         (None, [], {"status": "running", "p_value": None}, "Wait", "Read once, at its end."),
         ("none", [OPEN], {"status": "no_decision", "ended": True}, "Keep A", "No proof"),
+        (
+            "none",
+            [GAIN],
+            {"status": "no_decision", "ended": True},
+            "Keep A",
+            "its own measure, orders",
+        ),
+        (None, [GAIN], {"status": "running", "left": 3}, "Wait", "shows no proof; 3"),
         ("none", [], {"status": "guardrail_failed"}, "Wait", "could get worse"),
         (None, [], {"status": "sample_ratio_mismatch"}, "Repeat", "not split as planned"),
         (None, [], {"status": "not_declared"}, "Repeat", "not counted"),
@@ -42,6 +51,14 @@ def test_advice_follows_profit_then_winner_then_state(
     assert one.verb == verb
     assert said in one.reason
     assert len(one.reason) <= 85
+
+
+def test_a_headline_does_not_deny_a_proven_profit():
+    gains = advice("none", GAIN, status="no_decision", ended=True)
+    assert verdict([gains], "USD")[0] == "The test is not clear enough to take B. Keep A: 1."
+    other = advice("none", OPEN, status="no_decision", ended=True, test_id="Test 2")
+    assert verdict([gains, other], "USD")[0].startswith("None of 2 tests is clear enough")
+    assert verdict([other], "USD")[0].startswith("The test does not show that B earns more.")
 
 
 def test_a_test_without_start_visitors_and_orders_is_planned():
