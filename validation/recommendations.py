@@ -16,13 +16,16 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
+from d1lab.analyses.discount_effect.effect import prices
+from d1lab.analyses.discount_effect.history import history
 from d1lab.analyses.discount_effect.pooling import OWN, Estimates, estimate
-from d1lab.analyses.discounts.recommendation_rule import Product, recommend
+from d1lab.analyses.discounts.recommendation_rule import Product, Recommendation, recommend
+from d1lab.analyses.discounts.total_gain import TotalGain, drawn, total_gain
 
 PROOF = Path(__file__).parents[1] / "docs" / "validation" / "recommendations.md"
-LAST_TRAINING_WEEK = 40
+LAST_TRAINING_WEEK, LAST_WEEK = 40, 53
 HORIZON_WEEKS = 13
-MARGINS = (0.25, 0.35, 0.5)
+MARGINS = (0.25, 0.3, 0.35, 0.4, 0.5)
 PROMOTED, REGULAR = 0.05, 0.02
 NEAR = 0.1  # maximum distance of a later week's depth from the recommended one
 LEAST_WEEKS = 2  # minimum weeks of both kinds to score a product
@@ -73,7 +76,8 @@ class Scores(NamedTuple):
     decisions: dict[str, int]  # number of scored products by decision
     profit: dict[str, float]  # profit per week, by policy
     against: dict[str, tuple[float, float, float]]  # d1lab's profit minus theirs, 90% interval
-    expected: float  # expected gain per week of the recommended discounts
+    expected: TotalGain  # expected gain per week of the recommended discounts
+    foreseen: tuple[float, float]  # 90% interval of what is observed: with the weeks' noise
     observed: float  # observed gain per week
     gained: int  # number of recommended discounts with an observed gain
     chance: float  # mean forecast probability of a gain
@@ -86,29 +90,47 @@ def read_weeks(path: Path) -> Frame:
         return con.execute(_WEEKS, {"path": str(path)}).df()
 
 
-def read_history(path: Path) -> Frame:
-    """Read the weeks of training as rows of the metric `discount_weeks`."""
+def read_history(path: Path, last: int = LAST_TRAINING_WEEK) -> Frame:
+    """Read the weeks up to the last one as rows of the metric `discount_weeks`."""
     given = {"path": str(path), "products": str(path.with_name("products.parquet"))}
     with duckdb.connect() as con:
-        return con.execute(_HISTORY, {**given, "last": LAST_TRAINING_WEEK}).df()
+        return con.execute(_HISTORY, {**given, "last": last}).df()
 
 
-def products(training: Frame, own: Frame, errors: Any) -> dict[Any, tuple[Product, bool]]:
+def selling(path: Path, later: Frame) -> Frame:
+    """Add to the later weeks the share of the product's weeks of their kind that had a sale."""
+    whole = history(read_history(path, LAST_WEEK))
+    offered = prices(whole)[:, LAST_TRAINING_WEEK:]
+    units = whole.sales.units[:, LAST_TRAINING_WEEK:]
+    known = np.isfinite(offered) & np.isfinite(units)
+    shares = {}
+    for name, kind in (("promoted", known & (offered < 0)), ("regular", known & (offered == 0))):
+        sold = (kind & (units > 0)).sum(axis=1) / np.maximum(kind.sum(axis=1), 1)
+        shares[name] = dict(zip(whole.skus, np.where(kind.any(axis=1), sold, 1.0), strict=True))
+    skus = later["sku"].astype(str)
+    kind = np.where(later["depth"] >= PROMOTED, skus.map(shares["promoted"]), 1.0)
+    return later.assign(share=np.where(later["depth"] < REGULAR, skus.map(shares["regular"]), kind))
+
+
+def products(
+    training: Frame, own: Frame, error_name: str, drift: float
+) -> dict[Any, tuple[Product, bool]]:
     """Return each product at the end of training, and whether it was last discounted."""
     known = {}
     by_sku = dict(tuple(training.groupby("sku")))
-    for sku, slope, error in zip(own["sku"], own["slope"], errors, strict=True):
+    names = ("sku", "slope", error_name, "regular_weekly")
+    for sku, slope, error, weekly in zip(*(own[name] for name in names), strict=True):
         weeks = by_sku[sku]
         if not (weeks["depth"] < REGULAR).any() or not (weeks["depth"] >= PROMOTED).any():
             continue
         regular, promoted = weeks[weeks["depth"] < REGULAR], weeks[weeks["depth"] >= PROMOTED]
         price = float((regular["price"] * regular["units"]).sum() / regular["units"].sum())
         least, most = promoted["depth"].quantile([0.1, 0.9])
-        units = float(regular["units"].mean()) * HORIZON_WEEKS
+        units = float(weekly) * HORIZON_WEEKS
         product = Product(price, None, units, float(slope), float(error), least, most)
         orders = {"base_rate": 0.01, "orders_per_day": 1_000.0}  # tests are scored like hold
         last = bool(weeks.sort_values("week")["depth"].iloc[-1] >= PROMOTED)
-        known[sku] = (product._replace(**orders), last)
+        known[sku] = (product._replace(**orders, drift=drift), last)
     return known
 
 
@@ -129,9 +151,9 @@ def weekly_profit(weeks: Frame, cost: float, depth: float | None) -> tuple[float
     """Return mean and variance of the profit in weeks at a depth.
 
     `depth` is NaN for all discounted weeks and None for regular weeks. The variance is that of all
-    weeks of the kind.
+    weeks of the kind. Weeks without a sale count by their share.
     """
-    profit = weeks["units"] * (weeks["price"] - cost)
+    profit = weeks["units"] * (weeks["price"] - cost) * weeks["share"]
     kind = weeks["depth"] < REGULAR if depth is None else weeks["depth"] >= PROMOTED
     near = kind if depth is None else kind & ((weeks["depth"] - depth).abs() <= NEAR)
     meant = profit[near] if near.any() else profit[kind]
@@ -154,36 +176,78 @@ def chance_to_see(product: Product, depth: float, noise: float) -> float:
     return float((gain + random.normal(0, noise**0.5, DRAWS) > 0).mean())
 
 
-def score(known: dict[Any, tuple[Product, bool]], later: dict[Any, Frame], margin: float) -> Scores:
+def score(
+    known: dict[Any, tuple[Product, bool]], own: Frame, later: dict[Any, Frame], margin: float
+) -> Scores:
     """Score every policy on the products, at one margin."""
-    rows, decisions, expected = [], {}, []
+    rows, decisions, taken = [], {}, []
     for sku, weeks in later.items():
         product, last = known[sku]
-        cost = product.price * (1 - margin)
-        advice = recommend(product._replace(cost=cost))
+        product = product._replace(cost=product.price * (1 - margin))
+        advice = recommend(product)
         depth = advice.depth if advice.decision == "discount" else None
-        (always, _), (never, noise) = (weekly_profit(weeks, cost, at) for at in (np.nan, None))
-        ours, more_noise = weekly_profit(weeks, cost, depth)
+        ours, noise = weekly_profit(weeks, product.cost, depth)
+        always, never = (weekly_profit(weeks, product.cost, at)[0] for at in (np.nan, None))
         rows.append((ours, always, never, always if last else never))
         name = advice.decision or "abstain"
         decisions[name] = decisions.get(name, 0) + 1
         if depth is not None:
-            seen = chance_to_see(product._replace(cost=cost), depth, noise + more_noise)
-            gain = (advice.gain or 0) / HORIZON_WEEKS
-            expected.append((gain, ours - never, advice.chance or 0, seen))
-    table, gains = np.array(rows), np.array(expected).reshape(-1, 4)
+            noise += weekly_profit(weeks, product.cost, None)[1]
+            seen = chance_to_see(product, depth, noise)
+            taken.append(_recommended(sku, product, advice, ours - never, noise, seen))
+    table, gains = np.array(rows), _frame(taken, own)
     names = ("ours", *RIVALS)
+    expected, foreseen = _expected(gains)
     return Scores(
         margin,
         decisions,
         dict(zip(names, table.sum(axis=0).tolist(), strict=True)),
         {name: _difference(table[:, 0] - table[:, at + 1]) for at, name in enumerate(RIVALS)},
-        float(gains[:, 0].sum()),
-        float(gains[:, 1].sum()),
-        int((gains[:, 1] > 0).sum()),
-        float(gains[:, 2].mean()) if len(gains) else float("nan"),
-        float(gains[:, 3].mean()) if len(gains) else float("nan"),
+        expected,
+        foreseen,
+        float(gains["observed"].sum()),
+        int((gains["observed"] > 0).sum()),
+        float(gains["chance"].mean()),
+        float(gains["seen"].mean()),
     )
+
+
+def _recommended(
+    sku: Any, product: Product, advice: Recommendation, observed: float, noise: float, seen: float
+) -> dict[str, Any]:
+    """Return one recommended discount, with amounts per week."""
+    return {
+        "sku": sku,
+        "unit_price": product.price,
+        "unit_cost": product.cost,
+        "regular_units": product.units / HORIZON_WEEKS,
+        "drift": product.drift,
+        "slope_error": product.error,
+        "depth": advice.depth,
+        "gain": (advice.gain or 0) / HORIZON_WEEKS,
+        "observed": observed,
+        "noise": noise,
+        "chance": advice.chance or 0,
+        "seen": seen,
+    }
+
+
+def _frame(taken: list[dict[str, Any]], own: Frame) -> Frame:
+    import pandas as pd
+
+    names = ["sku", "slope", "error_shared", "error_by_width", "drawn_with"]
+    columns = ["sku", "unit_price", "gain", "observed", "noise", "chance", "seen"]
+    return pd.DataFrame(taken, columns=None if taken else columns).merge(own[names], on="sku")
+
+
+def _expected(gains: Frame) -> tuple[TotalGain, tuple[float, float]]:
+    """Return the expected total, and the 90% interval of what the later weeks show of it."""
+    if gains.empty:
+        return TotalGain(0.0, 0.0, 0.0), (0.0, 0.0)
+    sums = drawn(gains)
+    noise = np.random.default_rng(53).normal(0, np.nansum(gains["noise"]) ** 0.5, len(sums))
+    low, high = np.quantile(sums + noise, (0.05, 0.95))
+    return total_gain(gains), (float(low), float(high))
 
 
 def _difference(by_sku: Any) -> tuple[float, float, float]:
@@ -202,8 +266,15 @@ def written(found: Estimates, own: Frame, results: list[Scores], without: list[S
             f"{one.profit[name]:,.0f}" for name in ("ours", *RIVALS)) + " |")  # fmt: skip
         tests.append(f"| {one.margin:.0%} | " + " | ".join(
             "{:+,.0f} ({:+,.0f} to {:+,.0f})".format(*one.against[name]) for name in RIVALS)
-            + f" | {one.expected:+,.0f} | {one.observed:+,.0f} |"
+            + " |"
         )  # fmt: skip
+    totals = [
+        f"| {one.margin:.0%} | {_discounts(one)} "
+        f"| {one.expected.value:+,.0f} ({one.expected.low:+,.0f} to {one.expected.high:+,.0f}) "
+        f"| {one.foreseen[0]:+,.0f} to {one.foreseen[1]:+,.0f} | {one.observed:+,.0f} "
+        f"| {'yes' if one.foreseen[0] <= one.observed <= one.foreseen[1] else 'no'} |"
+        for one in results
+    ]
     said = [
         f"| {one.margin:.0%} | {kind} | {_discounts(one)} | {one.chance:.0%} | {one.seen:.0%} "
         f"| {one.gained} of {_discounts(one)} ({one.gained / max(_discounts(one), 1):.0%}) |"
@@ -214,8 +285,8 @@ def written(found: Estimates, own: Frame, results: list[Scores], without: list[S
         skus=found.shop.skus, slope=found.shop.slope, error=found.shop.error,
         scored=sum(results[0].decisions.values()), drift=found.products.drift or 0,
         own=float(np.median(own["error"])), ahead=float(np.median(own["error_ahead"])),
-        rows="\n".join(rows), tests="\n".join(tests), said="\n".join(said),
-        sentence=_sentence(results),
+        rows="\n".join(rows), tests="\n".join(tests), totals="\n".join(totals),
+        said="\n".join(said), sentence=_sentence(results),
     )  # fmt: skip
 
 
@@ -255,12 +326,21 @@ at least two later weeks each with and without a discount, and are scored.
 
 ## Difference in profit per week, with 90% intervals over products
 
-| Margin | vs. always | vs. never | vs. same as last time | Expected gain | Observed gain |
-|---|---:|---:|---:|---:|---:|
+| Margin | vs. always | vs. never | vs. same as last time |
+|---|---:|---:|---:|
 {tests}
 
-*Expected gain* and *observed gain* compare the recommended discounts with the regular price. The
-intervals of the sums are the test.
+The intervals of the sums are the test.
+
+## Expected and observed gain
+
+Profit per week of the recommended discounts minus profit at the regular price. *Expected* is the
+sum that the report shows, with its 90% interval. The later weeks are few, so what they show has
+noise: *to be observed* is the 90% interval with it. Nothing was fitted to these weeks.
+
+| Margin | Discounts | Expected | To be observed | Observed | Covered |
+|---|---:|---:|---:|---:|---|
+{totals}
 
 ## Calibration of the probabilities
 
@@ -269,9 +349,7 @@ weeks, as forecasts of those of weeks 21-40, miss by {drift:.2f} (standard devia
 their errors explain. So a recommendation uses an error of {ahead:.2f} for the median product, not
 {own:.2f}. *Forecast* is the mean probability of a gain for the recommended discounts. The later
 weeks of a product are few and noisy, so fewer products show a gain than have one. *Forecast to
-show* is what the same probabilities and that noise predict, and *observed* is the result. Nothing
-was fitted to the later weeks. But that the probabilities were too high without drift was known
-from them before the drift was added.
+show* is what the same probabilities and that noise predict, and *observed* is the result.
 
 | Margin | Drift | Discounts | Forecast | Forecast to show | Observed |
 |---|---|---:|---:|---:|---:|
@@ -285,7 +363,7 @@ from them before the drift was added.
 - These discounts were not randomized. A later discounted week stands for the effect of a
   recommendation. It includes displays, mailers, and the choice of the week, for every policy alike.
 - A test, and no recommendation, are scored as the regular price. Weeks without a sale are not in
-  the data.
+  the data: whether they were on offer is read from the sales around them.
 - Units are divided by the level of all other products in the week.
 """
 
@@ -300,13 +378,15 @@ def main() -> None:
     found = estimate(read_history(path))
     own = found.products.skus[found.products.skus["basis"] == OWN]
     own = own.astype({"sku": weeks["sku"].dtype})
+    drift = found.products.drift or 0.0
     training = weeks[(weeks["week"] <= LAST_TRAINING_WEEK) & weeks["sku"].isin(own["sku"])]
-    later = scored_weeks(weeks[weeks["week"] > LAST_TRAINING_WEEK], list(own["sku"]))
-    both = (products(training, own, own[name]) for name in ("error_ahead", "error"))
-    ahead, plain = both
+    after = selling(path, weeks[weeks["week"] > LAST_TRAINING_WEEK])
+    later = scored_weeks(after, list(own["sku"]))
+    ahead = products(training, own, "error_ahead", drift)
+    plain = products(training, own, "error", 0.0)
     later = {sku: rows for sku, rows in later.items() if sku in ahead}
     results, without = (
-        [score(known, later, margin) for margin in MARGINS] for known in (ahead, plain)
+        [score(known, own, later, margin) for margin in MARGINS] for known in (ahead, plain)
     )
     page = written(found, own, results, without)
     PROOF.write_text(page, encoding="utf-8")

@@ -16,6 +16,7 @@ def test_expected_gains_are_the_true_ones():
         found = ratio(list(by_margin[margin]))
         assert found.discounts > 100
         assert found.within, (margin, found)
+        assert found.covered >= 2, (margin, found)
 
 
 def test_a_ratio_is_that_of_sums():

@@ -95,7 +95,7 @@ def shop_effect(found: SalesHistory) -> ShopEffect:
     Args:
         found: Result of `history.history`.
     """
-    price = _price(found)
+    price = prices(found)
     units = np.where(np.isfinite(price), found.sales.units, np.nan)
     both = _both(units, price < 0)
     reason = _missing(found, price, both)
@@ -109,14 +109,14 @@ def shop_effect(found: SalesHistory) -> ShopEffect:
     return ShopEffect(effect, price, fitted if effect.reason is None else None)
 
 
-def _price(found: SalesHistory) -> Floats:
+def prices(found: SalesHistory) -> Floats:
     """Return the log of the price on offer / list price; NaN where it is unknown."""
     price = np.where(np.isfinite(found.sales.units), 0.0, np.nan)
     levels = found.discounts["level"].to_numpy()
     for level, offer, depth in zip(levels, found.offers, found.depths, strict=True):
         if level != "discount" or not _ever_off(offer, len(price)):
             continue  # on in all weeks: part of each product's usual level
-        price[offer.skus] += np.where(offer.state == ON, np.log1p(-depth)[:, None], 0.0)
+        price[offer.skus] += np.where(offer.state == ON, np.log1p(-depth), 0.0)
         price[offer.skus] = np.where(offer.state == UNKNOWN, np.nan, price[offer.skus])
     return price
 
@@ -261,8 +261,8 @@ def _size(units: Floats, offer: OfferedWeeks) -> tuple[int, int]:
 def _mean_depth(found: SalesHistory, place: int) -> float:
     offer = found.offers[place]
     on = (offer.state == ON) & np.isfinite(found.sales.units[offer.skus])
-    listed = np.where(on, found.sales.listed[offer.skus], 0.0).sum(axis=1)
-    return float(found.depths[place] @ listed / listed.sum()) if listed.sum() else np.nan
+    listed = np.where(on, found.sales.listed[offer.skus], 0.0)
+    return float((found.depths[place] * listed).sum() / listed.sum()) if listed.sum() else np.nan
 
 
 def _together(

@@ -103,12 +103,15 @@ def _shown_by_sales(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
     units = sales.units[for_sale]
     sold, with_it = np.nan_to_num(units), np.zeros(units.shape)
     with_it[np.searchsorted(for_sale, uses.sku), uses.week] = uses.units
-    marks = np.where(sold > 0, np.where(with_it > 0, ON, OFF), UNKNOWN).astype(np.int8)
+    shown = (
+        with_it > (1 - EVERYONE) * sold
+    )  # fewer are strays: a price that everyone gets is no code
+    marks = np.where(sold > 0, np.where(shown, ON, OFF), UNKNOWN).astype(np.int8)
     before, after = _last_mark(marks), _last_mark(marks[:, ::-1])[:, ::-1]
     same = (before == after) & ((marks == before) | (marks == UNKNOWN))
     between = np.where(same, before, UNKNOWN)
     often = (sold > 0).sum(axis=1) >= OFTEN * np.maximum(np.isfinite(units).sum(axis=1), 1)
-    mixed = (with_it > 0) & (with_it < sold)
+    mixed = shown & (with_it < sold)
     certain = often[:, None] & (marks != UNKNOWN) & ~mixed
     seldom = sold.sum(axis=1) < LEAST_RATE * np.maximum(np.isfinite(units).sum(axis=1), 1)
     between[seldom] = UNKNOWN

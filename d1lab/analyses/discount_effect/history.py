@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from d1lab.analyses.discount_effect.exposure import (
+    OFF,
     ON,
     Floats,
     Ints,
@@ -31,7 +32,7 @@ class SalesHistory(NamedTuple):
     sales: WeeklySales
     discounts: Any  # frame of the discounts and codes: level, discount_id, discount_code, orders
     offers: tuple[OfferedWeeks, ...]  # of each of them
-    depths: tuple[Floats, ...]  # of each of them, per item of `OfferedWeeks.skus`; 0 if never on
+    depths: tuple[Floats, ...]  # of each of them: item of `OfferedWeeks.skus` x week; 0 if never on
 
     def rows(self, skus: Any) -> Ints:
         """Return the rows of SKUs by name."""
@@ -99,15 +100,35 @@ def _offers(weeks: Frame, skus: Any, sales: WeeklySales) -> tuple[Frame, Any, An
 
 
 def _depths(sales: WeeklySales, uses: Uses, offer: OfferedWeeks) -> Floats:
-    """Return the discount as a share of the list value of everything sold while it was on.
+    """Return the discount as a share of list value: product x week, where it is on.
 
-    For a discount that some buyers use, it is that of all its products together.
+    For a discount that some buyers use, it is that of everything sold while it was on: who took it
+    differs by chance, its depth does not. One for everyone is a price on the shelf, so it has a
+    depth of its own in each week.
     """
     on = offer.state == ON
-    row = np.searchsorted(offer.skus, uses.sku)
-    used = on[row, uses.week]
-    given = np.bincount(row[used], uses.given[used], len(on))
-    listed = np.where(on, sales.listed[offer.skus], 0.0).sum(axis=1)
-    if not offer.for_everyone:  # who took it differs by chance, its depth does not
-        given, listed = np.full(len(on), given.sum()), np.full(len(on), listed.sum())
-    return np.clip(np.divide(given, listed, out=np.zeros(len(on)), where=listed > 0), 0, DEEPEST)
+    cell = np.searchsorted(offer.skus, uses.sku), uses.week
+    given, with_it = (np.where(on[cell], column, 0.0) for column in (uses.given, uses.units))
+    listed = np.where(on, sales.listed[offer.skus], 0.0)
+    if not offer.for_everyone:
+        share = given.sum() / listed.sum() if listed.sum() else 0.0
+        return np.broadcast_to(np.clip(share, 0, DEEPEST), on.shape)
+    sums = np.zeros((2, *on.shape))
+    np.add.at(sums[0], cell, given)
+    np.add.at(sums[1], cell, with_it)
+    sold = _ratio(sums[1] * listed, sales.units[offer.skus])
+    return np.clip(_on_the_shelf(sums[0], sold, offer), 0, DEEPEST)
+
+
+def _on_the_shelf(given: Floats, listed: Floats, offer: OfferedWeeks) -> Floats:
+    """Return the depth of what was sold with a discount; the product's mean where none was sold.
+
+    A product that was never off keeps the mean: how deep an offer is compares nothing.
+    """
+    usual = _ratio(given.sum(axis=1), listed.sum(axis=1))[:, None]
+    weekly = np.where(listed > 0, _ratio(given, listed), usual)
+    return np.where((offer.state == OFF).any(axis=1)[:, None], weekly, usual)
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from d1lab.analyses.discounts import earnings, products
 from d1lab.analyses.discounts.recommendations import of
+from d1lab.analyses.discounts.total_gain import total_gain
 from d1lab.counting import counted
 
 Frame = Any  # a pandas DataFrame; type checkers cannot check its columns
@@ -145,21 +146,16 @@ def of_recommendations(
 
 
 def _discount(rows: Frame, horizon_days: int) -> dict[str, Any]:
-    """Return the advice to discount; its range is the sum of the products' ranges.
-
-    Their errors go together, because products with few sales share the shop's elasticity.
-    """
+    """Return the advice to discount, with the 90% interval of the total gain."""
     scale = MONTH_DAYS / horizon_days
-    amount, low, high = (
-        rows[name].astype(float) * scale for name in ("gain", "gain_low", "gain_high")
-    )
+    amount, (_, low, high) = rows["gain"].astype(float) * scale, total_gain(rows)
     return {
         "verb": "Discount",
         "what": "{items}",
         "reason": "Judged by earlier discounts, each is at least 80% likely to raise profit.",
         "amount": float(amount.sum()),
-        "low": float(low.sum()),
-        "high": float(high.sum()),
+        "low": low * scale,
+        "high": high * scale,
         "basis": "estimate",
         "item": "product",
         "items": rows[["sku", "product", "depth"]].assign(amount=amount),

@@ -13,6 +13,7 @@ from d1lab.analyses.discounts.recommendation_rule import (
     Recommendation,
     recommend,
 )
+from d1lab.analyses.discounts.total_gain import total_gain
 from d1lab.analyses.inventory.turnover import StockLedger, turnover
 from d1lab.counting import counted
 
@@ -29,6 +30,7 @@ STAGED = (
     "observed_units forecast_units observed_profit"
 )
 LATER = ("scored_on", "observed_depth", "observed_units", "forecast_units", "observed_profit")
+_SLOPES = "sku slope error_ahead error_shared error_by_width drawn_with basis regular_weekly"
 DISCOUNT = (
     "product depth gain gain_low gain_high chance expected_units expected_profit days_of_supply"
 )
@@ -58,13 +60,17 @@ def advise(
     """
     import pandas as pd
 
-    known = found.products.skus[["sku", "slope", "error_ahead", "basis"]]
-    slopes = known.rename(columns={"error_ahead": "slope_error"}).astype({"sku": object})
+    slopes = found.products.skus[_SLOPES.split()].astype({"sku": object})
+    slopes = slopes.rename(columns={"error_ahead": "slope_error"})
     rows = inputs.merge(slopes, on="sku", how="left").merge(_cover(stock), on="sku", how="left")
-    rows = rows.assign(horizon_days=horizon_days)
+    regular = rows["regular_weekly"].astype(float) * horizon_days / 7
+    rows = rows.assign(
+        horizon_days=horizon_days,
+        regular_units=regular.fillna(rows["regular_units"].astype(float)),
+        drift=found.products.drift or 0.0,
+    )
     advice = [
-        recommend(_product(row, found.products.drift or 0.0), lead_time_days=lead_time_days)
-        for row in rows.to_dict("records")
+        recommend(_product(row), lead_time_days=lead_time_days) for row in rows.to_dict("records")
     ]
     margin = 1 - rows["unit_cost"].astype(float) / rows["unit_price"].astype(float)
     rows = rows.assign(margin_rate=margin, made_on=made_on)
@@ -80,7 +86,7 @@ def _cover(stock: Frame) -> Frame:
     return stock.assign(**turnover(StockLedger.of(stock))._asdict())[["sku", "days_of_supply"]]
 
 
-def _product(row: dict[str, Any], drift: float) -> Product:
+def _product(row: dict[str, Any]) -> Product:
     names = ("unit_price", "unit_cost", "regular_units", "slope", "slope_error", "least_depth")
     names += ("most_depth", "days_of_supply", "base_rate", "orders_per_day")
     values = (row[name] for name in names)
@@ -89,7 +95,9 @@ def _product(row: dict[str, Any], drift: float) -> Product:
     paid, always = row["recent_price"], bool(row["always_discounted"])
     late = None if paid is None or paid != paid else float(paid)
     days = float(row["horizon_days"])
-    return product._replace(paid=late, always_discounted=always, horizon_days=days, drift=drift)
+    return product._replace(
+        paid=late, always_discounted=always, horizon_days=days, drift=row["drift"]
+    )
 
 
 def _columns(advice: Recommendation) -> dict[str, Any]:
@@ -151,7 +159,7 @@ def figures(advised: Frame) -> Iterator[dict[str, Any]]:
     yield {"metric": "to_test", "value": len(of(advised, "test"))}
     yield {"metric": "to_hold", "value": len(of(advised, "hold")), "note": _holding(advised)}
     if len(discounts):
-        yield {"metric": "expected_gain", "value": float(discounts["gain"].sum())}
+        yield {"metric": "expected_gain", **total_gain(discounts)._asdict(), "level": 0.9}
     else:
         yield {"metric": "expected_gain", "value": None, "note": "no discount recommended"}
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from d1lab.analyses.discount_effect.exposure import OFF, ON
 from d1lab.analyses.discount_effect.history import history
 from validation.simulate_discounts import frame
 
@@ -37,4 +38,30 @@ def test_a_discount_is_never_deeper_than_the_deepest():
     taken = np.where((np.arange(20) >= 8) & (np.arange(20) < 12), units, 0)
     for given, depth in ((0.25, 0.25), (0.94, 0.94), (1.3, 0.95)):
         found = history(frame(units, taken, given))
-        assert found.depths[0].tolist() == pytest.approx([depth] * 3)
+        assert found.depths[0].ravel().tolist() == pytest.approx([depth] * 60)
+
+
+def test_a_discount_for_everyone_has_a_depth_per_week():
+    """10% in one offer and 30% in the next; a product that was never off keeps their mean."""
+    units = np.full((3, 20), 4)
+    taken = np.where((np.arange(20) >= 4) & (np.arange(20) < 12), units, 0)
+    taken[2] = 4
+    rows = frame(units, taken)
+    deep = (rows["level"] == "discount") & (rows["week"] >= 8 - 19)
+    rows.loc[rows["level"] == "discount", "given"] = 4.0
+    rows.loc[deep, "given"] = 12.0
+    found = history(rows)
+    assert found.offers[0].for_everyone
+    assert found.depths[0][0, 4:12].tolist() == pytest.approx([0.1] * 4 + [0.3] * 4)
+    assert found.depths[0][2].tolist() == pytest.approx([found.depths[0][2, 0]] * 20)
+
+
+def test_a_stray_use_does_not_put_a_shelf_price_on():
+    """One discounted unit of 20 in an ordinary week: the price that everyone gets was off."""
+    units = np.full((12, 20), 20)
+    taken = np.where((np.arange(20) >= 8) & (np.arange(20) < 12), units, 0)
+    taken[:, 3] = 1
+    found = history(frame(units, taken))
+    assert found.offers[0].for_everyone
+    assert (found.offers[0].state[:, 3] == OFF).all()
+    assert (found.offers[0].state[:, 8:12] == ON).all()

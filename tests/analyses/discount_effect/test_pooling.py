@@ -53,7 +53,7 @@ def test_slopes_are_closer_to_the_truth_than_the_shops(found):
 
 
 def test_without_categories_products_get_the_shops_slope(found):
-    """And a wider error: that of one product among all."""
+    """All the same, and with the error of one product among all."""
     estimates, _, _ = found
     random = np.random.default_rng(4)
     on = half_window(SKUS, WEEKS, 15, 35)
@@ -61,7 +61,8 @@ def test_without_categories_products_get_the_shops_slope(found):
     bare = estimate(frame(units, np.where(on, units, 0)))
     others = bare.products.skus[bare.products.skus["basis"] != OWN]
     assert set(others["basis"]) == {OF_SHOP}
-    assert others["slope"].to_numpy() == pytest.approx(bare.shop.slope, rel=1e-9)
+    assert others["slope"].nunique() == 1
+    assert bare.shop.slope_low < others["slope"].iloc[0] < bare.shop.slope_high
     assert bare.products.spread < estimates.products.spread
 
 
@@ -76,17 +77,31 @@ def test_no_product_has_a_slope_where_the_shop_has_none():
 def test_slopes_drift_where_they_change_beyond_sampling(monkeypatch, moved, drift):
     """Ten products, some by 2 standard errors: five give 1.41 errors of the sum, six 1.84."""
     halves = iter([np.zeros(10), np.where(np.arange(10) < moved, 2.0, 0.0)])
-
-    def own(units, shop, center):
-        return pooling._Own(next(halves), np.full(10, 0.5))
-
-    monkeypatch.setattr(pooling, "_own", own)
+    monkeypatch.setattr(pooling, "_half", lambda *_: (next(halves), np.full(10, 0.5)))
     assert pooling._drift(np.ones((10, 8)), None, -1.0) == pytest.approx(drift)
 
 
-def test_categories_of_one_product_tell_no_spread_within():
-    """Then it is that of all products around the shop's slope."""
-    own = pooling._Own(np.array([-3.0, -1.5, 0.0]), np.full(3, 0.5))
-    within, between = pooling._spreads(own, np.arange(3), 3, -1.5)
-    assert within == pytest.approx(((2 * 2 * 1.5**2 - 2) / (6 - 2)) ** 0.5)
-    assert between == 0
+def test_regular_units_count_all_weeks(found):
+    """Per product: within what Poisson counts allow of the mean of its weeks at the full price."""
+    estimates, _, _ = found
+    rows = estimates.products.skus.set_index("sku").loc[[f"s{n:05}" for n in range(SKUS)]]
+    regular = np.where(estimates.price == 0, estimates.history.sales.units, np.nan)
+    mean = np.nanmean(regular, axis=1)[: SKUS // 2]
+    assert rows["regular_weekly"][: SKUS // 2].to_numpy() == pytest.approx(mean, rel=0.35)
+    assert rows["regular_weekly"][SKUS // 2 :].isna().all()
+
+
+def test_heavy_and_light_sellers_have_errors_of_their_own():
+    """Of equal shops, the slopes of products that sell 20 times as much are much closer."""
+    random = np.random.default_rng(5)
+    slope = random.normal(-2.5, 1.0, SKUS)
+    level = np.where(np.arange(SKUS) % 4 < 2, 20.0, 1.0)
+    on = half_window(SKUS, WEEKS, 15, 35)
+    units = demand(on, 1.0, 0.75**slope - 1, random, level=level)
+    rows = estimate(frame(units, np.where(on, units, 0))).products.skus.set_index("sku")
+    rows = rows.loc[[f"s{n:05}" for n in range(SKUS // 2)]]
+    heavy = level[: SKUS // 2] == 20
+    away = np.abs(rows["slope"] - slope[: SKUS // 2])
+    for kind in (heavy, ~heavy):
+        assert (away < 1.645 * rows["error"])[kind].mean() > 0.75
+    assert rows["error"][heavy].mean() < 0.75 * rows["error"][~heavy].mean()

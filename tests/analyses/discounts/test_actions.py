@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from d1lab.analyses.discounts.actions import of_discounts, of_products, of_recommendations
+from d1lab.analyses.discounts.total_gain import total_gain
 
 
 def found(**leaks: bool | None) -> SimpleNamespace:
@@ -74,9 +75,15 @@ ADVISED = pd.DataFrame(
         "reason": ["gain", "gain", "unsure", "always_on"],
         "depth": [0.2, 0.3, 0.1, None],
         "gain": [28.0, 14.0, 5.0, None],
-        "gain_low": [-14.0, 0.0, -9.0, None],
-        "gain_high": [56.0, 28.0, 20.0, None],
         "regular_units": 10,
+        "unit_price": 10.0,
+        "unit_cost": 4.0,
+        "slope": -3.0,
+        "slope_error": 0.5,
+        "error_shared": 0.1,
+        "error_by_width": 0.1,
+        "drawn_with": 0,
+        "drift": 0.0,
         "plan_orders": 100,
         "plan_days": 14,
     }
@@ -85,8 +92,9 @@ ADVISED = pd.DataFrame(
 
 def test_recommended_discounts_gain_the_sum_per_30_days():
     discount, test, learn = of_recommendations(ADVISED, 28, taken=set())
+    _, low, high = total_gain(ADVISED[:2])
     ends = (discount["amount"], discount["low"], discount["high"])
-    assert ends == pytest.approx((45.0, -15.0, 90.0))
+    assert ends == pytest.approx((45.0, low * 30 / 28, high * 30 / 28))
     assert (test["key"], list(test["items"]["sku"])) == ("test-discount", ["c"])
     assert (learn["key"], list(learn["items"]["sku"])) == ("test-always", ["d"])
     assert not {"amount"} & {*test, *learn}

@@ -1,0 +1,45 @@
+"""The interval of the gain of all recommended discounts together."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from d1lab.analyses.discounts.total_gain import total_gain
+
+
+def discounts(products, **errors):
+    """Return equal products: 10 a unit, cost 4, 100 units, at 20% off."""
+    given = {"error_shared": 0.0, "error_by_width": 0.0, "drift": 0.0} | errors
+    row = {"unit_price": 10.0, "unit_cost": 4.0, "regular_units": 100.0, "slope": -3.0}
+    row |= {"slope_error": 0.5, "depth": 0.2, "gain": 180.0, "drawn_with": 0} | given
+    return pd.DataFrame([row | {"sku": f"s{number}"} for number in range(products)])
+
+
+def test_own_errors_even_out_and_shared_ones_do_not():
+    """Of 100 products: a tenth of the relative width, or all of it."""
+    one = total_gain(discounts(1))
+    own, shared, all_alike = (
+        total_gain(discounts(100, **errors))
+        for errors in ({}, {"error_shared": 0.5}, {"error_by_width": -0.5})
+    )
+    width = (one.high - one.low) * 100
+    assert own.value == pytest.approx(18_000)
+    assert own.high - own.low == pytest.approx(width / 10, rel=0.1)
+    assert shared.high - shared.low == pytest.approx(width, rel=0.1)
+    assert all_alike.high - all_alike.low == pytest.approx(width, rel=0.1)
+
+
+def test_the_order_of_rows_decides_nothing():
+    """The same draws for the same products."""
+    rows = discounts(5).assign(regular_units=[1.0, 2.0, 3.0, 4.0, 5.0])
+    turned = rows.iloc[::-1]
+    assert total_gain(rows)[1:] == pytest.approx(total_gain(turned)[1:], rel=1e-12)
+
+
+def test_the_interval_is_that_of_one_slope():
+    """One product: its ends are the gains at slopes 1.645 errors away."""
+    found = total_gain(discounts(1))
+    for end, side in ((found.low, 1), (found.high, -1)):
+        lift = 0.8 ** (-3 + side * 1.645 * 0.5)
+        assert end == pytest.approx(100 * (lift * 4 - 6), rel=0.06, abs=6)
