@@ -24,9 +24,9 @@ LEARNED_FROM = 2_000  # items, evenly spaced, by which widths and shapes are wei
 NEGLIGIBLE = 0.01  # probability of a width and shape below which it is left out
 _ROUNDS = 50
 
-GRID: Floats = np.arange(-round(REACH / STEP), round(REACH / STEP) + 1) * STEP
+GRID: Floats = np.arange(-REACH, REACH + STEP / 2, STEP, dtype=np.float64)
 """Values at which likelihoods are given."""
-_MEANS: Floats = np.arange(-round(SHIFTS / STEP), round(SHIFTS / STEP) + 1) * STEP
+_MEANS: Floats = np.arange(-SHIFTS, SHIFTS + STEP / 2, STEP, dtype=np.float64)
 
 
 class Shrunk(NamedTuple):
