@@ -103,9 +103,8 @@ def _shown_by_sales(sales: WeeklySales, uses: Uses) -> OfferedWeeks:
     units = sales.units[for_sale]
     sold, with_it = np.nan_to_num(units), np.zeros(units.shape)
     with_it[np.searchsorted(for_sale, uses.sku), uses.week] = uses.units
-    shown = (
-        with_it > (1 - EVERYONE) * sold
-    )  # fewer are strays: a price that everyone gets is no code
+    strays = with_it < (1 - EVERYONE) * sold  # everyone gets what is on the shelf, not a few
+    shown = (with_it > 0) & ~strays
     marks = np.where(sold > 0, np.where(shown, ON, OFF), UNKNOWN).astype(np.int8)
     before, after = _last_mark(marks), _last_mark(marks[:, ::-1])[:, ::-1]
     same = (before == after) & ((marks == before) | (marks == UNKNOWN))
