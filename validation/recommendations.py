@@ -124,16 +124,17 @@ def score(
     rows, decisions, taken = [], {}, []
     for sku, weeks in later.items():
         product, last = known[sku]
-        product = product._replace(cost=product.price * (1 - margin))
+        cost = product.price * (1 - margin)
+        product = product._replace(cost=cost)
         advice = recommend(product)
         depth = advice.depth if advice.decision == "discount" else None
-        ours, noise = weekly_profit(weeks, product.cost, depth)
-        always, never = (weekly_profit(weeks, product.cost, at)[0] for at in (np.nan, None))
+        ours, noise = weekly_profit(weeks, cost, depth)
+        always, never = (weekly_profit(weeks, cost, at)[0] for at in (np.nan, None))
         rows.append((ours, always, never, always if last else never))
         name = advice.decision or "abstain"
         decisions[name] = decisions.get(name, 0) + 1
         if depth is not None:
-            noise += weekly_profit(weeks, product.cost, None)[1]
+            noise += weekly_profit(weeks, cost, None)[1]
             seen = chance_to_see(product, depth, noise)
             taken.append(_recommended(sku, product, advice, ours - never, noise, seen))
     table, gains = np.array(rows), _frame(taken, own)

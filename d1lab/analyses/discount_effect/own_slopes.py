@@ -1,7 +1,5 @@
 """What a product's own weeks tell about its price elasticity: a likelihood, and its dispersion."""
 
-# pyright: standard
-
 from __future__ import annotations
 
 from typing import Any
