@@ -19,33 +19,72 @@
 WITH bounds AS (
     SELECT min(day) AS first_day FROM order_lines WHERE shop = $shop
 ),
+-- A range per cost, not an ASOF join: that sorts all order lines, with twice the memory.
 costs AS (
-    SELECT sku, valid_from, unit_cost FROM product_costs WHERE shop = $shop
-),
-lines AS MATERIALIZED (
     SELECT
-        $until::DATE - day                                                    AS age,
-        type = 'order'                                                        AS is_order,
-        order_id, customer_id, revenue, discount_amount, units * unit_cost    AS cost
-    FROM order_lines AS lines
-    ASOF LEFT JOIN costs ON lines.sku = costs.sku AND lines.day >= costs.valid_from
-    WHERE shop = $shop AND day <= $until::DATE
+        sku, unit_cost, valid_from,
+        coalesce(lead(valid_from) OVER (PARTITION BY sku ORDER BY valid_from), 'infinity') AS valid_until
+    FROM product_costs
+    WHERE shop = $shop
 ),
 lengths AS (
     SELECT unnest([7, 28, 91]) AS length_days
 ),
+costed_lines AS (
+    SELECT
+        ($until::DATE - day) // 7                                             AS week,
+        revenue, discount_amount, units * unit_cost                           AS cost
+    FROM order_lines AS lines
+    LEFT JOIN costs
+        ON lines.sku = costs.sku AND lines.day >= valid_from AND lines.day < valid_until
+    WHERE shop = $shop AND day <= $until::DATE
+),
+weeks AS (
+    SELECT
+        week,
+        sum(revenue)                                                          AS revenue,
+        sum(discount_amount)                                                  AS savings,
+        sum(revenue) FILTER (cost IS NOT NULL)                                AS costed_revenue,
+        sum(revenue - cost)                                                   AS margin
+    FROM costed_lines
+    GROUP BY week
+),
 sums AS (
     SELECT
         length_days,
-        age // length_days                                                    AS period,
+        week // (length_days // 7)                                            AS period,
         sum(revenue)                                                          AS revenue,
-        count(DISTINCT order_id) FILTER (is_order)                            AS orders,
-        count(DISTINCT customer_id) FILTER (is_order)                         AS customers,
-        sum(discount_amount)                                                  AS savings,
-        sum(revenue) FILTER (cost IS NOT NULL)                                AS costed_revenue,
-        sum(revenue - cost) FILTER (cost IS NOT NULL)                         AS margin
-    FROM lines, lengths
+        sum(savings)                                                          AS savings,
+        sum(costed_revenue)                                                   AS costed_revenue,
+        sum(margin)                                                           AS margin
+    FROM weeks, lengths
     GROUP BY ALL
+),
+-- Each length by itself: one count over three copies of all lines needs several times the memory.
+sold AS NOT MATERIALIZED (
+    SELECT $until::DATE - day AS age, order_id, customer_id
+    FROM order_lines
+    WHERE shop = $shop AND day <= $until::DATE AND type = 'order'
+),
+order_periods AS (
+    SELECT DISTINCT 7 AS length_days, age // 7 AS period, order_id FROM sold
+    UNION ALL
+    SELECT DISTINCT 28, age // 28, order_id FROM sold
+    UNION ALL
+    SELECT DISTINCT 91, age // 91, order_id FROM sold
+),
+customer_periods AS (
+    SELECT DISTINCT 7 AS length_days, age // 7 AS period, customer_id FROM sold
+    UNION ALL
+    SELECT DISTINCT 28, age // 28, customer_id FROM sold
+    UNION ALL
+    SELECT DISTINCT 91, age // 91, customer_id FROM sold
+),
+order_counts AS (
+    SELECT length_days, period, count(order_id) AS orders FROM order_periods GROUP BY ALL
+),
+customer_counts AS (
+    SELECT length_days, period, count(customer_id) AS customers FROM customer_periods GROUP BY ALL
 ),
 periods AS (
     SELECT
@@ -67,5 +106,7 @@ final AS (
         costed_revenue / CASE WHEN revenue > 0 THEN revenue END               AS costed_share
     FROM periods
     LEFT JOIN sums USING (length_days, period)
+    LEFT JOIN order_counts USING (length_days, period)
+    LEFT JOIN customer_counts USING (length_days, period)
 )
 SELECT * FROM final ORDER BY length_days, first_day
