@@ -21,12 +21,17 @@ WITH members AS (
     WHERE shop = $shop
 ),
 costs AS (
-    SELECT sku, valid_from, unit_cost FROM product_costs WHERE shop = $shop
+    SELECT
+        sku, unit_cost, valid_from,
+        coalesce(lead(valid_from) OVER (PARTITION BY sku ORDER BY valid_from), 'infinity') AS valid_until
+    FROM product_costs
+    WHERE shop = $shop
 ),
 sold AS (
     SELECT lines.*, lines.units * unit_cost AS cost
     FROM order_lines AS lines
-    ASOF LEFT JOIN costs ON lines.sku = costs.sku AND lines.day >= costs.valid_from
+    LEFT JOIN costs  -- not an ASOF join, which sorts all order lines of the shop first
+        ON lines.sku = costs.sku AND lines.day >= valid_from AND lines.day < valid_until
     WHERE shop = $shop
         AND customer_id IN (SELECT customer_id FROM members)
         AND day BETWEEN (SELECT min(sent_on) FROM members) AND $until::DATE
