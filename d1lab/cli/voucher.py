@@ -21,6 +21,7 @@ from d1lab.cli.output import (
     print_rows,
 )
 from d1lab.config import Settings, load_settings
+from d1lab.counting import counted
 from d1lab.errors import InputError
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def drop(
         print_json(_fields(found, []) | {"dry_run": dry_run})
         return
     done = "would be deleted (dry run)" if dry_run else "deleted"
-    echo_err(f"voucher: {name} with {len(found.customers):,} customers {done}")
+    echo_err(f"voucher: {name} with {counted(len(found.customers), 'customer')} {done}")
 
 
 def _lab(database: str | None, shop: str | None) -> Lab:
@@ -279,10 +280,10 @@ def _print(
         for stratum, each in by_stratum
     ]  # fmt: skip
     print_rows(("stratum", "sent", "held_out", "mean_pace_sent", "mean_pace_held_out"), rows)
+    sent = counted(len(found.half(is_sent=True)), "customer")
     echo_err(
-        f"voucher: send {test.discount_code} to {len(found.half(is_sent=True)):,} customers on "
-        f"{test.sent_on}, and not to the {len(found.half(is_sent=False)):,} held out. Purchases "
-        f"until {test.last_day} count"
+        f"voucher: send {test.discount_code} to {sent} on {test.sent_on}, and not to the "
+        f"{len(found.half(is_sent=False)):,} held out. Purchases until {test.last_day} count"
     )
     if powers:
         echo_err(f"voucher: {sentence(powers, test.window_days)}")

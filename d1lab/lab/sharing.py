@@ -19,7 +19,6 @@ from d1lab.errors import InputError, UnknownName
 from d1lab.lab.other_reports import OtherReport, newest_reports
 from d1lab.packed_files import is_kept, read_packed
 from d1lab.page_places import report_place
-from d1lab.stats.periods import day_text
 
 _OVERVIEW = "overview"  # what is shared if nothing is named
 _VALUES = 3  # of a row, in its sentence
@@ -126,6 +125,8 @@ class SharingMixin:
         return chosen
 
     def _link(self, page: _Page, shop: str, anchor: str, text: str) -> SharedLink:
+        from d1lab.stats.periods import day_text  # imports numpy; a run without work does not
+
         assert self.reports_dir is not None
         base, place = self.pages_url.rstrip("/"), page.path.relative_to(self.reports_dir)
         url = f"{base}/{quote(place.as_posix())}" if base else page.path.resolve().as_uri()

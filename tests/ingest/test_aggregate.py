@@ -186,6 +186,18 @@ STEP = st.one_of(
     st.tuples(st.just("die"), st.integers(0, 3)),
 )
 FIRST_DAY = "2026-04-01"
+OLDEST = dict.fromkeys(("customer_id", "discount_id", "discount_code", "discount_type")) | {
+    "event_id": "oldest",
+    "type": "order",
+    "order_id": "o0",
+    "sku": "CUP",
+    "product_title": "Cup",
+    "quantity": 1,
+    "discount_amount": Decimal(0),
+    "revenue": Decimal(1),
+    "occurred_at": f"{FIRST_DAY} 08:00:00",
+}
+"""Each shop's first event, which is never deleted."""
 
 
 class River:
@@ -240,11 +252,16 @@ class River:
         return self._is_counted(e)
 
     def delete(self, what):
-        self.db.execute("DELETE FROM order_events WHERE ?1 IN (event_id, sku, shop)", (what,))
+        """Delete events, but not all of a shop's first days: a pull keeps what has grown old."""
+        self.track([OLDEST | {"shop": shop} for shop in ("harbor", "kiosk")])
+        self.db.execute(
+            "DELETE FROM order_events WHERE ?1 IN (event_id, sku, shop) AND event_id <> ?2",
+            (what, OLDEST["event_id"]),
+        )
         kept = {
             key: e
             for key, e in self.events.items()
-            if what not in (e["event_id"], e["sku"], e["shop"])
+            if what not in (e["event_id"], e["sku"], e["shop"]) or key[1] == OLDEST["event_id"]
         }
         gone, self.events = self.events.keys() - kept.keys(), kept
         return bool(self.counted & gone)
@@ -271,7 +288,8 @@ class River:
         assert again.rows_written == 0
 
     def _one(self, which):
-        known = [key for key in self.events if key in self.counted] or list(self.events)
+        known = [key for key in self.events if key[1] != OLDEST["event_id"]]
+        known = [key for key in known if key in self.counted] or known
         return self.events[known[which % len(known)]] if known else None
 
     def _is_counted(self, e):
