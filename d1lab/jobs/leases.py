@@ -54,9 +54,12 @@ class Lease:
     def take(self, con: sqlite3.Connection) -> None:
         """Write the lease to the table, over one that has expired.
 
+        Unfinished runs of that work are marked as lost, because their process has ended.
+
         Raises:
             LockedError: Another process, or another thread of this one, is working on it.
         """
+        con.execute("BEGIN IMMEDIATE")
         where = "database = ? AND shop = ? AND report = ?"
         row = con.execute(f"SELECT * FROM leases WHERE {where}", self.work).fetchone()  # noqa: S608 - our own text
         if row is not None and is_alive(row):
@@ -71,6 +74,12 @@ class Lease:
             "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*self.work, self.holder, socket.gethostname(), os.getpid(), time.time()),
         )
+        con.execute(
+            "UPDATE runs SET status = 'lost', reason = 'its process ended in the middle'"  # noqa: S608 - our own text
+            f" WHERE {where} AND status = 'running'",
+            self.work,
+        )
+        con.execute("COMMIT")
 
     def beat(self) -> bool:
         """Record that the holder is alive; False if another process took the lease."""
@@ -84,7 +93,7 @@ class Lease:
 
     @contextmanager
     def beating(self) -> Generator[None]:
-        """Beat in the background; delete the lease at the end."""
+        """Beat in the background until the end of the block."""
         thread = threading.Thread(target=self._keep_beating, daemon=True)
         thread.start()
         try:
@@ -92,8 +101,10 @@ class Lease:
         finally:
             self._over.set()
             thread.join()
-            with self._open() as con:
-                con.execute("DELETE FROM leases WHERE holder = ?", (self.holder,))
+
+    def end(self, con: sqlite3.Connection) -> None:
+        """Delete the lease from the table."""
+        con.execute("DELETE FROM leases WHERE holder = ?", (self.holder,))
 
     def _keep_beating(self) -> None:
         while not self._over.wait(BEAT_SECONDS):

@@ -173,11 +173,32 @@ class RunLedger:
         Raises:
             D1labError: The file cannot be used.
         """
-        try:
-            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as con:
+        with self.kept_open() as con, self._explained():
+            yield con
+
+    @contextmanager
+    def kept_open(self) -> Generator[sqlite3.Connection]:
+        """Open a connection for a block with other work, whose errors are its own.
+
+        Meanwhile, other uses of the ledger take half the time: whoever closes the file last has to
+        write it. Another thread may close the connection: a lease ends where its run is pushed.
+
+        Raises:
+            D1labError: The file cannot be used.
+        """
+        with self._explained():
+            con = sqlite3.connect(self.path, 30, isolation_level=None, check_same_thread=False)
+        with closing(con):
+            with self._explained():
                 con.execute("PRAGMA synchronous = NORMAL")
-                con.row_factory = sqlite3.Row
-                yield con
+            con.row_factory = sqlite3.Row
+            yield con
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Raise what SQLite says of the file as an error of d1lab."""
+        try:
+            yield
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._error(error) from error
 
@@ -270,18 +291,16 @@ class RunLedger:
         Raises:
             LockedError: Another process, or another thread of this one, is working on it.
         """
-        lease = Lease(self.open, work)
-        with self.open() as con:
-            con.execute("BEGIN IMMEDIATE")
-            lease.take(con)
-            con.execute(
-                "UPDATE runs SET status = 'lost', reason = 'its process ended in the middle'"
-                " WHERE database = ? AND shop = ? AND report = ? AND status = 'running'",
-                work,
-            )
-            con.execute("COMMIT")
-        with lease.beating():
-            yield lease
+        with self.kept_open() as con:
+            lease = Lease(self.open, work)
+            with self._explained():
+                lease.take(con)
+            try:
+                with lease.beating():
+                    yield lease
+            finally:
+                with self._explained():
+                    lease.end(con)
 
 
 def open_ledger(settings: Settings) -> RunLedger:

@@ -127,7 +127,11 @@ def run_jobs(
     runner = JobRunner(shared, push, timeout_seconds, progress, stage, cancellation, machines)
     if machines is None and any(job.due for job in jobs):
         prepare_kernels()
-    with closing(runner.pushes), ThreadPoolExecutor(workers, "report") as pool:
+    with (
+        runner.ledger.kept_open(),
+        closing(runner.pushes),
+        ThreadPoolExecutor(workers, "report") as pool,
+    ):
         started: dict[int, Future[JobResult]] = {}
         for place, waits in in_order(jobs):
             if place not in done:

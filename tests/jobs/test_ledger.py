@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -300,6 +300,26 @@ def test_lease_of_another_machine_expires(ledger, monkeypatch):
     with ledger.lease(WORK):
         assert not held.beat(), "the old holder hears that it lost the lease"
     lease.__exit__(None, None, None)
+
+
+def test_a_run_keeps_the_ledger_open(ledger):
+    """Leases do not write the file back one by one, and what fails meanwhile is not the ledger's.
+
+    A lease can end in another thread.
+    """
+    log = ledger.path.with_name(f"{ledger.path.name}-wal")
+    with ledger.kept_open():
+        with ExitStack() as held:
+            held.enter_context(ledger.lease(WORK))
+            ended = threading.Thread(target=held.pop_all().close)
+            ended.start()
+            ended.join()
+        assert not ledger.held()
+        assert log.exists()
+    assert not log.exists()
+    with pytest.raises(sqlite3.OperationalError, match="ours"), ledger.lease(WORK):
+        raise sqlite3.OperationalError("ours")
+    assert not ledger.held()
 
 
 def test_lease_beats_while_it_is_held(ledger, monkeypatch):
