@@ -24,18 +24,18 @@ weekly AS (
         AND day BETWEEN $until::DATE - 7 * $weeks::INTEGER + 1 AND $until::DATE
     GROUP BY ALL
 ),
-grid AS (
-    SELECT shop, customer_id, ago
-    FROM (SELECT DISTINCT shop, customer_id FROM weekly)
-    CROSS JOIN (SELECT unnest(range($weeks::INTEGER)) AS ago)
+-- Not a grid of all customers and weeks: it takes several times the memory.
+of_customers AS (
+    SELECT shop, customer_id, map_from_entries(list((ago, revenue))) AS revenue_by_week
+    FROM weekly
+    GROUP BY shop, customer_id
 ),
 final AS (
     SELECT
         shop,
         customer_id,
-        list(coalesce(revenue, 0) ORDER BY ago DESC)       AS weekly_revenue
-    FROM grid
-    LEFT JOIN weekly USING (shop, customer_id, ago)
-    GROUP BY shop, customer_id
+        [coalesce(revenue_by_week[ago], 0) FOR ago IN range($weeks::INTEGER - 1, -1, -1)]
+                                                           AS weekly_revenue
+    FROM of_customers
 )
 SELECT * FROM final ORDER BY customer_id
