@@ -61,6 +61,26 @@ BEFORE_ACTION = """() => {
   return [first.getBoundingClientRect().top + scrollY, texts.join(" ")];
 }"""
 
+OVERLAPPING = """() => {
+  const box = (e) => {
+    const range = document.createRange();
+    range.selectNode(e.firstChild); // without what only a screen reader reads
+    return [e, range.getBoundingClientRect()];
+  };
+  const wrong = [];
+  for (const row of document.querySelectorAll(".actions li")) {
+    const texts = [...row.querySelectorAll("p, h3, a, b, summary")];
+    const boxes = texts.filter((e) => e.firstChild?.data?.trim()).map(box);
+    for (const [one, a] of boxes)
+      for (const [other, b] of boxes)
+        if (one !== other && !one.contains(other) && !other.contains(one))
+          if (a.left < b.right - 1 && b.left < a.right - 1)
+            if (a.top < b.bottom - 4 && b.top < a.bottom - 4)
+              wrong.push(`${one.textContent} on ${other.textContent}`);
+  }
+  return wrong;
+}"""
+
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Any]:
@@ -101,6 +121,7 @@ def check(tab: Any, path: Path, most_bytes: int = USUAL_BYTES) -> list[str]:
         wrong += [f"{size[0]} px wide at {width}"] if size[0] > width else []
         most = {1280: MOST_HIGH, 390: MOST_HIGH_PHONE}.get(width, size[1])
         wrong += [f"{size[1]} px high at {width}"] if size[1] > most else []
+        wrong += [f"{found} at {width}" for found in tab.evaluate(OVERLAPPING)]
     return wrong
 
 
