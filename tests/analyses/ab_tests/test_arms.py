@@ -112,6 +112,8 @@ def test_a_broken_split_of_one_variant_leaves_no_result():
     """C got too few visitors: neither comparison is shown."""
     found = compare_arms(A, arms(Variant(10_000, 620), Variant(9_000, 620)), THIRDS)
     assert {arm.result.status for arm in found.arms} == {"sample_ratio_mismatch"}
+    [reason] = {arm.result.reason for arm in found.arms}
+    assert reason
     assert p_values(found) == [0.0, 0.0]
     assert found.winner is None
 

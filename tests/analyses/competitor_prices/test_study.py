@@ -126,6 +126,8 @@ def test_a_discounted_product_is_compared_at_the_price_paid(lab):
     plain = found.products.set_index("sku").loc["plain"]
     assert plain[["own_price", "paid_price"]].tolist() == pytest.approx([10, 331 / 68])
     assert (plain["rank"], plain["answer_action"], plain["answer_reason"]) == (1, "raise", "room")
+    place = lists.compared(found).set_index("sku").loc["plain", "place"]
+    assert place == f"1 of {plain['competitors'] + 1:.0f}"
     assert lists.alerts(found).empty
     assert "paid_price own_price" in lists.ALERTS
 

@@ -167,3 +167,9 @@ def test_the_first_and_last_day_come_from_every_table():
                 )
             [(shop, first, last)] = evaluate(con, shipped_metric("last_day"), {}).fetchall()
             assert (shop, first.day, last.day) == ("s", 3 + shift, 5 + shift), table
+        con.execute(
+            "INSERT INTO inventory_days BY NAME SELECT 's' AS shop, DATE '2026-05-02' AS day"
+        )
+        con.execute("INSERT INTO order_lines BY NAME SELECT 's' AS shop, DATE '2026-05-04' AS day")
+        [(shop, first, last)] = evaluate(con, shipped_metric("last_day"), {}).fetchall()
+        assert (first.day, last.day) == (2, 4)
