@@ -45,3 +45,4 @@ def test_each_test_has_an_anchor_of_its_own():
     tests = [advice("a", LOSS, test_id=name) for name in ("T 1", "t-1", "T_1", "Ü")]
     assert names(tests) == ["t-1", "t-1-2", "t-1-3", "test"]
     assert [one["link"] for one in declared(tests)][:2] == ["test-t-1", "test-t-1-2"]
+    assert names([advice("a", LOSS, test_id=70 * "x")]) == [60 * "x"]

@@ -506,8 +506,10 @@ def test_an_undecided_test_is_lost_by_money_only_at_half_of_alpha() -> None:
 def test_totals_that_are_lower_hold_the_winner_back() -> None:
     """Without sums of squares, nothing is claimed, and B is not named against lower totals."""
     a, b = Variant(10_000, 500, 50_000, profit=10_000.0), Variant(10_000, 620, 61_000)
-    for lower in (b._replace(profit=6_500.0), b._replace(revenue=49_000.0)):
-        result = compare(a, lower, DECLARED)
+    lower = {"profit": b._replace(profit=6_500.0), "revenue": b._replace(revenue=49_000.0)}
+    for metric, worse in lower.items():
+        result = compare(a, worse, DECLARED)
+        assert [one.metric for one in result.guardrails] == [metric]
         assert (result.status, result.winner) == ("guardrail_failed", "none")
         assert result.break_even is None
         assert "cannot be tested" in (result.reason or "")

@@ -56,6 +56,7 @@ def test_the_log_lift_has_the_error_of_its_inputs() -> None:
     assert money == (pytest.approx(math.log(2)), pytest.approx(math.sqrt(variances)))
     assert log_lift("revenue", a, b._replace(revenue=-5.0), AbPlan()) is None
     assert log_lift("conversions", Variant(10, 0), Variant(10, 5), AbPlan()) is None
+    assert log_lift("conversions", Variant(10, 5), Variant(10, 0), AbPlan()) is None
 
 
 def test_false_discoveries_keep_their_places() -> None:
