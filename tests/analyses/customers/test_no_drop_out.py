@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import gammaln
 
 from d1lab.analyses.customers import lifetime_model as lifetime
 from d1lab.analyses.customers.holdout import Models, Purchases, fit, values
@@ -36,6 +37,28 @@ def test_it_finds_the_truth_and_covers_the_next_purchases():
         assert total.expected == pytest.approx(by_hand)
         assert total.expected == pytest.approx(later.sum(), rel=0.1)
     assert held >= 4
+
+
+def test_the_errors_are_those_of_the_likelihoods_curvature():
+    """Second differences of the log-likelihood, in the logs of both parameters."""
+    x, _, observed, _ = _shop(3)
+    model = fit_nbd(x, observed)
+
+    def likelihood(log_r: float, log_alpha: float) -> float:
+        r, alpha = np.exp([log_r, log_alpha])
+        terms = gammaln(r + x) - gammaln(r) + r * np.log(alpha / (alpha + observed))
+        return float((terms - x * np.log(alpha + observed)).sum())
+
+    at, step = np.log([model.r, model.alpha]), 1e-3 * np.eye(2)
+    curvature = [
+        [
+            sum(a * b * likelihood(*(at + a * one + b * other)) for a in (1, -1) for b in (1, -1))
+            / 4e-6
+            for other in step
+        ]
+        for one in step
+    ]
+    assert model.covariance == pytest.approx(np.linalg.inv(-np.array(curvature)), rel=1e-3)
 
 
 def test_it_is_bg_nbd_without_drop_out():

@@ -41,6 +41,9 @@ def declared(monkeypatch, *, short: Any, dead: Any = None, moved: Any = None, ta
 def test_order_names_the_products_and_how_many_costs_are_known(monkeypatch):
     [one] = declared(monkeypatch, short=SHORT)
     assert (one["amount"], one["meaning"]) == (pytest.approx(144.0), "at risk")
+    assert one["what"] == "{items} before they run out"
+    [alone] = declared(monkeypatch, short=SHORT.head(1))
+    assert alone["what"] == "{items} before it runs out"
     assert (one["low"], one["high"]) == (pytest.approx(64.0), pytest.approx(288.0))
     assert one["reason"] == (
         "A delivery takes 14 days. 1 out of stock already. Pause discounts meanwhile. "
