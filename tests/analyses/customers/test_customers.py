@@ -208,6 +208,14 @@ def test_purchase_summary_is_what_the_reference_summarises(con, oracles: dict):
     assert found.later_purchases.sum() == 0
 
 
+def test_a_line_added_to_an_order_later_is_of_its_first_day(con):
+    """One purchase on day 2, another on day 5."""
+    lines = [Line("a", "1", 2), Line("a", "1", 4), Line("a", "2", 5)]
+    found = _metric(con, "purchase_summary", lines, until=START + timedelta(9), later_days=0)
+    columns = ("purchases", "last_days", "observed_days", "mean_spend")
+    assert {c: list(row) for c, row in _plain(found, *columns).items()} == {"a": [2, 3, 7, 10]}
+
+
 @settings(max_examples=examples(40))
 @given(lines_of_a_shop, st.integers(1, 6))
 def test_purchase_summary_knows_nothing_of_what_comes_later(con, lines, later):
