@@ -42,7 +42,7 @@ class World:
             (shop, sku, Decimal(self._int(1, 9)), UNTIL + timedelta(days=days))
             for shop in ("harbor", "kiosk")
             for sku in "ABC"
-            for days in (-200, -3, 5)
+            for days in (-200, -3, 0, 5)
             if self._int(0, 2)
         ]
         self.con = duckdb.connect()
@@ -130,6 +130,17 @@ class World:
             else None
         )
 
+    def revenue(self, sku: str) -> float | None:
+        """Return the revenue of the days whose list prices are recent enough."""
+        sold = [
+            line[9]
+            for line in self.lines
+            if (line[0], line[2], line[6]) == ("harbor", sku, "order")
+            and line[7] > 0
+            and timedelta(0) <= UNTIL - line[4] < timedelta(max(RULES["own_days"], 28))
+        ]
+        return float(sum(sold)) if sold else None
+
     def last_looks(self, day: date) -> dict[tuple[str, str], tuple[Any, ...]]:
         found: dict[tuple[str, str], tuple[Any, ...]] = {}
         for look in sorted(self.looks, key=lambda look: look[7]):
@@ -189,6 +200,7 @@ def test_competitor_prices_row_by_row(world):
         )
         assert row["paid_price"] == pytest.approx(world.paid(row["sku"], UNTIL))
         assert row["unit_cost"] == (float(max(costs)[1]) if costs else None)
+        assert row["revenue"] == pytest.approx(world.revenue(row["sku"]))
         assert row["reason"] == world.reason(look, UNTIL), row
         assert row["simulated"]
 

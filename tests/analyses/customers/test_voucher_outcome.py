@@ -61,6 +61,7 @@ def test_difference_and_interval_are_those_by_hand() -> None:
 def test_who_would_have_bought_anyway_is_a_ratio_of_shares() -> None:
     """40 of 100 with the voucher bought, 30 of 100 without it: three of four; never above one."""
     found = outcome([row(1, SENT, [1.0] * 40 + [0] * 60), row(1, HELD_OUT, [1.0] * 30 + [0] * 70)])
+    assert (found.sent.buyers, found.sent.orders, found.held_out.orders) == (40, 40, 30)
     assert found.anyway == pytest.approx(0.75)
     assert (found.anyway_low or 0) < 0.75 < (found.anyway_high or 0) <= 1
     swapped = outcome(

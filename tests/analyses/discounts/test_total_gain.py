@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -28,6 +30,19 @@ def test_own_errors_even_out_and_shared_ones_do_not():
     assert own.high - own.low == pytest.approx(width / 10, rel=0.1)
     assert shared.high - shared.low == pytest.approx(width, rel=0.1)
     assert all_alike.high - all_alike.low == pytest.approx(width, rel=0.1)
+
+
+def test_shared_and_own_errors_are_parts_of_one():
+    """For one product, how its error divides changes nothing."""
+    one, parted = total_gain(discounts(1)), total_gain(discounts(1, error_shared=0.3))
+    assert parted.high - parted.low == pytest.approx(one.high - one.low, rel=0.05)
+
+
+def test_drift_leaves_the_mean():
+    """Without errors: the gain at the slope that drift leaves on average."""
+    gain = 100 * (0.8 ** (-3 - 0.5**2 * math.log(0.8) / 2) * 4 - 6)
+    found = total_gain(discounts(1, drift=0.5, slope_error=0.0, gain=gain))
+    assert found == pytest.approx((gain, gain, gain))
 
 
 def test_the_order_of_rows_decides_nothing():
