@@ -128,6 +128,7 @@ def test_a_discounted_product_is_compared_at_the_price_paid(lab):
     assert (plain["rank"], plain["answer_action"], plain["answer_reason"]) == (1, "raise", "room")
     place = lists.compared(found).set_index("sku").loc["plain", "place"]
     assert place == f"1 of {plain['competitors'] + 1:.0f}"
+    assert words.verdict(found)["text"].startswith("The shop has the lowest price on 2 of 3 comp")
     assert lists.alerts(found).empty
     assert "paid_price own_price" in lists.ALERTS
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from d1lab.analyses.discount_effect.launches import REASONS, launches
+from d1lab.analyses.discount_effect.exposure import OFF, ON, OfferedWeeks
+from d1lab.analyses.discount_effect.launches import REASONS, launch_of, launches
 from d1lab.analyses.discount_effect.pooling import estimate
 from validation.simulate_discounts import demand, frame
 
@@ -36,6 +37,17 @@ def test_a_discount_without_one_start_has_a_reason():
     found = estimate(frame(units, np.where(on, units, 0)))
     [row] = launches(found.history, found.price).to_dict("records")
     assert (row["did_lift"], row["did_why"]) == (None, REASONS["no_start"])
+
+
+def test_products_that_are_never_on_offer_begin_nothing():
+    """Five of eight products of a discount begin in week 6; the others never show it."""
+    state = np.full((8, 20), OFF)
+    state[:5, 6:10] = ON
+    launch = launch_of(OfferedWeeks(np.arange(8), state, True))
+    assert launch is not None
+    assert (launch.start, launch.end, launch.rows.tolist()) == (6, 10, [0, 1, 2, 3, 4])
+    state[3:5] = OFF
+    assert launch_of(OfferedWeeks(np.arange(8), state, True)) is None  # three of eight
 
 
 def test_a_shop_without_discounts_has_no_launch():
