@@ -125,9 +125,11 @@ def aggregate(
     start = monotonic()
     require_columns(db)
     before = db.meter.total.rows_written
-    ours = _owned(db, folder, dry_run=dry_run)
     shared = Shared(db, fold, dry_run=dry_run)
     pull_tables(db, folder, database, zones)
+    # Only now: a row that the app writes after the claim, but before the pull, would pass for one
+    # of d1lab's without events, and be set to zero.
+    ours = _owned(db, folder, dry_run=dry_run)
     work = _Aggregation(db, folder, ours, shared, repair=repair, dry_run=dry_run)
     with own_views(folder) as con, noted(db, folder, [*sorted(ours), OWNED]) as note:
         events = events_of(con)
@@ -203,7 +205,7 @@ class _Aggregation:
         if table.name not in self._ours:
             return comparison
         last = kept_path(self._folder, table.name, self._last.get(table.name, ""))
-        foreign = self._count_foreign(sides, table.name, last)
+        foreign = self._count_foreign(sides, comparison, last)
         if foreign:
             self.left[table.name] = foreign
         if self._dry_run:
@@ -215,13 +217,15 @@ class _Aggregation:
             last.unlink(missing_ok=True)
         return comparison
 
-    def _count_foreign(self, sides: Sides, table: str, last: Path) -> int:
+    def _count_foreign(self, sides: Sides, comparison: Comparison, last: Path) -> int:
         """Count the rows by somebody else; if another machine aggregated last, at least."""
+        table = comparison.table
         if last.is_file():
             return sides.count_foreign(last)
-        if table not in self._counted:
-            return 0
-        return count_changed(self._counted[table], sides.digests(of_events=False))
+        if table in self._counted:
+            return count_changed(self._counted[table], sides.digests(of_events=False))
+        # Claimed when it was empty, and never counted: d1lab wrote none of its figures.
+        return comparison.rows_short if self._last.get(table) == "" else 0
 
     def _write(self, sides: Sides, table: Table, note: WriteNote) -> None:
         """Write what differs. If this is interrupted, the next aggregation has nothing to check."""

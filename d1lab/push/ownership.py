@@ -172,8 +172,14 @@ def give_back(run_id: str, table: str) -> Statement:
 
 
 def last_counted(db: Database) -> dict[str, str]:
-    """Return the last aggregation that wrote the counters of each table, by the table's name."""
-    sql = "SELECT table_name, counted_in FROM d1lab_owned WHERE counted_in IS NOT NULL"
+    """Return the last aggregation that wrote the counters of each table, by the table's name.
+
+    '' for a table that was claimed when it was empty, and not counted since.
+    """
+    sql = (
+        "SELECT table_name, coalesce(counted_in, '') FROM d1lab_owned WHERE part = 'counters'"
+        " AND (counted_in IS NOT NULL OR how = 'empty')"
+    )
     return {str(table): str(run) for table, run in db.query(sql, table=OWNED).rows}
 
 

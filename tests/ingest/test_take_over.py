@@ -12,15 +12,21 @@ import pytest
 
 from d1lab.d1.sqlite import SqliteDatabase
 from d1lab.errors import InputError, UnknownName
+from d1lab.ingest import aggregate as aggregate_module
 from d1lab.ingest.aggregate import aggregate
 from d1lab.ingest.events import track
 from d1lab.ingest.take_over import TakeOver, propose, take_over
 from d1lab.ops.doctor import doctor
 from d1lab.pull import pull
 from d1lab.push import rollback
+from d1lab.push.ownership import COUNTERS, Part
 from tests.support.command_line import caller
 
 TOTALS = "SELECT shop, discount_id, sku, times_used, discount_amount FROM discount_analytics"
+COUNT_CAP = (
+    "INSERT INTO product_performance (shop, sku, units_sold_with_discount) VALUES"
+    " ('harbor', 'CAP', 7)"
+)
 OWNED = "SELECT table_name, part, how FROM d1lab_owned ORDER BY 1, 2"
 
 
@@ -51,6 +57,37 @@ def test_aggregate_never_overwrites_what_the_app_counts(app: SqliteDatabase, tmp
         ("customer_insights", "counters", "empty"),
         ("product_performance", "counters", "empty"),
     ]
+
+
+def test_what_the_app_counts_right_after_the_claim_is_kept(
+    app: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The first count of a queue can come at any moment: d1lab must not set it to zero."""
+    claim = aggregate_module.claim
+
+    def claim_then_count(db: Any, wanted: Any) -> Any:
+        ours = claim(db, wanted)
+        app.execute(COUNT_CAP)
+        return ours
+
+    monkeypatch.setattr(aggregate_module, "claim", claim_then_count)
+    aggregate(app, tmp_path, database="x")
+    monkeypatch.undo()
+    counted = "SELECT units_sold_with_discount FROM product_performance WHERE sku = 'CAP'"
+    assert app.query(counted).rows == [(7,)]
+    assert aggregate(app, tmp_path, database="x").left == {"product_performance": 1}
+    assert app.query(counted).rows == [(7,)]
+
+
+def test_what_the_app_counts_before_the_first_aggregation_is_kept(
+    app: SqliteDatabase, tmp_path: Path
+):
+    """A push has claimed the empty table, or an aggregation was killed right after its claim."""
+    aggregate_module.claim(app, [Part("product_performance", COUNTERS)])
+    app.execute(COUNT_CAP)
+    before = held(app, "product_performance")
+    assert aggregate(app, tmp_path, database="x").left == {"product_performance": 1}
+    assert held(app, "product_performance") == before
 
 
 def test_an_app_without_events_is_compared(app: SqliteDatabase, tmp_path: Path):
