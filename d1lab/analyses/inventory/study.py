@@ -115,7 +115,7 @@ def _with_intervals(rated: Frame, weeks: Frame) -> Frame:
 def _with_forecast(products: Frame, found: DemandForecast, plan: Assumptions) -> Frame:
     demand = found.demand._asdict()
     reason = demand.pop("reason")
-    expected, service = demand["forecast_units"], demand["service_units"]
+    expected, service = found.demand.forecast_units, found.demand.service_units
     bare = np.isfinite(expected) & np.isnan(service)
     order = reorder(
         expected,
