@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,6 +70,7 @@ class SharingMixin:
     reports_dir: Path | None = None
     pages_url: str = ""
     _given_run_dir: Path | None
+    _shop: Callable[[str | None], str]  # the shop that a call is about
 
     def share(
         self, thing: object = None, *, report: str | None = None, shop: str | None = None
@@ -103,9 +104,6 @@ class SharingMixin:
             return self._link(page, whose, "", page.report.text or page.report.title)
         page, found = _found(pages, thing, whose)
         return self._link(page, whose, found.anchor, found.text)
-
-    def _shop(self, shop: str | None) -> str:
-        raise NotImplementedError
 
     def _pages(self, reports_dir: Path, shop: str, report: str | None) -> list[_Page]:
         """Return the newest pages of a shop, of one report if it is given."""
