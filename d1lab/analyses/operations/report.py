@@ -93,7 +93,7 @@ def _quiet(used: BilledUsage, found: UsageStudy) -> str:
 
 
 def _busiest_share(found: UsageStudy) -> float:
-    return next((each.value for each in found.thresholds if each.limit < 1), 0.0)
+    return found.thresholds[0].value
 
 
 def _month(found: UsageStudy, plan: str) -> str:
@@ -125,7 +125,7 @@ def figures(used: BilledUsage, found: UsageStudy) -> Iterator[dict[str, Any]]:
         ("rows_written_day", [each.rows_written for each in recent]),
     ):
         label = "Rows read a day" if name == "rows_read_day" else "Rows written a day"
-        value = round(sum(values) / len(values)) if values else None
+        value = round(sum(values) / len(values))
         yield {"metric": name, "value": value, "label": label, "better": "lower", "note": of}
     yield _share(used, found)
     yield _size(used, found)

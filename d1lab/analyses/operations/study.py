@@ -80,7 +80,7 @@ class UsageStudy(NamedTuple):
 
     forecasts: tuple[Forecast, ...]
     costs: tuple[MonthCost, ...]
-    thresholds: tuple[Threshold, ...]
+    thresholds: tuple[Threshold, ...]  # the busiest day's first; empty without days
 
     @property
     def first_limit(self) -> Forecast | None:

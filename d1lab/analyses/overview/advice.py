@@ -18,14 +18,12 @@ of an action are those that no earlier advice names, so that no two pages contra
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 Advice = Literal["order", "cap", "clear", "price", "discount", "test", "pause", "keep", "without"]
 
 PRECEDENCE: tuple[Advice, ...] = get_args(Advice)
 """All kinds of advice, the one that comes first before the others."""
-
-Ranked = TypeVar("Ranked", bound=Any)
 
 
 def settle(candidates: Mapping[Advice, Iterable[str]]) -> dict[str, Advice]:
@@ -56,7 +54,7 @@ def without_others(rows: Any, kind: Advice, chosen: Mapping[str, Advice]) -> Any
     return rows[[chosen.get(sku, kind) in later for sku in rows["sku"]]]
 
 
-def one_each(named: Sequence[tuple[Ranked, Advice | None, Collection[str]]]) -> dict[int, set[str]]:
+def one_each(named: Sequence[tuple[Any, Advice | None, Collection[str]]]) -> dict[int, set[str]]:
     """Return the products that each of several actions keeps, by its position.
 
     Args:

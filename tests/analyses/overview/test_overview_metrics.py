@@ -127,6 +127,42 @@ def test_data_health_counts_what_is_missing(con, days):
     same(rows_of(con, "data_health", days=days), rows)
 
 
+UNKNOWN = """
+CREATE TABLE product_costs (shop VARCHAR, sku VARCHAR, unit_cost DOUBLE, valid_from DATE);
+CREATE TABLE order_lines AS
+SELECT * FROM (VALUES
+    ('s', 'o1', 'order', 'ada', 'mug', 'Mug', NULL, NULL, 1, NULL, NULL, DATE '2026-05-29'),
+    ('s', 'o1', 'refund', NULL, 'mug', 'Mug', 'd', NULL, NULL, -4, 1, DATE '2026-05-30'),
+    ('s', 'o2', 'order', 'ada', 'tea', NULL, 'd', 'D', 2, 6, 1, DATE '2026-05-30'),
+    (NULL, 'o3', 'order', 'bob', 'tea', NULL, NULL, NULL, 2, 6, 0, DATE '2026-05-30'),
+    ('s', 'o4', 'order', 'bob', 'tea', NULL, NULL, NULL, 2, 6, 0, NULL)
+) AS v (shop, order_id, type, customer_id, sku, product_title, discount_id, discount_code, units,
+    revenue, discount_amount, day)
+"""
+
+
+def test_unknown_amounts_days_and_shops_count_nothing():
+    """A line without revenue is an order all the same; one without a shop or a day is on no day."""
+    with duckdb.connect() as con:
+        con.execute(UNKNOWN)
+        days = evaluate(con, shipped_metric("shop_days"), {}).fetchall()
+        assert [(row[1].day, *map(float, row[2:])) for row in days] == [
+            (29, 1, 0, 0), (30, 1, 2, 2),
+        ]  # fmt: skip
+        found = {row["check_name"]: row for row in rows_of(con, "data_health", days=2)}
+        assert {name: row["found"] for name, row in found.items()} == {
+            "discount_without_code": 1, "refunds": 1, "without_amount": 2, "without_customer": 1,
+            "without_title": 1,
+        }  # fmt: skip
+        assert found["refunds"]["lines"] == 3
+        totals = evaluate(con, shipped_metric("shop_overview"), {})
+        row = dict(zip(totals.columns, totals.fetchall()[0], strict=True))
+        assert {name: row[name] for name in ("shop", "orders", "customers", "skus", "revenue")} == {
+            "shop": "s", "orders": 3, "customers": 2, "skus": 2, "revenue": 8,
+        }  # fmt: skip
+        assert row["discounted_share"] == pytest.approx(1 / 3)
+
+
 DATED = {
     "order_lines": "day, day AS other",
     "inventory_days": "day, day AS other",
@@ -173,3 +209,16 @@ def test_the_first_and_last_day_come_from_every_table():
         con.execute("INSERT INTO order_lines BY NAME SELECT 's' AS shop, DATE '2026-05-04' AS day")
         [(shop, first, last)] = evaluate(con, shipped_metric("last_day"), {}).fetchall()
         assert (first.day, last.day) == (2, 4)
+        con.execute(
+            "INSERT INTO customers BY NAME SELECT shop, DATE '2026-05-07' AS last_purchase_day"
+            " FROM (VALUES ('r'), (NULL), ('s')) AS v (shop);"
+            "INSERT INTO discount_totals BY NAME SELECT shop, DATE '2026-05-08' AS last_used_day"
+            " FROM (VALUES ('q')) AS v (shop);"
+            "INSERT INTO discount_totals BY NAME SELECT 'p' AS shop, NULL::DATE AS last_used_day"
+        )
+        shops = evaluate(con, shipped_metric("last_day"), {}).fetchall()
+        assert [(shop, first.day, last.day) for shop, first, last in shops] == [
+            ("q", 8, 8),  # when it was first used is not known
+            ("r", 7, 7),
+            ("s", 2, 7),
+        ]

@@ -9,15 +9,17 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from d1lab.analyses.overview.report import figures, limits, tables, verdict
+from d1lab.analyses.overview.report import LABELS, figures, limits, tables, verdict
 from d1lab.analyses.overview.study import (
     ADVICE_OF,
     MEASURES,
+    PeriodFigure,
     all_actions,
     period_figures,
     recent_margin,
 )
 from d1lab.display.actions import Action
+from d1lab.stats.usual import usual
 
 UNTIL = date(2026, 5, 31)
 
@@ -66,7 +68,37 @@ def test_period_figures_of_a_young_shop():
     found = period_figures(periods(1))
     assert {one.length_days for one in found} == {7}
     assert _one(found, "revenue", 7).change is None
-    assert period_figures(periods(0)) == [] if len(periods(0)) else True
+    assert [one.measure for one in found] == list(MEASURES)
+    assert period_figures(periods(1).head(0)) == []
+
+
+def test_a_trend_has_the_last_13_periods_and_the_range_those_of_all():
+    """Revenue of 100, 101, and 102 by turns, then 60; a share and a count keep their own columns."""
+    rows = periods(30, last=60.0)
+    rows.loc[rows["length_days"] == 7, "orders"] = range(30)
+    found = period_figures(rows)
+    assert [(one.length_days, one.measure) for one in found] == [
+        (length, measure) for length in (7, 28, 91) for measure in MEASURES
+    ]
+    week = _one(found, "revenue", 7)
+    assert week.values == (*([100.0, 102.0, 101.0] * 4), 60.0)
+    assert (week.usual.periods, week.usual.position) == (29, "low")
+    assert _one(found, "orders", 7).values == tuple(range(17, 30))
+    assert len(_one(found, "revenue", 28).values) == 7
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "before", "change"),
+    [
+        ("revenue", 15.0, 10.0, 0.5), ("revenue", 15.0, 0.0, None), ("revenue", 15.0, -1.0, None),
+        ("revenue", 15.0, 0.5, 29.0), ("revenue", None, 10.0, None), ("revenue", 15.0, None, None),
+        ("given_share", 0.3, 0.1, 0.2), ("given_share", 0.3, 0.0, 0.3),
+    ],
+)  # fmt: skip
+def test_a_change_is_relative_to_what_was_above_0(measure, value, before, change):
+    one = PeriodFigure(measure, 7, UNTIL, UNTIL, value, before, usual([]))
+    assert one.change == (None if change is None else pytest.approx(change))
+    assert one.values == ()
 
 
 def test_a_share_changes_in_points():
@@ -90,6 +122,11 @@ def test_recent_margin_is_that_of_the_longest_period():
     rows.loc[rows["length_days"] == 91, "gross_margin_rate"] = 0.4
     assert recent_margin(rows) == 0.4
     assert recent_margin(rows.head(0)) is None
+    rows.loc[rows.index[-1], "gross_margin_rate"] = None
+    assert recent_margin(rows) is None
+    month = periods(7)
+    month.loc[month.index[-1], "gross_margin_rate"] = 0.1  # of the 28 days; a week has 0.25
+    assert recent_margin(month) == 0.1
 
 
 def test_figures_and_tables_name_change_and_usual_range():
@@ -101,6 +138,43 @@ def test_figures_and_tables_name_change_and_usual_range():
     row = shown["7"].frame.iloc[0]
     assert (row["figure"], row["this_period"], row["changed_by"]) == ("Revenue", "$150", "+49%")
     assert shown["91"].frame["usual"][0] == "Not judged: only 1 period before, 12 needed"
+
+
+def test_figures_have_their_name_unit_and_trend():
+    """Of weeks without a suffix; only money has a currency, and less given away is better."""
+    shown = {one["metric"]: one for one in figures(period_figures(periods(60)), "USD")}
+    assert list(shown) == [
+        f"{measure}{suffix}" for suffix in ("", "_4_weeks", "_13_weeks") for measure in MEASURES
+    ]
+    assert {name: one["unit"] for name, one in shown.items() if "weeks" not in name} == {
+        "revenue": "USD", "orders": "", "order_value": "USD", "gross_margin_rate": "",
+        "given_share": "", "customers": "",
+    }  # fmt: skip
+    assert [name for name, one in shown.items() if one["better"] == "lower"] == [
+        "given_share", "given_share_4_weeks", "given_share_13_weeks",
+    ]  # fmt: skip
+    month = shown["revenue_4_weeks"]
+    assert (month["kind"], month["value"], month["trend"]["period"]) == ("money", 400.0, "4 weeks")
+    assert len(month["trend"]["values"]) == 13
+    assert month["trend"]["low"] < 400 < month["trend"]["high"]
+    assert month["trend"]["dates"] == "May 4 to May 31, 2026, vs. Apr 6 to May 3, 2026"
+    assert shown["revenue_13_weeks"]["trend"]["low"] is None
+
+
+def test_only_a_margin_can_be_below_0():
+    """Usual ranges of counts and money begin at 0."""
+    ends = {}
+    for measure in ("revenue", "gross_margin_rate"):
+        rows = periods(30)
+        weekly = rows["length_days"] == 7
+        rows.loc[weekly, measure] = [0.01 if week % 4 else 0.5 for week in range(30)]
+        made = {one["metric"]: one for one in figures(period_figures(rows), "USD")}[measure]
+        usual_range = tables(period_figures(rows), "USD")["7"].frame.set_index("figure")["usual"]
+        ends[measure] = (made["trend"]["low"], usual_range[LABELS[measure]])
+    assert ends["revenue"][0] == 0
+    assert ends["revenue"][1].startswith("Usual ($0 to $0.")
+    assert ends["gross_margin_rate"][0] < 0
+    assert ends["gross_margin_rate"][1].startswith("Usual (−")
 
 
 def test_limits_names_reports_without_a_result():
@@ -127,7 +201,20 @@ def test_verdict_says_what_happened_and_what_to_do_first():
         "Revenue fell 41% to $60 last week, unusually low. First: stop the test: $50 lost a month."
     )
     assert told["status"] == "bad"
-    assert verdict(period_figures(periods(30)), [], "")["status"] == "neutral"
+    found = period_figures(periods(30))
+    assert verdict(found[::-1], [], "") == {
+        "text": "Revenue fell 1% to 100 last week, within its usual range. No report advises an "
+        "action.",
+        "status": "neutral",
+    }
+    gain = _action("take", 50, **{**words, "meaning": "gained"})
+    assert verdict(found, [gain, first], "USD")["status"] == "neutral"
+    assert verdict(found, [first, gain], "USD")["status"] == "bad"
+    rose = period_figures(periods(30, last=150.0))
+    assert verdict(rose, [], "USD")["text"].startswith(
+        "Revenue rose 49% to $150 last week, unusually high. No"
+    )
+    assert verdict(rose, [], "USD")["status"] == "neutral"
 
 
 def test_all_actions_by_money_with_their_report():
@@ -135,6 +222,11 @@ def test_all_actions_by_money_with_their_report():
     order = _action("order", None, items=("a",), link="list-short")
     found = all_actions([_report("inventory", order), _report("ab_tests", win_back)])
     assert [one.key for one in found] == ["ab-tests-win-back", "inventory-order"]
+    unordered = [_action(key, amount, item="page", items=("p",)) for key, amount in (
+        ("d", None), ("z", 0.0), ("y", 0.5), ("b", 7), ("a", 7), ("c", None), ("x", 99),
+    )]  # fmt: skip
+    ranked = all_actions([_report("mine", *unordered)])
+    assert [one.key.removeprefix("mine-") for one in ranked] == list("xabyzcd")
     assert (found[1].report, found[1].report_title, found[1].link) == (
         "inventory", "Inventory", "list-short",
     )  # fmt: skip
