@@ -14,7 +14,7 @@ BLANK = Effect("conversions", value_a=0.1, value_b=0.12, difference=0.02, ratio=
 
 
 def track(p: float, z: list[float], low: list[float], high: list[float]) -> LookEffects:
-    """Effects at looks that require |z| of 3, 2.5, 2, ...; the ratio is 1 more than the difference."""
+    """Effects at looks that require |z| of 3, 2.5, and 2; ratios are 1 more than differences."""
     ends = np.array(low), np.array(high)
     bound = np.array([3.0, 2.5, 2.0])[-len(z) :]
     ratio = ends[0] + 1, ends[1] + 1

@@ -166,13 +166,13 @@ def test_defaults_are_those_of_the_reports_that_decide():
         _defaults(name) for name in ("inventory", "competitor_prices", "recommendations")
     )
     ours = product_advice
-    assert (ours.STOCK_DAYS, ours.LEAD_DAYS) == (stock["days"], stock["lead_time_days"])
-    assert (ours.PRICE_AGE_DAYS, ours.STOCK_DAYS) == (prices["max_age_days"], prices["own_days"])
+    assert (stock["days"], stock["lead_time_days"]) == (ours.STOCK_DAYS, ours.LEAD_DAYS)
+    assert (prices["max_age_days"], prices["own_days"]) == (ours.PRICE_AGE_DAYS, ours.STOCK_DAYS)
     wanted = (prices["undercut"], prices["margin_floor"], prices["lead_time_days"])
     assert wanted == ours.PRICE_RULE
-    assert (ours.HISTORY_DAYS, ours.HORIZON_DAYS, ours.LEAD_DAYS, ours.STOCK_DAYS) == tuple(
+    assert tuple(
         rule[name] for name in ("elasticity_days", "horizon_days", "lead_time_days", "stock_days")
-    )
+    ) == (ours.HISTORY_DAYS, ours.HORIZON_DAYS, ours.LEAD_DAYS, ours.STOCK_DAYS)
     assert _defaults("discounts")["days"] == ours.SOLD_DAYS
 
 
