@@ -193,8 +193,9 @@ def test_a_configuration_out_of_range_has_a_fault_and_nothing_else(text: str, fa
 
 
 def test_guardrails_are_relative_unless_they_say_otherwise() -> None:
-    text = '[{"metric": "profit", "margin": "0.02"}, {"metric": "revenue", "margin": 5, "relative": false}]'
-    assert parse_guardrails(text) == (
+    relative = '{"metric": "profit", "margin": "0.02"}'
+    own = '{"metric": "revenue", "margin": 5, "relative": false}'
+    assert parse_guardrails(f"[{relative}, {own}]") == (
         (Guardrail("profit", 0.02, True), Guardrail("revenue", 5.0, False)),
         None,
     )

@@ -20,7 +20,7 @@ UNTIL = date(2026, 5, 30)
 
 
 def ledger(sku: str, on_hand: int, idle: int | None = 1, **given: Any) -> dict[str, Any]:
-    """A row of `turnover`: one unit is sold on each of 90 days; the last sale is `idle` days ago."""
+    """A row of `turnover`: a unit is sold on each of 90 days, the last one `idle` days ago."""
     known = dict.fromkeys(("period_days", "observed_days", "in_stock_days", "tracked_days"), 90)
     last = pd.NaT if idle is None else pd.Timestamp(UNTIL - timedelta(days=idle))
     return {

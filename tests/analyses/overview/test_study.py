@@ -73,7 +73,7 @@ def test_period_figures_of_a_young_shop():
 
 
 def test_a_trend_has_the_last_13_periods_and_the_range_those_of_all():
-    """Revenue of 100, 101, and 102 by turns, then 60; a share and a count keep their own columns."""
+    """Revenue of 100, 101, and 102 by turns, then 60; each figure has its own column."""
     rows = periods(30, last=60.0)
     rows.loc[rows["length_days"] == 7, "orders"] = range(30)
     found = period_figures(rows)
