@@ -142,7 +142,7 @@ def _unseen(reached: Floats, plan: AbPlan) -> Floats:
 
 def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:
     """Return the share of the plan reached at each look; NaN without a planned size."""
-    seen = [_visitors(look) for look in history]
+    seen = [visitors_of(*look[:2]) for look in history]
     if plan.planned_visitors and all(seen):
         return [n / float(plan.planned_visitors) for n in seen]
     elapsed = [look.elapsed for look in history]
@@ -154,8 +154,9 @@ def planned_shares(history: Sequence[Look], plan: AbPlan) -> list[float]:
     return [float("nan")] * len(history)
 
 
-def _visitors(look: Look) -> int:
-    return (look.a.visitors or 0) + (look.b.visitors or 0)
+def visitors_of(a: Variant, b: Variant) -> int:
+    """Return the visitors of both variants, as far as they are known."""
+    return (a.visitors or 0) + (b.visitors or 0)
 
 
 def _kept(times: list[float], count: int, plan: AbPlan) -> list[int]:
@@ -176,7 +177,7 @@ def _kept(times: list[float], count: int, plan: AbPlan) -> list[int]:
 
 def _information(looks: Sequence[Look], reached: Floats) -> Floats:
     """Return the visitors if known for all looks, else the share of the plan."""
-    seen = np.array([_visitors(look) for look in looks], dtype=np.float64)
+    seen = np.array([visitors_of(*look[:2]) for look in looks], dtype=np.float64)
     return seen / seen[-1] if seen.all() and len(seen) == len(reached) else reached
 
 

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 
 from d1lab.analyses.ab_tests.decision import AbResult
+from d1lab.analyses.ab_tests.looks import visitors_of
 from d1lab.analyses.ab_tests.model import AbPlan, money_means
 from d1lab.analyses.ab_tests.rows import AbTest
 from d1lab.analyses.ab_tests.validation import variant_error
@@ -33,8 +34,7 @@ def detectable_lift(test: AbTest, result: AbResult) -> float | None:
     alpha = power.two_sided_alpha(critical)
     if metric == "conversions":
         rate = (a.conversions or 0) / a.visitors
-        inside = 0 < rate < 1
-        found = power.detectable_rate(rate, a.visitors, b.visitors, alpha=alpha) if inside else None
+        found = power.detectable_rate(rate, a.visitors, b.visitors, alpha=alpha)
         return None if found is None else found / rate - 1
     if None in [getattr(one, f"{metric}_squares") for one in (a, b)]:
         return None
@@ -61,7 +61,7 @@ def sequence_critical(test: AbTest) -> float | None:
     """
     plan = test.plan
     conversions = (test.a.conversions or 0) + (test.b.conversions or 0)
-    n, tuned = _units(plan, conversions, (test.a.visitors or 0) + (test.b.visitors or 0))
+    n, tuned = _units(plan, conversions, visitors_of(test.a, test.b))
     if not n > 0:
         return None
     scale = sequential.mixture_scale(plan.alpha, tuned)
@@ -84,8 +84,7 @@ def days_left(test: AbTest, result: AbResult, until: date) -> int | None:
     if test.plan.ended or result.winner or test.plan.method == "always_valid":
         return None
     if test.plan.planned_visitors:
-        seen = [(x.a.visitors or 0) + (x.b.visitors or 0) for x in test.looks]
-        now = (test.a.visitors or 0) + (test.b.visitors or 0)
+        seen, now = [visitors_of(*look[:2]) for look in test.looks], visitors_of(test.a, test.b)
         recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
         days = min(len(seen) + 1, RECENT_DAYS)
         return power.days_left(test.plan.planned_visitors, now, (now - recent) / days)
