@@ -84,8 +84,15 @@ def days_left(test: AbTest, result: AbResult, until: date) -> int | None:
     if test.plan.ended or result.winner or test.plan.method == "always_valid":
         return None
     if test.plan.planned_visitors:
-        seen, now = [visitors_of(*look[:2]) for look in test.looks], visitors_of(test.a, test.b)
-        recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
-        days = min(len(seen) + 1, RECENT_DAYS)
-        return power.days_left(test.plan.planned_visitors, now, (now - recent) / days)
+        now = visitors_of(test.a, test.b)
+        return power.days_left(test.plan.planned_visitors, now, _per_day(test, now, until))
     return max((test.planned_end - until).days, 0) if test.planned_end else None
+
+
+def _per_day(test: AbTest, now: int, until: date) -> float:
+    """Return the visitors per day of the last days, or since the start if only totals are known."""
+    if test.plan.totals_only:
+        return now / ((until - test.first_day).days + 1) if test.first_day else 0.0
+    seen = [visitors_of(*look[:2]) for look in test.looks]
+    recent = ([0] * RECENT_DAYS + seen)[-RECENT_DAYS]
+    return (now - recent) / min(len(seen) + 1, RECENT_DAYS)

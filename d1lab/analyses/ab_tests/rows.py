@@ -41,6 +41,7 @@ class AbTest(NamedTuple):
     simulated: bool
     default: DefaultPlan | None  # the plan of a test that declares none, or no end
     more: tuple[Arm, ...] = ()  # variants beyond B
+    first_day: date | None = None
 
 
 def read_test(row: Row, looks: Sequence[Row], until: date, arms: Sequence[Row] = ()) -> AbTest:
@@ -85,6 +86,7 @@ def read_test(row: Row, looks: Sequence[Row], until: date, arms: Sequence[Row] =
         row["source"] == "simulated",
         default,
         tuple(_arm(arm, row) for arm in arms),
+        start,
     )
 
 

@@ -82,9 +82,7 @@ def test_looks_count_evenly_where_conversions_are_not_known():
         method="group_sequential", planned_visitors=50_000, primary_metric="revenue"
     )
     found = read(plan, ROWS[:3], conversions=None)
-    both = [
-        welch(*(Sums.of(n, 40.0 * x, 2_000.0 * x) for x in (x_a, x_b))) for n, x_a, x_b in ROWS
-    ]
+    both = [welch(*(Sums.of(n, 40.0 * x, 2_000.0 * x) for x in (x_a, x_b))) for n, x_a, x_b in ROWS]
     z = float(normal_z(both[2]))
     lines = sequential.bounds([0.2, 0.4, 0.6])
     assert found.adjusted_ratio == pytest.approx(
