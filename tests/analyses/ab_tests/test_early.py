@@ -1,4 +1,4 @@
-"""The estimate of a test that stopped early: the share of it that is left without the stop's bias."""
+"""The estimate of a test that stopped early: what is left of it without the bias of its stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks that count, and those that are not known: totals without days, read each day all the same."""
+"""Looks that count, and those that are not known: totals, which a report reads each day."""
 
 from __future__ import annotations
 
